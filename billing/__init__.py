@@ -1,6 +1,4 @@
-"""Money and time: what was agreed, used, invoiced, told, collected and checked.
+"""Billing: metering, rating, subscriptions, invoices, ledger, collection, notices and reports.
 
-Its packages import downwards, in the order of the contract in pyproject.toml: jobs, checks, rounds,
-collecting, notices, subscribing, documents, invoices, books, agreements, accounts, metering,
-rating.
+Packages import only lower layers, in the order of the import contract in pyproject.toml.
 """

@@ -1,12 +1,11 @@
-"""Events of money: one line of the log for each change of what somebody owes, has or may spend.
+"""Money events: one log line for each change of an account's debt, wallet or spendable credit.
 
     {"event": "ledger.payment", "account_id": "acct_…", "minor": 29900, "currency": "CNY",
      "caused_by": {"job": "exchange"}, …}
 
-A line is written after its transaction has committed, and not at all where that was rolled back. It
-says what changed in ids and integers; `caused_by` is bound by whoever begins the work: a job, a
-command, a request. The record is the database: the ledger, and the audit log of who did what
-(gateway/identity/audit_log.py).
+A line is written after its transaction commits, never after a rollback. It contains ids and
+integers only; `caused_by` is bound to the log context by the job, command or request. The ledger
+and the audit log (gateway/identity/audit_log.py) in the database are the books of record.
 """
 
 from datetime import datetime
@@ -16,15 +15,15 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from infra import ids
-from infra.database.after_commit import once_committed
+from infra.database.after_commit import run_after_commit
 from infra.telemetry.log import money_log
 
 Value = str | int | bool | datetime | UUID | dict[str, int] | None
-Facts = dict[str, Value]
+EventFields = dict[str, Value]
 
 
 class MoneyEvent(StrEnum):
-    """What happened. Each kind of entry of the ledger is one, by `ledger.` and its name."""
+    """Types of money events. Each kind of ledger transaction has one, named `ledger.<kind>`."""
 
     INVOICE_BOOKED = "ledger.invoice"
     WALLET_USED = "ledger.wallet_use"
@@ -44,14 +43,16 @@ class MoneyEvent(StrEnum):
     PLAN_RESUMED = "plan.resumed"
 
 
-def tell(session: AsyncSession, event: MoneyEvent, account_id: UUID, **facts: Value) -> None:
-    """Have the line written once the session's transaction is committed."""
-    told = {name: _shown(value) for name, value in facts.items()}
-    account = ids.show("acct", account_id)
-    once_committed(session, lambda: money_log().info(event.value, account_id=account, **told))
+def log_event(session: AsyncSession, event: MoneyEvent, account_id: UUID, **fields: Value) -> None:
+    """Log a money event after the session's transaction commits."""
+    logged_fields = {name: _log_value(value) for name, value in fields.items()}
+    account_text = ids.format_id("acct", account_id)
+    run_after_commit(
+        session, lambda: money_log().info(event.value, account_id=account_text, **logged_fields)
+    )
 
 
-def _shown(value: Value) -> str | int | bool | dict[str, int] | None:
+def _log_value(value: Value) -> str | int | bool | dict[str, int] | None:
     if isinstance(value, datetime):
         return value.isoformat()
     return value.hex if isinstance(value, UUID) else value

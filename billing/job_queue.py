@@ -1,7 +1,6 @@
-"""The job queue: what waits, runs and failed of the work that falls due by itself.
+"""State of the background job queue (procrastinate): task states, failed jobs, retries.
 
-Reads procrastinate's tables, and has a failed job run once more by its own function. Why a job
-failed is in the worker's log alone. For operators.
+For operators. The error of a failed job is only in the worker's log.
 """
 
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from infra.clock import Clock
 
-_TASKS = """
+_TASK_STATES = """
     select n.task_name,
            count(j.id) filter (where j.status = 'todo'),
            count(j.id) filter (where j.status = 'doing'),
@@ -28,7 +27,7 @@ _TASKS = """
     left join jobs.procrastinate_jobs j on j.task_name = n.task_name
     group by 1 order by 1
 """
-_FAILED = """
+_FAILED_JOBS = """
     select j.id, j.task_name, j.attempts, e.at,
            exists (
                select from jobs.procrastinate_jobs w
@@ -41,13 +40,13 @@ _FAILED = """
     where j.status = 'failed'
     order by j.id desc limit :limit
 """
-# A worker tells every ten seconds that it is there.
-_WORKERS = """
+# Workers send a heartbeat every ten seconds.
+_COUNT_WORKERS = """
     select count(*) from jobs.procrastinate_workers
     where last_heartbeat > now() - interval '30 seconds'
 """
-# Its functions name their tables without the schema.
-_PLACE = "set local search_path = jobs, public"
+# procrastinate's SQL functions use unqualified table names.
+_SET_SEARCH_PATH = "set local search_path = jobs, public"
 _RETRY = "select procrastinate_retry_job_v2(:id, :at, null, null, null)"
 _FAILED_ONE = """
     select task_name from procrastinate_jobs j
@@ -61,7 +60,7 @@ _FAILED_ONE = """
 
 @dataclass(frozen=True, slots=True)
 class TaskState:
-    """How one kind of job stands; `ticked_at` is when it was last due."""
+    """Job counts of one task by state; `ticked_at` is when the task was last due."""
 
     name: str
     waiting: int
@@ -72,7 +71,7 @@ class TaskState:
 
 @dataclass(frozen=True, slots=True)
 class FailedJob:
-    """A job that failed; where the next of its kind waits already, that does the same."""
+    """A failed job. `followed` is True if the next run of the same task is queued already."""
 
     id: int
     task: str
@@ -81,25 +80,27 @@ class FailedJob:
     followed: bool
 
 
-async def task_states(session: AsyncSession) -> list[TaskState]:
-    """Every kind of job that ever was due, by name."""
-    return [TaskState(*row) for row in await session.execute(text(_TASKS))]
+async def list_task_states(session: AsyncSession) -> list[TaskState]:
+    """List the states of all tasks that were ever due, by name."""
+    return [TaskState(*row) for row in await session.execute(text(_TASK_STATES))]
 
 
-async def failed_jobs(session: AsyncSession, limit: int) -> list[FailedJob]:
-    """The newest first."""
-    return [FailedJob(*row) for row in await session.execute(text(_FAILED), {"limit": limit})]
+async def list_failed_jobs(session: AsyncSession, limit: int) -> list[FailedJob]:
+    """List failed jobs, newest first."""
+    return [FailedJob(*row) for row in await session.execute(text(_FAILED_JOBS), {"limit": limit})]
 
 
-async def running_workers(session: AsyncSession) -> int:
-    """How many worker processes were heard of just now."""
-    return int((await session.execute(text(_WORKERS))).scalar_one())
+async def count_running_workers(session: AsyncSession) -> int:
+    """Return the number of worker processes with a heartbeat in the last 30 seconds."""
+    return int((await session.execute(text(_COUNT_WORKERS))).scalar_one())
 
 
 async def retry_job(session: AsyncSession, clock: Clock, job_id: int) -> str | None:
-    """Have a failed job run once more; gives its kind. None where it has not failed, or the next
-    of its kind waits already: then nothing is changed."""
-    await session.execute(text(_PLACE))
+    """Queue a failed job again. Returns its task name.
+
+    Returns None, without any change, if the job has not failed or the next run is queued already.
+    """
+    await session.execute(text(_SET_SEARCH_PATH))
     task = (await session.execute(text(_FAILED_ONE), {"id": job_id})).scalar_one_or_none()
     if task is not None:
         await session.execute(text(_RETRY), {"id": job_id, "at": clock.now()})

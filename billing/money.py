@@ -1,8 +1,7 @@
-"""Money: integers with a currency, and the one rounding.
+"""Money as integers: conversion, rounding, allocation, parsing and formatting.
 
-Owns nano-units (10^-9 of a currency's major unit: unit prices and running cost), minor units
-(what an invoice says), the steps between them, and dividing an amount without losing a cent. No
-float, and no arithmetic across currencies.
+Unit prices and running costs are nano-units (10^-9 of the major unit), invoices are in minor units
+(ISO 4217). No floats, and no arithmetic across currencies.
 """
 
 import re
@@ -15,7 +14,7 @@ _AMOUNT = re.compile(r"\d{1,10}(\.\d{1,9})?", re.ASCII)
 NANO = 1_000_000_000
 PPM = 1_000_000  # rates are in parts per million: a percent is 10,000
 
-# ISO 4217 exponents other than 2, of the currencies that are in use.
+# ISO 4217 exponents other than 2, of active currencies.
 _EXPONENTS = {
     **dict.fromkeys(
         "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split(), 0
@@ -28,13 +27,13 @@ _EXPONENTS = {
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """An amount in minor units (cents, fen), as it stands on an invoice."""
+    """An amount in minor units (cents, fen) with its currency."""
 
     minor: int
     currency: str
 
     def __post_init__(self) -> None:
-        # bool is an int to Python, and True yuan is nobody's meaning.
+        # Rejects bool, which is a subclass of int.
         if type(self.minor) is not int:
             raise TypeError(f"minor units are an int, not {type(self.minor).__name__}")
 
@@ -43,39 +42,39 @@ class Money:
 
 
 def currency_exponent(currency: str) -> int:
-    """Decimal places of a currency's minor unit (ISO 4217): 2 for CNY, 0 for JPY, 3 for KWD."""
+    """Return a currency's decimal places (ISO 4217): 2 for CNY, 0 for JPY, 3 for KWD."""
     return _EXPONENTS.get(currency, 2)
 
 
 def require_currency(text: str) -> str:
-    """An ISO 4217 code. Raises ValueError."""
+    """Return the text if it has the form of an ISO 4217 code. Raises ValueError."""
     if re.fullmatch("[A-Z]{3}", text) is None:
         raise ValueError("a currency is its ISO 4217 code, as CNY")
     return text
 
 
 def rounded(amount: Fraction) -> int:
-    """The nearest integer, half away from zero: the only rounding of money."""
-    whole, rest = divmod(abs(amount.numerator), amount.denominator)
-    nearest = whole + (2 * rest >= amount.denominator)
+    """Round to the nearest integer, half away from zero: the only rounding of money."""
+    quotient, remainder = divmod(abs(amount.numerator), amount.denominator)
+    nearest = quotient + (2 * remainder >= amount.denominator)
     return nearest if amount >= 0 else -nearest
 
 
 def round_to_minor(nano: int, currency: str) -> Money:
-    """A running cost in minor units."""
+    """Round nano-units to minor units."""
     return Money(rounded(Fraction(nano, nano_per_minor(currency))), currency)
 
 
 def nano_per_minor(currency: str) -> int:
-    """Nano-units in one minor unit: 10,000,000 in a fen."""
+    """Return the nano-units in one minor unit: 10,000,000 for CNY."""
     return int(Decimal(NANO).scaleb(-currency_exponent(currency)))
 
 
 def allocate(minor: int, weights: Sequence[int]) -> list[int]:
-    """Divide an amount by weights so that the parts add up to it, by largest remainders.
+    """Divide minor units by weights so that the parts add up (largest remainder method).
 
-    Of equal remainders the earlier gets more. Where all weights are zero the first gets all.
-    Raises ValueError where there are no parts at all.
+    For equal remainders the earlier part gets more; if all weights are zero the first part gets
+    all. Raises ValueError without weights.
     """
     if not weights:
         raise ValueError("an amount is divided into one part at least")
@@ -92,19 +91,19 @@ def allocate(minor: int, weights: Sequence[int]) -> list[int]:
 
 
 def nano_text(nano: int) -> str:
-    """A running cost as an exact decimal of the major unit: 1234 gives `0.000001234`."""
-    whole, rest = divmod(abs(nano), NANO)
-    return f"{'-' if nano < 0 else ''}{whole}.{rest:09d}"
+    """Format nano-units as an exact decimal of the major unit: 1234 gives `0.000001234`."""
+    major, fraction = divmod(abs(nano), NANO)
+    return f"{'-' if nano < 0 else ''}{major}.{fraction:09d}"
 
 
 def minor_text(minor: int, currency: str) -> str:
-    """An amount as an exact decimal without its currency: 1234 fen gives `12.34`."""
+    """Format minor units as an exact decimal without the currency: 1234 fen gives `12.34`."""
     exponent = currency_exponent(currency)
     return f"{Decimal(minor).scaleb(-exponent):.{exponent}f}"
 
 
 def minor_from_text(text: str, currency: str) -> int:
-    """The reverse of `minor_text`. Raises ValueError for what is finer than a minor unit."""
+    """Parse a decimal amount into minor units. Raises ValueError if it has too many decimals."""
     nano, unit = nano_from_text(text), nano_per_minor(currency)
     if nano % unit:
         raise ValueError(f"{currency} has {currency_exponent(currency)} decimal places")
@@ -112,9 +111,9 @@ def minor_from_text(text: str, currency: str) -> int:
 
 
 def nano_from_text(text: str) -> int:
-    """The reverse of `nano_text`, for amounts that people and programs write.
+    """Parse a decimal amount into nano-units.
 
-    Raises ValueError for what is no plain decimal, is negative, or finer than a nano-unit.
+    Raises ValueError for anything but a non-negative plain decimal with at most 9 places.
     """
     if not _AMOUNT.fullmatch(text):
         raise ValueError("an amount is a plain decimal with at most 9 places, as 12.50")

@@ -1,9 +1,8 @@
-"""The outbox: what is to be done outside, written in the transaction that decided it.
+"""Transactional outbox: calls to external systems, enqueued in the transaction that decides them.
 
-Nothing reaches another system but from here. An item is done once for its business key, as far as
-this side can see; where an answer is lost it is tried again under the same key, by which the
-other side knows it. Items of one subject are done in order, of several subjects a few at once. No
-transaction is open meanwhile.
+All outbound calls go through it. An item runs once per business key; after a lost response it is
+retried with the same key as idempotency key. Items of one subject run in order, different subjects
+concurrently. No transaction is open while an item runs.
 """
 
 import asyncio
@@ -25,13 +24,13 @@ from infra.clock import Clock
 from infra.database.database import Database
 
 _LEASE = timedelta(minutes=5)
-_FIRST_RETRY = timedelta(seconds=10)
-_SLOWEST = timedelta(hours=1)
-_PATIENCE = timedelta(days=3)
-_AT_ONCE = 4
-# Of what is the first of its subject that is not done, what is due for longest. One, because the
-# lease of a second would run while the first is being done.
-_TAKE = """
+_FIRST_RETRY_INTERVAL = timedelta(seconds=10)
+_MAX_RETRY_INTERVAL = timedelta(hours=1)
+_MAX_AGE = timedelta(days=3)
+_CONCURRENCY = 4
+# The item due for longest among the first unfinished items of each subject. One per call, because
+# the lease of a second item would run while the first is being handled.
+_CLAIM_ITEM = """
     update outbox set due_at = :until, attempts = attempts + 1
     where id = (
         select o.id from outbox o
@@ -47,17 +46,17 @@ _TAKE = """
 """
 
 
-class TryLater(Exception):
-    """The other side did not answer, or said to come again."""
+class RetryLater(Exception):
+    """The external system did not answer or asked to retry later."""
 
 
-class Refused(Exception):
-    """The other side understood, and will not do it; trying again would not help."""
+class PermanentFailure(Exception):
+    """The external system rejected the request; a retry would not help."""
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
-    """An item that was taken to be done; `attempts` counts this one."""
+class ClaimedItem:
+    """An outbox item claimed for handling; `attempts` includes the current attempt."""
 
     id: UUID
     account: UUID | None
@@ -70,16 +69,16 @@ class Item:
 
     @property
     def account_id(self) -> UUID:
-        """Whose it is, where it is an account's. Raises Refused."""
+        """The item's account. Raises PermanentFailure if it has none."""
         if self.account is None:
-            raise Refused("It belongs to no account.")
+            raise PermanentFailure("It belongs to no account.")
         return self.account
 
 
-Handler = Callable[[Item], Awaitable[None]]
+Handler = Callable[[ClaimedItem], Awaitable[None]]
 
 
-async def put(
+async def enqueue(
     session: AsyncSession,
     clock: Clock,
     account_id: UUID | None,
@@ -88,8 +87,10 @@ async def put(
     business_key: str,
     payload: Mapping[str, Any],
 ) -> None:
-    """Have it done; the same business key again changes nothing. Without an account it is for a
-    person of the platform."""
+    """Enqueue an outbox item; a repeated business key has no effect.
+
+    `account_id` is None for messages to platform staff.
+    """
     now = clock.now()
     await session.execute(
         insert(OutboxItem)
@@ -108,43 +109,46 @@ async def put(
     )
 
 
-async def deliver(database: Database, clock: Clock, handlers: Mapping[str, Handler]) -> int:
-    """Do what is due of these actions, until nothing is; gives how many were done.
-
-    Several at once: each that has found an item lets another look, up to a few. So a tick without
-    work asks the database once.
-    """
-    return await _lane(database, clock, handlers, _AT_ONCE)
-
-
-async def _lane(
-    database: Database, clock: Clock, handlers: Mapping[str, Handler], at_once: int
+async def process_due_items(
+    database: Database, clock: Clock, handlers: Mapping[str, Handler]
 ) -> int:
-    first = await _take(database, clock, list(handlers))
+    """Handle all due items of the given actions. Returns the number of completed items.
+
+    Concurrent lanes are started only while items are found, so a run without due items makes one
+    query.
+    """
+    return await _run_lane(database, clock, handlers, _CONCURRENCY)
+
+
+async def _run_lane(
+    database: Database, clock: Clock, handlers: Mapping[str, Handler], concurrency: int
+) -> int:
+    first = await _claim_item(database, clock, list(handlers))
     if first is None:
         return 0
 
-    async def work(item: Item | None) -> int:
+    async def handle_items(item: ClaimedItem | None) -> int:
         done = 0
         while item is not None:
-            done += await _do(database, clock, handlers[item.action], item)
-            item = await _take(database, clock, list(handlers))
+            done += await _handle_item(database, clock, handlers[item.action], item)
+            item = await _claim_item(database, clock, list(handlers))
         return done
 
-    lanes = [work(first)]
-    if at_once > 1:
-        lanes.append(_lane(database, clock, handlers, at_once - 1))
-    ended = await asyncio.gather(*lanes, return_exceptions=True)
-    failed = [one for one in ended if isinstance(one, BaseException)]
-    if failed:
-        raise failed[0]
-    return sum(one for one in ended if isinstance(one, int))
+    lanes = [handle_items(first)]
+    if concurrency > 1:
+        lanes.append(_run_lane(database, clock, handlers, concurrency - 1))
+    results = await asyncio.gather(*lanes, return_exceptions=True)
+    errors = [result for result in results if isinstance(result, BaseException)]
+    if errors:
+        raise errors[0]
+    return sum(result for result in results if isinstance(result, int))
 
 
-async def retry(session: AsyncSession, clock: Clock, item_id: UUID) -> None:
-    """Try an item that was given up once more. For operators.
+async def retry_item(session: AsyncSession, clock: Clock, item_id: UUID) -> None:
+    """Queue a failed item again. For operators.
 
-    It keeps count of its attempts: from the second on, handlers look for what earlier ones did.
+    Its attempt count is kept: from the second attempt on, handlers first look for the result of
+    earlier attempts.
     """
     await session.execute(
         update(OutboxItem)
@@ -153,26 +157,28 @@ async def retry(session: AsyncSession, clock: Clock, item_id: UUID) -> None:
     )
 
 
-async def _take(database: Database, clock: Clock, actions: list[str]) -> Item | None:
+async def _claim_item(database: Database, clock: Clock, actions: list[str]) -> ClaimedItem | None:
     now = clock.now()
     values = {"now": now, "until": now + _LEASE, "actions": actions}
     async with database.transaction() as session:
-        row = (await session.execute(text(_TAKE), values)).one_or_none()
-    return None if row is None else Item(*row)
+        row = (await session.execute(text(_CLAIM_ITEM), values)).one_or_none()
+    return None if row is None else ClaimedItem(*row)
 
 
-async def _do(database: Database, clock: Clock, handler: Handler, item: Item) -> bool:
+async def _handle_item(
+    database: Database, clock: Clock, handler: Handler, item: ClaimedItem
+) -> bool:
     try:
         await handler(item)
-    except Refused as error:
-        await _note(database, clock, item, str(error), given_up=True)
+    except PermanentFailure as error:
+        await _record_failure(database, clock, item, str(error), given_up=True)
         return False
     except Exception as error:
-        # Whatever it is: other items go on, and the reason is where an operator looks.
-        if not isinstance(error, TryLater):
+        # Any error: other items continue, and the reason is stored for operators.
+        if not isinstance(error, RetryLater):
             structlog.get_logger().exception("an outbox item failed", action=item.action)
-        given_up = clock.now() - item.created_at > _PATIENCE
-        await _note(database, clock, item, str(error) or type(error).__name__, given_up)
+        given_up = clock.now() - item.created_at > _MAX_AGE
+        await _record_failure(database, clock, item, str(error) or type(error).__name__, given_up)
         return False
     async with database.transaction() as session:
         await session.execute(
@@ -183,11 +189,13 @@ async def _do(database: Database, clock: Clock, handler: Handler, item: Item) ->
     return True
 
 
-async def _note(database: Database, clock: Clock, item: Item, reason: str, given_up: bool) -> None:
-    """Write down what went wrong, and when it is tried again, if it is."""
+async def _record_failure(
+    database: Database, clock: Clock, item: ClaimedItem, reason: str, given_up: bool
+) -> None:
+    """Store the error of a failed attempt and the time of the next one, if any."""
     log = structlog.get_logger()
     log.warning("an outbox item was not done", action=item.action, reason=reason, end=given_up)
-    wait = min(_FIRST_RETRY * 2 ** min(item.attempts - 1, 12), _SLOWEST)
+    wait = min(_FIRST_RETRY_INTERVAL * 2 ** min(item.attempts - 1, 12), _MAX_RETRY_INTERVAL)
     now = clock.now()
     async with database.transaction() as session:
         await session.execute(

@@ -1,8 +1,8 @@
-"""Jobs: when the work of billing that falls due by itself is done, on procrastinate.
+"""Periodic background jobs of billing and their schedule, on procrastinate.
 
-Any number of workers may run, on several machines: each tick is deferred once among them, a tick
-does not start while the one before still runs, and all that a tick does may be done twice. The tick
-of a worker that was killed holds up the next ones until it is taken off.
+Any number of workers may run on several machines: each run of a job is queued once and does not
+start while the previous one runs. Jobs are idempotent. A job of a killed worker blocks later runs
+until it is removed as stalled.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -14,27 +14,27 @@ from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
 from procrastinate.jobs import Status
 from structlog.contextvars import bound_contextvars
 
-from billing.collection.stripe.client import Payments
-from billing.collection.stripe.inbox import handle_events
-from billing.collection.stripe.outbox_handlers import Collector
-from billing.collection.stripe.poller import ask_about_invoices, catch_up
-from billing.collection.stripe.webhooks import StripeEvents
+from billing.collection.stripe.client import StripeClient
+from billing.collection.stripe.inbox import process_pending_events
+from billing.collection.stripe.outbox_handlers import StripeOutboxHandlers
+from billing.collection.stripe.poller import poll_open_invoices, store_missed_setup_events
+from billing.collection.stripe.webhooks import StripeEventHandler
 from billing.cycle import (
-    ALL,
-    Share,
+    ALL_ACCOUNTS,
+    WorkShare,
+    aggregate_new_usage,
     bill_accounts,
     dun_accounts,
     expire_wallets,
-    put_credit_right,
-    take_in_usage,
+    refresh_available_credit,
 )
-from billing.job_queue import running_workers
+from billing.job_queue import count_running_workers
 from billing.notifications.outbox_handlers import Notifier
-from billing.outbox import TryLater, deliver
+from billing.outbox import RetryLater, process_due_items
 from billing.outcomes.settlement.jobs import settle_outcomes
 from billing.outcomes.settlement.measured_effects import measure_effect
-from billing.outcomes.settlement.replay import Measure
-from billing.reconciliation.job import check_records
+from billing.outcomes.settlement.replay import MeasureFunction
+from billing.reconciliation.job import run_record_check
 from infra.clock import Clock
 from infra.database.database import Database
 from infra.outbound.mail import Mailer
@@ -44,8 +44,11 @@ from infra.secrets.sealer import Sealer
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """What the jobs of one process work with; `payments` None where Stripe is not configured.
-    `measure` computes measured effects; `improve` is what becomes of customers' feedback."""
+    """The background jobs of one worker process, with their dependencies.
+
+    `payments` is None if Stripe is not configured. `measure` computes measured effects; `improve`
+    trains new versions of shared models from customers' feedback.
+    """
 
     database: Database
     clock: Clock
@@ -53,115 +56,117 @@ class Worker:
     sender: str
     poster: SignedPoster
     sealer: Sealer
-    payments: Payments | None = None
-    measure: Measure = measure_effect
+    payments: StripeClient | None = None
+    measure: MeasureFunction = measure_effect
     improve: Callable[[], Awaitable[None]] | None = None
 
-    async def count(self) -> int:
-        """Usage into totals; gives of how many accounts the credit is to be put right."""
-        return await take_in_usage(self.database, self.clock)
+    async def aggregate_usage(self) -> int:
+        """Aggregate new usage. Returns the number of accounts whose credit must be refreshed."""
+        return await aggregate_new_usage(self.database, self.clock)
 
-    async def helpers(self) -> int:
-        """How many workers there are beside this one, of which so many are asked to help."""
+    async def count_helpers(self) -> int:
+        """Return how many other workers can help to refresh credit."""
         async with self.database.transaction() as session:
-            return min(await running_workers(session) - 1, _MOST_HELPERS)
+            return min(await count_running_workers(session) - 1, _MAX_HELPERS)
 
-    async def credit(self, share: Share = ALL) -> None:
-        """Credit as the totals say."""
-        await put_credit_right(self.database, self.clock, share)
+    async def refresh_credit(self, share: WorkShare = ALL_ACCOUNTS) -> None:
+        """Refresh the available credit of accounts with new usage."""
+        await refresh_available_credit(self.database, self.clock, share)
 
     async def bill(self) -> None:
-        """Settled outcomes, drafts, final invoices and fees; grants that expire."""
+        """Settle outcome contracts, close periods, invoice fees and expire wallet grants."""
         await settle_outcomes(self.database, self.clock, self.measure)
         await bill_accounts(self.database, self.clock)
         await expire_wallets(self.database, self.clock)
 
-    async def dun(self) -> None:
-        """Overdue invoices."""
+    async def run_dunning(self) -> None:
+        """Take the due dunning steps of overdue invoices."""
         await dun_accounts(self.database, self.clock)
 
-    async def exchange(self) -> None:
-        """What came in from Stripe, and what is to go there."""
+    async def sync_stripe(self) -> None:
+        """Handle received Stripe events and send due outbox items to Stripe."""
         if self.payments is not None:
-            events = StripeEvents(self.database, self.clock, self.payments)
-            await handle_events(self.database, self.clock, events.handle)
-            collector = Collector(self.database, self.clock, self.payments)
-            await deliver(self.database, self.clock, collector.handlers)
+            events = StripeEventHandler(self.database, self.clock, self.payments)
+            await process_pending_events(self.database, self.clock, events.handle)
+            collector = StripeOutboxHandlers(self.database, self.clock, self.payments)
+            await process_due_items(self.database, self.clock, collector.handlers)
 
-    async def ask(self) -> None:
-        """What Stripe knows and no event told."""
+    async def poll_stripe(self) -> None:
+        """Poll Stripe for events and invoice states whose webhooks were missed."""
         if self.payments is not None:
-            with suppress(TryLater):  # the next tick is the later
-                await catch_up(self.database, self.clock, self.payments)
-            events = StripeEvents(self.database, self.clock, self.payments)
-            await ask_about_invoices(self.database, self.clock, events)
+            with suppress(RetryLater):  # retried by the next run
+                await store_missed_setup_events(self.database, self.clock, self.payments)
+            events = StripeEventHandler(self.database, self.clock, self.payments)
+            await poll_open_invoices(self.database, self.clock, events)
 
-    async def notify(self) -> None:
-        """E-mails and webhooks; of a job of its own, as receivers may be slow."""
+    async def send_notifications(self) -> None:
+        """Send due e-mails and webhooks. A separate job, because receivers may be slow."""
         notifier = Notifier(
             self.database, self.clock, self.mailer, self.sender, self.poster, self.sealer
         )
-        await deliver(self.database, self.clock, notifier.handlers)
+        await process_due_items(self.database, self.clock, notifier.handlers)
 
-    async def check(self) -> None:
-        """Whether all records agree."""
-        await check_records(self.database, self.clock)
+    async def check_records(self) -> None:
+        """Check that usage, quotas, invoices and the ledger agree."""
+        await run_record_check(self.database, self.clock)
 
-    async def propose(self) -> None:
-        """Versions of shared models, at night; of a job of its own, as learning takes long."""
+    async def improve_models(self) -> None:
+        """Train and propose new versions of shared models. A separate job, as it takes long."""
         if self.improve is not None:
             await self.improve()
 
 
-# By name: how often, as cron says it with seconds at the end.
+# Job name -> cron expression (a sixth field is seconds) and function.
 _SCHEDULE: Mapping[str, tuple[str, Callable[[Worker], Awaitable[None]]]] = {
-    "exchange": ("* * * * * */5", Worker.exchange),
-    "notify": ("* * * * * */5", Worker.notify),
+    "exchange": ("* * * * * */5", Worker.sync_stripe),
+    "notify": ("* * * * * */5", Worker.send_notifications),
     "bill": ("* * * * *", Worker.bill),
-    "ask": ("*/5 * * * *", Worker.ask),
-    "dun": ("*/15 * * * *", Worker.dun),
+    "ask": ("*/5 * * * *", Worker.poll_stripe),
+    "dun": ("*/15 * * * *", Worker.run_dunning),
     # At night in China.
-    "check": ("17 19 * * *", Worker.check),
-    "improve": ("*/10 * * * *", Worker.propose),
+    "check": ("17 19 * * *", Worker.check_records),
+    "improve": ("*/10 * * * *", Worker.improve_models),
 }
-_COUNTING = "* * * * * */10"
-_TIDYING = "* * * * * */20"
-# Of so many accounts one worker puts the credit right in a second or two.
-_ALONE = 100
-_MOST_HELPERS = 7
-# For a day operators see what failed, and can have it run again.
-_FAILED_HOURS = 24
+_AGGREGATION_CRON = "* * * * * */10"
+_CLEANUP_CRON = "* * * * * */20"
+# One worker refreshes the credit of this many accounts in a second or two.
+_ACCOUNTS_PER_WORKER = 100
+_MAX_HELPERS = 7
+# Operators can see and retry failed jobs for one day.
+_FAILED_JOB_RETENTION_HOURS = 24
 
 
-def jobs(url: str, worker: Worker) -> procrastinate.App:
-    """The job runner on a database; `open_async` it, then `run_worker_async`."""
+def create_job_app(url: str, worker: Worker) -> procrastinate.App:
+    """Create the procrastinate app with all jobs; call `open_async`, then `run_worker_async`."""
     connector = procrastinate.PsycopgConnector(
         conninfo=url, kwargs={"options": "-c search_path=jobs,public"}, min_size=1, max_size=4
     )
     app = procrastinate.App(connector=connector)
     for name, (cron, work) in _SCHEDULE.items():
-        _add(app, name, cron, work, worker)
-    _add_counting(app, worker)
+        _add_periodic_job(app, name, cron, work, worker)
+    _add_aggregation_job(app, worker)
 
-    # Without a lock: it must run whatever became of the one before.
-    @app.periodic(cron=_TIDYING)
+    # Without a lock, so that it runs even if its previous run is stalled.
+    @app.periodic(cron=_CLEANUP_CRON)
     @app.task(name="tidy", queueing_lock="tidy")
     async def tidy(timestamp: int) -> None:
-        await take_off_stalled(app)
-        await app.job_manager.delete_old_jobs(nb_hours=_FAILED_HOURS, include_failed=True)
+        await remove_stalled_jobs(app)
+        await app.job_manager.delete_old_jobs(
+            nb_hours=_FAILED_JOB_RETENTION_HOURS, include_failed=True
+        )
 
     return app
 
 
-async def take_off_stalled(app: procrastinate.App) -> None:
-    """Take off the ticks of workers that are gone: their locks would hold for good."""
+async def remove_stalled_jobs(app: procrastinate.App) -> None:
+    """Delete the running jobs of dead workers, whose locks would block the next runs for ever."""
     stalled = [job.id for job in await app.job_manager.get_stalled_jobs() if job.id is not None]
     for job_id in stalled:
         with suppress(ConnectorException):  # another worker was quicker
             await app.job_manager.finish_job_by_id_async(job_id, Status.FAILED, delete_job=True)
 
 
-def _add(
+def _add_periodic_job(
     app: procrastinate.App,
     name: str,
     cron: str,
@@ -175,23 +180,27 @@ def _add(
             await work(worker)
 
 
-def _add_counting(app: procrastinate.App, worker: Worker) -> None:
-    """Usage is taken in by one worker; where many accounts used anything, others help with their
-    credit."""
+def _add_aggregation_job(app: procrastinate.App, worker: Worker) -> None:
+    """Add the aggregation job: one worker aggregates usage; if many accounts have new usage, other
+    workers help to refresh their credit."""
 
     @app.task(name="credit")
     async def help_out(part: int, of: int) -> None:
         with bound_contextvars(caused_by={"job": "credit"}):
-            await worker.credit(Share(part, of))
+            await worker.refresh_credit(WorkShare(part, of))
 
-    @app.periodic(cron=_COUNTING)
+    @app.periodic(cron=_AGGREGATION_CRON)
     @app.task(name="count", queueing_lock="count", lock="count")
     async def count(timestamp: int) -> None:
         with bound_contextvars(caused_by={"job": "count"}):
-            helpers = await worker.helpers() if await worker.count() > _ALONE else 0
+            helpers = (
+                await worker.count_helpers()
+                if await worker.aggregate_usage() > _ACCOUNTS_PER_WORKER
+                else 0
+            )
             for part in range(1, helpers + 1):
                 name = f"credit {part}"
                 with suppress(AlreadyEnqueued):  # it will see these accounts as well
                     helping = help_out.configure(lock=name, queueing_lock=name)
                     await helping.defer_async(part=part, of=helpers + 1)
-            await worker.credit()
+            await worker.refresh_credit()

@@ -1,1 +1,1 @@
-"""The only package that speaks HTTP to customers."""
+"""The gateway: the HTTP API for customers, the dashboard, the `maas` command and the worker."""

@@ -1,18 +1,18 @@
-"""One gateway: uvicorn with as many processes as the settings say. `maas up` starts it."""
+"""Start a gateway: uvicorn with MAAS_WORKERS processes. `maas up` runs `python -m gateway`."""
 
 import uvicorn
 
-from gateway.asgi.server_protocol import Listening
-from infra.processes import end_with_parent
+from gateway.asgi.server_protocol import BoundedHttpProtocol
+from infra.processes import exit_with_parent
 from infra.settings import load_settings
 from infra.telemetry.log import configure_logging
 
 
 def main() -> None:
-    """Serve until told to stop; running calls are given time to end."""
+    """Serve until SIGINT or SIGTERM; running calls get `shutdown_timeout_s` seconds to end."""
     settings = load_settings()
     configure_logging(settings.log_level)
-    end_with_parent()
+    exit_with_parent()
     uvicorn.run(
         "gateway.app:create_app",
         factory=True,
@@ -20,7 +20,7 @@ def main() -> None:
         port=settings.port,
         workers=settings.workers,
         loop="uvloop",
-        http=Listening,
+        http=BoundedHttpProtocol,
         ws="none",
         log_config=None,
         access_log=False,
@@ -29,7 +29,7 @@ def main() -> None:
         forwarded_allow_ips=[str(network) for network in settings.trusted_proxies],
         timeout_keep_alive=75,
         timeout_graceful_shutdown=settings.shutdown_timeout_s,
-        # A process that a busy machine lets wait must not be taken for dead, with its calls.
+        # On a busy machine a healthy process may answer late; killing it would end its calls.
         timeout_worker_healthcheck=60,
         backlog=2048,
     )

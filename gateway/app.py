@@ -1,7 +1,7 @@
-"""The composition root: settings -> objects -> the Litestar application of one process.
+"""The composition root of a gateway process: settings -> components -> the Litestar application.
 
-Owns building every part once and handing it to those that need it, and starting and stopping
-them in order. Nothing is built anywhere else.
+Every component is built once, here and nowhere else, and passed to the components that use it.
+`lifespan_of` starts and stops them in order.
 """
 
 from collections.abc import Callable
@@ -9,14 +9,17 @@ from dataclasses import dataclass
 
 from litestar import Litestar
 from litestar.exceptions import HTTPException
-from litestar.types import ControllerRouterHandler
 
 from gateway.access.authenticator import Authenticator
-from gateway.access.price_book import Contracts
+from gateway.access.price_book import PriceBook
 from gateway.access.propagation import Propagation
 from gateway.api import health, open_inference
 from gateway.api.alerts import AlertRoutes
-from gateway.api.exception_handlers import show_fact, show_fault, show_http
+from gateway.api.exception_handlers import (
+    handle_app_error,
+    handle_http_exception,
+    handle_unexpected_error,
+)
 from gateway.api.feedback import FeedbackRoutes
 from gateway.api.files import FileRoutes
 from gateway.api.fine_tuning import FineTuningRoutes
@@ -35,195 +38,211 @@ from gateway.api.payment_pages import payment_page
 from gateway.api.root import front
 from gateway.api.stripe_webhook import stripe_webhook
 from gateway.api.subscription import SubscriptionRoutes
-from gateway.api.usage import AccountRoutes, LimitRoutes, QuoteRoutes
+from gateway.api.usage import LimitRoutes, QuoteRoutes, UsageRoutes
 from gateway.api.vector_store_files import VectorStoreBatchRoutes, VectorStoreFileRoutes
 from gateway.api.vector_stores import VectorStoreRoutes
-from gateway.asgi.log_context import begin_cause
-from gateway.components import Parts, dependencies
+from gateway.asgi.log_context import bind_request
+from gateway.components import Components, dependencies
 from gateway.dashboard.router import dashboard_router
-from gateway.fine_tuning.offers import Offers
-from gateway.fine_tuning.runner import AdaptationRunner, Tools
+from gateway.fine_tuning.offers import JobOffers
+from gateway.fine_tuning.runner import FineTuningDependencies, FineTuningRunner
 from gateway.identity.links import Links
 from gateway.identity.passwords import Passwords
 from gateway.identity.services import build_identity
 from gateway.inference.admission import Admission
-from gateway.inference.call_metrics import Figures
+from gateway.inference.call_metrics import CallMetrics
 from gateway.inference.dispatch import Dispatcher
-from gateway.inference.idempotency import Replayer
-from gateway.inference.internal_calls import InnerCalls
-from gateway.inference.model_selection import Chooser
+from gateway.inference.idempotency import IdempotencyReplayer
+from gateway.inference.internal_calls import InternalCalls
+from gateway.inference.model_selection import ModelSelector
 from gateway.inference.parsing import Parser
 from gateway.inference.pipeline import Pipeline, Stages
-from gateway.inference.quotes import Quoting
+from gateway.inference.quotes import Quotes
 from gateway.inference.relay import Relay
-from gateway.inference.token_count import PromptCounter
+from gateway.inference.token_count import PromptTokenCounter
 from gateway.inference.usage_writer import UsageWriter
-from gateway.process.database_pools import Connect, Connections, connect_all
+from gateway.process.database_pools import (
+    ConnectionFactory,
+    DatabaseConnections,
+    create_connections,
+)
 from gateway.process.document_queue import DocumentQueue
 from gateway.process.gauges import Gauges
-from gateway.process.integrations import payments_of, poster_of
-from gateway.process.lifespan import Lifespan, lifespan, settle_memory
-from gateway.quota.leaser import Lender
-from gateway.quota.process_heartbeat import Membership
+from gateway.process.integrations import create_stripe_client, create_webhook_poster
+from gateway.process.lifespan import Lifespan, create_lifespan, freeze_loaded_objects
+from gateway.quota.leaser import QuotaLeaser
+from gateway.quota.process_heartbeat import ProcessHeartbeat
 from gateway.quota.request_limits import RequestLimits
-from gateway.retrieval import ingestion as knowledge
 from gateway.retrieval.embedder import Embedder
-from gateway.retrieval.ingestion import KnowledgeRunner
+from gateway.retrieval.ingestion import IngestionDependencies, IngestionRunner
 from gateway.retrieval.rag import Grounder
-from gateway.retrieval.search import Searcher
+from gateway.retrieval.search import VectorStoreSearcher
 from gateway.upstream.availability import Availability
-from gateway.upstream.client import Upstream
-from gateway.upstream.concurrency import Schedulers, slots_of
+from gateway.upstream.client import UpstreamClient
+from gateway.upstream.concurrency import Schedulers, slots_per_model
 from gateway.upstream.load_balancer import Router, ServerSpec, parse_upstreams
-from gateway.upstream.model_metadata import Describing
+from gateway.upstream.model_metadata import ModelMetadata
 from gateway.upstream.variant_loader import VariantLoader
 from infra.clock import Clock, SystemClock
+from infra.database.database import Database
 from infra.errors import AppError
 from infra.secrets.secret_key import secret_key
 from infra.settings import Settings, SettingsInvalid, load_settings
 from infra.telemetry.log import configure_logging
 from infra.telemetry.metrics import Metrics, declare_metrics
-from infra.telemetry.tracer_factory import tracer_of
+from infra.telemetry.tracer_factory import create_tracer
 from infra.timing import Timing
 from models.catalog import Catalog, load_catalog
 from models.routing.classifier import RouteClassifier
 
-# Calls that wait for one model in one process, at most.
-_WAITING = 1000
+# Maximum number of calls that wait for one model in one process.
+_MAX_WAITING_CALLS = 1000
 
 
 def create_app() -> Litestar:
-    """The application of a real process, from its environment."""
+    """Build the application of a gateway process from its environment (uvicorn's app factory)."""
     settings = load_settings()
     configure_logging(settings.log_level)
-    parts = build_parts(settings, SystemClock(), load_catalog(settings.profile))
-    app = build_app(parts, lifespan_of(parts))
-    app.on_startup.append(settle_memory)
+    components = build_components(settings, SystemClock(), load_catalog(settings.profile))
+    app = build_app(components, lifespan_of(components))
+    app.on_startup.append(freeze_loaded_objects)
     return app
 
 
-def build_parts(
+def build_components(
     settings: Settings,
     clock: Clock,
     catalog: Catalog,
-    connect: Connect = connect_all,
+    connect: ConnectionFactory = create_connections,
     classifier: Callable[[], RouteClassifier] = RouteClassifier.load,
-) -> Parts:
-    """Build everything; nothing is connected yet. Raises SettingsInvalid, ClassifierBroken."""
-    links, most = _links(settings, clock, catalog, connect), settings.max_body_bytes
-    chooser = Chooser(catalog, classifier(), links.availability.serves)
-    database, router, upstream = links.connections.handlers, links.router, links.upstream
-    stages, embedder, searcher = _stages(links, settings, clock, catalog, chooser)
-    taking_in = _knowledge_tools(links, settings, clock, catalog, stages, embedder)
+) -> Components:
+    """Build the components of a process without connecting to anything.
+
+    Raises SettingsInvalid, ClassifierBroken.
+    """
+    shared = _build_shared(settings, clock, catalog, connect)
+    model_selector = ModelSelector(catalog, classifier(), shared.availability.is_served)
+    database, router, upstream = shared.connections.handlers, shared.router, shared.upstream
+    stages, embedder, searcher = _build_stages(shared, settings, clock, catalog, model_selector)
+    ingestion = _ingestion_dependencies(shared, settings, clock, catalog, stages, embedder)
     propagation = Propagation(database, clock, settings.timing)
-    learning = _learning_tools(links, clock, catalog, stages, propagation)
-    pepper = secret_key(settings)
-    return Parts(
+    fine_tuning = _fine_tuning_dependencies(shared, clock, catalog, stages, propagation)
+    pepper, links = secret_key(settings), Links.from_settings(settings)
+    return Components(
         settings=settings,
         clock=clock,
-        metrics=links.metrics,
+        metrics=shared.metrics,
         catalog=catalog,
-        availability=links.availability,
-        connections=links.connections,
-        membership=links.membership,
-        lender=links.lender,
+        availability=shared.availability,
+        connections=shared.connections,
+        heartbeat=shared.heartbeat,
+        quota_leaser=shared.quota_leaser,
         writer=stages.writer,
         authenticator=stages.authenticator,
         admission=stages.admission,
-        figures=stages.figures,
-        gauges=_gauges(links, clock, catalog, stages.writer),
-        quoting=Quoting(stages.parser, stages.grounder, stages.admission, database, clock, most),
-        payments=payments_of(settings),
-        poster=poster_of(settings),
+        call_metrics=stages.call_metrics,
+        gauges=_build_gauges(shared, clock, catalog, stages.writer),
+        quotes=_build_quotes(settings, clock, stages, database),
+        stripe_client=create_stripe_client(settings),
+        webhook_poster=create_webhook_poster(settings),
         router=router,
         upstream=upstream,
         parser=stages.parser,
-        chooser=chooser,
-        describing=Describing(router, upstream, links.loader),
-        adaptations=AdaptationRunner(learning),
+        model_selector=model_selector,
+        model_metadata=ModelMetadata(router, upstream, shared.variant_loader),
+        fine_tuning_runner=FineTuningRunner(fine_tuning),
         propagation=propagation,
         searcher=searcher,
-        knowledge=KnowledgeRunner(taking_in),
-        documents=DocumentQueue(),
-        request_limits=RequestLimits(links.lender),
-        loader=links.loader,
-        offers=_offers(links, settings, clock, catalog, stages.admission),
+        ingestion_runner=IngestionRunner(ingestion),
+        document_queue=DocumentQueue(),
+        request_limits=RequestLimits(shared.quota_leaser),
+        variant_loader=shared.variant_loader,
+        offers=_build_offers(shared, settings, clock, catalog, stages.admission),
         pipeline=Pipeline(stages, clock, settings),
         tracer=stages.tracer,
-        identity=build_identity(database, clock, pepper, Links.of(settings), Passwords()),
+        identity=build_identity(database, clock, pepper, links, Passwords()),
         pepper=pepper,
     )
 
 
-def _knowledge_tools(
-    links: "_Links",
+def _ingestion_dependencies(
+    shared: "_Shared",
     settings: Settings,
     clock: Clock,
     catalog: Catalog,
     stages: Stages,
     embedder: Embedder,
-) -> knowledge.Tools:
-    return knowledge.Tools(
+) -> IngestionDependencies:
+    return IngestionDependencies(
         catalog=catalog,
         profile=settings.profile,
         clock=clock,
-        database=links.connections.handlers,
-        contracts=links.contracts,
+        database=shared.connections.handlers,
+        price_book=shared.price_book,
         authenticator=stages.authenticator,
-        membership=links.membership,
+        heartbeat=shared.heartbeat,
         embedder=embedder,
         timing=settings.timing,
     )
 
 
-def _learning_tools(
-    links: "_Links", clock: Clock, catalog: Catalog, stages: Stages, propagation: Propagation
-) -> Tools:
-    return Tools(
+def _fine_tuning_dependencies(
+    shared: "_Shared", clock: Clock, catalog: Catalog, stages: Stages, propagation: Propagation
+) -> FineTuningDependencies:
+    return FineTuningDependencies(
         catalog=catalog,
         clock=clock,
-        database=links.connections.handlers,
-        contracts=links.contracts,
+        database=shared.connections.handlers,
+        price_book=shared.price_book,
         stages=stages,
-        membership=links.membership,
-        router=links.router,
-        upstream=links.upstream,
+        heartbeat=shared.heartbeat,
+        router=shared.router,
+        upstream=shared.upstream,
         propagation=propagation,
-        timing=links.timing,
+        timing=shared.timing,
     )
 
 
-def _offers(
-    links: "_Links", settings: Settings, clock: Clock, catalog: Catalog, admission: Admission
-) -> Offers:
-    database, profile = links.connections.handlers, settings.profile
-    return Offers(catalog, links.availability, clock, database, admission, links.lender, profile)
+def _build_quotes(settings: Settings, clock: Clock, stages: Stages, database: Database) -> Quotes:
+    parser, grounder, max_bytes = stages.parser, stages.grounder, settings.max_body_bytes
+    return Quotes(parser, grounder, stages.admission, database, clock, max_bytes)
 
 
-def _gauges(links: "_Links", clock: Clock, catalog: Catalog, writer: UsageWriter) -> Gauges:
-    inside = links.router, links.schedulers, writer
-    return Gauges(links.metrics, clock, catalog, *inside, links.connections, links.timing)
+def _build_offers(
+    shared: "_Shared", settings: Settings, clock: Clock, catalog: Catalog, admission: Admission
+) -> JobOffers:
+    availability, quota_leaser = shared.availability, shared.quota_leaser
+    database, profile = shared.connections.handlers, settings.profile
+    return JobOffers(catalog, availability, clock, database, admission, quota_leaser, profile)
+
+
+def _build_gauges(shared: "_Shared", clock: Clock, catalog: Catalog, writer: UsageWriter) -> Gauges:
+    router, schedulers, timing = shared.router, shared.schedulers, shared.timing
+    connections = shared.connections
+    return Gauges(shared.metrics, clock, catalog, router, schedulers, writer, connections, timing)
 
 
 @dataclass(frozen=True, slots=True)
-class _Links:
-    """What reaches beyond the process, what is known of others through it, and how often."""
+class _Shared:
+    """The components that most others depend on: database, model servers, quotas, prices."""
 
     timing: Timing
     metrics: Metrics
-    connections: Connections
-    membership: Membership
-    lender: Lender
-    contracts: Contracts
+    connections: DatabaseConnections
+    heartbeat: ProcessHeartbeat
+    quota_leaser: QuotaLeaser
+    price_book: PriceBook
     router: Router
-    upstream: Upstream
+    upstream: UpstreamClient
     availability: Availability
-    loader: VariantLoader
+    variant_loader: VariantLoader
     schedulers: Schedulers
 
 
-def _links(settings: Settings, clock: Clock, catalog: Catalog, connect: Connect) -> _Links:
-    """Raises SettingsInvalid."""
+def _build_shared(
+    settings: Settings, clock: Clock, catalog: Catalog, connect: ConnectionFactory
+) -> _Shared:
+    """Build the shared components. Raises SettingsInvalid."""
     if settings.database_url is None or settings.serving_url is None:
         raise SettingsInvalid(
             "A gateway process needs MAAS_DATABASE_URL and MAAS_SERVING_URL; `maas up` sets both."
@@ -232,68 +251,78 @@ def _links(settings: Settings, clock: Clock, catalog: Catalog, connect: Connect)
     connections = connect(url, settings.settle_timeout_s, metrics)
     quotas, reading = connections.quotas, connections.reading
     timing = settings.timing
-    membership = Membership(quotas, reading, clock, metrics, timing)
-    upstream = Upstream(settings.connect_timeout_s)
-    router = Router(_upstreams(settings.serving_url, catalog), clock, timing)
-    return _Links(
+    heartbeat = ProcessHeartbeat(quotas, reading, clock, metrics, timing)
+    upstream = UpstreamClient(settings.connect_timeout_s)
+    router = Router(_parse_servers(settings.serving_url, catalog), clock, timing)
+    return _Shared(
         timing=timing,
         metrics=metrics,
         connections=connections,
-        membership=membership,
-        lender=Lender(quotas, reading, membership, clock, metrics, timing),
-        contracts=Contracts(catalog, clock),
+        heartbeat=heartbeat,
+        quota_leaser=QuotaLeaser(quotas, reading, heartbeat, clock, metrics, timing),
+        price_book=PriceBook(catalog, clock),
         router=router,
         upstream=upstream,
         availability=Availability(catalog, router, upstream, timing),
-        loader=VariantLoader(connections.calls, upstream),
-        schedulers=Schedulers(slots_of(catalog, settings), _WAITING),
+        variant_loader=VariantLoader(connections.calls, upstream),
+        schedulers=Schedulers(slots_per_model(catalog, settings), _MAX_WAITING_CALLS),
     )
 
 
-def _stages(
-    links: _Links, settings: Settings, clock: Clock, catalog: Catalog, chooser: Chooser
-) -> tuple[Stages, Embedder, Searcher]:
-    """The stages of a call, and what some of them work with that others use too."""
-    connections, lender, membership = links.connections, links.lender, links.membership
-    calls, keys = connections.calls, secret_key(settings)
-    counter = PromptCounter(settings.data_dir)
-    admission = Admission(lender, counter, settings.credit_wait_s)
-    patience_s, timing, metrics = settings.settle_timeout_s, links.timing, links.metrics
-    kept = connections.records, membership, lender, clock, metrics
-    writer = UsageWriter(*kept, patience_s, timing)
-    inner, figures = InnerCalls(admission, writer, clock), Figures(lender, metrics, timing)
-    embedder = Embedder(inner, links.router, links.upstream, settings.first_byte_timeout_s)
-    searcher = Searcher(catalog, links.availability, connections.handlers, clock, embedder)
-    parser = Parser(catalog, chooser, links.availability)
+def _build_stages(
+    shared: _Shared, settings: Settings, clock: Clock, catalog: Catalog, selector: ModelSelector
+) -> tuple[Stages, Embedder, VectorStoreSearcher]:
+    """Build the stages of a call, and two components that other components use too."""
+    connections, quota_leaser, heartbeat = shared.connections, shared.quota_leaser, shared.heartbeat
+    calls, pepper = connections.calls, secret_key(settings)
+    timing, metrics = shared.timing, shared.metrics
+    counter = PromptTokenCounter(settings.data_dir)
+    admission = Admission(quota_leaser, counter, settings.credit_wait_s)
+    records, settle_s = connections.records, settings.settle_timeout_s
+    writer = UsageWriter(records, heartbeat, quota_leaser, clock, metrics, settle_s, timing)
+    internal_calls = InternalCalls(admission, writer, clock)
+    call_metrics = CallMetrics(quota_leaser, metrics, timing)
+    embedder = Embedder(
+        internal_calls, shared.router, shared.upstream, settings.first_byte_timeout_s
+    )
+    searcher = VectorStoreSearcher(
+        catalog, shared.availability, connections.handlers, clock, embedder
+    )
+    parser = Parser(catalog, selector, shared.availability)
     stages = Stages(
         authenticator=Authenticator(
-            calls, connections.reading, membership, links.contracts, clock, keys, timing=timing
+            calls, connections.reading, heartbeat, shared.price_book, clock, pepper, timing=timing
         ),
         parser=parser,
-        replayer=Replayer(calls, membership, RequestLimits(lender)),
+        replayer=IdempotencyReplayer(calls, heartbeat, RequestLimits(quota_leaser)),
         grounder=Grounder(parser, searcher, counter),
         admission=admission,
-        dispatcher=_dispatcher(settings, clock, links, figures),
+        dispatcher=_build_dispatcher(settings, clock, shared, call_metrics),
         writer=writer,
-        figures=figures,
-        inner=inner,
-        tracer=tracer_of(settings.otlp_endpoint, "maas-gateway"),
+        call_metrics=call_metrics,
+        internal_calls=internal_calls,
+        tracer=create_tracer(settings.otlp_endpoint, "maas-gateway"),
     )
     return stages, embedder, searcher
 
 
-def _dispatcher(settings: Settings, clock: Clock, links: _Links, figures: Figures) -> Dispatcher:
-    relay, patience_s = Relay(links.upstream, clock, settings), settings.queue_timeout_s
-    links_of = (links.schedulers, links.router, relay, links.loader)
-    return Dispatcher(*links_of, figures, clock, patience_s)
+def _build_dispatcher(
+    settings: Settings, clock: Clock, shared: _Shared, call_metrics: CallMetrics
+) -> Dispatcher:
+    relay, timeout_s = Relay(shared.upstream, clock, settings), settings.queue_timeout_s
+    schedulers, router, loader = shared.schedulers, shared.router, shared.variant_loader
+    return Dispatcher(schedulers, router, relay, loader, call_metrics, clock, timeout_s)
 
 
-def build_app(parts: Parts, *lifespans: Lifespan) -> Litestar:
-    """The addresses, and what their handlers may ask for; `lifespans` run around all of it."""
+def build_app(components: Components, *lifespans: Lifespan) -> Litestar:
+    """Build the Litestar application: routes, dependencies and exception handlers.
+
+    `lifespans` are context managers that start and stop the components.
+    """
     return Litestar(
         route_handlers=[
-            *inference_routes(parts),
-            AccountRoutes,
+            *inference_routes(components),
+            UsageRoutes,
             LimitRoutes,
             ModelRoutes,
             FileRoutes,
@@ -325,30 +354,25 @@ def build_app(parts: Parts, *lifespans: Lifespan) -> Litestar:
             health.live,
             health.ready,
             health.metrics,
-            document_route(parts.catalog),
+            document_route(components.catalog),
             assets_router(),
-            *_dashboard(parts),
+            *([dashboard_router(components)] if components.settings.dashboard else []),
         ],
-        dependencies=dependencies(parts),
+        dependencies=dependencies(components),
         exception_handlers={
-            AppError: show_fact,
-            HTTPException: show_http,
-            Exception: show_fault,
+            AppError: handle_app_error,
+            HTTPException: handle_http_exception,
+            Exception: handle_unexpected_error,
         },
-        before_request=begin_cause,
+        before_request=bind_request,
         lifespan=list(lifespans),
-        openapi_config=openapi_config(parts.catalog),
+        openapi_config=openapi_config(components.catalog),
         logging_config=None,
     )
 
 
-def _dashboard(parts: Parts) -> list[ControllerRouterHandler]:
-    if not parts.settings.dashboard:
-        return []
-    return [dashboard_router(parts)]
-
-
-def _upstreams(text: str, catalog: Catalog) -> tuple[ServerSpec, ...]:
+def _parse_servers(text: str, catalog: Catalog) -> tuple[ServerSpec, ...]:
+    """Parse MAAS_SERVING_URL and check its models against the catalog. Raises SettingsInvalid."""
     specs = parse_upstreams(text)
     for spec in specs:
         if spec.model is not None and catalog.find(spec.model) is None:
@@ -356,21 +380,21 @@ def _upstreams(text: str, catalog: Catalog) -> tuple[ServerSpec, ...]:
     return specs
 
 
-def lifespan_of(parts: Parts) -> Lifespan:
-    """Starts the parts of a process in order, and ends them."""
-    closing = [one.close for one in parts.connections.all]
-    if parts.payments is not None:
-        closing.append(parts.payments.close)
+def lifespan_of(components: Components) -> Lifespan:
+    """Return the context manager that starts the components in order and stops them in reverse."""
+    close_callbacks = [connection.close for connection in components.connections.all]
+    if components.stripe_client is not None:
+        close_callbacks.append(components.stripe_client.close)
     started = (
-        parts.tracer,
-        parts.upstream,
-        parts.availability,
-        parts.lender,
-        parts.writer,
-        parts.authenticator,
-        parts.figures,
-        parts.gauges,
-        parts.adaptations,
-        parts.knowledge,
+        components.tracer,
+        components.upstream,
+        components.availability,
+        components.quota_leaser,
+        components.writer,
+        components.authenticator,
+        components.call_metrics,
+        components.gauges,
+        components.fine_tuning_runner,
+        components.ingestion_runner,
     )
-    return lifespan(closing, started)
+    return create_lifespan(close_callbacks, started)

@@ -1,36 +1,36 @@
-"""What one gateway process consists of, and what of it handlers may ask for."""
+"""The components of one gateway process, and Litestar's dependency injection of them."""
 
 from dataclasses import dataclass
 
 from litestar.di import Provide
 
-from billing.collection.stripe.client import Payments
+from billing.collection.stripe.client import StripeClient
 from gateway.access.authenticator import Authenticator
 from gateway.access.propagation import Propagation
-from gateway.api.organization_usage import provide_asked
+from gateway.api.organization_usage import provide_usage_parameters
 from gateway.api.usage import provide_principal
-from gateway.fine_tuning.offers import Offers
-from gateway.fine_tuning.runner import AdaptationRunner
-from gateway.identity.services import Identity
+from gateway.fine_tuning.offers import JobOffers
+from gateway.fine_tuning.runner import FineTuningRunner
+from gateway.identity.services import IdentityServices
 from gateway.inference.admission import Admission
-from gateway.inference.call_metrics import Figures
-from gateway.inference.model_selection import Chooser
+from gateway.inference.call_metrics import CallMetrics
+from gateway.inference.model_selection import ModelSelector
 from gateway.inference.parsing import Parser
 from gateway.inference.pipeline import Pipeline
-from gateway.inference.quotes import Quoting
+from gateway.inference.quotes import Quotes
 from gateway.inference.usage_writer import UsageWriter
-from gateway.process.database_pools import Connections
+from gateway.process.database_pools import DatabaseConnections
 from gateway.process.document_queue import DocumentQueue
 from gateway.process.gauges import Gauges
-from gateway.quota.leaser import Lender
-from gateway.quota.process_heartbeat import Membership
+from gateway.quota.leaser import QuotaLeaser
+from gateway.quota.process_heartbeat import ProcessHeartbeat
 from gateway.quota.request_limits import RequestLimits
-from gateway.retrieval.ingestion import KnowledgeRunner
-from gateway.retrieval.search import Searcher
+from gateway.retrieval.ingestion import IngestionRunner
+from gateway.retrieval.search import VectorStoreSearcher
 from gateway.upstream.availability import Availability
-from gateway.upstream.client import Upstream
+from gateway.upstream.client import UpstreamClient
 from gateway.upstream.load_balancer import Router
-from gateway.upstream.model_metadata import Describing
+from gateway.upstream.model_metadata import ModelMetadata
 from gateway.upstream.variant_loader import VariantLoader
 from infra.clock import Clock
 from infra.database.database import Database
@@ -42,72 +42,76 @@ from models.catalog import Catalog
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
-    """What one gateway process consists of."""
+class Components:
+    """All components of one gateway process, built once in gateway/app.py."""
 
     settings: Settings
     clock: Clock
     metrics: Metrics
     catalog: Catalog
     availability: Availability
-    connections: Connections
-    membership: Membership
-    lender: Lender
+    connections: DatabaseConnections
+    heartbeat: ProcessHeartbeat
+    quota_leaser: QuotaLeaser
     writer: UsageWriter
     authenticator: Authenticator
     admission: Admission
-    figures: Figures
+    call_metrics: CallMetrics
     gauges: Gauges
-    quoting: Quoting
-    payments: Payments | None
-    poster: SignedPoster
+    quotes: Quotes
+    stripe_client: StripeClient | None
+    webhook_poster: SignedPoster
     router: Router
-    upstream: Upstream
+    upstream: UpstreamClient
     parser: Parser
-    chooser: Chooser
-    describing: Describing
-    documents: DocumentQueue
+    model_selector: ModelSelector
+    model_metadata: ModelMetadata
+    document_queue: DocumentQueue
     request_limits: RequestLimits
-    loader: VariantLoader
-    adaptations: AdaptationRunner
+    variant_loader: VariantLoader
+    fine_tuning_runner: FineTuningRunner
     propagation: Propagation
-    searcher: Searcher
-    knowledge: KnowledgeRunner
-    offers: Offers
+    searcher: VectorStoreSearcher
+    ingestion_runner: IngestionRunner
+    offers: JobOffers
     pipeline: Pipeline
     tracer: Tracer
-    identity: Identity
+    identity: IdentityServices
     pepper: bytes
 
     @property
     def database(self) -> Database:
-        """What handlers ask."""
+        """The connection pool of the HTTP handlers."""
         return self.connections.handlers
 
     @property
     def secure(self) -> bool:
-        """Whether people reach the dashboard by HTTPS, so that cookies are sent only there."""
+        """Whether the dashboard's URL is HTTPS; its cookies then have the Secure attribute."""
         return self.identity.links.base.startswith("https://")
 
 
-# What handlers may ask for, by the name that they ask by.
-_GIVEN = (
-    *("adaptations", "authenticator", "availability", "catalog", "chooser", "clock", "database"),
-    *("describing", "documents", "figures", "identity", "knowledge", "loader", "metrics", "offers"),
-    *("parser", "payments", "pepper", "pipeline", "poster", "propagation", "quoting"),
-    *("request_limits", "router", "searcher", "secure", "settings", "upstream"),
+# Components that handlers can declare as parameters, by parameter name.
+_INJECTABLE = (
+    *("authenticator", "availability", "call_metrics", "catalog", "clock", "database"),
+    *("document_queue", "fine_tuning_runner", "identity", "ingestion_runner", "metrics"),
+    *("model_metadata", "model_selector", "offers", "parser", "pepper", "pipeline"),
+    *("propagation", "quotes", "request_limits", "router", "searcher", "secure", "settings"),
+    *("stripe_client", "upstream", "variant_loader", "webhook_poster"),
 )
 
 
-def dependencies(parts: Parts) -> dict[str, Provide]:
-    """What handlers get for a request. Parts are looked up then and not before, so that one
-    application can serve one process's parts after another's, as it does in tests."""
+def dependencies(components: Components) -> dict[str, Provide]:
+    """Return Litestar's dependencies: components, the principal and usage parameters.
+
+    Components are looked up for each request, so that tests can replace those of a running
+    application.
+    """
     return {
-        **{name: _part(parts, name) for name in _GIVEN},
+        **{name: _provide(components, name) for name in _INJECTABLE},
         "principal": Provide(provide_principal),
-        "asked": Provide(provide_asked),
+        "usage_parameters": Provide(provide_usage_parameters),
     }
 
 
-def _part(parts: Parts, name: str) -> Provide:
-    return Provide(lambda: getattr(parts, name), sync_to_thread=False)
+def _provide(components: Components, name: str) -> Provide:
+    return Provide(lambda: getattr(components, name), sync_to_thread=False)

@@ -1,1 +1,1 @@
-"""What every package stands on: settings, clock, errors, database, logs, metrics."""
+"""Shared infrastructure: settings, clock, errors, database, outbound traffic, logs and metrics."""

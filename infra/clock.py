@@ -1,7 +1,4 @@
-"""Time, injected: nobody else asks the system what time it is.
-
-Tests pass one that they move by hand.
-"""
+"""The injected clock. All code reads the time through it; tests pass a manual clock."""
 
 import time
 from datetime import UTC, datetime
@@ -10,19 +7,19 @@ from typing import Protocol, runtime_checkable
 
 @runtime_checkable
 class Clock(Protocol):
-    """Wall time for records, monotonic time for durations: a clock jump moves only the first."""
+    """A source of wall time (for records) and monotonic time (for durations)."""
 
     def now(self) -> datetime:
-        """The present moment in UTC."""
+        """Return the current time in UTC."""
         ...
 
     def monotonic(self) -> float:
-        """Seconds from an arbitrary start; never goes back."""
+        """Return seconds since an arbitrary start; never decreases."""
         ...
 
 
 class SystemClock:
-    """The machine's own clock."""
+    """The system clock."""
 
     def now(self) -> datetime:
         return datetime.now(UTC)

@@ -1,9 +1,8 @@
-"""Collecting: all errors of an input at once, instead of the first.
+"""Run several input checks and raise all their errors together, instead of the first.
 
-    amount, reason = collect(lambda: amount_from(text), lambda: require_reason(said))
+    amount, reason = collect(lambda: amount_from(text), lambda: require_reason(reason))
 
-A check that awaits something goes first: `await attempt(check)` is its result, for `collect`. Owns
-running every check and raising what they found together.
+Asynchronous checks run first: `await attempt(check)` gives a check for `collect`.
 """
 
 from collections.abc import Awaitable, Callable
@@ -14,8 +13,8 @@ from infra.errors import AppError
 
 
 class SeveralErrors(AppError):
-    """More than one field is wrong. As one error it is the first of them, which is what an API
-    answers; a form shows all `errors`, each beside its field."""
+    """Several fields are invalid. Status, code and message are those of the first error, which the
+    API returns; forms show all `errors`, each beside its field."""
 
     def __init__(self, errors: tuple[AppError, ...]) -> None:
         first = errors[0]
@@ -25,8 +24,7 @@ class SeveralErrors(AppError):
 
 
 def collect(*checks: Callable[[], Any]) -> list[Any]:
-    """The results of all checks, in their order. Raises the error of the only check that failed,
-    or SeveralErrors."""
+    """Run all checks and return their results in order. Raises the only error, or SeveralErrors."""
     results: list[Any] = []
     errors: list[AppError] = []
     for check in checks:
@@ -42,7 +40,7 @@ def collect(*checks: Callable[[], Any]) -> list[Any]:
 
 
 async def attempt(check: Awaitable[Any]) -> Callable[[], Any]:
-    """Run a check that awaits; gives a check for `collect` with the same result or error."""
+    """Await a check; return a check for `collect` that gives the same result or error."""
     try:
         result = await check
     except AppError as error:
@@ -55,5 +53,5 @@ def _raise(error: AppError) -> NoReturn:
 
 
 def errors_of(error: AppError) -> tuple[AppError, ...]:
-    """The single errors that an error stands for."""
+    """Return the individual errors of an error."""
     return error.errors if isinstance(error, SeveralErrors) else (error,)

@@ -1,4 +1,4 @@
-"""The root of every error that we raise on purpose.
+"""Base class of all application errors, with HTTP status and OpenAI error code.
 
     AppError
     ├── gateway: KeyMissing, KeyRevoked, ModelNotFound, UpstreamFailed, ... (gateway/call/errors.py)
@@ -6,7 +6,7 @@
     ├── serving: WeightsBroken, ...
     └── infra:   SettingsInvalid, DatabaseUnavailable, DataDirectoryBroken, ...
 
-Each package declares its own facts beside the code that finds them out.
+Each package declares its errors beside the code that raises them.
 """
 
 from collections.abc import Mapping
@@ -15,11 +15,11 @@ from typing import Any
 
 
 class AppError(Exception):
-    """A fact that a person can act on: plain words, a stable code, an HTTP status.
+    """An application error with a user-facing message, a stable code and an HTTP status.
 
-    `headers` go with the answer, as `retry-after`; `details` are further fields of the error
-    object. `message` is shown to customers and operators, so it never holds a key, a prompt, a path
-    of the server or another system's own text.
+    `headers` are added to the response (such as `retry-after`), `details` to the error object.
+    `message` is shown to customers and operators, so it must not contain keys, prompts, server
+    paths or error texts of other systems.
     """
 
     status: int = 500
@@ -37,7 +37,7 @@ class AppError(Exception):
 
 
 def error_object(error: AppError) -> dict[str, Any]:
-    """OpenAI's error object, always with its four keys, and what else is known of the error."""
+    """Return the error as OpenAI's error object, with the error's `details` added."""
     return {
         "message": error.message,
         "type": error.type,

@@ -1,6 +1,6 @@
-"""Ids: UUIDv7 in the database, the same with a prefix where a person or a program sees them.
+"""Ids: UUIDv7 in the database, with a type prefix in the API (`acct_0198…`).
 
-Version 7 keeps new rows together in an index.
+UUIDv7 keeps new rows together in an index.
 """
 
 from datetime import datetime
@@ -10,22 +10,22 @@ from uuid_utils.compat import uuid7
 
 
 def new_id() -> UUID:
-    """A fresh UUIDv7, ordered by its time of making."""
+    """Return a new UUIDv7, ordered by creation time."""
     return uuid7()
 
 
-def first_at(moment: datetime) -> UUID:
-    """What is before every id that was made at this moment or later."""
+def lowest_id_at(moment: datetime) -> UUID:
+    """Return the lower bound of all ids created at this moment or later."""
     return UUID(int=int(moment.timestamp() * 1000) << 80)
 
 
-def show(prefix: str, identity: UUID) -> str:
-    """`show("acct", …)` gives `acct_0198…`, 32 hexadecimal digits after the prefix."""
+def format_id(prefix: str, identity: UUID) -> str:
+    """Format an id for the API: `format_id("acct", …)` gives `acct_` and 32 hexadecimal digits."""
     return f"{prefix}_{identity.hex}"
 
 
-def parse(prefix: str, text: str) -> UUID | None:
-    """Read an id as `show` writes it; None where it is none of this prefix."""
+def parse_id(prefix: str, text: str) -> UUID | None:
+    """Parse an id in the form of `format_id`. Returns None if it is invalid for the prefix."""
     head, _, digits = text.partition("_")
     if head != prefix or len(digits) != 32:
         return None

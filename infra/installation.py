@@ -1,8 +1,7 @@
-"""An installation: one data directory, and the database that belongs to it.
+"""The installation: its data directory, its database and the lock of `maas up`.
 
-Owns where things lie in the data directory, finding the database (given, or embedded), and that
-only one `maas up` runs on it at a time, which creates files for their owner only and repairs the
-modes of earlier ones.
+Only one `maas up` runs on a data directory at a time. It creates files with owner-only modes and
+repairs the modes of existing ones.
 """
 
 import fcntl
@@ -16,41 +15,39 @@ from pathlib import Path
 from infra.database.embedded_postgres import start_postgres
 from infra.database.migrate import migrate
 from infra.errors import AppError
-from infra.private_files import created_private, private_folder, repair
+from infra.private_files import private_folder, private_umask, repair_modes
 from infra.settings import Settings
 
 
 class AlreadyRunning(AppError):
-    """Another `maas up` holds this data directory."""
+    """Another `maas up` runs on this data directory."""
 
     code = "already_running"
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
-    """What a running `maas up` says of itself to a second one."""
+class RunningInstance:
+    """Process id and URL of the running `maas up`, stored in the lock file."""
 
     pid: int
     url: str
 
 
 @contextmanager
-def database_url(settings: Settings) -> Iterator[str]:
-    """The migrated database's URL. An embedded server runs for as long as somebody is inside.
+def migrated_database_url(settings: Settings) -> Iterator[str]:
+    """Context with the URL of the migrated database; starts the embedded server if needed.
 
-    On a server of the operator's own, other gateways may still run that are older: what takes away
-    from them is left to `maas migrate --contract`.
-
-    Raises DataDirectoryBroken, and what `migrate` does.
+    On an external server older gateways may still run, so contract steps are left to
+    `maas migrate --contract`. Raises DataDirectoryBroken and the errors of `migrate`.
     """
-    with server_url(settings) as url:
+    with database_server_url(settings) as url:
         migrate(url, contract=settings.database_url is None)
         yield url
 
 
 @contextmanager
-def server_url(settings: Settings) -> Iterator[str]:
-    """The same, but that the database is as it was left. Raises DataDirectoryBroken."""
+def database_server_url(settings: Settings) -> Iterator[str]:
+    """Context with the URL of the database, without migrating it. Raises DataDirectoryBroken."""
     if settings.database_url is not None:
         yield settings.database_url.get_secret_value()
         return
@@ -62,28 +59,28 @@ def server_url(settings: Settings) -> Iterator[str]:
 
 
 @contextmanager
-def only_one(directory: Path, me: Running) -> Iterator[None]:
-    """Hold the data directory. Raises AlreadyRunning, saying what already runs.
+def lock_data_directory(directory: Path, instance: RunningInstance) -> Iterator[None]:
+    """Hold the exclusive lock on the data directory. Raises AlreadyRunning with its holder.
 
-    The lock is the kernel's: it is free again the moment its holder dies, however it dies.
+    The lock is a flock, which the kernel releases when the process ends, however it ends.
     """
     private_folder(directory)
     descriptor = os.open(directory / "up.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    with created_private(), os.fdopen(descriptor, "r+", encoding="utf-8") as file:
+    with private_umask(), os.fdopen(descriptor, "r+", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise AlreadyRunning(_describe(file.read(), directory)) from None
+            raise AlreadyRunning(_describe_running(file.read(), directory)) from None
         file.truncate()
-        file.write(json.dumps(asdict(me)))
+        file.write(json.dumps(asdict(instance)))
         file.flush()
-        repair(directory)
+        repair_modes(directory)
         yield
 
 
-def _describe(text: str, directory: Path) -> str:
+def _describe_running(text: str, directory: Path) -> str:
     try:
-        other = Running(**json.loads(text))
+        instance = RunningInstance(**json.loads(text))
     except (ValueError, TypeError):
         return f"Another `maas up` is starting on {directory}."
-    return f"It runs already: {other.url} (process {other.pid}, data in {directory})."
+    return f"It runs already: {instance.url} (process {instance.pid}, data in {directory})."

@@ -1,7 +1,7 @@
-"""Packages that are imported when they are first used.
+"""Lazy imports of packages on first use.
 
-For packages that take tenths of a second to import and that most commands never use: Alembic,
-SciPy, Stripe's client. Type checkers see a plain import:
+For packages that are slow to import and unused by most commands: Alembic, SciPy, Stripe's client.
+Type checkers see a normal import:
 
     if TYPE_CHECKING:
         import stripe
@@ -15,10 +15,10 @@ from typing import Any
 
 
 class LazyModule(ModuleType):
-    """Stands for a package; imports it, or a module of it, when that is asked for.
+    """A proxy for a package that imports it, or a submodule, on first attribute access.
 
-    Raises ImportError then where it is not installed. Private names raise AttributeError and import
-    nothing: tools that inspect what a module contains, as pytest does, ask for them.
+    Raises ImportError then if it is not installed. Private names raise AttributeError without an
+    import, because tools such as pytest inspect modules for them.
     """
 
     def __getattr__(self, name: str) -> Any:

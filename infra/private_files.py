@@ -1,8 +1,7 @@
-"""Files that only their owner may read: folders 0700, files 0600.
+"""Owner-only files and directories: create them with mode 0600 or 0700, and repair modes.
 
-Owns creating them with that mode from the beginning, repairing what earlier versions created with
-other modes, and the one exception: PostgreSQL that root starts runs as a user of its own with
-root's group, which may pass through the data directory, and neither list nor read it.
+One exception: PostgreSQL started by root runs as another user with root's group, which may
+traverse the data directory (0710), but neither list nor read it.
 """
 
 import os
@@ -11,54 +10,54 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-_FOLDER, _FILE, _PASSED = 0o700, 0o600, 0o710
-_OTHERS = 0o077
+_FOLDER_MODE, _FILE_MODE, _TRAVERSABLE = 0o700, 0o600, 0o710
+_OTHERS_MASK = 0o077
 
 
 def private_folder(folder: Path) -> None:
-    """Create the folder for its owner only; one that exists already is restricted to it."""
-    folder.mkdir(mode=_FOLDER, parents=True, exist_ok=True)
+    """Create a directory with mode 0700, or restrict an existing one to its owner."""
+    folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
     _restrict(folder)
 
 
 def write_private(file: Path, content: bytes) -> None:
-    """Write a file that was never readable for anybody else, not even while it was created."""
+    """Write a file with mode 0600 from its creation on, replacing an existing one."""
     file.unlink(missing_ok=True)
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE)
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE_MODE)
     with os.fdopen(descriptor, "wb") as stream:
         stream.write(content)
 
 
-def let_pass(folder: Path, group: int) -> None:
-    """Let a group pass through the owner's folder: it can open what it knows by name and may read
-    itself. A folder that is everybody's, as /tmp, stays as it is."""
+def allow_traversal(folder: Path, group: int) -> None:
+    """Let a group traverse a directory (mode 0710). Directories with the sticky bit, such as /tmp,
+    are left unchanged."""
     if not folder.stat().st_mode & stat.S_ISVTX:
         os.chown(folder, -1, group)
-        folder.chmod(_PASSED)
+        folder.chmod(_TRAVERSABLE)
 
 
 @contextmanager
-def created_private() -> Iterator[None]:
-    """A block in which this process and its children create files for their owner only."""
-    before = os.umask(_OTHERS)
+def private_umask() -> Iterator[None]:
+    """Context in which this process and its children create owner-only files (umask 077)."""
+    previous = os.umask(_OTHERS_MASK)
     try:
         yield
     finally:
-        os.umask(before)
+        os.umask(previous)
 
 
-def repair(folder: Path) -> None:
-    """Restrict our own files and folders below to their owner; links are not followed."""
-    for place, folders, files in os.walk(folder):
+def repair_modes(folder: Path) -> None:
+    """Restrict all own files and directories below a folder to their owner; skips symlinks."""
+    for parent, folders, files in os.walk(folder):
         for name in (*folders, *files):
-            _restrict(Path(place) / name)
+            _restrict(Path(parent) / name)
 
 
 def _restrict(path: Path) -> None:
     try:
-        found = path.lstat()
-    except FileNotFoundError:  # it was somebody's for a moment
+        status = path.lstat()
+    except FileNotFoundError:  # a temporary file that was deleted meanwhile
         return
-    ours = found.st_uid == os.geteuid() and not found.st_mode & stat.S_ISVTX
-    if ours and found.st_mode & _OTHERS and not stat.S_ISLNK(found.st_mode):
-        path.chmod(stat.S_IMODE(found.st_mode) & ~_OTHERS)
+    is_owned = status.st_uid == os.geteuid() and not status.st_mode & stat.S_ISVTX
+    if is_owned and status.st_mode & _OTHERS_MASK and not stat.S_ISLNK(status.st_mode):
+        path.chmod(stat.S_IMODE(status.st_mode) & ~_OTHERS_MASK)

@@ -1,7 +1,4 @@
-"""Child processes: started as modules of ours, stopped together, never left behind.
-
-Owns starting a child that ends when its parent is gone, and stopping one with patience.
-"""
+"""Start and stop child processes (`python -m module`) without leaving orphans."""
 
 import ctypes
 import os
@@ -27,10 +24,10 @@ def start_module(
     stdout: int | IO[bytes] | None = None,
     stderr: IO[bytes] | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Run `python -m module` in a process group of its own.
+    """Start `python -m module` in its own process group.
 
-    Ctrl-C in a terminal reaches a whole group: apart from it, the parent stops its children in
-    order instead of all of them falling at once.
+    Ctrl-C in a terminal signals the whole group; in its own group the child is stopped by the
+    parent, in order.
     """
     return subprocess.Popen(  # noqa: S603  # our own modules, by our own interpreter
         [sys.executable, "-m", module, *arguments],
@@ -42,29 +39,29 @@ def start_module(
     )
 
 
-def stop(child: subprocess.Popen[bytes], patience_s: float) -> None:
-    """Ask the child to end; after `patience_s` end it and whatever it left in its group."""
+def stop_process(child: subprocess.Popen[bytes], timeout_s: float) -> None:
+    """Send SIGTERM to a child; after `timeout_s` kill it and the rest of its process group."""
     if child.poll() is None:
         child.send_signal(SIGTERM)
         with suppress(subprocess.TimeoutExpired):
-            child.wait(patience_s)
+            child.wait(timeout_s)
     with suppress(ProcessLookupError):
         os.killpg(child.pid, SIGKILL)
     child.wait()
 
 
 def adopt_orphans() -> None:
-    """Become the parent of descendants whose own parent dies, so that none is out of reach.
+    """Become the parent of orphaned descendants (Linux subreaper), so that they can be killed.
 
-    Linux only; elsewhere orphans go to the system's first process.
+    No effect on other systems.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def end_descendants(patience_s: float) -> None:
-    """Kill every descendant of this process, also those that appear meanwhile."""
-    deadline = time.monotonic() + patience_s
+def kill_descendants(timeout_s: float) -> None:
+    """Kill all descendants of this process, including new ones, for at most `timeout_s`."""
+    deadline = time.monotonic() + timeout_s
     while descendants := psutil.Process().children(recursive=True):
         for process in descendants:
             with suppress(psutil.NoSuchProcess):
@@ -74,8 +71,8 @@ def end_descendants(patience_s: float) -> None:
             return
 
 
-def end_with_parent() -> None:
-    """Send this process SIGTERM when its parent dies, as by `kill -9`, so that none is orphaned."""
+def exit_with_parent() -> None:
+    """Send this process SIGTERM when its parent dies, even by SIGKILL."""
     parent = os.getppid()
 
     def watch() -> None:

@@ -18,23 +18,23 @@ from pydantic.networks import IPvAnyNetwork
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from infra.errors import AppError
-from infra.timing import USUAL, Timing
+from infra.timing import DEFAULT_TIMING, Timing
 
 Port = Annotated[int, Field(ge=1, le=65535)]
-_UPSTREAM = r"([\w.:-]+=)?https?://[^\s,?#]+"
+_UPSTREAM_PATTERN = r"([\w.:-]+=)?https?://[^\s,?#]+"
 Count = Annotated[int, Field(ge=0, le=10**12)]
 Amount = Annotated[Decimal, Field(ge=0, le=10**9, decimal_places=9)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 
 class SettingsInvalid(AppError):
-    """An environment variable holds a value that cannot be used."""
+    """An environment variable or secret file has an invalid value."""
 
     code = "settings_invalid"
 
 
 class Settings(BaseSettings):
-    """Every setting, with its default. The variable is the upper-case name after `MAAS_`."""
+    """All settings with their defaults. The variable is `MAAS_` and the upper-case field name."""
 
     model_config = SettingsConfigDict(
         env_prefix="MAAS_", frozen=True, env_ignore_empty=True, populate_by_name=True
@@ -45,7 +45,7 @@ class Settings(BaseSettings):
     )
     serving_url: str | None = Field(
         None,
-        pattern=rf"^\s*{_UPSTREAM}([\s,]+{_UPSTREAM})*\s*$",
+        pattern=rf"^\s*{_UPSTREAM_PATTERN}([\s,]+{_UPSTREAM_PATTERN})*\s*$",
         description="OpenAI-compatible upstreams, one URL or several, each for all models or as "
         "`model=URL` for one; unset: Ray Serve on this machine",
     )
@@ -188,48 +188,50 @@ class Settings(BaseSettings):
         "info", description="least level that is logged"
     )
     timing: Timing = Field(
-        USUAL, description="intervals and back-offs of a process, as JSON; for tests"
+        DEFAULT_TIMING, description="intervals and back-offs of a process, as JSON; for tests"
     )
 
     @field_validator("specialist_max_replicas", "engine_max_replicas")
     @classmethod
-    def _not_fewer(cls, most: int | None, known: ValidationInfo) -> int | None:
-        least = str(known.field_name).replace("_max_", "_min_")
-        if most is not None and most < known.data.get(least, 0):
-            raise ValueError(f"it is smaller than MAAS_{least.upper()}")
-        return most
+    def _require_max_not_below_min(cls, maximum: int | None, info: ValidationInfo) -> int | None:
+        minimum_field = str(info.field_name).replace("_max_", "_min_")
+        if maximum is not None and maximum < info.data.get(minimum_field, 0):
+            raise ValueError(f"it is smaller than MAAS_{minimum_field.upper()}")
+        return maximum
 
     @property
-    def most_engines(self) -> int:
-        """Of each language model, that run at once."""
+    def max_engines(self) -> int:
+        """The most engines of each language model that run at once."""
         return self.engine_max_replicas or self.engine_min_replicas
 
     @field_validator("webhook_networks", "trusted_proxies", mode="before")
     @classmethod
-    def _separated(cls, value: object) -> object:
+    def _split_list(cls, value: object) -> object:
         return value.replace(",", " ").split() if isinstance(value, str) else value
 
 
 def load_settings() -> Settings:
-    """Read the environment, and files for what is secret. Raises SettingsInvalid naming each
-    variable that is wrong."""
+    """Load the settings from environment variables and secret files.
+
+    Raises SettingsInvalid with the name of each invalid variable.
+    """
     try:
-        return Settings(_secrets_dir=_secrets_folder())
+        return Settings(_secrets_dir=_readable_secrets_dir())
     except SettingsError as error:
         raise SettingsInvalid(f"Settings are wrong. Not valid JSON: {error}.") from None
     except ValidationError as error:
         # The value is left out: it may be a secret.
-        faults = "; ".join(f"MAAS_{_name(e['loc'])}: {e['msg']}" for e in error.errors())
+        faults = "; ".join(f"MAAS_{_variable_name(e['loc'])}: {e['msg']}" for e in error.errors())
         raise SettingsInvalid(f"Settings are wrong. {faults}") from None
 
 
-def _secrets_folder() -> Path | None:
+def _readable_secrets_dir() -> Path | None:
     folder = os.environ.get("MAAS_SECRETS_DIR")
     if not folder:
         return None
     try:
         for file in Path(folder).iterdir():
-            # One that may not be read would be taken for one that is not there.
+            # pydantic-settings would treat an unreadable file as a missing one.
             if file.is_file():
                 file.read_bytes()
     except OSError as error:
@@ -239,6 +241,6 @@ def _secrets_folder() -> Path | None:
     return Path(folder)
 
 
-def _name(location: tuple[int | str, ...]) -> str:
-    # Of what has a second name, it is told by its whole one.
+def _variable_name(location: tuple[int | str, ...]) -> str:
+    # Fields with an alias are reported by the alias, which has the prefix already.
     return str(location[0]).upper().removeprefix("MAAS_") if location else "?"

@@ -1,7 +1,6 @@
-"""One task for all who want the same thing at the same time.
+"""Single flight: concurrent callers with the same key share one running task.
 
-Owns sharing it, and that whoever leaves does not take it from the others. Remembers nothing of what
-has ended. Belongs to one event loop.
+Results are not cached after the task ends. Use within one event loop.
 """
 
 import asyncio
@@ -14,19 +13,24 @@ Value = TypeVar("Value")
 
 
 class SingleFlight(Generic[Key, Value]):
+    """Deduplicates concurrent work by key."""
+
     def __init__(self) -> None:
         self._tasks: dict[Key, asyncio.Task[Value]] = {}
 
-    async def do(self, key: Key, work: Callable[[], Coroutine[Any, Any, Value]]) -> Value:
-        """What `work` gives, which is begun where nobody works for `key` already. Raises as it."""
+    async def run(self, key: Key, work: Callable[[], Coroutine[Any, Any, Value]]) -> Value:
+        """Return the result of `work`, joining the task that already runs for `key`, if any.
+
+        Raises what `work` raises. A cancelled caller does not cancel the shared task.
+        """
         task = self._tasks.get(key)
         if task is None:
             task = self._tasks[key] = asyncio.create_task(work())
-            task.add_done_callback(partial(self._ended, key))
-        # Not with the first caller: that one may leave, and the others still want it.
+            task.add_done_callback(partial(self._on_task_done, key))
+        # Shielded: other callers may still wait for the task when this one is cancelled.
         return await asyncio.shield(task)
 
-    def _ended(self, key: Key, task: "asyncio.Task[Value]") -> None:
+    def _on_task_done(self, key: Key, task: "asyncio.Task[Value]") -> None:
         del self._tasks[key]
         if not task.cancelled():
-            task.exception()  # of which nobody may have waited to hear
+            task.exception()  # marks it as retrieved, if no caller is left

@@ -1,34 +1,31 @@
-"""Misfits: which field of a JSON or TOML text does not fit its declared shape, and why.
-
-msgspec tells it in a sentence.
-"""
+"""Parser for msgspec validation messages: the field path and what is wrong with it."""
 
 import re
 from dataclasses import dataclass
 
-# msgspec ends its messages with the place, as in "Expected `int`, got `str` - at `$.n`".
-_PLACE = re.compile(r" - at (?:`key` in )?`\$?\.?(?P<path>[^`]*)`$")
-UNKNOWN = "is not known"
-_NAMED = {
+# msgspec ends its messages with the field path, as in "Expected `int`, got `str` - at `$.n`".
+_FIELD_PATH = re.compile(r" - at (?:`key` in )?`\$?\.?(?P<path>[^`]*)`$")
+UNKNOWN_FIELD = "is not known"
+_NAMED_FIELD_ERRORS = {
     "is missing": re.compile(r"missing required field `(?P<name>[^`]+)`"),
-    UNKNOWN: re.compile(r"contains unknown field `(?P<name>[^`]+)`"),
+    UNKNOWN_FIELD: re.compile(r"contains unknown field `(?P<name>[^`]+)`"),
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Misfit:
-    """The field's path as `price[0].meter`, empty for the whole, and what is wrong with it."""
+class FieldError:
+    """An invalid field: its path such as `price[0].meter` (empty: whole input) and the error."""
 
     path: str
     what: str
 
 
-def misfit_of(text: str) -> Misfit:
-    """What a message of msgspec's says."""
-    place = _PLACE.search(text)
-    path = place["path"].replace("[...]", "[]") if place else ""
-    for what, pattern in _NAMED.items():
-        if named := pattern.search(text):
-            return Misfit(f"{path}.{named['name']}" if path else named["name"], what)
-    what = _PLACE.sub("", text)
-    return Misfit(path, what[:1].lower() + what[1:])
+def parse_validation_error(text: str) -> FieldError:
+    """Parse the message of a msgspec.ValidationError."""
+    location = _FIELD_PATH.search(text)
+    path = location["path"].replace("[...]", "[]") if location else ""
+    for reason, pattern in _NAMED_FIELD_ERRORS.items():
+        if match := pattern.search(text):
+            return FieldError(f"{path}.{match['name']}" if path else match["name"], reason)
+    reason = _FIELD_PATH.sub("", text)
+    return FieldError(path, reason[:1].lower() + reason[1:])

@@ -8,7 +8,7 @@ from pathlib import Path
 import structlog
 
 from infra.errors import AppError
-from infra.processes import end_with_parent
+from infra.processes import exit_with_parent
 from models.catalog import Catalog, load_catalog
 from models.extras import installed
 from serving.cluster.arguments import Arguments, parse
@@ -24,7 +24,7 @@ from serving.weights.weights import Obtained, obtain
 def main() -> int:
     arguments = parse(sys.argv[1:])
     if arguments.exit_with_parent:
-        end_with_parent()
+        exit_with_parent()
     stop_with(KeyboardInterrupt)
     folders = folders_of(arguments.data_dir)
     with progress() as shown:

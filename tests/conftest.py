@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from billing.accounts.account_creation import Terms
+from billing.accounts.account_creation import AccountLimits
 from infra.clock import Clock
 from infra.database.database import Database
 from infra.database.embedded_postgres import start_postgres
@@ -191,7 +191,7 @@ def limited(database_url: str, tmp_path: Path, upstream: FakeUpstream, timing: T
     """Makes a gateway whose account has other terms, and whose patience is short."""
 
     def make(
-        terms: Terms,
+        terms: AccountLimits,
         clock: Clock | None = None,
         catalog: Catalog = builders.CATALOG,
         **values: Any,

@@ -152,15 +152,13 @@ class TestTenants:
     # The function, and why it may look across accounts.
     ACROSS = frozenset(
         {
-            ("find_key", "it finds out which account calls, by a secret's hash"),
-            ("append_usage", "each row carries its account"),
+            ("find_key_by_hash", "it finds out which account calls, by a secret's hash"),
+            ("insert_usage", "each row carries its account"),
             ("_insert_key", "the row carries its account"),
+            ("claim_job", "a gateway process takes up the oldest job of whichever account"),
             ("claim", "a gateway process takes up the oldest job of whichever account"),
-            ("tidy", "what is in expired stores goes, of whichever account"),
+            ("delete_expired_files", "what is in expired stores goes, of whichever account"),
             ("count_ratings", "the operator sees how a model does with everybody"),
-            ("_of_feedback", "a shared model learns from all accounts that agreed to it"),
-            ("_of_files", "a shared model learns from all accounts that agreed to it"),
-            ("provenance", "the operator sees whose examples a shared model learned from"),
         }
     )
 

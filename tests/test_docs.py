@@ -1,6 +1,7 @@
 """The documents: every setting, error code and settlement that exists is in them."""
 
 import re
+import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from importlib import import_module
@@ -18,7 +19,7 @@ import gateway.registry.versions
 import gateway.retrieval
 import gateway.shared_models
 import infra.database.database
-from billing.metering.error_fixes import FIXES, OF_ROWS
+from billing.metering.error_fixes import FIXES_BY_ERROR_CODE, USAGE_ROW_FIXES
 from billing.tables import Settlement
 from gateway.wire.parameters import PARAMETERS, Handling
 from infra.errors import AppError
@@ -69,10 +70,10 @@ class TestErrors:
 
     def test_what_to_do_is_what_customers_are_told(self) -> None:
         document = text("docs", "errors.md")
-        for code, fix in FIXES.items():
+        for code, fix in FIXES_BY_ERROR_CODE.items():
             row = rf"^\| `{code}` \| \d+ \| {re.escape(fix.en)} \|$"
             assert re.search(row, document, re.MULTILINE), code
-        for code, fix in OF_ROWS.items():
+        for code, fix in USAGE_ROW_FIXES.items():
             assert f"| `{code}` | {fix.en} |" in document
 
 
@@ -172,3 +173,24 @@ def commands(name: str) -> list[str]:
     """The blocks of code of a document, without their remarks, which are in its language."""
     blocks = re.findall(r"^```\w*\n((?s:.*?))^```|((?:^ {4}.*\n)+)", text(name), re.MULTILINE)
     return [re.sub(r" +# .*", "", fenced or indented) for fenced, indented in blocks]
+
+
+class TestDependencies:
+    def test_each_direct_dependency_has_a_row(self) -> None:
+        project = tomllib.loads(text("pyproject.toml"))["project"]
+        groups = [project["dependencies"], *project["optional-dependencies"].values()]
+        names = {re.match(r"[\w-]+", one)[0] for group in groups for one in group}  # type: ignore[index]
+        listed = set(re.findall(r"`([\w-]+)`", text("docs", "dependencies.md")))
+        assert names - {"maas-gateway"} - listed == set()
+
+
+class TestSite:
+    def test_llms_txt_names_pages_that_exist(self) -> None:
+        pages = re.findall(r"\]\(([\w-]+)/\)", text("docs", "llms.txt"))
+        assert pages
+        assert [page for page in pages if not (ROOT / "docs" / f"{page}.md").exists()] == []
+
+    def test_each_page_is_in_the_navigation(self) -> None:
+        listed = set(re.findall(r"- ([\w-]+\.md)$", text("mkdocs.yml"), re.MULTILINE))
+        pages = {page.name for page in (ROOT / "docs").glob("*.md")}
+        assert {page for page in pages if not page.endswith(".zh.md")} == listed

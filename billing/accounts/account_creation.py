@@ -1,20 +1,23 @@
-"""Opening an account: the account itself, how it is billed, what it may spend and how fast."""
+"""Account opening: the account, its billing profile and its quotas in one transaction."""
 
 from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.accounts import create_account
-from billing.accounts.profiles import USUAL, NewProfile, open_profile
-from billing.metering.quotas import open_quotas
+from billing.accounts.profiles import DEFAULT_PROFILE, NewProfile, create_profile
+from billing.metering.quotas import create_account_quotas
 from billing.tables import Account, QuotaKind
 from infra.clock import Clock
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
-    """What a new account may do: nano-units that it may owe, requests and tokens a minute, and
-    streams at a time. None is no limit."""
+class AccountLimits:
+    """The limits of a new account; None means no limit.
+
+    `credit_nano` is the credit limit in nano-units, `requests` and `tokens` are per minute and
+    `streams` is the number of concurrent streams.
+    """
 
     credit_nano: int
     requests: int | None
@@ -27,16 +30,19 @@ async def open_account(
     clock: Clock,
     name: str,
     currency: str,
-    terms: Terms,
-    profile: NewProfile = USUAL,
+    account_limits: AccountLimits,
+    profile: NewProfile = DEFAULT_PROFILE,
 ) -> Account:
-    """Make an account under these terms. Raises what `create_account` does, and LimitInvalid."""
+    """Create an account with its billing profile and quotas.
+
+    Raises AccountNameInvalid, AccountNameTaken, ProfileInvalid, TimeZoneUnknown, LimitInvalid.
+    """
     account = await create_account(session, clock, name, currency)
-    await open_profile(session, account.id, profile)
+    await create_profile(session, account.id, profile)
     limits = {
-        QuotaKind.REQUESTS: terms.requests,
-        QuotaKind.TOKENS: terms.tokens,
-        QuotaKind.STREAMS: terms.streams,
+        QuotaKind.REQUESTS: account_limits.requests,
+        QuotaKind.TOKENS: account_limits.tokens,
+        QuotaKind.STREAMS: account_limits.streams,
     }
-    await open_quotas(session, clock, account.id, terms.credit_nano, limits)
+    await create_account_quotas(session, clock, account.id, account_limits.credit_nano, limits)
     return account

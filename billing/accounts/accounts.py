@@ -1,4 +1,4 @@
-"""Accounts: the firms that call and pay."""
+"""Accounts: the customers that call models and pay for the calls."""
 
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from infra import ids
 from infra.clock import Clock
 from infra.errors import AppError
 
-PREFIX = "acct"
+ACCOUNT_ID_PREFIX = "acct"
 
 
 class AccountNameTaken(AppError):
@@ -23,7 +23,7 @@ class AccountNameTaken(AppError):
 
 
 class AccountNameInvalid(AppError):
-    """A name that is empty, too long or holds control characters."""
+    """The account name is empty, too long or has control characters."""
 
     status = 400
     type = "invalid_request_error"
@@ -39,7 +39,7 @@ class AccountNotFound(AppError):
 
 
 async def create_account(session: AsyncSession, clock: Clock, name: str, currency: str) -> Account:
-    """Make an account. Raises AccountNameInvalid, AccountNameTaken."""
+    """Create an account. Raises AccountNameInvalid, AccountNameTaken."""
     name = name.strip()
     if not 0 < len(name) <= 200 or not name.isprintable():
         raise AccountNameInvalid("An account's name is 1 to 200 printable characters.")
@@ -53,15 +53,15 @@ async def create_account(session: AsyncSession, clock: Clock, name: str, currenc
 
 
 async def list_accounts(session: AsyncSession) -> list[Account]:
-    """All accounts, the oldest first. For operators."""
+    """List all accounts, oldest first. For operators only."""
     return list((await session.scalars(select(Account).order_by(col(Account.id)))).all())
 
 
 async def get_account(session: AsyncSession, account: str) -> Account:
-    """Find by id (`acct_…`) or by exact name. Raises AccountNotFound."""
-    identity: UUID | None = ids.parse(PREFIX, account)
-    wanted = col(Account.name) == account if identity is None else col(Account.id) == identity
-    found = (await session.scalars(select(Account).where(wanted))).one_or_none()
-    if found is None:
+    """Find an account by id (`acct_…`) or exact name. Raises AccountNotFound."""
+    identity: UUID | None = ids.parse_id(ACCOUNT_ID_PREFIX, account)
+    condition = col(Account.name) == account if identity is None else col(Account.id) == identity
+    row = (await session.scalars(select(Account).where(condition))).one_or_none()
+    if row is None:
         raise AccountNotFound(f"There is no account {account!r}.")
-    return found
+    return row

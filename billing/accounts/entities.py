@@ -1,4 +1,4 @@
-"""Legal entities: those who sell, and whose invoices are numbered without gaps."""
+"""Legal entities: the sellers on invoices, each with its own gapless number series."""
 
 import re
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ from infra.clock import Clock
 from infra.errors import AppError
 
 _CODE = re.compile("[A-Z][A-Z0-9]{0,9}")
-_LONGEST = 500
+_MAX_LENGTH = 500
 
 
 class LegalEntityInvalid(AppError):
-    """A code, name, address or tax number that cannot be."""
+    """The code, name, address or tax number is not valid."""
 
     status = 400
     type = "invalid_request_error"
@@ -26,7 +26,7 @@ class LegalEntityInvalid(AppError):
 
 
 class LegalEntityTaken(AppError):
-    """There is one with this code."""
+    """Another legal entity has this code."""
 
     status = 409
     type = "invalid_request_error"
@@ -34,7 +34,7 @@ class LegalEntityTaken(AppError):
 
 
 class LegalEntityNotFound(AppError):
-    """There is none with this code."""
+    """No legal entity has this code."""
 
     status = 404
     type = "invalid_request_error"
@@ -42,61 +42,66 @@ class LegalEntityNotFound(AppError):
 
 
 @dataclass(frozen=True, slots=True)
-class EntityWish:
-    """What is to be said of an entity; None leaves it as it is."""
+class EntityUpdate:
+    """New values of a legal entity; None leaves a field unchanged."""
 
     name: str | None = None
     address: str | None = None
     tax_number: str | None = None
 
 
-async def open_entity(
-    session: AsyncSession, clock: Clock, code: str, wish: EntityWish
+async def create_entity(
+    session: AsyncSession, clock: Clock, code: str, update: EntityUpdate
 ) -> LegalEntity:
-    """Another legal entity that sells; its invoices are `CODE-000001` and so on. Raises
-    LegalEntityInvalid, LegalEntityTaken."""
+    """Create a legal entity; its invoices are numbered `CODE-000001` and so on.
+
+    Raises LegalEntityInvalid, LegalEntityTaken.
+    """
     if _CODE.fullmatch(code) is None:
         raise LegalEntityInvalid("A code is 1 to 10 capital letters and digits.", param="code")
-    values = _checked(wish)
+    values = _validated_values(update)
     if not values.get("name"):
         raise LegalEntityInvalid("A legal entity has a name.", param="name")
-    made = await session.execute(
+    inserted = await session.execute(
         insert(LegalEntity)
-        .values(id=ids.new_id(), code=code, created_at=clock.now(), **_blank(values))
+        .values(id=ids.new_id(), code=code, created_at=clock.now(), **_with_empty_defaults(values))
         .on_conflict_do_nothing(index_elements=["code"])
         .returning(col(LegalEntity.id))
     )
-    if made.scalar_one_or_none() is None:
+    if inserted.scalar_one_or_none() is None:
         raise LegalEntityTaken(f"There is a legal entity {code!r}.", param="code")
     return await get_entity(session, code)
 
 
 async def get_entity(session: AsyncSession, code: str) -> LegalEntity:
-    """Raises LegalEntityNotFound."""
+    """Return the legal entity with this code. Raises LegalEntityNotFound."""
     query = select(LegalEntity).where(col(LegalEntity.code) == code)
-    found = (await session.scalars(query)).one_or_none()
-    if found is None:
+    entity = (await session.scalars(query)).one_or_none()
+    if entity is None:
         raise LegalEntityNotFound(f"There is no legal entity {code[:40]!r}.", param="code")
-    return found
+    return entity
 
 
-async def change_entity(session: AsyncSession, code: str, wish: EntityWish) -> LegalEntity:
-    """What invoices say from now on; final ones keep what they say. Raises LegalEntityInvalid,
-    LegalEntityNotFound."""
+async def update_entity(session: AsyncSession, code: str, update: EntityUpdate) -> LegalEntity:
+    """Update a legal entity; final invoices keep the values of their day.
+
+    Raises LegalEntityInvalid, LegalEntityNotFound.
+    """
     entity = await get_entity(session, code)
-    for name, value in _checked(wish).items():
+    for name, value in _validated_values(update).items():
         setattr(entity, name, value)
     await session.flush()
     return entity
 
 
 async def list_entities(session: AsyncSession) -> list[LegalEntity]:
-    """The oldest, which sells to new accounts, first."""
+    """List legal entities, oldest first; the oldest is the seller of new accounts."""
     query = select(LegalEntity).order_by(col(LegalEntity.created_at), col(LegalEntity.id))
     return list((await session.scalars(query)).all())
 
 
-def entity_json(entity: LegalEntity) -> dict[str, Any]:
+def entity_to_json(entity: LegalEntity) -> dict[str, Any]:
+    """Return the legal entity as the API and the CLI show it."""
     return {
         "code": entity.code,
         "name": entity.name,
@@ -106,16 +111,18 @@ def entity_json(entity: LegalEntity) -> dict[str, Any]:
     }
 
 
-def _checked(wish: EntityWish) -> dict[str, str]:
-    said = {"name": wish.name, "address": wish.address, "tax_number": wish.tax_number}
-    values = {name: value for name, value in said.items() if value is not None}
+def _validated_values(update: EntityUpdate) -> dict[str, str]:
+    fields = {"name": update.name, "address": update.address, "tax_number": update.tax_number}
+    values = {name: value for name, value in fields.items() if value is not None}
     for name, value in values.items():
-        if len(value) > _LONGEST or (name == "name" and not value.strip()):
-            what = f"{name} has 1 to {_LONGEST} characters; address and tax number may be empty."
-            raise LegalEntityInvalid(what, param=name)
+        if len(value) > _MAX_LENGTH or (name == "name" and not value.strip()):
+            message = (
+                f"{name} has 1 to {_MAX_LENGTH} characters; address and tax number may be empty."
+            )
+            raise LegalEntityInvalid(message, param=name)
     return values
 
 
-def _blank(values: dict[str, str]) -> dict[str, str]:
-    """With what was not said left empty."""
+def _with_empty_defaults(values: dict[str, str]) -> dict[str, str]:
+
     return {"address": "", "tax_number": "", **values}

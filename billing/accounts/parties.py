@@ -1,8 +1,8 @@
-"""Parties: who sells and who buys, as a bill says it, in which language and days, and how it is
-to be paid.
+"""The seller and buyer of an invoice, with its locale, calendar and collection method.
 
-A final invoice keeps those of its day; drafts and previews say those of now. Owns gathering them,
-as one query that an update can take too: making an invoice final asks nothing more for them.
+A final invoice stores the values of its day as JSON; drafts and previews show the current ones.
+The values are selected by one query, which finalization embeds in its UPDATE as a subquery, so
+that it needs no further round trip.
 """
 
 from collections.abc import Mapping
@@ -13,10 +13,10 @@ from uuid import UUID
 from sqlalchemy import TextualSelect, column, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from billing.dates import zone_of
-from billing.rating.fees import Calendar
+from billing.dates import parse_time_zone
+from billing.rating.fees import BillingCalendar
 
-_NOW = """
+_SELECT_CURRENT = """
     select jsonb_build_object(
         'seller', jsonb_build_object(
             'name', e.name, 'address', e.address, 'tax_number', e.tax_number, 'email', ''
@@ -37,7 +37,7 @@ _NOW = """
 
 @dataclass(frozen=True, slots=True)
 class Party:
-    """Who sells, or who buys."""
+    """The seller or the buyer of an invoice, stored as JSON with final invoices."""
 
     name: str
     address: str
@@ -47,7 +47,10 @@ class Party:
 
 @dataclass(frozen=True, slots=True)
 class Parties:
-    """What a bill says of both, and the account's calendar where no period tells it."""
+    """Seller, buyer and billing settings of an invoice, stored as JSON with final invoices.
+
+    `time_zone` and `anchor_day` are the account's calendar for times outside all billing periods.
+    """
 
     seller: Party
     buyer: Party
@@ -57,17 +60,18 @@ class Parties:
     anchor_day: int
 
     @property
-    def calendar(self) -> Calendar:
-        return Calendar(zone_of(self.time_zone), self.anchor_day)
+    def calendar(self) -> BillingCalendar:
+        """The calendar of the account as of the stored or current profile."""
+        return BillingCalendar(parse_time_zone(self.time_zone), self.anchor_day)
 
 
-def parties_now(account_id: UUID, legal_entity_id: UUID) -> TextualSelect:
-    """The query for what holds now, to be read or to be kept."""
-    query = text(_NOW).bindparams(account=account_id, entity=legal_entity_id)
+def select_current_parties(account_id: UUID, legal_entity_id: UUID) -> TextualSelect:
+    """Build the query for the current parties of an account, as one JSONB column `parties`."""
+    query = text(_SELECT_CURRENT).bindparams(account=account_id, entity=legal_entity_id)
     return query.columns(column("parties", JSONB))
 
 
-def read_parties(said: Mapping[str, Any]) -> Parties:
-    """What the query gave, as it is kept."""
-    both = {"seller": Party(**said["seller"]), "buyer": Party(**said["buyer"])}
-    return Parties(**{**said, **both})
+def parse_parties(payload: Mapping[str, Any]) -> Parties:
+    """Parse the stored or selected JSON of an invoice's parties."""
+    both = {"seller": Party(**payload["seller"]), "buyer": Party(**payload["buyer"])}
+    return Parties(**{**payload, **both})

@@ -1,6 +1,7 @@
-"""Billing profiles: how an account is billed, and the lock for changes of its billing.
+"""Billing profiles: time zone, tax, payment terms, address and seller of an account.
 
-Owns time zone, tax, terms of payment and address of an account, and who sells to it.
+The profile's row is also the lock that serializes all billing changes of an account
+(`lock_profile`).
 """
 
 from dataclasses import dataclass
@@ -13,16 +14,16 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from billing.accounts.stripe_currencies import is_collectable
-from billing.dates import zone_of
+from billing.accounts.stripe_currencies import is_stripe_currency
+from billing.dates import parse_time_zone
 from billing.rating.taxes import Tax, TaxTreatment
 from billing.tables import Account, BillingProfile, LegalEntity
 from infra.errors import AppError
-from infra.outbound.mail import is_address
+from infra.outbound.mail import is_email_address
 
 
 class Collection(StrEnum):
-    """How an account pays its invoices."""
+    """The collection method: how an account pays its invoices."""
 
     MANUAL = "manual"  # by bank transfer, which the operator records
     STRIPE_CHARGE = "stripe_charge"  # Stripe charges the payment method on file
@@ -30,7 +31,7 @@ class Collection(StrEnum):
 
 
 class ProfileInvalid(AppError):
-    """A value of a billing profile that cannot be."""
+    """A value of the billing profile is not valid."""
 
     status = 400
     type = "invalid_request_error"
@@ -39,7 +40,10 @@ class ProfileInvalid(AppError):
 
 @dataclass(frozen=True, slots=True)
 class NewProfile:
-    """How a new account is billed, unless somebody says otherwise."""
+    """The initial billing profile of a new account; the field names are column names.
+
+    `tax_ppm` is the tax rate in parts per million, `net_days` the days until an invoice is due.
+    """
 
     time_zone: str = "Asia/Shanghai"
     tax_ppm: int = 0
@@ -48,19 +52,18 @@ class NewProfile:
     collection: Collection = Collection.MANUAL
 
 
-USUAL = NewProfile()
+DEFAULT_PROFILE = NewProfile()
 
 
-async def open_profile(session: AsyncSession, account_id: UUID, new: NewProfile) -> None:
-    """Make the profile of an account where there is none yet. Raises ProfileInvalid,
-    TimeZoneUnknown."""
+async def create_profile(session: AsyncSession, account_id: UUID, new: NewProfile) -> None:
+    """Create an account's profile if it has none. Raises ProfileInvalid, TimeZoneUnknown."""
     oldest = select(LegalEntity).order_by(col(LegalEntity.created_at), col(LegalEntity.id)).limit(1)
     entity = (await session.scalars(oldest)).one_or_none()
     if entity is None:
         raise ProfileInvalid("There is no legal entity to sell for; make one first.")
     for name in NewProfile.__slots__:
-        _checked(name, getattr(new, name))
-    _require_collectable(new.collection, await currency_of(session, account_id))
+        _validated(name, getattr(new, name))
+    _require_collectable_currency(new.collection, await get_account_currency(session, account_id))
     await session.execute(
         insert(BillingProfile)
         .values(
@@ -83,61 +86,66 @@ async def open_profile(session: AsyncSession, account_id: UUID, new: NewProfile)
 
 
 async def lock_profile(session: AsyncSession, account_id: UUID) -> BillingProfile:
-    """The profile, locked: changes of an account's billing follow one another."""
+    """Return the account's profile, locked (SELECT … FOR UPDATE) until the transaction ends."""
     query = select(BillingProfile).where(col(BillingProfile.account_id) == account_id)
     return (await session.scalars(query.with_for_update())).one()
 
 
-async def read_profile(session: AsyncSession, account_id: UUID) -> BillingProfile:
+async def get_profile(session: AsyncSession, account_id: UUID) -> BillingProfile:
+    """Return the account's profile without locking it."""
     query = select(BillingProfile).where(col(BillingProfile.account_id) == account_id)
     return (await session.scalars(query)).one()
 
 
-async def time_zones(session: AsyncSession, account_id: UUID | None) -> dict[UUID, ZoneInfo]:
-    """The time zone of an account, or of all, by account."""
+async def list_time_zones(session: AsyncSession, account_id: UUID | None) -> dict[UUID, ZoneInfo]:
+    """Return the time zone of one account, or of all accounts if None, by account id."""
     query = select(BillingProfile.account_id, BillingProfile.time_zone)
     if account_id is not None:
         query = query.where(col(BillingProfile.account_id) == account_id)
-    return {owner: zone_of(name) for owner, name in await session.execute(query)}
+    return {owner_id: parse_time_zone(name) for owner_id, name in await session.execute(query)}
 
 
-async def change_profile(session: AsyncSession, account_id: UUID, **values: Any) -> BillingProfile:
-    """Change what a profile says. Raises ProfileInvalid, TimeZoneUnknown."""
+async def update_profile(session: AsyncSession, account_id: UUID, **values: Any) -> BillingProfile:
+    """Update fields of a profile, named as its columns. Raises ProfileInvalid, TimeZoneUnknown."""
     profile = await lock_profile(session, account_id)
     for name, value in values.items():
-        setattr(profile, name, _checked(name, value))
+        setattr(profile, name, _validated(name, value))
     if "collection" in values:
-        _require_collectable(profile.collection, await currency_of(session, account_id))
+        _require_collectable_currency(
+            profile.collection, await get_account_currency(session, account_id)
+        )
     await session.flush()
     return profile
 
 
-async def currency_of(session: AsyncSession, account_id: UUID) -> str:
-    """What the account pays in. Asked for again and again, and never changed: one look."""
-    known: dict[UUID, str] = session.info.setdefault("currencies", {})
-    if account_id not in known:
+async def get_account_currency(session: AsyncSession, account_id: UUID) -> str:
+    """Return the account's currency (ISO 4217), cached in the session because it never changes."""
+    cached: dict[UUID, str] = session.info.setdefault("currencies", {})
+    if account_id not in cached:
         query = select(Account.currency).where(col(Account.id) == account_id)
-        known[account_id] = (await session.execute(query)).scalar_one()
-    return known[account_id]
+        cached[account_id] = (await session.execute(query)).scalar_one()
+    return cached[account_id]
 
 
-def zone(profile: BillingProfile) -> ZoneInfo:
-    return zone_of(profile.time_zone)
+def profile_time_zone(profile: BillingProfile) -> ZoneInfo:
+    """Return the profile's time zone."""
+    return parse_time_zone(profile.time_zone)
 
 
-def tax_of(profile: BillingProfile) -> Tax:
+def profile_tax(profile: BillingProfile) -> Tax:
+    """Return the profile's tax treatment and rate."""
     return Tax(TaxTreatment(profile.tax_treatment), profile.tax_ppm)
 
 
-def require_email(value: str) -> str:
-    """An address that mail can go to, or none. Raises ProfileInvalid."""
-    return str(_checked("email", value))
+def validate_email(value: str) -> str:
+    """Return a valid e-mail address unchanged; empty is allowed. Raises ProfileInvalid."""
+    return str(_validated("email", value))
 
 
-def _checked(name: str, value: Any) -> Any:
+def _validated(name: str, value: Any) -> Any:
     match name:
         case "time_zone":
-            zone_of(value)
+            parse_time_zone(value)
         case "tax_treatment":
             _require(value in list(TaxTreatment), name, "standard, reverse_charge or exempt")
         case "collection":
@@ -149,7 +157,7 @@ def _checked(name: str, value: Any) -> Any:
         case "locale":
             _require(value in ("zh", "en"), name, "zh or en")
         case "email":
-            _require(value == "" or is_address(value), name, "an e-mail address")
+            _require(value == "" or is_email_address(value), name, "an e-mail address")
         case "billing_name" | "address" | "tax_number":
             _require(len(value) <= 500, name, "at most 500 characters")
         case "legal_entity_id":
@@ -159,13 +167,13 @@ def _checked(name: str, value: Any) -> Any:
     return value
 
 
-def _require_collectable(collection: str, currency: str) -> None:
-    """Stripe would count some currencies otherwise than we do: those are collected by hand."""
-    by_hand = collection == Collection.MANUAL
-    wanted = f"manual for {currency}, which Stripe counts otherwise than ISO 4217 does"
-    _require(by_hand or is_collectable(currency), "collection", wanted)
+def _require_collectable_currency(collection: str, currency: str) -> None:
+    """Require manual collection for currencies whose minor units at Stripe differ from ISO 4217."""
+    is_manual = collection == Collection.MANUAL
+    expected = f"manual for {currency}, which Stripe counts otherwise than ISO 4217 does"
+    _require(is_manual or is_stripe_currency(currency), "collection", expected)
 
 
-def _require(holds: bool, name: str, wanted: str) -> None:
-    if not holds:
-        raise ProfileInvalid(f"{name} is {wanted}.", param=name)
+def _require(is_valid: bool, name: str, expected: str) -> None:
+    if not is_valid:
+        raise ProfileInvalid(f"{name} is {expected}.", param=name)

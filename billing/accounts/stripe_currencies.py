@@ -1,16 +1,12 @@
-"""Collectable: what Stripe can collect: in which currencies, and how little.
-
-Pure.
-"""
+"""Which currencies Stripe can collect for us, and its minimum charge per currency."""
 
 from billing.money import currency_exponent
 
-# Stripe wants amounts of the first two with two decimals and of the third with none; ISO 4217
-# has it the other way round.
-_COUNTED_OTHERWISE = frozenset({"ISK", "UGX", "MGA"})
-# What Stripe charges at least, in minor units. An invoice of less it takes for paid and adds to
-# the customer's next one, which then is not the amount of ours.
-_LEAST = {
+# Stripe takes ISK and UGX with two decimals and MGA with none; ISO 4217 has it the other way round.
+_DIFFERENT_MINOR_UNITS = frozenset({"ISK", "UGX", "MGA"})
+# Stripe's minimum charges, in minor units. Stripe marks a smaller invoice as paid and adds its
+# amount to the customer's next invoice, whose total then differs from ours.
+_MINIMUM_CHARGES = {
     **dict.fromkeys("AUD BRL CAD CHF EUR INR NZD SGD USD".split(), 50),
     **dict.fromkeys("AED MYR PLN RON".split(), 200),
     **dict.fromkeys("CNY HKD".split(), 400),
@@ -24,14 +20,14 @@ _LEAST = {
 }
 
 
-def is_collectable(currency: str) -> bool:
-    """Whether Stripe counts amounts of the currency as we do.
+def is_stripe_currency(currency: str) -> bool:
+    """Return whether Stripe uses the same minor units for the currency as ISO 4217.
 
-    Of three decimals it takes amounts whose last is 0 only, which a bill is by chance.
+    Currencies with three decimals are excluded: Stripe requires their last digit to be 0.
     """
-    return currency_exponent(currency) in (0, 2) and currency not in _COUNTED_OTHERWISE
+    return currency_exponent(currency) in (0, 2) and currency not in _DIFFERENT_MINOR_UNITS
 
 
-def least_collected(currency: str) -> int:
-    """The smallest amount that Stripe charges, in minor units; 1 where we do not know."""
-    return _LEAST.get(currency, 1)
+def stripe_minimum_charge(currency: str) -> int:
+    """Return the smallest amount that Stripe charges, in minor units; 1 if unknown."""
+    return _MINIMUM_CHARGES.get(currency, 1)

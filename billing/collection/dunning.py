@@ -1,8 +1,8 @@
-"""Dunning: what happens while an invoice is overdue.
+"""Dunning of overdue invoices: reminders, charge retries and suspension of calls.
 
-    due -> reminders, and another try to charge -> calls suspended -> restored on payment
+    due -> reminders, each with a charge retry -> calls suspended -> restored on payment
 
-After days of downtime only the step that is due now is taken, not all that were missed.
+After downtime only the step that is due now is taken; missed steps are skipped.
 """
 
 from dataclasses import dataclass
@@ -12,38 +12,41 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from billing.accounts.profiles import Collection, lock_profile, zone
-from billing.collection.stripe.webhooks import charge_again
-from billing.dates import day_of
+from billing.accounts.profiles import Collection, lock_profile, profile_time_zone
+from billing.collection.stripe.webhooks import enqueue_charge_attempt
+from billing.dates import local_day
 from billing.invoices.lifecycle import get_invoice
-from billing.invoices.numbering import invoice_number
-from billing.invoices.suspension import is_worth, suspend
-from billing.ledger.ledger import owed
+from billing.invoices.numbering import format_invoice_number
+from billing.invoices.suspension import is_worth_collecting, suspend_calls
+from billing.ledger.ledger import outstanding_amount
 from billing.money import Money
-from billing.notifications.messages import Notice, tell
+from billing.notifications.messages import EmailNotice, enqueue_email
 from billing.tables import BillingProfile, Invoice, InvoiceStatus, LegalEntity
 from infra.clock import Clock
 
 
 @dataclass(frozen=True, slots=True)
 class DunningPolicy:
-    """Days after the due date on which an account is reminded, and after which it is stopped."""
+    """Days after the due date on which reminders are sent and calls are suspended."""
 
     reminders: tuple[int, ...] = (1, 5, 10)
     suspend: int = 15
 
     @property
     def days(self) -> tuple[int, ...]:
+        """The days of all steps after the due date."""
         return (*self.reminders, self.suspend)
 
 
-USUAL = DunningPolicy()
+DEFAULT_DUNNING_POLICY = DunningPolicy()
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
-    """How far dunning of an invoice is: steps taken of all, the last of which stops the account's
-    calls, and when the next one is due; None after the last."""
+class DunningStage:
+    """The dunning progress of an invoice: steps taken of `steps`, and when the next one is due.
+
+    The last step suspends the account's calls; `next_at` is None after it.
+    """
 
     taken: int
     steps: int
@@ -51,20 +54,25 @@ class Stage:
 
     @property
     def last(self) -> bool:
-        """Whether nothing is left but to wait, or to give it up."""
+        """Whether all steps were taken: only payment or a write-off can follow."""
         return self.taken == self.steps
 
 
-def stage_of(due_at: datetime, taken: int, policy: DunningPolicy = USUAL) -> Stage:
-    """The stage of an invoice that was due then, and of which so many steps were taken."""
+def compute_dunning_stage(
+    due_at: datetime, taken: int, policy: DunningPolicy = DEFAULT_DUNNING_POLICY
+) -> DunningStage:
+    """Return the dunning stage of an invoice with this due date and number of steps taken."""
     days = policy.days
-    left = days[taken] if taken < len(days) else None
-    return Stage(taken, len(days), None if left is None else due_at + timedelta(days=left))
+    next_day = days[taken] if taken < len(days) else None
+    next_at = None if next_day is None else due_at + timedelta(days=next_day)
+    return DunningStage(taken, len(days), next_at)
 
 
-async def overdue_invoices(session: AsyncSession, now: datetime) -> list[tuple[UUID, UUID]]:
-    """Open invoices past their due date, as (account, invoice). For operators: it looks across
-    accounts (account_id)."""
+async def list_overdue_invoices(session: AsyncSession, now: datetime) -> list[tuple[UUID, UUID]]:
+    """List open invoices past their due date, as (account id, invoice id).
+
+    For operators: reads across accounts (no account_id filter).
+    """
     query = (
         select(col(Invoice.account_id), col(Invoice.id))
         .where(col(Invoice.status) == InvoiceStatus.OPEN.value, col(Invoice.due_at) < now)
@@ -73,43 +81,46 @@ async def overdue_invoices(session: AsyncSession, now: datetime) -> list[tuple[U
     return [(account_id, invoice_id) for account_id, invoice_id in await session.execute(query)]
 
 
-async def dun(
+async def take_dunning_step(
     session: AsyncSession,
     clock: Clock,
     account_id: UUID,
     invoice_id: UUID,
-    policy: DunningPolicy = USUAL,
+    policy: DunningPolicy = DEFAULT_DUNNING_POLICY,
 ) -> bool:
-    """Take the step that is due for an overdue invoice; False where there is none now."""
+    """Take the dunning step that is due for an overdue invoice.
+
+    Returns False if no step is due, or if the outstanding amount is too small to collect.
+    """
     profile = await lock_profile(session, account_id)
     invoice = await get_invoice(session, account_id, invoice_id)
     if invoice.status != InvoiceStatus.OPEN or invoice.due_at is None:
         return False
-    late = clock.now() - invoice.due_at
-    reached = sum(late >= timedelta(days=days) for days in policy.days)
-    left = await owed(session, account_id, invoice_id)
-    if reached <= invoice.reminders or not is_worth(profile, invoice, left):
+    overdue = clock.now() - invoice.due_at
+    step = sum(overdue >= timedelta(days=days) for days in policy.days)
+    outstanding = await outstanding_amount(session, account_id, invoice_id)
+    if step <= invoice.reminders or not is_worth_collecting(profile, invoice, outstanding):
         return False
-    invoice.reminders = reached
+    invoice.reminders = step
     await session.flush()
-    if reached == len(policy.days):
-        await suspend(session, clock, account_id)
-    kind = "suspended" if reached == len(policy.days) else "reminder"
-    notice = await _notice(session, profile, invoice, kind, left)
-    await tell(session, clock, profile, f"invoice:{invoice.id}:dunning:{reached}", notice)
+    if step == len(policy.days):
+        await suspend_calls(session, clock, account_id)
+    kind = "suspended" if step == len(policy.days) else "reminder"
+    notice = await _build_notice(session, profile, invoice, kind, outstanding)
+    await enqueue_email(session, clock, profile, f"invoice:{invoice.id}:dunning:{step}", notice)
     if profile.collection == Collection.STRIPE_CHARGE and invoice.stripe_invoice is not None:
-        await charge_again(session, clock, invoice, f"dunning:{reached}")
+        await enqueue_charge_attempt(session, clock, invoice, f"dunning:{step}")
     return True
 
 
-async def _notice(
-    session: AsyncSession, profile: BillingProfile, invoice: Invoice, kind: str, left: int
-) -> Notice:
+async def _build_notice(
+    session: AsyncSession, profile: BillingProfile, invoice: Invoice, kind: str, outstanding: int
+) -> EmailNotice:
     entity = await session.get_one(LegalEntity, invoice.legal_entity_id)
     due = invoice.due_at or invoice.created_at
     values = {
-        "number": invoice_number(entity.code, invoice.number or 0),
-        "owed": str(Money(left, invoice.currency)),
-        "due": day_of(due, zone(profile)).isoformat(),
+        "number": format_invoice_number(entity.code, invoice.number or 0),
+        "owed": str(Money(outstanding, invoice.currency)),
+        "due": local_day(due, profile_time_zone(profile)).isoformat(),
     }
-    return Notice(kind, values)
+    return EmailNotice(kind, values)

@@ -1,10 +1,10 @@
-"""Line disputes: a customer says that a line of an invoice is wrong, and the operator answers.
+"""Line disputes: a customer disputes a line of a final invoice, and the operator answers.
 
-    disputed -> credited (a credit note, with the answer as its reason) | refused (with the answer)
+    open -> credited (a credit note with the answer as its reason) | refused (with the answer)
 
-A final invoice's line can be disputed once, within some days. The invoice stays due meanwhile: what
-was wrong comes back by the credit note. Outcomes are disputed by their settlement
-(billing/outcomes/settlement/disputes.py).
+Each line can be disputed once, within `DISPUTE_WINDOW`. The invoice stays due meanwhile; a wrong
+amount is corrected by a credit note. Lines of outcomes cannot be disputed here but by their
+settlement (billing/outcomes/settlement/disputes.py).
 """
 
 from collections.abc import Sequence
@@ -16,24 +16,24 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from billing.accounts.profiles import lock_profile, read_profile
-from billing.invoices.credit_notes import Credit, write_credit_note
-from billing.invoices.lifecycle import get_invoice, lines_of
-from billing.invoices.numbering import invoice_number
-from billing.notifications.messages import Notice, tell
+from billing.accounts.profiles import get_profile, lock_profile
+from billing.invoices.credit_notes import CreditNoteRequest, create_credit_note
+from billing.invoices.lifecycle import get_invoice, list_invoice_lines
+from billing.invoices.numbering import format_invoice_number
+from billing.notifications.messages import EmailNotice, enqueue_email
 from billing.rating.statement import LineKind
 from billing.tables import Invoice, InvoiceStatus, LegalEntity, LineDispute
 from infra import ids
 from infra.clock import Clock
 from infra.errors import AppError
 
-PREFIX = "ldsp"
-DISPUTABLE_FOR = timedelta(days=90)  # from the day on which the invoice became final
-_MOST_TEXT = 4000
+LINE_DISPUTE_ID_PREFIX = "ldsp"
+DISPUTE_WINDOW = timedelta(days=90)  # after finalization of the invoice
+_MAX_TEXT_LENGTH = 4000
 
 
 class LineDisputeNotFound(AppError):
-    """The account has no such dispute of a line."""
+    """The account has no line dispute with this id."""
 
     status = 404
     type = "invalid_request_error"
@@ -41,15 +41,15 @@ class LineDisputeNotFound(AppError):
 
 
 class LineDisputeInvalid(AppError):
-    """No line that can be disputed, or no reason or answer."""
+    """The line cannot be disputed, or the reason or answer is empty or too long."""
 
     status = 400
     type = "invalid_request_error"
     code = "line_dispute_invalid"
 
 
-class LineDisputeStateWrong(AppError):
-    """The line was disputed already, the time for it is over, or it is answered."""
+class InvalidLineDisputeState(AppError):
+    """The line was disputed already, the dispute window is over, or the dispute is answered."""
 
     status = 409
     type = "invalid_request_error"
@@ -57,9 +57,12 @@ class LineDisputeStateWrong(AppError):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What the operator says to a dispute, and who; credited are `minor` units with tax, or none
-    where it is refused. `refund`: what was paid goes back rather than into the wallet."""
+class DisputeAnswer:
+    """The operator's answer to a dispute.
+
+    `minor` is the amount to credit, in minor units with tax; 0 refuses the dispute. With `refund`,
+    a paid amount is refunded to the customer instead of added to the wallet.
+    """
 
     by: str
     text: str
@@ -76,13 +79,15 @@ async def dispute_line(
     by: str,
     reason: str,
 ) -> LineDispute:
-    """Say what is wrong with a line, by its number from 1. Raises InvoiceNotFound,
-    LineDisputeInvalid, LineDisputeStateWrong."""
+    """Open a dispute of an invoice line, by its number from 1.
+
+    Raises InvoiceNotFound, LineDisputeInvalid, InvalidLineDisputeState.
+    """
     await lock_profile(session, account_id)
     invoice = await get_invoice(session, account_id, invoice_id)
-    if number not in await disputable_lines(session, clock.now(), invoice):
-        await _refuse(session, clock.now(), invoice, number)
-    _require_text(reason, "reason")
+    if number not in await find_disputable_lines(session, clock.now(), invoice):
+        await _raise_not_disputable(session, clock.now(), invoice, number)
+    _validate_text(reason, "reason")
     dispute = LineDispute(
         id=ids.new_id(),
         account_id=account_id,
@@ -98,45 +103,52 @@ async def dispute_line(
 
 
 async def answer_line_dispute(
-    session: AsyncSession, clock: Clock, account_id: UUID, dispute_id: UUID, answer: Answer
+    session: AsyncSession, clock: Clock, account_id: UUID, dispute_id: UUID, answer: DisputeAnswer
 ) -> LineDispute:
-    """Credit what was wrong, or refuse it; the customer is told. For operators.
+    """Credit or refuse a disputed line and notify the customer. For operators only.
 
-    Raises LineDisputeNotFound, LineDisputeInvalid, LineDisputeStateWrong, and what a credit note
-    does.
+    Raises LineDisputeNotFound, LineDisputeInvalid, InvalidLineDisputeState, and the errors of
+    `create_credit_note`.
     """
     await lock_profile(session, account_id)
     dispute = await get_line_dispute(session, account_id, dispute_id)
     if dispute.answered_at is not None:
-        raise LineDisputeStateWrong("The dispute is answered.")
-    _require_text(answer.text, "answer")
+        raise InvalidLineDisputeState("The dispute is answered.")
+    _validate_text(answer.text, "answer")
     if answer.minor:
-        credit = Credit(answer.minor, answer.text, answer.refund)
-        key = f"line_dispute:{dispute.id.hex}"
-        place = account_id, dispute.invoice_id, key
-        dispute.credit_note_id = (await write_credit_note(session, clock, *place, credit)).id
+        note = await create_credit_note(
+            session,
+            clock,
+            account_id,
+            dispute.invoice_id,
+            f"line_dispute:{dispute.id.hex}",
+            CreditNoteRequest(answer.minor, answer.text, answer.refund),
+        )
+        dispute.credit_note_id = note.id
     dispute.answer, dispute.answered_by = answer.text.strip(), answer.by[:200]
     dispute.answered_at = clock.now()
     await session.flush()
-    await _tell(session, clock, dispute)
+    await _notify_customer(session, clock, dispute)
     return dispute
 
 
-async def line_disputes_of(
+async def list_line_disputes(
     session: AsyncSession, account_id: UUID, invoice_id: UUID
 ) -> Sequence[LineDispute]:
-    """What was said against an invoice's lines, the first line first."""
+    """List the line disputes of an invoice, by line number."""
     query = select(LineDispute).where(
         col(LineDispute.account_id) == account_id, col(LineDispute.invoice_id) == invoice_id
     )
     return (await session.scalars(query.order_by(col(LineDispute.line)))).all()
 
 
-async def open_line_disputes(
+async def list_open_line_disputes(
     session: AsyncSession, account_id: UUID | None = None
 ) -> Sequence[LineDispute]:
-    """Those that wait for the operator's answer, the oldest first; of an account, or for operators
-    of all accounts (account_id)."""
+    """List unanswered line disputes, oldest first.
+
+    `account_id` None lists those of all accounts, for operators only.
+    """
     query = select(LineDispute).where(col(LineDispute.answered_at).is_(None))
     if account_id is not None:
         query = query.where(col(LineDispute.account_id) == account_id)
@@ -146,67 +158,69 @@ async def open_line_disputes(
 async def get_line_dispute(
     session: AsyncSession, account_id: UUID, dispute_id: UUID
 ) -> LineDispute:
-    """One of the account's. Raises LineDisputeNotFound."""
+    """Return one of the account's line disputes. Raises LineDisputeNotFound."""
     query = select(LineDispute).where(
         col(LineDispute.account_id) == account_id, col(LineDispute.id) == dispute_id
     )
-    found = (await session.scalars(query)).one_or_none()
-    if found is None:
+    dispute = (await session.scalars(query)).one_or_none()
+    if dispute is None:
         raise LineDisputeNotFound("The account has no such dispute of a line.", param="dispute")
-    return found
+    return dispute
 
 
-async def disputable_lines(session: AsyncSession, now: datetime, invoice: Invoice) -> set[int]:
-    """The numbers of the lines of the account's invoice that can be disputed now."""
-    if not _is_in_time(invoice, now):
+async def find_disputable_lines(session: AsyncSession, now: datetime, invoice: Invoice) -> set[int]:
+    """Return the numbers of the invoice's lines that can be disputed now."""
+    if not _is_within_dispute_window(invoice, now):
         return set()
-    place = invoice.account_id, invoice.id
-    rows = await lines_of(session, *place)
-    before = {one.line for one in await line_disputes_of(session, *place)}
+    rows = await list_invoice_lines(session, invoice.account_id, invoice.id)
+    disputes = await list_line_disputes(session, invoice.account_id, invoice.id)
     numbered = enumerate((row.kind for row in rows), 1)
-    return {number for number, kind in numbered if kind != LineKind.OUTCOME} - before
+    disputable = {number for number, kind in numbered if kind != LineKind.OUTCOME}
+    return disputable - {dispute.line for dispute in disputes}
 
 
 def line_dispute_status(dispute: LineDispute) -> str:
-    """`open`, `credited`, `refused`."""
+    """Return the status of a dispute: `open`, `credited` or `refused`."""
     if dispute.answered_at is None:
         return "open"
     return "refused" if dispute.credit_note_id is None else "credited"
 
 
-def _is_in_time(invoice: Invoice, now: datetime) -> bool:
-    final = invoice.status in (InvoiceStatus.OPEN, InvoiceStatus.PAID)
-    since = invoice.finalised_at
-    return final and since is not None and now < since + DISPUTABLE_FOR
+def _is_within_dispute_window(invoice: Invoice, now: datetime) -> bool:
+    is_final = invoice.status in (InvoiceStatus.OPEN, InvoiceStatus.PAID)
+    finalized_at = invoice.finalised_at
+    return is_final and finalized_at is not None and now < finalized_at + DISPUTE_WINDOW
 
 
-async def _refuse(session: AsyncSession, now: datetime, invoice: Invoice, number: int) -> NoReturn:
-    """Why a line cannot be disputed."""
-    if not _is_in_time(invoice, now):
-        raise LineDisputeStateWrong(
-            f"Lines of a final invoice can be disputed for {DISPUTABLE_FOR.days} days."
+async def _raise_not_disputable(
+    session: AsyncSession, now: datetime, invoice: Invoice, number: int
+) -> NoReturn:
+    """Raise the error that explains why a line cannot be disputed."""
+    if not _is_within_dispute_window(invoice, now):
+        raise InvalidLineDisputeState(
+            f"Lines of a final invoice can be disputed for {DISPUTE_WINDOW.days} days."
         )
-    rows = await lines_of(session, invoice.account_id, invoice.id)
+    rows = await list_invoice_lines(session, invoice.account_id, invoice.id)
     if not 0 < number <= len(rows):
         raise LineDisputeInvalid("The invoice has no such line.", param="line")
     if rows[number - 1].kind == LineKind.OUTCOME:
         raise LineDisputeInvalid("An outcome is disputed by its settlement.", param="line")
-    raise LineDisputeStateWrong("The line was disputed already.")
+    raise InvalidLineDisputeState("The line was disputed already.")
 
 
-async def _tell(session: AsyncSession, clock: Clock, dispute: LineDispute) -> None:
+async def _notify_customer(session: AsyncSession, clock: Clock, dispute: LineDispute) -> None:
     invoice = await get_invoice(session, dispute.account_id, dispute.invoice_id)
     entity = await session.get_one(LegalEntity, invoice.legal_entity_id)
     values = {
-        "number": invoice_number(entity.code, invoice.number or 0),
+        "number": format_invoice_number(entity.code, invoice.number or 0),
         "line": str(dispute.line),
         "answer": dispute.answer or "",
     }
-    profile = await read_profile(session, dispute.account_id)
-    notice = Notice(f"line_{line_dispute_status(dispute)}", values)
-    await tell(session, clock, profile, f"line_dispute:{dispute.id}", notice)
+    profile = await get_profile(session, dispute.account_id)
+    notice = EmailNotice(f"line_{line_dispute_status(dispute)}", values)
+    await enqueue_email(session, clock, profile, f"line_dispute:{dispute.id}", notice)
 
 
-def _require_text(said: str, field: str) -> None:
-    if not 0 < len(said.strip()) <= _MOST_TEXT:
-        raise LineDisputeInvalid(f"The {field} is 1 to {_MOST_TEXT} characters.", param=field)
+def _validate_text(text: str, field: str) -> None:
+    if not 0 < len(text.strip()) <= _MAX_TEXT_LENGTH:
+        raise LineDisputeInvalid(f"The {field} is 1 to {_MAX_TEXT_LENGTH} characters.", param=field)

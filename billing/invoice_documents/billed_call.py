@@ -1,7 +1,4 @@
-"""A call as an invoice lists it, and filters of such calls.
-
-Pure.
-"""
+"""Calls as listed on invoices and in exports, and the filter of such lists."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,11 +6,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from billing.metering.error_fixes import ANY_ERROR, fix_of
-from billing.metering.usage import REQUEST_PREFIX
+from billing.metering.error_fixes import ANY_ERROR, find_suggested_fix
+from billing.metering.usage import REQUEST_ID_PREFIX
 from billing.money import nano_text
 from billing.rating.quantities import METERS
-from billing.subscriptions.usage_totals import NO_TERMS
+from billing.subscriptions.usage_totals import NO_TERMS_ID
 from infra import ids
 
 _IS_BILLED = " and u.settlement in ('complete', 'client_abort')"
@@ -21,9 +18,11 @@ _IS_BILLED = " and u.settlement in ('complete', 'client_abort')"
 
 @dataclass(frozen=True, slots=True)
 class BilledCall:
-    """A call as an invoice has it; an unknown quantity is None. `status` is that of the HTTP
-    answer, `cost_nano` the charge after included units, which are `covered` by meter and quota,
-    before tiers."""
+    """A call as listed on an invoice; unknown quantities are None.
+
+    `status` is the HTTP status. `cost_nano` is the cost in nano-units after included units and
+    before volume tiers; `covered` are the included units by meter and quota id.
+    """
 
     request_id: UUID
     started_at: datetime
@@ -51,17 +50,18 @@ class BilledCall:
     service_tier: str | None = None
 
     def suggested_fix(self, language: str) -> str | None:
-        """What to do about its error; None where it has none."""
-        fix = fix_of(self.error_code, self.status)
+        """Return the suggested fix for the call's error, or None if it has no error."""
+        fix = find_suggested_fix(self.error_code, self.status)
         return None if fix is None else fix.text(language)
 
     def to_json(self) -> dict[str, Any]:
+        """Return the call as the API and CSV files show it."""
         return {
-            "request_id": ids.show(REQUEST_PREFIX, self.request_id),
+            "request_id": ids.format_id(REQUEST_ID_PREFIX, self.request_id),
             "started_at": self.started_at.isoformat(),
             "model": self.model,
             "service_tier": self.service_tier,
-            "key_id": self.key_id and ids.show("key", self.key_id),
+            "key_id": self.key_id and ids.format_id("key", self.key_id),
             "key_name": self.key_name,
             "operation": self.operation,
             "settlement": self.settlement,
@@ -72,7 +72,7 @@ class BilledCall:
             "requested_model": self.requested_model,
             "suggested_fix": self.suggested_fix("en"),
             **{meter: getattr(self, meter) for meter in METERS},
-            "plan_version": None if self.version_id == NO_TERMS else self.version_id.hex,
+            "plan_version": None if self.version_id == NO_TERMS_ID else self.version_id.hex,
             "late": self.late,
             "tags": dict(self.tags or {}),
             "cost": nano_text(self.cost_nano),
@@ -81,9 +81,11 @@ class BilledCall:
 
 @dataclass(frozen=True, slots=True)
 class CallFilter:
-    """Which of a period's calls; None is all. `since` and `until` come together and leave out calls
-    of earlier periods. Unless `billed`, refused and failed calls are among them. `error_code` may
-    be ANY_ERROR."""
+    """Filter of a period's calls; None matches all.
+
+    `since` and `until` must be set together and exclude late calls of earlier periods. With
+    `billed` False, rejected and failed calls are included. `error_code` may be ANY_ERROR.
+    """
 
     billed: bool = True
     model: str | None = None
@@ -92,8 +94,8 @@ class CallFilter:
     until: datetime | None = None
     error_code: str | None = None
 
-    def conditions(self) -> str:
-        """The conditions that are asked for, in SQL."""
+    def sql_conditions(self) -> str:
+        """Return the SQL conditions of the filter, each beginning with ` and `."""
         conditions = {
             _IS_BILLED: self.billed,
             " and u.model = :only_model": self.model is not None,
@@ -103,10 +105,10 @@ class CallFilter:
             " and u.started_at >= :only_since and u.started_at < :only_until"
             " and u.started_at >= :starts_at": self.since is not None,
         }
-        return "".join(condition for condition, asked in conditions.items() if asked)
+        return "".join(condition for condition, is_set in conditions.items() if is_set)
 
-    def values(self) -> dict[str, Any]:
-        """The values of those conditions."""
+    def sql_params(self) -> dict[str, Any]:
+        """Return the bind parameters of `sql_conditions`."""
         return {
             "only_model": self.model,
             "only_key": self.key_id,
@@ -116,4 +118,4 @@ class CallFilter:
         }
 
 
-BILLED = CallFilter()
+BILLED_CALLS = CallFilter()

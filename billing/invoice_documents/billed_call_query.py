@@ -1,7 +1,7 @@
-"""The calls that an invoice bills, found by the rule by which the totals counted them.
+"""Queries for the calls that an invoice bills, by the rule that aggregated them into the totals.
 
-A call counts into the first of its account's periods that ends after it began and that is open, or
-had not been cut when its row was written (billing/subscriptions/usage_totals.py).
+A call belongs to the first period of its account that ends after the call started and that is open
+or was not closed when the call's row was written (billing/subscriptions/usage_totals.py).
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -14,21 +14,21 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.invoice_documents.billed_call import BILLED, BilledCall, CallFilter
-from billing.invoice_documents.sources import stored_lines
+from billing.invoice_documents.billed_call import BILLED_CALLS, BilledCall, CallFilter
+from billing.invoice_documents.sources import load_invoice_lines
 from billing.invoices.lifecycle import get_invoice
-from billing.rating.products import model_of, tier_of
+from billing.rating.products import model_of_product, tier_of_product
 from billing.rating.quantities import METERS
-from billing.rating.statement import Line, LineKind, cached_apart
+from billing.rating.statement import LineKind, StatementLine, has_cached_price
 from billing.rating.terms import PlanTerms
-from billing.subscriptions.usage_totals import NO_TERMS
+from billing.subscriptions.usage_totals import NO_TERMS_ID
 from infra.errors import AppError
 
-_PAGE = 2_000
-# Late calls are looked for from the first hour that has any, so that a page never reads through
-# all that the account ever did. Cuts only grow: what the period before this one had not when it
-# was cut, none before it had.
-_PERIOD = """
+_PAGE_SIZE = 2_000
+# Late calls are searched from the first hour that has any, so that a page never scans the whole
+# history of the account. Cuts only grow: a row that is beyond the cut of the previous period is
+# beyond the cuts of all earlier periods.
+_SELECT_PERIOD_BOUNDS = """
     select p.starts_at,
            coalesce((
                select min(t.hour) from usage_total t
@@ -46,7 +46,7 @@ _PERIOD = """
     from billing_period p
     where p.account_id = :account and p.id = :period
 """
-_CALLS = f"""
+_SELECT_CALLS = f"""
     select u.request_id, u.started_at, coalesce(u.model, ''), u.key_id,
            (select k.name from api_key k where k.id = u.key_id and k.account_id = u.account_id),
            u.operation, u.settlement, u.status, u.error_code,
@@ -62,45 +62,45 @@ _CALLS = f"""
     order by u.started_at, u.request_id
     limit :limit
 """  # noqa: S608  # put together of constants
-_AFTER = """
+_AFTER_CALL = """
     and (u.started_at, u.request_id) > ((
         select m.started_at from usage m
         where m.request_id = :after and m.account_id = :account
     ), :after)
 """
-# The names of tags by the totals, which the cost of a period does not depend on.
-_TAG_NAMES = """
+# Tag names are read from the totals, so the query's cost does not depend on the number of calls.
+_SELECT_TAG_NAMES = """
     select distinct tag collate "C" from usage_tag_total
     where account_id = :account and period_id = :period order by 1 limit :limit
 """
-MOST_TAG_COLUMNS = 50
-# In place of a period's bounds: those that leave out nothing.
-_BEGINNING = datetime.min.replace(tzinfo=UTC)
-_EVER: Mapping[str, Any] = MappingProxyType(
+MAX_TAG_COLUMNS = 50
+# Bounds that exclude no call, used instead of the bounds of a period.
+_MIN_TIME = datetime.min.replace(tzinfo=UTC)
+_UNBOUNDED: Mapping[str, Any] = MappingProxyType(
     {
-        "starts_at": _BEGINNING,
-        "since": _BEGINNING,
+        "starts_at": _MIN_TIME,
+        "since": _MIN_TIME,
         "until": None,
         "cut_before": 0,
         "cut": 2**63 - 1,
     }
 )
-# Said without functions of columns: by its statistics the planner then knows that a page is soon
-# full, and reads no further. With them it expects few calls, and reads all that the month has.
-_OF_LINE = """
+# Written without functions of columns, so that the planner's statistics show that a page fills
+# early. With functions it expects few matches and reads all calls of the month.
+_LINE_CONDITION = """
     and (u.plan_version_id = :version{or_list}) and u.model = :model
     and u.service_tier is not distinct from :tier
     and u.started_at {when} :starts_at and {units} > 0
 """
-_UNITS = {
+_UNITS_BY_METER = {
     **{meter: f"u.{meter}" for meter in METERS},
     "input_tokens": "u.input_tokens - "
     "case when :apart then coalesce(u.cached_input_tokens, 0) else 0 end",
 }
 
 
-class LineNotFound(AppError):
-    """The invoice has no line of this number."""
+class InvoiceLineNotFound(AppError):
+    """The invoice has no line with this number."""
 
     status = 404
     type = "invalid_request_error"
@@ -108,80 +108,92 @@ class LineNotFound(AppError):
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
-    """Which calls a period counts, as values of the query."""
+class PeriodCalls:
+    """The calls of a period, or of all time, as bind parameters of the calls query."""
 
-    values: Mapping[str, Any]
+    sql_params: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Selected:
-    """Calls of one period (all of the account's where it is None), or of one line of its invoice.
-    `list_version` priced what names no terms."""
+class CallSelection:
+    """A selection of calls: of one period (all calls of the account if None) or of an invoice line.
+
+    `line_and_terms` restricts the selection to an invoice line, given with its terms.
+    `list_version` is the price list version that priced calls without terms.
+    """
 
     period_id: UUID | None
-    list_version: UUID = NO_TERMS
-    only: CallFilter = BILLED
-    of: tuple[Line, PlanTerms] | None = None
+    list_version: UUID = NO_TERMS_ID
+    call_filter: CallFilter = BILLED_CALLS
+    line_and_terms: tuple[StatementLine, PlanTerms] | None = None
 
 
-async def counted_of(
-    session: AsyncSession, account_id: UUID, period_id: UUID | None, list_version: UUID = NO_TERMS
-) -> Counted:
-    """The calls of one of the account's periods; where it is None all of the account's, also those
-    that no total counts yet. `list_version` priced what names no terms."""
-    if period_id is None:
-        return Counted({"account": account_id, "list_version": list_version, **_EVER})
-    place = {"account": account_id, "period": period_id}
-    row = (await session.execute(text(_PERIOD), place)).mappings().one()
-    return Counted({"account": account_id, "list_version": list_version, **row})
-
-
-async def calls_page(
+async def load_period_calls(
     session: AsyncSession,
-    counted: Counted,
+    account_id: UUID,
+    period_id: UUID | None,
+    list_version: UUID = NO_TERMS_ID,
+) -> PeriodCalls:
+    """Load the bounds of a period's calls, or the bounds of all calls if `period_id` is None.
+
+    All calls include those that are not aggregated yet. `list_version` is the price list version
+    that priced calls without terms.
+    """
+    if period_id is None:
+        return PeriodCalls({"account": account_id, "list_version": list_version, **_UNBOUNDED})
+    params = {"account": account_id, "period": period_id}
+    row = (await session.execute(text(_SELECT_PERIOD_BOUNDS), params)).mappings().one()
+    return PeriodCalls({"account": account_id, "list_version": list_version, **row})
+
+
+async def list_period_calls(
+    session: AsyncSession,
+    period_calls: PeriodCalls,
     limit: int,
     after: UUID | None = None,
-    of: tuple[Line, PlanTerms] | None = None,
-    only: CallFilter = BILLED,
+    line_and_terms: tuple[StatementLine, PlanTerms] | None = None,
+    call_filter: CallFilter = BILLED_CALLS,
 ) -> list[BilledCall]:
-    """The next calls after one of them, the earliest first; `of` only those of one line."""
-    values = {**counted.values, **only.values(), "limit": limit}
-    more = only.conditions()
+    """List the next calls after the call `after`, earliest first, optionally of one line only."""
+    params = {**period_calls.sql_params, **call_filter.sql_params(), "limit": limit}
+    conditions = call_filter.sql_conditions()
     if after is not None:
-        more, values["after"] = more + _AFTER, after
-    if of is not None:
-        line, terms = of
+        conditions += _AFTER_CALL
+        params["after"] = after
+    if line_and_terms is not None:
+        line, terms = line_and_terms
         if line.kind not in (LineKind.USAGE, LineKind.LATE_USAGE):
             return []
-        listed = line.version_id == values["list_version"]
-        more += _OF_LINE.format(
-            or_list=" or u.plan_version_id is null" if listed else "",
+        is_list_price = line.version_id == params["list_version"]
+        conditions += _LINE_CONDITION.format(
+            or_list=" or u.plan_version_id is null" if is_list_price else "",
             when="<" if line.kind is LineKind.LATE_USAGE else ">=",
-            units=_UNITS[line.meter or ""],
+            units=_UNITS_BY_METER[line.meter or ""],
         )
-        values |= _line_values(line, terms)
-    rows = await session.execute(text(_CALLS.format(more=more)), values)
+        params |= _line_params(line, terms)
+    rows = await session.execute(text(_SELECT_CALLS.format(more=conditions)), params)
     return [BilledCall(*row) for row in rows]
 
 
-async def every_call(
-    session: AsyncSession, counted: Counted, size: int = _PAGE
+async def iterate_call_pages(
+    session: AsyncSession, period_calls: PeriodCalls, page_size: int = _PAGE_SIZE
 ) -> AsyncIterator[list[BilledCall]]:
-    """All calls, page by page: memory holds one page."""
+    """Iterate over all calls in pages, so that memory holds one page at a time."""
     after: UUID | None = None
-    while page := await calls_page(session, counted, size, after):
+    while page := await list_period_calls(session, period_calls, page_size, after):
         yield page
         after = page[-1].request_id
 
 
-async def tag_names(session: AsyncSession, account_id: UUID, period_id: UUID) -> tuple[str, ...]:
-    """The names of the tags that a period's billed calls carry, MOST_TAG_COLUMNS at most."""
-    values = {"account": account_id, "period": period_id, "limit": MOST_TAG_COLUMNS}
-    return tuple((await session.scalars(text(_TAG_NAMES), values)).all())
+async def list_tag_names(
+    session: AsyncSession, account_id: UUID, period_id: UUID
+) -> tuple[str, ...]:
+    """List the tag names of a period's billed calls, at most MAX_TAG_COLUMNS."""
+    values = {"account": account_id, "period": period_id, "limit": MAX_TAG_COLUMNS}
+    return tuple((await session.scalars(text(_SELECT_TAG_NAMES), values)).all())
 
 
-async def calls_of_invoice(
+async def list_invoice_calls(
     session: AsyncSession,
     account_id: UUID,
     invoice_id: UUID,
@@ -189,51 +201,59 @@ async def calls_of_invoice(
     after: UUID | None = None,
     number: int | None = None,
 ) -> list[BilledCall]:
-    """A page of the calls that an invoice bills, or that its line of this number does; none where
-    it bills no period. Raises InvoiceNotFound, LineNotFound."""
-    selected = await selected_of_invoice(session, account_id, invoice_id, number)
-    return (
-        [] if selected is None else await selected_page(session, account_id, selected, limit, after)
-    )
+    """List the calls that an invoice, or its line with this number, bills.
+
+    Empty if the invoice bills no period. Raises InvoiceNotFound, InvoiceLineNotFound.
+    """
+    selection = await select_invoice_calls(session, account_id, invoice_id, number)
+    if selection is None:
+        return []
+    return await list_selected_calls(session, account_id, selection, limit, after)
 
 
-async def selected_page(
+async def list_selected_calls(
     session: AsyncSession,
     account_id: UUID,
-    selected: Selected,
+    selection: CallSelection,
     limit: int,
     after: UUID | None = None,
 ) -> list[BilledCall]:
-    """The next of the selected calls, the earliest first."""
-    counted = await counted_of(session, account_id, selected.period_id, selected.list_version)
-    return await calls_page(session, counted, limit, after, selected.of, selected.only)
+    """List the next selected calls after the call `after`, earliest first."""
+    period_calls = await load_period_calls(
+        session, account_id, selection.period_id, selection.list_version
+    )
+    return await list_period_calls(
+        session, period_calls, limit, after, selection.line_and_terms, selection.call_filter
+    )
 
 
-async def selected_of_invoice(
+async def select_invoice_calls(
     session: AsyncSession, account_id: UUID, invoice_id: UUID, number: int | None = None
-) -> Selected | None:
-    """The calls that an invoice bills, or its line of this number; None where it bills no period.
-    Raises InvoiceNotFound, LineNotFound."""
+) -> CallSelection | None:
+    """Return the selection of calls that an invoice, or its line with this number, bills.
+
+    Returns None if the invoice bills no period. Raises InvoiceNotFound, InvoiceLineNotFound.
+    """
     invoice = await get_invoice(session, account_id, invoice_id)
-    lines, versions = await stored_lines(session, account_id, invoice_id)
+    lines, versions = await load_invoice_lines(session, account_id, invoice_id)
     if number is not None and not 0 < number <= len(lines):
-        raise LineNotFound("The invoice has no such line.", param="line")
+        raise InvoiceLineNotFound("The invoice has no such line.", param="line")
     if invoice.period_id is None:
         return None
-    of = None
+    line_and_terms = None
     if number is not None:
         line = lines[number - 1]
-        of = line, versions.terms[line.version_id]
-    return Selected(invoice.period_id, versions.list_version, of=of)
+        line_and_terms = line, versions.terms[line.version_id]
+    return CallSelection(invoice.period_id, versions.list_version, line_and_terms=line_and_terms)
 
 
-def _line_values(line: Line, terms: PlanTerms) -> dict[str, Any]:
-    name = line.model or ""
-    values: dict[str, Any] = {
+def _line_params(line: StatementLine, terms: PlanTerms) -> dict[str, Any]:
+    product = line.model or ""
+    params: dict[str, Any] = {
         "version": line.version_id,
-        "model": model_of(name),
-        "tier": tier_of(name),
+        "model": model_of_product(product),
+        "tier": tier_of_product(product),
     }
     if line.meter == "input_tokens":
-        values["apart"] = cached_apart(terms, line.model or "")
-    return values
+        params["apart"] = has_cached_price(terms, line.model or "")
+    return params

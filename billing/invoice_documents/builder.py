@@ -1,7 +1,7 @@
-"""Documenting: an invoice's document, from the tables.
+"""Builder of invoice documents from the database.
 
-One function for what is stored, draft or final, and for the preview of the running period, which is
-not.
+Stored invoices (draft or final) and the preview of the current period, which is not stored, are
+built by the same code.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,30 +13,38 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from billing.accounts.profiles import currency_of, read_profile
-from billing.dates import day_of
-from billing.invoice_documents.document import PREVIEW, InvoiceDocument
-from billing.invoice_documents.line_descriptions import Describing, described, span_of
-from billing.invoice_documents.sources import (
-    Versions,
-    calendar_of_times,
-    charges_of,
-    paid_fees,
-    parties_of,
-    stored_lines,
-    versions_of,
+from billing.accounts.profiles import get_account_currency, get_profile
+from billing.dates import local_day
+from billing.invoice_documents.document import PREVIEW_STATUS, InvoiceDocument
+from billing.invoice_documents.line_descriptions import (
+    DescriptionContext,
+    describe_lines,
+    service_period,
 )
-from billing.invoice_documents.tag_breakdown import Tag, divide, tag_usage
-from billing.invoice_documents.values import NoteShown, TermsShown
-from billing.invoices.balances import Balance, balance_of
-from billing.invoices.calculation import PeriodUse, amounts_of, period_use
-from billing.invoices.credit_notes import credit_notes_of
+from billing.invoice_documents.sources import (
+    PlanVersions,
+    load_calendar_lookup,
+    load_invoice_lines,
+    load_outcome_charges,
+    load_paid_fees,
+    load_parties,
+    load_plan_versions,
+)
+from billing.invoice_documents.tag_breakdown import (
+    TagBreakdown,
+    divide_lines_by_tag,
+    load_tag_usage,
+)
+from billing.invoice_documents.values import AppliedTerms, DocumentCreditNote
+from billing.invoices.balances import InvoiceBalance, read_invoice_balance
+from billing.invoices.calculation import PeriodUsage, compute_amounts, load_period_usage
+from billing.invoices.credit_notes import list_credit_notes
 from billing.invoices.lifecycle import get_invoice
-from billing.invoices.numbering import credit_note_number, invoice_number
-from billing.invoices.pending_charges import charges_ahead
-from billing.invoices.period_close import fees_ahead
-from billing.rating.statement import Line
-from billing.subscriptions.periods import running_period
+from billing.invoices.numbering import format_credit_note_number, format_invoice_number
+from billing.invoices.pending_charges import preview_charge_lines
+from billing.invoices.period_close import preview_fee_lines
+from billing.rating.statement import StatementLine
+from billing.subscriptions.periods import ensure_period_at
 from billing.tables import (
     BillingPeriod,
     BillingProfile,
@@ -51,61 +59,62 @@ from infra.clock import Clock
 
 
 @dataclass(frozen=True, slots=True)
-class _Bill:
-    """What a stored invoice and a preview have in common; `use` is of the billed period, if any. A
-    preview is never in a session."""
+class _DocumentSource:
+    """An invoice or preview with its lines and the usage of the billed period, if any.
+
+    The `Invoice` row of a preview is never added to a session.
+    """
 
     invoice: Invoice
-    lines: Sequence[Line]
-    use: PeriodUse | None
+    lines: Sequence[StatementLine]
+    usage: PeriodUsage | None
     locale: str | None
 
     @property
-    def stored(self) -> bool:
-        return self.invoice.status != PREVIEW
+    def is_stored(self) -> bool:
+        return self.invoice.status != PREVIEW_STATUS
 
 
-async def document_of(
+async def build_invoice_document(
     session: AsyncSession, account_id: UUID, invoice_id: UUID, locale: str | None = None
 ) -> InvoiceDocument:
-    """The document of a stored invoice, in its own language or another.
+    """Build the document of a stored invoice, in its own language or in `locale`.
 
     Raises InvoiceNotFound.
     """
     invoice = await get_invoice(session, account_id, invoice_id)
-    profile = await read_profile(session, account_id)
-    lines, _ = await stored_lines(session, account_id, invoice_id)
-    period = await _period(session, invoice)
-    use = None if period is None else await period_use(session, profile, period)
-    return await _document(session, _Bill(invoice, lines, use, locale))
+    profile = await get_profile(session, account_id)
+    lines, _ = await load_invoice_lines(session, account_id, invoice_id)
+    period = await _find_period(session, invoice)
+    usage = None if period is None else await load_period_usage(session, profile, period)
+    return await _build_document(session, _DocumentSource(invoice, lines, usage, locale))
 
 
-async def preview_of(
+async def build_invoice_preview(
     session: AsyncSession,
     clock: Clock,
     account_id: UUID,
     locale: str | None = None,
-    running: PeriodUse | None = None,
+    usage: PeriodUsage | None = None,
 ) -> InvoiceDocument:
-    """What the running period's invoice would say if the period ended with the usage so far.
+    """Build the document of the current period's invoice as if the period ended now.
 
-    `running` is what the period counts, where the caller has just read it.
+    `usage` is the usage of the current period if the caller has loaded it already.
     """
-    profile = await read_profile(session, account_id)
-    use = running
-    if use is None:
-        found = await running_period(session, account_id, clock.now())
-        use = await period_use(session, profile, found)
-    period = use.period
-    lines = [*use.lines(), *await beside_usage(session, profile, period)]
-    amounts = await amounts_of(session, profile, lines)
+    profile = await get_profile(session, account_id)
+    if usage is None:
+        current = await ensure_period_at(session, account_id, clock.now())
+        usage = await load_period_usage(session, profile, current)
+    period = usage.period
+    lines = [*usage.lines(), *await preview_non_usage_lines(session, profile, period)]
+    amounts = await compute_amounts(session, profile, lines)
     invoice = Invoice(
         id=ids.new_id(),
         account_id=account_id,
         legal_entity_id=profile.legal_entity_id,
         period_id=period.id,
-        status=PREVIEW,
-        currency=await currency_of(session, account_id),
+        status=PREVIEW_STATUS,
+        currency=await get_account_currency(session, account_id),
         starts_at=period.starts_at,
         ends_at=period.ends_at,
         tax_treatment=profile.tax_treatment,
@@ -116,82 +125,89 @@ async def preview_of(
         usage=amounts.usage,
         created_at=clock.now(),
     )
-    return await _document(session, _Bill(invoice, lines, use, locale))
+    return await _build_document(session, _DocumentSource(invoice, lines, usage, locale))
 
 
-async def beside_usage(
+async def preview_non_usage_lines(
     session: AsyncSession, profile: BillingProfile, period: BillingPeriod
-) -> list[Line]:
-    """What a period that is not over would be invoiced beside its usage."""
-    # A fee that falls due before the period is over has an invoice of its own.
+) -> list[StatementLine]:
+    """Return the fee and charge lines that the invoice of a current period will have."""
+    # A fee due before the end of the period gets an invoice of its own.
     fees = [
         line
-        for line in await fees_ahead(session, profile, period.ends_at)
+        for line in await preview_fee_lines(session, profile, period.ends_at)
         if line.starts_at == period.ends_at
     ]
-    return [*fees, *await charges_ahead(session, profile.account_id, period)]
+    return [*fees, *await preview_charge_lines(session, profile.account_id, period)]
 
 
-async def _document(session: AsyncSession, bill: _Bill) -> InvoiceDocument:
-    invoice, account_id = bill.invoice, bill.invoice.account_id
+async def _build_document(session: AsyncSession, source: _DocumentSource) -> InvoiceDocument:
+    invoice, account_id = source.invoice, source.invoice.account_id
     entity = await session.get_one(LegalEntity, invoice.legal_entity_id)
-    parties = await parties_of(session, invoice)
-    locale = bill.locale or parties.locale
-    shares = _shares(bill)
-    versions = await versions_of(session, {*shares, *(line.version_id for line in bill.lines)})
-    calendar_at = await calendar_of_times(
-        session, account_id, parties, bill.lines, invoice.starts_at
+    parties = await load_parties(session, invoice)
+    locale = source.locale or parties.locale
+    shares = _share_by_version(source)
+    versions = await load_plan_versions(
+        session, {*shares, *(line.version_id for line in source.lines)}
+    )
+    calendar_at = await load_calendar_lookup(
+        session, account_id, parties, source.lines, invoice.starts_at
     )
     zone = calendar_at(invoice.starts_at).zone
-    paid = await paid_fees(session, invoice, bill.lines)
-    charges = await charges_of(session, account_id, bill.lines)
-    describing = Describing(locale, versions.terms, calendar_at, paid, charges)
-    final = invoice.number is not None
-    notes = await credit_notes_of(session, account_id, invoice.id) if final else []
+    paid = await load_paid_fees(session, invoice, source.lines)
+    charges = await load_outcome_charges(session, account_id, source.lines)
+    context = DescriptionContext(locale, versions.terms, calendar_at, paid, charges)
+    is_final = invoice.number is not None
+    notes = await list_credit_notes(session, account_id, invoice.id) if is_final else []
+    balance = await read_invoice_balance(session, invoice, notes) if is_final else InvoiceBalance()
     return InvoiceDocument(
-        id=invoice.id if bill.stored else None,
+        id=invoice.id if source.is_stored else None,
         account_id=account_id,
-        number=invoice_number(entity.code, invoice.number) if invoice.number else None,
+        number=format_invoice_number(entity.code, invoice.number) if invoice.number else None,
         status=invoice.status,
         locale=locale,
         time_zone=zone.key,
         currency=invoice.currency,
         seller=parties.seller,
         buyer=parties.buyer,
-        issued_on=invoice.finalised_at and day_of(invoice.finalised_at, zone),
-        due_on=invoice.due_at and day_of(invoice.due_at, zone),
-        period=span_of(invoice.starts_at, invoice.ends_at, zone),
-        lines=described(describing, bill.lines),
+        issued_on=invoice.finalised_at and local_day(invoice.finalised_at, zone),
+        due_on=invoice.due_at and local_day(invoice.due_at, zone),
+        period=service_period(invoice.starts_at, invoice.ends_at, zone),
+        lines=describe_lines(context, source.lines),
         net=invoice.net,
         tax=invoice.tax,
         total=invoice.total,
         tax_treatment=invoice.tax_treatment,
         tax_ppm=invoice.tax_ppm,
         collection=parties.collection,
-        balance=await balance_of(session, invoice, notes) if final else Balance(),
-        notes=tuple(_note(note, entity.code, zone) for note in notes),
-        tags=tuple(await _tags(session, bill, versions)),
-        terms=tuple(_shown(row, versions, shares, locale) for row in versions.rows),
-        as_of=None if final else (await session.scalars(select(UsageCursor))).one().moved_at,
+        balance=balance,
+        notes=tuple(_document_credit_note(note, entity.code, zone) for note in notes),
+        tags=tuple(await _build_tag_breakdowns(session, source, versions)),
+        terms=tuple(_applied_terms(row, versions, shares, locale) for row in versions.rows),
+        as_of=None if is_final else (await session.scalars(select(UsageCursor))).one().moved_at,
         period_id=invoice.period_id,
         list_version=versions.list_version,
     )
 
 
-def _shares(bill: _Bill) -> dict[UUID, Fraction]:
-    """In how much of the billed period each version of terms was in force."""
-    used = () if bill.use is None else bill.use.used
-    return {one.terms.version_id(): one.share for one in used}
+def _share_by_version(source: _DocumentSource) -> dict[UUID, Fraction]:
+    """Return the share of the billed month in which each terms version was in force."""
+    usages = () if source.usage is None else source.usage.terms_usages
+    return {usage.terms.version_id(): usage.share for usage in usages}
 
 
-async def _tags(session: AsyncSession, bill: _Bill, versions: Versions) -> list[Tag]:
-    if bill.use is None:
+async def _build_tag_breakdowns(
+    session: AsyncSession, source: _DocumentSource, versions: PlanVersions
+) -> list[TagBreakdown]:
+    if source.usage is None:
         return []
-    place = bill.invoice.account_id, bill.use.period.id, versions.list_version
-    return divide(bill.lines, versions.terms, await tag_usage(session, *place))
+    tag_usage = await load_tag_usage(
+        session, source.invoice.account_id, source.usage.period.id, versions.list_version
+    )
+    return divide_lines_by_tag(source.lines, versions.terms, tag_usage)
 
 
-async def _period(session: AsyncSession, invoice: Invoice) -> BillingPeriod | None:
+async def _find_period(session: AsyncSession, invoice: Invoice) -> BillingPeriod | None:
     query = select(BillingPeriod).where(
         col(BillingPeriod.account_id) == invoice.account_id,
         col(BillingPeriod.id) == invoice.period_id,
@@ -199,11 +215,11 @@ async def _period(session: AsyncSession, invoice: Invoice) -> BillingPeriod | No
     return (await session.scalars(query)).one_or_none()
 
 
-def _note(note: CreditNote, code: str, zone: ZoneInfo) -> NoteShown:
-    return NoteShown(
+def _document_credit_note(note: CreditNote, code: str, zone: ZoneInfo) -> DocumentCreditNote:
+    return DocumentCreditNote(
         id=note.id,
-        number=credit_note_number(code, note.number),
-        issued_on=day_of(note.created_at, zone),
+        number=format_credit_note_number(code, note.number),
+        issued_on=local_day(note.created_at, zone),
         reason=note.reason,
         net=note.net,
         tax=note.tax,
@@ -213,11 +229,11 @@ def _note(note: CreditNote, code: str, zone: ZoneInfo) -> NoteShown:
     )
 
 
-def _shown(
-    row: PlanVersion, versions: Versions, shares: Mapping[UUID, Fraction], locale: str
-) -> TermsShown:
+def _applied_terms(
+    row: PlanVersion, versions: PlanVersions, shares: Mapping[UUID, Fraction], locale: str
+) -> AppliedTerms:
     terms = versions.terms[row.id]
-    return TermsShown(
+    return AppliedTerms(
         version_id=row.id,
         plan=row.plan,
         number=row.number,

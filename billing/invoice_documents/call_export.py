@@ -1,31 +1,33 @@
-"""Files of calls, written while they are read: each page of calls is a transaction of its own, so a
-file of any length holds no database session and needs the memory of one page.
+"""Streaming export of calls as CSV.
+
+Each page of calls is read in its own transaction, so an export of any length needs the memory of
+one page and holds no database session.
 """
 
 from collections.abc import AsyncIterator
 from uuid import UUID
 
-from billing.invoice_documents.billed_call_query import Selected, selected_page
-from billing.invoice_documents.rendering.calls_csv import CallSheet
+from billing.invoice_documents.billed_call_query import CallSelection, list_selected_calls
+from billing.invoice_documents.rendering.calls_csv import CallCsvFormat
 from infra.database.database import Database
 
-_PAGE = 2_000
+_PAGE_SIZE = 2_000
 
 
-async def calls_csv(
+async def stream_calls_csv(
     database: Database,
     account_id: UUID,
-    selected: Selected | None,
-    sheet: CallSheet,
-    size: int = _PAGE,
+    selection: CallSelection | None,
+    csv_format: CallCsvFormat,
+    page_size: int = _PAGE_SIZE,
 ) -> AsyncIterator[bytes]:
-    """The selected calls as CSV, the earliest first; only the header where none are selected."""
-    yield sheet.header()
+    """Stream the selected calls as CSV, earliest first; only the header if `selection` is None."""
+    yield csv_format.header()
     after: UUID | None = None
-    while selected is not None:
+    while selection is not None:
         async with database.transaction() as session:
-            page = await selected_page(session, account_id, selected, size, after)
+            page = await list_selected_calls(session, account_id, selection, page_size, after)
         if not page:
             return
-        yield sheet.rows(page)
+        yield csv_format.rows(page)
         after = page[-1].request_id

@@ -1,6 +1,6 @@
-"""The invoice document: everything that an invoice says, as one immutable value.
+"""The invoice document: the complete content of an invoice as one immutable value.
 
-JSON, CSV, PDF and the dashboard show this and nothing else, so they cannot disagree. Pure.
+JSON, CSV, PDF and the dashboard are rendered from this value only, so they cannot disagree.
 """
 
 from collections.abc import Iterable
@@ -10,28 +10,34 @@ from typing import Any
 from uuid import UUID
 
 from billing.accounts.parties import Party
-from billing.invoice_documents.price_format import percent
-from billing.invoice_documents.tag_breakdown import USAGE_KINDS, Tag
-from billing.invoice_documents.translations import say
-from billing.invoice_documents.values import DocumentLine, NoteShown, Span, TermsShown, tag_json
-from billing.invoices.balances import Balance
-from billing.invoices.lifecycle import PREFIX
+from billing.invoice_documents.price_format import format_percent
+from billing.invoice_documents.tag_breakdown import USAGE_KINDS, TagBreakdown
+from billing.invoice_documents.translations import translate
+from billing.invoice_documents.values import (
+    AppliedTerms,
+    DocumentCreditNote,
+    DocumentLine,
+    ServicePeriod,
+    tag_to_json,
+)
+from billing.invoices.balances import InvoiceBalance
+from billing.invoices.lifecycle import INVOICE_ID_PREFIX
 from billing.money import currency_exponent, minor_text
 from billing.rating.taxes import TaxTreatment
 from billing.tables import InvoiceStatus
 from infra import ids
 
-PREVIEW = "preview"
-_NOT_FINAL = (PREVIEW, InvoiceStatus.DRAFT)
+PREVIEW_STATUS = "preview"
+_NON_FINAL_STATUSES = (PREVIEW_STATUS, InvoiceStatus.DRAFT)
 
 
 @dataclass(frozen=True, slots=True)
 class InvoiceDocument:
-    """An invoice, draft or preview; amounts in minor units of the currency.
+    """The content of an invoice, draft or preview; amounts in minor units of the currency.
 
-    `number`, `issued_on` and `due_on` are there once it is final. `period_id` is the period that
-    it bills, if it does, and `list_version` then what priced calls that name no terms. `as_of`
-    says up to when usage is in a document that is not final.
+    `number`, `issued_on` and `due_on` are set once the invoice is final. `period_id` is the billed
+    period, if any; `list_version` is the price list version that priced calls without terms.
+    `as_of` is the time up to which usage is included in a document that is not final.
     """
 
     id: UUID | None
@@ -45,7 +51,7 @@ class InvoiceDocument:
     buyer: Party
     issued_on: date | None
     due_on: date | None
-    period: Span
+    period: ServicePeriod
     lines: tuple[DocumentLine, ...]
     net: int
     tax: int
@@ -53,77 +59,81 @@ class InvoiceDocument:
     tax_treatment: str
     tax_ppm: int
     collection: str
-    balance: Balance
-    notes: tuple[NoteShown, ...]
-    tags: tuple[Tag, ...]
-    terms: tuple[TermsShown, ...]
+    balance: InvoiceBalance
+    notes: tuple[DocumentCreditNote, ...]
+    tags: tuple[TagBreakdown, ...]
+    terms: tuple[AppliedTerms, ...]
     as_of: datetime | None
     period_id: UUID | None
     list_version: UUID
 
     @property
     def name(self) -> str:
-        """What the document is called where it is kept: `MAAS-000012`."""
-        return self.number or (ids.show(PREFIX, self.id) if self.id else self.status)
+        """The name for files and links: the number (`MAAS-000012`), else the id or the status."""
+        return self.number or (
+            ids.format_id(INVOICE_ID_PREFIX, self.id) if self.id else self.status
+        )
 
     @property
     def final(self) -> bool:
-        return self.status not in _NOT_FINAL
+        """Whether the invoice is finalized."""
+        return self.status not in _NON_FINAL_STATUSES
 
     @property
     def tax_note(self) -> str:
-        """What the bill says of tax, with the words that a reverse charge needs."""
-        place = self.tax_treatment
-        if place == TaxTreatment.STANDARD and self.tax_ppm == 0:
-            place = "untaxed"
-        note = self.say(place, percent=percent(self.tax_ppm))
-        if self.tax_ppm and True in self._inclusive(self.lines):
-            note += " " + self.say("inclusive")
+        """The note on tax, including the wording required for a reverse charge."""
+        key = self.tax_treatment
+        if key == TaxTreatment.STANDARD and self.tax_ppm == 0:
+            key = "untaxed"
+        note = self.translate(key, percent=format_percent(self.tax_ppm))
+        if self.tax_ppm and True in self._tax_inclusive_values(self.lines):
+            note += " " + self.translate("inclusive")
         return note
 
     @property
     def usage_sum(self) -> str:
-        """The label for a sum of usage lines: excluding tax, including it, or neither where the
-        lines differ."""
-        inclusive = self._inclusive(one for one in self.lines if one.line.kind in USAGE_KINDS)
-        if len(inclusive) > 1:
+        """The translation key of the label for a sum of usage lines: net, gross or mixed."""
+        tax_inclusive = self._tax_inclusive_values(
+            line for line in self.lines if line.line.kind in USAGE_KINDS
+        )
+        if len(tax_inclusive) > 1:
             return "usage_sum"
-        return "usage_gross" if True in inclusive else "usage_net"
+        return "usage_gross" if True in tax_inclusive else "usage_net"
 
-    def _inclusive(self, lines: Iterable[DocumentLine]) -> set[bool]:
-        """Whether the terms of these lines price with tax."""
-        named = {one.line.version_id for one in lines}
-        return {one.tax_inclusive for one in self.terms if one.version_id in named}
+    def _tax_inclusive_values(self, lines: Iterable[DocumentLine]) -> set[bool]:
+        """Return the distinct `tax_inclusive` values of the terms of these lines."""
+        version_ids = {line.line.version_id for line in lines}
+        return {terms.tax_inclusive for terms in self.terms if terms.version_id in version_ids}
 
     @property
     def payment_terms(self) -> str:
-        """How and until when it is to be paid."""
+        """The text on how and by when to pay."""
         if not self.final:
-            return self.say("not_final")
+            return self.translate("not_final")
         if self.balance.owed <= 0:
-            return self.say("nothing_owed")
+            return self.translate("nothing_owed")
         owed = f"{self.text(self.balance.owed)} {self.currency}"
-        return self.say(self.collection, owed=owed, due=self.due_on, number=self.number)
+        return self.translate(self.collection, owed=owed, due=self.due_on, number=self.number)
 
     @property
     def billing_rule(self) -> str:
-        """Which calls are billed."""
-        return self.say("rule")
+        """The text on which calls are billed."""
+        return self.translate("rule")
 
-    def say(self, place: str, **values: object) -> str:
-        """A text in the document's language."""
-        return say(self.locale, place, **values)
+    def translate(self, key: str, **values: object) -> str:
+        """Return the text of a translation key in the document's language."""
+        return translate(self.locale, key, **values)
 
     def text(self, minor: int) -> str:
-        """An amount as decimal text of the major unit."""
+        """Format an amount in minor units as decimal text of the major unit."""
         return minor_text(minor, self.currency)
 
     def to_json(self) -> dict[str, Any]:
-        """Amounts as decimal text, times in UTC, days as the account's calendar has them."""
+        """Return the document as JSON: decimal amounts, UTC times, local days."""
         return {
             "object": "invoice",
-            "id": self.id and ids.show(PREFIX, self.id),
-            "account": ids.show("acct", self.account_id),
+            "id": self.id and ids.format_id(INVOICE_ID_PREFIX, self.id),
+            "account": ids.format_id("acct", self.account_id),
             "number": self.number,
             "status": self.status,
             "locale": self.locale,
@@ -138,11 +148,11 @@ class InvoiceDocument:
             "lines": [line.to_json(self.currency) for line in self.lines],
             **self._amounts(),
             "tax_treatment": self.tax_treatment,
-            "tax_percent": percent(self.tax_ppm),
+            "tax_percent": format_percent(self.tax_ppm),
             "collection": self.collection,
             "credit_notes": [note.to_json(self.currency) for note in self.notes],
-            "tags": [tag_json(self.currency, tag) for tag in self.tags],
-            "terms": [one.to_json() for one in self.terms],
+            "tags": [tag_to_json(self.currency, tag) for tag in self.tags],
+            "terms": [terms.to_json() for terms in self.terms],
             "tax_note": self.tax_note,
             "payment_terms": self.payment_terms,
             "billing_rule": self.billing_rule,

@@ -1,4 +1,4 @@
-"""Lists of an account's invoices, and finding one by what people call it."""
+"""Lists of an account's invoices, and look-up by id or number."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ from sqlalchemy import func
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from billing.dates import day_of, zone_of
-from billing.invoices.balances import booked_for
-from billing.invoices.lifecycle import PREFIX, InvoiceNotFound
-from billing.invoices.numbering import invoice_number
+from billing.dates import local_day, parse_time_zone
+from billing.invoices.balances import sum_postings_by_invoice
+from billing.invoices.lifecycle import INVOICE_ID_PREFIX, InvoiceNotFound
+from billing.invoices.numbering import format_invoice_number
 from billing.ledger.ledger import Book
 from billing.money import minor_text
 from billing.tables import Invoice, InvoiceLine, InvoiceStatus, LegalEntity
@@ -21,8 +21,8 @@ from infra import ids
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
-    """An invoice in a list; `owed` in minor units, `kinds` of its lines, each once."""
+class InvoiceListItem:
+    """An invoice as shown in lists; `owed` in minor units, `kinds` are the distinct line kinds."""
 
     invoice: Invoice
     number: str | None
@@ -30,7 +30,7 @@ class Listed:
     kinds: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Amounts as decimal text, times in UTC."""
+        """Return the invoice as the API lists it: decimal amounts, UTC times."""
         invoice = self.invoice
         amounts = {
             "net": invoice.net,
@@ -40,7 +40,7 @@ class Listed:
         }
         return {
             "object": "invoice",
-            "id": ids.show(PREFIX, invoice.id),
+            "id": ids.format_id(INVOICE_ID_PREFIX, invoice.id),
             "number": self.number,
             "status": invoice.status,
             "currency": invoice.currency,
@@ -53,10 +53,10 @@ class Listed:
         }
 
 
-async def invoice_page(
+async def list_invoices(
     session: AsyncSession, account_id: UUID, limit: int, after: UUID | None = None
-) -> list[Listed]:
-    """An account's invoices, drafts too, the newest first; those before `after` where given."""
+) -> list[InvoiceListItem]:
+    """List an account's invoices including drafts, newest first, after the invoice `after`."""
     query = (
         select(Invoice, LegalEntity.code)
         .join(LegalEntity, col(LegalEntity.id) == col(Invoice.legal_entity_id))
@@ -67,21 +67,21 @@ async def invoice_page(
     if after is not None:
         query = query.where(col(Invoice.id) < after)
     rows = (await session.execute(query)).all()
-    listed = [invoice.id for invoice, _ in rows]
-    booked = await booked_for(session, account_id, listed)
-    kinds = await _kinds_in(session, account_id, listed)
+    invoice_ids = [invoice.id for invoice, _ in rows]
+    postings = await sum_postings_by_invoice(session, account_id, invoice_ids)
+    kinds = await _list_line_kinds(session, account_id, invoice_ids)
     return [
-        Listed(
+        InvoiceListItem(
             invoice,
-            invoice_number(code, invoice.number) if invoice.number else None,
-            booked.get(invoice.id, {}).get(Book.RECEIVABLE, 0),
+            format_invoice_number(code, invoice.number) if invoice.number else None,
+            postings.get(invoice.id, {}).get(Book.RECEIVABLE, 0),
             kinds.get(invoice.id, ()),
         )
         for invoice, code in rows
     ]
 
 
-async def _kinds_in(
+async def _list_line_kinds(
     session: AsyncSession, account_id: UUID, invoices: Sequence[UUID]
 ) -> dict[UUID, tuple[str, ...]]:
     query = (
@@ -90,34 +90,37 @@ async def _kinds_in(
         .group_by(col(InvoiceLine.invoice_id), col(InvoiceLine.kind))
         .order_by(func.min(InvoiceLine.position))
     )
-    found: dict[UUID, tuple[str, ...]] = {}
+    kinds: dict[UUID, tuple[str, ...]] = {}
     for invoice_id, kind in (await session.execute(query)).all():
-        found[invoice_id] = (*found.get(invoice_id, ()), kind)
-    return found
+        kinds[invoice_id] = (*kinds.get(invoice_id, ()), kind)
+    return kinds
 
 
 async def find_invoice(session: AsyncSession, account_id: UUID, name: str) -> Invoice:
-    """By id (`inv_…`) or number (`MAAS-000012`). Raises InvoiceNotFound."""
+    """Find an invoice by id (`inv_…`) or number (`MAAS-000012`). Raises InvoiceNotFound."""
     code, _, number = name.rpartition("-")
     query = select(Invoice).where(col(Invoice.account_id) == account_id)
-    if identity := ids.parse(PREFIX, name):
+    if identity := ids.parse_id(INVOICE_ID_PREFIX, name):
         query = query.where(col(Invoice.id) == identity)
     else:
         query = query.join(LegalEntity, col(LegalEntity.id) == col(Invoice.legal_entity_id)).where(
             col(LegalEntity.code) == code,
             col(Invoice.number) == (int(number) if number.isdecimal() and len(number) < 18 else 0),
         )
-    found = (await session.scalars(query)).one_or_none()
-    if found is None:
+    invoice = (await session.scalars(query)).one_or_none()
+    if invoice is None:
         raise InvoiceNotFound(f"The account has no invoice {name[:60]!r}.", param="invoice")
-    return found
+    return invoice
 
 
-async def final_invoices(
+async def list_final_invoice_ids(
     session: AsyncSession, account_id: UUID, month: date | None = None
 ) -> list[UUID]:
-    """An account's final invoices, the oldest first; with a month only those whose time begins in
-    it, by the account's days as they were then."""
+    """List the ids of an account's final invoices, oldest first.
+
+    With `month` (its first day), only invoices whose service period starts in that month, by the
+    account's time zone at finalization.
+    """
     zone = col(Invoice.parties)["time_zone"].astext
     query = (
         select(Invoice.id, Invoice.starts_at, zone)
@@ -131,5 +134,5 @@ async def final_invoices(
     return [
         invoice_id
         for invoice_id, starts_at, zone in rows
-        if month is None or day_of(starts_at, zone_of(zone)).replace(day=1) == month
+        if month is None or local_day(starts_at, parse_time_zone(zone)).replace(day=1) == month
     ]

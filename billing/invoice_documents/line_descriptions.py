@@ -1,8 +1,4 @@
-"""Lines in words: what each line of an invoice is for, for which days, and how a fee was shared.
-
-Owns a line's description, its days of service, and of fees the share of a whole fee that makes the
-amount. Pure.
-"""
+"""Descriptions of invoice lines: text, service period and, for fees, the charged share."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,56 +7,63 @@ from fractions import Fraction
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from billing.dates import day_of, days_between, share_of_month
-from billing.invoice_documents.outcome_charge import ChargeShown
-from billing.invoice_documents.price_format import percent
-from billing.invoice_documents.translations import say
-from billing.invoice_documents.values import DocumentLine, Span, price_text_of
+from billing.dates import billing_month_share, days_between, local_day
+from billing.invoice_documents.outcome_charge import OutcomeCharge
+from billing.invoice_documents.price_format import format_percent
+from billing.invoice_documents.translations import translate
+from billing.invoice_documents.values import DocumentLine, ServicePeriod, line_price_text
 from billing.money import rounded
-from billing.rating.fees import Calendar, PaidFee
-from billing.rating.products import model_of, tier_of
-from billing.rating.statement import Line, LineKind
+from billing.rating.fees import BillingCalendar, PaidFee
+from billing.rating.products import model_of_product, tier_of_product
+from billing.rating.statement import LineKind, StatementLine
 from billing.rating.terms import Interval, PlanTerms
 
 
 @dataclass(frozen=True, slots=True)
-class Describing:
-    """What lines are described by: terms, the account's calendar at a time, the paid fees that
-    parts are given back of, by terms and end, and the charges that lines name."""
+class DescriptionContext:
+    """The data needed to describe lines.
+
+    `paid_fees` are the fees that unused-fee lines refer to, by terms version and end.
+    `outcome_charges` are the charges that outcome lines refer to, by charge id.
+    """
 
     locale: str
     terms: Mapping[UUID, PlanTerms]
-    calendar_at: Callable[[datetime], Calendar]
-    paid: Mapping[tuple[UUID, datetime], PaidFee]
-    charges: Mapping[UUID, ChargeShown]
+    calendar_at: Callable[[datetime], BillingCalendar]
+    paid_fees: Mapping[tuple[UUID, datetime], PaidFee]
+    outcome_charges: Mapping[UUID, OutcomeCharge]
 
 
-def described(by: Describing, lines: Sequence[Line]) -> tuple[DocumentLine, ...]:
-    """The lines with their numbers and words."""
-    return tuple(_described(by, number, line) for number, line in enumerate(lines, 1))
+def describe_lines(
+    context: DescriptionContext, lines: Sequence[StatementLine]
+) -> tuple[DocumentLine, ...]:
+    """Number the lines from 1 and describe each of them."""
+    return tuple(_describe_line(context, number, line) for number, line in enumerate(lines, 1))
 
 
-def span_of(starts_at: datetime, ends_at: datetime, zone: ZoneInfo) -> Span:
-    """A time with its days; an end at midnight belongs to the day before."""
-    last = day_of(ends_at - timedelta(microseconds=1), zone)
-    return Span(day_of(starts_at, zone), last, starts_at, ends_at)
+def service_period(starts_at: datetime, ends_at: datetime, zone: ZoneInfo) -> ServicePeriod:
+    """Return the service period with its first and last day; an end at midnight is exclusive."""
+    last = local_day(ends_at - timedelta(microseconds=1), zone)
+    return ServicePeriod(local_day(starts_at, zone), last, starts_at, ends_at)
 
 
-def _described(by: Describing, number: int, line: Line) -> DocumentLine:
-    terms = by.terms[line.version_id]
+def _describe_line(context: DescriptionContext, number: int, line: StatementLine) -> DocumentLine:
+    terms = context.terms[line.version_id]
     service, base, share = None, None, None
-    charge = None if line.charge_id is None else by.charges[line.charge_id]
+    charge = None if line.charge_id is None else context.outcome_charges[line.charge_id]
     if line.starts_at is not None and line.ends_at is not None:
-        calendar = by.calendar_at(line.starts_at)
-        service = span_of(line.starts_at, line.ends_at, calendar.zone)
-        base, share = _basis(by, line, service, calendar)
+        calendar = context.calendar_at(line.starts_at)
+        service = service_period(line.starts_at, line.ends_at, calendar.zone)
+        base, share = _fee_basis(context, line, service, calendar)
     return DocumentLine(
         number=number,
         line=line,
-        description=charge.words[by.locale] if charge else words_of(by.locale, line, terms),
+        description=charge.words[context.locale]
+        if charge
+        else line_description(context.locale, line, terms),
         plan=terms.plan,
-        plan_name=terms.names[by.locale],
-        price_text=price_text_of(line, by.locale),
+        plan_name=terms.names[context.locale],
+        price_text=line_price_text(line, context.locale),
         service=service,
         base=base,
         share=share,
@@ -68,50 +71,56 @@ def _described(by: Describing, number: int, line: Line) -> DocumentLine:
     )
 
 
-def words_of(locale: str, line: Line, terms: PlanTerms) -> str:
-    """What a line is for; of an outcome its charge says it."""
-    place = line.kind.value
+def line_description(locale: str, line: StatementLine, terms: PlanTerms) -> str:
+    """Return the description of a line; outcome lines are described by their charge instead."""
+    key = line.kind.value
     if line.kind is LineKind.DISCOUNT and line.model is not None:
-        place = "model_discount"
-    return say(
+        key = "model_discount"
+    return translate(
         locale,
-        place,
+        key,
         plan=terms.names[locale],
-        model=named(locale, line.model or ""),
-        meter=say(locale, line.meter) if line.meter else "",
-        percent=percent(line.ppm or 0),
+        model=product_label(locale, line.model or ""),
+        meter=translate(locale, line.meter) if line.meter else "",
+        percent=format_percent(line.ppm or 0),
     )
 
 
-def named(locale: str, name: str) -> str:
-    """A product as people read it: the model, and its service tier where it is not the default."""
-    tier = tier_of(name)
-    return name if tier is None else say(locale, tier, model=model_of(name))
+def product_label(locale: str, name: str) -> str:
+    """Return the label of a product: the model, with its service tier unless it is the default."""
+    tier = tier_of_product(name)
+    return name if tier is None else translate(locale, tier, model=model_of_product(name))
 
 
-def _basis(
-    by: Describing, line: Line, service: Span, calendar: Calendar
+def _fee_basis(
+    context: DescriptionContext,
+    line: StatementLine,
+    service: ServicePeriod,
+    calendar: BillingCalendar,
 ) -> tuple[int | None, Fraction | None]:
-    """Of which amount a fee is which share, below zero where it is given back; nothing where that
-    does not make the line's amount, or it is no fee."""
+    """Return (base amount in minor units, share) of a fee line; the share of a credit is negative.
+
+    Returns (None, None) for other lines, or if base times share is not the line's amount.
+    """
     if line.kind is LineKind.FIXED_FEE:
-        terms = by.terms[line.version_id]
-        base, share = terms.fixed_fee, _due(terms, service, calendar)
+        terms = context.terms[line.version_id]
+        base, share = terms.fixed_fee, _charged_share(terms, service, calendar)
     else:
-        paid = by.paid.get((line.version_id, service.ends_at))
+        paid = context.paid_fees.get((line.version_id, service.ends_at))
         if paid is None:
             return None, None
-        base, share = paid.minor, -_left(paid, service, calendar)
+        base, share = paid.minor, -_unused_share(paid, service, calendar)
     return (base, share) if rounded(base * share) == line.minor else (None, None)
 
 
-def _due(terms: PlanTerms, service: Span, calendar: Calendar) -> Fraction:
+def _charged_share(terms: PlanTerms, service: ServicePeriod, calendar: BillingCalendar) -> Fraction:
     if terms.interval is Interval.YEAR:
         return Fraction(1)
-    days = service.starts_at, service.ends_at
-    return share_of_month(*days, calendar.zone, calendar.anchor_day)
+    return billing_month_share(
+        service.starts_at, service.ends_at, calendar.zone, calendar.anchor_day
+    )
 
 
-def _left(paid: PaidFee, service: Span, calendar: Calendar) -> Fraction:
-    whole = days_between(paid.starts_at, paid.ends_at, calendar.zone)
-    return Fraction(days_between(service.starts_at, service.ends_at, calendar.zone), whole)
+def _unused_share(paid: PaidFee, service: ServicePeriod, calendar: BillingCalendar) -> Fraction:
+    unused_days = days_between(service.starts_at, service.ends_at, calendar.zone)
+    return Fraction(unused_days, days_between(paid.starts_at, paid.ends_at, calendar.zone))

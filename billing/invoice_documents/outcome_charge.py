@@ -1,7 +1,4 @@
-"""What a document says of a charge: which settlement it is of, who attested, and how many units.
-
-Pure.
-"""
+"""Outcome charges as shown on invoice documents: settlement, attester and quantity."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,9 +12,12 @@ SETTLEMENT_PREFIX = "oset"
 
 
 @dataclass(frozen=True, slots=True)
-class ChargeShown:
-    """A charge of an outcome contract. `digest` is the SHA-256 of the settlement's evidence bundle,
-    by which the amount can be computed again; `micro` are millionths of a unit."""
+class OutcomeCharge:
+    """A charge of an outcome contract.
+
+    `digest` is the SHA-256 of the settlement's evidence bundle, from which the amount can be
+    recomputed. `micro` is the quantity in millionths of a unit; `words` are descriptions by locale.
+    """
 
     settlement_id: UUID
     digest: str
@@ -27,18 +27,20 @@ class ChargeShown:
 
     @property
     def quantity(self) -> str:
-        return units_text(self.micro)
+        """The quantity as an exact decimal."""
+        return format_units(self.micro)
 
     def to_json(self) -> dict[str, Any]:
+        """Return the charge as part of the invoice document's JSON."""
         return {
-            "settlement": ids.show(SETTLEMENT_PREFIX, self.settlement_id),
+            "settlement": ids.format_id(SETTLEMENT_PREFIX, self.settlement_id),
             "digest": self.digest,
             "attested_by": self.attested_by,
             "quantity": self.quantity,
         }
 
 
-def units_text(micro: int) -> str:
-    """Millionths as an exact decimal: 1,500,000 gives `1.5`, and nothing `0`."""
+def format_units(micro: int) -> str:
+    """Format millionths of a unit as an exact decimal: 1,500,000 gives `1.5`, 0 gives `0`."""
     whole, rest = divmod(micro, PPM)
     return f"{whole}.{rest:06d}".rstrip("0").rstrip(".")

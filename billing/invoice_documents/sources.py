@@ -1,6 +1,4 @@
-"""What a document is made from: an invoice's lines as they are kept, the plan versions that they
-name, the fees that parts are given back of, the account's calendar and the parties.
-"""
+"""Loaders of the data for invoice documents: lines, plan versions, fees, calendar and parties."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,14 +8,14 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from billing.accounts.parties import Parties, parties_now, read_parties
-from billing.dates import zone_of
-from billing.invoice_documents.outcome_charge import ChargeShown
-from billing.invoices.lifecycle import lines_of
-from billing.rating.fees import Calendar, PaidFee
-from billing.rating.statement import Line, LineKind
-from billing.rating.terms import LIST_PLAN, PlanTerms, read_terms
-from billing.subscriptions.usage_totals import NO_TERMS
+from billing.accounts.parties import Parties, parse_parties, select_current_parties
+from billing.dates import parse_time_zone
+from billing.invoice_documents.outcome_charge import OutcomeCharge
+from billing.invoices.lifecycle import list_invoice_lines
+from billing.rating.fees import BillingCalendar, PaidFee
+from billing.rating.statement import LineKind, StatementLine
+from billing.rating.terms import LIST_PLAN, PlanTerms, parse_terms
+from billing.subscriptions.usage_totals import NO_TERMS_ID
 from billing.tables import (
     BillingPeriod,
     Charge,
@@ -27,61 +25,63 @@ from billing.tables import (
     PlanVersion,
 )
 
-_LONG_AGO = datetime.fromtimestamp(0, UTC)
+_UNIX_EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Versions:
-    """Plan versions that an invoice names, with their terms."""
+class PlanVersions:
+    """The plan versions of an invoice, with their terms by version id."""
 
     rows: Sequence[PlanVersion]
     terms: Mapping[UUID, PlanTerms]
 
     @property
     def list_version(self) -> UUID:
-        """What priced calls that name no terms: the newest list among these."""
-        lists = [row for row in self.rows if row.plan == LIST_PLAN]
-        return max(lists, key=lambda row: row.number).id if lists else NO_TERMS
+        """The newest price list version among these, which priced calls without terms."""
+        price_lists = [row for row in self.rows if row.plan == LIST_PLAN]
+        return max(price_lists, key=lambda row: row.number).id if price_lists else NO_TERMS_ID
 
 
-async def versions_of(session: AsyncSession, version_ids: Iterable[UUID]) -> Versions:
-    """The versions with these ids, by plan and number."""
+async def load_plan_versions(session: AsyncSession, version_ids: Iterable[UUID]) -> PlanVersions:
+    """Load plan versions by id, ordered by plan and number."""
     query = select(PlanVersion).where(col(PlanVersion.id).in_(list(version_ids)))
     order = col(PlanVersion.plan), col(PlanVersion.number)
     rows = (await session.scalars(query.order_by(*order))).all()
-    return Versions(rows, {row.id: read_terms(row.terms.encode()) for row in rows})
+    return PlanVersions(rows, {row.id: parse_terms(row.terms.encode()) for row in rows})
 
 
-async def stored_lines(
+async def load_invoice_lines(
     session: AsyncSession, account_id: UUID, invoice_id: UUID
-) -> tuple[list[Line], Versions]:
-    """The lines of a stored invoice, with the prices that their terms say."""
-    rows = await lines_of(session, account_id, invoice_id)
-    versions = await versions_of(session, {row.plan_version_id for row in rows})
-    return [_line(row, versions.terms[row.plan_version_id]) for row in rows], versions
+) -> tuple[list[StatementLine], PlanVersions]:
+    """Load the lines of a stored invoice with their prices, and the plan versions they refer to."""
+    rows = await list_invoice_lines(session, account_id, invoice_id)
+    versions = await load_plan_versions(session, {row.plan_version_id for row in rows})
+    return [_build_line(row, versions.terms[row.plan_version_id]) for row in rows], versions
 
 
-async def parties_of(session: AsyncSession, invoice: Invoice) -> Parties:
-    """The parties of an invoice's day once it is final; until then those of now."""
+async def load_parties(session: AsyncSession, invoice: Invoice) -> Parties:
+    """Load the stored parties of a final invoice, or the current parties of a draft or preview."""
     if invoice.parties is not None:
-        return read_parties(invoice.parties)
-    now = parties_now(invoice.account_id, invoice.legal_entity_id)
-    return read_parties((await session.execute(now)).scalar_one())
+        return parse_parties(invoice.parties)
+    now = select_current_parties(invoice.account_id, invoice.legal_entity_id)
+    return parse_parties((await session.execute(now)).scalar_one())
 
 
-async def paid_fees(
-    session: AsyncSession, invoice: Invoice, lines: Iterable[Line]
+async def load_paid_fees(
+    session: AsyncSession, invoice: Invoice, lines: Iterable[StatementLine]
 ) -> dict[tuple[UUID, datetime], PaidFee]:
-    """The fees of which an invoice's lines give parts back, by terms and end; of several that
-    were charged before it the newest."""
-    back = [line.version_id for line in lines if line.kind is LineKind.UNUSED_FEE]
+    """Load the fees that an invoice's unused-fee lines refer to, by terms version and end.
+
+    If a fee was charged several times before this invoice, the newest charge is returned.
+    """
+    version_ids = [line.version_id for line in lines if line.kind is LineKind.UNUSED_FEE]
     query = (
         select(InvoiceLine)
         .where(
             col(InvoiceLine.account_id) == invoice.account_id,
             col(InvoiceLine.invoice_id) < invoice.id,
             col(InvoiceLine.kind) == LineKind.FIXED_FEE.value,
-            col(InvoiceLine.plan_version_id).in_(back),
+            col(InvoiceLine.plan_version_id).in_(version_ids),
         )
         .order_by(col(InvoiceLine.invoice_id))
     )
@@ -94,65 +94,70 @@ async def paid_fees(
     }
 
 
-async def charges_of(
-    session: AsyncSession, account_id: UUID, lines: Iterable[Line]
-) -> dict[UUID, ChargeShown]:
-    """What the charges say that lines are, by their ids."""
-    named = [line.charge_id for line in lines if line.charge_id is not None]
+async def load_outcome_charges(
+    session: AsyncSession, account_id: UUID, lines: Iterable[StatementLine]
+) -> dict[UUID, OutcomeCharge]:
+    """Load the outcome charges that lines refer to, by charge id."""
+    charge_ids = [line.charge_id for line in lines if line.charge_id is not None]
     query = (
         select(Charge, OutcomeSettlement.digest)
         .join(OutcomeSettlement, col(OutcomeSettlement.id) == col(Charge.settlement_id))
-        .where(col(Charge.account_id) == account_id, col(Charge.id).in_(named))
+        .where(col(Charge.account_id) == account_id, col(Charge.id).in_(charge_ids))
     )
-    rows = (await session.execute(query)).all() if named else []
+    rows = (await session.execute(query)).all() if charge_ids else []
     return {
-        one.id: ChargeShown(one.settlement_id, digest.hex(), one.attested_by, one.micro, one.words)
-        for one, digest in rows
+        charge.id: OutcomeCharge(
+            charge.settlement_id, digest.hex(), charge.attested_by, charge.micro, charge.words
+        )
+        for charge, digest in rows
     }
 
 
-async def settlement_texts(
+async def load_evidence_bundles(
     session: AsyncSession, account_id: UUID, settlement_ids: Iterable[UUID]
 ) -> dict[UUID, str]:
-    """The evidence bundles of settlements."""
+    """Load the evidence bundles (JSON text) of settlements by id."""
     query = select(OutcomeSettlement.id, OutcomeSettlement.bundle).where(
         col(OutcomeSettlement.account_id) == account_id,
         col(OutcomeSettlement.id).in_(list(settlement_ids)),
     )
-    return {settlement_id: said for settlement_id, said in (await session.execute(query)).all()}
+    return {settlement_id: bundle for settlement_id, bundle in (await session.execute(query)).all()}
 
 
-async def calendar_of_times(
+async def load_calendar_lookup(
     session: AsyncSession,
     account_id: UUID,
     parties: Parties,
-    lines: Iterable[Line],
-    *others: datetime,
-) -> Callable[[datetime], Calendar]:
-    """How time was divided into days and months where lines begin, and at other times; ahead of
-    all periods it is as the parties have it."""
+    lines: Iterable[StatementLine],
+    *times: datetime,
+) -> Callable[[datetime], BillingCalendar]:
+    """Return a function that maps a time to the account's calendar (time zone and anchor day).
+
+    The billing periods that contain the starts of lines and `times` are loaded; outside all billing
+    periods, the calendar of the parties is used.
+    """
     starts = (line.starts_at for line in lines)
-    times = [*others, *(at for at in starts if at is not None)] or [_LONG_AGO]
+    all_times = [*times, *(at for at in starts if at is not None)] or [_UNIX_EPOCH]
     query = select(BillingPeriod).where(
         col(BillingPeriod.account_id) == account_id,
-        col(BillingPeriod.starts_at) <= max(times),
-        col(BillingPeriod.ends_at) > min(times),
+        col(BillingPeriod.starts_at) <= max(all_times),
+        col(BillingPeriod.ends_at) > min(all_times),
     )
     periods = (await session.scalars(query)).all()
 
-    def calendar_at(at: datetime) -> Calendar:
-        found = (
-            Calendar(zone_of(period.time_zone), period.anchor_day)
+    def calendar_at(at: datetime) -> BillingCalendar:
+        calendars = (
+            BillingCalendar(parse_time_zone(period.time_zone), period.anchor_day)
             for period in periods
             if period.starts_at <= at < period.ends_at
         )
-        return next(found, parties.calendar)
+        return next(calendars, parties.calendar)
 
     return calendar_at
 
 
-def _line(row: InvoiceLine, terms: PlanTerms) -> Line:
-    return Line(
+def _build_line(row: InvoiceLine, terms: PlanTerms) -> StatementLine:
+    return StatementLine(
         kind=LineKind(row.kind),
         minor=row.minor,
         version_id=row.plan_version_id,

@@ -1,8 +1,8 @@
-"""Tags on an invoice: which part of each line of usage is of which value of a tag.
+"""Tag breakdown of an invoice: divides the usage lines by the values of each tag.
 
-A line's amount is divided by the units that the calls of each value consumed of its meter, and a
-rest for calls without the tag, so that the parts add up to the line exactly. Values and tags beyond
-the most costly ones are shown together.
+A line's amount is allocated by the units that the calls with each tag value consumed of its meter,
+with a remainder for calls without the tag, so that the shares add up to the line exactly. Values
+beyond the most costly ones are combined; tags beyond the most costly ones are omitted.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,18 +14,18 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.money import allocate
-from billing.rating.quantities import METERS, NOTHING, Quantities
-from billing.rating.statement import Line, LineKind, units_of
+from billing.rating.quantities import METERS, NO_USAGE, Quantities
+from billing.rating.statement import LineKind, StatementLine, billable_units
 from billing.rating.terms import PlanTerms
-from billing.subscriptions.usage_totals import NO_TERMS
+from billing.subscriptions.usage_totals import NO_TERMS_ID
 
-MOST_TAGS = 10
-MOST_VALUES = 100
+MAX_TAGS = 10
+MAX_VALUES_PER_TAG = 100
 USAGE_KINDS = (LineKind.USAGE, LineKind.LATE_USAGE)
 
-# The values of each tag by what their calls cost as they went; those beyond the most costly ones
-# are added up here, so that no number of order numbers fills the memory.
-_TOTALS = f"""
+# The values of each tag by the cost of their calls. Values beyond the most costly ones are summed
+# in SQL, so that a tag with very many values does not exhaust memory.
+_SELECT_TAG_TOTALS = f"""
     with each_value as (
         select tag, value, sum(cost_nano) as cost
         from usage_tag_total
@@ -49,20 +49,20 @@ _TOTALS = f"""
     group by t.tag, 2, t.plan_version_id, t.model, t.late
     order by t.tag collate "C", min(p.place)
 """  # noqa: S608  # put together of constants
-_Of = tuple[UUID, str, bool]  # terms, model, late
+_UsageKey = tuple[UUID, str, bool]  # terms, model, late
 
 
-class PartKind(StrEnum):
-    """What a part of a tag is of."""
+class TagShareKind(StrEnum):
+    """What a share of a tag breakdown stands for."""
 
     VALUE = "value"
-    OTHERS = "others"  # further values, each costing less
-    UNTAGGED = "untagged"
+    OTHERS = "others"  # the remaining values, each less costly
+    UNTAGGED = "untagged"  # calls without the tag
 
 
 @dataclass(frozen=True, slots=True)
-class LinePart:
-    """What a part has of an invoice's line, by its number: units and minor units."""
+class TagLineShare:
+    """A share's part of an invoice line, by line number: units and minor units."""
 
     number: int
     quantity: int
@@ -70,102 +70,117 @@ class LinePart:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """A value of a tag, or `count` further ones together, or the calls without it."""
+class TagShare:
+    """The share of one tag value, of `count` combined values, or of calls without the tag."""
 
-    kind: PartKind
+    kind: TagShareKind
     value: str
     count: int
-    lines: tuple[LinePart, ...]
+    lines: tuple[TagLineShare, ...]
 
     @property
     def minor(self) -> int:
+        """The amount of the share in minor units."""
         return sum(line.minor for line in self.lines)
 
 
 @dataclass(frozen=True, slots=True)
-class Tag:
-    """A tag's parts, sorted by amount and then by name, with other values and calls without the tag
-    last; together they are the lines of usage."""
+class TagBreakdown:
+    """The shares of a tag, which add up to the usage lines.
+
+    Sorted by descending amount, then by value; combined values and untagged calls come last.
+    """
 
     name: str
-    parts: tuple[Part, ...]
+    parts: tuple[TagShare, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class TagUsage:
-    """What calls with one value of a tag consumed, by terms, model and whether late.
+    """The quantities consumed by calls with one tag value, by terms version, model and lateness.
 
-    `value` None are `count` further values together.
+    `value` None stands for `count` combined values.
     """
 
     tag: str
     value: str | None
     count: int
-    used: Mapping[_Of, Quantities]
+    quantities: Mapping[_UsageKey, Quantities]
 
 
-async def tag_usage(
+async def load_tag_usage(
     session: AsyncSession, account_id: UUID, period_id: UUID, list_version: UUID
 ) -> list[TagUsage]:
-    """What a period counts by tag. `list_version` priced what names no terms."""
-    values = {
+    """Load a period's usage by tag.
+
+    `list_version` is the price list version that priced calls without terms.
+    """
+    params = {
         "account": account_id,
         "period": period_id,
-        "tags": MOST_TAGS,
-        "values": MOST_VALUES,
+        "tags": MAX_TAGS,
+        "values": MAX_VALUES_PER_TAG,
     }
-    found: dict[tuple[str, str | None], tuple[int, dict[_Of, Quantities]]] = {}
-    for row in (await session.execute(text(_TOTALS), values)).all():
-        tag, value, of_tag, version_id, model, late, *sums = row
-        count = 1 if value is not None else of_tag - MOST_VALUES
-        of = (list_version if version_id == NO_TERMS else version_id, model, late)
-        used = found.setdefault((tag, value), (count, {}))[1]
-        used[of] = used.get(of, NOTHING) + Quantities(*(int(one) for one in sums))
-    return [TagUsage(*place, *of) for place, of in found.items()]
+    usages: dict[tuple[str, str | None], TagUsage] = {}
+    quantities_by_value: dict[tuple[str, str | None], dict[_UsageKey, Quantities]] = {}
+    for row in (await session.execute(text(_SELECT_TAG_TOTALS), params)).all():
+        tag, value, value_count, version_id, model, late, *sums = row
+        count = 1 if value is not None else value_count - MAX_VALUES_PER_TAG
+        key = (list_version if version_id == NO_TERMS_ID else version_id, model, late)
+        quantities = quantities_by_value.setdefault((tag, value), {})
+        usages.setdefault((tag, value), TagUsage(tag, value, count, quantities))
+        quantities[key] = quantities.get(key, NO_USAGE) + Quantities(
+            *(int(total) for total in sums)
+        )
+    return list(usages.values())
 
 
-def divide(
-    lines: Sequence[Line], terms: Mapping[UUID, PlanTerms], usage: Iterable[TagUsage]
-) -> list[Tag]:
-    """Divide an invoice's lines, which are numbered from 1, by each tag."""
+def divide_lines_by_tag(
+    lines: Sequence[StatementLine], terms: Mapping[UUID, PlanTerms], usage: Iterable[TagUsage]
+) -> list[TagBreakdown]:
+    """Divide an invoice's usage lines, numbered from 1, by the values of each tag."""
     by_tag: dict[str, list[TagUsage]] = {}
-    for one in usage:
-        by_tag.setdefault(one.tag, []).append(one)
+    for tag_usage in usage:
+        by_tag.setdefault(tag_usage.tag, []).append(tag_usage)
     numbered = [(number, line) for number, line in enumerate(lines, 1) if line.kind in USAGE_KINDS]
-    return [_tag(name, values, numbered, terms) for name, values in by_tag.items()]
+    return [_build_breakdown(name, usages, numbered, terms) for name, usages in by_tag.items()]
 
 
-def _tag(
+def _build_breakdown(
     name: str,
-    values: Sequence[TagUsage],
-    lines: Iterable[tuple[int, Line]],
+    usages: Sequence[TagUsage],
+    lines: Iterable[tuple[int, StatementLine]],
     terms: Mapping[UUID, PlanTerms],
-) -> Tag:
-    parts: list[list[LinePart]] = [[] for _ in (*values, None)]
+) -> TagBreakdown:
+    # One list of line shares per tag value, and a last one for untagged calls.
+    line_shares: list[list[TagLineShare]] = [[] for _ in (*usages, None)]
     for number, line in lines:
-        units = [_units(line, terms[line.version_id], one) for one in values]
+        units = [_line_units(line, terms[line.version_id], usage) for usage in usages]
         units.append(max(0, (line.quantity or 0) - sum(units)))
-        for part, quantity, minor in zip(parts, units, allocate(line.minor, units), strict=True):
+        amounts = allocate(line.minor, units)
+        for shares, quantity, minor in zip(line_shares, units, amounts, strict=True):
             if quantity or minor:
-                part.append(LinePart(number, quantity, minor))
-    named = sorted((_part(one, part) for one, part in zip(values, parts, strict=False)), key=_place)
-    untagged = Part(PartKind.UNTAGGED, "", 0, tuple(parts[-1]))
-    return Tag(name, (*named, untagged) if untagged.lines else tuple(named))
+                shares.append(TagLineShare(number, quantity, minor))
+    tagged = sorted(
+        (_build_share(usage, shares) for usage, shares in zip(usages, line_shares, strict=False)),
+        key=_share_sort_key,
+    )
+    untagged = TagShare(TagShareKind.UNTAGGED, "", 0, tuple(line_shares[-1]))
+    return TagBreakdown(name, (*tagged, untagged) if untagged.lines else tuple(tagged))
 
 
-def _part(one: TagUsage, lines: Iterable[LinePart]) -> Part:
-    kind = PartKind.OTHERS if one.value is None else PartKind.VALUE
-    return Part(kind, one.value or "", one.count, tuple(lines))
+def _build_share(usage: TagUsage, lines: Iterable[TagLineShare]) -> TagShare:
+    kind = TagShareKind.OTHERS if usage.value is None else TagShareKind.VALUE
+    return TagShare(kind, usage.value or "", usage.count, tuple(lines))
 
 
-def _place(part: Part) -> tuple[bool, int, str]:
-    """Where a part stands: amounts descending, equal ones by name."""
-    return part.kind is PartKind.OTHERS, -part.minor, part.value
+def _share_sort_key(share: TagShare) -> tuple[bool, int, str]:
+    """Sort by descending amount, then by value, with combined values last."""
+    return share.kind is TagShareKind.OTHERS, -share.minor, share.value
 
 
-def _units(line: Line, terms: PlanTerms, one: TagUsage) -> int:
+def _line_units(line: StatementLine, terms: PlanTerms, usage: TagUsage) -> int:
     model, meter = line.model or "", line.meter or ""
-    late = line.kind is LineKind.LATE_USAGE
-    used = one.used.get((line.version_id, model, late), NOTHING)
-    return units_of(terms, model, meter, used)
+    is_late = line.kind is LineKind.LATE_USAGE
+    used = usage.quantities.get((line.version_id, model, is_late), NO_USAGE)
+    return billable_units(terms, model, meter, used)

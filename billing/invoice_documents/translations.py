@@ -1,13 +1,10 @@
-"""Wording: what an invoice says in words, in English and in Chinese.
-
-One table of short texts, looked up by what they are for. Pure.
-"""
+"""Texts of invoice documents in English and Chinese, looked up by key."""
 
 from collections.abc import Mapping
 
 LOCALES = ("en", "zh")
 
-# By place: English, Chinese.
+# By key: English, Chinese.
 _TEXTS: Mapping[str, tuple[str, str]] = {
     # Lines, by kind.
     "fixed_fee": ("{plan}: fixed fee", "{plan}：固定费用"),
@@ -73,7 +70,7 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
         "Not final: usage may still be added.",
         "尚未结算：用量可能继续增加。",
     ),
-    # What is billed: docs/metering.md tells it at length.
+    # Which calls are billed; docs/metering.md explains it in detail.
     "rule": (
         "Billed are calls that were answered whole and, where the caller left early, what was "
         "consumed by then; calls that were refused, failed on our side, were given again for "
@@ -129,6 +126,6 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
 }
 
 
-def say(locale: str, place: str, **values: object) -> str:
-    """The text for a place, with values put in. `locale` is one of LOCALES."""
-    return _TEXTS[place][LOCALES.index(locale)].format(**values)
+def translate(locale: str, key: str, **values: object) -> str:
+    """Return the text of a key with values inserted; `locale` is one of LOCALES."""
+    return _TEXTS[key][LOCALES.index(locale)].format(**values)

@@ -1,7 +1,6 @@
-"""What an invoice document is made of: days, lines, terms, credit notes, balance.
+"""Parts of an invoice document and their JSON forms: periods, lines, terms, credit notes, tags.
 
-Owns these values and their JSON forms: amounts are decimal text of the major unit, days are as the
-account's calendar has them. Pure.
+In JSON, amounts are decimal text of the major unit and days are of the account's calendar.
 """
 
 from dataclasses import dataclass
@@ -10,18 +9,18 @@ from fractions import Fraction
 from typing import Any
 from uuid import UUID
 
-from billing.invoice_documents.outcome_charge import ChargeShown
-from billing.invoice_documents.price_format import percent, price_decimals, price_words
-from billing.invoice_documents.tag_breakdown import Part, Tag
+from billing.invoice_documents.outcome_charge import OutcomeCharge
+from billing.invoice_documents.price_format import format_percent, format_price, price_to_json
+from billing.invoice_documents.tag_breakdown import TagBreakdown, TagShare
 from billing.money import minor_text
-from billing.rating.products import model_of, tier_of
-from billing.rating.statement import Line
+from billing.rating.products import model_of_product, tier_of_product
+from billing.rating.statement import StatementLine
 from infra import ids
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
-    """A time, with its first and its last day."""
+class ServicePeriod:
+    """A service period with its first and last day."""
 
     first_day: date
     last_day: date
@@ -39,24 +38,26 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class DocumentLine:
-    """A line with its number, from 1, and words. A fee is `share` of `base` minor units, for the
-    days of `service`; of one that is given back the share is below zero. An outcome's line is what
-    `charge` says."""
+    """A line of the document with its number, from 1, and its texts.
+
+    The amount of a fee is `share` of `base` minor units, for the days of `service`; the share of a
+    credited fee is negative. `charge` is set on lines of outcomes.
+    """
 
     number: int
-    line: Line
+    line: StatementLine
     description: str
     plan: str
     plan_name: str
     price_text: str
-    service: Span | None = None
+    service: ServicePeriod | None = None
     base: int | None = None
     share: Fraction | None = None
-    charge: ChargeShown | None = None
+    charge: OutcomeCharge | None = None
 
     @property
     def quantity_text(self) -> str:
-        """Units as people read them; empty where a line has none."""
+        """The quantity with thousands separators; empty if the line has none."""
         if self.charge is not None:
             return self.charge.quantity
         return "" if self.line.quantity is None else f"{self.line.quantity:,}"
@@ -67,7 +68,7 @@ class DocumentLine:
             "description": self.description,
             "plan": self.plan,
             "plan_name": self.plan_name,
-            **line_json(currency, self.line),
+            **line_to_json(currency, self.line),
             "price_text": self.price_text,
             "service": self.service and self.service.to_json(),
             "base": None if self.base is None else minor_text(self.base, currency),
@@ -77,8 +78,8 @@ class DocumentLine:
 
 
 @dataclass(frozen=True, slots=True)
-class TermsShown:
-    """A plan version that the invoice names, and in how much of the period it was in force."""
+class AppliedTerms:
+    """A plan version that the invoice refers to; `share` is the part of the month in force."""
 
     version_id: UUID
     plan: str
@@ -99,8 +100,8 @@ class TermsShown:
 
 
 @dataclass(frozen=True, slots=True)
-class NoteShown:
-    """A credit note of the invoice, in minor units."""
+class DocumentCreditNote:
+    """A credit note of the invoice; amounts in minor units."""
 
     id: UUID
     number: str
@@ -115,7 +116,7 @@ class NoteShown:
     def to_json(self, currency: str) -> dict[str, Any]:
         amounts = ("net", "tax", "total", "to_wallet", "refunded")
         return {
-            "id": ids.show("cn", self.id),
+            "id": ids.format_id("cn", self.id),
             "number": self.number,
             "issued_on": self.issued_on.isoformat(),
             "reason": self.reason,
@@ -123,32 +124,33 @@ class NoteShown:
         }
 
 
-def line_json(currency: str, line: Line) -> dict[str, Any]:
-    """A line without words, as the preview of a change shows it too."""
+def line_to_json(currency: str, line: StatementLine) -> dict[str, Any]:
+    """Return a statement line without texts as JSON; also used by previews of plan changes."""
     return {
         "kind": line.kind.value,
         "plan_version": line.version_id.hex,
-        "model": line.model and model_of(line.model),
-        "service_tier": line.model and tier_of(line.model),
+        "model": line.model and model_of_product(line.model),
+        "service_tier": line.model and tier_of_product(line.model),
         "meter": line.meter,
         "quantity": line.quantity,
         "included": line.included,
-        "price": line.price and price_decimals(line.price),
-        "percent": None if line.ppm is None else percent(line.ppm),
+        "price": line.price and price_to_json(line.price),
+        "percent": None if line.ppm is None else format_percent(line.ppm),
         "amount": minor_text(line.minor, currency),
     }
 
 
-def price_text_of(line: Line, locale: str) -> str:
-    """The unit price, or the tiers, in words; empty where a line has none."""
-    return "" if line.price is None else price_words(line.price, line.meter or "", locale)
+def line_price_text(line: StatementLine, locale: str) -> str:
+    """Format the unit price or tiers of a line; empty if the line has no price."""
+    return "" if line.price is None else format_price(line.price, line.meter or "", locale)
 
 
-def tag_json(currency: str, tag: Tag) -> dict[str, Any]:
-    return {"name": tag.name, "parts": [_part_json(currency, part) for part in tag.parts]}
+def tag_to_json(currency: str, tag: TagBreakdown) -> dict[str, Any]:
+    """Return a tag breakdown as JSON."""
+    return {"name": tag.name, "parts": [_share_to_json(currency, part) for part in tag.parts]}
 
 
-def _part_json(currency: str, part: Part) -> dict[str, Any]:
+def _share_to_json(currency: str, part: TagShare) -> dict[str, Any]:
     return {
         "kind": part.kind.value,
         "value": part.value or None,
@@ -156,10 +158,10 @@ def _part_json(currency: str, part: Part) -> dict[str, Any]:
         "amount": minor_text(part.minor, currency),
         "lines": [
             {
-                "line": one.number,
-                "quantity": one.quantity,
-                "amount": minor_text(one.minor, currency),
+                "line": line.number,
+                "quantity": line.quantity,
+                "amount": minor_text(line.minor, currency),
             }
-            for one in part.lines
+            for line in part.lines
         ],
     }

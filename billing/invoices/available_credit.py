@@ -1,12 +1,12 @@
-"""Credit: what wallet, invoices and rating make of an account's credit.
+"""Available credit: the billing credit entry that turns metered cost into invoiced amounts.
 
-    left = limit + wallet - owed for usage - usage that is not invoiced yet
-           but no more than the plan's spend cap leaves of the running period
+    available = credit limit + wallet - unpaid usage on invoices - usage not invoiced yet,
+                at most what the plan's spend cap leaves of the current period
 
-Calls count against the credit as they go, at the most that a unit can cost that is not included
-(billing/invoices/included_units.py); here that is put right: what a plan includes or discounts is
-given back, a paid invoice is free again, and one that became final takes the place of the usage
-that it bills. So the cap holds at every moment, and what it holds against is the bill.
+Calls are charged to the credit quota at once, at the highest price that a unit outside the included
+units can have. The billing credit entry corrects this from the rated usage: it returns included
+units and discounts, releases paid invoices, and replaces usage by the invoice that bills it. So
+limits apply at every moment, and they apply to invoiced amounts.
 
 Amounts are before tax, as the prices of calls are.
 """
@@ -18,67 +18,77 @@ from sqlalchemy import delete, func
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from billing.accounts.profiles import read_profile
-from billing.invoices.calculation import amounts_of, use_of
-from billing.invoices.headroom import read_funds
-from billing.invoices.included_units import put_included_right
-from billing.invoices.usage_position import Position, held_for, read_position
+from billing.accounts.profiles import get_profile
+from billing.invoices.calculation import compute_amounts, load_usage_by_period
+from billing.invoices.headroom import load_credit_funds
+from billing.invoices.included_units import sync_allowance_quotas
+from billing.invoices.usage_position import UsagePosition, load_usage_position, reserved_cost
 from billing.metering.quotas import set_billing_credit
 from billing.rating.statement import LineKind
-from billing.subscriptions.periods import open_periods
+from billing.subscriptions.periods import list_open_periods
 from billing.tables import BillingPeriod, BillingProfile, StaleCredit
 from infra.clock import Clock
 
 
-async def refresh_credit(session: AsyncSession, clock: Clock, account_id: UUID) -> None:
-    """Bring the credit to what the sum above says now. The profile or the totals are locked.
+async def refresh_account_credit(session: AsyncSession, clock: Clock, account_id: UUID) -> None:
+    """Recompute the account's available credit as of now; the profile or totals must be locked.
 
-    An account whose totals grew stays marked: who takes the mark tells it what it passed.
+    A pending credit refresh stays pending: the job that clears it also sends the alerts.
     """
-    profile = await read_profile(session, account_id)
-    await put_right(session, clock, await read_position(session, profile, clock.now()))
+    profile = await get_profile(session, account_id)
+    await recompute_available_credit(
+        session, clock, await load_usage_position(session, profile, clock.now())
+    )
 
 
-async def take_stale(session: AsyncSession, account_id: UUID) -> bool:
-    """Whether the totals grew since this was asked last; those that grow from now on mark the
-    account anew."""
-    stale = col(StaleCredit.account_id) == account_id
-    marked = await session.execute(delete(StaleCredit).where(stale).returning(stale))
-    return marked.first() is not None
+async def clear_pending_credit_refresh(session: AsyncSession, account_id: UUID) -> bool:
+    """Clear the account's pending credit refresh; return whether there was one.
+
+    New usage in the totals marks the account for a refresh again.
+    """
+    condition = col(StaleCredit.account_id) == account_id
+    deleted = await session.execute(delete(StaleCredit).where(condition).returning(condition))
+    return deleted.first() is not None
 
 
-async def put_right(session: AsyncSession, clock: Clock, position: Position) -> None:
-    """Bring the credit to what the sum above says at a position."""
+async def recompute_available_credit(
+    session: AsyncSession, clock: Clock, position: UsagePosition
+) -> None:
+    """Set the billing credit and the allowance quotas of an account to match its usage position."""
     account_id, terms = position.account_id, position.terms
-    funds = await read_funds(session, position)
-    counted = await _counted(session, position)
-    twice = await put_included_right(session, position)
-    amount = funds.wallet - funds.owing + counted - position.uninvoiced - twice
+    funds = await load_credit_funds(session, position)
+    metered = await _sum_metered_cost(session, position)
+    displaced = await sync_allowance_quotas(session, position)
+    amount = funds.wallet - funds.owed_for_usage + metered - position.uninvoiced_cost - displaced
     if terms is not None and terms.spend_cap is not None:
-        left = terms.spend_cap - held_for(position.running.used) - twice
-        amount = min(amount, counted + left - funds.granted)
+        period_cost = reserved_cost(position.current_period.terms_usages)
+        below_cap = terms.spend_cap - period_cost - displaced
+        amount = min(amount, metered + below_cap - funds.credit_limit)
     await set_billing_credit(session, clock, account_id, amount)
 
 
-async def to_invoice(session: AsyncSession, profile: BillingProfile, now: datetime) -> int:
-    """What usage so far comes to on invoices that are not final yet, in minor units with tax.
+async def sum_uninvoiced_usage(
+    session: AsyncSession, profile: BillingProfile, now: datetime
+) -> int:
+    """Return the amount of usage that is not on a final invoice, in minor units with tax.
 
-    A minimum is a part of it where its period is over.
+    Minimum charges are included for periods that have ended.
     """
     total = 0
-    for use in await use_of(session, profile, await open_periods(session, profile.account_id)):
-        lines = use.lines()
-        if use.period.ends_at > now:
+    periods = await list_open_periods(session, profile.account_id)
+    for usage in await load_usage_by_period(session, profile, periods):
+        lines = usage.lines()
+        if usage.period.ends_at > now:
             lines = [line for line in lines if line.kind is not LineKind.MINIMUM]
-        total += (await amounts_of(session, profile, lines)).taxed.total
+        total += (await compute_amounts(session, profile, lines)).taxed.total
     return total
 
 
-async def _counted(session: AsyncSession, position: Position) -> int:
-    """What the calls that are in the totals took of the credit as they went."""
+async def _sum_metered_cost(session: AsyncSession, position: UsagePosition) -> int:
+    """Return the cost that aggregated calls charged to the credit quota, in nano-units."""
     closed = select(func.coalesce(func.sum(BillingPeriod.cost_nano), 0)).where(
         col(BillingPeriod.account_id) == position.account_id,
         col(BillingPeriod.closed_at).is_not(None),
     )
-    before = int((await session.execute(closed)).scalar_one())
-    return before + sum(one.cost_nano for one in position.open)
+    closed_cost = int((await session.execute(closed)).scalar_one())
+    return closed_cost + sum(usage.cost_nano for usage in position.uninvoiced_periods)

@@ -1,6 +1,6 @@
-"""Where invoices stand in the ledger: what was paid, credited, written off, and is owed.
+"""Balances of invoices, from the ledger: paid, credited, written off and owed amounts.
 
-What is owed and written off is the ledger's word; what was paid follows.
+The owed and written-off amounts are ledger balances; the paid amount is the remainder.
 """
 
 from collections.abc import Sequence
@@ -16,9 +16,13 @@ from billing.tables import CreditNote, Invoice, InvoiceStatus, LedgerPosting
 
 
 @dataclass(frozen=True, slots=True)
-class Balance:
-    """Minor units. `credited` is what credit notes took off what was owed; what of them went into
-    the wallet or back to the customer had been paid. A void invoice has nothing of all this."""
+class InvoiceBalance:
+    """The balance of an invoice in minor units; all amounts of a void invoice are 0.
+
+    `credited` is the amount by which credit notes reduced the receivable. Amounts of credit notes
+    that went to the wallet or were refunded count as paid. The field names are part of the
+    invoice document's JSON.
+    """
 
     paid: int = 0
     credited: int = 0
@@ -26,22 +30,24 @@ class Balance:
     owed: int = 0
 
 
-async def balance_of(
+async def read_invoice_balance(
     session: AsyncSession, invoice: Invoice, notes: Sequence[CreditNote]
-) -> Balance:
-    """The balance of a final invoice with its credit notes."""
+) -> InvoiceBalance:
+    """Compute the balance of a final invoice, given its credit notes."""
     if invoice.status == InvoiceStatus.VOID:
-        return Balance()
-    booked = (await booked_for(session, invoice.account_id, [invoice.id])).get(invoice.id, {})
-    owed, lost = booked.get(Book.RECEIVABLE, 0), booked.get(Book.BAD_DEBT, 0)
+        return InvoiceBalance()
+    by_book = (await sum_postings_by_invoice(session, invoice.account_id, [invoice.id])).get(
+        invoice.id, {}
+    )
+    owed, lost = by_book.get(Book.RECEIVABLE, 0), by_book.get(Book.BAD_DEBT, 0)
     credited = sum(note.total - note.to_wallet - note.refunded for note in notes)
-    return Balance(invoice.total - owed - lost - credited, credited, lost, owed)
+    return InvoiceBalance(invoice.total - owed - lost - credited, credited, lost, owed)
 
 
-async def booked_for(
+async def sum_postings_by_invoice(
     session: AsyncSession, account_id: UUID, invoice_ids: Sequence[UUID]
 ) -> dict[UUID, dict[Book, int]]:
-    """What is booked for invoices, by book."""
+    """Sum the ledger postings of invoices, by invoice id and ledger account."""
     query = (
         select(LedgerPosting.invoice_id, LedgerPosting.book, func.sum(LedgerPosting.minor))
         .where(
@@ -50,7 +56,7 @@ async def booked_for(
         )
         .group_by(col(LedgerPosting.invoice_id), col(LedgerPosting.book))
     )
-    found: dict[UUID, dict[Book, int]] = {}
+    totals: dict[UUID, dict[Book, int]] = {}
     for invoice_id, book, total in (await session.execute(query)).all():
-        found.setdefault(invoice_id, {})[Book(book)] = int(total)
-    return found
+        totals.setdefault(invoice_id, {})[Book(book)] = int(total)
+    return totals

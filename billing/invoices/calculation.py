@@ -1,7 +1,7 @@
-"""Drafting: what a billing period comes to, line by line, now or when it is over.
+"""Calculation of a billing period's usage, statement lines and amounts.
 
-The preview of a running month, the draft and the final invoice are all made here, from the totals
-of usage and the terms. Changes nothing.
+The preview of the current period, the draft and the final invoice are all computed here, from the
+usage totals and the terms. Read-only.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,121 +12,141 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.accounts.profiles import currency_of, tax_of
-from billing.dates import share_of_month, zone_of
-from billing.rating.fees import Calendar
-from billing.rating.statement import Consumed, Line, LineKind, Running, running, usage_lines
-from billing.rating.taxes import Tax, Taxed, taxed
+from billing.accounts.profiles import get_account_currency, profile_tax
+from billing.dates import billing_month_share, parse_time_zone
+from billing.rating.fees import BillingCalendar
+from billing.rating.statement import (
+    LineKind,
+    ModelUsage,
+    RunningTotal,
+    StatementLine,
+    running_total,
+    usage_lines,
+)
+from billing.rating.taxes import Tax, TaxedAmount, apply_tax
 from billing.rating.terms import LIST_PLAN, PlanTerms
-from billing.subscriptions.covered_calls import Covering, coverings_of
-from billing.subscriptions.plans import PlanNotFound, find_version, terms_of
-from billing.subscriptions.subscriptions import phases_of
-from billing.subscriptions.usage_totals import NO_TERMS, totals_of
+from billing.subscriptions.covered_calls import CoverageSpan, list_coverage_spans
+from billing.subscriptions.plans import PlanNotFound, find_plan_version, load_terms
+from billing.subscriptions.subscriptions import list_phases
+from billing.subscriptions.usage_totals import NO_TERMS_ID, load_period_totals
 from billing.tables import BillingPeriod, BillingProfile, SubscriptionPhase
 
-# What terms are in force by: a plan that the account is on, or a contract that covers calls.
-InForce = SubscriptionPhase | Covering
-_USAGE = frozenset({LineKind.USAGE, LineKind.LATE_USAGE, LineKind.DISCOUNT, LineKind.MINIMUM})
+# A time span with terms in force: of the account's plan, or of a contract that covers calls.
+TermsInForce = SubscriptionPhase | CoverageSpan
+_USAGE_KINDS = frozenset({LineKind.USAGE, LineKind.LATE_USAGE, LineKind.DISCOUNT, LineKind.MINIMUM})
 
 
 @dataclass(frozen=True, slots=True)
-class TermsUsed:
-    """A version of terms in a period: how much of it they were in force, and what was used; by
-    which `contract` where they cover its calls."""
+class TermsUsage:
+    """The usage of a period under one version of terms.
+
+    `share` is the part of the month in which the terms were in force. `contract` is the tag of the
+    contract whose covered calls the terms price, or None for plan terms.
+    """
 
     terms: PlanTerms
     share: Fraction
-    consumed: Sequence[Consumed]
+    consumed: Sequence[ModelUsage]
     contract: str | None = None
 
-    def lines(self) -> list[Line]:
+    def lines(self) -> list[StatementLine]:
+        """Return the statement lines of the usage."""
         return usage_lines(self.terms, self.share, self.consumed)
 
-    def running(self) -> Running:
-        return running(self.terms, self.share, self.consumed)
+    def running_total(self) -> RunningTotal:
+        """Return the cost of the usage so far, with its reserve."""
+        return running_total(self.terms, self.share, self.consumed)
 
 
 @dataclass(frozen=True, slots=True)
-class Amounts:
-    """What the lines of an invoice come to; `usage` is the net part that usage makes."""
+class InvoiceAmounts:
+    """The totals of an invoice in minor units; `usage` is the net amount of its usage lines."""
 
-    taxed: Taxed
+    taxed: TaxedAmount
     usage: int
 
 
 @dataclass(frozen=True, slots=True)
-class PeriodUse:
-    """A period with what was used in it, by terms: those that were in force first, then others
-    that usage names. What its calls cost as they went is `cost_nano`."""
+class PeriodUsage:
+    """The usage of a billing period by terms version.
+
+    Terms in force come first, then other terms that priced calls. `cost_nano` is the sum of the
+    per-call costs in nano-units.
+    """
 
     period: BillingPeriod
-    used: Sequence[TermsUsed]
+    terms_usages: Sequence[TermsUsage]
     cost_nano: int
 
-    def lines(self) -> list[Line]:
-        return [line for used in self.used for line in used.lines()]
+    def lines(self) -> list[StatementLine]:
+        """Return the statement lines of all usage in the period."""
+        return [line for usage in self.terms_usages for line in usage.lines()]
 
 
-async def use_of(
+async def load_usage_by_period(
     session: AsyncSession, profile: BillingProfile, periods: Sequence[BillingPeriod]
-) -> list[PeriodUse]:
-    """What each of these periods of the account counts so far.
+) -> list[PeriodUsage]:
+    """Load the usage so far of each of these periods of an account.
 
-    Raises PlanNotFound where usage names terms that are not kept.
+    Raises PlanNotFound if usage refers to an unknown terms version.
     """
     if not periods:
         return []
     since = min(period.starts_at for period in periods)
     until = max(period.ends_at for period in periods)
-    phases = await phases_of(session, profile.account_id, since, until)
-    coverings = await coverings_of(session, profile.account_id, since, until)
-    return await use_under(session, profile, periods, [*phases, *coverings])
+    phases = await list_phases(session, profile.account_id, since, until)
+    coverage = await list_coverage_spans(session, profile.account_id, since, until)
+    return await load_usage_under_terms(session, profile, periods, [*phases, *coverage])
 
 
-async def period_use(
+async def load_period_usage(
     session: AsyncSession, profile: BillingProfile, period: BillingPeriod
-) -> PeriodUse:
-    """The same of one period."""
-    (use,) = await use_of(session, profile, [period])
-    return use
+) -> PeriodUsage:
+    """Load the usage so far of one period. Raises PlanNotFound."""
+    (usage,) = await load_usage_by_period(session, profile, [period])
+    return usage
 
 
-async def use_under(
+async def load_usage_under_terms(
     session: AsyncSession,
     profile: BillingProfile,
     periods: Sequence[BillingPeriod],
-    in_force: Sequence[InForce],
-) -> list[PeriodUse]:
-    """The same, where it is known what is in force in these periods."""
+    in_force: Sequence[TermsInForce],
+) -> list[PeriodUsage]:
+    """Load the usage so far of periods, given the terms in force in them. Raises PlanNotFound."""
     account_id = profile.account_id
-    counted = await totals_of(session, account_id, [period.id for period in periods])
-    found: list[PeriodUse] = []
+    totals_by_period = await load_period_totals(
+        session, account_id, [period.id for period in periods]
+    )
+    usages: list[PeriodUsage] = []
     for period in periods:
-        totals = counted[period.id]
-        consumed = await _with_terms(session, account_id, dict(totals.consumed))
-        within = [one for one in in_force if _within(one, period)]
-        found.append(
-            PeriodUse(period, await _used(session, period, within, consumed), totals.cost_nano)
-        )
-    return found
+        totals = totals_by_period[period.id]
+        consumed = await _assign_list_prices(session, account_id, dict(totals.consumed))
+        spans = [span for span in in_force if _overlaps(span, period)]
+        terms_usages = await _usage_by_terms(session, period, spans, consumed)
+        usages.append(PeriodUsage(period, terms_usages, totals.cost_nano))
+    return usages
 
 
-async def _used(
+async def _usage_by_terms(
     session: AsyncSession,
     period: BillingPeriod,
-    in_force: Sequence[InForce],
-    consumed: Mapping[UUID, Sequence[Consumed]],
-) -> list[TermsUsed]:
-    order = dict.fromkeys([*(one.plan_version_id for one in in_force), *consumed])
-    terms = await terms_of(session, order)
+    in_force: Sequence[TermsInForce],
+    consumed: Mapping[UUID, Sequence[ModelUsage]],
+) -> list[TermsUsage]:
+    """Group the usage of a period by terms version, terms in force first."""
+    order = dict.fromkeys([*(span.plan_version_id for span in in_force), *consumed])
+    terms = await load_terms(session, order)
     if unknown := order.keys() - terms.keys():
         raise PlanNotFound(f"Usage names terms that are not kept: {min(unknown)}.")
-    calendar = Calendar(zone_of(period.time_zone), period.anchor_day)
-    contracts = {one.plan_version_id: one.tag for one in in_force if isinstance(one, Covering)}
+    calendar = BillingCalendar(parse_time_zone(period.time_zone), period.anchor_day)
+    contracts = {
+        span.plan_version_id: span.tag for span in in_force if isinstance(span, CoverageSpan)
+    }
     return [
-        TermsUsed(
+        TermsUsage(
             terms[version_id],
-            _share(period, in_force, version_id, calendar),
+            _month_share(period, in_force, version_id, calendar),
             consumed.get(version_id, ()),
             contracts.get(version_id),
         )
@@ -134,80 +154,91 @@ async def _used(
     ]
 
 
-def add_up(lines: Iterable[Line], terms: Mapping[UUID, PlanTerms], tax: Tax) -> Amounts:
-    """The amounts of lines; tax is rounded once for those that include it and once for others."""
+def sum_lines(
+    lines: Iterable[StatementLine], terms: Mapping[UUID, PlanTerms], tax: Tax
+) -> InvoiceAmounts:
+    """Sum statement lines to invoice amounts with tax.
+
+    Tax is rounded once for all tax-inclusive lines and once for all other lines.
+    """
     lines = list(lines)
-    parts = [(inclusive, _sums(lines, terms, inclusive)) for inclusive in (False, True)]
-    whole = [taxed(total, inclusive, tax) for inclusive, (total, _) in parts]
-    used = [taxed(usage, inclusive, tax).net for inclusive, (_, usage) in parts]
-    net, added = sum(one.net for one in whole), sum(one.tax for one in whole)
-    return Amounts(Taxed(net, added, net + added), sum(used))
+    sums = [(inclusive, _sum_amounts(lines, terms, inclusive)) for inclusive in (False, True)]
+    taxed = [apply_tax(total, inclusive, tax) for inclusive, (total, _) in sums]
+    usage = sum(apply_tax(usage, inclusive, tax).net for inclusive, (_, usage) in sums)
+    net, added_tax = sum(amount.net for amount in taxed), sum(amount.tax for amount in taxed)
+    return InvoiceAmounts(TaxedAmount(net, added_tax, net + added_tax), usage)
 
 
-async def amounts_of(
-    session: AsyncSession, profile: BillingProfile, lines: Sequence[Line]
-) -> Amounts:
-    terms = await terms_of(session, {line.version_id for line in lines})
-    return add_up(lines, terms, tax_of(profile))
+async def compute_amounts(
+    session: AsyncSession, profile: BillingProfile, lines: Sequence[StatementLine]
+) -> InvoiceAmounts:
+    """Compute the invoice amounts of statement lines, with the profile's tax."""
+    terms = await load_terms(session, {line.version_id for line in lines})
+    return sum_lines(lines, terms, profile_tax(profile))
 
 
-def _sums(
-    lines: Iterable[Line], terms: Mapping[UUID, PlanTerms], inclusive: bool
+def _sum_amounts(
+    lines: Iterable[StatementLine], terms: Mapping[UUID, PlanTerms], inclusive: bool
 ) -> tuple[int, int]:
-    own = [line for line in lines if terms[line.version_id].tax_inclusive is inclusive]
+    """Sum the lines with (or without) tax-inclusive prices, as (total, usage) in minor units."""
+    matching = [line for line in lines if terms[line.version_id].tax_inclusive is inclusive]
     return (
-        sum(line.minor for line in own),
-        sum(line.minor for line in own if line.kind in _USAGE),
+        sum(line.minor for line in matching),
+        sum(line.minor for line in matching if line.kind in _USAGE_KINDS),
     )
 
 
-async def _with_terms(
-    session: AsyncSession, account_id: UUID, consumed: dict[UUID, Sequence[Consumed]]
-) -> dict[UUID, Sequence[Consumed]]:
-    """Usage that names no terms, from before there were any, is priced by the list."""
-    without = consumed.pop(NO_TERMS, None)
-    if without is not None:
-        currency = await currency_of(session, account_id)
-        listed = (await find_version(session, LIST_PLAN, currency)).id
-        consumed[listed] = _merged(consumed.get(listed, []), without)
+async def _assign_list_prices(
+    session: AsyncSession, account_id: UUID, consumed: dict[UUID, Sequence[ModelUsage]]
+) -> dict[UUID, Sequence[ModelUsage]]:
+    """Assign usage without terms, from before plans existed, to the current price list."""
+    without_terms = consumed.pop(NO_TERMS_ID, None)
+    if without_terms is not None:
+        currency = await get_account_currency(session, account_id)
+        list_version_id = (await find_plan_version(session, LIST_PLAN, currency)).id
+        consumed[list_version_id] = _merge_consumed(
+            consumed.get(list_version_id, []), without_terms
+        )
     return consumed
 
 
-def _merged(ours: Sequence[Consumed], theirs: Sequence[Consumed]) -> list[Consumed]:
-    found = {one.model: one for one in ours}
-    for one in theirs:
-        if one.model in found:
-            other = found[one.model]
-            found[one.model] = Consumed(
-                one.model, other.quantities + one.quantities, other.late + one.late
+def _merge_consumed(first: Sequence[ModelUsage], second: Sequence[ModelUsage]) -> list[ModelUsage]:
+    by_model = {usage.model: usage for usage in first}
+    for usage in second:
+        if usage.model in by_model:
+            other = by_model[usage.model]
+            by_model[usage.model] = ModelUsage(
+                usage.model, other.quantities + usage.quantities, other.late + usage.late
             )
         else:
-            found[one.model] = one
-    return list(found.values())
+            by_model[usage.model] = usage
+    return list(by_model.values())
 
 
-def _share(
+def _month_share(
     period: BillingPeriod,
-    in_force: Sequence[InForce],
+    in_force: Sequence[TermsInForce],
     version_id: UUID,
-    calendar: Calendar,
+    calendar: BillingCalendar,
 ) -> Fraction:
-    """The days of the period's month in which these terms were in force."""
+    """Return the share of the period's month in which a terms version was in force."""
     spans = [
-        (max(one.starts_at, period.starts_at), _until(one, period))
-        for one in in_force
-        if one.plan_version_id == version_id
+        (max(span.starts_at, period.starts_at), _end_within(span, period))
+        for span in in_force
+        if span.plan_version_id == version_id
     ]
     shares = (
-        share_of_month(since, until, calendar.zone, calendar.anchor_day) for since, until in spans
+        billing_month_share(since, until, calendar.zone, calendar.anchor_day)
+        for since, until in spans
     )
     return sum(shares, Fraction(0))
 
 
-def _within(one: InForce, period: BillingPeriod) -> bool:
-    ended = one.ends_at is not None and one.ends_at <= period.starts_at
-    return one.starts_at < period.ends_at and not ended
+def _overlaps(span: TermsInForce, period: BillingPeriod) -> bool:
+    """Return whether a span overlaps the period."""
+    has_ended = span.ends_at is not None and span.ends_at <= period.starts_at
+    return span.starts_at < period.ends_at and not has_ended
 
 
-def _until(one: InForce, period: BillingPeriod) -> datetime:
-    return period.ends_at if one.ends_at is None else min(one.ends_at, period.ends_at)
+def _end_within(span: TermsInForce, period: BillingPeriod) -> datetime:
+    return period.ends_at if span.ends_at is None else min(span.ends_at, period.ends_at)

@@ -1,9 +1,8 @@
-"""Credit notes: an amount of a final invoice that is not owed after all.
+"""Credit notes: reduce the amount of a final invoice.
 
-What is still owed for the invoice becomes less; what was paid already goes into the wallet, or
-back to the customer. A note is between the parties of its invoice, since it takes back what was
-sold between those, so it keeps none of its own. Owns writing them, numbered like invoices, once
-for each business key.
+The unpaid part of the invoice is reduced first; a part that was paid is added to the wallet or
+refunded to the customer. A credit note has the parties of its invoice and stores none of its own.
+Credit notes have their own number series, and a business key creates at most one.
 """
 
 from dataclasses import dataclass
@@ -15,16 +14,23 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from billing.accounts.profiles import lock_profile
-from billing.invoices.available_credit import refresh_credit
+from billing.invoices.available_credit import refresh_account_credit
 from billing.invoices.lifecycle import (
-    InvoiceStateWrong,
-    credit_outside,
+    InvalidInvoiceState,
+    enqueue_stripe_credit_note,
     get_invoice,
-    next_number,
-    settle_if_paid,
+    mark_paid_if_settled,
+    next_document_number,
 )
-from billing.invoices.suspension import restore_if_paid
-from billing.ledger.ledger import Book, Kind, Posting, booked_for, owed, post
+from billing.invoices.suspension import restore_calls_if_paid
+from billing.ledger.ledger import (
+    Book,
+    Posting,
+    TransactionKind,
+    invoice_book_balance,
+    outstanding_amount,
+    post_transaction,
+)
 from billing.money import allocate, rounded
 from billing.tables import CreditNote, Invoice, InvoiceStatus, WalletGrant
 from infra import ids
@@ -32,16 +38,16 @@ from infra.clock import Clock
 from infra.errors import AppError
 
 
-class CreditInvalid(AppError):
-    """An amount that is nothing, or more than the invoice has left to credit, or no reference."""
+class CreditNoteInvalid(AppError):
+    """The amount is not positive or exceeds the creditable amount, or the reference is invalid."""
 
     status = 400
     type = "invalid_request_error"
     code = "credit_invalid"
 
 
-class CreditDiffers(AppError):
-    """The same key was used for another credit note."""
+class CreditNoteConflict(AppError):
+    """The business key was used for a different credit note."""
 
     status = 409
     type = "invalid_request_error"
@@ -49,109 +55,127 @@ class CreditDiffers(AppError):
 
 
 @dataclass(frozen=True, slots=True)
-class Credit:
-    """What is credited, in minor units with tax, and why. `refund`: money that was paid goes back
-    to the customer rather than into the wallet."""
+class CreditNoteRequest:
+    """The amount to credit in minor units with tax, and the reason.
+
+    With `refund`, a paid amount is refunded to the customer instead of added to the wallet.
+    """
 
     minor: int
     reason: str
     refund: bool = False
 
 
-async def write_credit_note(
+async def create_credit_note(
     session: AsyncSession,
     clock: Clock,
     account_id: UUID,
     invoice_id: UUID,
     business_key: str,
-    credit: Credit,
+    credit: CreditNoteRequest,
 ) -> CreditNote:
-    """Credit an amount of an invoice, once for each key. Raises InvoiceNotFound,
-    InvoiceStateWrong, CreditInvalid, CreditDiffers."""
+    """Create a credit note of an invoice, once per business key.
+
+    Raises InvoiceNotFound, InvalidInvoiceState, CreditNoteInvalid, CreditNoteConflict.
+    """
     await lock_profile(session, account_id)
     invoice = await get_invoice(session, account_id, invoice_id)
-    known = await _known(session, account_id, business_key)
-    if known is not None:
-        if not _is_same(known, invoice_id, credit):
-            raise CreditDiffers("This key was used for another credit note.")
-        return known
+    existing = await _find_by_business_key(session, account_id, business_key)
+    if existing is not None:
+        if not _matches_request(existing, invoice_id, credit):
+            raise CreditNoteConflict("This key was used for another credit note.")
+        return existing
     if not 0 < len(business_key) <= 200:
-        raise CreditInvalid("A reference has 1 to 200 characters.", param="reference")
-    await _require(session, invoice, credit)
-    note = await _note(session, clock, invoice, business_key, credit)
+        raise CreditNoteInvalid("A reference has 1 to 200 characters.", param="reference")
+    await _validate_request(session, invoice, credit)
+    note = await _build_note(session, clock, invoice, business_key, credit)
     session.add(note)
     await session.flush()
-    await _book(session, clock, invoice, note)
-    await settle_if_paid(session, clock, invoice)
-    await credit_outside(session, clock, invoice, note.id)
-    await refresh_credit(session, clock, account_id)
-    await restore_if_paid(session, clock, account_id)
+    await _post_note(session, clock, invoice, note)
+    await mark_paid_if_settled(session, clock, invoice)
+    await enqueue_stripe_credit_note(session, clock, invoice, note.id)
+    await refresh_account_credit(session, clock, account_id)
+    await restore_calls_if_paid(session, clock, account_id)
     return note
 
 
-async def credit_notes_of(
+async def list_credit_notes(
     session: AsyncSession, account_id: UUID, invoice_id: UUID
 ) -> list[CreditNote]:
+    """List the credit notes of an invoice, oldest first."""
     query = select(CreditNote).where(
         col(CreditNote.account_id) == account_id, col(CreditNote.invoice_id) == invoice_id
     )
     return list((await session.scalars(query.order_by(col(CreditNote.id)))).all())
 
 
-def _is_same(note: CreditNote, invoice_id: UUID, credit: Credit) -> bool:
-    known = (note.invoice_id, note.total, note.reason, note.refund)
-    return known == (invoice_id, credit.minor, _reason(credit), credit.refund)
+def _matches_request(note: CreditNote, invoice_id: UUID, credit: CreditNoteRequest) -> bool:
+    stored = (note.invoice_id, note.total, note.reason, note.refund)
+    return stored == (invoice_id, credit.minor, _normalize_reason(credit), credit.refund)
 
 
-def _reason(credit: Credit) -> str:
+def _normalize_reason(credit: CreditNoteRequest) -> str:
     return credit.reason.strip()[:500]
 
 
-async def _known(session: AsyncSession, account_id: UUID, business_key: str) -> CreditNote | None:
+async def _find_by_business_key(
+    session: AsyncSession, account_id: UUID, business_key: str
+) -> CreditNote | None:
     query = select(CreditNote).where(
         col(CreditNote.account_id) == account_id, col(CreditNote.business_key) == business_key
     )
     return (await session.scalars(query)).one_or_none()
 
 
-async def _require(session: AsyncSession, invoice: Invoice, credit: Credit) -> None:
+async def _validate_request(
+    session: AsyncSession, invoice: Invoice, credit: CreditNoteRequest
+) -> None:
+    """Check the status of the invoice and the amount to credit."""
     if invoice.status not in (InvoiceStatus.OPEN, InvoiceStatus.PAID):
-        raise InvoiceStateWrong(f"The invoice is {invoice.status}: nothing can be credited.")
-    left = invoice.total - await _credited(session, invoice)
-    if not 0 < credit.minor <= left:
-        raise CreditInvalid(
-            f"Of this invoice {left} minor units of {invoice.currency} are left to credit.",
+        raise InvalidInvoiceState(f"The invoice is {invoice.status}: nothing can be credited.")
+    creditable = invoice.total - await _sum_credited(session, invoice)
+    if not 0 < credit.minor <= creditable:
+        raise CreditNoteInvalid(
+            f"Of this invoice {creditable} minor units of {invoice.currency} are left to credit.",
             param="amount",
         )
 
 
-async def _credited(session: AsyncSession, invoice: Invoice) -> int:
+async def _sum_credited(session: AsyncSession, invoice: Invoice) -> int:
     query = select(func.coalesce(func.sum(CreditNote.total), 0)).where(
         col(CreditNote.account_id) == invoice.account_id, col(CreditNote.invoice_id) == invoice.id
     )
     return int((await session.execute(query)).scalar_one())
 
 
-async def _note(
-    session: AsyncSession, clock: Clock, invoice: Invoice, business_key: str, credit: Credit
+async def _build_note(
+    session: AsyncSession,
+    clock: Clock,
+    invoice: Invoice,
+    business_key: str,
+    credit: CreditNoteRequest,
 ) -> CreditNote:
-    before = await credit_notes_of(session, invoice.account_id, invoice.id)
+    """Compute tax, wallet and refund parts and build the credit note row."""
+    earlier = await list_credit_notes(session, invoice.account_id, invoice.id)
     total = credit.minor
-    # Of all notes together, so that crediting the whole in parts credits the whole tax.
-    so_far = sum(note.total for note in before) + total
-    tax = rounded(Fraction(invoice.tax * so_far, invoice.total)) - sum(note.tax for note in before)
-    paid = total - min(total, max(0, await owed(session, invoice.account_id, invoice.id)))
-    # What the wallet paid goes back there: of money that came in, so much is left.
-    cash = await booked_for(session, invoice.account_id, invoice.id, Book.CASH)
+    # The tax share is computed for all credit notes together, so that crediting the whole invoice
+    # in parts credits exactly its tax.
+    total_credited = sum(note.total for note in earlier) + total
+    tax_credited = rounded(Fraction(invoice.tax * total_credited, invoice.total))
+    tax = tax_credited - sum(note.tax for note in earlier)
+    outstanding = await outstanding_amount(session, invoice.account_id, invoice.id)
+    paid = total - min(total, max(0, outstanding))
+    # Only money received for the invoice can be refunded; wallet payments return to the wallet.
+    cash = await invoice_book_balance(session, invoice.account_id, invoice.id, Book.CASH)
     refunded = min(paid, max(0, cash)) if credit.refund else 0
     return CreditNote(
         id=ids.new_id(),
         account_id=invoice.account_id,
         legal_entity_id=invoice.legal_entity_id,
         invoice_id=invoice.id,
-        number=await next_number(session, invoice.legal_entity_id, "credit_note"),
+        number=await next_document_number(session, invoice.legal_entity_id, "credit_note"),
         business_key=business_key,
-        reason=_reason(credit),
+        reason=_normalize_reason(credit),
         net=total - tax,
         tax=tax,
         total=total,
@@ -162,7 +186,10 @@ async def _note(
     )
 
 
-async def _book(session: AsyncSession, clock: Clock, invoice: Invoice, note: CreditNote) -> None:
+async def _post_note(
+    session: AsyncSession, clock: Clock, invoice: Invoice, note: CreditNote
+) -> None:
+    """Post the credit note to the ledger, with a wallet grant for its wallet part."""
     usage, fees = allocate(note.net, [invoice.usage, invoice.net - invoice.usage])
     postings = [
         Posting(Book.REVENUE_USAGE, usage, invoice.id),
@@ -184,5 +211,12 @@ async def _book(session: AsyncSession, clock: Clock, invoice: Invoice, note: Cre
         session.add(grant)
         await session.flush()
         postings.append(Posting(Book.WALLET, -note.to_wallet, grant_id=grant.id))
-    place = (note.account_id, Kind.CREDIT_NOTE, f"credit_note:{note.id}", invoice.currency)
-    await post(session, clock, *place, postings)
+    await post_transaction(
+        session,
+        clock,
+        note.account_id,
+        TransactionKind.CREDIT_NOTE,
+        f"credit_note:{note.id}",
+        invoice.currency,
+        postings,
+    )

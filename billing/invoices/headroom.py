@@ -1,10 +1,10 @@
-"""Headroom: what an account may still spend now, and which limit decides it.
+"""Headroom: the amount that an account or key may still spend, and the limit that binds.
 
-    credit left = credit limit + wallet - unpaid usage - usage that is not invoiced yet
-    cap left    = spend cap of the plan in force - usage of the running period
+    remaining credit = credit limit + wallet - unpaid usage - usage not invoiced yet
+    remaining cap    = spend cap of the current plan - usage of the current period
 
-Gateways enforce the smaller of the two (billing/invoices/available_credit.py). Owns the parts of
-these sums and naming the limit that binds. Amounts are in nano-units, before tax. Changes nothing.
+Gateways enforce the smaller of the two (billing/invoices/available_credit.py). Amounts are in
+nano-units, before tax. Read-only.
 """
 
 from collections.abc import Iterable
@@ -16,114 +16,127 @@ from sqlalchemy import func
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from billing.accounts.profiles import tax_of
-from billing.invoices.usage_position import Position, held_for
+from billing.accounts.profiles import profile_tax
+from billing.invoices.usage_position import UsagePosition, reserved_cost
 from billing.ledger.ledger import Book
-from billing.ledger.wallets import grants_left
-from billing.metering.quotas import QuotaState, granted
+from billing.ledger.wallets import list_grant_balances
+from billing.metering.quotas import QuotaState, sum_granted_credit
 from billing.money import PPM, nano_per_minor, nano_text
 from billing.rating.taxes import Tax
 from billing.tables import Invoice, InvoiceStatus, LedgerPosting, QuotaKind
 
-CREDIT_LIMIT = "credit_limit"
-WALLET = "wallet"
-CREDIT_AND_WALLET = "credit_limit_and_wallet"
-SPEND_CAP = "spend_cap"
-KEY_BUDGET = "key_budget"
+LIMITED_BY_CREDIT_LIMIT = "credit_limit"
+LIMITED_BY_WALLET = "wallet"
+LIMITED_BY_CREDIT_AND_WALLET = "credit_limit_and_wallet"
+LIMITED_BY_SPEND_CAP = "spend_cap"
+LIMITED_BY_KEY_BUDGET = "key_budget"
 
 
 @dataclass(frozen=True, slots=True)
-class Funds:
-    """The parts of an account's credit: `granted` by the operator, `wallet` paid in advance, and
-    `owing` for usage on open invoices."""
+class CreditFunds:
+    """The parts of an account's credit in nano-units before tax.
 
-    granted: int
+    `credit_limit` is granted by the operator, `wallet` is prepaid, and `owed_for_usage` is the
+    unpaid usage on open invoices.
+    """
+
+    credit_limit: int
     wallet: int
-    owing: int
+    owed_for_usage: int
 
     @property
     def limit(self) -> int:
-        """The most that usage may come to before anything more is paid."""
-        return self.granted + self.wallet
+        """The highest cost of unpaid and uninvoiced usage: credit limit plus wallet."""
+        return self.credit_limit + self.wallet
 
     @property
     def source(self) -> str:
-        """Where the limit comes from."""
+        """Which of credit limit and wallet make up the limit, as a `limited_by` value."""
         if not self.wallet:
-            return CREDIT_LIMIT
-        return CREDIT_AND_WALLET if self.granted else WALLET
+            return LIMITED_BY_CREDIT_LIMIT
+        return LIMITED_BY_CREDIT_AND_WALLET if self.credit_limit else LIMITED_BY_WALLET
 
 
 @dataclass(frozen=True, slots=True)
-class Available:
-    """What may be spent now, and the limit that decides it; both None where nothing limits it."""
+class Headroom:
+    """The amount still to spend in nano-units and the limit that binds; all None if unlimited."""
 
-    left: int | None
+    remaining: int | None
     limited_by: str | None
     limit: int | None
 
     def to_json(self, currency: str) -> dict[str, Any]:
+        """Return the headroom as the API shows it, with decimal amounts."""
         return {
-            "amount": None if self.left is None else nano_text(self.left),
+            "amount": None if self.remaining is None else nano_text(self.remaining),
             "currency": currency,
             "limited_by": self.limited_by,
             "limit": None if self.limit is None else nano_text(self.limit),
         }
 
 
-_UNLIMITED = Available(None, None, None)
+_UNLIMITED = Headroom(None, None, None)
 
 
-async def read_funds(session: AsyncSession, position: Position) -> Funds:
-    """The parts of the account's credit at a position."""
+async def load_credit_funds(session: AsyncSession, position: UsagePosition) -> CreditFunds:
+    """Load the parts of the account's credit at a usage position."""
     account_id, terms = position.account_id, position.terms
     unit = nano_per_minor(position.currency)
-    wallet = sum(left.minor for left in await grants_left(session, account_id))
-    inclusive = terms is not None and terms.tax_inclusive
-    return Funds(
-        granted=await granted(session, account_id),
-        wallet=_before_tax(wallet * unit, inclusive, tax_of(position.profile)),
-        owing=await _owed_for_usage(session, account_id) * unit,
+    wallet = sum(balance.minor for balance in await list_grant_balances(session, account_id))
+    tax_inclusive = terms is not None and terms.tax_inclusive
+    return CreditFunds(
+        credit_limit=await sum_granted_credit(session, account_id),
+        wallet=_deduct_tax(wallet * unit, tax_inclusive, profile_tax(position.profile)),
+        owed_for_usage=await _sum_usage_outstanding(session, account_id) * unit,
     )
 
 
-def available(funds: Funds, position: Position, quotas: Iterable[QuotaState]) -> Available:
-    """What the account's calls may still cost together, as gateways enforce it."""
-    enforced = _enforced(quotas)
-    if enforced is None:
+def compute_account_headroom(
+    funds: CreditFunds, position: UsagePosition, quotas: Iterable[QuotaState]
+) -> Headroom:
+    """Return what the account's calls may still cost in total, as gateways enforce it."""
+    remaining = _remaining_credit(quotas)
+    if remaining is None:
         return _UNLIMITED
-    left = max(enforced, 0)
+    remaining = max(remaining, 0)
     cap = None if position.terms is None else position.terms.spend_cap
-    credit_left = funds.limit - funds.owing - position.uninvoiced
-    if cap is not None and cap - held_for(position.running.used) < credit_left:
-        return Available(left, SPEND_CAP, cap)
-    return Available(left, funds.source, funds.limit)
+    below_limit = funds.limit - funds.owed_for_usage - position.uninvoiced_cost
+    if cap is not None and cap - reserved_cost(position.current_period.terms_usages) < below_limit:
+        return Headroom(remaining, LIMITED_BY_SPEND_CAP, cap)
+    return Headroom(remaining, funds.source, funds.limit)
 
 
-def available_to_key(
-    of_account: Available, quotas: Iterable[QuotaState], key_id: UUID, budget: int | None
-) -> Available:
-    """The same for calls of one key, whose monthly budget may be smaller. Only quotas of the
-    running month must be given."""
+def compute_key_headroom(
+    account_headroom: Headroom, quotas: Iterable[QuotaState], key_id: UUID, budget: int | None
+) -> Headroom:
+    """Return the smaller of a key's remaining monthly budget and the account's headroom.
+
+    `quotas` must contain budget quotas of the current month only.
+    """
     if budget is None:
-        return of_account
-    own = [one for one in quotas if one.kind is QuotaKind.BUDGET and one.key_id == key_id]
-    left = max(budget - sum(one.used for one in own), 0)
-    if of_account.left is not None and of_account.left <= left:
-        return of_account
-    return Available(left, KEY_BUDGET, budget)
+        return account_headroom
+    used = sum(
+        quota.used for quota in quotas if quota.kind is QuotaKind.BUDGET and quota.key_id == key_id
+    )
+    remaining = max(budget - used, 0)
+    if account_headroom.remaining is not None and account_headroom.remaining <= remaining:
+        return account_headroom
+    return Headroom(remaining, LIMITED_BY_KEY_BUDGET, budget)
 
 
-def _enforced(quotas: Iterable[QuotaState]) -> int | None:
-    """What gateways would still grant; None without a limit."""
+def _remaining_credit(quotas: Iterable[QuotaState]) -> int | None:
+    """Return the remaining amount of the account's credit quota; None without a limit."""
     for quota in quotas:
         if quota.kind is QuotaKind.CREDIT and quota.key_id is None and quota.amount is not None:
             return quota.amount - quota.used
     return None
 
 
-async def _owed_for_usage(session: AsyncSession, account_id: UUID) -> int:
-    """What of open invoices is for usage, in minor units: fees are taken as paid first."""
+async def _sum_usage_outstanding(session: AsyncSession, account_id: UUID) -> int:
+    """Return the unpaid usage on open invoices, in minor units before tax.
+
+    Payments are applied to fees first.
+    """
     query = (
         select(Invoice.net, Invoice.total, Invoice.usage, func.sum(LedgerPosting.minor))
         .join(LedgerPosting, col(LedgerPosting.invoice_id) == col(Invoice.id))
@@ -136,10 +149,12 @@ async def _owed_for_usage(session: AsyncSession, account_id: UUID) -> int:
         .group_by(col(Invoice.id))
     )
     rows = (await session.execute(query)).all()
-    # Up: of what is owed with tax, never less than what it is without.
-    return sum(min(usage, -(-int(owed) * net // total)) for net, total, usage, owed in rows)
+    # Rounded up, so that removing the tax never understates the outstanding amount.
+    return sum(
+        min(usage, -(-int(outstanding) * net // total)) for net, total, usage, outstanding in rows
+    )
 
 
-def _before_tax(nano: int, inclusive: bool, tax: Tax) -> int:
-    """What money buys, at prices before tax."""
-    return nano if inclusive else nano * PPM // (PPM + tax.applied_ppm)
+def _deduct_tax(nano: int, tax_inclusive: bool, tax: Tax) -> int:
+    """Return the usage cost before tax that an amount of money pays for."""
+    return nano if tax_inclusive else nano * PPM // (PPM + tax.applied_ppm)

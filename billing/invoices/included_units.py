@@ -1,16 +1,15 @@
-"""Included units: how many units an account's calls may still take of the allowances of its plan
-and of what its outcome contracts cover.
+"""Included units that an account's calls may still use, of its plan and its outcome contracts.
 
-    left = included in the period - what the bill so far gives - what calls took that it does not
-           count yet
+    remaining = included in the period - applied by the invoice so far
+                - used by calls that are not aggregated yet
 
-Whatever calls took, the bill gives an allowance to whom it saves most. So it may be used up on
-the bill though no call took of it, as a call that found it lent to others has paid, and has got
-its money back since; or the other way round. What is left is put right together with the credit,
-by the same totals, and may then be taken in any order: the bill can always give it to them.
+The invoice applies an allowance where it saves most, whichever calls used its units. So an
+allowance can be exhausted on the invoice although no call used it: a call that found all units
+leased elsewhere paid, and was credited later. The remaining units are synchronized together with
+the available credit, from the same totals, and calls may then use them in any order.
 
-What the bill gives to calls that it counts, although calls that it does not count yet have it, is
-paid for by one of the two: so much of the credit is not given back.
+Units that the invoice applies to aggregated calls although calls not aggregated yet have used them
+are displaced: their cost is withheld from the available credit, since one of the two must pay.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,64 +19,75 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.accounts.profiles import read_profile
-from billing.invoices.calculation import PeriodUse, period_use
-from billing.invoices.usage_position import Position
+from billing.accounts.profiles import get_profile
+from billing.invoices.calculation import PeriodUsage, load_period_usage
+from billing.invoices.usage_position import UsagePosition
 from billing.metering.allowances import (
     AllowanceKey,
-    allowances_of,
-    open_allowances,
-    put_allowances,
+    create_missing_allowances,
+    find_allowance_quotas,
+    set_allowance_quotas,
 )
 from billing.metering.quotas import QuotaRef
-from billing.rating.allowance_use import Given, given
+from billing.rating.allowance_use import AllowanceBalance, allowance_balances
 from billing.rating.terms import PlanTerms
-from billing.subscriptions.periods import running_period
+from billing.subscriptions.periods import ensure_period_at
 
 
 @dataclass(frozen=True, slots=True)
-class Included:
-    """The allowances of versions of terms for calls that begin in a time."""
+class IncludedQuotas:
+    """Allowance quotas by terms version, for calls that start in the given time range."""
 
     quotas: Mapping[UUID, Sequence[QuotaRef]]
-    since: datetime
-    until: datetime
+    valid_from: datetime
+    valid_until: datetime
 
 
-async def included_at(
+async def get_included_quotas(
     session: AsyncSession, account_id: UUID, terms: Sequence[PlanTerms], at: datetime
-) -> Included:
-    """The allowances of what is in force for an account at a moment; made where they are not there
-    yet, as in a new period."""
-    period = await running_period(session, account_id, at)
-    wanted = {one.version_id(): len(one.allowances) for one in terms}
-    place = (account_id, period.starts_at, wanted.keys())
-    quotas = await allowances_of(session, *place)
-    if any(len(quotas[version_id]) < count for version_id, count in wanted.items()):
-        use = await period_use(session, await read_profile(session, account_id), period)
-        left = {key: one.left for key, one in _given([use]).items()}
-        await open_allowances(session, account_id, left)
-        quotas = await allowances_of(session, *place)
-    # A clock that was set back is in no period, and gets the first.
-    return Included(quotas, min(at, period.starts_at), period.ends_at)
+) -> IncludedQuotas:
+    """Return the allowance quotas of terms in force at a time; create missing ones."""
+    period = await ensure_period_at(session, account_id, at)
+    expected = {version.version_id(): len(version.allowances) for version in terms}
+    start, version_ids = period.starts_at, expected.keys()
+    quotas = await find_allowance_quotas(session, account_id, start, version_ids)
+    if any(len(quotas[version_id]) < count for version_id, count in expected.items()):
+        usage = await load_period_usage(session, await get_profile(session, account_id), period)
+        balances = _allowance_balances_by_key([usage])
+        available = {key: balance.remaining for key, balance in balances.items()}
+        await create_missing_allowances(session, account_id, available)
+        quotas = await find_allowance_quotas(session, account_id, start, version_ids)
+    # After a clock was set back, `at` can lie before the first period, which is then used.
+    return IncludedQuotas(quotas, min(at, period.starts_at), period.ends_at)
 
 
-async def put_included_right(session: AsyncSession, position: Position) -> int:
-    """Bring the allowances to what the sum above says at a position; gives what is to be held of
-    the credit for units that are given twice, in nano-units."""
-    by_key = _given(position.open)
-    if not by_key:
+async def sync_allowance_quotas(session: AsyncSession, position: UsagePosition) -> int:
+    """Set the allowance quotas to the remaining units at a usage position.
+
+    Returns the cost of displaced units to withhold from the available credit, in nano-units.
+    """
+    balances = _allowance_balances_by_key(position.uninvoiced_periods)
+    if not balances:
         return 0
-    left = {key: one.left for key, one in by_key.items()}
-    twice = await put_allowances(session, position.account_id, left, position.covered)
-    return sum(by_key[key].worth(units) for key, units in twice.items())
+    available = {key: balance.remaining for key, balance in balances.items()}
+    excess = await set_allowance_quotas(
+        session, position.account_id, available, position.covered_units
+    )
+    return sum(balances[key].displacement_cost(units) for key, units in excess.items())
 
 
-def _given(uses: Iterable[PeriodUse]) -> dict[AllowanceKey, Given]:
-    found: dict[AllowanceKey, Given] = {}
-    for use in uses:
-        for used in use.used:
-            place = use.period.starts_at, used.terms.version_id()
-            for one in given(used.terms, used.share, used.consumed):
-                found[AllowanceKey(*place, one.allowance.model, one.allowance.meter)] = one
-    return found
+def _allowance_balances_by_key(
+    usages: Iterable[PeriodUsage],
+) -> dict[AllowanceKey, AllowanceBalance]:
+    by_key: dict[AllowanceKey, AllowanceBalance] = {}
+    for usage in usages:
+        for used in usage.terms_usages:
+            for balance in allowance_balances(used.terms, used.share, used.consumed):
+                key = AllowanceKey(
+                    usage.period.starts_at,
+                    used.terms.version_id(),
+                    balance.allowance.model,
+                    balance.allowance.meter,
+                )
+                by_key[key] = balance
+    return by_key

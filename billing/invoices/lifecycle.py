@@ -1,8 +1,8 @@
-"""Invoices: from a draft, which still changes, to a final document, which never does.
+"""Invoice lifecycle: storage, numbering and status changes with their ledger transactions.
 
     draft -> open -> paid | void | uncollectible
 
-Owns storing, numbering and the states, with their ledger transactions.
+A draft changes with usage; a finalized invoice's lines, number and parties never change.
 """
 
 from collections.abc import Sequence
@@ -14,14 +14,20 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from billing.accounts.parties import parties_now
-from billing.accounts.profiles import Collection, currency_of
-from billing.audit_events import Facts, MoneyEvent, tell
-from billing.invoices.calculation import amounts_of
-from billing.ledger.ledger import Book, Kind, Posting, owed, post
+from billing.accounts.parties import select_current_parties
+from billing.accounts.profiles import Collection, get_account_currency
+from billing.audit_events import EventFields, MoneyEvent, log_event
+from billing.invoices.calculation import compute_amounts
+from billing.ledger.ledger import (
+    Book,
+    Posting,
+    TransactionKind,
+    outstanding_amount,
+    post_transaction,
+)
 from billing.ledger.wallets import pay_from_wallet
-from billing.outbox import put
-from billing.rating.statement import Line, LineKind
+from billing.outbox import enqueue
+from billing.rating.statement import LineKind, StatementLine
 from billing.tables import (
     BillingProfile,
     Invoice,
@@ -35,38 +41,36 @@ from infra import ids
 from infra.clock import Clock
 from infra.errors import AppError
 
-PREFIX = "inv"
-FEES = (LineKind.FIXED_FEE, LineKind.UNUSED_FEE)
-NOT_USAGE = (*FEES, LineKind.OUTCOME)
+INVOICE_ID_PREFIX = "inv"
+FEE_KINDS = (LineKind.FIXED_FEE, LineKind.UNUSED_FEE)
+NON_USAGE_KINDS = (*FEE_KINDS, LineKind.OUTCOME)
 
 
 class InvoiceNotFound(AppError):
-    """The account has no such invoice."""
+    """The account has no invoice with this id."""
 
     status = 404
     type = "invalid_request_error"
     code = "invoice_not_found"
 
 
-class InvoiceStateWrong(AppError):
-    """The invoice's state does not allow this."""
+class InvalidInvoiceState(AppError):
+    """The invoice's status does not allow the operation."""
 
     status = 409
     type = "invalid_request_error"
     code = "invoice_state_wrong"
 
 
-async def draft_of_period(
-    session: AsyncSession, account_id: UUID, period_id: UUID
-) -> Invoice | None:
-    """The draft of a period, where there is one. The profile is locked."""
+async def find_draft(session: AsyncSession, account_id: UUID, period_id: UUID) -> Invoice | None:
+    """Return the invoice of a period, if any; the profile must be locked."""
     query = select(Invoice).where(
         col(Invoice.account_id) == account_id, col(Invoice.period_id) == period_id
     )
     return (await session.scalars(query)).one_or_none()
 
 
-async def new_draft(
+async def create_draft(
     session: AsyncSession,
     profile: BillingProfile,
     starts_at: datetime,
@@ -74,14 +78,14 @@ async def new_draft(
     now: datetime,
     period_id: UUID | None = None,
 ) -> Invoice:
-    """An invoice of nothing yet, which is written with its lines. The profile is locked."""
+    """Create an empty draft; it is inserted with its lines. The profile must be locked."""
     invoice = Invoice(
         id=ids.new_id(),
         account_id=profile.account_id,
         legal_entity_id=profile.legal_entity_id,
         period_id=period_id,
         status=InvoiceStatus.DRAFT.value,
-        currency=await currency_of(session, profile.account_id),
+        currency=await get_account_currency(session, profile.account_id),
         starts_at=starts_at,
         ends_at=ends_at,
         tax_treatment=profile.tax_treatment,
@@ -96,7 +100,10 @@ async def new_draft(
     return invoice
 
 
-async def lines_of(session: AsyncSession, account_id: UUID, invoice_id: UUID) -> list[InvoiceLine]:
+async def list_invoice_lines(
+    session: AsyncSession, account_id: UUID, invoice_id: UUID
+) -> list[InvoiceLine]:
+    """List the lines of an invoice by position."""
     query = (
         select(InvoiceLine)
         .where(col(InvoiceLine.account_id) == account_id, col(InvoiceLine.invoice_id) == invoice_id)
@@ -105,11 +112,11 @@ async def lines_of(session: AsyncSession, account_id: UUID, invoice_id: UUID) ->
     return list((await session.scalars(query)).all())
 
 
-async def put_lines(
-    session: AsyncSession, profile: BillingProfile, invoice: Invoice, lines: Sequence[Line]
+async def replace_draft_lines(
+    session: AsyncSession, profile: BillingProfile, invoice: Invoice, lines: Sequence[StatementLine]
 ) -> None:
-    """Write a draft's lines, in place of what it had, and what they come to."""
-    amounts = await amounts_of(session, profile, lines)
+    """Replace the lines of a draft and update its amounts."""
+    amounts = await compute_amounts(session, profile, lines)
     invoice.net, invoice.tax = amounts.taxed.net, amounts.taxed.tax
     invoice.total, invoice.usage = amounts.taxed.total, amounts.usage
     invoice.tax_treatment, invoice.tax_ppm = profile.tax_treatment, profile.tax_ppm
@@ -120,33 +127,32 @@ async def put_lines(
                 col(InvoiceLine.invoice_id) == invoice.id,
             )
         )
-    session.add_all(_row(invoice, position, line) for position, line in enumerate(lines))
+    session.add_all(_line_row(invoice, position, line) for position, line in enumerate(lines))
     await session.flush()
 
 
-async def finalise(
+async def finalize_invoice(
     session: AsyncSession, clock: Clock, profile: BillingProfile, invoice: Invoice
 ) -> Invoice:
-    """Give a draft its number and the parties of its day, book it, and pay it from the wallet as
-    far as that goes.
+    """Finalize a draft: assign its number and parties, post it, and pay it from the wallet.
 
-    The profile is locked. The number series' row stays locked until the commit, so that a number
-    that was given is never lost.
+    The rest is collected by Stripe unless collection is manual. The profile must be locked. The
+    number series' row stays locked until the commit, so that numbers have no gaps.
     """
     now = clock.now()
-    _require(invoice, InvoiceStatus.DRAFT)
-    invoice.number = await next_number(session, invoice.legal_entity_id, "invoice")
+    _require_status(invoice, InvoiceStatus.DRAFT)
+    invoice.number = await next_document_number(session, invoice.legal_entity_id, "invoice")
     invoice.status = InvoiceStatus.OPEN.value
-    # A charge falls due at once; who is to pay gets the days that were agreed.
+    # A charged invoice is due at once; a sent invoice is due after the agreed number of days.
     days = 0 if profile.collection == Collection.STRIPE_CHARGE else profile.net_days
     invoice.finalised_at, invoice.due_at = now, now + timedelta(days=days)
-    said = parties_now(invoice.account_id, invoice.legal_entity_id).scalar_subquery()
-    amount: Facts = {"minor": invoice.total, "currency": invoice.currency}
-    about: Facts = {"invoice_id": invoice.id, "number": invoice.number}
-    tell(session, MoneyEvent.INVOICE_FINALISED, invoice.account_id, **about, **amount)
-    invoice.parties = said  # type: ignore[assignment]  # worked out by the update itself
+    parties = select_current_parties(invoice.account_id, invoice.legal_entity_id).scalar_subquery()
+    amount: EventFields = {"minor": invoice.total, "currency": invoice.currency}
+    identity: EventFields = {"invoice_id": invoice.id, "number": invoice.number}
+    log_event(session, MoneyEvent.INVOICE_FINALISED, invoice.account_id, **identity, **amount)
+    invoice.parties = parties  # type: ignore[assignment]  # a subquery of the UPDATE
     await session.flush()
-    left = invoice.total
+    outstanding = invoice.total
     if invoice.total:
         postings = [
             Posting(Book.RECEIVABLE, invoice.total, invoice.id),
@@ -154,31 +160,40 @@ async def finalise(
             Posting(Book.REVENUE_FEES, invoice.usage - invoice.net, invoice.id),
             Posting(Book.TAX, -invoice.tax, invoice.id),
         ]
-        place = (invoice.account_id, Kind.INVOICE, f"invoice:{invoice.id}", invoice.currency)
-        await post(session, clock, *place, postings)
-        left -= await pay_from_wallet(session, clock, profile.account_id, invoice.id, left)
-    if not left:
-        await _settle(session, clock, invoice)
+        await post_transaction(
+            session,
+            clock,
+            invoice.account_id,
+            TransactionKind.INVOICE,
+            f"invoice:{invoice.id}",
+            invoice.currency,
+            postings,
+        )
+        outstanding -= await pay_from_wallet(
+            session, clock, profile.account_id, invoice.id, outstanding
+        )
+    if not outstanding:
+        await _mark_paid(session, clock, invoice)
     elif profile.collection != Collection.MANUAL:
-        await _outside(session, clock, invoice, "stripe_invoice")
+        await _enqueue_outbox_item(session, clock, invoice, "stripe_invoice")
     return invoice
 
 
-async def settle_if_paid(session: AsyncSession, clock: Clock, invoice: Invoice) -> bool:
-    """Mark an open invoice as paid where nothing of it is owed any more."""
-    left = await owed(session, invoice.account_id, invoice.id)
-    if invoice.status == InvoiceStatus.OPEN and left <= 0:
-        await _settle(session, clock, invoice)
+async def mark_paid_if_settled(session: AsyncSession, clock: Clock, invoice: Invoice) -> bool:
+    """Mark an open invoice as paid if nothing is outstanding; return whether it is paid."""
+    outstanding = await outstanding_amount(session, invoice.account_id, invoice.id)
+    if invoice.status == InvoiceStatus.OPEN and outstanding <= 0:
+        await _mark_paid(session, clock, invoice)
     return invoice.status == InvoiceStatus.PAID
 
 
-async def void(session: AsyncSession, clock: Clock, invoice: Invoice) -> None:
-    """Take an open invoice back: all that was booked for it is booked the other way round.
+async def mark_void(session: AsyncSession, clock: Clock, invoice: Invoice) -> None:
+    """Void an open invoice: reverse all its ledger postings. The profile must be locked.
 
-    Raises InvoiceStateWrong where money came in for it; a credit note is right then. The profile
-    is locked.
+    Raises InvalidInvoiceState if it is not open or if money was received for it; such an invoice
+    is corrected by a credit note instead.
     """
-    _require(invoice, InvoiceStatus.OPEN)
+    _require_status(invoice, InvoiceStatus.OPEN)
     query = (
         select(LedgerPosting.book, LedgerPosting.grant_id, func.sum(LedgerPosting.minor))
         .where(
@@ -187,73 +202,76 @@ async def void(session: AsyncSession, clock: Clock, invoice: Invoice) -> None:
         )
         .group_by(col(LedgerPosting.book), col(LedgerPosting.grant_id))
     )
-    booked = (await session.execute(query)).all()
-    if any(book == Book.CASH.value and total for book, _, total in booked):
-        raise InvoiceStateWrong("Money came in for this invoice; write a credit note instead.")
-    await post(
+    totals = (await session.execute(query)).all()
+    if any(book == Book.CASH.value and total for book, _, total in totals):
+        raise InvalidInvoiceState("Money came in for this invoice; write a credit note instead.")
+    await post_transaction(
         session,
         clock,
         invoice.account_id,
-        Kind.VOID,
+        TransactionKind.VOID,
         f"invoice:{invoice.id}:void",
         invoice.currency,
-        [Posting(Book(book), -int(total), invoice.id, grant) for book, grant, total in booked],
+        [Posting(Book(book), -int(total), invoice.id, grant) for book, grant, total in totals],
     )
     invoice.status, invoice.settled_at = InvoiceStatus.VOID.value, clock.now()
     await session.flush()
-    await end_collection(session, clock, invoice, "stripe_void")
+    await enqueue_stripe_action(session, clock, invoice, "stripe_void")
 
 
-async def give_up(session: AsyncSession, clock: Clock, invoice: Invoice) -> None:
-    """Mark an open invoice as uncollectible: what is owed becomes a loss. The profile is locked.
+async def mark_uncollectible(session: AsyncSession, clock: Clock, invoice: Invoice) -> None:
+    """Mark an open invoice as uncollectible: post its receivable as bad debt.
 
-    Raises InvoiceStateWrong.
+    The profile must be locked. Raises InvalidInvoiceState if the invoice is not open.
     """
-    _require(invoice, InvoiceStatus.OPEN)
-    left = await owed(session, invoice.account_id, invoice.id)
-    await post(
+    _require_status(invoice, InvoiceStatus.OPEN)
+    outstanding = await outstanding_amount(session, invoice.account_id, invoice.id)
+    await post_transaction(
         session,
         clock,
         invoice.account_id,
-        Kind.UNCOLLECTIBLE,
+        TransactionKind.UNCOLLECTIBLE,
         f"invoice:{invoice.id}:uncollectible",
         invoice.currency,
-        [Posting(Book.BAD_DEBT, left, invoice.id), Posting(Book.RECEIVABLE, -left, invoice.id)],
+        [
+            Posting(Book.BAD_DEBT, outstanding, invoice.id),
+            Posting(Book.RECEIVABLE, -outstanding, invoice.id),
+        ],
     )
     invoice.status, invoice.settled_at = InvoiceStatus.UNCOLLECTIBLE.value, clock.now()
     await session.flush()
-    await end_collection(session, clock, invoice, "stripe_give_up")
+    await enqueue_stripe_action(session, clock, invoice, "stripe_give_up")
 
 
-async def end_collection(
+async def enqueue_stripe_action(
     session: AsyncSession, clock: Clock, invoice: Invoice, action: str
 ) -> None:
-    """Let Stripe know, where it was told to collect the invoice."""
-    if await _collected_outside(session, invoice):
-        await _outside(session, clock, invoice, action)
+    """Enqueue an outbox action for Stripe if Stripe collects the invoice."""
+    if await _is_collected_by_stripe(session, invoice):
+        await _enqueue_outbox_item(session, clock, invoice, action)
 
 
-async def credit_outside(
+async def enqueue_stripe_credit_note(
     session: AsyncSession, clock: Clock, invoice: Invoice, note_id: UUID
 ) -> None:
-    """Let Stripe know of a credit note, where it was told to collect the invoice."""
-    if await _collected_outside(session, invoice):
-        await _outside(session, clock, invoice, "stripe_credit", note_id.hex)
+    """Enqueue a credit note for Stripe if Stripe collects the invoice."""
+    if await _is_collected_by_stripe(session, invoice):
+        await _enqueue_outbox_item(session, clock, invoice, "stripe_credit", note_id.hex)
 
 
-async def part_paid_outside(
+async def enqueue_stripe_partial_payment(
     session: AsyncSession, clock: Clock, invoice: Invoice, payment_id: UUID, minor: int
 ) -> None:
-    """Let Stripe know that it is to collect so much less, where it was told to collect any."""
-    if await _collected_outside(session, invoice):
+    """Enqueue a partial payment received outside Stripe if Stripe collects the invoice."""
+    if await _is_collected_by_stripe(session, invoice):
         subject = f"invoice:{invoice.id}"
         key = f"{subject}:stripe_part_paid:{payment_id}"
         payload = {"invoice": invoice.id.hex, "payment": payment_id.hex, "minor": minor}
-        place = (session, clock, invoice.account_id, "stripe_part_paid", subject)
-        await put(*place, key, payload)
+        await enqueue(session, clock, invoice.account_id, "stripe_part_paid", subject, key, payload)
 
 
-async def _collected_outside(session: AsyncSession, invoice: Invoice) -> bool:
+async def _is_collected_by_stripe(session: AsyncSession, invoice: Invoice) -> bool:
+    """Return whether the invoice was enqueued for collection by Stripe."""
     query = select(OutboxItem.id).where(
         col(OutboxItem.account_id) == invoice.account_id,
         col(OutboxItem.business_key) == f"invoice:{invoice.id}:stripe_invoice",
@@ -261,28 +279,28 @@ async def _collected_outside(session: AsyncSession, invoice: Invoice) -> bool:
     return (await session.execute(query)).first() is not None
 
 
-async def _outside(
+async def _enqueue_outbox_item(
     session: AsyncSession, clock: Clock, invoice: Invoice, action: str, note: str = ""
 ) -> None:
     subject = f"invoice:{invoice.id}"
     payload = {"invoice": invoice.id.hex, "credit_note": note}
     key = f"{subject}:{action}" + (f":{note}" if note else "")
-    await put(session, clock, invoice.account_id, action, subject, key, payload)
+    await enqueue(session, clock, invoice.account_id, action, subject, key, payload)
 
 
 async def get_invoice(session: AsyncSession, account_id: UUID, invoice_id: UUID) -> Invoice:
-    """One of the account's invoices. Raises InvoiceNotFound."""
+    """Return one of the account's invoices. Raises InvoiceNotFound."""
     query = select(Invoice).where(
         col(Invoice.account_id) == account_id, col(Invoice.id) == invoice_id
     )
-    found = (await session.scalars(query)).one_or_none()
-    if found is None:
+    invoice = (await session.scalars(query)).one_or_none()
+    if invoice is None:
         raise InvoiceNotFound("The account has no such invoice.", param="invoice")
-    return found
+    return invoice
 
 
-async def next_number(session: AsyncSession, legal_entity_id: UUID, document: str) -> int:
-    """The next number of an entity's series, without gaps: a rolled back one is given again."""
+async def next_document_number(session: AsyncSession, legal_entity_id: UUID, document: str) -> int:
+    """Take the next number of a legal entity's series; a rolled-back number is used again."""
     statement = (
         insert(NumberSeries)
         .values(legal_entity_id=legal_entity_id, document=document, last=1)
@@ -295,17 +313,17 @@ async def next_number(session: AsyncSession, legal_entity_id: UUID, document: st
     return int((await session.execute(statement)).scalar_one())
 
 
-async def _settle(session: AsyncSession, clock: Clock, invoice: Invoice) -> None:
+async def _mark_paid(session: AsyncSession, clock: Clock, invoice: Invoice) -> None:
     invoice.status, invoice.settled_at = InvoiceStatus.PAID.value, clock.now()
     await session.flush()
 
 
-def _require(invoice: Invoice, status: InvoiceStatus) -> None:
+def _require_status(invoice: Invoice, status: InvoiceStatus) -> None:
     if invoice.status != status:
-        raise InvoiceStateWrong(f"The invoice is {invoice.status}, not {status}.")
+        raise InvalidInvoiceState(f"The invoice is {invoice.status}, not {status}.")
 
 
-def _row(invoice: Invoice, position: int, line: Line) -> InvoiceLine:
+def _line_row(invoice: Invoice, position: int, line: StatementLine) -> InvoiceLine:
     return InvoiceLine(
         invoice_id=invoice.id,
         position=position,

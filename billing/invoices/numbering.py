@@ -1,14 +1,11 @@
-"""Numbers of documents as they are printed: the legal entity's code and six digits.
-
-Pure.
-"""
+"""Printed numbers of invoices and credit notes: the legal entity's code and six digits."""
 
 
-def invoice_number(code: str, number: int) -> str:
-    """`MAAS-000012`."""
+def format_invoice_number(code: str, number: int) -> str:
+    """Format an invoice number, such as `MAAS-000012`."""
     return f"{code}-{number:06d}"
 
 
-def credit_note_number(code: str, number: int) -> str:
-    """`MAAS-CN-000012`: a series of its own."""
+def format_credit_note_number(code: str, number: int) -> str:
+    """Format a credit note number, such as `MAAS-CN-000012`; it has its own series."""
     return f"{code}-CN-{number:06d}"

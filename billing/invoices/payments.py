@@ -1,7 +1,4 @@
-"""Settling: money that comes in for an invoice, by whichever way.
-
-Owns recording a payment once for each reference, booking it, and what then changes.
-"""
+"""Payments of invoices: recorded once per reference, posted to the ledger and applied."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,35 +9,41 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from billing.accounts.profiles import lock_profile
-from billing.invoices.available_credit import refresh_credit
+from billing.invoices.available_credit import refresh_account_credit
 from billing.invoices.lifecycle import (
-    InvoiceStateWrong,
-    end_collection,
+    InvalidInvoiceState,
+    enqueue_stripe_action,
+    enqueue_stripe_partial_payment,
     get_invoice,
-    part_paid_outside,
-    settle_if_paid,
+    mark_paid_if_settled,
 )
-from billing.invoices.suspension import restore_if_paid
-from billing.ledger.ledger import Book, Kind, Posting, booked_for, post
+from billing.invoices.suspension import restore_calls_if_paid
+from billing.ledger.ledger import (
+    Book,
+    Posting,
+    TransactionKind,
+    invoice_book_balance,
+    post_transaction,
+)
 from billing.tables import Invoice, InvoiceStatus, Payment, WalletGrant
 from infra import ids
 from infra.clock import Clock
 from infra.errors import AppError
 
-STRIPE = "stripe"
-_MOST_MINOR = 10**13
+STRIPE_METHOD = "stripe"
+_MAX_MINOR = 10**13
 
 
 class PaymentInvalid(AppError):
-    """An amount that is nothing, negative or absurd, or no reference."""
+    """The amount is not positive or too large, or the reference is missing."""
 
     status = 400
     type = "invalid_request_error"
     code = "payment_invalid"
 
 
-class PaymentDiffers(AppError):
-    """The same reference was recorded with another amount or invoice."""
+class PaymentConflict(AppError):
+    """The reference was recorded before with another amount or invoice."""
 
     status = 409
     type = "invalid_request_error"
@@ -48,8 +51,8 @@ class PaymentDiffers(AppError):
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
-    """Money that came in: `reference` is the bank's or Stripe's own name for it."""
+class IncomingPayment:
+    """A payment received; `reference` is the bank's or Stripe's id, `minor` in minor units."""
 
     method: str
     reference: str
@@ -58,99 +61,115 @@ class Receipt:
 
 
 async def record_payment(
-    session: AsyncSession, clock: Clock, account_id: UUID, invoice_id: UUID, receipt: Receipt
+    session: AsyncSession,
+    clock: Clock,
+    account_id: UUID,
+    invoice_id: UUID,
+    payment: IncomingPayment,
 ) -> Invoice:
-    """Record money for an invoice; the same reference again changes nothing.
+    """Record a payment of an invoice; a reference that was recorded before changes nothing.
 
-    More than is owed goes into the wallet: so does what Stripe took before it heard that the
-    invoice is void. Raises InvoiceNotFound, InvoiceStateWrong, PaymentInvalid, PaymentDiffers.
+    An amount above the outstanding one is added to the wallet, also if Stripe charged an invoice
+    that was voided meanwhile. Raises InvoiceNotFound, InvalidInvoiceState, PaymentInvalid,
+    PaymentConflict.
     """
-    if not 0 < receipt.minor <= _MOST_MINOR or not 0 < len(receipt.reference) <= 200:
+    if not 0 < payment.minor <= _MAX_MINOR or not 0 < len(payment.reference) <= 200:
         raise PaymentInvalid("A payment is an amount above nothing, with the bank's reference.")
     await lock_profile(session, account_id)
     invoice = await get_invoice(session, account_id, invoice_id)
-    payment_id = await _record(session, clock, invoice, receipt)
+    payment_id = await _insert_payment(session, clock, invoice, payment)
     if payment_id is None:
         return invoice
     if invoice.status == InvoiceStatus.DRAFT or (
-        invoice.status == InvoiceStatus.VOID and receipt.method != STRIPE
+        invoice.status == InvoiceStatus.VOID and payment.method != STRIPE_METHOD
     ):
-        raise InvoiceStateWrong(f"The invoice is {invoice.status}: nothing is owed for it.")
-    await _book(session, clock, invoice, receipt)
-    paid = await settle_if_paid(session, clock, invoice)
-    if receipt.method != STRIPE and paid:
-        await end_collection(session, clock, invoice, "stripe_paid_elsewhere")
-    elif receipt.method != STRIPE:
-        await part_paid_outside(session, clock, invoice, payment_id, receipt.minor)
-    await refresh_credit(session, clock, account_id)
-    await restore_if_paid(session, clock, account_id)
+        raise InvalidInvoiceState(f"The invoice is {invoice.status}: nothing is owed for it.")
+    await _post_payment(session, clock, invoice, payment)
+    paid = await mark_paid_if_settled(session, clock, invoice)
+    if payment.method != STRIPE_METHOD and paid:
+        await enqueue_stripe_action(session, clock, invoice, "stripe_paid_elsewhere")
+    elif payment.method != STRIPE_METHOD:
+        await enqueue_stripe_partial_payment(session, clock, invoice, payment_id, payment.minor)
+    await refresh_account_credit(session, clock, account_id)
+    await restore_calls_if_paid(session, clock, account_id)
     return invoice
 
 
-async def _record(
-    session: AsyncSession, clock: Clock, invoice: Invoice, receipt: Receipt
+async def _insert_payment(
+    session: AsyncSession, clock: Clock, invoice: Invoice, payment: IncomingPayment
 ) -> UUID | None:
-    """The new payment's id; None where it was recorded before. Raises PaymentDiffers."""
-    made = await session.execute(
+    """Insert the payment; return its id, or None if recorded before. Raises PaymentConflict."""
+    inserted = await session.execute(
         insert(Payment)
         .values(
             id=ids.new_id(),
             account_id=invoice.account_id,
             invoice_id=invoice.id,
-            method=receipt.method,
-            reference=receipt.reference,
-            minor=receipt.minor,
-            received_at=receipt.received_at,
+            method=payment.method,
+            reference=payment.reference,
+            minor=payment.minor,
+            received_at=payment.received_at,
             recorded_at=clock.now(),
         )
         .on_conflict_do_nothing(index_elements=["method", "reference"])
         .returning(col(Payment.id))
     )
-    payment_id = made.scalar_one_or_none()
+    payment_id = inserted.scalar_one_or_none()
     if payment_id is not None:
         return payment_id
-    known = (
+    existing = (
         await session.scalars(
             select(Payment).where(
                 col(Payment.account_id) == invoice.account_id,
-                col(Payment.method) == receipt.method,
-                col(Payment.reference) == receipt.reference,
+                col(Payment.method) == payment.method,
+                col(Payment.reference) == payment.reference,
             )
         )
     ).one_or_none()
-    if known is None or (known.invoice_id, known.minor) != (invoice.id, receipt.minor):
-        raise PaymentDiffers(
-            f"{receipt.reference!r} was recorded before, for another amount or invoice."
+    if existing is None or (existing.invoice_id, existing.minor) != (invoice.id, payment.minor):
+        raise PaymentConflict(
+            f"{payment.reference!r} was recorded before, for another amount or invoice."
         )
     return None
 
 
-async def _book(session: AsyncSession, clock: Clock, invoice: Invoice, receipt: Receipt) -> None:
-    """What is owed is settled; of what was given up, the loss is less; the rest is the wallet's."""
-    given_up = invoice.status == InvoiceStatus.UNCOLLECTIBLE
-    against = Book.BAD_DEBT if given_up else Book.RECEIVABLE
-    left = await booked_for(session, invoice.account_id, invoice.id, against)
-    settled = min(max(0, left), receipt.minor)
-    surplus = receipt.minor - settled
+async def _post_payment(
+    session: AsyncSession, clock: Clock, invoice: Invoice, payment: IncomingPayment
+) -> None:
+    """Post a payment against the receivable (or the bad debt of an uncollectible invoice).
+
+    A surplus is added to the wallet.
+    """
+    is_uncollectible = invoice.status == InvoiceStatus.UNCOLLECTIBLE
+    credited_book = Book.BAD_DEBT if is_uncollectible else Book.RECEIVABLE
+    balance = await invoice_book_balance(session, invoice.account_id, invoice.id, credited_book)
+    settled = min(max(0, balance), payment.minor)
+    surplus = payment.minor - settled
     postings = [
-        Posting(Book.CASH, receipt.minor, invoice.id),
-        Posting(against, -settled, invoice.id),
+        Posting(Book.CASH, payment.minor, invoice.id),
+        Posting(credited_book, -settled, invoice.id),
     ]
     if surplus:
-        grant = await _surplus(session, clock, invoice, receipt, surplus)
+        grant = await _create_surplus_grant(session, clock, invoice, payment, surplus)
         postings.append(Posting(Book.WALLET, -surplus, grant_id=grant.id))
-    key = f"payment:{receipt.method}:{receipt.reference}"
-    place = (invoice.account_id, Kind.PAYMENT, key, invoice.currency)
-    await post(session, clock, *place, postings)
+    await post_transaction(
+        session,
+        clock,
+        invoice.account_id,
+        TransactionKind.PAYMENT,
+        f"payment:{payment.method}:{payment.reference}",
+        invoice.currency,
+        postings,
+    )
 
 
-async def _surplus(
-    session: AsyncSession, clock: Clock, invoice: Invoice, receipt: Receipt, minor: int
+async def _create_surplus_grant(
+    session: AsyncSession, clock: Clock, invoice: Invoice, payment: IncomingPayment, minor: int
 ) -> WalletGrant:
     grant = WalletGrant(
         id=ids.new_id(),
         account_id=invoice.account_id,
-        business_key=f"payment:{receipt.method}:{receipt.reference}",
+        business_key=f"payment:{payment.method}:{payment.reference}",
         paid=True,
         minor=minor,
         priority=50,

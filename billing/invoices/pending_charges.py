@@ -1,7 +1,7 @@
-"""Charges: amounts that were agreed elsewhere and come onto the account's next invoice as lines.
+"""Pending charges: agreed amounts, such as outcomes, that become lines of the next invoice.
 
-A charge is on the invoice of the period in which it falls due, or the next one that is still to be
-made.
+A charge is invoiced with the period in which it falls due or, if that invoice is final, with the
+next one.
 """
 
 from collections.abc import Sequence
@@ -12,49 +12,59 @@ from sqlalchemy import ColumnElement
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from billing.rating.statement import Line, LineKind
+from billing.rating.statement import LineKind, StatementLine
 from billing.tables import BillingPeriod, Charge
 
 
-async def charges_due(session: AsyncSession, account_id: UUID, until: datetime) -> Sequence[Charge]:
-    """What falls due up to a moment and is on no invoice yet. The profile is locked."""
+async def list_due_charges(
+    session: AsyncSession, account_id: UUID, until: datetime
+) -> Sequence[Charge]:
+    """List charges due by a time that are on no invoice; the profile must be locked."""
     due = col(Charge.invoice_id).is_(None), col(Charge.due_at) <= until
-    return await _read(session, account_id, *due)
+    return await _list_charges(session, account_id, *due)
 
 
-async def charges_on(session: AsyncSession, account_id: UUID, invoice_id: UUID) -> Sequence[Charge]:
-    """What an invoice has taken in, and still has."""
-    return await _read(session, account_id, col(Charge.invoice_id) == invoice_id)
+async def list_invoice_charges(
+    session: AsyncSession, account_id: UUID, invoice_id: UUID
+) -> Sequence[Charge]:
+    """List the charges attached to an invoice that are not withdrawn."""
+    return await _list_charges(session, account_id, col(Charge.invoice_id) == invoice_id)
 
 
-async def take_charges(
+async def attach_charges(
     session: AsyncSession, account_id: UUID, invoice_id: UUID, due: Sequence[Charge]
-) -> list[Line]:
-    """Put these on a draft; gives the lines of all that it has. The profile is locked."""
-    taken = [*await charges_on(session, account_id, invoice_id), *due]
+) -> list[StatementLine]:
+    """Attach due charges to a draft; return the lines of all its charges.
+
+    The profile must be locked.
+    """
+    attached = [*await list_invoice_charges(session, account_id, invoice_id), *due]
     for charge in due:
         charge.invoice_id = invoice_id
-    return [line_of(charge) for charge in sorted(taken, key=_order)]
+    return [charge_line(charge) for charge in sorted(attached, key=_charge_sort_key)]
 
 
-async def charges_ahead(
+async def preview_charge_lines(
     session: AsyncSession, account_id: UUID, period: BillingPeriod
-) -> list[Line]:
-    """The lines of charges that a running period's invoice will take, for showing: the drafts of
-    earlier periods have what fell due in those."""
-    earlier = select(BillingPeriod.id).where(
+) -> list[StatementLine]:
+    """Return the charge lines that the current period's invoice will have; attaches nothing.
+
+    Charges due in an earlier open period are left out: they belong to that period's draft.
+    """
+    earlier_open_period = select(BillingPeriod.id).where(
         col(BillingPeriod.account_id) == account_id,
         col(BillingPeriod.closed_at).is_(None),
         col(BillingPeriod.ends_at) == period.starts_at,
     )
-    due = await charges_due(session, account_id, period.ends_at)
-    if (await session.execute(earlier)).first() is not None:
+    due = await list_due_charges(session, account_id, period.ends_at)
+    if (await session.execute(earlier_open_period)).first() is not None:
         due = [charge for charge in due if charge.due_at > period.starts_at]
-    return [line_of(charge) for charge in due]
+    return [charge_line(charge) for charge in due]
 
 
-def line_of(charge: Charge) -> Line:
-    return Line(
+def charge_line(charge: Charge) -> StatementLine:
+    """Return the statement line of a charge."""
+    return StatementLine(
         LineKind.OUTCOME,
         charge.minor,
         charge.plan_version_id,
@@ -64,15 +74,15 @@ def line_of(charge: Charge) -> Line:
     )
 
 
-async def _read(
-    session: AsyncSession, account_id: UUID, *which: ColumnElement[bool]
+async def _list_charges(
+    session: AsyncSession, account_id: UUID, *conditions: ColumnElement[bool]
 ) -> Sequence[Charge]:
     query = select(Charge).where(
-        col(Charge.account_id) == account_id, col(Charge.withdrawn_at).is_(None), *which
+        col(Charge.account_id) == account_id, col(Charge.withdrawn_at).is_(None), *conditions
     )
     order = col(Charge.starts_at), col(Charge.business_key)
     return (await session.scalars(query.order_by(*order))).all()
 
 
-def _order(charge: Charge) -> tuple[datetime, str]:
+def _charge_sort_key(charge: Charge) -> tuple[datetime, str]:
     return charge.starts_at, charge.business_key

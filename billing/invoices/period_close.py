@@ -1,9 +1,9 @@
-"""Closing: when an account's periods become invoices and its fees fall due.
+"""Period close: drafts and finalizes the invoices of ended periods, and invoices due fees.
 
-    period ends -> draft -> grace for late usage -> totals taken in -> final invoice, period closed
+    period ends -> draft -> grace for late usage -> usage aggregated -> final invoice, period closed
 
-Owns that order, for one account in one transaction: running it twice, late, or on several machines
-at once gives the same invoices.
+Each account is processed in one transaction under its profile's lock, so running it twice, late or
+on several machines at once gives the same invoices.
 """
 
 from collections.abc import Sequence
@@ -14,24 +14,24 @@ from sqlalchemy import ColumnElement, or_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from billing.accounts.profiles import lock_profile, zone
-from billing.invoices.available_credit import refresh_credit
-from billing.invoices.calculation import PeriodUse, period_use
+from billing.accounts.profiles import lock_profile, profile_time_zone
+from billing.invoices.available_credit import refresh_account_credit
+from billing.invoices.calculation import PeriodUsage, load_period_usage
 from billing.invoices.lifecycle import (
-    FEES,
-    draft_of_period,
-    finalise,
-    lines_of,
-    new_draft,
-    put_lines,
+    FEE_KINDS,
+    create_draft,
+    finalize_invoice,
+    find_draft,
+    list_invoice_lines,
+    replace_draft_lines,
 )
-from billing.invoices.pending_charges import charges_due, take_charges
-from billing.rating.fees import PaidFee, fee_line, unused_line
-from billing.rating.statement import Line, LineKind
-from billing.subscriptions.periods import open_periods
-from billing.subscriptions.plans import terms_of
-from billing.subscriptions.subscriptions import calendar_of
-from billing.subscriptions.usage_totals import Cursor, hold_totals
+from billing.invoices.pending_charges import attach_charges, list_due_charges
+from billing.rating.fees import PaidFee, fixed_fee_line, unused_fee_line
+from billing.rating.statement import LineKind, StatementLine
+from billing.subscriptions.periods import list_open_periods
+from billing.subscriptions.plans import load_terms
+from billing.subscriptions.subscriptions import billing_calendar
+from billing.subscriptions.usage_totals import AggregationCursor, share_lock_totals
 from billing.tables import (
     BillingPeriod,
     BillingProfile,
@@ -42,73 +42,79 @@ from billing.tables import (
 )
 from infra.clock import Clock
 
-# Of the day of a period's end, so long late usage still comes onto its invoice.
-GRACE = timedelta(hours=1)
+# Late usage written within this time after the end of a period is still on its invoice.
+LATE_USAGE_GRACE = timedelta(hours=1)
 
 
-async def accounts_to_bill(session: AsyncSession, now: datetime) -> list[UUID]:
-    """Accounts with a period that is over or a fee that is due. For operators: it looks across
-    accounts (account_id)."""
+async def list_accounts_to_bill(session: AsyncSession, now: datetime) -> list[UUID]:
+    """List accounts with an ended open period or a due fee.
+
+    For operators: reads across accounts (no account_id filter).
+    """
     periods = select(BillingPeriod.account_id).where(
         col(BillingPeriod.closed_at).is_(None), col(BillingPeriod.ends_at) <= now
     )
-    fees = select(SubscriptionPhase.account_id).where(_fee_due(now))
+    fees = select(SubscriptionPhase.account_id).where(_fee_due_condition(now))
     return list((await session.execute(periods.union(fees))).scalars())
 
 
-async def bill_account(
-    session: AsyncSession, clock: Clock, account_id: UUID, grace: timedelta | None = GRACE
+async def close_and_invoice(
+    session: AsyncSession,
+    clock: Clock,
+    account_id: UUID,
+    grace: timedelta | None = LATE_USAGE_GRACE,
 ) -> list[Invoice]:
-    """Draft and close what is over, charge what is due; gives the invoices that became final.
+    """Draft and close the ended periods of an account and invoice its due fees.
 
-    With no `grace` nothing is closed: whoever has not just counted usage leaves that to the jobs.
+    Returns the invoices that became final. With `grace` None, ended periods are drafted but not
+    closed: a caller that has not just aggregated usage leaves that to the scheduled jobs.
     """
     profile = await lock_profile(session, account_id)
-    cursor = await hold_totals(session)
+    cursor = await share_lock_totals(session)
     now = clock.now()
     final: list[Invoice] = []
-    for period in await open_periods(session, account_id):
+    for period in await list_open_periods(session, account_id):
         if period.ends_at > now:
             break
-        use = await period_use(session, profile, period)
-        invoice = await _draft(session, profile, use, now)
-        # Only where the totals have all that was written by then.
+        usage = await load_period_usage(session, profile, period)
+        invoice = await _update_draft(session, profile, usage, now)
+        # Closed only when all usage written up to the end of the grace time is aggregated.
         if grace is None or cursor.moved_at < period.ends_at + grace:
             break
-        _close(use, cursor, now)
+        _close_period(usage, cursor, now)
         if invoice is not None:
-            final.append(await finalise(session, clock, profile, invoice))
-    final += await charge_fees(session, clock, profile)
-    await refresh_credit(session, clock, account_id)
+            final.append(await finalize_invoice(session, clock, profile, invoice))
+    final += await invoice_due_fees(session, clock, profile)
+    await refresh_account_credit(session, clock, account_id)
     return final
 
 
-async def charge_fees(
+async def invoice_due_fees(
     session: AsyncSession,
     clock: Clock,
     profile: BillingProfile,
-    unused: Sequence[Line] = (),
+    unused_fee_credits: Sequence[StatementLine] = (),
 ) -> list[Invoice]:
-    """Invoice the fees that are due now, less what is given back of a plan that was left.
+    """Invoice the fees due now, less the credits for unused fees of a previous plan.
 
-    The profile is locked.
+    The profile must be locked.
     """
     now = clock.now()
-    lines = [*unused, *await _due_fees(session, profile, now)]
+    lines = [*unused_fee_credits, *await _charge_due_fees(session, profile, now)]
     if not lines:
         return []
     starts = [line.starts_at for line in lines if line.starts_at]
     ends = [line.ends_at for line in lines if line.ends_at]
-    invoice = await new_draft(session, profile, min(starts), max(ends), now)
-    await put_lines(session, profile, invoice, lines)
-    return [await finalise(session, clock, profile, invoice)]
+    invoice = await create_draft(session, profile, min(starts), max(ends), now)
+    await replace_draft_lines(session, profile, invoice, lines)
+    return [await finalize_invoice(session, clock, profile, invoice)]
 
 
-async def unused_fees(
+async def list_unused_fee_credits(
     session: AsyncSession, profile: BillingProfile, phase: SubscriptionPhase, at: datetime
-) -> list[Line]:
-    """What is given back of the fee that was invoiced for a phase, for the days from `at` on."""
-    paid = (
+) -> list[StatementLine]:
+    """Return the credit line for the unused days, from `at` on, of a phase's invoiced fee."""
+    invoiced_fee = (
         select(InvoiceLine)
         .join(Invoice, col(Invoice.id) == col(InvoiceLine.invoice_id))
         .where(
@@ -120,86 +126,95 @@ async def unused_fees(
         )
         .order_by(col(Invoice.id).desc())
     )
-    row = (await session.scalars(paid)).first()
+    row = (await session.scalars(invoiced_fee)).first()
     if row is None or row.starts_at is None or row.ends_at is None:
         return []
     fee = PaidFee(row.minor, row.starts_at, row.ends_at, row.plan_version_id)
-    line = unused_line(fee, at, zone(profile))
+    line = unused_fee_line(fee, at, profile_time_zone(profile))
     return [] if line is None else [line]
 
 
-async def fees_ahead(session: AsyncSession, profile: BillingProfile, at: datetime) -> list[Line]:
-    """The fees that fall due up to a moment, for showing; nothing is charged."""
-    return [line for _, line, _ in await _fees_until(session, profile, at) if line.minor]
+async def preview_fee_lines(
+    session: AsyncSession, profile: BillingProfile, at: datetime
+) -> list[StatementLine]:
+    """Return the lines of fees due by a time, without charging them."""
+    return [line for _, line, _ in await _list_fees_until(session, profile, at) if line.minor]
 
 
-async def _draft(
-    session: AsyncSession, profile: BillingProfile, use: PeriodUse, now: datetime
+async def _update_draft(
+    session: AsyncSession, profile: BillingProfile, usage: PeriodUsage, now: datetime
 ) -> Invoice | None:
-    """The period's draft as it is now; None where there is nothing to invoice."""
-    period, usage = use.period, use.lines()
-    fees = await _due_fees(session, profile, period.ends_at)
-    charges = await charges_due(session, profile.account_id, period.ends_at)
-    invoice = await draft_of_period(session, profile.account_id, period.id)
-    kept: list[Line] = []
+    """Create or update the draft of a period; return None if there is nothing to invoice."""
+    period, usage_lines = usage.period, usage.lines()
+    fees = await _charge_due_fees(session, profile, period.ends_at)
+    charges = await list_due_charges(session, profile.account_id, period.ends_at)
+    invoice = await find_draft(session, profile.account_id, period.id)
+    earlier_fees: list[StatementLine] = []
     if invoice is not None:
-        rows = await lines_of(session, profile.account_id, invoice.id)
-        kept = [_line(row) for row in rows if row.kind in FEES]
-    elif usage or fees or charges:
-        span = period.starts_at, period.ends_at
-        invoice = await new_draft(session, profile, *span, now, period.id)
+        rows = await list_invoice_lines(session, profile.account_id, invoice.id)
+        earlier_fees = [_stored_fee_line(row) for row in rows if row.kind in FEE_KINDS]
+    elif usage_lines or fees or charges:
+        invoice = await create_draft(
+            session, profile, period.starts_at, period.ends_at, now, period.id
+        )
     else:
         return None
-    charged = await take_charges(session, profile.account_id, invoice.id, charges)
-    await put_lines(session, profile, invoice, [*usage, *kept, *fees, *charged])
+    charge_lines = await attach_charges(session, profile.account_id, invoice.id, charges)
+    lines = [*usage_lines, *earlier_fees, *fees, *charge_lines]
+    await replace_draft_lines(session, profile, invoice, lines)
     return invoice
 
 
-def _close(use: PeriodUse, cursor: Cursor, now: datetime) -> None:
-    period = use.period
-    period.cut, period.closed_at, period.cost_nano = cursor.consumed, now, use.cost_nano
+def _close_period(usage: PeriodUsage, cursor: AggregationCursor, now: datetime) -> None:
+    """Close a period at the current aggregation position and store its metered cost."""
+    period = usage.period
+    period.cut, period.closed_at, period.cost_nano = cursor.consumed, now, usage.cost_nano
 
 
-async def _due_fees(session: AsyncSession, profile: BillingProfile, at: datetime) -> list[Line]:
-    """The fees that fall due up to a moment; they are charged with that."""
-    due = await _fees_until(session, profile, at)
+async def _charge_due_fees(
+    session: AsyncSession, profile: BillingProfile, at: datetime
+) -> list[StatementLine]:
+    """Return the lines of fees due by a time, and mark them as charged."""
+    due = await _list_fees_until(session, profile, at)
     for phase, _, ends_at in due:
         phase.fees_until, phase.trial = ends_at, False
     await session.flush()
     return [line for _, line, _ in due if line.minor]
 
 
-async def _fees_until(
+async def _list_fees_until(
     session: AsyncSession, profile: BillingProfile, at: datetime
-) -> list[tuple[SubscriptionPhase, Line, datetime]]:
-    """Fees by phase, each with the moment up to which it is for."""
+) -> list[tuple[SubscriptionPhase, StatementLine, datetime]]:
+    """Return the fees due by a time as (phase, line, end of the fee's service period)."""
     query = select(SubscriptionPhase).where(
-        col(SubscriptionPhase.account_id) == profile.account_id, _fee_due(at)
+        col(SubscriptionPhase.account_id) == profile.account_id, _fee_due_condition(at)
     )
     phases = (await session.scalars(query.order_by(col(SubscriptionPhase.starts_at)))).all()
-    terms = await terms_of(session, {phase.plan_version_id for phase in phases})
-    found: list[tuple[SubscriptionPhase, Line, datetime]] = []
+    terms = await load_terms(session, {phase.plan_version_id for phase in phases})
+    fees: list[tuple[SubscriptionPhase, StatementLine, datetime]] = []
     for phase in phases:
-        begins = phase.fees_until
-        while begins <= at and (phase.ends_at is None or begins < phase.ends_at):
-            line = fee_line(terms[phase.plan_version_id], calendar_of(profile), begins)
-            assert line.ends_at is not None  # noqa: S101  # a fee always is for some days
-            begins = line.ends_at
-            found.append((phase, line, begins))
-    return found
+        starts_at = phase.fees_until
+        while starts_at <= at and (phase.ends_at is None or starts_at < phase.ends_at):
+            line = fixed_fee_line(
+                terms[phase.plan_version_id], billing_calendar(profile), starts_at
+            )
+            assert line.ends_at is not None  # noqa: S101  # a fee always has a service period
+            starts_at = line.ends_at
+            fees.append((phase, line, starts_at))
+    return fees
 
 
-def _fee_due(at: datetime) -> ColumnElement[bool]:
+def _fee_due_condition(at: datetime) -> ColumnElement[bool]:
     due = col(SubscriptionPhase.fees_until) <= at
-    goes_on = or_(
+    is_active = or_(
         col(SubscriptionPhase.ends_at).is_(None),
         col(SubscriptionPhase.ends_at) > col(SubscriptionPhase.fees_until),
     )
-    return due & goes_on
+    return due & is_active
 
 
-def _line(row: InvoiceLine) -> Line:
-    return Line(
+def _stored_fee_line(row: InvoiceLine) -> StatementLine:
+    return StatementLine(
         LineKind(row.kind),
         row.minor,
         row.plan_version_id,

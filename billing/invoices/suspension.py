@@ -1,8 +1,7 @@
-"""Suspension: an account whose calls are stopped because it does not pay, until it has.
+"""Suspension of an account's calls while an overdue invoice is unpaid.
 
-Owns stopping and starting again, and for what an account is stopped. The account's keys stay as
-they are and its records can be read; only calls of models are refused, on every gateway within a
-second.
+Only model calls are rejected, on every gateway within a second. The account's keys stay valid and
+its data can be read.
 """
 
 from uuid import UUID
@@ -11,15 +10,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from billing.accounts.profiles import Collection, lock_profile
-from billing.accounts.stripe_currencies import least_collected
-from billing.ledger.ledger import owed
+from billing.accounts.stripe_currencies import stripe_minimum_charge
+from billing.ledger.ledger import outstanding_amount
 from billing.metering.key_epoch import advance_epoch
 from billing.tables import BillingProfile, Invoice, InvoiceStatus
 from infra.clock import Clock
 
 
-async def suspend(session: AsyncSession, clock: Clock, account_id: UUID) -> None:
-    """Stop the account's calls; doing it twice changes nothing."""
+async def suspend_calls(session: AsyncSession, clock: Clock, account_id: UUID) -> None:
+    """Suspend the account's calls; does nothing if they are suspended already."""
     profile = await lock_profile(session, account_id)
     if profile.suspended_at is None:
         profile.suspended_at = clock.now()
@@ -27,8 +26,8 @@ async def suspend(session: AsyncSession, clock: Clock, account_id: UUID) -> None
         await session.flush()
 
 
-async def restore(session: AsyncSession, account_id: UUID) -> None:
-    """Let the account call again. For operators, whatever it owes."""
+async def restore_calls(session: AsyncSession, account_id: UUID) -> None:
+    """Restore the account's calls, regardless of overdue invoices. For operators only."""
     profile = await lock_profile(session, account_id)
     if profile.suspended_at is not None:
         profile.suspended_at = None
@@ -36,8 +35,8 @@ async def restore(session: AsyncSession, account_id: UUID) -> None:
         await session.flush()
 
 
-async def restore_if_paid(session: AsyncSession, clock: Clock, account_id: UUID) -> None:
-    """Let the account call again where no open invoice of it is overdue any more."""
+async def restore_calls_if_paid(session: AsyncSession, clock: Clock, account_id: UUID) -> None:
+    """Restore the account's calls unless an open invoice that is worth collecting is overdue."""
     profile = await lock_profile(session, account_id)
     overdue = select(Invoice).where(
         col(Invoice.account_id) == account_id,
@@ -45,13 +44,18 @@ async def restore_if_paid(session: AsyncSession, clock: Clock, account_id: UUID)
         col(Invoice.due_at) < clock.now(),
     )
     for invoice in (await session.scalars(overdue)).all():
-        if is_worth(profile, invoice, await owed(session, account_id, invoice.id)):
+        if is_worth_collecting(
+            profile, invoice, await outstanding_amount(session, account_id, invoice.id)
+        ):
             return
-    await restore(session, account_id)
+    await restore_calls(session, account_id)
 
 
-def is_worth(profile: BillingProfile, invoice: Invoice, minor: int) -> bool:
-    """Whether an account is pressed for so much: what is to come by Stripe, but is less than it
-    charges, the account could not pay there, and it waits."""
-    by_hand = profile.collection == Collection.MANUAL
-    return by_hand or minor >= least_collected(invoice.currency)
+def is_worth_collecting(profile: BillingProfile, invoice: Invoice, minor: int) -> bool:
+    """Return whether dunning applies to an outstanding amount of an invoice, in minor units.
+
+    Amounts below Stripe's minimum charge are not pursued if Stripe collects: the customer could not
+    pay them there.
+    """
+    is_manual = profile.collection == Collection.MANUAL
+    return is_manual or minor >= stripe_minimum_charge(invoice.currency)

@@ -1,6 +1,6 @@
-"""Position: what an account has used that is not invoiced yet, and under which terms, read once.
+"""Usage position: an account's uninvoiced usage and terms at one time, loaded once.
 
-Credit, alerts and previews all ask the same; whoever has a position asks nobody again.
+Available credit, alerts and previews share one position instead of loading the usage again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,75 +10,86 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.accounts.profiles import currency_of
-from billing.invoices.calculation import InForce, PeriodUse, TermsUsed, use_under
+from billing.accounts.profiles import get_account_currency
+from billing.invoices.calculation import (
+    PeriodUsage,
+    TermsInForce,
+    TermsUsage,
+    load_usage_under_terms,
+)
 from billing.rating.terms import PlanTerms
-from billing.subscriptions.covered_calls import coverings_of
-from billing.subscriptions.periods import periods_from
-from billing.subscriptions.plans import terms_of
-from billing.subscriptions.subscriptions import phase_at, phases_of
-from billing.subscriptions.usage_totals import covered_so_far
+from billing.subscriptions.covered_calls import list_coverage_spans
+from billing.subscriptions.periods import list_periods_from
+from billing.subscriptions.plans import load_terms
+from billing.subscriptions.subscriptions import find_phase_at, list_phases
+from billing.subscriptions.usage_totals import covered_units_by_quota
 from billing.tables import BillingProfile
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
-    """An account at a moment. `running` is the period of that moment, `terms` those of its plan
-    then; `open` are all periods that no final invoice has, the oldest first. `covered` is what
-    calls that are counted took of each quota of included units. `in_force` are the versions of
-    terms, of the plan and of contracts, that hold at the moment."""
+class UsagePosition:
+    """An account's usage and terms at a time.
+
+    `current_period` is the billing period at that time and `terms` are the terms of the plan.
+    `uninvoiced_periods` are all periods without a final invoice, oldest first. `covered_units` are
+    the included units used by aggregated calls, by quota id. `active_version_ids` are the versions
+    of plan and contract terms in force.
+    """
 
     profile: BillingProfile
     currency: str
     at: datetime
-    running: PeriodUse
-    open: Sequence[PeriodUse]
+    current_period: PeriodUsage
+    uninvoiced_periods: Sequence[PeriodUsage]
     terms: PlanTerms | None
-    covered: Mapping[UUID, int]
-    in_force: frozenset[UUID] = frozenset()
+    covered_units: Mapping[UUID, int]
+    active_version_ids: frozenset[UUID] = frozenset()
 
     @property
     def account_id(self) -> UUID:
         return self.profile.account_id
 
     @property
-    def uninvoiced(self) -> int:
-        """What usage that no invoice has comes to, in nano-units, with what is held beside it."""
-        return sum(held_for(one.used) for one in self.open)
+    def uninvoiced_cost(self) -> int:
+        """The cost of uninvoiced usage in nano-units, including reserves."""
+        return sum(reserved_cost(usage.terms_usages) for usage in self.uninvoiced_periods)
 
 
-async def read_position(session: AsyncSession, profile: BillingProfile, at: datetime) -> Position:
-    """The position now. The profile or the totals are locked."""
+async def load_usage_position(
+    session: AsyncSession, profile: BillingProfile, at: datetime
+) -> UsagePosition:
+    """Load the usage position at a time; the profile or the totals must be locked."""
     account_id = profile.account_id
-    # The running one is made where there is none yet: what its first unit may cost beside its
-    # price is held by then.
-    periods = await periods_from(session, account_id, at)
+    # Creates the current period if missing, because the reserve for the first unit's extra cost
+    # must be held from its start.
+    periods = await list_periods_from(session, account_id, at)
     since = min(at, periods[0].starts_at)
-    phases = await phases_of(session, account_id, since)
-    coverings = await coverings_of(session, account_id, since)
-    in_force: list[InForce] = [*phases, *coverings]
-    # Before the totals: should they grow between the two, too little is left, and not too much.
-    covered = await covered_so_far(session, account_id) if in_force else {}
-    uses = await use_under(session, profile, periods, in_force)
-    phase = phase_at(phases, at)
-    terms = {} if phase is None else await terms_of(session, [phase.plan_version_id])
-    return Position(
+    phases = await list_phases(session, account_id, since)
+    coverage = await list_coverage_spans(session, account_id, since)
+    in_force: list[TermsInForce] = [*phases, *coverage]
+    # Loaded before the totals: if usage is aggregated between the two queries, the remaining units
+    # are too few and not too many.
+    covered_units = await covered_units_by_quota(session, account_id) if in_force else {}
+    usages = await load_usage_under_terms(session, profile, periods, in_force)
+    phase = find_phase_at(phases, at)
+    terms = {} if phase is None else await load_terms(session, [phase.plan_version_id])
+    return UsagePosition(
         profile,
-        await currency_of(session, account_id),
+        await get_account_currency(session, account_id),
         at,
-        next(one for one in uses if one.period.ends_at > at),
-        [one for one in uses if one.period.closed_at is None],
+        next(usage for usage in usages if usage.period.ends_at > at),
+        [usage for usage in usages if usage.period.closed_at is None],
         None if phase is None else terms[phase.plan_version_id],
-        covered,
-        frozenset(one.plan_version_id for one in in_force if _holds(one, at)),
+        covered_units,
+        frozenset(span.plan_version_id for span in in_force if _is_in_force(span, at)),
     )
 
 
-def _holds(one: InForce, at: datetime) -> bool:
-    return one.starts_at <= at and (one.ends_at is None or one.ends_at > at)
+def _is_in_force(span: TermsInForce, at: datetime) -> bool:
+    return span.starts_at <= at and (span.ends_at is None or span.ends_at > at)
 
 
-def held_for(used: Sequence[TermsUsed]) -> int:
-    """The amount and the reserve of what was used, in nano-units."""
-    running = [one.running() for one in used]
-    return sum(one.amount + one.reserve for one in running)
+def reserved_cost(usages: Sequence[TermsUsage]) -> int:
+    """Return the cost of usage so far plus its reserve, in nano-units."""
+    totals = [usage.running_total() for usage in usages]
+    return sum(total.amount + total.reserve for total in totals)

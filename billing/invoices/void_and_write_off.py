@@ -1,7 +1,6 @@
-"""Ending: an open invoice that is not to be paid after all, by decision of the operator.
+"""Voiding and writing off of open invoices by the operator.
 
-Nothing of it is owed afterwards, so what was stopped for it goes on: an account is stopped for what
-it could pay, and never as a punishment.
+Nothing is owed for the invoice afterwards, so calls that were suspended for it are restored.
 """
 
 from collections.abc import Awaitable, Callable
@@ -10,35 +9,39 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.profiles import lock_profile
-from billing.invoices.available_credit import refresh_credit
-from billing.invoices.lifecycle import get_invoice, give_up, void
-from billing.invoices.suspension import restore_if_paid
+from billing.invoices.available_credit import refresh_account_credit
+from billing.invoices.lifecycle import get_invoice, mark_uncollectible, mark_void
+from billing.invoices.suspension import restore_calls_if_paid
 from billing.tables import Invoice
 from infra.clock import Clock
 
-_End = Callable[[AsyncSession, Clock, Invoice], Awaitable[None]]
+_InvoiceTransition = Callable[[AsyncSession, Clock, Invoice], Awaitable[None]]
 
 
-async def take_back(
+async def void_invoice(
     session: AsyncSession, clock: Clock, account_id: UUID, invoice_id: UUID
 ) -> Invoice:
-    """Void an invoice of which nothing was paid. Raises InvoiceNotFound, InvoiceStateWrong."""
-    return await _end(session, clock, account_id, invoice_id, void)
+    """Void an unpaid invoice. Raises InvoiceNotFound, InvalidInvoiceState."""
+    return await _close_invoice(session, clock, account_id, invoice_id, mark_void)
 
 
-async def write_off(
+async def write_off_invoice(
     session: AsyncSession, clock: Clock, account_id: UUID, invoice_id: UUID
 ) -> Invoice:
-    """Mark an invoice as uncollectible. Raises InvoiceNotFound, InvoiceStateWrong."""
-    return await _end(session, clock, account_id, invoice_id, give_up)
+    """Write an invoice off as uncollectible. Raises InvoiceNotFound, InvalidInvoiceState."""
+    return await _close_invoice(session, clock, account_id, invoice_id, mark_uncollectible)
 
 
-async def _end(
-    session: AsyncSession, clock: Clock, account_id: UUID, invoice_id: UUID, end: _End
+async def _close_invoice(
+    session: AsyncSession,
+    clock: Clock,
+    account_id: UUID,
+    invoice_id: UUID,
+    transition: _InvoiceTransition,
 ) -> Invoice:
     await lock_profile(session, account_id)
     invoice = await get_invoice(session, account_id, invoice_id)
-    await end(session, clock, invoice)
-    await refresh_credit(session, clock, account_id)
-    await restore_if_paid(session, clock, account_id)
+    await transition(session, clock, invoice)
+    await refresh_account_credit(session, clock, account_id)
+    await restore_calls_if_paid(session, clock, account_id)
     return invoice

@@ -1,9 +1,7 @@
-"""The ledger: double-entry, append-only, in minor units.
+"""The double-entry ledger: append-only transactions in minor units of the account's currency.
 
-Every transaction sums to zero and happens once for its business key. Debits are positive. Owns
-posting and balances; what is posted is decided where it happens (billing/invoices/lifecycle.py,
-billing/ledger/wallets.py, billing/invoices/payments.py). The database refuses what does not
-balance.
+The postings of a transaction sum to zero (a database trigger enforces it) and a business key is
+posted at most once. Debits are positive, credits negative.
 """
 
 from collections import Counter
@@ -17,28 +15,28 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from billing.audit_events import MoneyEvent, tell
+from billing.audit_events import MoneyEvent, log_event
 from billing.tables import LedgerPosting, LedgerTransaction
 from infra import ids
 from infra.clock import Clock
 
 
 class Book(StrEnum):
-    """What a posting is booked on. Of those of a customer, each account has its own."""
+    """A ledger account of the chart of accounts; each customer has its own set."""
 
-    RECEIVABLE = "receivable"  # asset: what the customer owes for final invoices
-    WALLET = "wallet"  # liability: what we owe the customer in usage
-    CASH = "cash"  # asset: what came in, by whichever way
+    RECEIVABLE = "receivable"  # asset: amounts due on final invoices
+    WALLET = "wallet"  # liability: prepaid money not used yet
+    CASH = "cash"  # asset: money received by any payment method
     REVENUE_USAGE = "revenue_usage"
     REVENUE_FEES = "revenue_fees"
-    TAX = "tax"  # liability: what goes on to the tax office
-    PROMOTION = "promotion"  # expense: credit that was given away
-    BREAKAGE = "breakage"  # revenue: wallet money that expired
-    BAD_DEBT = "bad_debt"  # expense: what was given up
+    TAX = "tax"  # liability: tax owed to the tax office
+    PROMOTION = "promotion"  # expense: promotional wallet credit
+    BREAKAGE = "breakage"  # revenue: expired paid wallet credit
+    BAD_DEBT = "bad_debt"  # expense: uncollectible invoices
 
 
-class Kind(StrEnum):
-    """What a transaction is for."""
+class TransactionKind(StrEnum):
+    """The business event that a ledger transaction records."""
 
     INVOICE = "invoice"
     WALLET_USE = "wallet_use"
@@ -52,7 +50,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Posting:
-    """One side: `minor` above zero is a debit, below a credit."""
+    """One side of a transaction in minor units: a debit if positive, a credit if negative."""
 
     book: Book
     minor: int
@@ -60,21 +58,23 @@ class Posting:
     grant_id: UUID | None = None
 
 
-async def post(
+async def post_transaction(
     session: AsyncSession,
     clock: Clock,
     account_id: UUID,
-    kind: Kind,
+    kind: TransactionKind,
     business_key: str,
     currency: str,
     postings: Sequence[Posting],
 ) -> UUID | None:
-    """Book it; None where this business key was booked before, and nothing is changed then.
+    """Post a transaction once per business key.
 
-    Postings of nothing are left out. The database raises where the rest does not balance.
+    Returns the transaction's id, or None (and changes nothing) if the business key was posted
+    before. Postings of zero are omitted. The database raises an error if the rest does not
+    balance.
     """
     transaction_id = ids.new_id()
-    made = await session.execute(
+    inserted = await session.execute(
         insert(LedgerTransaction)
         .values(
             id=transaction_id,
@@ -87,7 +87,7 @@ async def post(
         .on_conflict_do_nothing(index_elements=["business_key"])
         .returning(col(LedgerTransaction.id))
     )
-    if made.scalar_one_or_none() is None:
+    if inserted.scalar_one_or_none() is None:
         return None
     sides = [posting for posting in postings if posting.minor]
     session.add_all(
@@ -103,24 +103,24 @@ async def post(
         for position, posting in enumerate(sides)
     )
     await session.flush()
-    _tell(session, account_id, kind, transaction_id, business_key, currency, sides)
+    _log_transaction(session, account_id, kind, transaction_id, business_key, currency, sides)
     return transaction_id
 
 
-def _tell(
+def _log_transaction(
     session: AsyncSession,
     account_id: UUID,
-    kind: Kind,
+    kind: TransactionKind,
     transaction_id: UUID,
     business_key: str,
     currency: str,
     sides: Sequence[Posting],
 ) -> None:
-    """An event of money: what was booked, by book."""
-    booked: Counter[str] = Counter()
+    """Log an audit event with the posted amounts by ledger account."""
+    total_by_book: Counter[str] = Counter()
     for side in sides:
-        booked[side.book.value] += side.minor
-    tell(
+        total_by_book[side.book.value] += side.minor
+    log_event(
         session,
         MoneyEvent(f"ledger.{kind.value}"),
         account_id,
@@ -128,25 +128,27 @@ def _tell(
         business_key=business_key,
         minor=sum(side.minor for side in sides if side.minor > 0),
         currency=currency,
-        booked=dict(booked),
+        booked=dict(total_by_book),
     )
 
 
-async def balance(session: AsyncSession, account_id: UUID, book: Book) -> int:
-    """What a customer's book comes to, in minor units."""
+async def book_balance(session: AsyncSession, account_id: UUID, book: Book) -> int:
+    """Return the balance of one of a customer's ledger accounts, in minor units."""
     query = select(func.coalesce(func.sum(LedgerPosting.minor), 0)).where(
         col(LedgerPosting.account_id) == account_id, col(LedgerPosting.book) == book.value
     )
     return int((await session.execute(query)).scalar_one())
 
 
-async def owed(session: AsyncSession, account_id: UUID, invoice_id: UUID) -> int:
-    """What is still to be paid of an invoice, in minor units."""
-    return await booked_for(session, account_id, invoice_id, Book.RECEIVABLE)
+async def outstanding_amount(session: AsyncSession, account_id: UUID, invoice_id: UUID) -> int:
+    """Return the receivable of an invoice: the amount still to be paid, in minor units."""
+    return await invoice_book_balance(session, account_id, invoice_id, Book.RECEIVABLE)
 
 
-async def booked_for(session: AsyncSession, account_id: UUID, invoice_id: UUID, book: Book) -> int:
-    """What a book has for an invoice, in minor units."""
+async def invoice_book_balance(
+    session: AsyncSession, account_id: UUID, invoice_id: UUID, book: Book
+) -> int:
+    """Return the balance of a ledger account for one invoice, in minor units."""
     query = select(func.coalesce(func.sum(LedgerPosting.minor), 0)).where(
         col(LedgerPosting.account_id) == account_id,
         col(LedgerPosting.book) == book.value,
@@ -155,8 +157,10 @@ async def booked_for(session: AsyncSession, account_id: UUID, invoice_id: UUID, 
     return int((await session.execute(query)).scalar_one())
 
 
-async def booked_of(session: AsyncSession, account_id: UUID, business_key: str) -> dict[Book, int]:
-    """What one transaction booked, by book; nothing where there is none of this key."""
+async def sum_transaction_by_book(
+    session: AsyncSession, account_id: UUID, business_key: str
+) -> dict[Book, int]:
+    """Return the amounts of one transaction by ledger account; empty if the key was not posted."""
     query = (
         select(LedgerPosting.book, func.sum(LedgerPosting.minor))
         .join(LedgerTransaction, col(LedgerTransaction.id) == col(LedgerPosting.transaction_id))

@@ -1,7 +1,7 @@
-"""Allowances: what a plan includes, as quotas that gateways lease like any other.
+"""Allowance quotas: included units of plans and contracts, leased by gateways like other quotas.
 
-One quota for each allowance of a version of a plan, or of the terms of a contract's covered calls,
-in one billing period, in units of its meter. It refuses no call: what it cannot cover is paid for.
+There is one quota per allowance of a plan version (or of the terms of a contract's covered calls)
+and billing period, in units of its meter. It rejects no call: units beyond it are charged.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -19,12 +19,12 @@ from billing.rating.terms import ANY_MODEL
 from billing.tables import Quota, QuotaKind, QuotaLease
 from infra import ids
 
-_SCOPE = ("account_id", "key_id", "kind", "period_start", "plan_version_id", "scope")
+_QUOTA_KEY_COLUMNS = ("account_id", "key_id", "kind", "period_start", "plan_version_id", "scope")
 
 
 @dataclass(frozen=True, slots=True)
 class AllowanceKey:
-    """An allowance of a version of a plan, in the billing period that begins then."""
+    """Identifies an allowance of a plan version in the billing period with this start."""
 
     period_start: datetime
     version_id: UUID
@@ -33,109 +33,130 @@ class AllowanceKey:
 
     @property
     def scope(self) -> str:
+        """The value of the quota's `scope` column, `model/meter`."""
         return f"{self.model}/{self.meter}"
 
 
-async def allowances_of(
+async def find_allowance_quotas(
     session: AsyncSession, account_id: UUID, period_start: datetime, version_ids: Collection[UUID]
 ) -> dict[UUID, list[QuotaRef]]:
-    """The allowances of versions in a period, those of one model before those of all."""
+    """Return the allowance quotas of plan versions in a period, by version id.
+
+    Quotas of one model come before quotas of all models.
+    """
     query = select(Quota).where(
-        *_of_account(account_id),
+        *_account_allowances(account_id),
         col(Quota.period_start) == period_start,
         col(Quota.plan_version_id).in_(version_ids),
     )
     rows = (await session.scalars(query.order_by(col(Quota.id)))).all()
-    refs = [(row.plan_version_id, _ref(row)) for row in rows]
+    refs = [(row.plan_version_id, _quota_ref(row)) for row in rows]
     return {
         version_id: sorted(
-            (ref for of, ref in refs if of == version_id), key=lambda one: one.model == ANY_MODEL
+            (ref for ref_version_id, ref in refs if ref_version_id == version_id),
+            key=lambda ref: ref.model == ANY_MODEL,
         )
         for version_id in version_ids
     }
 
 
-async def open_allowances(
-    session: AsyncSession, account_id: UUID, left: Mapping[AllowanceKey, int]
+async def create_missing_allowances(
+    session: AsyncSession, account_id: UUID, available: Mapping[AllowanceKey, int]
 ) -> None:
-    """Make the quotas that are not there yet, of which no call can have taken anything. What
-    another transaction makes at the same time is waited for, and left as it is."""
-    rows = [_row(account_id, key, units) for key, units in left.items()]
+    """Create the allowance quotas that do not exist yet, with their available units.
+
+    No call can have used a missing quota. Waits for concurrent transactions that create the same
+    quotas, and leaves existing quotas unchanged.
+    """
+    rows = [_quota_row(account_id, key, units) for key, units in available.items()]
     await session.execute(insert(Quota).values(rows).on_conflict_do_nothing())
 
 
-async def put_allowances(
+async def set_allowance_quotas(
     session: AsyncSession,
     account_id: UUID,
-    left: Mapping[AllowanceKey, int],
-    counted: Mapping[UUID, int],
+    available: Mapping[AllowanceKey, int],
+    aggregated: Mapping[UUID, int],
 ) -> dict[AllowanceKey, int]:
-    """Let so many units be left to calls that the totals do not count yet; `counted` is what
-    those that they count took of each quota. Gives how many more such calls have, or may take
-    of what is lent."""
+    """Set allowance quotas so that `available` units are left for calls not aggregated yet.
+
+    `aggregated` are the units used by calls that are in the usage totals, by quota id. Returns by
+    how many units the used and leased units of a quota exceed the new amount.
+    """
     await lock_quotas(session, account_id)
     missing: dict[tuple[object, ...], AllowanceKey] = {
-        (key.period_start, key.version_id, key.scope): key for key in left
+        (key.period_start, key.version_id, key.scope): key for key in available
     }
-    periods, versions = {one.period_start for one in left}, {one.version_id for one in left}
+    periods = {key.period_start for key in available}
+    versions = {key.version_id for key in available}
     query = select(Quota).where(
-        *_of_account(account_id),
+        *_account_allowances(account_id),
         col(Quota.period_start).in_(periods),
         col(Quota.plan_version_id).in_(versions),
     )
-    beyond: dict[AllowanceKey, int] = {}
-    # As they are under the lock, whatever was read of them before.
+    excess: dict[AllowanceKey, int] = {}
+    # Read again under the lock: the session may have older values of these rows.
     for row in await session.scalars(query.execution_options(populate_existing=True)):
         key = missing.pop((row.period_start, row.plan_version_id, row.scope), None)
         if key is None:
             continue
-        amount = left[key] + counted.get(row.id, 0)
+        amount = available[key] + aggregated.get(row.id, 0)
         if amount != row.amount:
-            # Processes give back what they have of it, so that it holds soon.
+            # Request that processes return their leases, so that the new amount applies soon.
             row.amount, row.recalls = amount, row.recalls + 1
         if row.used + row.leased > amount:
-            beyond[key] = row.used + row.leased - amount
+            excess[key] = row.used + row.leased - amount
     await session.flush()
     if missing:
-        await _insert(session, account_id, {key: left[key] for key in missing.values()})
-    return beyond
+        new = {key: available[key] for key in missing.values()}
+        await _upsert_quotas(session, account_id, new)
+    return excess
 
 
-async def units_left(
+async def remaining_units_by_quota(
     session: AsyncSession, account_id: UUID, quota_ids: Sequence[str]
 ) -> dict[str, int]:
-    """What settled calls have left of each of these quotas; running calls are not counted."""
-    settled = (
+    """Return the units that settled calls left of each quota; running calls are not subtracted."""
+    unfolded_units = (
         select(func.coalesce(func.sum(QuotaLease.used - QuotaLease.folded), 0))
         .where(col(QuotaLease.quota_id) == col(Quota.id))
         .scalar_subquery()
     )
-    query = select(Quota.id, Quota.amount, Quota.used, settled).where(
-        *_of_account(account_id), col(Quota.id).in_([UUID(quota_id) for quota_id in quota_ids])
+    query = select(Quota.id, Quota.amount, Quota.used, unfolded_units).where(
+        *_account_allowances(account_id),
+        col(Quota.id).in_([UUID(quota_id) for quota_id in quota_ids]),
     )
     rows = (await session.execute(query)).all()
-    return {str(row[0]): max(0, (row[1] or 0) - row[2] - int(row[3])) for row in rows}
+    return {
+        str(quota_id): max(0, (amount or 0) - used - int(unfolded))
+        for quota_id, amount, used, unfolded in rows
+    }
 
 
-async def _insert(
-    session: AsyncSession, account_id: UUID, left: Mapping[AllowanceKey, int]
+async def _upsert_quotas(
+    session: AsyncSession, account_id: UUID, available: Mapping[AllowanceKey, int]
 ) -> None:
-    made = insert(Quota).values([_row(account_id, key, units) for key, units in left.items()])
+    """Insert allowance quotas, or set the amounts of existing ones."""
+    statement = insert(Quota).values(
+        [_quota_row(account_id, key, units) for key, units in available.items()]
+    )
     await session.execute(
-        made.on_conflict_do_update(index_elements=_SCOPE, set_={"amount": made.excluded.amount})
+        statement.on_conflict_do_update(
+            index_elements=_QUOTA_KEY_COLUMNS, set_={"amount": statement.excluded.amount}
+        )
     )
 
 
-def _of_account(account_id: UUID) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+def _account_allowances(account_id: UUID) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     return col(Quota.account_id) == account_id, col(Quota.kind) == QuotaKind.ALLOWANCE.value
 
 
-def _ref(row: Quota) -> QuotaRef:
+def _quota_ref(row: Quota) -> QuotaRef:
     model, _, meter = (row.scope or "").rpartition("/")
     return QuotaRef(str(row.id), QuotaKind.ALLOWANCE, False, row.amount, model, meter)
 
 
-def _row(account_id: UUID, key: AllowanceKey, units: int) -> dict[str, object]:
+def _quota_row(account_id: UUID, key: AllowanceKey, units: int) -> dict[str, object]:
     return {
         "id": ids.new_id(),
         "account_id": account_id,

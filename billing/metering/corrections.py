@@ -1,9 +1,8 @@
-"""Corrections: the right cost of a usage row that says a wrong one.
+"""Corrections of the recorded cost of usage rows.
 
-Facts append: the row stays, and a row in `usage_correction` says what it should have cost. The
-key's budget of that month gets the difference back. Credit needs no change: it is computed from the
-bill (billing/invoices/available_credit.py), and bills count quantities, so invoices were right all
-along.
+Usage rows are append-only, so the correct cost is stored in `usage_correction`, and the difference
+is credited to the key's budget of that month. Invoices and available credit need no correction:
+they are computed from quantities.
 """
 
 from uuid import UUID
@@ -14,9 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from billing.tables import UsageCorrection
 from infra.clock import Clock
 
-# What leases have used and the quota does not count yet is folded in first, as when they are
-# changed: the quota's own count can then take the whole difference.
-_FOLD = """
+# Used units of leases are first folded into the quota's own count, as for lease changes, so that
+# the whole difference can be subtracted from that count.
+_CREDIT_BUDGET = """
     with budget as materialized (
         select q.id from quota q join usage u on u.account_id = q.account_id
         where u.request_id = :call and u.account_id = :account and q.kind = 'budget'
@@ -38,7 +37,7 @@ _FOLD = """
 """
 
 
-async def correct(
+async def record_cost_correction(
     session: AsyncSession,
     clock: Clock,
     account_id: UUID,
@@ -46,7 +45,7 @@ async def correct(
     recorded: int,
     cost: int,
 ) -> None:
-    """Say what a call should have cost, where its row says `recorded`."""
+    """Record the correct cost of a call whose row has the cost `recorded`, both in nano-units."""
     session.add(
         UsageCorrection(
             request_id=request_id, account_id=account_id, cost_nano=cost, created_at=clock.now()
@@ -54,4 +53,4 @@ async def correct(
     )
     await session.flush()
     values = {"call": request_id, "account": account_id, "difference": recorded - cost}
-    await session.execute(text(_FOLD), values)
+    await session.execute(text(_CREDIT_BUDGET), values)

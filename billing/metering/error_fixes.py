@@ -1,7 +1,7 @@
-"""What to do about a refused or failed call: one text for each error code, in two languages.
+"""Suggested fixes for rejected and failed calls: one text per error code, in English and Chinese.
 
-The one table of suggested fixes. docs/errors.md says the same (a test compares them); the API, the
-dashboard, CSV files and `maas usage` read it here. Pure.
+Shown by the API, the dashboard, CSV files and `maas usage`. docs/errors.md has the same texts; a
+test compares them.
 """
 
 import re
@@ -11,195 +11,218 @@ from types import MappingProxyType
 
 
 @dataclass(frozen=True, slots=True)
-class Fix:
-    """The same advice in English and Chinese."""
+class SuggestedFix:
+    """A suggested fix in English and Chinese."""
 
     en: str
     zh: str
 
     def text(self, language: str) -> str:
+        """Return the text in `zh` or, for any other language, in English."""
         return self.zh if language == "zh" else self.en
 
 
 _REQUEST = {
-    "invalid_json": Fix("the body is not valid JSON: correct it", "请求体不是有效的 JSON，请修正"),
-    "invalid_value": Fix("correct the field that `param` names", "修正 `param` 所指的字段"),
-    "unknown_parameter": Fix(
+    "invalid_json": SuggestedFix(
+        "the body is not valid JSON: correct it", "请求体不是有效的 JSON，请修正"
+    ),
+    "invalid_value": SuggestedFix(
+        "correct the field that `param` names", "修正 `param` 所指的字段"
+    ),
+    "unknown_parameter": SuggestedFix(
         "the endpoint has no field that `param` names: leave it out",
         "该接口没有 `param` 所指的字段，请删除",
     ),
-    "unsupported_parameter": Fix(
+    "unsupported_parameter": SuggestedFix(
         "the field that `param` names cannot be honoured here: leave it out",
         "此处不支持 `param` 所指的字段，请删除",
     ),
-    "invalid_request": Fix(
+    "invalid_request": SuggestedFix(
         "the model refuses the request: check its fields", "模型拒绝了该请求，请检查各字段"
     ),
-    "context_length_exceeded": Fix(
+    "context_length_exceeded": SuggestedFix(
         "shorten the prompt or ask for fewer tokens", "缩短提示词，或减小 `max_tokens`"
     ),
-    "model_not_supported": Fix(
+    "model_not_supported": SuggestedFix(
         "the model is for another endpoint", "该模型不适用于此接口，请换用对应接口"
     ),
-    "model_not_priced": Fix(
+    "model_not_priced": SuggestedFix(
         "the model has no price in the account's currency: ask the operator",
         "该模型没有账户币种的价格，请联系运营方",
     ),
-    "max_cost_exceeded": Fix(
+    "max_cost_exceeded": SuggestedFix(
         "the call can cost more than `X-Max-Cost`: lower `max_tokens` or raise it",
         "费用可能超过 `X-Max-Cost`：减小 `max_tokens` 或提高该上限",
     ),
-    "idempotency_key_invalid": Fix(
+    "idempotency_key_invalid": SuggestedFix(
         "an `Idempotency-Key` is 1 to 255 printable ASCII characters",
         "`Idempotency-Key` 须为 1–255 个可打印的 ASCII 字符",
     ),
-    "model_not_found": Fix(
+    "model_not_found": SuggestedFix(
         "`GET /v1/models` lists the models", "通过 `GET /v1/models` 查看可用模型"
     ),
-    "unsupported_endpoint": Fix("`/docs` lists the addresses", "通过 `/docs` 查看全部接口"),
-    "method_not_allowed": Fix("use the method that `/docs` names", "请使用 `/docs` 所列的请求方法"),
-    "request_timeout": Fix(
+    "unsupported_endpoint": SuggestedFix(
+        "`/docs` lists the addresses", "通过 `/docs` 查看全部接口"
+    ),
+    "method_not_allowed": SuggestedFix(
+        "use the method that `/docs` names", "请使用 `/docs` 所列的请求方法"
+    ),
+    "request_timeout": SuggestedFix(
         "the headers or the body did not arrive in time: send it again",
         "请求头或请求体未及时到达，请重新发送",
     ),
-    "idempotency_key_in_use": Fix(
+    "idempotency_key_in_use": SuggestedFix(
         "the first call with this key still runs: ask again shortly",
         "使用该幂等键的首次调用仍在进行，请稍后再试",
     ),
-    "idempotent_answer_not_kept": Fix(
+    "idempotent_answer_not_kept": SuggestedFix(
         "that call was answered before, with more than 4 MiB, which are not kept",
         "该调用此前已有应答，但超过 4 MiB 未予保存",
     ),
-    "request_too_large": Fix("send less at a time", "请减少单次请求的数据量"),
-    "unsupported_encoding": Fix("send the body uncompressed", "请不要压缩请求体"),
-    "idempotency_key_reused": Fix(
+    "request_too_large": SuggestedFix("send less at a time", "请减少单次请求的数据量"),
+    "unsupported_encoding": SuggestedFix("send the body uncompressed", "请不要压缩请求体"),
+    "idempotency_key_reused": SuggestedFix(
         "the `Idempotency-Key` belongs to another request: use a new one",
         "该幂等键已用于其他请求，请换一个",
     ),
-    "vector_store_not_found": Fix(
+    "vector_store_not_found": SuggestedFix(
         "`/v1/vector_stores` lists the account's own",
         "通过 `/v1/vector_stores` 查看本账户的向量库",
     ),
-    "vector_store_expired": Fix(
+    "vector_store_expired": SuggestedFix(
         "nobody used the store for as long as its `expires_after` says: make a new one",
         "向量库已超过 `expires_after` 期限未使用，请新建",
     ),
-    "embedding_model_changed": Fix(
+    "embedding_model_changed": SuggestedFix(
         "the store's vectors are of a model that is not served any more: put its files into a new "
         "one",
         "该向量库所用的向量模型已停止服务，请把文件放入新的向量库",
     ),
 }
 _ACCESS = {
-    "missing_api_key": Fix(
+    "missing_api_key": SuggestedFix(
         "send `Authorization: Bearer <key>`", "请发送 `Authorization: Bearer <密钥>`"
     ),
-    "invalid_api_key": Fix("check that the key was copied whole", "请检查密钥是否复制完整"),
-    "api_key_revoked": Fix("use another key", "密钥已吊销，请换用其他密钥"),
-    "api_key_expired": Fix("use the key that replaced it", "密钥已过期，请使用轮换后的新密钥"),
-    "api_key_network": Fix(
+    "invalid_api_key": SuggestedFix(
+        "check that the key was copied whole", "请检查密钥是否复制完整"
+    ),
+    "api_key_revoked": SuggestedFix("use another key", "密钥已吊销，请换用其他密钥"),
+    "api_key_expired": SuggestedFix(
+        "use the key that replaced it", "密钥已过期，请使用轮换后的新密钥"
+    ),
+    "api_key_network": SuggestedFix(
         "the key may be used from other networks only: call from there, or widen them in the "
         "dashboard",
         "该密钥限定了网络：请从允许的网络调用，或在控制台放宽",
     ),
-    "model_not_allowed": Fix(
+    "model_not_allowed": SuggestedFix(
         "the key may call other models only: use another key, or widen its scope in the dashboard",
         "该密钥无权调用此模型：请换用其他密钥，或在控制台放宽范围",
     ),
-    "service_tier_not_available": Fix(
+    "service_tier_not_available": SuggestedFix(
         "the plan does not sell this `service_tier` for the model, or the key may not use it: "
         "leave it out, or ask the operator",
         "套餐未提供该模型的此 `service_tier`，或密钥无权使用：请删除该字段，或联系运营方",
     ),
-    "credit_exhausted": Fix(
+    "credit_exhausted": SuggestedFix(
         "the account's credit is spent, and what its plan includes: top up, or ask the operator "
         "(`x-should-retry: false`)",
         "账户额度与套餐内用量均已用完：请充值或联系运营方（`x-should-retry: false`）",
     ),
-    "account_suspended": Fix(
+    "account_suspended": SuggestedFix(
         "the account's keys are stopped until nothing overdue is owed any more: pay the invoice, "
         "or ask the operator (`x-should-retry: false`)",
         "账户因逾期欠款已停用密钥：请支付账单或联系运营方（`x-should-retry: false`）",
     ),
-    "budget_exhausted": Fix(
+    "budget_exhausted": SuggestedFix(
         "the key's budget of this month is spent (`x-should-retry: false`)",
         "该密钥本月预算已用完（`x-should-retry: false`）",
     ),
-    "credit_reserved": Fix(
+    "credit_reserved": SuggestedFix(
         "running calls hold what is left, or what the plan includes: try again after `retry-after`",
         "剩余额度被进行中的调用占用：请在 `retry-after` 之后重试",
     ),
-    "rate_limit_exceeded": Fix(
+    "rate_limit_exceeded": SuggestedFix(
         "too many requests or tokens a minute: try again after `retry-after`",
         "每分钟请求数或 token 数超限：请在 `retry-after` 之后重试",
     ),
-    "call_exceeds_rate_limit": Fix(
+    "call_exceeds_rate_limit": SuggestedFix(
         "the call alone is more than a minute allows: make it smaller",
         "单次调用已超过每分钟上限，请减小请求",
     ),
-    "concurrent_streams_exceeded": Fix(
+    "concurrent_streams_exceeded": SuggestedFix(
         "as many streams as are allowed run: wait for one to end",
         "并发流数已达上限，请等待其中一个结束",
     ),
 }
 _SERVICE = {
-    "internal_error": Fix(
+    "internal_error": SuggestedFix(
         "our fault: try again, and tell us the `x-request-id`",
         "平台故障：请重试，并告知我们 `x-request-id`",
     ),
-    "model_failed": Fix("not billed: try again", "不计费：请重试"),
-    "service_unavailable": Fix(
+    "model_failed": SuggestedFix("not billed: try again", "不计费：请重试"),
+    "service_unavailable": SuggestedFix(
         "not billed: the model is not being served just now", "不计费：该模型暂未提供服务"
     ),
-    "model_unavailable": Fix("not billed: try again shortly", "不计费：请稍后重试"),
-    "model_overloaded": Fix("not billed: try again shortly", "不计费：请稍后重试"),
-    "metering_unavailable": Fix("not billed: try again shortly", "不计费：请稍后重试"),
-    "database_unavailable": Fix("not billed: try again shortly", "不计费：请稍后重试"),
-    "model_timeout": Fix(
+    "model_unavailable": SuggestedFix("not billed: try again shortly", "不计费：请稍后重试"),
+    "model_overloaded": SuggestedFix("not billed: try again shortly", "不计费：请稍后重试"),
+    "metering_unavailable": SuggestedFix("not billed: try again shortly", "不计费：请稍后重试"),
+    "database_unavailable": SuggestedFix("not billed: try again shortly", "不计费：请稍后重试"),
+    "model_timeout": SuggestedFix(
         "not billed: try again, or ask for fewer tokens", "不计费：请重试，或减小 `max_tokens`"
     ),
 }
-# Of usage rows only: no answer has these codes.
-OF_ROWS: Mapping[str, Fix] = MappingProxyType(
+# Error codes that occur in usage rows only, never in API responses.
+USAGE_ROW_FIXES: Mapping[str, SuggestedFix] = MappingProxyType(
     {
-        "client_closed_request": Fix(
+        "client_closed_request": SuggestedFix(
             "the client closed the connection: raise its timeout, or use a stream",
             "客户端断开了连接：请延长超时时间，或使用流式",
         ),
-        "cut_at_limit": Fix(
+        "cut_at_limit": SuggestedFix(
             "the answer was cut at a limit: top up, or raise the budget or `X-Max-Cost`",
             "回答因达到限额而截断：请充值，或提高预算或 `X-Max-Cost`",
         ),
-        "hold_exceeded": Fix(
+        "hold_exceeded": SuggestedFix(
             "nothing: usage beyond what was held is not billed", "无需处理：超出预占的部分不计费"
         ),
-        "gateway_process_ended": Fix("not billed: send the call again", "不计费：请重新发送该调用"),
+        "gateway_process_ended": SuggestedFix(
+            "not billed: send the call again", "不计费：请重新发送该调用"
+        ),
     }
 )
-FIXES: Mapping[str, Fix] = MappingProxyType({**_REQUEST, **_ACCESS, **_SERVICE})
-# For choosing one: the codes by what they are about.
-GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+FIXES_BY_ERROR_CODE: Mapping[str, SuggestedFix] = MappingProxyType(
+    {**_REQUEST, **_ACCESS, **_SERVICE}
+)
+# Error codes by category, for the dashboard's filter.
+ERROR_CODE_GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "request": tuple(_REQUEST),
         "access": tuple(_ACCESS),
         "service": tuple(_SERVICE),
-        "row": tuple(OF_ROWS),
+        "row": tuple(USAGE_ROW_FIXES),
     }
 )
-# In place of a code, in filters: calls with an error, whatever it is.
+# Filter value that matches calls with any error code.
 ANY_ERROR = "any"
 _CODE = re.compile(r"[a-z0-9_]{1,64}")
-_OTHER_4XX = Fix("correct the request as `param` and the code say", "请按 `param` 与错误码修正请求")
-_OTHER_5XX = Fix("not billed: try again shortly", "不计费：请稍后重试")
+_OTHER_4XX = SuggestedFix(
+    "correct the request as `param` and the code say", "请按 `param` 与错误码修正请求"
+)
+_OTHER_5XX = SuggestedFix("not billed: try again shortly", "不计费：请稍后重试")
 
 
-def fix_of(code: str | None, status: int) -> Fix | None:
-    """What to do about a call that ended with this code; None where nothing went wrong."""
+def find_suggested_fix(code: str | None, status: int) -> SuggestedFix | None:
+    """Return the suggested fix for an error code and HTTP status; None if there is no error."""
     if code is None:
         return None
-    return FIXES.get(code) or OF_ROWS.get(code) or (_OTHER_5XX if status >= 500 else _OTHER_4XX)
+    return (
+        FIXES_BY_ERROR_CODE.get(code)
+        or USAGE_ROW_FIXES.get(code)
+        or (_OTHER_5XX if status >= 500 else _OTHER_4XX)
+    )
 
 
 def is_error_code(text: str) -> bool:
-    """Whether it can be one: codes that no table lists are possible too."""
+    """Return whether the text has the format of an error code; codes without a fix are valid."""
     return _CODE.fullmatch(text) is not None

@@ -1,12 +1,8 @@
-"""Kept answers: what makes a call with an Idempotency-Key happen once.
+"""Idempotency keys: claims of an account's keys and the stored responses to replay.
 
-The key belongs to the account. It is taken before the call is sent. In the commit that bills the
-call (billing/metering/usage_log.py) its answer is kept, for a day, or the key let go where there is
-none.
-
-A change of the account's own, which is one transaction, takes its key and keeps its answer in that.
-
-Owns taking a key, keeping a change's answer and finding what a key gave.
+A key is claimed before the call is sent to the model. The transaction that writes the usage row
+(billing/metering/usage_log.py) stores the response for a day, or releases the key if there is no
+response. A change of account data claims its key and stores its response in its own transaction.
 """
 
 from dataclasses import dataclass
@@ -20,12 +16,16 @@ from sqlmodel import col, select
 
 from billing.tables import KeptAnswer, Usage
 
-_KEPT = timedelta(hours=24)
+_RETENTION = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """An account's key for one request: its body's hash tells a repetition from a mix-up."""
+class IdempotencyClaim:
+    """A request's claim of an idempotency key.
+
+    `request_hash` is the hash of the body: a different hash means that the key was reused for
+    another request.
+    """
 
     account_id: UUID
     idempotency_key: str
@@ -34,24 +34,24 @@ class Claim:
     process_id: UUID
 
 
-async def take_key(session: AsyncSession, claim: Claim) -> KeptAnswer | None:
-    """None where the key is now this call's; else what is known of the call that has it."""
-    await _forget_over(session, claim)
-    while not await _insert(session, claim):
-        holder = await session.scalar(
+async def claim_key(session: AsyncSession, claim: IdempotencyClaim) -> KeptAnswer | None:
+    """Claim the key. Returns None if claimed, else the row of the call that holds the key."""
+    await _release_expired(session, claim)
+    while not await _insert_claim(session, claim):
+        existing = await session.scalar(
             select(KeptAnswer).where(
                 col(KeptAnswer.account_id) == claim.account_id,
                 col(KeptAnswer.idempotency_key) == claim.idempotency_key,
             )
         )
-        if holder is not None:
-            return holder
-        # It was let go between the two questions: then it can be had.
+        if existing is not None:
+            return existing
+        # The key was released between the two queries, so the next insert can succeed.
     return None
 
 
-async def keep_answer(session: AsyncSession, claim: Claim, body: bytes) -> None:
-    """The answer of a change, in the transaction that took its key."""
+async def store_response(session: AsyncSession, claim: IdempotencyClaim, body: bytes) -> None:
+    """Store the JSON response of a change, in the transaction that claimed the key."""
     await session.execute(
         update(KeptAnswer)
         .where(
@@ -62,30 +62,30 @@ async def keep_answer(session: AsyncSession, claim: Claim, body: bytes) -> None:
     )
 
 
-async def _insert(session: AsyncSession, claim: Claim) -> bool:
+async def _insert_claim(session: AsyncSession, claim: IdempotencyClaim) -> bool:
     row = {
         "account_id": claim.account_id,
         "idempotency_key": claim.idempotency_key,
         "request_hash": claim.request_hash,
         "request_id": claim.request_id,
         "process_id": claim.process_id,
-        "expires_at": func.now() + _KEPT,
+        "expires_at": func.now() + _RETENTION,
     }
-    taken = await session.execute(
+    inserted = await session.execute(
         insert(KeptAnswer)
         .values(row)
         .on_conflict_do_nothing(index_elements=["account_id", "idempotency_key"])
         .returning(col(KeptAnswer.request_id))
     )
-    return taken.scalar_one_or_none() is not None
+    return inserted.scalar_one_or_none() is not None
 
 
-async def _forget_over(session: AsyncSession, claim: Claim) -> None:
-    """Free the key of an answer whose day is over, and of a call that ended without one.
+async def _release_expired(session: AsyncSession, claim: IdempotencyClaim) -> None:
+    """Release the key if its response expired, or if its call ended without a response.
 
-    The latter let go of its key itself, unless the commit that took it was heard of too late.
+    A call releases its own key, unless the commit that claimed the key arrived too late.
     """
-    old = col(KeptAnswer.status).is_not(None) & (col(KeptAnswer.expires_at) < func.now())
+    expired = col(KeptAnswer.status).is_not(None) & (col(KeptAnswer.expires_at) < func.now())
     settled = select(Usage.request_id).where(
         col(Usage.account_id) == claim.account_id,
         col(Usage.request_id) == col(KeptAnswer.request_id),
@@ -95,6 +95,6 @@ async def _forget_over(session: AsyncSession, claim: Claim) -> None:
         delete(KeptAnswer).where(
             col(KeptAnswer.account_id) == claim.account_id,
             col(KeptAnswer.idempotency_key) == claim.idempotency_key,
-            or_(old, ended),
+            or_(expired, ended),
         )
     )

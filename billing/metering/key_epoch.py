@@ -1,8 +1,8 @@
-"""The access epoch: how gateways learn that what they remember of keys and limits has changed.
+"""The access epoch: a counter that invalidates the key and limit caches of gateway processes.
 
-Owns counting it up, whose the changes were, and reading both. Whoever changes a key or a limit
-counts it up in the same transaction; see AccessEpoch for why that is enough. Each gateway process
-acknowledges the count up to which it has applied all changes, so that others can wait for it.
+Every transaction that changes a key or a limit must advance the epoch (see `AccessEpoch` for why
+that is sufficient). Each gateway process acknowledges the epoch up to which it has applied all
+changes, so that others can wait for it.
 """
 
 from dataclasses import dataclass
@@ -15,16 +15,16 @@ from sqlmodel import col
 from billing.tables import AccessChange, AccessEpoch, GatewayProcess
 from infra.database.direct import DirectConnection
 
-# Of more changes it is cheaper to forget all that is remembered than to read whose they were.
-MOST_TOLD = 1000
+# With more changes it is cheaper to clear the whole cache than to read the changed accounts.
+MAX_REPORTED_CHANGES = 1000
 _CHANGES = """
 select now.count, change.epoch, change.account_id
 from access_epoch now left join access_change change on change.epoch > %(since)s
-limit %(most)s
+limit %(limit)s
 """
 
 
-# Skips a row that is being ended: the process's poll must never wait for a lock.
+# Skips a locked row, which is being marked as ended: the process's poll must never wait for a lock.
 _ACKNOWLEDGE = """
 update gateway_process set seen_epoch = %(epoch)s
 where id = (
@@ -36,32 +36,38 @@ returning id
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
-    """The count of changes so far, and the accounts that changed since another count; None where
-    it concerns everybody, or is not known any more."""
+class AccessChanges:
+    """The current epoch and the accounts changed since an earlier epoch.
+
+    `account_ids` is None if all accounts are affected or the changes are not known any more.
+    """
 
     epoch: int
-    accounts: frozenset[UUID] | None
+    account_ids: frozenset[UUID] | None
 
 
-async def read_changes(connection: DirectConnection, since: int) -> Changes:
-    """What changed after a count that was read before. Often asked, so one cheap statement."""
-    rows = await connection.statement(_CHANGES, {"since": since, "most": MOST_TOLD + 1})
+async def read_access_changes(connection: DirectConnection, since: int) -> AccessChanges:
+    """Read the changes after epoch `since`, in one cheap statement: polled often."""
+    rows = await connection.statement(_CHANGES, {"since": since, "limit": MAX_REPORTED_CHANGES + 1})
     epoch = int(rows[0][0])
     changed = [account_id for _, number, account_id in rows if number is not None]
-    whole = len(changed) == epoch - since <= MOST_TOLD and None not in changed
-    return Changes(epoch, frozenset(changed) if whole else None)
+    is_complete = len(changed) == epoch - since <= MAX_REPORTED_CHANGES and None not in changed
+    return AccessChanges(epoch, frozenset(changed) if is_complete else None)
 
 
-async def acknowledge(connection: DirectConnection, process_id: UUID, epoch: int) -> bool:
-    """Record that a process has applied all changes up to `epoch`; False where the process is not
-    registered (yet)."""
+async def acknowledge_epoch(connection: DirectConnection, process_id: UUID, epoch: int) -> bool:
+    """Record that a process has applied all changes up to `epoch`.
+
+    Returns False if the process is not registered.
+    """
     return bool(await connection.statement(_ACKNOWLEDGE, {"process": process_id, "epoch": epoch}))
 
 
-async def processes_behind(session: AsyncSession, epoch: int) -> int:
-    """How many gateway processes have not acknowledged the changes up to `epoch`; one that is late
-    counts until it is ended (billing/metering/process_reaper.py)."""
+async def count_processes_behind(session: AsyncSession, epoch: int) -> int:
+    """Count the running gateway processes that have not acknowledged the changes up to `epoch`.
+
+    An expired process counts until it is marked as ended (billing/metering/process_reaper.py).
+    """
     query = select(func.count()).where(
         col(GatewayProcess.ended_at).is_(None),
         func.coalesce(col(GatewayProcess.seen_epoch), -1) < epoch,
@@ -70,19 +76,21 @@ async def processes_behind(session: AsyncSession, epoch: int) -> int:
 
 
 async def read_epoch(session: AsyncSession) -> int:
-    """The count so far, with the changes of this transaction."""
+    """Return the current epoch, including changes of this transaction."""
     return int((await session.execute(select(col(AccessEpoch.count)))).scalar_one())
 
 
 async def advance_epoch(session: AsyncSession, account_id: UUID | None) -> None:
-    """Say that something of an account changed, or of all; transactions that do so commit one
-    after another."""
-    counted = (
+    """Advance the epoch for a change of one account, or of all accounts if None.
+
+    The epoch's row lock serializes the commits of such transactions.
+    """
+    advanced = (
         update(AccessEpoch)
         .values(count=col(AccessEpoch.count) + 1)
         .returning(col(AccessEpoch.count))
-        .cte("counted")
+        .cte("advanced")
     )
-    change = select(counted.c.count, literal(account_id, Uuid()), func.now())
+    change = select(advanced.c.count, literal(account_id, Uuid()), func.now())
     names = ["epoch", "account_id", "at"]
     await session.execute(insert(AccessChange).from_select(names, change))

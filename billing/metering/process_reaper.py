@@ -1,9 +1,9 @@
-"""Reaping: what becomes of the calls and holdings of a gateway process that has ended.
+"""Reaper of ended gateway processes: settles their open calls and returns their leases.
 
-Its open calls are settled as unknown, which bills nothing and is reported; what it had borrowed
-and not used goes back, at once or, for rates, when the last use is a minute ago. All of it in one
-transaction that marks the process as ended, so that it happens once and a process that was only
-slow finds that it has nothing any more (billing/metering/usage_log.py).
+Open calls are settled as unknown, which is not billed. Unused leases are returned at once, except
+those of rate limits, which are returned when their time window has passed. One transaction does
+this and marks the process as ended, so that it happens once, and a process that was only slow can
+write nothing afterwards (billing/metering/usage_log.py).
 """
 
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ from sqlalchemy import delete, func, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from billing.metering.usage import UsageRecord, append_usage
-from billing.rating.quantities import NOTHING
+from billing.metering.usage import UsageRecord, insert_usage
+from billing.rating.quantities import NO_USAGE
 from billing.tables import (
     AccessChange,
     GatewayProcess,
@@ -28,23 +28,23 @@ from billing.tables import (
 )
 
 _WINDOW_KINDS = tuple(kind.value for kind in QuotaKind if kind.window_s)
-_WINDOW = timedelta(seconds=max(kind.window_s for kind in QuotaKind))
-# Processes that ended are of no use to anybody after a while.
-_REMEMBERED = timedelta(days=7)
-# Gateways read what changed twice a second; one that could not for so long forgets everything.
-_SEEN = timedelta(minutes=10)
+_MAX_WINDOW = timedelta(seconds=max(kind.window_s for kind in QuotaKind))
+# Rows of ended processes are deleted after this time.
+_PROCESS_RETENTION = timedelta(days=7)
+# Gateways poll access changes twice a second; one that missed changes clears its whole cache.
+_ACCESS_CHANGE_RETENTION = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """A process that was ended, and how many of its calls are settled as unknown."""
+class ReapedProcess:
+    """A process that was marked as ended, with the number of its calls settled as unknown."""
 
     process_id: UUID
-    unknown: int
+    unknown_calls: int
 
 
-async def reap_one(session: AsyncSession, now: datetime) -> Ended | None:
-    """End one process that has not been heard of in time; None where there is none."""
+async def reap_expired_process(session: AsyncSession, now: datetime) -> ReapedProcess | None:
+    """Mark one expired process as ended and clean up after it; None if no process has expired."""
     query = (
         select(GatewayProcess)
         .where(col(GatewayProcess.ended_at).is_(None), col(GatewayProcess.expires_at) < func.now())
@@ -52,40 +52,45 @@ async def reap_one(session: AsyncSession, now: datetime) -> Ended | None:
         .with_for_update(skip_locked=True)
     )
     process = (await session.scalars(query)).one_or_none()
-    return None if process is None else await _end(session, process, now)
+    return None if process is None else await _reap(session, process, now)
 
 
-async def end_process(session: AsyncSession, process_id: UUID, now: datetime) -> Ended | None:
-    """The same for one that stops by itself; None where it is ended already."""
+async def end_process(
+    session: AsyncSession, process_id: UUID, now: datetime
+) -> ReapedProcess | None:
+    """Mark a stopping process as ended and clean up after it; None if it was ended already."""
     query = (
         select(GatewayProcess)
         .where(col(GatewayProcess.id) == process_id, col(GatewayProcess.ended_at).is_(None))
         .with_for_update()
     )
     process = (await session.scalars(query)).one_or_none()
-    return None if process is None else await _end(session, process, now)
+    return None if process is None else await _reap(session, process, now)
 
 
-async def tidy(session: AsyncSession) -> None:
-    """Take back rates of processes that ended a minute ago, and forget what is long over."""
-    over = select(GatewayProcess.id).where(col(GatewayProcess.ended_at) < func.now() - _WINDOW)
-    await _take_back(session, col(QuotaLease.process_id).in_(over))
+async def delete_expired_rows(session: AsyncSession) -> None:
+    """Return rate-limit leases of processes past their time window, and delete expired rows."""
+    ended = select(GatewayProcess.id).where(col(GatewayProcess.ended_at) < func.now() - _MAX_WINDOW)
+    await _return_leases(session, col(QuotaLease.process_id).in_(ended))
     await session.execute(delete(KeptAnswer).where(col(KeptAnswer.expires_at) < func.now()))
-    seen = col(AccessChange.at) < func.now() - _SEEN
-    await session.execute(delete(AccessChange).where(seen))
+    outdated = col(AccessChange.at) < func.now() - _ACCESS_CHANGE_RETENTION
+    await session.execute(delete(AccessChange).where(outdated))
     leases = select(QuotaLease.process_id)
     await session.execute(
         delete(GatewayProcess).where(
-            col(GatewayProcess.ended_at) < func.now() - _REMEMBERED,
+            col(GatewayProcess.ended_at) < func.now() - _PROCESS_RETENTION,
             col(GatewayProcess.id).not_in(leases),
         )
     )
 
 
-async def _end(session: AsyncSession, process: GatewayProcess, now: datetime) -> Ended:
-    lasting = select(Quota.id).where(col(Quota.kind).not_in(_WINDOW_KINDS))
-    await _take_back(
-        session, col(QuotaLease.process_id) == process.id, col(QuotaLease.quota_id).in_(lasting)
+async def _reap(session: AsyncSession, process: GatewayProcess, now: datetime) -> ReapedProcess:
+    """Return leases, settle open calls, release idempotency keys and mark the process as ended."""
+    without_window = select(Quota.id).where(col(Quota.kind).not_in(_WINDOW_KINDS))
+    await _return_leases(
+        session,
+        col(QuotaLease.process_id) == process.id,
+        col(QuotaLease.quota_id).in_(without_window),
     )
     unknown = await _settle_open_calls(session, process.id, now)
     await session.execute(
@@ -93,20 +98,22 @@ async def _end(session: AsyncSession, process: GatewayProcess, now: datetime) ->
             col(KeptAnswer.process_id) == process.id, col(KeptAnswer.status).is_(None)
         )
     )
-    # By the database's clock, as all that is compared with it.
+    # The database's clock, as for all times that this one is compared with.
     await session.execute(
         update(GatewayProcess)
         .where(col(GatewayProcess.id) == process.id)
         .values(ended_at=func.now())
     )
-    return Ended(process.id, unknown)
+    return ReapedProcess(process.id, unknown)
 
 
-async def _take_back(session: AsyncSession, *which: object) -> None:
-    found = select(QuotaLease.quota_id).where(*which)  # type: ignore[arg-type]
-    query = select(Quota).where(col(Quota.id).in_(found)).order_by(col(Quota.id)).with_for_update()
+async def _return_leases(session: AsyncSession, *conditions: object) -> None:
+    """Delete the matching leases; add their used units to the quotas and return the rest."""
+    leased = select(QuotaLease.quota_id).where(*conditions)  # type: ignore[arg-type]
+    query = select(Quota).where(col(Quota.id).in_(leased)).order_by(col(Quota.id)).with_for_update()
     quotas = {quota.id: quota for quota in await session.scalars(query)}
-    for lease in await session.scalars(select(QuotaLease).where(*which)):  # type: ignore[arg-type]
+    leases = select(QuotaLease).where(*conditions)  # type: ignore[arg-type]
+    for lease in await session.scalars(leases):
         quota = quotas[lease.quota_id]
         quota.used += lease.used - lease.folded
         quota.leased -= lease.borrowed - lease.folded
@@ -115,15 +122,16 @@ async def _take_back(session: AsyncSession, *which: object) -> None:
 
 
 async def _settle_open_calls(session: AsyncSession, process_id: UUID, now: datetime) -> int:
+    """Write unknown usage for all open intents of a process; return their number."""
     query = select(Intent).where(col(Intent.process_id) == process_id)
     intents = (await session.scalars(query)).all()
     if intents:
-        await append_usage(session, [_unknown(intent, now) for intent in intents])
+        await insert_usage(session, [_unknown_usage_record(intent, now) for intent in intents])
         await session.execute(delete(Intent).where(col(Intent.process_id) == process_id))
     return len(intents)
 
 
-def _unknown(intent: Intent, now: datetime) -> UsageRecord:
+def _unknown_usage_record(intent: Intent, now: datetime) -> UsageRecord:
     return UsageRecord(
         request_id=intent.request_id,
         account_id=intent.account_id,
@@ -134,7 +142,7 @@ def _unknown(intent: Intent, now: datetime) -> UsageRecord:
         settlement=Settlement.UNKNOWN,
         status=500,
         error_code="gateway_process_ended",
-        quantities=NOTHING,
+        quantities=NO_USAGE,
         cost_nano=0,
         currency=intent.currency,
         started_at=intent.started_at,

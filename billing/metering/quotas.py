@@ -1,7 +1,7 @@
-"""Quotas: what limits an account and its keys, as set by people.
+"""Quotas: the limits of an account and its keys, its credit entries, and the quotas of a call.
 
-Owns setting limits, an account's credit (the sum of its credit entries) and finding which quotas a
-call is under.
+A quota's row is locked for every change of its amount. Several quotas are locked in the order of
+their ids everywhere, so that changes of limits and leases never deadlock.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,19 +14,19 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from billing.audit_events import MoneyEvent, tell
+from billing.audit_events import MoneyEvent, log_event
 from billing.metering.key_epoch import advance_epoch
 from billing.tables import ApiKey, CreditEntry, CreditReason, Quota, QuotaKind, QuotaLease
 from infra import ids
 from infra.clock import Clock
 from infra.errors import AppError
 
-_MONEY = tuple(kind.value for kind in QuotaKind if kind.money)
-_MOST = 10**18  # a thousand million of the currency, or that many tokens
+_MONEY_KINDS = tuple(kind.value for kind in QuotaKind if kind.money)
+_MAX_LIMIT = 10**18  # nano-units (a thousand million of the currency), or tokens
 
 
 class LimitInvalid(AppError):
-    """A limit that is negative or beyond all sense."""
+    """The limit is negative or too large."""
 
     status = 400
     type = "invalid_request_error"
@@ -35,15 +35,15 @@ class LimitInvalid(AppError):
 
 @dataclass(frozen=True, slots=True)
 class QuotaRef:
-    """One quota that a call is under; `amount` is the limit when it was looked up, if any.
+    """A quota that applies to a call; `amount` is its limit when it was looked up, if any.
 
-    The id is a text, which the hottest path looks up many times for each call. Included units are
-    of a `meter`, and of one `model` or of all (`*`).
+    The id is a string because the hot path uses it as a dictionary key many times per call.
+    Allowance quotas have a `meter` and a `model`, which is `*` for all models.
     """
 
     id: str
     kind: QuotaKind
-    of_key: bool
+    is_key_quota: bool
     amount: int | None
     model: str = ""
     meter: str = ""
@@ -51,40 +51,40 @@ class QuotaRef:
 
 @dataclass(frozen=True, slots=True)
 class QuotaState:
-    """A quota as people see it: `used` by settled calls, `lent` to gateways for running and next
-    ones."""
+    """A quota as shown to people: `used` by settled calls, `leased` to gateway processes for
+    running and future calls; `amount` None means no limit."""
 
     kind: QuotaKind
     key_id: UUID | None
     period_start: datetime | None
     amount: int | None
     used: int
-    lent: int
+    leased: int
     scope: str | None = None
 
 
-def month_of(moment: datetime) -> datetime:
-    """The start of the calendar month, UTC."""
+def month_start(moment: datetime) -> datetime:
+    """Return the start of the calendar month in UTC."""
     return moment.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
 
 
-def next_month(moment: datetime) -> datetime:
-    """The start of the month after."""
-    start = month_of(moment)
+def next_month_start(moment: datetime) -> datetime:
+    """Return the start of the next calendar month in UTC."""
+    start = month_start(moment)
     return start.replace(year=start.year + start.month // 12, month=start.month % 12 + 1)
 
 
-async def quotas_over(
+async def find_call_quotas(
     session: AsyncSession, account_id: UUID, key_id: UUID, at: datetime
 ) -> tuple[QuotaRef, ...]:
-    """The quotas that a key's call at that moment is under, in the order of their ids; included
-    units, which limit nothing, are not among them (billing/metering/allowances.py).
+    """Return the quotas that limit a key's call at a time, by id, without allowances.
 
-    Those of money are there without a limit too: what an account has spent, and a key in a month,
-    is counted from the first call on, so that a limit set later knows of it.
+    Creates the account's credit quota and the key's budget quota of the month if missing. These
+    two are returned even without a limit: usage is counted from the first call, so that a limit
+    set later applies to it.
     """
-    month = month_of(at)
-    await _open_month(session, account_id, key_id, month)
+    month = month_start(at)
+    await _create_missing_quotas(session, account_id, key_id, month)
     query = (
         select(Quota)
         .where(
@@ -92,7 +92,7 @@ async def quotas_over(
             col(Quota.kind) != QuotaKind.ALLOWANCE.value,
             or_(col(Quota.key_id).is_(None), col(Quota.key_id) == key_id),
             or_(col(Quota.period_start).is_(None), col(Quota.period_start) == month),
-            or_(col(Quota.amount).is_not(None), col(Quota.kind).in_(_MONEY)),
+            or_(col(Quota.amount).is_not(None), col(Quota.kind).in_(_MONEY_KINDS)),
         )
         .order_by(col(Quota.id))
     )
@@ -102,9 +102,8 @@ async def quotas_over(
     )
 
 
-async def request_quotas_of(session: AsyncSession, account_id: UUID) -> tuple[QuotaRef, ...]:
-    """The account's own limit of requests a minute, where it has one: for requests without a
-    key."""
+async def find_request_rate_quotas(session: AsyncSession, account_id: UUID) -> tuple[QuotaRef, ...]:
+    """Return the account's requests-per-minute quota if it has a limit, for calls without a key."""
     query = select(Quota).where(
         col(Quota.account_id) == account_id,
         col(Quota.kind) == QuotaKind.REQUESTS.value,
@@ -115,22 +114,22 @@ async def request_quotas_of(session: AsyncSession, account_id: UUID) -> tuple[Qu
     return tuple(QuotaRef(str(row.id), QuotaKind.REQUESTS, False, row.amount) for row in rows)
 
 
-async def open_quotas(
+async def create_account_quotas(
     session: AsyncSession,
     clock: Clock,
     account_id: UUID,
     credit_nano: int,
     limits: Mapping[QuotaKind, int | None],
 ) -> None:
-    """Create the quotas of a new account: its credit limit in nano-units, and its other limits.
+    """Create the quotas of a new account: its credit limit in nano-units and its other limits.
 
-    Locks nothing: no other transaction can see the account yet. Raises LimitInvalid.
+    Takes no locks, because no other transaction can see the account yet. Raises LimitInvalid.
     """
-    rows = _limits(account_id, None, {QuotaKind.CREDIT: credit_nano, **limits})
+    rows = _limit_rows(account_id, None, {QuotaKind.CREDIT: credit_nano, **limits})
     reason = CreditReason.CREDIT_LIMIT
-    session.add(_entry(clock, account_id, reason, credit_nano, "on opening"))
-    _tell_credit(session, account_id, reason, credit_nano, credit_nano)
-    await _put(session, rows)
+    session.add(_credit_entry(clock, account_id, reason, credit_nano, "on opening"))
+    _log_credit_change(session, account_id, reason, credit_nano, credit_nano)
+    await _upsert_limits(session, rows)
     await advance_epoch(session, account_id)
 
 
@@ -141,9 +140,9 @@ async def set_limit(
     amount: int | None,
     key_id: UUID | None = None,
 ) -> None:
-    """Limit an account or a key; None lifts the limit. Raises LimitInvalid.
+    """Set one limit of an account or a key; None removes it. Raises LimitInvalid.
 
-    For CREDIT use `change_credit`, for BUDGET `set_budget`: they have a history.
+    Use `add_credit_entry` for CREDIT and `set_budget` for BUDGET: they keep a history.
     """
     await set_limits(session, account_id, {kind: amount}, key_id)
 
@@ -154,35 +153,34 @@ async def set_limits(
     amounts: Mapping[QuotaKind, int | None],
     key_id: UUID | None = None,
 ) -> None:
-    """Set several limits of an account or a key at once; `amounts` has at least one. Raises
-    LimitInvalid."""
-    rows = _limits(account_id, key_id, amounts)
+    """Set one or more limits of an account or a key. Raises LimitInvalid."""
+    rows = _limit_rows(account_id, key_id, amounts)
     await lock_quotas(session, account_id)
-    await _put(session, rows)
+    await _upsert_limits(session, rows)
     await advance_epoch(session, account_id)
 
 
 async def set_budget(
     session: AsyncSession, clock: Clock, account_id: UUID, key_id: UUID, amount: int | None
 ) -> None:
-    """What a key may spend in each calendar month, this one included, in nano-units.
+    """Set the monthly budget of a key in nano-units, from the current calendar month (UTC) on.
 
-    Raises LimitInvalid. The key must be the account's.
+    None removes the budget. The key must belong to the account. Raises LimitInvalid.
     """
-    require_sane(amount)
+    validate_limit(amount)
     await session.execute(
         update(ApiKey)
         .where(col(ApiKey.id) == key_id, col(ApiKey.account_id) == account_id)
         .values(monthly_budget_nano=amount)
     )
-    tell(session, MoneyEvent.BUDGET_CHANGED, account_id, key_id=key_id, nano=amount)
-    month = month_of(clock.now())
+    log_event(session, MoneyEvent.BUDGET_CHANGED, account_id, key_id=key_id, nano=amount)
+    month = month_start(clock.now())
     await lock_quotas(session, account_id)
-    await _put(session, [_row(account_id, key_id, QuotaKind.BUDGET, month, amount)])
+    await _upsert_limits(session, [_quota_row(account_id, key_id, QuotaKind.BUDGET, month, amount)])
     await advance_epoch(session, account_id)
 
 
-async def change_credit(
+async def add_credit_entry(
     session: AsyncSession,
     clock: Clock,
     account_id: UUID,
@@ -190,27 +188,27 @@ async def change_credit(
     amount_nano: int,
     note: str = "",
 ) -> int:
-    """Add to what an account may spend, or take away; gives the sum of all such changes.
+    """Add a credit entry, positive or negative, in nano-units; return the sum of all entries.
 
-    Raises LimitInvalid where nothing would be left of it.
+    Raises LimitInvalid if the granted credit would become negative.
     """
-    require_sane(abs(amount_nano))
+    validate_limit(abs(amount_nano))
     await lock_quotas(session, account_id)
-    # The quota's lock makes changes of one account's credit follow one another.
-    await _put(session, [_row(account_id, None, QuotaKind.CREDIT, None, None)])
-    session.add(_entry(clock, account_id, reason, amount_nano, note))
+    # Creates the quota if needed; its row lock serializes changes of the account's credit.
+    await _upsert_limits(session, [_quota_row(account_id, None, QuotaKind.CREDIT, None, None)])
+    session.add(_credit_entry(clock, account_id, reason, amount_nano, note))
     await session.flush()
-    entries = await _entries(session, account_id)
-    # What is owed may be more than the limit; what is granted is never below nothing.
+    entries = await _sum_entries_by_reason(session, account_id)
+    # The total may be negative, as billing subtracts what is owed; granted credit may not.
     total = sum(entries.values())
-    require_sane(total - entries.get(CreditReason.BILLING, 0))
-    _tell_credit(session, account_id, reason, amount_nano, total)
-    await _put(session, [_row(account_id, None, QuotaKind.CREDIT, None, total)])
+    validate_limit(total - entries.get(CreditReason.BILLING, 0))
+    _log_credit_change(session, account_id, reason, amount_nano, total)
+    await _upsert_limits(session, [_quota_row(account_id, None, QuotaKind.CREDIT, None, total)])
     await advance_epoch(session, account_id)
     return total
 
 
-def _entry(
+def _credit_entry(
     clock: Clock, account_id: UUID, reason: CreditReason, amount_nano: int, note: str
 ) -> CreditEntry:
     return CreditEntry(
@@ -223,38 +221,39 @@ def _entry(
     )
 
 
-def _tell_credit(
+def _log_credit_change(
     session: AsyncSession, account_id: UUID, reason: CreditReason, amount_nano: int, total: int
 ) -> None:
     facts = {"reason": reason.value, "nano": amount_nano, "total_nano": total}
-    tell(session, MoneyEvent.CREDIT_CHANGED, account_id, **facts)
+    log_event(session, MoneyEvent.CREDIT_CHANGED, account_id, **facts)
 
 
 async def set_credit_limit(
     session: AsyncSession, clock: Clock, account_id: UUID, amount_nano: int, note: str = ""
 ) -> int:
-    """What an account may owe from now on, in nano-units; gives what it was. The same again changes
-    nothing. Raises LimitInvalid."""
-    require_sane(amount_nano)
+    """Set the account's credit limit in nano-units; return the previous limit.
+
+    Changes nothing if the limit is the same. Raises LimitInvalid.
+    """
+    validate_limit(amount_nano)
     await lock_quotas(session, account_id)
-    before = await credit_of(session, account_id, CreditReason.CREDIT_LIMIT)
-    if amount_nano != before:
-        change = amount_nano - before
-        place = session, clock, account_id
-        await change_credit(*place, CreditReason.CREDIT_LIMIT, change, note)
-    return before
+    previous = await sum_credit_entries(session, account_id, CreditReason.CREDIT_LIMIT)
+    if amount_nano != previous:
+        change = amount_nano - previous
+        await add_credit_entry(session, clock, account_id, CreditReason.CREDIT_LIMIT, change, note)
+    return previous
 
 
 async def set_billing_credit(
     session: AsyncSession, clock: Clock, account_id: UUID, amount_nano: int
 ) -> None:
-    """What billing adds to an account's credit, or takes away: what is left of it then may be
-    below nothing. An account without any other credit may spend without limit, and still may.
+    """Set the sum of the account's billing credit entries, in nano-units; it may be negative.
 
-    Gateways read a quota's amount all the time, so the access epoch stays as it is.
+    Changes nothing for an account without other credit entries, which has no credit limit. The
+    access epoch is not advanced, because gateways poll the amounts of quotas anyway.
     """
     await lock_quotas(session, account_id)
-    entries = await _entries(session, account_id)
+    entries = await _sum_entries_by_reason(session, account_id)
     change = amount_nano - entries.get(CreditReason.BILLING, 0)
     if not entries.keys() - {CreditReason.BILLING} or not change:
         return
@@ -270,16 +269,18 @@ async def set_billing_credit(
     )
     await session.flush()
     total = sum(entries.values()) + change
-    await _put(session, [_row(account_id, None, QuotaKind.CREDIT, None, total)])
+    await _upsert_limits(session, [_quota_row(account_id, None, QuotaKind.CREDIT, None, total)])
 
 
-async def granted(session: AsyncSession, account_id: UUID) -> int:
-    """What was given to an account as credit, in nano-units, before what billing makes of it."""
-    entries = await _entries(session, account_id)
+async def sum_granted_credit(session: AsyncSession, account_id: UUID) -> int:
+    """Return the credit granted to an account in nano-units, without billing entries."""
+    entries = await _sum_entries_by_reason(session, account_id)
     return sum(amount for reason, amount in entries.items() if reason != CreditReason.BILLING)
 
 
-async def _entries(session: AsyncSession, account_id: UUID) -> dict[CreditReason, int]:
+async def _sum_entries_by_reason(
+    session: AsyncSession, account_id: UUID
+) -> dict[CreditReason, int]:
     query = (
         select(CreditEntry.reason, func.sum(CreditEntry.amount_nano))
         .where(col(CreditEntry.account_id) == account_id)
@@ -288,10 +289,10 @@ async def _entries(session: AsyncSession, account_id: UUID) -> dict[CreditReason
     return {CreditReason(reason): int(total) for reason, total in await session.execute(query)}
 
 
-async def credit_of(
+async def sum_credit_entries(
     session: AsyncSession, account_id: UUID, reason: CreditReason | None = None
 ) -> int:
-    """The sum of an account's credit entries, of one reason or of all, in nano-units."""
+    """Return the sum of an account's credit entries in nano-units, of one reason or of all."""
     query = select(func.coalesce(func.sum(CreditEntry.amount_nano), 0)).where(
         col(CreditEntry.account_id) == account_id
     )
@@ -300,14 +301,15 @@ async def credit_of(
     return int((await session.execute(query)).scalar_one())
 
 
-async def list_limits(session: AsyncSession, account_id: UUID) -> list[QuotaState]:
-    """All quotas of an account and its keys, those without a limit too."""
-    settled = (
+async def list_quota_states(session: AsyncSession, account_id: UUID) -> list[QuotaState]:
+    """List all quotas of an account and its keys, including quotas without a limit."""
+    # Used units of leases that are not yet added to the quota's own count.
+    unfolded_units = (
         select(func.coalesce(func.sum(QuotaLease.used - QuotaLease.folded), 0))
         .where(col(QuotaLease.quota_id) == col(Quota.id))
         .scalar_subquery()
     )
-    query = select(Quota, settled).where(col(Quota.account_id) == account_id)
+    query = select(Quota, unfolded_units).where(col(Quota.account_id) == account_id)
     rows = (await session.execute(query.order_by(col(Quota.id)))).all()
     return [
         QuotaState(
@@ -315,18 +317,18 @@ async def list_limits(session: AsyncSession, account_id: UUID) -> list[QuotaStat
             key_id=quota.key_id,
             period_start=quota.period_start,
             amount=quota.amount,
-            used=quota.used + int(more),
-            lent=quota.leased - int(more),
+            used=quota.used + int(unfolded),
+            leased=quota.leased - int(unfolded),
             scope=quota.scope,
         )
-        for quota, more in rows
+        for quota, unfolded in rows
     ]
 
 
-async def _open_month(
+async def _create_missing_quotas(
     session: AsyncSession, account_id: UUID, key_id: UUID, month: datetime
 ) -> None:
-    """A key has a quota of its own for each month, made on first use; its account has one."""
+    """Create the account's credit quota and the key's budget quota of a month if missing."""
     key = (
         await session.execute(
             select(ApiKey.id, ApiKey.monthly_budget_nano).where(
@@ -335,38 +337,39 @@ async def _open_month(
         )
     ).one()
     rows = [
-        _row(account_id, None, QuotaKind.CREDIT, None, None),
-        _row(account_id, key_id, QuotaKind.BUDGET, month, key.monthly_budget_nano),
+        _quota_row(account_id, None, QuotaKind.CREDIT, None, None),
+        _quota_row(account_id, key_id, QuotaKind.BUDGET, month, key.monthly_budget_nano),
     ]
     await session.execute(insert(Quota).values(rows).on_conflict_do_nothing())
 
 
 async def lock_quotas(session: AsyncSession, account_id: UUID) -> None:
-    """All of an account's quotas in the order of their ids, as everywhere: who changes several
-    and who borrows of several never wait in a ring."""
+    """Lock all quotas of an account in the order of their ids, which prevents deadlocks."""
     query = select(Quota.id).where(col(Quota.account_id) == account_id)
     await session.execute(query.order_by(col(Quota.id)).with_for_update())
 
 
-async def _put(session: AsyncSession, rows: Sequence[Mapping[str, object]]) -> None:
-    """Set the limits of quotas. Processes give back what they have of them, so that they hold
-    soon."""
+async def _upsert_limits(session: AsyncSession, rows: Sequence[Mapping[str, object]]) -> None:
+    """Insert or update quotas with their limits.
+
+    Also requests that processes return their unused leases, so that new limits apply soon.
+    """
     statement = insert(Quota).values(rows)
-    scope = ["account_id", "key_id", "kind", "period_start", "plan_version_id", "scope"]
+    key = ["account_id", "key_id", "kind", "period_start", "plan_version_id", "scope"]
     changed = {"amount": statement.excluded.amount, "recalls": col(Quota.recalls) + 1}
-    await session.execute(statement.on_conflict_do_update(index_elements=scope, set_=changed))
+    await session.execute(statement.on_conflict_do_update(index_elements=key, set_=changed))
 
 
-def _limits(
+def _limit_rows(
     account_id: UUID, key_id: UUID | None, amounts: Mapping[QuotaKind, int | None]
 ) -> list[dict[str, object]]:
-    """Rows of quotas without a period. Raises LimitInvalid."""
+    """Return rows of quotas without a period. Raises LimitInvalid."""
     for amount in amounts.values():
-        require_sane(amount)
-    return [_row(account_id, key_id, kind, None, amount) for kind, amount in amounts.items()]
+        validate_limit(amount)
+    return [_quota_row(account_id, key_id, kind, None, amount) for kind, amount in amounts.items()]
 
 
-def _row(
+def _quota_row(
     account_id: UUID,
     key_id: UUID | None,
     kind: QuotaKind,
@@ -386,7 +389,7 @@ def _row(
     }
 
 
-def require_sane(amount: int | None) -> None:
-    """Raises LimitInvalid."""
-    if amount is not None and not 0 <= amount <= _MOST:
-        raise LimitInvalid(f"A limit is between 0 and {_MOST}.")
+def validate_limit(amount: int | None) -> None:
+    """Check that a limit is between 0 and 10^18; None is valid. Raises LimitInvalid."""
+    if amount is not None and not 0 <= amount <= _MAX_LIMIT:
+        raise LimitInvalid(f"A limit is between 0 and {_MAX_LIMIT}.")

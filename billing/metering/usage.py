@@ -1,7 +1,4 @@
-"""Usage rows: appended by the gateway, read by people and by billing.
-
-Owns the value that becomes a row, appending it once and the listing that the API and the CLI share.
-"""
+"""Usage rows, one per call: the record to insert, insertion, listing and JSON form."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,15 +11,15 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from billing.metering.error_fixes import fix_of
+from billing.metering.error_fixes import find_suggested_fix
 from billing.metering.usage_search import has_error
 from billing.money import nano_text
 from billing.rating.quantities import METERS, Quantities
 from billing.tables import Settlement, Usage
 from infra import ids
 
-REQUEST_PREFIX = "req"
-# What a writer says of a call; the database itself adds which transaction wrote it.
+REQUEST_ID_PREFIX = "req"
+# The columns that a writer sets; the database sets `written_in`, the id of the writing transaction.
 USAGE_COLUMNS = tuple(
     column.name for column in inspect(Usage).columns if column.name != "written_in"
 )
@@ -30,9 +27,11 @@ USAGE_COLUMNS = tuple(
 
 @dataclass(frozen=True, slots=True)
 class UsageRecord:
-    """One ended call, priced by a version of plan terms. `covered` are units that the plan
-    includes, by meter and by the quota that they were taken from; `parent_id` is the call that it
-    was made for. Raises ValueError where it would bill what may not be billed."""
+    """An ended call with its quantities and cost, priced by one version of plan terms.
+
+    `covered` are included units by meter and quota id; `parent_id` is the call on whose behalf
+    this call was made. Raises ValueError if a call that must not be billed has a cost.
+    """
 
     request_id: UUID
     account_id: UUID | None
@@ -59,11 +58,15 @@ class UsageRecord:
     service_tier: str | None = None
 
     @property
-    def taken(self) -> dict[str, int]:
-        """The covered units by quota."""
+    def covered_units_by_quota(self) -> dict[str, int]:
+        """Return the included units that the call used, by quota id."""
         if self.covered is None:
             return {}
-        return {quota: units for of in self.covered.values() for quota, units in of.items()}
+        return {
+            quota_id: units
+            for by_quota in self.covered.values()
+            for quota_id, units in by_quota.items()
+        }
 
     def __post_init__(self) -> None:
         if (self.cost_nano or self.covered) and not (
@@ -72,13 +75,13 @@ class UsageRecord:
             raise ValueError(f"a call settled as {self.settlement} without a payer costs nothing")
 
 
-async def append_usage(session: AsyncSession, records: Sequence[UsageRecord]) -> None:
-    """Append rows; one whose request is there already is left as it is.
+async def insert_usage(session: AsyncSession, records: Sequence[UsageRecord]) -> None:
+    """Insert usage rows; a row whose request id exists is left unchanged.
 
-    A commit whose answer was lost is tried again by the writer: the request id makes it once.
+    The writer retries a commit whose result was lost, so the insert must be idempotent.
     """
     statement = insert(Usage).on_conflict_do_nothing(index_elements=["request_id"])
-    await session.execute(statement, [usage_row(record) for record in records])
+    await session.execute(statement, [usage_column_values(record) for record in records])
 
 
 async def list_usage(
@@ -91,8 +94,10 @@ async def list_usage(
     until: datetime | None = None,
     error_code: str | None = None,
 ) -> list[Usage]:
-    """The newest rows first. `account_id` None is the operator's view of every account;
-    `error_code` may be ANY_ERROR."""
+    """List usage rows, newest first, from `since` up to `until`, after the row `before`.
+
+    `account_id` None lists all accounts, for operators only; `error_code` may be ANY_ERROR.
+    """
     query = select(Usage).order_by(col(Usage.started_at).desc(), col(Usage.request_id).desc())
     if account_id is not None:
         query = query.where(col(Usage.account_id) == account_id)
@@ -103,22 +108,22 @@ async def list_usage(
     if error_code is not None:
         query = query.where(has_error([error_code]))
     if before is not None:
-        # Of the same account: another tenant's request id must not tell when that call was.
-        mark = select(Usage.started_at).where(col(Usage.request_id) == before)
+        # Of the same account only: another tenant's request id must not reveal when it was called.
+        cursor = select(Usage.started_at).where(col(Usage.request_id) == before)
         if account_id is not None:
-            mark = mark.where(col(Usage.account_id) == account_id)
-        place = tuple_(col(Usage.started_at), col(Usage.request_id))
-        query = query.where(place < tuple_(mark.scalar_subquery(), literal(before)))
+            cursor = cursor.where(col(Usage.account_id) == account_id)
+        position = tuple_(col(Usage.started_at), col(Usage.request_id))
+        query = query.where(position < tuple_(cursor.scalar_subquery(), literal(before)))
     return list((await session.scalars(query.limit(limit))).all())
 
 
-def show_usage(row: Usage) -> dict[str, Any]:
-    """A row as the API and `maas usage --json` show it; an unknown quantity is null."""
-    fix = fix_of(row.error_code, row.status)
+def usage_to_json(row: Usage) -> dict[str, Any]:
+    """Return a usage row as shown by the API and the CLI; unknown quantities are null."""
+    fix = find_suggested_fix(row.error_code, row.status)
     return {
-        "request_id": ids.show(REQUEST_PREFIX, row.request_id),
-        "account_id": row.account_id and ids.show("acct", row.account_id),
-        "key_id": row.key_id and ids.show("key", row.key_id),
+        "request_id": ids.format_id(REQUEST_ID_PREFIX, row.request_id),
+        "account_id": row.account_id and ids.format_id("acct", row.account_id),
+        "key_id": row.key_id and ids.format_id("key", row.key_id),
         "operation": row.operation,
         "model": row.model,
         "service_tier": row.service_tier,
@@ -138,12 +143,15 @@ def show_usage(row: Usage) -> dict[str, Any]:
         "first_chunk_ms": None if row.first_chunk_us is None else row.first_chunk_us / 1000,
         "plan_version": row.plan_version_id and row.plan_version_id.hex,
         "tags": row.tags or {},
-        "included": {meter: sum(of.values()) for meter, of in (row.covered or {}).items()},
-        "parent_id": row.parent_id and ids.show(REQUEST_PREFIX, row.parent_id),
+        "included": {
+            meter: sum(by_quota.values()) for meter, by_quota in (row.covered or {}).items()
+        },
+        "parent_id": row.parent_id and ids.format_id(REQUEST_ID_PREFIX, row.parent_id),
     }
 
 
-def usage_row(record: UsageRecord) -> dict[str, Any]:
+def usage_column_values(record: UsageRecord) -> dict[str, Any]:
+    """Return the column values of the usage row for a record."""
     return {
         "request_id": record.request_id,
         "account_id": record.account_id,

@@ -1,7 +1,7 @@
-"""Usage by hour or day: what an account consumed, added up from the totals.
+"""Usage of an account by hour or day, summed from the hourly usage totals.
 
-Reads only the totals, through their index by account and hour, so ten million calls cost no more
-than their hours.
+Reads only the totals, by their index on account and hour, so the query's cost depends on the
+number of hours and not on the number of calls.
 """
 
 from collections.abc import Sequence
@@ -36,34 +36,39 @@ _BUCKETS = """
 """
 
 
-class Width(StrEnum):
-    """How long a bucket is, in UTC."""
+class BucketWidth(StrEnum):
+    """The length of a bucket, aligned to UTC."""
 
     HOUR = "hour"
     DAY = "day"
 
 
 @dataclass(frozen=True, slots=True)
-class UsageWish:
-    """Which usage, from an instant up to another, and by what it is added up. None is all;
-    `of_images` only of calls that judged pictures."""
+class UsageBucketQuery:
+    """Filters and grouping of usage buckets, from `since` up to `until`; None means all.
+
+    `images_only` selects calls with image inputs.
+    """
 
     since: datetime
     until: datetime
-    width: Width
+    bucket_width: BucketWidth
     by_model: bool = False
     by_key: bool = False
     by_tier: bool = False
     operations: Sequence[str] | None = None
     models: Sequence[str] | None = None
     key_ids: Sequence[UUID] | None = None
-    of_images: bool = False
+    images_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Used:
-    """What one bucket has of a model and a key, where it is added up by them. `cost_nano` is what
-    calls cost as they went: before allowances, tiers and tax, which are of a whole period."""
+class UsageBucket:
+    """The usage of one bucket, of one model, tier and key if grouped by them.
+
+    `cost_nano` is the sum of the per-call costs in nano-units, before discounts, volume tiers and
+    tax, which apply to a whole billing period.
+    """
 
     starts_at: datetime
     model: str | None
@@ -77,29 +82,31 @@ class Used:
     cost_nano: int
 
 
-async def used_by(session: AsyncSession, account_id: UUID, wish: UsageWish) -> list[Used]:
-    """The buckets that have any usage, the earliest first."""
+async def list_usage_buckets(
+    session: AsyncSession, account_id: UUID, query: UsageBucketQuery
+) -> list[UsageBucket]:
+    """List the buckets with usage, earliest first."""
     values = {
         "account": account_id,
-        "since": wish.since,
-        "until": wish.until,
-        "width": wish.width.value,
-        "by_model": wish.by_model,
-        "by_key": wish.by_key,
-        "by_tier": wish.by_tier,
-        "operations": _list(wish.operations),
-        "models": _list(wish.models),
-        "keys": _list(wish.key_ids),
-        "of_images": wish.of_images,
+        "since": query.since,
+        "until": query.until,
+        "width": query.bucket_width.value,
+        "by_model": query.by_model,
+        "by_key": query.by_key,
+        "by_tier": query.by_tier,
+        "operations": _to_list(query.operations),
+        "models": _to_list(query.models),
+        "keys": _to_list(query.key_ids),
+        "of_images": query.images_only,
     }
     rows = await session.execute(text(_BUCKETS), values)
-    return [Used(*row[:4], *(int(one) for one in row[4:])) for row in rows]
+    return [UsageBucket(*row[:4], *(int(total) for total in row[4:])) for row in rows]
 
 
-async def counted_until(session: AsyncSession) -> datetime:
-    """Up to when usage is in the totals."""
+async def get_aggregation_time(session: AsyncSession) -> datetime:
+    """Return the time up to which usage is aggregated into the totals."""
     return (await session.execute(select(UsageCursor.moved_at))).scalar_one()
 
 
-def _list(values: Sequence[object] | None) -> list[object] | None:
+def _to_list(values: Sequence[object] | None) -> list[object] | None:
     return None if values is None else list(values)

@@ -1,8 +1,8 @@
-"""Recording: what a gateway process writes of its calls, as one statement and one commit.
+"""The usage log: one SQL statement writes a batch of a gateway process's calls atomically.
 
-Calls that were sent to a model (intents), calls that ended (usage rows), what they are charged to
-(the process's own leases) and answers kept for their Idempotency-Key. All of it happens or none,
-once however often it is tried, and nothing once the process has been taken for dead.
+A batch has intents (calls sent to a model), usage rows (ended calls), quota charges (added to the
+process's leases) and responses stored for an Idempotency-Key. The write is idempotent, and nothing
+is written once the process has been marked as ended.
 """
 
 from collections.abc import Sequence
@@ -13,11 +13,11 @@ from uuid import UUID
 
 import msgspec
 
-from billing.metering.usage import USAGE_COLUMNS, UsageRecord, usage_row
+from billing.metering.usage import USAGE_COLUMNS, UsageRecord, usage_column_values
 from infra.database.direct import DirectConnection
 
-# Charges are counted for rows that are new only: a commit whose answer was lost is tried again.
-# Leases are locked in the order of their ids, as everywhere.
+# Only newly inserted rows are charged, because a commit whose result was lost is retried.
+# Leases are locked in the order of their ids, as everywhere, so that locks never form a cycle.
 _RECORD = """
     with alive as materialized (
         select id from gateway_process where id = %(process)s and ended_at is null for key share
@@ -61,8 +61,10 @@ _RECORD = """
 
 @dataclass(frozen=True, slots=True)
 class IntentRecord:
-    """A call that is sent to a model; `held_nano` is what it can cost at most, `parent_id` the call
-    that it is made for."""
+    """A call that is being sent to a model; the field names are columns of `intent`.
+
+    `held_nano` is its maximum cost in nano-units, `parent_id` the call on whose behalf it is made.
+    """
 
     request_id: UUID
     account_id: UUID
@@ -77,18 +79,18 @@ class IntentRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Charge:
-    """What a settled call takes from one quota whose units are spent."""
+class QuotaCharge:
+    """The units that a settled call consumes from one quota."""
 
     quota_id: str
     amount: int
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What to keep for the call's Idempotency-Key; without a status, the key is free again.
+class StoredResponse:
+    """A response to store for the call's Idempotency-Key.
 
-    A body of None is an answer too large to keep.
+    A `status` of None releases the key; a `body` of None is a response too large to store.
     """
 
     status: int | None
@@ -97,69 +99,70 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
-    """A call that ended; `opened` where its intent is in the database."""
+class SettledCall:
+    """An ended call to write; `has_intent` if an intent row exists that must be deleted."""
 
     record: UsageRecord
-    charges: tuple[Charge, ...] = ()
-    opened: bool = False
-    answer: Answer | None = None
+    charges: tuple[QuotaCharge, ...] = ()
+    has_intent: bool = False
+    response: StoredResponse | None = None
 
 
-async def write(
+async def write_usage_batch(
     connection: DirectConnection,
     process_id: UUID,
     intents: Sequence[IntentRecord],
-    settled: Sequence[Settled],
+    settled: Sequence[SettledCall],
 ) -> bool:
-    """Write all of it; False where the process has been taken for dead and nothing was written.
+    """Write intents and settled calls in one transaction.
 
-    Raises DatabaseUnavailable, then it may have been written; and SQLAlchemyError where the
-    database refuses a row.
+    Returns False, with nothing written, if the process has been marked as ended. Raises
+    DatabaseUnavailable, after which the batch may have been written, and SQLAlchemyError if the
+    database rejects a row.
     """
     values = {
         "process": process_id,
-        "intents": _json([_intent_row(intent, process_id) for intent in intents]),
-        "rows": _json([usage_row(one.record) for one in settled]),
-        "charges": _json(
+        "intents": _encode_json([_intent_row(intent, process_id) for intent in intents]),
+        "rows": _encode_json([usage_column_values(call.record) for call in settled]),
+        "charges": _encode_json(
             [
                 {
-                    "request_id": one.record.request_id,
+                    "request_id": call.record.request_id,
                     "quota_id": charge.quota_id,
                     "amount": charge.amount,
                 }
-                for one in settled
-                for charge in one.charges
+                for call in settled
+                for charge in call.charges
             ]
         ),
-        "closed": _array([one.record.request_id for one in settled if one.opened]),
-        "answers": _json([_answer_row(one) for one in settled if one.answer]),
+        "closed": _uuid_array([call.record.request_id for call in settled if call.has_intent]),
+        "answers": _encode_json([_response_row(call) for call in settled if call.response]),
     }
     rows = await connection.statement(_RECORD, values)
     return bool(rows[0][0])
 
 
 def _intent_row(intent: IntentRecord, process_id: UUID) -> dict[str, Any]:
-    # An open call belongs to the process that says so, and is settled should that one be lost.
+    # The process reaper settles the open calls of a process that has ended.
     row = {name: getattr(intent, name) for name in IntentRecord.__slots__}
     return {**row, "process_id": process_id}
 
 
-def _answer_row(one: Settled) -> dict[str, Any]:
-    answer = one.answer or Answer(None)
+def _response_row(call: SettledCall) -> dict[str, Any]:
+    response = call.response or StoredResponse(None)
     return {
-        "request_id": one.record.request_id,
-        "status": answer.status,
-        "content_type": answer.content_type,
-        "body": answer.body,  # JSON holds bytes in base 64
+        "request_id": call.record.request_id,
+        "status": response.status,
+        "content_type": response.content_type,
+        "body": response.body,  # msgspec encodes bytes as base64
     }
 
 
-def _array(ids: Sequence[UUID]) -> str:
-    # As PostgreSQL writes one; the driver takes longer for a list than for all else here.
+def _uuid_array(ids: Sequence[UUID]) -> str:
+    # A PostgreSQL array literal: the driver's own conversion of a list is slower than this.
     return "{" + ",".join(map(str, ids)) + "}"
 
 
-def _json(rows: Sequence[dict[str, Any]]) -> str:
-    # PostgreSQL's texts hold no NUL, and a call's row must not fail for one in a customer's words.
+def _encode_json(rows: Sequence[dict[str, Any]]) -> str:
+    # PostgreSQL text cannot contain NUL, and a NUL in a customer's text must not fail the batch.
     return msgspec.json.encode(rows).decode().replace("\\u0000", "\\ufffd")

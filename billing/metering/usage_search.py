@@ -1,7 +1,6 @@
-"""Searching usage rows: by account, time, status, model, key, tag and error code.
+"""Search of usage rows by account, time, status, model, key, tag and error code.
 
-Owns the conditions and two orders: the newest calls first, and the order of writing, by which new
-calls are followed.
+Rows are listed newest first or in commit order, which is used to follow new calls.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,18 +16,20 @@ from sqlmodel import col, select
 from billing.metering.error_fixes import ANY_ERROR
 from billing.tables import Usage
 
-Rows = TypeVar("Rows", bound=Select[Any])
-# Transactions that are still running may write rows before those of later ones: a row is shown
-# once none of them can.
-_SETTLED = text("usage.written_in < pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
-_CUT = text("select pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
+SelectT = TypeVar("SelectT", bound=Select[Any])
+# A running transaction may still insert rows before rows of later transactions, so a row is listed
+# only when all transactions older than its own have ended.
+_IS_COMMITTED = text("usage.written_in < pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
+_OLDEST_RUNNING_TRANSACTION = text("select pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
 
 
 @dataclass(frozen=True, slots=True)
 class UsageFilter:
-    """Which calls are wanted; None everywhere is all of them. `statuses` are pairs of the lowest
-    and highest HTTP status, ANY_ERROR may be among `error_codes`; `account_id` None is the
-    operator's view of every account."""
+    """Filter of usage rows; unset fields match all rows.
+
+    `statuses` are inclusive ranges of HTTP statuses; `error_codes` may contain ANY_ERROR;
+    `account_id` None matches all accounts, for operators only.
+    """
 
     account_id: UUID | None = None
     since: datetime | None = None
@@ -42,84 +43,91 @@ class UsageFilter:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """A place in the order of writing: rows of transactions before `written_in`, and of this one
-    those up to a request, are behind it."""
+class WriteCursor:
+    """A position in commit order: after all rows of transactions before `written_in`, and after
+    that transaction's rows up to `request_id`."""
 
     written_in: int
     request_id: UUID
 
 
-async def newest_usage(session: AsyncSession, wanted: UsageFilter, limit: int) -> list[Usage]:
-    """The newest calls first."""
-    query = select(Usage).where(_of(wanted.account_id))
-    query = query.order_by(col(Usage.started_at).desc(), col(Usage.request_id).desc())
-    return list((await session.scalars(_filtered(query, wanted).limit(limit))).all())
-
-
-async def place_now(session: AsyncSession) -> Place:
-    """Where rows that are written from now on begin."""
-    cut = (await session.execute(_CUT)).scalar_one()
-    return Place(int(cut), UUID(int=0))
-
-
-async def usage_after(
-    session: AsyncSession, wanted: UsageFilter, place: Place, limit: int
+async def list_newest_usage(
+    session: AsyncSession, usage_filter: UsageFilter, limit: int
 ) -> list[Usage]:
-    """The rows written after a place, in the order of writing; each is found once."""
-    at = tuple_(col(Usage.written_in), col(Usage.request_id))
-    after = at > tuple_(*_values(place))
-    # The first condition alone would be enough but for the index, which is of one column.
-    query = select(Usage).where(_of(wanted.account_id), after, _SETTLED)
-    query = query.where(col(Usage.written_in) >= place.written_in)
-    ordered = _filtered(query, wanted).order_by(col(Usage.written_in), col(Usage.request_id))
+    """List the matching rows, newest first."""
+    query = select(Usage).where(_account_condition(usage_filter.account_id))
+    query = query.order_by(col(Usage.started_at).desc(), col(Usage.request_id).desc())
+    return list((await session.scalars(_apply_filter(query, usage_filter).limit(limit))).all())
+
+
+async def current_write_cursor(session: AsyncSession) -> WriteCursor:
+    """Return the position from which on rows will be written."""
+    transaction_id = (await session.execute(_OLDEST_RUNNING_TRANSACTION)).scalar_one()
+    return WriteCursor(int(transaction_id), UUID(int=0))
+
+
+async def list_usage_after(
+    session: AsyncSession, usage_filter: UsageFilter, cursor: WriteCursor, limit: int
+) -> list[Usage]:
+    """List the matching rows after a position in commit order; each row is returned once."""
+    position = tuple_(col(Usage.written_in), col(Usage.request_id))
+    after = position > tuple_(*_cursor_values(cursor))
+    # The condition on `written_in` is implied by `after`; it lets the planner use its index.
+    query = select(Usage).where(_account_condition(usage_filter.account_id), after, _IS_COMMITTED)
+    query = query.where(col(Usage.written_in) >= cursor.written_in)
+    ordered = _apply_filter(query, usage_filter).order_by(
+        col(Usage.written_in), col(Usage.request_id)
+    )
     return list((await session.scalars(ordered.limit(limit))).all())
 
 
-def place_of(row: Usage) -> Place:
-    return Place(row.written_in, row.request_id)
+def write_cursor_of(row: Usage) -> WriteCursor:
+    """Return the position of a row in commit order."""
+    return WriteCursor(row.written_in, row.request_id)
 
 
-def _values(place: Place) -> tuple[Any, Any]:
-    return place.written_in, place.request_id
+def _cursor_values(cursor: WriteCursor) -> tuple[Any, Any]:
+    return cursor.written_in, cursor.request_id
 
 
-def _of(account_id: UUID | None) -> ColumnElement[bool]:
-    """Of one account; None is the operator's view of every account."""
+def _account_condition(account_id: UUID | None) -> ColumnElement[bool]:
+    """Match one account_id; None matches all accounts, for operators only."""
     return true() if account_id is None else col(Usage.account_id) == account_id
 
 
-def _filtered(query: Rows, wanted: UsageFilter) -> Rows:
+def _apply_filter(query: SelectT, usage_filter: UsageFilter) -> SelectT:
     conditions: list[ColumnElement[bool]] = []
-    if wanted.since is not None:
-        conditions.append(col(Usage.started_at) >= wanted.since)
-    if wanted.until is not None:
-        conditions.append(col(Usage.started_at) < wanted.until)
-    if wanted.key_id is not None:
-        conditions.append(col(Usage.key_id) == wanted.key_id)
-    if wanted.models:
-        conditions.append(col(Usage.model).in_(wanted.models))
-    if wanted.error_codes:
-        conditions.append(has_error(wanted.error_codes))
-    if wanted.tags:
-        conditions.append(col(Usage.tags).op("@>")(func.jsonb_build_object(*_pairs(wanted.tags))))
-    ended = _ended(wanted)
-    return query.where(*conditions, *([] if ended is None else [ended]))
+    if usage_filter.since is not None:
+        conditions.append(col(Usage.started_at) >= usage_filter.since)
+    if usage_filter.until is not None:
+        conditions.append(col(Usage.started_at) < usage_filter.until)
+    if usage_filter.key_id is not None:
+        conditions.append(col(Usage.key_id) == usage_filter.key_id)
+    if usage_filter.models:
+        conditions.append(col(Usage.model).in_(usage_filter.models))
+    if usage_filter.error_codes:
+        conditions.append(has_error(usage_filter.error_codes))
+    if usage_filter.tags:
+        conditions.append(
+            col(Usage.tags).op("@>")(func.jsonb_build_object(*_flatten_tags(usage_filter.tags)))
+        )
+    status_condition = _status_condition(usage_filter)
+    return query.where(*conditions, *([] if status_condition is None else [status_condition]))
 
 
-def _ended(wanted: UsageFilter) -> ColumnElement[bool] | None:
-    """Any of the statuses or settlements."""
-    found = [col(Usage.status).between(low, high) for low, high in wanted.statuses]
-    if wanted.settlements:
-        found.append(col(Usage.settlement).in_(wanted.settlements))
-    return or_(*found) if found else None
+def _status_condition(usage_filter: UsageFilter) -> ColumnElement[bool] | None:
+    """Match any of the statuses or settlements; None if the filter has neither."""
+    conditions = [col(Usage.status).between(low, high) for low, high in usage_filter.statuses]
+    if usage_filter.settlements:
+        conditions.append(col(Usage.settlement).in_(usage_filter.settlements))
+    return or_(*conditions) if conditions else None
 
 
 def has_error(codes: Sequence[str]) -> ColumnElement[bool]:
-    """Any of these error codes; any at all where ANY_ERROR is among them."""
+    """Match any of these error codes, or every error if ANY_ERROR is among them."""
     code = col(Usage.error_code)
     return code.is_not(None) if ANY_ERROR in codes else code.in_(codes)
 
 
-def _pairs(tags: Mapping[str, str]) -> list[str]:
+def _flatten_tags(tags: Mapping[str, str]) -> list[str]:
     return [part for pair in tags.items() for part in pair]

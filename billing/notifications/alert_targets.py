@@ -1,4 +1,4 @@
-"""Where an account's alerts go: its webhook, and the percentages from which on it is told."""
+"""An account's alert target: its webhook URL, secret and alert percentages."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,44 +8,46 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from billing.accounts.profiles import lock_profile, read_profile
+from billing.accounts.profiles import get_profile, lock_profile
 from billing.tables import AlertTarget, OutboxItem
 from infra.errors import AppError
 from infra.outbound.webhook_post import new_secret
 
-PERCENTAGES = (50, 80, 100)
-ALERT = "alert"  # the outbox's action
-_MOST_PERCENTAGES = 20
-_LONGEST = 2000
+DEFAULT_PERCENTAGES = (50, 80, 100)
+ALERT_ACTION = "alert"  # the action of alert webhooks in the outbox
+_MAX_PERCENTAGES = 20
+_MAX_URL_LENGTH = 2000
 
 
 class AlertTargetInvalid(AppError):
-    """An address that is no http or https URL, or percentages that are none."""
+    """The webhook URL or the alert percentages are invalid."""
 
     status = 400
     type = "invalid_request_error"
     code = "alert_target_invalid"
 
 
-async def read_target(session: AsyncSession, account_id: UUID) -> AlertTarget:
-    """Where an account's alerts go; the usual percentages and no webhook unless it said so."""
-    found = await session.get(AlertTarget, account_id)
-    return found or AlertTarget(account_id=account_id, percentages=list(PERCENTAGES))
+async def get_alert_target(session: AsyncSession, account_id: UUID) -> AlertTarget:
+    """Return an account's alert target; by default no webhook and the default percentages."""
+    target = await session.get(AlertTarget, account_id)
+    return target or AlertTarget(account_id=account_id, percentages=list(DEFAULT_PERCENTAGES))
 
 
-async def set_target(
+async def update_alert_target(
     session: AsyncSession,
     account_id: UUID,
     url: str | None = None,
     percentages: Sequence[int] | None = None,
 ) -> str | None:
-    """Change either from now on; None leaves it, and an empty address ends the webhook. A new
-    address has a new secret, which is given back. Raises AlertTargetInvalid."""
+    """Update the webhook URL or the percentages; None leaves a value, an empty URL removes it.
+
+    Returns the new signing secret if the URL changed, else None. Raises AlertTargetInvalid.
+    """
     await lock_profile(session, account_id)
-    target = await read_target(session, account_id)
+    target = await get_alert_target(session, account_id)
     secret = ""
     if url is not None and url != target.url:
-        secret = new_secret() if _checked(url) else ""
+        secret = new_secret() if _validate_url(url) else ""
         target.url, target.secret = url, secret
     if percentages is not None:
         target.percentages = require_percentages(percentages)
@@ -54,26 +56,28 @@ async def set_target(
     return secret or None
 
 
-async def target_json(session: AsyncSession, account_id: UUID) -> dict[str, Any]:
-    """Where alerts go, and those that could not be delivered. The secret is never shown again."""
-    target = await read_target(session, account_id)
-    profile = await read_profile(session, account_id)
+async def alert_target_json(session: AsyncSession, account_id: UUID) -> dict[str, Any]:
+    """Return the alert target and undelivered alerts as JSON, without the secret."""
+    target = await get_alert_target(session, account_id)
+    profile = await get_profile(session, account_id)
     return {
         "object": "alert_target",
         "url": target.url or None,
         "percentages": target.percentages,
         "email": profile.email or None,
-        "undelivered": [_undelivered_json(item) for item in await undelivered(session, account_id)],
+        "undelivered": [
+            _undelivered_json(item) for item in await list_undelivered_alerts(session, account_id)
+        ],
     }
 
 
-async def undelivered(session: AsyncSession, account_id: UUID) -> list[OutboxItem]:
-    """The newest webhooks that were tried and not taken."""
+async def list_undelivered_alerts(session: AsyncSession, account_id: UUID) -> list[OutboxItem]:
+    """List the 10 newest alert webhooks that failed at least once and are not delivered."""
     query = (
         select(OutboxItem)
         .where(
             col(OutboxItem.account_id) == account_id,
-            col(OutboxItem.action) == ALERT,
+            col(OutboxItem.action) == ALERT_ACTION,
             col(OutboxItem.done_at).is_(None),
             col(OutboxItem.last_error).is_not(None),
         )
@@ -85,7 +89,7 @@ async def undelivered(session: AsyncSession, account_id: UUID) -> list[OutboxIte
 
 def _undelivered_json(item: OutboxItem) -> dict[str, Any]:
     return {
-        "id": f"{ALERT}_{item.id.hex}",
+        "id": f"{ALERT_ACTION}_{item.id.hex}",
         "created_at": item.created_at.isoformat(),
         "attempts": item.attempts,
         "reason": item.last_error,
@@ -93,22 +97,22 @@ def _undelivered_json(item: OutboxItem) -> dict[str, Any]:
     }
 
 
-def _checked(url: str) -> str:
+def _validate_url(url: str) -> str:
     try:
-        said = urlsplit(url)
-        plain = not url or (said.scheme in ("https", "http") and bool(said.hostname))
+        parts = urlsplit(url)
+        is_http = not url or (parts.scheme in ("https", "http") and bool(parts.hostname))
     except ValueError:
-        plain = False
-    if not plain or len(url) > _LONGEST:
+        is_http = False
+    if not is_http or len(url) > _MAX_URL_LENGTH:
         raise AlertTargetInvalid("A webhook's address is a URL, as https://…", param="url")
     return url
 
 
 def require_percentages(percentages: Sequence[int]) -> list[int]:
-    """The percentages, each once. Raises AlertTargetInvalid."""
-    if not 0 < len(percentages) <= _MOST_PERCENTAGES or not all(0 < p <= 1000 for p in percentages):
+    """Validate alert percentages; return them sorted and unique. Raises AlertTargetInvalid."""
+    if not 0 < len(percentages) <= _MAX_PERCENTAGES or not all(0 < p <= 1000 for p in percentages):
         raise AlertTargetInvalid(
-            f"Percentages are 1 to {_MOST_PERCENTAGES} whole numbers from 1 to 1000.",
+            f"Percentages are 1 to {_MAX_PERCENTAGES} whole numbers from 1 to 1000.",
             param="percentages",
         )
     return sorted(set(percentages))

@@ -1,8 +1,8 @@
-"""Alerts: an account is told when it has used so much of what it may.
+"""Usage alerts: notify an account when its usage crosses a threshold of a limit.
 
-Watched is each limit in force (watched_limits.py), at 50, 80 and 100 % or at percentages of the
-account's own. Each threshold is told once a period, by e-mail and by a signed webhook; once more
-where the limit was raised, and usage reaches the new threshold.
+Thresholds are 50, 80 and 100 % of each monitored limit (watched_limits.py), or the account's own
+percentages. Each threshold is notified once per period, by e-mail and signed webhook, and again if
+the limit was raised and usage reaches the new threshold.
 """
 
 from datetime import datetime
@@ -14,113 +14,119 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from billing.invoices.usage_position import Position
-from billing.notifications.alert_targets import ALERT, read_target
-from billing.notifications.messages import tell
-from billing.notifications.watched_limits import Watched, watched_of
-from billing.outbox import put
+from billing.invoices.usage_position import UsagePosition
+from billing.notifications.alert_targets import ALERT_ACTION, get_alert_target
+from billing.notifications.messages import enqueue_email
+from billing.notifications.watched_limits import MonitoredLimit, load_monitored_limits
+from billing.outbox import enqueue
 from billing.tables import AlertSent, AlertTarget
 from infra import ids
 from infra.clock import Clock
 
 
-async def alert(session: AsyncSession, clock: Clock, position: Position) -> int:
-    """Tell of each threshold that was passed and not told yet; gives how many."""
-    target = await read_target(session, position.account_id)
-    told = 0
-    for watched in await watched_of(session, position):
-        for percent in watched.passed(target.percentages):
-            told += await _tell(session, clock, position, target, watched, percent)
-    return told
+async def enqueue_alerts(session: AsyncSession, clock: Clock, position: UsagePosition) -> int:
+    """Enqueue an alert for each crossed threshold not notified yet. Returns the number."""
+    target = await get_alert_target(session, position.account_id)
+    count = 0
+    for limit in await load_monitored_limits(session, position):
+        for percent in limit.crossed_percentages(target.percentages):
+            count += await _enqueue_alert(session, clock, position, target, limit, percent)
+    return count
 
 
-async def _tell(
+async def _enqueue_alert(
     session: AsyncSession,
     clock: Clock,
-    position: Position,
+    position: UsagePosition,
     target: AlertTarget,
-    watched: Watched,
+    limit: MonitoredLimit,
     percent: int,
 ) -> bool:
     account_id, profile, now = position.account_id, position.profile, clock.now()
-    subject = await _new_subject(session, account_id, watched, percent, now)
+    subject = await _record_threshold(session, account_id, limit, percent, now)
     if subject is None:
         return False
-    key = f"alert:{account_id}:{watched.since:%Y%m%dT%H%M}:{subject}:{percent}"
-    notice = watched.notice(profile.locale, position.currency, percent)
-    await tell(session, clock, profile, key, notice)
+    key = f"alert:{account_id}:{limit.since:%Y%m%dT%H%M}:{subject}:{percent}"
+    notice = limit.notice(profile.locale, position.currency, percent)
+    await enqueue_email(session, clock, profile, key, notice)
     if target.url:
-        said = _said(account_id, watched, position.currency, percent, now)
-        await put(session, clock, account_id, ALERT, key, key, said)
+        payload = _webhook_payload(account_id, limit, position.currency, percent, now)
+        await enqueue(session, clock, account_id, ALERT_ACTION, key, key, payload)
     return True
 
 
-async def _new_subject(
-    session: AsyncSession, account_id: UUID, watched: Watched, percent: int, now: datetime
+async def _record_threshold(
+    session: AsyncSession, account_id: UUID, limit: MonitoredLimit, percent: int, now: datetime
 ) -> str | None:
-    """Record that a threshold was passed; None where that is recorded already. The record of a
-    limit that was raised since has the new limit in its subject."""
-    plain = watched.subject
-    raised = f"{plain} of {watched.text(watched.amount)}"
-    if await _record(session, account_id, watched, plain, percent, now):
-        return plain
-    if await _most_used(session, account_id, watched, percent) >= watched.threshold(percent):
+    """Record a crossed threshold. Returns the subject, or None if it was recorded before.
+
+    For a limit that was raised since, the recorded subject contains the new limit.
+    """
+    subject = limit.subject
+    raised_subject = f"{subject} of {limit.text(limit.amount)}"
+    if await _insert_alert_sent(session, account_id, limit, subject, percent, now):
+        return subject
+    if await _max_alerted_usage(session, account_id, limit, percent) >= limit.threshold(percent):
         return None
-    return raised if await _record(session, account_id, watched, raised, percent, now) else None
+    return (
+        raised_subject
+        if await _insert_alert_sent(session, account_id, limit, raised_subject, percent, now)
+        else None
+    )
 
 
-async def _record(
+async def _insert_alert_sent(
     session: AsyncSession,
     account_id: UUID,
-    watched: Watched,
+    limit: MonitoredLimit,
     subject: str,
     percent: int,
     now: datetime,
 ) -> bool:
-    made = await session.execute(
+    inserted = await session.execute(
         insert(AlertSent)
         .values(
             account_id=account_id,
-            period_start=watched.since,
+            period_start=limit.since,
             subject=subject,
             percent=percent,
-            used=watched.used,
-            amount=watched.amount,
+            used=limit.used,
+            amount=limit.amount,
             sent_at=now,
         )
         .on_conflict_do_nothing()
         .returning(col(AlertSent.percent))
     )
-    return made.scalar_one_or_none() is not None
+    return inserted.scalar_one_or_none() is not None
 
 
-async def _most_used(
-    session: AsyncSession, account_id: UUID, watched: Watched, percent: int
+async def _max_alerted_usage(
+    session: AsyncSession, account_id: UUID, limit: MonitoredLimit, percent: int
 ) -> int:
-    """What was used when the threshold was told last in the period."""
+    """Return the usage at the last alert of this threshold in the period."""
     subject = col(AlertSent.subject)
     query = select(func.max(AlertSent.used)).where(
         col(AlertSent.account_id) == account_id,
-        col(AlertSent.period_start) == watched.since,
+        col(AlertSent.period_start) == limit.since,
         col(AlertSent.percent) == percent,
         or_(
-            subject == watched.subject,
-            subject.startswith(f"{watched.subject} of ", autoescape=True),
+            subject == limit.subject,
+            subject.startswith(f"{limit.subject} of ", autoescape=True),
         ),
     )
     return int((await session.execute(query)).scalar_one())
 
 
-def _said(
-    account_id: UUID, watched: Watched, currency: str, percent: int, now: datetime
+def _webhook_payload(
+    account_id: UUID, limit: MonitoredLimit, currency: str, percent: int, now: datetime
 ) -> dict[str, Any]:
     data = {
-        "account": ids.show("acct", account_id),
-        "subject": watched.subject,
+        "account": ids.format_id("acct", account_id),
+        "subject": limit.subject,
         "percent": percent,
-        "used": watched.text(watched.used),
-        "amount": watched.text(watched.amount),
-        "currency": currency if watched.money else None,
-        "period_start": watched.since.isoformat(),
+        "used": limit.text(limit.used),
+        "amount": limit.text(limit.amount),
+        "currency": currency if limit.money else None,
+        "period_start": limit.since.isoformat(),
     }
     return {"type": "usage.threshold_passed", "timestamp": now.isoformat(), "data": data}

@@ -1,15 +1,15 @@
-"""Notices: what an account is told by e-mail, in its own language."""
+"""Localised e-mail templates for notices to accounts, and their queueing."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.outbox import put
+from billing.outbox import enqueue
 from billing.tables import BillingProfile
 from infra.clock import Clock
 
-_WORDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
+_TEMPLATES: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "reminder": {
         "zh": (
             "付款提醒:账单 {number}",
@@ -119,25 +119,27 @@ _WORDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
-    """Something to be told: which words, and what stands in them."""
+class EmailNotice:
+    """An e-mail to an account: the template's kind and the values of its placeholders."""
 
     kind: str
     values: Mapping[str, str]
 
-    def words(self, locale: str) -> tuple[str, str]:
-        """Subject and text."""
-        subject, text = _WORDS[self.kind][locale]
+    def render(self, locale: str) -> tuple[str, str]:
+        """Return the subject and text in a locale."""
+        subject, text = _TEMPLATES[self.kind][locale]
         return subject.format(**self.values), text.format(**self.values)
 
 
-async def tell(
-    session: AsyncSession, clock: Clock, profile: BillingProfile, key: str, notice: Notice
+async def enqueue_email(
+    session: AsyncSession, clock: Clock, profile: BillingProfile, key: str, notice: EmailNotice
 ) -> bool:
-    """Have it e-mailed, once for each key; False where the account has no address."""
+    """Enqueue an e-mail to the account, once per key. Returns False if it has no address."""
     if not profile.email:
         return False
-    subject, text = notice.words(profile.locale)
-    said = {"to": profile.email, "subject": subject, "text": text}
-    await put(session, clock, profile.account_id, "email", f"email:{key}", f"email:{key}", said)
+    subject, text = notice.render(profile.locale)
+    payload = {"to": profile.email, "subject": subject, "text": text}
+    await enqueue(
+        session, clock, profile.account_id, "email", f"email:{key}", f"email:{key}", payload
+    )
     return True

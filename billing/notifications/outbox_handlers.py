@@ -1,19 +1,19 @@
-"""Notifying: sending what the outbox holds for people and their systems."""
+"""Outbox handlers that send e-mails and alert webhooks."""
 
 from base64 import b64decode
 from collections.abc import Mapping
 
-from billing.notifications.alert_targets import ALERT, read_target
-from billing.outbox import Handler, Item, Refused, TryLater
+from billing.notifications.alert_targets import ALERT_ACTION, get_alert_target
+from billing.outbox import ClaimedItem, Handler, PermanentFailure, RetryLater
 from infra.clock import Clock
 from infra.database.database import Database
-from infra.outbound.mail import Mailer, MailNotSent, MailRefused, message
+from infra.outbound.mail import Mailer, MailNotSent, MailRefused, build_message
 from infra.outbound.webhook_post import PostFailed, SignedPoster
 from infra.secrets.sealer import SealBroken, Sealer
 
 
 class Notifier:
-    """The handlers of one process; `handlers` names the outbox's actions."""
+    """Outbox handlers for the actions `email` and `alert`."""
 
     def __init__(
         self,
@@ -33,33 +33,34 @@ class Notifier:
 
     @property
     def handlers(self) -> Mapping[str, Handler]:
-        return {"email": self._email, ALERT: self._alert}
+        """The handlers by outbox action."""
+        return {"email": self._send_email, ALERT_ACTION: self._send_alert}
 
-    async def _email(self, item: Item) -> None:
-        said = item.payload
+    async def _send_email(self, item: ClaimedItem) -> None:
+        payload = item.payload
         try:
-            text = said["text"] if "text" in said else self._opened(item)
-            mail = message(self._sender, said["to"], said["subject"], text, item.id.hex)
+            text = payload["text"] if "text" in payload else self._decrypt_text(item)
+            mail = build_message(self._sender, payload["to"], payload["subject"], text, item.id.hex)
             await self._mailer.send(mail)
         except MailNotSent as error:
-            raise TryLater(str(error)) from error
+            raise RetryLater(str(error)) from error
         except (MailRefused, ValueError) as error:
-            raise Refused(str(error)) from error
+            raise PermanentFailure(str(error)) from error
 
-    def _opened(self, item: Item) -> str:
-        """The text of a mail with a link that nobody else may see."""
+    def _decrypt_text(self, item: ClaimedItem) -> str:
+        """Decrypt the text of an e-mail with a secret link."""
         try:
             return self._sealer.open(b64decode(item.payload["sealed"]), item.business_key)
         except SealBroken as error:
-            raise Refused(error.message) from error
+            raise PermanentFailure(error.message) from error
 
-    async def _alert(self, item: Item) -> None:
+    async def _send_alert(self, item: ClaimedItem) -> None:
         async with self._database.transaction() as session:
-            target = await read_target(session, item.account_id)
+            target = await get_alert_target(session, item.account_id)
         if not target.url:
-            raise Refused("The account takes no webhooks any more.")
-        key, now = f"{ALERT}_{item.id.hex}", self._clock.now()
+            raise PermanentFailure("The account takes no webhooks any more.")
+        key, now = f"{ALERT_ACTION}_{item.id.hex}", self._clock.now()
         try:
             await self._poster.post(target.url, target.secret, key, item.payload, now)
         except PostFailed as error:
-            raise TryLater(str(error)) from error
+            raise RetryLater(str(error)) from error

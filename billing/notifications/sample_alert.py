@@ -1,4 +1,4 @@
-"""Trying out: a test that goes where an account's alerts go, and says that it is one.
+"""Send a test alert to an account's webhook and e-mail address.
 
 The webhook is called at once, so that the result can be shown; the e-mail is queued.
 """
@@ -13,28 +13,28 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from billing.accounts.profiles import lock_profile
-from billing.notifications.alert_targets import ALERT, read_target
-from billing.notifications.messages import Notice, tell
+from billing.notifications.alert_targets import ALERT_ACTION, get_alert_target
+from billing.notifications.messages import EmailNotice, enqueue_email
 from billing.tables import AlertTarget, OutboxItem
 from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
 from infra.errors import AppError
-from infra.outbound.webhook_post import Delivery, SignedPoster
+from infra.outbound.webhook_post import DeliveryResult, SignedPoster
 
-_APART = timedelta(seconds=10)
+_MIN_INTERVAL = timedelta(seconds=10)
 
 
-class NobodyToTell(AppError):
-    """The account's alerts go nowhere: it has neither an e-mail address nor a webhook."""
+class NoAlertRecipient(AppError):
+    """The account has neither an e-mail address nor a webhook for alerts."""
 
     status = 409
     type = "invalid_request_error"
     code = "nobody_to_tell"
 
 
-class TriedTooOften(AppError):
-    """A test of the same address was sent a moment ago."""
+class SampleAlertTooSoon(AppError):
+    """A test alert was sent less than ten seconds ago."""
 
     status = 429
     type = "rate_limit_error"
@@ -42,63 +42,69 @@ class TriedTooOften(AppError):
 
 
 @dataclass(frozen=True, slots=True)
-class TryResult:
-    """What a test did: whether an e-mail is queued, and how the webhook's delivery went; None
-    where the account has no webhook."""
+class SampleAlertResult:
+    """Result of a test alert: whether an e-mail is queued, and the webhook's delivery (None
+    without a webhook)."""
 
     emailed: bool
     url: str
-    delivery: Delivery | None
+    delivery: DeliveryResult | None
 
     def to_json(self) -> dict[str, Any]:
-        one = self.delivery
-        webhook = one and {
-            "delivered": one.delivered,
-            "status": one.status,
-            "duration_ms": one.duration_ms,
-            "response_excerpt": one.excerpt,
-            "error": one.error,
+        delivery = self.delivery
+        webhook = delivery and {
+            "delivered": delivery.delivered,
+            "status": delivery.status,
+            "duration_ms": delivery.duration_ms,
+            "response_excerpt": delivery.excerpt,
+            "error": delivery.error,
         }
         return {"object": "alert_test", "email_queued": self.emailed, "webhook": webhook}
 
 
-async def try_out(
+async def send_sample_alert(
     database: Database, clock: Clock, poster: SignedPoster, account_id: UUID
-) -> TryResult:
-    """Queue a test e-mail, and call the webhook now, outside of any transaction. At most one test
-    in ten seconds. Raises NobodyToTell, TriedTooOften."""
+) -> SampleAlertResult:
+    """Queue a test e-mail and call the webhook, outside of any transaction.
+
+    At most one test in ten seconds. Raises NoAlertRecipient, SampleAlertTooSoon.
+    """
     async with database.transaction() as session:
-        emailed, target, test = await _begin(session, clock, account_id)
+        emailed, target, test = await _claim_test(session, clock, account_id)
     if not target.url:
-        return TryResult(emailed, "", None)
-    said = {"type": "alert.test", "timestamp": test.at.isoformat(), "data": test.data}
-    delivery = await poster.deliver(target.url, target.secret, test.key, said, test.at)
-    return TryResult(emailed, target.url, delivery)
+        return SampleAlertResult(emailed, "", None)
+    payload = {"type": "alert.test", "timestamp": test.at.isoformat(), "data": test.data}
+    delivery = await poster.deliver(target.url, target.secret, test.key, payload, test.at)
+    return SampleAlertResult(emailed, target.url, delivery)
 
 
 @dataclass(frozen=True, slots=True)
-class _Test:
+class _TestEvent:
+    """The webhook event of a test alert."""
+
     key: str
     at: datetime
     data: dict[str, str]
 
 
-async def _begin(
+async def _claim_test(
     session: AsyncSession, clock: Clock, account_id: UUID
-) -> tuple[bool, AlertTarget, _Test]:
-    """Claim the test, so that many requests do not become many calls of a customer's system."""
+) -> tuple[bool, AlertTarget, _TestEvent]:
+    """Record the test, so that repeated requests do not become many calls of the webhook."""
     profile = await lock_profile(session, account_id)
-    target = await read_target(session, account_id)
+    target = await get_alert_target(session, account_id)
     if not profile.email and not target.url:
-        raise NobodyToTell("There is neither an e-mail address nor a webhook to send a test to.")
+        raise NoAlertRecipient(
+            "There is neither an e-mail address nor a webhook to send a test to."
+        )
     now = clock.now()
-    await _require_rare(session, account_id, now)
+    await _require_min_interval(session, account_id, now)
     mail = f"alert-test:{account_id}:{now:%Y%m%dT%H%M}"
-    await tell(session, clock, profile, mail, Notice("alert_test", {}))
+    await enqueue_email(session, clock, profile, mail, EmailNotice("alert_test", {}))
     row = OutboxItem(
         id=ids.new_id(),
         account_id=account_id,
-        action=ALERT,
+        action=ALERT_ACTION,
         subject=f"alert-test:{account_id}",
         business_key=f"alert-test:{account_id}:{ids.new_id().hex}",
         payload={"type": "alert.test"},
@@ -108,15 +114,15 @@ async def _begin(
     )
     session.add(row)
     await session.flush()
-    data = {"account": ids.show("acct", account_id)}
-    return bool(profile.email), target, _Test(f"{ALERT}_{row.id.hex}", now, data)
+    data = {"account": ids.format_id("acct", account_id)}
+    return bool(profile.email), target, _TestEvent(f"{ALERT_ACTION}_{row.id.hex}", now, data)
 
 
-async def _require_rare(session: AsyncSession, account_id: UUID, now: datetime) -> None:
+async def _require_min_interval(session: AsyncSession, account_id: UUID, now: datetime) -> None:
     query = select(func.count()).where(
         col(OutboxItem.account_id) == account_id,
         col(OutboxItem.subject) == f"alert-test:{account_id}",
-        col(OutboxItem.created_at) > now - _APART,
+        col(OutboxItem.created_at) > now - _MIN_INTERVAL,
     )
     if (await session.execute(query)).scalar_one():
-        raise TriedTooOften("A test was sent a moment ago. Try again in ten seconds.")
+        raise SampleAlertTooSoon("A test was sent a moment ago. Try again in ten seconds.")

@@ -1,8 +1,7 @@
-"""Watched limits: every amount of which an account may use only so much, and what is used of it.
+"""Monitored limits of an account with their current usage, for alerts, pages and the API.
 
-Watched are the spend cap of the plan in force, the credit, the monthly budget of each active key,
-the included units of the plan in force and what contracts cover. Alerts, pages and the API read the
-same list.
+These are the plan's spend cap, the credit limit, the monthly budget of each active key, the plan's
+included units and the units covered by outcome contracts.
 """
 
 from collections import Counter
@@ -16,14 +15,14 @@ from sqlalchemy import or_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from billing.invoice_documents.translations import say
-from billing.invoices.calculation import TermsUsed
-from billing.invoices.headroom import Funds, read_funds
-from billing.invoices.usage_position import Position
-from billing.metering.quotas import QuotaState, list_limits, month_of
+from billing.invoice_documents.translations import translate
+from billing.invoices.calculation import TermsUsage
+from billing.invoices.headroom import CreditFunds, load_credit_funds
+from billing.invoices.usage_position import UsagePosition
+from billing.metering.quotas import QuotaState, list_quota_states, month_start
 from billing.money import nano_text, round_to_minor
-from billing.notifications.messages import Notice
-from billing.rating.statement import allowances_taken
+from billing.notifications.messages import EmailNotice
+from billing.rating.statement import allowance_usage
 from billing.tables import ApiKey, BillingPeriod, QuotaKind
 from infra import ids
 
@@ -49,10 +48,12 @@ _SUBJECTS: Mapping[str, Mapping[str, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
-    """A limit, how much of it is used since when, and what it is of: both amounts in nano-units
-    of money or, of included units, in units of their meter. `label` is what people call it: a
-    key's name, a contract's tag."""
+class MonitoredLimit:
+    """A limit (`amount`) with its usage (`used`) since the start of its period.
+
+    Amounts are nano-units, or units of the meter for included units. `of` names the key, meter,
+    model or contract; `label` is the display name (key name, contract tag).
+    """
 
     kind: str
     since: datetime
@@ -63,28 +64,31 @@ class Watched:
 
     @property
     def money(self) -> bool:
+        """Whether the amounts are nano-units of money rather than units of a meter."""
         return "meter" not in self.of
 
     @property
     def subject(self) -> str:
-        """What programs, and the record of sent alerts, know it by."""
+        """The limit's stable name in webhooks and in the record of sent alerts."""
         return _SUBJECTS[self.kind]["subject"].format(**self.of)
 
-    def passed(self, percentages: Iterable[int]) -> list[int]:
-        return [one for one in percentages if self.used >= self.threshold(one)]
+    def crossed_percentages(self, percentages: Iterable[int]) -> list[int]:
+        """Return the percentages whose threshold the usage has reached."""
+        return [percent for percent in percentages if self.used >= self.threshold(percent)]
 
     def threshold(self, percent: int) -> int:
-        """From which use on a percentage is reached."""
+        """Return the usage at which a percentage of the limit is reached, rounded up."""
         return -(-self.amount * percent // 100)
 
     def text(self, units: int) -> str:
+        """Format an amount for programs: a decimal of the major unit, or units of the meter."""
         return nano_text(units) if self.money else str(units)
 
-    def notice(self, locale: str, currency: str, percent: int) -> Notice:
-        """The alert that people read."""
+    def notice(self, locale: str, currency: str, percent: int) -> EmailNotice:
+        """Return the alert e-mail for a crossed percentage."""
         of = dict(self.of)
         if not self.money:
-            of["meter"] = say(locale, of["meter"])
+            of["meter"] = translate(locale, of["meter"])
 
         def shown(units: int) -> str:
             return str(round_to_minor(units, currency)) if self.money else f"{units:,}"
@@ -95,7 +99,7 @@ class Watched:
             "used": shown(self.used),
             "amount": shown(self.amount),
         }
-        return Notice("alert", values)
+        return EmailNotice("alert", values)
 
     def to_json(self, currency: str) -> dict[str, Any]:
         return {
@@ -109,29 +113,42 @@ class Watched:
         }
 
 
-async def watched_of(session: AsyncSession, position: Position) -> list[Watched]:
-    """All limits of an account at a position."""
-    funds = await read_funds(session, position)
-    limits = await list_limits(session, position.account_id)
-    names = await key_names(session, position)
-    return watched_in(position, funds, limits, names)
+async def load_monitored_limits(
+    session: AsyncSession, position: UsagePosition
+) -> list[MonitoredLimit]:
+    """Load all monitored limits of an account."""
+    funds = await load_credit_funds(session, position)
+    limits = await list_quota_states(session, position.account_id)
+    names = await active_key_names(session, position)
+    return list_monitored_limits(position, funds, limits, names)
 
 
-def watched_in(
-    position: Position, funds: Funds, limits: Sequence[QuotaState], names: Mapping[UUID, str]
-) -> list[Watched]:
-    """The same, from what was read already; budgets are those of the keys that `names` has."""
-    in_force = [one for one in position.running.used if one.terms.version_id() in position.in_force]
+def list_monitored_limits(
+    position: UsagePosition,
+    funds: CreditFunds,
+    limits: Sequence[QuotaState],
+    names: Mapping[UUID, str],
+) -> list[MonitoredLimit]:
+    """List the monitored limits from loaded data; only keys in `names` have budgets."""
+    active_terms = [
+        usage
+        for usage in position.current_period.terms_usages
+        if usage.terms.version_id() in position.active_version_ids
+    ]
     return [
-        *_cap(position),
-        *_credit(funds, limits, position),
-        *_budgets(limits, position.at, names),
-        *(one for terms in in_force for one in _allowances(terms, position.running.period)),
+        *_spend_cap_limits(position),
+        *_credit_limits(funds, limits, position),
+        *_budget_limits(limits, position.at, names),
+        *(
+            usage
+            for terms in active_terms
+            for usage in _allowance_limits(terms, position.current_period.period)
+        ),
     ]
 
 
-async def key_names(session: AsyncSession, position: Position) -> dict[UUID, str]:
-    """The active keys' names; where several have one name, with their ids."""
+async def active_key_names(session: AsyncSession, position: UsagePosition) -> dict[UUID, str]:
+    """Return the active keys' names by id; the id is appended to names that are not unique."""
     query = select(ApiKey.id, ApiKey.name).where(
         col(ApiKey.account_id) == position.account_id,
         col(ApiKey.revoked_at).is_(None),
@@ -140,42 +157,44 @@ async def key_names(session: AsyncSession, position: Position) -> dict[UUID, str
     rows = (await session.execute(query)).all()
     times = Counter(name for _, name in rows)
     return {
-        key_id: name if times[name] == 1 else f"{name} ({ids.show('key', key_id)})"
+        key_id: name if times[name] == 1 else f"{name} ({ids.format_id('key', key_id)})"
         for key_id, name in rows
     }
 
 
-def _cap(position: Position) -> list[Watched]:
-    """The cap of the plan in force, against all usage of the running period."""
+def _spend_cap_limits(position: UsagePosition) -> list[MonitoredLimit]:
+    """Return the active plan's spend cap with all usage of the current period, if any."""
     cap = None if position.terms is None else position.terms.spend_cap
     if not cap:
         return []
-    running = position.running
-    used = sum(one.running().amount for one in running.used)
-    return [Watched("cap", running.period.starts_at, used, cap)]
+    running = position.current_period
+    used = sum(one.running_total().amount for one in running.terms_usages)
+    return [MonitoredLimit("cap", running.period.starts_at, used, cap)]
 
 
-def _credit(funds: Funds, limits: Iterable[QuotaState], position: Position) -> list[Watched]:
+def _credit_limits(
+    funds: CreditFunds, limits: Iterable[QuotaState], position: UsagePosition
+) -> list[MonitoredLimit]:
     limited = any(one.kind is QuotaKind.CREDIT and one.amount is not None for one in limits)
     if not limited or funds.limit <= 0:
         return []
-    used = funds.owing + position.uninvoiced
-    since = position.running.period.starts_at
-    return [Watched("credit", since, used, funds.limit, {"source": funds.source})]
+    used = funds.owed_for_usage + position.uninvoiced_cost
+    since = position.current_period.period.starts_at
+    return [MonitoredLimit("credit", since, used, funds.limit, {"source": funds.source})]
 
 
-def _budgets(
-    limits: Iterable[QuotaState], now: datetime, names: Mapping[UUID, str]
-) -> list[Watched]:
-    """The active keys' budgets of this calendar month."""
-    month = month_of(now)
+def _budget_limits(
+    limits: Iterable[QuotaState], at: datetime, names: Mapping[UUID, str]
+) -> list[MonitoredLimit]:
+    """Return the active keys' budgets of the current calendar month (UTC)."""
+    month = month_start(at)
     return [
-        Watched(
+        MonitoredLimit(
             "budget",
             month,
             quota.used,
             quota.amount,
-            {"key": ids.show("key", quota.key_id)},
+            {"key": ids.format_id("key", quota.key_id)},
             names[quota.key_id],
         )
         for quota in limits
@@ -187,18 +206,18 @@ def _budgets(
     ]
 
 
-def _allowances(used: TermsUsed, period: BillingPeriod) -> list[Watched]:
-    since, terms = period.starts_at, used.terms
-    kind, of = ("covered", {"contract": used.contract}) if used.contract else ("allowance", {})
+def _allowance_limits(usage: TermsUsage, period: BillingPeriod) -> list[MonitoredLimit]:
+    since, terms = period.starts_at, usage.terms
+    kind, of = ("covered", {"contract": usage.contract}) if usage.contract else ("allowance", {})
     return [
-        Watched(
+        MonitoredLimit(
             kind,
             since,
-            one.taken,
+            one.used_units,
             one.quantity,
             {"meter": one.allowance.meter, "model": one.allowance.model, **of},
-            used.contract or "",
+            usage.contract or "",
         )
-        for one in allowances_taken(terms, used.share, used.consumed)
+        for one in allowance_usage(terms, usage.share, usage.consumed)
         if one.quantity
     ]

@@ -1,11 +1,11 @@
-"""Changes of plan as a customer asks for them, with what they cost at once.
+"""Plan changes requested by customers, with the resulting invoices.
 
-    up: now, the unused fee given back against the new one
-    down: when the paid time ends
+    upgrade: immediate, the unused fee is credited against the new one (proration)
+    downgrade: at the end of the paid period
 
-A change does first what has fallen due by then, so it does not matter whether the jobs ran before
-it or not. Gateways remember the prices of a key's account, so last of all the access epoch tells
-them to look again: its row is locked by everyone, and whoever has it waits for nothing more.
+A change first bills what is due, so its result does not depend on when the jobs last ran. The
+access epoch is advanced last, so that gateways reload the account's cached prices: its single row
+is locked by every such change and must be held only briefly.
 """
 
 from dataclasses import dataclass
@@ -14,24 +14,29 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.accounts.profiles import lock_profile, read_profile, zone
-from billing.dates import day_start
-from billing.invoices.available_credit import refresh_credit
-from billing.invoices.calculation import Amounts, amounts_of
-from billing.invoices.period_close import bill_account, charge_fees, fees_ahead, unused_fees
+from billing.accounts.profiles import get_profile, lock_profile, profile_time_zone
+from billing.dates import local_day_start
+from billing.invoices.available_credit import refresh_account_credit
+from billing.invoices.calculation import InvoiceAmounts, compute_amounts
+from billing.invoices.period_close import (
+    close_and_invoice,
+    invoice_due_fees,
+    list_unused_fee_credits,
+    preview_fee_lines,
+)
 from billing.metering.key_epoch import advance_epoch
-from billing.rating.fees import PaidFee, fee_line, unused_line
-from billing.rating.statement import Line
+from billing.rating.fees import PaidFee, fixed_fee_line, unused_fee_line
+from billing.rating.statement import StatementLine
 from billing.subscriptions.subscriptions import (
     SamePlan,
-    Standing,
-    calendar_of,
-    cancel,
-    change_later,
-    change_now,
-    require_standing,
-    resume,
-    subscribe,
+    SubscriptionState,
+    billing_calendar,
+    cancel_subscription,
+    require_subscription,
+    resume_subscription,
+    schedule_plan_change,
+    start_subscription,
+    switch_plan_now,
     terms_for,
     yearly_fee,
 )
@@ -40,123 +45,132 @@ from infra.clock import Clock
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """What a change of plan did: the phase that it began, and what was invoiced at once."""
+class PlanChange:
+    """Result of a plan change: the phase that begins and the invoices created at once."""
 
     phase: SubscriptionPhase
     invoices: tuple[Invoice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class ChangePreview:
-    """What a change of plan would cost at once; nothing, where it waits for the paid time's end."""
+class PlanChangePreview:
+    """Preview of a plan change: whether it takes effect now, and the lines and amounts invoiced.
+
+    A downgrade takes effect at the end of the paid period (`now` is False) and costs nothing.
+    """
 
     now: bool
-    lines: tuple[Line, ...]
-    amounts: Amounts | None
+    lines: tuple[StatementLine, ...]
+    amounts: InvoiceAmounts | None
 
 
-async def start(
+async def start_plan(
     session: AsyncSession, clock: Clock, account_id: UUID, version: PlanVersion
-) -> Change:
-    """Subscribe, and invoice the first fee where there is no trial.
+) -> PlanChange:
+    """Start a subscription and invoice the first fee unless there is a trial.
 
     Raises AlreadySubscribed, PlanCurrencyDiffers.
     """
-    phase = await subscribe(session, clock, account_id, version)
-    return await _charged(session, clock, phase)
+    phase = await start_subscription(session, clock, account_id, version)
+    return await _charge_due_fees(session, clock, phase)
 
 
 async def change_plan(
     session: AsyncSession, clock: Clock, account_id: UUID, version: PlanVersion
-) -> Change:
-    """Go to another version: up at once, down when the paid time ends.
+) -> PlanChange:
+    """Change to another plan version: an upgrade now, a downgrade at the end of the paid period.
 
     Raises NotSubscribed, SamePlan, PlanCurrencyDiffers.
     """
     profile = await lock_profile(session, account_id)
-    standing = await require_standing(session, account_id, clock.now())
-    await bill_account(session, clock, account_id, grace=None)
-    preview = await _preview(session, clock, profile, standing, version)
+    subscription = await require_subscription(session, account_id, clock.now())
+    await close_and_invoice(session, clock, account_id, grace=None)
+    preview = await _compute_preview(session, clock, profile, subscription, version)
     if not preview.now:
-        later = await change_later(session, clock, account_id, version)
-        await refresh_credit(session, clock, account_id)
+        scheduled = await schedule_plan_change(session, clock, account_id, version)
+        await refresh_account_credit(session, clock, account_id)
         await advance_epoch(session, account_id)
-        return Change(later)
-    ended, begun = await change_now(session, clock, account_id, version)
-    unused = await unused_fees(session, profile, ended, clock.now())
-    return await _charged(session, clock, begun, unused)
+        return PlanChange(scheduled)
+    old_phase, new_phase = await switch_plan_now(session, clock, account_id, version)
+    unused = await list_unused_fee_credits(session, profile, old_phase, clock.now())
+    return await _charge_due_fees(session, clock, new_phase, unused)
 
 
-async def preview_change(
+async def preview_plan_change(
     session: AsyncSession, clock: Clock, account_id: UUID, version: PlanVersion
-) -> ChangePreview:
-    """What `change_plan` would do now. Raises NotSubscribed, SamePlan, PlanCurrencyDiffers."""
-    profile = await read_profile(session, account_id)
-    standing = await require_standing(session, account_id, clock.now())
-    return await _preview(session, clock, profile, standing, version)
+) -> PlanChangePreview:
+    """Return what `change_plan` would invoice now. Raises NotSubscribed, SamePlan,
+    PlanCurrencyDiffers."""
+    profile = await get_profile(session, account_id)
+    subscription = await require_subscription(session, account_id, clock.now())
+    return await _compute_preview(session, clock, profile, subscription, version)
 
 
-async def end(
+async def cancel_plan(
     session: AsyncSession, clock: Clock, account_id: UUID, *, at_end: bool
 ) -> SubscriptionPhase:
-    """Cancel; what was paid for the time after is not given back. Raises NotSubscribed."""
-    await bill_account(session, clock, account_id, grace=None)
-    phase = await cancel(session, clock, account_id, at_end=at_end)
-    await refresh_credit(session, clock, account_id)
+    """Cancel the subscription, without refunding the paid fee. Raises NotSubscribed."""
+    await close_and_invoice(session, clock, account_id, grace=None)
+    phase = await cancel_subscription(session, clock, account_id, at_end=at_end)
+    await refresh_account_credit(session, clock, account_id)
     await advance_epoch(session, account_id)
     return phase
 
 
-async def go_on(session: AsyncSession, clock: Clock, account_id: UUID) -> SubscriptionPhase:
-    """Take a cancellation back. Raises NotSubscribed, NothingToResume."""
-    phase = await resume(session, clock, account_id)
-    await refresh_credit(session, clock, account_id)
+async def resume_plan(session: AsyncSession, clock: Clock, account_id: UUID) -> SubscriptionPhase:
+    """Undo a scheduled cancellation or downgrade. Raises NotSubscribed, NothingToResume."""
+    phase = await resume_subscription(session, clock, account_id)
+    await refresh_account_credit(session, clock, account_id)
     await advance_epoch(session, account_id)
     return phase
 
 
-async def _charged(
-    session: AsyncSession, clock: Clock, phase: SubscriptionPhase, unused: list[Line] | None = None
-) -> Change:
+async def _charge_due_fees(
+    session: AsyncSession,
+    clock: Clock,
+    phase: SubscriptionPhase,
+    unused: list[StatementLine] | None = None,
+) -> PlanChange:
     profile = await lock_profile(session, phase.account_id)
-    invoices = await charge_fees(session, clock, profile, unused or ())
-    await refresh_credit(session, clock, phase.account_id)
+    invoices = await invoice_due_fees(session, clock, profile, unused or ())
+    await refresh_account_credit(session, clock, phase.account_id)
     await advance_epoch(session, phase.account_id)
-    return Change(phase, tuple(invoices))
+    return PlanChange(phase, tuple(invoices))
 
 
-async def _preview(
+async def _compute_preview(
     session: AsyncSession,
     clock: Clock,
     profile: BillingProfile,
-    standing: Standing,
+    subscription: SubscriptionState,
     version: PlanVersion,
-) -> ChangePreview:
-    if standing.phase.plan_version_id == version.id:
+) -> PlanChangePreview:
+    if subscription.phase.plan_version_id == version.id:
         raise SamePlan("The account is on this version of the plan.")
     terms = await terms_for(session, profile.account_id, version)
     now = clock.now()
-    unused = await _unused(session, profile, standing.phase, now)
-    fee = fee_line(terms, calendar_of(profile), day_start(now, zone(profile)))
+    unused = await _unused_fee_lines(session, profile, subscription.phase, now)
+    fee = fixed_fee_line(
+        terms, billing_calendar(profile), local_day_start(now, profile_time_zone(profile))
+    )
     lines = [*unused, *([fee] if fee.minor else [])]
-    amounts = await amounts_of(session, profile, lines)
-    # An invoice cannot come to less than nothing, as one for a month after a paid year would.
-    if yearly_fee(terms) < yearly_fee(standing.terms) or amounts.taxed.total < 0:
-        return ChangePreview(False, (), None)
-    return ChangePreview(True, tuple(lines), amounts)
+    amounts = await compute_amounts(session, profile, lines)
+    # An invoice cannot have a negative total, as one for a month after a paid year would.
+    if yearly_fee(terms) < yearly_fee(subscription.terms) or amounts.taxed.total < 0:
+        return PlanChangePreview(False, (), None)
+    return PlanChangePreview(True, tuple(lines), amounts)
 
 
-async def _unused(
+async def _unused_fee_lines(
     session: AsyncSession, profile: BillingProfile, phase: SubscriptionPhase, at: datetime
-) -> list[Line]:
-    """What is given back of the phase's fee, also where that one is due and not charged yet."""
+) -> list[StatementLine]:
+    """Return the credit line for the phase's unused fee, also if the fee is not yet charged."""
     due = [
         PaidFee(line.minor, line.starts_at, line.ends_at, line.version_id)
-        for line in await fees_ahead(session, profile, at)
+        for line in await preview_fee_lines(session, profile, at)
         if line.version_id == phase.plan_version_id and line.starts_at and line.ends_at
     ]
     if not due:
-        return await unused_fees(session, profile, phase, at)
-    line = unused_line(due[-1], at, zone(profile))
+        return await list_unused_fee_credits(session, profile, phase, at)
+    line = unused_fee_line(due[-1], at, profile_time_zone(profile))
     return [] if line is None else [line]

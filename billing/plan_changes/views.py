@@ -1,6 +1,6 @@
-"""What an account sees of its plan, of plans that it could have, and of its wallet, as JSON.
+"""JSON views of plans, an account's subscription, plan change previews and the wallet.
 
-Owns these forms: amounts are decimal text of the major unit, times are in UTC.
+Amounts are decimal strings in the major unit; times are UTC.
 """
 
 from typing import Any
@@ -9,26 +9,26 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from billing.accounts.profiles import currency_of, read_profile
-from billing.invoice_documents.price_format import percent, price_decimals
-from billing.invoice_documents.values import line_json
-from billing.invoices.headroom import available, read_funds
-from billing.invoices.usage_position import read_position
-from billing.ledger.wallets import PREFIX as GRANT_PREFIX
-from billing.ledger.wallets import Left, grants_left
-from billing.metering.quotas import list_limits
+from billing.accounts.profiles import get_account_currency, get_profile
+from billing.invoice_documents.price_format import format_percent, price_to_json
+from billing.invoice_documents.values import line_to_json
+from billing.invoices.headroom import compute_account_headroom, load_credit_funds
+from billing.invoices.usage_position import load_usage_position
+from billing.ledger.wallets import GRANT_ID_PREFIX as GRANT_PREFIX
+from billing.ledger.wallets import GrantBalance, list_grant_balances
+from billing.metering.quotas import list_quota_states
 from billing.money import minor_text, nano_text
 from billing.plan_changes.offers import Offer
-from billing.plan_changes.plan_changes import ChangePreview
+from billing.plan_changes.plan_changes import PlanChangePreview
 from billing.rating.terms import PlanTerms
-from billing.subscriptions.subscriptions import PREFIX, standing_of
+from billing.subscriptions.subscriptions import PREFIX, find_subscription
 from billing.tables import PlanVersion, SubscriptionPhase
 from infra import ids
 from infra.clock import Clock
 
 
 def plan_json(version: PlanVersion, terms: PlanTerms) -> dict[str, Any]:
-    """All that a plan version says."""
+    """Return a plan version with its terms as JSON."""
     return {
         "object": "plan",
         "plan": version.plan,
@@ -49,47 +49,52 @@ def plan_json(version: PlanVersion, terms: PlanTerms) -> dict[str, Any]:
             for one in terms.allowances
         ],
         "prices": [
-            {"model": one.model, "meter": one.meter, "price": price_decimals(one.price)}
+            {"model": one.model, "meter": one.meter, "price": price_to_json(one.price)}
             for one in terms.prices
         ],
-        "discounts": [{"model": one.model, "percent": percent(one.ppm)} for one in terms.discounts],
+        "discounts": [
+            {"model": one.model, "percent": format_percent(one.ppm)} for one in terms.discounts
+        ],
     }
 
 
 def offer_json(offer: Offer) -> dict[str, Any]:
+    """Return an offered plan as JSON."""
     return plan_json(offer.version, offer.terms)
 
 
 async def subscription_json(
     session: AsyncSession, clock: Clock, account_id: UUID
 ) -> dict[str, Any]:
-    """The plan that an account is on, what follows it, until when fees are paid, and what may
-    still be spent now. Without a plan the list holds, and `status` is `none`."""
-    standing = await standing_of(session, account_id, clock.now())
-    spendable = {"available": await _available(session, clock, account_id)}
-    if standing is None:
+    """Return an account's subscription as JSON, with the following plan and available credit.
+
+    Without a subscription, list prices apply and `status` is `none`.
+    """
+    subscription = await find_subscription(session, account_id, clock.now())
+    spendable = {"available": await _available_credit_json(session, clock, account_id)}
+    if subscription is None:
         nothing = dict.fromkeys(("id", "plan", "started_at", "paid_until", "ends_at", "following"))
         return {"object": "subscription", "status": "none", **nothing, **spendable}
-    phase, following = standing.phase, standing.following
+    phase, following = subscription.phase, subscription.following
     version = await session.get_one(PlanVersion, phase.plan_version_id)
     return {
         "object": "subscription",
         "status": "trialing" if phase.trial else "active",
-        "id": ids.show(PREFIX, phase.id),
-        "plan": plan_json(version, standing.terms),
+        "id": ids.format_id(PREFIX, phase.id),
+        "plan": plan_json(version, subscription.terms),
         "started_at": phase.starts_at.isoformat(),
         "paid_until": phase.fees_until.isoformat(),
         "ends_at": phase.ends_at and phase.ends_at.isoformat(),
-        "following": following and await _following(session, following),
+        "following": following and await _following_phase_json(session, following),
         **spendable,
     }
 
 
-async def change_json(
-    session: AsyncSession, account_id: UUID, version: PlanVersion, preview: ChangePreview
+async def plan_change_json(
+    session: AsyncSession, account_id: UUID, version: PlanVersion, preview: PlanChangePreview
 ) -> dict[str, Any]:
-    """What taking a plan would cost now; where it would wait for the paid time's end, nothing."""
-    currency, amounts = await currency_of(session, account_id), preview.amounts
+    """Return a plan change preview as JSON. Scheduled changes (at the period end) cost nothing."""
+    currency, amounts = await get_account_currency(session, account_id), preview.amounts
     taxed = amounts and amounts.taxed
     return {
         "object": "subscription.preview",
@@ -97,7 +102,7 @@ async def change_json(
         "version": version.id.hex,
         "takes_effect": "now" if preview.now else "when_the_paid_time_ends",
         "currency": currency,
-        "lines": [line_json(currency, line) for line in preview.lines],
+        "lines": [line_to_json(currency, line) for line in preview.lines],
         "net": minor_text(taxed.net if taxed else 0, currency),
         "tax": minor_text(taxed.tax if taxed else 0, currency),
         "total": minor_text(taxed.total if taxed else 0, currency),
@@ -105,29 +110,31 @@ async def change_json(
 
 
 async def wallet_json(session: AsyncSession, account_id: UUID) -> dict[str, Any]:
-    """What is left in the wallet, in the order in which it is used."""
+    """Return the wallet balance and its grants, in order of consumption, as JSON."""
     currency, grants = (
-        await currency_of(session, account_id),
-        await grants_left(session, account_id),
+        await get_account_currency(session, account_id),
+        await list_grant_balances(session, account_id),
     )
     return {
         "object": "wallet",
         "currency": currency,
         "balance": minor_text(sum(one.minor for one in grants), currency),
-        "grants": [_grant(one, currency) for one in grants],
+        "grants": [_grant_json(one, currency) for one in grants],
     }
 
 
-async def _available(session: AsyncSession, clock: Clock, account_id: UUID) -> dict[str, Any]:
-    """What the account's calls may still cost, and the limit that decides it."""
-    profile = await read_profile(session, account_id)
-    position = await read_position(session, profile, clock.now())
-    funds = await read_funds(session, position)
-    quotas = await list_limits(session, account_id)
-    return available(funds, position, quotas).to_json(position.currency)
+async def _available_credit_json(
+    session: AsyncSession, clock: Clock, account_id: UUID
+) -> dict[str, Any]:
+    """Return what the account's calls may still cost, and the limit that applies, as JSON."""
+    profile = await get_profile(session, account_id)
+    position = await load_usage_position(session, profile, clock.now())
+    funds = await load_credit_funds(session, position)
+    quotas = await list_quota_states(session, account_id)
+    return compute_account_headroom(funds, position, quotas).to_json(position.currency)
 
 
-async def _following(session: AsyncSession, phase: SubscriptionPhase) -> dict[str, Any]:
+async def _following_phase_json(session: AsyncSession, phase: SubscriptionPhase) -> dict[str, Any]:
     query = select(PlanVersion).where(col(PlanVersion.id) == phase.plan_version_id)
     version = (await session.scalars(query)).one()
     return {
@@ -138,13 +145,13 @@ async def _following(session: AsyncSession, phase: SubscriptionPhase) -> dict[st
     }
 
 
-def _grant(one: Left, currency: str) -> dict[str, Any]:
-    grant = one.grant
+def _grant_json(balance: GrantBalance, currency: str) -> dict[str, Any]:
+    grant = balance.grant
     return {
-        "id": ids.show(GRANT_PREFIX, grant.id),
+        "id": ids.format_id(GRANT_PREFIX, grant.id),
         "paid": grant.paid,
         "amount": minor_text(grant.minor, currency),
-        "left": minor_text(one.minor, currency),
+        "left": minor_text(balance.minor, currency),
         "priority": grant.priority,
         "expires_at": grant.expires_at and grant.expires_at.isoformat(),
     }

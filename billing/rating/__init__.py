@@ -1,1 +1,1 @@
-"""Rating: prices, plan terms, statements, fees and taxes. Pure functions."""
+"""Pure rating functions: prices, plan terms, statements, fees and taxes."""

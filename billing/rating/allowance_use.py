@@ -1,53 +1,61 @@
-"""Included: what of each allowance the bill so far gives to calls, and at which prices.
-
-Pure.
-"""
+"""Usage and remaining units of a plan's allowances (included units) in a billing period."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-from billing.rating.statement import AllowanceTaken, Consumed, allowances_taken, held_prices
+from billing.rating.statement import AllowanceUsage, ModelUsage, allowance_usage, unit_prices
 from billing.rating.terms import Allowance, PlanTerms
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
-    """An allowance: how many units it has for the time it holds, and those that are given, by the
-    price that they are held at. Units that cost nothing anyway are given none."""
+class AllowanceBalance:
+    """An allowance with its prorated quantity and the units used so far, by unit price.
+
+    `by_price` maps the unit price in nano-units to used units. Units of free meters are left out.
+    """
 
     allowance: Allowance
     quantity: int
     by_price: Mapping[int, int]
 
     @property
-    def left(self) -> int:
-        """Units for further calls: whatever order these take them in, the bill can give them."""
+    def remaining(self) -> int:
+        """Unused units. The statement covers them in whatever order further calls use them."""
         return self.quantity - sum(self.by_price.values())
 
-    def worth(self, units: int) -> int:
-        """What calls come to, in nano-units, that have to leave so many of their units to others:
-        the bill lets those do it that it costs least."""
+    def displacement_cost(self, units: int) -> int:
+        """Return the cost in nano-units when `units` covered units are moved to other calls.
+
+        As on the invoice, the units with the lowest unit price lose their coverage first.
+        """
         total = 0
-        for price, given in sorted(self.by_price.items()):
-            moved = min(units, given)
+        for price, used in sorted(self.by_price.items()):
+            moved = min(units, used)
             total, units = total + moved * price, units - moved
         return total
 
 
-def given(terms: PlanTerms, share: Fraction, consumed: Iterable[Consumed]) -> list[Given]:
-    """Each allowance as the usage so far has it."""
+def allowance_balances(
+    terms: PlanTerms, share: Fraction, consumed: Iterable[ModelUsage]
+) -> list[AllowanceBalance]:
+    """Return the balance of each allowance of the terms after the usage so far.
+
+    `share` is the part of the billing period in which the terms are in force.
+    """
     if not terms.allowances:
         return []
-    models = {one.model for one in terms.prices}
-    prices = {model: held_prices(terms, model) for model in models}
-    return [_given(one, prices) for one in allowances_taken(terms, share, consumed)]
+    models = {usage.model for usage in terms.prices}
+    prices = {model: unit_prices(terms, model) for model in models}
+    return [_allowance_balance(usage, prices) for usage in allowance_usage(terms, share, consumed)]
 
 
-def _given(one: AllowanceTaken, prices: Mapping[str, Mapping[str, int]]) -> Given:
+def _allowance_balance(
+    usage: AllowanceUsage, prices: Mapping[str, Mapping[str, int]]
+) -> AllowanceBalance:
     by_price: Counter[int] = Counter()
-    for (model, meter), units in one.units.items():
+    for (model, meter), units in usage.units.items():
         if prices[model][meter]:
             by_price[prices[model][meter]] += units
-    return Given(one.allowance, one.quantity, by_price)
+    return AllowanceBalance(usage.allowance, usage.quantity, by_price)

@@ -1,7 +1,6 @@
-"""Fees: for which days a plan's fixed fee is due, and what is given back of a paid one.
+"""Invoice lines for a plan's fixed fee and for the proration of an unused paid fee.
 
-Fees fall due in advance, for a billing month or a year; a month that begins in the middle is paid
-by its days. Pure.
+Fees are due in advance, for a billing month or a year. A partial month is prorated by days.
 """
 
 from dataclasses import dataclass
@@ -11,21 +10,21 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from billing.dates import (
-    day_of,
+    add_year,
+    billing_month_share,
     days_between,
-    midnight,
-    next_month_start,
-    share_of_month,
-    year_later,
+    local_day,
+    local_midnight,
+    next_billing_month_start,
 )
 from billing.money import rounded
-from billing.rating.statement import Line, LineKind
+from billing.rating.statement import LineKind, StatementLine
 from billing.rating.terms import Interval, PlanTerms
 
 
 @dataclass(frozen=True, slots=True)
-class Calendar:
-    """An account's days and months."""
+class BillingCalendar:
+    """An account's time zone and the day of the month on which its billing months begin."""
 
     zone: ZoneInfo
     anchor_day: int
@@ -33,7 +32,7 @@ class Calendar:
 
 @dataclass(frozen=True, slots=True)
 class PaidFee:
-    """A fee that was invoiced for some days."""
+    """An invoiced fixed fee, in minor units, for a service period."""
 
     minor: int
     starts_at: datetime
@@ -41,15 +40,18 @@ class PaidFee:
     version_id: UUID
 
 
-def fee_line(terms: PlanTerms, calendar: Calendar, starts_at: datetime) -> Line:
-    """The fee that falls due at a midnight, up to the next month's or year's beginning."""
-    zone, day = calendar.zone, day_of(starts_at, calendar.zone)
+def fixed_fee_line(
+    terms: PlanTerms, calendar: BillingCalendar, starts_at: datetime
+) -> StatementLine:
+    """Return the fixed-fee line from `starts_at` (a local midnight) to the end of the billing
+    month or year."""
+    zone, day = calendar.zone, local_day(starts_at, calendar.zone)
     if terms.interval is Interval.YEAR:
-        ends_at, share = midnight(year_later(day), zone), Fraction(1)
+        ends_at, share = local_midnight(add_year(day), zone), Fraction(1)
     else:
-        ends_at = midnight(next_month_start(day, calendar.anchor_day), zone)
-        share = share_of_month(starts_at, ends_at, zone, calendar.anchor_day)
-    return Line(
+        ends_at = local_midnight(next_billing_month_start(day, calendar.anchor_day), zone)
+        share = billing_month_share(starts_at, ends_at, zone, calendar.anchor_day)
+    return StatementLine(
         LineKind.FIXED_FEE,
         rounded(terms.fixed_fee * share),
         terms.version_id(),
@@ -58,16 +60,19 @@ def fee_line(terms: PlanTerms, calendar: Calendar, starts_at: datetime) -> Line:
     )
 
 
-def unused_line(paid: PaidFee, at: datetime, zone: ZoneInfo) -> Line | None:
-    """What is given back of a paid fee for the days from `at` on; None where that is nothing."""
-    left = days_between(max(at, paid.starts_at), paid.ends_at, zone)
-    whole = days_between(paid.starts_at, paid.ends_at, zone)
-    back = rounded(Fraction(paid.minor * left, whole)) if whole else 0
-    if back == 0:
+def unused_fee_line(paid: PaidFee, at: datetime, zone: ZoneInfo) -> StatementLine | None:
+    """Return the negative line that credits a paid fee for the days from `at` on.
+
+    Returns None if the prorated amount is zero.
+    """
+    remaining_days = days_between(max(at, paid.starts_at), paid.ends_at, zone)
+    paid_days = days_between(paid.starts_at, paid.ends_at, zone)
+    credited = rounded(Fraction(paid.minor * remaining_days, paid_days)) if paid_days else 0
+    if credited == 0:
         return None
-    return Line(
+    return StatementLine(
         LineKind.UNUSED_FEE,
-        -back,
+        -credited,
         paid.version_id,
         starts_at=max(at, paid.starts_at),
         ends_at=paid.ends_at,

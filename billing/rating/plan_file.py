@@ -1,8 +1,7 @@
-"""Plan files: what an operator writes to publish a plan (TOML), read into plan terms.
+"""Parser for the TOML file from which an operator publishes a plan.
 
-Amounts are decimal texts in the plan's currency, prices for `per` units of the meter, so that a
-person writes what the price list says. Owns the file's fields and their checks; what the terms
-mean is in billing/rating/terms.py. Pure.
+Amounts are decimal strings in the plan's currency; prices are for `per` units of the meter. The
+terms themselves are defined in billing/rating/terms.py.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,9 +12,9 @@ from typing import Literal
 import msgspec
 
 from billing.money import minor_from_text, nano_from_text
-from billing.rating.price_file import PriceFields, ppm_from_text, price_of
+from billing.rating.price_file import PriceFields, ppm_from_percent, price_from_fields
 from billing.rating.prices import PerUnit
-from billing.rating.products import product
+from billing.rating.products import product_name
 from billing.rating.terms import (
     LIST_PLAN,
     Alignment,
@@ -26,32 +25,40 @@ from billing.rating.terms import (
     PlanTerms,
     TermsInvalid,
 )
-from billing.rating.tier_files import TierFile, with_tiers
-from billing.rating.toml import shaped, told, with_line
+from billing.rating.tier_files import TierFile, add_tier_prices
+from billing.rating.toml import parse_toml, read_field, with_line_number
 
-# Of each model, nano-units of the plan's currency for one unit of a meter.
+# Model -> meter -> price of one unit in nano-units of the plan's currency.
 ListPrices = Mapping[str, Mapping[str, int]]
-_told = partial(told, TermsInvalid)
+_read_field = partial(read_field, TermsInvalid)
 
 
 class _PriceFile(PriceFields, forbid_unknown_fields=True, kw_only=True):
+    """A `[[price]]` table: the price of a model's meter, optionally at a service tier."""
+
     model: str
     meter: str
     tier: Literal["priority", "flex"] | None = None
 
 
 class _AllowanceFile(msgspec.Struct, forbid_unknown_fields=True):
+    """An `[[allowance]]` table: included units per billing period."""
+
     meter: str
     quantity: int
     model: str = "*"
 
 
 class _DiscountFile(msgspec.Struct, forbid_unknown_fields=True):
+    """A `[[discount]]` table: a percentage off a model's usage charges."""
+
     percent: str
     model: str = "*"
 
 
 class _PlanFile(msgspec.Struct, forbid_unknown_fields=True):
+    """The top level of a plan file."""
+
     plan: str
     names: dict[str, str]
     currency: str
@@ -69,23 +76,25 @@ class _PlanFile(msgspec.Struct, forbid_unknown_fields=True):
     discount: list[_DiscountFile] = []
 
 
-def read_plan_file(text: str, list_prices: Callable[[str], ListPrices]) -> PlanTerms:
-    """The terms that the file states.
+def parse_plan_file(text: str, list_prices: Callable[[str], ListPrices]) -> PlanTerms:
+    """Parse a plan file into plan terms.
 
-    With `list_prices = true` each model without a price of its own takes those that
-    `list_prices(currency)` gives now; they are written into the terms, so a later change of the
-    list does not reach them. Raises TermsInvalid, PriceInvalid naming the field, and its line
-    where that is known.
+    With `list_prices = true` each model without its own price gets the current list prices from
+    `list_prices(currency)`. They are copied into the terms, so later changes of the list do not
+    affect the plan. Raises TermsInvalid or PriceInvalid with the field and, if known, its line.
     """
-    return with_line(
-        text, lambda: _terms(shaped(text, _PlanFile, "The plan", TermsInvalid), list_prices)
+    return with_line_number(
+        text,
+        lambda: _build_terms(parse_toml(text, _PlanFile, "The plan", TermsInvalid), list_prices),
     )
 
 
-def _terms(file: _PlanFile, list_prices: Callable[[str], ListPrices]) -> PlanTerms:
+def _build_terms(file: _PlanFile, list_prices: Callable[[str], ListPrices]) -> PlanTerms:
     own = tuple(
         ModelPrice(
-            product(one.model, one.tier), one.meter, _told(f"price[{at}]", partial(price_of, one))
+            product_name(one.model, one.tier),
+            one.meter,
+            _read_field(f"price[{at}]", partial(price_from_fields, one)),
         )
         for at, one in enumerate(file.price)
     )
@@ -96,38 +105,43 @@ def _terms(file: _PlanFile, list_prices: Callable[[str], ListPrices]) -> PlanTer
         plan=file.plan,
         names=MappingProxyType(file.names),
         currency=file.currency,
-        prices=with_tiers((*own, *_from_list(listed, {one.model for one in own})), file.tier),
+        prices=add_tier_prices(
+            (*own, *_list_model_prices(listed, {one.model for one in own})), file.tier
+        ),
         allowances=tuple(Allowance(one.model, one.meter, one.quantity) for one in file.allowance),
         discounts=tuple(
-            Discount(one.model, _told(f"discount[{at}]", partial(ppm_from_text, one.percent)))
+            Discount(
+                one.model, _read_field(f"discount[{at}]", partial(ppm_from_percent, one.percent))
+            )
             for at, one in enumerate(file.discount)
         ),
-        fixed_fee=_told("fixed_fee", lambda: minor_from_text(file.fixed_fee, file.currency)),
+        fixed_fee=_read_field("fixed_fee", lambda: minor_from_text(file.fixed_fee, file.currency)),
         interval=file.interval,
         alignment=file.alignment,
         trial_days=file.trial_days,
-        minimum=_told("minimum", lambda: minor_from_text(file.minimum, file.currency)),
-        spend_cap=_told(
+        minimum=_read_field("minimum", lambda: minor_from_text(file.minimum, file.currency)),
+        spend_cap=_read_field(
             "spend_cap", lambda: None if file.spend_cap is None else nano_from_text(file.spend_cap)
         ),
         tax_inclusive=file.tax_inclusive,
     )
 
 
-def list_terms(currency: str, list_prices: ListPrices) -> PlanTerms:
-    """The terms of whoever has no plan, or calls a model that the plan does not know: the list."""
+def list_price_terms(currency: str, list_prices: ListPrices) -> PlanTerms:
+    """Return the pay-as-you-go terms: for accounts without a plan and for models that the
+    account's plan does not price."""
     return PlanTerms(
         plan=LIST_PLAN,
         names=MappingProxyType({"en": "Pay as you go", "zh": "按量付费"}),
         currency=currency,
-        prices=_from_list(list_prices, set()),
+        prices=_list_model_prices(list_prices, set()),
     )
 
 
-def _from_list(listed: ListPrices, but: set[str]) -> tuple[ModelPrice, ...]:
+def _list_model_prices(listed: ListPrices, excluded: set[str]) -> tuple[ModelPrice, ...]:
     return tuple(
         ModelPrice(model, meter, PerUnit(unit))
         for model, meters in sorted(listed.items())
-        if model not in but
+        if model not in excluded
         for meter, unit in sorted(meters.items())
     )

@@ -1,7 +1,7 @@
-"""Price files: a price as people write it in TOML or JSON, read into a price kind.
+"""Parser for prices in TOML and JSON files of plans and outcome contracts.
 
-Amounts are decimal texts, for `per` units. Owns a price's fields and their checks, for plans and
-outcome contracts alike; what the kinds mean is in billing/rating/prices.py. Pure.
+Amounts are decimal strings for `per` units. The price kinds are defined in
+billing/rating/prices.py.
 """
 
 from collections.abc import Mapping
@@ -12,19 +12,19 @@ import msgspec
 from billing.money import PPM, nano_from_text
 from billing.rating.prices import Graduated, Package, PerUnit, Price, Tier, Volume
 
-# What a price of each kind is made of; a field of another kind would be ignored.
-_FIELDS = {
+# The fields of each price kind. Fields of other kinds are rejected, as they would be ignored.
+_FIELDS_BY_KIND = {
     "per_unit": {"price", "per"},
     "package": {"price", "size"},
     "graduated": {"tiers", "per"},
     "volume": {"tiers", "per"},
 }
-_MAY_BE_LEFT_OUT = {"per"}
-_NOT_GIVEN: Mapping[str, object] = {"price": None, "per": 1, "size": None, "tiers": []}
+_OPTIONAL_FIELDS = {"per"}
+_FIELD_DEFAULTS: Mapping[str, object] = {"price": None, "per": 1, "size": None, "tiers": []}
 
 
 class TierFields(msgspec.Struct, forbid_unknown_fields=True):
-    """A tier of a graduated or volume price."""
+    """A tier of a graduated or volume price, as written in a file."""
 
     price: str
     up_to: int | None = None
@@ -32,7 +32,7 @@ class TierFields(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class PriceFields(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """A price of any kind; which fields it has depends on that."""
+    """A price of any kind, as written in a file. `kind` decides which fields are required."""
 
     kind: str = "per_unit"
     per: int = 1
@@ -41,21 +41,21 @@ class PriceFields(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     tiers: list[TierFields] = []
 
 
-def price_of(file: PriceFields) -> Price:
-    """Raises ValueError, PriceInvalid."""
+def price_from_fields(file: PriceFields) -> Price:
+    """Convert a price's file fields into a price. Raises ValueError, PriceInvalid."""
     _require_fields(file)
     match file.kind:
         case "per_unit":
-            return PerUnit(_unit(file.price, file.per))
+            return PerUnit(_parse_unit_price(file.price, file.per))
         case "package":
             return Package(file.size or 0, nano_from_text(file.price or ""))
         case "graduated":
-            return Graduated(_tiers(file))
-    return Volume(_tiers(file))
+            return Graduated(_parse_tiers(file))
+    return Volume(_parse_tiers(file))
 
 
-def ppm_from_text(percent: str) -> int:
-    """Parts per million of `12.5`. Raises ValueError."""
+def ppm_from_percent(percent: str) -> int:
+    """Convert a percentage such as `12.5` to parts per million. Raises ValueError."""
     ppm = Decimal(nano_from_text(percent)) * PPM / 100 / 10**9
     if ppm != int(ppm):
         raise ValueError("a percentage has at most 4 decimal places")
@@ -63,23 +63,24 @@ def ppm_from_text(percent: str) -> int:
 
 
 def _require_fields(file: PriceFields) -> None:
-    if file.kind not in _FIELDS:
+    if file.kind not in _FIELDS_BY_KIND:
         raise ValueError("`kind` is per_unit, package, graduated or volume")
-    for name, default in _NOT_GIVEN.items():
-        given, wanted = getattr(file, name) != default, name in _FIELDS[file.kind]
-        if given and not wanted:
+    for name, default in _FIELD_DEFAULTS.items():
+        is_set, is_required = getattr(file, name) != default, name in _FIELDS_BY_KIND[file.kind]
+        if is_set and not is_required:
             raise ValueError(f"a price of kind {file.kind} has no `{name}`")
-        if wanted and not given and name not in _MAY_BE_LEFT_OUT:
+        if is_required and not is_set and name not in _OPTIONAL_FIELDS:
             raise ValueError(f"a price of kind {file.kind} needs `{name}`")
 
 
-def _tiers(file: PriceFields) -> tuple[Tier, ...]:
+def _parse_tiers(file: PriceFields) -> tuple[Tier, ...]:
     return tuple(
-        Tier(one.up_to, _unit(one.price, file.per), nano_from_text(one.flat)) for one in file.tiers
+        Tier(tier.up_to, _parse_unit_price(tier.price, file.per), nano_from_text(tier.flat))
+        for tier in file.tiers
     )
 
 
-def _unit(text: str | None, per: int) -> int:
+def _parse_unit_price(text: str | None, per: int) -> int:
     nano = nano_from_text(text or "")
     if per <= 0 or nano % per:
         raise ValueError(f"{text} for {per} units is no whole number of nano-units for one")

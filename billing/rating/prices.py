@@ -1,14 +1,13 @@
-"""Price kinds: what a quantity of one meter costs within one billing period.
+"""Price kinds (per unit, package, graduated, volume) and the cost of a quantity under each.
 
-One small function a kind. Each price also has a linear envelope, by which calls are held: for any
+Each price also has a linear upper bound, which is used to reserve credit for calls: for any
 quantity c so far and any q more,
 
-    amount(c + q) <= amount(c) + reserve(c) + q * slope
+    amount_of(c + q) <= amount_of(c) + reserve_of(c) + q * max_unit_price
 
-so that what the calls of a period were held for, together with the reserve, is never less than
-what the bill will say.
+so the reservations of a period's calls plus the reserve are never less than the invoice.
 
-Amounts are nano-units, unrounded (billing/money.py rounds, once, per invoice line). Pure.
+Amounts are unrounded nano-units; billing/money.py rounds once per invoice line.
 """
 
 from collections.abc import Sequence
@@ -16,12 +15,12 @@ from dataclasses import dataclass
 
 from infra.errors import AppError
 
-_DEAREST = 10**15  # a million for one unit: anything above is a slip of the pen
-_MOST_TIERS = 50
+_MAX_UNIT_PRICE = 10**15  # one million per unit; anything above is a typing error
+_MAX_TIERS = 50
 
 
 class PriceInvalid(AppError):
-    """A price that is negative, absurd or contradicts itself."""
+    """The price is negative, out of range or inconsistent."""
 
     status = 400
     type = "invalid_request_error"
@@ -30,7 +29,7 @@ class PriceInvalid(AppError):
 
 @dataclass(frozen=True, slots=True)
 class PerUnit:
-    """Every unit costs the same; `unit` in nano-units."""
+    """A price per unit: `unit` nano-units for each unit."""
 
     unit: int
 
@@ -40,7 +39,8 @@ class PerUnit:
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """Sold in packages of `size` units at `amount` nano-units; a begun package is paid whole."""
+    """A price per package of `size` units, `amount` nano-units each. Partial packages are charged
+    in full."""
 
     size: int
     amount: int
@@ -53,9 +53,9 @@ class Package:
 
 @dataclass(frozen=True, slots=True)
 class Tier:
-    """Units up to and including `up_to` (None: all further ones) at `unit` nano-units each.
+    """A price tier: units up to and including `up_to` (None: unlimited) cost `unit` nano-units.
 
-    `flat` nano-units are paid once in a period, with the first unit within the tier.
+    `flat` nano-units are charged once per period, with the first unit in the tier.
     """
 
     up_to: int | None
@@ -69,7 +69,7 @@ class Tier:
 
 @dataclass(frozen=True, slots=True)
 class Graduated:
-    """Each unit costs what the tier says that it falls into."""
+    """A graduated price: each unit is charged at the price of the tier it falls into."""
 
     tiers: tuple[Tier, ...]
 
@@ -79,10 +79,10 @@ class Graduated:
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """All units cost what the tier says that the whole quantity reaches.
+    """A volume price: all units are charged at the price of the tier that the total reaches.
 
-    Never dearer with more, or units that were held at the lower price would rise afterwards and
-    no cap could hold; and without flat amounts, for the same reason.
+    Unit prices must not rise with the quantity and flat amounts are not allowed: otherwise units
+    reserved at a lower price would cost more later, and a spend cap could be exceeded.
     """
 
     tiers: tuple[Tier, ...]
@@ -98,19 +98,19 @@ Price = PerUnit | Package | Graduated | Volume
 
 
 def amount_of(price: Price, quantity: int) -> int:
-    """What so many units cost in one period, in nano-units."""
+    """Return the cost of a quantity in one billing period, in nano-units."""
     match price:
         case PerUnit(unit):
             return quantity * unit
         case Package(size, amount):
             return -(-quantity // size) * amount
         case Graduated(tiers):
-            return _graduated(tiers, quantity)
-    return quantity * _reached(price.tiers, quantity).unit
+            return _graduated_amount(tiers, quantity)
+    return quantity * _volume_tier(price.tiers, quantity).unit
 
 
-def slope_of(price: Price) -> int:
-    """The most that a further unit is held for, in nano-units."""
+def max_unit_price(price: Price) -> int:
+    """Return the highest price of one further unit, in nano-units, for reservations."""
     match price:
         case PerUnit(unit):
             return unit
@@ -120,17 +120,17 @@ def slope_of(price: Price) -> int:
 
 
 def reserve_of(price: Price, quantity: int) -> int:
-    """What is held beside the units: amounts that may fall due with the next unit."""
+    """Return the nano-units to reserve for package or flat amounts due with the next unit."""
     match price:
         case Package(_, amount):
             return amount
         case PerUnit() | Volume():
             return 0
-    return sum(tier.flat for tier in price.tiers) - _flats(price.tiers, quantity)
+    return sum(tier.flat for tier in price.tiers) - _flat_amounts(price.tiers, quantity)
 
 
-def _graduated(tiers: Sequence[Tier], quantity: int) -> int:
-    total, below = _flats(tiers, quantity), 0
+def _graduated_amount(tiers: Sequence[Tier], quantity: int) -> int:
+    total, below = _flat_amounts(tiers, quantity), 0
     for tier in tiers:
         top = quantity if tier.up_to is None else min(quantity, tier.up_to)
         total += max(0, top - below) * tier.unit
@@ -138,26 +138,26 @@ def _graduated(tiers: Sequence[Tier], quantity: int) -> int:
     return total
 
 
-def _flats(tiers: Sequence[Tier], quantity: int) -> int:
-    """The flat amounts of the tiers that so many units reach into."""
+def _flat_amounts(tiers: Sequence[Tier], quantity: int) -> int:
+    """Return the sum of the flat amounts of the tiers that a quantity reaches."""
     starts = [0, *(tier.up_to or 0 for tier in tiers[:-1])]
     pairs = zip(tiers, starts, strict=True)
     return sum(tier.flat for tier, start in pairs if quantity > start)
 
 
-def _reached(tiers: Sequence[Tier], quantity: int) -> Tier:
+def _volume_tier(tiers: Sequence[Tier], quantity: int) -> Tier:
     return next(tier for tier in tiers if tier.up_to is None or quantity <= tier.up_to)
 
 
-def _require_amount(nano: int, most: int = _DEAREST) -> None:
-    if type(nano) is not int or not 0 <= nano <= most:
+def _require_amount(nano: int, limit: int = _MAX_UNIT_PRICE) -> None:
+    if type(nano) is not int or not 0 <= nano <= limit:
         raise PriceInvalid("A price is a whole number of nano-units, not negative and not absurd.")
 
 
 def _require_tiers(tiers: Sequence[Tier]) -> None:
     bounds = [tier.up_to for tier in tiers]
-    if not 0 < len(tiers) <= _MOST_TIERS or bounds[-1] is not None or None in bounds[:-1]:
-        raise PriceInvalid(f"Tiers are 1 to {_MOST_TIERS}, and only the last has no `up_to`.")
+    if not 0 < len(tiers) <= _MAX_TIERS or bounds[-1] is not None or None in bounds[:-1]:
+        raise PriceInvalid(f"Tiers are 1 to {_MAX_TIERS}, and only the last has no `up_to`.")
     ends = [bound for bound in bounds if bound is not None]
     if any(end <= start for start, end in zip([0, *ends], ends, strict=False)):
         raise PriceInvalid("Each tier ends above the one before.")

@@ -1,25 +1,25 @@
-"""Priced products: a model at a service tier, which has prices of its own.
+"""Names of priced products: a model at a service tier (default, priority, flex).
 
-A product of the default tier is named as its model; that of another tier is `model@tier`. Terms,
-totals and invoice lines count products, so the same rating code prices every tier. Pure.
+The product of the default tier has the model's name; other tiers are `model@tier`. Terms, usage
+totals and invoice lines use product names, so the same rating code prices every tier.
 """
 
 TIERS = ("priority", "flex")
-_MARK = "@"
-# The product of a usage row `u`.
+_TIER_SEPARATOR = "@"
+# SQL expression for the product name of a usage row `u`.
 PRODUCT_SQL = "coalesce(u.model, '') || coalesce('@' || u.service_tier, '')"
 
 
-def product(model: str, tier: str | None) -> str:
-    """What a call of a model is priced as; a tier of None is the default."""
-    return model if tier is None else f"{model}{_MARK}{tier}"
+def product_name(model: str, tier: str | None) -> str:
+    """Return the product name for a model at a service tier; None is the default tier."""
+    return model if tier is None else f"{model}{_TIER_SEPARATOR}{tier}"
 
 
-def model_of(name: str) -> str:
-    """The model of a product."""
-    return name.partition(_MARK)[0]
+def model_of_product(name: str) -> str:
+    """Return the model of a product name."""
+    return name.partition(_TIER_SEPARATOR)[0]
 
 
-def tier_of(name: str) -> str | None:
-    """The tier of a product; None for the default."""
-    return name.partition(_MARK)[2] or None
+def tier_of_product(name: str) -> str | None:
+    """Return the service tier of a product name, or None for the default tier."""
+    return name.partition(_TIER_SEPARATOR)[2] or None

@@ -1,8 +1,7 @@
-"""Rating: quantities times unit prices, exactly.
+"""Metered quantities of a call and their cost at unit prices.
 
-Owns the meters, which are the fields of Quantities in their order, and the one function that prices
-a hold, a quote, the running total and an invoice line. Pure: no clock, no database, no rounding
-(billing/money.py rounds, once, per invoice line).
+The meters are the fields of `Quantities`, in that order. `rate` prices reservations, quotes and
+running totals alike. Costs are unrounded; billing/money.py rounds once per invoice line.
 """
 
 from collections.abc import Mapping
@@ -12,10 +11,10 @@ from operator import attrgetter
 
 @dataclass(frozen=True, slots=True)
 class Quantities:
-    """What a call consumed, by meter. None means unknown, which is not zero.
+    """The metered units of a call. None means unknown, which is different from zero.
 
-    cached_input_tokens are a part of input_tokens, as in OpenAI's `prompt_tokens_details`. `images`
-    are pictures that a specialist judged, `adaptation_seconds` the time that adapting one took.
+    cached_input_tokens are a part of input_tokens, as in OpenAI's `prompt_tokens_details`. `rows`
+    and `images` are inputs of specialist models, `adaptation_seconds` is fine-tuning time.
     """
 
     input_tokens: int | None = None
@@ -26,39 +25,41 @@ class Quantities:
     adaptation_seconds: int | None = None
 
     def __post_init__(self) -> None:
-        for units in _EACH(self):
+        for units in _ALL_UNITS(self):
             if units is not None and units < 0:
                 raise ValueError("a quantity cannot be negative")
         if (self.cached_input_tokens or 0) > (self.input_tokens or 0):
             raise ValueError("cached input tokens are a part of the input tokens")
 
     def __add__(self, other: "Quantities") -> "Quantities":
-        """Both together; what is unknown adds nothing."""
-        return Quantities(*(self.of(meter) + other.of(meter) for meter in METERS))
+        """Add two quantities meter by meter; unknown counts as zero."""
+        return Quantities(*(self.get(meter) + other.get(meter) for meter in METERS))
 
-    def of(self, meter: str) -> int:
-        """The units of a meter; what is unknown counts nothing."""
+    def get(self, meter: str) -> int:
+        """Return the units of a meter; unknown counts as zero."""
         units: int | None = getattr(self, meter)
         return units or 0
 
     @property
     def tokens(self) -> int:
-        """All tokens, as rates count them; what is unknown counts nothing."""
+        """Input plus output tokens, as counted for rate limits; unknown counts as zero."""
         return (self.input_tokens or 0) + (self.output_tokens or 0)
 
 
 METERS = tuple(field.name for field in fields(Quantities))
-# No matter of tokens: an answer cannot be made shorter by them.
-WHOLE = tuple(meter for meter in METERS if not meter.endswith("_tokens"))
+# Meters that shortening the output does not reduce.
+NON_TOKEN_METERS = tuple(meter for meter in METERS if not meter.endswith("_tokens"))
 NO_UNITS: Mapping[str, int] = dict.fromkeys(METERS, 0)
-_EACH = attrgetter(*METERS)
-NOTHING = Quantities()
+_ALL_UNITS = attrgetter(*METERS)
+NO_USAGE = Quantities()
 
 
 def units_by_meter(quantities: Quantities, prices: Mapping[str, int]) -> dict[str, int]:
-    """The units of each meter as `rate` counts them: cached input tokens are input tokens, unless
-    they have a price of their own."""
-    units = {meter: units or 0 for meter, units in zip(METERS, _EACH(quantities), strict=True)}
+    """Return the billable units of each meter.
+
+    Cached input tokens count as input tokens unless they have their own price.
+    """
+    units = {meter: units or 0 for meter, units in zip(METERS, _ALL_UNITS(quantities), strict=True)}
     if "cached_input_tokens" in prices:
         units["input_tokens"] -= units["cached_input_tokens"]
     else:
@@ -69,10 +70,10 @@ def units_by_meter(quantities: Quantities, prices: Mapping[str, int]) -> dict[st
 def call_cost(
     quantities: Quantities, prices: Mapping[str, int], covered: Mapping[str, int] = NO_UNITS
 ) -> int:
-    """What a call costs: its quantities at their unit prices, less the covered units by meter.
+    """Return the cost of a call in nano-units: quantities times unit prices, less covered units.
 
-    The only function that gives a usage row its cost: what it says can be computed again from the
-    row's quantities, its covered units and the terms it names.
+    The only function that computes the cost of a usage row, so the cost can be verified from the
+    row's quantities, covered units and terms.
     """
     return rate(quantities, prices) - sum(
         units * prices.get(meter, 0) for meter, units in covered.items()
@@ -80,15 +81,15 @@ def call_cost(
 
 
 def rate(quantities: Quantities, prices: Mapping[str, int]) -> int:
-    """The cost in nano-units of the prices' currency.
+    """Return quantities times unit prices, in nano-units.
 
-    `prices` maps a meter's name to nano-units for one unit. A meter without a price costs
-    nothing, but cached input tokens without a price of their own cost as other input tokens.
+    `prices` maps a meter to nano-units per unit. A meter without a price is free, except that
+    cached input tokens without their own price are charged as input tokens.
     """
     cost = 0
     for meter, price in prices.items():
         cost += (getattr(quantities, meter) or 0) * price
     if "cached_input_tokens" in prices:
-        # They were counted among the input tokens too, whose price they do not have.
+        # Input tokens include the cached ones, which were charged above at the input price.
         cost -= (quantities.cached_input_tokens or 0) * prices.get("input_tokens", 0)
     return cost

@@ -1,10 +1,10 @@
-"""A statement: what the usage of one billing period comes to under one version of terms.
+"""Statement of a billing period: invoice lines and running totals of usage under plan terms.
 
     quantities by model -> meters -> less allowances -> price -> rounded line
                         -> discounts -> minimum
 
-The one place that knows this order; the preview, the running total, the credit that is left and the
-invoice all read it here. Pure: no clock, no database.
+Previews, running totals, available credit and invoices all use this module, so they apply the
+same order.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,32 +15,32 @@ from fractions import Fraction
 from uuid import UUID
 
 from billing.money import PPM, nano_per_minor, rounded
-from billing.rating.prices import Price, amount_of, reserve_of, slope_of
-from billing.rating.products import tier_of
-from billing.rating.quantities import NOTHING, Quantities
+from billing.rating.prices import Price, amount_of, max_unit_price, reserve_of
+from billing.rating.products import tier_of_product
+from billing.rating.quantities import NO_USAGE, Quantities
 from billing.rating.terms import ANY_MODEL, Allowance, PlanTerms
 
-_Place = tuple[str, str]  # model, meter
+_ModelMeter = tuple[str, str]  # model, meter
 
 
 class LineKind(StrEnum):
-    """What an invoice line is for."""
+    """Type of an invoice line."""
 
     FIXED_FEE = "fixed_fee"
-    UNUSED_FEE = "unused_fee"  # the paid fee of a plan that was left, given back
+    UNUSED_FEE = "unused_fee"  # prorated credit for a paid fee after a plan change
     USAGE = "usage"
-    LATE_USAGE = "late_usage"  # of an earlier period, known after its invoice was final
+    LATE_USAGE = "late_usage"  # of an earlier period, recorded after its invoice was finalised
     DISCOUNT = "discount"
-    MINIMUM = "minimum"  # what is missing to the plan's minimum
-    OUTCOME = "outcome"  # what an outcome contract comes to in a month
+    MINIMUM = "minimum"  # difference to the plan's minimum commitment
+    OUTCOME = "outcome"  # monthly charge of an outcome contract
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One invoice line; `minor` in the terms' currency, before tax unless they include it.
+class StatementLine:
+    """An invoice line. `minor` is in minor units, before tax unless the terms are tax-inclusive.
 
-    Of usage, `quantity` units were used and `included` of them cost nothing. `starts_at` and
-    `ends_at` say for which time a fee is, or an outcome's charge, which `charge_id` names.
+    For usage, `included` of the `quantity` units are covered by allowances. `starts_at` and
+    `ends_at` are the service period of a fee or an outcome charge (`charge_id`).
     """
 
     kind: LineKind
@@ -58,38 +58,39 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Consumed:
-    """What a period counts of one model under one version of terms; `late` of earlier periods."""
+class ModelUsage:
+    """Usage of one model in a period under one version of terms; `late` is of earlier periods."""
 
     model: str
     quantities: Quantities
-    late: Quantities = NOTHING
+    late: Quantities = NO_USAGE
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
-    """A period that is not over: nano-units so far, and what is held beside them (see prices)."""
+class RunningTotal:
+    """Running total of an open period in nano-units, with the reserve (see prices.reserve_of)."""
 
     amount: int
     reserve: int
 
 
 @dataclass(frozen=True, slots=True)
-class AllowanceTaken:
-    """An allowance, how many units it has for the time it holds, and what took them."""
+class AllowanceUsage:
+    """An allowance with its prorated quantity and the units used, by model and meter."""
 
     allowance: Allowance
     quantity: int
-    units: Mapping[_Place, int]
+    units: Mapping[_ModelMeter, int]
 
     @property
-    def taken(self) -> int:
+    def used_units(self) -> int:
+        """Units of the allowance used by all models."""
         return sum(self.units.values())
 
 
 @dataclass(frozen=True, slots=True)
-class _Metered:
-    """Units of one meter of one model, and how many of them are included."""
+class _MeterUsage:
+    """Units of one meter of one model, and how many of them are covered by allowances."""
 
     price: Price
     on_time: int
@@ -98,162 +99,205 @@ class _Metered:
 
     @property
     def late_included(self) -> int:
+        """Covered units of late usage: what remains after on-time usage."""
         return max(0, self.included - self.on_time)
 
     @property
     def on_time_nano(self) -> int:
+        """Cost of the on-time units in nano-units."""
         return amount_of(self.price, max(0, self.on_time - self.included))
 
     @property
     def nano(self) -> int:
+        """Cost of all units in nano-units."""
         return amount_of(self.price, self.on_time + self.late - self.included)
 
 
-def usage_lines(terms: PlanTerms, share: Fraction, consumed: Iterable[Consumed]) -> list[Line]:
-    """The lines of usage, discounts and minimum, in the order of the terms.
+def usage_lines(
+    terms: PlanTerms, share: Fraction, consumed: Iterable[ModelUsage]
+) -> list[StatementLine]:
+    """Return the usage, discount and minimum lines, in the order of the terms' prices.
 
-    `share` is how much of the billing period the terms were in force: allowances and the minimum
-    are that part of the whole.
+    `share` is the part of the billing period in which the terms were in force; allowances and the
+    minimum are prorated by it.
     """
-    metered = _covered(terms, share, consumed)
-    unit, version = nano_per_minor(terms.currency), terms.version_id()
-    lines: list[Line] = []
-    for (model, meter), one in metered.items():
-        on_time = rounded(Fraction(one.on_time_nano, unit))
-        if one.on_time:
-            included = min(one.included, one.on_time)
-            place = (version, model, meter, one.on_time, included, one.price)
-            lines.append(Line(LineKind.USAGE, on_time, *place))
-        if one.late:
-            minor = rounded(Fraction(one.nano - one.on_time_nano, unit))
-            place = (version, model, meter, one.late, one.late_included, one.price)
-            lines.append(Line(LineKind.LATE_USAGE, minor, *place))
-    lines += _discounts(terms, lines)
-    missing = rounded(terms.minimum * share) - sum(line.minor for line in lines)
-    if missing > 0:
-        lines.append(Line(LineKind.MINIMUM, missing, version))
+    metered = _apply_allowances(terms, share, consumed)
+    nano_per_unit, version = nano_per_minor(terms.currency), terms.version_id()
+    lines: list[StatementLine] = []
+    for (model, meter), usage in metered.items():
+        on_time = rounded(Fraction(usage.on_time_nano, nano_per_unit))
+        if usage.on_time:
+            included = min(usage.included, usage.on_time)
+            lines.append(
+                StatementLine(
+                    LineKind.USAGE,
+                    on_time,
+                    version,
+                    model,
+                    meter,
+                    usage.on_time,
+                    included,
+                    usage.price,
+                )
+            )
+        if usage.late:
+            minor = rounded(Fraction(usage.nano - usage.on_time_nano, nano_per_unit))
+            lines.append(
+                StatementLine(
+                    LineKind.LATE_USAGE,
+                    minor,
+                    version,
+                    model,
+                    meter,
+                    usage.late,
+                    usage.late_included,
+                    usage.price,
+                )
+            )
+    lines += _discount_lines(terms, lines)
+    shortfall = rounded(terms.minimum * share) - sum(line.minor for line in lines)
+    if shortfall > 0:
+        lines.append(StatementLine(LineKind.MINIMUM, shortfall, version))
     return lines
 
 
-def running(terms: PlanTerms, share: Fraction, consumed: Iterable[Consumed]) -> Running:
-    """What usage comes to so far; a minimum counts only when the period is over."""
+def running_total(
+    terms: PlanTerms, share: Fraction, consumed: Iterable[ModelUsage]
+) -> RunningTotal:
+    """Return the running total of usage. The minimum is only applied when the period ends."""
     amount = reserve = Fraction(0)
-    metered = _covered(terms, share, consumed)
+    metered = _apply_allowances(terms, share, consumed)
     for one in terms.prices:
-        part = _part_to_pay(terms, one.model)
-        used = metered.get((one.model, one.meter), _Metered(one.price, 0, 0))
-        amount += used.nano * part
-        units = used.on_time + used.late - used.included
-        reserve += reserve_of(one.price, units) * part
-    # Up, where a discount leaves a fraction of a nano-unit: never less than the bill.
-    return Running(-int(-amount // 1), -int(-reserve // 1))
+        discounted_share = _share_after_discount(terms, one.model)
+        usage = metered.get((one.model, one.meter), _MeterUsage(one.price, 0, 0))
+        amount += usage.nano * discounted_share
+        units = usage.on_time + usage.late - usage.included
+        reserve += reserve_of(one.price, units) * discounted_share
+    # Rounded up where a discount leaves a fraction of a nano-unit: never less than the invoice.
+    return RunningTotal(-int(-amount // 1), -int(-reserve // 1))
 
 
-def allowances_taken(
-    terms: PlanTerms, share: Fraction, consumed: Iterable[Consumed]
-) -> list[AllowanceTaken]:
-    """How much of each allowance is used."""
-    return _allowances_taken(terms, share, _metered(terms, consumed))
+def allowance_usage(
+    terms: PlanTerms, share: Fraction, consumed: Iterable[ModelUsage]
+) -> list[AllowanceUsage]:
+    """Return the used units of each allowance."""
+    return _consume_allowances(terms, share, _meter_usage(terms, consumed))
 
 
-def held_prices(terms: PlanTerms, model: str) -> dict[str, int]:
-    """Nano-units by meter that a call of the model is held for, and its running cost counts."""
-    part = _part_to_pay(terms, model)
+def unit_prices(terms: PlanTerms, model: str) -> dict[str, int]:
+    """Return a model's unit prices by meter, in nano-units, after discounts.
+
+    Calls are reserved and their running cost is computed at these prices (the highest tier).
+    """
+    discounted_share = _share_after_discount(terms, model)
     return {
-        one.meter: -int(-(slope_of(one.price) * part) // 1)
+        one.meter: -int(-(max_unit_price(one.price) * discounted_share) // 1)
         for one in terms.prices
         if one.model == model
     }
 
 
-def part_of(quantity: int, share: Fraction) -> int:
-    """An allowance for a part of a period: whole units, rounded down."""
+def prorated_units(quantity: int, share: Fraction) -> int:
+    """Return an allowance prorated to a part of a period, rounded down to whole units."""
     return int(quantity * share)
 
 
-def units_of(terms: PlanTerms, model: str, meter: str, of: Quantities) -> int:
-    """How many units of a meter these are, as its price counts them.
+def billable_units(terms: PlanTerms, model: str, meter: str, quantities: Quantities) -> int:
+    """Return the billable units of a meter.
 
-    Cached input tokens are input tokens, unless they have a price of their own.
+    Cached input tokens count as input tokens unless they have their own price.
     """
-    if meter == "input_tokens" and cached_apart(terms, model):
-        return of.of("input_tokens") - of.of("cached_input_tokens")
-    return of.of(meter)
+    if meter == "input_tokens" and has_cached_price(terms, model):
+        return quantities.get("input_tokens") - quantities.get("cached_input_tokens")
+    return quantities.get(meter)
 
 
-def cached_apart(terms: PlanTerms, model: str) -> bool:
-    """Whether cached input tokens of a model have a price of their own."""
+def has_cached_price(terms: PlanTerms, model: str) -> bool:
+    """Return whether cached input tokens of a model have their own price."""
     return terms.price(model, "cached_input_tokens") is not None
 
 
-def _covered(
-    terms: PlanTerms, share: Fraction, consumed: Iterable[Consumed]
-) -> dict[_Place, _Metered]:
-    """Units by model and meter, in the order of the terms, less what is included.
+def _apply_allowances(
+    terms: PlanTerms, share: Fraction, consumed: Iterable[ModelUsage]
+) -> dict[_ModelMeter, _MeterUsage]:
+    """Return usage by model and meter, in the order of the terms, with allowances applied.
 
-    A model's own allowance is used before the one of all models, and that one where a further
-    unit is held for most: no other way to use them leaves less to pay at the held prices, so calls
-    may take allowances in any order and are still held for enough.
+    Model-specific allowances are used before those for all models; the latter cover the most
+    expensive units first. No other order leaves a lower cost at the reserved unit prices, so
+    calls may use allowances in any order and their reservations still suffice.
     """
-    metered = _metered(terms, consumed)
+    metered = _meter_usage(terms, consumed)
     covered = dict.fromkeys(metered, 0)
-    for taken in _allowances_taken(terms, share, metered):
-        for place, units in taken.units.items():
-            covered[place] += units
+    for usage in _consume_allowances(terms, share, metered):
+        for model_meter, units in usage.units.items():
+            covered[model_meter] += units
     return {
-        place: _Metered(one.price, one.on_time, one.late, covered[place])
-        for place, one in metered.items()
+        model_meter: _MeterUsage(
+            meter_usage.price, meter_usage.on_time, meter_usage.late, covered[model_meter]
+        )
+        for model_meter, meter_usage in metered.items()
     }
 
 
-def _allowances_taken(
-    terms: PlanTerms, share: Fraction, metered: Mapping[_Place, _Metered]
-) -> list[AllowanceTaken]:
-    left = {place: one.on_time + one.late for place, one in metered.items()}
-    found: list[AllowanceTaken] = []
+def _consume_allowances(
+    terms: PlanTerms, share: Fraction, metered: Mapping[_ModelMeter, _MeterUsage]
+) -> list[AllowanceUsage]:
+    remaining = {model_meter: one.on_time + one.late for model_meter, one in metered.items()}
+    usages: list[AllowanceUsage] = []
     for allowance in sorted(terms.allowances, key=lambda one: one.model == ANY_MODEL):
-        quantity = part_of(allowance.quantity, share)
-        units: dict[_Place, int] = {}
-        for place in _dearest_first(terms, metered, allowance):
-            units[place] = min(quantity - sum(units.values()), left[place])
-            left[place] -= units[place]
-        found.append(AllowanceTaken(allowance, quantity, units))
-    return found
+        quantity = prorated_units(allowance.quantity, share)
+        units: dict[_ModelMeter, int] = {}
+        for model_meter in _by_descending_price(terms, metered, allowance):
+            units[model_meter] = min(quantity - sum(units.values()), remaining[model_meter])
+            remaining[model_meter] -= units[model_meter]
+        usages.append(AllowanceUsage(allowance, quantity, units))
+    return usages
 
 
-def _dearest_first(
-    terms: PlanTerms, metered: Mapping[_Place, _Metered], allowance: Allowance
-) -> list[_Place]:
-    """What the allowance is for; a dear model may be a cheap one after its discount."""
+def _by_descending_price(
+    terms: PlanTerms, metered: Mapping[_ModelMeter, _MeterUsage], allowance: Allowance
+) -> list[_ModelMeter]:
+    """Return the meters that an allowance applies to, highest price after discount first."""
 
-    def held(place: _Place) -> Fraction:
-        return slope_of(metered[place].price) * _part_to_pay(terms, place[0])
+    def reserved_price(model_meter: _ModelMeter) -> Fraction:
+        return max_unit_price(metered[model_meter].price) * _share_after_discount(
+            terms, model_meter[0]
+        )
 
-    # What all models share is of the default tier.
-    shared = {model for model, _ in metered if tier_of(model) is None}
-    models = {allowance.model} - {ANY_MODEL} or shared
-    places = [place for place in metered if place[1] == allowance.meter and place[0] in models]
-    return sorted(places, key=held, reverse=True)
+    # Allowances for all models apply to the default service tier only.
+    default_tier_models = {model for model, _ in metered if tier_of_product(model) is None}
+    models = {allowance.model} - {ANY_MODEL} or default_tier_models
+    candidates = [
+        model_meter
+        for model_meter in metered
+        if model_meter[1] == allowance.meter and model_meter[0] in models
+    ]
+    return sorted(candidates, key=reserved_price, reverse=True)
 
 
-def _metered(terms: PlanTerms, consumed: Iterable[Consumed]) -> dict[_Place, _Metered]:
-    of: dict[str, list[Consumed]] = {}
+def _meter_usage(
+    terms: PlanTerms, consumed: Iterable[ModelUsage]
+) -> dict[_ModelMeter, _MeterUsage]:
+    usage_by_model: dict[str, list[ModelUsage]] = {}
     for one in consumed:
-        of.setdefault(one.model, []).append(one)
-    metered: dict[_Place, _Metered] = {}
+        usage_by_model.setdefault(one.model, []).append(one)
+    metered: dict[_ModelMeter, _MeterUsage] = {}
     for priced in terms.prices:
-        place, all_of = (priced.model, priced.meter), of.get(priced.model, [])
-        on_time = sum(units_of(terms, *place, one.quantities) for one in all_of)
-        late = sum(units_of(terms, *place, one.late) for one in all_of)
+        model_meter, model_usage = (
+            (priced.model, priced.meter),
+            usage_by_model.get(priced.model, []),
+        )
+        on_time = sum(billable_units(terms, *model_meter, one.quantities) for one in model_usage)
+        late = sum(billable_units(terms, *model_meter, one.late) for one in model_usage)
         if on_time or late:
-            metered[place] = _Metered(priced.price, on_time, late)
+            metered[model_meter] = _MeterUsage(priced.price, on_time, late)
     return metered
 
 
-def _discounts(terms: PlanTerms, lines: Iterable[Line]) -> list[Line]:
-    """One line a discount; that of all models is for those that have none of their own."""
+def _discount_lines(terms: PlanTerms, lines: Iterable[StatementLine]) -> list[StatementLine]:
+    """Return one line per discount. A discount on all models skips models with their own."""
     own = {discount.model for discount in terms.discounts}
-    found: list[Line] = []
+    result: list[StatementLine] = []
     for discount in terms.discounts:
         base = sum(
             line.minor
@@ -261,14 +305,16 @@ def _discounts(terms: PlanTerms, lines: Iterable[Line]) -> list[Line]:
             if line.model == discount.model
             or (discount.model == ANY_MODEL and line.model not in own)
         )
-        off = -rounded(Fraction(base * discount.ppm, PPM))
-        if off:
+        discount_amount = -rounded(Fraction(base * discount.ppm, PPM))
+        if discount_amount:
             model = None if discount.model == ANY_MODEL else discount.model
             version = terms.version_id()
-            found.append(Line(LineKind.DISCOUNT, off, version, model, ppm=discount.ppm))
-    return found
+            result.append(
+                StatementLine(LineKind.DISCOUNT, discount_amount, version, model, ppm=discount.ppm)
+            )
+    return result
 
 
-def _part_to_pay(terms: PlanTerms, model: str) -> Fraction:
+def _share_after_discount(terms: PlanTerms, model: str) -> Fraction:
     ppm = {discount.model: discount.ppm for discount in terms.discounts}
     return Fraction(PPM - ppm.get(model, ppm.get(ANY_MODEL, 0)), PPM)

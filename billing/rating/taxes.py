@@ -1,7 +1,6 @@
-"""Tax: what is added to, or contained in, the net amount of an invoice.
+"""Tax on an invoice, exclusive or inclusive.
 
-One rate an account and invoice, rounded once. Owns the treatments and the sum; which of them an
-account has is in its billing profile. Pure.
+One rate per invoice, rounded once. The account's treatment and rate are in its billing profile.
 """
 
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from billing.money import PPM, rounded
 
 
 class TaxTreatment(StrEnum):
-    """Who owes the tax."""
+    """Tax treatment of an account: who accounts for the tax."""
 
     STANDARD = "standard"
     REVERSE_CHARGE = "reverse_charge"  # the customer accounts for it; the invoice says so
@@ -21,19 +20,20 @@ class TaxTreatment(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Tax:
-    """An account's tax: a rate in parts per million, applied as the treatment says."""
+    """An account's tax treatment and rate in parts per million."""
 
     treatment: TaxTreatment = TaxTreatment.STANDARD
     ppm: int = 0
 
     @property
     def applied_ppm(self) -> int:
+        """The charged rate in parts per million; 0 unless the treatment is standard."""
         return self.ppm if self.treatment is TaxTreatment.STANDARD else 0
 
 
 @dataclass(frozen=True, slots=True)
-class Taxed:
-    """Amounts in minor units. Raises ValueError where they do not add up."""
+class TaxedAmount:
+    """Net, tax and total in minor units. Raises ValueError if they do not add up."""
 
     net: int
     tax: int
@@ -44,16 +44,15 @@ class Taxed:
             raise ValueError("net and tax are not the total")
 
 
-def taxed(amount: int, inclusive: bool, tax: Tax) -> Taxed:
-    """Tax on the sum of the lines.
+def apply_tax(amount: int, inclusive: bool, tax: Tax) -> TaxedAmount:
+    """Compute net, tax and total of the sum of an invoice's lines, in minor units.
 
-    Where prices include tax and this account pays none, it pays the net price: what is contained
-    at the rate is taken off.
+    If prices are tax-inclusive and the account pays no tax, the contained tax is deducted.
     """
     if not inclusive:
         added = rounded(Fraction(amount * tax.applied_ppm, PPM))
-        return Taxed(amount, added, amount + added)
+        return TaxedAmount(amount, added, amount + added)
     contained = rounded(Fraction(amount * tax.ppm, PPM + tax.ppm))
     if tax.applied_ppm == 0:
-        return Taxed(amount - contained, 0, amount - contained)
-    return Taxed(amount - contained, contained, amount)
+        return TaxedAmount(amount - contained, 0, amount - contained)
+    return TaxedAmount(amount - contained, contained, amount)

@@ -1,9 +1,9 @@
-"""Plan terms: all that a plan version says about money, as one immutable value.
+"""Plan terms: the immutable price terms of a plan version, and their canonical JSON.
 
     terms = fixed fee + allowances + prices by model and meter + discounts + minimum + spend cap
 
-Owns the value, its rules, and its one canonical JSON form, whose SHA-256 is the version's id: who
-holds the text can prove which terms a bill was made under. Pure.
+The SHA-256 of the canonical JSON is the version's id, so the JSON proves which terms an invoice
+was made under. The field names and the encoding must therefore never change.
 """
 
 import hashlib
@@ -23,13 +23,13 @@ from billing.rating.quantities import METERS
 from infra.errors import AppError
 
 ANY_MODEL = "*"
-LIST_PLAN = "list"  # what the catalog says; nobody publishes it
-_MOST_MINOR = 10**13
-_MOST_UNITS = 10**15
+LIST_PLAN = "list"  # reserved name of the pay-as-you-go terms made from the model catalog
+_MAX_MINOR_UNITS = 10**13
+_MAX_ALLOWANCE_UNITS = 10**15
 
 
 class TermsInvalid(AppError):
-    """A plan's terms are incomplete, absurd or contradict themselves."""
+    """The plan's terms are incomplete, out of range or inconsistent."""
 
     status = 400
     type = "invalid_request_error"
@@ -37,14 +37,14 @@ class TermsInvalid(AppError):
 
 
 class Interval(StrEnum):
-    """How often the fixed fee falls due, in advance."""
+    """Billing interval of the fixed fee, which is due in advance."""
 
     MONTH = "month"
     YEAR = "year"
 
 
 class Alignment(StrEnum):
-    """Where billing periods begin: with the calendar month, or on the day of subscribing."""
+    """Billing anchor: periods begin with the calendar month or on the subscription's day."""
 
     CALENDAR = "calendar"
     ANNIVERSARY = "anniversary"
@@ -63,7 +63,7 @@ class ModelPrice:
 class Allowance:
     """Units of a meter that the fixed fee includes in each billing period.
 
-    Of one model, or of all models together (`*`): then the dearest is covered first.
+    For one model or for all models (`*`); then the most expensive units are covered first.
     """
 
     model: str
@@ -73,7 +73,7 @@ class Allowance:
 
 @dataclass(frozen=True, slots=True)
 class Discount:
-    """Parts per million off what the usage of a model (or of all, `*`) comes to."""
+    """A discount in parts per million on the usage charges of a model (or of all, `*`)."""
 
     model: str
     ppm: int
@@ -81,10 +81,9 @@ class Discount:
 
 @dataclass(frozen=True, slots=True)
 class PlanTerms:
-    """One version of a plan. Fees and minimum in minor units, the spend cap in nano-units.
+    """The terms of one plan version. Fee and minimum in minor units, spend cap in nano-units.
 
-    `tax_inclusive` says that all its amounts include tax, where the account pays any. Raises
-    TermsInvalid.
+    With `tax_inclusive` all amounts include tax. Raises TermsInvalid.
     """
 
     plan: str
@@ -100,89 +99,96 @@ class PlanTerms:
     minimum: int = 0
     spend_cap: int | None = None
     tax_inclusive: bool = False
-    # Told for every line that is made, so it is worked out once.
+    # Computed once, because every statement line needs it.
     _version_id: UUID = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         _require(self.plan.isidentifier() and len(self.plan) <= 60, "plan", "is a short name")
         _require("en" in self.names and "zh" in self.names, "names", "needs en and zh")
-        for name, most in (("fixed_fee", _MOST_MINOR), ("minimum", _MOST_MINOR)):
-            _require(0 <= getattr(self, name) <= most, name, "is negative or absurd")
+        for name, limit in (("fixed_fee", _MAX_MINOR_UNITS), ("minimum", _MAX_MINOR_UNITS)):
+            _require(0 <= getattr(self, name) <= limit, name, "is negative or absurd")
         _require(0 <= self.trial_days <= 730, "trial_days", "is 0 to 730")
         _require(self.spend_cap is None or 0 <= self.spend_cap <= 10**18, "spend_cap", "is absurd")
         try:
             require_currency(self.currency)
         except ValueError as error:
             raise TermsInvalid(f"currency: {error}.", param="currency") from None
-        self._require_once()
-        self._require_of_something()
-        digest = hashlib.sha256(self.text()).digest()
+        self._require_unique_entries()
+        self._require_valid_references()
+        digest = hashlib.sha256(self.canonical_json()).digest()
         object.__setattr__(self, "_version_id", UUID(bytes=digest[:16]))
 
-    def _require_once(self) -> None:
+    def _require_unique_entries(self) -> None:
         named: dict[str, list[tuple[str, ...]]] = {
             "prices": [(price.model, price.meter) for price in self.prices],
             "allowances": [(one.model, one.meter) for one in self.allowances],
             "discounts": [(one.model,) for one in self.discounts],
         }
         for name, keys in named.items():
-            twice = next((" ".join(key) for key in keys if keys.count(key) > 1), None)
-            _require(twice is None, name, f"{twice} is there twice")
+            duplicate = next((" ".join(key) for key in keys if keys.count(key) > 1), None)
+            _require(duplicate is None, name, f"{duplicate} is there twice")
 
-    def _require_of_something(self) -> None:
+    def _require_valid_references(self) -> None:
         priced = {(price.model, price.meter) for price in self.prices}
         models, meters = {model for model, _ in priced}, {meter for _, meter in priced}
         _require(ANY_MODEL not in models, "prices", "are of one model each")
         _require(meters <= set(METERS), "prices", f"are for {', '.join(METERS)}")
         for one in self.allowances:
-            there = one.meter in meters if one.model == ANY_MODEL else (one.model, one.meter)
-            what = f"{one.model} {one.meter}"
-            _require(there is True or there in priced, "allowances", f"{what} has no price")
-            _require(0 < one.quantity <= _MOST_UNITS, "allowances", f"of {what} so many are absurd")
+            has_price = one.meter in meters if one.model == ANY_MODEL else (one.model, one.meter)
+            target = f"{one.model} {one.meter}"
+            _require(
+                has_price is True or has_price in priced, "allowances", f"{target} has no price"
+            )
+            _require(
+                0 < one.quantity <= _MAX_ALLOWANCE_UNITS,
+                "allowances",
+                f"of {target} so many are absurd",
+            )
         for discount in self.discounts:
-            known = discount.model in {ANY_MODEL, *models}
-            _require(known, "discounts", f"{discount.model} has no price here")
+            is_priced = discount.model in {ANY_MODEL, *models}
+            _require(is_priced, "discounts", f"{discount.model} has no price here")
             _require(0 < discount.ppm <= PPM, "discounts", "are more than 0 and at most 100 %")
 
     def price(self, model: str, meter: str) -> Price | None:
-        """What a meter of a model costs; None where the plan says nothing of it."""
-        found = (one.price for one in self.prices if (one.model, one.meter) == (model, meter))
-        return next(found, None)
+        """Return the price of a model's meter, or None if the terms have none."""
+        matching = (one.price for one in self.prices if (one.model, one.meter) == (model, meter))
+        return next(matching, None)
 
     def has_model(self, model: str) -> bool:
+        """Return whether the terms price a model."""
         return any(one.model == model for one in self.prices)
 
-    def text(self) -> bytes:
-        """The canonical JSON: sorted keys, no spaces, defaults spelled out."""
-        return msgspec.json.encode(_as_json(self), order="sorted")
+    def canonical_json(self) -> bytes:
+        """Return the canonical JSON: sorted keys, no spaces, defaults written out."""
+        return msgspec.json.encode(_terms_json(self), order="sorted")
 
     def version_id(self) -> UUID:
-        """The first 16 bytes of the text's SHA-256; the same terms have the same id everywhere."""
+        """Return the version id: the first 16 bytes of the canonical JSON's SHA-256."""
         return self._version_id
 
 
 @lru_cache(maxsize=1024)
-def read_terms(text: bytes) -> PlanTerms:
-    """The reverse of `PlanTerms.text`; the same text is read once, as terms never change."""
-    said = msgspec.json.decode(text)
+def parse_terms(text: bytes) -> PlanTerms:
+    """Parse `PlanTerms.canonical_json`. Cached, as terms never change."""
+    payload = msgspec.json.decode(text)
     return PlanTerms(
         **{
-            **said,
-            "names": MappingProxyType(said["names"]),
+            **payload,
+            "names": MappingProxyType(payload["names"]),
             "prices": tuple(
                 ModelPrice(one["model"], one["meter"], price_from_json(one["price"]))
-                for one in said["prices"]
+                for one in payload["prices"]
             ),
-            "allowances": tuple(Allowance(**one) for one in said["allowances"]),
-            "discounts": tuple(Discount(**one) for one in said["discounts"]),
-            "interval": Interval(said["interval"]),
-            "alignment": Alignment(said["alignment"]),
+            "allowances": tuple(Allowance(**one) for one in payload["allowances"]),
+            "discounts": tuple(Discount(**one) for one in payload["discounts"]),
+            "interval": Interval(payload["interval"]),
+            "alignment": Alignment(payload["alignment"]),
         }
     )
 
 
 def price_json(price: Price) -> dict[str, Any]:
-    """A price as JSON says it, in nano-units."""
+    """Return a price as JSON, in nano-units."""
     match price:
         case PerUnit(unit):
             return {"kind": "per_unit", "unit": unit}
@@ -193,27 +199,27 @@ def price_json(price: Price) -> dict[str, Any]:
     return {"kind": "volume", "tiers": [msgspec.to_builtins(tier) for tier in price.tiers]}
 
 
-def price_from_json(said: dict[str, Any]) -> Price:
-    """The reverse of `price_json`."""
-    kind = said["kind"]
+def price_from_json(payload: dict[str, Any]) -> Price:
+    """Parse the JSON of `price_json` into a price."""
+    kind = payload["kind"]
     if kind == "per_unit":
-        return PerUnit(said["unit"])
+        return PerUnit(payload["unit"])
     if kind == "package":
-        return Package(said["size"], said["amount"])
-    tiers = tuple(Tier(**tier) for tier in said["tiers"])
+        return Package(payload["size"], payload["amount"])
+    tiers = tuple(Tier(**tier) for tier in payload["tiers"])
     return Graduated(tiers) if kind == "graduated" else Volume(tiers)
 
 
-def _as_json(terms: PlanTerms) -> dict[str, Any]:
+def _terms_json(terms: PlanTerms) -> dict[str, Any]:
     names = [name for name in PlanTerms.__slots__ if not name.startswith("_")]
-    said = {name: getattr(terms, name) for name in names}
+    fields_json = {name: getattr(terms, name) for name in names}
     prices = [
         {"model": one.model, "meter": one.meter, "price": price_json(one.price)}
         for one in terms.prices
     ]
-    return {**said, "names": dict(terms.names), "prices": prices}
+    return {**fields_json, "names": dict(terms.names), "prices": prices}
 
 
-def _require(holds: bool, field: str, otherwise: str) -> None:
-    if not holds:
-        raise TermsInvalid(f"{field}: {otherwise}.", param=field)
+def _require(condition: bool, field: str, message: str) -> None:
+    if not condition:
+        raise TermsInvalid(f"{field}: {message}.", param=field)

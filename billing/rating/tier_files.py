@@ -1,12 +1,11 @@
-"""Service tiers in plan files: a percentage of the default prices, or prices of their own.
+"""Service tiers in plan files: a percentage of the default prices, or their own prices.
 
     [[tier]]
     name = "priority"
     percent = 150
 
-Owns the percentage and its one rounding rule: there is none. A tier whose price would not be a
-whole number of nano-units is refused when the plan is published, so that a unit price is an integer
-wherever it is used. Pure.
+Tier prices are never rounded: a percentage that does not give a whole number of nano-units is
+rejected when the plan is published, so every unit price is an integer.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,81 +13,93 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from billing.rating.prices import Graduated, Package, PerUnit, Price, Tier, Volume
-from billing.rating.products import TIERS, model_of, product, tier_of
+from billing.rating.products import TIERS, model_of_product, product_name, tier_of_product
 from billing.rating.terms import ModelPrice, TermsInvalid
 
-_MOST_PERCENT = 1_000
+_MAX_PERCENT = 1_000
 
 
 class TierFile(msgspec.Struct, forbid_unknown_fields=True):
-    """A tier at so many percent of the default prices; of these models, or of all that generate
-    text."""
+    """A `[[tier]]` table: a percentage of the default prices, for `models` or, if empty, for all
+    text generation models."""
 
     name: str
     percent: int
     models: list[str] = []
 
 
-def with_tiers(prices: Sequence[ModelPrice], tiers: Sequence[TierFile]) -> tuple[ModelPrice, ...]:
-    """The prices, and those of each tier. A price that the file gives a tier itself stays.
+def add_tier_prices(
+    prices: Sequence[ModelPrice], tiers: Sequence[TierFile]
+) -> tuple[ModelPrice, ...]:
+    """Return the prices with those of each service tier added.
 
-    Raises TermsInvalid.
+    A price that the file states for a tier takes precedence over the percentage. Raises
+    TermsInvalid.
     """
-    _require_models(prices)
-    own = {(one.model, one.meter) for one in prices}
+    _require_default_prices(prices)
+    stated = {(one.model, one.meter) for one in prices}
     added: dict[tuple[str, str], ModelPrice] = {}
     for at, tier in enumerate(tiers):
-        _require(tier, f"tier[{at}]")
-        for one in _sold_at(prices, tier, f"tier[{at}]"):
-            place = (product(one.model, tier.name), one.meter)
-            if place in added:
-                raise TermsInvalid(f"tier[{at}]: {place[0]} is there twice.", param=f"tier[{at}]")
-            if place not in own:
-                scaled = _scaled(one.price, tier.percent, f"tier[{at}]: {one.model} {one.meter}")
-                added[place] = ModelPrice(*place, scaled)
+        _require_valid_tier(tier, f"tier[{at}]")
+        for one in _prices_at_tier(prices, tier, f"tier[{at}]"):
+            model_meter = (product_name(one.model, tier.name), one.meter)
+            if model_meter in added:
+                raise TermsInvalid(
+                    f"tier[{at}]: {model_meter[0]} is there twice.", param=f"tier[{at}]"
+                )
+            if model_meter not in stated:
+                scaled = _scale_price(
+                    one.price, tier.percent, f"tier[{at}]: {one.model} {one.meter}"
+                )
+                added[model_meter] = ModelPrice(*model_meter, scaled)
     return (*prices, *added.values())
 
 
-def _require(tier: TierFile, place: str) -> None:
+def _require_valid_tier(tier: TierFile, field_path: str) -> None:
     if tier.name not in TIERS:
-        raise TermsInvalid(f"{place}: name is {' or '.join(TIERS)}.", param=place)
-    if not 0 < tier.percent <= _MOST_PERCENT:
-        raise TermsInvalid(f"{place}: percent is 1 to {_MOST_PERCENT}.", param=place)
+        raise TermsInvalid(f"{field_path}: name is {' or '.join(TIERS)}.", param=field_path)
+    if not 0 < tier.percent <= _MAX_PERCENT:
+        raise TermsInvalid(f"{field_path}: percent is 1 to {_MAX_PERCENT}.", param=field_path)
 
 
-def _require_models(prices: Iterable[ModelPrice]) -> None:
-    """A tier is one of a model that is sold at the default tier as well."""
-    default = {one.model for one in prices if tier_of(one.model) is None}
+def _require_default_prices(prices: Iterable[ModelPrice]) -> None:
+    """Require that each model with tier prices also has default prices. Raises TermsInvalid."""
+    default = {one.model for one in prices if tier_of_product(one.model) is None}
     for one in prices:
-        if tier_of(one.model) is not None and model_of(one.model) not in default:
+        if tier_of_product(one.model) is not None and model_of_product(one.model) not in default:
             raise TermsInvalid(
-                f"price: {model_of(one.model)} has no price of the default tier.", param="price"
+                f"price: {model_of_product(one.model)} has no price of the default tier.",
+                param="price",
             )
 
 
-def _sold_at(prices: Sequence[ModelPrice], tier: TierFile, place: str) -> list[ModelPrice]:
-    generating = {one.model for one in prices if one.meter == "output_tokens"}
+def _prices_at_tier(
+    prices: Sequence[ModelPrice], tier: TierFile, field_path: str
+) -> list[ModelPrice]:
+    text_models = {one.model for one in prices if one.meter == "output_tokens"}
     for model in tier.models:
-        if model not in generating:
-            raise TermsInvalid(f"{place}: {model} has no price of output tokens.", param=place)
-    models = set(tier.models) or {one for one in generating if tier_of(one) is None}
+        if model not in text_models:
+            raise TermsInvalid(
+                f"{field_path}: {model} has no price of output tokens.", param=field_path
+            )
+    models = set(tier.models) or {one for one in text_models if tier_of_product(one) is None}
     return [one for one in prices if one.model in models]
 
 
-def _scaled(price: Price, percent: int, what: str) -> Price:
-    def part(nano: int) -> int:
+def _scale_price(price: Price, percent: int, label: str) -> Price:
+    def scale(nano: int) -> int:
         if nano * percent % 100:
             raise TermsInvalid(
-                f"{what}: {percent} % of {nano} nano-units is no whole number of them. Give the "
+                f"{label}: {percent} % of {nano} nano-units is no whole number of them. Give the "
                 "tier a price of its own.",
-                param=what.partition(":")[0],
+                param=label.partition(":")[0],
             )
         return nano * percent // 100
 
     match price:
         case PerUnit(unit):
-            return PerUnit(part(unit))
+            return PerUnit(scale(unit))
         case Package(size, amount):
-            return Package(size, part(amount))
-    tiers = tuple(Tier(one.up_to, part(one.unit), part(one.flat)) for one in price.tiers)
+            return Package(size, scale(amount))
+    tiers = tuple(Tier(one.up_to, scale(one.unit), scale(one.flat)) for one in price.tiers)
     return Graduated(tiers) if isinstance(price, Graduated) else Volume(tiers)

@@ -1,7 +1,4 @@
-"""TOML files that people write: read into a declared shape, with mistakes named by field and line.
-
-Owns turning whatever is wrong with a file into a fact of its own kind. Pure.
-"""
+"""Parser for TOML files into msgspec structs, with errors that name the field and line."""
 
 import tomllib
 from collections.abc import Callable
@@ -10,45 +7,47 @@ from typing import TypeVar
 import msgspec
 
 from billing.rating.prices import PriceInvalid
-from billing.rating.toml_locations import line_of, line_of_syntax
+from billing.rating.toml_locations import find_line, syntax_error_line
 from infra.errors import AppError
-from infra.validation_errors import misfit_of
+from infra.validation_errors import parse_validation_error
 
-_Shape = TypeVar("_Shape")
+_Schema = TypeVar("_Schema")
 _Value = TypeVar("_Value")
 
 
-def shaped(text: str, shape: type[_Shape], what: str, otherwise: type[AppError]) -> _Shape:
-    """The file as its shape has it. Raises `otherwise`, which says that `what` cannot be read."""
+def parse_toml(
+    text: str, schema: type[_Schema], file_label: str, error_type: type[AppError]
+) -> _Schema:
+    """Parse a TOML text into a msgspec type. Raises `error_type`; `file_label` is its subject."""
     try:
-        return msgspec.convert(tomllib.loads(text), shape)
+        return msgspec.convert(tomllib.loads(text), schema)
     except msgspec.ValidationError as error:
-        misfit = misfit_of(str(error))
-        said, where = f"`{misfit.path}` {misfit.what}", misfit.path
+        misfit = parse_validation_error(str(error))
+        reason, location = f"`{misfit.path}` {misfit.what}", misfit.path
     except RecursionError:
-        said, where = "it is nested too deeply", None
-    except ValueError as error:  # tomllib does not wrap all that Python refuses
-        line = line_of_syntax(str(error), text)
-        said, where = str(error), None if line is None else f"line {line}"
-    raise otherwise(f"{what} cannot be read: {said}.", param=where)
+        reason, location = "it is nested too deeply", None
+    except ValueError as error:  # tomllib lets some ValueErrors of Python through
+        line = syntax_error_line(str(error), text)
+        reason, location = str(error), None if line is None else f"line {line}"
+    raise error_type(f"{file_label} cannot be read: {reason}.", param=location)
 
 
-def told(otherwise: type[AppError], field: str, read: Callable[[], _Value]) -> _Value:
-    """What is read, or a fact that names the field: `otherwise`, or PriceInvalid."""
+def read_field(error_type: type[AppError], field: str, read: Callable[[], _Value]) -> _Value:
+    """Call `read`; raise its ValueError as `error_type`, or its PriceInvalid, with the field."""
     try:
         return read()
     except ValueError as error:
-        raise otherwise(f"{field}: {error}.", param=field) from None
+        raise error_type(f"{field}: {error}.", param=field) from None
     except PriceInvalid as error:
         raise PriceInvalid(f"{field}: {error.message}", param=field) from None
 
 
-def with_line(text: str, read: Callable[[], _Value]) -> _Value:
-    """What is read from a file's text; a fact about a field also tells its line where known."""
+def with_line_number(text: str, read: Callable[[], _Value]) -> _Value:
+    """Call `read`; add the line number of the field, if known, to the message of an AppError."""
     try:
         return read()
     except AppError as error:
-        line = line_of(text, error.param or "")
+        line = find_line(text, error.param or "")
         if line is None:
             raise
         raise type(error)(f"{error.message} (line {line})", param=error.param) from None

@@ -1,51 +1,52 @@
-"""Plan places: on which line of a plan's or contract's file a field is, so that a mistake is found
-quickly.
+"""Line numbers of fields in a TOML file, for error messages.
 
-TOML is read without positions, so its lines are looked through once more; where texts over several
-lines could mislead, no line is told. Pure.
+tomllib gives no positions, so the lines are searched again. Files with multi-line strings get no
+line numbers, as their content could be mistaken for fields.
 """
 
 import re
 
-_PLACE = re.compile(r"(?P<table>\w+)(?:\[(?P<index>\d+)\])?(?:\.(?P<field>\w+))?")
-_SYNTAX = re.compile(r"at line (\d+)")
+_FIELD_PATH = re.compile(r"(?P<table>\w+)(?:\[(?P<index>\d+)\])?(?:\.(?P<field>\w+))?")
+_SYNTAX_ERROR_LINE = re.compile(r"at line (\d+)")
 
 
-def line_of(text: str, place: str) -> int | None:
-    """The line of `fixed_fee`, `price[1]`, `price[1].meter` or `event.lead_hours`, from 1; None
-    where not known."""
-    found = _PLACE.match(place)
-    if found is None or '"""' in text or "'''" in text:
+def find_line(text: str, field_path: str) -> int | None:
+    """Return the 1-based line of a field path, or None if unknown.
+
+    Examples of paths: `fixed_fee`, `price[1]`, `price[1].meter`, `event.lead_hours`.
+    """
+    match = _FIELD_PATH.match(field_path)
+    if match is None or '"""' in text or "'''" in text:
         return None
     lines = text.splitlines()
-    if found["index"] is None:
-        return _in_table(lines, place) or _field(lines, 0, found["table"])
-    heads = [at for at, line in enumerate(lines, 1) if _is_head(line, found["table"])]
-    index = int(found["index"])
+    if match["index"] is None:
+        return _find_in_table(lines, field_path) or _find_field(lines, 0, match["table"])
+    heads = [at for at, line in enumerate(lines, 1) if _is_array_header(line, match["table"])]
+    index = int(match["index"])
     if index >= len(heads):
         return None
-    return _field(lines, heads[index], found["field"]) or heads[index]
+    return _find_field(lines, heads[index], match["field"]) or heads[index]
 
 
-def line_of_syntax(said: str, text: str) -> int | None:
-    """The line that TOML's reader complains of."""
-    if found := _SYNTAX.search(said):
-        return int(found[1])
-    return max(1, len(text.splitlines())) if "at end of document" in said else None
+def syntax_error_line(message: str, text: str) -> int | None:
+    """Return the line that a tomllib error message refers to, or None."""
+    if match := _SYNTAX_ERROR_LINE.search(message):
+        return int(match[1])
+    return max(1, len(text.splitlines())) if "at end of document" in message else None
 
 
-def _in_table(lines: list[str], place: str) -> int | None:
-    """The line of a field of `[measure.gates]`, of the table where it lacks, or of the table."""
-    table, _, name = place.rpartition(".")
-    for head, field in ((table, name), (place, None)):
-        found = (at for at, line in enumerate(lines, 1) if _is_single_head(line, head))
-        if head and (at := next(found, None)) is not None:
-            return _field(lines, at, field) or at
+def _find_in_table(lines: list[str], field_path: str) -> int | None:
+    """Return the line of a field in a `[table]`, else of the table's header, else None."""
+    table, _, name = field_path.rpartition(".")
+    for head, field in ((table, name), (field_path, None)):
+        line_numbers = (at for at, line in enumerate(lines, 1) if _is_table_header(line, head))
+        if head and (at := next(line_numbers, None)) is not None:
+            return _find_field(lines, at, field) or at
     return None
 
 
-def _field(lines: list[str], after: int, name: str | None) -> int | None:
-    """The line of a field within the table that begins after a line."""
+def _find_field(lines: list[str], after: int, name: str | None) -> int | None:
+    """Return the line of a field in the table whose header is line `after`, or None."""
     for at, line in enumerate(lines[after:], after + 1):
         if line.lstrip().startswith("[") and not line.lstrip().startswith("[{"):
             return None
@@ -54,9 +55,9 @@ def _field(lines: list[str], after: int, name: str | None) -> int | None:
     return None
 
 
-def _is_single_head(line: str, table: str) -> bool:
+def _is_table_header(line: str, table: str) -> bool:
     return re.match(rf"\s*\[\s*{re.escape(table)}\s*\]", line) is not None
 
 
-def _is_head(line: str, table: str) -> bool:
+def _is_array_header(line: str, table: str) -> bool:
     return re.match(rf"\s*\[\[\s*{table}\s*\]\]", line) is not None

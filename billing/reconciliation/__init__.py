@@ -1,1 +1,1 @@
-"""Checks that usage rows, totals, ledger, invoices and Stripe agree. Read-only."""
+"""Read-only checks that usage rows, totals, quotas, invoices, the ledger and Stripe agree."""

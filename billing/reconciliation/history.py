@@ -1,7 +1,4 @@
-"""Runs of the checks: when records were compared last, and what did not agree then.
-
-For operators.
-"""
+"""History of record checks: store runs, list them, and find where the next one begins."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -15,13 +12,13 @@ from billing.tables import CheckRun
 from infra import ids
 from infra.clock import Clock
 
-# What is wrong is wrong in many places at once: more of it tells no more.
-MOST_DIFFERENCES = 200
-_KEPT = timedelta(days=400)
+# One error usually causes many differences, so more of them add no information.
+MAX_DIFFERENCES = 200
+_RETENTION = timedelta(days=400)
 RATED_UNTIL = "rows_rated_until"
 
 
-async def keep_run(
+async def store_check_run(
     session: AsyncSession,
     clock: Clock,
     began_at: datetime,
@@ -29,9 +26,9 @@ async def keep_run(
     figures: Mapping[str, Any],
     differences: Sequence[Mapping[str, Any]],
 ) -> None:
-    """Keep what was found; `source` is who asked, `job` or `command`. Old runs are erased."""
+    """Store a check run; `source` is `job` or `command`. Deletes runs older than 400 days."""
     now = clock.now()
-    await session.execute(delete(CheckRun).where(col(CheckRun.at) < now - _KEPT))
+    await session.execute(delete(CheckRun).where(col(CheckRun.at) < now - _RETENTION))
     session.add(
         CheckRun(
             id=ids.new_id(),
@@ -40,21 +37,23 @@ async def keep_run(
             source=source,
             figures=dict(figures),
             count=len(differences),
-            differences=[dict(one) for one in differences[:MOST_DIFFERENCES]],
+            differences=[dict(difference) for difference in differences[:MAX_DIFFERENCES]],
         )
     )
     await session.flush()
 
 
-async def last_runs(session: AsyncSession, limit: int) -> list[CheckRun]:
-    """The newest first."""
+async def list_check_runs(session: AsyncSession, limit: int) -> list[CheckRun]:
+    """List the check runs, newest first."""
     query = select(CheckRun).order_by(col(CheckRun.at).desc(), col(CheckRun.id).desc())
     return list((await session.scalars(query.limit(limit))).all())
 
 
-async def rated_until(session: AsyncSession) -> int:
-    """Where the next check of usage rows begins: the rows of all transactions before it were found
-    to agree with their quantities. 0 where that was never checked."""
+async def get_rated_until(session: AsyncSession) -> int:
+    """Return the transaction id from which the next check of usage rows begins.
+
+    The rows of all earlier transactions were checked without differences. 0 before any check.
+    """
     query = select(CheckRun.figures).where(col(CheckRun.figures).op("?")(RATED_UNTIL))
     newest = query.order_by(col(CheckRun.at).desc(), col(CheckRun.id).desc()).limit(1)
     figures = (await session.scalars(newest)).one_or_none()

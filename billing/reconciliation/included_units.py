@@ -1,14 +1,14 @@
-"""Checks of included units: what quotas, calls and totals say of them is the same.
+"""Checks that quotas, usage rows and totals agree on included units (allowances).
 
-Each is one query that gives (subject, recorded, expected) of what does not agree.
+Each check is one query that returns (subject, recorded, expected) for each difference.
 """
 
 from collections.abc import Mapping
 
 from billing.rating.products import PRODUCT_SQL
 
-# What each call took of each quota.
-_TAKEN = f"""
+# The included units that each call used, by quota.
+_COVERED_UNITS_BY_CALL = f"""
     select u.request_id, u.account_id, u.plan_version_id, {PRODUCT_SQL} as model,
            u.started_at, u.written_in,
            m.key as meter, q.key::uuid as quota_id, q.value::bigint as units,
@@ -24,7 +24,8 @@ CHECKS: Mapping[str, str] = {
                 (select sum(l.used - l.folded) from quota_lease l where l.quota_id = q.id), 0
             ) as units from quota q where q.kind = 'included_units'
         ), taken as (
-            select account_id, quota_id, sum(units) as units from ({_TAKEN}) t group by 1, 2
+            select account_id, quota_id, sum(units) as units
+            from ({_COVERED_UNITS_BY_CALL}) t group by 1, 2
         )
         select quota_id::text, coalesce(u.units, 0), coalesce(t.units, 0)
         from used u full join taken t using (account_id, quota_id)
@@ -33,7 +34,7 @@ CHECKS: Mapping[str, str] = {
     "included units are of the terms of their call, and were consumed": f"""
         select t.request_id::text, sum(t.units), coalesce(min(t.consumed) filter (where q.id is
                not null), 0)
-        from ({_TAKEN}) t left join quota q
+        from ({_COVERED_UNITS_BY_CALL}) t left join quota q
           on q.id = t.quota_id and q.account_id = t.account_id and q.kind = 'included_units'
          and q.plan_version_id = t.plan_version_id and q.period_start <= t.started_at
          and q.scope in (t.model || '/' || t.meter, '*/' || t.meter)
@@ -43,7 +44,7 @@ CHECKS: Mapping[str, str] = {
     "the totals count what calls took of included units": f"""
         select quota_id::text, coalesce(c.units, 0), coalesce(t.units, 0)
         from usage_cover_total c full join (
-            select account_id, quota_id, sum(units) as units from ({_TAKEN}) t
+            select account_id, quota_id, sum(units) as units from ({_COVERED_UNITS_BY_CALL}) t
             where written_in < (select consumed from usage_cursor) group by 1, 2
         ) t using (account_id, quota_id)
         where coalesce(c.units, 0) <> coalesce(t.units, 0)

@@ -1,7 +1,7 @@
-"""Book checks: whether totals, invoices, ledger, payments and wallets tell the same story.
+"""Checks that usage totals, invoices, the ledger, payments and wallets agree.
 
-Each gives what does not agree, as (subject, recorded, expected), in the snapshot of
-billing/reconciliation/usage_and_quotas.py. For operators: they look across accounts (account_id).
+Each check returns (subject, recorded, expected) for each difference, in the snapshot of
+billing/reconciliation/usage_and_quotas.py. For operators: reads across accounts (account_id).
 """
 
 from collections.abc import Mapping
@@ -10,19 +10,19 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from billing.accounts.profiles import read_profile
-from billing.invoices.calculation import add_up, period_use
-from billing.invoices.lifecycle import NOT_USAGE, PREFIX, lines_of
+from billing.accounts.profiles import get_profile
+from billing.invoices.calculation import load_period_usage, sum_lines
+from billing.invoices.lifecycle import INVOICE_ID_PREFIX, NON_USAGE_KINDS, list_invoice_lines
 from billing.rating.quantities import METERS
-from billing.rating.statement import Line, LineKind
+from billing.rating.statement import LineKind, StatementLine
 from billing.rating.taxes import Tax, TaxTreatment
 from billing.rating.terms import PlanTerms
-from billing.subscriptions.plans import terms_of
+from billing.subscriptions.plans import load_terms
 from billing.tables import BillingPeriod, Invoice, InvoiceLine, InvoiceStatus
 from infra import ids
 
-# Rows up to the cursor, each in the first period of its account that could take it.
-_RAW = """
+# Usage rows up to the cursor, each with the first period of its account that can contain it.
+_USAGE_BY_PERIOD = """
     select (
         select p.id from billing_period p
         where p.account_id = u.account_id
@@ -41,7 +41,7 @@ CHECKS: Mapping[str, str] = {
         with raw as (
             select period_id, count(*) as calls, sum(cost_nano) as cost,
                    {" + ".join(f"coalesce(sum({meter}), 0)" for meter in METERS)} as units
-            from ({_RAW}) r group by period_id
+            from ({_USAGE_BY_PERIOD}) r group by period_id
         ), totals as (
             select period_id, sum(calls) as calls, sum(cost_nano) as cost,
                    sum({" + ".join(METERS)}) as units
@@ -137,44 +137,44 @@ CHECKS: Mapping[str, str] = {
         where l.kind = 'outcome' and c.id is null
     """,
 }
-RERATED = "an invoice says what its usage comes to by its terms"
-Found = tuple[str, int, int]
+RERATING_CHECK = "an invoice says what its usage comes to by its terms"
+InvoiceDifference = tuple[str, int, int]
 
 
-async def rerate(session: AsyncSession) -> list[Found]:
-    """Rate every final invoice again, from the totals and the terms."""
+async def rerate_invoices(session: AsyncSession) -> list[InvoiceDifference]:
+    """Rate every finalised invoice again from totals and terms; return the differences."""
     query = select(Invoice).where(col(Invoice.status) != InvoiceStatus.DRAFT.value)
-    found: list[Found] = []
+    differences: list[InvoiceDifference] = []
     for invoice in (await session.scalars(query.order_by(col(Invoice.id)))).all():
-        found += await _rerate(session, invoice)
-    return found
+        differences += await _rerate_invoice(session, invoice)
+    return differences
 
 
-async def _rerate(session: AsyncSession, invoice: Invoice) -> list[Found]:
-    rows = await lines_of(session, invoice.account_id, invoice.id)
-    lines = [_line(row) for row in rows]
-    terms: dict[UUID, PlanTerms] = await terms_of(session, {row.plan_version_id for row in rows})
+async def _rerate_invoice(session: AsyncSession, invoice: Invoice) -> list[InvoiceDifference]:
+    rows = await list_invoice_lines(session, invoice.account_id, invoice.id)
+    lines = [_statement_line(row) for row in rows]
+    terms: dict[UUID, PlanTerms] = await load_terms(session, {row.plan_version_id for row in rows})
     if terms.keys() != {row.plan_version_id for row in rows}:
-        return []  # another check says which are missing
+        return []  # another check reports missing terms
     tax = Tax(TaxTreatment(invoice.tax_treatment), invoice.tax_ppm)
-    subject, amounts = ids.show(PREFIX, invoice.id), add_up(lines, terms, tax)
-    found: list[Found] = []
+    subject, amounts = ids.format_id(INVOICE_ID_PREFIX, invoice.id), sum_lines(lines, terms, tax)
+    differences: list[InvoiceDifference] = []
     if (amounts.taxed.net, amounts.taxed.tax) != (invoice.net, invoice.tax):
-        found.append((subject, invoice.total, amounts.taxed.total))
+        differences.append((subject, invoice.total, amounts.taxed.total))
     if invoice.period_id is not None:
-        expected = await _usage(session, invoice, invoice.period_id)
-        recorded = sum(line.minor for line in lines if line.kind not in NOT_USAGE)
+        expected = await _usage_amount(session, invoice, invoice.period_id)
+        recorded = sum(line.minor for line in lines if line.kind not in NON_USAGE_KINDS)
         if recorded != expected:
-            found.append((subject, recorded, expected))
-    return found
+            differences.append((subject, recorded, expected))
+    return differences
 
 
-async def _usage(session: AsyncSession, invoice: Invoice, period_id: UUID) -> int:
-    profile = await read_profile(session, invoice.account_id)
+async def _usage_amount(session: AsyncSession, invoice: Invoice, period_id: UUID) -> int:
+    profile = await get_profile(session, invoice.account_id)
     period = await session.get_one(BillingPeriod, period_id)
-    use = await period_use(session, profile, period)
+    use = await load_period_usage(session, profile, period)
     return sum(line.minor for line in use.lines())
 
 
-def _line(row: InvoiceLine) -> Line:
-    return Line(LineKind(row.kind), row.minor, row.plan_version_id)
+def _statement_line(row: InvoiceLine) -> StatementLine:
+    return StatementLine(LineKind(row.kind), row.minor, row.plan_version_id)

@@ -1,6 +1,6 @@
-"""Nightly: comparing all records once a day, and keeping what was found.
+"""Nightly record check: compare all records and store the result.
 
-Does not ask the engines nor Stripe, as `maas reconcile` does.
+Unlike `maas reconcile`, it does not query the engines or Stripe.
 """
 
 from collections.abc import Mapping
@@ -10,36 +10,38 @@ from typing import Any
 import structlog
 
 from billing.money import nano_text
-from billing.reconciliation.history import RATED_UNTIL, keep_run, rated_until
-from billing.reconciliation.usage_and_quotas import Reconciled, reconcile
+from billing.reconciliation.history import RATED_UNTIL, get_rated_until, store_check_run
+from billing.reconciliation.usage_and_quotas import ReconciliationResult, reconcile
 from infra.clock import Clock
 from infra.database.database import Database
 
 
-async def check_records(database: Database, clock: Clock) -> int:
-    """Gives how many things did not agree, which are logged too. For operators: it looks across
-    accounts (account_id)."""
+async def run_record_check(database: Database, clock: Clock) -> int:
+    """Compare all records, store and log the differences. Returns their number.
+
+    For operators: reads across accounts (account_id).
+    """
     began_at = clock.now()
     async with database.transaction() as session:
-        since = await rated_until(session)
+        since = await get_rated_until(session)
     async with database.transaction() as session:
-        found = await reconcile(session, since)
-    differences = [asdict(one) for one in found.differences]
+        result = await reconcile(session, since)
+    differences = [asdict(difference) for difference in result.differences]
     async with database.transaction() as session:
-        await keep_run(session, clock, began_at, "job", figures_of(found), differences)
+        await store_check_run(session, clock, began_at, "job", check_figures(result), differences)
     if differences:
         structlog.get_logger().error("records do not agree", differences=len(differences))
     return len(differences)
 
 
-def figures_of(found: Reconciled) -> Mapping[str, Any]:
-    """How much was compared."""
+def check_figures(result: ReconciliationResult) -> Mapping[str, Any]:
+    """Return the figures of a check (how much was compared) as JSON."""
     return {
-        "usage_rows": found.usage_rows,
-        "usage_rows_rated": found.rated.rows,
-        RATED_UNTIL: found.rated.until,
-        "settled_unknown": found.unknown_rows,
-        "open_calls": found.open_calls,
-        "gateway_processes": found.processes,
-        "credit_held": nano_text(found.held),
+        "usage_rows": result.usage_rows,
+        "usage_rows_rated": result.rated.rows,
+        RATED_UNTIL: result.rated.until,
+        "settled_unknown": result.unknown_rows,
+        "open_calls": result.open_calls,
+        "gateway_processes": result.processes,
+        "credit_held": nano_text(result.held),
     }

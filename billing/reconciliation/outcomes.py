@@ -1,49 +1,50 @@
-"""Outcome checks: whether settlements are what their bundles come to, and charged so.
+"""Check that outcome settlements agree with their evidence bundles and charges.
 
-Each is computed again from its evidence bundle, with the measurement that this holds. For
-operators: they look across accounts (account_id).
+Each settlement is recomputed from its bundle. For operators: reads across accounts (account_id).
 """
 
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from billing.invoice_documents.outcome_charge import SETTLEMENT_PREFIX
-from billing.outcomes.settlement.amounts import charged_for, price_now
-from billing.outcomes.settlement.bundle import digest_of, read_bundle
-from billing.outcomes.settlement.replay import result_of
+from billing.outcomes.settlement.amounts import current_price, load_settlement_charges
+from billing.outcomes.settlement.bundle import bundle_digest, parse_bundle
+from billing.outcomes.settlement.replay import compute_result
 from billing.tables import OutcomeSettlement
 from infra import ids
 
-BUNDLED = "a settlement's bundle is the one that was digested"
-SETTLED = "a settlement is what its bundle comes to"
-CHARGED = "what is charged for a settlement is what it comes to"
-Found = tuple[str, str, int, int]  # check, subject, recorded, expected
+BUNDLE_DIGEST_CHECK = "a settlement's bundle is the one that was digested"
+SETTLEMENT_AMOUNT_CHECK = "a settlement is what its bundle comes to"
+SETTLEMENT_CHARGE_CHECK = "what is charged for a settlement is what it comes to"
+OutcomeDifference = tuple[str, str, int, int]  # check, subject, recorded, expected
 
 
-async def recompute(session: AsyncSession) -> list[Found]:
-    """What does not agree, of all settlements, across accounts (account_id)."""
-    found: list[Found] = []
+async def recompute_settlements(session: AsyncSession) -> list[OutcomeDifference]:
+    """Recompute all settlements and return the differences. Reads across accounts (account_id)."""
+    differences: list[OutcomeDifference] = []
     rows = await session.stream_scalars(
         select(OutcomeSettlement).order_by(col(OutcomeSettlement.id))
     )
     async for settlement in rows:
-        found += await _recompute(session, settlement)
-    return found
+        differences += await _recompute_settlement(session, settlement)
+    return differences
 
 
-async def _recompute(session: AsyncSession, settlement: OutcomeSettlement) -> list[Found]:
-    subject = ids.show(SETTLEMENT_PREFIX, settlement.id)
-    if digest_of(settlement.bundle) != settlement.digest:
-        return [(BUNDLED, subject, 0, 1)]
-    result = result_of(read_bundle(settlement.bundle))
-    found: list[Found] = []
+async def _recompute_settlement(
+    session: AsyncSession, settlement: OutcomeSettlement
+) -> list[OutcomeDifference]:
+    subject = ids.format_id(SETTLEMENT_PREFIX, settlement.id)
+    if bundle_digest(settlement.bundle) != settlement.digest:
+        return [(BUNDLE_DIGEST_CHECK, subject, 0, 1)]
+    result = compute_result(parse_bundle(settlement.bundle))
+    differences: list[OutcomeDifference] = []
     if result.minor != settlement.minor:
-        found.append((SETTLED, subject, settlement.minor, result.minor))
+        differences.append((SETTLEMENT_AMOUNT_CHECK, subject, settlement.minor, result.minor))
     if result.micro != settlement.micro:
-        found.append((SETTLED, subject, settlement.micro, result.micro))
-    charged = (await charged_for(session, settlement)).total
+        differences.append((SETTLEMENT_AMOUNT_CHECK, subject, settlement.micro, result.micro))
+    charged = (await load_settlement_charges(session, settlement)).total
     accepted = settlement.accepted_at is not None
-    expected = (await price_now(session, settlement)).minor if accepted else 0
+    expected = (await current_price(session, settlement)).minor if accepted else 0
     if charged != expected:
-        found.append((CHARGED, subject, charged, expected))
-    return found
+        differences.append((SETTLEMENT_CHARGE_CHECK, subject, charged, expected))
+    return differences

@@ -1,8 +1,8 @@
-"""Stripe checks: whether Stripe's invoices say what ours do.
+"""Check that Stripe's invoices agree with ours.
 
-An invoice that Stripe collects must have our total there, less what our wallet paid, and must be
-settled there where it is settled here. What is still on its way, in the outbox or the inbox, is not
-held against either. For operators: it looks across accounts (account_id).
+An invoice collected by Stripe must have our total less the wallet payment, and be settled if ours
+is. Invoices with pending outbox items or unhandled events are skipped. For operators: reads across
+accounts (account_id).
 """
 
 from dataclasses import dataclass
@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.collection.stripe.client import Payments
-from billing.outbox import Refused
+from billing.collection.stripe.client import StripeClient
+from billing.outbox import PermanentFailure
 from billing.reconciliation.usage_and_quotas import Difference
-from infra.database.database import Database, take_time
+from infra.database.database import Database, allow_long_statements
 
-_TOTAL = "Stripe asks for what our invoice says"
-_STATUS = "an invoice is settled at Stripe as it is here"
-_THERE = "an invoice that Stripe collects is there"
-# Its total less the wallet's part, whether it is settled, and whether anything is on its way.
-_OURS = """
+_TOTAL_CHECK = "Stripe asks for what our invoice says"
+_STATUS_CHECK = "an invoice is settled at Stripe as it is here"
+_EXISTS_CHECK = "an invoice that Stripe collects is there"
+# Total less the wallet's part and whether it is settled, without invoices that have pending items.
+_LOCAL_INVOICES = """
     select i.id::text, i.stripe_invoice, i.status in ('paid', 'void', 'uncollectible'),
         i.total - coalesce((
             select sum(p.minor) from ledger_posting p
@@ -38,48 +38,61 @@ _OURS = """
       )
     order by i.id
 """
-_SETTLED = ("paid", "void", "uncollectible")
+_SETTLED_STATUSES = ("paid", "void", "uncollectible")
 
 
 @dataclass(frozen=True, slots=True)
-class StripeCompared:
-    """How many invoices were compared with Stripe's, and what does not agree."""
+class StripeComparison:
+    """Number of invoices compared with Stripe's, and the differences."""
 
     invoices: int
     differences: tuple[Difference, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class _Ours:
+class _LocalInvoice:
+    """Our record of an invoice collected by Stripe; `due` is in minor units."""
+
     subject: str
     stripe_id: str
     settled: bool
     due: int
 
 
-async def compare_with_stripe(database: Database, payments: Payments) -> StripeCompared:
-    """Ask Stripe for each invoice that it collects. Raises TryLater where it does not answer."""
+async def compare_with_stripe(database: Database, payments: StripeClient) -> StripeComparison:
+    """Compare each invoice that Stripe collects. Raises RetryLater if Stripe does not answer."""
     async with database.transaction() as session:
-        ours = await _collected(session)
-    found = [difference for one in ours for difference in await _compare(one, payments)]
-    return StripeCompared(len(ours), tuple(found))
+        invoices = await _load_local_invoices(session)
+    differences = [
+        difference
+        for invoice in invoices
+        for difference in await _compare_invoice(invoice, payments)
+    ]
+    return StripeComparison(len(invoices), tuple(differences))
 
 
-async def _collected(session: AsyncSession) -> list[_Ours]:
-    await take_time(session)
-    rows = (await session.execute(text(_OURS))).all()
-    return [_Ours(subject, there, settled, int(due)) for subject, there, settled, due in rows]
+async def _load_local_invoices(session: AsyncSession) -> list[_LocalInvoice]:
+    await allow_long_statements(session)
+    rows = (await session.execute(text(_LOCAL_INVOICES))).all()
+    return [
+        _LocalInvoice(subject, stripe_id, settled, int(due))
+        for subject, stripe_id, settled, due in rows
+    ]
 
 
-async def _compare(ours: _Ours, payments: Payments) -> list[Difference]:
+async def _compare_invoice(invoice: _LocalInvoice, payments: StripeClient) -> list[Difference]:
     try:
-        theirs = await payments.read_invoice(ours.stripe_id)
-    except Refused:
-        return [Difference(_THERE, ours.subject, 0, 1)]
-    found: list[Difference] = []
-    if theirs.total != ours.due:
-        found.append(Difference(_TOTAL, ours.subject, theirs.total, ours.due))
-    settled = theirs.status in _SETTLED
-    if settled != ours.settled:
-        found.append(Difference(_STATUS, ours.subject, int(settled), int(ours.settled)))
-    return found
+        stripe_invoice = await payments.retrieve_invoice(invoice.stripe_id)
+    except PermanentFailure:
+        return [Difference(_EXISTS_CHECK, invoice.subject, 0, 1)]
+    differences: list[Difference] = []
+    if stripe_invoice.total != invoice.due:
+        differences.append(
+            Difference(_TOTAL_CHECK, invoice.subject, stripe_invoice.total, invoice.due)
+        )
+    settled = stripe_invoice.status in _SETTLED_STATUSES
+    if settled != invoice.settled:
+        differences.append(
+            Difference(_STATUS_CHECK, invoice.subject, int(settled), int(invoice.settled))
+        )
+    return differences

@@ -1,11 +1,9 @@
-"""Reconciliation: whether usage, quotas, leases, open calls and credit tell the same story; and, by
-the checks of billing/reconciliation/invoices_and_ledger.py and included_units.py, whether bills and
-included units do.
+"""Reconciliation: check that usage, quotas, leases, open calls, credit and invoices agree.
 
-Each check is one query that gives what does not agree, and agrees when it gives nothing; all run in
-one snapshot, so calls that run meanwhile do no harm. What the engines count is outside of any
-snapshot, so it is held against bounds: what usage said before they were asked, and after. Does not
-ask the engines (gateway/cli/engine_counters.py), nor mend anything.
+Each check is one query that returns the differences; all run in one snapshot, so running calls do
+not disturb them. Engine counters are outside of the snapshot and are compared with bounds: usage
+before and after reading the counters (gateway/cli/engine_counters.py reads them). Nothing is
+repaired.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,19 +14,19 @@ from types import MappingProxyType
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.metering.usage import REQUEST_PREFIX
+from billing.metering.usage import REQUEST_ID_PREFIX
 from billing.reconciliation.included_units import CHECKS as INCLUDED_CHECKS
 from billing.reconciliation.invoices_and_ledger import CHECKS as BOOK_CHECKS
-from billing.reconciliation.invoices_and_ledger import RERATED, rerate
-from billing.reconciliation.outcomes import recompute
-from billing.reconciliation.usage_rows import ROW_COSTS, RowsRated, rate_rows
+from billing.reconciliation.invoices_and_ledger import RERATING_CHECK, rerate_invoices
+from billing.reconciliation.outcomes import recompute_settlements
+from billing.reconciliation.usage_rows import ROW_COSTS, RowCostCheck, check_row_costs
 from infra import ids
-from infra.database.database import take_time
+from infra.database.database import allow_long_statements
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Two records of the same thing that do not agree."""
+    """A difference between two records of the same value."""
 
     check: str
     subject: str
@@ -37,8 +35,8 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class Reconciled:
-    """What was compared, in figures, and every difference."""
+class ReconciliationResult:
+    """Result of a reconciliation: figures of what was compared, and all differences."""
 
     usage_rows: int
     unknown_rows: int
@@ -46,10 +44,10 @@ class Reconciled:
     processes: int
     held: int
     differences: tuple[Difference, ...]
-    rated: RowsRated = field(default=RowsRated(0, 0, ()), compare=False)
+    rated: RowCostCheck = field(default=RowCostCheck(0, 0, ()), compare=False)
 
 
-# Each gives (subject, recorded, expected).
+# Check name -> query that returns (subject, recorded, expected).
 _CHECKS = {
     "what a quota has lent is what processes have borrowed": """
         select q.id::text, q.leased, coalesce(sum(l.borrowed - l.folded), 0)
@@ -116,36 +114,44 @@ _FIGURES = """
 """
 
 
-async def reconcile(session: AsyncSession, since: int = 0) -> Reconciled:
-    """Compare everything; usage rows are rated again where a transaction from `since` on wrote
-    them. For operators: it looks across accounts (account_id)."""
+async def reconcile(session: AsyncSession, since: int = 0) -> ReconciliationResult:
+    """Run all checks; rate usage rows again that were written by transactions from `since` on.
+
+    For operators: reads across accounts (account_id).
+    """
     await session.execute(text("set transaction isolation level repeatable read, read only"))
-    await take_time(session)
+    await allow_long_statements(session)
     figures = (await session.execute(text(_FIGURES))).one()
     differences: list[Difference] = []
     for check, query in {**_CHECKS, **INCLUDED_CHECKS, **BOOK_CHECKS}.items():
         for subject, recorded, expected in (await session.execute(text(query))).all():
             differences.append(Difference(check, subject, int(recorded), int(expected)))
-    differences += [Difference(RERATED, *found) for found in await rerate(session)]
-    differences += [Difference(*found) for found in await recompute(session)]
-    rated = await rate_rows(session, since)
     differences += [
-        Difference(ROW_COSTS, ids.show(REQUEST_PREFIX, one.request_id), one.recorded, one.expected)
-        for one in rated.wrong
+        Difference(RERATING_CHECK, *difference) for difference in await rerate_invoices(session)
+    ]
+    differences += [Difference(*difference) for difference in await recompute_settlements(session)]
+    rated = await check_row_costs(session, since)
+    differences += [
+        Difference(
+            ROW_COSTS,
+            ids.format_id(REQUEST_ID_PREFIX, wrong_cost.request_id),
+            wrong_cost.recorded,
+            wrong_cost.expected,
+        )
+        for wrong_cost in rated.wrong
     ]
     usage_rows, unknown_rows, open_calls, processes, held = (int(figure) for figure in figures)
-    return Reconciled(
+    return ReconciliationResult(
         usage_rows, unknown_rows, open_calls, processes, held, tuple(differences), rated
     )
 
 
 @dataclass(frozen=True, slots=True)
 class EngineCount:
-    """What the engines of a model have counted themselves, in tokens, since they started.
+    """Tokens counted by a model's engines since they started, summed over the engines.
 
-    Several engines of one model are added up. They need not have started together, and what one
-    counted before it started anew is lost: then calls between `first_start` and `last_start` may
-    be in the count or not, and are held against it from neither side.
+    Engines may have started at different times, and a restart resets an engine's count: calls
+    between `first_start` and `last_start` may or may not be counted.
     """
 
     model: str
@@ -156,34 +162,34 @@ class EngineCount:
 
 
 @dataclass(frozen=True, slots=True)
-class Tokens:
-    """Tokens of a model that usage rows tell."""
+class TokenTotals:
+    """Prompt and output tokens of a model in usage rows."""
 
     prompt: int = 0
     output: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
-    """What the database says beside an engine's count.
+class RecordedUsage:
+    """Usage rows to compare with an engine's count.
 
-    `least` is of calls that the engine surely counted, `most_output` of all that it may have
-    counted. Of calls that ended early, `cut` have their tokens told, up to where we left; `untold`
-    have not, and neither have open ones.
+    `certain` are tokens of calls that the engine certainly counted, `max_output` output tokens of
+    all calls it may have counted. Of calls that ended early, `aborted` is the number with tokens
+    recorded up to the abort, `unmeasured` (including open calls) without recorded tokens.
     """
 
-    least: Tokens
-    most_output: int
-    cut: int
-    untold: int
+    certain: TokenTotals
+    max_output: int
+    aborted: int
+    unmeasured: int
 
 
 @dataclass(frozen=True, slots=True)
-class EngineCompared:
-    """An engine's count beside the usage rows, in tokens.
+class EngineComparison:
+    """Comparison of an engine's count with the usage rows, in tokens.
 
-    `generated_unbilled` were generated, and no row has them. That is no difference where
-    `explained_by` so many calls that ended early or are still open.
+    `generated_unbilled` tokens are in no usage row; `explained_by` is the number of calls that
+    ended early or are open, which can explain them.
     """
 
     model: str
@@ -194,31 +200,32 @@ class EngineCompared:
     differences: tuple[Difference, ...]
 
 
-# An engine generates on until it hears that nobody listens. Measured: 0 to 2 tokens a stream
-# (docs/decisions/0010); a busy engine, or a call with many choices, makes more.
-_OVERRUN = 256
-_NONE: Mapping[str, Sequence[str]] = MappingProxyType({})
-_UNDONE = "an engine has read and generated what usage rows say"
-_UNRECORDED = "usage rows say what an engine has generated"
+# An engine continues to generate until it notices the disconnect. Measured: 0 to 2 tokens a stream
+# (docs/decisions/0010); more on a busy engine or for a call with many choices.
+_MAX_TOKENS_AFTER_ABORT = 256
+_NO_ADAPTERS: Mapping[str, Sequence[str]] = MappingProxyType({})
+_ENGINE_BELOW_USAGE_CHECK = "an engine has read and generated what usage rows say"
+_ENGINE_ABOVE_USAGE_CHECK = "usage rows say what an engine has generated"
 _TOKENS = """
     select model, coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0)
     from usage where model is not null group by model
 """
-# A call belongs to the engine's time surely if it began in it, and perhaps if it ended in it:
-# one that came while the engine was starting may have waited for it.
-_BESIDE = """
+# A call that began after the engine's start is certainly counted; one that ended after it may be,
+# because it may have waited while the engine started.
+_RECORDED_USAGE = """
     select coalesce(sum(input_tokens) filter (where started_at < :last_start), 0),
            coalesce(sum(output_tokens) filter (where started_at < :last_start), 0),
            coalesce(sum(output_tokens) filter (where within), 0),
-           count(*) filter (where within and told and ended_early),
-           count(*) filter (where within and not told and ended_early),
+           count(*) filter (where within and has_tokens and ended_early),
+           count(*) filter (where within and not has_tokens and ended_early),
            (select count(*) from intent where model = any(:models))
     from (
         select input_tokens, output_tokens, started_at,
                started_at + duration_us * interval '1 microsecond' >= :first_start as within,
-               -- of a stream that was cut, what was generated beyond is in no row
+               -- tokens generated after a stream was interrupted are in no row
                output_tokens is not null
-                   and coalesce(error_code, '') not in ('cut_at_limit', 'hold_exceeded') as told,
+                   and coalesce(error_code, '') not in ('cut_at_limit', 'hold_exceeded')
+                   as has_tokens,
                settlement in ('client_abort', 'platform_fault', 'unknown')
                    or (streamed and settlement = 'complete' and error_code is not null)
                    as ended_early
@@ -227,73 +234,95 @@ _BESIDE = """
 """
 
 
-async def recorded_tokens(session: AsyncSession) -> dict[str, Tokens]:
-    """The tokens of all usage rows by model, to be read before the engines are asked.
+async def load_recorded_tokens(session: AsyncSession) -> dict[str, TokenTotals]:
+    """Return the tokens of all usage rows by model, to be read before the engine counters.
 
-    For operators: it looks across accounts (account_id).
+    For operators: reads across accounts (account_id).
     """
     rows = (await session.execute(text(_TOKENS))).all()
-    return {model: Tokens(int(prompt), int(output)) for model, prompt, output in rows}
+    return {model: TokenTotals(int(prompt), int(output)) for model, prompt, output in rows}
 
 
 async def compare_engines(
     session: AsyncSession,
     counts: Sequence[EngineCount],
-    before: Mapping[str, Tokens],
-    adapters: Mapping[str, Sequence[str]] = _NONE,
-) -> tuple[EngineCompared, ...]:
-    """Hold the engines' counts against usage: `before` is what `recorded_tokens` gave before the
-    engines were asked, the rest is read now, in another transaction. `adapters` are the models that
-    answer on another's engine, by that one: it counts for all."""
+    before: Mapping[str, TokenTotals],
+    adapters: Mapping[str, Sequence[str]] = _NO_ADAPTERS,
+) -> tuple[EngineComparison, ...]:
+    """Compare the engines' counts with usage rows.
+
+    `before` is the result of `load_recorded_tokens` from before the counters were read; the rest is
+    read now, in another transaction. `adapters` maps a base model to the adapter models that share
+    its engine and its count.
+    """
     compared = []
     for count in counts:
         models = (count.model, *adapters.get(count.model, ()))
-        told = [before.get(model, Tokens()) for model in models]
-        first = Tokens(sum(one.prompt for one in told), sum(one.output for one in told))
-        compared.append(compare_engine(count, await _beside(session, count, models, first)))
+        token_totals = [before.get(model, TokenTotals()) for model in models]
+        recorded_before = TokenTotals(
+            sum(totals.prompt for totals in token_totals),
+            sum(totals.output for totals in token_totals),
+        )
+        compared.append(
+            compare_engine(
+                count, await _load_recorded_usage(session, count, models, recorded_before)
+            )
+        )
     return tuple(compared)
 
 
-def compare_engine(count: EngineCount, recorded: Recorded) -> EngineCompared:
-    """An engine has generated at least what usage said before, and at most what it said after.
+def compare_engine(count: EngineCount, recorded: RecordedUsage) -> EngineComparison:
+    """Compare an engine's count with the recorded usage before (lower) and after (upper bound).
 
-    What it has generated above that is explained by calls that ended early: by one whose tokens
-    are not told in any amount, by others with a few tokens each.
+    Tokens above the upper bound are explained by calls that ended early: without limit by calls
+    without recorded tokens, else by a few tokens per call.
     """
-    least, model, generated = recorded.least, count.model, count.generated_tokens
-    unbilled = max(0, generated - recorded.most_output)
+    certain, model, generated = recorded.certain, count.model, count.generated_tokens
+    unbilled = max(0, generated - recorded.max_output)
     bounds = [
-        (_UNDONE, least.prompt, count.prompt_tokens, least.prompt <= count.prompt_tokens),
-        (_UNDONE, least.output, generated, least.output <= generated),
-        (_UNRECORDED, recorded.most_output, generated, _explained(unbilled, recorded)),
+        (
+            _ENGINE_BELOW_USAGE_CHECK,
+            certain.prompt,
+            count.prompt_tokens,
+            certain.prompt <= count.prompt_tokens,
+        ),
+        (_ENGINE_BELOW_USAGE_CHECK, certain.output, generated, certain.output <= generated),
+        (
+            _ENGINE_ABOVE_USAGE_CHECK,
+            recorded.max_output,
+            generated,
+            _is_explained(unbilled, recorded),
+        ),
     ]
-    return EngineCompared(
+    return EngineComparison(
         model=model,
         generated=generated,
-        recorded=recorded.most_output,
+        recorded=recorded.max_output,
         generated_unbilled=unbilled,
-        explained_by=recorded.cut + recorded.untold if unbilled else 0,
+        explained_by=recorded.aborted + recorded.unmeasured if unbilled else 0,
         differences=tuple(
-            Difference(check, model, told, counted)
-            for check, told, counted, agrees in bounds
+            Difference(check, model, recorded_tokens, engine_tokens)
+            for check, recorded_tokens, engine_tokens, agrees in bounds
             if not agrees
         ),
     )
 
 
-def _explained(unbilled: int, recorded: Recorded) -> bool:
-    return recorded.untold > 0 or unbilled <= recorded.cut * _OVERRUN
+def _is_explained(unbilled: int, recorded: RecordedUsage) -> bool:
+    return recorded.unmeasured > 0 or unbilled <= recorded.aborted * _MAX_TOKENS_AFTER_ABORT
 
 
-async def _beside(
-    session: AsyncSession, count: EngineCount, models: Sequence[str], before: Tokens
-) -> Recorded:
+async def _load_recorded_usage(
+    session: AsyncSession, count: EngineCount, models: Sequence[str], before: TokenTotals
+) -> RecordedUsage:
     values = {
         "models": list(models),
         "first_start": count.first_start,
         "last_start": count.last_start,
     }
-    row = (await session.execute(text(_BESIDE), values)).one()
-    earlier_prompt, earlier_output, most, cut, untold, open_calls = (int(value) for value in row)
-    least = Tokens(before.prompt - earlier_prompt, before.output - earlier_output)
-    return Recorded(least, most, cut, untold + open_calls)
+    row = (await session.execute(text(_RECORDED_USAGE), values)).one()
+    earlier_prompt, earlier_output, max_output, aborted, unmeasured, open_calls = (
+        int(value) for value in row
+    )
+    certain = TokenTotals(before.prompt - earlier_prompt, before.output - earlier_output)
+    return RecordedUsage(certain, max_output, aborted, unmeasured + open_calls)

@@ -1,9 +1,8 @@
-"""Row checks: every usage row costs what its quantities come to, less the units that are covered,
-at the prices of the terms that it names.
+"""Check that every usage row's cost follows from its quantities, covered units and terms.
 
-Uses the same function as admission and metering (`call_cost`). Rows come from a server-side cursor
-in batches, so memory is bounded; and only those written since the last check that found nothing, so
-that a nightly check reads a day's rows. A row that was corrected is held against its correction.
+Uses the function that priced the call (`call_cost`). Rows are read in batches from a server-side
+cursor, and only those written since the last check without differences. A corrected row is
+compared with its correction.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -16,14 +15,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.rating.products import PRODUCT_SQL
 from billing.rating.quantities import METERS, Quantities, call_cost
-from billing.rating.statement import held_prices
-from billing.subscriptions.plans import terms_of
+from billing.rating.statement import unit_prices
+from billing.subscriptions.plans import load_terms
 
 ROW_COSTS = "a call costs what its quantities come to, less covered units, at its prices"
-_BATCH = 2_000
-# More differences than that say no more; the check stops there and looks again at the next run.
-MOST_WRONG = 1_000
-# Rows that no terms priced cost nothing, but for those of releases before terms were kept.
+_BATCH_SIZE = 2_000
+# The check stops at this many differences and repeats from the same row at the next run.
+MAX_WRONG = 1_000
+# Rows without terms cost nothing, except those of releases that did not store terms.
 _ROWS = f"""
     select u.request_id, u.account_id, {PRODUCT_SQL}, u.plan_version_id, u.covered,
            coalesce(c.cost_nano, u.cost_nano), {", ".join(f"u.{meter}" for meter in METERS)}
@@ -31,12 +30,12 @@ _ROWS = f"""
     where u.written_in >= :since and u.plan_version_id is not null
       and u.settlement in ('complete', 'client_abort')
 """  # noqa: S608  # put together of constants
-_ENDED = "select pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+_OLDEST_RUNNING_TRANSACTION = "select pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
 
 
 @dataclass(frozen=True, slots=True)
 class WrongCost:
-    """A row that says another cost than its quantities come to."""
+    """A usage row whose recorded cost differs from the recomputed cost (nano-units)."""
 
     request_id: UUID
     account_id: UUID
@@ -45,67 +44,71 @@ class WrongCost:
 
 
 @dataclass(frozen=True, slots=True)
-class RowsRated:
-    """How many rows were rated again, and those that cost something else. `until` is where the next
-    check may begin: all rows of transactions before it agree."""
+class RowCostCheck:
+    """Result of the row check: rows rated again and those with a wrong cost.
+
+    `until` is the transaction id from which the next check may begin.
+    """
 
     rows: int
     until: int
     wrong: tuple[WrongCost, ...]
 
 
-async def rate_rows(session: AsyncSession, since: int = 0) -> RowsRated:
-    """Rate again all rows that transactions from `since` on wrote.
+async def check_row_costs(session: AsyncSession, since: int = 0) -> RowCostCheck:
+    """Rate all usage rows again that were written by transactions from `since` on.
 
-    A `since` that lies ahead, as after a restore into a new cluster, is taken for 0. For operators:
-    it looks across accounts (account_id).
+    A `since` in the future (after a restore into a new cluster) counts as 0. For operators: reads
+    across accounts (account_id).
     """
-    ended = int((await session.execute(text(_ENDED))).scalar_one())
+    ended = int((await session.execute(text(_OLDEST_RUNNING_TRANSACTION))).scalar_one())
     since = since if since <= ended else 0
     rows, wrong = 0, []
-    async for batch in _batches(session, since):
+    async for batch in _stream_batches(session, since):
         rows += len(batch)
-        wrong += await _wrong(session, batch)
-        if len(wrong) >= MOST_WRONG:
+        wrong += await _find_wrong_costs(session, batch)
+        if len(wrong) >= MAX_WRONG:
             break
-    return RowsRated(rows, since if wrong else ended, tuple(wrong[:MOST_WRONG]))
+    return RowCostCheck(rows, since if wrong else ended, tuple(wrong[:MAX_WRONG]))
 
 
-async def _batches(session: AsyncSession, since: int) -> AsyncIterator[list[Any]]:
-    found = await session.stream(
-        text(_ROWS), {"since": since}, execution_options={"yield_per": _BATCH}
+async def _stream_batches(session: AsyncSession, since: int) -> AsyncIterator[list[Any]]:
+    result = await session.stream(
+        text(_ROWS), {"since": since}, execution_options={"yield_per": _BATCH_SIZE}
     )
     try:
-        async for batch in found.partitions():
+        async for batch in result.partitions():
             yield list(batch)
     finally:
-        await found.close()
+        await result.close()
 
 
-async def _wrong(session: AsyncSession, batch: list[Any]) -> list[WrongCost]:
-    prices = await _prices(session, {(row[3], row[2]) for row in batch})
+async def _find_wrong_costs(session: AsyncSession, batch: list[Any]) -> list[WrongCost]:
+    prices = await _load_unit_prices(session, {(row[3], row[2]) for row in batch})
     wrong = []
     for request_id, account_id, model, version_id, covered, recorded, *units in batch:
-        known = prices.get((version_id, model))
-        if known is None:
-            continue  # another check says which terms are missing
-        expected = call_cost(Quantities(*units), known, _covered(covered))
+        unit_prices = prices.get((version_id, model))
+        if unit_prices is None:
+            continue  # another check reports missing terms
+        expected = call_cost(Quantities(*units), unit_prices, _covered_units(covered))
         if recorded != expected:
             wrong.append(WrongCost(request_id, account_id, int(recorded), expected))
     return wrong
 
 
-async def _prices(
-    session: AsyncSession, places: set[tuple[UUID, str]]
+async def _load_unit_prices(
+    session: AsyncSession, version_models: set[tuple[UUID, str]]
 ) -> dict[tuple[UUID, str], Mapping[str, int]]:
-    """Unit prices by terms and model, as calls are priced while they run."""
-    terms = await terms_of(session, {version_id for version_id, _ in places})
+    """Return the unit prices by plan version and model, as used to price running calls."""
+    terms = await load_terms(session, {version_id for version_id, _ in version_models})
     return {
-        (version_id, model): held_prices(terms[version_id], model)
-        for version_id, model in places
+        (version_id, model): unit_prices(terms[version_id], model)
+        for version_id, model in version_models
         if version_id in terms
     }
 
 
-def _covered(covered: Mapping[str, Mapping[str, int]] | None) -> Mapping[str, int]:
-    return {meter: sum(of.values()) for meter, of in (covered or {}).items()}
+def _covered_units(covered: Mapping[str, Mapping[str, int]] | None) -> Mapping[str, int]:
+    return {
+        meter: sum(units_by_quota.values()) for meter, units_by_quota in (covered or {}).items()
+    }

@@ -1,1 +1,1 @@
-"""Read models for dashboard pages and operators."""
+"""Read-only reports for dashboard pages and operators."""

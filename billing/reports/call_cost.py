@@ -1,8 +1,4 @@
-"""Priced calls: one call with how its cost came about, meter by meter.
-
-Owns reading it and the arithmetic, which is that of the hold and of the running cost
-(billing/rating/).
-"""
+"""Cost breakdown of one call by meter, with the same rating functions that billed it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,17 +7,17 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from billing.rating.products import product
+from billing.rating.products import product_name
 from billing.rating.quantities import METERS, Quantities, units_by_meter
-from billing.rating.statement import held_prices
+from billing.rating.statement import unit_prices
 from billing.rating.terms import PlanTerms
-from billing.subscriptions.plans import terms_of
+from billing.subscriptions.plans import load_terms
 from billing.tables import Settlement, Usage
 from infra.errors import AppError
 
 
 class CallNotFound(AppError):
-    """The account has no such call."""
+    """The account has no call with this request id."""
 
     status = 404
     type = "invalid_request_error"
@@ -29,9 +25,8 @@ class CallNotFound(AppError):
 
 
 @dataclass(frozen=True, slots=True)
-class MeterPriced:
-    """Units of a meter, how many of them a plan includes, and what the others cost at `price`
-    nano-units each."""
+class MeterCost:
+    """Units of one meter, of which `included` are covered; the others cost `price` nano-units."""
 
     meter: str
     units: int
@@ -40,25 +35,30 @@ class MeterPriced:
 
     @property
     def nano(self) -> int:
+        """Cost of the units that are not included, in nano-units."""
         return (self.units - self.included) * self.price
 
 
 @dataclass(frozen=True, slots=True)
-class PricedCall:
-    """A call; `terms` None where none priced it. `parts` add up to its cost, unless it consumed
-    more than was held for it: the rest, `waived` nano-units, was not billed."""
+class CallCost:
+    """Cost breakdown of a call; `terms` is None if no terms priced it.
+
+    `parts` add up to the billed cost, unless the call consumed more than was reserved for it: the
+    rest, `waived` nano-units, was not billed.
+    """
 
     row: Usage
     terms: PlanTerms | None
-    parts: tuple[MeterPriced, ...]
+    parts: tuple[MeterCost, ...]
 
     @property
     def waived(self) -> int:
+        """Cost above the reservation, which was not billed, in nano-units."""
         return sum(part.nano for part in self.parts) - self.row.cost_nano
 
 
-async def priced_call(session: AsyncSession, account_id: UUID, request_id: UUID) -> PricedCall:
-    """One of the account's calls. Raises CallNotFound."""
+async def get_call_cost(session: AsyncSession, account_id: UUID, request_id: UUID) -> CallCost:
+    """Return the cost breakdown of one of the account's calls. Raises CallNotFound."""
     query = select(Usage).where(
         col(Usage.account_id) == account_id, col(Usage.request_id) == request_id
     )
@@ -67,19 +67,23 @@ async def priced_call(session: AsyncSession, account_id: UUID, request_id: UUID)
         raise CallNotFound("The account has no such call.", param="request_id")
     terms = None
     if row.plan_version_id is not None:
-        terms = (await terms_of(session, [row.plan_version_id])).get(row.plan_version_id)
+        terms = (await load_terms(session, [row.plan_version_id])).get(row.plan_version_id)
     if terms is None or not Settlement(row.settlement).billable:
-        return PricedCall(row, terms, ())
-    return PricedCall(
-        row, terms, _parts(row, held_prices(terms, product(row.model or "", row.service_tier)))
+        return CallCost(row, terms, ())
+    return CallCost(
+        row,
+        terms,
+        _meter_costs(row, unit_prices(terms, product_name(row.model or "", row.service_tier))),
     )
 
 
-def _parts(row: Usage, prices: Mapping[str, int]) -> tuple[MeterPriced, ...]:
+def _meter_costs(row: Usage, prices: Mapping[str, int]) -> tuple[MeterCost, ...]:
     units = units_by_meter(Quantities(*(getattr(row, meter) for meter in METERS)), prices)
-    covered = {meter: sum(of.values()) for meter, of in (row.covered or {}).items()}
+    covered = {
+        meter: sum(units_by_quota.values()) for meter, units_by_quota in (row.covered or {}).items()
+    }
     return tuple(
-        MeterPriced(meter, units[meter], covered.get(meter, 0), price)
+        MeterCost(meter, units[meter], covered.get(meter, 0), price)
         for meter, price in prices.items()
         if units[meter]
     )

@@ -1,8 +1,8 @@
-"""Covered value: what included units saved in a billing period, added up as spending is.
+"""Savings by included units (allowances) in a billing period, from usage totals.
 
-    covered value = units of all billed calls x their prices - what the calls cost
+    saving = units of billed calls x their unit prices - billed cost
 
-Only calls under terms that include units are read, by model and terms, from the totals.
+Only usage under terms with allowances is read.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,37 +13,39 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.rating.quantities import Quantities, rate
-from billing.rating.statement import held_prices
+from billing.rating.statement import unit_prices
 from billing.rating.terms import PlanTerms
-from billing.subscriptions.plans import terms_of
+from billing.subscriptions.plans import load_terms
 
-# A value of a dimension, and the model where times are added up by models too.
-Place = tuple[datetime | UUID | str | None, str | None]
+# A value of the grouping dimension, and the model if usage is also grouped by model.
+DimensionValue = tuple[datetime | UUID | str | None, str | None]
 
 
-async def including_terms(
+async def terms_with_allowances(
     session: AsyncSession, versions: Iterable[UUID]
 ) -> Mapping[UUID, PlanTerms]:
-    """Of these versions of terms those that include any units."""
-    found = await terms_of(session, versions)
-    return {version_id: terms for version_id, terms in found.items() if terms.allowances}
+    """Return the terms of plan versions that have allowances, by id."""
+    loaded = await load_terms(session, versions)
+    return {version_id: terms for version_id, terms in loaded.items() if terms.allowances}
 
 
-def covered_by_place(
+def savings_by_value(
     terms: Mapping[UUID, PlanTerms], rows: Iterable[Sequence[Any]], *, by_model: bool
-) -> dict[Place, int]:
-    """What included units saved, in nano-units, by place. Rows are the value, the model, the
-    version of terms, the units by meter and the cost."""
-    found: dict[Place, int] = {}
+) -> dict[DimensionValue, int]:
+    """Return the savings by included units, in nano-units, by dimension value.
+
+    Rows are (value, model, plan version id, units by meter..., cost).
+    """
+    savings: dict[DimensionValue, int] = {}
     for value, model, version_id, *units, cost in rows:
-        of = terms.get(version_id)
-        if of is None or not _may_include(of, model):
+        plan_terms = terms.get(version_id)
+        if plan_terms is None or not _has_allowance_for(plan_terms, model):
             continue
-        full = rate(Quantities(*(int(one) for one in units)), held_prices(of, model))
-        place = (value, model if by_model else None)
-        found[place] = found.get(place, 0) + max(full - int(cost), 0)
-    return found
+        full_cost = rate(Quantities(*(int(one) for one in units)), unit_prices(plan_terms, model))
+        dimension_value = (value, model if by_model else None)
+        savings[dimension_value] = savings.get(dimension_value, 0) + max(full_cost - int(cost), 0)
+    return savings
 
 
-def _may_include(terms: PlanTerms, model: str) -> bool:
+def _has_allowance_for(terms: PlanTerms, model: str) -> bool:
     return any(one.model in ("*", model) for one in terms.allowances)

@@ -1,6 +1,6 @@
-"""Deliveries: what goes out by the outbox and came in from Stripe, as operators look after it.
+"""Lists and counts of outbox items and received Stripe events for operators.
 
-Never a payload: mails and links are people's own. For operators: it looks across accounts
+Never returns payloads: they contain personal e-mails and links. Reads across accounts
 (account_id).
 """
 
@@ -12,11 +12,11 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-_ITEM_STATES = """
+_OUTBOX_STATE = """
     case when o.done_at is not null then 'done' when o.given_up_at is not null then 'failed'
          when o.last_error is not null then 'retrying' else 'waiting' end
 """
-_EVENT_STATES = """
+_INBOX_STATE = """
     case when i.handled_at is null and i.outcome is not null then 'retrying'
          when i.handled_at is null then 'waiting'
          when starts_with(i.outcome, 'refused') then 'failed' else 'done' end
@@ -24,27 +24,26 @@ _EVENT_STATES = """
 _COUNTS = """
     select {state}, count(*) from {table} group by 1
 """
-_ITEMS = f"""
-    select o.id, o.action, o.subject, {_ITEM_STATES}, o.attempts, o.created_at, o.due_at,
+_OUTBOX_ROWS = f"""
+    select o.id, o.action, o.subject, {_OUTBOX_STATE}, o.attempts, o.created_at, o.due_at,
            coalesce(o.done_at, o.given_up_at), o.last_error, o.account_id, a.name
     from outbox o left join account a on a.id = o.account_id
-    where (cast(:state as text) is null or {_ITEM_STATES} = :state)
+    where (cast(:state as text) is null or {_OUTBOX_STATE} = :state)
       and (cast(:before as uuid) is null or o.id < :before)
     order by o.id desc limit :limit
 """  # noqa: S608  # put together of constants
-_EVENTS = f"""
-    select i.id, i.kind, {_EVENT_STATES}, i.attempts, i.received_at, i.due_at, i.handled_at,
+_INBOX_ROWS = f"""
+    select i.id, i.kind, {_INBOX_STATE}, i.attempts, i.received_at, i.due_at, i.handled_at,
            i.outcome
     from inbox i
-    where (cast(:state as text) is null or {_EVENT_STATES} = :state)
+    where (cast(:state as text) is null or {_INBOX_STATE} = :state)
       and (cast(:before as timestamptz) is null or (i.received_at, i.id) < (:before, :before_id))
     order by i.received_at desc, i.id desc limit :limit
 """  # noqa: S608  # put together of constants
 
 
-class Progress(StrEnum):
-    """How far it is: waits for its turn, failed and is tried again by itself, was given up or
-    refused, or is done."""
+class DeliveryState(StrEnum):
+    """State of an outbox item or event: waiting, retrying after an error, failed, or done."""
 
     WAITING = "waiting"
     RETRYING = "retrying"
@@ -53,8 +52,8 @@ class Progress(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Outgoing:
-    """Something to be done outside."""
+class OutboxEntry:
+    """An outbox item with its delivery state."""
 
     id: UUID
     action: str
@@ -70,8 +69,8 @@ class Outgoing:
 
 
 @dataclass(frozen=True, slots=True)
-class Incoming:
-    """An event of Stripe's; `outcome` is what came of it, or why it waits."""
+class InboxEntry:
+    """A received Stripe event; `outcome` is the result or the reason why it waits."""
 
     id: str
     kind: str
@@ -84,8 +83,8 @@ class Incoming:
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
-    """Before which event a page of them begins."""
+class InboxCursor:
+    """Pagination cursor: the event before which a page of events begins."""
 
     received_at: datetime
     id: str
@@ -94,51 +93,55 @@ class Mark:
         return f"{self.received_at.isoformat()} {self.id}"
 
     @classmethod
-    def of(cls, event: Incoming) -> "Mark":
+    def from_event(cls, event: InboxEntry) -> "InboxCursor":
+        """Return the cursor of the page after an event."""
         return cls(event.received_at, event.id)
 
     @classmethod
-    def read(cls, text: str) -> "Mark | None":
-        """The reverse; None where it is none."""
-        at, _, event_id = text.partition(" ")
+    def parse(cls, text: str) -> "InboxCursor | None":
+        """Parse the text form of a cursor. Returns None if it is invalid."""
+        timestamp_text, _, event_id = text.partition(" ")
         try:
-            moment = datetime.fromisoformat(at)
+            received_at = datetime.fromisoformat(timestamp_text)
         except ValueError:
             return None
-        return cls(moment, event_id) if moment.tzinfo and "\x00" not in event_id else None
+        return cls(received_at, event_id) if received_at.tzinfo and "\x00" not in event_id else None
 
 
-async def count_outgoing(session: AsyncSession) -> dict[Progress, int]:
-    """How many there are of each progress."""
-    return await _counted(session, _COUNTS.format(state=_ITEM_STATES, table="outbox o"))
+async def count_outbox(session: AsyncSession) -> dict[DeliveryState, int]:
+    """Count the outbox items by state."""
+    return await _count_by_state(session, _COUNTS.format(state=_OUTBOX_STATE, table="outbox o"))
 
 
-async def count_incoming(session: AsyncSession) -> dict[Progress, int]:
-    """The same of events."""
-    return await _counted(session, _COUNTS.format(state=_EVENT_STATES, table="inbox i"))
+async def count_inbox(session: AsyncSession) -> dict[DeliveryState, int]:
+    """Count the received Stripe events by state."""
+    return await _count_by_state(session, _COUNTS.format(state=_INBOX_STATE, table="inbox i"))
 
 
-async def list_outgoing(
-    session: AsyncSession, progress: Progress | None, limit: int, before: UUID | None = None
-) -> list[Outgoing]:
-    """The newest first."""
+async def list_outbox(
+    session: AsyncSession, progress: DeliveryState | None, limit: int, before: UUID | None = None
+) -> list[OutboxEntry]:
+    """List outbox items, newest first."""
     values = {"state": progress and progress.value, "before": before, "limit": limit}
-    return [Outgoing(*row) for row in await session.execute(text(_ITEMS), values)]
+    return [OutboxEntry(*row) for row in await session.execute(text(_OUTBOX_ROWS), values)]
 
 
-async def list_incoming(
-    session: AsyncSession, progress: Progress | None, limit: int, before: Mark | None = None
-) -> list[Incoming]:
-    """The newest first."""
+async def list_inbox(
+    session: AsyncSession,
+    progress: DeliveryState | None,
+    limit: int,
+    before: InboxCursor | None = None,
+) -> list[InboxEntry]:
+    """List received Stripe events, newest first."""
     values = {
         "state": progress and progress.value,
         "before": before and before.received_at,
         "before_id": before and before.id,
         "limit": limit,
     }
-    return [Incoming(*row) for row in await session.execute(text(_EVENTS), values)]
+    return [InboxEntry(*row) for row in await session.execute(text(_INBOX_ROWS), values)]
 
 
-async def _counted(session: AsyncSession, query: str) -> dict[Progress, int]:
-    found = {name: int(count) for name, count in await session.execute(text(query))}
-    return {progress: found.get(progress.value, 0) for progress in Progress}
+async def _count_by_state(session: AsyncSession, query: str) -> dict[DeliveryState, int]:
+    counts = {name: int(count) for name, count in await session.execute(text(query))}
+    return {progress: counts.get(progress.value, 0) for progress in DeliveryState}

@@ -1,7 +1,4 @@
-"""Last use: in which hour each of an account's keys was last called with.
-
-Reads only the totals, so ten million calls cost no more than their hours.
-"""
+"""The hour in which each API key was last used, from the hourly usage totals."""
 
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -12,17 +9,19 @@ from sqlmodel import col, select
 
 from billing.tables import UsageTotal
 
-SPAN = timedelta(days=30)
+LOOKBACK = timedelta(days=30)
 
 
-async def last_hours(
+async def last_used_hours(
     session: AsyncSession, account_id: UUID, now: datetime
 ) -> dict[UUID, datetime]:
-    """The beginning of that hour for each key that was called with in the last 30 days; calls that
-    were refused count too."""
+    """Return the start of the last hour with calls of each key used in the last 30 days.
+
+    Refused calls count too.
+    """
     query = (
         select(UsageTotal.key_id, func.max(UsageTotal.hour))
-        .where(col(UsageTotal.account_id) == account_id, col(UsageTotal.hour) > now - SPAN)
+        .where(col(UsageTotal.account_id) == account_id, col(UsageTotal.hour) > now - LOOKBACK)
         .group_by(col(UsageTotal.key_id))
     )
     return {key_id: hour for key_id, hour in (await session.execute(query)).all()}

@@ -1,8 +1,7 @@
-"""Model use: what each model did for everybody: calls, units, faults of ours, and what it earned.
+"""Usage of each model across all accounts: calls, platform faults, units, costs and open calls.
 
-Reads the totals of periods that reach into the time, and open calls. Costs are usage charges after
-included units, before discounts, tiers and tax. For operators: it looks across accounts
-(account_id).
+Costs are usage charges after included units, before discounts, tiers and tax. For operators: reads
+across accounts (account_id).
 """
 
 from collections.abc import Mapping
@@ -12,13 +11,13 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.rating.products import model_of
+from billing.rating.products import model_of_product
 from billing.rating.quantities import METERS, Quantities
-from billing.reports.covering import covered_by_place, including_terms
+from billing.reports.covering import savings_by_value, terms_with_allowances
 
-_BILLED = "t.settlement in ('complete', 'client_abort')"
-_UNITS = ", ".join(f"coalesce(sum(t.{meter}) filter (where {_BILLED}), 0)" for meter in METERS)
-_USE = f"""
+_IS_BILLED = "t.settlement in ('complete', 'client_abort')"
+_UNITS = ", ".join(f"coalesce(sum(t.{meter}) filter (where {_IS_BILLED}), 0)" for meter in METERS)
+_USAGE_BY_MODEL = f"""
     select t.model, a.currency, t.plan_version_id, sum(t.calls),
            coalesce(sum(t.calls) filter (where t.settlement = 'platform_fault'), 0),
            {_UNITS}, sum(t.cost_nano)
@@ -28,13 +27,16 @@ _USE = f"""
       and t.model <> '' and t.settlement <> 'refused'
     group by 1, 2, 3 order by 1, 2, 3
 """  # noqa: S608  # put together of constants
-_OPEN = "select model, count(*) from intent group by 1"
+_OPEN_CALLS = "select model, count(*) from intent group by 1"
 
 
 @dataclass(frozen=True, slots=True)
-class ModelUse:
-    """What a model did: `faults` are calls that our side failed, which nobody pays; `costs` what
-    calls cost and `covered` what included units saved, in nano-units by currency."""
+class PlatformModelUsage:
+    """Usage of a model by all accounts.
+
+    `faults` are calls that failed on our side and are not billed; `costs` and `covered` (savings
+    by included units) are nano-units by currency.
+    """
 
     calls: int = 0
     faults: int = 0
@@ -43,34 +45,36 @@ class ModelUse:
     covered: Mapping[str, int] = field(default_factory=dict)
 
 
-NOTHING = ModelUse()
+NO_MODEL_USAGE = PlatformModelUsage()
 
 
-async def use_by_model(session: AsyncSession, since: datetime) -> dict[str, ModelUse]:
-    """From the hour of an instant on, by model."""
-    rows = (await session.execute(text(_USE), {"since": since})).all()
-    terms = await including_terms(session, {row[2] for row in rows})
-    found: dict[str, ModelUse] = {}
+async def load_usage_by_model(
+    session: AsyncSession, since: datetime
+) -> dict[str, PlatformModelUsage]:
+    """Return the usage of each model since the hour of an instant."""
+    rows = (await session.execute(text(_USAGE_BY_MODEL), {"since": since})).all()
+    terms = await terms_with_allowances(session, {row[2] for row in rows})
+    usage: dict[str, PlatformModelUsage] = {}
     for row in rows:
         model, currency, version_id, calls, faults, *units, cost = row
-        served = model_of(model)
-        known = found.get(served, NOTHING)
-        of_row = covered_by_place(terms, [(None, model, version_id, *units, cost)], by_model=False)
-        found[served] = replace(
-            known,
-            calls=known.calls + int(calls),
-            faults=known.faults + int(faults),
-            quantities=known.quantities + Quantities(*(int(one) for one in units)),
-            costs=_more(known.costs, currency, int(cost)),
-            covered=_more(known.covered, currency, sum(of_row.values())),
+        model_id = model_of_product(model)
+        existing = usage.get(model_id, NO_MODEL_USAGE)
+        savings = savings_by_value(terms, [(None, model, version_id, *units, cost)], by_model=False)
+        usage[model_id] = replace(
+            existing,
+            calls=existing.calls + int(calls),
+            faults=existing.faults + int(faults),
+            quantities=existing.quantities + Quantities(*(int(one) for one in units)),
+            costs=_add_amount(existing.costs, currency, int(cost)),
+            covered=_add_amount(existing.covered, currency, sum(savings.values())),
         )
-    return found
+    return usage
 
 
-def _more(known: Mapping[str, int], currency: str, nano: int) -> dict[str, int]:
-    return {**known, currency: known.get(currency, 0) + nano}
+def _add_amount(amounts: Mapping[str, int], currency: str, nano: int) -> dict[str, int]:
+    return {**amounts, currency: amounts.get(currency, 0) + nano}
 
 
-async def open_calls(session: AsyncSession) -> dict[str, int]:
-    """Calls that were sent to each model and are not settled yet, of all gateways."""
-    return {model: int(count) for model, count in await session.execute(text(_OPEN))}
+async def count_open_calls(session: AsyncSession) -> dict[str, int]:
+    """Count the unsettled calls of each model on all gateways."""
+    return {model: int(count) for model, count in await session.execute(text(_OPEN_CALLS))}

@@ -1,6 +1,6 @@
-"""Sales: which plans there are, in which versions, and how many accounts are on each.
+"""All plan versions with the number of subscribed accounts.
 
-For operators: it looks across accounts (account_id).
+For operators: reads across accounts (account_id).
 """
 
 from dataclasses import dataclass
@@ -11,19 +11,21 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.rating.terms import LIST_PLAN, PlanTerms
-from billing.subscriptions.plans import list_versions, terms_of, unlisted_plans
+from billing.subscriptions.plans import list_plan_versions, list_unlisted_plans, load_terms
 from billing.tables import PlanVersion
 
-_ON = """
+_ACCOUNTS_BY_VERSION = """
     select plan_version_id, count(distinct account_id) from subscription_phase
     where starts_at <= :now and (ends_at is null or ends_at > :now) group by 1
 """
 
 
 @dataclass(frozen=True, slots=True)
-class Sold:
-    """A version of a plan; `offered` where accounts can take it themselves, which is so of the
-    newest of a listed plan alone. The list holds for who is on no plan."""
+class PlanVersionSales:
+    """A plan version with its number of subscribed accounts.
+
+    `offered` is True if accounts can take it themselves: only the newest version of a listed plan.
+    """
 
     version: PlanVersion
     terms: PlanTerms
@@ -33,35 +35,38 @@ class Sold:
 
     @property
     def listing(self) -> bool:
-        """Whether it is the list of prices rather than a plan."""
+        """Whether it is the pay-as-you-go price list rather than a plan."""
         return self.version.plan == LIST_PLAN
 
 
-async def sold_plans(session: AsyncSession, now: datetime) -> list[Sold]:
-    """Every version of every plan, by plan and currency, the newest first."""
-    versions = await list_versions(session)
-    terms = await terms_of(session, [one.id for one in versions])
-    hidden, on = await unlisted_plans(session), await _on(session, now)
-    newest = {(one.plan, one.currency): one.id for one in versions}
-    found = [
-        Sold(
-            version=one,
-            terms=terms[one.id],
-            offered=newest[one.plan, one.currency] == one.id
-            and one.plan != LIST_PLAN
-            and (one.plan, one.currency) not in hidden,
-            newest=newest[one.plan, one.currency] == one.id,
-            accounts=on.get(one.id, 0),
+async def list_plan_sales(session: AsyncSession, now: datetime) -> list[PlanVersionSales]:
+    """List every plan version, by plan and currency, newest first."""
+    versions = await list_plan_versions(session)
+    terms = await load_terms(session, [version.id for version in versions])
+    unlisted, account_counts = (
+        await list_unlisted_plans(session),
+        await _accounts_by_version(session, now),
+    )
+    newest = {(version.plan, version.currency): version.id for version in versions}
+    sales = [
+        PlanVersionSales(
+            version=version,
+            terms=terms[version.id],
+            offered=newest[version.plan, version.currency] == version.id
+            and version.plan != LIST_PLAN
+            and (version.plan, version.currency) not in unlisted,
+            newest=newest[version.plan, version.currency] == version.id,
+            accounts=account_counts.get(version.id, 0),
         )
-        for one in versions
+        for version in versions
     ]
-    return sorted(found, key=_order)
+    return sorted(sales, key=_sort_key)
 
 
-def _order(one: Sold) -> tuple[str, str, int]:
-    return one.version.plan, one.version.currency, -one.version.number
+def _sort_key(sales: PlanVersionSales) -> tuple[str, str, int]:
+    return sales.version.plan, sales.version.currency, -sales.version.number
 
 
-async def _on(session: AsyncSession, now: datetime) -> dict[UUID, int]:
-    rows = await session.execute(text(_ON), {"now": now})
+async def _accounts_by_version(session: AsyncSession, now: datetime) -> dict[UUID, int]:
+    rows = await session.execute(text(_ACCOUNTS_BY_VERSION), {"now": now})
     return {version_id: int(count) for version_id, count in rows}

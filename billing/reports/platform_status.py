@@ -1,6 +1,6 @@
-"""How the platform stands, for its metrics: jobs, deliveries, invoices to be paid, the last check.
+"""Platform status for metrics: workers, jobs, outbox, inbox, open invoices, last record check.
 
-For operators: it looks across accounts (account_id), and names none.
+For operators: reads across accounts (account_id), but only returns counts.
 """
 
 from collections.abc import Sequence
@@ -11,11 +11,11 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.job_queue import TaskState, running_workers, task_states
+from billing.job_queue import TaskState, count_running_workers, list_task_states
 from infra import ids
 
-# By an index that holds only what is not done, so that years of the done cost nothing; of what was
-# given up, by the ids' order, that of the last week.
+# Uses a partial index of unfinished items, so completed items cost nothing. Failed items are those
+# of the last week, by the time in their ids.
 _OUTBOX = """
     select action, case when last_error is not null then 'retrying' else 'waiting' end, count(*)
     from outbox where done_at is null and given_up_at is null group by 1, 2
@@ -32,50 +32,53 @@ _INVOICES = """
     select currency, due_at < :now, count(*) from invoice
     where status = 'open' group by 1, 2 order by 1, 2
 """
-_REMEMBERED = timedelta(days=7)
-_CHECK = "select at, count from check_run order by at desc, id desc limit 1"
+_FAILED_WINDOW = timedelta(days=7)
+_LAST_CHECK = "select at, count from check_run order by at desc, id desc limit 1"
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
-    """How many there are of what these names stand for."""
+class LabelledCount:
+    """A count with the metric label values it belongs to."""
 
     names: tuple[str, ...]
     number: int
 
 
 @dataclass(frozen=True, slots=True)
-class PlatformStanding:
-    """`outbox` is by action and state, `inbox` by state, `invoices` by currency and `yes` where
-    they are overdue. Of what was given up, that of a week counts. `checked_at` None: never yet."""
+class PlatformStatus:
+    """Platform status at one instant.
+
+    Labels: `outbox` action and state, `inbox` state, `invoices` currency and overdue (yes, no).
+    Failed outbox items are those of the last week. `checked_at` is None before the first check.
+    """
 
     workers: int
     jobs: Sequence[TaskState]
-    outbox: Sequence[Counted]
-    inbox: Sequence[Counted]
-    invoices: Sequence[Counted]
+    outbox: Sequence[LabelledCount]
+    inbox: Sequence[LabelledCount]
+    invoices: Sequence[LabelledCount]
     checked_at: datetime | None
     differences: int
 
 
-async def platform_standing(session: AsyncSession, now: datetime) -> PlatformStanding:
-    """All of it, of one moment."""
-    since = ids.first_at(now - _REMEMBERED)
-    check = (await session.execute(text(_CHECK))).one_or_none()
+async def read_platform_status(session: AsyncSession, now: datetime) -> PlatformStatus:
+    """Read the platform status at one instant."""
+    since = ids.lowest_id_at(now - _FAILED_WINDOW)
+    last_check = (await session.execute(text(_LAST_CHECK))).one_or_none()
     invoices = (await session.execute(text(_INVOICES), {"now": now})).all()
-    return PlatformStanding(
-        workers=await running_workers(session),
-        jobs=await task_states(session),
-        outbox=_counted((await session.execute(text(_OUTBOX), {"since": since})).all()),
-        inbox=_counted((await session.execute(text(_INBOX))).all()),
+    return PlatformStatus(
+        workers=await count_running_workers(session),
+        jobs=await list_task_states(session),
+        outbox=_labelled_counts((await session.execute(text(_OUTBOX), {"since": since})).all()),
+        inbox=_labelled_counts((await session.execute(text(_INBOX))).all()),
         invoices=[
-            Counted((currency, "yes" if overdue else "no"), count)
+            LabelledCount((currency, "yes" if overdue else "no"), count)
             for currency, overdue, count in invoices
         ],
-        checked_at=None if check is None else check[0],
-        differences=0 if check is None else check[1],
+        checked_at=None if last_check is None else last_check[0],
+        differences=0 if last_check is None else last_check[1],
     )
 
 
-def _counted(rows: Sequence[Any]) -> list[Counted]:
-    return [Counted(tuple(row[:-1]), row[-1]) for row in rows]
+def _labelled_counts(rows: Sequence[Any]) -> list[LabelledCount]:
+    return [LabelledCount(tuple(row[:-1]), row[-1]) for row in rows]

@@ -1,9 +1,8 @@
-"""Revenue: what was earned, by month from the ledger, and by plan, model, kind or account from the
-lines of final invoices.
+"""Revenue net of tax: by month from the ledger; by plan, model, kind or account from invoice lines.
 
-All net of tax. Months are exact: they are the ledger's. Parts are of invoices by the day on which
-they became final, before credit notes; a line of a plan whose prices include tax is told without
-it, each part rounded once. For operators: it looks across accounts (account_id).
+Monthly figures are exact. Breakdowns are of invoices by finalisation date, before credit notes;
+tax is deducted from tax-inclusive lines, with each share rounded once. For operators: reads across
+accounts (account_id).
 """
 
 from dataclasses import dataclass
@@ -15,32 +14,32 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.dates import day_of
+from billing.dates import local_day
 
-_MOST_PARTS = 100
-_EARNED = "p.book in ('revenue_usage', 'revenue_fees')"
-_MONTHS = f"""
+_MAX_SHARES = 100
+_IS_REVENUE = "p.book in ('revenue_usage', 'revenue_fees')"
+_REVENUE_BY_MONTH = f"""
     select t.currency, date_trunc('month', t.occurred_at, :zone),
            coalesce(-sum(p.minor) filter (
                where p.book = 'revenue_usage' and t.kind <> 'credit_note'), 0),
            coalesce(-sum(p.minor) filter (
                where p.book = 'revenue_fees' and t.kind <> 'credit_note'), 0),
-           coalesce(sum(p.minor) filter (where {_EARNED} and t.kind = 'credit_note'), 0),
+           coalesce(sum(p.minor) filter (where {_IS_REVENUE} and t.kind = 'credit_note'), 0),
            coalesce(sum(p.minor) filter (where p.book = 'bad_debt'), 0)
     from ledger_transaction t join ledger_posting p on p.transaction_id = t.id
     where t.occurred_at >= :since and t.occurred_at < :until
-      and ({_EARNED} or p.book = 'bad_debt')
+      and ({_IS_REVENUE} or p.book = 'bad_debt')
     group by 1, 2 order by 1, 2
 """  # noqa: S608  # put together of constants
-# A line of usage that names no model is a minimum or a discount on all of them.
-_VALUES = {
+# A usage line without a model is a minimum or a discount on all models.
+_DIMENSION_SQL = {
     "plan": "v.plan",
     "model": "l.model",
     "kind": "case when l.kind in ('fixed_fee', 'unused_fee') then 'fees' "
     "when l.kind = 'outcome' then 'outcomes' else 'usage' end",
     "account": "a.name",
 }
-_PARTS = """
+_REVENUE_BY_DIMENSION = """
     select {value}, round(sum(
         case when (cast(v.terms as jsonb) ->> 'tax_inclusive')\\:\\:boolean
              then l.minor\\:\\:numeric * 1000000 / (1000000 + i.tax_ppm) else l.minor end
@@ -51,7 +50,7 @@ _PARTS = """
       and i.finalised_at >= :since and i.finalised_at < :until
     group by 1 order by 2 desc, 1 nulls last limit :limit
 """
-_RUNNING = """
+_UNINVOICED_USAGE = """
     select a.currency, sum(t.cost_nano)
     from billing_period p join usage_total t on t.period_id = p.id
     join account a on a.id = p.account_id
@@ -60,8 +59,8 @@ _RUNNING = """
 """
 
 
-class Part(StrEnum):
-    """By what revenue is divided."""
+class RevenueDimension(StrEnum):
+    """Dimension of a revenue breakdown."""
 
     PLAN = "plan"
     MODEL = "model"
@@ -70,10 +69,12 @@ class Part(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Month:
-    """What a month earned in a currency, in minor units: usage and fees that were invoiced,
-    outcomes among the fees; what credit notes took back; and what was given up as lost, which is a
-    cost and no less revenue."""
+class MonthlyRevenue:
+    """Revenue of a month in a currency, in minor units.
+
+    `fees` include outcome charges. `credited` is the total of credit notes; `lost` is bad debt,
+    which is an expense and does not reduce revenue.
+    """
 
     currency: str
     first_day: date
@@ -84,46 +85,53 @@ class Month:
 
     @property
     def net(self) -> int:
+        """Usage and fees less credit notes, in minor units."""
         return self.usage + self.fees - self.credited
 
 
 @dataclass(frozen=True, slots=True)
-class Earned:
-    """What one plan, model, kind or account earned, in minor units, on so many invoices. No value:
-    of a line that is of no single model."""
+class RevenueShare:
+    """Revenue of one plan, model, kind or account in minor units, with its number of invoices.
+
+    `value` is None for lines without a single model.
+    """
 
     value: str | None
     minor: int
     invoices: int
 
 
-async def revenue_by_month(
+async def list_revenue_by_month(
     session: AsyncSession, since: datetime, until: datetime, zone: ZoneInfo
-) -> list[Month]:
-    """By currency, the earliest first; months without any are left out."""
+) -> list[MonthlyRevenue]:
+    """Return revenue by currency and month, earliest first; months without revenue are left out."""
     values = {"since": since, "until": until, "zone": zone.key}
-    rows = await session.execute(text(_MONTHS), values)
+    rows = await session.execute(text(_REVENUE_BY_MONTH), values)
     return [
-        Month(currency, day_of(month, zone), *(int(one) for one in sums))
+        MonthlyRevenue(currency, local_day(month, zone), *(int(amount) for amount in sums))
         for currency, month, *sums in rows
     ]
 
 
-async def revenue_by(
-    session: AsyncSession, part: Part, currency: str, since: datetime, until: datetime
-) -> list[Earned]:
-    """The largest first, 100 at most."""
-    values = {"currency": currency, "since": since, "until": until, "limit": _MOST_PARTS}
-    rows = await session.execute(text(_PARTS.format(value=_VALUES[part])), values)
-    return [Earned(value, int(minor), int(invoices)) for value, minor, invoices in rows]
+async def list_revenue_by(
+    session: AsyncSession, part: RevenueDimension, currency: str, since: datetime, until: datetime
+) -> list[RevenueShare]:
+    """Return the revenue by a dimension, largest first, at most 100 values."""
+    values = {"currency": currency, "since": since, "until": until, "limit": _MAX_SHARES}
+    rows = await session.execute(
+        text(_REVENUE_BY_DIMENSION.format(value=_DIMENSION_SQL[part])), values
+    )
+    return [RevenueShare(value, int(minor), int(invoices)) for value, minor, invoices in rows]
 
 
-async def running_usage(session: AsyncSession) -> dict[str, int]:
-    """What calls cost that no final invoice has, as they went, in nano-units by currency."""
-    return {currency: int(nano) for currency, nano in await session.execute(text(_RUNNING))}
+async def load_uninvoiced_usage(session: AsyncSession) -> dict[str, int]:
+    """Return the running cost of calls not yet invoiced, in nano-units by currency."""
+    return {
+        currency: int(nano) for currency, nano in await session.execute(text(_UNINVOICED_USAGE))
+    }
 
 
-async def plan_names(session: AsyncSession) -> dict[str, UUID]:
-    """The newest version of each plan, whose terms say what it is called."""
+async def newest_plan_versions(session: AsyncSession) -> dict[str, UUID]:
+    """Return the newest version id of each plan, whose terms contain its display names."""
     query = "select distinct on (plan) plan, id from plan_version order by plan, number desc"
     return {plan: version for plan, version in await session.execute(text(query))}

@@ -1,8 +1,7 @@
-"""Spending: what a billing period counts, added up by day, hour, model, key, settlement or tag.
+"""Spending of an account in a billing period by day, hour, model, key, settlement or tag.
 
-Reads only the totals, through the period's place in their keys, so ten million calls cost no more
-than their hours. It counts what the period's invoice bills; costs are usage charges after included
-units, before discounts, tiers and tax.
+Read from the usage totals, which contain what the period's invoice bills. Costs are usage charges
+after included units, before discounts, tiers and tax.
 """
 
 from collections.abc import Sequence
@@ -16,47 +15,47 @@ from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.rating.quantities import METERS, Quantities
-from billing.reports.covering import covered_by_place, including_terms
+from billing.reports.covering import savings_by_value, terms_with_allowances
 from billing.tables import BillingPeriod
 
-MOST_ROWS = 1_000
-_COUNTED = ("calls", *METERS, "cost_nano")
+MAX_ROWS = 1_000
+_SUMMED_COLUMNS = ("calls", *METERS, "cost_nano")
 _UNITS = ", ".join(f"sum({meter})" for meter in METERS)
-_SUMS = ", ".join(f"sum({name}) as {name}" for name in _COUNTED)
-_WHICH = """
+_SUMS = ", ".join(f"sum({name}) as {name}" for name in _SUMMED_COLUMNS)
+_FILTER = """
     period_id = :period and account_id = :account
       and (:each or settlement in ('complete', 'client_abort'))
       and (cast(:only_model as text) is null or model = :only_model)
       and (cast(:only_key as uuid) is null or key_id = :only_key)
       and (cast(:since as timestamptz) is null or (hour >= :since and hour < :until and not late))
 """
-# Hours first: to tell the local day of every total, and not of every hour, took twice as long.
+# Aggregated by hour first: computing the local day of every total row took twice as long.
 _BY_TIME = f"""
     select {{value}}, {{model}}, {_SUMS}
     from (
-        select hour, late, model, {_SUMS} from usage_total where {_WHICH} group by 1, 2, 3
+        select hour, late, model, {_SUMS} from usage_total where {_FILTER} group by 1, 2, 3
     ) of_hour
     group by 1, 2 order by 1, 2
     limit :limit
 """  # noqa: S608  # put together of constants
-_BY = f"""
+_BY_DIMENSION = f"""
     select {{value}}, cast(null as text), {_SUMS}
-    from usage_total where {_WHICH}
+    from usage_total where {_FILTER}
     group by 1 order by sum(cost_nano) desc, sum(calls) desc, 1
     limit :limit
 """  # noqa: S608  # put together of constants
-# What included units may have covered: by models and terms, whose prices tell what was saved.
+# Usage that included units may cover, by model and terms, to compute the savings at their prices.
 _COVERED_BY_TIME = f"""
     select {{value}}, model, plan_version_id, {_UNITS}, sum(cost_nano)
     from (
         select hour, late, model, plan_version_id, {_SUMS}
-        from usage_total where {_WHICH} and plan_version_id = any(:versions) group by 1, 2, 3, 4
+        from usage_total where {_FILTER} and plan_version_id = any(:versions) group by 1, 2, 3, 4
     ) of_hour
     group by 1, 2, 3
 """  # noqa: S608  # put together of constants
-_COVERED_BY = f"""
+_COVERED_BY_DIMENSION = f"""
     select {{value}}, model, plan_version_id, {_UNITS}, sum(cost_nano)
-    from usage_total where {_WHICH} and plan_version_id = any(:versions)
+    from usage_total where {_FILTER} and plan_version_id = any(:versions)
     group by 1, 2, 3
 """  # noqa: S608  # put together of constants
 _COVERED_BY_TAG = f"""
@@ -83,9 +82,8 @@ _BY_TAG = f"""
 """  # noqa: S608  # put together of constants
 
 
-class Dimension(StrEnum):
-    """By what usage is added up. A day or an hour that is None has calls of earlier periods, which
-    became known after those were closed."""
+class SpendingDimension(StrEnum):
+    """Grouping of usage. The day or hour None is late usage of earlier, closed periods."""
 
     DAY = "day"
     HOUR = "hour"
@@ -94,20 +92,20 @@ class Dimension(StrEnum):
     SETTLEMENT = "settlement"
 
 
-# Times by the period's own days; hours are whole hours of UTC.
-_VALUES = {
-    Dimension.DAY: "case when not late then date_trunc('day', hour, :zone) end",
-    Dimension.HOUR: "case when not late then hour end",
-    Dimension.MODEL: "model",
-    Dimension.KEY: "key_id",
-    Dimension.SETTLEMENT: "settlement",
+# Days are in the period's time zone, hours are UTC hours.
+_DIMENSION_SQL = {
+    SpendingDimension.DAY: "case when not late then date_trunc('day', hour, :zone) end",
+    SpendingDimension.HOUR: "case when not late then hour end",
+    SpendingDimension.MODEL: "model",
+    SpendingDimension.KEY: "key_id",
+    SpendingDimension.SETTLEMENT: "settlement",
 }
-_TIMES = (Dimension.DAY, Dimension.HOUR)
+_TIME_DIMENSIONS = (SpendingDimension.DAY, SpendingDimension.HOUR)
 
 
 @dataclass(frozen=True, slots=True)
-class Only:
-    """Which of a period's usage; None is all. `since` and `until` come together."""
+class SpendingFilter:
+    """Filter for a period's usage; None means all. `since` and `until` are set together."""
 
     model: str | None = None
     key_id: UUID | None = None
@@ -116,9 +114,11 @@ class Only:
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
-    """What one value of a dimension has, of one `model` where it was added up by models too.
-    `covered_nano` is what the calls would have cost more without included units."""
+class SpendingRow:
+    """Usage and cost of one value of a dimension, and of one `model` if also grouped by model.
+
+    `covered_nano` is the saving by included units in nano-units.
+    """
 
     value: datetime | UUID | str | None
     model: str | None
@@ -129,106 +129,113 @@ class Spent:
 
     @property
     def included(self) -> bool:
-        """Whether included units paid for all of it."""
+        """Whether included units cover the usage completely."""
         return self.cost_nano == 0 and self.covered_nano > 0
 
 
-ALL = Only()
+NO_FILTER = SpendingFilter()
 
 
-async def spending(
+async def list_spending(
     session: AsyncSession,
     account_id: UUID,
     period: BillingPeriod,
-    by: Dimension,
-    only: Only = ALL,
+    by: SpendingDimension,
+    only: SpendingFilter = NO_FILTER,
     *,
     by_model: bool = False,
-) -> list[Spent]:
-    """What one of the account's periods counts: times the earliest first, else the most costly.
+) -> list[SpendingRow]:
+    """List an account's usage in a period by a dimension: times in order, others by cost.
 
-    Only what is billed, unless added up by settlement; `by_model` adds times up by models too. At
-    most MOST_ROWS; a period has fewer hours, and hours are asked for one day at a time.
+    Only billed usage, except by settlement. `by_model` also groups times by model. At most
+    MAX_ROWS rows.
     """
-    query = _BY_TIME if by in _TIMES else _BY
+    query = _BY_TIME if by in _TIME_DIMENSIONS else _BY_DIMENSION
     model = "model" if by_model else "cast(null as text)"
     values = {
         "account": account_id,
         "period": period.id,
         "zone": period.time_zone,
-        "each": by is Dimension.SETTLEMENT,
+        "each": by is SpendingDimension.SETTLEMENT,
         "only_model": only.model,
         "only_key": only.key_id,
         "since": only.since,
         "until": only.until,
-        "limit": MOST_ROWS * (20 if by_model else 1),
+        "limit": MAX_ROWS * (20 if by_model else 1),
     }
-    rows = await session.execute(text(query.format(value=_VALUES[by], model=model)), values)
-    spent = [_spent(*row) for row in rows]
-    covered = _COVERED_BY_TIME if by in _TIMES else _COVERED_BY
-    # Calls that are not billed have units and no cost, and nothing covered them.
-    asked = text(covered.format(value=_VALUES[by])), {**values, "each": False}
-    return await _with_covered(session, spent, asked, by_model=by_model)
+    rows = await session.execute(text(query.format(value=_DIMENSION_SQL[by], model=model)), values)
+    rows_by_value = [_spending_row(*row) for row in rows]
+    savings_query = _COVERED_BY_TIME if by in _TIME_DIMENSIONS else _COVERED_BY_DIMENSION
+    # Unbilled calls have units without cost, which must not count as savings.
+    savings_statement = (
+        text(savings_query.format(value=_DIMENSION_SQL[by])),
+        {**values, "each": False},
+    )
+    return await _add_savings(session, rows_by_value, savings_statement, by_model=by_model)
 
 
-def by_times(spent: Sequence[Spent]) -> list[Spent]:
-    """What was added up by times and models, by times alone."""
+def merge_by_time(rows: Sequence[SpendingRow]) -> list[SpendingRow]:
+    """Merge rows by time and model into rows by time."""
     return [
-        _together(value, [one for one in spent if one.value == value])
-        for value in dict.fromkeys(one.value for one in spent)
+        _merge_rows(value, [row for row in rows if row.value == value])
+        for value in dict.fromkeys(row.value for row in rows)
     ]
 
 
-def by_models(spent: Sequence[Spent]) -> list[Spent]:
-    """What was added up by times and models, by models alone, the most costly first."""
-    found = [
-        _together(model, [one for one in spent if one.model == model])
-        for model in dict.fromkeys(one.model for one in spent)
+def merge_by_model(rows: Sequence[SpendingRow]) -> list[SpendingRow]:
+    """Merge rows by time and model into rows by model, highest cost first."""
+    merged = [
+        _merge_rows(model, [row for row in rows if row.model == model])
+        for model in dict.fromkeys(row.model for row in rows)
     ]
-    return sorted(found, key=lambda one: (-one.cost_nano, -one.calls, str(one.value)))
+    return sorted(merged, key=lambda row: (-row.cost_nano, -row.calls, str(row.value)))
 
 
-async def tags_of(session: AsyncSession, account_id: UUID, period: BillingPeriod) -> list[str]:
-    """The names of the tags that a period's calls carry, the most costly first, 20 at most."""
+async def list_tags(session: AsyncSession, account_id: UUID, period: BillingPeriod) -> list[str]:
+    """List the tag names of a period's calls, highest cost first, at most 20."""
     values = {"account": account_id, "period": period.id}
     return [str(row[0]) for row in await session.execute(text(_TAGS), values)]
 
 
-async def spending_by_tag(
+async def list_spending_by_tag(
     session: AsyncSession, account_id: UUID, period: BillingPeriod, tag: str, limit: int = 100
-) -> list[Spent]:
-    """What calls with each value of a tag have, the most costly first."""
+) -> list[SpendingRow]:
+    """List the usage by value of a tag, highest cost first."""
     values = {"account": account_id, "period": period.id, "tag": tag, "limit": limit}
-    spent = [_spent(*row) for row in await session.execute(text(_BY_TAG), values)]
-    return await _with_covered(session, spent, (text(_COVERED_BY_TAG), values), by_model=False)
+    rows = [_spending_row(*row) for row in await session.execute(text(_BY_TAG), values)]
+    return await _add_savings(session, rows, (text(_COVERED_BY_TAG), values), by_model=False)
 
 
-async def _with_covered(
+async def _add_savings(
     session: AsyncSession,
-    spent: list[Spent],
-    asked: tuple[TextClause, dict[str, Any]],
+    spending_rows: list[SpendingRow],
+    statement: tuple[TextClause, dict[str, Any]],
     *,
     by_model: bool,
-) -> list[Spent]:
-    """The same with what included units saved. Most accounts have none: that is one look."""
-    query, values = asked
-    place = {"period": values["period"], "account": values["account"]}
-    versions = [row[0] for row in await session.execute(text(_VERSIONS), place)]
-    terms = await including_terms(session, versions)
+) -> list[SpendingRow]:
+    """Add the savings by included units. One query for accounts whose terms have no allowances."""
+    query, values = statement
+    parameters = {"period": values["period"], "account": values["account"]}
+    versions = [row[0] for row in await session.execute(text(_VERSIONS), parameters)]
+    terms = await terms_with_allowances(session, versions)
     if not terms:
-        return spent
+        return spending_rows
     rows = (await session.execute(query, {**values, "versions": list(terms)})).all()
-    covered = covered_by_place(terms, rows, by_model=by_model)
-    return [replace(one, covered_nano=covered.get((one.value, one.model), 0)) for one in spent]
+    covered = savings_by_value(terms, rows, by_model=by_model)
+    return [
+        replace(one, covered_nano=covered.get((one.value, one.model), 0)) for one in spending_rows
+    ]
 
 
-def _spent(value: datetime | UUID | str | None, model: str | None, *sums: int) -> Spent:
+def _spending_row(
+    value: datetime | UUID | str | None, model: str | None, *sums: int
+) -> SpendingRow:
     calls, *units, cost = (int(one) for one in sums)
-    return Spent(value, model, calls, Quantities(*units), cost)
+    return SpendingRow(value, model, calls, Quantities(*units), cost)
 
 
-def _together(value: datetime | UUID | str | None, parts: Sequence[Spent]) -> Spent:
-    return Spent(
+def _merge_rows(value: datetime | UUID | str | None, parts: Sequence[SpendingRow]) -> SpendingRow:
+    return SpendingRow(
         value,
         None,
         sum(one.calls for one in parts),

@@ -1,9 +1,8 @@
-"""Forecast: how much more usage a period will have, from the days before, with its range.
+"""Forecast of the remaining usage of a period from past daily usage, with an 80 % interval.
 
-Days of the week differ in a plant, so each remaining day is expected to be as the same days of the
-week were, once there are two weeks of them. How far past days were from what was expected says how
-far the sum may be: eight times in ten it lies within the range, if days go on as they went. Pure,
-in integers.
+Each remaining day is forecast as the mean of its weekday once there are two weeks of history
+(factories differ by weekday), before that as the overall mean. The interval follows from the
+residual variance of past days. Integer arithmetic.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,49 +11,62 @@ from datetime import date
 from fractions import Fraction
 from math import isqrt
 
-LEAST_DAYS = 3
-_WEEKS_FROM = 14  # days from which on days of the week are told apart
-_RANGE = Fraction(16_384, 10_000)  # the square of 1.28: eight of ten, of a normal spread
+MIN_DAYS = 3
+_MIN_DAYS_FOR_WEEKDAYS = 14  # history needed for separate weekday means
+_Z_SQUARED = Fraction(16_384, 10_000)  # 1.28 squared: the 80 % interval of a normal distribution
 
 
 @dataclass(frozen=True, slots=True)
-class Expected:
-    """What is to come in all, in the unit of the days that it was made from."""
+class UsageForecast:
+    """Forecast total with its 80 % interval, in the unit of the daily values."""
 
     low: int
     middle: int
     high: int
 
 
-def expect(past: Mapping[date, int], ahead: Sequence[tuple[date, Fraction]]) -> Expected | None:
-    """The sum of days that lie ahead, each with how much of it is left, from whole past days.
+def forecast_usage(
+    daily_usage: Mapping[date, int], remaining_days: Sequence[tuple[date, Fraction]]
+) -> UsageForecast | None:
+    """Forecast the total of remaining days, each with its remaining share, from past whole days.
 
-    None where there are fewer than LEAST_DAYS of those: nothing can be said yet.
+    Returns None with fewer than MIN_DAYS past days.
     """
-    if len(past) < LEAST_DAYS:
+    if len(daily_usage) < MIN_DAYS:
         return None
-    usual = _usual(past)
-    middle = sum((usual[day.weekday()] * left for day, left in ahead), Fraction(0))
-    days = sum((left for _, left in ahead), Fraction(0))
-    # That the usual day is itself known from so many days only makes the sum less sure too.
-    variance = _variance(past, usual) * days * (1 + days / len(past))
-    spread = isqrt(int(variance * _RANGE))
-    return Expected(max(0, int(middle) - spread), int(middle), int(middle) + spread)
+    weekday_means = _weekday_means(daily_usage)
+    mean_total = sum(
+        (weekday_means[day.weekday()] * share for day, share in remaining_days), Fraction(0)
+    )
+    days = sum((share for _, share in remaining_days), Fraction(0))
+    # The factor accounts for the uncertainty of the means themselves.
+    variance = _variance(daily_usage, weekday_means) * days * (1 + days / len(daily_usage))
+    spread = isqrt(int(variance * _Z_SQUARED))
+    return UsageForecast(
+        max(0, int(mean_total) - spread), int(mean_total), int(mean_total) + spread
+    )
 
 
-def _usual(past: Mapping[date, int]) -> list[Fraction]:
-    """What a day of each weekday, Monday first, is expected to have."""
-    mean = Fraction(sum(past.values()), len(past))
-    if len(past) < _WEEKS_FROM:
+def _weekday_means(daily_usage: Mapping[date, int]) -> list[Fraction]:
+    """Return the mean of each weekday, Monday first."""
+    mean = Fraction(sum(daily_usage.values()), len(daily_usage))
+    if len(daily_usage) < _MIN_DAYS_FOR_WEEKDAYS:
         return [mean] * 7
     by_weekday: list[list[int]] = [[] for _ in range(7)]
-    for day, had in past.items():
-        by_weekday[day.weekday()].append(had)
+    for day, usage in daily_usage.items():
+        by_weekday[day.weekday()].append(usage)
     return [Fraction(sum(days), len(days)) if days else mean for days in by_weekday]
 
 
-def _variance(past: Mapping[date, int], usual: Sequence[Fraction]) -> Fraction:
-    """Of one day about what was expected of it; each mean that was taken leaves one day fewer."""
-    means = len({day.weekday() for day in past}) if len(past) >= _WEEKS_FROM else 1
-    off = sum(((had - usual[day.weekday()]) ** 2 for day, had in past.items()), Fraction(0))
-    return off / (len(past) - means)
+def _variance(daily_usage: Mapping[date, int], weekday_means: Sequence[Fraction]) -> Fraction:
+    """Return the residual variance of a day; each estimated mean takes one degree of freedom."""
+    means = (
+        len({day.weekday() for day in daily_usage})
+        if len(daily_usage) >= _MIN_DAYS_FOR_WEEKDAYS
+        else 1
+    )
+    squared_residuals = sum(
+        ((usage - weekday_means[day.weekday()]) ** 2 for day, usage in daily_usage.items()),
+        Fraction(0),
+    )
+    return squared_residuals / (len(daily_usage) - means)

@@ -1,7 +1,4 @@
-"""Coverings: for which time the terms of an outcome contract's calls are in force.
-
-They include units, as a plan does, for the days on which the contract holds.
-"""
+"""Time spans in which an outcome contract's own terms (included units) price its calls."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,8 +7,8 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-# A version holds from its start, once both sides agreed, until its end or a newer one's start.
-_SPANS = """
+# A version is in force from its start, once both parties agreed, to its end or the next start.
+_COVERAGE_SPANS = """
     with agreed as (
         select v.plan_version_id, v.contract_id, c.tag, v.number, v.ends_at,
                cast(v.terms as jsonb) as terms,
@@ -43,23 +40,26 @@ _SPANS = """
 
 
 @dataclass(frozen=True, slots=True)
-class Covering:
-    """A time in which calls for a contract, which carry its tag, have these terms; `ends_at` None
-    while none is known."""
+class CoverageSpan:
+    """A time span in which calls with a contract's tag are priced by the contract's terms.
+
+    `ends_at` is None while no end is known.
+    """
 
     tag: str
     plan_version_id: UUID
     starts_at: datetime
     ends_at: datetime | None
 
-    def holds(self, at: datetime) -> bool:
+    def contains(self, at: datetime) -> bool:
+        """Return whether an instant lies in the span."""
         return self.starts_at <= at and (self.ends_at is None or at < self.ends_at)
 
 
-async def coverings_of(
+async def list_coverage_spans(
     session: AsyncSession, account_id: UUID, since: datetime, until: datetime | None = None
-) -> list[Covering]:
-    """Those of the account that hold in any part of a time, the first one first."""
+) -> list[CoverageSpan]:
+    """List the account's coverage spans that overlap a time range, earliest first."""
     values = {"account": account_id, "since": since, "until": until}
-    rows = (await session.execute(text(_SPANS), values)).all()
-    return [Covering(*row) for row in rows]
+    rows = (await session.execute(text(_COVERAGE_SPANS), values)).all()
+    return [CoverageSpan(*row) for row in rows]

@@ -1,6 +1,6 @@
-"""Billing periods: for which times an account's usage is invoiced together.
+"""Billing periods of accounts: creation, look-up and change of the billing anchor.
 
-The periods of an account follow one another without a gap.
+The periods of an account follow one another without gaps.
 """
 
 from collections.abc import Sequence
@@ -12,19 +12,24 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from billing.accounts.profiles import USUAL, open_profile, read_profile, zone
-from billing.dates import day_of, midnight, month_start, next_month_start
+from billing.accounts.profiles import (
+    DEFAULT_PROFILE,
+    create_profile,
+    get_profile,
+    profile_time_zone,
+)
+from billing.dates import billing_month_start, local_day, local_midnight, next_billing_month_start
 from billing.tables import Account, BillingPeriod, BillingProfile
 from infra import ids
 
-_AT_ONCE = 500  # rows of one statement, which has a limited number of parameters
+_INSERT_BATCH_SIZE = 500  # rows per statement: PostgreSQL limits its parameters to 65535
 
 
 async def ensure_periods(session: AsyncSession, now: datetime) -> int:
-    """Give every account periods up to now; gives how many were made.
+    """Create missing billing periods of all accounts up to now. Returns the number created.
 
-    For operators: it looks across accounts (account_id). After days of downtime it makes all
-    periods that have passed meanwhile.
+    For operators: reads across accounts (account_id). After downtime, all periods that have
+    passed meanwhile are created.
     """
     last = (
         select(col(BillingPeriod.account_id), func.max(BillingPeriod.ends_at).label("ends_at"))
@@ -39,17 +44,19 @@ async def ensure_periods(session: AsyncSession, now: datetime) -> int:
         .order_by(col(Account.id))
     )
     missing: list[BillingPeriod] = []
-    for account_id, created_at, ends_at, known in (await session.execute(query)).all():
-        profile = known or await _begun_profile(session, account_id)
-        missing += _up_to(profile, ends_at or _first_start(profile, created_at), now)
-    await _make(session, missing)
+    for account_id, created_at, ends_at, stored_profile in (await session.execute(query)).all():
+        profile = stored_profile or await _get_or_create_profile(session, account_id)
+        missing += _build_periods_until(
+            profile, ends_at or _first_period_start(profile, created_at), now
+        )
+    await _insert_periods(session, missing)
     return len(missing)
 
 
-async def running_period(session: AsyncSession, account_id: UUID, at: datetime) -> BillingPeriod:
-    """The account's period at a moment; made where it is not there yet.
+async def ensure_period_at(session: AsyncSession, account_id: UUID, at: datetime) -> BillingPeriod:
+    """Return the account's billing period at an instant, creating it if it does not exist.
 
-    Before the first, as a clock that was set back may say, it is the first.
+    An instant before the first period (a clock set back) gives the first period.
     """
     query = (
         select(BillingPeriod)
@@ -57,25 +64,27 @@ async def running_period(session: AsyncSession, account_id: UUID, at: datetime) 
         .order_by(col(BillingPeriod.starts_at))
         .limit(1)
     )
-    found = (await session.scalars(query)).one_or_none()
-    if found is not None:
-        return found
+    period = (await session.scalars(query)).one_or_none()
+    if period is not None:
+        return period
     account = (await session.scalars(select(Account).where(col(Account.id) == account_id))).one()
     ends = select(func.max(BillingPeriod.ends_at)).where(
         col(BillingPeriod.account_id) == account_id
     )
     ends_at = (await session.execute(ends)).scalar_one()
-    profile, begun = await _begun_profile(session, account_id), account.created_at
-    starts_at = ends_at or _first_start(profile, begun)
-    await _make(session, _up_to(profile, starts_at, max(at, begun)))
+    profile, created_at = await _get_or_create_profile(session, account_id), account.created_at
+    starts_at = ends_at or _first_period_start(profile, created_at)
+    await _insert_periods(session, _build_periods_until(profile, starts_at, max(at, created_at)))
     return (await session.scalars(query)).one()
 
 
-async def periods_from(
+async def list_periods_from(
     session: AsyncSession, account_id: UUID, at: datetime
 ) -> Sequence[BillingPeriod]:
-    """The open periods and the one of a moment, which is made where it is not there yet, and any
-    later ones; the oldest first."""
+    """List the open periods, the period at an instant (created if missing) and later ones.
+
+    Oldest first.
+    """
     query = (
         select(BillingPeriod)
         .where(
@@ -84,15 +93,15 @@ async def periods_from(
         )
         .order_by(col(BillingPeriod.starts_at))
     )
-    found = (await session.scalars(query)).all()
-    if not found or found[-1].ends_at <= at:
-        await running_period(session, account_id, at)
-        found = (await session.scalars(query)).all()
-    return found
+    periods = (await session.scalars(query)).all()
+    if not periods or periods[-1].ends_at <= at:
+        await ensure_period_at(session, account_id, at)
+        periods = (await session.scalars(query)).all()
+    return periods
 
 
-async def open_periods(session: AsyncSession, account_id: UUID) -> Sequence[BillingPeriod]:
-    """The account's periods that still count usage, the oldest first."""
+async def list_open_periods(session: AsyncSession, account_id: UUID) -> Sequence[BillingPeriod]:
+    """List the account's open periods, oldest first."""
     query = (
         select(BillingPeriod)
         .where(col(BillingPeriod.account_id) == account_id, col(BillingPeriod.closed_at).is_(None))
@@ -101,10 +110,10 @@ async def open_periods(session: AsyncSession, account_id: UUID) -> Sequence[Bill
     return (await session.scalars(query)).all()
 
 
-async def past_periods(
+async def list_past_periods(
     session: AsyncSession, account_id: UUID, up_to: datetime, limit: int
 ) -> Sequence[BillingPeriod]:
-    """The account's periods that began by then, the newest first."""
+    """List the account's periods that began by `up_to`, newest first."""
     query = (
         select(BillingPeriod)
         .where(col(BillingPeriod.account_id) == account_id, col(BillingPeriod.starts_at) <= up_to)
@@ -114,67 +123,72 @@ async def past_periods(
     return (await session.scalars(query)).all()
 
 
-async def begin_anew(
+async def restart_period(
     session: AsyncSession, profile: BillingProfile, at: datetime, anchor_day: int
 ) -> None:
-    """Let a new period begin with the local day of `at`; later ones begin on the anchor day.
+    """End the current period and begin a new one with the local day of `at`.
 
-    The profile must be locked. Whoever calls this lets the totals be counted again.
+    Later periods begin on `anchor_day`. The profile must be locked; the caller must rebuild the
+    usage totals.
     """
-    running = await running_period(session, profile.account_id, at)
+    current = await ensure_period_at(session, profile.account_id, at)
     profile.anchor_day = anchor_day
-    day = midnight(day_of(at, zone(profile)), zone(profile))
-    if running.starts_at >= day:
-        running.ends_at = _end_of(profile, running.starts_at)
-        running.anchor_day = anchor_day
+    day = local_midnight(local_day(at, profile_time_zone(profile)), profile_time_zone(profile))
+    if current.starts_at >= day:
+        current.ends_at = _period_end(profile, current.starts_at)
+        current.anchor_day = anchor_day
         await session.flush()
         return
-    running.ends_at = day
+    current.ends_at = day
     await session.flush()
-    await _make(session, [_period(profile, day)])
+    await _insert_periods(session, [_build_period(profile, day)])
 
 
-def _first_start(profile: BillingProfile, created_at: datetime) -> datetime:
-    day = day_of(created_at, zone(profile))
-    return midnight(month_start(day, profile.anchor_day), zone(profile))
+def _first_period_start(profile: BillingProfile, created_at: datetime) -> datetime:
+    day = local_day(created_at, profile_time_zone(profile))
+    return local_midnight(billing_month_start(day, profile.anchor_day), profile_time_zone(profile))
 
 
-def _end_of(profile: BillingProfile, starts_at: datetime) -> datetime:
-    day = day_of(starts_at, zone(profile))
-    return midnight(next_month_start(day, profile.anchor_day), zone(profile))
+def _period_end(profile: BillingProfile, starts_at: datetime) -> datetime:
+    day = local_day(starts_at, profile_time_zone(profile))
+    return local_midnight(
+        next_billing_month_start(day, profile.anchor_day), profile_time_zone(profile)
+    )
 
 
-def _up_to(profile: BillingProfile, starts_at: datetime, now: datetime) -> list[BillingPeriod]:
-    """The periods from one that starts then to the one of now."""
-    found: list[BillingPeriod] = []
+def _build_periods_until(
+    profile: BillingProfile, starts_at: datetime, now: datetime
+) -> list[BillingPeriod]:
+    """Build the periods from `starts_at` to the one that contains `now`."""
+    periods: list[BillingPeriod] = []
     while starts_at <= now:
-        found.append(_period(profile, starts_at))
-        starts_at = found[-1].ends_at
-    return found
+        periods.append(_build_period(profile, starts_at))
+        starts_at = periods[-1].ends_at
+    return periods
 
 
-def _period(profile: BillingProfile, starts_at: datetime) -> BillingPeriod:
+def _build_period(profile: BillingProfile, starts_at: datetime) -> BillingPeriod:
     return BillingPeriod(
         id=ids.new_id(),
         account_id=profile.account_id,
         starts_at=starts_at,
-        ends_at=_end_of(profile, starts_at),
+        ends_at=_period_end(profile, starts_at),
         time_zone=profile.time_zone,
         anchor_day=profile.anchor_day,
     )
 
 
-async def _make(session: AsyncSession, periods: Sequence[BillingPeriod]) -> None:
-    """Write them. What another process makes at the same time is waited for, and left as it is."""
-    for begun in range(0, len(periods), _AT_ONCE):
-        rows = [one.model_dump() for one in periods[begun : begun + _AT_ONCE]]
+async def _insert_periods(session: AsyncSession, periods: Sequence[BillingPeriod]) -> None:
+    """Insert periods. Rows that another process inserts at the same time are kept."""
+    for offset in range(0, len(periods), _INSERT_BATCH_SIZE):
+        rows = [period.model_dump() for period in periods[offset : offset + _INSERT_BATCH_SIZE]]
         statement = insert(BillingPeriod).values(rows)
         await session.execute(
             statement.on_conflict_do_nothing(index_elements=["account_id", "starts_at"])
         )
 
 
-async def _begun_profile(session: AsyncSession, account_id: UUID) -> BillingProfile:
-    """The account's profile; the usual one where it has none yet."""
-    await open_profile(session, account_id, USUAL)
-    return await read_profile(session, account_id)
+async def _get_or_create_profile(session: AsyncSession, account_id: UUID) -> BillingProfile:
+    """Return the account's billing profile, creating the default one if missing."""
+    await create_profile(session, account_id, DEFAULT_PROFILE)
+    return await get_profile(session, account_id)

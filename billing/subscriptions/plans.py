@@ -1,7 +1,7 @@
-"""Plan versions: publishing terms and finding them again. A version is never changed.
+"""Plan versions: publish, find and list them, and load their terms.
 
-Owns the table of versions, and which plans are offered to nobody: that is of a plan and no part of
-any terms, so it can change.
+Versions are immutable. Whether a plan is listed (offered to customers) is stored apart from the
+terms, so it can change.
 """
 
 from collections.abc import Iterable
@@ -12,36 +12,37 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from billing.rating.terms import PlanTerms, read_terms
+from billing.rating.terms import PlanTerms, parse_terms
 from billing.tables import PlanVersion, UnlistedPlan
 from infra.clock import Clock
 from infra.errors import AppError
 
-_LOCK = 0x706C616E  # "plan": versions of a plan are numbered one after another
+_ADVISORY_LOCK_ID = 0x706C616E  # "plan"; serialises the numbering of versions
 
 
 class PlanNotFound(AppError):
-    """There is no plan of this name, or no such version of it, in this currency."""
+    """The plan or plan version does not exist in this currency."""
 
     status = 404
     type = "invalid_request_error"
     code = "plan_not_found"
 
 
-async def publish(
+async def publish_plan(
     session: AsyncSession, clock: Clock, terms: PlanTerms, listed: bool | None = None
 ) -> PlanVersion:
-    """Keep the terms as the plan's next version; the same terms again are the same version.
+    """Store terms as the plan's next version. Identical terms return the existing version.
 
-    `listed` says whether the plan is offered; None leaves it as it is, and offers a new one.
+    `listed` sets whether the plan is offered to customers; None leaves it unchanged (new plans
+    are listed).
     """
-    await session.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+    await session.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _ADVISORY_LOCK_ID})
     if listed is not None:
-        await _list(session, terms, listed)
+        await _set_listed(session, terms, listed)
     version_id = terms.version_id()
-    found = await session.get(PlanVersion, version_id)
-    if found is not None:
-        return found
+    existing = await session.get(PlanVersion, version_id)
+    if existing is not None:
+        return existing
     last = select(func.max(PlanVersion.number)).where(
         col(PlanVersion.plan) == terms.plan, col(PlanVersion.currency) == terms.currency
     )
@@ -50,7 +51,7 @@ async def publish(
         plan=terms.plan,
         currency=terms.currency,
         number=((await session.execute(last)).scalar_one() or 0) + 1,
-        terms=terms.text().decode(),
+        terms=terms.canonical_json().decode(),
         created_at=clock.now(),
     )
     session.add(version)
@@ -58,58 +59,62 @@ async def publish(
     return version
 
 
-async def find_version(
+async def find_plan_version(
     session: AsyncSession, plan: str, currency: str, number: int | None = None
 ) -> PlanVersion:
-    """A version of a plan, the newest unless a number is given. Raises PlanNotFound."""
+    """Return a version of a plan, the newest unless a number is given. Raises PlanNotFound."""
     query = select(PlanVersion).where(
         col(PlanVersion.plan) == plan, col(PlanVersion.currency) == currency
     )
     if number is not None:
         query = query.where(col(PlanVersion.number) == number)
-    newest = query.order_by(col(PlanVersion.number).desc()).limit(1)
-    found = (await session.scalars(newest)).one_or_none()
-    if found is None:
-        raise no_such_plan(plan, currency, number)
-    return found
+    statement = query.order_by(col(PlanVersion.number).desc()).limit(1)
+    version = (await session.scalars(statement)).one_or_none()
+    if version is None:
+        raise plan_not_found(plan, currency, number)
+    return version
 
 
-def no_such_plan(plan: str, currency: str, number: int | None = None) -> PlanNotFound:
+def plan_not_found(plan: str, currency: str, number: int | None = None) -> PlanNotFound:
+    """Build the error for a plan or version that does not exist."""
     which = "" if number is None else f" version {number}"
     return PlanNotFound(f"There is no plan {plan[:60]!r}{which} in {currency}.", param="plan")
 
 
-async def list_versions(session: AsyncSession) -> list[PlanVersion]:
-    """All versions of all plans, by plan and number."""
+async def list_plan_versions(session: AsyncSession) -> list[PlanVersion]:
+    """List all versions of all plans, by plan, currency and number."""
     order = col(PlanVersion.plan), col(PlanVersion.currency), col(PlanVersion.number)
     return list(await session.scalars(select(PlanVersion).order_by(*order)))
 
 
 async def is_listed(session: AsyncSession, plan: str, currency: str) -> bool:
-    return (plan, currency) not in await unlisted_plans(session)
+    """Return whether a plan is offered to customers."""
+    return (plan, currency) not in await list_unlisted_plans(session)
 
 
-async def unlisted_plans(session: AsyncSession) -> set[tuple[str, str]]:
-    """The plans that are offered to nobody, with their currencies."""
+async def list_unlisted_plans(session: AsyncSession) -> set[tuple[str, str]]:
+    """Return the plans (name, currency) that are not offered to customers."""
     rows = await session.execute(select(UnlistedPlan.plan, UnlistedPlan.currency))
     return {(plan, currency) for plan, currency in rows}
 
 
-async def terms_of(session: AsyncSession, version_ids: Iterable[UUID]) -> dict[UUID, PlanTerms]:
-    """The terms of versions, by id; those that are not kept are left out.
+async def load_terms(session: AsyncSession, version_ids: Iterable[UUID]) -> dict[UUID, PlanTerms]:
+    """Return the terms of plan versions by id; unknown ids are left out.
 
-    Asked for again and again while an account is billed, and never changed: one look for each.
+    Terms are immutable, so they are cached in the session: billing reads them repeatedly.
     """
-    wanted = set(version_ids)
-    known: dict[UUID, PlanTerms] = session.info.setdefault("terms", {})
-    if unknown := wanted - known.keys():
-        query = select(PlanVersion.id, PlanVersion.terms).where(col(PlanVersion.id).in_(unknown))
-        for version_id, said in (await session.execute(query)).all():
-            known[version_id] = read_terms(said.encode())
-    return {version_id: known[version_id] for version_id in wanted if version_id in known}
+    requested_ids = set(version_ids)
+    cached: dict[UUID, PlanTerms] = session.info.setdefault("terms", {})
+    if missing_ids := requested_ids - cached.keys():
+        query = select(PlanVersion.id, PlanVersion.terms).where(
+            col(PlanVersion.id).in_(missing_ids)
+        )
+        for version_id, terms_json in (await session.execute(query)).all():
+            cached[version_id] = parse_terms(terms_json.encode())
+    return {version_id: cached[version_id] for version_id in requested_ids if version_id in cached}
 
 
-async def _list(session: AsyncSession, terms: PlanTerms, listed: bool) -> None:
+async def _set_listed(session: AsyncSession, terms: PlanTerms, listed: bool) -> None:
     if listed:
         await session.execute(
             delete(UnlistedPlan).where(

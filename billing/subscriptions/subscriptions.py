@@ -1,10 +1,10 @@
-"""Subscriptions: which plan version an account is on, and when its fees fall due.
+"""Subscriptions: an account's plan version over time, as consecutive subscription phases.
 
-An account is on one plan at a time. Its phases follow one another; a change ends one and begins
-the next, and every usage row names the terms that priced it, so no change loses usage.
+An account is on one plan at a time. A plan change ends the current phase and begins the next.
+Every usage row names the terms that priced it, so no usage is lost at a change.
 
-    subscribe -> [trial] -> active -> upgrade (now, prorated) | downgrade (when the paid time ends)
-                                   -> cancel (now | when the paid time ends) -> resume
+    subscribe -> [trial] -> active -> upgrade (now, prorated) | downgrade (at end of paid period)
+                                   -> cancel (now | at end of paid period) -> resume
 """
 
 from collections.abc import Sequence
@@ -16,14 +16,14 @@ from sqlalchemy import delete, or_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from billing.accounts.profiles import currency_of, lock_profile, zone
-from billing.audit_events import Facts, MoneyEvent, tell
-from billing.dates import day_of, day_start, midnight
-from billing.rating.fees import Calendar
+from billing.accounts.profiles import get_account_currency, lock_profile, profile_time_zone
+from billing.audit_events import EventFields, MoneyEvent, log_event
+from billing.dates import local_day, local_day_start, local_midnight
+from billing.rating.fees import BillingCalendar
 from billing.rating.terms import Alignment, Interval, PlanTerms
-from billing.subscriptions.periods import begin_anew, running_period
-from billing.subscriptions.plans import terms_of
-from billing.subscriptions.usage_totals import recount, stop_totals
+from billing.subscriptions.periods import ensure_period_at, restart_period
+from billing.subscriptions.plans import load_terms
+from billing.subscriptions.usage_totals import lock_totals, rebuild_totals
 from billing.tables import BillingProfile, PlanVersion, SubscriptionPhase
 from infra import ids
 from infra.clock import Clock
@@ -33,55 +33,55 @@ PREFIX = "sub"
 
 
 class SubscriptionError(AppError):
-    """What cannot be done to a subscription as it is."""
+    """The operation is not allowed in the subscription's current state."""
 
     status = 409
     type = "invalid_request_error"
 
 
 class AlreadySubscribed(SubscriptionError):
-    """The account is on a plan, or will be; change that one."""
+    """The account already has a subscription; change that one instead."""
 
     code = "already_subscribed"
 
 
 class NotSubscribed(SubscriptionError):
-    """The account is on no plan."""
+    """The account has no subscription."""
 
     code = "not_subscribed"
 
 
 class PlanCurrencyDiffers(SubscriptionError):
-    """The plan's currency is not the account's."""
+    """The plan's currency differs from the account's."""
 
     code = "plan_currency_differs"
 
 
 class SamePlan(SubscriptionError):
-    """The account is on this version of the plan already."""
+    """The account is already on this plan version."""
 
     code = "same_plan"
 
 
 class NothingToResume(SubscriptionError):
-    """The subscription has no end that could be taken back."""
+    """The subscription has no scheduled end that could be cancelled."""
 
     code = "nothing_to_resume"
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """An account's subscription at a moment: its phase with the terms, and the one that follows."""
+class SubscriptionState:
+    """An account's subscription at an instant: the phase, its terms and the following phase."""
 
     phase: SubscriptionPhase
     terms: PlanTerms
     following: SubscriptionPhase | None
 
 
-async def phases_of(
+async def list_phases(
     session: AsyncSession, account_id: UUID, since: datetime, until: datetime | None = None
 ) -> Sequence[SubscriptionPhase]:
-    """Phases that hold in any part of a time, the first one first."""
+    """List the account's subscription phases that overlap a time range, earliest first."""
     query = select(SubscriptionPhase).where(
         col(SubscriptionPhase.account_id) == account_id,
         or_(col(SubscriptionPhase.ends_at).is_(None), col(SubscriptionPhase.ends_at) > since),
@@ -91,206 +91,224 @@ async def phases_of(
     return (await session.scalars(query.order_by(col(SubscriptionPhase.starts_at)))).all()
 
 
-def phase_at(phases: Sequence[SubscriptionPhase], at: datetime) -> SubscriptionPhase | None:
-    """The one that holds at a moment."""
-    return next((one for one in phases if one.starts_at <= at and _goes_on(one, at)), None)
+def find_phase_at(phases: Sequence[SubscriptionPhase], at: datetime) -> SubscriptionPhase | None:
+    """Return the phase that is active at an instant, or None."""
+    return next(
+        (phase for phase in phases if phase.starts_at <= at and _ends_after(phase, at)), None
+    )
 
 
-async def standing_of(session: AsyncSession, account_id: UUID, at: datetime) -> Standing | None:
-    """The subscription at a moment; None where the account is on no plan then."""
-    phases = await phases_of(session, account_id, at)
-    phase = phase_at(phases, at)
+async def find_subscription(
+    session: AsyncSession, account_id: UUID, at: datetime
+) -> SubscriptionState | None:
+    """Return the account's subscription at an instant, or None if it has none."""
+    phases = await list_phases(session, account_id, at)
+    phase = find_phase_at(phases, at)
     if phase is None:
         return None
     version_id = phase.plan_version_id
-    terms = (await terms_of(session, [version_id]))[version_id]
-    return Standing(phase, terms, phases[1] if len(phases) > 1 else None)
+    terms = (await load_terms(session, [version_id]))[version_id]
+    return SubscriptionState(phase, terms, phases[1] if len(phases) > 1 else None)
 
 
-async def require_standing(session: AsyncSession, account_id: UUID, at: datetime) -> Standing:
-    """Raises NotSubscribed."""
-    standing = await standing_of(session, account_id, at)
-    if standing is None:
+async def require_subscription(
+    session: AsyncSession, account_id: UUID, at: datetime
+) -> SubscriptionState:
+    """Return the account's subscription at an instant. Raises NotSubscribed."""
+    subscription = await find_subscription(session, account_id, at)
+    if subscription is None:
         raise NotSubscribed("The account is on no plan.")
-    return standing
+    return subscription
 
 
-async def subscribe(
+async def start_subscription(
     session: AsyncSession, clock: Clock, account_id: UUID, version: PlanVersion
 ) -> SubscriptionPhase:
-    """Begin now, with the plan's trial if it has one; its fee falls due when the trial is over.
+    """Start a subscription now, with the plan's trial if any; the fee is due after the trial.
 
     Raises AlreadySubscribed, PlanCurrencyDiffers.
     """
     profile = await lock_profile(session, account_id)
     now = clock.now()
-    if await phases_of(session, account_id, now):
+    if await list_phases(session, account_id, now):
         raise AlreadySubscribed("The account is on a plan already; change or cancel it.")
     terms = await terms_for(session, account_id, version)
-    await _align(session, profile, terms, now)
-    today = day_of(now, zone(profile))
-    paid_from = midnight(today + timedelta(days=terms.trial_days), zone(profile))
-    phase = _begin(session, profile.account_id, version.id, now, paid_from)
+    await _align_periods(session, profile, terms, now)
+    today = local_day(now, profile_time_zone(profile))
+    paid_from = local_midnight(today + timedelta(days=terms.trial_days), profile_time_zone(profile))
+    phase = _add_phase(session, profile.account_id, version.id, now, paid_from)
     phase.trial = terms.trial_days > 0
     await session.flush()
-    tell(session, MoneyEvent.PLAN_STARTED, account_id, plan_version_id=version.id, at=now)
+    log_event(session, MoneyEvent.PLAN_STARTED, account_id, plan_version_id=version.id, at=now)
     return phase
 
 
-async def change_now(
+async def switch_plan_now(
     session: AsyncSession, clock: Clock, account_id: UUID, version: PlanVersion
 ) -> tuple[SubscriptionPhase, SubscriptionPhase]:
-    """End the phase now and begin one on another version; gives both.
+    """End the current phase and begin one on another version. Returns the old and new phase.
 
-    Whoever calls this settles the fees. Raises NotSubscribed, SamePlan, PlanCurrencyDiffers.
+    The caller charges and credits the fees. Raises NotSubscribed, SamePlan, PlanCurrencyDiffers.
     """
-    profile, standing, now = await _for_change(session, clock, account_id, version)
-    await _forget_following(session, account_id, now)
-    standing.phase.ends_at = now
+    profile, subscription, now = await _prepare_plan_change(session, clock, account_id, version)
+    await _delete_following_phases(session, account_id, now)
+    subscription.phase.ends_at = now
     await session.flush()
-    begun = _begin(session, account_id, version.id, now, day_start(now, zone(profile)))
+    new_phase = _add_phase(
+        session, account_id, version.id, now, local_day_start(now, profile_time_zone(profile))
+    )
     await session.flush()
-    _tell_change(session, standing.phase, begun, now)
-    return standing.phase, begun
+    _log_plan_change(session, subscription.phase, new_phase, now)
+    return subscription.phase, new_phase
 
 
-async def change_later(
+async def schedule_plan_change(
     session: AsyncSession, clock: Clock, account_id: UUID, version: PlanVersion
 ) -> SubscriptionPhase:
-    """Begin another version when the paid time ends; the last such wish holds.
+    """Schedule a change to another version at the end of the paid period. Returns the new phase.
 
-    Raises NotSubscribed, SamePlan, PlanCurrencyDiffers.
+    Replaces an earlier scheduled change. Raises NotSubscribed, SamePlan, PlanCurrencyDiffers.
     """
-    _profile, standing, now = await _for_change(session, clock, account_id, version)
-    await _forget_following(session, account_id, now)
-    ends_at = await paid_until(session, standing, now)
-    standing.phase.ends_at = ends_at
+    _profile, subscription, now = await _prepare_plan_change(session, clock, account_id, version)
+    await _delete_following_phases(session, account_id, now)
+    ends_at = await paid_period_end(session, subscription, now)
+    subscription.phase.ends_at = ends_at
     await session.flush()
-    begun = _begin(session, account_id, version.id, ends_at, ends_at)
+    new_phase = _add_phase(session, account_id, version.id, ends_at, ends_at)
     await session.flush()
-    _tell_change(session, standing.phase, begun, ends_at)
-    return begun
+    _log_plan_change(session, subscription.phase, new_phase, ends_at)
+    return new_phase
 
 
-async def cancel(
+async def cancel_subscription(
     session: AsyncSession, clock: Clock, account_id: UUID, *, at_end: bool
 ) -> SubscriptionPhase:
-    """End the subscription now, or when the paid time ends. Raises NotSubscribed.
+    """End the subscription now or at the end of the paid period. Raises NotSubscribed.
 
-    Afterwards the account pays as it goes, at list prices.
+    Afterwards the account pays list prices (pay as you go).
     """
     await lock_profile(session, account_id)
     now = clock.now()
-    standing = await require_standing(session, account_id, now)
-    await _forget_following(session, account_id, now)
-    standing.phase.ends_at = await paid_until(session, standing, now) if at_end else now
+    subscription = await require_subscription(session, account_id, now)
+    await _delete_following_phases(session, account_id, now)
+    subscription.phase.ends_at = (
+        await paid_period_end(session, subscription, now) if at_end else now
+    )
     await session.flush()
-    phase = standing.phase
-    about: Facts = {"plan_version_id": phase.plan_version_id, "at": phase.ends_at}
-    tell(session, MoneyEvent.PLAN_ENDING, account_id, **about)
-    return standing.phase
+    phase = subscription.phase
+    fields: EventFields = {"plan_version_id": phase.plan_version_id, "at": phase.ends_at}
+    log_event(session, MoneyEvent.PLAN_ENDING, account_id, **fields)
+    return subscription.phase
 
 
-async def resume(session: AsyncSession, clock: Clock, account_id: UUID) -> SubscriptionPhase:
-    """Take back a cancellation or a downgrade that lies ahead. Raises NotSubscribed,
-    NothingToResume."""
+async def resume_subscription(
+    session: AsyncSession, clock: Clock, account_id: UUID
+) -> SubscriptionPhase:
+    """Undo a scheduled cancellation or downgrade. Raises NotSubscribed, NothingToResume."""
     await lock_profile(session, account_id)
-    standing = await require_standing(session, account_id, clock.now())
-    if standing.phase.ends_at is None:
+    subscription = await require_subscription(session, account_id, clock.now())
+    if subscription.phase.ends_at is None:
         raise NothingToResume("The subscription goes on already.")
-    await _forget_following(session, account_id, clock.now())
+    await _delete_following_phases(session, account_id, clock.now())
     await session.flush()
-    standing.phase.ends_at = None
+    subscription.phase.ends_at = None
     await session.flush()
-    version_id = standing.phase.plan_version_id
-    tell(session, MoneyEvent.PLAN_RESUMED, account_id, plan_version_id=version_id)
-    return standing.phase
+    version_id = subscription.phase.plan_version_id
+    log_event(session, MoneyEvent.PLAN_RESUMED, account_id, plan_version_id=version_id)
+    return subscription.phase
 
 
-def _tell_change(
-    session: AsyncSession, ended: SubscriptionPhase, begun: SubscriptionPhase, at: datetime
+def _log_plan_change(
+    session: AsyncSession, old_phase: SubscriptionPhase, new_phase: SubscriptionPhase, at: datetime
 ) -> None:
-    tell(
+    log_event(
         session,
         MoneyEvent.PLAN_CHANGED,
-        begun.account_id,
-        from_version_id=ended.plan_version_id,
-        plan_version_id=begun.plan_version_id,
+        new_phase.account_id,
+        from_version_id=old_phase.plan_version_id,
+        plan_version_id=new_phase.plan_version_id,
         at=at,
     )
 
 
 async def terms_for(session: AsyncSession, account_id: UUID, version: PlanVersion) -> PlanTerms:
-    """The terms of a version that an account can be on. Raises PlanCurrencyDiffers."""
-    currency = await currency_of(session, account_id)
+    """Return a version's terms if its currency is the account's. Raises PlanCurrencyDiffers."""
+    currency = await get_account_currency(session, account_id)
     if version.currency != currency:
         raise PlanCurrencyDiffers(
             f"The plan is in {version.currency}, the account pays in {currency}."
         )
-    return (await terms_of(session, [version.id]))[version.id]
+    return (await load_terms(session, [version.id]))[version.id]
 
 
-async def paid_until(session: AsyncSession, standing: Standing, now: datetime) -> datetime:
-    """The end of the time that is paid for; without a fee, of the billing period."""
-    phase = standing.phase
+async def paid_period_end(
+    session: AsyncSession, subscription: SubscriptionState, now: datetime
+) -> datetime:
+    """Return the end of the paid period; without a fee, the end of the billing period."""
+    phase = subscription.phase
     if phase.fees_until > now:
         return phase.fees_until
-    return (await running_period(session, phase.account_id, now)).ends_at
+    return (await ensure_period_at(session, phase.account_id, now)).ends_at
 
 
-def calendar_of(profile: BillingProfile) -> Calendar:
-    return Calendar(zone(profile), profile.anchor_day)
+def billing_calendar(profile: BillingProfile) -> BillingCalendar:
+    """Return the time zone and billing anchor day of a billing profile."""
+    return BillingCalendar(profile_time_zone(profile), profile.anchor_day)
 
 
 def yearly_fee(terms: PlanTerms) -> int:
-    """What the fee comes to in a year: by this a change is up or down."""
+    """Return the fixed fee per year in minor units, which decides between up- and downgrade."""
     return terms.fixed_fee * (12 if terms.interval is Interval.MONTH else 1)
 
 
-async def _for_change(
+async def _prepare_plan_change(
     session: AsyncSession, clock: Clock, account_id: UUID, version: PlanVersion
-) -> tuple[BillingProfile, Standing, datetime]:
+) -> tuple[BillingProfile, SubscriptionState, datetime]:
     profile = await lock_profile(session, account_id)
     now = clock.now()
-    standing = await require_standing(session, account_id, now)
-    if standing.phase.plan_version_id == version.id:
+    subscription = await require_subscription(session, account_id, now)
+    if subscription.phase.plan_version_id == version.id:
         raise SamePlan("The account is on this version of the plan.")
     await terms_for(session, account_id, version)
-    return profile, standing, now
+    return profile, subscription, now
 
 
-async def _align(
+async def _align_periods(
     session: AsyncSession, profile: BillingProfile, terms: PlanTerms, now: datetime
 ) -> None:
-    """Periods that begin where the plan wants them to."""
+    """Move the account's billing periods to the plan's anchor (calendar month or anniversary)."""
     anchor_day = 1
     if terms.alignment is Alignment.ANNIVERSARY:
-        paid_from = day_of(now, zone(profile)) + timedelta(days=terms.trial_days)
+        paid_from = local_day(now, profile_time_zone(profile)) + timedelta(days=terms.trial_days)
         anchor_day = paid_from.day
     elif profile.anchor_day == 1:
         return
-    await stop_totals(session)
-    await begin_anew(session, profile, now, anchor_day)
-    await recount(session, profile.account_id)
+    await lock_totals(session)
+    await restart_period(session, profile, now, anchor_day)
+    await rebuild_totals(session, profile.account_id)
 
 
-def _begin(
-    session: AsyncSession, account_id: UUID, version_id: UUID, at: datetime, fees_from: datetime
+def _add_phase(
+    session: AsyncSession,
+    account_id: UUID,
+    version_id: UUID,
+    starts_at: datetime,
+    fees_from: datetime,
 ) -> SubscriptionPhase:
     phase = SubscriptionPhase(
         id=ids.new_id(),
         account_id=account_id,
         plan_version_id=version_id,
-        starts_at=at,
+        starts_at=starts_at,
         fees_from=fees_from,
         fees_until=fees_from,
-        created_at=at,
+        created_at=starts_at,
     )
     session.add(phase)
     return phase
 
 
-async def _forget_following(session: AsyncSession, account_id: UUID, now: datetime) -> None:
+async def _delete_following_phases(session: AsyncSession, account_id: UUID, now: datetime) -> None:
     await session.execute(
         delete(SubscriptionPhase).where(
             col(SubscriptionPhase.account_id) == account_id,
@@ -299,5 +317,5 @@ async def _forget_following(session: AsyncSession, account_id: UUID, now: dateti
     )
 
 
-def _goes_on(phase: SubscriptionPhase, at: datetime) -> bool:
+def _ends_after(phase: SubscriptionPhase, at: datetime) -> bool:
     return phase.ends_at is None or phase.ends_at > at

@@ -1,5 +1,6 @@
-"""The tables, by what they are about. Each change needs a migration in
-infra/migrations/versions/; a test compares the two.
+"""SQLModel tables of billing and metering.
+
+Each change needs a migration in infra/migrations/versions/; a test compares the two.
 """
 
 from billing.tables.calls import (

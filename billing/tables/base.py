@@ -1,11 +1,11 @@
-"""What all tables share: how constraints are named, and a column for a moment."""
+"""Constraint naming convention and the timestamp column shared by all tables."""
 
 from datetime import datetime
 
 from sqlalchemy import Column, DateTime
 from sqlmodel import SQLModel
 
-# Explicit names, so that a migration can name what it changes.
+# Explicit names, so that migrations can refer to constraints.
 NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -17,5 +17,5 @@ SQLModel.metadata.naming_convention = NAMES
 
 
 def moment(*, nullable: bool = False) -> Column[datetime]:
-    """A column of UTC instants."""
+    """Return a `timestamptz` column for UTC instants."""
     return Column(DateTime(timezone=True), nullable=nullable)

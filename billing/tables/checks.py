@@ -1,4 +1,4 @@
-"""The table of what reconciliation found. Owns columns, no query."""
+"""Table of reconciliation runs."""
 
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,7 @@ from billing.tables.base import moment
 
 
 class CheckRun(SQLModel, table=True):
-    """One comparison of all records: `count` things did not agree, the first of which are kept."""
+    """A reconciliation run: the number of differences (`count`) and the first of them."""
 
     __tablename__ = "check_run"
     __table_args__ = (

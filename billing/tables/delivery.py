@@ -1,7 +1,4 @@
-"""The tables of what goes out and comes in: outbox, inbox, alerts and where they go.
-
-Owns columns and what the database itself enforces, no query.
-"""
+"""Tables of the outbox, the Stripe inbox, sent alerts and alert targets."""
 
 from datetime import datetime
 from typing import Any
@@ -15,11 +12,10 @@ from billing.tables.base import moment
 
 
 class OutboxItem(SQLModel, table=True):
-    """Something to be done outside, once for its business key.
+    """A call to an external system, executed once per business key.
 
-    It is due at `due_at`; whoever takes it sets that to when it would be tried again. Items with
-    the same subject are done one after another, in the order of their ids. Mail to people of the
-    platform belongs to no account.
+    A worker that claims the item sets `due_at` to the time of the next attempt. Items with the same
+    subject run in the order of their ids. Messages to platform staff have no account.
     """
 
     __tablename__ = "outbox"
@@ -48,7 +44,7 @@ class OutboxItem(SQLModel, table=True):
 
 
 class InboxEvent(SQLModel, table=True):
-    """An event that Stripe sent, kept once whatever number of times it comes."""
+    """A received Stripe event, stored once even if Stripe sends it repeatedly."""
 
     __tablename__ = "inbox"
     __table_args__ = (
@@ -66,7 +62,7 @@ class InboxEvent(SQLModel, table=True):
 
 
 class StripeAsked(SQLModel, table=True):
-    """When Stripe was last asked about an open invoice of which no event came."""
+    """When Stripe was last polled for an open invoice without events."""
 
     __tablename__ = "stripe_asked"
 
@@ -75,9 +71,9 @@ class StripeAsked(SQLModel, table=True):
 
 
 class AlertTarget(SQLModel, table=True):
-    """Where an account wants its alerts, and from which percentages on.
+    """An account's alert webhook and alert percentages.
 
-    A webhook is signed with `secret`; without an address alerts go by e-mail only.
+    Webhooks are signed with `secret`; without a URL, alerts are only sent by e-mail.
     """
 
     __tablename__ = "alert_target"
@@ -89,7 +85,7 @@ class AlertTarget(SQLModel, table=True):
 
 
 class AlertSent(SQLModel, table=True):
-    """A threshold that was passed, once in a period. Rows are never changed."""
+    """An alert threshold crossed in a period. Rows are immutable."""
 
     __tablename__ = "alert_sent"
     __table_args__ = (CheckConstraint("percent > 0", name="percent"),)

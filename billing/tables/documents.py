@@ -1,7 +1,6 @@
-"""The tables of what is owed: invoices, credit notes, the ledger, wallets, payments.
+"""Tables of invoices, credit notes, line disputes, the ledger, wallets and payments.
 
-Owns columns and what the database itself enforces, no query. Triggers of the migration add what
-constraints cannot say: facts are never changed, ledger transactions sum to zero.
+Database triggers (see the migrations) enforce immutable rows and balanced ledger transactions.
 """
 
 from datetime import datetime
@@ -26,7 +25,7 @@ from billing.tables.base import moment
 
 
 class InvoiceStatus(StrEnum):
-    """Where an invoice stands. Only a draft's amounts can change."""
+    """Invoice status, as at Stripe. Only the amounts of a draft can change."""
 
     DRAFT = "draft"
     OPEN = "open"
@@ -40,7 +39,7 @@ def _minor(*, nullable: bool = False) -> Column[int]:
 
 
 class NumberSeries(SQLModel, table=True):
-    """The last number given to a kind of document of a legal entity. Its lock keeps out gaps."""
+    """The last number of a document type of a legal entity. Its row lock prevents gaps."""
 
     __tablename__ = "number_series"
 
@@ -50,11 +49,10 @@ class NumberSeries(SQLModel, table=True):
 
 
 class Invoice(SQLModel, table=True):
-    """What an account owes for a period, or for a change of plan. Amounts in minor units.
+    """An invoice for a billing period or a plan change. Amounts in minor units.
 
-    `usage` is the part of the net amount that usage makes. Payments and credit notes are in the
-    ledger, not here. `parties` is who sold and who bought when it became final
-    (billing/accounts/parties.py).
+    `usage` is the part of the net amount due to usage. Payments and credit notes are in the
+    ledger. `parties` are seller and buyer at finalisation (billing/accounts/parties.py).
     """
 
     __tablename__ = "invoice"
@@ -69,7 +67,7 @@ class Invoice(SQLModel, table=True):
         Index("ix_invoice_account_id", "account_id", "created_at"),
         Index("ix_invoice_unpaid", "due_at", postgresql_where=text("status = 'open'")),
     )
-    # What the database works out on an update comes back with it.
+    # Values set by triggers on update are fetched with the update.
     __mapper_args__ = {"eager_defaults": True}
 
     id: UUID = Field(primary_key=True)
@@ -100,9 +98,9 @@ class Invoice(SQLModel, table=True):
 
 
 class InvoiceLine(SQLModel, table=True):
-    """A line of an invoice (billing/rating/statement.py); never changed once that is final.
+    """An invoice line (billing/rating/statement.py), immutable once the invoice is finalised.
 
-    One for an outcome names the charge that it is.
+    Lines of outcomes refer to their charge.
     """
 
     __tablename__ = "invoice_line"
@@ -124,9 +122,9 @@ class InvoiceLine(SQLModel, table=True):
 
 
 class CreditNote(SQLModel, table=True):
-    """An amount of a final invoice that is not owed after all. Rows are never changed.
+    """A credit note on a finalised invoice. Rows are immutable.
 
-    `refund` says that what was paid was to go back, `refunded` how much of it did.
+    `refund` tells whether a paid amount is to be refunded, `refunded` is the amount refunded.
     """
 
     __tablename__ = "credit_note"
@@ -153,8 +151,10 @@ class CreditNote(SQLModel, table=True):
 
 
 class LineDispute(SQLModel, table=True):
-    """What a customer says against a line of a final invoice, by its number from 1, and what the
-    operator answers; credited with the note, or refused."""
+    """A customer's dispute of an invoice line (`line` from 1), with the operator's answer.
+
+    `credit_note_id` is set if the dispute was accepted.
+    """
 
     __tablename__ = "line_dispute"
     __table_args__ = (
@@ -176,7 +176,7 @@ class LineDispute(SQLModel, table=True):
 
 
 class LedgerTransaction(SQLModel, table=True):
-    """Something that happened to money, once for each business key. Rows are never changed."""
+    """A ledger transaction, once per business key. Rows are immutable."""
 
     __tablename__ = "ledger_transaction"
     __table_args__ = (Index("ix_ledger_transaction_account_id", "account_id"),)
@@ -195,7 +195,7 @@ class LedgerTransaction(SQLModel, table=True):
 
 
 class LedgerPosting(SQLModel, table=True):
-    """One side of a transaction: debits are positive, credits negative. Rows are never changed."""
+    """A posting of a ledger transaction: debits are positive, credits negative. Immutable."""
 
     __tablename__ = "ledger_posting"
     __table_args__ = (
@@ -218,9 +218,9 @@ class LedgerPosting(SQLModel, table=True):
 
 
 class WalletGrant(SQLModel, table=True):
-    """Money in an account's wallet, paid or given. What is left of it is in the ledger.
+    """A wallet grant, paid or promotional. Its remaining balance is in the ledger.
 
-    Of several the smaller priority is used first, then what expires first.
+    Grants are consumed by ascending priority, then by expiry.
     """
 
     __tablename__ = "wallet_grant"
@@ -240,7 +240,7 @@ class WalletGrant(SQLModel, table=True):
 
 
 class Payment(SQLModel, table=True):
-    """Money that came in for an invoice, or went back (negative). Rows are never changed."""
+    """A payment of an invoice, or a refund (negative). Rows are immutable."""
 
     __tablename__ = "payment"
     __table_args__ = (

@@ -1,8 +1,4 @@
-"""The tables of outcomes: contracts in versions, attesters, evidence, outcomes, settlements,
-disputes, and the charges that come of them.
-
-Owns columns and what the database itself enforces, no query.
-"""
+"""Tables of outcome contracts: versions, attesters, evidence, settlements, disputes, charges."""
 
 from datetime import datetime
 from typing import Any
@@ -25,7 +21,7 @@ from billing.tables.base import moment
 
 
 class OutcomeContract(SQLModel, table=True):
-    """A contract of an account, known by its tag; what it says is in its versions."""
+    """An outcome contract of an account, identified by its tag; its terms are in its versions."""
 
     __tablename__ = "outcome_contract"
     __table_args__ = (UniqueConstraint("account_id", "tag"),)
@@ -37,11 +33,12 @@ class OutcomeContract(SQLModel, table=True):
 
 
 class OutcomeVersion(SQLModel, table=True):
-    """A version of a contract. Its terms never change; once a side has agreed, its baseline does
-    not either, and only the other's agreement and its end are still to come.
+    """A version of an outcome contract. Its terms are immutable, and once a party has agreed, so
+    is its baseline.
 
-    `terms_id` is the hash of the terms; `plan_version_id` are the terms of covered calls, known
-    when both have agreed. `ends_at` is from when it is ended, as `ended_by` said at `ended_at`.
+    `terms_id` is the hash of the terms; `plan_version_id` are the price terms of covered calls, set
+    when both parties have agreed. `ends_at` is the termination date requested by `ended_by` at
+    `ended_at`.
     """
 
     __tablename__ = "outcome_version"
@@ -70,9 +67,9 @@ class OutcomeVersion(SQLModel, table=True):
 
 
 class Attester(SQLModel, table=True):
-    """Who may attest effects of a contract: a kind, a name and an Ed25519 public key.
+    """A signer of evidence for a contract: kind, name and Ed25519 public key.
 
-    A neutral sensor is heard once the side that did not add it has accepted it.
+    A neutral sensor is valid once the party that did not add it has accepted it.
     """
 
     __tablename__ = "attester"
@@ -97,10 +94,10 @@ class Attester(SQLModel, table=True):
 
 
 class Evidence(SQLModel, table=True):
-    """Something that was said about a contract's effects, as it came. Rows are never changed.
+    """An entry of a contract's evidence log, as received. Rows are immutable.
 
-    `position` counts within the contract from 1; `chained` is the SHA-256 of the entry before it
-    together with this one, so that none can be taken out or put in between unseen.
+    `position` counts from 1 within the contract; `chained` is the SHA-256 of the previous entry
+    together with this one (hash chain), so that removed or inserted entries are detected.
     """
 
     __tablename__ = "evidence"
@@ -124,11 +121,10 @@ class Evidence(SQLModel, table=True):
 
 
 class Outcome(SQLModel, table=True):
-    """A discrete effect that somebody claims. How it stands follows from its marks: each is set
-    once, and a refused or reversed one stays so.
+    """A claimed discrete effect. Its state follows from its nullable columns, each set only once.
 
-    `evidence_id` is the claim; `attested_by` the kind of whoever confirmed it; `settlement_id` the
-    month that counts it.
+    `evidence_id` is the claim, `attested_by` the kind of attester that confirmed it,
+    `settlement_id` the monthly settlement that includes it.
     """
 
     __tablename__ = "outcome"
@@ -158,7 +154,7 @@ class Outcome(SQLModel, table=True):
 
 
 class OutcomeCall(SQLModel, table=True):
-    """A call of ours that an outcome is owed to. A call serves one outcome only."""
+    """A call attributed to an outcome. A call is attributed to at most one outcome."""
 
     __tablename__ = "outcome_call"
     __table_args__ = (Index("ix_outcome_call_outcome_id", "outcome_id"),)
@@ -169,10 +165,10 @@ class OutcomeCall(SQLModel, table=True):
 
 
 class OutcomeSettlement(SQLModel, table=True):
-    """What a contract comes to in one month, with all by which it can be computed again.
+    """The monthly settlement of a contract, with the evidence bundle to recompute it.
 
     `micro` is the quantity in millionths of an outcome or unit, `minor` its price before any
-    dispute. `bundle` is the evidence bundle as text; rows keep amounts and bundle for ever.
+    dispute. `bundle` is the evidence bundle as text. Amounts and bundle are immutable.
     """
 
     __tablename__ = "outcome_settlement"
@@ -203,8 +199,10 @@ class OutcomeSettlement(SQLModel, table=True):
 
 
 class Dispute(SQLModel, table=True):
-    """What a customer says against a settlement, or some outcomes of it. The amount is frozen
-    until it is decided; whoever does not answer in time has lost."""
+    """A customer's dispute of a settlement or some of its outcomes.
+
+    The amount is frozen until the decision; a party that misses its deadline loses.
+    """
 
     __tablename__ = "outcome_dispute"
     __table_args__ = (
@@ -238,11 +236,11 @@ class Dispute(SQLModel, table=True):
 
 
 class Charge(SQLModel, table=True):
-    """An amount that the account's next invoice takes, with words of its own. Rows keep what they
-    say; an invoice marks those it has taken. One that is withdrawn is on no invoice: it gave way
-    to others, or to nothing, before it was on a final one.
+    """A pending charge that the account's next invoice includes, with its own line text.
 
-    One for each (settlement, kind of attester), and once more for what a dispute released.
+    Amounts are immutable; `invoice_id` is set when an invoice includes the charge. A withdrawn
+    charge is on no invoice. One per settlement and kind of attester, and one for an amount released
+    by a dispute.
     """
 
     __tablename__ = "charge"
@@ -273,10 +271,10 @@ class Charge(SQLModel, table=True):
 
 
 class OutcomeCredit(SQLModel, table=True):
-    """What of a settlement's invoiced charges is not owed after all. Rows are never changed.
+    """A credit of a settlement's invoiced charges. Rows are immutable.
 
-    `minor` is as the lines have it: less tax, unless they include it. Without a credit note where
-    nothing was owed for the invoice any more, as it was voided or given up.
+    `minor` is before tax, unless the invoice lines are tax-inclusive. No credit note if nothing
+    was owed for the invoice any more (void or uncollectible).
     """
 
     __tablename__ = "outcome_credit"

@@ -1,7 +1,4 @@
-"""The tables of what is agreed: plan versions, subscriptions, how an account is billed, periods.
-
-Owns columns and what the database itself enforces, no query.
-"""
+"""Tables of plans, subscriptions, billing profiles, billing periods and usage totals."""
 
 from datetime import datetime
 from uuid import UUID
@@ -23,7 +20,7 @@ from billing.tables.base import moment
 
 
 class PlanVersion(SQLModel, table=True):
-    """A version of a plan; its id is the hash of its terms. Rows are never changed."""
+    """A plan version; its id is the hash of its terms. Rows are immutable."""
 
     __tablename__ = "plan_version"
     __table_args__ = (UniqueConstraint("plan", "currency", "number"),)
@@ -37,7 +34,7 @@ class PlanVersion(SQLModel, table=True):
 
 
 class UnlistedPlan(SQLModel, table=True):
-    """A plan that is offered to nobody: only operators put accounts on it."""
+    """A plan that is not offered to customers: only operators can assign it."""
 
     __tablename__ = "unlisted_plan"
 
@@ -46,7 +43,7 @@ class UnlistedPlan(SQLModel, table=True):
 
 
 class LegalEntity(SQLModel, table=True):
-    """Who sells and writes the invoices, numbered without gaps for each entity."""
+    """A seller that issues invoices, with gapless invoice numbers per entity."""
 
     __tablename__ = "legal_entity"
 
@@ -59,7 +56,7 @@ class LegalEntity(SQLModel, table=True):
 
 
 class BillingProfile(SQLModel, table=True):
-    """How an account is billed. Its row is the lock for changes of an account's billing."""
+    """An account's billing settings. Its row lock serialises changes of the account's billing."""
 
     __tablename__ = "billing_profile"
     __table_args__ = (
@@ -86,10 +83,10 @@ class BillingProfile(SQLModel, table=True):
 
 
 class SubscriptionPhase(SQLModel, table=True):
-    """A time in which an account is on a plan version; phases of an account never overlap.
+    """A time span in which an account is on a plan version; an account's phases never overlap.
 
-    `ends_at` is empty while no end is known. Fees count from `fees_from`, when a trial is over,
-    and are charged up to `fees_until`.
+    `ends_at` is NULL while no end is known. Fees are due from `fees_from` (after a trial) and are
+    charged up to `fees_until`.
     """
 
     __tablename__ = "subscription_phase"
@@ -110,11 +107,11 @@ class SubscriptionPhase(SQLModel, table=True):
 
 
 class BillingPeriod(SQLModel, table=True):
-    """A time for which an account's usage is invoiced together.
+    """A billing period of an account.
 
-    `time_zone` and `anchor_day` are the account's when it began: they divide it into days.
-    Usage counts into it until `closed_at`; what comes later, counts into the next. `cost_nano` is
-    the running cost of what it counted, told when it closed.
+    `time_zone` and `anchor_day` are the account's at its start. Usage counts into it until
+    `closed_at`; later rows count into the next period as late usage. `cost_nano` is the running
+    cost of its usage, set when it is closed.
     """
 
     __tablename__ = "billing_period"
@@ -141,9 +138,9 @@ class BillingPeriod(SQLModel, table=True):
 
 
 class UsageTotal(SQLModel, table=True):
-    """Usage added up by hour, in the period that it is billed in. Can be rebuilt from usage.
+    """Usage aggregated by hour in the billing period that bills it. Can be rebuilt from usage.
 
-    Calls that came to no model or no terms have an empty model and the id zero.
+    Calls without a model or terms have an empty model or the nil UUID.
     """
 
     __tablename__ = "usage_total"
@@ -169,7 +166,7 @@ class UsageTotal(SQLModel, table=True):
 
 
 class UsageTagTotal(SQLModel, table=True):
-    """Billable usage of one tag's value in one period. Can be rebuilt from usage."""
+    """Billable usage of one tag value in one period. Can be rebuilt from usage."""
 
     __tablename__ = "usage_tag_total"
 
@@ -191,7 +188,7 @@ class UsageTagTotal(SQLModel, table=True):
 
 
 class UsageCoverTotal(SQLModel, table=True):
-    """Units of the calls in the totals that a quota of included units covered."""
+    """Included units of a quota used by the aggregated calls."""
 
     __tablename__ = "usage_cover_total"
 
@@ -201,7 +198,7 @@ class UsageCoverTotal(SQLModel, table=True):
 
 
 class StaleCredit(SQLModel, table=True):
-    """An account whose totals grew since its credit was put right and it was told of it."""
+    """An account with new usage, whose available credit and alerts must be refreshed."""
 
     __tablename__ = "stale_credit"
 
@@ -209,8 +206,10 @@ class StaleCredit(SQLModel, table=True):
 
 
 class UsageCursor(SQLModel, table=True):
-    """One row: the transactions before this one are in the totals. Its lock makes totals move
-    one step after another, and not while a period is closed."""
+    """A single row: the usage rows of transactions before `consumed` are aggregated.
+
+    Its lock serialises aggregation steps and period closes.
+    """
 
     __tablename__ = "usage_cursor"
     __table_args__ = (CheckConstraint("id = 1", name="single_row"),)

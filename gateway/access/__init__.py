@@ -1,1 +1,1 @@
-"""Who calls: API keys with their limits and scopes, authentication, prices in force."""
+"""API keys with their limits and scopes, authentication, and the prices of an account."""

@@ -1,9 +1,7 @@
-"""API keys: their rows.
+"""Create, list, rename, revoke and rotate API keys, each with an audit log entry.
 
-Stored is only a hash keyed with the installation's secret: neither a copy of the table nor of the
-code gives a key. The form of a key is in gateway/access/key_format.py.
-
-Owns making, listing, renaming, revoking and rotating, each with its entry in the audit log.
+Only an HMAC of a key is stored, keyed with the installation's secret (the pepper): no key can be
+recovered from a copy of the database. gateway/access/key_format.py defines the format of a key.
 """
 
 import hmac
@@ -17,16 +15,16 @@ from sqlmodel import col, select
 
 from billing.metering.key_epoch import advance_epoch
 from billing.tables import ApiKey
-from gateway.access.key_format import HEAD, make_secret
+from gateway.access.key_format import API_KEY_PREFIX, generate_api_key
 from gateway.access.key_limits import KEY_PREFIX, change_limits, read_limits
 from gateway.access.key_scopes import change_scope, scope_of
-from gateway.identity.audit_log import COMMAND_LINE, Actor, record
+from gateway.identity.audit_log import CLI_ACTOR, Actor, record_audit_event
 from infra import ids
 from infra.clock import Clock
 from infra.errors import AppError
 
 PREFIX = KEY_PREFIX
-_LONGEST_NAME = 100
+_MAX_NAME_LENGTH = 100
 
 
 class KeyNotFound(AppError):
@@ -45,8 +43,8 @@ class KeyNotActive(AppError):
     code = "key_not_active"
 
 
-class KeyMade(AppError):
-    """A key of this id was made before: the same form was sent twice."""
+class KeyAlreadyCreated(AppError):
+    """A key with this id exists already: the same form was submitted twice."""
 
     status = 409
     type = "invalid_request_error"
@@ -54,7 +52,7 @@ class KeyMade(AppError):
 
 
 class KeyNameInvalid(AppError):
-    """A name that says nothing, or too much."""
+    """A key's name is empty, too long or not printable."""
 
     status = 400
     type = "invalid_request_error"
@@ -63,14 +61,14 @@ class KeyNameInvalid(AppError):
 
 @dataclass(frozen=True, slots=True)
 class IssuedKey:
-    """A key just made. `secret` is shown once and is nowhere else."""
+    """A key that was just created. `secret` is shown once and stored nowhere."""
 
     secret: str
     row: ApiKey
 
 
 def hash_secret(secret: str, pepper: bytes) -> bytes:
-    """HMAC-SHA256 of the key, 32 bytes."""
+    """Return the HMAC-SHA256 of a key, 32 bytes."""
     return hmac.digest(pepper, secret.encode(), "sha256")
 
 
@@ -81,37 +79,39 @@ async def create_key(
     account_id: UUID,
     name: str,
     *,
-    by: Actor = COMMAND_LINE,
+    actor: Actor = CLI_ACTOR,
     key_id: UUID | None = None,
 ) -> IssuedKey:
-    """Make a key for an account; with an id of the caller's choice, once.
+    """Create an API key for an account. With `key_id`, a second call with that id is rejected.
 
-    Raises KeyNameInvalid, KeyMade.
+    Raises KeyNameInvalid, KeyAlreadyCreated.
     """
-    issued = _fresh(clock, pepper, account_id, require_name(name), key_id)
+    issued = _generate_key(clock, pepper, account_id, validate_name(name), key_id)
     await _insert_key(session, issued.row)
-    subject, details = ids.show(PREFIX, issued.row.id), {"name": issued.row.name}
-    await record(session, clock, by, account_id, "key.created", subject, details)
+    subject, details = ids.format_id(PREFIX, issued.row.id), {"name": issued.row.name}
+    await record_audit_event(session, clock, actor, account_id, "key.created", subject, details)
     return issued
 
 
 async def list_keys(session: AsyncSession, account_id: UUID) -> list[ApiKey]:
-    """An account's keys, the oldest first, the revoked ones too."""
+    """Return all keys of an account, revoked ones included, the oldest first."""
     query = select(ApiKey).where(col(ApiKey.account_id) == account_id).order_by(col(ApiKey.id))
     return list((await session.scalars(query)).all())
 
 
 async def rename_key(
-    session: AsyncSession, clock: Clock, by: Actor, account_id: UUID, key_id: UUID, name: str
+    session: AsyncSession, clock: Clock, actor: Actor, account_id: UUID, key_id: UUID, name: str
 ) -> None:
-    """The same name again changes nothing. Raises KeyNotFound, KeyNameInvalid."""
-    row, name = await _own_key(session, account_id, key_id), require_name(name)
+    """Rename a key; the same name again changes nothing. Raises KeyNotFound, KeyNameInvalid."""
+    row, name = await _lock_key(session, account_id, key_id), validate_name(name)
     if row.name == name:
         return
     details = {"from": row.name, "to": name}
     row.name = name
     await session.flush()
-    await record(session, clock, by, account_id, "key.renamed", ids.show(PREFIX, key_id), details)
+    await record_audit_event(
+        session, clock, actor, account_id, "key.renamed", ids.format_id(PREFIX, key_id), details
+    )
 
 
 async def revoke_key(
@@ -119,14 +119,14 @@ async def revoke_key(
     clock: Clock,
     account_id: UUID,
     key_id: UUID,
-    by: Actor = COMMAND_LINE,
+    actor: Actor = CLI_ACTOR,
 ) -> ApiKey:
-    """Revoke at once; doing it twice changes nothing. Raises KeyNotFound."""
-    row = await _own_key(session, account_id, key_id)
+    """Revoke a key at once; revoking it again changes nothing. Raises KeyNotFound."""
+    row = await _lock_key(session, account_id, key_id)
     if row.revoked_at is None:
         row.revoked_at = clock.now()
-        subject, details = ids.show(PREFIX, key_id), {"name": row.name}
-        await record(session, clock, by, account_id, "key.revoked", subject, details)
+        subject, details = ids.format_id(PREFIX, key_id), {"name": row.name}
+        await record_audit_event(session, clock, actor, account_id, "key.revoked", subject, details)
     await advance_epoch(session, account_id)
     return row
 
@@ -138,46 +138,51 @@ async def rotate_key(
     account_id: UUID,
     key_id: UUID,
     overlap: timedelta,
-    by: Actor = COMMAND_LINE,
+    actor: Actor = CLI_ACTOR,
 ) -> IssuedKey:
-    """Make a successor under the same limits and scope; the old key works for `overlap` longer.
+    """Replace a key by a new one with the same limits and scope. The old key stays valid for
+    `overlap`.
 
     Raises KeyNotFound, KeyNotActive.
     """
-    row = await _own_key(session, account_id, key_id)
+    row = await _lock_key(session, account_id, key_id)
     await _require_rotatable(session, row, clock.now())
-    ends = clock.now() + overlap
-    row.expires_at = ends if row.expires_at is None else min(ends, row.expires_at)
-    issued = _fresh(clock, pepper, account_id, row.name, replaces=row.id)
+    expires_at = clock.now() + overlap
+    row.expires_at = expires_at if row.expires_at is None else min(expires_at, row.expires_at)
+    issued = _generate_key(clock, pepper, account_id, row.name, replaces=row.id)
     await _insert_key(session, issued.row)
     limits = await read_limits(session, account_id, row.id)
-    await change_limits(session, clock, by, account_id, issued.row.id, limits)
-    await change_scope(session, clock, by, account_id, issued.row.id, scope_of(row))
+    await change_limits(session, clock, actor, account_id, issued.row.id, limits)
+    await change_scope(session, clock, actor, account_id, issued.row.id, scope_of(row))
     await advance_epoch(session, account_id)
-    subject = ids.show(PREFIX, key_id)
-    details = {"successor": ids.show(PREFIX, issued.row.id), "until": row.expires_at.isoformat()}
-    await record(session, clock, by, account_id, "key.rotated", subject, details)
+    subject = ids.format_id(PREFIX, key_id)
+    details = {
+        "successor": ids.format_id(PREFIX, issued.row.id),
+        "until": row.expires_at.isoformat(),
+    }
+    await record_audit_event(session, clock, actor, account_id, "key.rotated", subject, details)
     return issued
 
 
-def require_name(name: str) -> str:
-    """The name as it is kept. Raises KeyNameInvalid."""
-    plain = name.strip()
-    if not 0 < len(plain) <= _LONGEST_NAME or not plain.isprintable():
-        message = f"A key's name is 1 to {_LONGEST_NAME} printable characters."
+def validate_name(name: str) -> str:
+    """Return a key's name without surrounding white space. Raises KeyNameInvalid."""
+    stripped = name.strip()
+    if not 0 < len(stripped) <= _MAX_NAME_LENGTH or not stripped.isprintable():
+        message = f"A key's name is 1 to {_MAX_NAME_LENGTH} printable characters."
         raise KeyNameInvalid(message, param="name")
-    return plain
+    return stripped
 
 
-async def require_key(session: AsyncSession, account_id: UUID, text: str) -> UUID:
-    """The id of one of the account's keys, from `key_…`. Raises KeyNotFound."""
-    key_id = ids.parse(PREFIX, text)
+async def require_key(session: AsyncSession, account_id: UUID, public_id: str) -> UUID:
+    """Return the id of an account's key, parsed from its public id `key_…`. Raises KeyNotFound."""
+    key_id = ids.parse_id(PREFIX, public_id)
     if key_id is None:
         raise KeyNotFound("A key's id begins with `key_`; `maas keys list` shows it.")
-    return (await _own_key(session, account_id, key_id)).id
+    return (await _lock_key(session, account_id, key_id)).id
 
 
-async def _own_key(session: AsyncSession, account_id: UUID, key_id: UUID) -> ApiKey:
+async def _lock_key(session: AsyncSession, account_id: UUID, key_id: UUID) -> ApiKey:
+    """Return an account's key, locked for update. Raises KeyNotFound."""
     query = (
         select(ApiKey)
         .where(col(ApiKey.id) == key_id, col(ApiKey.account_id) == account_id)
@@ -189,7 +194,7 @@ async def _own_key(session: AsyncSession, account_id: UUID, key_id: UUID) -> Api
     return row
 
 
-def _fresh(
+def _generate_key(
     clock: Clock,
     pepper: bytes,
     account_id: UUID,
@@ -197,12 +202,12 @@ def _fresh(
     key_id: UUID | None = None,
     replaces: UUID | None = None,
 ) -> IssuedKey:
-    secret = make_secret()
+    secret = generate_api_key()
     row = ApiKey(
         id=key_id or ids.new_id(),
         account_id=account_id,
         name=name,
-        hint=f"{secret[: len(HEAD) + 4]}…{secret[-4:]}",
+        hint=f"{secret[: len(API_KEY_PREFIX) + 4]}…{secret[-4:]}",
         hash=hash_secret(secret, pepper),
         created_at=clock.now(),
         replaces=replaces,
@@ -211,14 +216,14 @@ def _fresh(
 
 
 async def _insert_key(session: AsyncSession, row: ApiKey) -> None:
-    made = await session.execute(
+    inserted = await session.execute(
         insert(ApiKey)
         .values(row.model_dump())
         .on_conflict_do_nothing(index_elements=["id"])
         .returning(col(ApiKey.id))
     )
-    if made.one_or_none() is None:
-        raise KeyMade("This key was made already. Its secret was shown then.")
+    if inserted.one_or_none() is None:
+        raise KeyAlreadyCreated("This key was made already. Its secret was shown then.")
 
 
 async def _require_rotatable(session: AsyncSession, row: ApiKey, now: datetime) -> None:

@@ -1,11 +1,10 @@
-"""Authentication: from the `Authorization` header to who calls.
+"""Authentication of API keys, with a cache that a revocation clears within a second everywhere.
 
-Owns remembering keys, so that a call needs no database round trip, and forgetting them in time:
-every `poll_s` the epoch of key changes is read; when it moved, the keys of the accounts that
-changed are forgotten, which is acknowledged for whoever waits for it
-(gateway/access/propagation.py); and when it could not be read within `trust_s`, nothing remembered
-is believed. So a revoked key stops within a second on every gateway process, also when a connection
-has silently died.
+Cached keys spare a call the database round trip. Every `epoch_poll_s` the epoch of key changes is
+read; if it advanced, the cached keys of the changed accounts are dropped and the epoch is
+acknowledged (gateway/access/propagation.py waits for that). If the epoch could not be read for
+`trust_s`, the cache is not used. So a revoked key stops working within a second on every gateway
+process, even if a database connection has died silently.
 """
 
 import asyncio
@@ -19,224 +18,250 @@ from uuid import UUID
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from billing.metering.key_epoch import acknowledge, read_changes
+from billing.metering.key_epoch import acknowledge_epoch, read_access_changes
 from gateway.access.api_keys import hash_secret
-from gateway.access.key_format import well_formed
-from gateway.access.key_lookup import KnownKey, find_key, key_by_id
-from gateway.access.key_scopes import within
-from gateway.access.price_book import Contracts
+from gateway.access.key_format import is_well_formed
+from gateway.access.key_lookup import KeyRecord, find_key_by_hash, find_key_by_id
+from gateway.access.key_scopes import is_in_networks
+from gateway.access.price_book import PriceBook
 from gateway.call.errors import (
-    NO_RETRY,
+    NO_RETRY_HEADERS,
     AccountSuspended,
-    KeyElsewhere,
     KeyExpired,
     KeyInvalid,
     KeyMissing,
+    KeyNetworkNotAllowed,
     KeyRevoked,
 )
-from gateway.call.values import Call, OnBehalf, Principal
-from gateway.quota.process_heartbeat import Membership
+from gateway.call.values import Call, Principal, SignedInCaller
+from gateway.quota.process_heartbeat import ProcessHeartbeat
 from infra.clock import Clock
-from infra.database.database import Absence, Database, DatabaseUnavailable
+from infra.database.database import Database, DatabaseUnavailable, UnavailableReason
 from infra.database.direct import DirectConnection
-from infra.timing import USUAL, Timing
+from infra.timing import DEFAULT_TIMING, Timing
 
-_REMEMBERED = 50_000
+_MAX_CACHED_KEYS = 50_000
 
 
 class Authenticator:
-    """Checks keys for one gateway process. `start` the polling, `stop` it at the end."""
+    """Authenticates API keys for one gateway process. `start` starts polling the epoch of key
+    changes, `stop` ends it."""
 
     def __init__(
         self,
         database: Database,
-        reading: DirectConnection,
-        membership: Membership,
-        contracts: Contracts,
+        epoch_connection: DirectConnection,
+        membership: ProcessHeartbeat,
+        price_book: PriceBook,
         clock: Clock,
         pepper: bytes,
         *,
-        timing: Timing = USUAL,
+        timing: Timing = DEFAULT_TIMING,
     ) -> None:
         self._timing = timing
         self._database = database
-        self._reading = reading
+        self._epoch_connection = epoch_connection
         self._membership = membership
-        self._contracts = contracts
+        self._price_book = price_book
         self._clock = clock
         self._pepper = pepper
-        self._known: dict[bytes, KnownKey] = {}
-        self._looking: dict[bytes, tuple[float, asyncio.Task[KnownKey]]] = {}
-        self._quick = secrets.token_bytes(32)
+        self._cache: dict[bytes, KeyRecord] = {}
+        self._lookups: dict[bytes, tuple[float, asyncio.Task[KeyRecord]]] = {}
+        self._cache_hash_key = secrets.token_bytes(32)
         self._epoch = -1
         self._acknowledged: tuple[UUID, int] | None = None
-        self._checked = float("-inf")
-        self._reachable = True
+        self._epoch_read_at = float("-inf")
+        self._epoch_readable = True
         self._poller: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
         self._log = structlog.get_logger()
 
     async def start(self) -> None:
-        self._poller = asyncio.create_task(self._poll(), name="access-epoch")
+        self._poller = asyncio.create_task(self._poll_changes(), name="access-epoch")
 
     async def stop(self) -> None:
-        # Not cancelled: a connection must not be left in the middle of a transaction.
+        # Not cancelled: cancellation would leave the connection in the middle of a transaction.
         self._stopping.set()
         if self._poller is not None:
             await self._poller
 
-    async def identify(self, credentials: str | None, at: datetime | None = None) -> KnownKey:
-        """Whose key it is, whatever its state, with its quotas and prices then.
+    async def identify(self, credentials: str | None, at: datetime | None = None) -> KeyRecord:
+        """Return the record of the key in an `Authorization` header, in whatever state, with its
+        quotas and prices at a moment (now by default).
 
-        `require_active` and `require_paying` judge it.
+        The caller must check it with `require_active` and `require_not_suspended`.
 
         Raises KeyMissing, KeyInvalid, DatabaseUnavailable.
         """
         at = at or self._clock.now()
-        # Remembered under a hash that is quick, good for this process's memory only.
-        place = hashlib.blake2b((credentials or "").encode(), key=self._quick).digest()
-        known = self._known.get(place) if self.fresh else None
-        if known is not None and known.holds_from <= at < known.holds_until:
-            return known
-        digest = hash_secret(_bearer(credentials), self._pepper)
-        return await self._shared(digest, place, at)
+        # The cache key is a fast keyed hash, valid in this process only.
+        cache_key = hashlib.blake2b((credentials or "").encode(), key=self._cache_hash_key).digest()
+        key_record = self._cache.get(cache_key) if self.is_fresh else None
+        if key_record is not None and key_record.valid_from <= at < key_record.valid_until:
+            return key_record
+        digest = hash_secret(_parse_bearer_token(credentials), self._pepper)
+        return await self._shared_lookup(digest, cache_key, at)
 
-    async def identify_call(self, call: Call) -> KnownKey:
-        """Of a call: by its credentials, or whom it is made on behalf of. Raises as `identify`."""
-        if call.on_behalf is None:
-            return await self.identify(call.credentials, call.started_at)
-        return await self.identify_key(call.on_behalf, call.started_at)
+    async def identify_call(self, call: Call) -> KeyRecord:
+        """Return the key record of a call: by its credentials, or by its signed-in caller.
 
-    async def identify_key(self, by: OnBehalf, at: datetime) -> KnownKey:
-        """A key of an account by its id, read anew. Raises KeyInvalid, DatabaseUnavailable."""
-        async with self._database.transaction() as session:
-            place = by.account_id, by.key_id, at
-            known = await key_by_id(session, self._contracts, *place)
-        if known is None:
-            raise KeyInvalid("The account has no such API key.")
-        return known
-
-    def require_active(self, known: KnownKey, address: str | None = None) -> Principal:
-        """Who asks, from an address; None for what goes on after its call.
-
-        Raises KeyRevoked, KeyExpired, KeyElsewhere.
+        Raises like `identify`.
         """
-        if known.revoked_at is not None:
+        if call.signed_in_caller is None:
+            return await self.identify(call.credentials, call.started_at)
+        return await self.identify_key(call.signed_in_caller, call.started_at)
+
+    async def identify_key(self, caller: SignedInCaller, at: datetime) -> KeyRecord:
+        """Return the record of an account's key by its id, uncached.
+
+        Raises KeyInvalid, DatabaseUnavailable.
+        """
+        async with self._database.transaction() as session:
+            key_record = await find_key_by_id(
+                session, self._price_book, caller.account_id, caller.key_id, at
+            )
+        if key_record is None:
+            raise KeyInvalid("The account has no such API key.")
+        return key_record
+
+    def require_active(self, key_record: KeyRecord, address: str | None = None) -> Principal:
+        """Return the principal of a key that may be used now, from this client address.
+
+        `address` is None for work that goes on after its request; networks are not checked then.
+
+        Raises KeyRevoked, KeyExpired, KeyNetworkNotAllowed.
+        """
+        if key_record.revoked_at is not None:
             raise KeyRevoked("This API key was revoked.")
-        if known.expires_at is not None and known.expires_at <= self._clock.now():
+        if key_record.expires_at is not None and key_record.expires_at <= self._clock.now():
             raise KeyExpired("This API key has expired. Use the key that replaced it.")
-        if known.networks and address is not None and not within(known.networks, address):
-            raise KeyElsewhere(
+        if (
+            key_record.networks
+            and address is not None
+            and not is_in_networks(key_record.networks, address)
+        ):
+            raise KeyNetworkNotAllowed(
                 f"This API key may not be used from {address or 'an unknown address'}."
             )
-        return known.principal
+        return key_record.principal
 
-    def require_paying(self, known: KnownKey) -> None:
-        """Whether it may call models; its own records an account may always see.
+    def require_not_suspended(self, key_record: KeyRecord) -> None:
+        """Raise AccountSuspended if the account may not call models.
 
-        Raises AccountSuspended.
+        A suspended account may still read its own records.
         """
-        if known.suspended_at is not None:
+        if key_record.suspended_at is not None:
             raise AccountSuspended(
                 "The account is suspended because of an unpaid invoice. Pay it, or write to us.",
-                headers=NO_RETRY,
+                headers=NO_RETRY_HEADERS,
             )
 
     @property
-    def fresh(self) -> bool:
-        """Whether what is known of keys was just now true; else the database does not answer."""
-        return self._clock.monotonic() - self._checked <= self._timing.trust_s
+    def is_fresh(self) -> bool:
+        """Whether the epoch was read recently enough to trust the cache; if not, the database does
+        not answer."""
+        return self._clock.monotonic() - self._epoch_read_at <= self._timing.trust_s
 
-    async def _shared(self, digest: bytes, place: bytes, at: datetime) -> KnownKey:
-        """One look-up for all calls that come with the same key at once: a crowd that meets a
-        process which has just begun would otherwise queue for the database's few connections."""
+    async def _shared_lookup(self, digest: bytes, cache_key: bytes, at: datetime) -> KeyRecord:
+        """Look up a key once for all concurrent calls with it.
+
+        Otherwise the first calls to a new process would queue for its few database connections.
+        """
         now = self._clock.monotonic()
-        began, task = self._looking.get(place, (float("-inf"), None))
-        if task is None or now - began > self._timing.epoch_poll_s:
-            task = asyncio.create_task(self._look_up(digest, place, at), name="key-look-up")
-            self._looking[place] = (now, task)
-            task.add_done_callback(partial(self._looked_up, place))
-        # Not with the first caller: that one may leave, and the others still want to know.
-        known = await asyncio.shield(task)
-        if known.holds_from <= at < known.holds_until:
-            return known
-        return await self._look_up(digest, place, at)
+        started, task = self._lookups.get(cache_key, (float("-inf"), None))
+        if task is None or now - started > self._timing.epoch_poll_s:
+            task = asyncio.create_task(self._look_up_key(digest, cache_key, at), name="key-look-up")
+            self._lookups[cache_key] = (now, task)
+            task.add_done_callback(partial(self._forget_lookup, cache_key))
+        # Shielded: if the first caller is cancelled, the others still need the result.
+        key_record = await asyncio.shield(task)
+        if key_record.valid_from <= at < key_record.valid_until:
+            return key_record
+        return await self._look_up_key(digest, cache_key, at)
 
-    def _looked_up(self, place: bytes, task: "asyncio.Task[KnownKey]") -> None:
-        if self._looking.get(place, (0.0, None))[1] is task:
-            del self._looking[place]
+    def _forget_lookup(self, cache_key: bytes, task: "asyncio.Task[KeyRecord]") -> None:
+        if self._lookups.get(cache_key, (0.0, None))[1] is task:
+            del self._lookups[cache_key]
         if not task.cancelled():
-            task.exception()  # of which nobody may have waited to hear
+            task.exception()  # marks the exception as retrieved: all callers may have left
 
-    async def _look_up(self, digest: bytes, place: bytes, at: datetime) -> KnownKey:
-        # Unread for so long, it is taken for gone: a look-up would only keep callers waiting.
-        unread_s = self._clock.monotonic() - self._checked
+    async def _look_up_key(self, digest: bytes, cache_key: bytes, at: datetime) -> KeyRecord:
+        # The database has not answered for so long that a query would only keep callers waiting.
+        unread_s = self._clock.monotonic() - self._epoch_read_at
         if unread_s > self._timing.database_gone_s and self._epoch >= 0:
-            raise self._database.absent(Absence.NOT_ASKED)
+            raise self._database.unavailable(UnavailableReason.NOT_ASKED)
         epoch = self._epoch
         async with self._database.transaction() as session:
-            known = await find_key(session, self._contracts, digest, at)
-        if known is None:
+            key_record = await find_key_by_hash(session, self._price_book, digest, at)
+        if key_record is None:
             raise KeyInvalid("This API key is not valid. Check that it was copied whole.")
-        # A change that was committed while we looked must not be hidden by what we remember.
+        # Do not cache the record if a key change was committed during the query.
         if epoch == self._epoch:
-            if len(self._known) >= _REMEMBERED:
-                self._known.clear()
-            self._known[place] = known
-        return known
+            if len(self._cache) >= _MAX_CACHED_KEYS:
+                self._cache.clear()
+            self._cache[cache_key] = key_record
+        return key_record
 
-    async def _poll(self) -> None:
+    async def _poll_changes(self) -> None:
         while not self._stopping.is_set():
             try:
-                await self._check()
+                await self._apply_changes()
             except (DatabaseUnavailable, SQLAlchemyError) as error:
-                if self._reachable:
+                if self._epoch_readable:
                     reason = repr(error.__cause__ or error)
                     self._log.error("the epoch of key changes cannot be read", reason=reason)
-                self._reachable = False
+                self._epoch_readable = False
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._timing.epoch_poll_s):
                     await self._stopping.wait()
 
-    async def _check(self) -> None:
-        # What is read was true when the question was put, not when the answer came.
-        asked = self._clock.monotonic()
-        changes = await read_changes(self._reading, self._epoch)
+    async def _apply_changes(self) -> None:
+        # The epoch is as old as the start of the query, not its end.
+        started = self._clock.monotonic()
+        changes = await read_access_changes(self._epoch_connection, self._epoch)
         if changes.epoch != self._epoch:
-            self._forget(changes.accounts)
+            self._invalidate(changes.account_ids)
             self._epoch = changes.epoch
-        self._checked = asked
-        if not self._reachable:
+        self._epoch_read_at = started
+        if not self._epoch_readable:
             self._log.info("the epoch of key changes is read again")
-        self._reachable = True
+        self._epoch_readable = True
         await self._acknowledge()
 
     async def _acknowledge(self) -> None:
-        """Report the changes that are applied; again at the next poll where this process is not
+        """Acknowledge the applied epoch, once; the next poll tries again if this process is not
         registered yet."""
         applied = self._membership.process_id, self._epoch
-        if applied != self._acknowledged and await acknowledge(self._reading, *applied):
+        if applied != self._acknowledged and await acknowledge_epoch(
+            self._epoch_connection, *applied
+        ):
             self._acknowledged = applied
 
-    def _forget(self, accounts: frozenset[UUID] | None) -> None:
-        """What is remembered of these accounts' keys; of all where it is None. A look-up that began
-        before the change may still miss it, so no later call joins one."""
-        self._looking.clear()
-        if accounts is None:
-            self._known.clear()
+    def _invalidate(self, account_ids: frozenset[UUID] | None) -> None:
+        """Drop the cached keys of these accounts, or of all accounts if None.
+
+        Running look-ups may have started before the change, so no later call may join them.
+        """
+        self._lookups.clear()
+        if account_ids is None:
+            self._cache.clear()
             return
-        known = self._known.items()
-        for place in [place for place, one in known if one.principal.account_id in accounts]:
-            del self._known[place]
+        stale = [
+            cache_key
+            for cache_key, key_record in self._cache.items()
+            if key_record.principal.account_id in account_ids
+        ]
+        for cache_key in stale:
+            del self._cache[cache_key]
 
 
-def _bearer(credentials: str | None) -> str:
+def _parse_bearer_token(credentials: str | None) -> str:
     if credentials is None:
         raise KeyMissing("No API key was sent. Send it as `Authorization: Bearer <key>`.")
     scheme, _, secret = credentials.partition(" ")
     secret = secret.strip()
     if scheme.lower() != "bearer" or not secret:
         raise KeyMissing("The Authorization header must be `Bearer <key>`.")
-    if not well_formed(secret):
+    if not is_well_formed(secret):
         raise KeyInvalid("This API key is not valid. Check that it was copied whole.")
     return secret

@@ -1,35 +1,35 @@
-"""The form of an API key: `maas_`, 32 random base-62 characters and 6 that check them.
+"""The format of an API key: `maas_`, 32 random base-62 characters and a checksum of 6.
 
-A mistyped key is refused without asking the database, and scanners can find a leaked one. Pure.
+A mistyped key is rejected without a database query, and secret scanners can find a leaked key.
 """
 
 import secrets
 import string
 import zlib
 
-HEAD = "maas_"
+API_KEY_PREFIX = "maas_"
 _ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
-_RANDOM, _CHECK = 32, 6
-KEY_LENGTH = len(HEAD) + _RANDOM + _CHECK
+_RANDOM_LENGTH, _CHECKSUM_LENGTH = 32, 6
+KEY_LENGTH = len(API_KEY_PREFIX) + _RANDOM_LENGTH + _CHECKSUM_LENGTH
 
 
-def make_secret() -> str:
-    """A fresh key: about 190 random bits."""
-    middle = "".join(secrets.choice(_ALPHABET) for _ in range(_RANDOM))
-    return HEAD + middle + _checksum(middle)
+def generate_api_key() -> str:
+    """Generate an API key with about 190 random bits."""
+    middle = "".join(secrets.choice(_ALPHABET) for _ in range(_RANDOM_LENGTH))
+    return API_KEY_PREFIX + middle + _checksum(middle)
 
 
-def well_formed(secret: str) -> bool:
-    """Whether prefix, length and checksum are those of a key; says nothing of its rights."""
-    if len(secret) != KEY_LENGTH or not secret.startswith(HEAD) or not secret.isascii():
+def is_well_formed(secret: str) -> bool:
+    """Whether prefix, length and checksum are those of an API key. The key need not exist."""
+    if len(secret) != KEY_LENGTH or not secret.startswith(API_KEY_PREFIX) or not secret.isascii():
         return False
-    return _checksum(secret[len(HEAD) : -_CHECK]) == secret[-_CHECK:]
+    return _checksum(secret[len(API_KEY_PREFIX) : -_CHECKSUM_LENGTH]) == secret[-_CHECKSUM_LENGTH:]
 
 
 def _checksum(text: str) -> str:
     number = zlib.crc32(text.encode())
     digits = ""
-    for _ in range(_CHECK):
+    for _ in range(_CHECKSUM_LENGTH):
         number, digit = divmod(number, len(_ALPHABET))
         digits = _ALPHABET[digit] + digits
     return digits

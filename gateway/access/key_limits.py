@@ -1,7 +1,4 @@
-"""A key's own limits: what it may spend in a month, and how fast it may call.
-
-Owns reading them as one value, from texts or from the database, and changing them together.
-"""
+"""Limits of an API key: monthly budget, requests and tokens per minute, concurrent streams."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -14,25 +11,29 @@ from sqlmodel import col, select
 from billing.metering.quotas import (
     LimitInvalid,
     QuotaState,
-    list_limits,
-    require_sane,
+    list_quota_states,
     set_budget,
     set_limits,
+    validate_limit,
 )
 from billing.money import nano_from_text
 from billing.tables import ApiKey, QuotaKind
-from gateway.identity.audit_log import Actor, record
+from gateway.identity.audit_log import Actor, record_audit_event
 from infra import ids
 from infra.clock import Clock
 from infra.error_collection import collect
 from infra.errors import AppError
 
 KEY_PREFIX = "key"
-RATES = {"requests": QuotaKind.REQUESTS, "tokens": QuotaKind.TOKENS, "streams": QuotaKind.STREAMS}
+RATE_LIMIT_KINDS = {
+    "requests": QuotaKind.REQUESTS,
+    "tokens": QuotaKind.TOKENS,
+    "streams": QuotaKind.STREAMS,
+}
 
 
 class LimitUnreadable(AppError):
-    """What was written is no limit; `why` is `amount` or `count`, what it should be."""
+    """A text that is not a limit. `why` is the expected kind: `amount` or `count`."""
 
     status = 400
     type = "invalid_request_error"
@@ -45,8 +46,11 @@ class LimitUnreadable(AppError):
 
 @dataclass(frozen=True, slots=True)
 class KeyLimits:
-    """None is no limit: of nano-units in a calendar month of UTC, requests and tokens a minute, and
-    streams at once."""
+    """Limits of an API key; None is no limit.
+
+    `budget` is in nano-units per calendar month (UTC), `requests` and `tokens` are per minute,
+    `streams` is the number of concurrent streams.
+    """
 
     budget: int | None = None
     requests: int | None = None
@@ -57,60 +61,65 @@ class KeyLimits:
 NO_LIMITS = KeyLimits()
 
 
-def limits_from(texts: Mapping[str, str]) -> KeyLimits:
-    """As people write them, an empty text for no limit. Raises LimitUnreadable, LimitInvalid, or
-    SeveralErrors with those of all fields."""
+def parse_limits(texts: Mapping[str, str]) -> KeyLimits:
+    """Parse the limits of a form; an empty text is no limit.
+
+    Raises LimitUnreadable or LimitInvalid, or SeveralErrors if several fields are invalid.
+    """
     budget, *rates = collect(
-        lambda: _sane("budget", _amount(texts.get("budget", ""))),
-        *(partial(_read_count, name, texts.get(name, "")) for name in RATES),
+        lambda: _validate_limit("budget", _parse_amount(texts.get("budget", ""))),
+        *(partial(_parse_rate_limit, name, texts.get(name, "")) for name in RATE_LIMIT_KINDS),
     )
-    return KeyLimits(budget, **dict(zip(RATES, rates, strict=True)))
+    return KeyLimits(budget, **dict(zip(RATE_LIMIT_KINDS, rates, strict=True)))
 
 
 def limits_of(key: ApiKey, quotas: Iterable[QuotaState]) -> KeyLimits:
-    """A key's limits among all of its account's."""
-    own = {quota.kind: quota.amount for quota in quotas if quota.key_id == key.id}
-    rates = {name: own.get(kind) for name, kind in RATES.items()}
+    """Return a key's limits, given all quotas of its account."""
+    amounts = {quota.kind: quota.amount for quota in quotas if quota.key_id == key.id}
+    rates = {name: amounts.get(kind) for name, kind in RATE_LIMIT_KINDS.items()}
     return KeyLimits(budget=key.monthly_budget_nano, **rates)
 
 
 async def read_limits(session: AsyncSession, account_id: UUID, key_id: UUID) -> KeyLimits:
-    """The key must be the account's."""
+    """Return the limits of an account's key, which must exist."""
     query = select(ApiKey).where(col(ApiKey.id) == key_id, col(ApiKey.account_id) == account_id)
     key = (await session.scalars(query, execution_options={"populate_existing": True})).one()
-    return limits_of(key, await list_limits(session, account_id))
+    return limits_of(key, await list_quota_states(session, account_id))
 
 
 async def change_limits(
     session: AsyncSession,
     clock: Clock,
-    by: Actor,
+    actor: Actor,
     account_id: UUID,
     key_id: UUID,
-    wanted: KeyLimits,
+    limits: KeyLimits,
 ) -> None:
-    """Every gateway keeps to them within a second; the same again changes nothing.
+    """Set the limits of an account's key, which must exist. Every gateway applies them within a
+    second; equal limits change nothing.
 
-    Raises LimitInvalid. The key must be the account's.
+    Raises LimitInvalid.
     """
-    known = await read_limits(session, account_id, key_id)
-    if wanted == known:
+    current = await read_limits(session, account_id, key_id)
+    if limits == current:
         return
-    if wanted.budget != known.budget:
-        await set_budget(session, clock, account_id, key_id, wanted.budget)
+    if limits.budget != current.budget:
+        await set_budget(session, clock, account_id, key_id, limits.budget)
     rates = {
-        kind: getattr(wanted, name)
-        for name, kind in RATES.items()
-        if getattr(wanted, name) != getattr(known, name)
+        kind: getattr(limits, name)
+        for name, kind in RATE_LIMIT_KINDS.items()
+        if getattr(limits, name) != getattr(current, name)
     }
     if rates:
         await set_limits(session, account_id, rates, key_id)
-    details = {"from": asdict(known), "to": asdict(wanted)}
-    subject = ids.show(KEY_PREFIX, key_id)
-    await record(session, clock, by, account_id, "key.limits_changed", subject, details)
+    details = {"from": asdict(current), "to": asdict(limits)}
+    subject = ids.format_id(KEY_PREFIX, key_id)
+    await record_audit_event(
+        session, clock, actor, account_id, "key.limits_changed", subject, details
+    )
 
 
-def _amount(text: str) -> int | None:
+def _parse_amount(text: str) -> int | None:
     try:
         return nano_from_text(text.strip()) if text.strip() else None
     except ValueError as error:
@@ -118,24 +127,24 @@ def _amount(text: str) -> int | None:
         raise LimitUnreadable("amount", message, "budget") from error
 
 
-def _read_count(name: str, text: str) -> int | None:
-    return _sane(name, _count(name, text))
+def _parse_rate_limit(name: str, text: str) -> int | None:
+    return _validate_limit(name, _parse_count(name, text))
 
 
-def _sane(name: str, amount: int | None) -> int | None:
-    """The limit, if it can be set. Raises LimitInvalid."""
+def _validate_limit(name: str, amount: int | None) -> int | None:
+    """Return the limit if it is in the allowed range. Raises LimitInvalid."""
     try:
-        require_sane(amount)
+        validate_limit(amount)
     except LimitInvalid as error:
         error.param = name
         raise
     return amount
 
 
-def _count(name: str, text: str) -> int | None:
-    plain = text.strip()
-    if not plain:
+def _parse_count(name: str, text: str) -> int | None:
+    digits = text.strip()
+    if not digits:
         return None
-    if not plain.isdecimal() or not plain.isascii() or len(plain) > 12:
+    if not digits.isdecimal() or not digits.isascii() or len(digits) > 12:
         raise LimitUnreadable("count", "A limit is a whole number.", name)
-    return int(plain)
+    return int(digits)

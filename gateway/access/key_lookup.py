@@ -1,7 +1,4 @@
-"""Known keys: what a call needs to know of the key that it comes with.
-
-Owns finding it, with its account's prices and quotas at a time.
-"""
+"""Look up an API key with its account's prices, quotas and models at a moment."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,84 +9,103 @@ from sqlalchemy import ColumnElement
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from billing.metering.quotas import month_of, next_month, quotas_over
-from billing.rating.products import model_of
+from billing.metering.quotas import find_call_quotas, month_start, next_month_start
+from billing.rating.products import model_of_product
 from billing.tables import Account, ApiKey, BillingProfile
 from gateway.access.key_scopes import Network, networks_of
-from gateway.access.price_book import Contracts
-from gateway.call.values import Priced, Principal
-from gateway.registry.variants import variants_of
-from gateway.registry.versions import answering
+from gateway.access.price_book import PriceBook
+from gateway.call.values import ModelPrices, Principal
+from gateway.registry.variants import list_live_variants
+from gateway.registry.versions import get_current_version_ids
 
 
 @dataclass(frozen=True, slots=True)
-class KnownKey:
-    """What authentication needs of a key; its quotas and prices are those of a certain time.
-    `networks` are those that it may be used from, empty for anywhere."""
+class KeyRecord:
+    """An API key as authentication needs it, with the caller it stands for.
+
+    Quotas and prices are those between `valid_from` and `valid_until`. `networks` are the networks
+    that the key may be used from; empty allows all.
+    """
 
     principal: Principal
     expires_at: datetime | None
     revoked_at: datetime | None
     suspended_at: datetime | None
-    holds_from: datetime
-    holds_until: datetime
+    valid_from: datetime
+    valid_until: datetime
     networks: tuple[Network, ...] = ()
 
 
-async def find_key(
-    session: AsyncSession, contracts: Contracts, digest: bytes, at: datetime
-) -> KnownKey | None:
-    """The key with this hash, whatever its state, with its quotas and prices at the time."""
-    return await _known(session, contracts, col(ApiKey.hash) == digest, at)
+async def find_key_by_hash(
+    session: AsyncSession, price_book: PriceBook, digest: bytes, at: datetime
+) -> KeyRecord | None:
+    """Return the key with this hash, in whatever state, with its quotas and prices at a moment.
+
+    Returns None if there is no such key.
+    """
+    return await _find_key(session, price_book, col(ApiKey.hash) == digest, at)
 
 
-async def key_by_id(
-    session: AsyncSession, contracts: Contracts, account_id: UUID, key_id: UUID, at: datetime
-) -> KnownKey | None:
-    """The same of an account's key by its id: for what goes on after its call."""
-    which = (col(ApiKey.id) == key_id) & (col(ApiKey.account_id) == account_id)
-    return await _known(session, contracts, which, at)
+async def find_key_by_id(
+    session: AsyncSession, price_book: PriceBook, account_id: UUID, key_id: UUID, at: datetime
+) -> KeyRecord | None:
+    """Return an account's key by its id, for work that goes on after its request (jobs, ingestion).
+
+    Returns None if the account has no such key.
+    """
+    condition = (col(ApiKey.id) == key_id) & (col(ApiKey.account_id) == account_id)
+    return await _find_key(session, price_book, condition, at)
 
 
-async def _known(
-    session: AsyncSession, contracts: Contracts, which: ColumnElement[bool], at: datetime
-) -> KnownKey | None:
+async def _find_key(
+    session: AsyncSession, price_book: PriceBook, condition: ColumnElement[bool], at: datetime
+) -> KeyRecord | None:
     query = (
         select(ApiKey, Account.currency, BillingProfile.suspended_at)
         .join(Account, col(Account.id) == col(ApiKey.account_id))
         .join(BillingProfile, col(BillingProfile.account_id) == col(Account.id), isouter=True)
-        .where(which)
+        .where(condition)
     )
-    found = (await session.execute(query)).one_or_none()
-    if found is None:
+    result = (await session.execute(query)).one_or_none()
+    if result is None:
         return None
-    row, currency, suspended_at = found
-    # Before the allowances, as wherever both are made: so no two transactions wait in a ring.
-    quotas = await quotas_over(session, row.account_id, row.id, at)
-    rates = tuple(quota for quota in quotas if quota.kind.window_s)
-    contract = await contracts.contract(session, row.account_id, currency, at)
-    allowed = None if row.models is None else frozenset(row.models)
+    row, currency, suspended_at = result
+    # Quotas before allowances, as everywhere: a fixed lock order avoids deadlocks.
+    quotas = await find_call_quotas(session, row.account_id, row.id, at)
+    rate_limit_quotas = tuple(quota for quota in quotas if quota.kind.window_s)
+    prices = await price_book.get_account_prices(session, row.account_id, currency, at)
+    allowed_models = None if row.models is None else frozenset(row.models)
     principal = Principal(
         row.account_id,
         row.id,
         currency,
-        _only(contract.prices, allowed),
-        {tag: _only(prices, allowed) for tag, prices in contract.coverings.items()},
+        _only_models(prices.model_prices, allowed_models),
+        {
+            tag: _only_models(contract_prices, allowed_models)
+            for tag, contract_prices in prices.outcome_contract_prices.items()
+        },
         quotas,
-        rates,
-        await variants_of(session, row.account_id),
-        await answering(session),
-        allowed,
+        rate_limit_quotas,
+        await list_live_variants(session, row.account_id),
+        await get_current_version_ids(session),
+        allowed_models,
         None if row.service_tiers is None else frozenset(row.service_tiers),
     )
-    since = max(month_of(at), contract.since or month_of(at))
-    until = min(next_month(at), contract.until or next_month(at))
-    ends = row.expires_at, row.revoked_at, suspended_at, since, until
-    return KnownKey(principal, *ends, networks_of(row))
+    return KeyRecord(
+        principal=principal,
+        expires_at=row.expires_at,
+        revoked_at=row.revoked_at,
+        suspended_at=suspended_at,
+        valid_from=max(month_start(at), prices.valid_from or month_start(at)),
+        valid_until=min(next_month_start(at), prices.valid_until or next_month_start(at)),
+        networks=networks_of(row),
+    )
 
 
-def _only(prices: Mapping[str, Priced], models: frozenset[str] | None) -> Mapping[str, Priced]:
-    """What has no price here cannot be called, nor be chosen for a call."""
+def _only_models(
+    prices: Mapping[str, ModelPrices], models: frozenset[str] | None
+) -> Mapping[str, ModelPrices]:
+    """Keep the prices of the allowed models; a model without a price cannot be called or chosen."""
     if models is None:
         return prices
-    return {model: priced for model, priced in prices.items() if model_of(model) in models}
+    return {name: one for name, one in prices.items() if model_of_product(name) in models}

@@ -13,20 +13,20 @@ from billing.metering.key_epoch import advance_epoch
 from billing.rating.products import TIERS
 from billing.tables import ApiKey
 from gateway.access.key_limits import KEY_PREFIX
-from gateway.identity.audit_log import Actor, record
+from gateway.identity.audit_log import Actor, record_audit_event
 from infra import ids
 from infra.clock import Clock
 from infra.errors import AppError
 
 Network = IPv4Network | IPv6Network
-# What a key may be kept to, as `service_tier` of a call names it.
+# The service tiers that a key can be restricted to: the values of `service_tier` in a request.
 SERVICE_TIERS = ("default", *TIERS)
-_MOST = 50
-_BETWEEN = re.compile(r"[\s,，、;；]+")
+_MAX_NETWORKS = 50
+_SEPARATORS = re.compile(r"[\s,，、;；]+")
 
 
 class NetworksUnreadable(AppError):
-    """What was written is no list of addresses and networks."""
+    """A text that is not a list of IP addresses and networks."""
 
     status = 400
     type = "invalid_request_error"
@@ -43,103 +43,109 @@ class ServiceTierInvalid(AppError):
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """None is all of them: ids of the catalog's models, variants going with their base; networks as
-    `203.0.113.0/24`; names of service tiers, in the order of SERVICE_TIERS."""
+    """What an API key may be used for; None allows all.
+
+    `models` are catalog ids (variants go with their base model), `networks` CIDR notation such as
+    `203.0.113.0/24`, `service_tiers` names in the order of SERVICE_TIERS.
+    """
 
     models: list[str] | None = None
     networks: list[str] | None = None
     service_tiers: list[str] | None = None
 
 
-ALL = Scope()
+UNRESTRICTED = Scope()
 
 
-def scope_from(models: Iterable[str], networks: str, tiers: Iterable[str] = ()) -> Scope:
-    """As forms say it: no model and no tier is all of them, and an empty text anywhere.
+def parse_scope(models: Iterable[str], networks: str, tiers: Iterable[str] = ()) -> Scope:
+    """Parse the scope of a form. No model, no tier or an empty text for networks allows all.
 
     Raises NetworksUnreadable, ServiceTierInvalid.
     """
-    texts = [text for text in _BETWEEN.split(networks) if text]
+    texts = [text for text in _SEPARATORS.split(networks) if text]
     try:
-        read = sorted({str(ip_network(text, strict=False)) for text in texts})
+        parsed = sorted({str(ip_network(text, strict=False)) for text in texts})
     except ValueError as error:
-        raise _unreadable() from error
-    if len(read) > _MOST:
-        raise _unreadable()
-    return Scope(sorted(models) or None, read or None, tiers_from(tiers))
+        raise _networks_unreadable() from error
+    if len(parsed) > _MAX_NETWORKS:
+        raise _networks_unreadable()
+    return Scope(sorted(models) or None, parsed or None, parse_service_tiers(tiers))
 
 
-def tiers_from(names: Iterable[str]) -> list[str] | None:
-    """The service tiers that a key is restricted to; no name is None, which allows all.
+def parse_service_tiers(names: Iterable[str]) -> list[str] | None:
+    """Parse the service tiers that a key is restricted to; without names, None, which allows all.
 
     Raises ServiceTierInvalid.
     """
-    wanted = set(names)
-    if unknown := sorted(wanted - set(SERVICE_TIERS)):
+    selected = set(names)
+    if unknown := sorted(selected - set(SERVICE_TIERS)):
         raise ServiceTierInvalid(
             f"Unknown service tier: {unknown[0][:40]!r}. Choose from {', '.join(SERVICE_TIERS)}.",
             param="service_tiers",
         )
-    return [name for name in SERVICE_TIERS if name in wanted] or None
+    return [name for name in SERVICE_TIERS if name in selected] or None
 
 
 def scope_of(row: ApiKey) -> Scope:
+    """Return the scope of a key's row."""
     return Scope(row.models, row.networks, row.service_tiers)
 
 
 def networks_of(row: ApiKey) -> tuple[Network, ...]:
-    """Those that the key may be used from; empty for anywhere."""
+    """Return the networks that a key may be used from; empty allows all."""
     return tuple(ip_network(text) for text in row.networks or ())
 
 
-def within(networks: Iterable[Network], address: str) -> bool:
-    """Whether an address is in one of them; what is no address is in none."""
+def is_in_networks(networks: Iterable[Network], address: str) -> bool:
+    """Whether an IP address is in one of the networks; an invalid address is in none."""
     try:
-        place = ip_address(address.partition("%")[0])
+        parsed = ip_address(address.partition("%")[0])
     except ValueError:
         return False
-    if isinstance(place, IPv6Address) and place.ipv4_mapped is not None:
-        place = place.ipv4_mapped
-    return any(place in network for network in networks)
+    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
+        parsed = parsed.ipv4_mapped
+    return any(parsed in network for network in networks)
 
 
 async def change_scope(
-    session: AsyncSession, clock: Clock, by: Actor, account_id: UUID, key_id: UUID, wanted: Scope
+    session: AsyncSession, clock: Clock, actor: Actor, account_id: UUID, key_id: UUID, scope: Scope
 ) -> None:
-    """Every gateway keeps to it within a second; the same again changes nothing. The key must be
-    the account's."""
+    """Set the scope of an account's key, which must exist. Every gateway applies it within a
+    second; an equal scope changes nothing."""
     query = select(ApiKey).where(col(ApiKey.id) == key_id, col(ApiKey.account_id) == account_id)
     row = (await session.scalars(query.with_for_update())).one()
-    known = scope_of(row)
-    if wanted == known:
+    current = scope_of(row)
+    if scope == current:
         return
-    row.models, row.networks = wanted.models, wanted.networks
-    row.service_tiers = wanted.service_tiers
+    row.models, row.networks = scope.models, scope.networks
+    row.service_tiers = scope.service_tiers
     await session.flush()
     await advance_epoch(session, account_id)
-    details = {"from": asdict(known), "to": asdict(wanted)}
-    subject = ids.show(KEY_PREFIX, key_id)
-    await record(session, clock, by, account_id, "key.scope_changed", subject, details)
+    details = {"from": asdict(current), "to": asdict(scope)}
+    subject = ids.format_id(KEY_PREFIX, key_id)
+    await record_audit_event(
+        session, clock, actor, account_id, "key.scope_changed", subject, details
+    )
 
 
 async def change_tiers(
     session: AsyncSession,
     clock: Clock,
-    by: Actor,
+    actor: Actor,
     account_id: UUID,
     key_id: UUID,
     tiers: list[str] | None,
 ) -> None:
-    """Change only the service tiers of a key's scope; None allows all. The key must be the
-    account's."""
+    """Set only the service tiers of the scope of an account's key, which must exist; None allows
+    all."""
     query = select(ApiKey).where(col(ApiKey.id) == key_id, col(ApiKey.account_id) == account_id)
     row = (await session.scalars(query.with_for_update())).one()
-    wanted = replace(scope_of(row), service_tiers=tiers)
-    await change_scope(session, clock, by, account_id, key_id, wanted)
+    scope = replace(scope_of(row), service_tiers=tiers)
+    await change_scope(session, clock, actor, account_id, key_id, scope)
 
 
-def _unreadable() -> NetworksUnreadable:
+def _networks_unreadable() -> NetworksUnreadable:
     return NetworksUnreadable(
-        f"Addresses and networks are at most {_MOST}, as 203.0.113.7 or 203.0.113.0/24.",
+        f"Addresses and networks are at most {_MAX_NETWORKS}, as 203.0.113.7 or 203.0.113.0/24.",
         param="networks",
     )

@@ -1,4 +1,4 @@
-"""Keys as people see them: how each stands, what it may, what it has spent and when it was used."""
+"""API keys as the dashboard shows them: state, limits, spending of the month and last use."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.metering.quotas import QuotaState, list_limits, month_of
-from billing.reports.key_last_used import last_hours
+from billing.metering.quotas import QuotaState, list_quota_states, month_start
+from billing.reports.key_last_used import last_used_hours
 from billing.tables import ApiKey, QuotaKind
 from gateway.access.api_keys import KeyNotFound, list_keys
 from gateway.access.key_limits import KeyLimits, limits_of
@@ -16,11 +16,12 @@ from gateway.access.key_limits import KeyLimits, limits_of
 
 @dataclass(frozen=True, slots=True)
 class KeyView:
-    """`state` is `active`, `ending` (rotated, works until it expires), `expired` or `revoked`.
+    """An API key with its state, limits, spending and last use.
 
-    spent: in nano-units in this calendar month of UTC, as its budget counts it. used_in: the
-    beginning of the hour in which it was last called with, None where that was not in 30 days.
-    successor: the key that replaces it.
+    `state` is `active`, `ending` (rotated, valid until it expires), `expired` or `revoked`.
+    `spent` is in nano-units of this calendar month (UTC), as the key's budget counts it. `used_in`
+    is the start of the hour of its last call, None if that is more than 30 days ago. `successor` is
+    the key that replaces it.
     """
 
     row: ApiKey
@@ -32,14 +33,15 @@ class KeyView:
 
     @property
     def works(self) -> bool:
+        """Whether the key can still be used."""
         return self.state in ("active", "ending")
 
 
-async def view_keys(session: AsyncSession, account_id: UUID, now: datetime) -> list[KeyView]:
-    """All keys of an account: those that work first, each time the newest first."""
+async def list_key_views(session: AsyncSession, account_id: UUID, now: datetime) -> list[KeyView]:
+    """Return all keys of an account: usable keys first, then the others, each the newest first."""
     rows = await list_keys(session, account_id)
-    quotas = await list_limits(session, account_id)
-    hours = await last_hours(session, account_id, now)
+    quotas = await list_quota_states(session, account_id)
+    hours = await last_used_hours(session, account_id, now)
     successors = {row.replaces: row for row in rows if row.revoked_at is None}
     views = [
         KeyView(
@@ -55,9 +57,11 @@ async def view_keys(session: AsyncSession, account_id: UUID, now: datetime) -> l
     return sorted(views, key=lambda view: not view.works)
 
 
-async def view_key(session: AsyncSession, account_id: UUID, key_id: UUID, now: datetime) -> KeyView:
-    """One of them. Raises KeyNotFound."""
-    for view in await view_keys(session, account_id, now):
+async def get_key_view(
+    session: AsyncSession, account_id: UUID, key_id: UUID, now: datetime
+) -> KeyView:
+    """Return one key of an account as a view. Raises KeyNotFound."""
+    for view in await list_key_views(session, account_id, now):
         if view.row.id == key_id:
             return view
     raise KeyNotFound("This account has no such key.")
@@ -72,7 +76,7 @@ def _state(row: ApiKey, now: datetime) -> str:
 
 
 def _spent(row: ApiKey, quotas: Sequence[QuotaState], now: datetime) -> int:
-    month = month_of(now)
+    month = month_start(now)
     return next(
         (
             quota.used

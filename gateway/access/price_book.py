@@ -1,9 +1,8 @@
-"""Contracts: at which prices an account calls, model by model, and what of it is included.
+"""Prices and included allowances of an account, by model, at a moment.
 
-A model costs what the account's plan says; one that the plan does not know costs the list price of
-the catalog. Calls for an outcome contract in force have the terms that it covers them by, where
-these know the model. Owns that choice, and seeing to it that terms are kept before a call names
-them.
+A model costs what the account's plan says; a model that is not in the plan costs the catalog's list
+price. Calls tagged with an outcome contract in force have the prices of the contract's terms, for
+the models in these terms. Terms are stored before a call refers to them.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,98 +13,106 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.invoices.included_units import Included, included_at
-from billing.metering.quotas import QuotaRef, month_of
-from billing.rating.plan_file import ListPrices, list_terms
-from billing.rating.products import TIERS, product, tier_of
-from billing.rating.statement import held_prices
+from billing.invoices.included_units import IncludedQuotas, get_included_quotas
+from billing.metering.quotas import QuotaRef, month_start
+from billing.rating.plan_file import ListPrices, list_price_terms
+from billing.rating.products import TIERS, product_name, tier_of_product
+from billing.rating.statement import unit_prices
 from billing.rating.terms import ANY_MODEL, PlanTerms
-from billing.subscriptions.covered_calls import Covering, coverings_of
-from billing.subscriptions.plans import publish, terms_of
-from billing.subscriptions.subscriptions import Standing, standing_of
-from gateway.call.values import Priced
+from billing.subscriptions.covered_calls import CoverageSpan, list_coverage_spans
+from billing.subscriptions.plans import load_terms, publish_plan
+from billing.subscriptions.subscriptions import SubscriptionState, find_subscription
+from gateway.call.values import ModelPrices
 from infra.clock import Clock
 from models.catalog import Catalog
 
-_REMEMBERED = 1_000
+_MAX_CACHED = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Contract:
-    """Prices by model; those of calls for outcome contracts by the contract's tag, too; and for
-    calls of which time they hold, as far as is known."""
+class AccountPrices:
+    """The prices of an account's calls by model, and in which time they are valid.
 
-    prices: Mapping[str, Priced]
-    coverings: Mapping[str, Mapping[str, Priced]]
-    since: datetime | None
-    until: datetime | None
+    `outcome_contract_prices` apply to calls tagged with an outcome contract, by contract tag and
+    model. `valid_from` and `valid_until` are None if no change of prices is known on that side.
+    """
+
+    model_prices: Mapping[str, ModelPrices]
+    outcome_contract_prices: Mapping[str, Mapping[str, ModelPrices]]
+    valid_from: datetime | None
+    valid_until: datetime | None
 
 
-class Contracts:
-    """The contracts of one gateway process; terms never change, so what they come to is kept."""
+class PriceBook:
+    """Looks up account prices, for one gateway process. Terms are immutable, so the prices of each
+    combination of terms are cached."""
 
     def __init__(self, catalog: Catalog, clock: Clock) -> None:
         self._catalog = catalog
         self._clock = clock
-        self._listed: dict[str, PlanTerms] = {}
-        self._prices: dict[tuple[UUID, ...], Mapping[str, Priced]] = {}
+        self._list_terms: dict[str, PlanTerms] = {}
+        self._prices_by_terms: dict[tuple[UUID, ...], Mapping[str, ModelPrices]] = {}
 
-    async def contract(
+    async def get_account_prices(
         self, session: AsyncSession, account_id: UUID, currency: str, at: datetime
-    ) -> Contract:
-        """What holds for an account at a moment."""
-        listed = await self._list(session, currency)
-        standing = await standing_of(session, account_id, at)
-        # No key is known for longer than a month, and what was over before is of no call.
-        coverings = await coverings_of(session, account_id, month_of(at))
-        tags = {one.tag: one.plan_version_id for one in coverings if one.holds(at)}
-        covering = await terms_of(session, tags.values())
-        own = [] if standing is None else [standing.terms]
-        included = await _included(session, account_id, [*own, *covering.values()], at)
-        changes = _changes(standing, coverings, included)
-        return Contract(
-            _including(self._by_model(*own, listed), included),
+    ) -> AccountPrices:
+        """Return the prices and allowances that apply to an account's calls at a moment."""
+        list_terms = await self._stored_list_terms(session, currency)
+        subscription = await find_subscription(session, account_id, at)
+        # Key records are cached within one calendar month, so earlier coverage is not needed.
+        spans = await list_coverage_spans(session, account_id, month_start(at))
+        version_ids = {span.tag: span.plan_version_id for span in spans if span.contains(at)}
+        contract_terms = await load_terms(session, version_ids.values())
+        plan_terms = [] if subscription is None else [subscription.terms]
+        included = await _get_allowances(
+            session, account_id, [*plan_terms, *contract_terms.values()], at
+        )
+        changes = _price_changes(subscription, spans, included)
+        return AccountPrices(
+            _with_allowances(self._by_model(*plan_terms, list_terms), included),
             {
-                tag: _including(self._by_model(covering[version_id]), included)
-                for tag, version_id in tags.items()
+                tag: _with_allowances(self._by_model(contract_terms[version_id]), included)
+                for tag, version_id in version_ids.items()
             },
-            max((one for one in changes if one <= at), default=None),
-            min((one for one in changes if one > at), default=None),
+            max((change for change in changes if change <= at), default=None),
+            min((change for change in changes if change > at), default=None),
         )
 
-    async def _list(self, session: AsyncSession, currency: str) -> PlanTerms:
-        terms = self._listed.get(currency)
+    async def _stored_list_terms(self, session: AsyncSession, currency: str) -> PlanTerms:
+        """Return the list prices as terms, stored on first use in this process."""
+        terms = self._list_terms.get(currency)
         if terms is None:
-            terms = listed_terms(self._catalog, currency)
-            await publish(session, self._clock, terms)
-            self._listed[currency] = terms
+            terms = catalog_price_terms(self._catalog, currency)
+            await publish_plan(session, self._clock, terms)
+            self._list_terms[currency] = terms
         return terms
 
-    def _by_model(self, *terms: PlanTerms) -> Mapping[str, Priced]:
-        """Each model at the first of these terms that know it."""
-        place = tuple(one.version_id() for one in terms)
-        prices = self._prices.get(place)
+    def _by_model(self, *terms: PlanTerms) -> Mapping[str, ModelPrices]:
+        """Return the prices by model and service tier, each model from the first of the terms that
+        has it."""
+        version_ids = tuple(one.version_id() for one in terms)
+        prices = self._prices_by_terms.get(version_ids)
         if prices is None:
-            if len(self._prices) >= _REMEMBERED:
-                self._prices.clear()
-            prices = self._prices[place] = MappingProxyType(
+            if len(self._prices_by_terms) >= _MAX_CACHED:
+                self._prices_by_terms.clear()
+            prices = self._prices_by_terms[version_ids] = MappingProxyType(
                 {
-                    name: _priced(known[0], name)
+                    name: _model_prices(selling[0], name)
                     for model in self._catalog.models
-                    if (known := [one for one in terms if one.has_model(model)])
-                    for name in _products(known[0], model)
+                    if (selling := [one for one in terms if one.has_model(model)])
+                    for name in _product_names(selling[0], model)
                 }
             )
         return prices
 
 
-def listed_terms(catalog: Catalog, currency: str) -> PlanTerms:
-    """The list prices of now, as terms."""
-    return list_terms(currency, catalog_prices(catalog, currency))
+def catalog_price_terms(catalog: Catalog, currency: str) -> PlanTerms:
+    """Return the catalog's current list prices as plan terms."""
+    return list_price_terms(currency, catalog_prices(catalog, currency))
 
 
 def catalog_prices(catalog: Catalog, currency: str) -> ListPrices:
-    """The list, in nano-units for one unit of a meter."""
+    """Return the catalog's list prices by model and meter, in nano-units per unit."""
     return {
         model.id: model.prices[currency]
         for model in catalog.models.values()
@@ -113,55 +120,62 @@ def catalog_prices(catalog: Catalog, currency: str) -> ListPrices:
     }
 
 
-async def _included(
+async def _get_allowances(
     session: AsyncSession, account_id: UUID, terms: Sequence[PlanTerms], at: datetime
-) -> Included | None:
-    """The allowances of these terms; None where they have none."""
-    including = [one for one in terms if one.allowances]
-    return await included_at(session, account_id, including, at) if including else None
+) -> IncludedQuotas | None:
+    """Return the allowance quotas of the terms, or None if the terms have no allowances."""
+    with_allowances = [one for one in terms if one.allowances]
+    if not with_allowances:
+        return None
+    return await get_included_quotas(session, account_id, with_allowances, at)
 
 
-def _changes(
-    standing: Standing | None, coverings: Iterable[Covering], included: Included | None
+def _price_changes(
+    subscription: SubscriptionState | None,
+    coverage_spans: Iterable[CoverageSpan],
+    included: IncludedQuotas | None,
 ) -> list[datetime]:
-    """The moments at which prices or what is included become others."""
-    spans = [(one.starts_at, one.ends_at) for one in coverings]
-    if standing is not None:
-        spans.append((standing.phase.starts_at, standing.phase.ends_at))
+    """Return the moments at which prices or allowances change."""
+    spans = [(span.starts_at, span.ends_at) for span in coverage_spans]
+    if subscription is not None:
+        spans.append((subscription.phase.starts_at, subscription.phase.ends_at))
     if included is not None:
-        spans.append((included.since, included.until))
+        spans.append((included.valid_from, included.valid_until))
     return [moment for span in spans for moment in span if moment is not None]
 
 
-def _including(prices: Mapping[str, Priced], included: Included | None) -> Mapping[str, Priced]:
-    """The same prices with the allowances that calls of each model may take from."""
+def _with_allowances(
+    prices: Mapping[str, ModelPrices], included: IncludedQuotas | None
+) -> Mapping[str, ModelPrices]:
+    """Return the prices with the allowances that calls of each model may consume."""
     if included is None:
         return prices
     return {
         model: replace(
-            priced,
-            included=tuple(
-                one
-                for one in included.quotas.get(priced.version_id, ())
-                if _covers(one, model, priced)
+            model_prices,
+            allowances=tuple(
+                quota
+                for quota in included.quotas.get(model_prices.plan_version_id, ())
+                if _applies_to(quota, model, model_prices)
             ),
         )
-        for model, priced in prices.items()
+        for model, model_prices in prices.items()
     }
 
 
-def _covers(quota: QuotaRef, model: str, priced: Priced) -> bool:
-    """What costs nothing needs no allowance; what all models share is of the default tier."""
-    shared = quota.model == ANY_MODEL and priced.service_tier is None
-    return (shared or quota.model == model) and priced.prices.get(quota.meter, 0) > 0
+def _applies_to(quota: QuotaRef, model: str, model_prices: ModelPrices) -> bool:
+    """Whether an allowance applies to a model: shared allowances cover the default service tier
+    only, and meters without a price need none."""
+    shared = quota.model == ANY_MODEL and model_prices.service_tier is None
+    return (shared or quota.model == model) and model_prices.prices.get(quota.meter, 0) > 0
 
 
-def _products(terms: PlanTerms, model: str) -> list[str]:
-    """The model at the default tier, and at those that the terms sell."""
-    names = [product(model, tier) for tier in (None, *TIERS)]
+def _product_names(terms: PlanTerms, model: str) -> list[str]:
+    """Return the product names of a model: at the default tier and at the tiers the terms sell."""
+    names = [product_name(model, tier) for tier in (None, *TIERS)]
     return [name for name in names if terms.has_model(name)]
 
 
-def _priced(terms: PlanTerms, name: str) -> Priced:
-    prices = MappingProxyType(held_prices(terms, name))
-    return Priced(terms.version_id(), prices, service_tier=tier_of(name))
+def _model_prices(terms: PlanTerms, name: str) -> ModelPrices:
+    prices = MappingProxyType(unit_prices(terms, name))
+    return ModelPrices(terms.version_id(), prices, service_tier=tier_of_product(name))

@@ -1,42 +1,43 @@
-"""Propagation: waiting until every gateway process serves a change of keys or models.
+"""Wait until every gateway process has applied a change of API keys or models.
 
-Each process polls the access epoch (gateway/access/authenticator.py), forgets what changed and
-acknowledges the epoch in its row of `gateway_process`. The bound is safe: a process that has not
-read the epoch for `trust_s` asks the database for each call, so later than that none answers from
-what it remembered before the change, however late it is.
+Each process polls the access epoch (gateway/access/authenticator.py), invalidates its cache and
+acknowledges the epoch in its row of `gateway_process`. The upper bound is safe: a process that has
+not read the epoch for `trust_s` looks up each call's key in the database, so after that time no
+process uses what it cached before the change.
 """
 
 import asyncio
 from contextlib import suppress
 
-from billing.metering.key_epoch import processes_behind
+from billing.metering.key_epoch import count_processes_behind
 from infra.clock import Clock
 from infra.database.database import Database, DatabaseUnavailable
-from infra.timing import USUAL, Timing
+from infra.timing import DEFAULT_TIMING, Timing
 
 
 class Propagation:
-    """Waits for the processes that share a database."""
+    """Waits for the gateway processes that share a database to apply a change."""
 
-    def __init__(self, database: Database, clock: Clock, timing: Timing = USUAL) -> None:
+    def __init__(self, database: Database, clock: Clock, timing: Timing = DEFAULT_TIMING) -> None:
         self._timing = timing
-        self.bound_s = timing.trust_s * 10 / 9
+        self.max_wait_s = timing.trust_s * 10 / 9
         self._database = database
         self._clock = clock
 
     async def wait(self, epoch: int) -> bool:
-        """Return when all live processes have acknowledged the epoch, or no later than `bound_s`;
-        whether all have. Call it after the transaction that made the change was committed.
+        """Wait until all live processes have acknowledged the epoch, at most `max_wait_s` seconds.
+
+        Returns whether all have acknowledged. Call it after the change was committed.
         """
-        until = self._clock.monotonic() + self.bound_s
-        while self._clock.monotonic() < until:
-            if await self._everywhere(epoch):
+        deadline = self._clock.monotonic() + self.max_wait_s
+        while self._clock.monotonic() < deadline:
+            if await self._is_applied_everywhere(epoch):
                 return True
             await asyncio.sleep(self._timing.propagation_poll_s)
         return False
 
-    async def _everywhere(self, epoch: int) -> bool:
+    async def _is_applied_everywhere(self, epoch: int) -> bool:
         with suppress(DatabaseUnavailable):
             async with self._database.transaction() as session:
-                return await processes_behind(session, epoch) == 0
+                return await count_processes_behind(session, epoch) == 0
         return False

@@ -1,6 +1,6 @@
-"""What a handler's failure becomes: an answer in OpenAI's shape, with nothing internal in it.
+"""Convert exceptions of handlers and of Litestar into error responses in OpenAI's shape.
 
-Owns that, for what our own code raises and for what the framework does.
+Responses never contain internal details.
 """
 
 from typing import Any
@@ -21,30 +21,34 @@ from gateway.call.errors import (
     InternalError,
     MethodNotAllowed,
     ParameterInvalid,
-    envelope,
+    render_error,
 )
 from infra.errors import AppError
 
 
-def show_fact(request: Request[Any, Any, Any], error: AppError) -> Response[bytes]:
+def handle_app_error(request: Request[Any, Any, Any], error: AppError) -> Response[bytes]:
+    """Return the error response of an AppError (Open Inference shape under /v2)."""
     return Response(
-        envelope(error, request.url.path.startswith("/v2")),
+        render_error(error, request.url.path.startswith("/v2")),
         status_code=error.status,
         media_type="application/json",
         headers=dict(error.headers),
     )
 
 
-def show_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
-    return show_fact(request, _fact(error))
+def handle_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+    """Return the error response of an exception raised by Litestar."""
+    return handle_app_error(request, _to_app_error(error))
 
 
-def show_fault(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+def handle_unexpected_error(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """Log an unexpected exception and return a 500 response without its details."""
     structlog.get_logger().error("a request failed", path=request.url.path, exc_info=error)
-    return show_fact(request, InternalError("Something went wrong on our side."))
+    return handle_app_error(request, InternalError("Something went wrong on our side."))
 
 
-def _fact(error: HTTPException) -> AppError:
+def _to_app_error(error: HTTPException) -> AppError:
+    """Return the AppError that corresponds to an exception of Litestar."""
     match error:
         case NotFoundException():
             return EndpointUnsupported("This service has no such address. /docs lists what it has.")

@@ -1,4 +1,4 @@
-"""`/v1/files`: files to learn and to answer from, as OpenAI's clients send them."""
+"""`/v1/files`: upload, list, check and delete files, as OpenAI's clients do."""
 
 from typing import Annotated, Any
 
@@ -9,12 +9,12 @@ from litestar.di import NamedDependency
 from litestar.exceptions import ClientException
 from litestar.params import FromPath, FromQuery, QueryParameter
 
-from gateway.api.pagination import mark_of, shown_page
+from gateway.api.pagination import page_json, parse_cursor
 from gateway.call.errors import BadRequest, ParameterInvalid
 from gateway.call.values import Principal
-from gateway.fine_tuning.offers import Offers
+from gateway.fine_tuning.offers import JobOffers
 from gateway.registry import files
-from gateway.wire.body import read_strictly
+from gateway.wire.body import decode_body_strict
 from infra.clock import Clock
 from infra.database.database import Database
 
@@ -26,21 +26,21 @@ class CheckRequest(msgspec.Struct):
 
 
 BODIES = {"/v1/files/{file}/check": CheckRequest}
-_CHECK = msgspec.json.Decoder(CheckRequest)
-# The form around the file.
-_FORM_BYTES = 64 << 10
+_CHECK_DECODER = msgspec.json.Decoder(CheckRequest)
+# The multipart form around the file.
+_FORM_OVERHEAD_BYTES = 64 << 10
 _Limit = Annotated[int, QueryParameter(ge=1, le=10_000)]
 
 
 class FileRoutes(Controller):
-    """Files are of the account; a file of another account does not exist."""
+    """The account's files; a file of another account is reported as not found."""
 
     path = "/v1/files"
 
     @post(
         "/",
         status_code=200,
-        request_max_body_size=files.MOST_BYTES + _FORM_BYTES,
+        request_max_body_size=files.MAX_FILE_BYTES + _FORM_OVERHEAD_BYTES,
         summary="Send a file: to learn from (`fine-tune`), or for vector stores (`user_data`)",
     )
     async def create(
@@ -50,9 +50,9 @@ class FileRoutes(Controller):
         clock: NamedDependency[Clock],
         request: Request[Any, Any, Any],
     ) -> dict[str, Any]:
-        sent = await _sent(request)
+        upload = await _read_upload(request)
         async with database.transaction() as session:
-            row = await files.keep_file(session, clock, principal.account_id, *sent)
+            row = await files.create_file(session, clock, principal.account_id, *upload)
         return files.file_json(row)
 
     @get("/", summary="The account's files, the newest first")
@@ -64,11 +64,11 @@ class FileRoutes(Controller):
         after: FromQuery[str | None] = None,
         purpose: FromQuery[str | None] = None,
     ) -> dict[str, Any]:
-        mark = mark_of(files.PREFIX, after)
+        cursor = parse_cursor(files.PREFIX, after)
         account_id = principal.account_id
         async with database.transaction() as session:
-            rows = await files.list_files(session, account_id, limit + 1, mark, purpose)
-        return shown_page(rows, limit, files.file_json)
+            rows = await files.list_files(session, account_id, limit + 1, cursor, purpose)
+        return page_json(rows, limit, files.file_json)
 
     @get("/{file:str}", summary="One file, without its content")
     async def one(
@@ -87,26 +87,26 @@ class FileRoutes(Controller):
         database: NamedDependency[Database],
         file: FromPath[str],
     ) -> Response[bytes]:
-        file_id = files.parse_id(file)
+        file_id = files.parse_file_id(file)
         async with database.transaction() as session:
-            content = await files.content_of(session, principal.account_id, file_id)
+            content = await files.read_content(session, principal.account_id, file_id)
         return Response(content, media_type="application/octet-stream")
 
     @post(
         "/{file:str}/check",
         status_code=200,
-        request_max_body_size=_FORM_BYTES,
+        request_max_body_size=_FORM_OVERHEAD_BYTES,
         summary="Check a training file for a model: all its problems, before a job",
     )
     async def check(
         self,
         principal: NamedDependency[Principal],
-        offers: NamedDependency[Offers],
+        offers: NamedDependency[JobOffers],
         request: Request[Any, Any, Any],
         file: FromPath[str],
     ) -> dict[str, Any]:
-        wanted = read_strictly(_CHECK, await request.body())
-        return await offers.check(principal.account_id, wanted.model, file)
+        check_request = decode_body_strict(_CHECK_DECODER, await request.body())
+        return await offers.render_file_check(principal.account_id, check_request.model, file)
 
     @delete(
         "/{file:str}",
@@ -124,8 +124,8 @@ class FileRoutes(Controller):
         return {"id": file, "object": "file", "deleted": True}
 
 
-async def _sent(request: Request[Any, Any, Any]) -> tuple[str, bytes, str]:
-    """The form's file: its name, content and purpose. Raises BadRequest, ParameterInvalid."""
+async def _read_upload(request: Request[Any, Any, Any]) -> tuple[str, bytes, str]:
+    """Return the uploaded file's name, content and purpose. Raises BadRequest, ParameterInvalid."""
     if request.content_type[0] != "multipart/form-data":
         raise BadRequest("A file is sent as multipart/form-data.")
     try:
@@ -136,12 +136,14 @@ async def _sent(request: Request[Any, Any, Any]) -> tuple[str, bytes, str]:
         raise BadRequest("The form cannot be read.") from None
     purpose = form.get("purpose")
     if purpose not in files.PURPOSES:
-        known = ", ".join(f"`{one}`" for one in files.PURPOSES)
-        raise ParameterInvalid(f"`purpose` is one of {known}.", param="purpose")
+        purposes = ", ".join(f"`{name}`" for name in files.PURPOSES)
+        raise ParameterInvalid(f"`purpose` is one of {purposes}.", param="purpose")
     file = form.get("file")
     if not isinstance(file, UploadFile):
         raise ParameterInvalid("The form has no `file`.", param="file")
     content = await file.read()
-    if len(content) > files.MOST_BYTES:
-        raise ParameterInvalid(f"A file has at most {files.MOST_BYTES >> 20} MiB.", param="file")
+    if len(content) > files.MAX_FILE_BYTES:
+        raise ParameterInvalid(
+            f"A file has at most {files.MAX_FILE_BYTES >> 20} MiB.", param="file"
+        )
     return file.filename, content, purpose

@@ -1,4 +1,4 @@
-"""`/v1/fine_tuning/jobs`: adapting a model, as OpenAI's clients ask for it."""
+"""`/v1/fine_tuning/jobs`: fine-tune a model, as OpenAI's clients do."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -9,66 +9,71 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, HeaderParameter
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.api.idempotency import Key, answered_once
-from gateway.api.pagination import Limit, mark_of, shown_page
-from gateway.call.tags import HEADER, tags_of
+from gateway.api.idempotency import IdempotencyKey, idempotent_response
+from gateway.api.pagination import PageLimit, page_json, parse_cursor
+from gateway.call.tags import TAGS_HEADER, parse_tags
 from gateway.call.values import Principal
 from gateway.fine_tuning import jobs
-from gateway.fine_tuning.call import PATH
-from gateway.fine_tuning.offers import Offer, Offers
-from gateway.fine_tuning.runner import AdaptationRunner
-from gateway.fine_tuning.views import CHECKPOINT_PREFIX, checkpoint_json, event_json, job_json
+from gateway.fine_tuning.call import JOBS_PATH
+from gateway.fine_tuning.offers import JobOffer, JobOffers
+from gateway.fine_tuning.runner import FineTuningRunner
+from gateway.fine_tuning.views import (
+    CHECKPOINT_ID_PREFIX,
+    render_checkpoint,
+    render_event,
+    render_job,
+)
 from gateway.registry.files import find_file
-from gateway.registry.variants import made_by
-from gateway.wire.body import read_strictly
+from gateway.registry.variants import find_live_version_of_job
+from gateway.wire.body import decode_body_strict
 from gateway.wire.fine_tuning import (
-    CONSENT,
+    CONSENT_DECODER,
     SENSITIVITY,
     ConsentRequest,
     JobRequest,
-    most_seconds,
-    read_job,
+    max_duration_s,
+    parse_job_request,
     sensitivity_of,
 )
 from infra.clock import Clock
 from infra.database.database import Database
 
-BODIES = {PATH: JobRequest, f"{PATH}/{{job}}/consent": ConsentRequest}
-_MOST_BYTES = 64 << 10
-_Tags = Annotated[
+BODIES = {JOBS_PATH: JobRequest, f"{JOBS_PATH}/{{job}}/consent": ConsentRequest}
+_MAX_BODY_BYTES = 64 << 10
+_TagsHeader = Annotated[
     str | None, HeaderParameter(name="X-Maas-Tags", description="What the job is for")
 ]
-_Most = Annotated[
+_MaxCostHeader = Annotated[
     str | None, HeaderParameter(name="X-Max-Cost", description="What the job may cost at most")
 ]
 
 
 class FineTuningRoutes(Controller):
-    """A job goes on by itself; ask for it, or for its events, to see how far it is."""
+    """Fine-tuning jobs; they run in the background, so clients poll the job or its events."""
 
-    path = PATH
-    request_max_body_size = _MOST_BYTES
+    path = JOBS_PATH
+    request_max_body_size = _MAX_BODY_BYTES
 
     @post("/", status_code=200, summary="Adapt a model to the account's own examples")
     async def create(
         self,
         principal: NamedDependency[Principal],
-        offers: NamedDependency[Offers],
+        offers: NamedDependency[JobOffers],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
-        adaptations: NamedDependency[AdaptationRunner],
+        fine_tuning_runner: NamedDependency[FineTuningRunner],
         request: Request[Any, Any, Any],
-        tags: _Tags = None,
-        most: _Most = None,
-        idempotency_key: Key = None,
+        tags: _TagsHeader = None,
+        max_cost: _MaxCostHeader = None,
+        idempotency_key: IdempotencyKey = None,
     ) -> Response[bytes]:
-        wanted = read_job(await request.body())
-        limit = {} if most is None else {b"x-max-cost": most.encode("latin-1")}
-        offer = await offers.offer(principal, wanted, limit)
-        named = tags_of({HEADER: tags.encode("latin-1")}) if tags else None
-        change = partial(_create, clock, principal, wanted, offer, named)
-        answer = await answered_once(database, principal, request, idempotency_key, change)
-        adaptations.wake()
+        job_request = parse_job_request(await request.body())
+        max_cost_header = {} if max_cost is None else {b"x-max-cost": max_cost.encode("latin-1")}
+        offer = await offers.create_offer(principal, job_request, max_cost_header)
+        parsed_tags = parse_tags({TAGS_HEADER: tags.encode("latin-1")}) if tags else None
+        change = partial(_create_job, clock, principal, job_request, offer, parsed_tags)
+        answer = await idempotent_response(database, principal, request, idempotency_key, change)
+        fine_tuning_runner.wake()
         return answer
 
     @get("/", summary="The account's jobs, the newest first")
@@ -76,13 +81,13 @@ class FineTuningRoutes(Controller):
         self,
         principal: NamedDependency[Principal],
         database: NamedDependency[Database],
-        limit: Limit = 20,
+        limit: PageLimit = 20,
         after: FromQuery[str | None] = None,
     ) -> dict[str, Any]:
-        mark = mark_of(jobs.PREFIX, after)
+        cursor = parse_cursor(jobs.JOB_ID_PREFIX, after)
         async with database.transaction() as session:
-            rows = await jobs.page(session, principal.account_id, limit + 1, mark)
-        return shown_page(rows, limit, job_json)
+            rows = await jobs.list_jobs(session, principal.account_id, limit + 1, cursor)
+        return page_json(rows, limit, render_job)
 
     @get("/{job:str}", summary="One job")
     async def one(
@@ -92,7 +97,7 @@ class FineTuningRoutes(Controller):
         job: FromPath[str],
     ) -> dict[str, Any]:
         async with database.transaction() as session:
-            return job_json(await jobs.find(session, principal.account_id, job))
+            return render_job(await jobs.find_job(session, principal.account_id, job))
 
     @get("/{job:str}/events", summary="How a job goes, the newest first")
     async def events(
@@ -100,14 +105,14 @@ class FineTuningRoutes(Controller):
         principal: NamedDependency[Principal],
         database: NamedDependency[Database],
         job: FromPath[str],
-        limit: Limit = 20,
+        limit: PageLimit = 20,
         after: FromQuery[str | None] = None,
     ) -> dict[str, Any]:
-        mark = mark_of(jobs.EVENT_PREFIX, after)
+        cursor = parse_cursor(jobs.EVENT_ID_PREFIX, after)
         async with database.transaction() as session:
-            found = await jobs.find(session, principal.account_id, job)
-            rows = await jobs.events(session, found, limit + 1, mark)
-        return shown_page(rows, limit, event_json)
+            job_row = await jobs.find_job(session, principal.account_id, job)
+            rows = await jobs.list_events(session, job_row, limit + 1, cursor)
+        return page_json(rows, limit, render_event)
 
     @post("/{job:str}/cancel", status_code=200, summary="End a job that has not ended")
     async def cancel(
@@ -118,7 +123,7 @@ class FineTuningRoutes(Controller):
         job: FromPath[str],
     ) -> dict[str, Any]:
         async with database.transaction() as session:
-            return job_json(await jobs.cancel(session, clock, principal.account_id, job))
+            return render_job(await jobs.cancel_job(session, clock, principal.account_id, job))
 
     @get("/{job:str}/checkpoints", summary="The versions that a job has made, the newest first")
     async def checkpoints(
@@ -126,16 +131,16 @@ class FineTuningRoutes(Controller):
         principal: NamedDependency[Principal],
         database: NamedDependency[Database],
         job: FromPath[str],
-        limit: Limit = 10,
+        limit: PageLimit = 10,
         after: FromQuery[str | None] = None,
     ) -> dict[str, Any]:
-        mark = mark_of(CHECKPOINT_PREFIX, after)
+        cursor = parse_cursor(CHECKPOINT_ID_PREFIX, after)
         async with database.transaction() as session:
-            found = await jobs.find(session, principal.account_id, job)
-            version = await made_by(session, found)
-            metrics = await jobs.last_metrics(session, found)
-        there = version is not None and (mark is None or version.id < mark)
-        data = [checkpoint_json(found, version, metrics)] if version and there else []
+            job_row = await jobs.find_job(session, principal.account_id, job)
+            version = await find_live_version_of_job(session, job_row)
+            metrics = await jobs.find_last_metrics(session, job_row)
+        is_on_page = version is not None and (cursor is None or version.id < cursor)
+        data = [render_checkpoint(job_row, version, metrics)] if version and is_on_page else []
         return {"object": "list", "data": data, "has_more": False}
 
     @post("/{job:str}/consent", status_code=200, summary="Whether the file may improve the model")
@@ -147,40 +152,43 @@ class FineTuningRoutes(Controller):
         request: Request[Any, Any, Any],
         job: FromPath[str],
     ) -> dict[str, Any]:
-        wanted = read_strictly(CONSENT, await request.body())
-        shared = wanted.share_for_improvement
+        consent_request = decode_body_strict(CONSENT_DECODER, await request.body())
+        is_shared = consent_request.share_for_improvement
         async with database.transaction() as session:
-            row = await jobs.share(session, clock, principal.account_id, job, shared)
-            return job_json(row)
+            row = await jobs.set_sharing_consent(
+                session, clock, principal.account_id, job, is_shared
+            )
+            return render_job(row)
 
 
-async def _create(
+async def _create_job(
     clock: Clock,
     principal: Principal,
-    wanted: JobRequest,
-    offer: Offer,
+    job_request: JobRequest,
+    offer: JobOffer,
     tags: Mapping[str, str] | None,
     session: AsyncSession,
 ) -> dict[str, Any]:
-    file = await find_file(session, principal.account_id, wanted.training_file)
+    """Create the fine-tuning job and return OpenAI's job object."""
+    file = await find_file(session, principal.account_id, job_request.training_file)
     settings = {
-        "metadata": wanted.metadata,
-        "seed": wanted.seed,
-        "scrub": wanted.scrub or None,
-        SENSITIVITY: sensitivity_of(wanted),
-        "seconds": offer.seconds if offer.seconds < most_seconds(offer.model) else None,
+        "metadata": job_request.metadata,
+        "seed": job_request.seed,
+        "scrub": job_request.scrub or None,
+        SENSITIVITY: sensitivity_of(job_request),
+        "seconds": offer.seconds if offer.seconds < max_duration_s(offer.model) else None,
     }
-    examined = offer.examined
-    new = jobs.NewJob(
+    file_check = offer.file_check
+    new = jobs.NewFineTuningJob(
         account_id=principal.account_id,
         key_id=principal.key_id,
-        model=wanted.model,
-        name=wanted.suffix,
+        model=job_request.model,
+        name=job_request.suffix,
         training_file_id=file.id,
         tags=tags,
         settings={key: value for key, value in settings.items() if value is not None},
-        shared=wanted.share_for_improvement,
-        notes=examined.notes,
-        doubts=examined.doubts,
+        shared=job_request.share_for_improvement,
+        notes=file_check.notes,
+        warnings=file_check.warnings,
     )
-    return job_json(await jobs.create(session, clock, new))
+    return render_job(await jobs.create_job(session, clock, new))

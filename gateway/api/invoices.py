@@ -1,7 +1,4 @@
-"""`/v1/invoices`: what the account was billed, what it would be billed now, and for which calls.
-
-Each answers with one function of billing's.
-"""
+"""`/v1/invoices`: the account's invoices, the preview of the next one, and the billed calls."""
 
 import asyncio
 from typing import Annotated, Any, Literal
@@ -12,16 +9,16 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import Stream
 
-from billing.invoice_documents.billed_call_query import calls_of_invoice
-from billing.invoice_documents.builder import document_of, preview_of
-from billing.invoice_documents.invoice_list import invoice_page
-from billing.invoice_documents.rendering.csv import lines_csv
-from billing.invoice_documents.rendering.pdf import invoice_pdf
-from billing.invoices.lifecycle import PREFIX, InvoiceNotFound
-from billing.metering.usage import REQUEST_PREFIX
-from gateway.api.pagination import Limit, mark_of, shown_page
+from billing.invoice_documents.billed_call_query import list_invoice_calls
+from billing.invoice_documents.builder import build_invoice_document, build_invoice_preview
+from billing.invoice_documents.invoice_list import list_invoices
+from billing.invoice_documents.rendering.csv import render_lines_csv
+from billing.invoice_documents.rendering.pdf import render_invoice_pdf
+from billing.invoices.lifecycle import INVOICE_ID_PREFIX, InvoiceNotFound
+from billing.metering.usage import REQUEST_ID_PREFIX
+from gateway.api.pagination import PageLimit, page_json, parse_cursor
 from gateway.call.values import Principal
-from gateway.process.call_export import calls_file
+from gateway.process.call_export import create_calls_csv_response
 from gateway.process.document_queue import DocumentQueue
 from gateway.quota.request_limits import RequestLimits
 from infra import ids
@@ -34,7 +31,7 @@ LineNumber = Annotated[int | None, QueryParameter(ge=1)]
 
 
 class InvoiceRoutes(Controller):
-    """`/v1/invoices…`; amounts are decimal text of the currency's major unit."""
+    """Invoices as JSON, PDF and CSV; amounts are decimal strings in the currency's major unit."""
 
     path = "/v1/invoices"
 
@@ -43,13 +40,13 @@ class InvoiceRoutes(Controller):
         self,
         principal: NamedDependency[Principal],
         database: NamedDependency[Database],
-        limit: Limit = 20,
+        limit: PageLimit = 20,
         after: FromQuery[str | None] = None,
     ) -> dict[str, Any]:
-        mark = mark_of(PREFIX, after)
+        cursor = parse_cursor(INVOICE_ID_PREFIX, after)
         async with database.transaction() as session:
-            rows = await invoice_page(session, principal.account_id, limit + 1, mark)
-        return shown_page(rows, limit, lambda row: row.to_json())
+            rows = await list_invoices(session, principal.account_id, limit + 1, cursor)
+        return page_json(rows, limit, lambda row: row.to_json())
 
     @get("/preview", summary="What the running period would be billed if it ended now")
     async def preview(
@@ -60,7 +57,7 @@ class InvoiceRoutes(Controller):
         locale: Locale = None,
     ) -> dict[str, Any]:
         async with database.transaction() as session:
-            document = await preview_of(session, clock, principal.account_id, locale)
+            document = await build_invoice_preview(session, clock, principal.account_id, locale)
         return document.to_json()
 
     @get("/{invoice:str}", summary="An invoice with its lines, taxes, tags and terms")
@@ -72,7 +69,9 @@ class InvoiceRoutes(Controller):
         locale: Locale = None,
     ) -> dict[str, Any]:
         async with database.transaction() as session:
-            document = await document_of(session, principal.account_id, _id(invoice), locale)
+            document = await build_invoice_document(
+                session, principal.account_id, _parse_invoice_id(invoice), locale
+            )
         return document.to_json()
 
     @get("/{invoice:str}/pdf", summary="The same as PDF", media_type="application/pdf")
@@ -80,33 +79,37 @@ class InvoiceRoutes(Controller):
         self,
         principal: NamedDependency[Principal],
         database: NamedDependency[Database],
-        documents: NamedDependency[DocumentQueue],
+        document_queue: NamedDependency[DocumentQueue],
         request_limits: NamedDependency[RequestLimits],
         invoice: FromPath[str],
         locale: Locale = None,
     ) -> Response[bytes]:
-        await request_limits.count(principal.quotas)
-        async with documents.place(principal.account_id):
+        await request_limits.count_request(principal.quotas)
+        async with document_queue.slot(principal.account_id):
             async with database.transaction() as session:
-                document = await document_of(session, principal.account_id, _id(invoice), locale)
-            # Some milliseconds a page, in which other calls would not go on.
-            content = await asyncio.to_thread(invoice_pdf, document)
-        return _file(content, "application/pdf", f"{document.name}.pdf")
+                document = await build_invoice_document(
+                    session, principal.account_id, _parse_invoice_id(invoice), locale
+                )
+            # Takes milliseconds per page, which would block the event loop.
+            content = await asyncio.to_thread(render_invoice_pdf, document)
+        return _download(content, "application/pdf", f"{document.name}.pdf")
 
     @get("/{invoice:str}/lines.csv", summary="Its lines as CSV", media_type="text/csv")
     async def lines(
         self,
         principal: NamedDependency[Principal],
         database: NamedDependency[Database],
-        documents: NamedDependency[DocumentQueue],
+        document_queue: NamedDependency[DocumentQueue],
         request_limits: NamedDependency[RequestLimits],
         invoice: FromPath[str],
         locale: Locale = None,
     ) -> Response[bytes]:
-        await request_limits.count(principal.quotas)
-        async with documents.place(principal.account_id), database.transaction() as session:
-            document = await document_of(session, principal.account_id, _id(invoice), locale)
-        return _file(lines_csv(document), "text/csv", f"{document.name}.csv")
+        await request_limits.count_request(principal.quotas)
+        async with document_queue.slot(principal.account_id), database.transaction() as session:
+            document = await build_invoice_document(
+                session, principal.account_id, _parse_invoice_id(invoice), locale
+            )
+        return _download(render_lines_csv(document), "text/csv", f"{document.name}.csv")
 
     @get("/{invoice:str}/calls", summary="The calls that it bills, or that one of its lines does")
     async def calls(
@@ -118,10 +121,12 @@ class InvoiceRoutes(Controller):
         after: FromQuery[str | None] = None,
         line: LineNumber = None,
     ) -> dict[str, Any]:
-        mark = mark_of(REQUEST_PREFIX, after)
-        place = principal.account_id, _id(invoice)
+        cursor = parse_cursor(REQUEST_ID_PREFIX, after)
+        account_id, invoice_id = principal.account_id, _parse_invoice_id(invoice)
         async with database.transaction() as session:
-            calls = await calls_of_invoice(session, *place, limit + 1, mark, line)
+            calls = await list_invoice_calls(
+                session, account_id, invoice_id, limit + 1, cursor, line
+            )
         data = [call.to_json() for call in calls[:limit]]
         return {"object": "list", "data": data, "has_more": len(calls) > limit}
 
@@ -133,16 +138,19 @@ class InvoiceRoutes(Controller):
         invoice: FromPath[str],
         line: LineNumber = None,
     ) -> Stream:
-        return await calls_file(database, principal.account_id, _id(invoice), line)
+        return await create_calls_csv_response(
+            database, principal.account_id, _parse_invoice_id(invoice), line
+        )
 
 
-def _id(text: str) -> UUID:
-    found = ids.parse(PREFIX, text)
-    if found is None:
+def _parse_invoice_id(text: str) -> UUID:
+    invoice_id = ids.parse_id(INVOICE_ID_PREFIX, text)
+    if invoice_id is None:
         raise InvoiceNotFound("The account has no such invoice.", param="invoice")
-    return found
+    return invoice_id
 
 
-def _file(content: bytes, media_type: str, name: str) -> Response[bytes]:
+def _download(content: bytes, media_type: str, name: str) -> Response[bytes]:
+    """Return the content as a file download."""
     headers = {"content-disposition": f'attachment; filename="{name}"'}
     return Response(content, media_type=media_type, headers=headers)

@@ -1,6 +1,6 @@
-"""`/v1/invoices/{invoice}/disputes`: what the account says against lines of its invoices.
+"""`/v1/invoices/{invoice}/disputes`: dispute lines of the account's invoices.
 
-Answering is the operator's (`maas invoices answer`).
+Disputes are answered by the operator (`maas invoices answer`).
 """
 
 from collections.abc import Mapping
@@ -14,20 +14,20 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.collection.line_disputes import dispute_line, line_disputes_of
-from billing.invoices.lifecycle import PREFIX as INVOICE_PREFIX
+from billing.collection.line_disputes import dispute_line, list_line_disputes
+from billing.invoices.lifecycle import INVOICE_ID_PREFIX as INVOICE_PREFIX
 from billing.invoices.lifecycle import InvoiceNotFound, get_invoice
 from gateway.access.api_keys import PREFIX as KEY_PREFIX
-from gateway.api.idempotency import Key, answered_once
+from gateway.api.idempotency import IdempotencyKey, idempotent_response
 from gateway.call.values import Principal
-from gateway.operations.line_dispute_views import line_dispute_json
-from gateway.wire.body import read_strictly
+from gateway.operations.line_dispute_views import render_line_dispute
+from gateway.wire.body import decode_body_strict
 from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
 
 
-class LineDisputeWish(msgspec.Struct):
+class LineDisputeRequest(msgspec.Struct):
     """Which line, by its number from 1, what is wrong with it, and who says it."""
 
     line: int
@@ -35,13 +35,13 @@ class LineDisputeWish(msgspec.Struct):
     by: str = ""
 
 
-_WISH = msgspec.json.Decoder(LineDisputeWish)
+_DECODER = msgspec.json.Decoder(LineDisputeRequest)
 _PATH = "/v1/invoices/{invoice}/disputes"
-BODIES: Mapping[str, type[msgspec.Struct]] = {_PATH: LineDisputeWish}
+BODIES: Mapping[str, type[msgspec.Struct]] = {_PATH: LineDisputeRequest}
 
 
 class LineDisputeRoutes(Controller):
-    """Disputes of one invoice's lines."""
+    """Disputes about the lines of one invoice."""
 
     path = "/v1/invoices/{invoice:str}/disputes"
 
@@ -53,10 +53,10 @@ class LineDisputeRoutes(Controller):
         invoice: FromPath[str],
     ) -> dict[str, Any]:
         async with database.transaction() as session:
-            place = principal.account_id, invoice_id(invoice)
-            await get_invoice(session, *place)
-            found = await line_disputes_of(session, *place)
-        data = [line_dispute_json(one) for one in found]
+            account_id, invoice_id = principal.account_id, parse_invoice_id(invoice)
+            await get_invoice(session, account_id, invoice_id)
+            rows = await list_line_disputes(session, account_id, invoice_id)
+        data = [render_line_dispute(row) for row in rows]
         return {"object": "list", "data": data, "has_more": False}
 
     @post("/", status_code=200, summary="Dispute a line; the operator credits it or says why not")
@@ -67,28 +67,33 @@ class LineDisputeRoutes(Controller):
         clock: NamedDependency[Clock],
         request: Request[Any, Any, Any],
         invoice: FromPath[str],
-        idempotency_key: Key = None,
+        idempotency_key: IdempotencyKey = None,
     ) -> Response[bytes]:
-        wish = read_strictly(_WISH, await request.body())
-        change = partial(_open, clock, principal, invoice, wish)
-        return await answered_once(database, principal, request, idempotency_key, change)
+        dispute = decode_body_strict(_DECODER, await request.body())
+        change = partial(_open_dispute, clock, principal, invoice, dispute)
+        return await idempotent_response(database, principal, request, idempotency_key, change)
 
 
-def invoice_id(text: str) -> UUID:
-    """Raises InvoiceNotFound."""
-    found = ids.parse(INVOICE_PREFIX, text)
-    if found is None:
+def parse_invoice_id(text: str) -> UUID:
+    """Return the id of an invoice. Raises InvoiceNotFound."""
+    invoice_id = ids.parse_id(INVOICE_PREFIX, text)
+    if invoice_id is None:
         raise InvoiceNotFound("The account has no such invoice.", param="invoice")
-    return found
+    return invoice_id
 
 
-async def _open(
+async def _open_dispute(
     clock: Clock,
     principal: Principal,
     invoice: str,
-    wish: LineDisputeWish,
+    dispute: LineDisputeRequest,
     session: AsyncSession,
 ) -> dict[str, Any]:
-    by = wish.by.strip() or ids.show(KEY_PREFIX, principal.key_id)
-    place = principal.account_id, invoice_id(invoice), wish.line
-    return line_dispute_json(await dispute_line(session, clock, *place, by, wish.reason))
+    """Open a dispute about a line, in the name of `by` or of the API key."""
+    by = dispute.by.strip() or ids.format_id(KEY_PREFIX, principal.key_id)
+    invoice_id = parse_invoice_id(invoice)
+    return render_line_dispute(
+        await dispute_line(
+            session, clock, principal.account_id, invoice_id, dispute.line, by, dispute.reason
+        )
+    )

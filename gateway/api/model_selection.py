@@ -1,4 +1,4 @@
-"""`/v1/route`: what `auto` would choose for a request, without making the call."""
+"""`/v1/route`: the model that `auto` would choose for a request, without making the call."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -9,64 +9,72 @@ from litestar.di import NamedDependency
 from msgspec import Meta
 
 from gateway.call.errors import ParameterInvalid
-from gateway.call.values import Choice, Principal
-from gateway.inference.model_selection import BYTES_A_TOKEN, LIKELY_OUTPUT, MOST_MS, Chooser, Wish
-from gateway.wire.body import read_strictly
+from gateway.call.values import ModelSelection, Principal
+from gateway.inference.model_selection import (
+    BYTES_PER_TOKEN,
+    EXPECTED_OUTPUT_TOKENS,
+    MAX_LATENCY_MS,
+    ModelSelector,
+    SelectionCriteria,
+)
+from gateway.wire.body import decode_body_strict
 from models.catalog import SPECIALIST_TASKS
 
-_MOST_BYTES = 4 << 20
-_RUNNERS_UP = 3
+_MAX_BODY_BYTES = 4 << 20
+_MAX_RUNNERS_UP = 3
 
 
-class RouteQuestion(msgspec.Struct):
+class RouteRequest(msgspec.Struct):
     """What is asked in words, or the rows that are to be judged, or both; of the rows, the names of
     the first one's columns are read."""
 
     input: str = ""
     instances: list[dict[str, msgspec.Raw]] = []
-    latency_ms: Annotated[int, Meta(ge=1, le=MOST_MS)] | None = None
+    latency_ms: Annotated[int, Meta(ge=1, le=MAX_LATENCY_MS)] | None = None
 
 
-_QUESTION = msgspec.json.Decoder(RouteQuestion)
-BODIES: Mapping[str, type[msgspec.Struct]] = {"/v1/route": RouteQuestion}
+_DECODER = msgspec.json.Decoder(RouteRequest)
+BODIES: Mapping[str, type[msgspec.Struct]] = {"/v1/route": RouteRequest}
 
 
 class AutoRoutes(Controller):
-    """Nothing is called, so nothing is billed."""
+    """Model selection without a call; nothing is billed."""
 
     path = "/v1"
-    request_max_body_size = _MOST_BYTES
+    request_max_body_size = _MAX_BODY_BYTES
 
     @post("/route", status_code=200, summary="What `auto` would choose for a request, and why")
     async def decide(
         self,
         principal: NamedDependency[Principal],
-        chooser: NamedDependency[Chooser],
+        model_selector: NamedDependency[ModelSelector],
         request: Request[Any, Any, Any],
     ) -> dict[str, Any]:
-        question = read_strictly(_QUESTION, await request.body())
-        if not question.input.strip() and not question.instances:
+        route_request = decode_body_strict(_DECODER, await request.body())
+        if not route_request.input.strip() and not route_request.instances:
             raise ParameterInvalid("Send `input`, `instances` or both.", param="input")
-        choice = chooser.for_either(_wish(question, principal))
-        return {**_decision(choice, principal), "runners_up": _runners_up(choice, chooser)}
+        choice = model_selector.select_for_any_endpoint(_criteria(route_request, principal))
+        return {**_route_json(choice, principal), "runners_up": _runners_up(choice, model_selector)}
 
 
-def _wish(question: RouteQuestion, principal: Principal) -> Wish:
-    rows = question.instances
-    return Wish(
-        principal.contract,
-        question.input,
+def _criteria(route_request: RouteRequest, principal: Principal) -> SelectionCriteria:
+    """Return the selection criteria of the request."""
+    rows = route_request.instances
+    return SelectionCriteria(
+        principal.model_prices,
+        route_request.input,
         frozenset(rows[0]) if rows else frozenset(),
-        # A text alone is asked of one machine, as far as is known.
+        # A request without rows is taken to concern one machine.
         max(1, len(rows)),
-        len(question.input.encode()) // BYTES_A_TOKEN,
-        LIKELY_OUTPUT,
-        question.latency_ms,
+        len(route_request.input.encode()) // BYTES_PER_TOKEN,
+        EXPECTED_OUTPUT_TOKENS,
+        route_request.latency_ms,
     )
 
 
-def _decision(choice: Choice, principal: Principal) -> dict[str, Any]:
-    model, confidences = choice.model, choice.confidences
+def _route_json(choice: ModelSelection, principal: Principal) -> dict[str, Any]:
+    """Return the chosen model, its prices and the fallbacks as JSON."""
+    model, confidences = choice.model, choice.task_confidences
     specialist = model.task in SPECIALIST_TASKS
     route = model.route
     return {
@@ -79,20 +87,20 @@ def _decision(choice: Choice, principal: Principal) -> dict[str, Any]:
         "confidence": _rounded(next(iter(confidences.values()), None)),
         "latency_ms": model.latency_ms,
         "currency": principal.currency,
-        "price_nano_per_unit": dict(principal.contract[model.id].prices),
-        "fallbacks": [other.id for other in choice.others],
+        "price_nano_per_unit": dict(principal.model_prices[model.id].prices),
+        "fallbacks": [other.id for other in choice.fallbacks],
     }
 
 
-def _runners_up(choice: Choice, chooser: Chooser) -> list[dict[str, Any]]:
-    """The tasks that the words ask for less likely, with the specialists that do them."""
+def _runners_up(choice: ModelSelection, model_selector: ModelSelector) -> list[dict[str, Any]]:
+    """Return the next most likely tasks with the specialists that serve them."""
     return [
         {
             "task": task,
             "confidence": _rounded(confidence),
-            "models": [model.id for model in chooser.doing(task)],
+            "models": [model.id for model in model_selector.specialists_for_task(task)],
         }
-        for task, confidence in list(choice.confidences.items())[1 : 1 + _RUNNERS_UP]
+        for task, confidence in list(choice.task_confidences.items())[1 : 1 + _MAX_RUNNERS_UP]
     ]
 
 

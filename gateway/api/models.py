@@ -1,4 +1,4 @@
-"""`/v1/models`: the models that can be called, the catalog's and the account's own variants."""
+"""`/v1/models`: the models a key may call, from the catalog and the account's own variants."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -11,38 +11,38 @@ from litestar.params import FromPath
 from msgspec import Meta
 
 from billing.metering.key_epoch import read_epoch
-from billing.rating.products import TIERS, product
+from billing.rating.products import TIERS, product_name
 from gateway.access.propagation import Propagation
 from gateway.call.errors import ModelNotFound
-from gateway.call.values import OwnVariant, Principal
-from gateway.registry.variants import choose, withdraw
+from gateway.call.values import AccountVariant, Principal
+from gateway.registry.variants import delete_variant, set_current_version
 from gateway.upstream.availability import Availability
 from gateway.upstream.load_balancer import Router
 from gateway.upstream.variant_loader import VariantLoader
-from gateway.wire.body import read_strictly
+from gateway.wire.body import decode_body_strict
 from infra.clock import Clock
 from infra.database.database import Database
 from models.catalog import Catalog, Model
 
-# The catalog holds no date of making; OpenAI's clients want the field.
+# OpenAI's clients require the field, and the catalog has no creation dates (2026-01-01 UTC).
 _CREATED = 1_767_225_600
-_MOST_BYTES = 64 << 10
+_MAX_BODY_BYTES = 64 << 10
 
 
-class Choice(msgspec.Struct):
-    """Which version answers where none is asked for."""
+class CurrentVersionRequest(msgspec.Struct):
+    """The version that serves calls which name no version."""
 
     version: Annotated[int, Meta(ge=1, le=2**31 - 1)]
 
 
-_CHOICE = msgspec.json.Decoder(Choice)
+_DECODER = msgspec.json.Decoder(CurrentVersionRequest)
 
 
 class ModelRoutes(Controller):
-    """A variant of another account does not exist."""
+    """Models and variants; a variant of another account is reported as not found."""
 
     path = "/v1/models"
-    request_max_body_size = _MOST_BYTES
+    request_max_body_size = _MAX_BODY_BYTES
 
     @get("/", summary="The models that can be called, with their prices")
     async def models(
@@ -50,14 +50,15 @@ class ModelRoutes(Controller):
     ) -> dict[str, Any]:
         catalog = availability.catalog
         data = [
-            _show_model(model, principal)
+            _model_json(model, principal)
             for model in catalog.models.values()
-            if _may(principal, model)
+            if _may_call(principal, model)
         ]
         own = [
-            _show_variant(name, variant, model, principal)
+            _variant_json(name, variant, model, principal)
             for name, variant in principal.variants.items()
-            if (model := catalog.find(variant.base)) is not None and _may(principal, model)
+            if (model := catalog.find(variant.base_model_id)) is not None
+            and _may_call(principal, model)
         ]
         return {"object": "list", "data": [*data, *own]}
 
@@ -70,13 +71,13 @@ class ModelRoutes(Controller):
         name: FromPath[str],
     ) -> dict[str, Any]:
         variant = principal.variants.get(name)
-        model = catalog.find(name if variant is None else variant.base)
+        model = catalog.find(name if variant is None else variant.base_model_id)
         if model is None:
             raise ModelNotFound(f"The model {name[:100]!r} does not exist.", param="model")
-        availability.require(model)
+        availability.require_served(model)
         if variant is None:
-            return _show_model(model, principal)
-        return _show_variant(name, variant, model, principal)
+            return _model_json(model, principal)
+        return _variant_json(name, variant, model, principal)
 
     @delete("/{name:str}", status_code=200, summary="Delete a variant, all its versions")
     async def erase(
@@ -86,17 +87,23 @@ class ModelRoutes(Controller):
         clock: NamedDependency[Clock],
         catalog: NamedDependency[Catalog],
         router: NamedDependency[Router],
-        loader: NamedDependency[VariantLoader],
+        variant_loader: NamedDependency[VariantLoader],
         propagation: NamedDependency[Propagation],
         name: FromPath[str],
     ) -> Response[dict[str, Any]]:
         async with database.transaction() as session:
-            base, gone = await withdraw(session, clock, principal.account_id, name)
+            base, deleted_versions = await delete_variant(
+                session, clock, principal.account_id, name
+            )
             epoch = await read_epoch(session)
         await propagation.wait(epoch)
         model = catalog.find(base)
-        servers = () if model is None else router.servers(base)
-        removal = None if model is None else BackgroundTask(loader.forget, servers, model, gone)
+        servers = () if model is None else router.server_urls(base)
+        removal = (
+            None
+            if model is None
+            else BackgroundTask(variant_loader.unload, servers, model, deleted_versions)
+        )
         return Response({"id": name, "object": "model", "deleted": True}, background=removal)
 
     @put("/{name:str}/current", summary="Which version of a variant answers: back, or forward")
@@ -108,21 +115,22 @@ class ModelRoutes(Controller):
         request: Request[Any, Any, Any],
         name: FromPath[str],
     ) -> dict[str, Any]:
-        wanted = read_strictly(_CHOICE, await request.body())
+        version_request = decode_body_strict(_DECODER, await request.body())
         async with database.transaction() as session:
-            await choose(session, principal.account_id, name, wanted.version)
+            await set_current_version(session, principal.account_id, name, version_request.version)
             epoch = await read_epoch(session)
         await propagation.wait(epoch)
-        return {"id": name, "object": "model", "version": wanted.version}
+        return {"id": name, "object": "model", "version": version_request.version}
 
 
-def _may(principal: Principal, model: Model) -> bool:
-    """Whether the key may call it."""
-    return principal.models is None or model.id in principal.models
+def _may_call(principal: Principal, model: Model) -> bool:
+    """Return whether the key may call the model."""
+    return principal.allowed_models is None or model.id in principal.allowed_models
 
 
-def _show_model(model: Model, principal: Principal) -> dict[str, Any]:
-    priced = principal.contract.get(model.id)
+def _model_json(model: Model, principal: Principal) -> dict[str, Any]:
+    """Return OpenAI's model object, extended by task, prices and limits."""
+    priced = principal.model_prices.get(model.id)
     prices: Mapping[str, int] = {} if priced is None else dict(priced.prices)
     return {
         "id": model.id,
@@ -141,25 +149,28 @@ def _show_model(model: Model, principal: Principal) -> dict[str, Any]:
 
 
 def _tier_prices(model: Model, principal: Principal) -> dict[str, Mapping[str, int]]:
-    """The prices of each tier that the key may use and that has prices of its own."""
-    allowed = TIERS if principal.service_tiers is None else principal.service_tiers
-    sold = {tier: principal.contract.get(product(model.id, tier)) for tier in TIERS}
+    """Return the prices of each service tier that the key may use and that has its own prices."""
+    allowed = TIERS if principal.allowed_service_tiers is None else principal.allowed_service_tiers
+    tier_products = {
+        tier: principal.model_prices.get(product_name(model.id, tier)) for tier in TIERS
+    }
     return {
         tier: dict(priced.prices)
-        for tier, priced in sold.items()
+        for tier, priced in tier_products.items()
         if priced is not None and tier in allowed
     }
 
 
-def _show_variant(
-    name: str, variant: OwnVariant, model: Model, principal: Principal
+def _variant_json(
+    name: str, variant: AccountVariant, model: Model, principal: Principal
 ) -> dict[str, Any]:
+    """Return the model object of a fine-tuned variant."""
     return {
-        **_show_model(model, principal),
+        **_model_json(model, principal),
         "id": name,
         "owned_by": "you",
         "parent": model.id,
         "adaptable": False,
-        "version": variant.current,
+        "version": variant.current_version,
         "versions": sorted(variant.versions),
     }

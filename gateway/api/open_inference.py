@@ -1,7 +1,7 @@
-"""The rest of the Open Inference Protocol v2: what a client asks before it infers.
+"""Health and metadata endpoints of the Open Inference Protocol v2.
 
-Owns the addresses; the specialists' server gives the answers. Only models of the catalog and the
-account's own variants are reachable, and only these addresses.
+Responses come from the specialists' server. Only models of the catalog and the account's own
+variants are reachable.
 """
 
 from typing import Any
@@ -11,14 +11,14 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from gateway.call.errors import ModelNotFound, UpstreamFailed, WrongEndpoint
-from gateway.call.values import Operation, Principal, Served
+from gateway.call.values import Operation, Principal, ResolvedModel
 from gateway.inference.parsing import Parser
-from gateway.upstream.client import Upstream
+from gateway.upstream.client import UpstreamClient
 from gateway.upstream.load_balancer import Router
-from gateway.upstream.model_metadata import Describing
+from gateway.upstream.model_metadata import ModelMetadata
 from models.catalog import SPECIALIST_TASKS, Catalog
 
-_SECONDS = 10.0
+_TIMEOUT_S = 10.0
 
 
 @get("/v2/health/live", summary="Open Inference Protocol: the server runs")
@@ -29,11 +29,13 @@ async def server_live() -> Response[None]:
 @get("/v2/health/ready", summary="Open Inference Protocol: the specialists answer")
 async def server_ready(
     catalog: NamedDependency[Catalog],
-    upstream: NamedDependency[Upstream],
+    upstream: NamedDependency[UpstreamClient],
     router: NamedDependency[Router],
 ) -> Response[Any]:
-    model = next(one for one in catalog.models.values() if one.task in SPECIALIST_TASKS)
-    status, _ = await upstream.ask(router.servers(model.id), "/v2/health/ready", _SECONDS)
+    model = next(model for model in catalog.models.values() if model.task in SPECIALIST_TASKS)
+    status, _ = await upstream.get_from_any(
+        router.server_urls(model.id), "/v2/health/ready", _TIMEOUT_S
+    )
     return Response(None, status_code=200 if status == 200 else 503)
 
 
@@ -44,14 +46,14 @@ async def server_ready(
 async def model_ready(
     principal: NamedDependency[Principal],
     parser: NamedDependency[Parser],
-    describing: NamedDependency[Describing],
+    model_metadata: NamedDependency[ModelMetadata],
     name: FromPath[str],
     version: FromPath[str | None] = None,
 ) -> Response[Any]:
-    served = _served(parser, principal, name, version)
-    status, _ = await describing.ask(served, principal.account_id, "/ready")
+    served = _resolve_model(parser, principal, name, version)
+    status, _ = await model_metadata.fetch(served, principal.account_id, "/ready")
     if status == 404 and version is not None:
-        raise _no_such_version(name)
+        raise _version_not_found(name)
     return Response(None, status_code=200 if status == 200 else 503)
 
 
@@ -62,28 +64,31 @@ async def model_ready(
 async def model_metadata(
     principal: NamedDependency[Principal],
     parser: NamedDependency[Parser],
-    describing: NamedDependency[Describing],
+    model_metadata: NamedDependency[ModelMetadata],
     name: FromPath[str],
     version: FromPath[str | None] = None,
 ) -> Response[bytes]:
-    served = _served(parser, principal, name, version)
-    status, body = await describing.ask(served, principal.account_id, "")
+    served = _resolve_model(parser, principal, name, version)
+    status, body = await model_metadata.fetch(served, principal.account_id, "")
     if status == 404:
-        raise _no_such_version(name)
+        raise _version_not_found(name)
     if status != 200:
         raise UpstreamFailed("The model could not describe itself.")
     return Response(body, media_type="application/json")
 
 
-def _no_such_version(name: str) -> ModelNotFound:
+def _version_not_found(name: str) -> ModelNotFound:
     return ModelNotFound(f"The model {name[:100]!r} has no such version.", param="version")
 
 
-def _served(parser: Parser, principal: Principal, name: str, version: str | None) -> Served:
+def _resolve_model(
+    parser: Parser, principal: Principal, name: str, version: str | None
+) -> ResolvedModel:
+    """Return the specialist model that the name refers to. Raises ModelNotFound."""
     try:
-        return parser.served(name, version, Operation.INFER, principal)
+        return parser.resolve_model(name, version, Operation.INFER, principal)
     except WrongEndpoint:
-        # Under this protocol there are specialists only.
+        # Only specialist models are served under this protocol.
         raise ModelNotFound(
             f"The specialist {name[:100]!r} does not exist.", param="model"
         ) from None

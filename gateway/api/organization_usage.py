@@ -1,4 +1,4 @@
-"""`/v1/organization/…`: usage and costs in OpenAI's shapes, for tools that read those."""
+"""`/v1/organization/…`: usage and costs in OpenAI's shapes, for tools that read these."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -9,12 +9,12 @@ from litestar import Controller, Request, Response, get
 from litestar.di import NamedDependency
 from litestar.params import FromQuery, QueryParameter
 
-from billing.metering.usage_buckets import Used, counted_until, used_by
+from billing.metering.usage_buckets import UsageBucket, get_aggregation_time, list_usage_buckets
 from gateway.api.usage_buckets import (
     COMPLETIONS,
     EMBEDDINGS,
-    Asked,
-    Page,
+    UsagePage,
+    UsageParameters,
     completions_json,
     costs_json,
     costs_page,
@@ -28,106 +28,128 @@ from gateway.call.values import Principal
 from infra.clock import Clock
 from infra.database.database import Database
 
-_ARRAYS = ("group_by", "models", "api_key_ids", "project_ids")
-# What OpenAI's API has and there is nothing of here; ignored, it would give other figures.
-_NOT_HERE = ("user_ids", "batch", "line_items", "service_tiers", "api_sources", "sizes", "sources")
+_ARRAY_PARAMETERS = ("group_by", "models", "api_key_ids", "project_ids")
+# OpenAI's parameters that are not supported: ignoring one would return wrong figures.
+_UNSUPPORTED_PARAMETERS = (
+    "user_ids",
+    "batch",
+    "line_items",
+    "service_tiers",
+    "api_sources",
+    "sizes",
+    "sources",
+)
 
-Start = Annotated[
+StartTime = Annotated[
     int | None,
     QueryParameter(description="Unix seconds, required; its hour or UTC day is taken whole"),
 ]
-End = Annotated[int | None, QueryParameter(description="Unix seconds, exclusive; now unless given")]
-List = Annotated[list[str] | None, QueryParameter(description="also as `name[]`")]
+EndTime = Annotated[
+    int | None, QueryParameter(description="Unix seconds, exclusive; now unless given")
+]
+ListParameter = Annotated[list[str] | None, QueryParameter(description="also as `name[]`")]
 
 
-async def provide_asked(
+async def provide_usage_parameters(
     request: Request[Any, Any, Any],
-    start_time: Start = None,
-    end_time: End = None,
+    start_time: StartTime = None,
+    end_time: EndTime = None,
     bucket_width: FromQuery[str] = "1d",
     limit: FromQuery[int | None] = None,
     page: FromQuery[str | None] = None,
-    group_by: List = None,
-    models: List = None,
-    api_key_ids: List = None,
-) -> Asked:
-    """What each of these addresses may be asked."""
-    return Asked(start_time, end_time, bucket_width, limit, page, _arrays(request))
+    group_by: ListParameter = None,
+    models: ListParameter = None,
+    api_key_ids: ListParameter = None,
+) -> UsageParameters:
+    """Return the query parameters that all usage and cost endpoints share."""
+    return UsageParameters(
+        start_time, end_time, bucket_width, limit, page, _array_parameters(request)
+    )
 
 
 class OrganizationRoutes(Controller):
-    """The account as OpenAI's organization. Rows that specialists judged, and adapting them, have
-    no page of OpenAI's: they are in `/v1/usage` and on invoices, and their cost in `/costs`."""
+    """The account's usage and costs as OpenAI's organization.
+
+    OpenAI has no page for rows predicted by specialist models and for fine-tuning: these are in
+    `/v1/usage`, on invoices, and in `/costs`.
+    """
 
     path = "/v1/organization"
 
     @get("/usage/completions", summary="What text models were used, by hours or days")
     async def completions(
         self,
-        asked: NamedDependency[Asked],
+        usage_parameters: NamedDependency[UsageParameters],
         principal: NamedDependency[Principal],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
     ) -> Response[bytes]:
-        page = usage_page(asked, principal.account_id, clock.now(), COMPLETIONS)
-        used, as_of = await _used(database, principal, page)
-        return _json(completions_json(page, used, principal.account_id, as_of))
+        page = usage_page(usage_parameters, principal.account_id, clock.now(), COMPLETIONS)
+        rows, as_of = await _load_usage(database, principal, page)
+        return _json(completions_json(page, rows, principal.account_id, as_of))
 
     @get("/usage/embeddings", summary="What embedding models were used, by hours or days")
     async def embeddings(
         self,
-        asked: NamedDependency[Asked],
+        usage_parameters: NamedDependency[UsageParameters],
         principal: NamedDependency[Principal],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
     ) -> Response[bytes]:
-        page = usage_page(asked, principal.account_id, clock.now(), EMBEDDINGS)
-        used, as_of = await _used(database, principal, page)
-        return _json(embeddings_json(page, used, principal.account_id, as_of))
+        page = usage_page(usage_parameters, principal.account_id, clock.now(), EMBEDDINGS)
+        rows, as_of = await _load_usage(database, principal, page)
+        return _json(embeddings_json(page, rows, principal.account_id, as_of))
 
     @get("/usage/images", summary="How many pictures were judged, by hours or days")
     async def images(
         self,
-        asked: NamedDependency[Asked],
+        usage_parameters: NamedDependency[UsageParameters],
         principal: NamedDependency[Principal],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
     ) -> Response[bytes]:
-        page = images_page(asked, principal.account_id, clock.now())
-        used, as_of = await _used(database, principal, page)
-        return _json(images_json(page, used, principal.account_id, as_of))
+        page = images_page(usage_parameters, principal.account_id, clock.now())
+        rows, as_of = await _load_usage(database, principal, page)
+        return _json(images_json(page, rows, principal.account_id, as_of))
 
     @get("/costs", summary="What calls cost as they went, by days")
     async def costs(
         self,
-        asked: NamedDependency[Asked],
+        usage_parameters: NamedDependency[UsageParameters],
         principal: NamedDependency[Principal],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
     ) -> Response[bytes]:
-        page = costs_page(asked, principal.account_id, clock.now())
-        used, as_of = await _used(database, principal, page)
-        return _json(costs_json(page, used, principal.account_id, as_of, principal.currency))
+        page = costs_page(usage_parameters, principal.account_id, clock.now())
+        rows, as_of = await _load_usage(database, principal, page)
+        return _json(costs_json(page, rows, principal.account_id, as_of, principal.currency))
 
 
-async def _used(
-    database: Database, principal: Principal, page: Page
-) -> tuple[list[Used], datetime]:
+async def _load_usage(
+    database: Database, principal: Principal, page: UsagePage
+) -> tuple[list[UsageBucket], datetime]:
+    """Return the usage rows of a page, and the time up to which usage is aggregated."""
     async with database.transaction() as session:
-        used = await used_by(session, principal.account_id, page.wish)
-        return used, await counted_until(session)
+        rows = await list_usage_buckets(session, principal.account_id, page.query)
+        return rows, await get_aggregation_time(session)
 
 
-def _arrays(request: Request[Any, Any, Any]) -> Mapping[str, Sequence[str]]:
-    """Arrays as OpenAI's clients write them, `models[]=a`, and as plain ones do, `models=a`."""
+def _array_parameters(request: Request[Any, Any, Any]) -> Mapping[str, Sequence[str]]:
+    """Return the array parameters, sent as `models[]=a` (OpenAI's clients) or `models=a`.
+
+    Raises ParameterInvalid for a parameter of OpenAI's that is not supported.
+    """
     query = request.query_params
-    for name in _NOT_HERE:
+    for name in _UNSUPPORTED_PARAMETERS:
         if name in query or f"{name}[]" in query:
             raise ParameterInvalid(f"`{name}` is nothing that is known here.", param=name)
-    return {name: [*query.getall(name, []), *query.getall(f"{name}[]", [])] for name in _ARRAYS}
+    return {
+        name: [*query.getall(name, []), *query.getall(f"{name}[]", [])]
+        for name in _ARRAY_PARAMETERS
+    }
 
 
-def _json(answer: Any) -> Response[bytes]:
-    """An amount is written as a number with the very digits of its decimal, never as a float."""
+def _json(content: Any) -> Response[bytes]:
+    """Return a JSON response in which a Decimal is a number with all its digits, never a float."""
     encoder = msgspec.json.Encoder(decimal_format="number")
-    return Response(encoder.encode(answer), media_type="application/json")
+    return Response(encoder.encode(content), media_type="application/json")

@@ -1,7 +1,4 @@
-"""Paging: what lists share that are read page by page.
-
-Owns the limit, the mark after which a page begins, and the shape of a page.
-"""
+"""Cursor pagination of lists: the page size, the cursor, and OpenAI's list object."""
 
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, TypeVar
@@ -14,29 +11,37 @@ from infra import ids
 
 Row = TypeVar("Row")
 
-Limit = Annotated[int, QueryParameter(ge=1, le=100)]
+PageLimit = Annotated[int, QueryParameter(ge=1, le=100)]
 
 
-def mark_of(prefix: str, after: str | None) -> UUID | None:
-    """The id after which a page begins; None for the first. Raises ParameterInvalid."""
-    found = None if after is None else ids.parse(prefix, after)
-    if after is not None and found is None:
+def parse_cursor(prefix: str, after: str | None) -> UUID | None:
+    """Return the id after which the page begins, None for the first page.
+
+    Raises ParameterInvalid.
+    """
+    cursor = None if after is None else ids.parse_id(prefix, after)
+    if after is not None and cursor is None:
         raise ParameterInvalid(f"`after` is an id, `{prefix}_…`.", param="after")
-    return found
+    return cursor
 
 
-def shown_page(rows: Sequence[Row], limit: int, shown: Callable[[Row], Any]) -> dict[str, Any]:
-    """OpenAI's list of at most `limit` rows, of which one more was looked for."""
-    data = [shown(row) for row in rows[:limit]]
+def page_json(rows: Sequence[Row], limit: int, format_row: Callable[[Row], Any]) -> dict[str, Any]:
+    """Return OpenAI's list of at most `limit` rows.
+
+    Pass one row more than the limit, from which `has_more` is derived.
+    """
+    data = [format_row(row) for row in rows[:limit]]
     return {"object": "list", "data": data, "has_more": len(rows) > limit}
 
 
-def page_either_way(
-    rows: Sequence[Row], limit: int, shown: Callable[[Row], Any], backwards: bool
+def bidirectional_page_json(
+    rows: Sequence[Row], limit: int, format_row: Callable[[Row], Any], backwards: bool
 ) -> dict[str, Any]:
-    """The same of a list that is read from both ends, with the ids of its first and last: rows that
-    were read backwards are shown in the list's own order."""
-    page = shown_page(rows, limit, shown)
+    """Return a page of a list that can be read in both directions, with its first and last ids.
+
+    Rows that were read backwards are reversed into the list's own order.
+    """
+    page = page_json(rows, limit, format_row)
     data = page["data"][::-1] if backwards else page["data"]
-    first, last = (data[0]["id"], data[-1]["id"]) if data else (None, None)
-    return {**page, "data": data, "first_id": first, "last_id": last}
+    first_id, last_id = (data[0]["id"], data[-1]["id"]) if data else (None, None)
+    return {**page, "data": data, "first_id": first_id, "last_id": last_id}

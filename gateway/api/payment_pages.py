@@ -1,6 +1,6 @@
-"""`/v1/payment-pages`: where a customer leaves a payment method, or sees what Stripe has of it.
+"""`/v1/payment-pages`: links to Stripe's pages for adding or managing a payment method.
 
-The pages are Stripe's; what comes of a visit, its events tell.
+The result of a visit arrives as a Stripe event.
 """
 
 from typing import Any, Literal
@@ -10,25 +10,25 @@ import msgspec
 from litestar import Request, post
 from litestar.di import NamedDependency
 
-from billing.collection.stripe.client import Payments
-from billing.collection.stripe.outbox_handlers import Collector
-from billing.outbox import Refused, TryLater
-from gateway.call.errors import ParameterInvalid, StripeNotUsed, StripeUnavailable
+from billing.collection.stripe.client import StripeClient
+from billing.collection.stripe.outbox_handlers import StripeOutboxHandlers
+from billing.outbox import PermanentFailure, RetryLater
+from gateway.call.errors import ParameterInvalid, StripeNotConfigured, StripeUnavailable
 from gateway.call.values import Principal
-from gateway.wire.body import read
+from gateway.wire.body import decode_body
 from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
 
 
-class PageWish(msgspec.Struct):
+class PaymentPageRequest(msgspec.Struct):
     """Which page, and where to go from it."""
 
     page: Literal["setup", "portal"]
     return_url: str
 
 
-_WISH = msgspec.json.Decoder(PageWish)
+_DECODER = msgspec.json.Decoder(PaymentPageRequest)
 
 
 @post("/v1/payment-pages", status_code=200, summary="A page of Stripe's for a payment method")
@@ -37,19 +37,19 @@ async def payment_page(
     principal: NamedDependency[Principal],
     database: NamedDependency[Database],
     clock: NamedDependency[Clock],
-    payments: NamedDependency[Payments | None],
+    stripe_client: NamedDependency[StripeClient | None],
 ) -> dict[str, str]:
-    wish = read(_WISH, await request.body())
-    if not _is_url(wish.return_url):
+    page_request = decode_body(_DECODER, await request.body())
+    if not _is_url(page_request.return_url):
         raise ParameterInvalid("`return_url` is a URL, as https://…", param="return_url")
-    if payments is None:
-        raise StripeNotUsed("Invoices are paid by bank transfer here.")
+    if stripe_client is None:
+        raise StripeNotConfigured("Invoices are paid by bank transfer here.")
     try:
         return {
             "object": "payment_page",
-            "url": await _url(principal, database, clock, payments, wish),
+            "url": await _page_url(principal, database, clock, stripe_client, page_request),
         }
-    except (TryLater, Refused) as error:
+    except (RetryLater, PermanentFailure) as error:
         raise StripeUnavailable("Stripe cannot be asked just now. Please try again.") from error
 
 
@@ -60,11 +60,20 @@ def _is_url(text: str) -> bool:
         return False
 
 
-async def _url(
-    principal: Principal, database: Database, clock: Clock, payments: Payments, wish: PageWish
+async def _page_url(
+    principal: Principal,
+    database: Database,
+    clock: Clock,
+    stripe_client: StripeClient,
+    page_request: PaymentPageRequest,
 ) -> str:
-    customer = await Collector(database, clock, payments).customer(principal.account_id)
-    if wish.page == "portal":
-        return await payments.portal_page(customer, wish.return_url)
-    key, back = f"setup:{ids.new_id()}", wish.return_url
-    return await payments.setup_page(key, customer, principal.currency, back, back)
+    """Create a Stripe page for the account's customer and return its URL."""
+    customer = await StripeOutboxHandlers(database, clock, stripe_client).ensure_customer(
+        principal.account_id
+    )
+    if page_request.page == "portal":
+        return await stripe_client.create_portal_page(customer, page_request.return_url)
+    idempotency_key, return_url = f"setup:{ids.new_id()}", page_request.return_url
+    return await stripe_client.create_setup_page(
+        idempotency_key, customer, principal.currency, return_url, return_url
+    )

@@ -1,6 +1,6 @@
-"""`GET /`: people are led to the dashboard, programs are told what this service is.
+"""`GET /`: redirect browsers to the dashboard, and describe the service to programs as JSON.
 
-It takes no key and tells nothing that `/docs` does not.
+Needs no API key and reveals nothing that `/docs` does not.
 """
 
 from importlib.metadata import version
@@ -15,7 +15,7 @@ from infra.settings import Settings
 NAME = "Model as a Service"
 _PACKAGE = "maas-gateway"
 _HTML = "text/html"
-# One address with two answers, which no cache may mix up.
+# The response depends on `Accept`, which caches must take into account.
 _HEADERS = {"vary": "Accept", "cache-control": "no-store"}
 
 
@@ -23,30 +23,34 @@ _HEADERS = {"vary": "Accept", "cache-control": "no-store"}
 def front(request: Request[Any, Any, Any], settings: NamedDependency[Settings]) -> Response[Any]:
     """A browser is redirected to the dashboard (which asks it to sign in), or to `/docs` where
     there is no dashboard; others get JSON."""
-    if _asks_for_html(request.headers.get("accept", "")):
-        place = "/dashboard" if settings.dashboard else "/docs"
-        return Redirect(place, status_code=303, headers=_HEADERS)
-    told = {
+    if _prefers_html(request.headers.get("accept", "")):
+        location = "/dashboard" if settings.dashboard else "/docs"
+        return Redirect(location, status_code=303, headers=_HEADERS)
+    description = {
         "name": NAME,
         "version": version(_PACKAGE),
         "docs": "/docs",
         "openapi": "/openapi.json",
         "health": "/health/ready",
     }
-    return Response(told, headers=_HEADERS)
+    return Response(description, headers=_HEADERS)
 
 
-def _asks_for_html(accept: str) -> bool:
-    """Whether HTML is named and not liked less than JSON; `*/*` alone, as programs send it, gets
-    JSON."""
-    liked = dict(_liked(part) for part in accept.lower().split(",")[:20])
-    return liked.get(_HTML, 0.0) > 0.0 and liked[_HTML] >= liked.get("application/json", 0.0)
+def _prefers_html(accept: str) -> bool:
+    """Return whether `Accept` names HTML with at least the quality of JSON.
+
+    `*/*` alone, which programs send, gets JSON.
+    """
+    qualities = dict(_media_type_quality(part) for part in accept.lower().split(",")[:20])
+    return qualities.get(_HTML, 0.0) > 0.0 and qualities[_HTML] >= qualities.get(
+        "application/json", 0.0
+    )
 
 
-def _liked(part: str) -> tuple[str, float]:
-    """A media type of `Accept` with its quality."""
-    name, *parameters = (one.strip() for one in part.split(";"))
-    quality = next((one[2:] for one in parameters if one.startswith("q=")), "1")
+def _media_type_quality(part: str) -> tuple[str, float]:
+    """Return a media type of `Accept` with its quality value."""
+    name, *parameters = (parameter.strip() for parameter in part.split(";"))
+    quality = next((parameter[2:] for parameter in parameters if parameter.startswith("q=")), "1")
     try:
         return name, float(quality)
     except ValueError:

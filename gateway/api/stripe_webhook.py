@@ -1,7 +1,7 @@
-"""`/stripe/webhook`: events that Stripe posts.
+"""`/stripe/webhook`: receive Stripe's events.
 
-Owns taking them: checked by their signature on the raw body, kept, and answered at once. What
-follows is done by a job (billing/collection/stripe/inbox.py).
+The signature over the raw body is verified, the event is stored and acknowledged at once; a job
+processes it (billing/collection/stripe/inbox.py).
 """
 
 from typing import Any
@@ -9,20 +9,20 @@ from typing import Any
 from litestar import Request, post
 from litestar.di import NamedDependency
 
-from billing.collection.stripe.client import read_event
-from billing.collection.stripe.inbox import keep
+from billing.collection.stripe.client import parse_signed_event
+from billing.collection.stripe.inbox import store_event
 from infra.clock import Clock
 from infra.database.database import Database
 from infra.settings import Settings
 
-_MOST_BYTES = 1 << 20
+_MAX_BODY_BYTES = 1 << 20
 
 
 @post(
     "/stripe/webhook",
     status_code=200,
     summary="Events of Stripe's, signed",
-    request_max_body_size=_MOST_BYTES,
+    request_max_body_size=_MAX_BODY_BYTES,
 )
 async def stripe_webhook(
     request: Request[Any, Any, Any],
@@ -31,11 +31,11 @@ async def stripe_webhook(
     settings: NamedDependency[Settings],
 ) -> dict[str, bool]:
     secret = settings.stripe_webhook_secret
-    event = read_event(
+    event = parse_signed_event(
         await request.body(),
         request.headers.get("stripe-signature"),
         "" if secret is None else secret.get_secret_value(),
     )
     async with database.transaction() as session:
-        await keep(session, clock, event)
+        await store_event(session, clock, event)
     return {"received": True}

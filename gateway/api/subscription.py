@@ -1,7 +1,4 @@
-"""`/v1/subscription`, `/v1/plans`, `/v1/wallet`: what is agreed, what could be, what is there.
-
-Each answers with one function of billing's.
-"""
+"""`/v1/subscription`, `/v1/plans` and `/v1/wallet`: the account's plan, offers and balance."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -13,47 +10,47 @@ from litestar import Controller, Request, Response, get, post
 from litestar.di import NamedDependency
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.invoices.lifecycle import PREFIX
-from billing.plan_changes.offers import find_offer, offers, preview, take
-from billing.plan_changes.plan_changes import end, go_on
+from billing.invoices.lifecycle import INVOICE_ID_PREFIX
+from billing.plan_changes.offers import find_offer, list_offers, preview_plan, take_plan
+from billing.plan_changes.plan_changes import cancel_plan, resume_plan
 from billing.plan_changes.views import (
-    change_json,
     offer_json,
+    plan_change_json,
     subscription_json,
     wallet_json,
 )
-from gateway.api.idempotency import Key, answered_once
+from gateway.api.idempotency import IdempotencyKey, idempotent_response
 from gateway.call.values import Principal
-from gateway.wire.body import read_strictly
+from gateway.wire.body import decode_body_strict
 from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
 
 
-class PlanWish(msgspec.Struct):
+class PlanChangeRequest(msgspec.Struct):
     """Which plan is wanted; with `preview` only what it would cost now."""
 
     plan: str
     preview: bool = False
 
 
-class Cancellation(msgspec.Struct):
+class CancellationRequest(msgspec.Struct):
     """Whether the paid time is used up first."""
 
     at_period_end: bool = True
 
 
-_WISH = msgspec.json.Decoder(PlanWish)
-_CANCELLATION = msgspec.json.Decoder(Cancellation)
-# For the OpenAPI document: bodies are read by hand, so that a mistake is named by its field.
+_PLAN_DECODER = msgspec.json.Decoder(PlanChangeRequest)
+_CANCELLATION_DECODER = msgspec.json.Decoder(CancellationRequest)
+# For the OpenAPI document. Handlers parse bodies themselves, so that errors name the field.
 BODIES: Mapping[str, type[msgspec.Struct]] = {
-    "/v1/subscription": PlanWish,
-    "/v1/subscription/cancel": Cancellation,
+    "/v1/subscription": PlanChangeRequest,
+    "/v1/subscription/cancel": CancellationRequest,
 }
 
 
 class SubscriptionRoutes(Controller):
-    """What the account is on, and changing it."""
+    """The account's subscription, the plans on offer, and its wallet."""
 
     path = "/v1"
 
@@ -74,11 +71,11 @@ class SubscriptionRoutes(Controller):
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         request: Request[Any, Any, Any],
-        idempotency_key: Key = None,
+        idempotency_key: IdempotencyKey = None,
     ) -> Response[bytes]:
-        wish = read_strictly(_WISH, await request.body())
-        change = partial(_choose, clock, principal.account_id, wish)
-        return await answered_once(database, principal, request, idempotency_key, change)
+        plan_request = decode_body_strict(_PLAN_DECODER, await request.body())
+        change = partial(_change_plan, clock, principal.account_id, plan_request)
+        return await idempotent_response(database, principal, request, idempotency_key, change)
 
     @post("/subscription/cancel", status_code=200, summary="End the subscription")
     async def cancel(
@@ -87,11 +84,11 @@ class SubscriptionRoutes(Controller):
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         request: Request[Any, Any, Any],
-        idempotency_key: Key = None,
+        idempotency_key: IdempotencyKey = None,
     ) -> Response[bytes]:
-        wish = read_strictly(_CANCELLATION, await request.body() or b"{}")
-        change = partial(_cancel, clock, principal.account_id, wish)
-        return await answered_once(database, principal, request, idempotency_key, change)
+        cancellation = decode_body_strict(_CANCELLATION_DECODER, await request.body() or b"{}")
+        change = partial(_cancel_subscription, clock, principal.account_id, cancellation)
+        return await idempotent_response(database, principal, request, idempotency_key, change)
 
     @post("/subscription/resume", status_code=200, summary="Take back what would end or follow it")
     async def resume(
@@ -100,18 +97,18 @@ class SubscriptionRoutes(Controller):
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         request: Request[Any, Any, Any],
-        idempotency_key: Key = None,
+        idempotency_key: IdempotencyKey = None,
     ) -> Response[bytes]:
-        change = partial(_resume, clock, principal.account_id)
-        return await answered_once(database, principal, request, idempotency_key, change)
+        change = partial(_resume_subscription, clock, principal.account_id)
+        return await idempotent_response(database, principal, request, idempotency_key, change)
 
     @get("/plans", summary="The plans that the account can take, in its currency")
     async def plans(
         self, principal: NamedDependency[Principal], database: NamedDependency[Database]
     ) -> dict[str, Any]:
         async with database.transaction() as session:
-            found = await offers(session, principal.account_id)
-        return {"object": "list", "data": [offer_json(offer) for offer in found]}
+            plan_offers = await list_offers(session, principal.account_id)
+        return {"object": "list", "data": [offer_json(offer) for offer in plan_offers]}
 
     @get("/wallet", summary="What is in the account's wallet")
     async def wallet(
@@ -121,25 +118,31 @@ class SubscriptionRoutes(Controller):
             return await wallet_json(session, principal.account_id)
 
 
-async def _choose(
-    clock: Clock, account_id: UUID, wish: PlanWish, session: AsyncSession
+async def _change_plan(
+    clock: Clock, account_id: UUID, plan_request: PlanChangeRequest, session: AsyncSession
 ) -> dict[str, Any]:
-    version = await find_offer(session, account_id, wish.plan)
-    if wish.preview:
-        seen = await preview(session, clock, account_id, version)
-        return await change_json(session, account_id, version, seen)
-    taken = await take(session, clock, account_id, version)
-    shown = await subscription_json(session, clock, account_id)
-    return {**shown, "invoices": [ids.show(PREFIX, one.id) for one in taken.invoices]}
+    """Subscribe or change to a plan, or return a price preview without changing it."""
+    version = await find_offer(session, account_id, plan_request.plan)
+    if plan_request.preview:
+        price_preview = await preview_plan(session, clock, account_id, version)
+        return await plan_change_json(session, account_id, version, price_preview)
+    result = await take_plan(session, clock, account_id, version)
+    subscription = await subscription_json(session, clock, account_id)
+    return {
+        **subscription,
+        "invoices": [ids.format_id(INVOICE_ID_PREFIX, invoice.id) for invoice in result.invoices],
+    }
 
 
-async def _cancel(
-    clock: Clock, account_id: UUID, wish: Cancellation, session: AsyncSession
+async def _cancel_subscription(
+    clock: Clock, account_id: UUID, cancellation: CancellationRequest, session: AsyncSession
 ) -> dict[str, Any]:
-    await end(session, clock, account_id, at_end=wish.at_period_end)
+    await cancel_plan(session, clock, account_id, at_end=cancellation.at_period_end)
     return await subscription_json(session, clock, account_id)
 
 
-async def _resume(clock: Clock, account_id: UUID, session: AsyncSession) -> dict[str, Any]:
-    await go_on(session, clock, account_id)
+async def _resume_subscription(
+    clock: Clock, account_id: UUID, session: AsyncSession
+) -> dict[str, Any]:
+    await resume_plan(session, clock, account_id)
     return await subscription_json(session, clock, account_id)

@@ -1,7 +1,4 @@
-"""What an account may read of its calls: what they cost, and what one would.
-
-Owns the addresses and the shape of the answers; the numbers come from billing.
-"""
+"""`/v1/usage`, `/v1/limits` and `/v1/quote`: an account's calls and costs, limits, and quotes."""
 
 from typing import Annotated, Any
 
@@ -10,36 +7,36 @@ from litestar.di import NamedDependency
 from litestar.params import FromQuery, HeaderParameter, QueryParameter
 
 from billing.metering.error_fixes import is_error_code
-from billing.metering.usage import REQUEST_PREFIX, list_usage, show_usage
-from billing.notifications.limits_in_force import limits_json
+from billing.metering.usage import REQUEST_ID_PREFIX, list_usage, usage_to_json
+from billing.notifications.limits_in_force import key_limits_json
 from gateway.access.authenticator import Authenticator
 from gateway.access.key_limits import KEY_PREFIX
-from gateway.api.pagination import shown_page
-from gateway.asgi.log_context import name_cause
+from gateway.api.pagination import page_json
+from gateway.asgi.log_context import bind_principal
 from gateway.call.errors import ParameterInvalid
-from gateway.call.tags import HEADER as TAGS_HEADER
+from gateway.call.tags import TAGS_HEADER
 from gateway.call.values import Principal
-from gateway.fine_tuning.call import PATH as ADAPTATIONS
-from gateway.fine_tuning.offers import Offers
+from gateway.fine_tuning.call import JOBS_PATH as ADAPTATIONS
+from gateway.fine_tuning.offers import JobOffers
 from gateway.inference.model_selection import LATENCY_HEADER
-from gateway.inference.quotes import Quoting
+from gateway.inference.quotes import Quotes
 from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
 
-_Tags = Annotated[
+_TagsHeader = Annotated[
     str | None, HeaderParameter(name="X-Maas-Tags", description="Those that the call will have")
 ]
-_Latency = Annotated[
+_LatencyHeader = Annotated[
     str | None, HeaderParameter(name="X-Maas-Latency-Ms", description="That of a call for `auto`")
 ]
-ErrorCode = Annotated[
+ErrorCodeFilter = Annotated[
     str | None,
     QueryParameter(description="Only calls with this error code; `any` for all errors"),
 ]
 
 
-class AccountRoutes(Controller):
+class UsageRoutes(Controller):
     """`/v1/usage`."""
 
     path = "/v1"
@@ -51,25 +48,25 @@ class AccountRoutes(Controller):
         database: NamedDependency[Database],
         limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
         before: FromQuery[str | None] = None,
-        error_code: ErrorCode = None,
+        error_code: ErrorCodeFilter = None,
     ) -> dict[str, Any]:
         if error_code is not None and not is_error_code(error_code):
             raise ParameterInvalid(
                 "`error_code` is an error code such as `model_not_found`, or `any`.",
                 param="error_code",
             )
-        mark = None if before is None else ids.parse(REQUEST_PREFIX, before)
-        if before is not None and mark is None:
+        cursor = None if before is None else ids.parse_id(REQUEST_ID_PREFIX, before)
+        if before is not None and cursor is None:
             raise ParameterInvalid("`before` is a request id, `req_…`.", param="before")
         async with database.transaction() as session:
             rows = await list_usage(
                 session,
                 account_id=principal.account_id,
                 limit=limit + 1,
-                before=mark,
+                before=cursor,
                 error_code=error_code,
             )
-        return shown_page(rows, limit, show_usage)
+        return page_json(rows, limit, usage_to_json)
 
 
 class LimitRoutes(Controller):
@@ -85,7 +82,7 @@ class LimitRoutes(Controller):
         clock: NamedDependency[Clock],
     ) -> dict[str, Any]:
         async with database.transaction() as session:
-            return await limits_json(session, clock, principal.account_id, principal.key_id)
+            return await key_limits_json(session, clock, principal.account_id, principal.key_id)
 
 
 class QuoteRoutes(Controller):
@@ -97,27 +94,29 @@ class QuoteRoutes(Controller):
     async def quote(
         self,
         principal: NamedDependency[Principal],
-        quoting: NamedDependency[Quoting],
-        offers: NamedDependency[Offers],
+        quotes: NamedDependency[Quotes],
+        offers: NamedDependency[JobOffers],
         request: Request[Any, Any, Any],
-        tags: _Tags = None,
-        latency: _Latency = None,
+        tags: _TagsHeader = None,
+        latency: _LatencyHeader = None,
     ) -> dict[str, Any]:
-        said = {TAGS_HEADER: tags, LATENCY_HEADER: latency}
-        headers = {name: text.encode("latin-1") for name, text in said.items() if text is not None}
+        header_values = {TAGS_HEADER: tags, LATENCY_HEADER: latency}
+        headers = {
+            name: text.encode("latin-1") for name, text in header_values.items() if text is not None
+        }
         body = await request.body()
-        quote = await quoting.quote(principal, body, headers)
+        quote = await quotes.create(principal, body, headers)
         if quote["endpoint"] != ADAPTATIONS:
             return quote
-        return {**quote, **await offers.foreseen(principal, body)}
+        return {**quote, **await offers.render_quote_details(principal, body)}
 
 
 async def provide_principal(
     authenticator: NamedDependency[Authenticator], request: Request[Any, Any, Any]
 ) -> Principal:
-    """Who asks. Raises what the key is refused for."""
+    """Authenticate the request and return its principal. Raises the error of a rejected key."""
     credentials = request.headers.get("authorization")
     address = request.client.host if request.client else ""
     principal = authenticator.require_active(await authenticator.identify(credentials), address)
-    name_cause(request, key_id=ids.show(KEY_PREFIX, principal.key_id))
+    bind_principal(request, key_id=ids.format_id(KEY_PREFIX, principal.key_id))
     return principal

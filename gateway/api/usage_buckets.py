@@ -1,6 +1,6 @@
-"""Usage and costs in the shapes of OpenAI's organization API, page by page of time buckets.
+"""Page, validate and format usage and costs in the shapes of OpenAI's organization API.
 
-An account is an organization with one project, itself. Pure.
+An account is shown as an organization with one project, the account itself.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -10,8 +10,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from billing.accounts.accounts import PREFIX as ACCOUNT_PREFIX
-from billing.metering.usage_buckets import UsageWish, Used, Width
+from billing.accounts.accounts import ACCOUNT_ID_PREFIX as ACCOUNT_PREFIX
+from billing.metering.usage_buckets import BucketWidth, UsageBucket, UsageBucketQuery
 from billing.money import nano_text
 from gateway.access.api_keys import PREFIX as KEY_PREFIX
 from gateway.call.errors import ParameterInvalid
@@ -20,18 +20,18 @@ from infra import ids
 
 COMPLETIONS = (Operation.CHAT.value, Operation.TEXT_COMPLETION.value)
 EMBEDDINGS = (Operation.EMBEDDINGS.value,)
-_LENGTH = {Width.HOUR: timedelta(hours=1), Width.DAY: timedelta(days=1)}
-_WIDTHS = {"1h": Width.HOUR, "1d": Width.DAY}
-# Buckets of a page: how many unless asked, and at most.
-_PAGES = {("usage", Width.HOUR): (24, 168), ("usage", Width.DAY): (7, 31)}
-_COSTS = (7, 180)
-_PAGE = "page_"
-_LATEST = 32_503_680_000  # the year 3000
+_BUCKET_LENGTH = {BucketWidth.HOUR: timedelta(hours=1), BucketWidth.DAY: timedelta(days=1)}
+_WIDTHS = {"1h": BucketWidth.HOUR, "1d": BucketWidth.DAY}
+# Buckets per page: default and maximum, as with OpenAI.
+_USAGE_PAGE_LIMITS = {("usage", BucketWidth.HOUR): (24, 168), ("usage", BucketWidth.DAY): (7, 31)}
+_COSTS_PAGE_LIMITS = (7, 180)
+_PAGE_CURSOR_PREFIX = "page_"
+_MAX_UNIX_SECONDS = 32_503_680_000  # the year 3000
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """The query as it came; arrays by their names without brackets."""
+class UsageParameters:
+    """The query parameters of a usage request; arrays by name, without `[]`."""
 
     start_time: int | None
     end_time: int | None
@@ -42,122 +42,138 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """Which usage a page shows, in so many buckets, and whether others follow."""
+class UsagePage:
+    """The usage query of one page, its number of buckets, and whether another page follows."""
 
-    wish: UsageWish
-    buckets: int
-    more: bool
-    by: frozenset[str]
+    query: UsageBucketQuery
+    bucket_count: int
+    has_more: bool
+    group_by: frozenset[str]
 
 
 def usage_page(
-    asked: Asked, account_id: UUID, now: datetime, operations: Sequence[str] | None
-) -> Page:
-    """A page of the usage of models by some operations, or all. Raises ParameterInvalid."""
-    width = _width(asked, _WIDTHS)
+    parameters: UsageParameters, account_id: UUID, now: datetime, operations: Sequence[str] | None
+) -> UsagePage:
+    """Return the page of usage by operations (None: all) that is requested.
+
+    Raises ParameterInvalid.
+    """
+    width = _bucket_width(parameters, _WIDTHS)
     groups = frozenset({"model", "api_key_id", "project_id"})
     if operations == COMPLETIONS:
         groups |= {"service_tier"}
-    return _page(asked, account_id, now, width, _PAGES["usage", width], groups, operations)
+    return _build_page(
+        parameters, account_id, now, width, _USAGE_PAGE_LIMITS["usage", width], groups, operations
+    )
 
 
-def images_page(asked: Asked, account_id: UUID, now: datetime) -> Page:
-    """A page of the usage of models that judge pictures. Raises ParameterInvalid."""
-    page = usage_page(asked, account_id, now, None)
-    return replace(page, wish=replace(page.wish, of_images=True))
+def images_page(parameters: UsageParameters, account_id: UUID, now: datetime) -> UsagePage:
+    """Return the page of image usage that is requested. Raises ParameterInvalid."""
+    page = usage_page(parameters, account_id, now, None)
+    return replace(page, query=replace(page.query, images_only=True))
 
 
-def costs_page(asked: Asked, account_id: UUID, now: datetime) -> Page:
-    """A page of the costs of all models, by days. Raises ParameterInvalid."""
-    width = _width(asked, {"1d": Width.DAY})
+def costs_page(parameters: UsageParameters, account_id: UUID, now: datetime) -> UsagePage:
+    """Return the page of daily costs that is requested. Raises ParameterInvalid."""
+    width = _bucket_width(parameters, {"1d": BucketWidth.DAY})
     groups = frozenset({"line_item", "api_key_id", "project_id"})
-    return _page(asked, account_id, now, width, _COSTS, groups, None)
+    return _build_page(parameters, account_id, now, width, _COSTS_PAGE_LIMITS, groups, None)
 
 
-def completions_json(page: Page, used: Sequence[Used], account_id: UUID, as_of: datetime) -> Any:
-    """The answer of `/v1/organization/usage/completions`."""
+def completions_json(
+    page: UsagePage, rows: Sequence[UsageBucket], account_id: UUID, as_of: datetime
+) -> Any:
+    """Return the response of `/v1/organization/usage/completions`."""
 
-    def result(one: Used) -> dict[str, Any]:
+    def result(row: UsageBucket) -> dict[str, Any]:
         return {
             "object": "organization.usage.completions.result",
-            "input_tokens": one.input_tokens,
-            "output_tokens": one.output_tokens,
-            "input_cached_tokens": one.cached_input_tokens,
+            "input_tokens": row.input_tokens,
+            "output_tokens": row.output_tokens,
+            "input_cached_tokens": row.cached_input_tokens,
             "input_audio_tokens": 0,
             "output_audio_tokens": 0,
-            "num_model_requests": one.calls,
-            "model": one.model,
-            **_whose(page, one, account_id),
+            "num_model_requests": row.calls,
+            "model": row.model,
+            **_owner_fields(page, row, account_id),
             "batch": None,
-            "service_tier": one.service_tier,
+            "service_tier": row.service_tier,
         }
 
-    return _answer(page, used, as_of, result)
+    return _page_json(page, rows, as_of, result)
 
 
-def embeddings_json(page: Page, used: Sequence[Used], account_id: UUID, as_of: datetime) -> Any:
-    """The answer of `/v1/organization/usage/embeddings`."""
+def embeddings_json(
+    page: UsagePage, rows: Sequence[UsageBucket], account_id: UUID, as_of: datetime
+) -> Any:
+    """Return the response of `/v1/organization/usage/embeddings`."""
 
-    def result(one: Used) -> dict[str, Any]:
+    def result(row: UsageBucket) -> dict[str, Any]:
         return {
             "object": "organization.usage.embeddings.result",
-            "input_tokens": one.input_tokens,
-            "num_model_requests": one.calls,
-            "model": one.model,
-            **_whose(page, one, account_id),
+            "input_tokens": row.input_tokens,
+            "num_model_requests": row.calls,
+            "model": row.model,
+            **_owner_fields(page, row, account_id),
         }
 
-    return _answer(page, used, as_of, result)
+    return _page_json(page, rows, as_of, result)
 
 
-def images_json(page: Page, used: Sequence[Used], account_id: UUID, as_of: datetime) -> Any:
-    """The answer of `/v1/organization/usage/images`. No picture is made here, so it has no size
-    and none of the sources that OpenAI knows."""
+def images_json(
+    page: UsagePage, rows: Sequence[UsageBucket], account_id: UUID, as_of: datetime
+) -> Any:
+    """Return the response of `/v1/organization/usage/images`.
 
-    def result(one: Used) -> dict[str, Any]:
+    Images are classified, not generated: `size` and `source` are always null.
+    """
+
+    def result(row: UsageBucket) -> dict[str, Any]:
         return {
             "object": "organization.usage.images.result",
-            "images": one.images,
-            "num_model_requests": one.calls,
-            "model": one.model,
-            **_whose(page, one, account_id),
+            "images": row.images,
+            "num_model_requests": row.calls,
+            "model": row.model,
+            **_owner_fields(page, row, account_id),
             "size": None,
             "source": None,
         }
 
-    return _answer(page, used, as_of, result)
+    return _page_json(page, rows, as_of, result)
 
 
 def costs_json(
-    page: Page, used: Sequence[Used], account_id: UUID, as_of: datetime, currency: str
+    page: UsagePage, rows: Sequence[UsageBucket], account_id: UUID, as_of: datetime, currency: str
 ) -> Any:
-    """The answer of `/v1/organization/costs`. `value` is a Decimal, to be written as a number
-    with all its digits."""
+    """Return the response of `/v1/organization/costs`.
 
-    def result(one: Used) -> dict[str, Any]:
+    `value` is a Decimal; encode it as a JSON number with all its digits.
+    """
+
+    def result(row: UsageBucket) -> dict[str, Any]:
         return {
             "object": "organization.costs.result",
             "amount": {
-                "value": Decimal(nano_text(one.cost_nano)),
+                "value": Decimal(nano_text(row.cost_nano)),
                 "currency": currency.lower(),
             },
-            "line_item": _line_item(one),
-            **_whose(page, one, account_id),
+            "line_item": _line_item(row),
+            **_owner_fields(page, row, account_id),
         }
 
-    return _answer(page, used, as_of, result)
+    return _page_json(page, rows, as_of, result)
 
 
-def _line_item(one: Used) -> str | None:
-    """The model, and its service tier where that is not the default."""
-    if one.model is None or one.service_tier in (None, "default"):
-        return one.model
-    return f"{one.model}, {one.service_tier}"
+def _line_item(row: UsageBucket) -> str | None:
+    """Return the model, followed by its service tier unless that is `default`."""
+    if row.model is None or row.service_tier in (None, "default"):
+        return row.model
+    return f"{row.model}, {row.service_tier}"
 
 
-def _width(asked: Asked, widths: Mapping[str, Width]) -> Width:
-    width = widths.get(asked.bucket_width)
+def _bucket_width(parameters: UsageParameters, widths: Mapping[str, BucketWidth]) -> BucketWidth:
+    """Return the requested bucket width. Raises ParameterInvalid."""
+    width = widths.get(parameters.bucket_width)
     if width is None:
         raise ParameterInvalid(
             f"`bucket_width` is {' or '.join(widths)} here; usage is added up by the hour.",
@@ -166,122 +182,142 @@ def _width(asked: Asked, widths: Mapping[str, Width]) -> Width:
     return width
 
 
-def _page(
-    asked: Asked,
+def _build_page(
+    parameters: UsageParameters,
     account_id: UUID,
     now: datetime,
-    width: Width,
+    width: BucketWidth,
     limits: tuple[int, int],
-    groups: frozenset[str],
+    allowed_groups: frozenset[str],
     operations: Sequence[str] | None,
-) -> Page:
-    length = _LENGTH[width]
-    first = _floor(_start(asked), length)
-    end = now if asked.end_time is None else _moment(asked.end_time, "end_time")
+) -> UsagePage:
+    """Validate the parameters and return the page. Raises ParameterInvalid."""
+    length = _BUCKET_LENGTH[width]
+    first = _floor_to_bucket(_page_start(parameters), length)
+    end = (
+        now if parameters.end_time is None else _parse_unix_seconds(parameters.end_time, "end_time")
+    )
     if end <= first:
         raise ParameterInvalid("`end_time` is after `start_time`.", param="end_time")
-    whole = -((first - end) // length)
-    shown = min(whole, _limit(asked, *limits))
-    by = _groups(asked, groups)
-    own = _own_project(asked, account_id)
-    wish = UsageWish(
+    total_buckets = -((first - end) // length)
+    shown_buckets = min(total_buckets, _bucket_limit(parameters, *limits))
+    group_by = _parse_group_by(parameters, allowed_groups)
+    has_own_project = _includes_own_project(parameters, account_id)
+    query = UsageBucketQuery(
         since=first,
-        until=first + shown * length if own else first,
-        width=width,
-        by_model=not by.isdisjoint({"model", "line_item"}),
-        by_key="api_key_id" in by,
-        by_tier=not by.isdisjoint({"service_tier", "line_item"}),
+        until=first + shown_buckets * length if has_own_project else first,
+        bucket_width=width,
+        by_model=not group_by.isdisjoint({"model", "line_item"}),
+        by_key="api_key_id" in group_by,
+        by_tier=not group_by.isdisjoint({"service_tier", "line_item"}),
         operations=operations,
-        models=asked.arrays.get("models") or None,
-        key_ids=_keys(asked),
+        models=parameters.arrays.get("models") or None,
+        key_ids=_parse_key_ids(parameters),
     )
-    return Page(wish, shown, whole > shown, by)
+    return UsagePage(query, shown_buckets, total_buckets > shown_buckets, group_by)
 
 
-def _start(asked: Asked) -> datetime:
-    if asked.start_time is None:
+def _page_start(parameters: UsageParameters) -> datetime:
+    """Return the start of the first bucket, from the page token if there is one."""
+    if parameters.start_time is None:
         raise ParameterInvalid("`start_time` is missing.", param="start_time")
-    if asked.page is None:
-        return _moment(asked.start_time, "start_time")
-    mark = asked.page.removeprefix(_PAGE)
-    if not asked.page.startswith(_PAGE) or not mark.isdecimal() or len(mark) > 12:
+    if parameters.page is None:
+        return _parse_unix_seconds(parameters.start_time, "start_time")
+    seconds = parameters.page.removeprefix(_PAGE_CURSOR_PREFIX)
+    if (
+        not parameters.page.startswith(_PAGE_CURSOR_PREFIX)
+        or not seconds.isdecimal()
+        or len(seconds) > 12
+    ):
         raise ParameterInvalid("`page` is what `next_page` said before.", param="page")
-    return _moment(int(mark), "page")
+    return _parse_unix_seconds(int(seconds), "page")
 
 
-def _moment(seconds: int, name: str) -> datetime:
-    if not 0 <= seconds <= _LATEST:
+def _parse_unix_seconds(seconds: int, name: str) -> datetime:
+    if not 0 <= seconds <= _MAX_UNIX_SECONDS:
         raise ParameterInvalid(f"`{name}` is a time in Unix seconds.", param=name)
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def _floor(at: datetime, length: timedelta) -> datetime:
+def _floor_to_bucket(at: datetime, length: timedelta) -> datetime:
     return at - (at - datetime.fromtimestamp(0, UTC)) % length
 
 
-def _limit(asked: Asked, usual: int, most: int) -> int:
-    if asked.limit is None:
-        return usual
-    if not 1 <= asked.limit <= most:
-        raise ParameterInvalid(f"`limit` is 1 to {most} buckets here.", param="limit")
-    return asked.limit
+def _bucket_limit(parameters: UsageParameters, default: int, maximum: int) -> int:
+    """Return the requested number of buckets. Raises ParameterInvalid."""
+    if parameters.limit is None:
+        return default
+    if not 1 <= parameters.limit <= maximum:
+        raise ParameterInvalid(f"`limit` is 1 to {maximum} buckets here.", param="limit")
+    return parameters.limit
 
 
-def _groups(asked: Asked, known: frozenset[str]) -> frozenset[str]:
-    by = frozenset(asked.arrays.get("group_by", ()))
-    if not by <= known:
+def _parse_group_by(parameters: UsageParameters, allowed: frozenset[str]) -> frozenset[str]:
+    group_by = frozenset(parameters.arrays.get("group_by", ()))
+    if not group_by <= allowed:
         raise ParameterInvalid(
-            f"`group_by` is of {', '.join(sorted(known))} here.", param="group_by"
+            f"`group_by` is of {', '.join(sorted(allowed))} here.", param="group_by"
         )
-    return by
+    return group_by
 
 
-def _own_project(asked: Asked, account_id: UUID) -> bool:
-    projects = asked.arrays.get("project_ids")
-    return not projects or ids.show(ACCOUNT_PREFIX, account_id) in projects
+def _includes_own_project(parameters: UsageParameters, account_id: UUID) -> bool:
+    """Return whether the `project_ids` filter is absent or includes the account."""
+    projects = parameters.arrays.get("project_ids")
+    return not projects or ids.format_id(ACCOUNT_PREFIX, account_id) in projects
 
 
-def _keys(asked: Asked) -> list[UUID] | None:
-    found = [ids.parse(KEY_PREFIX, text) for text in asked.arrays.get("api_key_ids", ())]
-    keys = [key for key in found if key is not None]
-    if len(keys) < len(found):
+def _parse_key_ids(parameters: UsageParameters) -> list[UUID] | None:
+    parsed = [ids.parse_id(KEY_PREFIX, text) for text in parameters.arrays.get("api_key_ids", ())]
+    keys = [key for key in parsed if key is not None]
+    if len(keys) < len(parsed):
         raise ParameterInvalid("`api_key_ids` are ids of keys, `key_…`.", param="api_key_ids")
     return keys or None
 
 
-def _whose(page: Page, one: Used, account_id: UUID) -> dict[str, Any]:
-    by_project = "project_id" in page.by
+def _owner_fields(page: UsagePage, row: UsageBucket, account_id: UUID) -> dict[str, Any]:
+    """Return the key, project and user ids of a row, null unless grouped by them."""
+    by_project = "project_id" in page.group_by
     return {
-        # Calls of before keys were recorded have the id zero.
-        "api_key_id": ids.show(KEY_PREFIX, one.key_id) if one.key_id and one.key_id.int else None,
-        "project_id": ids.show(ACCOUNT_PREFIX, account_id) if by_project else None,
+        # Calls made before keys were recorded have the nil UUID.
+        "api_key_id": ids.format_id(KEY_PREFIX, row.key_id)
+        if row.key_id and row.key_id.int
+        else None,
+        "project_id": ids.format_id(ACCOUNT_PREFIX, account_id) if by_project else None,
         "user_id": None,
     }
 
 
-def _answer(
-    page: Page, used: Sequence[Used], as_of: datetime, result: Callable[[Used], dict[str, Any]]
+def _page_json(
+    page: UsagePage,
+    rows: Sequence[UsageBucket],
+    as_of: datetime,
+    format_row: Callable[[UsageBucket], dict[str, Any]],
 ) -> dict[str, Any]:
-    """All buckets of the page, also those without usage. `as_of` is ours: usage that came later
-    is not in it yet."""
-    length, first = _LENGTH[page.wish.width], page.wish.since
-    starts = [first + length * at for at in range(page.buckets + 1)]
+    """Return all buckets of the page, including those without usage.
+
+    `as_of` is an extension: usage recorded after it is not included yet.
+    """
+    length, first = _BUCKET_LENGTH[page.query.bucket_width], page.query.since
+    starts = [first + length * index for index in range(page.bucket_count + 1)]
     results: dict[datetime, list[dict[str, Any]]] = {start: [] for start in starts[:-1]}
-    for one in used:
-        results[one.starts_at].append(result(one))
+    for row in rows:
+        results[row.starts_at].append(format_row(row))
     data = [
         {
             "object": "bucket",
             "start_time": int(start.timestamp()),
             "end_time": int((start + length).timestamp()),
-            "results": found,
+            "results": bucket_results,
         }
-        for start, found in results.items()
+        for start, bucket_results in results.items()
     ]
     return {
         "object": "page",
         "data": data,
-        "has_more": page.more,
-        "next_page": f"{_PAGE}{int(starts[-1].timestamp())}" if page.more else None,
+        "has_more": page.has_more,
+        "next_page": f"{_PAGE_CURSOR_PREFIX}{int(starts[-1].timestamp())}"
+        if page.has_more
+        else None,
         "as_of": int(as_of.timestamp()),
     }

@@ -1,4 +1,4 @@
-"""Files in vector stores, one by one and in batches, as OpenAI's clients ask for them."""
+"""`/v1/vector_stores/{store}/files` and `/file_batches`: files of a vector store."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -10,28 +10,33 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.api.idempotency import Key, answered_once
-from gateway.api.pagination import Limit, page_either_way
-from gateway.api.vector_stores import MOST_BYTES, PATH, Order, Tags, by_of
+from gateway.api.idempotency import IdempotencyKey, idempotent_response
+from gateway.api.pagination import PageLimit, bidirectional_page_json
+from gateway.api.vector_stores import MAX_BODY_BYTES, PATH, SortOrder, TagsHeader, requester_of
 from gateway.call.values import Principal
 from gateway.retrieval import chunks, store_files, vector_stores
-from gateway.retrieval.ingestion import KnowledgeRunner
-from gateway.retrieval.store_files import By
+from gateway.retrieval.ingestion import IngestionRunner
+from gateway.retrieval.store_files import Requester
 from gateway.retrieval.views import batch_json, file_json
 from gateway.tables import VectorStore
-from gateway.wire.vector_stores import FileChange, NewBatch, NewFile, read
+from gateway.wire.vector_stores import (
+    CreateFileBatchRequest,
+    CreateVectorStoreFileRequest,
+    UpdateVectorStoreFileRequest,
+    decode_request,
+)
 from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
 from models.catalog import Catalog
 
-_PAGE = 200
+_CONTENT_PAGE_SIZE = 200
 _Status = FromQuery[Literal["in_progress", "completed", "failed", "cancelled"] | None]
 
 
 @dataclass(frozen=True, slots=True)
-class _Page:
-    """Which files of a store are asked for, by the id of the file before or after them."""
+class _FilePage:
+    """The parameters of a page of a store's files; the cursors are file ids."""
 
     limit: int
     order: str
@@ -40,23 +45,27 @@ class _Page:
     status: str | None
     batch_id: UUID | None = None
 
-    async def of(self, session: AsyncSession, store: VectorStore) -> dict[str, Any]:
-        """Raises VectorStoreFileNotFound, FileNotFound."""
+    async def load(self, session: AsyncSession, store: VectorStore) -> dict[str, Any]:
+        """Return the page of the store. Raises VectorStoreFileNotFound, FileNotFound."""
         backwards = self.after is None and self.before is not None
-        name = self.before if backwards else self.after
-        mark = None if name is None else (await store_files.find(session, store, name)).id
-        ascending = (self.order == "asc") != backwards
-        rows = await store_files.page(
-            session, store, self.limit + 1, ascending, mark, self.status, self.batch_id
+        cursor_file_id = self.before if backwards else self.after
+        cursor = (
+            None
+            if cursor_file_id is None
+            else (await store_files.find_store_file(session, store, cursor_file_id)).id
         )
-        return page_either_way(rows, self.limit, file_json, backwards)
+        ascending = (self.order == "asc") != backwards
+        rows = await store_files.list_files(
+            session, store, self.limit + 1, ascending, cursor, self.status, self.batch_id
+        )
+        return bidirectional_page_json(rows, self.limit, file_json, backwards)
 
 
 class VectorStoreFileRoutes(Controller):
-    """A file is read, cut and given vectors by itself; ask for it to see how far it is."""
+    """Files of a vector store; ingestion runs in the background, so clients poll the status."""
 
     path = PATH + "/{store:str}/files"
-    request_max_body_size = MOST_BYTES
+    request_max_body_size = MAX_BODY_BYTES
 
     @post("/", status_code=200, summary="Put a file into a vector store")
     async def attach(
@@ -65,16 +74,18 @@ class VectorStoreFileRoutes(Controller):
         catalog: NamedDependency[Catalog],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
-        knowledge: NamedDependency[KnowledgeRunner],
+        ingestion_runner: NamedDependency[IngestionRunner],
         request: Request[Any, Any, Any],
         store: FromPath[str],
-        tags: Tags = None,
-        idempotency_key: Key = None,
+        tags: TagsHeader = None,
+        idempotency_key: IdempotencyKey = None,
     ) -> Response[bytes]:
-        wanted = read(NewFile, await request.body())
-        change = partial(_attach, catalog, clock, by_of(principal, tags), store, wanted)
-        answer = await answered_once(database, principal, request, idempotency_key, change)
-        knowledge.wake()
+        new_file = decode_request(CreateVectorStoreFileRequest, await request.body())
+        change = partial(
+            _attach_file, catalog, clock, requester_of(principal, tags), store, new_file
+        )
+        answer = await idempotent_response(database, principal, request, idempotency_key, change)
+        ingestion_runner.wake()
         return answer
 
     @get("/", summary="The files in a vector store, the newest first")
@@ -83,16 +94,16 @@ class VectorStoreFileRoutes(Controller):
         principal: NamedDependency[Principal],
         database: NamedDependency[Database],
         store: FromPath[str],
-        limit: Limit = 20,
-        order: Order = "desc",
+        limit: PageLimit = 20,
+        order: SortOrder = "desc",
         after: FromQuery[str | None] = None,
         before: FromQuery[str | None] = None,
         filter: _Status = None,  # OpenAI's name
     ) -> dict[str, Any]:
-        wanted = _Page(limit, order, after, before, filter)
+        page_request = _FilePage(limit, order, after, before, filter)
         async with database.transaction() as session:
-            found = await vector_stores.find(session, principal.account_id, store)
-            return await wanted.of(session, found)
+            store_row = await vector_stores.find_store(session, principal.account_id, store)
+            return await page_request.load(session, store_row)
 
     @get("/{file:str}", summary="One file in a vector store")
     async def one(
@@ -103,8 +114,8 @@ class VectorStoreFileRoutes(Controller):
         file: FromPath[str],
     ) -> dict[str, Any]:
         async with database.transaction() as session:
-            found = await vector_stores.find(session, principal.account_id, store)
-            return file_json(await store_files.find(session, found, file))
+            store_row = await vector_stores.find_store(session, principal.account_id, store)
+            return file_json(await store_files.find_store_file(session, store_row, file))
 
     @post("/{file:str}", status_code=200, summary="Change a file's attributes")
     async def change(
@@ -115,10 +126,12 @@ class VectorStoreFileRoutes(Controller):
         store: FromPath[str],
         file: FromPath[str],
     ) -> dict[str, Any]:
-        wanted = read(FileChange, await request.body())
+        changes = decode_request(UpdateVectorStoreFileRequest, await request.body())
         async with database.transaction() as session:
-            found = await vector_stores.find(session, principal.account_id, store)
-            return file_json(await store_files.change(session, found, file, wanted.attributes))
+            store_row = await vector_stores.find_store(session, principal.account_id, store)
+            return file_json(
+                await store_files.update_attributes(session, store_row, file, changes.attributes)
+            )
 
     @get("/{file:str}/content", summary="What was read of a file, piece by piece")
     async def content(
@@ -130,14 +143,14 @@ class VectorStoreFileRoutes(Controller):
         page: FromQuery[int] = 0,
     ) -> dict[str, Any]:
         async with database.transaction() as session:
-            found = await vector_stores.find(session, principal.account_id, store)
-            row = await store_files.find(session, found, file)
-            start = max(0, page) * _PAGE
-            texts = await chunks.texts_of(session, row, _PAGE + 1, start)
-        more = len(texts) > _PAGE
+            store_row = await vector_stores.find_store(session, principal.account_id, store)
+            row = await store_files.find_store_file(session, store_row, file)
+            start = max(0, page) * _CONTENT_PAGE_SIZE
+            texts = await chunks.list_chunk_texts(session, row, _CONTENT_PAGE_SIZE + 1, start)
+        more = len(texts) > _CONTENT_PAGE_SIZE
         return {
             "object": "vector_store.file_content.page",
-            "data": [{"type": "text", "text": text} for text in texts[:_PAGE]],
+            "data": [{"type": "text", "text": text} for text in texts[:_CONTENT_PAGE_SIZE]],
             "has_more": more,
             "next_page": str(page + 1) if more else None,
         }
@@ -151,16 +164,16 @@ class VectorStoreFileRoutes(Controller):
         file: FromPath[str],
     ) -> dict[str, Any]:
         async with database.transaction() as session:
-            found = await vector_stores.find(session, principal.account_id, store)
-            await store_files.detach(session, found, file)
+            store_row = await vector_stores.find_store(session, principal.account_id, store)
+            await store_files.detach_file(session, store_row, file)
         return {"id": file, "object": "vector_store.file.deleted", "deleted": True}
 
 
 class VectorStoreBatchRoutes(Controller):
-    """Several files at once: all are put in, or none."""
+    """Batches of files: all files are added, or none."""
 
     path = PATH + "/{store:str}/file_batches"
-    request_max_body_size = MOST_BYTES
+    request_max_body_size = MAX_BODY_BYTES
 
     @post("/", status_code=200, summary="Put several files into a vector store")
     async def create(
@@ -169,16 +182,18 @@ class VectorStoreBatchRoutes(Controller):
         catalog: NamedDependency[Catalog],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
-        knowledge: NamedDependency[KnowledgeRunner],
+        ingestion_runner: NamedDependency[IngestionRunner],
         request: Request[Any, Any, Any],
         store: FromPath[str],
-        tags: Tags = None,
-        idempotency_key: Key = None,
+        tags: TagsHeader = None,
+        idempotency_key: IdempotencyKey = None,
     ) -> Response[bytes]:
-        wanted = read(NewBatch, await request.body())
-        change = partial(_attach_all, catalog, clock, by_of(principal, tags), store, wanted)
-        answer = await answered_once(database, principal, request, idempotency_key, change)
-        knowledge.wake()
+        new_batch = decode_request(CreateFileBatchRequest, await request.body())
+        change = partial(
+            _attach_batch, catalog, clock, requester_of(principal, tags), store, new_batch
+        )
+        answer = await idempotent_response(database, principal, request, idempotency_key, change)
+        ingestion_runner.wake()
         return answer
 
     @get("/{batch:str}", summary="How far a batch is")
@@ -189,10 +204,10 @@ class VectorStoreBatchRoutes(Controller):
         store: FromPath[str],
         batch: FromPath[str],
     ) -> dict[str, Any]:
-        batch_id = store_files.batch_of(batch)
+        batch_id = store_files.parse_batch_id(batch)
         async with database.transaction() as session:
-            found = await vector_stores.find(session, principal.account_id, store)
-            return await _batch(session, found, batch_id)
+            store_row = await vector_stores.find_store(session, principal.account_id, store)
+            return await _load_batch_json(session, store_row, batch_id)
 
     @post("/{batch:str}/cancel", status_code=200, summary="End what is not done of a batch")
     async def cancel(
@@ -202,11 +217,11 @@ class VectorStoreBatchRoutes(Controller):
         store: FromPath[str],
         batch: FromPath[str],
     ) -> dict[str, Any]:
-        batch_id = store_files.batch_of(batch)
+        batch_id = store_files.parse_batch_id(batch)
         async with database.transaction() as session:
-            found = await vector_stores.find(session, principal.account_id, store)
-            await store_files.cancel_batch(session, found, batch_id)
-            return await _batch(session, found, batch_id)
+            store_row = await vector_stores.find_store(session, principal.account_id, store)
+            await store_files.cancel_batch(session, store_row, batch_id)
+            return await _load_batch_json(session, store_row, batch_id)
 
     @get("/{batch:str}/files", summary="The files of a batch")
     async def files(
@@ -215,40 +230,57 @@ class VectorStoreBatchRoutes(Controller):
         database: NamedDependency[Database],
         store: FromPath[str],
         batch: FromPath[str],
-        limit: Limit = 20,
-        order: Order = "desc",
+        limit: PageLimit = 20,
+        order: SortOrder = "desc",
         after: FromQuery[str | None] = None,
         before: FromQuery[str | None] = None,
         filter: _Status = None,  # OpenAI's name
     ) -> dict[str, Any]:
-        wanted = _Page(limit, order, after, before, filter, store_files.batch_of(batch))
+        page_request = _FilePage(
+            limit, order, after, before, filter, store_files.parse_batch_id(batch)
+        )
         async with database.transaction() as session:
-            found = await vector_stores.find(session, principal.account_id, store)
-            return await wanted.of(session, found)
+            store_row = await vector_stores.find_store(session, principal.account_id, store)
+            return await page_request.load(session, store_row)
 
 
-async def _attach(
-    catalog: Catalog, clock: Clock, by: By, store_id: str, wanted: NewFile, session: AsyncSession
+async def _attach_file(
+    catalog: Catalog,
+    clock: Clock,
+    requester: Requester,
+    store_id: str,
+    new_file: CreateVectorStoreFileRequest,
+    session: AsyncSession,
 ) -> dict[str, Any]:
-    store = await vector_stores.find_usable(session, clock, by.account_id, store_id)
-    model = vector_stores.model_of(catalog, store)
-    (row,) = await store_files.attach(session, clock, by, store, model, [wanted])
+    """Add one file to a vector store and return its object."""
+    store = await vector_stores.find_active_store(session, clock, requester.account_id, store_id)
+    model = vector_stores.require_store_model(catalog, store)
+    (row,) = await store_files.attach_files(session, clock, requester, store, model, [new_file])
     return file_json(row)
 
 
-async def _attach_all(
-    catalog: Catalog, clock: Clock, by: By, store_id: str, wanted: NewBatch, session: AsyncSession
+async def _attach_batch(
+    catalog: Catalog,
+    clock: Clock,
+    requester: Requester,
+    store_id: str,
+    new_batch: CreateFileBatchRequest,
+    session: AsyncSession,
 ) -> dict[str, Any]:
-    store = await vector_stores.find_usable(session, clock, by.account_id, store_id)
-    model, batch_id = vector_stores.model_of(catalog, store), ids.new_id()
-    listed = store_files.files_of(wanted)
-    await store_files.attach(session, clock, by, store, model, listed, batch_id)
-    return await _batch(session, store, batch_id)
+    """Add several files as a batch and return the batch object."""
+    store = await vector_stores.find_active_store(session, clock, requester.account_id, store_id)
+    model, batch_id = vector_stores.require_store_model(catalog, store), ids.new_id()
+    new_files = store_files.batch_files(new_batch)
+    await store_files.attach_files(session, clock, requester, store, model, new_files, batch_id)
+    return await _load_batch_json(session, store, batch_id)
 
 
-async def _batch(session: AsyncSession, store: VectorStore, batch_id: UUID) -> dict[str, Any]:
-    first = await store_files.page(session, store, 1, True, None, None, batch_id)
+async def _load_batch_json(
+    session: AsyncSession, store: VectorStore, batch_id: UUID
+) -> dict[str, Any]:
+    """Return the batch object. Raises VectorStoreFileNotFound."""
+    first = await store_files.list_files(session, store, 1, True, None, None, batch_id)
     if not first:
-        raise store_files.no_batch(ids.show(store_files.BATCH_PREFIX, batch_id))
-    sizes = await store_files.sizes(session, store.account_id, [store.id], batch_id)
-    return batch_json(batch_id, store, first[0].created_at, sizes.get(store.id, {}))
+        raise store_files.batch_not_found(ids.format_id(store_files.BATCH_PREFIX, batch_id))
+    counts = await store_files.count_files(session, store.account_id, [store.id], batch_id)
+    return batch_json(batch_id, store, first[0].created_at, counts.get(store.id, {}))

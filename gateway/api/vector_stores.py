@@ -1,7 +1,4 @@
-"""`/v1/vector_stores`: texts that questions are answered from, as OpenAI's clients ask for them.
-
-Owns the addresses of the stores themselves and of searching.
-"""
+"""`/v1/vector_stores`: manage and search vector stores, as OpenAI's clients do."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -12,44 +9,44 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, HeaderParameter
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.api.idempotency import Key, answered_once
-from gateway.api.pagination import Limit, mark_of, page_either_way
-from gateway.call.tags import HEADER, tags_of
+from gateway.api.idempotency import IdempotencyKey, idempotent_response
+from gateway.api.pagination import PageLimit, bidirectional_page_json, parse_cursor
+from gateway.call.tags import TAGS_HEADER, parse_tags
 from gateway.call.values import Principal
 from gateway.retrieval import store_files, vector_stores
-from gateway.retrieval.hybrid_search import Wanted
-from gateway.retrieval.ingestion import KnowledgeRunner
-from gateway.retrieval.search import Inquiry, Searcher
-from gateway.retrieval.store_files import By
-from gateway.retrieval.views import results_json, store_json
+from gateway.retrieval.hybrid_search import SearchOptions
+from gateway.retrieval.ingestion import IngestionRunner
+from gateway.retrieval.search import VectorStoreQuery, VectorStoreSearcher
+from gateway.retrieval.store_files import Requester
+from gateway.retrieval.views import search_results_json, store_json
 from gateway.tables import VectorStore
 from gateway.upstream.availability import Availability
 from gateway.wire.vector_stores import (
-    NewFile,
-    NewStore,
-    Search,
-    StoreChange,
-    filter_of,
+    CreateVectorStoreFileRequest,
+    CreateVectorStoreRequest,
+    SearchRequest,
+    UpdateVectorStoreRequest,
+    decode_request,
+    parse_filter,
     queries_of,
-    read,
 )
 from infra.clock import Clock
 from infra.database.database import Database
 from models.catalog import Catalog, Model
 
 PATH = "/v1/vector_stores"
-MOST_BYTES = 1 << 20
-Order = FromQuery[Literal["asc", "desc"]]
-Tags = Annotated[
+MAX_BODY_BYTES = 1 << 20
+SortOrder = FromQuery[Literal["asc", "desc"]]
+TagsHeader = Annotated[
     str | None, HeaderParameter(name="X-Maas-Tags", description="What its calls are for")
 ]
 
 
 class VectorStoreRoutes(Controller):
-    """A store is of the account; one of another account does not exist."""
+    """The account's vector stores; a store of another account is reported as not found."""
 
     path = PATH
-    request_max_body_size = MOST_BYTES
+    request_max_body_size = MAX_BODY_BYTES
 
     @post("/", status_code=200, summary="Make a vector store, with files or without")
     async def create(
@@ -59,16 +56,16 @@ class VectorStoreRoutes(Controller):
         availability: NamedDependency[Availability],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
-        knowledge: NamedDependency[KnowledgeRunner],
+        ingestion_runner: NamedDependency[IngestionRunner],
         request: Request[Any, Any, Any],
-        tags: Tags = None,
-        idempotency_key: Key = None,
+        tags: TagsHeader = None,
+        idempotency_key: IdempotencyKey = None,
     ) -> Response[bytes]:
-        wanted = read(NewStore, await request.body())
-        model = vector_stores.embedding_of(catalog, availability)
-        change = partial(_create, clock, by_of(principal, tags), wanted, model)
-        answer = await answered_once(database, principal, request, idempotency_key, change)
-        knowledge.wake()
+        new_store = decode_request(CreateVectorStoreRequest, await request.body())
+        model = vector_stores.select_embedding_model(catalog, availability)
+        change = partial(_create_store, clock, requester_of(principal, tags), new_store, model)
+        answer = await idempotent_response(database, principal, request, idempotency_key, change)
+        ingestion_runner.wake()
         return answer
 
     @get("/", summary="The account's vector stores, the newest first")
@@ -77,19 +74,21 @@ class VectorStoreRoutes(Controller):
         principal: NamedDependency[Principal],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
-        limit: Limit = 20,
-        order: Order = "desc",
+        limit: PageLimit = 20,
+        order: SortOrder = "desc",
         after: FromQuery[str | None] = None,
         before: FromQuery[str | None] = None,
     ) -> dict[str, Any]:
         backwards = after is None and before is not None
         ascending = (order == "asc") != backwards
-        mark = mark_of(vector_stores.PREFIX, before if backwards else after)
+        cursor = parse_cursor(vector_stores.PREFIX, before if backwards else after)
         account_id = principal.account_id
         async with database.transaction() as session:
-            rows = await vector_stores.page(session, account_id, limit + 1, ascending, mark)
-            shown = await shown_of(session, clock, rows)
-        return page_either_way(shown, limit, lambda store: store, backwards)
+            rows = await vector_stores.list_stores(
+                session, account_id, limit + 1, ascending, cursor
+            )
+            views = await store_views(session, clock, rows)
+        return bidirectional_page_json(views, limit, lambda view: view, backwards)
 
     @get("/{store:str}", summary="One vector store")
     async def one(
@@ -100,8 +99,8 @@ class VectorStoreRoutes(Controller):
         store: FromPath[str],
     ) -> dict[str, Any]:
         async with database.transaction() as session:
-            found = await vector_stores.find(session, principal.account_id, store)
-            return (await shown_of(session, clock, [found]))[0]
+            row = await vector_stores.find_store(session, principal.account_id, store)
+            return (await store_views(session, clock, [row]))[0]
 
     @post("/{store:str}", status_code=200, summary="Change its name, metadata or expiry")
     async def change(
@@ -112,10 +111,12 @@ class VectorStoreRoutes(Controller):
         request: Request[Any, Any, Any],
         store: FromPath[str],
     ) -> dict[str, Any]:
-        wanted = read(StoreChange, await request.body())
+        changes = decode_request(UpdateVectorStoreRequest, await request.body())
         async with database.transaction() as session:
-            found = await vector_stores.change(session, clock, principal.account_id, store, wanted)
-            return (await shown_of(session, clock, [found]))[0]
+            row = await vector_stores.update_store(
+                session, clock, principal.account_id, store, changes
+            )
+            return (await store_views(session, clock, [row]))[0]
 
     @delete("/{store:str}", status_code=200, summary="Erase a vector store; its files stay")
     async def erase(
@@ -125,50 +126,58 @@ class VectorStoreRoutes(Controller):
         store: FromPath[str],
     ) -> dict[str, Any]:
         async with database.transaction() as session:
-            await vector_stores.erase(session, principal.account_id, store)
+            await vector_stores.delete_store(session, principal.account_id, store)
         return {"id": store, "object": "vector_store.deleted", "deleted": True}
 
     @post("/{store:str}/search", status_code=200, summary="The passages that may answer a question")
     async def search(
         self,
         principal: NamedDependency[Principal],
-        searcher: NamedDependency[Searcher],
+        searcher: NamedDependency[VectorStoreSearcher],
         request: Request[Any, Any, Any],
         store: FromPath[str],
-        tags: Tags = None,
+        tags: TagsHeader = None,
     ) -> dict[str, Any]:
-        wanted = read(Search, await request.body())
-        queries = queries_of(wanted)
-        inquiry = Inquiry(
+        search_request = decode_request(SearchRequest, await request.body())
+        queries = queries_of(search_request)
+        query = VectorStoreQuery(
             [store],
             queries,
-            Wanted.of(wanted.max_num_results, wanted.ranking_options),
-            filter_of(wanted.filters),
-            tags_of({HEADER: tags.encode("latin-1")}) if tags else None,
+            SearchOptions.of(search_request.max_num_results, search_request.ranking_options),
+            parse_filter(search_request.filters),
+            parse_tags({TAGS_HEADER: tags.encode("latin-1")}) if tags else None,
         )
-        return results_json(queries, await searcher.search(principal, inquiry))
+        return search_results_json(queries, await searcher.search(principal, query))
 
 
-def by_of(principal: Principal, tags: str | None) -> By:
-    """Who asks, and what for. Raises ParameterInvalid."""
-    named = tags_of({HEADER: tags.encode("latin-1")}) if tags else None
-    return By(principal.account_id, principal.key_id, named)
+def requester_of(principal: Principal, tags: str | None) -> Requester:
+    """Return the account, key and usage tags of a request. Raises ParameterInvalid."""
+    parsed_tags = parse_tags({TAGS_HEADER: tags.encode("latin-1")}) if tags else None
+    return Requester(principal.account_id, principal.key_id, parsed_tags)
 
 
-async def shown_of(
+async def store_views(
     session: AsyncSession, clock: Clock, rows: Sequence[VectorStore]
 ) -> list[dict[str, Any]]:
-    """Stores with the sizes of what is in them."""
+    """Return the stores as OpenAI's objects, with the counts and sizes of their files."""
     if not rows:
         return []
-    sizes = await store_files.sizes(session, rows[0].account_id, [row.id for row in rows])
-    return [store_json(row, sizes.get(row.id, {}), clock) for row in rows]
+    counts = await store_files.count_files(session, rows[0].account_id, [row.id for row in rows])
+    return [store_json(row, counts.get(row.id, {}), clock) for row in rows]
 
 
-async def _create(
-    clock: Clock, by: By, wanted: NewStore, model: Model, session: AsyncSession
+async def _create_store(
+    clock: Clock,
+    requester: Requester,
+    new_store: CreateVectorStoreRequest,
+    model: Model,
+    session: AsyncSession,
 ) -> dict[str, Any]:
-    store = await vector_stores.create(session, clock, by.account_id, wanted, model)
-    files = [NewFile(file_id, None, wanted.chunking_strategy) for file_id in wanted.file_ids]
-    await store_files.attach(session, clock, by, store, model, files)
-    return (await shown_of(session, clock, [store]))[0]
+    """Create a vector store with its initial files and return its object."""
+    store = await vector_stores.create_store(session, clock, requester.account_id, new_store, model)
+    files = [
+        CreateVectorStoreFileRequest(file_id, None, new_store.chunking_strategy)
+        for file_id in new_store.file_ids
+    ]
+    await store_files.attach_files(session, clock, requester, store, model, files)
+    return (await store_views(session, clock, [store]))[0]

@@ -1,9 +1,7 @@
-"""Stepping: the part of an awaitable that needs no waiting, done at once.
+"""Run an awaitable eagerly up to its first suspension, outside of `await`.
 
-Most sends to a client and most receives of a body have nothing to wait for. Done at once they need
-no task to be woken, nor a limit of time.
-
-Owns beginning an awaitable outside of `await` and going on with it inside.
+Most sends to a client and most receives of a body never suspend. Run eagerly, they need neither a
+task wake-up nor a timeout.
 """
 
 from collections.abc import Awaitable, Generator
@@ -12,33 +10,36 @@ from typing import Any, Generic, TypeVar
 Value = TypeVar("Value")
 
 
-class Begun(Generic[Value]):
-    """An awaitable, run up to where it has to wait. `done` where it did not: then with its
-    `value`, else to be awaited. Raises what it raises."""
+class EagerAwaitable(Generic[Value]):
+    """An awaitable that runs eagerly up to its first suspension.
 
-    __slots__ = ("_steps", "_waits_for", "done", "value")
+    `is_done` is true if it finished without suspending; `value` then holds its result. Otherwise
+    await the instance to finish it. The constructor raises what the awaitable raises.
+    """
+
+    __slots__ = ("_pending", "_steps", "is_done", "value")
 
     def __init__(self, awaitable: Awaitable[Value]) -> None:
-        self.done = False
+        self.is_done = False
         self._steps = awaitable.__await__()
         try:
-            self._waits_for = next(self._steps)
+            self._pending = next(self._steps)
         except StopIteration as end:
-            self.done = True
+            self.is_done = True
             self.value: Value = end.value
 
     def __await__(self) -> Generator[Any, Any, Value]:
-        if self.done:
+        if self.is_done:
             return self.value
-        waits_for = self._waits_for
+        pending = self._pending
         while True:
             try:
                 try:
-                    sent = yield waits_for
+                    sent = yield pending
                 except BaseException as error:
-                    waits_for = self._steps.throw(error)
+                    pending = self._steps.throw(error)
                 else:
-                    waits_for = self._steps.send(sent)
+                    pending = self._steps.send(sent)
             except StopIteration as end:
-                self.done, self.value = True, end.value
+                self.is_done, self.value = True, end.value
                 return self.value

@@ -1,33 +1,35 @@
-"""The client's side of a call: one HTTP exchange, as plain ASGI.
+"""One HTTP exchange with a client over plain ASGI.
 
-Owns reading the body within its limits, sending the answer, and noticing at once that the client
-has left or takes nothing more.
+Reads the body, sends the response, and detects at once that the client disconnected or stopped
+reading.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from gateway.asgi.eager import Begun
-from gateway.asgi.timeouts import Deadlines, Within
+from gateway.asgi.eager import EagerAwaitable
+from gateway.asgi.timeouts import Timeout, TimeoutWheel
 from gateway.call.errors import BodyIncomplete, BodyTooLarge, EncodingUnsupported, UpstreamTimeout
-from gateway.call.values import Completion
+from gateway.call.values import CallResult
 
-if TYPE_CHECKING:  # the command line uses what imports this, and needs no web framework
+if TYPE_CHECKING:  # the CLI imports this module indirectly and must not load the web framework
     from litestar.types import HTTPResponseBodyEvent, HTTPResponseStartEvent, Receive, Send
 
 
-_UNWATCHED_S = 0.02
-# A larger answer is sent in pieces of that size: what a client does not take piles up nowhere.
-_PIECE = 256 << 10
+# Most calls of small models end before this delay; watching them for a disconnect would cost a
+# task each.
+_WATCH_DELAY_S = 0.02
+# A larger response is sent in chunks of this size, so that a slow client fills no buffer.
+_CHUNK_BYTES = 256 << 10
 
 
-class ClientGone(Exception):
-    """The client closed the connection, or took no byte for too long."""
+class ClientDisconnected(Exception):
+    """The client closed the connection, or read no byte for too long."""
 
 
-class Copy:
-    """What was written to a client, while it is not more than `limit` bytes."""
+class ResponseCopy:
+    """A copy of the response bytes sent to a client, dropped once it exceeds `limit` bytes."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -41,214 +43,224 @@ class Copy:
         else:
             self._parts.clear()
 
-    def whole(self) -> bytes | None:
-        """All of it, or None where it was too much to keep."""
+    def content(self) -> bytes | None:
+        """Return all bytes written, or None if they exceeded the limit."""
         return b"".join(self._parts) if self._size <= self._limit else None
 
 
-class Client:
-    """One request's connection. `gone` is true once the client has left.
+class ClientExchange:
+    """One HTTP request and its response, over ASGI `receive` and `send`.
 
-    `shown` are headers that every answer carries. `guard` must be done before the first byte
-    leaves. With `stays` the answer is wanted also when nobody waits for it: that the client
-    leaves ends nothing. `copy`, where there is one, takes what is written. `patience_s` is how
-    long a client may take no byte.
+    `disconnected`: the client has closed the connection or timed out.
+    `extra_headers`: headers of every response.
+    `before_first_byte`: awaited before the response status is sent.
+    `detached`: the call continues when the client disconnects, because its response will be stored.
+    `response_copy`: receives a copy of the body, if set.
+    `write_timeout_s`: how long the client may read no byte.
     """
 
     def __init__(
-        self, headers: Mapping[bytes, bytes], receive: "Receive", send: "Send", deadlines: Deadlines
+        self, headers: Mapping[bytes, bytes], receive: "Receive", send: "Send", wheel: TimeoutWheel
     ) -> None:
         self._headers = headers
-        self._deadlines = deadlines
+        self._wheel = wheel
         self._receive = receive
         self._send = send
-        self.gone = False
-        self.writing = False
-        self.stays = False
-        self.patience_s = 60.0
-        self.shown: dict[str, str] = {}
-        self.guard: Callable[[], Awaitable[None]] | None = None
-        self.copy: Copy | None = None
+        self.disconnected = False
+        self.is_writing = False
+        self.detached = False
+        self.write_timeout_s = 60.0
+        self.extra_headers: dict[str, str] = {}
+        self.before_first_byte: Callable[[], Awaitable[None]] | None = None
+        self.response_copy: ResponseCopy | None = None
 
     @property
-    def left(self) -> bool:
-        """Whether the call has lost whom it is for."""
-        return self.gone and not self.stays
+    def abandoned(self) -> bool:
+        """Whether the client disconnected and the response is not wanted without it."""
+        return self.disconnected and not self.detached
 
-    async def body(self, limit: int, seconds: float) -> bytes:
-        """The whole body.
+    async def read_body(self, limit: int, seconds: float) -> bytes:
+        """Read the whole request body, of at most `limit` bytes, within `seconds`.
 
-        Raises BodyTooLarge, BodyIncomplete, EncodingUnsupported, ClientGone.
+        Raises BodyTooLarge, BodyIncomplete, EncodingUnsupported, ClientDisconnected.
         """
         if self._headers.get(b"content-encoding", b"identity") != b"identity":
             raise EncodingUnsupported("Compressed request bodies are not accepted.")
         announced = self._headers.get(b"content-length", b"")
         if announced.isdigit() and int(announced[:20]) > limit:
-            raise _too_large(limit)
-        first: Begun[Any] = Begun(self._receive())
+            raise _body_too_large(limit)
+        first: EagerAwaitable[Any] = EagerAwaitable(self._receive())
         try:
-            if first.done and not first.value.get("more_body"):
-                return await self._read(limit, first)
-            async with Within(self._deadlines, seconds):
-                return await self._read(limit, first)
+            if first.is_done and not first.value.get("more_body"):
+                return await self._read_chunks(limit, first)
+            async with Timeout(self._wheel, seconds):
+                return await self._read_chunks(limit, first)
         except TimeoutError:
             raise BodyIncomplete("The body did not arrive in time.") from None
 
-    def attended(self, seconds: float) -> "Attended":
-        """A block that ends with ClientGone or UpstreamTimeout; see Attended."""
-        return Attended(self, self._deadlines, seconds)
+    def deadline(self, seconds: float) -> "ClientDeadline":
+        """Return a timeout that also ends when the client disconnects; see ClientDeadline."""
+        return ClientDeadline(self, self._wheel, seconds)
 
     async def start(self, status: int, headers: Mapping[str, str]) -> None:
-        """Send the status and the headers."""
-        if self.guard is not None:
-            await self.guard()
+        """Send the status and the headers, `extra_headers` included."""
+        if self.before_first_byte is not None:
+            await self.before_first_byte()
         pairs = [
             (name.encode("latin-1"), value.encode("latin-1"))
-            for name, value in (*self.shown.items(), *headers.items())
+            for name, value in (*self.extra_headers.items(), *headers.items())
         ]
         event: HTTPResponseStartEvent = {
             "type": "http.response.start",
             "status": status,
             "headers": pairs,
         }
-        self.writing = True
+        self.is_writing = True
         await self._send(event)
-        self.writing = False
+        self.is_writing = False
 
     async def write(self, data: bytes) -> None:
-        """Send a part of the answer; waits while the client is slow."""
-        unsent = self.put(data)
+        """Send a part of the response body; wait while the client reads slowly."""
+        unsent = self.try_write(data)
         if unsent is not None:
-            await self.sent(unsent)
+            await self.drain(unsent)
 
-    def put(self, data: bytes) -> Begun[None] | None:
-        """The same, at once; where the client is slow, what is left for `sent`."""
-        if self.copy is not None:
-            self.copy.add(data)
-        if self.gone:
-            return None
-        begun = Begun(self._send(_part(data, more=True)))
-        return None if begun.done else begun
+    def try_write(self, data: bytes) -> EagerAwaitable[None] | None:
+        """Send a part of the response body without waiting.
 
-    async def sent(self, rest: Awaitable[None]) -> None:
-        """Return when the client has taken what was put."""
-        self.writing = True
-        if self.stays:
-            await self._in_time(rest)
-        else:
-            await rest
-        self.writing = False
-
-    async def finish(self, completion: Completion, tail: bytes) -> None:
-        """Send what is left of the answer: all of it, or the end of a stream.
-
-        A client that does not take it in time is let go: it was there to be had.
+        Returns None if it was sent, otherwise the awaitable to pass to `drain`.
         """
-        if self.gone:
+        if self.response_copy is not None:
+            self.response_copy.add(data)
+        if self.disconnected:
+            return None
+        sending = EagerAwaitable(self._send(_body_event(data, more=True)))
+        return None if sending.is_done else sending
+
+    async def drain(self, unsent: Awaitable[None]) -> None:
+        """Wait until the client has taken what `try_write` could not send at once."""
+        self.is_writing = True
+        if self.detached:
+            await self._send_within_timeout(unsent)
+        else:
+            await unsent
+        self.is_writing = False
+
+    async def finish(self, result: CallResult, tail: bytes) -> None:
+        """Send the rest of the response: all of it, or the end of a stream.
+
+        If the client does not read it in time, drop the connection. The call stays billed: the
+        response was available.
+        """
+        if self.disconnected:
             return
-        if not completion.started:
+        if not result.stream_started:
             length = {"content-length": str(len(tail))}
-            await self.start(completion.status, {**completion.headers, **length})
-        if not completion.started and len(tail) <= _PIECE:
-            await self._send(_part(tail, more=False))
+            await self.start(result.status, {**result.headers, **length})
+        if not result.stream_started and len(tail) <= _CHUNK_BYTES:
+            await self._send(_body_event(tail, more=False))
             return
-        for start in range(0, len(tail) or 1, _PIECE):
-            end = start + _PIECE
-            part = _part(tail[start:end], more=end < len(tail))
-            if not await self._in_time(self._send(part)):
+        for start in range(0, len(tail) or 1, _CHUNK_BYTES):
+            end = start + _CHUNK_BYTES
+            event = _body_event(tail[start:end], more=end < len(tail))
+            if not await self._send_within_timeout(self._send(event)):
                 return
 
-    async def until_gone(self) -> None:
-        """Return when the client has closed the connection. Call it after `body`."""
+    async def wait_for_disconnect(self) -> None:
+        """Return when the client has closed the connection. Call it after `read_body`."""
         while (await self._receive())["type"] != "http.disconnect":
             continue
-        self.gone = True
+        self.disconnected = True
 
-    async def _in_time(self, sending: Awaitable[None]) -> bool:
-        """Whether the client took it, or what there was before it."""
+    async def _send_within_timeout(self, sending: Awaitable[None]) -> bool:
+        """Await a send within `write_timeout_s`. Returns whether the client is still connected."""
         try:
-            async with Within(self._deadlines, self.patience_s):
+            async with Timeout(self._wheel, self.write_timeout_s):
                 await sending
         except TimeoutError:
-            self.gone = True
-        return not self.gone
+            self.disconnected = True
+        return not self.disconnected
 
-    async def _read(self, limit: int, first: Awaitable[Any]) -> bytes:
-        parts: list[bytes] = []
+    async def _read_chunks(self, limit: int, first: Awaitable[Any]) -> bytes:
+        chunks: list[bytes] = []
         size = 0
         message = await first
         while True:
             if message["type"] == "http.disconnect":
-                self.gone = True
-                raise ClientGone
+                self.disconnected = True
+                raise ClientDisconnected
             if message["type"] == "http.request":
-                part = message["body"]
-                size += len(part)
+                chunk = message["body"]
+                size += len(chunk)
                 if size > limit:
-                    raise _too_large(limit)
-                parts.append(part)
+                    raise _body_too_large(limit)
+                chunks.append(chunk)
                 if not message["more_body"]:
-                    return b"".join(parts)
+                    return b"".join(chunks)
             message = await self._receive()
 
 
-class Attended(Within):
-    """A block that lasts while the client is there and something moves.
+class ClientDeadline(Timeout):
+    """A timeout that also expires when the client disconnects.
 
-    It ends when nothing moved for the given seconds, and at once when the client leaves, which
-    cancels what the block waits for (so also the generation). `extend` only notes the time, and
-    costs a stream nothing for each chunk.
+    Raises UpstreamTimeout on expiry, ClientDisconnected after a disconnect. A disconnect cancels at
+    once what the block waits for, so the model stops generating. `extend` only stores the new
+    deadline, so that a stream can call it for each chunk.
     """
 
-    def __init__(self, client: "Client", deadlines: Deadlines, seconds: float) -> None:
-        super().__init__(deadlines, seconds)
+    def __init__(self, client: "ClientExchange", wheel: TimeoutWheel, seconds: float) -> None:
+        super().__init__(wheel, seconds)
         self._client = client
-        self._watch: asyncio.Task[None] | None = None
+        self._disconnect_watch: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> "Attended":
+    async def __aenter__(self) -> "ClientDeadline":
         await super().__aenter__()
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, *rest: Any) -> None:
-        if self._watch is not None:
-            self._watch.cancel()
+        if self._disconnect_watch is not None:
+            self._disconnect_watch.cancel()
         await super().__aexit__(kind, *rest)
 
-    def look(self) -> None:
-        """Whether time is over; from the first look on, the client is watched."""
-        if self._left or self._expired:
+    def on_check(self) -> None:
+        """Expire if the client disconnected or the deadline has passed.
+
+        The first check starts the task that watches for a disconnect.
+        """
+        if self._exited or self._expired:
             return
         client = self._client
-        if client.left:
+        if client.abandoned:
             self._expire()
             return
-        if client.stays and client.writing:
-            self.extend(client.patience_s)  # that has an end of its own
-        if self._watch is None and not client.stays:
-            # Most calls of small models are over before that, and a task for it not worth it.
-            self._watch = self._loop.create_task(self._until_gone())
-        super().look()
+        if client.detached and client.is_writing:
+            self.extend(client.write_timeout_s)  # the write has a timeout of its own
+        if self._disconnect_watch is None and not client.detached:
+            self._disconnect_watch = self._loop.create_task(self._expire_on_disconnect())
+        super().on_check()
 
-    async def _until_gone(self) -> None:
-        await self._client.until_gone()
-        if not (self._left or self._expired):
+    async def _expire_on_disconnect(self) -> None:
+        await self._client.wait_for_disconnect()
+        if not (self._exited or self._expired):
             self._expire()
 
-    def _set(self, at: float) -> None:
-        unwatched = self._watch is None and not self._client.stays
-        super()._set(min(at, self._loop.time() + _UNWATCHED_S) if unwatched else at)
+    def _schedule(self, deadline: float) -> None:
+        unwatched = self._disconnect_watch is None and not self._client.detached
+        super()._schedule(
+            min(deadline, self._loop.time() + _WATCH_DELAY_S) if unwatched else deadline
+        )
 
-    def _late(self) -> Exception:
-        if self._client.writing:
-            self._client.gone = True
-        if self._client.left:
-            return ClientGone()
+    def _timeout_error(self) -> Exception:
+        if self._client.is_writing:
+            self._client.disconnected = True
+        if self._client.abandoned:
+            return ClientDisconnected()
         return UpstreamTimeout("The model did not answer in time. The call is not billed.")
 
 
-def _part(data: bytes, more: bool) -> "HTTPResponseBodyEvent":
+def _body_event(data: bytes, more: bool) -> "HTTPResponseBodyEvent":
     return {"type": "http.response.body", "body": data, "more_body": more}
 
 
-def _too_large(limit: int) -> BodyTooLarge:
+def _body_too_large(limit: int) -> BodyTooLarge:
     return BodyTooLarge(f"The body is larger than {limit} bytes.")

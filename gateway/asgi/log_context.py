@@ -1,7 +1,7 @@
-"""Causes: what a request's lines in the log say of who had it done.
+"""Bind the HTTP request and its principal to the log lines of a request (`caused_by`).
 
-A request's handler and what it is given may run in tasks of their own, so they share one mapping,
-which the log shows as it then is.
+A handler and its dependencies may run in tasks of their own, with their own context variables. So
+they share one mutable mapping, which each log line shows in its current state.
 """
 
 from typing import Any
@@ -9,21 +9,24 @@ from typing import Any
 from litestar import Request
 from structlog.contextvars import bind_contextvars
 
-_STATE = "maas_cause"
+_STATE_KEY = "maas_cause"
 
 
-async def begin_cause(request: Request[Any, Any, Any]) -> None:
-    """By the address as it is declared: what stands in it may be a link's secret."""
+async def bind_request(request: Request[Any, Any, Any]) -> None:
+    """Bind the request's method and path template to the log context.
+
+    The template, because a path's values may be secrets, as in an invitation link.
+    """
     address = f"{request.method} {request.scope.get('path_template', '')}"
-    bind_contextvars(caused_by=_of(request, address=address))
+    bind_contextvars(caused_by=_update_log_context(request, address=address))
 
 
-def name_cause(request: Request[Any, Any, Any], **who: str) -> None:
-    """Say who it is, once that is known."""
-    _of(request, **who)
+def bind_principal(request: Request[Any, Any, Any], **principal: str) -> None:
+    """Add the authenticated principal (account, key or person) to the request's log context."""
+    _update_log_context(request, **principal)
 
 
-def _of(request: Request[Any, Any, Any], **facts: str) -> dict[str, str]:
-    cause: dict[str, str] = request.scope["state"].setdefault(_STATE, {})
-    cause.update(facts)
-    return cause
+def _update_log_context(request: Request[Any, Any, Any], **values: str) -> dict[str, str]:
+    context: dict[str, str] = request.scope["state"].setdefault(_STATE_KEY, {})
+    context.update(values)
+    return context

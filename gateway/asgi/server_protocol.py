@@ -1,8 +1,7 @@
-"""The server's side of a connection: uvicorn's protocol, with the bounds that it lacks.
+"""uvicorn's HTTP protocol with limits that it lacks: size and speed of requests, trailers, hosts.
 
-Owns how much and how slowly a client may send, that trailer fields never become headers, that what
-is no request is answered in our shape and ends its connection, and that no such answer can be taken
-for that of another request.
+Trailer fields never become headers. A malformed request is answered with the API's error object and
+ends its connection, and that answer can never be taken for the answer to another request.
 """
 
 import asyncio
@@ -15,122 +14,128 @@ from typing import ClassVar
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from gateway.call.errors import BodyIncomplete, HeadTooLarge, RequestMalformed, envelope
+from gateway.call.errors import BodyIncomplete, HeadTooLarge, RequestMalformed, render_error
 from infra.errors import AppError
 
-# A name (underscores are usual within clusters), or an IPv6 address in brackets; and a port.
+# A host name (underscores are usual within clusters) or an IPv6 address in brackets; then a port.
 _HOST = re.compile(rb"([A-Za-z0-9._-]{0,253}|\[([0-9A-Fa-f:.]{2,45})\])(?::([0-9]{0,5}))?")
-_MOST_PORT = 65535
+_MAX_PORT = 65535
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
-    """What a client may take: of memory, and of time in which it sends next to nothing."""
+class ConnectionLimits:
+    """Limits of one client connection: bytes of memory, and seconds of waiting for slow input."""
 
-    head_bytes: int = 64 << 10
-    headers: int = 100
-    # Trailer fields, or the extensions of one chunk: bytes of a body's framing without any of it.
-    trailer_bytes: int = 512
-    head_s: float = 20.0
-    # A body may last that long, and a second more for each so many bytes of it.
-    body_s: float = 60.0
-    bytes_a_second: int = 1024
-    # What still comes of a body that was answered early, so that the answer can be read.
-    after_s: float = 5.0
-    look_s: float = 5.0
+    max_head_bytes: int = 64 << 10
+    max_headers: int = 100
+    # Trailer fields or the extensions of one chunk: framing bytes that carry no body.
+    max_trailer_bytes: int = 512
+    head_timeout_s: float = 20.0
+    # A body may take `body_timeout_s`, and one second more for every `min_bytes_per_s` bytes of it.
+    body_timeout_s: float = 60.0
+    min_bytes_per_s: int = 1024
+    # The rest of a body that was answered early is read for so long, so that the client can read
+    # the response.
+    discard_timeout_s: float = 5.0
+    check_interval_s: float = 5.0
 
 
-class _Reading(Enum):
-    """What is being read; between two requests nothing, which uvicorn limits by itself."""
+class _ReadState(Enum):
+    """The part of a request that is being read. IDLE is the keep-alive time between two requests,
+    which uvicorn limits itself."""
 
     HEAD = auto()
     BODY = auto()
-    NOTHING = auto()
+    IDLE = auto()
 
 
-class Listening(HttpToolsProtocol):
-    """One connection of a client's."""
+class BoundedHttpProtocol(HttpToolsProtocol):
+    """One client connection, with limits on the size and the speed of its requests."""
 
-    bounds: ClassVar[Bounds] = Bounds()
+    limits: ClassVar[ConnectionLimits] = ConnectionLimits()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._deaf = False
-        self._refusal: AppError | None = None
-        self._begin(_Reading.HEAD)
-        self._watch = self.loop.call_later(self.bounds.look_s, self._look)
+        self._ignore_input = False
+        self._rejection: AppError | None = None
+        self._enter_state(_ReadState.HEAD)
+        self._timer = self.loop.call_later(self.limits.check_interval_s, self._check_timeouts)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._watch.cancel()
+        self._timer.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._deaf:
+        if self._ignore_input:
             return
-        if self._reading is _Reading.NOTHING:
-            self._begin(_Reading.HEAD)
-        self._size += len(data)
-        self._framing += len(data)
+        if self._state is _ReadState.IDLE:
+            self._enter_state(_ReadState.HEAD)
+        self._bytes_read += len(data)
+        self._framing_bytes += len(data)
         super().data_received(data)
-        # Of a header or trailer field that has not ended yet the parser has told nothing.
-        if self._reading is _Reading.HEAD and self._size > self.bounds.head_bytes:
-            self._refuse(_too_large())
-        if self._reading is _Reading.BODY and self._framing > self.bounds.trailer_bytes:
-            self._refuse(_trailers_too_large())
+        # The parser does not report a header or trailer field before it has ended, so the raw
+        # bytes are counted too.
+        if self._state is _ReadState.HEAD and self._bytes_read > self.limits.max_head_bytes:
+            self._reject(_head_too_large())
+        if self._state is _ReadState.BODY and self._framing_bytes > self.limits.max_trailer_bytes:
+            self._reject(_trailers_too_large())
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._reading = _Reading.HEAD
-        self._head = self._hosts = 0
+        self._state = _ReadState.HEAD
+        self._head_size = self._host_headers = 0
 
     def on_url(self, url: bytes) -> None:
-        self._head += len(url)
+        self._head_size += len(url)
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._reading is _Reading.BODY:
+        if self._state is _ReadState.BODY:
             self._discard_trailer(name, value)
             return
-        self._head += len(name) + len(value)
+        self._head_size += len(name) + len(value)
         super().on_header(name, value)
         if self.headers[-1][0] == b"host":
-            self._hosts += 1
-            if not is_host(value):
-                self._refusal = RequestMalformed("The Host header is not `host` or `host:port`.")
-                raise self._refusal  # as in `on_headers_complete`
+            self._host_headers += 1
+            if not is_valid_host(value):
+                self._rejection = RequestMalformed("The Host header is not `host` or `host:port`.")
+                raise self._rejection  # as in `on_headers_complete`
 
     def on_headers_complete(self) -> None:
-        if self._head > self.bounds.head_bytes or len(self.headers) > self.bounds.headers:
-            self._refusal = _too_large()
-        elif not self._is_ours():
-            self._refusal = RequestMalformed("A request is of HTTP/1.1 and names one host.")
+        if (
+            self._head_size > self.limits.max_head_bytes
+            or len(self.headers) > self.limits.max_headers
+        ):
+            self._rejection = _head_too_large()
+        elif not self._is_valid_request_line():
+            self._rejection = RequestMalformed("A request is of HTTP/1.1 and names one host.")
         elif b"%00" in self.url:
-            self._refusal = RequestMalformed("The address contains a NUL character (%00).")
-        if self._refusal is not None:
-            raise self._refusal  # uvicorn has it refused as it does what makes no sense
+            self._rejection = RequestMalformed("The address contains a NUL character (%00).")
+        if self._rejection is not None:
+            raise self._rejection  # uvicorn handles it as a parser error: send_400_response
         super().on_headers_complete()
-        self._begin(_Reading.BODY)
+        self._enter_state(_ReadState.BODY)
 
     def on_body(self, body: bytes) -> None:
-        self._framing = 0  # at most one read of the socket is not counted
+        self._framing_bytes = 0  # inexact by at most one socket read
         super().on_body(body)
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
-        self._begin(_Reading.NOTHING)
+        self._enter_state(_ReadState.IDLE)
 
     def on_response_complete(self) -> None:
-        if self._reading is _Reading.BODY and self.cycle.response_complete:
-            self._since = self.loop.time()
+        if self._state is _ReadState.BODY and self.cycle.response_complete:
+            self._state_since = self.loop.time()
         super().on_response_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """What uvicorn calls for what is no request."""
-        self._refuse(self._refusal or RequestMalformed("This is no valid HTTP/1.1 request."))
+        """Reject the request. uvicorn calls this on a parser error."""
+        self._reject(self._rejection or RequestMalformed("This is no valid HTTP/1.1 request."))
 
     def _unsupported_upgrade_warning(self) -> None:
-        """No other protocol is spoken here: it is a request like any, and the last."""
-        self._deaf = True
+        """Answer an Upgrade request as an ordinary HTTP/1.1 request, then close the connection."""
+        self._ignore_input = True
         self.cycle.keep_alive = False
         if self.cycle.response_complete:
             self.transport.close()
@@ -138,50 +143,60 @@ class Listening(HttpToolsProtocol):
     def _should_upgrade(self) -> bool:
         return False
 
-    def _is_ours(self) -> bool:
+    def _is_valid_request_line(self) -> bool:
         version = self.parser.get_http_version()
-        return self._hosts == 1 if version == "1.1" else version == "1.0" and self._hosts < 2
+        return (
+            self._host_headers == 1
+            if version == "1.1"
+            else version == "1.0" and self._host_headers < 2
+        )
 
     def _discard_trailer(self, name: bytes, value: bytes) -> None:
-        """The parser reports trailer fields as it does headers. The application has the list of
-        headers already, and reads it later, so they must not be added to it (RFC 9110, 6.5.1)."""
-        self._trailers += len(name) + len(b": ") + len(value) + len(b"\r\n")
-        if self._trailers > self.bounds.trailer_bytes:
-            self._refusal = _trailers_too_large()
-            raise self._refusal  # as in `on_headers_complete`
+        """Count a trailer field against the limit and drop it.
 
-    def _begin(self, what: _Reading) -> None:
-        self._reading, self._since = what, self.loop.time()
-        self._size = self._framing = self._trailers = 0
+        The parser reports trailer fields like headers. They must not be added to the list of
+        headers, which the application has already and reads later (RFC 9110, 6.5.1).
+        """
+        self._trailer_bytes += len(name) + len(b": ") + len(value) + len(b"\r\n")
+        if self._trailer_bytes > self.limits.max_trailer_bytes:
+            self._rejection = _trailers_too_large()
+            raise self._rejection  # as in `on_headers_complete`
 
-    def _look(self) -> None:
-        """Whether the client takes too long, told late by `look_s` at most."""
+    def _enter_state(self, state: _ReadState) -> None:
+        self._state, self._state_since = state, self.loop.time()
+        self._bytes_read = self._framing_bytes = self._trailer_bytes = 0
+
+    def _check_timeouts(self) -> None:
+        """Reject or close a connection that is too slow, at most `check_interval_s` too late."""
         if self.transport.is_closing():
             return
-        self._watch = self.loop.call_later(self.bounds.look_s, self._look)
+        self._timer = self.loop.call_later(self.limits.check_interval_s, self._check_timeouts)
         if self.flow.read_paused:
-            self._since += self.bounds.look_s  # it waits for us
+            self._state_since += self.limits.check_interval_s  # the gateway is slow, not the client
         elif self._is_late():
-            if self._size or self._reading is _Reading.BODY:
-                self._refuse(BodyIncomplete("The request did not arrive in time."))
+            if self._bytes_read or self._state is _ReadState.BODY:
+                self._reject(BodyIncomplete("The request did not arrive in time."))
             else:
                 self.transport.close()
 
     def _is_late(self) -> bool:
-        bounds, waited = self.bounds, self.loop.time() - self._since
-        if self._reading is _Reading.HEAD:
-            return waited > bounds.head_s
-        if self._reading is _Reading.NOTHING:
+        limits, elapsed = self.limits, self.loop.time() - self._state_since
+        if self._state is _ReadState.HEAD:
+            return elapsed > limits.head_timeout_s
+        if self._state is _ReadState.IDLE:
             return False
         if self.cycle.response_complete:
-            return waited > bounds.after_s
-        return waited > bounds.body_s + self._size / bounds.bytes_a_second
+            return elapsed > limits.discard_timeout_s
+        return elapsed > limits.body_timeout_s + self._bytes_read / limits.min_bytes_per_s
 
-    def _refuse(self, error: AppError) -> None:
-        """Answer with that and end the connection. What came whole before is answered first, and
-        then nothing more: a refusal written now would be read as its answer."""
-        self._deaf = True
-        cycle, in_body = self.cycle, self._reading is _Reading.BODY
+    def _reject(self, error: AppError) -> None:
+        """Answer with an error and close the connection.
+
+        If an earlier pipelined request is still being answered, finish it and close without the
+        error: the client would read the error as the answer to the earlier request.
+        """
+        self._ignore_input = True
+        cycle, in_body = self.cycle, self._state is _ReadState.BODY
         under_way = cycle is not None and not cycle.response_complete
         if under_way and not in_body:
             cycle.keep_alive = False
@@ -190,18 +205,20 @@ class Listening(HttpToolsProtocol):
             cycle.disconnected = True
             cycle.message_event.set()
         if not in_body or (under_way and not (self.pipeline or cycle.response_started)):
-            self.transport.write(_answer(error))
+            self.transport.write(_encode_error_response(error))
         self.transport.close()
 
 
-def is_host(value: bytes) -> bool:
-    """Whether it is what a Host header may be (RFC 9110, 7.2): a name or an address, perhaps with a
-    port. Frameworks build URLs from it, and fail on anything else."""
-    found = _HOST.fullmatch(value)
-    if found is None:
+def is_valid_host(value: bytes) -> bool:
+    """Whether a Host header is a name or an IP address, optionally with a port (RFC 9110, 7.2).
+
+    Frameworks build URLs from the header and fail on anything else.
+    """
+    match = _HOST.fullmatch(value)
+    if match is None:
         return False
-    _, address, port = found.groups()
-    if port and int(port) > _MOST_PORT:
+    _, address, port = match.groups()
+    if port and int(port) > _MAX_PORT:
         return False
     return address is None or _is_ipv6(address)
 
@@ -214,7 +231,7 @@ def _is_ipv6(text: bytes) -> bool:
     return True
 
 
-def _too_large() -> HeadTooLarge:
+def _head_too_large() -> HeadTooLarge:
     return HeadTooLarge("The request's line and headers are too many or too large.")
 
 
@@ -222,8 +239,8 @@ def _trailers_too_large() -> HeadTooLarge:
     return HeadTooLarge("The trailer fields or chunk extensions of the body are too large.")
 
 
-def _answer(error: AppError) -> bytes:
-    body, status = envelope(error), HTTPStatus(error.status)
+def _encode_error_response(error: AppError) -> bytes:
+    body, status = render_error(error), HTTPStatus(error.status)
     return b"HTTP/1.1 %d %b\r\n%bcontent-length: %d\r\nconnection: close\r\n\r\n%b" % (
         status,
         status.phrase.encode(),

@@ -1,51 +1,54 @@
-"""Deadlines: the limits of time of all calls of a process, under one timer.
+"""Timeouts of all calls of one process, under one event-loop timer (a hashed timing wheel).
 
-A timer of the event loop's for each limit costs a tenth of a whole call, and hardly one of them
-ever goes off. Here a limit is a place in a set of those that are looked at within the same tick.
+One event-loop timer per timeout would cost a tenth of a whole call, and hardly any timeout ever
+fires. Here a timeout is an entry in a set of entries that are checked in the same tick.
 """
 
 import asyncio
 from typing import Any, Protocol
 
 _TICK_S = 0.02
-# However far off a limit is, it is looked at that often: so there are few sets, and none of them
-# is kept for the calls of minutes.
-_LOOK_S = 1.0
+# However far away its deadline is, an entry is checked this often. So there are few slots, and no
+# slot keeps calls that take minutes.
+_MAX_CHECK_INTERVAL_S = 1.0
 
 
-class Limit(Protocol):
-    """Something that is looked at from time to time."""
+class WheelEntry(Protocol):
+    """An entry of the timeout wheel, checked when its slot is due."""
 
-    def look(self) -> None:
-        """It may be time. To be looked at again, it is set again."""
+    def on_check(self) -> None:
+        """Check whether the deadline has passed; schedule the entry again if it has not."""
         ...
 
 
-class Deadlines:
-    """The limits of one process. Belongs to one event loop."""
+class TimeoutWheel:
+    """The scheduled timeout checks of one process. Bound to one event loop."""
 
     def __init__(self) -> None:
-        self._ticks: dict[int, set[Limit]] = {}
+        self._slots: dict[int, set[WheelEntry]] = {}
         self._timer: asyncio.TimerHandle | None = None
 
-    def set(self, limit: Limit, now: float, at: float) -> int:
-        """Look at it at that time of the loop or up to a tick later, and before that now and then.
-        Gives its place."""
-        place = int(min(at, now + _LOOK_S) / _TICK_S) + 1
-        together = self._ticks.get(place)
-        if together is None:
-            together = self._ticks[place] = set()
-            self._wind()
-        together.add(limit)
-        return place
+    def schedule(self, entry: WheelEntry, now: float, deadline: float) -> int:
+        """Schedule the next check of an entry. Returns the slot, for `cancel`.
 
-    def clear(self, limit: Limit, place: int) -> None:
-        """The limit is over."""
-        together = self._ticks.get(place)
-        if together is not None:
-            together.discard(limit)
+        The check comes at the deadline or up to one tick later, or after the maximum check interval
+        if that is earlier. `now` and `deadline` are seconds of the event loop's clock.
+        """
+        slot = int(min(deadline, now + _MAX_CHECK_INTERVAL_S) / _TICK_S) + 1
+        entries = self._slots.get(slot)
+        if entries is None:
+            entries = self._slots[slot] = set()
+            self._start_timer()
+        entries.add(entry)
+        return slot
 
-    def _wind(self) -> None:
+    def cancel(self, entry: WheelEntry, slot: int) -> None:
+        """Remove an entry from its slot. Does nothing if the slot has been checked already."""
+        entries = self._slots.get(slot)
+        if entries is not None:
+            entries.discard(entry)
+
+    def _start_timer(self) -> None:
         if self._timer is None:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(_TICK_S, self._tick)
@@ -53,59 +56,63 @@ class Deadlines:
     def _tick(self) -> None:
         self._timer = None
         now = asyncio.get_running_loop().time()
-        for place in [place for place in self._ticks if place * _TICK_S <= now]:
-            for limit in self._ticks.pop(place):
-                limit.look()
-        if self._ticks:
-            self._wind()
+        for slot in [slot for slot in self._slots if slot * _TICK_S <= now]:
+            for entry in self._slots.pop(slot):
+                entry.on_check()
+        if self._slots:
+            self._start_timer()
 
 
-class Within:
-    """A block that ends with TimeoutError when its time is over, as that of asyncio.timeout."""
+class Timeout:
+    """An async context manager that raises TimeoutError after some seconds, like asyncio.timeout.
 
-    def __init__(self, deadlines: Deadlines, seconds: float) -> None:
-        self._deadlines = deadlines
+    Cheaper than asyncio.timeout: all timeouts of a process share one timer.
+    """
+
+    def __init__(self, wheel: TimeoutWheel, seconds: float) -> None:
+        self._wheel = wheel
         self._loop = asyncio.get_running_loop()
-        self._until = self._loop.time() + seconds
-        self._expired = self._left = False
-        self._place = 0
+        self._deadline = self._loop.time() + seconds
+        self._expired = self._exited = False
+        self._slot = 0
 
-    async def __aenter__(self) -> "Within":
+    async def __aenter__(self) -> "Timeout":
         task = asyncio.current_task(self._loop)
         if task is None:
             raise RuntimeError("a call is answered within a task")
         self._task = task
         self._cancelling = task.cancelling()
-        self._set(self._until)
+        self._schedule(self._deadline)
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: Any) -> None:
-        self._left = True
-        self._deadlines.clear(self, self._place)
+        self._exited = True
+        self._wheel.cancel(self, self._slot)
         if not self._expired or self._task.uncancel() > self._cancelling:
             return
         if kind is not None and issubclass(kind, asyncio.CancelledError):
-            raise self._late() from None
+            raise self._timeout_error() from None
 
     def extend(self, seconds: float) -> None:
-        """Something moved: wait so long from now on."""
-        self._until = self._loop.time() + seconds
+        """Move the deadline to `seconds` from now."""
+        self._deadline = self._loop.time() + seconds
 
-    def look(self) -> None:
-        if self._left or self._expired:
+    def on_check(self) -> None:
+        """Cancel the task if the deadline has passed, otherwise schedule the next check."""
+        if self._exited or self._expired:
             return
-        if self._loop.time() >= self._until:
+        if self._loop.time() >= self._deadline:
             self._expire()
         else:
-            self._set(self._until)
+            self._schedule(self._deadline)
 
     def _expire(self) -> None:
         self._expired = True
         self._task.cancel()
 
-    def _set(self, at: float) -> None:
-        self._place = self._deadlines.set(self, self._loop.time(), at)
+    def _schedule(self, deadline: float) -> None:
+        self._slot = self._wheel.schedule(self, self._loop.time(), deadline)
 
-    def _late(self) -> Exception:
-        """What the block ends with."""
+    def _timeout_error(self) -> Exception:
+        """Return the exception that the block raises on expiry."""
         return TimeoutError()

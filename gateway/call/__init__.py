@@ -1,1 +1,1 @@
-"""Values of one call between stages: request, reservation, result, errors and tags."""
+"""Values passed between the stages of a metered call, its reservation, errors and tags."""

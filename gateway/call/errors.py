@@ -1,12 +1,12 @@
-"""What a call can be refused for, and the one renderer of it.
+"""Errors of the public API and the functions that render them as response bodies.
 
 AppError
 ├── BadRequest            400 invalid_request_error
 │   ├── BodyNotJson, ParameterInvalid, ContextLengthExceeded, WrongEndpoint, ...
 ├── Unauthorised          401 KeyMissing, KeyInvalid, KeyRevoked, KeyExpired
-├── KeyElsewhere, ModelNotAllowed 403 permission_error
+├── KeyNetworkNotAllowed, ModelNotAllowed 403 permission_error
 ├── ModelNotFound, EndpointUnsupported 404, MethodNotAllowed 405, BodyTooLarge 413, ...
-├── Exhausted             429 insufficient_quota CreditExhausted, BudgetExhausted, ...
+├── InsufficientQuota     429 insufficient_quota CreditExhausted, BudgetExhausted, ...
 ├── RateLimited           429 rate_limit_error
 └── Unavailable           5xx UpstreamUnreachable, UpstreamFailed, UpstreamTimeout, ...
 """
@@ -15,11 +15,11 @@ import msgspec
 
 from infra.errors import AppError, error_object
 
-BROKEN_OFF = "The model broke off its answer. The call is not billed."
+ANSWER_INTERRUPTED = "The model broke off its answer. The call is not billed."
 
 
 class BadRequest(AppError):
-    """The request cannot be served as it is; sending it again changes nothing."""
+    """The request is invalid; a retry of the same request fails again."""
 
     status = 400
     type = "invalid_request_error"
@@ -27,124 +27,124 @@ class BadRequest(AppError):
 
 
 class BodyNotJson(BadRequest):
-    """The body is no JSON object."""
+    """The request body is not a JSON object."""
 
     code = "invalid_json"
 
 
 class ParameterInvalid(BadRequest):
-    """A field is missing, of the wrong type or out of range."""
+    """A request field is missing, has the wrong type or is out of range."""
 
     code = "invalid_value"
 
 
 class ParameterUnknown(BadRequest):
-    """A field that this endpoint does not have."""
+    """The request has a field that this endpoint does not define."""
 
     code = "unknown_parameter"
 
     @classmethod
-    def named(cls, name: str) -> "ParameterUnknown":
-        """By its path, as `messages[0].x`."""
+    def for_name(cls, name: str) -> "ParameterUnknown":
+        """Return the error for an unknown field, named by its path such as `messages[0].x`."""
         return cls(f"Unknown parameter: `{name[:120]}`.", param=name[:120])
 
 
 class ParameterUnsupported(BadRequest):
-    """A field of OpenAI's that this endpoint cannot honour."""
+    """The request has a field of OpenAI's API that this endpoint does not support."""
 
     code = "unsupported_parameter"
 
 
 class ContextLengthExceeded(BadRequest):
-    """Prompt and answer do not fit into the model's context."""
+    """The prompt and the requested output exceed the model's context length."""
 
     code = "context_length_exceeded"
 
 
 class WrongEndpoint(BadRequest):
-    """The model is there, but does something else than this endpoint."""
+    """The model exists, but does not support this endpoint."""
 
     code = "model_not_supported"
 
 
 class ModelNotPriced(BadRequest):
-    """The model has no price in the account's currency, so it cannot be sold to it."""
+    """The model has no price in the account's currency, so the account cannot call it."""
 
     code = "model_not_priced"
 
 
 class BodyIncomplete(BadRequest):
-    """The client sent less than it announced, or not in time."""
+    """The request body was shorter than its Content-Length or arrived too late."""
 
     status = 408
     code = "request_timeout"
 
 
 class BodyTooLarge(BadRequest):
-    """The body is over the limit."""
+    """The request body exceeds the size limit."""
 
     status = 413
     code = "request_too_large"
 
 
 class RequestMalformed(BadRequest):
-    """What came is no request of HTTP/1.1; the connection ends."""
+    """The bytes received are not a valid HTTP/1.1 request; the connection is closed."""
 
     code = "malformed_request"
 
 
 class HeadTooLarge(BadRequest):
-    """The request's line and headers are over the limit; the connection ends."""
+    """The request line and headers exceed the size limit; the connection is closed."""
 
     status = 431
     code = "headers_too_large"
 
 
 class EncodingUnsupported(BadRequest):
-    """A compressed body; none is accepted, so that no small body grows large here."""
+    """The request body is compressed. Rejected to prevent decompression bombs."""
 
     status = 415
     code = "unsupported_encoding"
 
 
 class Unauthorised(AppError):
-    """Nobody whom we know."""
+    """The request has no valid credentials."""
 
     status = 401
     type = "authentication_error"
     code = "invalid_api_key"
 
 
-class MetricsRefused(Unauthorised):
-    """The metrics were asked for without the token that they want."""
+class MetricsTokenInvalid(Unauthorised):
+    """The request for /metrics does not have the metrics token."""
 
     code = "metrics_refused"
 
 
 class KeyMissing(Unauthorised):
-    """No `Authorization: Bearer` header."""
+    """The request has no `Authorization: Bearer` header."""
 
     code = "missing_api_key"
 
 
 class KeyInvalid(Unauthorised):
-    """Not a key of ours: wrong shape, wrong checksum or unknown."""
+    """The API key is malformed, has a wrong checksum or is unknown."""
 
 
 class KeyRevoked(Unauthorised):
-    """The key was revoked."""
+    """The API key was revoked."""
 
     code = "api_key_revoked"
 
 
 class KeyExpired(Unauthorised):
-    """The key's time is over, as after a rotation."""
+    """The API key has expired, for example after a rotation."""
 
     code = "api_key_expired"
 
 
-class KeyElsewhere(AppError):
-    """The key may not be used from this network address."""
+class KeyNetworkNotAllowed(AppError):
+    """The API key may not be used from this network address."""
 
     status = 403
     type = "permission_error"
@@ -152,7 +152,7 @@ class KeyElsewhere(AppError):
 
 
 class ModelNotAllowed(AppError):
-    """The key may call other models only."""
+    """The API key may not call this model."""
 
     status = 403
     type = "permission_error"
@@ -160,7 +160,7 @@ class ModelNotAllowed(AppError):
 
 
 class ServiceTierNotAvailable(AppError):
-    """The account's plan, or the key, does not have this service tier."""
+    """The account's plan or the API key does not include this service tier."""
 
     status = 403
     type = "permission_error"
@@ -168,7 +168,7 @@ class ServiceTierNotAvailable(AppError):
 
 
 class ModelNotFound(AppError):
-    """No such model is served here."""
+    """The catalog has no model of this name."""
 
     status = 404
     type = "invalid_request_error"
@@ -176,7 +176,7 @@ class ModelNotFound(AppError):
 
 
 class EndpointUnsupported(AppError):
-    """An address that this service does not have."""
+    """The URL path does not exist."""
 
     status = 404
     type = "invalid_request_error"
@@ -184,7 +184,7 @@ class EndpointUnsupported(AppError):
 
 
 class MethodNotAllowed(AppError):
-    """The address is there, but not for this method."""
+    """The URL path exists, but not for this HTTP method."""
 
     status = 405
     type = "invalid_request_error"
@@ -192,13 +192,13 @@ class MethodNotAllowed(AppError):
 
 
 class IdempotencyKeyInvalid(BadRequest):
-    """An Idempotency-Key that is empty, too long or not printable."""
+    """The Idempotency-Key is empty, too long or not printable ASCII."""
 
     code = "idempotency_key_invalid"
 
 
 class IdempotencyKeyReused(BadRequest):
-    """The Idempotency-Key belongs to another request of this account."""
+    """The Idempotency-Key was used for a different request of this account."""
 
     status = 422
     code = "idempotency_key_reused"
@@ -211,21 +211,21 @@ class IdempotencyKeyBusy(BadRequest):
     code = "idempotency_key_in_use"
 
 
-class AnswerNotKept(BadRequest):
-    """The call was answered and billed, but its answer was too large to keep."""
+class ReplayAnswerNotStored(BadRequest):
+    """The first call was answered and billed, but its answer was too large to store."""
 
     status = 409
     code = "idempotent_answer_not_kept"
 
 
 class MaxCostExceeded(BadRequest):
-    """The call could cost more than its X-Max-Cost allows."""
+    """The worst-case cost of the call exceeds its X-Max-Cost."""
 
     code = "max_cost_exceeded"
 
 
-class StripeNotUsed(AppError):
-    """This service does not collect by Stripe; invoices are paid by bank transfer."""
+class StripeNotConfigured(AppError):
+    """This deployment does not collect through Stripe; invoices are paid by bank transfer."""
 
     status = 409
     type = "invalid_request_error"
@@ -233,49 +233,49 @@ class StripeNotUsed(AppError):
 
 
 class StripeUnavailable(AppError):
-    """Stripe does not answer just now."""
+    """Stripe is temporarily unreachable."""
 
     status = 503
     code = "stripe_unavailable"
 
 
-# Waiting does not help, so a client's own retries would only be refused again.
-NO_RETRY = {"x-should-retry": "false"}
+# Tells OpenAI's client libraries not to retry: the limit does not reset by waiting.
+NO_RETRY_HEADERS = {"x-should-retry": "false"}
 
 
-class Exhausted(AppError):
-    """Money is at its limit: sending it again does not help until somebody acts."""
+class InsufficientQuota(AppError):
+    """A money limit is reached: retries fail until the customer or the operator acts."""
 
     status = 429
     type = "insufficient_quota"
 
 
-class AccountSuspended(Exhausted):
-    """The account's keys are stopped until nothing overdue is owed any more."""
+class AccountSuspended(InsufficientQuota):
+    """The account is suspended until its overdue invoices are paid."""
 
     code = "account_suspended"
 
 
-class CreditExhausted(Exhausted):
-    """The account has no credit left for this call."""
+class CreditExhausted(InsufficientQuota):
+    """The account's available credit does not cover this call."""
 
     code = "credit_exhausted"
 
 
-class BudgetExhausted(Exhausted):
-    """The key has no budget left for this call in this month."""
+class BudgetExhausted(InsufficientQuota):
+    """The API key's remaining monthly budget does not cover this call."""
 
     code = "budget_exhausted"
 
 
-class CreditReserved(Exhausted):
-    """What is left is held by calls that are running; some of it will be free again."""
+class CreditReserved(InsufficientQuota):
+    """Running calls have reserved the remaining credit; some of it will be released."""
 
     code = "credit_reserved"
 
 
 class RateLimited(AppError):
-    """Too many requests or tokens within a minute."""
+    """The limit of requests or tokens per minute is reached."""
 
     status = 429
     type = "rate_limit_error"
@@ -283,86 +283,86 @@ class RateLimited(AppError):
 
 
 class TooManyStreams(RateLimited):
-    """As many streams as are allowed are running."""
+    """The limit of concurrent streams is reached."""
 
     code = "concurrent_streams_exceeded"
 
 
 class CallTooLarge(RateLimited):
-    """The call alone is more than a minute allows, so it can never be served."""
+    """The call alone exceeds the limit per minute, so it can never be admitted."""
 
     code = "call_exceeds_rate_limit"
 
 
 class Unavailable(AppError):
-    """Our side is at fault; the call is not billed."""
+    """A failure of the platform; the call is not billed."""
 
     status = 503
     code = "service_unavailable"
 
 
 class UpstreamUnreachable(Unavailable):
-    """The model's server takes no connection."""
+    """The model's server accepts no connection."""
 
     code = "model_unavailable"
 
 
 class ModelNotInstalled(AppError):
-    """The catalog knows the model, but this deployment does not serve it."""
+    """The catalog has the model, but this deployment does not serve it."""
 
     status = 404
     type = "invalid_request_error"
     code = "model_not_served"
 
 
-class ModelNotServed(Unavailable):
-    """No server is there for the model, or its server does not know it."""
+class ModelServerNotFound(Unavailable):
+    """No server is registered for the model, or its server does not have the model."""
 
 
 class UpstreamFailed(Unavailable):
-    """The model's server broke off, or answered what makes no sense."""
+    """The model's server closed the connection early or sent an invalid response."""
 
     status = 502
     code = "model_failed"
 
 
 class UpstreamTimeout(Unavailable):
-    """The model's server was silent for too long."""
+    """The model's server did not respond in time."""
 
     status = 504
     code = "model_timeout"
 
 
 class UpstreamBusy(Unavailable):
-    """The model's server has no room for the call."""
+    """The model's server is at capacity."""
 
     code = "model_overloaded"
 
 
 class MeteringUnavailable(Unavailable):
-    """The usage row did not become durable, so the answer is withheld and not billed."""
+    """The usage row could not be committed, so the answer is withheld and not billed."""
 
     code = "metering_unavailable"
 
 
 class InternalError(AppError):
-    """A fault of ours that nobody foresaw."""
+    """An unexpected failure of the platform."""
 
     code = "internal_error"
 
 
-def envelope(error: AppError, open_inference: bool = False) -> bytes:
-    """The body of an error: OpenAI's object, always with its four keys.
+def render_error(error: AppError, open_inference: bool = False) -> bytes:
+    """Return the JSON body of an error in OpenAI's shape, always with its four keys.
 
-    Under the Open Inference Protocol `error` is a text, or its clients fail on reading it; the
-    four keys then stand beside it (docs/decisions/0003).
+    Clients of the Open Inference Protocol require a string as `error`; with `open_inference` the
+    four keys are siblings of `error` instead (docs/decisions/0003).
     """
-    four = error_object(error)
+    fields = error_object(error)
     return msgspec.json.encode(
-        {"error": error.message, **four} if open_inference else {"error": four}
+        {"error": error.message, **fields} if open_inference else {"error": fields}
     )
 
 
-def event(error: AppError) -> bytes:
-    """The same inside a stream that has begun: one event, and no `[DONE]` after it."""
-    return b"data: " + envelope(error) + b"\n\n"
+def render_error_event(error: AppError) -> bytes:
+    """Return the server-sent event for an error in a started stream; no `[DONE]` follows it."""
+    return b"data: " + render_error(error) + b"\n\n"

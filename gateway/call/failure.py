@@ -1,25 +1,28 @@
-"""The end of a call that an error decided."""
+"""The result of a call that ended with an error."""
 
 from billing.tables import Settlement
-from gateway.call.errors import envelope
-from gateway.call.values import Call, Completion, Operation
+from gateway.call.errors import render_error
+from gateway.call.values import Call, CallResult, Operation
 from infra.errors import AppError
 
 
-def refused(
-    call: Call, error: AppError, started: bool = False, tail: bytes | None = None
-) -> Completion:
-    """Below 500 it is the caller's, else our fault."""
-    fault = error.status >= 500
+def failed_result(
+    call: Call, error: AppError, stream_started: bool = False, tail: bytes | None = None
+) -> CallResult:
+    """Return the result for an error: a rejection below status 500, else a platform fault.
+
+    `stream_started` is True if a stream has begun; `tail` replaces the rendered error body.
+    """
+    is_platform_fault = error.status >= 500
     headers = {"content-type": "application/json", **error.headers}
     if error.status == 401:
         headers["www-authenticate"] = "Bearer"
-    return Completion(
-        settlement=Settlement.PLATFORM_FAULT if fault else Settlement.REFUSED,
+    return CallResult(
+        settlement=Settlement.PLATFORM_FAULT if is_platform_fault else Settlement.REFUSED,
         status=error.status,
-        tail=envelope(error, call.operation is Operation.INFER) if tail is None else tail,
+        tail=render_error(error, call.operation is Operation.INFER) if tail is None else tail,
         headers=headers,
         error_code=error.code,
         error=error,
-        started=started,
+        stream_started=stream_started,
     )

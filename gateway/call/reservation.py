@@ -1,12 +1,10 @@
-"""Holds: the arithmetic of what this process has borrowed and what its calls hold of that.
+"""Leases and reservations of quota in this process's memory.
 
-    borrowed = used + held + free
+    borrowed = used + reserved + available
 
-A hold is taken before a call and closed once, after its usage row is durable: what was consumed
-of money and of included units is used, of a rate it stays held until a minute has passed, all else
-is free again.
-
-Pure: no database, no clock; `now` is monotonic seconds.
+A reservation is made before a call and settled once, after its usage row is durable. Then consumed
+money and included units become used; consumed units of a rate stay reserved for a minute; all other
+units become available again. `now` is monotonic seconds.
 """
 
 from collections import deque
@@ -19,147 +17,167 @@ from billing.metering.quotas import QuotaRef
 from billing.rating.terms import ANY_MODEL
 from billing.tables import QuotaKind
 
-Part = tuple[QuotaRef, int]
-_NOTHING: Mapping[str, int] = MappingProxyType({})
+QuotaUnits = tuple[QuotaRef, int]
+"""A number of units of one quota."""
+_NO_ALLOWANCE_UNITS: Mapping[str, int] = MappingProxyType({})
 
 
 class Lease:
-    """What this process has of one quota."""
+    """The units of one quota that this process has borrowed.
+
+    `consumable` units are used up (money, included units); those of a rate expire and return.
+    """
 
     __slots__ = (
-        "_ageing",
-        "_of_requests",
+        "_expiring",
+        "_is_request_rate",
         "borrowed",
-        "held",
+        "consumable",
+        "is_money",
         "kind",
-        "money",
-        "spent",
-        "taken",
+        "reserved",
+        "total_reserved",
         "used",
     )
 
     def __init__(self, kind: QuotaKind) -> None:
         self.kind = kind
-        # Looked up once: an enumeration's members cost as much as the sums here.
-        self.money, self.spent = kind.money, kind.spent
-        self._of_requests = kind is QuotaKind.REQUESTS
+        # Cached: enum attribute access costs as much as the arithmetic here.
+        self.is_money, self.consumable = kind.money, kind.spent
+        self._is_request_rate = kind is QuotaKind.REQUESTS
         self.borrowed = 0
         self.used = 0
-        self.held = 0
-        self.taken = 0  # units ever held, which tells how busy the lease is
-        self._ageing: deque[list[int]] = deque()
+        self.reserved = 0
+        self.total_reserved = 0  # over the lease's lifetime, to measure its load
+        self._expiring: deque[list[int]] = deque()
 
-    def free(self, now: float) -> int:
-        """What can be held at once."""
-        ageing = self._ageing
-        while ageing and ageing[0][0] <= now:
-            self.held -= ageing.popleft()[1]
-        return self.borrowed - self.used - self.held
+    def available(self, now: float) -> int:
+        """Return the units that can be reserved now."""
+        expiring = self._expiring
+        while expiring and expiring[0][0] <= now:
+            self.reserved -= expiring.popleft()[1]
+        return self.borrowed - self.used - self.reserved
 
-    def hold(self, units: int, now: float) -> None:
-        self.held += units
-        self.taken += units
-        if self._of_requests:
-            self._age(units, now)  # a request counts when it comes, however long it takes
+    def reserve(self, units: int, now: float) -> None:
+        """Reserve units without checking that they are available."""
+        self.reserved += units
+        self.total_reserved += units
+        if self._is_request_rate:
+            self._expire_later(units, now)  # a request counts from its start, not its end
 
-    def close(self, units: int, consumed: int, now: float) -> None:
-        """End a hold of `units`, of which `consumed` were consumed."""
-        if self.spent:
-            self.held -= units
+    def settle(self, units: int, consumed: int, now: float) -> None:
+        """End a reservation of `units`, of which `consumed` were consumed."""
+        if self.consumable:
+            self.reserved -= units
             self.used += consumed
         elif consumed and self.kind is QuotaKind.TOKENS:
-            self.held -= units - consumed
-            self._age(consumed, now)
-        elif not self._of_requests:
-            self.held -= units
+            self.reserved -= units - consumed
+            self._expire_later(consumed, now)
+        elif not self._is_request_rate:
+            self.reserved -= units
 
-    def free_in(self, units: int, now: float) -> float:
-        """Seconds until so many more units have aged out; a whole window if it is not known."""
-        for until, amount in self._ageing:
-            units -= amount
+    def seconds_until_available(self, units: int, now: float) -> float:
+        """Return the seconds until more units expire; the whole window if that is not known."""
+        for expires_at, expiring_units in self._expiring:
+            units -= expiring_units
             if units <= 0:
-                return max(0.0, until - now)
+                return max(0.0, expires_at - now)
         return float(self.kind.window_s)
 
-    def full_in(self, now: float) -> float:
-        """Seconds until all that was used is free again."""
-        return max(0.0, self._ageing[-1][0] - now) if self._ageing else 0.0
+    def seconds_until_full(self, now: float) -> float:
+        """Return the seconds until all reserved units of a rate have expired."""
+        return max(0.0, self._expiring[-1][0] - now) if self._expiring else 0.0
 
-    def _age(self, units: int, now: float) -> None:
-        # By the second, rounded up: a minute's worth of entries however many calls there are.
-        until = int(now) + 1 + self.kind.window_s
-        if self._ageing and self._ageing[-1][0] >= until:
-            self._ageing[-1][1] += units
+    def _expire_later(self, units: int, now: float) -> None:
+        """Keep reserved units of a rate until its window has passed."""
+        # Rounded up to seconds: at most one entry per second, for any number of calls.
+        expires_at = int(now) + 1 + self.kind.window_s
+        if self._expiring and self._expiring[-1][0] >= expires_at:
+            self._expiring[-1][1] += units
         else:
-            self._ageing.append([until, units])
+            self._expiring.append([expires_at, units])
 
 
 @dataclass(slots=True)
-class Held:
-    """What a call holds of one quota."""
+class ReservedUnits:
+    """The units of one quota that a call has reserved."""
 
     quota: QuotaRef
     lease: Lease
     units: int
 
 
-class Hold:
-    """What one call holds. `close` it once; a second time does nothing."""
+class Reservation:
+    """All units that one call has reserved. A second `settle` has no effect."""
 
-    __slots__ = ("_parts", "process_id")
+    __slots__ = ("_reserved", "process_id")
 
-    def __init__(self, parts: list[Held], process_id: UUID) -> None:
-        self._parts = parts
+    def __init__(self, reserved_units: list[ReservedUnits], process_id: UUID) -> None:
+        self._reserved = reserved_units
         self.process_id = process_id
 
     @property
-    def money(self) -> int:
-        """What the call may cost at most, in nano-units."""
-        return min((part.units for part in self._parts if part.lease.money), default=0)
+    def max_cost_nano(self) -> int:
+        """Return the cost that the reserved money covers, in nano-units."""
+        return min(
+            (reserved.units for reserved in self._reserved if reserved.lease.is_money), default=0
+        )
 
     @property
-    def payers(self) -> list[str]:
-        """The quotas that the call's cost is charged to."""
-        return [part.quota.id for part in self._parts if part.lease.money]
+    def charged_quota_ids(self) -> list[str]:
+        """Return the ids of the money quotas that the call's cost is charged to."""
+        return [reserved.quota.id for reserved in self._reserved if reserved.lease.is_money]
 
     @property
-    def included(self) -> dict[QuotaRef, int]:
-        """The included units that are held, a model's own before those of all models."""
-        parts = [part for part in self._parts if part.quota.kind is QuotaKind.ALLOWANCE]
-        parts.sort(key=lambda part: part.quota.model == ANY_MODEL)
-        return {part.quota: part.units for part in parts}
+    def reserved_allowances(self) -> dict[QuotaRef, int]:
+        """Return the reserved included units by quota, model-specific allowances first."""
+        reserved_units = [
+            reserved for reserved in self._reserved if reserved.quota.kind is QuotaKind.ALLOWANCE
+        ]
+        reserved_units.sort(key=lambda reserved: reserved.quota.model == ANY_MODEL)
+        return {reserved.quota: reserved.units for reserved in reserved_units}
 
-    def add(self, more: "Hold") -> None:
-        """Take over what another hold has."""
-        # By lease: a process that began anew has another lease of the same quota.
-        mine = {id(part.lease): part for part in self._parts}
-        for part in more._parts:
-            if id(part.lease) in mine:
-                mine[id(part.lease)].units += part.units
+    def merge(self, other: "Reservation") -> None:
+        """Move the units of another reservation into this one."""
+        # By lease: after a restart of the heartbeat a quota has another lease.
+        own_by_lease = {id(reserved.lease): reserved for reserved in self._reserved}
+        for reserved in other._reserved:
+            if id(reserved.lease) in own_by_lease:
+                own_by_lease[id(reserved.lease)].units += reserved.units
             else:
-                self._parts.append(part)
-        more._parts = []
+                self._reserved.append(reserved)
+        other._reserved = []
 
-    def close(
-        self, cost: int, tokens: int, now: float, covered: Mapping[str, int] = _NOTHING
+    def settle(
+        self,
+        cost: int,
+        tokens: int,
+        now: float,
+        allowance_units: Mapping[str, int] = _NO_ALLOWANCE_UNITS,
     ) -> None:
-        """The call has ended: it cost so many nano-units, consumed so many tokens, and took what
-        was `covered` of included units, by quota."""
-        parts, self._parts = self._parts, []
-        for part in parts:
-            lease, units = part.lease, part.units
-            if lease.spent:
-                consumed = cost if lease.money else covered.get(part.quota.id, 0)
+        """Release the reservation of an ended call, less what it consumed.
+
+        `cost` is in nano-units, `allowance_units` are the consumed included units by quota id.
+        """
+        reserved_units, self._reserved = self._reserved, []
+        for reserved in reserved_units:
+            lease, units = reserved.lease, reserved.units
+            if lease.consumable:
+                consumed = cost if lease.is_money else allowance_units.get(reserved.quota.id, 0)
             else:
                 consumed = tokens
-            lease.close(units, consumed if consumed < units else units, now)
+            lease.settle(units, consumed if consumed < units else units, now)
 
 
-def take(leases: Sequence[tuple[Lease, Part]], process_id: UUID, now: float) -> Hold | None:
-    """Hold every part, or nothing where one of them is not free."""
+def reserve_all(
+    leases: Sequence[tuple[Lease, QuotaUnits]], process_id: UUID, now: float
+) -> Reservation | None:
+    """Reserve all units of all leases. Returns None and reserves nothing if any is unavailable."""
     for lease, (_, units) in leases:
-        if lease.free(now) < units:
+        if lease.available(now) < units:
             return None
     for lease, (_, units) in leases:
-        lease.hold(units, now)
-    return Hold([Held(quota, lease, units) for lease, (quota, units) in leases], process_id)
+        lease.reserve(units, now)
+    return Reservation(
+        [ReservedUnits(quota, lease, units) for lease, (quota, units) in leases], process_id
+    )

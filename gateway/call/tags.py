@@ -1,7 +1,7 @@
-"""Tags: what a call was for, as the customer says in `X-Maas-Tags: order=A-17,machine=M3`.
+"""Parse a call's tags from the header `X-Maas-Tags: order=A-17,machine=M3`.
 
-Owns the header's form and its bounds, and the one tag that is the gateway's own. Values may be
-percent-encoded UTF-8, since a header holds no Chinese. Pure.
+Values may be percent-encoded UTF-8, since HTTP headers are ASCII. The tag `variant` is set by the
+gateway only.
 """
 
 import re
@@ -11,46 +11,49 @@ from urllib.parse import unquote
 
 from gateway.call.errors import ParameterInvalid
 
-HEADER = b"x-maas-tags"
-# The customer's own fine-tuned model that answered, or was learned: told by the gateway.
-VARIANT = "variant"
-MOST_TAGS = 8
-_MOST_BYTES = 2_048
-_MOST_VALUE = 128
+TAGS_HEADER = b"x-maas-tags"
+# Set by the gateway: the account's variant that answered or was trained.
+VARIANT_TAG = "variant"
+MAX_TAGS = 8
+_MAX_HEADER_BYTES = 2_048
+_MAX_VALUE_LENGTH = 128
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}", re.ASCII)
 
 
-def tags_of(headers: Mapping[bytes, bytes]) -> Mapping[str, str] | None:
-    """The call's tags, by name; None where it has none. Raises ParameterInvalid."""
-    said = headers.get(HEADER)
-    if not said:
+def parse_tags(headers: Mapping[bytes, bytes]) -> Mapping[str, str] | None:
+    """Return the call's tags by name. Returns None without tags. Raises ParameterInvalid."""
+    header = headers.get(TAGS_HEADER)
+    if not header:
         return None
-    if len(said) > _MOST_BYTES:
-        raise _invalid(f"X-Maas-Tags is longer than {_MOST_BYTES} bytes.")
-    pairs = [_pair(part) for part in said.decode("latin-1").split(",") if part.strip()]
+    if len(header) > _MAX_HEADER_BYTES:
+        raise _tags_error(f"X-Maas-Tags is longer than {_MAX_HEADER_BYTES} bytes.")
+    pairs = [_parse_pair(part) for part in header.decode("latin-1").split(",") if part.strip()]
     tags = dict(pairs)
-    if len(tags) < len(pairs) or len(tags) > MOST_TAGS:
-        raise _invalid(f"X-Maas-Tags has up to {MOST_TAGS} tags, each once.")
+    if len(tags) < len(pairs) or len(tags) > MAX_TAGS:
+        raise _tags_error(f"X-Maas-Tags has up to {MAX_TAGS} tags, each once.")
     return MappingProxyType(tags) if tags else None
 
 
-def _pair(part: str) -> tuple[str, str]:
-    name, sign, value = part.strip().partition("=")
+def _parse_pair(part: str) -> tuple[str, str]:
+    """Return the name and decoded value of one `name=value`. Raises ParameterInvalid."""
+    name, separator, value = part.strip().partition("=")
     try:
         value = unquote(value.strip(), errors="strict")
     except UnicodeDecodeError:
         value = ""
-    if not sign or _NAME.fullmatch(name) is None:
-        raise _invalid("X-Maas-Tags is `name=value` pairs with commas between, as `order=A-17`.")
-    if name == VARIANT:
-        raise _invalid(f"The tag {VARIANT!r} is given by the gateway: the model that answered.")
-    if not 0 < len(value) <= _MOST_VALUE or not value.isprintable():
-        raise _invalid(
-            f"The tag {name!r} has a value of 1 to {_MOST_VALUE} printable characters, other than "
-            "ASCII percent-encoded in UTF-8."
+    if not separator or _NAME.fullmatch(name) is None:
+        raise _tags_error("X-Maas-Tags is `name=value` pairs with commas between, as `order=A-17`.")
+    if name == VARIANT_TAG:
+        raise _tags_error(
+            f"The tag {VARIANT_TAG!r} is given by the gateway: the model that answered."
+        )
+    if not 0 < len(value) <= _MAX_VALUE_LENGTH or not value.isprintable():
+        raise _tags_error(
+            f"The tag {name!r} has a value of 1 to {_MAX_VALUE_LENGTH} printable characters, "
+            "other than ASCII percent-encoded in UTF-8."
         )
     return name, value
 
 
-def _invalid(message: str) -> ParameterInvalid:
+def _tags_error(message: str) -> ParameterInvalid:
     return ParameterInvalid(message, param="X-Maas-Tags")

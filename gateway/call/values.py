@@ -1,8 +1,6 @@
-"""The frozen values that pass between the stages of a call.
+"""Immutable values that the stages of a metered call pass on.
 
-    Call -> Principal -> Ask -> Ticket -> Target -> Completion
-
-Each stage takes one and returns the next; nothing here does anything.
+Call -> Principal -> ParsedRequest -> AdmittedCall -> UpstreamRequest -> CallResult
 """
 
 from collections.abc import Callable, Mapping
@@ -15,15 +13,15 @@ from uuid import UUID
 import msgspec
 
 from billing.metering.quotas import QuotaRef
-from billing.rating.quantities import NOTHING, Quantities
+from billing.rating.quantities import NO_USAGE, Quantities
 from billing.tables import Settlement
-from gateway.call.reservation import Hold
+from gateway.call.reservation import Reservation
 from infra.errors import AppError
 from models.catalog import Model
 
 
 class Operation(StrEnum):
-    """What is asked for; the names are OpenTelemetry's where it has one."""
+    """The operation of a call; values are OpenTelemetry's `gen_ai.operation.name` if defined."""
 
     CHAT = "chat"
     TEXT_COMPLETION = "text_completion"
@@ -34,8 +32,8 @@ class Operation(StrEnum):
     UNSUPPORTED = "unsupported"
 
 
-class UsageWish(Enum):
-    """Whether the client of a stream asked to see usage; the engine is always asked."""
+class StreamUsageOption(Enum):
+    """Which chunks of a stream show usage to the client; the engine always reports usage."""
 
     NONE = "none"
     LAST = "last"
@@ -43,9 +41,11 @@ class UsageWish(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class OnBehalf:
-    """Somebody who is signed in and calls with a key of the account without holding its secret.
-    Only our own pages make one, after they have asked who it is and what they may."""
+class SignedInCaller:
+    """A signed-in person who calls with an API key of the account without its secret.
+
+    Only dashboard pages create one, after they have checked the session and its permissions.
+    """
 
     account_id: UUID
     key_id: UUID
@@ -53,8 +53,11 @@ class OnBehalf:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request as it arrived. `started` is monotonic seconds, for durations only; `address` that
-    of the client. It names its key by `credentials`, or by `on_behalf` where nobody sent any."""
+    """A received API request, before authentication and parsing.
+
+    `started_at` is UTC; `started_monotonic` is in monotonic seconds, for durations only.
+    `credentials` is the Authorization header; calls from the dashboard have `signed_in_caller`.
+    """
 
     request_id: UUID
     operation: Operation
@@ -63,72 +66,76 @@ class Call:
     headers: Mapping[bytes, bytes]
     model_in_path: str | None
     started_at: datetime
-    started: float
+    started_monotonic: float
     version_in_path: str | None = None
-    address: str = ""
-    on_behalf: OnBehalf | None = None
+    client_address: str = ""
+    signed_in_caller: SignedInCaller | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
-    """What answers: a model of the catalog, a version of it that was promoted since, or an
-    account's own variant of it. `place` is what its server calls it, `shown` what the customer
-    does, `variant` the id of what the server may have to be given first."""
+class ResolvedModel:
+    """The model that answers a call: a catalog model, a promoted version or an account's variant.
+
+    `upstream_name` is the model's name on its server, `public_name` the name in the API.
+    `variant_id` is the id of the files that the server may have to load first.
+    """
 
     model: Model
-    place: str
-    shown: str
-    variant: UUID | None = None
+    upstream_name: str
+    public_name: str
+    variant_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Priced:
-    """What a model costs an account: the terms that say so, nano-units by meter, and the allowances
-    that they include, in the order in which calls take from them. `service_tier` is None for the
-    default one."""
+class ModelPrices:
+    """The prices of a model for an account under one plan version.
 
-    version_id: UUID
+    `prices` are nano-units per unit by meter. `allowances` are the quotas of included units, in the
+    order in which calls use them. `service_tier` is None for the default tier.
+    """
+
+    plan_version_id: UUID
     prices: Mapping[str, int]
-    included: tuple[QuotaRef, ...] = ()
+    allowances: tuple[QuotaRef, ...] = ()
     service_tier: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class OwnVariant:
-    """An account's variant of a specialist: its versions' ids by number, and which of them answers
-    where none is asked for."""
+class AccountVariant:
+    """An account's fine-tuned model: version ids by version number, and the default version."""
 
-    base: str
+    base_model_id: str
     versions: Mapping[int, UUID]
-    current: int
+    current_version: int
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who calls: an account through one of its keys, at its own prices by model.
+    """The authenticated caller: an account and its API key, with prices, quotas and permissions.
 
-    `coverings` are those of the calls for its outcome contracts in force, by the contract's tag.
-    `rates` are the quotas told in headers. `variants` are its own, by the model's public id;
-    `versions` those of shared models that answer everybody, by model, where not the built-in one.
-    `models` are those that the key may call, None for all; others have no price here.
-    `service_tiers` are those that the key may call at, None for all.
+    `model_prices` are by model. `outcome_contract_prices` apply to calls tagged with an outcome
+    contract in force, by contract tag and model. `rate_limit_quotas` are the quotas reported in the
+    x-ratelimit headers. `variants` are the account's fine-tuned models by public id.
+    `promoted_versions` are the versions of shared models that replace the built-in one, by model.
+    `allowed_models` and `allowed_service_tiers` limit the key; None allows all. A model that is not
+    allowed has no price.
     """
 
     account_id: UUID
     key_id: UUID
     currency: str
-    contract: Mapping[str, Priced] = field(default_factory=dict)
-    coverings: Mapping[str, Mapping[str, Priced]] = field(default_factory=dict)
+    model_prices: Mapping[str, ModelPrices] = field(default_factory=dict)
+    outcome_contract_prices: Mapping[str, Mapping[str, ModelPrices]] = field(default_factory=dict)
     quotas: tuple[QuotaRef, ...] = ()
-    rates: tuple[QuotaRef, ...] = ()
-    variants: Mapping[str, OwnVariant] = field(default_factory=dict)
-    versions: Mapping[str, UUID] = field(default_factory=dict)
-    models: frozenset[str] | None = None
-    service_tiers: frozenset[str] | None = None
+    rate_limit_quotas: tuple[QuotaRef, ...] = ()
+    variants: Mapping[str, AccountVariant] = field(default_factory=dict)
+    promoted_versions: Mapping[str, UUID] = field(default_factory=dict)
+    allowed_models: frozenset[str] | None = None
+    allowed_service_tiers: frozenset[str] | None = None
 
 
-class Tier(StrEnum):
-    """OpenAI's `service_tier`: who goes first when there is more to do than can be done."""
+class ServiceTier(StrEnum):
+    """OpenAI's `service_tier`: the order in which queued calls get an upstream slot."""
 
     PRIORITY = "priority"
     DEFAULT = "default"
@@ -136,88 +143,94 @@ class Tier(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Extent:
-    """How large a call's answer can become.
+class OutputBounds:
+    """Upper bounds of what a call can consume besides its prompt.
 
-    `output_each` is the most tokens of one choice; `limited` where the client itself set that,
-    rather than the model. Of rows, images and seconds of adaptation a call takes all or nothing.
+    `is_client_limited` is True if the client set `max_tokens_per_choice`, False if the model did.
+    Rows, images and fine-tuning seconds are consumed in full or not at all.
     """
 
-    output_each: int = 0
+    max_tokens_per_choice: int = 0
     choices: int = 1
     rows: int = 0
     images: int = 0
     adaptation_seconds: int = 0
-    limited: bool = False
+    is_client_limited: bool = False
 
     @property
-    def whole(self) -> Quantities:
-        """What of it is no matter of tokens."""
+    def non_token_units(self) -> Quantities:
+        """Return the units that are not tokens: rows, images and fine-tuning seconds."""
         return Quantities(
             rows=self.rows, images=self.images, adaptation_seconds=self.adaptation_seconds
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """Which model answers, where the client left that to us, and why.
+class ModelSelection:
+    """The model that the gateway selected for a call, with the reason and its fallbacks.
 
-    `others` may stand in for it, in this order. `confidences` are those of the task that the words
-    ask for, the likeliest first; `suggested` would do that task, but at another address.
+    `fallbacks` are tried in order. `task_confidences` are the classifier's probabilities by task,
+    highest first. `suggested_model_id` is a specialist for the task behind another endpoint.
     """
 
     model: Model
     reason: str
-    others: tuple[Model, ...] = ()
-    confidences: Mapping[str, float] = field(default_factory=dict)
-    suggested: str | None = None
+    fallbacks: tuple[Model, ...] = ()
+    task_confidences: Mapping[str, float] = field(default_factory=dict)
+    suggested_model_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Searching:
-    """A wish for passages before a chat's question: of which stores, how many, and what counts.
+class RetrievalRequest:
+    """A `file_search` of a chat: vector stores, query, result limits and ranking weights.
 
-    `most_tokens` is how much longer the prompt may become by them.
+    `max_added_tokens` limits the tokens that retrieved passages add to the prompt.
     """
 
     store_ids: tuple[str, ...]
-    question: str
-    most: int
-    most_tokens: int
+    query: str
+    max_results: int
+    max_added_tokens: int
     filter: Mapping[str, Any] | None = None
-    least_score: float = 0.0
-    meaning: float = 1.0
-    words: float = 1.0
+    min_score: float = 0.0
+    embedding_weight: float = 1.0
+    text_weight: float = 1.0
 
 
-class Marks(Protocol):
-    """What a stream cites, gathered while it goes by."""
+class CitationCollector(Protocol):
+    """Collects the citations in a stream while it is relayed."""
 
-    def feed(self, events: bytes) -> None: ...
+    def feed(self, events: bytes) -> None:
+        """Read server-sent events that go to the client."""
+        ...
 
     def event(self) -> bytes:
-        """The event that tells it, after the last of the answer."""
+        """Return the annotations event, which is sent after the last chunk of the answer."""
         ...
 
 
-class Citing(Protocol):
-    """What an answer rests on, told with it."""
+class Citations(Protocol):
+    """The retrieved sources of an answer, which are added to it as annotations."""
 
-    def plain(self, body: bytes) -> bytes: ...
+    def annotate_body(self, body: bytes) -> bytes:
+        """Return a JSON answer with its annotations."""
+        ...
 
-    def stream(self) -> Marks: ...
+    def stream_collector(self) -> CitationCollector:
+        """Return a new collector for one stream."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
-    """A request that was understood: what goes upstream and how to read what comes back.
+class ParsedRequest:
+    """A parsed request: the body to send upstream and how to read the response.
 
-    `shown_tier` is the tier that the answer names, where the client named one.
-    `measure` reads what a whole plain answer consumed; `reshape` turns the upstream's answer into
-    the client's, where the two differ. `choices_each` is the number of choices for each prompt,
-    `prompt` the request's fields, `tags` what the call is for, `shortened` gives the body with at
-    most so many tokens a choice, `choice` is how its model was chosen, if it was, `searching` what
-    is to be looked for before it can be sent, and `cited` what was found.
+    `measure` returns the quantities that a complete, non-streamed response consumed.
+    `convert_response` turns the upstream's response into the client's format; None if equal.
+    `reported_service_tier` is the tier named in the response; None if the request names none.
+    `request_fields` are the raw JSON fields by name. `with_max_tokens` returns the body limited to
+    that many tokens per choice. `selection` is set if the gateway selected the model, `retrieval`
+    if passages must be retrieved before the request is sent, `citations` once they were.
     """
 
     model: Model
@@ -225,80 +238,91 @@ class Ask:
     body: bytes
     headers: Mapping[str, str]
     measure: Callable[[bytes], Quantities]
-    reshape: Callable[[bytes], bytes] | None = None
+    convert_response: Callable[[bytes], bytes] | None = None
     stream: bool = False
-    usage_wish: UsageWish = UsageWish.NONE
-    choices_each: int = 1
-    extent: Extent = Extent()
-    tier: Tier = Tier.DEFAULT
-    shown_tier: str | None = None
-    prompt: Mapping[str, msgspec.Raw] = field(default_factory=dict)
-    shortened: Callable[[int], bytes] | None = None
+    stream_usage: StreamUsageOption = StreamUsageOption.NONE
+    choices_per_prompt: int = 1
+    output_bounds: OutputBounds = OutputBounds()
+    service_tier: ServiceTier = ServiceTier.DEFAULT
+    reported_service_tier: str | None = None
+    request_fields: Mapping[str, msgspec.Raw] = field(default_factory=dict)
+    with_max_tokens: Callable[[int], bytes] | None = None
     tags: Mapping[str, str] | None = None
-    variant: UUID | None = None
-    choice: Choice | None = None
-    searching: Searching | None = None
-    cited: Citing | None = None
+    variant_id: UUID | None = None
+    selection: ModelSelection | None = None
+    retrieval: RetrievalRequest | None = None
+    citations: Citations | None = None
 
 
-class Allowance(Protocol):
-    """How many output tokens of a stream are held for, and a way to more: to as many as the engine
-    was told to generate at most."""
+class OutputReservation(Protocol):
+    """The reserved output tokens of a running stream, which can be extended to `max_tokens`.
+
+    `max_tokens` is the limit that the engine was given.
+    """
 
     @property
-    def covered(self) -> int: ...
+    def reserved_tokens(self) -> int:
+        """Return the output tokens reserved so far."""
+        ...
 
     @property
-    def most(self) -> int: ...
+    def max_tokens(self) -> int:
+        """Return the engine's limit of output tokens."""
+        ...
 
     async def extend(self) -> bool:
-        """Hold more; False where no more can be had."""
+        """Reserve more tokens. Returns False if a quota does not allow more."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Ticket:
-    """An admitted call: who pays, by which terms and unit prices, and what is held.
+class AdmittedCall:
+    """An admitted call: its payer, its prices and its quota reservation.
 
-    `allowance` limits a stream whose whole extent is not held; None where it is. An answer that
-    limits make shorter is `shortened_to` so many tokens a choice, and its engine is told so.
+    `output_reservation` extends a stream's reservation in steps; None if all of it is reserved.
+    `reduced_max_tokens` is the limit of tokens per choice that the engine is given because quotas
+    do not cover the requested length; None if they do.
     """
 
     principal: Principal
-    ask: Ask
-    priced: Priced
-    hold: Hold
-    allowance: Allowance | None = None
-    shortened_to: int | None = None
+    request: ParsedRequest
+    model_prices: ModelPrices
+    reservation: Reservation
+    output_reservation: OutputReservation | None = None
+    reduced_max_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """Where an admitted call goes. `carried` are headers that say which trace it belongs to."""
+class UpstreamRequest:
+    """An admitted call addressed to one model server.
+
+    `trace_headers` propagate the trace context.
+    """
 
     url: str
-    ask: Ask
+    request: ParsedRequest
     request_id: UUID
     server: str = ""
-    allowance: Allowance | None = None
-    carried: Mapping[str, str] = field(default_factory=dict)
+    output_reservation: OutputReservation | None = None
+    trace_headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class Completion:
-    """How a call ended, and the bytes that the client gets once the usage row is durable.
+class CallResult:
+    """The outcome of a call and the bytes withheld until its usage row is durable.
 
-    `started` says that a stream has begun, so that `status` and `headers` were sent already.
-    `usage_event` is the stream's last chunk, with the usage that the client asked for.
+    `tail` is the whole body, or the end of a stream. `stream_started` is True if `status` and
+    `headers` were sent already. `usage_event` is the last chunk of a stream, with the usage that
+    the client requested. `first_chunk_monotonic` is in monotonic seconds.
     """
 
     settlement: Settlement
     status: int
     tail: bytes
     headers: Mapping[str, str]
-    quantities: Quantities = NOTHING
+    quantities: Quantities = NO_USAGE
     error_code: str | None = None
     error: AppError | None = None
-    started: bool = False
-    first_chunk: float | None = None
+    stream_started: bool = False
+    first_chunk_monotonic: float | None = None
     usage_event: bytes | None = None

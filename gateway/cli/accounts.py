@@ -1,4 +1,4 @@
-"""`maas accounts` and `maas keys`: the firms, and what they call with."""
+"""`maas accounts` and `maas keys`: customer accounts and their API keys."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -9,15 +9,15 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.account_creation import open_account
-from billing.accounts.accounts import PREFIX as ACCOUNT_PREFIX
+from billing.accounts.accounts import ACCOUNT_ID_PREFIX as ACCOUNT_PREFIX
 from billing.accounts.accounts import get_account, list_accounts
 from billing.tables import Account, ApiKey
 from gateway.access import api_keys
-from gateway.access.key_scopes import change_tiers, tiers_from
-from gateway.cli.output import Terminal
-from gateway.cli.runner import AccountName, Json, tell, with_database
-from gateway.cli.supervisor import first_terms
-from gateway.identity.audit_log import COMMAND_LINE
+from gateway.access.key_scopes import change_tiers, parse_service_tiers
+from gateway.cli.output import Output
+from gateway.cli.runner import AccountName, Json, run_command, run_in_transaction
+from gateway.cli.supervisor import default_account_terms
+from gateway.identity.audit_log import CLI_ACTOR
 from infra import ids
 from infra.clock import SystemClock
 from infra.secrets.secret_key import secret_key
@@ -41,27 +41,31 @@ def accounts_create(
 ) -> None:
     """Make an account, with the credit and the rates that the settings give to new ones."""
 
-    def work(settings: Settings, terminal: Terminal) -> None:
-        account = with_database(
+    def execute(settings: Settings, output: Output) -> None:
+        account = run_in_transaction(
             settings,
             lambda session: open_account(
-                session, SystemClock(), name, _currency(currency, settings), first_terms(settings)
+                session,
+                SystemClock(),
+                name,
+                _parse_currency(currency, settings),
+                default_account_terms(settings),
             ),
         )
-        terminal.record("Account made.", _show_account(account))
+        output.record("Account made.", _account_row(account))
 
-    tell(as_json, work)
+    run_command(as_json, execute)
 
 
 @accounts_app.command("list")
 def accounts_list(as_json: Json = False) -> None:
     """All accounts."""
 
-    def work(settings: Settings, terminal: Terminal) -> None:
-        rows = [_show_account(account) for account in with_database(settings, list_accounts)]
-        terminal.table(rows, ("id", "name", "currency", "created_at"))
+    def execute(settings: Settings, output: Output) -> None:
+        rows = [_account_row(account) for account in run_in_transaction(settings, list_accounts)]
+        output.table(rows, ("id", "name", "currency", "created_at"))
 
-    tell(as_json, work)
+    run_command(as_json, execute)
 
 
 @keys_app.command("create")
@@ -73,33 +77,32 @@ def keys_create(
 ) -> None:
     """Make a key. It is shown once and stored nowhere."""
 
-    def work(settings: Settings, terminal: Terminal) -> None:
-        async def make(session: AsyncSession) -> api_keys.IssuedKey:
+    def execute(settings: Settings, output: Output) -> None:
+        async def issue_key(session: AsyncSession) -> api_keys.IssuedKey:
             owner = await get_account(session, account)
             pepper, clock = secret_key(settings), SystemClock()
-            tiers = _tiers(service_tiers)
+            tiers = _parse_tiers(service_tiers)
             issued = await api_keys.create_key(session, clock, pepper, owner.id, name)
-            place = COMMAND_LINE, owner.id, issued.row.id
-            await change_tiers(session, clock, *place, tiers)
-            return replace(issued, row=await _own_key(session, owner.id, issued.row.id))
+            await change_tiers(session, clock, CLI_ACTOR, owner.id, issued.row.id, tiers)
+            return replace(issued, row=await _get_own_key(session, owner.id, issued.row.id))
 
-        _show_issued(terminal, with_database(settings, make))
+        _show_issued_key(output, run_in_transaction(settings, issue_key))
 
-    tell(as_json, work)
+    run_command(as_json, execute)
 
 
 @keys_app.command("list")
 def keys_list(account: AccountName, as_json: Json = False) -> None:
     """An account's keys, also those that were revoked."""
 
-    def work(settings: Settings, terminal: Terminal) -> None:
-        async def read(session: AsyncSession) -> list[ApiKey]:
+    def execute(settings: Settings, output: Output) -> None:
+        async def list_account_keys(session: AsyncSession) -> list[ApiKey]:
             return await api_keys.list_keys(session, (await get_account(session, account)).id)
 
-        rows = [_show_key(key) for key in with_database(settings, read)]
-        terminal.table(rows, _KEY_COLUMNS)
+        rows = [_key_row(key) for key in run_in_transaction(settings, list_account_keys)]
+        output.table(rows, _KEY_COLUMNS)
 
-    tell(as_json, work)
+    run_command(as_json, execute)
 
 
 @keys_app.command("scope")
@@ -111,32 +114,31 @@ def keys_scope(
 ) -> None:
     """Restrict a key to service tiers; every gateway applies it within a second."""
 
-    def work(settings: Settings, terminal: Terminal) -> None:
-        async def change(session: AsyncSession) -> ApiKey:
+    def execute(settings: Settings, output: Output) -> None:
+        async def update_scope(session: AsyncSession) -> ApiKey:
             owner = await get_account(session, account)
             key_id = await api_keys.require_key(session, owner.id, key)
-            tiers = None if service_tiers == "all" else _tiers(service_tiers)
-            place = COMMAND_LINE, owner.id, key_id
-            await change_tiers(session, SystemClock(), *place, tiers)
-            return await _own_key(session, owner.id, key_id)
+            tiers = None if service_tiers == "all" else _parse_tiers(service_tiers)
+            await change_tiers(session, SystemClock(), CLI_ACTOR, owner.id, key_id, tiers)
+            return await _get_own_key(session, owner.id, key_id)
 
-        terminal.record("Scope changed.", _show_key(with_database(settings, change)))
+        output.record("Scope changed.", _key_row(run_in_transaction(settings, update_scope)))
 
-    tell(as_json, work)
+    run_command(as_json, execute)
 
 
 @keys_app.command("revoke")
 def keys_revoke(account: AccountName, key: KeyId, as_json: Json = False) -> None:
     """Stop a key; every gateway refuses it within a second."""
 
-    def work(settings: Settings, terminal: Terminal) -> None:
-        async def stop(session: AsyncSession) -> ApiKey:
+    def execute(settings: Settings, output: Output) -> None:
+        async def revoke(session: AsyncSession) -> ApiKey:
             owner = await get_account(session, account)
-            return await api_keys.revoke_key(session, SystemClock(), owner.id, _key_id(key))
+            return await api_keys.revoke_key(session, SystemClock(), owner.id, _parse_key_id(key))
 
-        terminal.record("Key revoked.", _show_key(with_database(settings, stop)))
+        output.record("Key revoked.", _key_row(run_in_transaction(settings, revoke)))
 
-    tell(as_json, work)
+    run_command(as_json, execute)
 
 
 @keys_app.command("rotate")
@@ -150,58 +152,64 @@ def keys_rotate(
 ) -> None:
     """Make a key's successor; the old one works for a while longer."""
 
-    def work(settings: Settings, terminal: Terminal) -> None:
-        async def turn(session: AsyncSession) -> api_keys.IssuedKey:
+    def execute(settings: Settings, output: Output) -> None:
+        async def rotate(session: AsyncSession) -> api_keys.IssuedKey:
             owner = await get_account(session, account)
             return await api_keys.rotate_key(
                 session,
                 SystemClock(),
                 secret_key(settings),
                 owner.id,
-                _key_id(key),
+                _parse_key_id(key),
                 timedelta(hours=overlap_hours),
             )
 
-        _show_issued(terminal, with_database(settings, turn))
+        _show_issued_key(output, run_in_transaction(settings, rotate))
 
-    tell(as_json, work)
+    run_command(as_json, execute)
 
 
-def _currency(wish: str | None, settings: Settings) -> str:
-    currency = (wish or settings.currency).upper()
+def _parse_currency(requested: str | None, settings: Settings) -> str:
+    """Return the requested or default currency in upper case. Raises BadParameter."""
+    currency = (requested or settings.currency).upper()
     if currency not in ("CNY", "USD"):
         raise typer.BadParameter("prices are in CNY and USD", param_hint="--currency")
     return currency
 
 
-async def _own_key(session: AsyncSession, account_id: UUID, key_id: UUID) -> ApiKey:
+async def _get_own_key(session: AsyncSession, account_id: UUID, key_id: UUID) -> ApiKey:
+    """Return an account's key by id."""
     rows = await api_keys.list_keys(session, account_id)
     return next(row for row in rows if row.id == key_id)
 
 
-def _tiers(text: str | None) -> list[str] | None:
-    return tiers_from(name.strip() for name in (text or "").split(",") if name.strip())
+def _parse_tiers(text: str | None) -> list[str] | None:
+    """Parse a comma-separated list of service tiers; None for all."""
+    return parse_service_tiers(name.strip() for name in (text or "").split(",") if name.strip())
 
 
-def _key_id(text: str) -> UUID:
-    found = ids.parse(api_keys.PREFIX, text)
-    if found is None:
+def _parse_key_id(text: str) -> UUID:
+    """Parse a key id. Raises KeyNotFound if it is invalid."""
+    key_id = ids.parse_id(api_keys.PREFIX, text)
+    if key_id is None:
         raise api_keys.KeyNotFound("A key's id begins with `key_`; `maas keys list` shows it.")
-    return found
+    return key_id
 
 
-def _show_account(account: Account) -> dict[str, Any]:
+def _account_row(account: Account) -> dict[str, Any]:
+    """Return an account as output fields."""
     return {
-        "id": ids.show(ACCOUNT_PREFIX, account.id),
+        "id": ids.format_id(ACCOUNT_PREFIX, account.id),
         "name": account.name,
         "currency": account.currency,
         "created_at": account.created_at.isoformat(),
     }
 
 
-def _show_key(key: ApiKey) -> dict[str, Any]:
+def _key_row(key: ApiKey) -> dict[str, Any]:
+    """Return a key as output fields, without its secret."""
     return {
-        "id": ids.show(api_keys.PREFIX, key.id),
+        "id": ids.format_id(api_keys.PREFIX, key.id),
         "name": key.name,
         "key": key.hint,
         "created_at": key.created_at.isoformat(),
@@ -213,6 +221,7 @@ def _show_key(key: ApiKey) -> dict[str, Any]:
     }
 
 
-def _show_issued(terminal: Terminal, issued: api_keys.IssuedKey) -> None:
-    shown = {**_show_key(issued.row), "secret": issued.secret}
-    terminal.record("Key made. The secret is shown only now:", shown)
+def _show_issued_key(output: Output, issued: api_keys.IssuedKey) -> None:
+    """Print a new key with its secret."""
+    fields = {**_key_row(issued.row), "secret": issued.secret}
+    output.record("Key made. The secret is shown only now:", fields)

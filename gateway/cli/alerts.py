@@ -1,4 +1,4 @@
-"""`maas alerts`: where an account's alerts go, and from which percentages on."""
+"""`maas alerts`: where an account's alerts go, and the percentages of a limit that send one."""
 
 from typing import Annotated, Any
 
@@ -6,12 +6,12 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.accounts import get_account
-from billing.notifications.alert_target_changes import change_target
-from billing.notifications.alert_targets import target_json
-from billing.notifications.sample_alert import try_out
-from gateway.cli.output import Terminal
-from gateway.cli.runner import AccountName, Json, beside_database, tell, with_database
-from gateway.process.integrations import poster_of
+from billing.notifications.alert_target_changes import change_alert_target
+from billing.notifications.alert_targets import alert_target_json
+from billing.notifications.sample_alert import send_sample_alert
+from gateway.cli.output import Output
+from gateway.cli.runner import AccountName, Json, run_command, run_in_transaction, run_with_database
+from gateway.process.integrations import create_webhook_poster
 from infra.clock import SystemClock
 from infra.database.database import Database
 from infra.settings import Settings
@@ -24,13 +24,13 @@ _NONE = "none"
 def alerts_show(account: AccountName, as_json: Json = False) -> None:
     """Where an account's alerts go, and those that could not be delivered."""
 
-    def work(settings: Settings, terminal: Terminal) -> None:
-        async def read(session: AsyncSession) -> dict[str, Any]:
-            return await target_json(session, (await get_account(session, account)).id)
+    def execute(settings: Settings, output: Output) -> None:
+        async def load_target(session: AsyncSession) -> dict[str, Any]:
+            return await alert_target_json(session, (await get_account(session, account)).id)
 
-        terminal.record("It is told so:", with_database(settings, read))
+        output.record("It is told so:", run_in_transaction(settings, load_target))
 
-    tell(as_json, work)
+    run_command(as_json, execute)
 
 
 @alerts_app.command("set")
@@ -49,32 +49,40 @@ def alerts_set(
 ) -> None:
     """Change where alerts go. E-mails go to the address of `maas billing set --email`."""
 
-    def work(settings: Settings, terminal: Terminal) -> None:
-        async def change(database: Database) -> dict[str, Any]:
+    def execute(settings: Settings, output: Output) -> None:
+        async def update_target(database: Database) -> dict[str, Any]:
             async with database.transaction() as session:
-                owner = (await get_account(session, account)).id
+                account_id = (await get_account(session, account)).id
             url = "" if webhook == _NONE else webhook
-            return await change_target(database, poster_of(settings).reach, owner, url, percent)
+            return await change_alert_target(
+                database,
+                create_webhook_poster(settings).allowed_addresses,
+                account_id,
+                url,
+                percent,
+            )
 
-        terminal.record("It is told so from now on:", beside_database(settings, change))
+        output.record("It is told so from now on:", run_with_database(settings, update_target))
 
-    tell(as_json, work)
+    run_command(as_json, execute)
 
 
 @alerts_app.command("test")
 def alerts_test(account: AccountName, as_json: Json = False) -> None:
     """Send a test event to the account's webhook and e-mail address, and show how it went."""
 
-    def work(settings: Settings, terminal: Terminal) -> None:
-        async def run(database: Database) -> dict[str, Any]:
+    def execute(settings: Settings, output: Output) -> None:
+        async def send_test(database: Database) -> dict[str, Any]:
             async with database.transaction() as session:
-                owner = (await get_account(session, account)).id
-            tested = await try_out(database, SystemClock(), poster_of(settings), owner)
-            return tested.to_json()
+                account_id = (await get_account(session, account)).id
+            test_result = await send_sample_alert(
+                database, SystemClock(), create_webhook_poster(settings), account_id
+            )
+            return test_result.to_json()
 
-        said = beside_database(settings, run)
-        webhook = said["webhook"] or {}
-        shown = said if as_json else {"email_queued": said["email_queued"], **webhook}
-        terminal.record("The test:", shown)
+        result = run_with_database(settings, send_test)
+        webhook = result["webhook"] or {}
+        fields = result if as_json else {"email_queued": result["email_queued"], **webhook}
+        output.record("The test:", fields)
 
-    tell(as_json, work)
+    run_command(as_json, execute)

@@ -1,44 +1,47 @@
-"""Amounts, rates and days as people type and read them at a `maas` command.
-
-Owns reading them, and one sentence that several commands print.
-"""
+"""Parsing of amounts, percentages and times from command-line arguments."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from billing.accounts.profiles import ProfileInvalid
-from billing.invoices.headroom import CREDIT_AND_WALLET, CREDIT_LIMIT, SPEND_CAP, WALLET
+from billing.invoices.headroom import (
+    LIMITED_BY_CREDIT_AND_WALLET,
+    LIMITED_BY_CREDIT_LIMIT,
+    LIMITED_BY_SPEND_CAP,
+    LIMITED_BY_WALLET,
+)
 from billing.money import PPM, minor_from_text, nano_from_text
 from infra.errors import AppError
 
 _LIMITED_BY = {
-    SPEND_CAP: "plan's monthly spend cap",
-    CREDIT_LIMIT: "credit limit",
-    WALLET: "wallet balance",
-    CREDIT_AND_WALLET: "credit limit plus wallet balance",
+    LIMITED_BY_SPEND_CAP: "plan's monthly spend cap",
+    LIMITED_BY_CREDIT_LIMIT: "credit limit",
+    LIMITED_BY_WALLET: "wallet balance",
+    LIMITED_BY_CREDIT_AND_WALLET: "credit limit plus wallet balance",
 }
 
 
-def available_text(said: Mapping[str, Any]) -> str:
-    """What may still be spent and the limit that decides it, from `Available.to_json`."""
-    if said["amount"] is None:
+def format_available(available: Mapping[str, Any]) -> str:
+    """Format the available balance and the limit that decides it, from `Headroom.to_json`."""
+    if available["amount"] is None:
         return "no limit"
-    limit, currency = _LIMITED_BY[said["limited_by"]], said["currency"]
-    return f"{said['amount']} {currency}, limited by the {limit} of {said['limit']} {currency}"
+    name, currency = _LIMITED_BY[available["limited_by"]], available["currency"]
+    amount, limit = available["amount"], available["limit"]
+    return f"{amount} {currency}, limited by the {name} of {limit} {currency}"
 
 
-def minor_of(text: str, currency: str, otherwise: type[AppError]) -> int:
-    """Minor units of an amount as `12.50`. Raises `otherwise` where it is none."""
+def parse_minor(text: str, currency: str, error_type: type[AppError]) -> int:
+    """Parse an amount such as `12.50` to minor units. Raises `error_type`."""
     try:
         return minor_from_text(text, currency)
     except ValueError as error:
         message = f"{text[:40]!r} is no amount in {currency}: {error}."
-        raise otherwise(message, param="amount") from error
+        raise error_type(message, param="amount") from error
 
 
-def ppm_of(percent: str) -> int:
-    """Parts per million of a percentage as `6` or `8.25`. Raises ProfileInvalid."""
+def parse_percentage_ppm(percent: str) -> int:
+    """Parse a percentage such as `6` or `8.25` to parts per million. Raises ProfileInvalid."""
     try:
         nano = nano_from_text(percent)
     except ValueError as error:
@@ -49,11 +52,11 @@ def ppm_of(percent: str) -> int:
     return ppm
 
 
-def instant_of(text: str, otherwise: type[AppError]) -> datetime:
-    """An instant as ISO 8601, UTC where no zone is said. Raises `otherwise`."""
+def parse_instant(text: str, error_type: type[AppError]) -> datetime:
+    """Parse an ISO 8601 date or time, UTC without an offset. Raises `error_type`."""
     try:
-        said = datetime.fromisoformat(text)
+        instant = datetime.fromisoformat(text)
     except ValueError as error:
         message = f"{text[:40]!r} is no time: write it as 2027-01-01 or 2027-01-01T12:00:00+08:00."
-        raise otherwise(message) from error
-    return said.replace(tzinfo=UTC) if said.tzinfo is None else said
+        raise error_type(message) from error
+    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant

@@ -1,4 +1,4 @@
-"""`maas billing`: how an account is billed: time zone, tax, terms of payment, address."""
+"""`maas billing`: an account's billing profile: time zone, tax, payment terms, address."""
 
 from typing import Annotated, Any
 
@@ -7,13 +7,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.accounts import get_account
 from billing.accounts.entities import get_entity
-from billing.accounts.profiles import change_profile, read_profile
-from billing.invoice_documents.price_format import percent
-from billing.invoices.available_credit import refresh_credit
+from billing.accounts.profiles import get_profile, update_profile
+from billing.invoice_documents.price_format import format_percent
+from billing.invoices.available_credit import refresh_account_credit
 from billing.tables import Account, BillingProfile, LegalEntity
-from gateway.cli.arguments import ppm_of
-from gateway.cli.output import Terminal
-from gateway.cli.runner import AccountName, Json, tell, with_database
+from gateway.cli.arguments import parse_percentage_ppm
+from gateway.cli.output import Output
+from gateway.cli.runner import AccountName, Json, run_command, run_in_transaction
 from infra.clock import SystemClock
 from infra.settings import Settings
 
@@ -24,14 +24,14 @@ billing_app = typer.Typer(no_args_is_help=True)
 def billing_show(account: AccountName, as_json: Json = False) -> None:
     """How an account is billed."""
 
-    def work(settings: Settings, terminal: Terminal) -> None:
-        async def read(session: AsyncSession) -> dict[str, Any]:
+    def execute(settings: Settings, output: Output) -> None:
+        async def load_profile(session: AsyncSession) -> dict[str, Any]:
             owner = await get_account(session, account)
-            return await _show(session, owner, await read_profile(session, owner.id))
+            return await _profile_fields(session, owner, await get_profile(session, owner.id))
 
-        terminal.record("It is billed so:", with_database(settings, read))
+        output.record("It is billed so:", run_in_transaction(settings, load_profile))
 
-    tell(as_json, work)
+    run_command(as_json, execute)
 
 
 @billing_app.command("set")
@@ -57,7 +57,7 @@ def billing_set(
     as_json: Json = False,
 ) -> None:
     """Change how an account is billed from now on; final invoices stay as they are."""
-    wishes = {
+    changes = {
         "time_zone": time_zone,
         "tax_treatment": tax_treatment,
         "net_days": net_days,
@@ -69,26 +69,29 @@ def billing_set(
         "locale": locale,
     }
 
-    def work(settings: Settings, terminal: Terminal) -> None:
-        values: dict[str, Any] = {key: one for key, one in wishes.items() if one is not None}
+    def execute(settings: Settings, output: Output) -> None:
+        values: dict[str, Any] = {key: value for key, value in changes.items() if value is not None}
         if tax_rate is not None:
-            values["tax_ppm"] = ppm_of(tax_rate)
+            values["tax_ppm"] = parse_percentage_ppm(tax_rate)
 
-        async def write(session: AsyncSession) -> dict[str, Any]:
+        async def update(session: AsyncSession) -> dict[str, Any]:
             owner = await get_account(session, account)
             if seller is not None:
                 values["legal_entity_id"] = (await get_entity(session, seller)).id
-            profile = await change_profile(session, owner.id, **values)
-            # What a wallet is worth before tax hangs on the tax.
-            await refresh_credit(session, SystemClock(), owner.id)
-            return await _show(session, owner, profile)
+            profile = await update_profile(session, owner.id, **values)
+            # The wallet's value before tax depends on the tax rate.
+            await refresh_account_credit(session, SystemClock(), owner.id)
+            return await _profile_fields(session, owner, profile)
 
-        terminal.record("It is billed so from now on:", with_database(settings, write))
+        output.record("It is billed so from now on:", run_in_transaction(settings, update))
 
-    tell(as_json, work)
+    run_command(as_json, execute)
 
 
-async def _show(session: AsyncSession, owner: Account, profile: BillingProfile) -> dict[str, Any]:
+async def _profile_fields(
+    session: AsyncSession, owner: Account, profile: BillingProfile
+) -> dict[str, Any]:
+    """Return a billing profile as output fields."""
     entity = await session.get_one(LegalEntity, profile.legal_entity_id)
     return {
         "account": owner.name,
@@ -96,7 +99,7 @@ async def _show(session: AsyncSession, owner: Account, profile: BillingProfile) 
         "time_zone": profile.time_zone,
         "anchor_day": profile.anchor_day,
         "tax_treatment": profile.tax_treatment,
-        "tax_rate": percent(profile.tax_ppm),
+        "tax_rate": format_percent(profile.tax_ppm),
         "net_days": profile.net_days,
         "collection": profile.collection,
         "email": profile.email,

@@ -1,4 +1,4 @@
-"""`maas migrate`, `maas backup`, `maas restore`: the database as a whole."""
+"""`maas migrate`, `maas backup`, `maas restore`: operations on the whole database."""
 
 import asyncio
 import os
@@ -7,14 +7,20 @@ from typing import Annotated, Any
 
 import typer
 
-from billing.metering.usage import list_usage, show_usage
-from gateway.cli.output import Terminal
-from gateway.cli.runner import Json, tell
+from billing.metering.usage import list_usage, usage_to_json
+from gateway.cli.output import Output
+from gateway.cli.runner import Json, run_command
 from infra.clock import SystemClock
-from infra.database.backup import BackupFailed, back_up, keep_newest, name_of, restore
+from infra.database.backup import (
+    BackupFailed,
+    backup_file_name,
+    create_backup,
+    delete_old_backups,
+    restore_backup,
+)
 from infra.database.database import Database
 from infra.database.migrate import migrate, newest_revision
-from infra.installation import Running, only_one, server_url
+from infra.installation import RunningInstance, database_server_url, lock_data_directory
 from infra.settings import Settings
 
 
@@ -27,13 +33,13 @@ def migrate_now(
     """Bring the database to what this version needs. Gateways of the version before go on beside
     it; what takes away from them waits for --contract, when none of them is left."""
 
-    def work(settings: Settings, terminal: Terminal) -> None:
-        with server_url(settings) as url:
+    def execute(settings: Settings, output: Output) -> None:
+        with database_server_url(settings) as url:
             waiting = migrate(url, contract=contract)
-        said = {"newest": newest_revision(), "waiting_for_contract": list(waiting)}
-        terminal.record("The database is ready for this version.", said)
+        result = {"newest": newest_revision(), "waiting_for_contract": list(waiting)}
+        output.record("The database is ready for this version.", result)
 
-    tell(as_json, work)
+    run_command(as_json, execute)
 
 
 def back_up_now(
@@ -46,19 +52,19 @@ def back_up_now(
     """Write the whole database to a file; calls go on. The secret key is not in it: keep it too,
     elsewhere, for without it no API key can be checked."""
 
-    def work(settings: Settings, terminal: Terminal) -> None:
+    def execute(settings: Settings, output: Output) -> None:
         file = target
         if target.is_dir():
-            file = target / name_of(SystemClock().now().strftime("%Y%m%dT%H%M%SZ"))
+            file = target / backup_file_name(SystemClock().now().strftime("%Y%m%dT%H%M%SZ"))
         elif keep is not None:
             raise BackupFailed("--keep is for a folder of backups.")
-        with server_url(settings) as url:
-            size = back_up(url, file)
+        with database_server_url(settings) as url:
+            size = create_backup(url, file)
         if keep is not None:
-            keep_newest(target, keep)
-        terminal.record("Backed up.", {"file": str(file), "bytes": size})
+            delete_old_backups(target, keep)
+        output.record("Backed up.", {"file": str(file), "bytes": size})
 
-    tell(as_json, work)
+    run_command(as_json, execute)
 
 
 def restore_now(
@@ -68,24 +74,27 @@ def restore_now(
     """Bring a backup back into an empty database: a new one, or an embedded one whose folder was
     moved away. No gateway may run."""
 
-    def work(settings: Settings, terminal: Terminal) -> None:
-        me = Running(os.getpid(), "no address, it restores a backup")
-        with only_one(settings.data_dir, me), server_url(settings) as url:
-            restore(url, file)
+    def execute(settings: Settings, output: Output) -> None:
+        this_process = RunningInstance(os.getpid(), "no address, it restores a backup")
+        with (
+            lock_data_directory(settings.data_dir, this_process),
+            database_server_url(settings) as url,
+        ):
+            restore_backup(url, file)
             migrate(url, contract=settings.database_url is None)
-            newest = asyncio.run(_newest_call(url))
-        said = {"file": str(file), "newest_call": newest, "next": "maas reconcile"}
-        terminal.record("Restored.", said)
+            newest = asyncio.run(_newest_call_time(url))
+        result = {"file": str(file), "newest_call": newest, "next": "maas reconcile"}
+        output.record("Restored.", result)
 
-    tell(as_json, work)
+    run_command(as_json, execute)
 
 
-async def _newest_call(url: str) -> Any:
-    """When the last call began that the backup knows of: what came later is lost."""
+async def _newest_call_time(url: str) -> Any:
+    """Return the start of the newest call in a restored database; later calls are lost."""
     database = Database(url, pool_size=1)
     try:
         async with database.transaction() as session:
             rows = await list_usage(session, account_id=None, limit=1)
     finally:
         await database.close()
-    return show_usage(rows[0])["started_at"] if rows else None
+    return usage_to_json(rows[0])["started_at"] if rows else None

@@ -1,4 +1,4 @@
-"""`maas demo`: three example firms, with months of calls, invoices and an outcome contract."""
+"""`maas demo`: example accounts with months of calls, invoices and an outcome contract."""
 
 import asyncio
 import secrets
@@ -7,29 +7,29 @@ from typing import Annotated, Any
 
 import typer
 
-from billing.accounts.accounts import PREFIX
+from billing.accounts.accounts import ACCOUNT_ID_PREFIX
 from billing.tables import Account
-from gateway.access.price_book import Contracts
-from gateway.cli.output import Terminal
-from gateway.cli.runner import Json, tell
+from gateway.access.price_book import PriceBook
+from gateway.cli.output import Output
+from gateway.cli.runner import Json, run_command
 from gateway.cli.supervisor import FIRST_ACCOUNT
-from gateway.demo.dates import StoryClock, dates_until
-from gateway.demo.filling import fill
+from gateway.demo.dates import SimulatedClock, demo_dates
+from gateway.demo.filling import fill_demo
 from gateway.demo.firms import Firm
 from gateway.demo.machining import MACHINING
 from gateway.demo.moulding import MOULDING
-from gateway.demo.opened import Opened, Tools
+from gateway.demo.opened import DemoAccount, DemoDependencies
 from gateway.demo.pumping import PUMPING
-from gateway.demo.recording import recorder
-from gateway.demo.state import Found, look, require_fillable
-from gateway.identity.invitation_acceptance import Accepting
-from gateway.identity.invitations import Inviting
+from gateway.demo.recording import open_recorder
+from gateway.demo.state import DemoState, inspect_database, require_fillable
+from gateway.identity.invitation_acceptance import InvitationAcceptance
+from gateway.identity.invitations import InvitationService
 from gateway.identity.links import Links
 from gateway.identity.passwords import Passwords
 from infra import ids
 from infra.clock import SystemClock
 from infra.database.database import Database
-from infra.installation import database_url
+from infra.installation import migrated_database_url
 from infra.secrets.secret_key import secret_key
 from infra.settings import Settings
 from models.catalog import load_catalog
@@ -48,101 +48,113 @@ def demo(
 ) -> None:
     """Fill three example firms, so that every page of the dashboard has something to show."""
 
-    def work(settings: Settings, terminal: Terminal) -> None:
+    def execute(settings: Settings, output: Output) -> None:
         def progress(done: float) -> None:
             if not as_json:
-                terminal.stage("demo", "Telling the story of three firms", done)
+                output.report_stage("demo", "Telling the story of three firms", done)
 
         password = secrets.token_urlsafe(12)
-        with database_url(settings) as url:
-            filling = _fill(settings, url, password, yes, percent, progress)
-            there, made = asyncio.run(filling)
-        if made:
-            _show_made(terminal, as_json, Links.of(settings), password, made)
+        with migrated_database_url(settings) as url:
+            filling = _fill_demo(settings, url, password, yes, percent, progress)
+            existing, created = asyncio.run(filling)
+        if created:
+            _show_created(output, as_json, Links.from_settings(settings), password, created)
         else:
-            _show_there(terminal, as_json, there)
+            _show_existing(output, as_json, existing)
 
-    tell(as_json, work)
+    run_command(as_json, execute)
 
 
-async def _fill(
+async def _fill_demo(
     settings: Settings,
     url: str,
     password: str,
     yes: bool,
     percent: int,
     progress: Callable[[float], None],
-) -> tuple[Sequence[Account], list[Opened]]:
-    """The firms that were there, or those that were made."""
+) -> tuple[Sequence[Account], list[DemoAccount]]:
+    """Create the example firms. Returns the existing accounts if they are there, else the new
+    firms."""
     database = Database(url, pool_size=3)
     try:
         async with database.transaction() as session:
-            found = await look(session, [one.name for one in FIRMS], FIRST_ACCOUNT)
-            if found.filled:
-                return found.firms, []
-            await require_fillable(session, found, yes=yes)
-        tools = _tools(settings, database, password, found, percent)
-        contracts = Contracts(tools.catalog, tools.clock)
-        async with recorder(database, url, contracts, tools.clock) as recording:
-            return [], await fill(tools, recording, FIRMS, progress)
+            state = await inspect_database(session, [firm.name for firm in FIRMS], FIRST_ACCOUNT)
+            if state.is_filled:
+                return state.firms, []
+            await require_fillable(session, state, yes=yes)
+        deps = _dependencies(settings, database, password, state, percent)
+        price_book = PriceBook(deps.catalog, deps.clock)
+        async with open_recorder(database, url, price_book, deps.clock) as recording:
+            return [], await fill_demo(deps, recording, FIRMS, progress)
     finally:
         await database.close()
 
 
-def _tools(
-    settings: Settings, database: Database, password: str, found: Found, percent: int
-) -> Tools:
-    dates = dates_until(SystemClock().now())
-    clock = StoryClock(dates.opening)
-    return Tools(
+def _dependencies(
+    settings: Settings, database: Database, password: str, state: DemoState, percent: int
+) -> DemoDependencies:
+    dates = demo_dates(SystemClock().now())
+    clock = SimulatedClock(dates.opening)
+    return DemoDependencies(
         database=database,
         clock=clock,
         dates=dates,
         catalog=load_catalog(settings.profile),
-        inviting=Inviting.of(settings, clock),
-        accepting=Accepting(database, clock, Passwords()),
+        invitations=InvitationService.from_settings(settings, clock),
+        invitation_acceptance=InvitationAcceptance(database, clock, Passwords()),
         pepper=secret_key(settings),
         password=password,
-        listed=not found.others,
+        are_plans_listed=not state.other_accounts,
         percent=percent,
     )
 
 
-def _show_there(terminal: Terminal, as_json: bool, there: Sequence[Account]) -> None:
-    firms = [{"id": ids.show(PREFIX, one.id), "name": one.name} for one in there]
+def _show_existing(output: Output, as_json: bool, accounts: Sequence[Account]) -> None:
+    """Print the example accounts that exist already."""
+    firms = [
+        {"id": ids.format_id(ACCOUNT_ID_PREFIX, account.id), "name": account.name}
+        for account in accounts
+    ]
     if as_json:
-        terminal.record("", {"filled": False, "firms": firms})
+        output.record("", {"filled": False, "firms": firms})
         return
-    terminal.record("The example firms are there already; nothing was changed.", {})
-    terminal.table(firms, ("id", "name"))
+    output.record("The example firms are there already; nothing was changed.", {})
+    output.table(firms, ("id", "name"))
 
 
-def _show_made(
-    terminal: Terminal, as_json: bool, links: Links, password: str, made: Sequence[Opened]
+def _show_created(
+    output: Output, as_json: bool, links: Links, password: str, created: Sequence[DemoAccount]
 ) -> None:
+    """Print the new firms with their logins and API keys."""
     access = {"dashboard": links.dashboard, "password": password}
     if as_json:
-        terminal.record("", {"filled": True, **access, "firms": [_firm(one) for one in made]})
+        output.record(
+            "", {"filled": True, **access, "firms": [_firm_json(opened) for opened in created]}
+        )
         return
-    terminal.record("Filled. All sign in with one password, shown only now:", access)
-    rows = [{"firm": one.firm.name, **row} for one in made for row in _people(one.firm)]
-    terminal.table(rows, ("firm", "role", "email", "name"))
-    keys = {one.firm.name: one.secret for one in made}
-    terminal.record("A key of each firm, shown only now:", keys)
+    output.record("Filled. All sign in with one password, shown only now:", access)
+    rows = [
+        {"firm": opened.firm.name, **row} for opened in created for row in _people_rows(opened.firm)
+    ]
+    output.table(rows, ("firm", "role", "email", "name"))
+    keys = {opened.firm.name: opened.api_key for opened in created}
+    output.record("A key of each firm, shown only now:", keys)
 
 
-def _firm(one: Opened) -> dict[str, Any]:
+def _firm_json(opened: DemoAccount) -> dict[str, Any]:
+    """Return a new firm with its key and people, for JSON output."""
     return {
-        "id": ids.show(PREFIX, one.account_id),
-        "name": one.firm.name,
-        "api_key": one.secret,
-        "people": _people(one.firm),
+        "id": ids.format_id(ACCOUNT_ID_PREFIX, opened.account_id),
+        "name": opened.firm.name,
+        "api_key": opened.api_key,
+        "people": _people_rows(opened.firm),
     }
 
 
-def _people(firm: Firm) -> list[dict[str, str]]:
+def _people_rows(firm: Firm) -> list[dict[str, str]]:
+    """Return the people of a firm who can sign in."""
     return [
-        {"role": one.role.value, "email": one.email, "name": one.name}
-        for one in firm.people
-        if one.joined
+        {"role": person.role.value, "email": person.email, "name": person.name}
+        for person in firm.users
+        if person.has_joined
     ]

@@ -1,7 +1,6 @@
-"""What the engines have counted themselves, asked of every server that is configured.
+"""Token counts of the inference engines, fetched from the metrics of all configured servers.
 
-Owns the addresses that are asked, reading the answers (Prometheus text with vLLM's names) and
-adding up the servers of a model.
+The format is Prometheus text with vLLM's metric names.
 """
 
 import urllib.request
@@ -18,75 +17,95 @@ from prometheus_client.samples import Sample
 from billing.reconciliation.usage_and_quotas import EngineCount
 from infra.errors import AppError
 
-# Our own serving, and any vLLM server.
-_PATHS = ("/v2/metrics", "/metrics")
-_SECONDS = 5.0
-_MOST_BYTES = 16 << 20
-_GENERATED, _PROMPT = "vllm:generation_tokens_total", "vllm:prompt_tokens_total"
-# A counter begins with its engine; the process is told where `_created` is switched off.
-_CREATED, _PROCESS = "vllm:generation_tokens_created", "process_start_time_seconds"
-# Of our own serving: of so many engines of a model there is no count.
-_UNCOUNTED = "maas_engines_uncounted"
-_SHORT = "not all engines of this model tell their counts, as while one starts"
-_NONE = "it counts no tokens of this model"
+# The paths of this project's serving and of a plain vLLM server.
+_METRICS_PATHS = ("/v2/metrics", "/metrics")
+_TIMEOUT_S = 5.0
+_MAX_RESPONSE_BYTES = 16 << 20
+_GENERATION_TOKENS, _PROMPT_TOKENS = "vllm:generation_tokens_total", "vllm:prompt_tokens_total"
+# Start of a counter; the process start is the fallback if `_created` is disabled.
+_CREATED, _PROCESS_START = "vllm:generation_tokens_created", "process_start_time_seconds"
+# This project's serving: the number of a model's engines without a count.
+_ENGINES_UNCOUNTED = "maas_engines_uncounted"
+_INCOMPLETE = "not all engines of this model tell their counts, as while one starts"
+_MODEL_MISSING = "it counts no tokens of this model"
 
 
-class CountsUnknown(AppError):
-    """A server does not tell what its engines have counted."""
+class EngineCountsUnavailable(AppError):
+    """A server does not report the token counts of its engines."""
 
     code = "counts_unknown"
 
 
-Counts = Mapping[str, EngineCount | CountsUnknown]
+CountsByModel = Mapping[str, EngineCount | EngineCountsUnavailable]
 """One server's counts, by model."""
 
 
 @dataclass(frozen=True, slots=True)
-class NotAsked:
-    """A model whose engines cannot be compared, and why."""
+class EngineNotCompared:
+    """A model whose engine counts cannot be compared, with the reason."""
 
     model: str
     reason: str
 
 
-def ask_engines(servers: Mapping[str, Sequence[str]]) -> tuple[EngineCount | NotAsked, ...]:
-    """Ask for the counts of each model; `servers` are the base URLs of all its servers.
+def fetch_engine_counts(
+    servers: Mapping[str, Sequence[str]],
+) -> tuple[EngineCount | EngineNotCompared, ...]:
+    """Fetch the token counts of each model; `servers` are the base URLs of its servers.
 
-    A model is compared only if all its servers answer: without one, nothing is known of the sum.
+    A model is compared only if all its servers respond; otherwise its total is unknown.
     """
-    urls = {url for several in servers.values() for url in several}
-    answers = {url: _ask(url) for url in urls}
+    urls = {url for model_urls in servers.values() for url in model_urls}
+    answers = {url: _fetch_counts(url) for url in urls}
     return tuple(
-        _of_model(model, {url: answers[url] for url in several})
-        for model, several in servers.items()
+        _model_count(model, {url: answers[url] for url in model_urls})
+        for model, model_urls in servers.items()
     )
 
 
-def parse_counts(text: str) -> Counts:
-    """Read Prometheus text. Raises CountsUnknown where it is none, or does not say since when."""
+def parse_engine_counts(text: str) -> CountsByModel:
+    """Parse Prometheus text to token counts by model.
+
+    Raises EngineCountsUnavailable if the text is invalid or has no start time.
+    """
     try:
         families = text_string_to_metric_families(text)
-        return _counts(sample for family in families for sample in family.samples)
-    # The parser has no error of its own; a count may be no number, a time beyond all calendars.
+        return _collect_counts(sample for family in families for sample in family.samples)
+    # The parser raises no type of its own; counts may be NaN, timestamps out of range.
     except (ValueError, ArithmeticError, LookupError, OSError) as error:
-        raise CountsUnknown("what it says cannot be read") from error
+        raise EngineCountsUnavailable("what it says cannot be read") from error
 
 
-def _of_model(model: str, answers: Mapping[str, Counts | CountsUnknown]) -> EngineCount | NotAsked:
-    found: list[EngineCount] = []
+def _model_count(
+    model: str, answers: Mapping[str, CountsByModel | EngineCountsUnavailable]
+) -> EngineCount | EngineNotCompared:
+    """Add up a model's counts over its servers, or say why that is impossible."""
+    counts: list[EngineCount] = []
     for url, answer in answers.items():
-        count = _said(answer, model)
-        if isinstance(count, CountsUnknown):
-            return NotAsked(model, f"{url}: {count.message}")
-        found.append(count)
-    return _added(found) if found else NotAsked(model, "no server is configured for it")
+        count = _count_of(answer, model)
+        if isinstance(count, EngineCountsUnavailable):
+            return EngineNotCompared(model, f"{url}: {count.message}")
+        counts.append(count)
+    return (
+        _sum_counts(counts)
+        if counts
+        else EngineNotCompared(model, "no server is configured for it")
+    )
 
 
-def _said(answer: Counts | CountsUnknown, model: str) -> EngineCount | CountsUnknown:
-    return answer if isinstance(answer, CountsUnknown) else answer.get(model, CountsUnknown(_NONE))
+def _count_of(
+    answer: CountsByModel | EngineCountsUnavailable, model: str
+) -> EngineCount | EngineCountsUnavailable:
+    """Return the count of a model from one server's response."""
+    return (
+        answer
+        if isinstance(answer, EngineCountsUnavailable)
+        else answer.get(model, EngineCountsUnavailable(_MODEL_MISSING))
+    )
 
 
-def _added(counts: Sequence[EngineCount]) -> EngineCount:
+def _sum_counts(counts: Sequence[EngineCount]) -> EngineCount:
+    """Add up the counts of several servers."""
     return EngineCount(
         model=counts[0].model,
         prompt_tokens=sum(count.prompt_tokens for count in counts),
@@ -96,55 +115,63 @@ def _added(counts: Sequence[EngineCount]) -> EngineCount:
     )
 
 
-def _ask(server: str) -> Counts | CountsUnknown:
+def _fetch_counts(server: str) -> CountsByModel | EngineCountsUnavailable:
+    """Fetch and parse one server's counts; returns the error instead of raising it."""
     try:
-        return parse_counts(_fetch(server))
-    except CountsUnknown as unknown:
-        return unknown
+        return parse_engine_counts(_fetch_metrics_text(server))
+    except EngineCountsUnavailable as error:
+        return error
 
 
-def _fetch(server: str) -> str:
-    # Upstreams are reached directly, as the gateway does: no proxy of the environment's.
+def _fetch_metrics_text(server: str) -> str:
+    """Fetch the metrics of a server as text. Raises EngineCountsUnavailable."""
+    # Upstreams are reached directly, as in the gateway: environment proxies are ignored.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    for path in _PATHS:
+    for path in _METRICS_PATHS:
         try:
-            with opener.open(f"{server}{path}", timeout=_SECONDS) as response:
-                body: bytes = response.read(_MOST_BYTES)
+            with opener.open(f"{server}{path}", timeout=_TIMEOUT_S) as response:
+                body: bytes = response.read(_MAX_RESPONSE_BYTES)
                 return body.decode("utf-8", "replace")
         except HTTPError as error:
             error.close()
             if error.code != 404:
-                raise CountsUnknown(f"it answers with status {error.code}") from None
+                raise EngineCountsUnavailable(f"it answers with status {error.code}") from None
         except (OSError, HTTPException) as error:
-            raise CountsUnknown("it does not answer") from error
-    raise CountsUnknown("it has no counters")
+            raise EngineCountsUnavailable("it does not answer") from error
+    raise EngineCountsUnavailable("it has no counters")
 
 
-def _counts(samples: Iterable[Sample]) -> Counts:
+def _collect_counts(samples: Iterable[Sample]) -> CountsByModel:
+    """Group samples by model."""
     totals: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     starts: dict[str, set[datetime]] = defaultdict(set)
-    process: set[datetime] = set()
-    short: set[str] = set()
+    process_starts: set[datetime] = set()
+    incomplete: set[str] = set()
     for sample in samples:
         model = sample.labels.get("model_name", "")
-        if sample.name in (_GENERATED, _PROMPT):
-            totals[model][sample.name] += int(sample.value)  # one for each engine of the server
+        if sample.name in (_GENERATION_TOKENS, _PROMPT_TOKENS):
+            totals[model][sample.name] += int(sample.value)  # one sample per engine of the server
         elif sample.name == _CREATED:
-            starts[model].add(_moment(sample))
-        elif sample.name == _PROCESS:
-            process.add(_moment(sample))
-        elif sample.name == _UNCOUNTED and sample.value > 0:
-            short.add(model)
+            starts[model].add(_sample_time(sample))
+        elif sample.name == _PROCESS_START:
+            process_starts.add(_sample_time(sample))
+        elif sample.name == _ENGINES_UNCOUNTED and sample.value > 0:
+            incomplete.add(model)
     return {
-        model: _count(model, counted, starts[model] or process) for model, counted in totals.items()
-    } | dict.fromkeys(short, CountsUnknown(_SHORT))
+        model: _build_count(model, counted, starts[model] or process_starts)
+        for model, counted in totals.items()
+    } | dict.fromkeys(incomplete, EngineCountsUnavailable(_INCOMPLETE))
 
 
-def _count(model: str, counted: Mapping[str, int], starts: set[datetime]) -> EngineCount:
+def _build_count(model: str, counted: Mapping[str, int], starts: set[datetime]) -> EngineCount:
+    """Build a model's count. Raises EngineCountsUnavailable without a start time."""
     if not starts:
-        raise CountsUnknown("it does not say since when it counts")
-    return EngineCount(model, counted[_PROMPT], counted[_GENERATED], min(starts), max(starts))
+        raise EngineCountsUnavailable("it does not say since when it counts")
+    return EngineCount(
+        model, counted[_PROMPT_TOKENS], counted[_GENERATION_TOKENS], min(starts), max(starts)
+    )
 
 
-def _moment(sample: Sample) -> datetime:
+def _sample_time(sample: Sample) -> datetime:
+    """Return a sample's value as a UTC time."""
     return datetime.fromtimestamp(sample.value, UTC)

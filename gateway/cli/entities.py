@@ -1,4 +1,4 @@
-"""`maas entities`: the legal entities that sell, each with invoice numbers of its own."""
+"""`maas entities`: legal entities that issue invoices, each with its own invoice numbers."""
 
 from typing import Annotated, Any
 
@@ -6,14 +6,14 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.entities import (
-    EntityWish,
-    change_entity,
-    entity_json,
+    EntityUpdate,
+    create_entity,
+    entity_to_json,
     list_entities,
-    open_entity,
+    update_entity,
 )
-from gateway.cli.output import Terminal
-from gateway.cli.runner import Json, tell, with_database
+from gateway.cli.output import Output
+from gateway.cli.runner import Json, run_command, run_in_transaction
 from infra.clock import SystemClock
 from infra.settings import Settings
 
@@ -28,13 +28,13 @@ TaxNumber = Annotated[str | None, typer.Option(help="As invoices show it.")]
 def entities_list(as_json: Json = False) -> None:
     """Those who sell. The first sells to new accounts."""
 
-    def work(settings: Settings, terminal: Terminal) -> None:
-        async def read(session: AsyncSession) -> list[dict[str, Any]]:
-            return [entity_json(one) for one in await list_entities(session)]
+    def execute(settings: Settings, output: Output) -> None:
+        async def load_entities(session: AsyncSession) -> list[dict[str, Any]]:
+            return [entity_to_json(entity) for entity in await list_entities(session)]
 
-        terminal.table(with_database(settings, read), _COLUMNS)
+        output.table(run_in_transaction(settings, load_entities), _COLUMNS)
 
-    tell(as_json, work)
+    run_command(as_json, execute)
 
 
 @entities_app.command("add")
@@ -47,14 +47,14 @@ def entities_add(
 ) -> None:
     """Add one. `maas billing set ACCOUNT --seller CODE` lets it sell."""
 
-    def work(settings: Settings, terminal: Terminal) -> None:
-        async def write(session: AsyncSession) -> dict[str, Any]:
-            wish = EntityWish(name, address, tax_number)
-            return entity_json(await open_entity(session, SystemClock(), code, wish))
+    def execute(settings: Settings, output: Output) -> None:
+        async def create(session: AsyncSession) -> dict[str, Any]:
+            wish = EntityUpdate(name, address, tax_number)
+            return entity_to_json(await create_entity(session, SystemClock(), code, wish))
 
-        terminal.record("It can sell:", with_database(settings, write))
+        output.record("It can sell:", run_in_transaction(settings, create))
 
-    tell(as_json, work)
+    run_command(as_json, execute)
 
 
 @entities_app.command("change")
@@ -67,11 +67,11 @@ def entities_change(
 ) -> None:
     """Change what invoices say of it from now on; final invoices stay as they are."""
 
-    def work(settings: Settings, terminal: Terminal) -> None:
-        async def write(session: AsyncSession) -> dict[str, Any]:
-            wish = EntityWish(name, address, tax_number)
-            return entity_json(await change_entity(session, code, wish))
+    def execute(settings: Settings, output: Output) -> None:
+        async def update(session: AsyncSession) -> dict[str, Any]:
+            wish = EntityUpdate(name, address, tax_number)
+            return entity_to_json(await update_entity(session, code, wish))
 
-        terminal.record("Invoices say from now on:", with_database(settings, write))
+        output.record("Invoices say from now on:", run_in_transaction(settings, update))
 
-    tell(as_json, work)
+    run_command(as_json, execute)

@@ -1,4 +1,4 @@
-"""`maas files`: what is in a training file, without sending it."""
+"""`maas files`: check a training file locally."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,16 +7,20 @@ from uuid import UUID
 import typer
 
 from gateway.call.errors import ModelNotFound
-from gateway.cli.output import Terminal
-from gateway.cli.runner import Json, tell
-from gateway.fine_tuning.file_check import TrainingFileRefused, check_json, examine
-from gateway.wire.fine_tuning import ask_adaptation
+from gateway.cli.output import Output
+from gateway.cli.runner import Json, run_command
+from gateway.fine_tuning.file_check import (
+    TrainingFileRejected,
+    check_training_file,
+    render_file_check,
+)
+from gateway.wire.fine_tuning import build_fine_tuning_request
 from infra.settings import Settings
 from models.catalog import load_catalog
 
 files_app = typer.Typer(no_args_is_help=True)
-# Of no account: ids of any are reported, which may not be in a language model's file.
-_NOBODY = UUID(int=0)
+# Belongs to no account, so that any account's ids in a language model's file are reported.
+_NO_ACCOUNT = UUID(int=0)
 
 
 @files_app.callback()
@@ -34,24 +38,26 @@ def files_check(
     1 if there are any."""
     passed = True
 
-    def work(settings: Settings, terminal: Terminal) -> None:
+    def execute(settings: Settings, output: Output) -> None:
         nonlocal passed
-        known = load_catalog(settings.profile).find(model)
-        if known is None:
+        catalog_model = load_catalog(settings.profile).find(model)
+        if catalog_model is None:
             raise ModelNotFound(f"The model {model[:100]!r} does not exist.", param="model")
-        ask_adaptation(known, b"")
+        build_fine_tuning_request(catalog_model, b"")
         try:
-            found = examine(known, file.read_bytes(), _NOBODY, settings.profile, False)
-            report = check_json(known, found)
-        except TrainingFileRefused as refused:
-            report = check_json(known, refused)
+            checked = check_training_file(
+                catalog_model, file.read_bytes(), _NO_ACCOUNT, settings.profile, False
+            )
+            report = render_file_check(catalog_model, checked)
+        except TrainingFileRejected as error:
+            report = render_file_check(catalog_model, error)
             passed = False
         if as_json or passed:
-            terminal.record("Checked.", report)
+            output.record("Checked.", report)
         else:
-            rows = [{**one, "line": one["line"] or ""} for one in report["problems"]]
-            terminal.table(rows, ("line", "field", "code", "message", "fix"))
+            rows = [{**problem, "line": problem["line"] or ""} for problem in report["problems"]]
+            output.table(rows, ("line", "field", "code", "message", "fix"))
 
-    tell(as_json, work)
+    run_command(as_json, execute)
     if not passed:
         raise typer.Exit(1)

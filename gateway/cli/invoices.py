@@ -1,4 +1,4 @@
-"""`maas invoices`: what accounts were billed, and what an operator does about it."""
+"""`maas invoices`: list, export, pay, void, write off and credit invoices."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -13,44 +13,50 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from billing.accounts.accounts import get_account
 from billing.accounts.profiles import lock_profile
 from billing.cycle import bill_accounts
-from billing.invoice_documents.builder import document_of, preview_of
+from billing.invoice_documents.builder import build_invoice_document, build_invoice_preview
 from billing.invoice_documents.document import InvoiceDocument
 from billing.invoice_documents.export import export_invoice
-from billing.invoice_documents.invoice_list import final_invoices, find_invoice, invoice_page
-from billing.invoices.credit_notes import Credit, CreditInvalid, write_credit_note
-from billing.invoices.lifecycle import PREFIX
-from billing.invoices.payments import PaymentInvalid, Receipt, record_payment
-from billing.invoices.void_and_write_off import take_back, write_off
+from billing.invoice_documents.invoice_list import (
+    find_invoice,
+    list_final_invoice_ids,
+    list_invoices,
+)
+from billing.invoices.credit_notes import CreditNoteInvalid, CreditNoteRequest, create_credit_note
+from billing.invoices.lifecycle import INVOICE_ID_PREFIX
+from billing.invoices.payments import IncomingPayment, PaymentInvalid, record_payment
+from billing.invoices.void_and_write_off import void_invoice, write_off_invoice
 from billing.tables import Account, Invoice
-from gateway.cli.arguments import instant_of, minor_of
+from gateway.cli.arguments import parse_instant, parse_minor
 from gateway.cli.line_disputes import line_disputes_app
-from gateway.cli.output import Terminal
-from gateway.cli.runner import AccountName, Json, tell, with_database
+from gateway.cli.output import Output
+from gateway.cli.runner import AccountName, Json, run_command, run_in_transaction
 from infra import ids
 from infra.clock import SystemClock
 from infra.database.database import Database
-from infra.installation import database_url
+from infra.installation import migrated_database_url
 from infra.settings import Settings
 
 invoices_app = typer.Typer(no_args_is_help=True)
 invoices_app.add_typer(line_disputes_app)
 InvoiceName = Annotated[str, typer.Argument(help="The invoice's number or id (inv_…).")]
 Language = Annotated[str | None, typer.Option(help="zh or en; else the account's.")]
-_Work = Callable[[AsyncSession, Account, Invoice], Awaitable[dict[str, Any]]]
+_InvoiceChange = Callable[[AsyncSession, Account, Invoice], Awaitable[dict[str, Any]]]
 
 
 @invoices_app.command("preview")
 def invoices_preview(account: AccountName, locale: Language = None, as_json: Json = False) -> None:
     """What the running period would be billed if it ended now."""
 
-    def work(settings: Settings, terminal: Terminal) -> None:
-        async def read(session: AsyncSession) -> InvoiceDocument:
+    def execute(settings: Settings, output: Output) -> None:
+        async def load_preview(session: AsyncSession) -> InvoiceDocument:
             owner = await get_account(session, account)
-            return await preview_of(session, SystemClock(), owner.id, _language(locale))
+            return await build_invoice_preview(
+                session, SystemClock(), owner.id, _parse_language(locale)
+            )
 
-        _show(terminal, as_json, with_database(settings, read))
+        _show_document(output, as_json, run_in_transaction(settings, load_preview))
 
-    tell(as_json, work)
+    run_command(as_json, execute)
 
 
 @invoices_app.command("list")
@@ -61,15 +67,15 @@ def invoices_list(
 ) -> None:
     """An account's invoices, the newest first."""
 
-    def work(settings: Settings, terminal: Terminal) -> None:
-        async def read(session: AsyncSession) -> list[dict[str, Any]]:
+    def execute(settings: Settings, output: Output) -> None:
+        async def load_invoices(session: AsyncSession) -> list[dict[str, Any]]:
             owner = await get_account(session, account)
-            return [one.to_json() for one in await invoice_page(session, owner.id, limit)]
+            return [item.to_json() for item in await list_invoices(session, owner.id, limit)]
 
         columns = ("number", "status", "net", "tax", "total", "owed", "currency", "issued_at", "id")
-        terminal.table(with_database(settings, read), columns)
+        output.table(run_in_transaction(settings, load_invoices), columns)
 
-    tell(as_json, work)
+    run_command(as_json, execute)
 
 
 @invoices_app.command("show")
@@ -78,26 +84,29 @@ def invoices_show(
 ) -> None:
     """An invoice with its lines."""
 
-    def work(settings: Settings, terminal: Terminal) -> None:
-        async def read(session: AsyncSession) -> InvoiceDocument:
+    def execute(settings: Settings, output: Output) -> None:
+        async def load_document(session: AsyncSession) -> InvoiceDocument:
             owner = await get_account(session, account)
-            found = await find_invoice(session, owner.id, invoice)
-            return await document_of(session, owner.id, found.id, _language(locale))
+            row = await find_invoice(session, owner.id, invoice)
+            return await build_invoice_document(session, owner.id, row.id, _parse_language(locale))
 
-        _show(terminal, as_json, with_database(settings, read))
+        _show_document(output, as_json, run_in_transaction(settings, load_document))
 
-    tell(as_json, work)
+    run_command(as_json, execute)
 
 
 @invoices_app.command("close")
 def invoices_close(as_json: Json = False) -> None:
     """Do now what the jobs do: close periods that are over, charge fees that are due."""
 
-    def work(settings: Settings, terminal: Terminal) -> None:
-        final = [ids.show(PREFIX, one) for one in _bill_now(settings)]
-        terminal.record("Closed.", {"invoices": final if as_json else "\n  ".join(final) or None})
+    def execute(settings: Settings, output: Output) -> None:
+        final = [
+            ids.format_id(INVOICE_ID_PREFIX, invoice_id)
+            for invoice_id in _close_due_periods(settings)
+        ]
+        output.record("Closed.", {"invoices": final if as_json else "\n  ".join(final) or None})
 
-    tell(as_json, work)
+    run_command(as_json, execute)
 
 
 @invoices_app.command("export")
@@ -109,22 +118,25 @@ def invoices_export(
     as_json: Json = False,
 ) -> None:
     """Write final invoices with all by which they can be computed again: terms, calls, lines."""
-    wanted = None if month is None else _month(month)
+    first_of_month = None if month is None else _parse_month(month)
 
-    def work(settings: Settings, terminal: Terminal) -> None:
-        async def write(session: AsyncSession) -> list[str]:
+    def execute(settings: Settings, output: Output) -> None:
+        async def export_selected(session: AsyncSession) -> list[str]:
             owner = await get_account(session, account)
             if invoice is not None:
-                found = [(await find_invoice(session, owner.id, invoice)).id]
+                invoice_ids = [(await find_invoice(session, owner.id, invoice)).id]
             else:
-                found = await final_invoices(session, owner.id, wanted)
-            return [str(await export_invoice(session, owner.id, one, out)) for one in found]
+                invoice_ids = await list_final_invoice_ids(session, owner.id, first_of_month)
+            return [
+                str(await export_invoice(session, owner.id, invoice_id, out))
+                for invoice_id in invoice_ids
+            ]
 
-        folders = with_database(settings, write)
+        folders = run_in_transaction(settings, export_selected)
         shown = folders if as_json else "\n  ".join(folders) or None
-        terminal.record("Exported.", {"folders": shown})
+        output.record("Exported.", {"folders": shown})
 
-    tell(as_json, work)
+    run_command(as_json, execute)
 
 
 @invoices_app.command("pay")
@@ -138,26 +150,26 @@ def invoices_pay(
 ) -> None:
     """Record a bank transfer. More than is owed goes into the wallet."""
 
-    async def work(session: AsyncSession, owner: Account, found: Invoice) -> dict[str, Any]:
+    async def change(session: AsyncSession, owner: Account, row: Invoice) -> dict[str, Any]:
         clock = SystemClock()
-        at = clock.now() if received_at is None else instant_of(received_at, PaymentInvalid)
-        minor = minor_of(amount, owner.currency, PaymentInvalid)
-        receipt = Receipt("manual", reference, minor, at)
-        await record_payment(session, clock, owner.id, found.id, receipt)
+        at = clock.now() if received_at is None else parse_instant(received_at, PaymentInvalid)
+        minor = parse_minor(amount, owner.currency, PaymentInvalid)
+        receipt = IncomingPayment("manual", reference, minor, at)
+        await record_payment(session, clock, owner.id, row.id, receipt)
         return {"reference": reference}
 
-    _with_invoice("Paid.", account, invoice, as_json, work)
+    _with_invoice("Paid.", account, invoice, as_json, change)
 
 
 @invoices_app.command("void")
 def invoices_void(account: AccountName, invoice: InvoiceName, as_json: Json = False) -> None:
     """Take an open invoice back, of which nothing was paid."""
 
-    async def work(session: AsyncSession, owner: Account, found: Invoice) -> dict[str, Any]:
-        await take_back(session, SystemClock(), owner.id, found.id)
+    async def change(session: AsyncSession, owner: Account, row: Invoice) -> dict[str, Any]:
+        await void_invoice(session, SystemClock(), owner.id, row.id)
         return {}
 
-    _with_invoice("Taken back.", account, invoice, as_json, work)
+    _with_invoice("Taken back.", account, invoice, as_json, change)
 
 
 @invoices_app.command("give-up")
@@ -165,11 +177,11 @@ def invoices_give_up(account: AccountName, invoice: InvoiceName, as_json: Json =
     """Mark an open invoice as uncollectible: what is owed becomes a loss, and calls that were
     stopped for it go on, within the account's credit limit."""
 
-    async def work(session: AsyncSession, owner: Account, found: Invoice) -> dict[str, Any]:
-        await write_off(session, SystemClock(), owner.id, found.id)
+    async def change(session: AsyncSession, owner: Account, row: Invoice) -> dict[str, Any]:
+        await write_off_invoice(session, SystemClock(), owner.id, row.id)
         return {}
 
-    _with_invoice("Given up.", account, invoice, as_json, work)
+    _with_invoice("Given up.", account, invoice, as_json, change)
 
 
 @invoices_app.command("credit")
@@ -186,35 +198,39 @@ def invoices_credit(
 ) -> None:
     """Write a credit note for a part of an invoice."""
 
-    async def work(session: AsyncSession, owner: Account, found: Invoice) -> dict[str, Any]:
-        credit = Credit(minor_of(amount, owner.currency, CreditInvalid), reason, refund)
-        await write_credit_note(session, SystemClock(), owner.id, found.id, reference, credit)
+    async def change(session: AsyncSession, owner: Account, row: Invoice) -> dict[str, Any]:
+        credit = CreditNoteRequest(
+            parse_minor(amount, owner.currency, CreditNoteInvalid), reason, refund
+        )
+        await create_credit_note(session, SystemClock(), owner.id, row.id, reference, credit)
         return {"reference": reference}
 
-    _with_invoice("Credited.", account, invoice, as_json, work)
+    _with_invoice("Credited.", account, invoice, as_json, change)
 
 
-def _with_invoice(title: str, account: str, name: str, as_json: bool, work: _Work) -> None:
-    """Do something with an invoice under the account's lock, and show where it stands then."""
+def _with_invoice(
+    title: str, account: str, invoice: str, as_json: bool, change: _InvoiceChange
+) -> None:
+    """Apply a change to an invoice under the account's lock, and print its new state."""
 
-    def show(settings: Settings, terminal: Terminal) -> None:
-        async def run(session: AsyncSession) -> tuple[dict[str, Any], InvoiceDocument]:
+    def execute(settings: Settings, output: Output) -> None:
+        async def apply_change(session: AsyncSession) -> tuple[dict[str, Any], InvoiceDocument]:
             owner = await get_account(session, account)
             await lock_profile(session, owner.id)
-            found = await find_invoice(session, owner.id, name)
-            told = await work(session, owner, found)
-            return told, await document_of(session, owner.id, found.id)
+            row = await find_invoice(session, owner.id, invoice)
+            details = await change(session, owner, row)
+            return details, await build_invoice_document(session, owner.id, row.id)
 
-        told, document = with_database(settings, run)
-        shown = document.to_json()
+        details, document = run_in_transaction(settings, apply_change)
+        fields_by_name = document.to_json()
         fields = ("id", "number", "status", "total", "paid", "credited", "owed", "currency")
-        terminal.record(title, {**{field: shown[field] for field in fields}, **told})
+        output.record(title, {**{field: fields_by_name[field] for field in fields}, **details})
 
-    tell(as_json, show)
+    run_command(as_json, execute)
 
 
-def _bill_now(settings: Settings) -> list[UUID]:
-    """Of its own transactions, one for each account."""
+def _close_due_periods(settings: Settings) -> list[UUID]:
+    """Close all due billing periods, in one transaction per account. Returns the new invoices."""
 
     async def run(url: str) -> list[UUID]:
         database = Database(url, pool_size=1)
@@ -223,30 +239,33 @@ def _bill_now(settings: Settings) -> list[UUID]:
         finally:
             await database.close()
 
-    with database_url(settings) as url:
+    with migrated_database_url(settings) as url:
         return asyncio.run(run(url))
 
 
-def _show(terminal: Terminal, as_json: bool, document: InvoiceDocument) -> None:
-    shown = document.to_json()
+def _show_document(output: Output, as_json: bool, document: InvoiceDocument) -> None:
+    """Print an invoice with its lines."""
+    document_json = document.to_json()
     if as_json:
-        terminal.record("", shown)
+        output.record("", document_json)
         return
     period = f"{document.period.first_day} to {document.period.last_day}"
     fields = ("status", "issued_on", "due_on", "net", "tax", "total", "paid", "owed", "currency")
-    title = f"{document.say('title')} {document.name}"
-    terminal.record(title, {"period": period, **{field: shown[field] for field in fields}})
+    title = f"{document.translate('title')} {document.name}"
+    output.record(title, {"period": period, **{field: document_json[field] for field in fields}})
     columns = ("number", "description", "quantity", "included", "price_text", "amount")
-    terminal.table(shown["lines"], columns)
+    output.table(document_json["lines"], columns)
 
 
-def _language(said: str | None) -> str | None:
-    if said not in (None, "zh", "en"):
+def _parse_language(language: str | None) -> str | None:
+    """Validate a language code. Raises BadParameter."""
+    if language not in (None, "zh", "en"):
         raise typer.BadParameter("zh or en", param_hint="--locale")
-    return said
+    return language
 
 
-def _month(text: str) -> date:
+def _parse_month(text: str) -> date:
+    """Parse a month such as `2026-10` to its first day. Raises BadParameter."""
     try:
         return date.fromisoformat(f"{text}-01")
     except ValueError:

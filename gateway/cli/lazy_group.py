@@ -1,8 +1,7 @@
 """Command groups that import a command's module only when the command is used.
 
-The help and shell completion of a group need names and descriptions only, which are in its table.
-This is the one place of the command line that imports by name: everything together takes seconds
-to import, and an operator types many commands.
+Help and shell completion need names and descriptions only, which are in the group's table. This is
+the one place of the CLI that imports by name: importing everything takes seconds.
 """
 
 import gc
@@ -20,20 +19,21 @@ from typer.main import get_group
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command or a group of commands, and where it is: `module:name`."""
+    """A command or command group, with the `module:attribute` to import it from."""
 
     name: str
-    place: str
+    import_path: str
     help: str
 
     def load(self) -> "typer.Typer | Callable[..., Any]":
-        module, _, name = self.place.partition(":")
-        found: typer.Typer | Callable[..., Any] = getattr(_imported(module), name)
-        return found
+        """Import and return the command's function or Typer application."""
+        module, _, name = self.import_path.partition(":")
+        loaded: typer.Typer | Callable[..., Any] = getattr(_import_module(module), name)
+        return loaded
 
 
-class Unloaded(TyperCommand):
-    """Stands for a command in help texts and completion until it is used."""
+class LazyCommand(TyperCommand):
+    """A placeholder for a command in help and completion, until the command is used."""
 
     def __init__(self, command: Command) -> None:
         super().__init__(name=command.name, help=command.help, add_help_option=False)
@@ -41,51 +41,53 @@ class Unloaded(TyperCommand):
 
 
 class LazyGroup(TyperGroup):
-    """A group with the commands of `table` before its own."""
+    """A Typer group whose `lazy_commands` are listed before its own commands."""
 
-    table: Sequence[Command] = ()
+    lazy_commands: Sequence[Command] = ()
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
-        unloaded = {command.name: Unloaded(command) for command in self.table}
-        self.commands = {**unloaded, **self.commands}
+        lazy = {command.name: LazyCommand(command) for command in self.lazy_commands}
+        self.commands = {**lazy, **self.commands}
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
-        """Called when a command is run or its arguments are completed, so it is imported here."""
-        name, found, rest = super().resolve_command(ctx, args)
-        if isinstance(found, Unloaded):
-            self.commands[found.command.name] = found = _built(found.command)
-        return name, found, rest
+        """Resolve a command to run or complete, importing it if it is a placeholder."""
+        name, resolved, rest = super().resolve_command(ctx, args)
+        if isinstance(resolved, LazyCommand):
+            self.commands[resolved.command.name] = resolved = _build_command(resolved.command)
+        return name, resolved, rest
 
 
 def lazy_group(commands: Sequence[Command]) -> type[LazyGroup]:
-    """For `typer.Typer(cls=…)`: a group of these commands."""
-    return type("Group", (LazyGroup,), {"table": tuple(commands)})
+    """Return a group class with these commands, for `typer.Typer(cls=…)`."""
+    return type("Group", (LazyGroup,), {"lazy_commands": tuple(commands)})
 
 
-def _imported(name: str) -> ModuleType:
-    """The module. Importing creates many objects that stay: to look for garbage among them, also
-    at the end of the process, takes tenths of a second."""
-    if name in sys.modules:
-        return sys.modules[name]
+def _import_module(module_name: str) -> ModuleType:
+    """Import a module without garbage collection.
+
+    Imports create many long-lived objects; scanning them, also at exit, takes tenths of a second.
+    """
+    if module_name in sys.modules:
+        return sys.modules[module_name]
     gc.disable()
     try:
-        return import_module(name)
+        return import_module(module_name)
     finally:
         gc.freeze()
         gc.enable()
 
 
-def _built(command: Command) -> Any:
-    """The command as typer would add it to an application."""
-    holder, found = typer.Typer(add_completion=False), command.load()
-    if isinstance(found, typer.Typer):
-        holder.add_typer(found, name=command.name, help=command.help)
+def _build_command(command: Command) -> Any:
+    """Return the Click command that Typer builds for a loaded command."""
+    parent_app, loaded = typer.Typer(add_completion=False), command.load()
+    if isinstance(loaded, typer.Typer):
+        parent_app.add_typer(loaded, name=command.name, help=command.help)
     else:
-        holder.command(command.name)(found)
-    holder.callback()(_nothing)
-    return get_group(holder).commands[command.name]
+        parent_app.command(command.name)(loaded)
+    parent_app.callback()(_group_callback)
+    return get_group(parent_app).commands[command.name]
 
 
-def _nothing() -> None:
-    """A group's callback, without which a single command would not be a group."""
+def _group_callback() -> None:
+    """Make a Typer application with a single command a group."""

@@ -1,4 +1,4 @@
-"""`maas limits`: what an account and its keys may spend, and how fast they may call."""
+"""`maas limits`: credit, budgets and rate limits of an account and its keys."""
 
 from datetime import UTC, tzinfo
 from typing import Annotated, Any
@@ -8,22 +8,22 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.accounts import get_account
-from billing.accounts.profiles import read_profile, zone
+from billing.accounts.profiles import get_profile, profile_time_zone
 from billing.metering.quotas import (
     LimitInvalid,
     QuotaState,
-    list_limits,
+    list_quota_states,
     set_budget,
     set_credit_limit,
     set_limit,
 )
 from billing.money import nano_from_text, nano_text
-from billing.notifications.limits_in_force import LimitsInForce, limits_now
+from billing.notifications.limits_in_force import AccountLimits, load_current_limits
 from billing.tables import QuotaKind
 from gateway.access import api_keys
-from gateway.cli.arguments import available_text
-from gateway.cli.output import Terminal
-from gateway.cli.runner import AccountName, Json, tell, with_database
+from gateway.cli.arguments import format_available
+from gateway.cli.output import Output
+from gateway.cli.runner import AccountName, Json, run_command, run_in_transaction
 from gateway.cli.wallet import wallet_top_up
 from infra import ids
 from infra.clock import SystemClock
@@ -41,22 +41,25 @@ def limits_show(account: AccountName, as_json: Json = False) -> None:
     """What may still be spent and which limit decides it, and all limits of an account and its
     keys with what is used of them."""
 
-    def work(settings: Settings, terminal: Terminal) -> None:
-        async def read(session: AsyncSession) -> tuple[list[dict[str, Any]], LimitsInForce]:
+    def execute(settings: Settings, output: Output) -> None:
+        async def load_limits(session: AsyncSession) -> tuple[list[dict[str, Any]], AccountLimits]:
             owner = (await get_account(session, account)).id
-            limits = await limits_now(session, SystemClock(), owner)
-            where = zone(await read_profile(session, owner))
-            return [*await _shown(session, owner), *_caps(limits, where)], limits
+            limits = await load_current_limits(session, SystemClock(), owner)
+            time_zone = profile_time_zone(await get_profile(session, owner))
+            return [
+                *await _load_quota_rows(session, owner),
+                *_spend_cap_rows(limits, time_zone),
+            ], limits
 
-        rows, limits = with_database(settings, read)
+        rows, limits = run_in_transaction(settings, load_limits)
         if as_json:
-            terminal.table([*rows, _available_row(limits)], ())
+            output.table([*rows, _available_row(limits)], ())
             return
-        said = available_text(limits.available.to_json(limits.currency))
-        terminal.record(f"Available now: {said}.", {})
-        terminal.table(rows, _COLUMNS)
+        available = format_available(limits.available.to_json(limits.currency))
+        output.record(f"Available now: {available}.", {})
+        output.table(rows, _COLUMNS)
 
-    tell(as_json, work)
+    run_command(as_json, execute)
 
 
 @limits_app.command("set")
@@ -78,12 +81,12 @@ def limits_set(
 ) -> None:
     """Set limits; every gateway keeps to them within a second."""
 
-    def work(settings: Settings, terminal: Terminal) -> None:
-        async def write(session: AsyncSession) -> list[dict[str, Any]]:
+    def execute(settings: Settings, output: Output) -> None:
+        async def update_limits(session: AsyncSession) -> list[dict[str, Any]]:
             owner = (await get_account(session, account)).id
             key_id = None if key is None else await api_keys.require_key(session, owner, key)
             if credit_limit is not None:
-                amount = _amount(credit_limit)
+                amount = _parse_amount(credit_limit)
                 await set_credit_limit(session, SystemClock(), owner, amount)
             if monthly_budget is not None:
                 await _set_budget(session, owner, key_id, monthly_budget)
@@ -93,36 +96,39 @@ def limits_set(
                 (QuotaKind.STREAMS, streams),
             ):
                 if text is not None:
-                    await set_limit(session, owner, kind, _count(text), key_id)
-            return await _shown(session, owner)
+                    await set_limit(session, owner, kind, _parse_count(text), key_id)
+            return await _load_quota_rows(session, owner)
 
-        rows = with_database(settings, write)
-        terminal.table(rows, _COLUMNS)
+        rows = run_in_transaction(settings, update_limits)
+        output.table(rows, _COLUMNS)
 
-    tell(as_json, work)
+    run_command(as_json, execute)
 
 
-# The same as `maas wallet top-up`: what is paid in advance is in the wallet.
+# An alias of `maas wallet top-up`.
 limits_app.command("top-up")(wallet_top_up)
 
 
 async def _set_budget(
     session: AsyncSession, account_id: UUID, key_id: UUID | None, text: str
 ) -> None:
+    """Set a key's monthly budget. Raises LimitInvalid."""
     if key_id is None:
         raise LimitInvalid("A monthly budget is a key's: name it with --key.")
-    amount = None if text == _NONE else _amount(text)
+    amount = None if text == _NONE else _parse_amount(text)
     await set_budget(session, SystemClock(), account_id, key_id, amount)
 
 
-def _amount(text: str) -> int:
+def _parse_amount(text: str) -> int:
+    """Parse an amount to nano-units. Raises LimitInvalid."""
     try:
         return nano_from_text(text)
     except ValueError as error:
         raise LimitInvalid(f"{text[:40]!r} is no amount: write it as 12.50.") from error
 
 
-def _count(text: str) -> int | None:
+def _parse_count(text: str) -> int | None:
+    """Parse a whole number, or `none` to None. Raises LimitInvalid."""
     if text == _NONE:
         return None
     if not text.isdecimal() or len(text) > 18:
@@ -130,48 +136,57 @@ def _count(text: str) -> int | None:
     return int(text)
 
 
-def _caps(limits: LimitsInForce, where: tzinfo) -> list[dict[str, Any]]:
-    """The spend cap of the plan in force, as a row like those of the quotas."""
+def _spend_cap_rows(limits: AccountLimits, time_zone: tzinfo) -> list[dict[str, Any]]:
+    """Return the plan's spend cap as rows like those of the quotas."""
     return [
         {
             "kind": "spend_cap",
             "key": None,
             "of": "plan",
-            "month": f"{one.since.astimezone(where):%Y-%m}",
-            "limit": one.text(one.amount),
-            "used": one.text(one.used),
+            "month": f"{cap.since.astimezone(time_zone):%Y-%m}",
+            "limit": cap.text(cap.amount),
+            "used": cap.text(cap.used),
             "lent": None,
         }
-        for one in limits.watched
-        if one.kind == "cap"
+        for cap in limits.watched
+        if cap.kind == "cap"
     ]
 
 
-def _available_row(limits: LimitsInForce) -> dict[str, Any]:
-    said = limits.available.to_json(limits.currency)
-    return {"kind": "available", "key": None, "of": "account", "left": said["amount"], **said}
+def _available_row(limits: AccountLimits) -> dict[str, Any]:
+    """Return the available balance as a row like those of the quotas."""
+    available = limits.available.to_json(limits.currency)
+    return {
+        "kind": "available",
+        "key": None,
+        "of": "account",
+        "left": available["amount"],
+        **available,
+    }
 
 
-async def _shown(session: AsyncSession, account_id: UUID) -> list[dict[str, Any]]:
-    quotas = await list_limits(session, account_id)
-    # A budget is for months of UTC, what a plan includes for the account's own.
+async def _load_quota_rows(session: AsyncSession, account_id: UUID) -> list[dict[str, Any]]:
+    """Load an account's quotas as output rows."""
+    quotas = await list_quota_states(session, account_id)
+    # Budgets use months in UTC, included units the account's time zone.
     included = [quota for quota in quotas if quota.kind is QuotaKind.ALLOWANCE]
-    own = zone(await read_profile(session, account_id)) if included else UTC
-    return [_show(quota, own if quota in included else UTC) for quota in quotas]
+    account_zone = profile_time_zone(await get_profile(session, account_id)) if included else UTC
+    return [_quota_row(quota, account_zone if quota in included else UTC) for quota in quotas]
 
 
-def _show(quota: QuotaState, where: tzinfo) -> dict[str, Any]:
-    begun = quota.period_start and quota.period_start.astimezone(where)
+def _quota_row(quota: QuotaState, time_zone: tzinfo) -> dict[str, Any]:
+    """Return a quota as output fields."""
+    period_start = quota.period_start and quota.period_start.astimezone(time_zone)
 
     def amount(units: int | None) -> str | int | None:
         return nano_text(units) if quota.kind.money and units is not None else units
 
     return {
         "kind": quota.kind.value,
-        "key": quota.key_id and ids.show(api_keys.PREFIX, quota.key_id),
+        "key": quota.key_id and ids.format_id(api_keys.PREFIX, quota.key_id),
         "of": quota.scope,
-        "month": begun and f"{begun:%Y-%m}",
+        "month": period_start and f"{period_start:%Y-%m}",
         "limit": amount(quota.amount),
         "used": amount(quota.used),
-        "lent": amount(quota.lent),
+        "lent": amount(quota.leased),
     }

@@ -1,4 +1,4 @@
-"""`maas invoices disputes|answer`: what accounts say against lines of invoices, and the answers."""
+"""`maas invoices disputes` and `maas invoices answer`: disputed invoice lines and their answers."""
 
 from typing import Annotated, Any
 
@@ -7,18 +7,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.accounts import get_account
 from billing.collection.line_disputes import (
-    PREFIX,
-    Answer,
+    LINE_DISPUTE_ID_PREFIX,
+    DisputeAnswer,
     LineDisputeNotFound,
     answer_line_dispute,
-    open_line_disputes,
+    list_open_line_disputes,
 )
-from billing.invoices.credit_notes import CreditInvalid
+from billing.invoices.credit_notes import CreditNoteInvalid
 from billing.tables import LineDispute
-from gateway.cli.arguments import minor_of
-from gateway.cli.output import Terminal
-from gateway.cli.runner import AccountName, Json, tell, with_database
-from gateway.operations.line_dispute_views import line_dispute_json
+from gateway.cli.arguments import parse_minor
+from gateway.cli.output import Output
+from gateway.cli.runner import AccountName, Json, run_command, run_in_transaction
+from gateway.operations.line_dispute_views import render_line_dispute
 from infra import ids
 from infra.clock import SystemClock
 from infra.settings import Settings
@@ -30,16 +30,16 @@ line_disputes_app = typer.Typer()
 def invoices_disputes(account: AccountName, as_json: Json = False) -> None:
     """Disputes of an account's lines that wait for an answer, the oldest first."""
 
-    def work(settings: Settings, terminal: Terminal) -> None:
-        async def read(session: AsyncSession) -> list[dict[str, Any]]:
+    def execute(settings: Settings, output: Output) -> None:
+        async def load_disputes(session: AsyncSession) -> list[dict[str, Any]]:
             owner = await get_account(session, account)
-            found = await open_line_disputes(session, owner.id)
-            return [line_dispute_json(one) for one in found]
+            disputes = await list_open_line_disputes(session, owner.id)
+            return [render_line_dispute(dispute_row) for dispute_row in disputes]
 
         columns = ("invoice", "line", "reason", "opened_by", "opened_at", "id")
-        terminal.table(with_database(settings, read), columns)
+        output.table(run_in_transaction(settings, load_disputes), columns)
 
-    tell(as_json, work)
+    run_command(as_json, execute)
 
 
 @line_disputes_app.command("answer")
@@ -56,16 +56,18 @@ def invoices_answer(
 ) -> None:
     """Credit what was wrong with a line, or say why it stays."""
 
-    def work(settings: Settings, terminal: Terminal) -> None:
-        async def run(session: AsyncSession) -> LineDispute:
+    def execute(settings: Settings, output: Output) -> None:
+        async def answer_dispute(session: AsyncSession) -> LineDispute:
             owner = await get_account(session, account)
-            found = ids.parse(PREFIX, dispute)
-            if found is None:
+            dispute_id = ids.parse_id(LINE_DISPUTE_ID_PREFIX, dispute)
+            if dispute_id is None:
                 raise LineDisputeNotFound("The account has no such dispute of a line.")
-            minor = 0 if credit is None else minor_of(credit, owner.currency, CreditInvalid)
-            answer = Answer(by, text, minor, refund)
-            return await answer_line_dispute(session, SystemClock(), owner.id, found, answer)
+            minor = 0 if credit is None else parse_minor(credit, owner.currency, CreditNoteInvalid)
+            answer = DisputeAnswer(by, text, minor, refund)
+            return await answer_line_dispute(session, SystemClock(), owner.id, dispute_id, answer)
 
-        terminal.record("Answered.", line_dispute_json(with_database(settings, run)))
+        output.record(
+            "Answered.", render_line_dispute(run_in_transaction(settings, answer_dispute))
+        )
 
-    tell(as_json, work)
+    run_command(as_json, execute)

@@ -1,7 +1,4 @@
-"""The `maas` command: what an operator does from a terminal.
-
-Owns the commands' names and what the first help says of each.
-"""
+"""The `maas` command for operators, with the table of its subcommands."""
 
 from importlib.metadata import version
 from typing import Annotated
@@ -56,12 +53,12 @@ COMMANDS = (
 
 
 def main() -> None:
-    """Run the command; a fact that prevents it is shown in plain words, exit code 1."""
+    """Run the CLI. An AppError is printed and ends the process with exit code 1."""
     build_app()()
 
 
 def build_app() -> typer.Typer:
-    """The application. Importing a command waits until it is used."""
+    """Return the Typer application; commands are imported when they are used."""
     app = typer.Typer(
         name="maas",
         cls=lazy_group(COMMANDS),
@@ -69,17 +66,18 @@ def build_app() -> typer.Typer:
         no_args_is_help=True,
         pretty_exceptions_enable=False,
     )
-    app.callback()(_maas)
+    app.callback()(_root_callback)
     return app
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
+def _show_version(requested: bool) -> None:
+    """Print the version and exit, for the eager option `--version`."""
+    if requested:
         typer.echo(f"maas {version('maas-gateway')}")
         raise typer.Exit
 
 
-def _maas(
+def _root_callback(
     _version: Annotated[
         bool,
         typer.Option(

@@ -1,6 +1,6 @@
-"""`maas models propose` and `provenance`: learning a version of a shared model, and from what.
+"""`maas models propose` and `maas models provenance`: train a version of a shared model.
 
-Apart from gateway/cli/models.py, since learning takes SciPy, which takes a second to import.
+Separate from gateway/cli/models.py, since training imports SciPy, which takes a second.
 """
 
 import asyncio
@@ -9,19 +9,19 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.cli.output import Terminal
-from gateway.cli.runner import Json, tell, with_database
-from gateway.cli.supervisor import serving_base
-from gateway.registry.versions import ModelVersionNotFound, find_version, show_version
-from gateway.shared_models.collector import without_personal_data
-from gateway.shared_models.eligibility import shared_model
-from gateway.shared_models.factory import proposer
-from gateway.shared_models.provenance import provenance
+from gateway.cli.output import Output
+from gateway.cli.runner import Json, run_command, run_in_transaction
+from gateway.cli.supervisor import serving_base_url
+from gateway.registry.versions import ModelVersionNotFound, find_version, version_json
+from gateway.shared_models.collector import scrub_personal_data
+from gateway.shared_models.eligibility import get_shared_model
+from gateway.shared_models.factory import create_proposer
+from gateway.shared_models.provenance import list_provenance
 from gateway.tables import ModelVersion
-from gateway.upstream.client import Upstream
+from gateway.upstream.client import UpstreamClient
 from infra.clock import SystemClock
 from infra.database.database import Database
-from infra.installation import database_url
+from infra.installation import migrated_database_url
 from infra.settings import Settings
 from models.catalog import load_catalog
 
@@ -35,12 +35,12 @@ def models_propose(model: ModelName, by: By = "operator", as_json: Json = False)
     It takes minutes, and is best done while few call.
     """
 
-    def work(settings: Settings, terminal: Terminal) -> None:
-        with database_url(settings) as url:
-            row = asyncio.run(_proposed(settings, url, model, by, terminal))
-        terminal.record("Judged.", show_version(row))
+    def execute(settings: Settings, output: Output) -> None:
+        with migrated_database_url(settings) as url:
+            row = asyncio.run(_propose_version(settings, url, model, by, output))
+        output.record("Judged.", version_json(row))
 
-    tell(as_json, work)
+    run_command(as_json, execute)
 
 
 def models_provenance(
@@ -49,29 +49,34 @@ def models_provenance(
 ) -> None:
     """What a version learned from: whose, with which consent, and whether that still stands."""
 
-    def work(settings: Settings, terminal: Terminal) -> None:
+    def execute(settings: Settings, output: Output) -> None:
         name, _, number = version.rpartition("@")
         if not number.isascii() or not number.isdecimal() or len(number) > 9 or not name:
             raise ModelVersionNotFound(f"{version[:100]!r} is no version: name one as `MODEL@3`.")
 
-        async def read(session: AsyncSession) -> list[dict[str, Any]]:
+        async def load_provenance(session: AsyncSession) -> list[dict[str, Any]]:
             row = await find_version(session, name, int(number))
-            return await provenance(session, row, without_personal_data)
+            return await list_provenance(session, row, scrub_personal_data)
 
         columns = ("account", "source", "line", "consented_at", "held_out", "now")
-        terminal.table(with_database(settings, read), columns)
+        output.table(run_in_transaction(settings, load_provenance), columns)
 
-    tell(as_json, work)
+    run_command(as_json, execute)
 
 
-async def _proposed(
-    settings: Settings, url: str, name: str, by: str, terminal: Terminal
+async def _propose_version(
+    settings: Settings, url: str, name: str, by: str, output: Output
 ) -> ModelVersion:
-    model = shared_model(load_catalog(settings.profile), name)
-    database, upstream = Database(url, pool_size=2), Upstream(settings.connect_timeout_s)
+    """Train and evaluate a new version of a shared model."""
+    model = get_shared_model(load_catalog(settings.profile), name)
+    database, upstream = Database(url, pool_size=2), UpstreamClient(settings.connect_timeout_s)
     try:
-        made = proposer(settings, serving_base(settings), database, upstream, SystemClock())
-        return await made.propose(model, by, lambda said: terminal.stage("proposing", said))
+        proposer_ = create_proposer(
+            settings, serving_base_url(settings), database, upstream, SystemClock()
+        )
+        return await proposer_.propose(
+            model, by, lambda message: output.report_stage("proposing", message)
+        )
     finally:
         await upstream.stop()
         await database.close()

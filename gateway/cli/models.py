@@ -1,4 +1,4 @@
-"""`maas models`: what is sold at which prices, how it is rated, and versions of shared models."""
+"""`maas models`: models with prices and availability, ratings, and versions of shared models."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -9,33 +9,33 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.accounts import get_account
-from gateway.access.price_book import Contracts
+from gateway.access.price_book import PriceBook
 from gateway.cli.lazy_group import Command, lazy_group
-from gateway.cli.output import Terminal
-from gateway.cli.price_list import price_list, price_text
-from gateway.cli.runner import Json, propagated, tell, with_database
-from gateway.cli.supervisor import serving_base
+from gateway.cli.output import Output
+from gateway.cli.price_list import format_prices, price_list
+from gateway.cli.runner import Json, run_and_propagate, run_command, run_in_transaction
+from gateway.cli.supervisor import serving_base_url
 from gateway.registry.versions import (
-    BUILT_IN,
-    before,
-    present,
+    BUILT_IN_NUMBER,
+    get_current_number,
+    get_previous_number,
+    list_versions,
     promote,
     roll_back,
-    show_version,
-    shown_as,
-    versions_of,
+    version_json,
+    version_name,
 )
-from gateway.shared_models.eligibility import shared_model
+from gateway.shared_models.eligibility import get_shared_model
 from gateway.shared_models.feedback import count_ratings
 from gateway.upstream.availability import Availability
-from gateway.upstream.client import Upstream
+from gateway.upstream.client import UpstreamClient
 from gateway.upstream.load_balancer import Router, parse_upstreams
 from infra.clock import SystemClock
 from infra.settings import Settings
 from models.catalog import Catalog, Model, load_catalog
 from models.extras import extra_of
 
-_LEARNING = (
+_TRAINING_COMMANDS = (
     Command(
         "propose",
         "gateway.cli.model_training:models_propose",
@@ -47,7 +47,7 @@ _LEARNING = (
         "What a version learned from: whose, with which consent, and whether that still stands.",
     ),
 )
-models_app = typer.Typer(cls=lazy_group(_LEARNING), invoke_without_command=True)
+models_app = typer.Typer(cls=lazy_group(_TRAINING_COMMANDS), invoke_without_command=True)
 Prices = Mapping[str, Mapping[str, int]]
 ModelName = Annotated[str, typer.Argument(help="The shared model's id.")]
 By = Annotated[str, typer.Option(help="Who says so; it stands in the version's history.")]
@@ -69,58 +69,69 @@ def models_list(
     if context.invoked_subcommand is not None:
         return
 
-    def work(settings: Settings, terminal: Terminal) -> None:
+    def execute(settings: Settings, output: Output) -> None:
         catalog = load_catalog(settings.profile)
-        shown = _currency(currency or settings.currency)
+        shown_currency = _parse_currency(currency or settings.currency)
         prices: Prices = {
-            model.id: model.prices.get(shown, {}) for model in catalog.models.values()
+            model.id: model.prices.get(shown_currency, {}) for model in catalog.models.values()
         }
         if account is not None:
-            shown, prices = with_database(settings, partial(_plan_prices, catalog, account))
-        availability = asyncio.run(_asked(settings, catalog))
+            shown_currency, prices = run_in_transaction(
+                settings, partial(_get_plan_prices, catalog, account)
+            )
+        availability = asyncio.run(_check_availability(settings, catalog))
         rows = [
             {
-                **_show_model(model, prices.get(model.id, {}), shown),
-                "served": _served(model, availability),
+                **_model_row(model, prices.get(model.id, {}), shown_currency),
+                "served": _served_text(model, availability),
             }
             for model in catalog.models.values()
         ]
         if not as_json:
-            rows = [{**row, "prices": price_text(prices.get(row["id"], {}), shown)} for row in rows]
+            rows = [
+                {**row, "prices": format_prices(prices.get(row["id"], {}), shown_currency)}
+                for row in rows
+            ]
         columns = ("id", "task", "served", "prices", "context_length", "licence", "description")
-        terminal.table(rows, columns)
+        output.table(rows, columns)
 
-    tell(as_json, work)
+    run_command(as_json, execute)
 
 
 @models_app.command("ratings")
 def models_ratings(as_json: Json = False) -> None:
     """How answers were rated, by model."""
 
-    def work(settings: Settings, terminal: Terminal) -> None:
-        rows = with_database(settings, count_ratings)
-        terminal.table(rows, ("model", "good", "bad", "lessons"))
+    def execute(settings: Settings, output: Output) -> None:
+        rows = run_in_transaction(settings, count_ratings)
+        output.table(rows, ("model", "good", "bad", "lessons"))
 
-    tell(as_json, work)
+    run_command(as_json, execute)
 
 
 @models_app.command("versions")
 def models_versions(model: ModelName, as_json: Json = False) -> None:
     """A shared model's versions, the newest first; 0 is the one that the catalog comes with."""
 
-    def work(settings: Settings, terminal: Terminal) -> None:
-        name = shared_model(load_catalog(settings.profile), model).id
+    def execute(settings: Settings, output: Output) -> None:
+        name = get_shared_model(load_catalog(settings.profile), model).id
         rows = [
-            show_version(row) for row in with_database(settings, lambda s: versions_of(s, name))
+            version_json(row)
+            for row in run_in_transaction(settings, lambda s: list_versions(s, name))
         ]
         none_promoted = not any(row["answers"] for row in rows)
         rows.append(
-            {"version": name, "number": BUILT_IN, "status": "built_in", "answers": none_promoted}
+            {
+                "version": name,
+                "number": BUILT_IN_NUMBER,
+                "status": "built_in",
+                "answers": none_promoted,
+            }
         )
         columns = ("version", "status", "answers", "created_at", "promoted_at", "why")
-        terminal.table(rows, columns)
+        output.table(rows, columns)
 
-    tell(as_json, work)
+    run_command(as_json, execute)
 
 
 @models_app.command("promote")
@@ -132,11 +143,11 @@ def models_promote(
 ) -> None:
     """Let a version that answered before answer again. Returns when every gateway serves it."""
 
-    async def change(session: AsyncSession, name: str, now: int) -> int:
-        await promote(session, SystemClock(), name, number, now, by)
+    async def change(session: AsyncSession, name: str, current_number: int) -> int:
+        await promote(session, SystemClock(), name, number, current_number, by)
         return number
 
-    _change("Promoted.", model, change, as_json)
+    _change_version("Promoted.", model, change, as_json)
 
 
 @models_app.command("rollback")
@@ -150,65 +161,81 @@ def models_rollback(
 ) -> None:
     """Take the present version back. Returns when no gateway serves it any more."""
 
-    async def change(session: AsyncSession, name: str, now: int) -> int:
-        number = await before(session, name) if to is None else to
-        await roll_back(session, SystemClock(), name, number, now, by)
+    async def change(session: AsyncSession, name: str, current_number: int) -> int:
+        number = await get_previous_number(session, name) if to is None else to
+        await roll_back(session, SystemClock(), name, number, current_number, by)
         return number
 
-    _change("Rolled back.", model, change, as_json)
+    _change_version("Rolled back.", model, change, as_json)
 
 
-_Change = Callable[[AsyncSession, str, int], Awaitable[int]]
+_VersionChange = Callable[[AsyncSession, str, int], Awaitable[int]]
 """Takes the model and the version that answered when the command began; gives which does now."""
 
 
-def _change(title: str, model: str, change: _Change, as_json: bool) -> None:
-    def work(settings: Settings, terminal: Terminal) -> None:
-        name = shared_model(load_catalog(settings.profile), model).id
-        # Of two commands at once, the later one finds that this is no longer so.
-        now = with_database(settings, lambda session: present(session, name))
-        number = propagated(settings, lambda session: change(session, name, now))
-        shown = {"model": name, "answers": shown_as(name, number), "before": shown_as(name, now)}
-        terminal.record(title, shown)
+def _change_version(title: str, model: str, change: _VersionChange, as_json: bool) -> None:
+    """Change which version of a model serves, and wait until all gateways apply it."""
 
-    tell(as_json, work)
+    def execute(settings: Settings, output: Output) -> None:
+        name = get_shared_model(load_catalog(settings.profile), model).id
+        # If two commands run at once, the later one fails, since this number has changed.
+        current_number = run_in_transaction(
+            settings, lambda session: get_current_number(session, name)
+        )
+        number = run_and_propagate(settings, lambda session: change(session, name, current_number))
+        fields = {
+            "model": name,
+            "answers": version_name(name, number),
+            "before": version_name(name, current_number),
+        }
+        output.record(title, fields)
+
+    run_command(as_json, execute)
 
 
-async def _asked(settings: Settings, catalog: Catalog) -> Availability:
-    """What the model servers say that they have, where they answer."""
-    upstream = Upstream(settings.connect_timeout_s)
-    router = Router(parse_upstreams(serving_base(settings)), SystemClock())
+async def _check_availability(settings: Settings, catalog: Catalog) -> Availability:
+    """Ask the model servers which models they serve."""
+    upstream = UpstreamClient(settings.connect_timeout_s)
+    router = Router(parse_upstreams(serving_base_url(settings)), SystemClock())
     availability = Availability(catalog, router, upstream)
     try:
-        await availability.ask()
+        await availability.refresh()
     finally:
         await upstream.stop()
     return availability
 
 
-def _served(model: Model, availability: Availability) -> str:
-    if availability.serves(model):
+def _served_text(model: Model, availability: Availability) -> str:
+    """Return whether a model is served, or which package extra is missing."""
+    if availability.is_served(model):
         return "yes"
     extra = extra_of(model)
     return "no" if extra is None else f"not installed: extra {extra}"
 
 
-def _currency(said: str) -> str:
-    if said.upper() not in ("CNY", "USD"):
+def _parse_currency(currency: str) -> str:
+    """Validate a currency code. Raises BadParameter."""
+    if currency.upper() not in ("CNY", "USD"):
         raise typer.BadParameter("prices are in CNY and USD", param_hint="--currency")
-    return said.upper()
+    return currency.upper()
 
 
-async def _plan_prices(catalog: Catalog, account: str, session: AsyncSession) -> tuple[str, Prices]:
-    """The account's currency, and what it pays for each model now."""
+async def _get_plan_prices(
+    catalog: Catalog, account: str, session: AsyncSession
+) -> tuple[str, Prices]:
+    """Return an account's currency, and its current prices by model and meter."""
     owner, clock = await get_account(session, account), SystemClock()
-    contracts = Contracts(catalog, clock)
-    contract = await contracts.contract(session, owner.id, owner.currency, clock.now())
-    return owner.currency, {model: dict(one.prices) for model, one in contract.prices.items()}
+    price_book = PriceBook(catalog, clock)
+    account_prices = await price_book.get_account_prices(
+        session, owner.id, owner.currency, clock.now()
+    )
+    return owner.currency, {
+        model: dict(entry.prices) for model, entry in account_prices.model_prices.items()
+    }
 
 
-def _show_model(model: Model, prices: Mapping[str, int], currency: str) -> dict[str, Any]:
-    """`prices` stays what it was: the list in nano-units for one unit, by currency."""
+def _model_row(model: Model, prices: Mapping[str, int], currency: str) -> dict[str, Any]:
+    """Return a model as output fields; `prices` are list prices in nano-units, by currency."""
     return {
         "id": model.id,
         "task": model.task.value,

@@ -1,4 +1,4 @@
-"""What a person sees of `maas`: progress, tables and plain words, or JSON for programs."""
+"""Output of `maas` commands: progress, tables and text for a terminal, or JSON."""
 
 import json
 import shlex
@@ -14,33 +14,34 @@ from rich.table import Table
 from infra.errors import AppError, error_object
 
 
-class Terminal:
-    """Writes for a person, or with `as_json` one JSON value for each thing said."""
+class Output:
+    """Writes results to a terminal, or one JSON value per result."""
 
     def __init__(self, as_json: bool) -> None:
         self._json = as_json
-        # What goes into a file or a pipe is not cut to the width of a terminal that is not there.
+        # Output to a file or pipe is not truncated to a terminal's width.
         width = None if sys.stdout.isatty() else 200
         self._console = Console(highlight=False, soft_wrap=True, width=width)
         self._progress: Progress | None = None
         self._stage = ""
 
     @property
-    def for_a_person(self) -> bool:
-        """Whether somebody watches, who would not want logs between the lines."""
+    def is_interactive(self) -> bool:
+        """Whether stdout is a terminal and the output is not JSON."""
         return self._console.is_terminal and not self._json
 
-    def stage(self, stage: str, message: str, fraction: float | None = None) -> None:
-        """A step of a longer work; `fraction` from 0 to 1 where it is known."""
+    def report_stage(self, stage: str, message: str, fraction: float | None = None) -> None:
+        """Report a step of a long operation; `fraction` is its progress from 0 to 1, None if
+        unknown."""
         if self._json:
-            self._write({"stage": stage, "message": message, "fraction": fraction})
+            self._write_json({"stage": stage, "message": message, "fraction": fraction})
         elif self._console.is_terminal:
             self._show_progress(message, fraction)
         elif message != self._stage:
             self._console.print(f"{message} …")
         self._stage = message
 
-    def ready(
+    def report_ready(
         self,
         url: str,
         first_key: str | None,
@@ -48,8 +49,10 @@ class Terminal:
         account: str,
         sign_in: str | None = None,
     ) -> None:
-        """The service answers: where, with which key, a line to try it with, and the link by which
-        the first person signs in. `account` is one that exists, for a new key."""
+        """Print that the service is ready: its URL, first key, an example call and a sign-in link.
+
+        `account` is an existing account, for the command that creates another key.
+        """
         self._end_progress()
         key = first_key or "$MAAS_API_KEY"
         curl = (
@@ -60,35 +63,53 @@ class Terminal:
             """"rplce lh eng oil fltr"}], "max_tokens": 40}'"""
         )
         if self._json:
-            said = {"url": url, "api_key": first_key, "curl": curl, "sign_in": sign_in}
-            said["account"] = account
-            self._write({"stage": "ready", **said})
+            fields = {"url": url, "api_key": first_key, "curl": curl, "sign_in": sign_in}
+            fields["account"] = account
+            self._write_json({"stage": "ready", **fields})
             return
-        maas = _maas()
+        command_name = _command_name()
         lines = [f"The service answers on {url} (API docs: {url}/docs)."]
         if first_key:
-            lines += ["", "Your first API key, which is shown only now:", f"  {first_key}"]
+            lines += [
+                "",
+                "Your first API key, which is shown only now:",
+                f"  {first_key}",
+            ]
         else:
-            lines += ["", f"To make a new API key: {maas} keys create {shlex.quote(account)}"]
+            lines += [
+                "",
+                f"To make a new API key: {command_name} keys create {shlex.quote(account)}",
+            ]
         if sign_in:
-            lines += ["", "The dashboard; choose a password by this link, once:", f"  {sign_in}"]
-        lines += ["", "Try it:", f"  {curl}", "", f"What it cost: {maas} usage", "Ctrl-C stops it."]
+            lines += [
+                "",
+                "The dashboard; choose a password by this link, once:",
+                f"  {sign_in}",
+            ]
+        lines += [
+            "",
+            "Try it:",
+            f"  {curl}",
+            "",
+            f"What it cost: {command_name} usage",
+            "Ctrl-C stops it.",
+        ]
         self._console.print("\n".join(lines), markup=False)
 
     def record(self, title: str, values: Mapping[str, Any]) -> None:
-        """One thing with its fields."""
+        """Print one object with its fields."""
         if self._json:
-            self._write(dict(values))
+            self._write_json(dict(values))
             return
         self._end_progress()
         self._console.print(title, markup=False)
         for name, value in values.items():
-            self._console.print(f"  {name}: {_text(value)}", markup=False)
+            self._console.print(f"  {name}: {_format_value(value)}", markup=False)
 
     def table(self, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
-        """Many things; JSON has all fields, a person sees `columns`."""
+        """Print a list of objects: all fields in JSON, `columns` in a terminal."""
         if self._json:
-            self._write(list(rows))
+            self._write_json(list(rows))
             return
         if not rows:
             self._console.print("Nothing yet.")
@@ -97,42 +118,49 @@ class Terminal:
         for column in columns:
             table.add_column(column, overflow="fold")
         for row in rows:
-            table.add_row(*(_text(row.get(column)) for column in columns))
+            table.add_row(*(_format_value(row.get(column)) for column in columns))
         self._console.print(table)
 
-    def lines(
+    def streaming_table(
         self, columns: Sequence[str], widths: Sequence[int]
     ) -> Callable[[Sequence[Mapping[str, Any]]], None]:
-        """A table that goes on: each row is a line at once, in JSON an object a line."""
+        """Print a table's header, and return the function that prints further rows at once.
+
+        JSON output is one object per line.
+        """
         if not self._json:
-            self._line(dict(zip(columns, columns, strict=True)), columns, widths)
+            self._print_row(dict(zip(columns, columns, strict=True)), columns, widths)
 
-        def show(rows: Sequence[Mapping[str, Any]]) -> None:
+        def show_rows(rows: Sequence[Mapping[str, Any]]) -> None:
             for row in rows:
-                self._write(dict(row)) if self._json else self._line(row, columns, widths)
+                self._write_json(dict(row)) if self._json else self._print_row(row, columns, widths)
 
-        return show
+        return show_rows
 
-    def _line(self, row: Mapping[str, Any], columns: Sequence[str], widths: Sequence[int]) -> None:
-        texts = (_text(row.get(column)).replace("\n", "; ") for column in columns)
+    def _print_row(
+        self, row: Mapping[str, Any], columns: Sequence[str], widths: Sequence[int]
+    ) -> None:
+        """Print one row of a streaming table, padded to the column widths."""
+        texts = (_format_value(row.get(column)).replace("\n", "; ") for column in columns)
         cells = zip(texts, widths, strict=True)
         line = "  ".join(text.ljust(width) for text, width in cells)
         self._console.print(line.rstrip(), markup=False)
         sys.stdout.flush()
 
-    def show(self, picture: RenderableType) -> None:
-        """Something that is laid out already; for a person."""
-        self._console.print(picture, soft_wrap=False)
+    def render(self, renderable: RenderableType) -> None:
+        """Print a Rich renderable to the terminal."""
+        self._console.print(renderable, soft_wrap=False)
 
     def error(self, error: AppError) -> None:
-        """Why it did not work."""
+        """Print an error, to stderr unless the output is JSON."""
         self._end_progress()
         if self._json:
-            self._write({"error": error_object(error)})
+            self._write_json({"error": error_object(error)})
         else:
             Console(stderr=True, highlight=False, soft_wrap=True).print(error.message, markup=False)
 
     def _show_progress(self, message: str, fraction: float | None) -> None:
+        """Update the progress bar, starting a new task for a new message."""
         if self._progress is None:
             self._progress = Progress(
                 SpinnerColumn(),
@@ -151,23 +179,26 @@ class Terminal:
             self._progress.update(self._progress.task_ids[-1], total=1, completed=fraction)
 
     def _end_progress(self) -> None:
+        """Complete and remove the progress bar."""
         if self._progress is not None:
             for task in self._progress.task_ids:
                 self._progress.update(task, total=1, completed=1)
             self._progress.stop()
             self._progress = None
 
-    def _write(self, value: Any) -> None:
+    def _write_json(self, value: Any) -> None:
+        """Write one JSON value as a line to stdout."""
         sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
         sys.stdout.flush()
 
 
-def _maas() -> str:
-    """The command as this person can type it: by its path where it is not on the PATH."""
+def _command_name() -> str:
+    """Return how to invoke this command: `maas` if it is on the PATH, else its path."""
     return "maas" if shutil.which("maas") else shlex.quote(sys.argv[0])
 
 
-def _text(value: Any) -> str:
+def _format_value(value: Any) -> str:
+    """Format a value for the terminal: lists by commas, a dash for None."""
     if isinstance(value, list):
         return ", ".join(map(str, value))
     return "–" if value is None else str(value)

@@ -1,4 +1,4 @@
-"""`maas people`: who signs in to the dashboard."""
+"""`maas people`: people who sign in to the dashboard."""
 
 from typing import Annotated, Any
 from uuid import UUID
@@ -6,13 +6,13 @@ from uuid import UUID
 import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.accounts.accounts import PREFIX, get_account
-from gateway.cli.output import Terminal
-from gateway.cli.runner import Json, tell, with_database
-from gateway.identity.audit_log import COMMAND_LINE
-from gateway.identity.invitations import Inviting, Issued
-from gateway.identity.memberships import Belonging
-from gateway.identity.people import Known, dismiss, list_people, unlock
+from billing.accounts.accounts import ACCOUNT_ID_PREFIX, get_account
+from gateway.cli.output import Output
+from gateway.cli.runner import Json, run_command, run_in_transaction
+from gateway.identity.audit_log import CLI_ACTOR
+from gateway.identity.invitations import InvitationService, IssuedInvitation
+from gateway.identity.memberships import MembershipView
+from gateway.identity.people import PersonView, list_people, revoke_platform_role, unlock_person
 from gateway.identity.roles import Role
 from infra import ids
 from infra.clock import SystemClock
@@ -32,14 +32,14 @@ def people_invite(
 ) -> None:
     """Invite somebody to an account, by mail and by the link that is shown."""
 
-    def work(settings: Settings, terminal: Terminal) -> None:
-        async def make(session: AsyncSession) -> Issued:
+    def execute(settings: Settings, output: Output) -> None:
+        async def create_invitation(session: AsyncSession) -> IssuedInvitation:
             firm = await get_account(session, account)
             return await _invite(session, settings, firm.id, email, role)
 
-        _show_issued(terminal, with_database(settings, make))
+        _show_invitation(output, run_in_transaction(settings, create_invitation))
 
-    tell(as_json, work)
+    run_command(as_json, execute)
 
 
 @people_app.command("operator")
@@ -50,38 +50,38 @@ def people_operator(
 ) -> None:
     """Invite somebody to run the platform, or with `--role support` to watch it."""
 
-    def work(settings: Settings, terminal: Terminal) -> None:
-        async def make(session: AsyncSession) -> Issued:
+    def execute(settings: Settings, output: Output) -> None:
+        async def create_invitation(session: AsyncSession) -> IssuedInvitation:
             return await _invite(session, settings, None, email, role)
 
-        _show_issued(terminal, with_database(settings, make))
+        _show_invitation(output, run_in_transaction(settings, create_invitation))
 
-    tell(as_json, work)
+    run_command(as_json, execute)
 
 
 @people_app.command("dismiss")
 def people_dismiss(email: Email, as_json: Json = False) -> None:
     """Let somebody run or watch the platform no more; what they are in accounts stays."""
 
-    def work(settings: Settings, terminal: Terminal) -> None:
-        async def end(session: AsyncSession) -> None:
-            await dismiss(session, SystemClock(), COMMAND_LINE, email)
+    def execute(settings: Settings, output: Output) -> None:
+        async def revoke_role(session: AsyncSession) -> None:
+            await revoke_platform_role(session, SystemClock(), CLI_ACTOR, email)
 
-        with_database(settings, end)
-        terminal.record("Dismissed.", {"email": email})
+        run_in_transaction(settings, revoke_role)
+        output.record("Dismissed.", {"email": email})
 
-    tell(as_json, work)
+    run_command(as_json, execute)
 
 
 @people_app.command("list")
 def people_list(as_json: Json = False) -> None:
     """Everybody who can sign in, and where they belong."""
 
-    def work(settings: Settings, terminal: Terminal) -> None:
-        rows = [_show(one) for one in with_database(settings, list_people)]
-        terminal.table(rows, ("email", "name", "where", "second_factor"))
+    def execute(settings: Settings, output: Output) -> None:
+        rows = [_person_row(person) for person in run_in_transaction(settings, list_people)]
+        output.table(rows, ("email", "name", "where", "second_factor"))
 
-    tell(as_json, work)
+    run_command(as_json, execute)
 
 
 @people_app.command("unlock")
@@ -94,48 +94,59 @@ def people_unlock(
 ) -> None:
     """Let somebody try again who failed to sign in too often."""
 
-    def work(settings: Settings, terminal: Terminal) -> None:
-        async def free(session: AsyncSession) -> bool:
+    def execute(settings: Settings, output: Output) -> None:
+        async def unlock_login(session: AsyncSession) -> bool:
             off = second_factor_off
-            return await unlock(session, SystemClock(), COMMAND_LINE, email, second_factor_off=off)
+            return await unlock_person(session, SystemClock(), CLI_ACTOR, email, disable_totp=off)
 
-        counted = with_database(settings, free)
-        terminal.record("Unlocked.", {"email": email, "attempts_forgotten": counted})
+        attempts = run_in_transaction(settings, unlock_login)
+        output.record("Unlocked.", {"email": email, "attempts_forgotten": attempts})
 
-    tell(as_json, work)
+    run_command(as_json, execute)
 
 
 async def _invite(
     session: AsyncSession, settings: Settings, account_id: UUID | None, email: str, role: Role
-) -> Issued:
-    inviting = Inviting.of(settings, SystemClock())
-    return await inviting.invite(session, COMMAND_LINE, account_id, email, role)
+) -> IssuedInvitation:
+    """Invite a person to an account, or to the platform without one."""
+    inviting = InvitationService.from_settings(settings, SystemClock())
+    return await inviting.invite(session, CLI_ACTOR, account_id, email, role)
 
 
-def _show(person: Known) -> dict[str, Any]:
+def _person_row(person: PersonView) -> dict[str, Any]:
+    """Return a person as output fields."""
     return {
         "email": person.email,
         "name": person.name,
-        "where": ", ".join(_place(one) for one in person.belongs),
-        "belongs": [_belongs(one) for one in person.belongs],
+        "where": ", ".join(_membership_text(membership) for membership in person.memberships),
+        "belongs": [_membership_json(membership) for membership in person.memberships],
         "second_factor": person.second_factor,
         "created_at": person.created_at.isoformat(),
     }
 
 
-def _belongs(one: Belonging) -> dict[str, Any]:
-    shown = ids.show(PREFIX, one.account_id) if one.account_id else None
-    return {"account": shown, "name": one.account_name, "role": one.role.value}
+def _membership_json(membership: MembershipView) -> dict[str, Any]:
+    """Return a membership for JSON output."""
+    account_id = (
+        ids.format_id(ACCOUNT_ID_PREFIX, membership.account_id) if membership.account_id else None
+    )
+    return {"account": account_id, "name": membership.account_name, "role": membership.role.value}
 
 
-def _place(one: Belonging) -> str:
-    return f"{one.account_name} ({one.role})" if one.account_id else str(one.role)
+def _membership_text(membership: MembershipView) -> str:
+    """Return a membership as text: the account with the role."""
+    return (
+        f"{membership.account_name} ({membership.role})"
+        if membership.account_id
+        else str(membership.role)
+    )
 
 
-def _show_issued(terminal: Terminal, issued: Issued) -> None:
-    shown = {
+def _show_invitation(output: Output, issued: IssuedInvitation) -> None:
+    """Print an invitation with its link."""
+    fields = {
         "email": issued.email,
         "link": issued.link,
         "expires_at": issued.expires_at.isoformat(),
     }
-    terminal.record("Invited. The link works once and is shown only now:", shown)
+    output.record("Invited. The link works once and is shown only now:", fields)

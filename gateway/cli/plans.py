@@ -1,4 +1,4 @@
-"""`maas plans`, `maas subscribe` and `maas subscriptions`: what is sold, and who is on what."""
+"""`maas plans`, `maas subscribe` and `maas subscriptions`: published plans and subscriptions."""
 
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -11,25 +11,31 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.accounts import get_account
-from billing.invoice_documents.price_format import price_words
-from billing.invoices.lifecycle import PREFIX
-from billing.plan_changes.plan_changes import Change, change_plan, end, go_on, start
+from billing.invoice_documents.price_format import format_price
+from billing.invoices.lifecycle import INVOICE_ID_PREFIX
+from billing.plan_changes.plan_changes import (
+    PlanChange,
+    cancel_plan,
+    change_plan,
+    resume_plan,
+    start_plan,
+)
 from billing.plan_changes.views import plan_json, subscription_json
-from billing.rating.plan_file import read_plan_file
+from billing.rating.plan_file import parse_plan_file
 from billing.rating.terms import PlanTerms, TermsInvalid
 from billing.subscriptions.plans import (
-    find_version,
-    list_versions,
-    publish,
-    terms_of,
-    unlisted_plans,
+    find_plan_version,
+    list_plan_versions,
+    list_unlisted_plans,
+    load_terms,
+    publish_plan,
 )
 from billing.tables import Account, PlanVersion
 from gateway.access.price_book import catalog_prices
-from gateway.cli.arguments import available_text
-from gateway.cli.output import Terminal
-from gateway.cli.runner import AccountName, Json, tell, text_of, with_database
-from gateway.operations.idempotent import Wish, once
+from gateway.cli.arguments import format_available
+from gateway.cli.output import Output
+from gateway.cli.runner import AccountName, Json, read_text_file, run_command, run_in_transaction
+from gateway.operations.idempotent import IdempotentChange, run_once
 from infra import ids
 from infra.clock import SystemClock
 from infra.settings import Settings
@@ -42,7 +48,7 @@ Number = Annotated[int | None, typer.Option("--version", help="Its number; else 
 Key = Annotated[
     str | None, typer.Option(help="Its own name: the same again within a day changes nothing.")
 ]
-_Work = Callable[[AsyncSession, UUID, str], Awaitable[Change | None]]
+_SubscriptionChange = Callable[[AsyncSession, UUID, str], Awaitable[PlanChange | None]]
 
 
 @plans_app.command("publish")
@@ -59,41 +65,55 @@ def plans_publish(
 ) -> None:
     """Keep a plan file as the plan's next version; the same terms again are the same version."""
 
-    def work(settings: Settings, terminal: Terminal) -> None:
+    def execute(settings: Settings, output: Output) -> None:
         catalog = load_catalog(settings.profile)
-        terms = read_plan_file(
-            text_of(file, "The plan", TermsInvalid),
+        terms = parse_plan_file(
+            read_text_file(file, "The plan", TermsInvalid),
             lambda currency: catalog_prices(catalog, currency),
         )
 
-        async def keep(session: AsyncSession) -> PlanVersion:
-            return await publish(session, SystemClock(), terms, listed)
+        async def publish(session: AsyncSession) -> PlanVersion:
+            return await publish_plan(session, SystemClock(), terms, listed)
 
-        _show_plan(terminal, as_json, with_database(settings, keep), terms)
+        _show_plan(output, as_json, run_in_transaction(settings, publish), terms)
 
-    tell(as_json, work)
+    run_command(as_json, execute)
 
 
 @plans_app.command("list")
 def plans_list(as_json: Json = False) -> None:
     """All versions of all plans."""
 
-    def work(settings: Settings, terminal: Terminal) -> None:
-        async def read(session: AsyncSession) -> list[dict[str, Any]]:
-            versions = await list_versions(session)
-            terms = await terms_of(session, [one.id for one in versions])
-            hidden = await unlisted_plans(session)
-            listed = [(one.plan, one.currency) not in hidden for one in versions]
+    def execute(settings: Settings, output: Output) -> None:
+        async def load_plans(session: AsyncSession) -> list[dict[str, Any]]:
+            versions = await list_plan_versions(session)
+            terms = await load_terms(session, [plan_version.id for plan_version in versions])
+            unlisted = await list_unlisted_plans(session)
+            listed = [
+                (plan_version.plan, plan_version.currency) not in unlisted
+                for plan_version in versions
+            ]
             return [
-                {**plan_json(one, terms[one.id]), "listed": seen}
-                for one, seen in zip(versions, listed, strict=True)
+                {**plan_json(plan_version, terms[plan_version.id]), "listed": is_listed}
+                for plan_version, is_listed in zip(versions, listed, strict=True)
             ]
 
-        rows = with_database(settings, read)
-        columns = ("plan", "currency", "number", "listed", "fixed_fee", "interval", "version")
-        terminal.table(rows, (*columns, "published_at"))
+        rows = run_in_transaction(settings, load_plans)
+        output.table(
+            rows,
+            (
+                "plan",
+                "currency",
+                "number",
+                "listed",
+                "fixed_fee",
+                "interval",
+                "version",
+                "published_at",
+            ),
+        )
 
-    tell(as_json, work)
+    run_command(as_json, execute)
 
 
 @plans_app.command("show")
@@ -105,15 +125,15 @@ def plans_show(
 ) -> None:
     """What a version of a plan says."""
 
-    def work(settings: Settings, terminal: Terminal) -> None:
-        async def read(session: AsyncSession) -> tuple[PlanVersion, PlanTerms]:
-            wanted = (currency or settings.currency).upper()
-            found = await find_version(session, plan, wanted, version)
-            return found, (await terms_of(session, [found.id]))[found.id]
+    def execute(settings: Settings, output: Output) -> None:
+        async def load_plan(session: AsyncSession) -> tuple[PlanVersion, PlanTerms]:
+            plan_currency = (currency or settings.currency).upper()
+            plan_version = await find_plan_version(session, plan, plan_currency, version)
+            return plan_version, (await load_terms(session, [plan_version.id]))[plan_version.id]
 
-        _show_plan(terminal, as_json, *with_database(settings, read))
+        _show_plan(output, as_json, *run_in_transaction(settings, load_plan))
 
-    tell(as_json, work)
+    run_command(as_json, execute)
 
 
 def subscribe(
@@ -125,21 +145,21 @@ def subscribe(
 ) -> None:
     """Put an account on a plan from now on, and invoice its first fee."""
 
-    async def work(session: AsyncSession, account_id: UUID, currency: str) -> Change:
-        wanted = await find_version(session, plan, currency, version)
-        return await start(session, SystemClock(), account_id, wanted)
+    async def change(session: AsyncSession, account_id: UUID, currency: str) -> PlanChange:
+        plan_version = await find_plan_version(session, plan, currency, version)
+        return await start_plan(session, SystemClock(), account_id, plan_version)
 
-    _with_subscription("Subscribed.", account, as_json, work, key, plan, version)
+    _change_subscription("Subscribed.", account, as_json, change, key, plan, version)
 
 
 @subscriptions_app.command("show")
 def subscriptions_show(account: AccountName, as_json: Json = False) -> None:
     """What the account is on, and what follows."""
 
-    async def work(_session: AsyncSession, _account_id: UUID, _currency: str) -> None:
+    async def change(_session: AsyncSession, _account_id: UUID, _currency: str) -> None:
         return None
 
-    _with_subscription("The subscription:", account, as_json, work)
+    _change_subscription("The subscription:", account, as_json, change)
 
 
 @subscriptions_app.command("change")
@@ -152,11 +172,11 @@ def subscriptions_change(
 ) -> None:
     """Go to another plan: up at once, down when the paid time ends."""
 
-    async def work(session: AsyncSession, account_id: UUID, currency: str) -> Change:
-        wanted = await find_version(session, plan, currency, version)
-        return await change_plan(session, SystemClock(), account_id, wanted)
+    async def change(session: AsyncSession, account_id: UUID, currency: str) -> PlanChange:
+        plan_version = await find_plan_version(session, plan, currency, version)
+        return await change_plan(session, SystemClock(), account_id, plan_version)
 
-    _with_subscription("Changed.", account, as_json, work, key, plan, version)
+    _change_subscription("Changed.", account, as_json, change, key, plan, version)
 
 
 @subscriptions_app.command("cancel")
@@ -170,81 +190,95 @@ def subscriptions_cancel(
 ) -> None:
     """End the subscription when the paid time ends, or now."""
 
-    async def work(session: AsyncSession, account_id: UUID, _currency: str) -> Change:
-        return Change(await end(session, SystemClock(), account_id, at_end=not now))
+    async def change(session: AsyncSession, account_id: UUID, _currency: str) -> PlanChange:
+        return PlanChange(await cancel_plan(session, SystemClock(), account_id, at_end=not now))
 
-    _with_subscription("Cancelled.", account, as_json, work, key, now)
+    _change_subscription("Cancelled.", account, as_json, change, key, now)
 
 
 @subscriptions_app.command("resume")
 def subscriptions_resume(account: AccountName, key: Key = None, as_json: Json = False) -> None:
     """Take back a cancellation or a downgrade that lies ahead."""
 
-    async def work(session: AsyncSession, account_id: UUID, _currency: str) -> Change:
-        return Change(await go_on(session, SystemClock(), account_id))
+    async def change(session: AsyncSession, account_id: UUID, _currency: str) -> PlanChange:
+        return PlanChange(await resume_plan(session, SystemClock(), account_id))
 
-    _with_subscription("Goes on.", account, as_json, work, key)
+    _change_subscription("Goes on.", account, as_json, change, key)
 
 
-def _with_subscription(
+def _change_subscription(
     title: str,
     account: str,
     as_json: bool,
-    work: _Work,
+    change: _SubscriptionChange,
     key: str | None = None,
-    *said: object,
+    *fingerprint_parts: object,
 ) -> None:
-    """Do it, once for its key, and show what the account is on then."""
+    """Apply a subscription change once per idempotency key, and print the subscription.
 
-    def show(settings: Settings, terminal: Terminal) -> None:
-        async def run(session: AsyncSession) -> dict[str, Any]:
+    `fingerprint_parts` are the arguments that a repeated key must have in common.
+    """
+
+    def execute(settings: Settings, output: Output) -> None:
+        async def apply_once(session: AsyncSession) -> dict[str, Any]:
             owner = await get_account(session, account)
-            wish = Wish(owner.id, f"maas: {title}", msgspec.json.encode(said), key)
-            done = await once(session, wish, partial(_change, owner, work))
-            return dict(msgspec.json.decode(done.answer))
+            wish = IdempotentChange(
+                owner.id, f"maas: {title}", msgspec.json.encode(fingerprint_parts), key
+            )
+            done = await run_once(session, wish, partial(_apply_change, owner, change))
+            return dict(msgspec.json.decode(done.response))
 
-        shown = with_database(settings, run)
-        terminal.record(title, shown if as_json else _short(shown))
+        subscription = run_in_transaction(settings, apply_once)
+        output.record(title, subscription if as_json else _summary(subscription))
 
-    tell(as_json, show)
-
-
-async def _change(owner: Account, work: _Work, session: AsyncSession) -> dict[str, Any]:
-    change = await work(session, owner.id, owner.currency)
-    shown = await subscription_json(session, SystemClock(), owner.id)
-    invoices = [ids.show(PREFIX, one.id) for one in (change.invoices if change else ())]
-    return {"account": owner.name, **shown, "invoices": invoices}
+    run_command(as_json, execute)
 
 
-def _short(shown: dict[str, Any]) -> dict[str, Any]:
-    """A plan by its name, for people."""
-    plan, following = shown["plan"], shown["following"]
+async def _apply_change(
+    owner: Account, change: _SubscriptionChange, session: AsyncSession
+) -> dict[str, Any]:
+    """Apply a change and return the subscription with the new invoices."""
+    applied = await change(session, owner.id, owner.currency)
+    subscription = await subscription_json(session, SystemClock(), owner.id)
+    invoices = [
+        ids.format_id(INVOICE_ID_PREFIX, invoice.id)
+        for invoice in (applied.invoices if applied else ())
+    ]
+    return {"account": owner.name, **subscription, "invoices": invoices}
+
+
+def _summary(subscription: dict[str, Any]) -> dict[str, Any]:
+    """Return a subscription with short texts for terminal output."""
+    plan, following = subscription["plan"], subscription["following"]
     return {
-        **shown,
+        **subscription,
         "plan": plan and f"{plan['plan']} ({plan['number']})",
         "following": following and f"{following['plan']} from {following['starts_at']}",
-        "available": available_text(shown["available"]),
-        "invoices": ", ".join(shown["invoices"]) or None,
+        "available": format_available(subscription["available"]),
+        "invoices": ", ".join(subscription["invoices"]) or None,
     }
 
 
-def _show_plan(terminal: Terminal, as_json: bool, version: PlanVersion, terms: PlanTerms) -> None:
-    shown = plan_json(version, terms)
+def _show_plan(output: Output, as_json: bool, version: PlanVersion, terms: PlanTerms) -> None:
+    """Print a plan version with its prices, allowances and discounts."""
+    plan_fields = plan_json(version, terms)
     if as_json:
-        terminal.record("", shown)
+        output.record("", plan_fields)
         return
-    long = ("object", "prices", "allowances", "discounts", "names")
-    terminal.record("The plan:", {name: shown[name] for name in shown if name not in long})
-    terminal.record("Its names:", shown["names"])
+    detail_fields = ("object", "prices", "allowances", "discounts", "names")
+    output.record(
+        "The plan:", {name: plan_fields[name] for name in plan_fields if name not in detail_fields}
+    )
+    output.record("Its names:", plan_fields["names"])
     rows = [
         {
-            "model": one.model,
-            "meter": one.meter,
-            "price": price_words(one.price, one.meter, "en"),
+            "model": price.model,
+            "meter": price.meter,
+            "price": format_price(price.price, price.meter, "en"),
         }
-        for one in terms.prices
+        for price in terms.prices
     ]
-    terminal.table(rows, ("model", "meter", "price"))
+    output.table(rows, ("model", "meter", "price"))
     for title, name in (("Included:", "allowances"), ("Discounts:", "discounts")):
-        for row in shown[name]:
-            terminal.record(title, row)
+        for row in plan_fields[name]:
+            output.record(title, row)

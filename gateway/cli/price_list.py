@@ -1,16 +1,13 @@
-"""List prices as a terminal shows them: per meter and unit, in one currency.
-
-Pure.
-"""
+"""Formatting of list prices per meter and unit, in one currency."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from billing.invoice_documents.price_format import short
+from billing.invoice_documents.price_format import format_short_amount
 from billing.money import nano_text
 
-# As price lists name them: how many units one price is for, and what they are called.
-_UNITS: Mapping[str, tuple[int, str]] = {
+# How many units a listed price is for, and the name of that quantity.
+_PRICE_UNITS: Mapping[str, tuple[int, str]] = {
     "input_tokens": (1_000_000, "1M input tokens"),
     "cached_input_tokens": (1_000_000, "1M cached input tokens"),
     "output_tokens": (1_000_000, "1M output tokens"),
@@ -21,22 +18,23 @@ _UNITS: Mapping[str, tuple[int, str]] = {
 
 
 def price_list(prices: Mapping[str, int], currency: str) -> list[dict[str, Any]]:
-    """Each meter with its price, for programs; `prices` is in nano-units for one unit."""
+    """Return the price of each meter as JSON fields; `prices` are nano-units per unit."""
     return [
         {
             "meter": meter,
-            "per": _UNITS[meter][0],
-            "price": nano_text(nano * _UNITS[meter][0]),
+            "per": _PRICE_UNITS[meter][0],
+            "price": nano_text(nano * _PRICE_UNITS[meter][0]),
             "currency": currency,
         }
         for meter, nano in prices.items()
     ]
 
 
-def price_text(prices: Mapping[str, int], currency: str) -> str:
-    """The same for people, one price a line."""
+def format_prices(prices: Mapping[str, int], currency: str) -> str:
+    """Format the prices for terminal output, one per line."""
     lines = [
-        f"{currency} {short(nano * _UNITS[meter][0])} per {_UNITS[meter][1]}"
+        f"{currency} {format_short_amount(nano * count)} per {quantity_name}"
         for meter, nano in prices.items()
+        for count, quantity_name in (_PRICE_UNITS[meter],)
     ]
     return "\n".join(lines) or "not sold in " + currency

@@ -1,8 +1,4 @@
-"""`maas reconcile`: compare all records of what was consumed and billed, the engines' own, and
-Stripe's.
-
-Owns the order of asking, and how the findings are shown; they are kept for the dashboard too.
-"""
+"""`maas reconcile`: compare usage, billing, engine counts and Stripe, and store the result."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -12,36 +8,36 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.metering.corrections import correct as write_correction
-from billing.outbox import TryLater
-from billing.reconciliation.history import keep_run, rated_until
-from billing.reconciliation.job import figures_of
-from billing.reconciliation.stripe import StripeCompared, compare_with_stripe
+from billing.metering.corrections import record_cost_correction as write_correction
+from billing.outbox import RetryLater
+from billing.reconciliation.history import get_rated_until, store_check_run
+from billing.reconciliation.job import check_figures
+from billing.reconciliation.stripe import StripeComparison, compare_with_stripe
 from billing.reconciliation.usage_and_quotas import (
-    EngineCompared,
+    EngineComparison,
     EngineCount,
-    Reconciled,
+    ReconciliationResult,
     compare_engines,
+    load_recorded_tokens,
     reconcile,
-    recorded_tokens,
 )
-from billing.reconciliation.usage_rows import rate_rows
-from gateway.cli.engine_counters import NotAsked, ask_engines
-from gateway.cli.output import Terminal
-from gateway.cli.runner import Json, tell, with_database
-from gateway.cli.supervisor import serving_base
-from gateway.process.integrations import payments_of
+from billing.reconciliation.usage_rows import check_row_costs
+from gateway.cli.engine_counters import EngineNotCompared, fetch_engine_counts
+from gateway.cli.output import Output
+from gateway.cli.runner import Json, run_command, run_in_transaction
+from gateway.cli.supervisor import serving_base_url
+from gateway.process.integrations import create_stripe_client
 from gateway.upstream.load_balancer import Router, parse_upstreams
 from infra.clock import SystemClock
 from infra.database.database import Database
 from infra.errors import AppError
-from infra.installation import database_url
+from infra.installation import migrated_database_url
 from infra.settings import Settings
 from models.catalog import Model, Task, load_catalog
 
 
-class StripeSilent(AppError):
-    """Stripe cannot be asked just now, so nothing can be said of its invoices."""
+class StripeNotResponding(AppError):
+    """Stripe cannot be reached, so its invoices cannot be compared."""
 
     status = 503
     code = "stripe_silent"
@@ -63,121 +59,140 @@ def reconcile_all(
     """Compare usage, quotas, leases, open calls, credit, bills and ledger, what the engines counted
     themselves, and Stripe's invoices; exit code 1 on any difference."""
 
-    def work(settings: Settings, terminal: Terminal) -> None:
-        began_at = SystemClock().now()
-        before = with_database(settings, recorded_tokens)
+    def execute(settings: Settings, output: Output) -> None:
+        started_at = SystemClock().now()
+        before = run_in_transaction(settings, load_recorded_tokens)
         texts = load_catalog(settings.profile).with_task(Task.TEXT_GENERATION)
-        asked = ask_engines(_servers(settings, texts))
-        counts = [one for one in asked if isinstance(one, EngineCount)]
+        answers = fetch_engine_counts(_engine_urls(settings, texts))
+        counts = [answer for answer in answers if isinstance(answer, EngineCount)]
 
-        since = 0 if all_rows else with_database(settings, rated_until)
-        corrected = _correct(settings, since) if correct else 0
+        since = 0 if all_rows else run_in_transaction(settings, get_rated_until)
+        corrected = _append_corrections(settings, since) if correct else 0
 
-        async def compare(session: AsyncSession) -> tuple[Reconciled, tuple[EngineCompared, ...]]:
-            whole = await reconcile(session, since)
-            return whole, await compare_engines(session, counts, before, adapters_of(texts))
+        async def compare(
+            session: AsyncSession,
+        ) -> tuple[ReconciliationResult, tuple[EngineComparison, ...]]:
+            reconciled = await reconcile(session, since)
+            return reconciled, await compare_engines(
+                session, counts, before, adapters_by_base(texts)
+            )
 
-        found, compared = with_database(settings, compare)
-        stripe = _stripe(settings)
-        not_asked = [one for one in asked if isinstance(one, NotAsked)]
+        reconciled, compared = run_in_transaction(settings, compare)
+        stripe = _compare_with_stripe(settings)
+        not_compared = [answer for answer in answers if isinstance(answer, EngineNotCompared)]
         figures = {
-            **figures_of(found),
+            **check_figures(reconciled),
             "usage_rows_corrected": corrected,
             "stripe_invoices": stripe.invoices if stripe else "not asked",
         }
-        engines = [*map(_engine, compared), *map(_engine_not_asked, not_asked)]
-        told = _differences(found, compared, stripe)
+        engines = [*map(_engine_row, compared), *map(_skipped_engine_row, not_compared)]
+        differences = _differences(reconciled, compared, stripe)
 
-        async def keep(session: AsyncSession) -> None:
-            said = {**figures, "engines": engines}
-            await keep_run(session, SystemClock(), began_at, "command", said, told)
+        async def store_result(session: AsyncSession) -> None:
+            result = {**figures, "engines": engines}
+            await store_check_run(
+                session, SystemClock(), started_at, "command", result, differences
+            )
 
-        with_database(settings, keep)
-        _show(terminal, as_json, figures, engines, told)
-        if told:
+        run_in_transaction(settings, store_result)
+        _show_result(output, as_json, figures, engines, differences)
+        if differences:
             raise typer.Exit(1)
 
-    tell(as_json, work)
+    run_command(as_json, execute)
 
 
-def _correct(settings: Settings, since: int) -> int:
-    """Append a correction for each row that says another cost than its quantities come to; gives
-    how many. For operators: of all accounts (account_id)."""
+def _append_corrections(settings: Settings, since: int) -> int:
+    """Append a correction for each usage row whose cost does not match its quantities.
 
-    async def write(session: AsyncSession) -> int:
-        wrong = (await rate_rows(session, since)).wrong
-        for one in wrong:
-            place = (one.account_id, one.request_id)
-            await write_correction(session, SystemClock(), *place, one.recorded, one.expected)
+    Covers all accounts (account_id). Returns the number of corrections.
+    """
+
+    async def correct_rows(session: AsyncSession) -> int:
+        wrong = (await check_row_costs(session, since)).wrong
+        for row in wrong:
+            await write_correction(
+                session, SystemClock(), row.account_id, row.request_id, row.recorded, row.expected
+            )
         return len(wrong)
 
-    return with_database(settings, write)
+    return run_in_transaction(settings, correct_rows)
 
 
-def adapters_of(texts: Sequence[Model]) -> Mapping[str, Sequence[str]]:
-    """The models that answer on another's engine, by that one."""
-    found: dict[str, list[str]] = {}
+def adapters_by_base(texts: Sequence[Model]) -> Mapping[str, Sequence[str]]:
+    """Return the ids of adapter models by the base model whose engine serves them."""
+    adapters: dict[str, list[str]] = {}
     for model in texts:
         if model.base is not None:
-            found.setdefault(model.base, []).append(model.id)
-    return found
+            adapters.setdefault(model.base, []).append(model.id)
+    return adapters
 
 
-def _servers(settings: Settings, texts: Sequence[Model]) -> Mapping[str, Sequence[str]]:
-    router = Router(parse_upstreams(serving_base(settings)), SystemClock())
-    return {model.id: router.servers(model.id) for model in texts if model.base is None}
+def _engine_urls(settings: Settings, texts: Sequence[Model]) -> Mapping[str, Sequence[str]]:
+    """Return the server URLs of each text model with its own engine."""
+    router = Router(parse_upstreams(serving_base_url(settings)), SystemClock())
+    return {model.id: router.server_urls(model.id) for model in texts if model.base is None}
 
 
-def _stripe(settings: Settings) -> StripeCompared | None:
-    """What Stripe says, where a key is set."""
+def _compare_with_stripe(settings: Settings) -> StripeComparison | None:
+    """Compare invoices with Stripe; None without a Stripe key. Raises StripeNotResponding."""
 
-    async def ask(url: str) -> StripeCompared | None:
-        payments = payments_of(settings)
+    async def compare(url: str) -> StripeComparison | None:
+        payments = create_stripe_client(settings)
         if payments is None:
             return None
         database = Database(url, pool_size=1)
         try:
             return await compare_with_stripe(database, payments)
-        except TryLater as error:
-            raise StripeSilent(f"Stripe does not answer: {error}") from error
+        except RetryLater as error:
+            raise StripeNotResponding(f"Stripe does not answer: {error}") from error
         finally:
             await payments.close()
             await database.close()
 
-    with database_url(settings) as url:
-        return asyncio.run(ask(url))
+    with migrated_database_url(settings) as url:
+        return asyncio.run(compare(url))
 
 
 def _differences(
-    found: Reconciled, compared: Sequence[EngineCompared], stripe: StripeCompared | None
+    reconciled: ReconciliationResult,
+    compared: Sequence[EngineComparison],
+    stripe: StripeComparison | None,
 ) -> list[dict[str, Any]]:
-    differences = [*found.differences, *(one for each in compared for one in each.differences)]
+    """Return all differences as JSON objects."""
+    differences = [
+        *reconciled.differences,
+        *(difference for comparison in compared for difference in comparison.differences),
+    ]
     differences += stripe.differences if stripe else ()
     return [asdict(difference) for difference in differences]
 
 
-def _show(
-    terminal: Terminal,
+def _show_result(
+    output: Output,
     as_json: bool,
     figures: Mapping[str, Any],
     engines: Sequence[Mapping[str, Any]],
-    told: Sequence[Mapping[str, Any]],
+    differences: Sequence[Mapping[str, Any]],
 ) -> None:
+    """Print the figures, engine counts and differences."""
     if as_json:
-        terminal.record("", {**figures, "engines": engines, "differences": told})
+        output.record("", {**figures, "engines": engines, "differences": differences})
         return
-    terminal.record("Compared.", {**figures, "differences": len(told)})
+    output.record("Compared.", {**figures, "differences": len(differences)})
     for engine in engines:
-        terminal.record("An engine's own count, in tokens:", engine)
-    for difference in told:
-        terminal.record("These do not agree:", difference)
+        output.record("An engine's own count, in tokens:", engine)
+    for difference in differences:
+        output.record("These do not agree:", difference)
 
 
-def _engine(compared: EngineCompared) -> dict[str, Any]:
-    shown = asdict(compared)
-    del shown["differences"]  # told with all others
-    return shown
+def _engine_row(compared: EngineComparison) -> dict[str, Any]:
+    """Return an engine comparison as output fields."""
+    row = asdict(compared)
+    del row["differences"]  # listed with all other differences
+    return row
 
 
-def _engine_not_asked(one: NotAsked) -> dict[str, Any]:
-    return {"model": one.model, "not_asked": one.reason}
+def _skipped_engine_row(skipped: EngineNotCompared) -> dict[str, Any]:
+    """Return a model that could not be compared as output fields."""
+    return {"model": skipped.model, "not_asked": skipped.reason}

@@ -1,7 +1,5 @@
-"""What every `maas` command does: read the settings, open the database, show the result.
-
-Owns that frame, and the arguments and the reading of files that commands share.
-"""
+"""The frame of every `maas` command: load settings, open the database, print the result or
+error."""
 
 import asyncio
 import sys
@@ -15,61 +13,67 @@ from structlog.contextvars import bind_contextvars
 
 from billing.metering.key_epoch import read_epoch
 from gateway.access.propagation import Propagation
-from gateway.cli.output import Terminal
+from gateway.cli.output import Output
 from infra.clock import SystemClock
 from infra.database.database import Database
 from infra.errors import AppError
-from infra.installation import database_url
+from infra.installation import migrated_database_url
 from infra.settings import Settings, load_settings
-from infra.telemetry.log import configure_logging, keep_money_log
+from infra.telemetry.log import configure_logging, write_money_log_to
 
 Result = TypeVar("Result")
-_MOST_BYTES = 1 << 20
+_MAX_FILE_BYTES = 1 << 20
 Json = Annotated[bool, typer.Option("--json", help="Say it as JSON, for programs.")]
 AccountName = Annotated[str, typer.Argument(help="The account's id (acct_…) or name.")]
 
 
-def tell(as_json: bool, work: Callable[[Settings, Terminal], None]) -> None:
-    """Do it and show it; a fact that prevents it is told in plain words, with exit code 1."""
-    terminal = Terminal(as_json)
+def run_command(as_json: bool, action: Callable[[Settings, Output], None]) -> None:
+    """Run an action with settings and output. An AppError is printed, with exit code 1."""
+    output = Output(as_json)
     configure_logging("warning")
-    # What was asked for, without its arguments: those may be anything.
+    # Only the command's name: arguments may contain secrets.
     bind_contextvars(caused_by={"command": sys.argv[1] if len(sys.argv) > 1 else ""})
     try:
         settings = load_settings()
-        keep_money_log(settings.data_dir / "logs" / "money.log")
-        work(settings, terminal)
+        write_money_log_to(settings.data_dir / "logs" / "money.log")
+        action(settings, output)
     except AppError as error:
-        terminal.error(error)
+        output.error(error)
         raise typer.Exit(1) from None
 
 
-def with_database(settings: Settings, work: Callable[[AsyncSession], Awaitable[Result]]) -> Result:
-    """Run it in one transaction, on the database that is configured or an embedded one."""
+def run_in_transaction(
+    settings: Settings, action: Callable[[AsyncSession], Awaitable[Result]]
+) -> Result:
+    """Run an action in one transaction on the configured or embedded database."""
 
     async def run(database: Database) -> Result:
         async with database.transaction() as session:
-            return await work(session)
+            return await action(session)
 
-    return beside_database(settings, run)
+    return run_with_database(settings, run)
 
 
-def beside_database(settings: Settings, work: Callable[[Database], Awaitable[Result]]) -> Result:
-    """The same for work that makes its transactions itself, as it waits for others in between."""
+def run_with_database(
+    settings: Settings, action: Callable[[Database], Awaitable[Result]]
+) -> Result:
+    """Run an action that opens its own transactions, on the configured or embedded database."""
 
     async def run(url: str) -> Result:
         database = Database(url, pool_size=1)
         try:
-            return await work(database)
+            return await action(database)
         finally:
             await database.close()
 
-    with database_url(settings) as url:
+    with migrated_database_url(settings) as url:
         return asyncio.run(run(url))
 
 
-def propagated(settings: Settings, change: Callable[[AsyncSession], Awaitable[Result]]) -> Result:
-    """The same of a change of keys or models, and wait until every gateway process serves it."""
+def run_and_propagate(
+    settings: Settings, change: Callable[[AsyncSession], Awaitable[Result]]
+) -> Result:
+    """Run a change of keys or models in one transaction, and wait until all gateways apply it."""
 
     async def run(database: Database) -> Result:
         async with database.transaction() as session:
@@ -78,17 +82,18 @@ def propagated(settings: Settings, change: Callable[[AsyncSession], Awaitable[Re
         await Propagation(database, SystemClock()).wait(epoch)
         return changed
 
-    return beside_database(settings, run)
+    return run_with_database(settings, run)
 
 
-def text_of(file: Path, what: str, otherwise: type[AppError]) -> str:
-    """A file's text. Raises `otherwise`, which says that `what` cannot be read."""
+def read_text_file(file: Path, label: str, error_type: type[AppError]) -> str:
+    """Read a UTF-8 file. Raises `error_type` if it is too large or not UTF-8; `label` names the
+    file."""
     content = file.read_bytes()
-    if len(content) > _MOST_BYTES:
-        raise otherwise(f"{what} cannot be read: it has more than {_MOST_BYTES} bytes.")
+    if len(content) > _MAX_FILE_BYTES:
+        raise error_type(f"{label} cannot be read: it has more than {_MAX_FILE_BYTES} bytes.")
     try:
-        return content.decode("utf-8-sig")  # as some editors begin a file
+        return content.decode("utf-8-sig")  # accepts a byte order mark
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        said = f"{what} cannot be read: it is not UTF-8 (line {line})."
-        raise otherwise(said, param=f"line {line}") from None
+        message = f"{label} cannot be read: it is not UTF-8 (line {line})."
+        raise error_type(message, param=f"line {line}") from None

@@ -1,7 +1,6 @@
-"""`maas up`: the whole service on this machine, from nothing to a first answer.
+"""`maas up`: starts and supervises database, gateway, worker and model serving on one machine.
 
-Owns the order of starting and stopping, telling a person what happens, and the first account with
-its key and its owner.
+On the first start it also creates an account with a key, and a sign-in link for its owner.
 """
 
 import asyncio
@@ -24,90 +23,94 @@ from typing import IO
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.accounts.account_creation import Terms, open_account
-from billing.accounts.accounts import PREFIX, list_accounts
+from billing.accounts.account_creation import AccountLimits, open_account
+from billing.accounts.accounts import ACCOUNT_ID_PREFIX, list_accounts
 from billing.tables import Account
 from gateway.access.api_keys import create_key
-from gateway.cli.output import Terminal
-from gateway.identity.invitations import Inviting
-from gateway.identity.links import reachable
+from gateway.cli.output import Output
+from gateway.identity.invitations import InvitationService
+from gateway.identity.links import connectable_host
 from infra import ids
 from infra.clock import SystemClock
 from infra.database.database import Database
 from infra.errors import AppError
-from infra.installation import Running, database_url, only_one
-from infra.processes import start_module, stop
+from infra.installation import RunningInstance, lock_data_directory, migrated_database_url
+from infra.processes import start_module, stop_process
 from infra.secrets.secret_key import secret_key
 from infra.settings import Settings
 from models.catalog import Task, load_catalog
 
 FIRST_ACCOUNT = "demo"
-_SERVING_PATIENCE_S = 20.0
+_SERVING_STOP_TIMEOUT_S = 20.0
 
 
 class StartFailed(AppError):
-    """A part did not come up, or fell while running."""
+    """A process failed to start, or ended while running."""
 
     code = "start_failed"
 
 
 class PortTaken(AppError):
-    """Another program listens where we were told to."""
+    """A configured port is in use by another program."""
 
     code = "port_taken"
 
 
 @dataclass(slots=True)
-class _Serving:
-    """What the serving process has said so far."""
+class _ServingState:
+    """The progress reported by the serving process."""
 
     ready: threading.Event = field(default_factory=threading.Event)
     failure: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class FirstSteps:
-    """A key of the first account and a link to sign in by, each where it was just made; and the
-    account to make another key for."""
+class FirstAccess:
+    """The first account's key and sign-in link, None unless just created, and an account to create
+    another key for."""
 
     key: str | None
     account: str
     sign_in: str | None
 
 
-def up(settings: Settings, terminal: Terminal) -> None:
-    """Run until SIGINT or SIGTERM. Raises the fact that prevents it."""
-    url = f"http://{reachable(settings.host)}:{settings.port}"
+def run_service(settings: Settings, output: Output) -> None:
+    """Run all processes until SIGINT or SIGTERM. Raises AppErrors that prevent the start."""
+    url = f"http://{connectable_host(settings.host)}:{settings.port}"
     model = load_catalog(settings.profile).with_task(Task.TEXT_GENERATION)[0]
     stopping = threading.Event()
     with ExitStack() as stack:
-        stack.enter_context(_signals(stopping))
-        stack.enter_context(only_one(settings.data_dir, Running(os.getpid(), url)))
-        _require_free(settings.host, settings.port)
-        terminal.stage("database", "Starting the database")
-        records = stack.enter_context(database_url(settings))
-        first = asyncio.run(first_steps(settings, records))
-        logs = _logs(settings, terminal, stack)
+        stack.enter_context(_stop_on_signals(stopping))
+        stack.enter_context(
+            lock_data_directory(settings.data_dir, RunningInstance(os.getpid(), url))
+        )
+        _require_free_port(settings.host, settings.port)
+        output.report_stage("database", "Starting the database")
+        postgres_url = stack.enter_context(migrated_database_url(settings))
+        first_access = asyncio.run(create_first_access(settings, postgres_url))
+        logs = _open_log_file(settings, output, stack)
         children = [
-            _start_gateway(settings, records, logs, stack),
-            _start_worker(settings, records, logs, stack),
+            _start_gateway(settings, postgres_url, logs, stack),
+            _start_worker(settings, postgres_url, logs, stack),
         ]
-        serving = _Serving()
+        serving = _ServingState()
         if settings.serving_url is None:
-            _require_free(settings.serving_host, settings.serving_port)
-            children.append(_start_serving(settings, serving, terminal, logs, stack))
+            _require_free_port(settings.serving_host, settings.serving_port)
+            children.append(_start_serving(settings, serving, output, logs, stack))
         else:
             serving.ready.set()
         if _wait_until_ready(url, serving, children, stopping):
-            terminal.ready(url, first.key, model.id, first.account, first.sign_in)
-        _watch(children, serving, stopping)
-        terminal.stage("stopping", "Stopping")
-    terminal.stage("stopped", "Stopped")
+            output.report_ready(
+                url, first_access.key, model.id, first_access.account, first_access.sign_in
+            )
+        _monitor(children, serving, stopping)
+        output.report_stage("stopping", "Stopping")
+    output.report_stage("stopped", "Stopped")
 
 
-def first_terms(settings: Settings) -> Terms:
-    """What a new account may do, unless the operator says otherwise."""
-    return Terms(
+def default_account_terms(settings: Settings) -> AccountLimits:
+    """Return the limits of new accounts from the settings."""
+    return AccountLimits(
         credit_nano=int(settings.credit_limit.scaleb(9)),
         requests=settings.requests_per_minute,
         tokens=settings.tokens_per_minute,
@@ -115,16 +118,17 @@ def first_terms(settings: Settings) -> Terms:
     )
 
 
-def serving_base(settings: Settings) -> str:
-    """Where the models answer."""
+def serving_base_url(settings: Settings) -> str:
+    """Return the base URL of the model servers."""
     return (
-        settings.serving_url or f"http://{reachable(settings.serving_host)}:{settings.serving_port}"
+        settings.serving_url
+        or f"http://{connectable_host(settings.serving_host)}:{settings.serving_port}"
     )
 
 
-def _logs(settings: Settings, terminal: Terminal, stack: ExitStack) -> IO[bytes] | None:
-    """Where the parts log to: a file while a person watches, else our own standard error."""
-    if not terminal.for_a_person:
+def _open_log_file(settings: Settings, output: Output, stack: ExitStack) -> IO[bytes] | None:
+    """Return the child processes' log file in interactive use, else None for stderr."""
+    if not output.is_interactive:
         return None
     folder = settings.data_dir / "logs"
     folder.mkdir(parents=True, exist_ok=True)
@@ -132,43 +136,49 @@ def _logs(settings: Settings, terminal: Terminal, stack: ExitStack) -> IO[bytes]
 
 
 def _start_gateway(
-    settings: Settings, records: str, logs: IO[bytes] | None, stack: ExitStack
+    settings: Settings, postgres_url: str, logs: IO[bytes] | None, stack: ExitStack
 ) -> subprocess.Popen[bytes]:
+    """Start the gateway process."""
     metrics = Path(tempfile.mkdtemp(prefix="maas-metrics-"))
     stack.callback(shutil.rmtree, metrics, ignore_errors=True)
     child = start_module(
         "gateway",
         environment={
-            "MAAS_DATABASE_URL": records,
-            "MAAS_SERVING_URL": serving_base(settings),
+            "MAAS_DATABASE_URL": postgres_url,
+            "MAAS_SERVING_URL": serving_base_url(settings),
             "MAAS_SECRET_KEY": secret_key(settings).decode(),
             "PROMETHEUS_MULTIPROC_DIR": str(metrics),
         },
         stderr=logs,
     )
-    stack.callback(stop, child, settings.shutdown_timeout_s + 5.0)
+    stack.callback(stop_process, child, settings.shutdown_timeout_s + 5.0)
     return child
 
 
 def _start_worker(
-    settings: Settings, records: str, logs: IO[bytes] | None, stack: ExitStack
+    settings: Settings, postgres_url: str, logs: IO[bytes] | None, stack: ExitStack
 ) -> subprocess.Popen[bytes]:
+    """Start the background worker process."""
     child = start_module(
         "gateway.worker",
-        environment={"MAAS_DATABASE_URL": records, "MAAS_SERVING_URL": serving_base(settings)},
+        environment={
+            "MAAS_DATABASE_URL": postgres_url,
+            "MAAS_SERVING_URL": serving_base_url(settings),
+        },
         stderr=logs,
     )
-    stack.callback(stop, child, settings.shutdown_timeout_s + 5.0)
+    stack.callback(stop_process, child, settings.shutdown_timeout_s + 5.0)
     return child
 
 
 def _start_serving(
     settings: Settings,
-    serving: _Serving,
-    terminal: Terminal,
+    serving: _ServingState,
+    output: Output,
     logs: IO[bytes] | None,
     stack: ExitStack,
 ) -> subprocess.Popen[bytes]:
+    """Start the model serving process, and read its progress in a thread."""
     child = start_module(
         "serving",
         [
@@ -176,34 +186,42 @@ def _start_serving(
             *("--profile", settings.profile),
             *("--host", settings.serving_host),
             *("--port", str(settings.serving_port)),
-            *_scaling(settings),
+            *_scaling_arguments(settings),
             "--exit-with-parent",
         ],
         stdout=subprocess.PIPE,
         stderr=logs,
     )
-    stack.callback(stop, child, _SERVING_PATIENCE_S)
-    threading.Thread(target=_listen, args=(child, serving, terminal), daemon=True).start()
+    stack.callback(stop_process, child, _SERVING_STOP_TIMEOUT_S)
+    threading.Thread(
+        target=_read_serving_progress, args=(child, serving, output), daemon=True
+    ).start()
     return child
 
 
-def _scaling(settings: Settings) -> list[str]:
-    """Each setting has an option of its name."""
+def _scaling_arguments(settings: Settings) -> list[str]:
+    """Return the command-line options for the scaling settings that are set."""
     names = ("min_replicas", "max_replicas", "target_requests", "idle_s")
-    given = {
+    options = {
         f"{kind}_{name}": getattr(settings, f"{kind}_{name}")
         for kind in ("specialist", "engine")
         for name in names
     }
-    return [f"--{name.replace('_', '-')}={one}" for name, one in given.items() if one is not None]
+    return [
+        f"--{name.replace('_', '-')}={value}"
+        for name, value in options.items()
+        if value is not None
+    ]
 
 
-def _listen(child: subprocess.Popen[bytes], serving: _Serving, terminal: Terminal) -> None:
-    """Pass on what the serving process says of its progress, a JSON object a line."""
+def _read_serving_progress(
+    child: subprocess.Popen[bytes], serving: _ServingState, output: Output
+) -> None:
+    """Forward the serving process's progress events, one JSON object per line."""
     for line in child.stdout or ():
         try:
-            said = json.loads(line)
-            stage, message, fraction = said["stage"], said["message"], said.get("fraction")
+            event = json.loads(line)
+            stage, message, fraction = event["stage"], event["message"], event.get("fraction")
         except (ValueError, KeyError, TypeError):
             continue
         if stage == "failed":
@@ -211,41 +229,46 @@ def _listen(child: subprocess.Popen[bytes], serving: _Serving, terminal: Termina
         elif stage == "ready":
             serving.ready.set()
         else:
-            terminal.stage(stage, message, fraction)
+            output.report_stage(stage, message, fraction)
 
 
 def _wait_until_ready(
     url: str,
-    serving: _Serving,
+    serving: _ServingState,
     children: list[subprocess.Popen[bytes]],
     stopping: threading.Event,
 ) -> bool:
-    """True when a call would be answered; False when told to stop before."""
+    """Wait until the gateway is ready. Returns False if stopped before."""
     while not stopping.is_set():
         _require_alive(children, serving)
-        if serving.ready.is_set() and _answers(f"{url}/health/ready"):
+        if serving.ready.is_set() and _is_ready(f"{url}/health/ready"):
             return True
         stopping.wait(0.2)
     return False
 
 
-def _watch(
-    children: list[subprocess.Popen[bytes]], serving: _Serving, stopping: threading.Event
+def _monitor(
+    children: list[subprocess.Popen[bytes]], serving: _ServingState, stopping: threading.Event
 ) -> None:
+    """Wait until stopped. Raises StartFailed if a process ends."""
     while not stopping.wait(0.5):
         _require_alive(children, serving)
 
 
-def _require_alive(children: list[subprocess.Popen[bytes]], serving: _Serving) -> None:
+def _require_alive(children: list[subprocess.Popen[bytes]], serving: _ServingState) -> None:
+    """Raise StartFailed if a child process has ended."""
     for name, child in zip(("gateway", "worker", "serving"), children, strict=False):
         if child.poll() is not None:
-            # What it said last comes through a pipe that another thread reads.
+            # Another thread reads the process's last event from a pipe.
             time.sleep(0.2)
-            why = serving.failure if name == "serving" and serving.failure else "its log says why"
-            raise StartFailed(f"The {name} process ended with code {child.returncode}: {why}.")
+            reason = (
+                serving.failure if name == "serving" and serving.failure else "its log says why"
+            )
+            raise StartFailed(f"The {name} process ended with code {child.returncode}: {reason}.")
 
 
-def _answers(url: str) -> bool:
+def _is_ready(url: str) -> bool:
+    """Return whether the URL responds with status 200."""
     try:
         with urllib.request.urlopen(url, timeout=5) as response:  # noqa: S310
             return bool(response.status == 200)
@@ -253,43 +276,49 @@ def _answers(url: str) -> bool:
         return False
 
 
-async def first_steps(settings: Settings, records: str) -> FirstSteps:
-    """What a first account and a first person need. Each is shown once."""
-    database = Database(records, pool_size=1)
+async def create_first_access(settings: Settings, postgres_url: str) -> FirstAccess:
+    """Create the first account's key and the first operator's sign-in link, if missing."""
+    database = Database(postgres_url, pool_size=1)
     try:
         async with database.transaction() as session:
-            key = await _first_key(session, settings)
-            account = _suggested(await list_accounts(session))
-            return FirstSteps(key, account, await _first_sign_in(session, settings))
+            key = await _create_first_key(session, settings)
+            account = _account_argument(await list_accounts(session))
+            return FirstAccess(key, account, await _create_first_sign_in_link(session, settings))
     finally:
         await database.close()
 
 
-async def _first_key(session: AsyncSession, settings: Settings) -> str | None:
-    """A key for a first account, where there is no account yet."""
+async def _create_first_key(session: AsyncSession, settings: Settings) -> str | None:
+    """Create a first account with a key if there is no account yet; returns its secret."""
     if await list_accounts(session):
         return None
-    clock, terms = SystemClock(), first_terms(settings)
+    clock, terms = SystemClock(), default_account_terms(settings)
     account = await open_account(session, clock, FIRST_ACCOUNT, settings.currency, terms)
     pepper = secret_key(settings)
     return (await create_key(session, clock, pepper, account.id, "first key")).secret
 
 
-def _suggested(accounts: Sequence[Account]) -> str:
-    """The first account by the name that it was given, or by its id where two have its name."""
-    first = next((one for one in accounts if one.name == FIRST_ACCOUNT), accounts[0])
-    unique = sum(one.name == first.name for one in accounts) == 1
-    return first.name if unique else ids.show(PREFIX, first.id)
+def _account_argument(accounts: Sequence[Account]) -> str:
+    """Return the first account's name, or its id if the name is not unique."""
+    first = next((account for account in accounts if account.name == FIRST_ACCOUNT), accounts[0])
+    unique = sum(account.name == first.name for account in accounts) == 1
+    return first.name if unique else ids.format_id(ACCOUNT_ID_PREFIX, first.id)
 
 
-async def _first_sign_in(session: AsyncSession, settings: Settings) -> str | None:
-    """A link for the first operator, where there is nobody yet; the first account is theirs too."""
+async def _create_first_sign_in_link(session: AsyncSession, settings: Settings) -> str | None:
+    """Create a sign-in link for the first operator, who also owns the first account; None if people
+    exist."""
     accounts = await list_accounts(session)
-    owned = next((one.id for one in accounts if one.name == FIRST_ACCOUNT), None)
-    return await Inviting.of(settings, SystemClock()).first(session, owned)
+    first_account_id = next(
+        (account.id for account in accounts if account.name == FIRST_ACCOUNT), None
+    )
+    return await InvitationService.from_settings(
+        settings, SystemClock()
+    ).create_first_operator_link(session, first_account_id)
 
 
-def _require_free(host: str, port: int) -> None:
+def _require_free_port(host: str, port: int) -> None:
+    """Raise PortTaken if the port is in use."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -301,8 +330,8 @@ def _require_free(host: str, port: int) -> None:
 
 
 @contextmanager
-def _signals(stopping: threading.Event) -> Iterator[None]:
-    """SIGINT and SIGTERM ask to stop; a second one does not interrupt the stopping."""
+def _stop_on_signals(stopping: threading.Event) -> Iterator[None]:
+    """Set the event on SIGINT and SIGTERM; further signals do not interrupt the shutdown."""
     previous = {
         number: signal.signal(number, lambda *_: stopping.set())
         for number in (signal.SIGINT, signal.SIGTERM)

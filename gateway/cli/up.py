@@ -1,9 +1,9 @@
-"""`maas up`: everything on this machine."""
+"""`maas up`: start the whole service on this machine."""
 
-from gateway.cli.runner import Json, tell
-from gateway.cli.supervisor import up
+from gateway.cli.runner import Json, run_command
+from gateway.cli.supervisor import run_service
 
 
 def up_all(as_json: Json = False) -> None:
     """Start everything on this machine; Ctrl-C stops it."""
-    tell(as_json, up)
+    run_command(as_json, run_service)

@@ -1,7 +1,4 @@
-"""`maas usage`: calls with their request ids, what each consumed and cost, and how it ended.
-
-Owns the command's arguments, what it shows and following new calls.
-"""
+"""`maas usage`: list calls with usage, cost and errors, and follow new ones."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -15,34 +12,40 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.accounts import get_account
-from billing.accounts.profiles import USUAL, time_zones
-from billing.dates import zone_of
-from billing.metering.error_fixes import fix_of
-from billing.metering.usage import show_usage
+from billing.accounts.profiles import DEFAULT_PROFILE, list_time_zones
+from billing.dates import parse_time_zone
+from billing.metering.error_fixes import find_suggested_fix
+from billing.metering.usage import usage_to_json
 from billing.metering.usage_search import (
-    Place,
     UsageFilter,
-    newest_usage,
-    place_now,
-    place_of,
-    usage_after,
+    WriteCursor,
+    current_write_cursor,
+    list_newest_usage,
+    list_usage_after,
+    write_cursor_of,
 )
 from billing.rating.quantities import METERS
 from billing.tables import Usage
 from gateway.access.api_keys import PREFIX as KEY_PREFIX
 from gateway.access.api_keys import list_keys
-from gateway.cli.output import Terminal
-from gateway.cli.runner import Json, tell
-from gateway.cli.usage_filters import UsageFilterInvalid, ends_of, errors_of, moment_of, tags_of
+from gateway.cli.output import Output
+from gateway.cli.runner import Json, run_command
+from gateway.cli.usage_filters import (
+    UsageFilterInvalid,
+    parse_error_filter,
+    parse_status_filter,
+    parse_tag_filter,
+    parse_time_option,
+)
 from infra import ids
 from infra.clock import SystemClock
 from infra.database.database import Database
-from infra.installation import database_url
+from infra.installation import migrated_database_url
 from infra.settings import Settings
 
-_EVERY_S = 1.0
-_PAGE = 1_000
-_UNITS: Mapping[str, str] = {
+_POLL_INTERVAL_S = 1.0
+_PAGE_SIZE = 1_000
+_UNIT_LABELS: Mapping[str, str] = {
     "input_tokens": "in",
     "output_tokens": "out",
     "rows": "rows",
@@ -61,12 +64,12 @@ _COLUMNS = (
     "error",
 )
 _WIDTHS = (19, 36, 20, 12, 6, 14, 24, 18, 0)
-_Show = Callable[[Sequence[Mapping[str, Any]]], None]
+_ShowRows = Callable[[Sequence[Mapping[str, Any]]], None]
 Time = Annotated[
     str | None,
     typer.Option(help="`30m`, `1h`, `2d` ago, or an ISO date or time in the account's time zone."),
 ]
-_Wanted = Callable[[AsyncSession], Awaitable[UsageFilter]]
+_BuildFilter = Callable[[AsyncSession], Awaitable[UsageFilter]]
 
 
 def usage_list(
@@ -96,119 +99,142 @@ def usage_list(
 ) -> None:
     """Calls, the newest first: request id, status, usage and cost."""
 
-    async def wanted(session: AsyncSession) -> UsageFilter:
-        ranges, settlements = ends_of(status or [])
+    async def build_filter(session: AsyncSession) -> UsageFilter:
+        ranges, settlements = parse_status_filter(status or [])
         owner = None if account is None else (await get_account(session, account)).id
-        zone = _zone(await time_zones(session, owner), owner) if owner else _zone({}, None)
+        zone = (
+            _account_zone(await list_time_zones(session, owner), owner)
+            if owner
+            else _account_zone({}, None)
+        )
         now = SystemClock().now()
         return UsageFilter(
             account_id=owner,
-            since=None if since is None else moment_of(since, now, zone, "--since"),
-            until=None if until is None else moment_of(until, now, zone, "--until"),
+            since=None if since is None else parse_time_option(since, now, zone, "--since"),
+            until=None if until is None else parse_time_option(until, now, zone, "--until"),
             statuses=ranges,
             settlements=settlements,
             models=model or (),
-            key_id=None if key is None else await _key(session, owner, key),
-            tags=tags_of(tag or []),
-            error_codes=errors_of(error or []),
+            key_id=None if key is None else await _find_key_id(session, owner, key),
+            tags=parse_tag_filter(tag or []),
+            error_codes=parse_error_filter(error or []),
         )
 
-    def work(settings: Settings, terminal: Terminal) -> None:
-        show = terminal.lines(_COLUMNS, _WIDTHS) if follow else partial(_table, terminal)
-        with database_url(settings) as url, suppress(KeyboardInterrupt):
-            asyncio.run(_list(url, wanted, limit, show, follow=follow, as_json=as_json))
+    def execute(settings: Settings, output: Output) -> None:
+        show = output.streaming_table(_COLUMNS, _WIDTHS) if follow else partial(_show_table, output)
+        with migrated_database_url(settings) as url, suppress(KeyboardInterrupt):
+            asyncio.run(_list_calls(url, build_filter, limit, show, follow=follow, as_json=as_json))
 
-    tell(as_json, work)
+    run_command(as_json, execute)
 
 
-async def _list(
-    url: str, wanted: _Wanted, limit: int, show: _Show, *, follow: bool, as_json: bool
+async def _list_calls(
+    url: str,
+    build_filter: _BuildFilter,
+    limit: int,
+    show: _ShowRows,
+    *,
+    follow: bool,
+    as_json: bool,
 ) -> None:
-    """Show the newest calls; with `follow` in their order, then new ones as they are written."""
+    """Print the newest calls; with `follow` in chronological order, then new ones as they are
+    written."""
     database = Database(url, pool_size=1)
     try:
         async with database.transaction() as session:
-            filters, place = await wanted(session), await place_now(session)
-            rows = await newest_usage(session, filters, limit)
-            zones = await time_zones(session, filters.account_id)
-        told = partial(_told, zones=zones, as_json=as_json)
+            filters, cursor = await build_filter(session), await current_write_cursor(session)
+            rows = await list_newest_usage(session, filters, limit)
+            zones = await list_time_zones(session, filters.account_id)
+        format_row = partial(_row_fields, zones=zones, as_json=as_json)
         if not follow:
-            show([told(row) for row in rows])
+            show([format_row(row) for row in rows])
             return
-        # Later rows are found by following: each is shown once.
-        show([told(row) for row in reversed(rows) if row.written_in < place.written_in])
-        await _follow(database, filters, place, lambda found: show([told(row) for row in found]))
+        # Rows after the cursor are printed by following, so that each is printed once.
+        show([format_row(row) for row in reversed(rows) if row.written_in < cursor.written_in])
+        await _follow_calls(
+            database, filters, cursor, lambda new_rows: show([format_row(row) for row in new_rows])
+        )
     finally:
         await database.close()
 
 
-async def _follow(
+async def _follow_calls(
     database: Database,
-    wanted: UsageFilter,
-    place: Place,
+    filters: UsageFilter,
+    cursor: WriteCursor,
     show: Callable[[Sequence[Usage]], None],
 ) -> None:
-    """Until it is cancelled."""
+    """Poll for calls after the cursor and print them, until cancelled."""
     while True:
         async with database.transaction() as session:
-            rows = await usage_after(session, wanted, place, _PAGE)
+            rows = await list_usage_after(session, filters, cursor, _PAGE_SIZE)
         if rows:
             show(rows)
-            place = place_of(rows[-1])
-        if len(rows) < _PAGE:
-            await asyncio.sleep(_EVERY_S)
+            cursor = write_cursor_of(rows[-1])
+        if len(rows) < _PAGE_SIZE:
+            await asyncio.sleep(_POLL_INTERVAL_S)
 
 
-async def _key(session: AsyncSession, owner: UUID | None, key: str) -> UUID:
-    """A key by its id, or by its name in the account. Raises UsageFilterInvalid."""
-    found = ids.parse(KEY_PREFIX, key)
-    if found is not None:
-        return found
-    named = [one.id for one in await list_keys(session, owner) if one.name == key] if owner else []
-    if len(named) != 1:
+async def _find_key_id(session: AsyncSession, owner: UUID | None, key: str) -> UUID:
+    """Find a key by id, or by name within the account. Raises UsageFilterInvalid."""
+    key_id = ids.parse_id(KEY_PREFIX, key)
+    if key_id is not None:
+        return key_id
+    matching_ids = (
+        [one.id for one in await list_keys(session, owner) if one.name == key] if owner else []
+    )
+    if len(matching_ids) != 1:
         raise UsageFilterInvalid(
             "--key is a key's id, `key_…`, or with --account a name that one key has.",
             param="--key",
         )
-    return named[0]
+    return matching_ids[0]
 
 
-def _table(terminal: Terminal, rows: Sequence[Mapping[str, Any]]) -> None:
-    terminal.table(rows, _COLUMNS)
+def _show_table(output: Output, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print rows as a table."""
+    output.table(rows, _COLUMNS)
 
 
-def _told(row: Usage, zones: Mapping[UUID, ZoneInfo], as_json: bool) -> dict[str, Any]:
-    """A row for programs as the API shows it, or for people with times in the account's zone."""
-    shown = show_usage(row)
+def _row_fields(row: Usage, zones: Mapping[UUID, ZoneInfo], as_json: bool) -> dict[str, Any]:
+    """Return a usage row as the API's JSON, or as text in the account's time zone."""
+    fields = usage_to_json(row)
     if as_json:
-        return shown
-    at = row.started_at.astimezone(_zone(zones, row.account_id))
+        return fields
+    at = row.started_at.astimezone(_account_zone(zones, row.account_id))
     return {
-        **shown,
+        **fields,
         "at": f"{at:%Y-%m-%d %H:%M:%S}",
-        "error": _error(row),
-        "used": _used(row),
-        "cost": None if row.currency is None else f"{shown['cost']} {row.currency}",
+        "error": _error_text(row),
+        "used": _quantities_text(row),
+        "cost": None if row.currency is None else f"{fields['cost']} {row.currency}",
     }
 
 
-def _error(row: Usage) -> str | None:
-    """The code, the message, the model asked for where another or none answered, and what to do."""
-    fix = fix_of(row.error_code, row.status)
+def _error_text(row: Usage) -> str | None:
+    """Return the error of a call with its code, message, requested model and fix."""
+    fix = find_suggested_fix(row.error_code, row.status)
     if fix is None:
         return None
-    asked = row.requested_model if row.requested_model != row.model else None
-    parts = (row.error_code, row.error_message, asked and f"model: {asked}", f"→ {fix.en}")
+    requested_model = row.requested_model if row.requested_model != row.model else None
+    parts = (
+        row.error_code,
+        row.error_message,
+        requested_model and f"model: {requested_model}",
+        f"→ {fix.en}",
+    )
     return "\n".join(part for part in parts if part)
 
 
-def _used(row: Usage) -> str | None:
-    """`21 in, 9 out`: what was counted, by meter."""
-    counted = ((getattr(row, meter), _UNITS[meter]) for meter in METERS if meter in _UNITS)
+def _quantities_text(row: Usage) -> str | None:
+    """Return the measured quantities: `21 in, 9 out`."""
+    counted = (
+        (getattr(row, meter), _UNIT_LABELS[meter]) for meter in METERS if meter in _UNIT_LABELS
+    )
     return ", ".join(f"{number:,} {unit}" for number, unit in counted if number) or None
 
 
-def _zone(zones: Mapping[UUID, ZoneInfo], account_id: UUID | None) -> ZoneInfo:
-    """The account's zone; that of new accounts where there is no account."""
-    found = None if account_id is None else zones.get(account_id)
-    return found or zone_of(USUAL.time_zone)
+def _account_zone(zones: Mapping[UUID, ZoneInfo], account_id: UUID | None) -> ZoneInfo:
+    """Return an account's time zone, or the default without an account."""
+    zone = None if account_id is None else zones.get(account_id)
+    return zone or parse_time_zone(DEFAULT_PROFILE.time_zone)

@@ -1,7 +1,4 @@
-"""What usage is filtered by, as people type it: times, statuses, tags, error codes.
-
-Pure.
-"""
+"""Parsing of the filters of `maas usage`: times, statuses, tags and error codes."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -12,7 +9,7 @@ from billing.metering.error_fixes import is_error_code
 from billing.tables import Settlement
 from infra.errors import AppError
 
-_AGO = re.compile(r"(\d{1,6})([smhdw])")
+_RELATIVE_TIME = re.compile(r"(\d{1,6})([smhdw])")
 _UNITS: Mapping[str, str] = {
     "s": "seconds",
     "m": "minutes",
@@ -24,24 +21,24 @@ _STATUS = re.compile(r"[1-5](\d\d|xx)")
 
 
 class UsageFilterInvalid(AppError):
-    """An option of `maas usage` cannot be read."""
+    """An option of `maas usage` cannot be parsed."""
 
     status = 400
     type = "invalid_request_error"
     code = "usage_filter_invalid"
 
 
-def moment_of(text: str, now: datetime, zone: ZoneInfo, option: str) -> datetime:
-    """`30m`, `1h`, `2d` ago, or an ISO date or time, in the account's zone where it names none.
+def parse_time_option(text: str, now: datetime, zone: ZoneInfo, option: str) -> datetime:
+    """Parse a relative time (`30m`, `1h`, `2d` ago), or an ISO date or time, by default in `zone`.
 
     Raises UsageFilterInvalid.
     """
-    ago = _AGO.fullmatch(text.strip())
+    relative = _RELATIVE_TIME.fullmatch(text.strip())
     try:
-        if ago is not None:
-            return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
-        said = datetime.fromisoformat(text.strip())
-        return said.replace(tzinfo=zone) if said.tzinfo is None else said
+        if relative is not None:
+            return now - timedelta(**{_UNITS[relative[2]]: int(relative[1])})
+        instant = datetime.fromisoformat(text.strip())
+        return instant.replace(tzinfo=zone) if instant.tzinfo is None else instant
     except (ValueError, OverflowError):
         raise UsageFilterInvalid(
             f"{option} is a time ago (`30m`, `1h`, `2d`) or an ISO date or time "
@@ -50,8 +47,8 @@ def moment_of(text: str, now: datetime, zone: ZoneInfo, option: str) -> datetime
         ) from None
 
 
-def ends_of(words: Sequence[str]) -> tuple[list[tuple[int, int]], list[str]]:
-    """HTTP statuses (`429`, `4xx`) as ranges, and settlements (`refused`) by name.
+def parse_status_filter(words: Sequence[str]) -> tuple[list[tuple[int, int]], list[str]]:
+    """Parse HTTP statuses (`429`, `4xx`) to ranges, and settlements (`refused`) to names.
 
     Raises UsageFilterInvalid.
     """
@@ -72,16 +69,16 @@ def ends_of(words: Sequence[str]) -> tuple[list[tuple[int, int]], list[str]]:
     return ranges, settlements
 
 
-def tags_of(words: Sequence[str]) -> dict[str, str]:
-    """`name=value` pairs. Raises UsageFilterInvalid."""
+def parse_tag_filter(words: Sequence[str]) -> dict[str, str]:
+    """Parse `name=value` pairs. Raises UsageFilterInvalid."""
     pairs = [word.partition("=") for word in words]
     if not all(name and sign and value for name, sign, value in pairs):
         raise UsageFilterInvalid("--tag is `name=value`, for example `order=A-17`.", param="--tag")
     return {name: value for name, _, value in pairs}
 
 
-def errors_of(words: Sequence[str]) -> Sequence[str]:
-    """Error codes. Raises UsageFilterInvalid."""
+def parse_error_filter(words: Sequence[str]) -> Sequence[str]:
+    """Validate error codes. Raises UsageFilterInvalid."""
     if not all(map(is_error_code, words)):
         raise UsageFilterInvalid(
             "--error is an error code (`model_not_found`), or `any`.", param="--error"

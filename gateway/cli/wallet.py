@@ -1,4 +1,4 @@
-"""`maas wallet`: money that an account has with us before it owes any."""
+"""`maas wallet`: prepaid balances and top-ups."""
 
 from typing import Annotated, Any
 
@@ -6,12 +6,12 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.accounts import get_account
-from billing.invoices.available_credit import refresh_credit
-from billing.ledger.wallets import PREFIX, Grant, TopUpInvalid, top_up
+from billing.invoices.available_credit import refresh_account_credit
+from billing.ledger.wallets import GRANT_ID_PREFIX, TopUpInvalid, TopUpRequest, top_up_wallet
 from billing.plan_changes.views import wallet_json
-from gateway.cli.arguments import instant_of, minor_of
-from gateway.cli.output import Terminal
-from gateway.cli.runner import AccountName, Json, tell, with_database
+from gateway.cli.arguments import parse_instant, parse_minor
+from gateway.cli.output import Output
+from gateway.cli.runner import AccountName, Json, run_command, run_in_transaction
 from infra import ids
 from infra.clock import SystemClock
 from infra.settings import Settings
@@ -23,20 +23,18 @@ wallet_app = typer.Typer(no_args_is_help=True)
 def wallet_show(account: AccountName, as_json: Json = False) -> None:
     """What is left, grant by grant in the order of use."""
 
-    def work(settings: Settings, terminal: Terminal) -> None:
-        async def read(session: AsyncSession) -> dict[str, Any]:
+    def execute(settings: Settings, output: Output) -> None:
+        async def load_wallet(session: AsyncSession) -> dict[str, Any]:
             return await wallet_json(session, (await get_account(session, account)).id)
 
-        wallet = with_database(settings, read)
+        wallet = run_in_transaction(settings, load_wallet)
         if as_json:
-            terminal.record("", wallet)
+            output.record("", wallet)
             return
-        terminal.record(
-            "The wallet:", {"balance": wallet["balance"], "currency": wallet["currency"]}
-        )
-        terminal.table(wallet["grants"], ("id", "paid", "amount", "left", "priority", "expires_at"))
+        output.record("The wallet:", {"balance": wallet["balance"], "currency": wallet["currency"]})
+        output.table(wallet["grants"], ("id", "paid", "amount", "left", "priority", "expires_at"))
 
-    tell(as_json, work)
+    run_command(as_json, execute)
 
 
 @wallet_app.command("top-up")
@@ -53,23 +51,23 @@ def wallet_top_up(
 ) -> None:
     """Add money that the account has paid in advance, once for each reference."""
 
-    def work(settings: Settings, terminal: Terminal) -> None:
-        async def add(session: AsyncSession) -> dict[str, Any]:
+    def execute(settings: Settings, output: Output) -> None:
+        async def add_grant(session: AsyncSession) -> dict[str, Any]:
             owner = await get_account(session, account)
-            expiry = None if expires_at is None else instant_of(expires_at, TopUpInvalid)
-            minor = minor_of(amount, owner.currency, TopUpInvalid)
-            grant = Grant(minor, paid=not given, priority=priority, expires_at=expiry)
-            row = await top_up(session, SystemClock(), owner.id, reference, grant)
-            await refresh_credit(session, SystemClock(), owner.id)
+            expiry = None if expires_at is None else parse_instant(expires_at, TopUpInvalid)
+            minor = parse_minor(amount, owner.currency, TopUpInvalid)
+            grant = TopUpRequest(minor, paid=not given, priority=priority, expires_at=expiry)
+            row = await top_up_wallet(session, SystemClock(), owner.id, reference, grant)
+            await refresh_account_credit(session, SystemClock(), owner.id)
             wallet = await wallet_json(session, owner.id)
             return {
                 "account": owner.name,
-                "grant": ids.show(PREFIX, row.id),
+                "grant": ids.format_id(GRANT_ID_PREFIX, row.id),
                 "reference": reference,
                 "balance": wallet["balance"],
                 "currency": owner.currency,
             }
 
-        terminal.record("Topped up.", with_database(settings, add))
+        output.record("Topped up.", run_in_transaction(settings, add_grant))
 
-    tell(as_json, work)
+    run_command(as_json, execute)

@@ -1,7 +1,6 @@
-"""Charts: what the script draws, and what is read where it does not.
+"""The data of charts: JSON in an HTML attribute for the script, and a table as fallback.
 
-A chart is JSON in an attribute, with its numbers already written in the page's language, so that
-the script formats nothing; the same numbers stand in a table below it. Pure.
+Numbers are formatted here in the page's language, so that the script formats nothing.
 """
 
 from collections.abc import Sequence
@@ -13,19 +12,22 @@ from billing.money import NANO
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One colour of a chart: heights, which are for drawing alone, and their texts."""
+    """A data series of a chart: float heights for drawing only, and the formatted values."""
 
     name: str
     heights: Sequence[float | None]
     texts: Sequence[str]
-    # `bar`, `line`, or the two edges of a band, which are drawn as one.
+    # `bar`, `line`, or `low` and `high`: the two edges of a band, drawn as one.
     kind: str = "bar"
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A chart over places in order. `links` lead from a place to more of it; `totals` are the texts
-    of all series together, where they are stacked."""
+    """A chart of series over categories (`places`) on the x-axis.
+
+    `links` are URLs with more about each category; `totals` are the formatted totals of stacked
+    series.
+    """
 
     title: str
     places: Sequence[str]
@@ -35,23 +37,23 @@ class Chart:
 
     @property
     def json(self) -> dict[str, Any]:
-        """What the script reads."""
+        """The JSON object that the chart script reads."""
         return {
             "places": list(self.places),
             "totals": list(self.totals),
             "links": list(self.links),
             "series": [
                 {
-                    "name": one.name,
-                    "heights": list(one.heights),
-                    "texts": list(one.texts),
-                    "kind": one.kind,
+                    "name": series.name,
+                    "heights": list(series.heights),
+                    "texts": list(series.texts),
+                    "kind": series.kind,
                 }
-                for one in self.series
+                for series in self.series
             ],
         }
 
 
-def height(nano: int) -> float:
-    """An amount as a height on the screen: nothing is ever computed from it."""
+def bar_height(nano: int) -> float:
+    """Return an amount in nano-units as a float for drawing; never compute money with it."""
     return nano / NANO

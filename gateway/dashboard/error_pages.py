@@ -1,7 +1,4 @@
-"""Showing faults: whatever goes wrong on a page, in plain words and with what to do.
-
-A page gets a page; a script that replaces a part of one gets a short notice.
-"""
+"""Exception handlers of the dashboard: an error page, or a short notice for htmx requests."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,122 +9,147 @@ import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
-from gateway.dashboard.errors import FormOutdated, PageNotFound, SignInNeeded
-from gateway.dashboard.keeping import kept_cookie
-from gateway.dashboard.labels import marked
-from gateway.dashboard.page_request import Looking, sign_in_address
-from gateway.dashboard.rendering import Pages
-from gateway.dashboard.security import HEADERS
+from gateway.dashboard.errors import FormSessionOutdated, LoginRequired, PageNotFound
+from gateway.dashboard.keeping import saved_input_cookie
+from gateway.dashboard.labels import gettext_noop
+from gateway.dashboard.page_request import PublicPageRequest, sign_in_url
+from gateway.dashboard.rendering import PageRenderer
+from gateway.dashboard.security import SECURITY_HEADERS
 from infra.errors import AppError
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """What a person reads: what is the matter, and what to do."""
+class ErrorText:
+    """The title of an error page and the advice below it."""
 
     title: str
     advice: str
 
 
-_BY_STATUS: Mapping[int, Shown] = MappingProxyType(
+_TEXT_BY_STATUS: Mapping[int, ErrorText] = MappingProxyType(
     {
-        403: Shown(
-            marked("You may not do this"),
-            marked("Your role does not include it. An owner of the account can change your role."),
+        403: ErrorText(
+            gettext_noop("You may not do this"),
+            gettext_noop(
+                "Your role does not include it. An owner of the account can change your role."
+            ),
         ),
-        404: Shown(
-            marked("There is no such page"),
-            marked("The address may be mistyped, or what was here is gone."),
+        404: ErrorText(
+            gettext_noop("There is no such page"),
+            gettext_noop("The address may be mistyped, or what was here is gone."),
         ),
-        429: Shown(
-            marked("Too many requests"),
-            marked("Please wait a moment and try again."),
+        429: ErrorText(
+            gettext_noop("Too many requests"),
+            gettext_noop("Please wait a moment and try again."),
         ),
-        503: Shown(
-            marked("The records cannot be reached just now"),
-            marked("Nothing is lost. Please try again in a minute."),
+        503: ErrorText(
+            gettext_noop("The records cannot be reached just now"),
+            gettext_noop("Nothing is lost. Please try again in a minute."),
         ),
     }
 )
-_BY_CODE: Mapping[str, Shown] = MappingProxyType(
+_TEXT_BY_CODE: Mapping[str, ErrorText] = MappingProxyType(
     {
-        "form_not_ours": Shown(
-            marked("This form could not be taken"),
-            marked("The page was open for too long. Load it again and send the form once more."),
+        "form_not_ours": ErrorText(
+            gettext_noop("This form could not be taken"),
+            gettext_noop(
+                "The page was open for too long. Load it again and send the form once more."
+            ),
         ),
     }
 )
-_REFUSED = Shown(
-    marked("This cannot be done as it is"), marked("Go back, and check what you entered.")
+_REQUEST_REFUSED = ErrorText(
+    gettext_noop("This cannot be done as it is"),
+    gettext_noop("Go back, and check what you entered."),
 )
-_OURS = Shown(
-    marked("Something went wrong on our side"),
-    marked("It has been recorded. Please try again; if it stays so, tell the operator."),
+_SERVER_ERROR = ErrorText(
+    gettext_noop("Something went wrong on our side"),
+    gettext_noop("It has been recorded. Please try again; if it stays so, tell the operator."),
 )
 
 
-class Secured(Protocol):
-    """What knows whether people reach the dashboard by HTTPS."""
+class HttpsAware(Protocol):
+    """A provider of whether the dashboard is served over HTTPS."""
 
     @property
-    def secure(self) -> bool: ...
+    def secure(self) -> bool:
+        """Whether browsers use HTTPS, so that cookies get the `Secure` attribute."""
+        ...
 
 
-def fault_handlers(pages: Pages, parts: Secured) -> dict[int | type[Exception], Any]:
-    """The exception handlers of the dashboard's router. Functions and no methods: the framework
-    copies a router whole, and with a method all that it hangs on."""
+def exception_handlers_for(
+    renderer: PageRenderer, components: HttpsAware
+) -> dict[int | type[Exception], Any]:
+    """Return the exception handlers of the dashboard's router.
 
-    def fact(request: Request[Any, Any, Any], error: AppError) -> Response[Any]:
-        answer = _protected(_answer(Looking(request, pages, parts.secure), error))
+    They are closures, not methods: Litestar deep-copies a router, and a bound method would copy
+    the whole application with it.
+    """
+
+    def handle_app_error(request: Request[Any, Any, Any], error: AppError) -> Response[Any]:
+        response = _with_security_headers(
+            _error_response(PublicPageRequest(request, renderer, components.secure), error)
+        )
         for name, value in error.headers.items():
-            answer.headers.setdefault(name, value)
-        return answer
+            response.headers.setdefault(name, value)
+        return response
 
-    def http(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
+    def handle_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
         if error.status_code >= 500:
-            return fault(request, error)
-        return fact(request, _refused(error.status_code))
+            return handle_unexpected(request, error)
+        return handle_app_error(request, _framework_error(error.status_code))
 
-    def fault(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    def handle_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
         structlog.get_logger().error("a page failed", path=request.url.path, exc_info=error)
-        return fact(request, AppError("Something went wrong on our side."))
+        return handle_app_error(request, AppError("Something went wrong on our side."))
 
-    return {AppError: fact, HTTPException: http, Exception: fault}
-
-
-def _answer(looking: Looking, error: AppError) -> Response[Any]:
-    if isinstance(error, SignInNeeded):
-        return _keeping(looking, sign_in_address(error.back, kept=bool(error.kept)), error.kept)
-    if isinstance(error, FormOutdated):
-        return _keeping(looking, error.back, error.kept)
-    shown = _BY_CODE.get(error.code or "") or _BY_STATUS.get(error.status)
-    if shown is None:
-        shown = _OURS if error.status >= 500 else _REFUSED
-    # What a fact says beyond that helps whoever sent something; of our own faults it does not.
-    said = error.message if shown is _REFUSED else None
-    template = "parts/notice.html" if looking.partly else "fault.html"
-    return looking.page(template, status=error.status, shown=shown, said=said, fault=error)
+    return {
+        AppError: handle_app_error,
+        HTTPException: handle_http_error,
+        Exception: handle_unexpected,
+    }
 
 
-def _keeping(looking: Looking, address: str, kept: str | None) -> Response[Any]:
-    """Go on, with the cookie of the input that was kept."""
-    answer = looking.go(address)
-    if kept:
-        answer.set_cookie(kept_cookie(kept, secure=looking.secure))
-    return answer
+def _error_response(page: PublicPageRequest, error: AppError) -> Response[Any]:
+    """Return the redirect, error page or notice for an error."""
+    if isinstance(error, LoginRequired):
+        return _redirect_keeping_input(
+            page,
+            sign_in_url(error.return_to, input_kept=bool(error.saved_secret)),
+            error.saved_secret,
+        )
+    if isinstance(error, FormSessionOutdated):
+        return _redirect_keeping_input(page, error.return_to, error.saved_secret)
+    text = _TEXT_BY_CODE.get(error.code or "") or _TEXT_BY_STATUS.get(error.status)
+    if text is None:
+        text = _SERVER_ERROR if error.status >= 500 else _REQUEST_REFUSED
+    # The message helps with a refused request; the details of a server error do not.
+    detail = error.message if text is _REQUEST_REFUSED else None
+    template = "parts/notice.html" if page.is_htmx else "fault.html"
+    return page.render(template, status=error.status, shown=text, said=detail, fault=error)
 
 
-def _refused(status: int) -> AppError:
-    """What the framework refused: an unknown address, a value of the wrong type."""
+def _redirect_keeping_input(
+    page: PublicPageRequest, url: str, saved_secret: str | None
+) -> Response[Any]:
+    """Redirect, with the cookie of the saved form input if there is any."""
+    response = page.redirect(url)
+    if saved_secret:
+        response.set_cookie(saved_input_cookie(saved_secret, secure=page.secure))
+    return response
+
+
+def _framework_error(status: int) -> AppError:
+    """Return the error for an HTTP status that the framework raised, e.g. an unknown route."""
     if status == 404:
         return PageNotFound("There is no such page.")
-    refused = AppError("The request cannot be served as it is.")
-    refused.status = status
-    return refused
+    error = AppError("The request cannot be served as it is.")
+    error.status = status
+    return error
 
 
-def _protected(response: Response[Any]) -> Response[Any]:
-    """What fails before a handler runs does not pass the router's own hook."""
-    for name, value in HEADERS.items():
+def _with_security_headers(response: Response[Any]) -> Response[Any]:
+    """Add the security headers: the `after_request` hook does not run if no handler did."""
+    for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)
     return response

@@ -1,34 +1,34 @@
-"""What a page can be refused for, beside what billing and identity say."""
+"""Errors of dashboard requests, beside those of billing and identity."""
 
 from infra.errors import AppError
 
 
 class PageNotFound(AppError):
-    """No such page, or nothing of this account's at it: whose it is, is nobody's business."""
+    """There is no such page, or its object belongs to another account (which is not disclosed)."""
 
     status = 404
     type = "invalid_request_error"
     code = "page_not_found"
 
 
-class NotAllowed(AppError):
-    """The person's role does not allow this."""
+class PermissionDenied(AppError):
+    """The viewer's role lacks the permission."""
 
     status = 403
     type = "permission_error"
     code = "role_not_allowed"
 
 
-class FormNotOurs(AppError):
-    """A form that was not sent from a page of this session, or from one that is too old."""
+class CsrfCheckFailed(AppError):
+    """A POST came from another origin, or without the session's CSRF token."""
 
     status = 403
     type = "permission_error"
     code = "form_not_ours"
 
 
-class AmountUnreadable(AppError):
-    """What was entered as an amount is none."""
+class AmountInvalid(AppError):
+    """A form's amount cannot be parsed."""
 
     status = 400
     type = "invalid_request_error"
@@ -38,28 +38,31 @@ class AmountUnreadable(AppError):
         super().__init__("This is no amount.", param="amount")
 
 
-class FormOutdated(AppError):
-    """A form of an earlier session of the same person, whose input was kept: `back` shows it."""
+class FormSessionOutdated(AppError):
+    """A form was rendered by an earlier session of the same person; its input was saved.
+
+    `return_to` is the path that shows the input again, `saved_secret` the cookie's value for it.
+    """
 
     status = 403
     type = "permission_error"
     code = "form_outdated"
 
-    def __init__(self, back: str, kept: str) -> None:
+    def __init__(self, return_to: str, saved_secret: str) -> None:
         super().__init__("The form was of an earlier session.")
-        self.back = back
-        self.kept = kept
+        self.return_to = return_to
+        self.saved_secret = saved_secret
 
 
-class SignInNeeded(AppError):
-    """Nobody is signed in; `back` is where to go afterwards. `kept` is the secret of a form's input
-    that will be shown there, None where nothing was kept."""
+class LoginRequired(AppError):
+    """The request has no valid session. `return_to` is the path to open after sign-in;
+    `saved_secret` is the secret of form input to restore there, None if none was saved."""
 
     status = 401
     type = "authentication_error"
     code = "sign_in_needed"
 
-    def __init__(self, back: str, kept: str | None = None) -> None:
+    def __init__(self, return_to: str, saved_secret: str | None = None) -> None:
         super().__init__("Please sign in.")
-        self.back = back
-        self.kept = kept
+        self.return_to = return_to
+        self.saved_secret = saved_secret

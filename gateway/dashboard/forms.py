@@ -1,7 +1,4 @@
-"""Forms: what was entered, and what is wrong with it.
-
-Owns reading fields as plain texts, and saying a mistake in the page's language beside its field.
-"""
+"""Form handling: reading fields, and showing errors beside them in the page's language."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,63 +7,72 @@ from typing import Any
 
 from litestar import Request
 
-from gateway.dashboard.mistakes import MISTAKES
-from gateway.dashboard.page_request import Looking, Viewing
+from gateway.dashboard.mistakes import ERROR_MESSAGES
+from gateway.dashboard.page_request import PageRequest, PublicPageRequest
 from infra.error_collection import errors_of
 from infra.errors import AppError
 
-_LONGEST = 4_000
+_MAX_FIELD_LENGTH = 4_000
 
 
 @dataclass(frozen=True, slots=True)
-class Filled:
-    """A form as it was sent, or an empty one; `error` is about it as a whole, `errors` about a
+class FormState:
+    """The values and errors of a form to render: `error` concerns the whole form, `errors` one
     field each."""
 
     values: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     error: str = ""
     errors: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
-    def value(self, name: str, otherwise: str = "") -> str:
-        return self.values.get(name, otherwise)
+    def value(self, name: str, default: str = "") -> str:
+        """Return the value of a field, or the default."""
+        return self.values.get(name, default)
 
     def wrong(self, name: str) -> str:
-        """What is the matter with a field; empty where nothing is."""
+        """Return the error message of a field, empty if it is valid."""
         return self.errors.get(name, "")
 
 
-EMPTY = Filled()
+EMPTY_FORM = FormState()
 
 
-def kept_form(viewing: Viewing, known: Mapping[str, str] = EMPTY.values) -> Filled:
-    """The form as it is shown first: with the input that was kept while its person signed in
-    again, else with what is known."""
-    return Filled({**known, **viewing.kept.values})
+def restored_form(page: PageRequest, defaults: Mapping[str, str] = EMPTY_FORM.values) -> FormState:
+    """Return the form as first shown: with input restored after sign-in, else with defaults."""
+    return FormState({**defaults, **page.kept_input.values})
 
 
-async def fields_of(request: Request[Any, Any, Any]) -> dict[str, str]:
-    """The fields of a form as texts; of one that is there twice the last, and no files."""
+async def read_form_fields(request: Request[Any, Any, Any]) -> dict[str, str]:
+    """Read the text fields of a form: truncated, without files, the last value of repeated ones."""
     form = await request.form()
-    return {name: value[:_LONGEST] for name, value in form.multi_items() if isinstance(value, str)}
+    return {
+        name: value[:_MAX_FIELD_LENGTH]
+        for name, value in form.multi_items()
+        if isinstance(value, str)
+    }
 
 
-def mistaken(looking: Looking, values: Mapping[str, str], error: AppError) -> Filled:
-    """The form again, without the secrets in it, and all that was wrong: each mistake beside its
-    field, what belongs to no field above the form."""
+def with_errors(page: PublicPageRequest, values: Mapping[str, str], error: AppError) -> FormState:
+    """Return the sent form with its translated errors, to show it again.
+
+    Passwords are left out. An error whose `param` is a field stands beside the field, any other
+    above the form.
+    """
     shown = {name: text for name, text in values.items() if "password" not in name}
     errors: dict[str, str] = {}
-    whole: list[str] = []
-    for one in errors_of(error):
-        told = looking.say(_said(one))
-        if one.param in values:
-            errors.setdefault(str(one.param), told)
-        elif told not in whole:
-            whole.append(told)
-    return Filled(shown, " ".join(whole), errors)
+    form_errors: list[str] = []
+    for each in errors_of(error):
+        message = page.translate(_error_message(each))
+        if each.param in values:
+            errors.setdefault(str(each.param), message)
+        elif message not in form_errors:
+            form_errors.append(message)
+    return FormState(shown, " ".join(form_errors), errors)
 
 
-def _said(error: AppError) -> str:
-    """What a code says; where one code is of several mistakes, with why, or of which field."""
+def _error_message(error: AppError) -> str:
+    """Return the English message of an error: by code and reason, by code and field, by code, else
+    the error's own."""
     code = error.code or ""
-    names = (f"{code}.{getattr(error, 'why', '')}", f"{code}.{error.param}", code)
-    return next((MISTAKES[name] for name in names if name in MISTAKES), error.message)
+    reason = getattr(error, "reason", None) or getattr(error, "why", "")
+    names = (f"{code}.{reason}", f"{code}.{error.param}", code)
+    return next((ERROR_MESSAGES[name] for name in names if name in ERROR_MESSAGES), error.message)

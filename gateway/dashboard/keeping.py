@@ -1,9 +1,9 @@
-"""Keeping a form's input while a person signs in again, for forms that declare what may be kept.
+"""Saving a form's input across a sign-in, so that an expired session loses no typing.
 
-    POST with an expired session or token -> sealed row and cookie -> sign-in -> the form's page
+    POST with an expired session or token -> encrypted row and cookie -> sign-in -> the form's page
 
-A handler declares it by `keeps=Keeps(page, fields)`; forms with passwords, codes or keys never do.
-Nothing is submitted again by itself.
+A handler opts in with `keeps=PreservedFields(form_page, fields)`. Never declare passwords, codes or
+API keys. Restored input is shown again; the form is never submitted automatically.
 """
 
 from collections.abc import Mapping
@@ -14,41 +14,45 @@ from urllib.parse import quote
 from litestar import Request
 from litestar.datastructures import Cookie
 
-from gateway.dashboard.security import token_of
+from gateway.dashboard.security import read_csrf_token
 from gateway.identity.current_user import Viewer
 from gateway.identity.kept_input import (
-    LASTS,
-    Kept,
-    KeptFor,
-    earlier_owner,
-    expired_owner,
-    keep_input,
-    take_input,
+    LIFETIME,
+    InputOwner,
+    RestoredInput,
+    find_earlier_session_owner,
+    find_expired_session_owner,
+    restore_input,
+    store_input,
 )
 from infra.clock import Clock
 from infra.database.database import Database
 from infra.secrets.sealer import Sealer
 
-NOTHING = Kept({})
+NO_INPUT = RestoredInput({})
 
 
 @dataclass(frozen=True, slots=True)
-class Keeps:
-    """What a form's handler lets be kept: the page that shows the form, with the handler's path
-    parameters in it, and the form's fields; one that ends with `:` stands for all that begin so."""
+class PreservedFields:
+    """The form fields that a POST handler allows to be saved across a sign-in.
 
-    page: str
+    `form_page` is the path of the page with the form, a template with the handler's path
+    parameters. A name in `fields` that ends with `:` is a prefix.
+    """
+
+    form_page: str
     fields: tuple[str, ...]
 
-    def named(self, field: str) -> bool:
+    def includes(self, field: str) -> bool:
+        """Return whether a form field may be saved."""
         return any(
-            field.startswith(one) if one.endswith(":") else field == one for one in self.fields
+            field.startswith(name) if name.endswith(":") else field == name for name in self.fields
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Keeper:
-    """Keeps and finds input, for one request."""
+class FormInputStore:
+    """Saves and restores the form input of one request."""
 
     request: Request[Any, Any, Any]
     database: Database
@@ -57,63 +61,70 @@ class Keeper:
     secure: bool
 
     @property
-    def page(self) -> str | None:
-        """Where the form stands; None where it is not one that may be kept."""
-        keeps = _declared(self.request)
-        if keeps is None or self.request.method != "POST":
+    def form_page(self) -> str | None:
+        """The path of the page with the form; None if the input must not be saved."""
+        preserved = _preserved_fields(self.request)
+        if preserved is None or self.request.method != "POST":
             return None
         params = {
             name: quote(str(value), safe="") for name, value in self.request.path_params.items()
         }
-        return keeps.page.format(**params)
+        return preserved.form_page.format(**params)
 
-    async def keep_expired(self, cookie: str | None) -> str | None:
-        """Keep the form of an expired session; gives the cookie's value, None for nothing kept."""
-        page = self.page
-        if page is None or not cookie:
+    async def save_for_expired_session(self, cookie: str | None) -> str | None:
+        """Save the input of a form sent with an expired session. Returns the cookie's value, None
+        if nothing was saved."""
+        form_page = self.form_page
+        if form_page is None or not cookie:
             return None
         async with self.database.transaction() as session:
-            token = await token_of(self.request)
-            return await self._keep(
-                session, await expired_owner(session, self.clock, cookie, token, page)
+            token = await read_csrf_token(self.request)
+            return await self._save(
+                session,
+                await find_expired_session_owner(session, self.clock, cookie, token, form_page),
             )
 
-    async def keep_earlier(self, viewer: Viewer) -> str | None:
-        """The same of a form that an earlier session of the same person shows."""
-        page = self.page
-        if page is None:
+    async def save_for_earlier_session(self, viewer: Viewer) -> str | None:
+        """Save the input of a form that an earlier session of the viewer rendered. Returns the
+        cookie's value, None if nothing was saved."""
+        form_page = self.form_page
+        if form_page is None:
             return None
         async with self.database.transaction() as session:
-            token = await token_of(self.request)
-            return await self._keep(session, await earlier_owner(session, viewer, token, page))
+            token = await read_csrf_token(self.request)
+            return await self._save(
+                session, await find_earlier_session_owner(session, viewer, token, form_page)
+            )
 
-    async def _keep(self, session: Any, owner: KeptFor | None) -> str | None:
+    async def _save(self, session: Any, owner: InputOwner | None) -> str | None:
+        """Encrypt and store the declared fields for an owner; returns the cookie's secret."""
         if owner is None:
             return None
-        values = await _values(self.request)
-        return await keep_input(session, self.clock, self.sealer, owner, values)
+        values = await _preserved_values(self.request)
+        return await store_input(session, self.clock, self.sealer, owner, values)
 
-    async def take(self, viewer: Viewer) -> Kept:
-        """What was kept for this person on this page, when it is opened; then it is deleted."""
-        secret = self.request.cookies.get(cookie_name(self.secure))
+    async def pop_saved_input(self, viewer: Viewer) -> RestoredInput:
+        """Return and delete the input saved for the viewer and the requested page."""
+        secret = self.request.cookies.get(saved_input_cookie_name(self.secure))
         if not secret or self.request.method != "GET" or "hx-request" in self.request.headers:
-            return NOTHING
-        owner = KeptFor(viewer.person_id, viewer.account_id, self.request.url.path.rstrip("/"))
+            return NO_INPUT
+        owner = InputOwner(viewer.person_id, viewer.account_id, self.request.url.path.rstrip("/"))
         async with self.database.transaction() as session:
-            found = await take_input(session, self.clock, self.sealer, owner, secret)
-        return found or NOTHING
+            saved = await restore_input(session, self.clock, self.sealer, owner, secret)
+        return saved or NO_INPUT
 
 
-def cookie_name(secure: bool) -> str:
+def saved_input_cookie_name(secure: bool) -> str:
+    """Return the name of the cookie with the secret of the saved input."""
     return "__Host-maas-kept" if secure else "maas_kept"
 
 
-def kept_cookie(secret: str, *, secure: bool) -> Cookie:
-    """Which kept input this browser may see; an empty one takes it away."""
+def saved_input_cookie(secret: str, *, secure: bool) -> Cookie:
+    """Return the cookie with the secret of the saved input; an empty secret deletes the cookie."""
     return Cookie(
-        key=cookie_name(secure),
+        key=saved_input_cookie_name(secure),
         value=secret,
-        max_age=int(LASTS.total_seconds()) if secret else 0,
+        max_age=int(LIFETIME.total_seconds()) if secret else 0,
         path="/",
         secure=secure,
         httponly=True,
@@ -121,16 +132,17 @@ def kept_cookie(secret: str, *, secure: bool) -> Cookie:
     )
 
 
-def _declared(request: Request[Any, Any, Any]) -> Keeps | None:
-    found = request.route_handler.opt.get("keeps")
-    return found if isinstance(found, Keeps) else None
+def _preserved_fields(request: Request[Any, Any, Any]) -> PreservedFields | None:
+    """Return what the route handler declares by `keeps=`, None if nothing."""
+    preserved = request.route_handler.opt.get("keeps")
+    return preserved if isinstance(preserved, PreservedFields) else None
 
 
-async def _values(request: Request[Any, Any, Any]) -> Mapping[str, str]:
-    """The declared fields alone, whole; of one that is there several times, a line each."""
-    keeps = _declared(request)
-    found: dict[str, str] = {}
+async def _preserved_values(request: Request[Any, Any, Any]) -> Mapping[str, str]:
+    """Read the declared fields from the form, untruncated; repeated fields are joined by lines."""
+    preserved = _preserved_fields(request)
+    values: dict[str, str] = {}
     for name, value in (await request.form()).multi_items():
-        if keeps is not None and isinstance(value, str) and keeps.named(name):
-            found[name] = f"{found[name]}\n{value}" if name in found else value
-    return found
+        if preserved is not None and isinstance(value, str) and preserved.includes(name):
+            values[name] = f"{values[name]}\n{value}" if name in values else value
+    return values

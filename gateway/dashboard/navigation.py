@@ -1,18 +1,15 @@
-"""Navigation: which pages there are, for whom, and in which order.
-
-Owns the list; a page that is not in it is reached from another.
-"""
+"""The navigation menu: the pages of an account and of the platform, in order."""
 
 from dataclasses import dataclass
 
-from gateway.dashboard.labels import marked
+from gateway.dashboard.labels import gettext_noop
 from gateway.identity.current_user import Viewer
 from gateway.identity.roles import Permission
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """A page in the navigation; `icon` is a symbol of templates/parts/icons.html."""
+class NavigationEntry:
+    """A navigation item; `icon` is a symbol of templates/parts/icons.html."""
 
     name: str
     text: str
@@ -21,35 +18,39 @@ class Entry:
     permission: Permission = Permission.READ
 
 
-ACCOUNT = (
-    Entry("overview", marked("Overview"), "/dashboard", "home"),
-    Entry("usage", marked("Usage"), "/dashboard/usage", "chart"),
-    Entry("playground", marked("Playground"), "/dashboard/playground", "play", Permission.CALL),
-    Entry("keys", marked("Keys"), "/dashboard/keys", "key"),
-    Entry("plan", marked("Plan"), "/dashboard/plan", "plan"),
-    Entry("invoices", marked("Invoices"), "/dashboard/invoices", "receipt"),
-    Entry("outcomes", marked("Outcomes"), "/dashboard/outcomes", "target"),
-    Entry("limits", marked("Limits and alerts"), "/dashboard/limits", "bell"),
-    Entry("team", marked("Team"), "/dashboard/team", "people"),
-    Entry("audit", marked("Audit log"), "/dashboard/audit", "list", Permission.TEAM),
+ACCOUNT_PAGES = (
+    NavigationEntry("overview", gettext_noop("Overview"), "/dashboard", "home"),
+    NavigationEntry("usage", gettext_noop("Usage"), "/dashboard/usage", "chart"),
+    NavigationEntry(
+        "playground", gettext_noop("Playground"), "/dashboard/playground", "play", Permission.CALL
+    ),
+    NavigationEntry("keys", gettext_noop("Keys"), "/dashboard/keys", "key"),
+    NavigationEntry("plan", gettext_noop("Plan"), "/dashboard/plan", "plan"),
+    NavigationEntry("invoices", gettext_noop("Invoices"), "/dashboard/invoices", "receipt"),
+    NavigationEntry("outcomes", gettext_noop("Outcomes"), "/dashboard/outcomes", "target"),
+    NavigationEntry("limits", gettext_noop("Limits and alerts"), "/dashboard/limits", "bell"),
+    NavigationEntry("team", gettext_noop("Team"), "/dashboard/team", "people"),
+    NavigationEntry(
+        "audit", gettext_noop("Audit log"), "/dashboard/audit", "list", Permission.TEAM
+    ),
 )
 PLATFORM_HOME = "/dashboard/platform"
-PLATFORM = tuple(
-    Entry(name, text, f"{PLATFORM_HOME}/{name}", icon, Permission.WATCH)
+PLATFORM_PAGES = tuple(
+    NavigationEntry(name, text, f"{PLATFORM_HOME}/{name}", icon, Permission.WATCH)
     for name, text, icon in (
-        ("accounts", marked("Accounts"), "building"),
-        ("revenue", marked("Revenue"), "chart"),
-        ("receivables", marked("Receivables"), "bell"),
-        ("webhooks", marked("Webhooks"), "globe"),
-        ("jobs", marked("Jobs"), "gear"),
-        ("reconciliation", marked("Reconciliation"), "check"),
-        ("models", marked("Models"), "pulse"),
-        ("plans", marked("Plans"), "plan"),
+        ("accounts", gettext_noop("Accounts"), "building"),
+        ("revenue", gettext_noop("Revenue"), "chart"),
+        ("receivables", gettext_noop("Receivables"), "bell"),
+        ("webhooks", gettext_noop("Webhooks"), "globe"),
+        ("jobs", gettext_noop("Jobs"), "gear"),
+        ("reconciliation", gettext_noop("Reconciliation"), "check"),
+        ("models", gettext_noop("Models"), "pulse"),
+        ("plans", gettext_noop("Plans"), "plan"),
     )
 )
 
 
-def entries_for(viewer: Viewer) -> list[Entry]:
-    """Those that the viewer may open: an account's pages, or the platform's."""
-    pages = PLATFORM if viewer.account_id is None else ACCOUNT
-    return [entry for entry in pages if viewer.may(entry.permission)]
+def navigation_for(viewer: Viewer) -> list[NavigationEntry]:
+    """Return the viewer's navigation: the permitted pages of the account, or of the platform."""
+    pages = PLATFORM_PAGES if viewer.account_id is None else ACCOUNT_PAGES
+    return [entry for entry in pages if viewer.has_permission(entry.permission)]

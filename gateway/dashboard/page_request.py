@@ -1,9 +1,9 @@
-"""Viewing: a request for a page by somebody who is signed in, and the answer to it.
+"""The request for a dashboard page, with its viewer, its language and rendering of the response.
 
-    cookie -> Viewer -> permission -> token of the form -> Viewing
+    session cookie -> Viewer -> permission -> CSRF token of a POST -> PageRequest
 
-A handler that asks for `viewing` is for signed-in people alone; `permission=` on the handler says
-which may see it, READ unless said, and None lets all of them.
+A handler with a `page` dependency requires a signed-in viewer. `permission=` on the handler names
+the permission it needs: READ by default, None for every signed-in viewer.
 """
 
 from collections.abc import Mapping
@@ -16,195 +16,207 @@ from litestar import Request, Response
 from litestar.di import NamedDependency
 from litestar.response import Redirect
 
-from gateway.asgi.log_context import name_cause
+from gateway.asgi.log_context import bind_principal
 from gateway.dashboard.errors import (
-    FormNotOurs,
-    FormOutdated,
-    NotAllowed,
+    CsrfCheckFailed,
+    FormSessionOutdated,
+    LoginRequired,
     PageNotFound,
-    SignInNeeded,
+    PermissionDenied,
 )
-from gateway.dashboard.formatting import Writing
-from gateway.dashboard.i18n import language_of
-from gateway.dashboard.keeping import NOTHING, Keeper, kept_cookie
-from gateway.dashboard.navigation import entries_for
-from gateway.dashboard.rendering import Pages
-from gateway.dashboard.security import cookie_name, require_token
+from gateway.dashboard.formatting import LocaleFormatter
+from gateway.dashboard.i18n import negotiate_language
+from gateway.dashboard.keeping import NO_INPUT, FormInputStore, saved_input_cookie
+from gateway.dashboard.navigation import navigation_for
+from gateway.dashboard.rendering import PageRenderer
+from gateway.dashboard.security import require_csrf_token, session_cookie_name
 from gateway.identity.audit_log import Actor
-from gateway.identity.client_origin import Place
+from gateway.identity.client_origin import ClientOrigin
 from gateway.identity.current_user import Viewer
-from gateway.identity.kept_input import Kept
+from gateway.identity.kept_input import RestoredInput
 from gateway.identity.roles import Permission
-from gateway.identity.services import Identity
+from gateway.identity.services import IdentityServices
 from gateway.identity.session_lookup import find_viewer
 from infra.clock import Clock
 from infra.database.database import Database
 
 HTML = "text/html"
-INVALID = 422  # a form with mistakes: shown again with them
+UNPROCESSABLE = 422  # the status of a form that is shown again with its errors
 _THEMES = ("light", "dark")
 
 
 @dataclass(frozen=True, slots=True)
-class Looking:
-    """A request for a page, by whomever: what every page needs beside its own values."""
+class PublicPageRequest:
+    """A request for a page that needs no session; `viewer` is None."""
 
     request: Request[Any, Any, Any]
-    pages: Pages
+    renderer: PageRenderer
     secure: bool
     viewer: Viewer | None = None
 
     @property
     def language(self) -> str:
-        return language_of(self.request, self.viewer)
+        """The code of the response's language."""
+        return negotiate_language(self.request, self.viewer)
 
     @property
-    def writing(self) -> Writing:
-        """How the page's language writes amounts and times, where a template does not."""
-        return self.pages.writing(self.language)
+    def formatter(self) -> LocaleFormatter:
+        """The formatter of amounts and times for the page's language, for use outside templates."""
+        return self.renderer.formatter_for(self.language)
 
-    def say(self, text: str) -> str:
-        """A text in the page's language, where a template does not say it. Mark it for the
-        catalogues: `say(marked("…"))`."""
-        return self.pages.say(self.language, text)
+    def translate(self, text: str) -> str:
+        """Translate a text to the page's language, outside templates. Mark the text for extraction:
+        `translate(gettext_noop("…"))`."""
+        return self.renderer.translate(self.language, text)
 
     @property
-    def partly(self) -> bool:
-        """Whether a script asks, to replace a part of the page that it shows."""
+    def is_htmx(self) -> bool:
+        """Whether htmx sent the request, to replace a part of the page it shows."""
         return "hx-request" in self.request.headers
 
-    def page(self, template: str, *, status: int = 200, **values: Any) -> Response[str]:
-        """A whole page, or the part of it that a template is."""
-        text = self.pages.render(self.language, template, {**self._common(), **values})
+    def render(self, template: str, *, status: int = 200, **values: Any) -> Response[str]:
+        """Render a template, a whole page or a part of one, to an HTML response."""
+        text = self.renderer.render(self.language, template, {**self._common_context(), **values})
         return Response(text, status_code=status, media_type=HTML)
 
-    def go(self, address: str) -> Response[Any]:
-        """On to another page, also where a script asked."""
-        if self.partly:
-            return Response("", headers={"hx-redirect": address}, media_type=HTML)
-        return Redirect(address, status_code=303)
+    def redirect(self, url: str) -> Response[Any]:
+        """Redirect with status 303, or with the `hx-redirect` header if htmx sent the request."""
+        if self.is_htmx:
+            return Response("", headers={"hx-redirect": url}, media_type=HTML)
+        return Redirect(url, status_code=303)
 
-    def _common(self) -> Mapping[str, Any]:
+    def _common_context(self) -> Mapping[str, Any]:
+        """Return the context variables of every template."""
         theme = self.request.cookies.get("maas_theme")
         return {
             "viewer": self.viewer,
-            "entries": entries_for(self.viewer) if self.viewer else [],
+            "entries": navigation_for(self.viewer) if self.viewer else [],
             "path": self.request.url.path,
             "theme": theme if theme in _THEMES else None,
             "base": str(self.request.base_url).rstrip("/"),
-            "partly": self.partly,
+            "partly": self.is_htmx,
             "kept": None,
         }
 
 
 @dataclass(frozen=True, slots=True)
-class Viewing(Looking):
-    """The same by somebody who is signed in and may see it."""
+class PageRequest(PublicPageRequest):
+    """A request for a page by a signed-in viewer who has the handler's permission."""
 
     viewer: Viewer
-    kept: Kept = NOTHING
+    kept_input: RestoredInput = NO_INPUT
 
-    def page(self, template: str, *, status: int = 200, **values: Any) -> Response[str]:
-        """The same, with a note where the page shows input that was kept."""
-        note = self.kept.lost or bool(self.kept.values)
-        answer = Looking.page(
-            self, template, status=status, kept=self.kept if note else None, **values
+    def render(self, template: str, *, status: int = 200, **values: Any) -> Response[str]:
+        """Render a template, with a notice if the page shows form input restored after sign-in."""
+        note = self.kept_input.lost or bool(self.kept_input.values)
+        response = PublicPageRequest.render(
+            self, template, status=status, kept=self.kept_input if note else None, **values
         )
         if note:
-            answer.set_cookie(kept_cookie("", secure=self.secure))
-        return answer
+            response.set_cookie(saved_input_cookie("", secure=self.secure))
+        return response
 
     @property
-    def page_names(self) -> set[str]:
-        """The pages that the person may open."""
-        return {entry.name for entry in entries_for(self.viewer)}
+    def allowed_page_names(self) -> set[str]:
+        """The names of the pages in the viewer's navigation."""
+        return {entry.name for entry in navigation_for(self.viewer)}
 
     @property
     def actor(self) -> Actor:
-        """Who does it, for the audit log."""
-        return Actor.of(self.viewer, place_of(self.request).address)
+        """The viewer with the client's address, for audit log entries."""
+        return Actor.from_viewer(self.viewer, client_origin(self.request).address)
 
-    def require(self, *permissions: Permission) -> None:
-        """For what each of several permissions allows. Raises NotAllowed."""
-        if not any(self.viewer.may(one) for one in permissions):
-            raise NotAllowed("Your role does not allow this.")
+    def require_any_permission(self, *permissions: Permission) -> None:
+        """Raise PermissionDenied unless the viewer has at least one of the permissions."""
+        if not any(self.viewer.has_permission(permission) for permission in permissions):
+            raise PermissionDenied("Your role does not allow this.")
 
     @property
     def account_id(self) -> UUID:
-        """Whose rows are shown. Raises PageNotFound for who looks at no account."""
+        """The id of the account that is shown. Raises PageNotFound if none is selected."""
         if self.viewer.account_id is None:
             raise PageNotFound("This page is of an account. Choose one first.")
         return self.viewer.account_id
 
 
-async def provide_looking(
+async def provide_public_page(
     request: Request[Any, Any, Any],
-    pages: NamedDependency[Pages],
+    renderer: NamedDependency[PageRenderer],
     secure: NamedDependency[bool],
-) -> Looking:
-    """For pages of those who are not signed in yet."""
-    return Looking(request, pages, secure)
+) -> PublicPageRequest:
+    """Provide the `public_page` dependency of handlers that need no session."""
+    return PublicPageRequest(request, renderer, secure)
 
 
-async def provide_viewing(
+async def provide_page(
     request: Request[Any, Any, Any],
-    pages: NamedDependency[Pages],
+    renderer: NamedDependency[PageRenderer],
     secure: NamedDependency[bool],
     database: NamedDependency[Database],
     clock: NamedDependency[Clock],
-    identity: NamedDependency[Identity],
-) -> Viewing:
-    """Raises SignInNeeded, NotAllowed, FormNotOurs, FormOutdated."""
-    cookie = request.cookies.get(cookie_name(secure))
+    identity: NamedDependency[IdentityServices],
+) -> PageRequest:
+    """Provide the `page` dependency: authenticate, authorize and check the CSRF token.
+
+    Raises LoginRequired, PermissionDenied, CsrfCheckFailed, FormSessionOutdated.
+    """
+    cookie = request.cookies.get(session_cookie_name(secure))
     viewer = None
     if cookie:
         async with database.transaction() as session:
             viewer = await find_viewer(session, clock, cookie)
-    keeper = Keeper(request, database, clock, identity.sealer, secure)
+    store = FormInputStore(request, database, clock, identity.sealer, secure)
     if viewer is None:
-        kept = await keeper.keep_expired(cookie)
-        raise SignInNeeded((keeper.page if kept else None) or _back(request), kept)
-    wanted: Permission | None = request.route_handler.opt.get("permission", Permission.READ)
-    if wanted is not None and not viewer.may(wanted):
-        raise NotAllowed("Your role does not allow this.")
-    await _require_form(request, keeper, viewer)
-    name_cause(request, person=viewer.person_id.hex)
-    return Viewing(request, pages, secure, viewer, await keeper.take(viewer))
+        secret = await store.save_for_expired_session(cookie)
+        raise LoginRequired((store.form_page if secret else None) or _return_path(request), secret)
+    permission: Permission | None = request.route_handler.opt.get("permission", Permission.READ)
+    if permission is not None and not viewer.has_permission(permission):
+        raise PermissionDenied("Your role does not allow this.")
+    await _require_csrf_token(request, store, viewer)
+    bind_principal(request, person=viewer.person_id.hex)
+    return PageRequest(request, renderer, secure, viewer, await store.pop_saved_input(viewer))
 
 
-async def _require_form(request: Request[Any, Any, Any], keeper: Keeper, viewer: Viewer) -> None:
-    """The session's token. Raises FormOutdated for a form whose input was kept, FormNotOurs."""
+async def _require_csrf_token(
+    request: Request[Any, Any, Any], store: FormInputStore, viewer: Viewer
+) -> None:
+    """Raise CsrfCheckFailed without the session's CSRF token, or FormSessionOutdated if an earlier
+    session of the same person issued the token and the form's input was saved."""
     try:
-        await require_token(request, viewer.csrf)
-    except FormNotOurs:
-        kept = await keeper.keep_earlier(viewer)
-        if kept is None or keeper.page is None:
+        await require_csrf_token(request, viewer.csrf)
+    except CsrfCheckFailed:
+        secret = await store.save_for_earlier_session(viewer)
+        if secret is None or store.form_page is None:
             raise
-        raise FormOutdated(keeper.page, kept) from None
+        raise FormSessionOutdated(store.form_page, secret) from None
 
 
-def place_of(request: Request[Any, Any, Any]) -> Place:
-    """Where the request comes from. Behind a proxy it is what uvicorn took from its headers."""
+def client_origin(request: Request[Any, Any, Any]) -> ClientOrigin:
+    """Return the client's address and user agent. Behind a proxy, uvicorn has taken the address
+    from the forwarding headers."""
     client = request.client
-    return Place.of(client.host if client else None, request.headers.get("user-agent"))
+    return ClientOrigin.from_request(
+        client.host if client else None, request.headers.get("user-agent")
+    )
 
 
-def sign_in_address(back: str, *, kept: bool = False) -> str:
-    """Where to sign in, to come back to an address of ours; `kept` says that a form's input is
-    shown there."""
-    said = "&following=kept" if kept else ""
-    return f"/dashboard/sign-in?next={quote(back, safe='')}{said}"
+def sign_in_url(return_to: str, *, input_kept: bool = False) -> str:
+    """Return the URL of the sign-in page that leads back to `return_to`. With `input_kept`, the
+    sign-in page says that the form's input was saved."""
+    suffix = "&following=kept" if input_kept else ""
+    return f"/dashboard/sign-in?next={quote(return_to, safe='')}{suffix}"
 
 
-def safe_address(text: str | None) -> str:
-    """Where to go on: a page of ours alone, whatever a link said."""
+def safe_redirect_path(text: str | None) -> str:
+    """Return `text` if it is a dashboard path, else `/dashboard`: no open redirects."""
     if text is None or not text.startswith("/dashboard") or not text.isprintable():
         return "/dashboard"
-    # What a browser would take for another host, or read otherwise than it looks.
+    # Browsers treat `//` and backslashes as the start of another host.
     return "/dashboard" if "\\" in text or "//" in text else text
 
 
-def _back(request: Request[Any, Any, Any]) -> str:
+def _return_path(request: Request[Any, Any, Any]) -> str:
+    """Return the path to come back to after sign-in: the request's for a GET, else the start."""
     if request.method != "GET":
         return "/dashboard"
     query = request.url.query

@@ -1,7 +1,4 @@
-"""QR codes: a text as squares, drawn as one path of SVG: without script and without picture.
-
-Which squares are dark tells the encoder that invoices' PDFs come with. Pure.
-"""
+"""QR codes as SVG paths, without script or image. The encoder is ReportLab's."""
 
 from typing import TYPE_CHECKING
 
@@ -12,19 +9,20 @@ if TYPE_CHECKING:
 else:
     qrencoder = LazyModule("reportlab.graphics.barcode.qrencoder")
 
-_QUIET = 4  # squares that stay light around it, by the standard
+_QUIET_ZONE = 4  # modules of light border (ISO/IEC 18004)
 
 
-def qr_path(text: str) -> tuple[int, str]:
-    """How many squares wide it is, its light border too, and the path of the dark ones."""
+def qr_svg_path(text: str) -> tuple[int, str]:
+    """Return the width of a QR code in modules, including the border, and the SVG path of its dark
+    modules."""
     code = qrencoder.QRCode(None, qrencoder.QRErrorCorrectLevel.M)
     code.addData(text)
     code.make()
     size = code.getModuleCount()
     dark = (
-        f"M{column + _QUIET} {row + _QUIET}h1v1h-1z"
+        f"M{column + _QUIET_ZONE} {row + _QUIET_ZONE}h1v1h-1z"
         for row in range(size)
         for column in range(size)
         if code.isDark(row, column)
     )
-    return size + 2 * _QUIET, "".join(dark)
+    return size + 2 * _QUIET_ZONE, "".join(dark)

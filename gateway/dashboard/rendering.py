@@ -1,6 +1,6 @@
-"""Rendering: templates to pages, for each language by an environment of its own.
+"""Rendering of Jinja templates, with one environment per language.
 
-Whatever a customer wrote is escaped; what a template names and does not get is an error.
+Autoescaping is on, since customers' text is rendered; an undefined name in a template is an error.
 """
 
 from collections.abc import Mapping
@@ -9,52 +9,56 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from gateway.dashboard.assets import Assets
-from gateway.dashboard.formatting import Writing
+from gateway.dashboard.formatting import LocaleFormatter
 from gateway.dashboard.i18n import Language, read_languages
-from gateway.dashboard.labels import WORDS
+from gateway.dashboard.labels import LABELS
 
 
-class Pages:
-    """All templates in all languages. Build one a process."""
+class PageRenderer:
+    """Renders all templates in all languages. Create one per process."""
 
     def __init__(self, assets: Assets) -> None:
         self._languages = languages = read_languages()
-        self._writings = {code: Writing(one.locale) for code, one in languages.items()}
+        self._formatters = {
+            code: LocaleFormatter(language.locale) for code, language in languages.items()
+        }
         self._environments = {
-            code: _environment(one, self._writings[code], assets) for code, one in languages.items()
+            code: _environment(language, self._formatters[code], assets)
+            for code, language in languages.items()
         }
 
-    def say(self, code: str, text: str) -> str:
-        """A text in a language."""
+    def translate(self, code: str, text: str) -> str:
+        """Translate a text to a language, given by its code."""
         return self._languages[code].gettext(text)
 
-    def writing(self, code: str) -> Writing:
-        """How a language writes amounts and times."""
-        return self._writings[code]
+    def formatter_for(self, code: str) -> LocaleFormatter:
+        """Return the formatter of amounts and times for a language."""
+        return self._formatters[code]
 
     def render(self, code: str, template: str, values: Mapping[str, Any]) -> str:
-        """A page in a language."""
+        """Render a template with its context in a language."""
         return self._environments[code].get_template(template).render(values)
 
 
-def _environment(language: Language, writing: Writing, assets: Assets) -> Environment:
-    made = Environment(
+def _environment(language: Language, formatter: LocaleFormatter, assets: Assets) -> Environment:
+    """Create the Jinja environment of a language, with its filters and globals."""
+    environment = Environment(
         loader=PackageLoader("gateway.dashboard"),
         extensions=["jinja2.ext.i18n"],
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        # Templates are of the package: nobody changes them while the process runs.
+        # Templates ship with the package and do not change while the process runs.
         auto_reload=False,
     )
-    made.install_gettext_callables(  # type: ignore[attr-defined]  # the extension adds it
+    environment.install_gettext_callables(  # type: ignore[attr-defined]  # the extension adds it
         language.gettext, language.ngettext, newstyle=True
     )
-    made.filters |= writing.filters()
-    made.globals |= {
+    environment.filters |= formatter.filters()
+    environment.globals |= {
         "asset": assets.address,
         "language": language,
-        "word": lambda kind, name: language.gettext(WORDS[kind].get(name, name)),
+        "word": lambda kind, name: language.gettext(LABELS[kind].get(name, name)),
     }
-    return made
+    return environment

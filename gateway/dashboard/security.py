@@ -1,7 +1,6 @@
-"""What protects pages: headers, the session's cookie, and that forms come from our own pages.
+"""Protection of pages: security headers, the session cookie, and CSRF checks.
 
-A form that changes anything is taken only from a page of ours (its Origin) and, of whoever is
-signed in, with the session's token in it.
+A POST is accepted only from the same origin and, with a session, only with its CSRF token.
 """
 
 import hmac
@@ -13,17 +12,17 @@ from urllib.parse import urlsplit
 from litestar import Request, Response
 from litestar.datastructures import Cookie
 
-from gateway.dashboard.errors import FormNotOurs
+from gateway.dashboard.errors import CsrfCheckFailed
 
-TOKEN_FIELD = "csrf"  # noqa: S105  # a field's name
-_TOKEN_HEADER = "x-csrf-token"  # noqa: S105  # a header's name
-# What a browser wishes for pages to look like.
-Wish = Literal["maas_language", "maas_theme"]
-_SAFE = ("GET", "HEAD", "OPTIONS")
-HEADERS: Mapping[str, str] = MappingProxyType(
+CSRF_FIELD = "csrf"  # a field's name
+_CSRF_HEADER = "x-csrf-token"  # a header's name
+# Cookies with the display preferences of a browser.
+PreferenceCookie = Literal["maas_language", "maas_theme"]
+_SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+SECURITY_HEADERS: Mapping[str, str] = MappingProxyType(
     {
-        # Scripts and styles only as files of ours: what a tag or a name of a customer's says can
-        # never run. Charts draw on a canvas, and bars are elements of HTML, so no style is inline.
+        # Scripts and styles load only from this origin, so customers' text never runs as code.
+        # Charts draw on a canvas, and bars are HTML elements, so no inline style is needed.
         "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
         "img-src 'self' data:; font-src 'self'; connect-src 'self'; form-action 'self' "
         "https://checkout.stripe.com https://billing.stripe.com https://invoice.stripe.com; "
@@ -38,75 +37,79 @@ HEADERS: Mapping[str, str] = MappingProxyType(
 )
 
 
-async def protect(response: Any) -> Any:
-    """Give a page its headers; files say themselves how long they are kept, and what answers by
-    itself, as the playground's calls do, sends them itself."""
+async def add_security_headers(response: Any) -> Any:
+    """Add the security headers to a response, as an `after_request` hook.
+
+    Headers that are set already stay, such as the cache-control of static files. ASGI applications
+    (the playground's calls) send the headers themselves.
+    """
     if not isinstance(response, Response):
         return response
-    for name, value in HEADERS.items():
+    for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)
     return response
 
 
-def require_own_origin(request: Request[Any, Any, Any]) -> None:
-    """Raises FormNotOurs where a change was not sent from a page of this host.
+def require_same_origin(request: Request[Any, Any, Any]) -> None:
+    """Raise CsrfCheckFailed unless a POST was sent from a page of the same host.
 
-    Browsers say the origin with every POST, and no page can say another. Proxies may end TLS, so
-    the scheme is not compared.
+    Browsers send the Origin header with every POST, and pages cannot forge it. The scheme is not
+    compared, since a proxy may terminate TLS.
     """
-    if request.method in _SAFE:
+    if request.method in _SAFE_METHODS:
         return
     try:
-        said = urlsplit(request.headers.get("origin", "")).netloc
+        origin = urlsplit(request.headers.get("origin", "")).netloc
     except ValueError:  # as of `http://[`
-        said = ""
-    if not said or said != request.headers.get("host", ""):
-        raise FormNotOurs("The form was sent from another page.")
+        origin = ""
+    if not origin or origin != request.headers.get("host", ""):
+        raise CsrfCheckFailed("The form was sent from another page.")
 
 
-async def require_token(request: Request[Any, Any, Any], token: str) -> None:
-    """Raises FormNotOurs where a change does not carry the session's token, in the form or, of a
-    script's own request, in a header."""
-    if request.method in _SAFE:
+async def require_csrf_token(request: Request[Any, Any, Any], token: str) -> None:
+    """Raise CsrfCheckFailed unless a POST carries the session's CSRF token."""
+    if request.method in _SAFE_METHODS:
         return
-    said = await token_of(request)
-    if not hmac.compare_digest(said.encode(), token.encode()):
-        raise FormNotOurs("The page was open for too long.")
+    sent = await read_csrf_token(request)
+    if not hmac.compare_digest(sent.encode(), token.encode()):
+        raise CsrfCheckFailed("The page was open for too long.")
 
 
-async def token_of(request: Request[Any, Any, Any]) -> str:
-    """The token that a change carries, in the form or in a script's header; empty without one."""
-    said = request.headers.get(_TOKEN_HEADER)
-    return said if said is not None else str((await request.form()).get(TOKEN_FIELD, ""))
+async def read_csrf_token(request: Request[Any, Any, Any]) -> str:
+    """Read the CSRF token from the header (htmx) or the form field; empty if there is none."""
+    sent = request.headers.get(_CSRF_HEADER)
+    return sent if sent is not None else str((await request.form()).get(CSRF_FIELD, ""))
 
 
-def cookie_name(secure: bool) -> str:
-    """With TLS browsers hold to the prefix's rules: from this host alone, for every path."""
+def session_cookie_name(secure: bool) -> str:
+    """Return the session cookie's name. The `__Host-` prefix needs TLS: browsers then accept the
+    cookie only from this host and for all paths."""
     return "__Host-maas" if secure else "maas_session"
 
 
 def session_cookie(value: str, seconds: int, *, secure: bool) -> Cookie:
-    """Scripts cannot read it, and other sites' forms do not send it."""
-    return _cookie(cookie_name(secure), value, seconds, secure=secure, hidden=True)
+    """Return the session cookie: HttpOnly and SameSite=Lax."""
+    return _cookie(session_cookie_name(secure), value, seconds, secure=secure, http_only=True)
 
 
-def ended_cookie(*, secure: bool) -> Cookie:
-    """Takes the session's cookie away."""
-    return _cookie(cookie_name(secure), "", 0, secure=secure, hidden=True)
+def expired_session_cookie(*, secure: bool) -> Cookie:
+    """Return the cookie that deletes the session cookie."""
+    return _cookie(session_cookie_name(secure), "", 0, secure=secure, http_only=True)
 
 
-def wish_cookie(name: Wish, value: str, *, secure: bool) -> Cookie:
-    """What a browser wishes for pages to look like, for a year; the script changes the theme."""
-    return _cookie(name, value, 365 * 86_400, secure=secure, hidden=False)
+def preference_cookie(name: PreferenceCookie, value: str, *, secure: bool) -> Cookie:
+    """Return a display preference cookie, kept for a year; the script writes the theme's too."""
+    return _cookie(name, value, 365 * 86_400, secure=secure, http_only=False)
 
 
-def _cookie(name: str, value: str, seconds: int, *, secure: bool, hidden: bool) -> Cookie:
+def _cookie(name: str, value: str, seconds: int, *, secure: bool, http_only: bool) -> Cookie:
+    """Build a cookie for all paths, SameSite=Lax."""
     return Cookie(
         key=name,
         value=value,
         max_age=seconds,
         path="/",
         secure=secure,
-        httponly=hidden,
+        httponly=http_only,
         samesite="lax",
     )

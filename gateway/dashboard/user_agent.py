@@ -1,9 +1,6 @@
-"""Browsers: what one is called, by how it calls itself.
+"""Readable names of browsers and operating systems, from User-Agent headers, for display only."""
 
-Owns that reading, for lists of sessions; nothing is decided by it. Pure.
-"""
-
-# The first that is found: most browsers also call themselves by the names of others.
+# The first match wins: most User-Agent headers also contain the names of other browsers.
 _BROWSERS = (
     ("MicroMessenger", "WeChat"),
     ("Edg", "Edge"),
@@ -21,12 +18,16 @@ _SYSTEMS = (
     ("Mac OS X", "macOS"),
     ("Linux", "Linux"),
 )
-_LONGEST = 60
+_MAX_LENGTH = 60
 
 
-def browser_name(agent: str) -> str:
-    """`Firefox, Windows`; what is neither, as it calls itself."""
-    found = [
-        next((name for mark, name in names if mark in agent), "") for names in (_BROWSERS, _SYSTEMS)
+def browser_name(user_agent: str) -> str:
+    """Return the browser and operating system of a User-Agent header, as `Firefox, Windows`.
+
+    If neither is recognized, returns the start of the header.
+    """
+    parts = [
+        next((name for token, name in names if token in user_agent), "")
+        for names in (_BROWSERS, _SYSTEMS)
     ]
-    return ", ".join(filter(None, found)) or agent[:_LONGEST]
+    return ", ".join(filter(None, parts)) or user_agent[:_MAX_LENGTH]

@@ -1,7 +1,7 @@
-"""The demo: three example firms whose months the real functions bill.
+"""The `maas demo` data: three example firms with about three months of calls and billing.
 
-    dates -> calls of a day -> their rows -> jobs -> what firms and the operator do -> now
+    dates -> calls of each day -> usage rows -> billing jobs -> actions of firms and operator -> now
 
-No figure is written by hand: calls are rated, leased and recorded as a gateway does it, bills come
-from the jobs' own rounds, on a clock that begins some months ago and ends now.
+Nothing is hard-coded: calls are rated, leased and recorded as in a gateway, and invoices come from
+the billing jobs, run with a simulated clock that starts some months ago and ends now.
 """

@@ -1,6 +1,6 @@
-"""Calls: what a firm calls on a day, by dice that fall the same whenever they are thrown.
+"""Plan the calls that a firm makes on a day.
 
-Pure.
+The random generator is seeded by firm and day, so that the same day always has the same calls.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,22 +8,22 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from random import Random
 
-from billing.rating.quantities import NOTHING, Quantities
+from billing.rating.quantities import NO_USAGE, Quantities
 from billing.tables import Settlement
 from gateway.demo.dates import at_hour
-from gateway.demo.firms import Firm, Work
+from gateway.demo.firms import CallType, Firm
 from models.catalog import Catalog, Task
 
-# A plant takes to it: so much more a day than the day before, in parts of a thousand.
-_GROWTH = 3
-# A day has more or fewer orders, and each kind of work more or less of them.
-_BUSY, _EACH = (0.72, 1.2), (0.9, 1.1)
-_WHOLE = 100
+# Usage grows by this many parts per thousand of the initial volume per day.
+_DAILY_GROWTH_PERMILLE = 3
+# Random variation of the number of calls: per day, and per call type and day.
+_DAY_FACTOR, _CALL_TYPE_FACTOR = (0.72, 1.2), (0.9, 1.1)
+_HUNDRED_PERCENT = 100
 
 
 @dataclass(frozen=True, slots=True)
-class End:
-    """How a call ended, as its row tells it; `weight` of a thousand calls end so."""
+class CallOutcome:
+    """How a call ended; `weight` is its frequency in 1000 calls."""
 
     settlement: Settlement
     status: int
@@ -31,98 +31,118 @@ class End:
     weight: int
 
 
-_DONE = End(Settlement.COMPLETE, 200, None, 974)
-_LEFT = End(Settlement.CLIENT_ABORT, 499, "client_closed_request", 9)
-_ENDS = (
-    _DONE,
-    End(Settlement.REFUSED, 429, "rate_limit_exceeded", 9),
-    End(Settlement.REFUSED, 400, "invalid_value", 6),
-    End(Settlement.PLATFORM_FAULT, 504, "model_timeout", 2),
-    _LEFT,
+_SUCCESS = CallOutcome(Settlement.COMPLETE, 200, None, 974)
+_CLIENT_CLOSED = CallOutcome(Settlement.CLIENT_ABORT, 499, "client_closed_request", 9)
+_OUTCOMES = (
+    _SUCCESS,
+    CallOutcome(Settlement.REFUSED, 429, "rate_limit_exceeded", 9),
+    CallOutcome(Settlement.REFUSED, 400, "invalid_value", 6),
+    CallOutcome(Settlement.PLATFORM_FAULT, 504, "model_timeout", 2),
+    _CLIENT_CLOSED,
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
-    """A call that is to be written: of a key, by its name."""
+class PlannedCall:
+    """A call to be recorded, made with the API key of the call type's key name."""
 
-    work: Work
+    call_type: CallType
     model: str
     at: datetime
     quantities: Quantities
-    end: End
+    outcome: CallOutcome
     tags: Mapping[str, str]
     duration_us: int
     first_chunk_us: int | None
 
 
-def model_of(catalog: Catalog, task: Task, source: str) -> str | None:
-    """The catalog's first model of a task, with this source of weights where one is named."""
-    fitting = (one for one in catalog.with_task(task) if source in ("", one.weights.source))
-    return next((one.id for one in fitting), None)
+def first_model(catalog: Catalog, task: Task, source: str) -> str | None:
+    """Return the id of the catalog's first model of a task, optionally with this weights source."""
+    candidates = (
+        model for model in catalog.with_task(task) if source in ("", model.weights.source)
+    )
+    return next((model.id for model in candidates), None)
 
 
-def callable_works(catalog: Catalog, works: Iterable[Work]) -> list[tuple[Work, str]]:
-    """Each kind of work with its model; without those that the catalog has none for."""
-    found = [(work, model_of(catalog, work.task, work.source)) for work in works]
-    return [(work, model) for work, model in found if model is not None]
-
-
-def calls_of_day(
-    firm: Firm, works: Sequence[tuple[Work, str]], since: date, day: date, percent: int
-) -> list[Planned]:
-    """The day's calls in their order; `percent` of the usual number."""
-    dice = Random(f"{firm.name} {day}")  # noqa: S311  # the same each time is what is wanted
-    at, busy = (day - since).days, dice.uniform(*_BUSY)
-    found = [
-        _call(dice, work, model, day)
-        for work, model in works
-        for _ in range(_count(dice, work, at, day, busy * percent / _WHOLE))
+def call_types_with_models(
+    catalog: Catalog, call_types: Iterable[CallType]
+) -> list[tuple[CallType, str]]:
+    """Return each call type with its model, without those the catalog has no model for."""
+    pairs = [
+        (call_type, first_model(catalog, call_type.task, call_type.weights_source))
+        for call_type in call_types
     ]
-    return sorted(found, key=lambda one: one.at)
+    return [(call_type, model) for call_type, model in pairs if model is not None]
 
 
-def between(calls: Sequence[Planned], after: datetime, until: datetime) -> list[Planned]:
-    return [one for one in calls if after <= one.at < until]
+def plan_calls_of_day(
+    firm: Firm, call_types: Sequence[tuple[CallType, str]], since: date, day: date, percent: int
+) -> list[PlannedCall]:
+    """Return the calls of a day in chronological order; `percent` scales their number."""
+    rng = Random(f"{firm.name} {day}")  # noqa: S311  # reproducible on purpose
+    day_number, day_factor = (day - since).days, rng.uniform(*_DAY_FACTOR)
+    calls = [
+        _plan_call(rng, call_type, model, day)
+        for call_type, model in call_types
+        for _ in range(
+            _call_count(rng, call_type, day_number, day, day_factor * percent / _HUNDRED_PERCENT)
+        )
+    ]
+    return sorted(calls, key=lambda call: call.at)
 
 
-def _count(dice: Random, work: Work, at: int, day: date, share: float) -> int:
-    """How many calls on the story's day `at`, of which so large a share is made."""
-    if work.days is not None and at >= work.days:
+def calls_between(
+    calls: Sequence[PlannedCall], after: datetime, until: datetime
+) -> list[PlannedCall]:
+    """Return the calls with `after` <= time < `until`."""
+    return [call for call in calls if after <= call.at < until]
+
+
+def _call_count(rng: Random, call_type: CallType, day_number: int, day: date, factor: float) -> int:
+    """Return the number of calls of a type on the given day of the demo, scaled by `factor`."""
+    if call_type.active_days is not None and day_number >= call_type.active_days:
         return 0
-    usual = work.a_day * work.weekdays[day.weekday()] / _WHOLE * share
-    grown = usual * (1000 + _GROWTH * at) / 1000
-    return int(grown * dice.uniform(*_EACH) + dice.random())
+    base = (
+        call_type.calls_per_day
+        * call_type.weekday_percent[day.weekday()]
+        / _HUNDRED_PERCENT
+        * factor
+    )
+    expected = base * (1000 + _DAILY_GROWTH_PERMILLE * day_number) / 1000
+    return int(expected * rng.uniform(*_CALL_TYPE_FACTOR) + rng.random())
 
 
-def _call(dice: Random, work: Work, model: str, day: date) -> Planned:
-    hour = dice.choices(range(24), work.hours)[0]
-    at = at_hour(day, hour) + timedelta(microseconds=dice.randrange(3_600_000_000))
-    end = dice.choices(_ENDS, [one.weight for one in _ENDS])[0]
-    if end is _LEFT and not work.streamed:
-        end = _DONE
-    billable = end.settlement.billable
-    duration = dice.randint(*work.ms) * 1000 + dice.randrange(1000)
-    return Planned(
-        work=work,
+def _plan_call(rng: Random, call_type: CallType, model: str, day: date) -> PlannedCall:
+    """Return a random call of the type on the day."""
+    hour = rng.choices(range(24), call_type.hour_weights)[0]
+    at = at_hour(day, hour) + timedelta(microseconds=rng.randrange(3_600_000_000))
+    outcome = rng.choices(_OUTCOMES, [outcome_option.weight for outcome_option in _OUTCOMES])[0]
+    if outcome is _CLIENT_CLOSED and not call_type.streamed:
+        outcome = _SUCCESS
+    billable = outcome.settlement.billable
+    duration = rng.randint(*call_type.duration_ms) * 1000 + rng.randrange(1000)
+    return PlannedCall(
+        call_type=call_type,
         model=model,
         at=at,
-        quantities=_quantities(dice, work) if billable else NOTHING,
-        end=end,
-        tags=_tags(dice, work, day),
+        quantities=_quantities(rng, call_type) if billable else NO_USAGE,
+        outcome=outcome,
+        tags=_tags(rng, call_type, day),
         duration_us=duration if billable else duration // 40 + 900,
-        first_chunk_us=duration // 6 if work.streamed and billable else None,
+        first_chunk_us=duration // 6 if call_type.streamed and billable else None,
     )
 
 
-def _quantities(dice: Random, work: Work) -> Quantities:
-    units = {meter: dice.randint(*bounds) for meter, bounds in work.units.items()}
-    # Most prompts are new, so nothing of them is kept from before.
-    if "cached_input_tokens" in units and dice.random() < 0.6:
+def _quantities(rng: Random, call_type: CallType) -> Quantities:
+    """Return random usage quantities within the call type's ranges."""
+    units = {meter: rng.randint(*bounds) for meter, bounds in call_type.units_per_call.items()}
+    # Most prompts are new and have no cached prefix.
+    if "cached_input_tokens" in units and rng.random() < 0.6:
         units["cached_input_tokens"] = 0
     return Quantities(**units)
 
 
-def _tags(dice: Random, work: Work, day: date) -> dict[str, str]:
+def _tags(rng: Random, call_type: CallType, day: date) -> dict[str, str]:
+    """Return random tag values of the call type."""
     week = f"{day.isocalendar().week:02d}"
-    return {tag: dice.choice(values).format(week=week) for tag, values in work.tags.items()}
+    return {tag: rng.choice(values).format(week=week) for tag, values in call_type.tags.items()}

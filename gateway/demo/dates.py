@@ -1,56 +1,59 @@
-"""Dates: when the demo's story begins, and the months that it tells of.
+"""The calendar of the demo: when it begins, and its three months.
 
     opening | first month, settled | second month, disputed | running month … now
 
-The second month is the last one that ended at least ten days ago, so that what follows from it has
-had time to happen whenever the demo is filled. Pure.
+The second month is the last one that ended at least ten days ago, so that settlements and disputes
+about it have had time to happen.
 """
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from billing.dates import day_of, midnight, month_start
+from billing.dates import billing_month_start, local_day, local_midnight
 from gateway.demo.firms import Firm
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
-_TIME_TO_HAPPEN = timedelta(days=10)
+_MIN_AGE_OF_SECOND_MONTH = timedelta(days=10)
 
 
 @dataclass(frozen=True, slots=True)
-class Dates:
-    """The first days of the months of the story; `now` is its end."""
+class DemoDates:
+    """The first days of the three months (local time), and the end of the demo."""
 
-    first: date
-    second: date
-    third: date
+    first_month: date
+    second_month: date
+    third_month: date
     now: datetime
 
     @property
     def opening(self) -> datetime:
-        """Two days before, in the morning: what is agreed is agreed before it starts."""
-        return midnight(self.first - timedelta(days=2), SHANGHAI) + timedelta(hours=9)
+        """Return when accounts are opened: two days before the first month, 09:00 local time."""
+        return local_midnight(self.first_month - timedelta(days=2), SHANGHAI) + timedelta(hours=9)
 
     @property
     def days(self) -> list[date]:
-        """Every day of the story, today included."""
-        count = (day_of(self.now, SHANGHAI) - self.first).days + 1
-        return [self.first + timedelta(days=at) for at in range(count)]
+        """Return every day of the demo, including today."""
+        count = (local_day(self.now, SHANGHAI) - self.first_month).days + 1
+        return [self.first_month + timedelta(days=offset) for offset in range(count)]
 
 
-def dates_until(now: datetime) -> Dates:
-    third = month_start(day_of(now - _TIME_TO_HAPPEN, SHANGHAI), 1)
-    second = month_start(third - timedelta(days=1), 1)
-    return Dates(month_start(second - timedelta(days=1), 1), second, third, now)
+def demo_dates(now: datetime) -> DemoDates:
+    """Return the dates of a demo that ends now."""
+    third_month = billing_month_start(local_day(now - _MIN_AGE_OF_SECOND_MONTH, SHANGHAI), 1)
+    second_month = billing_month_start(third_month - timedelta(days=1), 1)
+    return DemoDates(
+        billing_month_start(second_month - timedelta(days=1), 1), second_month, third_month, now
+    )
 
 
 def at_hour(day: date, hour: int) -> datetime:
-    """An hour of a local day, as an instant."""
-    return midnight(day, SHANGHAI) + timedelta(hours=hour)
+    """Return the instant of an hour of a local day."""
+    return local_midnight(day, SHANGHAI) + timedelta(hours=hour)
 
 
-class StoryClock:
-    """A clock that stands still until the story goes on, and never goes back."""
+class SimulatedClock:
+    """A clock that is advanced by hand and never goes back."""
 
     def __init__(self, at: datetime) -> None:
         self._now = at
@@ -61,13 +64,18 @@ class StoryClock:
     def monotonic(self) -> float:
         return self._now.timestamp()
 
-    def to(self, at: datetime) -> None:
+    def advance_to(self, at: datetime) -> None:
+        """Set the time, unless it is before the current one."""
         self._now = max(self._now, at)
 
 
-def net_days(firm: Firm, dates: Dates) -> int:
-    """Days to pay. Where an invoice is to be late: so many that the second month's is late now."""
-    if firm.overdue is None:
+def net_days(firm: Firm, dates: DemoDates) -> int:
+    """Return the firm's payment term in days.
+
+    For a firm with `overdue_days`, the term with which the second month's invoice is overdue by
+    that many days now.
+    """
+    if firm.overdue_days is None:
         return firm.net_days
-    since = dates.now - midnight(dates.third, SHANGHAI)
-    return max(1, since.days - firm.overdue)
+    elapsed = dates.now - local_midnight(dates.third_month, SHANGHAI)
+    return max(1, elapsed.days - firm.overdue_days)

@@ -1,131 +1,155 @@
-"""Filling: the demo's story, from opening the accounts until now.
+"""Run the demo from opening the accounts until now, day by day.
 
-    02:00  the jobs: settlements, totals, invoices, reminders
+    02:00  the jobs: settlements, usage totals, invoices, reminders
     10:00  the office: plans, keys, payments, readings, disputes
-    between them calls, in the order of their time
+    between them calls, in chronological order
 
-Both are on some days of a month only, where real jobs run by the minute: what they do follows from
-what is recorded, not from when they run.
+Jobs and office hours run on some days of a month only, whereas real jobs run every minute: their
+results depend on the recorded data, not on when they run.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import date, datetime, timedelta
 
 from billing.cycle import bill_accounts, dun_accounts
-from billing.dates import day_of
+from billing.dates import local_day
 from billing.outcomes.settlement.jobs import settle_outcomes
 from billing.outcomes.settlement.measured_effects import measure_effect
-from gateway.demo.calls import between, calls_of_day
+from gateway.demo.calls import calls_between, plan_calls_of_day
 from gateway.demo.dates import SHANGHAI, at_hour
-from gateway.demo.effects import Agreed, agree_contract, argue, send_readings
+from gateway.demo.effects import DemoContract, dispute_second_month, send_readings, sign_contract
 from gateway.demo.firms import Firm
-from gateway.demo.happenings import cap_keys, happen, invite_open, pay_due
-from gateway.demo.opened import Opened, Tools
+from gateway.demo.happenings import (
+    apply_action,
+    invite_pending_users,
+    pay_due_invoices,
+    set_key_budgets,
+)
+from gateway.demo.opened import DemoAccount, DemoDependencies
 from gateway.demo.opening import open_firm, publish_plans
-from gateway.demo.recording import Recorder
+from gateway.demo.recording import CallRecorder
 from gateway.demo.state import mark_filled
 
-_JOBS, _OFFICE = 2, 10
-# Months are over on the first and settled on the fourth, disputes are answered by the tenth.
-_BUSY = (1, 4, 7, 10, 15, 20, 25)
-# Caps are set so long before the end: the last calls come near them, and alerts tell of it.
-_LAST = timedelta(hours=2)
+_JOBS_HOUR, _OFFICE_HOUR = 2, 10
+# Months end on the first and are settled on the fourth; disputes are answered by the tenth.
+_ACTIVE_DAYS_OF_MONTH = (1, 4, 7, 10, 15, 20, 25)
+# Budgets are set this long before the end: the last calls nearly reach them and trigger alerts.
+_FINAL_HOURS = timedelta(hours=2)
 
 
-async def fill(
-    tools: Tools, recorder: Recorder, firms: Sequence[Firm], tell: Callable[[float], None]
-) -> list[Opened]:
-    """Tell the whole story; `tell` hears how much of it is told, from 0 to 1."""
-    await publish_plans(tools)
-    story = _Story(tools, recorder, [await open_firm(tools, firm) for firm in firms])
-    await story.begin()
-    days = tools.dates.days
-    for at, day in enumerate(days):
-        await story.day(day)
-        tell((at + 1) / len(days))
-    await story.end()
-    return story.firms
+async def fill_demo(
+    deps: DemoDependencies,
+    recorder: CallRecorder,
+    firms: Sequence[Firm],
+    on_progress: Callable[[float], None],
+) -> list[DemoAccount]:
+    """Open the firms' accounts and simulate the demo until now.
+
+    `on_progress` is called with the completed fraction (0 to 1).
+    """
+    await publish_plans(deps)
+    simulation = _Simulation(deps, recorder, [await open_firm(deps, firm) for firm in firms])
+    await simulation.begin()
+    days = deps.dates.days
+    for index, day in enumerate(days):
+        await simulation.run_day(day)
+        on_progress((index + 1) / len(days))
+    await simulation.end()
+    return simulation.accounts
 
 
-class _Story:
-    """The firms as they are by now, their contracts, and up to when calls are written."""
+class _Simulation:
+    """The demo's accounts and contracts, and the time up to which calls are recorded."""
 
-    def __init__(self, tools: Tools, recorder: Recorder, firms: list[Opened]) -> None:
-        self._tools = tools
+    def __init__(
+        self, deps: DemoDependencies, recorder: CallRecorder, accounts: list[DemoAccount]
+    ) -> None:
+        self._deps = deps
         self._recorder = recorder
-        self._agreed: list[Agreed] = []
-        self._written = at_hour(tools.dates.first, 0)
-        self.firms = firms
+        self._contracts: list[DemoContract] = []
+        self._recorded_until = at_hour(deps.dates.first_month, 0)
+        self.accounts = accounts
 
     async def begin(self) -> None:
-        for one in self.firms:
-            if one.firm.effect is not None:
-                self._agreed.append(await agree_contract(self._tools, one, one.firm.effect))
+        """Sign the outcome contracts."""
+        for account in self.accounts:
+            if account.firm.outcome_contract is not None:
+                self._contracts.append(
+                    await sign_contract(self._deps, account, account.firm.outcome_contract)
+                )
 
-    async def day(self, day: date) -> None:
-        """What happens on a day, as far as it is over by now."""
-        if self._is_busy(day):
-            await self._at(at_hour(day, _JOBS), self._jobs)
-            await self._at(at_hour(day, _OFFICE), self._office)
+    async def run_day(self, day: date) -> None:
+        """Run the jobs and the office hours of the day, if it is an active one."""
+        if self._is_active_day(day):
+            await self._run_at(at_hour(day, _JOBS_HOUR), self._run_jobs)
+            await self._run_at(at_hour(day, _OFFICE_HOUR), self._run_office)
 
     async def end(self) -> None:
-        """The last hours before now, with what the jobs make of them."""
-        tools, now = self._tools, self._tools.dates.now
-        tools.clock.to(now - _LAST)
-        await self._calls(tools.clock.now())
-        for one in self.firms:
-            await cap_keys(tools, one)
-            await invite_open(tools, one)
-        tools.clock.to(now)
-        await self._jobs(tools.dates.days[-1])
-        async with tools.database.transaction() as session:
-            await mark_filled(session, tools.clock, self.firms)
+        """Simulate the last hours before now, run the jobs, and mark the demo as complete."""
+        deps, now = self._deps, self._deps.dates.now
+        deps.clock.advance_to(now - _FINAL_HOURS)
+        await self._record_calls(deps.clock.now())
+        for account in self.accounts:
+            await set_key_budgets(deps, account)
+            await invite_pending_users(deps, account)
+        deps.clock.advance_to(now)
+        await self._run_jobs(deps.dates.days[-1])
+        async with deps.database.transaction() as session:
+            await mark_filled(session, deps.clock, self.accounts)
 
-    async def _at(self, at: datetime, work: Callable[[date], Awaitable[None]]) -> None:
-        """Do it at that time; not in the last hours."""
-        if at <= self._tools.dates.now - _LAST:
-            self._tools.clock.to(at)
-            await work(day_of(at, SHANGHAI))
+    async def _run_at(self, at: datetime, work: Callable[[date], Awaitable[None]]) -> None:
+        """Advance the clock and run the work; skip it within the final hours."""
+        if at <= self._deps.dates.now - _FINAL_HOURS:
+            self._deps.clock.advance_to(at)
+            await work(local_day(at, SHANGHAI))
 
-    def _is_busy(self, day: date) -> bool:
-        return day.day in _BUSY or self._happens(day)
+    def _is_active_day(self, day: date) -> bool:
+        return day.day in _ACTIVE_DAYS_OF_MONTH or self._has_actions(day)
 
-    def _happens(self, day: date) -> bool:
-        return any(self._since(day) in one.firm.happens for one in self.firms)
+    def _has_actions(self, day: date) -> bool:
+        return any(
+            self._day_number(day) in account.firm.actions_by_day for account in self.accounts
+        )
 
-    def _since(self, day: date) -> int:
-        """Which day of the story it is, counted from 0."""
-        return (day - self._tools.dates.first).days
+    def _day_number(self, day: date) -> int:
+        """Return the number of days since the demo's first day."""
+        return (day - self._deps.dates.first_month).days
 
-    async def _calls(self, until: datetime) -> None:
-        """Write the calls that nobody has written, up to a moment."""
-        dates, since = self._tools.dates, self._written
+    async def _record_calls(self, until: datetime) -> None:
+        """Record the calls up to a time that are not recorded yet."""
+        dates, since = self._deps.dates, self._recorded_until
         days = [day for day in dates.days if since < at_hour(day, 24) and at_hour(day, 0) < until]
-        for one in self.firms:
+        for account in self.accounts:
             calls = [
                 call
                 for day in days
-                for call in calls_of_day(one.firm, one.works, dates.first, day, self._tools.percent)
+                for call in plan_calls_of_day(
+                    account.firm, account.call_types, dates.first_month, day, self._deps.percent
+                )
             ]
-            await self._recorder.record(one.account_id, one.keys, between(calls, since, until))
-        self._written = max(since, until)
+            await self._recorder.record(
+                account.account_id, account.key_ids, calls_between(calls, since, until)
+            )
+        self._recorded_until = max(since, until)
 
-    async def _jobs(self, _day: date) -> None:
-        database, clock = self._tools.database, self._tools.clock
-        await self._calls(clock.now())
+    async def _run_jobs(self, _day: date) -> None:
+        """Record the calls so far, then run the settlement, billing and dunning jobs."""
+        database, clock = self._deps.database, self._deps.clock
+        await self._record_calls(clock.now())
         await settle_outcomes(database, clock, measure_effect)
         await bill_accounts(database, clock)
         await dun_accounts(database, clock)
 
-    async def _office(self, day: date) -> None:
-        tools = self._tools
-        if self._happens(day):  # calls before it are by what held then
-            await self._calls(tools.clock.now())
-        for at, one in enumerate(self.firms):
-            for happening in one.firm.happens.get(self._since(day), ()):
-                self.firms[at] = await happen(tools, self.firms[at], happening)
-                self._recorder.forget()
-            await pay_due(tools, self.firms[at])
-        for agreed in self._agreed:
-            await send_readings(tools, agreed, day)
-            await argue(tools, agreed)
+    async def _run_office(self, day: date) -> None:
+        """Apply the day's actions, pay due invoices, send readings and handle disputes."""
+        deps = self._deps
+        if self._has_actions(day):  # earlier calls are priced by the terms before the actions
+            await self._record_calls(deps.clock.now())
+        for index, account in enumerate(self.accounts):
+            for action in account.firm.actions_by_day.get(self._day_number(day), ()):
+                self.accounts[index] = await apply_action(deps, self.accounts[index], action)
+                self._recorder.clear_key_cache()
+            await pay_due_invoices(deps, self.accounts[index])
+        for contract in self._contracts:
+            await send_readings(deps, contract, day)
+            await dispute_second_month(deps, contract)

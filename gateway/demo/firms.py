@@ -1,4 +1,4 @@
-"""Firms: what an example firm is and does, as values."""
+"""Types that describe an example firm, its calls and its actions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from gateway.call.values import Operation
 from gateway.identity.roles import Role
 from models.catalog import Task
 
-# How busy the hours of a day are, and the days of a week, Monday first.
+# Relative load by hour of the day, and in percent by day of the week (Monday first).
 TWO_SHIFTS = (0, 0, 0, 0, 0, 0, 2, 6, 9, 10, 9, 5, 4, 8, 9, 9, 8, 6, 4, 5, 5, 4, 2, 1)
 AROUND_THE_CLOCK = (5, 5, 4, 4, 4, 5, 6, 8, 9, 9, 9, 8, 7, 8, 9, 9, 8, 7, 7, 6, 6, 6, 5, 5)
 EVEN_HOURS = (1,) * 24
@@ -18,123 +18,127 @@ ALL_DAYS = (100, 102, 103, 100, 99, 86, 80)
 
 
 @dataclass(frozen=True, slots=True)
-class Somebody:
-    """A person of a firm; one who has only been invited has not signed in yet."""
+class DemoUser:
+    """A user of a firm; without `has_joined`, one who is invited but has not accepted yet."""
 
     name: str
     email: str
     role: Role
-    joined: bool = True
+    has_joined: bool = True
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
-    """A key by its name. `near_cap`: at the end its month's cap is nearly reached."""
+class DemoKey:
+    """An API key by name; with `is_near_budget`, its monthly budget is nearly used at the end."""
 
     name: str
-    near_cap: bool = False
+    is_near_budget: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
-    """A kind of call that a firm makes with a key, so often on a usual day.
+class CallType:
+    """A type of call that a firm makes with one key.
 
-    The model is the catalog's first of the task, or the one with this source of weights; a profile
-    that has none does without. `units` are the least and the most of each meter in a call, `ms` of
-    a call's time. Of each tag a call has one of the values, in which `{week}` is the year's week.
-    It is done on the story's first `days` days, or on all.
+    The model is the catalog's first of the task (with these weights, if `weights_source` is set);
+    without such a model the call type is skipped. `units_per_call` (by meter) and `duration_ms` are
+    ranges. `hour_weights` and `weekday_percent` distribute the calls; each call gets one of the
+    values of each tag, in which `{week}` is the ISO week. Calls are made on the first `active_days`
+    days (None: all).
     """
 
     key: str
     operation: Operation
     task: Task
-    a_day: int
-    units: Mapping[str, tuple[int, int]]
-    ms: tuple[int, int]
-    hours: tuple[int, ...]
-    weekdays: tuple[int, ...]
+    calls_per_day: int
+    units_per_call: Mapping[str, tuple[int, int]]
+    duration_ms: tuple[int, int]
+    hour_weights: tuple[int, ...]
+    weekday_percent: tuple[int, ...]
     tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    source: str = ""
+    weights_source: str = ""
     streamed: bool = False
-    days: int | None = None
+    active_days: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Subscribes:
-    """Goes onto a plan; onto another one where it is on one."""
+class Subscribe:
+    """Subscribe to a plan, or change to it."""
 
     plan: str
 
 
 @dataclass(frozen=True, slots=True)
-class TopsUp:
-    """Pays in advance, in minor units."""
+class TopUp:
+    """Top up the wallet by an amount in minor units."""
 
-    minor: int
+    amount_minor: int
     reference: str
 
 
 @dataclass(frozen=True, slots=True)
-class RevokesKey:
-    """Stops a key."""
+class RevokeKey:
+    """Revoke an API key."""
 
     key: str
 
 
 @dataclass(frozen=True, slots=True)
-class RotatesKey:
-    """Makes a key's successor, of the same name, which calls from then on."""
+class RotateKey:
+    """Replace an API key by a new one of the same name."""
 
     key: str
 
 
 @dataclass(frozen=True, slots=True)
-class IsCredited:
-    """The operator credits a part of the newest invoice that was paid."""
+class IssueCreditNote:
+    """Issue a credit note (minor units) for the newest paid invoice; done by the operator."""
 
-    minor: int
+    amount_minor: int
     reason: str
 
 
-Happening = Subscribes | TopsUp | RevokesKey | RotatesKey | IsCredited
+DemoAction = Subscribe | TopUp | RevokeKey | RotateKey | IssueCreditNote
 
 
 @dataclass(frozen=True, slots=True)
-class Effect:
-    """What a firm pays for by its effect: power for pumping water, kWh a day from m3.
+class OutcomeExample:
+    """An outcome contract: pay for electricity saved in pumping, measured as kWh per day by m3.
 
-    `saved` is the part that the model saves from the contract's start on, which nobody knows but
-    the dice. `objection` is what the firm says against its second month, and `answer` ours.
+    `savings_fraction` is what the simulated meter saves from the contract's start on. `objection`
+    is the customer's dispute of the second month, `answer` the operator's.
     """
 
     tag: str
     sensor: str
     base_kwh: float
     kwh_per_m3: float
-    m3: tuple[int, int]
-    saved: float
-    covered: Mapping[tuple[Task, str], int]
+    daily_m3: tuple[int, int]
+    savings_fraction: float
+    allowances: Mapping[tuple[Task, str], int]
     objection: str
     answer: str
 
 
 @dataclass(frozen=True, slots=True)
 class Firm:
-    """An example firm. `happens` is by days after the story's first day. It pays an invoice so many
-    `paid_after` days after it fell due; with `overdue` its last invoice but one is so many days
-    late now. `credit` is what it may owe, in its currency."""
+    """An example firm. Invoices are paid `paid_days_after_due` days after they fall due.
+
+    `actions_by_day` is keyed by the number of days since the demo's first day. With `overdue_days`,
+    the last invoice but one is overdue by that many days now. `credit_limit` is in major currency
+    units.
+    """
 
     name: str
     billing_name: str
     address: str
     tax_number: str
     billing_email: str
-    credit: int
-    people: tuple[Somebody, ...]
-    keys: tuple[Key, ...]
-    works: tuple[Work, ...]
-    happens: Mapping[int, tuple[Happening, ...]]
-    paid_after: int
+    credit_limit: int
+    users: tuple[DemoUser, ...]
+    keys: tuple[DemoKey, ...]
+    call_types: tuple[CallType, ...]
+    actions_by_day: Mapping[int, tuple[DemoAction, ...]]
+    paid_days_after_due: int
     net_days: int = 30
-    overdue: int | None = None
-    effect: Effect | None = None
+    overdue_days: int | None = None
+    outcome_contract: OutcomeExample | None = None

@@ -1,5 +1,4 @@
-"""An injection moulder that uses first and pays later, by the list, and is late with it. Owns its
-data only."""
+"""Example firm that pays list prices after use, and has an overdue invoice: injection moulding."""
 
 from gateway.call.values import Operation
 from gateway.demo.firms import (
@@ -7,11 +6,11 @@ from gateway.demo.firms import (
     AROUND_THE_CLOCK,
     FIVE_DAYS,
     OFFICE,
+    CallType,
+    DemoKey,
+    DemoUser,
     Firm,
-    Key,
-    RevokesKey,
-    Somebody,
-    Work,
+    RevokeKey,
 )
 from gateway.identity.roles import Role
 from models.catalog import Task
@@ -26,79 +25,84 @@ MOULDING = Firm(
     address="浙江省余姚市低塘街道工业功能区 27 号",
     tax_number="91330281MA2DEMO02X",
     billing_email="zhangwu@hengsu.example",
-    credit=2_400,
-    people=(
-        Somebody("胡立群", "hu.liqun@hengsu.example", Role.OWNER),
-        Somebody("沈逸", "shen.yi@hengsu.example", Role.DEVELOPER),
-        Somebody("徐婷", "xu.ting@hengsu.example", Role.FINANCE),
-        Somebody("马国强", "ma.guoqiang@hengsu.example", Role.VIEWER),
+    credit_limit=2_400,
+    users=(
+        DemoUser("胡立群", "hu.liqun@hengsu.example", Role.OWNER),
+        DemoUser("沈逸", "shen.yi@hengsu.example", Role.DEVELOPER),
+        DemoUser("徐婷", "xu.ting@hengsu.example", Role.FINANCE),
+        DemoUser("马国强", "ma.guoqiang@hengsu.example", Role.VIEWER),
     ),
-    keys=(Key(_VISION, near_cap=True), Key(_PRESSES), Key(_ENGINEERS), Key(_OLD)),
-    works=(
-        Work(
+    keys=(
+        DemoKey(_VISION, is_near_budget=True),
+        DemoKey(_PRESSES),
+        DemoKey(_ENGINEERS),
+        DemoKey(_OLD),
+    ),
+    call_types=(
+        CallType(
             key=_VISION,
             operation=Operation.PREDICTIONS,
             task=Task.IMAGE_CLASSIFICATION,
-            a_day=70,
-            units={"images": (4, 12)},
-            ms=(70, 420),
-            hours=AROUND_THE_CLOCK,
-            weekdays=ALL_DAYS,
+            calls_per_day=70,
+            units_per_call={"images": (4, 12)},
+            duration_ms=(70, 420),
+            hour_weights=AROUND_THE_CLOCK,
+            weekday_percent=ALL_DAYS,
             tags={"machine": _MACHINES[:6], "order": _ORDERS},
         ),
-        Work(
+        CallType(
             key=_PRESSES,
             operation=Operation.INFER,
             task=Task.ANOMALY_DETECTION,
-            a_day=42,
-            units={"rows": (180, 520)},
-            ms=(8, 44),
-            hours=AROUND_THE_CLOCK,
-            weekdays=ALL_DAYS,
+            calls_per_day=42,
+            units_per_call={"rows": (180, 520)},
+            duration_ms=(8, 44),
+            hour_weights=AROUND_THE_CLOCK,
+            weekday_percent=ALL_DAYS,
             tags={"machine": _MACHINES},
         ),
-        Work(
+        CallType(
             key=_PRESSES,
             operation=Operation.PREDICTIONS,
             task=Task.CALCULATION,
-            source="control_chart",
-            a_day=16,
-            units={"rows": (25, 125)},
-            ms=(2, 12),
-            hours=AROUND_THE_CLOCK,
-            weekdays=ALL_DAYS,
+            weights_source="control_chart",
+            calls_per_day=16,
+            units_per_call={"rows": (25, 125)},
+            duration_ms=(2, 12),
+            hour_weights=AROUND_THE_CLOCK,
+            weekday_percent=ALL_DAYS,
             tags={"machine": _MACHINES, "order": _ORDERS},
         ),
-        Work(
+        CallType(
             key=_ENGINEERS,
             operation=Operation.CHAT,
             task=Task.TEXT_GENERATION,
-            a_day=14,
-            units={
+            calls_per_day=14,
+            units_per_call={
                 "input_tokens": (220, 1_400),
                 "cached_input_tokens": (0, 200),
                 "output_tokens": (60, 380),
             },
-            ms=(510, 4_800),
-            hours=OFFICE,
-            weekdays=FIVE_DAYS,
+            duration_ms=(510, 4_800),
+            hour_weights=OFFICE,
+            weekday_percent=FIVE_DAYS,
             tags={"machine": _MACHINES},
             streamed=True,
         ),
-        Work(
+        CallType(
             key=_OLD,
             operation=Operation.INFER,
             task=Task.ANOMALY_DETECTION,
-            a_day=12,
-            units={"rows": (60, 60)},
-            ms=(8, 44),
-            hours=AROUND_THE_CLOCK,
-            weekdays=ALL_DAYS,
+            calls_per_day=12,
+            units_per_call={"rows": (60, 60)},
+            duration_ms=(8, 44),
+            hour_weights=AROUND_THE_CLOCK,
+            weekday_percent=ALL_DAYS,
             tags={"machine": _MACHINES[6:8]},
-            days=19,
+            active_days=19,
         ),
     ),
-    happens={19: (RevokesKey(_OLD),)},
-    paid_after=7,
-    overdue=6,
+    actions_by_day={19: (RevokeKey(_OLD),)},
+    paid_days_after_due=7,
+    overdue_days=6,
 )

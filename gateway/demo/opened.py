@@ -1,14 +1,14 @@
-"""What stages of the demo work with, and what a firm has become so far."""
+"""The dependencies of the demo, and an example firm's account."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from gateway.demo.dates import Dates, StoryClock
-from gateway.demo.firms import Firm, Work
-from gateway.identity.invitation_acceptance import Accepting
-from gateway.identity.invitations import Inviting
+from gateway.demo.dates import DemoDates, SimulatedClock
+from gateway.demo.firms import CallType, Firm
+from gateway.identity.invitation_acceptance import InvitationAcceptance
+from gateway.identity.invitations import InvitationService
 from infra.database.database import Database
 from models.catalog import Catalog
 
@@ -17,29 +17,31 @@ PLANS = Path(__file__).with_name("plans")
 
 
 @dataclass(frozen=True, slots=True)
-class Tools:
-    """One filling's. `pepper` hashes keys, `listed` is whether its plans are offered to all, and
-    `percent` how many of the usual calls there are."""
+class DemoDependencies:
+    """What filling the demo needs: database, clock, services and options.
+
+    `pepper` hashes API keys, `password` is every user's, `are_plans_listed` offers the demo's plans
+    to all accounts, and `percent` scales the number of calls.
+    """
 
     database: Database
-    clock: StoryClock
-    dates: Dates
+    clock: SimulatedClock
+    dates: DemoDates
     catalog: Catalog
-    inviting: Inviting
-    accepting: Accepting
+    invitations: InvitationService
+    invitation_acceptance: InvitationAcceptance
     pepper: bytes
     password: str
-    listed: bool
+    are_plans_listed: bool
     percent: int
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
-    """A firm with its account. `keys` are the ids of those that it calls with, by name; `secret` is
-    the first one's."""
+class DemoAccount:
+    """A firm with its account: key ids by name, the secret of the first key, and its call types."""
 
     firm: Firm
     account_id: UUID
-    keys: Mapping[str, UUID]
-    secret: str
-    works: tuple[tuple[Work, str], ...]
+    key_ids: Mapping[str, UUID]
+    api_key: str
+    call_types: tuple[tuple[CallType, str], ...]

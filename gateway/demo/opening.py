@@ -1,59 +1,61 @@
-"""Opening: a firm's account with how it is billed, its keys and its people."""
+"""Open a firm's account: limits, billing profile, API keys and users."""
 
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.accounts.account_creation import Terms, open_account
-from billing.accounts.profiles import NewProfile, change_profile
-from billing.rating.plan_file import read_plan_file
-from billing.subscriptions.plans import publish
+from billing.accounts.account_creation import AccountLimits, open_account
+from billing.accounts.profiles import NewProfile, update_profile
+from billing.rating.plan_file import parse_plan_file
+from billing.subscriptions.plans import publish_plan
 from gateway.access.api_keys import create_key
 from gateway.access.price_book import catalog_prices
-from gateway.demo.calls import callable_works
+from gateway.demo.calls import call_types_with_models
 from gateway.demo.dates import net_days
-from gateway.demo.firms import Firm, Somebody
-from gateway.demo.opened import CURRENCY, PLANS, Opened, Tools
-from gateway.identity.audit_log import COMMAND_LINE
-from gateway.identity.client_origin import Place
-from gateway.identity.invitation_acceptance import Newcomer
+from gateway.demo.firms import DemoUser, Firm
+from gateway.demo.opened import CURRENCY, PLANS, DemoAccount, DemoDependencies
+from gateway.identity.audit_log import CLI_ACTOR
+from gateway.identity.client_origin import ClientOrigin
+from gateway.identity.invitation_acceptance import Registration
 
 _NANO = 10**9
 _TAX_PPM = 60_000
-_REQUESTS, _TOKENS, _STREAMS = 600, 200_000, 20
-_PLACE = Place("127.0.0.1", "maas demo")
+_REQUESTS_PER_MINUTE, _TOKENS_PER_MINUTE, _CONCURRENT_STREAMS = 600, 200_000, 20
+_ORIGIN = ClientOrigin("127.0.0.1", "maas demo")
 
 
-async def publish_plans(tools: Tools) -> None:
-    """The plans that firms of the demo are on, or could be."""
-    async with tools.database.transaction() as session:
+async def publish_plans(deps: DemoDependencies) -> None:
+    """Publish the demo's plans."""
+    async with deps.database.transaction() as session:
         for file in sorted(PLANS.glob("*.toml")):
-            terms = read_plan_file(
-                file.read_text("utf-8"), lambda currency: catalog_prices(tools.catalog, currency)
+            terms = parse_plan_file(
+                file.read_text("utf-8"), lambda currency: catalog_prices(deps.catalog, currency)
             )
-            await publish(session, tools.clock, terms, tools.listed)
+            await publish_plan(session, deps.clock, terms, deps.are_plans_listed)
 
 
-async def open_firm(tools: Tools, firm: Firm) -> Opened:
-    """Make the account with its keys, then let its people in."""
-    async with tools.database.transaction() as session:
-        account_id = await _account(session, tools, firm)
+async def open_firm(deps: DemoDependencies, firm: Firm) -> DemoAccount:
+    """Open the firm's account, create its keys, and register its users."""
+    async with deps.database.transaction() as session:
+        account_id = await _open_account(session, deps, firm)
         issued = [
-            await create_key(session, tools.clock, tools.pepper, account_id, key.name)
+            await create_key(session, deps.clock, deps.pepper, account_id, key.name)
             for key in firm.keys
         ]
-    for somebody in firm.people:
-        await _let_in(tools, account_id, somebody)
-    keys = {one.row.name: one.row.id for one in issued}
-    works = callable_works(tools.catalog, firm.works)
-    return Opened(firm, account_id, keys, issued[0].secret, tuple(works))
+    for user in firm.users:
+        await _join(deps, account_id, user)
+    key_ids = {key.row.name: key.row.id for key in issued}
+    call_types = call_types_with_models(deps.catalog, firm.call_types)
+    return DemoAccount(firm, account_id, key_ids, issued[0].secret, tuple(call_types))
 
 
-async def _account(session: AsyncSession, tools: Tools, firm: Firm) -> UUID:
-    terms = Terms(firm.credit * _NANO, _REQUESTS, _TOKENS, _STREAMS)
-    profile = NewProfile(tax_ppm=_TAX_PPM, net_days=net_days(firm, tools.dates))
-    account = await open_account(session, tools.clock, firm.name, CURRENCY, terms, profile)
-    await change_profile(
+async def _open_account(session: AsyncSession, deps: DemoDependencies, firm: Firm) -> UUID:
+    terms = AccountLimits(
+        firm.credit_limit * _NANO, _REQUESTS_PER_MINUTE, _TOKENS_PER_MINUTE, _CONCURRENT_STREAMS
+    )
+    profile = NewProfile(tax_ppm=_TAX_PPM, net_days=net_days(firm, deps.dates))
+    account = await open_account(session, deps.clock, firm.name, CURRENCY, terms, profile)
+    await update_profile(
         session,
         account.id,
         email=firm.billing_email,
@@ -64,13 +66,14 @@ async def _account(session: AsyncSession, tools: Tools, firm: Firm) -> UUID:
     return account.id
 
 
-async def _let_in(tools: Tools, account_id: UUID, somebody: Somebody) -> None:
-    """By an invitation, as everybody comes; its link is used at once."""
-    if not somebody.joined:
+async def _join(deps: DemoDependencies, account_id: UUID, user: DemoUser) -> None:
+    """Invite the user and accept the invitation at once; skip users who have not joined."""
+    if not user.has_joined:
         return
-    async with tools.database.transaction() as session:
-        place = (COMMAND_LINE, account_id, somebody.email, somebody.role)
-        issued = await tools.inviting.invite(session, *place)
+    async with deps.database.transaction() as session:
+        issued = await deps.invitations.invite(
+            session, CLI_ACTOR, account_id, user.email, user.role
+        )
     secret = issued.link.rpartition("/")[2]
-    newcomer = Newcomer(somebody.name, tools.password)
-    await tools.accepting.accept(secret, newcomer, _PLACE)
+    registration = Registration(user.name, deps.password)
+    await deps.invitation_acceptance.accept(secret, registration, _ORIGIN)

@@ -1,4 +1,4 @@
-"""State: what a database holds before the demo is filled, and the mark that it was filled whole."""
+"""Inspect a database before the demo is filled, and mark a completed demo in the audit log."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -9,15 +9,15 @@ from sqlmodel import col, select
 
 from billing.accounts.accounts import list_accounts
 from billing.tables import Account
-from gateway.demo.opened import Opened
-from gateway.identity.audit_log import COMMAND_LINE, record
+from gateway.demo.opened import DemoAccount
+from gateway.identity.audit_log import CLI_ACTOR, record_audit_event
 from gateway.tables import AuditEntry
 from infra.clock import Clock
 from infra.errors import AppError
 
-_FILLED = "demo.filled"
-# Jobs would bill the past at once, before its calls are written.
-_AT_WORK = """
+_FILLED_ACTION = "demo.filled"
+# A running worker would bill past periods before their calls are recorded.
+_RUNNING_QUERY = """
     select exists(select from gateway_process where ended_at is null and expires_at > now())
         or exists(select from jobs.procrastinate_workers
                   where last_heartbeat > now() - interval '30 seconds')
@@ -25,70 +25,80 @@ _AT_WORK = """
 
 
 class RealAccounts(AppError):
-    """The database holds accounts that are no example."""
+    """The database contains accounts that are not demo firms."""
 
     status = 409
     code = "real_accounts"
 
 
 class ServiceAtWork(AppError):
-    """A gateway or a worker runs on the database."""
+    """A gateway or a worker is running on the database."""
 
     status = 409
     code = "service_at_work"
 
 
 class DemoIncomplete(AppError):
-    """An earlier filling ended before its end."""
+    """An earlier filling was interrupted."""
 
     status = 409
     code = "demo_incomplete"
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """The firms of the demo that are there, whether all of their story is, and other accounts."""
+class DemoState:
+    """The demo's accounts, whether the demo is complete, and the other accounts."""
 
     firms: Sequence[Account]
-    filled: bool
-    others: Sequence[Account]
+    is_filled: bool
+    other_accounts: Sequence[Account]
 
 
-async def look(session: AsyncSession, names: Collection[str], first: str) -> Found:
-    """What is there of firms of these names; the account that `maas up` made `first` is no other.
-    For operators: of all accounts (account_id)."""
+async def inspect_database(
+    session: AsyncSession, firm_names: Collection[str], default_account: str
+) -> DemoState:
+    """Return what the database contains. Operates on all accounts.
+
+    `default_account`, which `maas up` creates, does not count as another account.
+    """
     accounts = await list_accounts(session)
-    firms = [one for one in accounts if one.name in names]
+    firms = [account for account in accounts if account.name in firm_names]
     query = select(AuditEntry.account_id).where(
-        col(AuditEntry.action) == _FILLED, col(AuditEntry.account_id).in_([one.id for one in firms])
+        col(AuditEntry.action) == _FILLED_ACTION,
+        col(AuditEntry.account_id).in_([account.id for account in firms]),
     )
-    marked = set((await session.scalars(query)).all())
-    filled = len(firms) == len(names) and all(one.id in marked for one in firms)
-    others = [one for one in accounts if one.name not in (*names, first)]
-    return Found(firms, filled, others)
+    filled_ids = set((await session.scalars(query)).all())
+    is_filled = len(firms) == len(firm_names) and all(account.id in filled_ids for account in firms)
+    other_accounts = [
+        account for account in accounts if account.name not in (*firm_names, default_account)
+    ]
+    return DemoState(firms, is_filled, other_accounts)
 
 
-async def require_fillable(session: AsyncSession, found: Found, *, yes: bool) -> None:
-    """Raises DemoIncomplete, RealAccounts, ServiceAtWork."""
-    if found.firms:
-        names = "、".join(one.name for one in found.firms)
+async def require_fillable(session: AsyncSession, state: DemoState, *, yes: bool) -> None:
+    """Raise an error unless the demo can be filled.
+
+    Raises DemoIncomplete, RealAccounts, ServiceAtWork.
+    """
+    if state.firms:
+        names = "、".join(firm.name for firm in state.firms)
         raise DemoIncomplete(
             f"An earlier `maas demo` ended half way ({names}), or other firms have these names. "
             "Begin with an empty database."
         )
-    if found.others and not yes:
+    if state.other_accounts and not yes:
         raise RealAccounts(
-            f"This database holds {len(found.others)} accounts that are no example, as "
-            f"{found.others[0].name!r}. Add example firms to them with --yes."
+            f"This database holds {len(state.other_accounts)} accounts that are no example, as "
+            f"{state.other_accounts[0].name!r}. Add example firms to them with --yes."
         )
-    if await session.scalar(text(_AT_WORK)):
+    if await session.scalar(text(_RUNNING_QUERY)):
         raise ServiceAtWork(
             "The service runs on this database, and its jobs would bill the past before it is "
             "told. Stop it, run `maas demo`, and start it again."
         )
 
 
-async def mark_filled(session: AsyncSession, clock: Clock, firms: Sequence[Opened]) -> None:
-    """Note that the story was told to its end."""
-    for one in firms:
-        await record(session, clock, COMMAND_LINE, one.account_id, _FILLED)
+async def mark_filled(session: AsyncSession, clock: Clock, accounts: Sequence[DemoAccount]) -> None:
+    """Record in the audit log of each firm's account that the demo is complete."""
+    for account in accounts:
+        await record_audit_event(session, clock, CLI_ACTOR, account.account_id, _FILLED_ACTION)

@@ -1,4 +1,4 @@
-"""A job as a call, to be admitted, metered and billed like any other."""
+"""Represent a fine-tuning job as a call, which is admitted, metered and billed like others."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -7,19 +7,21 @@ from uuid import UUID
 from gateway.call.values import Call, Operation
 from infra.clock import Clock
 
-PATH = "/v1/fine_tuning/jobs"
-_NONE: Mapping[bytes, bytes] = MappingProxyType({})
+JOBS_PATH = "/v1/fine_tuning/jobs"
+_NO_HEADERS: Mapping[bytes, bytes] = MappingProxyType({})
 
 
-def call_of(clock: Clock, request_id: UUID, headers: Mapping[bytes, bytes] = _NONE) -> Call:
-    """Begun now."""
+def create_job_call(
+    clock: Clock, request_id: UUID, headers: Mapping[bytes, bytes] = _NO_HEADERS
+) -> Call:
+    """Create the call of a fine-tuning job, started now."""
     return Call(
         request_id=request_id,
         operation=Operation.ADAPTATION,
-        path=PATH,
+        path=JOBS_PATH,
         credentials=None,
         headers=headers,
         model_in_path=None,
         started_at=clock.now(),
-        started=clock.monotonic(),
+        started_monotonic=clock.monotonic(),
     )

@@ -1,7 +1,7 @@
-"""What a training file is, before anything is spent on it.
+"""Validate training files before a fine-tuning job is queued.
 
-The lines' form is the model's to say (models/industrial_llm/dialogues.py, and
-training_file_readers.py for specialists). Takes up to some seconds for the largest file: use a
+The line format depends on the model: models/industrial_llm/dialogues.py for text generation,
+training_file_readers.py for specialists. Takes several seconds for the largest files: run it in a
 thread.
 """
 
@@ -11,9 +11,9 @@ from typing import Any
 from uuid import UUID
 
 from gateway.call.errors import BadRequest
-from gateway.fine_tuning.pii_scrubber import scrub
-from gateway.fine_tuning.secret_scan import require_none
-from gateway.fine_tuning.training_file_readers import READERS
+from gateway.fine_tuning.pii_scrubber import scrub_training_file
+from gateway.fine_tuning.secret_scan import require_no_secrets
+from gateway.fine_tuning.training_file_readers import EXAMPLE_COUNTERS
 from models.adaptation import TrainingFileInvalid
 from models.anomaly.settings import RELIABLE_ROWS
 from models.catalog import Model, Task
@@ -22,9 +22,12 @@ from models.industrial_llm.effort import likely_seconds
 from models.training_text import encoding_notes
 
 
-class TrainingFileRefused(BadRequest):
-    """A training file cannot be learned from. The message names the first problem; `problems` of
-    the error object are all, up to 100, and `problem_count` says how many there are."""
+class TrainingFileRejected(BadRequest):
+    """The training file is invalid.
+
+    The message names the first problem. The error object has up to 100 `problems` and the total
+    `problem_count`.
+    """
 
     code = "invalid_training_file"
 
@@ -34,72 +37,88 @@ class TrainingFileRefused(BadRequest):
 
 
 @dataclass(frozen=True, slots=True)
-class Examined:
-    """How many examples are learned from and kept apart; what may not be meant, in sentences; how
-    often which kind of personal data is taken out; about how long learning takes, where that is
-    known. `apart` is None where a specialist chooses what it holds out while it learns."""
+class TrainingFileCheck:
+    """The result of checking a valid training file.
 
-    learned: int
-    apart: int | None
-    doubts: tuple[str, ...] = ()
-    scrubbed: Mapping[str, int] = field(default_factory=dict)
-    likely_seconds: int | None = None
+    `held_out` is None if the specialist chooses its hold-out set during training. `pii_counts` is
+    the number of removed items by kind of personal data. `estimated_seconds` is None if unknown.
+    """
+
+    training_examples: int
+    held_out: int | None
+    warnings: tuple[str, ...] = ()
+    pii_counts: Mapping[str, int] = field(default_factory=dict)
+    estimated_seconds: int | None = None
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is told of it, in sentences."""
-        if self.apart is None:
+        """Sentences for the job's events, empty for specialists."""
+        if self.held_out is None:
             return ()
-        said = [f"{self.learned} dialogues are learned from, {self.apart} kept apart."]
-        if self.likely_seconds is not None:
-            said.append(f"Learning is likely to take about {self.likely_seconds} s.")
-        if self.scrubbed:
-            counts = ", ".join(f"{count} {kind}" for kind, count in self.scrubbed.items())
-            said.append(f"Personal data is taken out before learning: {counts}.")
-        return tuple(said)
+        notes = [
+            f"{self.training_examples} dialogues are learned from, {self.held_out} kept apart."
+        ]
+        if self.estimated_seconds is not None:
+            notes.append(f"Learning is likely to take about {self.estimated_seconds} s.")
+        if self.pii_counts:
+            counts = ", ".join(f"{count} {kind}" for kind, count in self.pii_counts.items())
+            notes.append(f"Personal data is taken out before learning: {counts}.")
+        return tuple(notes)
 
 
-def examine(
-    model: Model, content: bytes, account_id: UUID, profile: str, scrubbing: bool
-) -> Examined:
-    """Raises TrainingFileRefused with all problems."""
+def check_training_file(
+    model: Model, content: bytes, account_id: UUID, profile: str, scrub_pii: bool
+) -> TrainingFileCheck:
+    """Check a training file for a model. Raises TrainingFileRejected with all problems."""
     try:
         if model.task is Task.TEXT_GENERATION:
-            return _dialogues(content, account_id, profile, scrubbing)
-        count = READERS[model.adapter or ""](content)
-        return Examined(count, None, (*encoding_notes(content), *_unsure(model, count)))
+            return _check_dialogues(content, account_id, profile, scrub_pii)
+        count = EXAMPLE_COUNTERS[model.adapter or ""](content)
+        return TrainingFileCheck(
+            count, None, (*encoding_notes(content), *_row_count_warnings(model, count))
+        )
     except TrainingFileInvalid as error:
-        raise TrainingFileRefused(error) from error
+        raise TrainingFileRejected(error) from error
 
 
-def check_json(model: Model, found: Examined | TrainingFileRefused) -> dict[str, Any]:
-    """The result of checking a file for a model."""
-    valid = isinstance(found, Examined)
-    details = {} if isinstance(found, Examined) else found.details
+def render_file_check(
+    model: Model, result: TrainingFileCheck | TrainingFileRejected
+) -> dict[str, Any]:
+    """Render the result of checking a file as JSON."""
+    valid = isinstance(result, TrainingFileCheck)
+    details = {} if isinstance(result, TrainingFileCheck) else result.details
     return {
         "object": "training_file.check",
         "model": model.id,
         "valid": valid,
-        "examples": found.learned if isinstance(found, Examined) else None,
-        "warnings": list(found.doubts) if isinstance(found, Examined) else [],
+        "examples": result.training_examples if isinstance(result, TrainingFileCheck) else None,
+        "warnings": list(result.warnings) if isinstance(result, TrainingFileCheck) else [],
         "problem_count": details.get("problem_count", 0),
         "problems": details.get("problems", []),
     }
 
 
-def _unsure(model: Model, count: int) -> tuple[str, ...]:
-    if model.task is not Task.ANOMALY_DETECTION or count >= RELIABLE_ROWS:
+def _row_count_warnings(model: Model, row_count: int) -> tuple[str, ...]:
+    if model.task is not Task.ANOMALY_DETECTION or row_count >= RELIABLE_ROWS:
         return ()
     return (
-        f"{count} rows of normal hours are enough to fit, but with fewer than {RELIABLE_ROWS} the "
-        "alarm limit is unsure. Look at the held-out false alarms, and give more hours if you can.",
+        f"{row_count} rows of normal hours are enough to fit, but with fewer than {RELIABLE_ROWS} "
+        "the alarm limit is unsure. Look at the held-out false alarms, and give more hours if you "
+        "can.",
     )
 
 
-def _dialogues(content: bytes, account_id: UUID, profile: str, scrubbing: bool) -> Examined:
+def _check_dialogues(
+    content: bytes, account_id: UUID, profile: str, scrub_pii: bool
+) -> TrainingFileCheck:
     notes = encoding_notes(content)
-    content, found = scrub(content) if scrubbing else (content, {})
-    given = read(content)
-    require_none((*given.learned, *given.apart), account_id)
-    counts = len(given.learned), len(given.apart)
-    return Examined(*counts, (*notes, *given.doubts), found, likely_seconds(given, profile))
+    content, pii_counts = scrub_training_file(content) if scrub_pii else (content, {})
+    dialogues = read(content)
+    require_no_secrets((*dialogues.learned, *dialogues.apart), account_id)
+    return TrainingFileCheck(
+        training_examples=len(dialogues.learned),
+        held_out=len(dialogues.apart),
+        warnings=(*notes, *dialogues.doubts),
+        pii_counts=pii_counts,
+        estimated_seconds=likely_seconds(dialogues, profile),
+    )

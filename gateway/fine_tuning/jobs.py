@@ -1,4 +1,4 @@
-"""Adaptation jobs as rows: created, claimed by one gateway process, ended once."""
+"""Fine-tuning jobs as rows: create, claim by one gateway process, cancel, complete or fail."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,15 +15,15 @@ from infra import ids
 from infra.clock import Clock
 from infra.errors import AppError, error_object
 
-PREFIX = "ftjob"
-EVENT_PREFIX = "ftevent"
-# Waiting or running, of one account.
-MOST_OPEN = 10
-# Of a job whose process was lost each time: then it is likely the job that brings it down.
-MOST_ATTEMPTS = 3
+JOB_ID_PREFIX = "ftjob"
+EVENT_ID_PREFIX = "ftevent"
+# Queued or running jobs per account.
+MAX_OPEN_JOBS = 10
+# If the process is lost in each attempt, the job itself likely crashes it.
+MAX_ATTEMPTS = 3
 
 
-class AdaptationNotFound(AppError):
+class FineTuningJobNotFound(AppError):
     """The account has no such job."""
 
     status = 404
@@ -31,38 +31,41 @@ class AdaptationNotFound(AppError):
     code = "fine_tuning_job_not_found"
 
 
-class TooManyAdaptations(BadRequest):
-    """As many jobs of the account wait as may."""
+class TooManyFineTuningJobs(BadRequest):
+    """The account has reached the maximum number of open jobs."""
 
     status = 429
     type = "rate_limit_error"
     code = "too_many_fine_tuning_jobs"
 
 
-class AdaptationOver(BadRequest):
+class FineTuningJobAlreadyEnded(BadRequest):
     """The job has ended and cannot be cancelled."""
 
     status = 409
     code = "fine_tuning_job_over"
 
 
-class AdaptationCancelled(AppError):
+class FineTuningJobCancelled(AppError):
     """The customer cancelled the job while it ran."""
 
     status = 499
     code = "cancelled"
 
 
-class Interrupted(AppError):
+class FineTuningJobInterrupted(AppError):
     """The gateway process that ran the job was lost, several times."""
 
     code = "interrupted"
 
 
 @dataclass(frozen=True, slots=True)
-class NewJob:
-    """What a customer asks for; `settings` are kept as they were given. `doubts` are told of its
-    file, after the `notes`; `shared` says that the file may improve the model for everybody."""
+class NewFineTuningJob:
+    """The parameters of a new job. `settings` are stored unchanged.
+
+    `notes` and then `warnings` become events of the job. `shared`: the customer consents to using
+    the file for training the shared model.
+    """
 
     account_id: UUID
     key_id: UUID
@@ -73,53 +76,56 @@ class NewJob:
     settings: Mapping[str, Any]
     shared: bool = False
     notes: Sequence[str] = ()
-    doubts: Sequence[str] = ()
+    warnings: Sequence[str] = ()
 
 
-async def create(session: AsyncSession, clock: Clock, new: NewJob) -> Adaptation:
-    """Queue a job. Raises TooManyAdaptations."""
+async def create_job(
+    session: AsyncSession, clock: Clock, job_request: NewFineTuningJob
+) -> Adaptation:
+    """Insert a queued job with its first events. Raises TooManyFineTuningJobs."""
     query = select(func.count()).where(
-        col(Adaptation.account_id) == new.account_id, col(Adaptation.status).in_(_OPEN)
+        col(Adaptation.account_id) == job_request.account_id,
+        col(Adaptation.status).in_(_OPEN_STATUSES),
     )
-    if (await session.execute(query)).scalar_one() >= MOST_OPEN:
-        raise TooManyAdaptations(f"{MOST_OPEN} jobs of this account wait already.")
+    if (await session.execute(query)).scalar_one() >= MAX_OPEN_JOBS:
+        raise TooManyFineTuningJobs(f"{MAX_OPEN_JOBS} jobs of this account wait already.")
     job = Adaptation(
         id=ids.new_id(),
-        account_id=new.account_id,
-        key_id=new.key_id,
-        model=new.model,
-        name=new.name,
-        training_file_id=new.training_file_id,
+        account_id=job_request.account_id,
+        key_id=job_request.key_id,
+        model=job_request.model,
+        name=job_request.name,
+        training_file_id=job_request.training_file_id,
         status=AdaptationStatus.QUEUED,
-        tags=None if new.tags is None else dict(new.tags),
-        settings=dict(new.settings),
+        tags=None if job_request.tags is None else dict(job_request.tags),
+        settings=dict(job_request.settings),
         created_at=clock.now(),
         request_id=ids.new_id(),
-        shared_at=clock.now() if new.shared else None,
+        shared_at=clock.now() if job_request.shared else None,
     )
     session.add(job)
     await session.flush()
-    for message in ("The job waits for its turn.", *new.notes):
-        await say(session, clock, job, message)
-    for message in new.doubts:
-        await say(session, clock, job, message, "warn")
+    for message in ("The job waits for its turn.", *job_request.notes):
+        await add_event(session, clock, job, message)
+    for message in job_request.warnings:
+        await add_event(session, clock, job, message, "warn")
     return job
 
 
-async def claim(session: AsyncSession, clock: Clock, process_id: UUID) -> Adaptation | None:
-    """The oldest job that waits, or whose process was lost; None where there is none.
+async def claim_job(session: AsyncSession, clock: Clock, process_id: UUID) -> Adaptation | None:
+    """Claim the oldest job that is queued or whose process was lost. Returns None if there is none.
 
-    Whoever asks runs no job, so one of its own is one that it could not end when the database was
-    away.
+    A process holds no job when it calls this; a row with its own process id is one that it failed
+    to finish while the database was unavailable.
     """
     free = (
         col(Adaptation.process_id).is_(None)
         | (col(Adaptation.process_id) == process_id)
-        | col(Adaptation.process_id).in_(_LOST)
+        | col(Adaptation.process_id).in_(_ENDED_PROCESSES)
     )
     query = (
         select(Adaptation)
-        .where(col(Adaptation.status).in_(_OPEN), free)
+        .where(col(Adaptation.status).in_(_OPEN_STATUSES), free)
         .order_by(col(Adaptation.id))
         .limit(1)
         .with_for_update(skip_locked=True)
@@ -130,45 +136,47 @@ async def claim(session: AsyncSession, clock: Clock, process_id: UUID) -> Adapta
     job.process_id, job.attempts = process_id, job.attempts + 1
     job.status = AdaptationStatus.RUNNING
     await session.flush()
-    await say(session, clock, job, "The job has begun." if job.attempts == 1 else "It goes on.")
+    await add_event(
+        session, clock, job, "The job has begun." if job.attempts == 1 else "It goes on."
+    )
     return job
 
 
-async def release(session: AsyncSession, clock: Clock, job: Adaptation, why: str) -> None:
-    """Let a later try have it, of whichever process."""
-    job = await _locked(session, job)
+async def requeue_job(session: AsyncSession, clock: Clock, job: Adaptation, reason: str) -> None:
+    """Put a running job back in the queue, for another attempt by any process."""
+    job = await _lock_job(session, job)
     if not AdaptationStatus(job.status).over:
         job.status, job.process_id = AdaptationStatus.QUEUED, None
         await session.flush()
-        await say(session, clock, job, f"{why} The job is tried again.", "warn")
+        await add_event(session, clock, job, f"{reason} The job is tried again.", "warn")
 
 
-async def find(session: AsyncSession, account_id: UUID, job_id: str) -> Adaptation:
-    """One of the account's jobs. Raises AdaptationNotFound."""
-    found = ids.parse(PREFIX, job_id)
+async def find_job(session: AsyncSession, account_id: UUID, job_id: str) -> Adaptation:
+    """Return one of the account's jobs. Raises FineTuningJobNotFound."""
+    parsed_id = ids.parse_id(JOB_ID_PREFIX, job_id)
     query = select(Adaptation).where(
-        col(Adaptation.id) == found, col(Adaptation.account_id) == account_id
+        col(Adaptation.id) == parsed_id, col(Adaptation.account_id) == account_id
     )
-    job = None if found is None else (await session.scalars(query)).one_or_none()
+    job = None if parsed_id is None else (await session.scalars(query)).one_or_none()
     if job is None:
-        raise AdaptationNotFound(f"The job {job_id[:60]!r} does not exist.", param="job")
+        raise FineTuningJobNotFound(f"The job {job_id[:60]!r} does not exist.", param="job")
     return job
 
 
-async def page(
+async def list_jobs(
     session: AsyncSession, account_id: UUID, limit: int, after: UUID | None
 ) -> Sequence[Adaptation]:
-    """The account's jobs, the newest first."""
+    """Return a page of the account's jobs, newest first."""
     query = select(Adaptation).where(col(Adaptation.account_id) == account_id)
     if after is not None:
         query = query.where(col(Adaptation.id) < after)
     return (await session.scalars(query.order_by(col(Adaptation.id).desc()).limit(limit))).all()
 
 
-async def events(
+async def list_events(
     session: AsyncSession, job: Adaptation, limit: int, after: UUID | None
 ) -> Sequence[AdaptationEvent]:
-    """What was said of a job, the newest first."""
+    """Return a page of a job's events, newest first."""
     query = select(AdaptationEvent).where(
         col(AdaptationEvent.adaptation_id) == job.id,
         col(AdaptationEvent.account_id) == job.account_id,
@@ -179,94 +187,109 @@ async def events(
     return (await session.scalars(query)).all()
 
 
-async def last_metrics(session: AsyncSession, job: Adaptation) -> Mapping[str, Any] | None:
-    """How far learning was at last; None of what tells no figures."""
+async def find_last_metrics(session: AsyncSession, job: Adaptation) -> Mapping[str, Any] | None:
+    """Return the job's latest training metrics, or None if it reported none."""
     query = select(col(AdaptationEvent.metrics)).where(
         col(AdaptationEvent.adaptation_id) == job.id,
         col(AdaptationEvent.account_id) == job.account_id,
         col(AdaptationEvent.metrics).is_not(None),
     )
     newest = query.order_by(col(AdaptationEvent.id).desc()).limit(1)
-    found: Mapping[str, Any] | None = (await session.scalars(newest)).one_or_none()
-    return found
+    metrics: Mapping[str, Any] | None = (await session.scalars(newest)).one_or_none()
+    return metrics
 
 
-async def cancel(session: AsyncSession, clock: Clock, account_id: UUID, job_id: str) -> Adaptation:
-    """End a job; whoever runs it finds out. Raises AdaptationNotFound, AdaptationOver."""
-    job = await find(session, account_id, job_id)
+async def cancel_job(
+    session: AsyncSession, clock: Clock, account_id: UUID, job_id: str
+) -> Adaptation:
+    """Cancel a job; its runner polls the status.
+
+    Raises FineTuningJobNotFound, FineTuningJobAlreadyEnded.
+    """
+    job = await find_job(session, account_id, job_id)
     await session.refresh(job, with_for_update=True)
     if AdaptationStatus(job.status).over:
-        raise AdaptationOver(f"The job has ended before: {job.status}.")
+        raise FineTuningJobAlreadyEnded(f"The job has ended before: {job.status}.")
     if job.score is not None:
-        raise AdaptationOver("The job has learned already and is about to end.")
-    await _end(session, clock, job, AdaptationStatus.CANCELLED, "The job was cancelled.")
+        raise FineTuningJobAlreadyEnded("The job has learned already and is about to end.")
+    await _end_job(session, clock, job, AdaptationStatus.CANCELLED, "The job was cancelled.")
     return job
 
 
-async def share(
+async def set_sharing_consent(
     session: AsyncSession, clock: Clock, account_id: UUID, job_id: str, shared: bool
 ) -> Adaptation:
-    """The customer's consent to what its file may be used for besides, or its withdrawal. Raises
-    AdaptationNotFound."""
-    job = await find(session, account_id, job_id)
+    """Give or withdraw consent to train the shared model on the job's file.
+
+    Raises FineTuningJobNotFound.
+    """
+    job = await find_job(session, account_id, job_id)
     await session.refresh(job, with_for_update=True)
     if shared != (job.shared_at is not None):
         job.shared_at = clock.now() if shared else None
         await session.flush()
-        told = "is given" if shared else "is withdrawn"
-        await say(session, clock, job, f"Consent to improving the model by this file {told}.")
+        change = "is given" if shared else "is withdrawn"
+        await add_event(
+            session, clock, job, f"Consent to improving the model by this file {change}."
+        )
     return job
 
 
-async def fail(session: AsyncSession, clock: Clock, job: Adaptation, error: AppError) -> None:
-    """The job came to nothing, and is not billed. One that was cancelled stays so."""
-    job = await _locked(session, job)
+async def fail_job(session: AsyncSession, clock: Clock, job: Adaptation, error: AppError) -> None:
+    """Mark a job as failed; it is not billed. Does nothing if it has ended already."""
+    job = await _lock_job(session, job)
     if not AdaptationStatus(job.status).over:
         job.error = error_object(error)
         message = f"{error.message} The job is not billed."
-        await _end(session, clock, job, AdaptationStatus.FAILED, message, "error")
+        await _end_job(session, clock, job, AdaptationStatus.FAILED, message, "error")
 
 
-async def succeed(session: AsyncSession, clock: Clock, job: Adaptation, message: str) -> None:
-    """The job's variant can be called."""
-    job = await _locked(session, job)
-    await _end(session, clock, job, AdaptationStatus.SUCCEEDED, message)
+async def complete_job(session: AsyncSession, clock: Clock, job: Adaptation, message: str) -> None:
+    """Mark a job as succeeded; its variant can be called."""
+    job = await _lock_job(session, job)
+    await _end_job(session, clock, job, AdaptationStatus.SUCCEEDED, message)
 
 
-async def require_open(session: AsyncSession, job: Adaptation) -> None:
-    """Raises AdaptationCancelled."""
+async def require_not_cancelled(session: AsyncSession, job: Adaptation) -> None:
+    """Raise FineTuningJobCancelled if the job has ended."""
     query = select(col(Adaptation.status)).where(
         col(Adaptation.id) == job.id, col(Adaptation.account_id) == job.account_id
     )
     if AdaptationStatus((await session.scalars(query)).one()).over:
-        raise AdaptationCancelled("The job was cancelled.")
+        raise FineTuningJobCancelled("The job was cancelled.")
 
 
-async def bill_by(session: AsyncSession, job: Adaptation, request_id: UUID) -> None:
-    """This try's usage row is that. Raises AdaptationCancelled."""
-    row = await _locked(session, job)
+async def set_usage_request(session: AsyncSession, job: Adaptation, request_id: UUID) -> None:
+    """Set the request id of this attempt's usage row, and clear the score.
+
+    Raises FineTuningJobCancelled.
+    """
+    row = await _lock_job(session, job)
     if AdaptationStatus(row.status).over:
-        raise AdaptationCancelled("The job was cancelled.")
+        raise FineTuningJobCancelled("The job was cancelled.")
     row.request_id, row.score = request_id, None
     await session.flush()
 
 
-async def scored(
+async def record_score(
     session: AsyncSession,
     job: Adaptation,
     score: Mapping[str, Any],
     seconds: int,
     trained_tokens: int | None = None,
 ) -> None:
-    """It has learned; from now on it cannot be cancelled. Raises AdaptationCancelled."""
-    row = await _locked(session, job)
+    """Store the score of the finished training; the job can no longer be cancelled.
+
+    Raises FineTuningJobCancelled.
+    """
+    row = await _lock_job(session, job)
     if AdaptationStatus(row.status).over:
-        raise AdaptationCancelled("The job was cancelled.")
+        raise FineTuningJobCancelled("The job was cancelled.")
     row.score, row.seconds, row.trained_tokens = dict(score), seconds, trained_tokens
     await session.flush()
 
 
-async def say(
+async def add_event(
     session: AsyncSession,
     clock: Clock,
     job: Adaptation,
@@ -274,7 +297,7 @@ async def say(
     level: str = "info",
     metrics: Mapping[str, Any] | None = None,
 ) -> None:
-    """Tell the customer how the job goes."""
+    """Add an event to the job, visible to the customer."""
     session.add(
         AdaptationEvent(
             id=ids.new_id(),
@@ -289,14 +312,14 @@ async def say(
     await session.flush()
 
 
-async def _locked(session: AsyncSession, job: Adaptation) -> Adaptation:
+async def _lock_job(session: AsyncSession, job: Adaptation) -> Adaptation:
     query = select(Adaptation).where(
         col(Adaptation.id) == job.id, col(Adaptation.account_id) == job.account_id
     )
     return (await session.scalars(query.with_for_update())).one()
 
 
-async def _end(
+async def _end_job(
     session: AsyncSession,
     clock: Clock,
     job: Adaptation,
@@ -306,8 +329,8 @@ async def _end(
 ) -> None:
     job.status, job.finished_at = status, clock.now()
     await session.flush()
-    await say(session, clock, job, message, level)
+    await add_event(session, clock, job, message, level)
 
 
-_OPEN = (AdaptationStatus.QUEUED, AdaptationStatus.RUNNING)
-_LOST = text("(select id from gateway_process where ended_at is not null)")
+_OPEN_STATUSES = (AdaptationStatus.QUEUED, AdaptationStatus.RUNNING)
+_ENDED_PROCESSES = text("(select id from gateway_process where ended_at is not null)")

@@ -1,7 +1,6 @@
-"""What a job would be and cost, before it is queued.
+"""Validate and quote fine-tuning jobs before they are queued.
 
-Owns that a file which cannot be learned from, and a job that cannot be paid for, are refused at
-once, and for how long a job may learn.
+Rejects invalid files and jobs that the account cannot pay for, and computes a job's time limit.
 """
 
 import asyncio
@@ -13,17 +12,22 @@ from uuid import UUID
 from billing.money import nano_text
 from gateway.call.errors import MaxCostExceeded, ModelNotFound, ParameterInvalid
 from gateway.call.values import Principal
-from gateway.fine_tuning.call import call_of
-from gateway.fine_tuning.file_check import Examined, TrainingFileRefused, check_json, examine
-from gateway.inference.admission import Admission, max_cost
-from gateway.quota.leaser import Lender
-from gateway.registry.files import content_of, find_file
+from gateway.fine_tuning.call import create_job_call
+from gateway.fine_tuning.file_check import (
+    TrainingFileCheck,
+    TrainingFileRejected,
+    check_training_file,
+    render_file_check,
+)
+from gateway.inference.admission import Admission, parse_max_cost
+from gateway.quota.leaser import QuotaLeaser
+from gateway.registry.files import find_file, read_content
 from gateway.upstream.availability import Availability
 from gateway.wire.fine_tuning import (
     JobRequest,
-    ask_adaptation,
-    most_seconds,
-    read_job,
+    build_fine_tuning_request,
+    max_duration_s,
+    parse_job_request,
     sensitivity_of,
 )
 from infra import ids
@@ -33,16 +37,16 @@ from models.catalog import Catalog, Meter, Model, Task
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
-    """A job as it would run: for `seconds` at most, which is what is held."""
+class JobOffer:
+    """A validated job: its model, time limit in seconds and file check."""
 
     model: Model
     seconds: int
-    examined: Examined
+    file_check: TrainingFileCheck
 
 
-class Offers:
-    """Of one gateway process."""
+class JobOffers:
+    """Validates job requests and training files in one gateway process."""
 
     def __init__(
         self,
@@ -51,7 +55,7 @@ class Offers:
         clock: Clock,
         database: Database,
         admission: Admission,
-        lender: Lender,
+        leaser: QuotaLeaser,
         profile: str,
     ) -> None:
         self._catalog = catalog
@@ -59,99 +63,122 @@ class Offers:
         self._clock = clock
         self._database = database
         self._admission = admission
-        self._lender = lender
+        self._leaser = leaser
         self._profile = profile
-        # A file of the largest kind is a second's work, and 100 MB while it lasts.
-        self._reading = asyncio.Semaphore(1)
+        # The largest files take a second of CPU and 100 MB of memory: check one at a time.
+        self._check_semaphore = asyncio.Semaphore(1)
 
-    async def offer(
-        self, principal: Principal, wanted: JobRequest, headers: Mapping[bytes, bytes]
-    ) -> Offer:
-        """Raises what the job would be refused for, if it began now."""
-        model = self._model(wanted.model, sensitivity_of(wanted))
-        examined = await self.examined(principal.account_id, model, wanted)
-        return Offer(model, await self._seconds(principal, model, examined, headers), examined)
+    async def create_offer(
+        self, principal: Principal, request: JobRequest, headers: Mapping[bytes, bytes]
+    ) -> JobOffer:
+        """Validate a job request. Raises the errors that would reject the job if it started now."""
+        model = self._get_tunable_model(request.model, sensitivity_of(request))
+        file_check = await self.check_requested_file(principal.account_id, model, request)
+        return JobOffer(
+            model, await self._time_limit_s(principal, model, file_check, headers), file_check
+        )
 
-    async def examined(self, account_id: UUID, model: Model, wanted: JobRequest) -> Examined:
-        """Raises FileNotFound, TrainingFileRefused."""
-        if model.task is not Task.TEXT_GENERATION and wanted.scrub:
+    async def check_requested_file(
+        self, account_id: UUID, model: Model, request: JobRequest
+    ) -> TrainingFileCheck:
+        """Check the training file of a job request.
+
+        Raises FileNotFound, ParameterInvalid, TrainingFileRejected.
+        """
+        if model.task is not Task.TEXT_GENERATION and request.scrub:
             raise ParameterInvalid(
                 "`scrub` is for dialogues, of which this model has none.", param="scrub"
             )
-        return await self.read(account_id, model, wanted.training_file, wanted.scrub)
+        return await self.check_file(account_id, model, request.training_file, request.scrub)
 
-    async def read(
+    async def check_file(
         self, account_id: UUID, model: Model, file_id: str, scrub: bool = False
-    ) -> Examined:
-        """One of the account's files for a model. Raises FileNotFound, TrainingFileRefused."""
-        async with self._reading:
+    ) -> TrainingFileCheck:
+        """Check one of the account's files for a model.
+
+        Raises FileNotFound, TrainingFileRejected.
+        """
+        async with self._check_semaphore:
             async with self._database.transaction() as session:
                 file = await find_file(session, account_id, file_id)
-                content = await content_of(session, account_id, file.id)
+                content = await read_content(session, account_id, file.id)
             return await asyncio.to_thread(
-                examine, model, content, account_id, self._profile, scrub
+                check_training_file, model, content, account_id, self._profile, scrub
             )
 
-    async def check(self, account_id: UUID, model_id: str, file_id: str) -> dict[str, Any]:
-        """Everything that is wrong with a file for a model. Raises ModelNotFound,
-        ModelNotInstalled, FileNotFound, and ParameterInvalid where the model cannot be adapted."""
-        model = self._model(model_id)
-        try:
-            return check_json(model, await self.read(account_id, model, file_id))
-        except TrainingFileRefused as refused:
-            return check_json(model, refused)
+    async def render_file_check(
+        self, account_id: UUID, model_id: str, file_id: str
+    ) -> dict[str, Any]:
+        """Check a file for a model and return the result as JSON, valid or not.
 
-    async def foreseen(self, principal: Principal, body: bytes) -> dict[str, Any]:
-        """What a quote says of a job beside its price. Raises as `examined` does."""
-        wanted = read_job(body)
-        model = self._model(wanted.model, sensitivity_of(wanted))
-        examined = await self.examined(principal.account_id, model, wanted)
-        likely, priced = examined.likely_seconds, principal.contract.get(model.id)
-        price = None if priced is None else priced.prices.get(Meter.ADAPTATION_SECONDS)
-        known = likely is not None and price is not None
+        Raises ModelNotFound, ModelNotInstalled, FileNotFound, and ParameterInvalid if the model
+        cannot be fine-tuned.
+        """
+        model = self._get_tunable_model(model_id)
+        try:
+            return render_file_check(model, await self.check_file(account_id, model, file_id))
+        except TrainingFileRejected as error:
+            return render_file_check(model, error)
+
+    async def render_quote_details(self, principal: Principal, body: bytes) -> dict[str, Any]:
+        """Return the JSON fields of a job's quote besides the price.
+
+        Raises the errors of `check_requested_file`.
+        """
+        request = parse_job_request(body)
+        model = self._get_tunable_model(request.model, sensitivity_of(request))
+        file_check = await self.check_requested_file(principal.account_id, model, request)
+        estimated, model_prices = file_check.estimated_seconds, principal.model_prices.get(model.id)
+        price = None if model_prices is None else model_prices.prices.get(Meter.ADAPTATION_SECONDS)
+        has_cost = estimated is not None and price is not None
         return {
-            "examples": examined.learned,
-            "held_out": examined.apart,
-            "warnings": list(examined.doubts),
-            "scrubbed": dict(examined.scrubbed),
-            "likely_seconds": likely,
-            "likely_cost": nano_text((likely or 0) * (price or 0)) if known else None,
+            "examples": file_check.training_examples,
+            "held_out": file_check.held_out,
+            "warnings": list(file_check.warnings),
+            "scrubbed": dict(file_check.pii_counts),
+            "likely_seconds": estimated,
+            "likely_cost": nano_text((estimated or 0) * (price or 0)) if has_cost else None,
         }
 
-    def _model(self, name: str, sensitivity: float | None = None) -> Model:
-        """Raises ModelNotFound, ModelNotInstalled, ParameterInvalid."""
+    def _get_tunable_model(self, name: str, sensitivity: float | None = None) -> Model:
+        """Return a model that can be fine-tuned.
+
+        Raises ModelNotFound, ModelNotInstalled, ParameterInvalid.
+        """
         model = self._catalog.find(name)
         if model is None:
             raise ModelNotFound(f"The model {name[:100]!r} does not exist.", param="model")
-        self._availability.require(model)
-        ask_adaptation(model, b"", sensitivity=sensitivity)
+        self._availability.require_served(model)
+        build_fine_tuning_request(model, b"", sensitivity=sensitivity)
         return model
 
-    async def _seconds(
+    async def _time_limit_s(
         self,
         principal: Principal,
         model: Model,
-        examined: Examined,
+        file_check: TrainingFileCheck,
         headers: Mapping[bytes, bytes],
     ) -> int:
-        """For how long it may learn: as long as any may, or as X-Max-Cost pays for, if that is
-        likely to be enough."""
-        try:
-            return await self._held(principal, model, most_seconds(model), headers)
-        except MaxCostExceeded:
-            likely = examined.likely_seconds
-            price = principal.contract[model.id].prices[Meter.ADAPTATION_SECONDS]
-            seconds = (max_cost(headers) or 0) // price
-            if likely is None or seconds < likely:
-                raise
-            return await self._held(principal, model, seconds, headers)
+        """Return the time limit of the training in seconds.
 
-    async def _held(
+        This is the maximum of the model, or what X-Max-Cost pays for if that is likely enough.
+        """
+        try:
+            return await self._require_affordable(principal, model, max_duration_s(model), headers)
+        except MaxCostExceeded:
+            estimated = file_check.estimated_seconds
+            price = principal.model_prices[model.id].prices[Meter.ADAPTATION_SECONDS]
+            seconds = (parse_max_cost(headers) or 0) // price
+            if estimated is None or seconds < estimated:
+                raise
+            return await self._require_affordable(principal, model, seconds, headers)
+
+    async def _require_affordable(
         self, principal: Principal, model: Model, seconds: int, headers: Mapping[bytes, bytes]
     ) -> int:
-        """Hold the price of that and let it go again."""
-        call = call_of(self._clock, ids.new_id(), headers)
-        ask = ask_adaptation(model, b"", seconds)
-        ticket = await self._admission.admit(call, principal, ask)
-        self._lender.give_back(ticket.hold)
+        """Reserve the cost of this many seconds and release it. Returns `seconds`."""
+        call = create_job_call(self._clock, ids.new_id(), headers)
+        parsed_request = build_fine_tuning_request(model, b"", seconds)
+        admitted = await self._admission.admit(call, principal, parsed_request)
+        self._leaser.release(admitted.reservation)
         return seconds

@@ -1,9 +1,8 @@
-"""Personal data in texts of a factory: where it stands, and of which kind.
+"""Detect personal data (PII) in factory texts: kind and position.
 
-Numbers are told by their own rules, not by their look: libraries check where a phone number could
-be dialled and whether an id's checksum holds, for part numbers, serials, tags and timestamps look
-like them. Names are found by a title or a label only, for a list of names or a model of language
-would be another thing to keep and to be wrong (decision 0022). Pure.
+Numbers are validated, not only matched: part numbers, serials, tags and timestamps look like phone
+numbers and ids, so libraries check dialling plans and checksums. Names are detected only by a title
+or label; a name list or NER model would be another dependency with its own errors (decision 0022).
 """
 
 import re
@@ -16,40 +15,40 @@ from stdnum import iban, luhn
 from stdnum.cn import ric, uscc
 from stdnum.de import idnr
 
-from gateway.fine_tuning.secret_scan import secrets_in
+from gateway.fine_tuning.secret_scan import find_secrets
 
-_FREE = r"(?<![0-9A-Za-z_./-])"
-_ENDS = r"(?![0-9A-Za-z_/-]|\.\d)"
+_NUMBER_START = r"(?<![0-9A-Za-z_./-])"
+_NUMBER_END = r"(?![0-9A-Za-z_/-]|\.\d)"
 _SURNAMES = (
     "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋郑谢韩唐冯董萧程曹袁邓许傅沈曾彭吕苏卢蒋蔡贾丁魏薛"
     "叶阎余潘杜戴夏钟汪田任姜范方石姚谭廖邹熊陆郝孔崔康毛邱秦江史顾侯邵孟龙万段雷钱汤尹黎易常武乔贺赖龚"
 )
-_GIVEN = r"[\u4e00-\u9fff]"
-_LATIN = r"[A-ZÄÖÜ][a-zäöüßéèáñ]+"
-# What a number is said to be, just before it. Chinese has no spaces that a word could be told by.
-_CALLED = re.compile(
+_CHINESE_CHARACTER = r"[\u4e00-\u9fff]"
+_LATIN_NAME = r"[A-ZÄÖÜ][a-zäöüßéèáñ]+"
+# Labels just before a number. No word boundary for Chinese, which has no spaces.
+_PHONE_LABEL = re.compile(
     r"(?:电话|手机|致电|拨打|联系方式|传真|座机|\b(?:tel|telefon|phone|mobile|mobil|handy|cell|call|fax"
     r"|ruf|durchwahl|whatsapp)\w*)[^;。\n]{0,30}$",
     re.IGNORECASE,
 )
-_NUMBERED = re.compile(
+_PART_NUMBER_LABEL = re.compile(
     r"(?:序列号|资产编?号|设备编?号|物料编?号|编号|订单号?|工单号?|批号|图号|料号|条码|条形码"
     r"|\b(?:s/?n|p/?n|serial|asset|part|item|order|wo|tag|batch|lot|barcode|id|no|nr|artikel"
     r"|anlage|auftrag)\w*)[\s.:：#=(（]*(?:no|nr|number|nummer)?[\s.:：#=(（]*$",
     re.IGNORECASE,
 )
-_BANK = re.compile(
+_CARD_LABEL = re.compile(
     r"(?:卡号|银行卡|账号|账户|card|konto|karte)\W{0,6}(?:\w+\W{1,3})?$", re.IGNORECASE
 )
-_TAX = re.compile(r"(?:steuer|idnr|id-nr|tin)[\w-]*\W{0,4}(?:\w+\W{1,3})?$", re.IGNORECASE)
-_LOOKED_AT = 40
-# Of a number told by what stands before it: a chapter `33-27-00` could be dialled somewhere.
-_FEWEST_DIGITS = 8
+_TAX_LABEL = re.compile(r"(?:steuer|idnr|id-nr|tin)[\w-]*\W{0,4}(?:\w+\W{1,3})?$", re.IGNORECASE)
+_CONTEXT_LENGTH = 40
+# For numbers recognized by their label: a chapter number `33-27-00` is dialable somewhere.
+_MIN_PHONE_DIGITS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """Of a text, from and to."""
+class PiiMatch:
+    """A detected item of personal data: kind and character range `[start, end)`."""
 
     kind: str
     start: int
@@ -57,134 +56,156 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class _Kind:
-    """Where it may stand, and whether it does, by what it is and what stands before it. A group
-    named `it` is what is meant of a match."""
+class _PiiPattern:
+    """A pattern for one kind of personal data, with a validator.
+
+    `is_valid(matched, before)` gets the matched text and the text before it. If the pattern has a
+    group `value`, only that group is the personal data.
+    """
 
     name: str
     pattern: re.Pattern[str]
-    holds: Callable[[str, str], bool]
+    is_valid: Callable[[str, str], bool]
 
-    def find(self, text: str) -> Iterator[Found]:
-        for found in self.pattern.finditer(text):
-            group = "it" if "it" in self.pattern.groupindex else 0
-            start, end = found.span(group)
-            if self.holds(found[group], text[max(0, start - _LOOKED_AT) : start]):
-                yield Found(self.name, start, end)
-
-
-def find(text: str) -> list[Found]:
-    """In order, none over another; of two that overlap the first kind counts."""
-    found = [Found(*secret) for secret in secrets_in(text)]
-    for kind in _KINDS:
-        for one in kind.find(text):
-            if all(one.end <= other.start or other.end <= one.start for other in found):
-                found.append(one)
-    return sorted(found, key=lambda one: one.start)
+    def find_matches(self, text: str) -> Iterator[PiiMatch]:
+        for match in self.pattern.finditer(text):
+            group = "value" if "value" in self.pattern.groupindex else 0
+            start, end = match.span(group)
+            if self.is_valid(match[group], text[max(0, start - _CONTEXT_LENGTH) : start]):
+                yield PiiMatch(self.name, start, end)
 
 
-def _always(it: str, before: str) -> bool:
+def find_pii(text: str) -> list[PiiMatch]:
+    """Return the personal data in a text, ordered, without overlaps.
+
+    Of two overlapping matches, the one whose pattern is listed first wins.
+    """
+    matches = [PiiMatch(*secret) for secret in find_secrets(text)]
+    for pattern in _PATTERNS:
+        for match in pattern.find_matches(text):
+            if all(match.end <= other.start or other.end <= match.start for other in matches):
+                matches.append(match)
+    return sorted(matches, key=lambda match: match.start)
+
+
+def _accept_any(matched: str, before: str) -> bool:
     return True
 
 
-def _dialled(it: str, before: str) -> bool:
-    """Written so that it can be dialled from anywhere."""
-    return _can_be_called(it, None) and not _NUMBERED.search(before)
+def _is_international_phone(matched: str, before: str) -> bool:
+    """Whether the number is valid in international format and not labelled as a part number."""
+    return _is_valid_phone(matched, None) and not _PART_NUMBER_LABEL.search(before)
 
 
-def _chinese(it: str, before: str) -> bool:
-    return _can_be_called(it, "CN") and not _NUMBERED.search(before)
+def _is_chinese_phone(matched: str, before: str) -> bool:
+    return _is_valid_phone(matched, "CN") and not _PART_NUMBER_LABEL.search(before)
 
 
-def _at_home(it: str, before: str) -> bool:
-    """Without a country, so that it has to be said that it is one."""
-    short = sum(one.isdecimal() for one in it) < _FEWEST_DIGITS
-    if short or _NUMBERED.search(before) or not _CALLED.search(before):
+def _is_labelled_local_phone(matched: str, before: str) -> bool:
+    """Whether the number is valid in a supported country and labelled as a phone number."""
+    is_short = sum(character.isdecimal() for character in matched) < _MIN_PHONE_DIGITS
+    if is_short or _PART_NUMBER_LABEL.search(before) or not _PHONE_LABEL.search(before):
         return False
-    return any(_can_be_called(it, region) for region in ("CN", "DE", "US", "GB", "AT", "CH"))
+    return any(_is_valid_phone(matched, region) for region in ("CN", "DE", "US", "GB", "AT", "CH"))
 
 
-def _can_be_called(it: str, region: str | None) -> bool:
+def _is_valid_phone(number: str, region: str | None) -> bool:
     try:
-        return phonenumbers.is_valid_number(phonenumbers.parse(it, region))
+        return phonenumbers.is_valid_number(phonenumbers.parse(number, region))
     except NumberParseException:
         return False
 
 
-def _card(it: str, before: str) -> bool:
-    digits = re.sub(r"\D", "", it)
-    return luhn.is_valid(digits) and (digits != it or bool(_BANK.search(before)))
+def _is_card_number(matched: str, before: str) -> bool:
+    """Whether the Luhn check passes and the number is grouped or labelled as a card number."""
+    digits = re.sub(r"\D", "", matched)
+    return luhn.is_valid(digits) and (digits != matched or bool(_CARD_LABEL.search(before)))
 
 
-_KINDS = (
-    _Kind(
+_PATTERNS = (
+    _PiiPattern(
         "EMAIL",
         re.compile(
             r"(?<![0-9A-Za-z._%+-])[0-9A-Za-z._%+-]{1,64}@(?:[0-9A-Za-z-]{1,63}\.){0,4}"
             r"(?=[0-9-]*[A-Za-z])[0-9A-Za-z-]{1,63}\.[A-Za-z]{2,24}(?![0-9A-Za-z])"
         ),
-        _always,
+        _accept_any,
     ),
-    _Kind(
+    _PiiPattern(
         "ID_NUMBER",
         re.compile(r"(?<![0-9A-Za-z])[1-9]\d{16}[\dXx](?![0-9A-Za-z])"),
-        lambda it, before: ric.is_valid(it),
+        lambda matched, before: ric.is_valid(matched),
     ),
-    _Kind(
+    _PiiPattern(
         "COMPANY_ID",
         re.compile(r"(?<![0-9A-Za-z])[1-9A-Y][1239]\d{6}[0-9A-HJ-NPQRTUWXY]{10}(?![0-9A-Za-z])"),
-        lambda it, before: uscc.is_valid(it),
+        lambda matched, before: uscc.is_valid(matched),
     ),
-    _Kind(
+    _PiiPattern(
         "IBAN",
         re.compile(r"(?<![0-9A-Za-z])[A-Z]{2}\d{2}(?: ?[0-9A-Z]{4}){2,7}(?: ?[0-9A-Z]{1,4})?\b"),
-        lambda it, before: iban.is_valid(it),
+        lambda matched, before: iban.is_valid(matched),
     ),
-    _Kind("CARD", re.compile(rf"{_FREE}(?:(?:\d{{4}}[ -]){{3}}\d{{4}}|\d{{16,19}}){_ENDS}"), _card),
-    _Kind(
+    _PiiPattern(
+        "CARD",
+        re.compile(rf"{_NUMBER_START}(?:(?:\d{{4}}[ -]){{3}}\d{{4}}|\d{{16,19}}){_NUMBER_END}"),
+        _is_card_number,
+    ),
+    _PiiPattern(
         "TAX_ID",
-        re.compile(rf"{_FREE}\d{{2}} ?\d{{3}} ?\d{{3}} ?\d{{3}}{_ENDS}"),
-        lambda it, before: idnr.is_valid(it) and bool(_TAX.search(before)),
+        re.compile(rf"{_NUMBER_START}\d{{2}} ?\d{{3}} ?\d{{3}} ?\d{{3}}{_NUMBER_END}"),
+        lambda matched, before: idnr.is_valid(matched) and bool(_TAX_LABEL.search(before)),
     ),
-    _Kind(
+    _PiiPattern(
         "PHONE",
-        re.compile(rf"(?<![0-9A-Za-z_./-])(?:\+|00)[1-9][\d ()/.-]{{6,18}}\d{_ENDS}"),
-        _dialled,
+        re.compile(rf"(?<![0-9A-Za-z_./-])(?:\+|00)[1-9][\d ()/.-]{{6,18}}\d{_NUMBER_END}"),
+        _is_international_phone,
     ),
-    _Kind(
+    _PiiPattern(
         "PHONE",
-        re.compile(rf"{_FREE}(?:1[3-9]\d[ -]?\d{{4}}[ -]?\d{{4}}|0\d{{2,3}}-\d{{7,8}}){_ENDS}"),
-        _chinese,
+        re.compile(
+            rf"{_NUMBER_START}(?:1[3-9]\d[ -]?\d{{4}}[ -]?\d{{4}}|0\d{{2,3}}-\d{{7,8}})"
+            rf"{_NUMBER_END}"
+        ),
+        _is_chinese_phone,
     ),
-    _Kind("PHONE", re.compile(rf"{_FREE}[(]?\d[\d ()/.-]{{5,18}}\d{_ENDS}"), _at_home),
-    _Kind(
+    _PiiPattern(
+        "PHONE",
+        re.compile(rf"{_NUMBER_START}[(]?\d[\d ()/.-]{{5,18}}\d{_NUMBER_END}"),
+        _is_labelled_local_phone,
+    ),
+    _PiiPattern(
         "MESSENGER",
-        re.compile(r"(?:微信号?|WeChat|QQ)[ :：]{1,3}(?P<it>[A-Za-z0-9][\w-]{4,19})", re.ASCII),
-        _always,
+        re.compile(r"(?:微信号?|WeChat|QQ)[ :：]{1,3}(?P<value>[A-Za-z0-9][\w-]{4,19})", re.ASCII),
+        _accept_any,
     ),
-    _Kind("NAME", re.compile(rf"(?P<it>[{_SURNAMES}]{_GIVEN}{{0,2}}?)(?=师傅|先生|女士)"), _always),
-    _Kind(
+    _PiiPattern(
+        "NAME",
+        re.compile(rf"(?P<value>[{_SURNAMES}]{_CHINESE_CHARACTER}{{0,2}}?)(?=师傅|先生|女士)"),
+        _accept_any,
+    ),
+    _PiiPattern(
         "NAME",
         re.compile(
             r"(?:姓名|联系人|报修人|维修人|操作人|负责人|记录人|审核人|检修人)[:：为是 ]{1,2}"
-            rf"(?P<it>[{_SURNAMES}]{_GIVEN}{{1,2}})(?!{_GIVEN})"
+            rf"(?P<value>[{_SURNAMES}]{_CHINESE_CHARACTER}{{1,2}})(?!{_CHINESE_CHARACTER})"
         ),
-        _always,
+        _accept_any,
     ),
-    _Kind(
+    _PiiPattern(
         "NAME",
         re.compile(
             r"\b(?:Mr|Mrs|Ms|Dr|Herr|Herrn|Frau)\b\.? "
-            rf"(?P<it>{_LATIN}(?:-{_LATIN})?(?: {_LATIN})?)\b"
+            rf"(?P<value>{_LATIN_NAME}(?:-{_LATIN_NAME})?(?: {_LATIN_NAME})?)\b"
         ),
-        _always,
+        _accept_any,
     ),
-    _Kind(
+    _PiiPattern(
         "NAME",
         re.compile(
             r"\b(?i:reported by|assigned to|contact person|employee|gemeldet von|bearbeiter"
-            rf"|ansprechpartner|mitarbeiter)[: ]{{1,2}}(?P<it>{_LATIN} {_LATIN})\b"
+            rf"|ansprechpartner|mitarbeiter)[: ]{{1,2}}(?P<value>{_LATIN_NAME} {_LATIN_NAME})\b"
         ),
-        _always,
+        _accept_any,
     ),
 )

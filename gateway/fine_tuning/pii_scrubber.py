@@ -1,7 +1,7 @@
-"""Taking personal data out of a training file, before it is sent to where it is learned from.
+"""Replace personal data in a training file with placeholders before training.
 
-Owns what is put in its place: always the same word for a kind, so that a model learns that there
-something stands which it does not know. The file that is kept stays as it is.
+Each kind has one fixed placeholder such as `<EMAIL>`, so that a model learns that an unknown value
+stands there. The stored file is unchanged.
 """
 
 from collections import Counter
@@ -10,40 +10,44 @@ from typing import Any
 
 import msgspec
 
-from gateway.fine_tuning.pii import find
+from gateway.fine_tuning.pii import find_pii
 
 
-def scrub(content: bytes) -> tuple[bytes, Mapping[str, int]]:
-    """The same file without, line by line, and how often which kind was found in messages. A line
-    that cannot be read stays as it is, for whoever reads it to refuse."""
+def scrub_training_file(content: bytes) -> tuple[bytes, Mapping[str, int]]:
+    """Scrub the messages of a JSONL file. Returns the new content and the counts by kind.
+
+    Invalid lines are unchanged; the file's reader rejects them.
+    """
     counts = Counter[str]()
-    lines = [_line(line, counts) for line in content.splitlines()]
+    lines = [_scrub_line(line, counts) for line in content.splitlines()]
     return b"\n".join(lines), dict(sorted(counts.items()))
 
 
-def scrubbed(text: str, counts: Counter[str]) -> str:
-    """The same text without."""
+def scrub_text(text: str, counts: Counter[str]) -> str:
+    """Replace personal data in a text with placeholders, and add to the counts by kind."""
     parts, end = [], 0
-    for found in find(text):
-        parts += [text[end : found.start], f"<{found.kind}>"]
-        counts[found.kind] += 1
-        end = found.end
+    for match in find_pii(text):
+        parts += [text[end : match.start], f"<{match.kind}>"]
+        counts[match.kind] += 1
+        end = match.end
     return "".join([*parts, text[end:]])
 
 
-def _line(line: bytes, counts: Counter[str]) -> bytes:
+def _scrub_line(line: bytes, counts: Counter[str]) -> bytes:
     try:
-        given = msgspec.json.decode(line)
+        record = msgspec.json.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return line
-    messages = given.get("messages") if isinstance(given, dict) else None
+    messages = record.get("messages") if isinstance(record, dict) else None
     if not isinstance(messages, list):
         return line
-    return msgspec.json.encode({**given, "messages": [_message(one, counts) for one in messages]})
+    return msgspec.json.encode(
+        {**record, "messages": [_scrub_message(message, counts) for message in messages]}
+    )
 
 
-def _message(message: Any, counts: Counter[str]) -> Any:
+def _scrub_message(message: Any, counts: Counter[str]) -> Any:
     content = message.get("content") if isinstance(message, dict) else None
     return (
-        {**message, "content": scrubbed(content, counts)} if isinstance(content, str) else message
+        {**message, "content": scrub_text(content, counts)} if isinstance(content, str) else message
     )

@@ -1,4 +1,4 @@
-"""What the specialists' server says while it learns, line by line."""
+"""Read the JSONL progress stream of a training request to the serving process."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -6,15 +6,15 @@ from typing import Any
 import msgspec
 
 from gateway.call.errors import UpstreamFailed
-from gateway.upstream.error_mapping import SpecialistRefused
+from gateway.upstream.error_mapping import SpecialistError
 from gateway.upstream.http1 import Connection
 
-# An artefact in base 64, which is one line.
-_MOST_BYTES = 64 << 20
+# The final line contains the artefact in base 64.
+_MAX_LINE_BYTES = 64 << 20
 
 
-class Metrics(msgspec.Struct):
-    """How far learning is, in OpenAI's words."""
+class TrainingMetrics(msgspec.Struct):
+    """Training metrics, with OpenAI's field names."""
 
     step: int
     total_steps: int
@@ -22,8 +22,8 @@ class Metrics(msgspec.Struct):
     valid_loss: float | None = None
 
 
-class LearnedVariant(msgspec.Struct):
-    """A variant, and how it did on examples that it had not learned from."""
+class TrainedVariant(msgspec.Struct):
+    """A trained variant with its score on held-out examples."""
 
     artefact: bytes
     score: dict[str, Any]
@@ -32,46 +32,48 @@ class LearnedVariant(msgspec.Struct):
     trained_tokens: int | None = None
 
 
-class Fault(msgspec.Struct):
-    """Why there is none, in the customer's words."""
+class TrainingError(msgspec.Struct):
+    """An error that ended the training, with a message for the customer."""
 
     message: str
     param: str | None = None
     code: str | None = None
 
 
-class Line(msgspec.Struct):
-    """A sentence of progress, with figures or without, or the end: a variant after so many seconds,
-    or a fault."""
+class ProgressLine(msgspec.Struct):
+    """A line of the stream: progress with optional metrics, or the final variant or error.
+
+    `seconds` is the training time, set with the variant.
+    """
 
     progress: str | None = None
-    metrics: Metrics | None = None
-    variant: LearnedVariant | None = None
+    metrics: TrainingMetrics | None = None
+    variant: TrainedVariant | None = None
     seconds: int = 0
-    error: Fault | None = None
+    error: TrainingError | None = None
 
 
-_LINE = msgspec.json.Decoder(Line)
+_LINE_DECODER = msgspec.json.Decoder(ProgressLine)
 
 
-async def lines_of(answer: Connection) -> AsyncIterator[Line]:
-    """Each line as it comes. Raises UpstreamFailed, BrokenOff."""
-    rest = b""
-    while piece := await answer.read():
-        *whole, rest = (rest + piece).split(b"\n")
-        for line in whole:
-            yield _read(line)
-        if len(rest) > _MOST_BYTES:
+async def read_progress_lines(response: Connection) -> AsyncIterator[ProgressLine]:
+    """Yield each line as it arrives. Raises UpstreamFailed, ConnectionBroken."""
+    buffer = b""
+    while chunk := await response.read():
+        *lines, buffer = (buffer + chunk).split(b"\n")
+        for line in lines:
+            yield _decode_line(line)
+        if len(buffer) > _MAX_LINE_BYTES:
             raise UpstreamFailed("The model's answer is too large.")
 
 
-def refusal_of(fault: Fault) -> SpecialistRefused:
-    """The same as a fact."""
-    return SpecialistRefused(400, fault.message, fault.param, fault.code)
+def to_specialist_error(error: TrainingError) -> SpecialistError:
+    """Convert a training error to a client error (400)."""
+    return SpecialistError(400, error.message, error.param, error.code)
 
 
-def _read(line: bytes) -> Line:
+def _decode_line(line: bytes) -> ProgressLine:
     try:
-        return _LINE.decode(line)
+        return _LINE_DECODER.decode(line)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         raise UpstreamFailed("The model's answer could not be read.") from None

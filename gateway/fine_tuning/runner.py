@@ -1,10 +1,9 @@
-"""Running adaptation jobs: one at a time in each gateway process, beside its calls.
+"""Background runner of fine-tuning jobs: one job at a time per gateway process.
 
-    claim -> who asked -> hold -> learn -> keep -> bill -> make live -> wait until all serve it
+    claim -> authenticate -> reserve -> train -> store -> bill -> make live -> await propagation
 
-Owns that order: it bills by the usage row of a call like any other, which is durable before the
-variant can be called, and a job whose process was lost goes on elsewhere, without being billed
-twice.
+A job is billed by a usage row like any call, and that row is durable before the variant can be
+called. A job whose process was lost continues in another process and is not billed twice.
 """
 
 import asyncio
@@ -18,8 +17,8 @@ from sqlmodel import col, select
 from billing.metering.key_epoch import read_epoch
 from billing.rating.quantities import Quantities
 from billing.tables import Settlement, Usage
-from gateway.access.key_lookup import key_by_id
-from gateway.access.price_book import Contracts
+from gateway.access.key_lookup import find_key_by_id
+from gateway.access.price_book import PriceBook
 from gateway.access.propagation import Propagation
 from gateway.call.errors import (
     KeyRevoked,
@@ -28,34 +27,39 @@ from gateway.call.errors import (
     UpstreamFailed,
     UpstreamTimeout,
 )
-from gateway.call.tags import VARIANT
-from gateway.call.values import Ask, Call, Completion, Principal, Ticket
+from gateway.call.tags import VARIANT_TAG
+from gateway.call.values import AdmittedCall, Call, CallResult, ParsedRequest, Principal
 from gateway.fine_tuning import jobs
-from gateway.fine_tuning.call import call_of
-from gateway.fine_tuning.pii_scrubber import scrub
-from gateway.fine_tuning.progress_stream import LearnedVariant, Line, lines_of, refusal_of
+from gateway.fine_tuning.call import create_job_call
+from gateway.fine_tuning.pii_scrubber import scrub_training_file
+from gateway.fine_tuning.progress_stream import (
+    ProgressLine,
+    TrainedVariant,
+    read_progress_lines,
+    to_specialist_error,
+)
 from gateway.inference.pipeline import Stages
-from gateway.quota.process_heartbeat import Membership
+from gateway.quota.process_heartbeat import ProcessHeartbeat
 from gateway.registry import variants
-from gateway.registry.files import content_of
+from gateway.registry.files import read_content
 from gateway.tables import Adaptation
-from gateway.upstream.client import Upstream
+from gateway.upstream.client import UpstreamClient
 from gateway.upstream.load_balancer import Router
-from gateway.wire.fine_tuning import MOST_TEXT_S, SENSITIVITY, ask_adaptation
+from gateway.wire.fine_tuning import MAX_TEXT_DURATION_S, SENSITIVITY, build_fine_tuning_request
 from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
 from infra.errors import AppError
 from infra.poller import Poller
-from infra.timing import USUAL, Timing
+from infra.timing import DEFAULT_TIMING, Timing
 from models.catalog import Catalog
 
-# Learning itself is bounded by the server; before that the job may wait for others there.
-_PATIENCE_S = 4.0 * MOST_TEXT_S
+# The serving process limits the training itself; the rest is time in its queue.
+_TRAINING_TIMEOUT_S = 4.0 * MAX_TEXT_DURATION_S
 
 
-class AdaptationWorse(AppError):
-    """The variant does worse than its base on examples that neither has learned from."""
+class VariantWorseThanBase(AppError):
+    """The variant scores worse than its base on held-out examples."""
 
     status = 400
     type = "invalid_request_error"
@@ -63,43 +67,44 @@ class AdaptationWorse(AppError):
 
 
 @dataclass(frozen=True, slots=True)
-class Tools:
-    """What the runner works with: the gateway process's own parts."""
+class FineTuningDependencies:
+    """The parts of the gateway process that the runner uses."""
 
     catalog: Catalog
     clock: Clock
     database: Database
-    contracts: Contracts
+    price_book: PriceBook
     stages: Stages
-    membership: Membership
+    heartbeat: ProcessHeartbeat
     router: Router
-    upstream: Upstream
+    upstream: UpstreamClient
     propagation: Propagation
-    timing: Timing = USUAL
+    timing: Timing = DEFAULT_TIMING
 
 
-class AdaptationRunner(Poller):
-    """Of one gateway process."""
+class FineTuningRunner(Poller):
+    """Polls for fine-tuning jobs and runs them in one gateway process."""
 
-    def __init__(self, tools: Tools) -> None:
-        super().__init__("adaptations", self._one, tools.timing)
-        self._tools = tools
+    def __init__(self, deps: FineTuningDependencies) -> None:
+        super().__init__("adaptations", self._run_next, deps.timing)
+        self._deps = deps
 
-    async def _one(self) -> bool:
-        tools = self._tools
-        if not tools.membership.alive:
+    async def _run_next(self) -> bool:
+        """Claim and run one job. Returns whether there was one."""
+        deps = self._deps
+        if not deps.heartbeat.is_alive:
             return False
-        async with tools.database.transaction() as session:
-            job = await jobs.claim(session, tools.clock, tools.membership.process_id)
+        async with deps.database.transaction() as session:
+            job = await jobs.claim_job(session, deps.clock, deps.heartbeat.process_id)
         if job is None:
             return False
         try:
-            await self._work(job)
+            await self._run_job(job)
         except asyncio.CancelledError:
-            await asyncio.shield(self._release(job, "The service is being stopped."))
+            await asyncio.shield(self._requeue(job, "The service is being stopped."))
             raise
         except Unavailable as error:
-            await self._release(job, error.message)
+            await self._requeue(job, error.message)
             await asyncio.sleep(self._timing.work_poll_s)
         except AppError as error:
             await self._fail(job, error)
@@ -108,135 +113,142 @@ class AdaptationRunner(Poller):
             await self._fail(job, UpstreamFailed("Something went wrong on our side."))
         return True
 
-    async def _work(self, job: Adaptation) -> None:
-        """One try at a job. Raises what it fails for."""
-        if job.attempts > 1 and await self._billed(job):
+    async def _run_job(self, job: Adaptation) -> None:
+        """Run one attempt of a job. Raises the error that the job fails with."""
+        if job.attempts > 1 and await self._is_billed(job):
             return await self._publish(job)
-        if job.attempts > jobs.MOST_ATTEMPTS:
-            raise jobs.Interrupted("The job was interrupted several times.")
-        tools, call = self._tools, call_of(self._tools.clock, ids.new_id())
-        principal, content = await self._opened(job, call.request_id)
-        model = tools.catalog.find(job.model)
+        if job.attempts > jobs.MAX_ATTEMPTS:
+            raise jobs.FineTuningJobInterrupted("The job was interrupted several times.")
+        deps, call = self._deps, create_job_call(self._deps.clock, ids.new_id())
+        principal, content = await self._load_input(job, call.request_id)
+        model = deps.catalog.find(job.model)
         if model is None:
             raise ModelNotFound(f"The model {job.model!r} is not sold any more.", param="model")
-        seconds, sensitivity = (job.settings.get(one) for one in ("seconds", SENSITIVITY))
-        asked = ask_adaptation(model, content, seconds, sensitivity=sensitivity)
-        ask = _tagged(asked, job)
+        seconds, sensitivity = (job.settings.get(name) for name in ("seconds", SENSITIVITY))
+        request = build_fine_tuning_request(model, content, seconds, sensitivity=sensitivity)
+        request = _with_variant_tag(request, job)
 
-        async def learn(ticket: Ticket) -> Completion:
-            learned, seconds = await self._watched(job, ticket, call)
-            await self._keep(job, learned, seconds)
-            return _learned(seconds)
+        async def train_and_store(admitted: AdmittedCall) -> CallResult:
+            variant, seconds = await self._train_unless_cancelled(job, admitted, call)
+            await self._store_variant(job, variant, seconds)
+            return _to_call_result(seconds)
 
-        await tools.stages.inner.make(call, principal, ask, learn)
+        await deps.stages.internal_calls.execute(call, principal, request, train_and_store)
         await self._publish(job)
 
-    async def _opened(self, job: Adaptation, request_id: UUID) -> tuple[Principal, bytes]:
-        """Who asked, as it stands now, and what to learn from. Raises what forbids it."""
-        tools, account_id = self._tools, job.account_id
-        async with tools.database.transaction() as session:
-            at = tools.clock.now()
-            known = await key_by_id(session, tools.contracts, account_id, job.key_id, at)
-            if known is None:
+    async def _load_input(self, job: Adaptation, request_id: UUID) -> tuple[Principal, bytes]:
+        """Return the job's current principal and its training file, scrubbed if requested.
+
+        Raises KeyRevoked and the errors of an account or key that may not make calls.
+        """
+        deps, account_id = self._deps, job.account_id
+        async with deps.database.transaction() as session:
+            at = deps.clock.now()
+            key = await find_key_by_id(session, deps.price_book, account_id, job.key_id, at)
+            if key is None:
                 raise KeyRevoked("The key that asked for the job is gone.")
-            principal = tools.stages.authenticator.require_active(known)
-            tools.stages.authenticator.require_paying(known)
-            content = await content_of(session, account_id, job.training_file_id)
-            await jobs.bill_by(session, job, request_id)
+            principal = deps.stages.authenticator.require_active(key)
+            deps.stages.authenticator.require_not_suspended(key)
+            content = await read_content(session, account_id, job.training_file_id)
+            await jobs.set_usage_request(session, job, request_id)
         if job.settings.get("scrub"):
-            content, _ = await asyncio.to_thread(scrub, content)
+            content, _ = await asyncio.to_thread(scrub_training_file, content)
         return principal, content
 
-    async def _watched(
-        self, job: Adaptation, ticket: Ticket, call: Call
-    ) -> tuple[LearnedVariant, int]:
-        """Learn, unless the job is cancelled meanwhile. Raises AdaptationCancelled."""
-        learning = asyncio.create_task(self._learn(job, ticket, call))
+    async def _train_unless_cancelled(
+        self, job: Adaptation, admitted: AdmittedCall, call: Call
+    ) -> tuple[TrainedVariant, int]:
+        """Train, polling for cancellation. Raises FineTuningJobCancelled."""
+        training = asyncio.create_task(self._train(job, admitted, call))
         try:
-            while not learning.done():
-                await asyncio.wait([learning], timeout=self._timing.work_watch_s)
-                async with self._tools.database.transaction() as session:
-                    await jobs.require_open(session, job)
-            return learning.result()
+            while not training.done():
+                await asyncio.wait([training], timeout=self._timing.work_watch_s)
+                async with self._deps.database.transaction() as session:
+                    await jobs.require_not_cancelled(session, job)
+            return training.result()
         finally:
-            learning.cancel()
-            await asyncio.wait([learning])
+            training.cancel()
+            await asyncio.wait([training])
 
-    async def _learn(
-        self, job: Adaptation, ticket: Ticket, call: Call
-    ) -> tuple[LearnedVariant, int]:
-        tools = self._tools
-        target = tools.router.route(ticket, call.request_id)
+    async def _train(
+        self, job: Adaptation, admitted: AdmittedCall, call: Call
+    ) -> tuple[TrainedVariant, int]:
+        """Train on a serving process. Returns the variant and the training time in seconds."""
+        deps = self._deps
+        target = deps.router.route(admitted, call.request_id)
         try:
-            with tools.router.watched(target):
+            with deps.router.track(target):
                 async with (
-                    asyncio.timeout(_PATIENCE_S),
-                    tools.upstream.open(target) as answer,
+                    asyncio.timeout(_TRAINING_TIMEOUT_S),
+                    deps.upstream.open(target) as response,
                 ):
-                    async for line in lines_of(answer):
+                    async for line in read_progress_lines(response):
                         if line.error is not None:
-                            raise refusal_of(line.error)
+                            raise to_specialist_error(line.error)
                         if line.variant is not None:
-                            return _no_worse(line.variant), line.seconds
-                        await self._say(job, line)
+                            return _require_not_worse(line.variant), line.seconds
+                        await self._add_progress_event(job, line)
         except TimeoutError:
             raise UpstreamTimeout("Learning did not end in time.") from None
         raise UpstreamFailed("Learning was broken off.")
 
-    async def _keep(self, job: Adaptation, learned: LearnedVariant, seconds: int) -> None:
-        tools = self._tools
-        async with tools.database.transaction() as session:
-            score = {**learned.score, "examples": learned.examples, "held_out": learned.held_out}
-            await jobs.scored(session, job, score, seconds, learned.trained_tokens)
-            await variants.keep(session, tools.clock, job, learned.artefact)
+    async def _store_variant(self, job: Adaptation, variant: TrainedVariant, seconds: int) -> None:
+        deps = self._deps
+        async with deps.database.transaction() as session:
+            score = {**variant.score, "examples": variant.examples, "held_out": variant.held_out}
+            await jobs.record_score(session, job, score, seconds, variant.trained_tokens)
+            await variants.create_version(session, deps.clock, job, variant.artefact)
 
     async def _publish(self, job: Adaptation) -> None:
-        """The job succeeds only when every gateway process serves its version."""
-        tools = self._tools
-        async with tools.database.transaction() as session:
-            version = await variants.make_live(session, tools.clock, job)
+        """Make the variant live, await propagation to all gateway processes, complete the job."""
+        deps = self._deps
+        async with deps.database.transaction() as session:
+            version = await variants.make_live(session, deps.clock, job)
             epoch = await read_epoch(session)
-        await tools.propagation.wait(epoch)
-        async with tools.database.transaction() as session:
+        await deps.propagation.wait(epoch)
+        async with deps.database.transaction() as session:
             name = variants.public_id(job.model, job.account_id, job.name)
-            await jobs.succeed(
-                session, tools.clock, job, f"Version {version} of {name} can be called."
+            await jobs.complete_job(
+                session, deps.clock, job, f"Version {version} of {name} can be called."
             )
 
-    async def _billed(self, job: Adaptation) -> bool:
-        """Whether an earlier try came to its usage row."""
+    async def _is_billed(self, job: Adaptation) -> bool:
+        """Whether an earlier attempt stored its variant and was billed."""
         query = select(Usage.request_id).where(
             col(Usage.request_id) == job.request_id,
             col(Usage.account_id) == job.account_id,
             col(Usage.settlement) == Settlement.COMPLETE,
         )
-        async with self._tools.database.transaction() as session:
+        async with self._deps.database.transaction() as session:
             paid = (await session.scalars(query)).first() is not None
-            return paid and await variants.is_kept(session, job)
+            return paid and await variants.has_version_of_job(session, job)
 
-    async def _say(self, job: Adaptation, line: Line) -> None:
+    async def _add_progress_event(self, job: Adaptation, line: ProgressLine) -> None:
         metrics = None if line.metrics is None else msgspec.structs.asdict(line.metrics)
-        async with self._tools.database.transaction() as session:
-            await jobs.say(session, self._tools.clock, job, line.progress or "", metrics=metrics)
+        async with self._deps.database.transaction() as session:
+            await jobs.add_event(
+                session, self._deps.clock, job, line.progress or "", metrics=metrics
+            )
 
     async def _fail(self, job: Adaptation, error: AppError) -> None:
-        async with self._tools.database.transaction() as session:
-            await jobs.fail(session, self._tools.clock, job, error)
+        async with self._deps.database.transaction() as session:
+            await jobs.fail_job(session, self._deps.clock, job, error)
 
-    async def _release(self, job: Adaptation, why: str) -> None:
-        if job.attempts >= jobs.MOST_ATTEMPTS:
-            return await self._fail(job, Unavailable(why))
-        async with self._tools.database.transaction() as session:
-            await jobs.release(session, self._tools.clock, job, why)
-
-
-def _tagged(ask: Ask, job: Adaptation) -> Ask:
-    made = variants.public_id(job.model, job.account_id, job.name)
-    return replace(ask, tags={**(job.tags or {}), VARIANT: made})
+    async def _requeue(self, job: Adaptation, reason: str) -> None:
+        """Requeue the job, or fail it after its last attempt."""
+        if job.attempts >= jobs.MAX_ATTEMPTS:
+            return await self._fail(job, Unavailable(reason))
+        async with self._deps.database.transaction() as session:
+            await jobs.requeue_job(session, self._deps.clock, job, reason)
 
 
-def _learned(seconds: int) -> Completion:
-    return Completion(
+def _with_variant_tag(request: ParsedRequest, job: Adaptation) -> ParsedRequest:
+    variant_id = variants.public_id(job.model, job.account_id, job.name)
+    return replace(request, tags={**(job.tags or {}), VARIANT_TAG: variant_id})
+
+
+def _to_call_result(seconds: int) -> CallResult:
+    return CallResult(
         settlement=Settlement.COMPLETE,
         status=200,
         tail=b"",
@@ -245,12 +257,13 @@ def _learned(seconds: int) -> Completion:
     )
 
 
-def _no_worse(variant: LearnedVariant) -> LearnedVariant:
+def _require_not_worse(variant: TrainedVariant) -> TrainedVariant:
+    """Return the variant. Raises VariantWorseThanBase if its base scores better."""
     score: dict[str, Any] = variant.score
     base, adapted = score.get("base"), score["adapted"]
     if base is None or (adapted >= base if score["higher_is_better"] else adapted <= base):
         return variant
-    raise AdaptationWorse(
+    raise VariantWorseThanBase(
         f"The variant does worse than its base on examples held out ({score['metric']}: "
         f"{adapted:.4g} against {base:.4g}), so it is not kept."
     )

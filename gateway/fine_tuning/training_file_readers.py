@@ -1,4 +1,4 @@
-"""Reading a specialist's training file before anything is spent on it."""
+"""Parse specialists' training files to count their examples before a job is queued."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -13,37 +13,37 @@ from models.surface_defect import labelled_pictures
 from models.tag_align import training_file, vocabulary
 from models.tag_align.aligner import ARTEFACT
 
-Reader = Callable[[bytes], int]
-"""How many examples a file has. Raises TrainingFileInvalid with all problems."""
+CountExamples = Callable[[bytes], int]
+"""Returns the number of examples in a file. Raises TrainingFileInvalid with all problems."""
 
 
-def _anomaly(content: bytes) -> int:
+def _count_anomaly_rows(content: bytes) -> int:
     return sum(map(len, hours.read(content, Settings()).normal))
 
 
-def _failure_class(content: bytes) -> int:
+def _count_failure_windows(content: bytes) -> int:
     return len(labelled.read(content, failure_signature.accepted()).failed)
 
 
-def _remaining_life(content: bytes) -> int:
+def _count_fleet_units(content: bytes) -> int:
     return len(fleet.read_fleet(content, life_signature.accepted()))
 
 
-def _surface_defect(content: bytes) -> int:
+def _count_labelled_images(content: bytes) -> int:
     return len(labelled_pictures.read(content))
 
 
-def _tag_align(content: bytes) -> int:
+def _count_tag_confirmations(content: bytes) -> int:
     return len(training_file.read_confirmations(content, vocabulary.read(ARTEFACT)))
 
 
-# By the catalog's word, as serving/training/fine_tune_task.py has them.
-READERS: Mapping[str, Reader] = MappingProxyType(
+# Keyed by the catalog's `adapter`, like serving/training/fine_tune_task.py.
+EXAMPLE_COUNTERS: Mapping[str, CountExamples] = MappingProxyType(
     {
-        "anomaly": _anomaly,
-        "failure_class": _failure_class,
-        "remaining_life": _remaining_life,
-        "surface_defect": _surface_defect,
-        "tag_align": _tag_align,
+        "anomaly": _count_anomaly_rows,
+        "failure_class": _count_failure_windows,
+        "remaining_life": _count_fleet_units,
+        "surface_defect": _count_labelled_images,
+        "tag_align": _count_tag_confirmations,
     }
 )

@@ -1,41 +1,44 @@
-"""What attempts are counted by, and how many are free."""
+"""Attempt counters for logins and password resets, with their lockout policies."""
 
 from datetime import timedelta
 
-from gateway.identity.client_origin import Place
-from gateway.identity.email_address import EmailInvalid, normal_email
-from gateway.identity.lockout import Counted, Rule
+from gateway.identity.client_origin import ClientOrigin
+from gateway.identity.email_address import EmailInvalid, normalize_email
+from gateway.identity.lockout import AttemptCounter, LockoutPolicy
 
-_OF_A_PERSON = Rule(5, timedelta(seconds=30), timedelta(minutes=15))
-# An office has one address for many people.
-_OF_AN_ADDRESS = Rule(20, timedelta(seconds=30), timedelta(hours=1))
-_RESETS_OF_A_PERSON = Rule(3, timedelta(minutes=10), timedelta(hours=4))
-_RESETS_OF_AN_ADDRESS = Rule(20, timedelta(minutes=1), timedelta(hours=1))
-_LONGEST = 400
-
-
-def by_email(email: str) -> Counted:
-    """Guesses at one person's password or codes; what is no address is counted as it is."""
-    return Counted("email", _form(email), _OF_A_PERSON)
+_PERSON_POLICY = LockoutPolicy(5, timedelta(seconds=30), timedelta(minutes=15))
+# Higher than per person: an office shares one address.
+_NETWORK_POLICY = LockoutPolicy(20, timedelta(seconds=30), timedelta(hours=1))
+_PERSON_RESET_POLICY = LockoutPolicy(3, timedelta(minutes=10), timedelta(hours=4))
+_NETWORK_RESET_POLICY = LockoutPolicy(20, timedelta(minutes=1), timedelta(hours=1))
+_MAX_LENGTH = 400
 
 
-def by_place(place: Place) -> Counted:
-    """Guesses from one network address."""
-    return Counted("network", place.network, _OF_AN_ADDRESS)
+def login_attempts_by_email(email: str) -> AttemptCounter:
+    """Return the counter of password and code attempts for one e-mail address.
+
+    Invalid addresses are counted by their text.
+    """
+    return AttemptCounter("email", _normalize_or_truncate(email), _PERSON_POLICY)
 
 
-def resets_by_email(email: str) -> Counted:
-    """Links for one mailbox."""
-    return Counted("reset-email", _form(email), _RESETS_OF_A_PERSON)
+def login_attempts_by_network(origin: ClientOrigin) -> AttemptCounter:
+    """Return the counter of login attempts from one network."""
+    return AttemptCounter("network", origin.network, _NETWORK_POLICY)
 
 
-def resets_by_place(place: Place) -> Counted:
-    """Links asked for from one network address."""
-    return Counted("reset-network", place.network, _RESETS_OF_AN_ADDRESS)
+def password_reset_requests_by_email(email: str) -> AttemptCounter:
+    """Return the counter of password-reset requests for one mailbox."""
+    return AttemptCounter("reset-email", _normalize_or_truncate(email), _PERSON_RESET_POLICY)
 
 
-def _form(email: str) -> str:
+def password_reset_requests_by_network(origin: ClientOrigin) -> AttemptCounter:
+    """Return the counter of password-reset requests from one network."""
+    return AttemptCounter("reset-network", origin.network, _NETWORK_RESET_POLICY)
+
+
+def _normalize_or_truncate(email: str) -> str:
     try:
-        return normal_email(email)
+        return normalize_email(email)
     except EmailInvalid:
-        return email[:_LONGEST]
+        return email[:_MAX_LENGTH]

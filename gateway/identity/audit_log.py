@@ -1,7 +1,7 @@
-"""The audit log: who changed what, when and from where.
+"""Audit log: record and list who changed what, when and from which address.
 
-Owns writing entries, in the transaction of the change itself, and showing them. Entries are never
-changed; the database refuses it.
+Events are written in the transaction of the change. Entries are immutable: the database rejects
+updates and deletes.
 """
 
 from collections.abc import Mapping
@@ -20,30 +20,34 @@ from gateway.tables import AuditEntry, Person
 from infra import ids
 from infra.clock import Clock
 
-_LONGEST = 300
-_MOST_ENTRIES = 500
+_MAX_TEXT_LENGTH = 300
+_MAX_PAGE_SIZE = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who does something: a person from an address, or the command line without either."""
+    """The originator of a change: a person and their network address; the CLI has neither."""
 
     person_id: UUID | None
     address: str
     impersonated: bool = False
 
     @classmethod
-    def of(cls, viewer: Viewer, address: str) -> "Actor":
+    def from_viewer(cls, viewer: Viewer, address: str) -> "Actor":
+        """Build the actor of a change by a signed-in person from a network address."""
         return cls(viewer.person_id, address[:64], viewer.impersonated)
 
 
-COMMAND_LINE = Actor(None, "")
+CLI_ACTOR = Actor(None, "")
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """A change, as it is shown. `email` and `name` are None for the command line; `account_id` and
-    `account_name` for what is about the platform."""
+class AuditLogEntry:
+    """An audit log entry for display.
+
+    `email` and `name` are None for changes made with the CLI. `account_id` and `account_name` are
+    None for changes that concern the platform.
+    """
 
     id: UUID
     at: datetime
@@ -59,64 +63,73 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Only:
-    """Which entries; None is all. `about` is what stands before the dot of an action."""
+class AuditFilter:
+    """A filter of audit log entries; None matches all.
 
-    about: str | None = None
+    `area` is the part of an action before the dot, such as `key`.
+    """
+
+    area: str | None = None
     person_id: UUID | None = None
 
 
-ALL = Only()
+NO_FILTER = AuditFilter()
 
 
-async def record(
+async def record_audit_event(
     session: AsyncSession,
     clock: Clock,
-    by: Actor,
+    actor: Actor,
     account_id: UUID | None,
     action: str,
     subject: str = "",
     details: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write it down; it stays if the caller's transaction does.
+    """Add an audit log entry in the caller's transaction.
 
-    `action` is a name with a dot, as `key.revoked`; `subject` what it was done to, an id or an
-    address; `details` plain JSON without secrets. `account_id` None: it is about the platform.
+    `action` is a dotted name such as `key.revoked`; `subject` is the id or address of the changed
+    object; `details` is plain JSON without secrets. `account_id` is None for platform changes.
     """
     session.add(
         AuditEntry(
             id=ids.new_id(),
             at=clock.now(),
-            person_id=by.person_id,
+            person_id=actor.person_id,
             account_id=account_id,
-            impersonated=by.impersonated,
+            impersonated=actor.impersonated,
             action=action,
-            subject=_kept(subject),
-            details=_kept(dict(details or {})),
-            address=_kept(by.address),
+            subject=_sanitize(subject),
+            details=_sanitize(dict(details or {})),
+            address=_sanitize(actor.address),
         )
     )
     await session.flush()
 
 
-async def entries_of(
+async def list_account_entries(
     session: AsyncSession,
     account_id: UUID,
     before: UUID | None = None,
     limit: int = 50,
-    only: Only = ALL,
-) -> list[Entry]:
-    """An account's, the newest first; `before` is the id of the last entry of the page before."""
-    which = [col(AuditEntry.account_id) == account_id]
-    if only.about is not None:
-        which.append(col(AuditEntry.action).startswith(f"{only.about}.", autoescape=True))
-    if only.person_id is not None:
-        which.append(col(AuditEntry.person_id) == only.person_id)
-    return await _page(session, and_(*which), before, limit)
+    filters: AuditFilter = NO_FILTER,
+) -> list[AuditLogEntry]:
+    """Return a page of an account's entries, newest first.
+
+    `before` is the id of the last entry of the previous page.
+    """
+    conditions = [col(AuditEntry.account_id) == account_id]
+    if filters.area is not None:
+        conditions.append(col(AuditEntry.action).startswith(f"{filters.area}.", autoescape=True))
+    if filters.person_id is not None:
+        conditions.append(col(AuditEntry.person_id) == filters.person_id)
+    return await _list_page(session, and_(*conditions), before, limit)
 
 
-async def people_in(session: AsyncSession, account_id: UUID) -> dict[UUID, str]:
-    """Who did anything that is written down of an account, those who left too, by name."""
+async def list_actor_names(session: AsyncSession, account_id: UUID) -> dict[UUID, str]:
+    """Return id and name of everybody with an entry in an account's log, former members too.
+
+    Ordered by name.
+    """
     query = (
         select(Person.id, Person.name)
         .join(AuditEntry, col(AuditEntry.person_id) == col(Person.id))
@@ -127,32 +140,34 @@ async def people_in(session: AsyncSession, account_id: UUID) -> dict[UUID, str]:
     return {person_id: name for person_id, name in (await session.execute(query)).all()}
 
 
-async def all_entries(
+async def list_all_entries(
     session: AsyncSession, before: UUID | None = None, limit: int = 50
-) -> list[Entry]:
-    """Those of the platform and of all accounts. For operators."""
-    return await _page(session, None, before, limit)
+) -> list[AuditLogEntry]:
+    """Return a page of the entries of the platform and all accounts, for operators."""
+    return await _list_page(session, None, before, limit)
 
 
-async def _page(
-    session: AsyncSession, which: ColumnElement[bool] | None, before: UUID | None, limit: int
-) -> list[Entry]:
+async def _list_page(
+    session: AsyncSession, condition: ColumnElement[bool] | None, before: UUID | None, limit: int
+) -> list[AuditLogEntry]:
     query = (
         select(AuditEntry, Person.email, Person.name, Account.name)
         .join(Person, col(Person.id) == col(AuditEntry.person_id), isouter=True)
         .join(Account, col(Account.id) == col(AuditEntry.account_id), isouter=True)
         .order_by(col(AuditEntry.id).desc())
-        .limit(max(1, min(limit, _MOST_ENTRIES)))
+        .limit(max(1, min(limit, _MAX_PAGE_SIZE)))
     )
-    if which is not None:
-        query = query.where(which)
+    if condition is not None:
+        query = query.where(condition)
     if before is not None:
         query = query.where(col(AuditEntry.id) < before)
-    return [_shown(*row) for row in (await session.execute(query)).all()]
+    return [_to_entry(*row) for row in (await session.execute(query)).all()]
 
 
-def _shown(row: AuditEntry, email: str | None, name: str | None, account: str | None) -> Entry:
-    return Entry(
+def _to_entry(
+    row: AuditEntry, email: str | None, name: str | None, account: str | None
+) -> AuditLogEntry:
+    return AuditLogEntry(
         id=row.id,
         at=row.at,
         email=email,
@@ -167,12 +182,12 @@ def _shown(row: AuditEntry, email: str | None, name: str | None, account: str | 
     )
 
 
-def _kept(value: Any) -> Any:
-    """Texts cut, and without the NUL and halves of pairs that PostgreSQL takes nowhere."""
+def _sanitize(value: Any) -> Any:
+    """Truncate texts and drop NUL and lone surrogates, which PostgreSQL rejects."""
     if isinstance(value, str):
-        return value[:_LONGEST].replace("\x00", "").encode(errors="replace").decode()
+        return value[:_MAX_TEXT_LENGTH].replace("\x00", "").encode(errors="replace").decode()
     if isinstance(value, dict):
-        return {_kept(str(name)): _kept(one) for name, one in list(value.items())[:50]}
+        return {_sanitize(str(name)): _sanitize(item) for name, item in list(value.items())[:50]}
     if isinstance(value, list | tuple):
-        return [_kept(one) for one in value[:50]]
+        return [_sanitize(item) for item in value[:50]]
     return value

@@ -1,32 +1,28 @@
-"""Where somebody is: the network address and the browser that a request comes from.
-
-Owns cutting both to size and telling whether two are the same place.
-"""
+"""The network address and browser of a request, sanitized and comparable."""
 
 import re
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address, ip_network
 
-_LONGEST = 300
-_VERSIONS = re.compile(r"[\d.]+")
+_MAX_AGENT_LENGTH = 300
+_VERSION_NUMBERS = re.compile(r"[\d.]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """`address` of the client, `agent` as its browser calls itself; neither is trusted."""
+class ClientOrigin:
+    """The client's network address and User-Agent header. Neither is trusted."""
 
     address: str
     agent: str
 
     @classmethod
-    def of(cls, address: str | None, agent: str | None) -> "Place":
-        """Cut, and without what cannot be shown or kept."""
-        return cls(_plain(address)[:64], _plain(agent)[:_LONGEST])
+    def from_request(cls, address: str | None, agent: str | None) -> "ClientOrigin":
+        """Build from a request's values: truncated, without unprintable characters."""
+        return cls(_printable(address)[:64], _printable(agent)[:_MAX_AGENT_LENGTH])
 
     @property
     def network(self) -> str:
-        """What is counted and compared of the address: of IPv6 the /64, which one client has whole,
-        of IPv4 all."""
+        """The part of the address that identifies a client: the /64 of IPv6, all of IPv4."""
         try:
             address = ip_address(self.address.partition("%")[0])
         except ValueError:
@@ -39,9 +35,9 @@ class Place:
 
     @property
     def browser(self) -> str:
-        """The agent without versions, which change by themselves."""
-        return _VERSIONS.sub("", self.agent)
+        """The user agent without version numbers, which change with every update."""
+        return _VERSION_NUMBERS.sub("", self.agent)
 
 
-def _plain(text: str | None) -> str:
+def _printable(text: str | None) -> str:
     return "".join(letter for letter in text or "" if letter.isprintable())

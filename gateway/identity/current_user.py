@@ -1,22 +1,20 @@
-"""Who looks at a page.
-
-It is found from a session's cookie (sessions.py) once a request.
-"""
+"""The signed-in person of a request, found by the session cookie once per request."""
 
 from dataclasses import dataclass
 from uuid import UUID
 
-from gateway.identity.roles import MAY, Permission, Role
+from gateway.identity.roles import ROLE_PERMISSIONS, Permission, Role
 
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """A person who is signed in.
+    """The signed-in person and the account that the session shows.
 
-    role: in `account_id`, or on the platform. account_id, account_name: whose pages are shown; None
-    on the platform's own. language: what the person chose (`zh`, `en`); None follows the browser.
-    csrf: what forms of this session carry. impersonated: whether support looks at an account's
-    pages, which then can be read only. elsewhere: whether the person belongs to more than is shown.
+    role: in `account_id`, or on the platform. account_id, account_name: the account whose pages are
+    shown; None on the platform's pages. language: the person's choice (`zh`, `en`); None follows
+    the browser. csrf: the CSRF token of the session's forms. impersonated: whether support views an
+    account's pages, which are then read-only. elsewhere: whether the person can switch to another
+    account or the platform.
     """
 
     session_id: UUID
@@ -31,8 +29,8 @@ class Viewer:
     impersonated: bool = False
     elsewhere: bool = False
 
-    def may(self, permission: Permission) -> bool:
-        """Whether the role allows it; support that looks at an account may read alone."""
+    def has_permission(self, permission: Permission) -> bool:
+        """Whether the role grants the permission. While impersonating, only READ is granted."""
         if self.impersonated:
             return permission is Permission.READ
-        return permission in MAY[self.role]
+        return permission in ROLE_PERMISSIONS[self.role]

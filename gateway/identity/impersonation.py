@@ -1,7 +1,7 @@
-"""Impersonating: support reads an account's pages as its people see them, for an hour at most.
+"""Impersonation: support staff view an account's pages read-only, for at most one hour.
 
-It is the same session with the account shown, and everything but reading is refused (`Viewer.may`).
-Start and end are in the account's audit log.
+The operator's own session shows the account; `Viewer.has_permission` then grants READ only. Start
+and end are recorded in the account's audit log.
 """
 
 from datetime import datetime, timedelta
@@ -13,26 +13,26 @@ from sqlmodel import col
 
 from billing.accounts.accounts import AccountNotFound
 from billing.tables import Account
-from gateway.identity.audit_log import Actor, record
+from gateway.identity.audit_log import Actor, record_audit_event
 from gateway.identity.current_user import Viewer
 from gateway.identity.roles import Permission
-from gateway.identity.sessions import is_open
+from gateway.identity.sessions import is_active
 from gateway.tables import LoginSession
 from infra.clock import Clock
 from infra.errors import AppError
 
-LASTS = timedelta(hours=1)
+MAX_DURATION = timedelta(hours=1)
 
 
 class NotPermitted(AppError):
-    """The viewer's role does not allow it."""
+    """The signed-in person's role does not grant the permission."""
 
     status = 403
     type = "invalid_request_error"
     code = "not_permitted"
 
 
-async def begin(
+async def start_impersonation(
     session: AsyncSession,
     clock: Clock,
     viewer: Viewer,
@@ -40,32 +40,34 @@ async def begin(
     address: str,
     reason: str = "",
 ) -> datetime:
-    """Show an account to its viewer of the platform; gives until when.
+    """Show an account's pages to support staff. Returns when the impersonation expires.
 
     Raises NotPermitted, AccountNotFound.
     """
-    if not viewer.may(Permission.IMPERSONATE):
+    if not viewer.has_permission(Permission.IMPERSONATE):
         raise NotPermitted("Only the platform's own people may look at others' pages.")
     if await session.get(Account, account_id) is None:
         raise AccountNotFound("There is no such account.")
-    until = clock.now() + LASTS
-    await _show(session, clock, viewer, account_id, until)
-    by = Actor(viewer.person_id, address, impersonated=True)
+    until = clock.now() + MAX_DURATION
+    await _set_shown_account(session, clock, viewer, account_id, until)
+    actor = Actor(viewer.person_id, address, impersonated=True)
     details = {"until": until.isoformat(), "reason": reason}
-    await record(session, clock, by, account_id, "impersonation.began", "", details)
+    await record_audit_event(session, clock, actor, account_id, "impersonation.began", "", details)
     return until
 
 
-async def end(session: AsyncSession, clock: Clock, viewer: Viewer, address: str) -> None:
-    """Back to the platform's pages; where nobody looks, it changes nothing."""
+async def end_impersonation(
+    session: AsyncSession, clock: Clock, viewer: Viewer, address: str
+) -> None:
+    """Return to the platform's pages. Does nothing if the session is not impersonating."""
     if not viewer.impersonated:
         return
-    await _show(session, clock, viewer, None, None)
-    by = Actor(viewer.person_id, address, impersonated=True)
-    await record(session, clock, by, viewer.account_id, "impersonation.ended")
+    await _set_shown_account(session, clock, viewer, None, None)
+    actor = Actor(viewer.person_id, address, impersonated=True)
+    await record_audit_event(session, clock, actor, viewer.account_id, "impersonation.ended")
 
 
-async def _show(
+async def _set_shown_account(
     session: AsyncSession,
     clock: Clock,
     viewer: Viewer,
@@ -74,6 +76,6 @@ async def _show(
 ) -> None:
     await session.execute(
         update(LoginSession)
-        .where(col(LoginSession.id) == viewer.session_id, is_open(clock))
+        .where(col(LoginSession.id) == viewer.session_id, is_active(clock))
         .values(account_id=account_id, impersonating_until=until)
     )

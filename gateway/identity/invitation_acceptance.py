@@ -1,7 +1,6 @@
-"""Accepting an invitation: somebody new gets a name and a password, somebody known joins.
+"""Accept invitations: register a new person, or add a signed-in person to the account.
 
-A link alone makes nobody who is known here a member: it may have been read by others, so they sign
-in and join.
+A person who already has a password must sign in to accept: others may have read the link.
 """
 
 from dataclasses import dataclass
@@ -13,18 +12,24 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from billing.tables import Account
-from gateway.identity.audit_log import Actor, record
-from gateway.identity.client_origin import Place
+from gateway.identity.audit_log import Actor, record_audit_event
+from gateway.identity.client_origin import ClientOrigin
 from gateway.identity.current_user import Viewer
-from gateway.identity.email_address import normal_email
-from gateway.identity.invitations import role_of
-from gateway.identity.memberships import first_shown, join
-from gateway.identity.one_time_tokens import INVITATIONS, Kind, LinkUnusable, look, take
-from gateway.identity.passwords import Passwords, require_fit
-from gateway.identity.people import anybody, person_by_email
-from gateway.identity.profile import require_language, require_name
+from gateway.identity.email_address import normalize_email
+from gateway.identity.invitations import invited_role
+from gateway.identity.memberships import add_member, get_initial_account
+from gateway.identity.one_time_tokens import (
+    INVITATION_KINDS,
+    LinkUnusable,
+    TokenKind,
+    find_token,
+    use_token,
+)
+from gateway.identity.passwords import Passwords, validate_password
+from gateway.identity.people import find_person_by_email, has_people
+from gateway.identity.profile import validate_language, validate_name
 from gateway.identity.roles import Role
-from gateway.identity.sessions import Opened, open_session
+from gateway.identity.sessions import NewSession, create_session
 from gateway.identity.totp import lock_person
 from gateway.tables import OneTimeToken, Person
 from infra import ids
@@ -34,16 +39,16 @@ from infra.error_collection import collect
 from infra.errors import AppError
 
 
-class PersonKnown(AppError):
-    """The address has a password already: its person signs in and joins."""
+class PersonAlreadyExists(AppError):
+    """The address belongs to a registered person, who must sign in to accept the invitation."""
 
     status = 409
     type = "invalid_request_error"
     code = "person_known"
 
 
-class InvitationForAnother(AppError):
-    """The invitation is for another address than that of the person who is signed in."""
+class InvitationEmailMismatch(AppError):
+    """The invitation was sent to another address than the signed-in person's."""
 
     status = 403
     type = "invalid_request_error"
@@ -51,9 +56,13 @@ class InvitationForAnother(AppError):
 
 
 @dataclass(frozen=True, slots=True)
-class Invited:
-    """What an invitation's page shows. `email` None: the first operator, who says one; then
-    `account_name` is the account that is owned besides. `known`: sign in and join."""
+class InvitationPreview:
+    """The data that an invitation's page shows.
+
+    `email` is None for the first operator, who enters an address; `account_name` is then the
+    account that the operator will also own. `known`: the address is registered, so the person must
+    sign in to accept.
+    """
 
     email: str | None
     account_name: str | None
@@ -63,8 +72,8 @@ class Invited:
 
 
 @dataclass(frozen=True, slots=True)
-class Newcomer:
-    """What somebody new says; `email` counts only where the invitation names none."""
+class Registration:
+    """The registration form of a new person. `email` is used only if the invitation has none."""
 
     name: str
     password: str
@@ -72,82 +81,91 @@ class Newcomer:
     email: str | None = None
 
 
-class Accepting:
-    """Invitations' other end, of one process."""
+class InvitationAcceptance:
+    """Previews and accepts invitations."""
 
     def __init__(self, database: Database, clock: Clock, passwords: Passwords) -> None:
         self._database = database
         self._clock = clock
         self._passwords = passwords
 
-    async def look(self, secret: str) -> Invited:
-        """What it is an invitation to, unused. Raises LinkUnusable."""
+    async def preview(self, secret: str) -> InvitationPreview:
+        """Return what the link invites to, without using it up. Raises LinkUnusable."""
         async with self._database.transaction() as session:
-            row = await self._usable(session, secret)
+            row = await self._find_usable(session, secret)
             account = await session.get(Account, row.account_id) if row.account_id else None
-            known = row.email and await person_by_email(session, row.email)
+            registered = row.email and await find_person_by_email(session, row.email)
             name = account.name if account else None
-            return Invited(row.email, name, role_of(row), bool(known), row.expires_at)
+            return InvitationPreview(
+                row.email, name, invited_role(row), bool(registered), row.expires_at
+            )
 
-    async def accept(self, secret: str, newcomer: Newcomer, place: Place) -> Opened:
-        """Make the person, and sign in.
+    async def accept(
+        self, secret: str, registration: Registration, origin: ClientOrigin
+    ) -> NewSession:
+        """Register the invited person and open a login session.
 
-        Raises LinkUnusable, PersonKnown, EmailInvalid, PersonInvalid, PasswordUnfit, SignInBusy,
-        SeveralErrors.
+        Raises LinkUnusable, PersonAlreadyExists, EmailInvalid, PersonInvalid, PasswordInvalid,
+        SignInBusy, SeveralErrors.
         """
         async with self._database.transaction() as session:
-            row = await self._usable(session, secret)
-        said = row.email or newcomer.email or ""
+            row = await self._find_usable(session, secret)
+        email_input = row.email or registration.email or ""
         email, *_ = collect(
-            lambda: row.email or normal_email(said),
-            lambda: require_name(newcomer.name),
-            lambda: require_language(newcomer.language),
-            lambda: require_fit(newcomer.password, said.strip().casefold()),
+            lambda: row.email or normalize_email(email_input),
+            lambda: validate_name(registration.name),
+            lambda: validate_language(registration.language),
+            lambda: validate_password(registration.password, email_input.strip().casefold()),
         )
-        hashed = await self._passwords.hash(newcomer.password)
+        password_hash = await self._passwords.hash(registration.password)
         async with self._database.transaction() as session:
-            await self._usable(session, secret)
-            row = await take(session, self._clock, INVITATIONS, secret)
-            person = await self._made(session, email, newcomer, hashed)
-            await self._enter(session, person, row, Actor(person.id, place.address))
-            shown = await first_shown(session, person)
-            return await open_session(session, self._clock, person.id, shown, place)
+            await self._find_usable(session, secret)
+            row = await use_token(session, self._clock, INVITATION_KINDS, secret)
+            person = await self._create_person(session, email, registration, password_hash)
+            await self._grant_role(session, person, row, Actor(person.id, origin.address))
+            shown = await get_initial_account(session, person)
+            return await create_session(session, self._clock, person.id, shown, origin)
 
     async def join(
         self, session: AsyncSession, viewer: Viewer, secret: str, address: str
     ) -> UUID | None:
-        """Let the person who is signed in join; gives the account, None for the platform.
+        """Add the signed-in person to the inviting account, or give them the platform role.
 
-        Raises LinkUnusable, InvitationForAnother.
+        Returns the account's id, None for the platform.
+
+        Raises LinkUnusable, InvitationEmailMismatch.
         """
-        row = await look(session, self._clock, [Kind.INVITATION], secret)
+        row = await find_token(session, self._clock, [TokenKind.INVITATION], secret)
         if row.email != viewer.email or viewer.impersonated:
-            raise InvitationForAnother(
+            raise InvitationEmailMismatch(
                 f"This invitation is for another address than {viewer.email}. Sign out first."
             )
-        row = await take(session, self._clock, [Kind.INVITATION], secret)
+        row = await use_token(session, self._clock, [TokenKind.INVITATION], secret)
         person = await lock_person(session, viewer.person_id)
-        await self._enter(session, person, row, Actor(person.id, address))
+        await self._grant_role(session, person, row, Actor(person.id, address))
         return row.account_id
 
-    async def _usable(self, session: AsyncSession, secret: str) -> OneTimeToken:
-        """The first operator's link works only while there is nobody."""
-        row = await look(session, self._clock, INVITATIONS, secret)
-        if row.kind == Kind.FIRST.value and await anybody(session):
+    async def _find_usable(self, session: AsyncSession, secret: str) -> OneTimeToken:
+        """Return the invitation of a link. Raises LinkUnusable.
+
+        The first operator's link is valid only while nobody is registered.
+        """
+        row = await find_token(session, self._clock, INVITATION_KINDS, secret)
+        if row.kind == TokenKind.FIRST_OPERATOR.value and await has_people(session):
             raise LinkUnusable
         return row
 
-    async def _made(
-        self, session: AsyncSession, email: str, newcomer: Newcomer, hashed: str
+    async def _create_person(
+        self, session: AsyncSession, email: str, registration: Registration, password_hash: str
     ) -> Person:
-        made = await session.execute(
+        inserted = await session.execute(
             insert(Person)
             .values(
                 id=ids.new_id(),
                 email=email,
-                name=newcomer.name.strip(),
-                password_hash=hashed,
-                language=newcomer.language,
+                name=registration.name.strip(),
+                password_hash=password_hash,
+                language=registration.language,
                 totp_step=0,
                 recovery=[],
                 created_at=self._clock.now(),
@@ -155,22 +173,29 @@ class Accepting:
             .on_conflict_do_nothing(index_elements=["email"])
             .returning(col(Person.id))
         )
-        if made.one_or_none() is None:
-            raise PersonKnown("This address has a password already. Sign in to join.")
+        if inserted.one_or_none() is None:
+            raise PersonAlreadyExists("This address has a password already. Sign in to join.")
         query = select(Person).where(col(Person.email) == email)
         return (await session.scalars(query)).one()
 
-    async def _enter(
-        self, session: AsyncSession, person: Person, row: OneTimeToken, by: Actor
+    async def _grant_role(
+        self, session: AsyncSession, person: Person, row: OneTimeToken, actor: Actor
     ) -> None:
-        """Give what the invitation gives; a membership that there is already stays as it is."""
-        role = role_of(row)
-        if role.of_platform:
+        """Grant the role of an invitation. An existing membership keeps its role."""
+        role = invited_role(row)
+        if role.is_platform_role:
             person.platform_role = role.value
             await session.flush()
         if row.account_id is not None:
-            firm = Role.OWNER if role.of_platform else role
-            await join(session, self._clock, person.id, row.account_id, firm)
+            account_role = Role.OWNER if role.is_platform_role else role
+            await add_member(session, self._clock, person.id, row.account_id, account_role)
         details = {"role": role.value}
-        place = (by, row.account_id, "invitation.accepted", person.email, details)
-        await record(session, self._clock, *place)
+        await record_audit_event(
+            session,
+            self._clock,
+            actor,
+            row.account_id,
+            "invitation.accepted",
+            person.email,
+            details,
+        )

@@ -1,4 +1,4 @@
-"""Invitations: a link by which somebody comes to an account, or to the platform."""
+"""Invitations: create, resend, withdraw and list links to join an account or the platform."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,14 +9,20 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from billing.tables import Account
-from gateway.identity.audit_log import Actor, record
-from gateway.identity.email_address import normal_email
+from gateway.identity.audit_log import Actor, record_audit_event
+from gateway.identity.email_address import normalize_email
 from gateway.identity.links import Links
-from gateway.identity.mail import Letter, send
-from gateway.identity.one_time_tokens import Kind, digest_of, is_open, issue, new_secret
-from gateway.identity.people import anybody, language_of, person_by_email
+from gateway.identity.mail import IdentityEmail, enqueue_email
+from gateway.identity.one_time_tokens import (
+    TokenKind,
+    generate_secret,
+    is_usable,
+    issue_token,
+    secret_digest,
+)
+from gateway.identity.people import find_person_by_email, get_email_language, has_people
 from gateway.identity.roles import Role
-from gateway.identity.team import RoleInvalid, require_of_firm
+from gateway.identity.team import RoleInvalid, require_account_role
 from gateway.tables import Membership, OneTimeToken, Person
 from infra.clock import Clock
 from infra.errors import AppError
@@ -24,13 +30,13 @@ from infra.secrets.sealer import Sealer
 from infra.secrets.secret_key import secret_key
 from infra.settings import Settings
 
-LASTS = timedelta(days=7)
-_MOST_OPEN = 100
-_PLATFORM = "MaaS"
+LIFETIME = timedelta(days=7)
+_MAX_OPEN = 100
+_PLATFORM_NAME = "MaaS"
 
 
 class InvitationNotFound(AppError):
-    """The account has no such invitation that is open."""
+    """The account has no open invitation with this id."""
 
     status = 404
     type = "invalid_request_error"
@@ -38,7 +44,7 @@ class InvitationNotFound(AppError):
 
 
 class AlreadyMember(AppError):
-    """Somebody who belongs there already; the role is changed instead."""
+    """The address belongs to a member already; change the member's role instead."""
 
     status = 409
     type = "invalid_request_error"
@@ -46,7 +52,7 @@ class AlreadyMember(AppError):
 
 
 class AlreadyInvited(AppError):
-    """The same invitation is open; it is sent again instead."""
+    """An open invitation with the same role exists; resend it instead."""
 
     status = 409
     type = "invalid_request_error"
@@ -54,7 +60,7 @@ class AlreadyInvited(AppError):
 
 
 class TooManyInvitations(AppError):
-    """An account with very many open invitations."""
+    """The account has reached the maximum number of open invitations."""
 
     status = 409
     type = "invalid_request_error"
@@ -62,8 +68,8 @@ class TooManyInvitations(AppError):
 
 
 @dataclass(frozen=True, slots=True)
-class Issued:
-    """An invitation just made. `link` works once and is shown only now; it was mailed too."""
+class IssuedInvitation:
+    """A newly created invitation. `link` works once; it was e-mailed and cannot be shown again."""
 
     id: UUID
     email: str
@@ -73,7 +79,7 @@ class Issued:
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """An open invitation, as it is shown; it works no more from `expires_at` on."""
+    """An unused invitation for display. Its link is invalid from `expires_at` on."""
 
     id: UUID
     email: str
@@ -83,139 +89,163 @@ class Invitation:
 
 
 @dataclass(frozen=True, slots=True)
-class Inviting:
-    """Invitations of one process. `account_id` None is the platform, in all of it."""
+class InvitationService:
+    """Creates and manages invitations. `account_id` None means the platform in all methods."""
 
     clock: Clock
     sealer: Sealer
     links: Links
 
     @classmethod
-    def of(cls, settings: Settings, clock: Clock) -> "Inviting":
-        """Where no gateway process runs, as on the command line."""
-        return cls(clock, Sealer(secret_key(settings)), Links.of(settings))
+    def from_settings(cls, settings: Settings, clock: Clock) -> "InvitationService":
+        """Build the service outside a gateway process, such as in the CLI."""
+        return cls(clock, Sealer(secret_key(settings)), Links.from_settings(settings))
 
-    async def invite_once(
-        self, session: AsyncSession, by: Actor, account_id: UUID | None, email: str, role: Role
-    ) -> Issued:
-        """Invite an address, but leave an open invitation of it to the same role as it is.
+    async def invite_unless_pending(
+        self, session: AsyncSession, actor: Actor, account_id: UUID | None, email: str, role: Role
+    ) -> IssuedInvitation:
+        """Invite an address unless it has an open invitation with the same role.
 
-        Raises AlreadyInvited, and what `invite` raises.
+        Raises AlreadyInvited and the errors of `invite`.
         """
-        wanted, now = (normal_email(email), role), self.clock.now()
-        for one in await self.pending(session, account_id):
-            if (one.email, one.role) == wanted and one.expires_at > now:
+        requested, now = (normalize_email(email), role), self.clock.now()
+        for invitation in await self.list_pending(session, account_id):
+            same = (invitation.email, invitation.role) == requested
+            if same and invitation.expires_at > now:
                 raise AlreadyInvited("This address is invited already.", param="email")
-        return await self.invite(session, by, account_id, email, role)
+        return await self.invite(session, actor, account_id, email, role)
 
     async def invite(
-        self, session: AsyncSession, by: Actor, account_id: UUID | None, email: str, role: Role
-    ) -> Issued:
-        """Invite an address; an earlier invitation of it to the same account works no more.
+        self, session: AsyncSession, actor: Actor, account_id: UUID | None, email: str, role: Role
+    ) -> IssuedInvitation:
+        """Invite an address. Withdraws an earlier invitation of the address to the same account.
 
         Raises EmailInvalid, RoleInvalid, AlreadyMember, TooManyInvitations.
         """
         _require_role(account_id, role)
-        email = normal_email(email)
+        email = normalize_email(email)
         if await _is_member(session, account_id, email):
             raise AlreadyMember("This person belongs to the team already.", param="email")
-        await _withdraw(session, self.clock, _of(account_id), col(OneTimeToken.email) == email)
-        if len(await self.pending(session, account_id)) >= _MOST_OPEN:
-            raise TooManyInvitations(f"There are {_MOST_OPEN} open invitations. Withdraw some.")
-        row, secret = await issue(
+        await _withdraw_open(
+            session, self.clock, _is_invitation_to(account_id), col(OneTimeToken.email) == email
+        )
+        if len(await self.list_pending(session, account_id)) >= _MAX_OPEN:
+            raise TooManyInvitations(f"There are {_MAX_OPEN} open invitations. Withdraw some.")
+        row, secret = await issue_token(
             session,
             self.clock,
-            Kind.INVITATION,
-            LASTS,
+            TokenKind.INVITATION,
+            LIFETIME,
             email=email,
             account_id=account_id,
             role=role.value,
-            made_by=by.person_id,
+            made_by=actor.person_id,
         )
         details = {"role": role.value}
-        await record(session, self.clock, by, account_id, "invitation.made", email, details)
-        return await self._sent(session, row, secret)
+        await record_audit_event(
+            session, self.clock, actor, account_id, "invitation.made", email, details
+        )
+        return await self._email_link(session, row, secret)
 
     async def resend(
-        self, session: AsyncSession, by: Actor, account_id: UUID | None, invitation_id: UUID
-    ) -> Issued:
-        """Another link for the same invitation, for 7 days from now; the earlier one works no more.
+        self, session: AsyncSession, actor: Actor, account_id: UUID | None, invitation_id: UUID
+    ) -> IssuedInvitation:
+        """E-mail a new link, valid for 7 days. The earlier link becomes invalid.
 
         Raises InvitationNotFound.
         """
-        row, secret = await self._own(session, account_id, invitation_id), new_secret()
-        row.digest, row.expires_at = digest_of(secret), self.clock.now() + LASTS
+        row, secret = await self._lock_unused(session, account_id, invitation_id), generate_secret()
+        row.digest, row.expires_at = secret_digest(secret), self.clock.now() + LIFETIME
         await session.flush()
-        await record(session, self.clock, by, account_id, "invitation.sent_again", str(row.email))
-        return await self._sent(session, row, secret)
+        await record_audit_event(
+            session, self.clock, actor, account_id, "invitation.sent_again", str(row.email)
+        )
+        return await self._email_link(session, row, secret)
 
     async def withdraw(
-        self, session: AsyncSession, by: Actor, account_id: UUID | None, invitation_id: UUID
+        self, session: AsyncSession, actor: Actor, account_id: UUID | None, invitation_id: UUID
     ) -> None:
-        """Its link works no more. Raises InvitationNotFound."""
-        row = await self._own(session, account_id, invitation_id)
+        """Withdraw an invitation; its link becomes invalid. Raises InvitationNotFound."""
+        row = await self._lock_unused(session, account_id, invitation_id)
         row.withdrawn_at = self.clock.now()
         await session.flush()
-        await record(session, self.clock, by, account_id, "invitation.withdrawn", str(row.email))
+        await record_audit_event(
+            session, self.clock, actor, account_id, "invitation.withdrawn", str(row.email)
+        )
 
-    async def pending(self, session: AsyncSession, account_id: UUID | None) -> list[Invitation]:
-        """Those that are open or have expired of late, the oldest first."""
-        query = select(OneTimeToken).where(_not_used(), _of(account_id))
+    async def list_pending(
+        self, session: AsyncSession, account_id: UUID | None
+    ) -> list[Invitation]:
+        """Return the unused invitations, recently expired ones too, oldest first."""
+        query = select(OneTimeToken).where(_is_unused(), _is_invitation_to(account_id))
         return [
-            Invitation(row.id, row.email or "", role_of(row), row.created_at, row.expires_at)
+            Invitation(row.id, row.email or "", invited_role(row), row.created_at, row.expires_at)
             for row in (await session.scalars(query.order_by(col(OneTimeToken.id)))).all()
         ]
 
-    async def first(self, session: AsyncSession, account_id: UUID | None) -> str | None:
-        """A link by which the first operator comes, who then owns that account too; None where
-        there are people already. An earlier one works no more."""
-        if await anybody(session):
+    async def create_first_operator_link(
+        self, session: AsyncSession, account_id: UUID | None
+    ) -> str | None:
+        """Create a registration link for the first operator, who also becomes owner of the account.
+
+        An earlier such link becomes invalid. Returns None if anybody is registered already.
+        """
+        if await has_people(session):
             return None
-        await _withdraw(session, self.clock, col(OneTimeToken.kind) == Kind.FIRST.value)
+        await _withdraw_open(
+            session, self.clock, col(OneTimeToken.kind) == TokenKind.FIRST_OPERATOR.value
+        )
         role = Role.OPERATOR.value
-        _, secret = await issue(
-            session, self.clock, Kind.FIRST, LASTS, account_id=account_id, role=role
+        _, secret = await issue_token(
+            session,
+            self.clock,
+            TokenKind.FIRST_OPERATOR,
+            LIFETIME,
+            account_id=account_id,
+            role=role,
         )
         return self.links.invitation(secret)
 
-    async def _own(
+    async def _lock_unused(
         self, session: AsyncSession, account_id: UUID | None, invitation_id: UUID
     ) -> OneTimeToken:
-        """One that was not used, locked."""
+        """Lock and return an unused invitation. Raises InvitationNotFound."""
         query = select(OneTimeToken).where(
-            col(OneTimeToken.id) == invitation_id, _not_used(), _of(account_id)
+            col(OneTimeToken.id) == invitation_id, _is_unused(), _is_invitation_to(account_id)
         )
         row = (await session.scalars(query.with_for_update())).one_or_none()
         if row is None:
             raise InvitationNotFound("There is no such open invitation.")
         return row
 
-    async def _sent(self, session: AsyncSession, row: OneTimeToken, secret: str) -> Issued:
+    async def _email_link(
+        self, session: AsyncSession, row: OneTimeToken, secret: str
+    ) -> IssuedInvitation:
         email, link = str(row.email), self.links.invitation(secret)
-        person = await person_by_email(session, email)
+        person = await find_person_by_email(session, email)
         account = await session.get(Account, row.account_id) if row.account_id else None
-        letter = Letter(
+        message = IdentityEmail(
             kind="invitation",
             to=email,
-            language=await language_of(session, person, row.account_id),
+            language=await get_email_language(session, person, row.account_id),
             key=row.digest.hex(),
             account_id=row.account_id,
             secret=True,
-            values={"account": account.name if account else _PLATFORM, "link": link},
+            values={"account": account.name if account else _PLATFORM_NAME, "link": link},
         )
-        await send(session, self.clock, self.sealer, letter)
-        return Issued(row.id, email, link, row.expires_at)
+        await enqueue_email(session, self.clock, self.sealer, message)
+        return IssuedInvitation(row.id, email, link, row.expires_at)
 
 
-def role_of(row: OneTimeToken) -> Role:
-    """What an invitation makes of somebody."""
+def invited_role(row: OneTimeToken) -> Role:
+    """Return the role that an invitation grants."""
     return Role(row.role or "")
 
 
 def _require_role(account_id: UUID | None, role: Role) -> None:
     if account_id is not None:
-        require_of_firm(role)
-    elif not role.of_platform:
+        require_account_role(role)
+    elif not role.is_platform_role:
         raise RoleInvalid("On the platform one is operator or support.", param="role")
 
 
@@ -230,17 +260,20 @@ async def _is_member(session: AsyncSession, account_id: UUID | None, email: str)
     return await session.scalar(query) is not None
 
 
-async def _withdraw(session: AsyncSession, clock: Clock, *which: ColumnElement[bool]) -> None:
+async def _withdraw_open(
+    session: AsyncSession, clock: Clock, *conditions: ColumnElement[bool]
+) -> None:
     await session.execute(
-        update(OneTimeToken).where(is_open(clock), *which).values(withdrawn_at=clock.now())
+        update(OneTimeToken).where(is_usable(clock), *conditions).values(withdrawn_at=clock.now())
     )
 
 
-def _of(account_id: UUID | None) -> ColumnElement[bool]:
+def _is_invitation_to(account_id: UUID | None) -> ColumnElement[bool]:
+    """Return the SQL condition for invitations to an account, or to the platform if None."""
     account = col(OneTimeToken.account_id)
-    of_kind = col(OneTimeToken.kind) == Kind.INVITATION.value
+    of_kind = col(OneTimeToken.kind) == TokenKind.INVITATION.value
     return of_kind & (account.is_(None) if account_id is None else account == account_id)
 
 
-def _not_used() -> ColumnElement[bool]:
+def _is_unused() -> ColumnElement[bool]:
     return col(OneTimeToken.used_at).is_(None) & col(OneTimeToken.withdrawn_at).is_(None)

@@ -1,7 +1,8 @@
-"""Kept input: what a form said whose session had expired, for the same person after signing in.
+"""Store form input that was sent after session expiry, and restore it after the next login.
 
-Input is kept only where the form carries the CSRF token of one of the person's own sessions, so no
-other site can leave any. It is sealed for one person, account and page, shown once, and expires.
+Input is stored only if the form has the CSRF token of one of the person's own sessions, so other
+sites cannot inject any. It is encrypted for one person, account and page, returned once, and
+expires.
 """
 
 import hmac
@@ -16,23 +17,23 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from gateway.identity.current_user import Viewer
-from gateway.identity.one_time_tokens import digest_of, new_secret
-from gateway.identity.sessions import is_open
+from gateway.identity.one_time_tokens import generate_secret, secret_digest
+from gateway.identity.sessions import is_active
 from gateway.tables import KeptInput, LoginSession
 from infra import ids
 from infra.clock import Clock
 from infra.secrets.sealer import SealBroken, Sealer
 
-LASTS = timedelta(minutes=30)
-MOST_BYTES = 16 << 10
-_MOST_ROWS = 5  # of one person
-_LONGEST_SECRET = 200
-_LOST = "null"
+LIFETIME = timedelta(minutes=30)
+MAX_BYTES = 16 << 10
+_MAX_ROWS_PER_PERSON = 5
+_MAX_SECRET_LENGTH = 200
+_TOO_LARGE = "null"
 
 
 @dataclass(frozen=True, slots=True)
-class KeptFor:
-    """Who may see the input, and on which page."""
+class InputOwner:
+    """The person, account and page that stored input belongs to."""
 
     person_id: UUID
     account_id: UUID | None
@@ -40,36 +41,42 @@ class KeptFor:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """What a form said; `lost` where it was too large to be kept."""
+class RestoredInput:
+    """Restored form values. `lost` is true if the input was too large to store."""
 
     values: Mapping[str, str]
     lost: bool = False
 
 
-async def expired_owner(
-    session: AsyncSession, clock: Clock, cookie: str, token: str, page: str
-) -> KeptFor | None:
-    """Whose form this is: the cookie is of a session that has expired, and the form carries that
-    session's token. None for a session that somebody ended, and for support's looks."""
-    if len(cookie) > _LONGEST_SECRET:
+async def find_expired_session_owner(
+    session: AsyncSession, clock: Clock, cookie: str, csrf_token: str, page: str
+) -> InputOwner | None:
+    """Return the owner of a form by the cookie and CSRF token of an expired session.
+
+    Returns None if the session is unknown, still active, was ended explicitly or impersonating, or
+    if the token does not match.
+    """
+    if len(cookie) > _MAX_SECRET_LENGTH:
         return None
     query = select(LoginSession).where(
-        col(LoginSession.digest) == digest_of(cookie),
+        col(LoginSession.digest) == secret_digest(cookie),
         col(LoginSession.ended_at).is_(None),
         col(LoginSession.impersonating_until).is_(None),
-        ~is_open(clock),
+        ~is_active(clock),
     )
     row = (await session.scalars(query)).one_or_none()
-    if row is None or not _same(row.csrf, token):
+    if row is None or not _is_same_token(row.csrf, csrf_token):
         return None
-    return KeptFor(row.person_id, row.account_id, page)
+    return InputOwner(row.person_id, row.account_id, page)
 
 
-async def earlier_owner(
-    session: AsyncSession, viewer: Viewer, token: str, page: str
-) -> KeptFor | None:
-    """The viewer, where the form's token is of an earlier session of theirs in this account."""
+async def find_earlier_session_owner(
+    session: AsyncSession, viewer: Viewer, csrf_token: str, page: str
+) -> InputOwner | None:
+    """Return the viewer as owner if the CSRF token is of an earlier session in the same account.
+
+    Returns None otherwise, and while impersonating.
+    """
     if viewer.impersonated:
         return None
     query = select(LoginSession.csrf).where(
@@ -77,47 +84,55 @@ async def earlier_owner(
         col(LoginSession.account_id).is_not_distinct_from(viewer.account_id),
         col(LoginSession.impersonating_until).is_(None),
     )
-    if not any(_same(csrf, token) for csrf in (await session.scalars(query)).all()):
+    if not any(_is_same_token(csrf, csrf_token) for csrf in (await session.scalars(query)).all()):
         return None
-    return KeptFor(viewer.person_id, viewer.account_id, page)
+    return InputOwner(viewer.person_id, viewer.account_id, page)
 
 
-async def keep_input(
-    session: AsyncSession, clock: Clock, sealer: Sealer, owner: KeptFor, values: Mapping[str, str]
+async def store_input(
+    session: AsyncSession,
+    clock: Clock,
+    sealer: Sealer,
+    owner: InputOwner,
+    values: Mapping[str, str],
 ) -> str:
-    """Store what a form said; gives the secret for the browser's cookie. Of too large an input it
-    stores only that it was lost."""
-    await _make_room(session, clock, owner.person_id)
-    secret, row_id = new_secret(), ids.new_id()
+    """Encrypt and store form values. Returns the secret for the browser's cookie.
+
+    Input above `MAX_BYTES` is not stored; only the fact that it was lost is.
+    """
+    await _delete_old_rows(session, clock, owner.person_id)
+    secret, row_id = generate_secret(), ids.new_id()
     text = json.dumps(dict(values), ensure_ascii=False)
-    if len(text.encode(errors="replace")) > MOST_BYTES:
-        text = _LOST
+    if len(text.encode(errors="replace")) > MAX_BYTES:
+        text = _TOO_LARGE
     session.add(
         KeptInput(
             id=row_id,
-            digest=digest_of(secret),
+            digest=secret_digest(secret),
             person_id=owner.person_id,
             account_id=owner.account_id,
             page=owner.page,
-            sealed=sealer.seal(text, _purpose(row_id, owner)),
-            expires_at=clock.now() + LASTS,
+            sealed=sealer.seal(text, _seal_purpose(row_id, owner)),
+            expires_at=clock.now() + LIFETIME,
         )
     )
     await session.flush()
     return secret
 
 
-async def take_input(
-    session: AsyncSession, clock: Clock, sealer: Sealer, owner: KeptFor, secret: str
-) -> Kept | None:
-    """What was kept for this person, account and page, once; None where nothing was, or where it
-    was sealed under another installation's secret."""
-    if len(secret) > _LONGEST_SECRET:
+async def restore_input(
+    session: AsyncSession, clock: Clock, sealer: Sealer, owner: InputOwner, secret: str
+) -> RestoredInput | None:
+    """Delete and return the stored input of this person, account and page.
+
+    Returns None if there is none, or if it was encrypted with another installation's secret.
+    """
+    if len(secret) > _MAX_SECRET_LENGTH:
         return None
-    taken = await session.scalars(
+    deleted = await session.scalars(
         delete(KeptInput)
         .where(
-            col(KeptInput.digest) == digest_of(secret),
+            col(KeptInput.digest) == secret_digest(secret),
             col(KeptInput.person_id) == owner.person_id,
             col(KeptInput.account_id).is_not_distinct_from(owner.account_id),
             col(KeptInput.page) == owner.page,
@@ -125,23 +140,23 @@ async def take_input(
         )
         .returning(KeptInput)
     )
-    row = taken.one_or_none()
+    row = deleted.one_or_none()
     if row is None:
         return None
     try:
-        values = json.loads(sealer.open(row.sealed, _purpose(row.id, owner)))
+        values = json.loads(sealer.open(row.sealed, _seal_purpose(row.id, owner)))
     except SealBroken:
         return None
-    return Kept({}, lost=True) if values is None else Kept(values)
+    return RestoredInput({}, lost=True) if values is None else RestoredInput(values)
 
 
-async def _make_room(session: AsyncSession, clock: Clock, person_id: UUID) -> None:
-    """Delete what has expired, of anybody, and this person's oldest beyond a few."""
+async def _delete_old_rows(session: AsyncSession, clock: Clock, person_id: UUID) -> None:
+    """Delete all expired rows and the person's oldest rows above the maximum."""
     newest = (
         select(KeptInput.id)
         .where(col(KeptInput.person_id) == person_id)
         .order_by(col(KeptInput.id).desc())
-        .limit(_MOST_ROWS - 1)
+        .limit(_MAX_ROWS_PER_PERSON - 1)
     )
     old = and_(col(KeptInput.person_id) == person_id, col(KeptInput.id).not_in(newest))
     await session.execute(
@@ -149,10 +164,11 @@ async def _make_room(session: AsyncSession, clock: Clock, person_id: UUID) -> No
     )
 
 
-def _purpose(row_id: UUID, owner: KeptFor) -> str:
+def _seal_purpose(row_id: UUID, owner: InputOwner) -> str:
+    """Return the encryption context that binds the input to its row, person, account and page."""
     account = owner.account_id.hex if owner.account_id else "platform"
     return f"kept-input:{row_id.hex}:{owner.person_id.hex}:{account}:{owner.page}"
 
 
-def _same(known: str, said: str) -> bool:
-    return hmac.compare_digest(known.encode(), said.encode(errors="replace"))
+def _is_same_token(expected: str, submitted: str) -> bool:
+    return hmac.compare_digest(expected.encode(), submitted.encode(errors="replace"))

@@ -1,4 +1,4 @@
-"""Links: addresses of pages that people are sent, by e-mail or on a terminal."""
+"""URLs of dashboard pages that are sent by e-mail or printed by the CLI."""
 
 from dataclasses import dataclass
 
@@ -7,15 +7,16 @@ from infra.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """`base` is what people reach the gateway at, without a slash at the end."""
+    """Builds page URLs from the gateway's public base URL, which has no trailing slash."""
 
     base: str
 
     @classmethod
-    def of(cls, settings: Settings) -> "Links":
+    def from_settings(cls, settings: Settings) -> "Links":
+        """Use the configured public URL, else the listen address."""
         if settings.public_url is not None:
             return cls(settings.public_url.rstrip("/"))
-        return cls(f"http://{reachable(settings.host)}:{settings.port}")
+        return cls(f"http://{connectable_host(settings.host)}:{settings.port}")
 
     @property
     def dashboard(self) -> str:
@@ -24,10 +25,10 @@ class Links:
     def invitation(self, secret: str) -> str:
         return f"{self.dashboard}/invitation/{secret}"
 
-    def reset(self, secret: str) -> str:
+    def password_reset(self, secret: str) -> str:
         return f"{self.dashboard}/reset/{secret}"
 
 
-def reachable(host: str) -> str:
-    """Where what listens on all addresses is found on this machine."""
+def connectable_host(host: str) -> str:
+    """Return a host to connect to on this machine: 127.0.0.1 for a wildcard listen address."""
     return "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104

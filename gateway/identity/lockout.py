@@ -1,9 +1,9 @@
-"""Attempts: how often somebody may guess, and the growing pauses after that.
+"""Login throttling: count attempts and lock out with exponential back-off.
 
-Counted is by e-mail, so that many addresses guess at one person no faster than one, and by network
-address, so that one guesses at many persons no faster than at one. An attempt is counted before it
-is judged and given back where it was right: a thousand at once are a thousand. The counts lie in
-PostgreSQL, the same for all gateways.
+Attempts are counted per e-mail address (against distributed guessing at one person) and per network
+(against one client that guesses at many). An attempt is counted before the credentials are checked
+and uncounted on success, so concurrent attempts cannot bypass the limit. The counters are in
+PostgreSQL, shared by all gateways.
 """
 
 import hashlib
@@ -21,11 +21,10 @@ from gateway.tables import Attempts
 from infra.clock import Clock
 from infra.errors import AppError
 
-_FORGOTTEN = timedelta(days=1)
-# A lock that ends later than any can is one of a clock that was wrong: it holds nobody. By this
-# much gateways' clocks may differ.
-_WRONG_CLOCK = timedelta(hours=1)
-_COUNT = text(
+_RETENTION = timedelta(days=1)
+# A lock that ends later than policy and clock skew allow was set by a wrong clock: it is ignored.
+_MAX_CLOCK_SKEW = timedelta(hours=1)
+_COUNT_SQL = text(
     """
     insert into attempts as a (subject, count, last_at)
     values (:subject, 1, :now)
@@ -41,18 +40,18 @@ _COUNT = text(
     returning count
     """
 )
-_GIVE_BACK = text(
+_UNCOUNT_SQL = text(
     "update attempts set count = greatest(count - 1, 0), locked_until = null "
     "where subject = :subject"
 )
-_SWEEP = text(
+_DELETE_OLD_SQL = text(
     "delete from attempts where subject in (select subject from attempts "
     "where last_at < :forgotten order by last_at limit 100 for update skip locked)"
 )
 
 
 class LockedOut(AppError):
-    """Too many attempts; the next one counts after `seconds`."""
+    """Too many attempts; the next attempt is allowed after `seconds`."""
 
     status = 429
     type = "invalid_request_error"
@@ -67,71 +66,78 @@ class LockedOut(AppError):
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
-    """How many attempts are free, then the first pause, which doubles up to the longest."""
+class LockoutPolicy:
+    """The number of free attempts, then the first lock's duration, doubling up to the maximum."""
 
-    free: int
-    first: timedelta
-    longest: timedelta
+    free_attempts: int
+    first_lock: timedelta
+    max_lock: timedelta
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
-    """Something that attempts are counted by. Only its hash is kept."""
+class AttemptCounter:
+    """The counter of attempts for one value, such as an e-mail address. Only its hash is stored."""
 
-    what: str
+    kind: str
     value: str
-    rule: Rule
+    policy: LockoutPolicy
 
     @property
-    def subject(self) -> bytes:
-        return hashlib.sha256(f"{self.what}:{self.value}".encode(errors="replace")).digest()
+    def digest(self) -> bytes:
+        """SHA-256 of kind and value, the primary key of the table."""
+        return hashlib.sha256(f"{self.kind}:{self.value}".encode(errors="replace")).digest()
 
 
-async def count(session: AsyncSession, clock: Clock, counted: Iterable[Counted]) -> None:
-    """Count one attempt by each; commit it whatever comes of the attempt.
+async def count_attempt(
+    session: AsyncSession, clock: Clock, counters: Iterable[AttemptCounter]
+) -> None:
+    """Count one attempt in each counter. Commit the transaction whatever the attempt's result.
 
-    Raises LockedOut, and then counts it by none.
+    Raises LockedOut; roll back then, so that no counter changes.
     """
-    # In one order everywhere: so no two transactions wait in a ring.
-    for one in sorted(counted, key=lambda it: it.subject):
-        if (await session.execute(_COUNT, _values(one, clock.now()))).one_or_none() is None:
-            raise LockedOut(await _seconds_left(session, clock, one))
+    # Sorted, so that concurrent transactions cannot deadlock.
+    for counter in sorted(counters, key=lambda counter: counter.digest):
+        counted = await session.execute(_COUNT_SQL, _count_parameters(counter, clock.now()))
+        if counted.one_or_none() is None:
+            raise LockedOut(await _seconds_left(session, clock, counter))
 
 
-async def give_back(session: AsyncSession, counted: Iterable[Counted]) -> None:
-    """Count one attempt less: it was right, or led to a further step."""
-    for one in sorted(counted, key=lambda it: it.subject):
-        await session.execute(_GIVE_BACK, {"subject": one.subject})
+async def uncount_attempt(session: AsyncSession, counters: Iterable[AttemptCounter]) -> None:
+    """Undo the count of an attempt that succeeded or led to the second factor."""
+    for counter in sorted(counters, key=lambda counter: counter.digest):
+        await session.execute(_UNCOUNT_SQL, {"subject": counter.digest})
 
 
-async def forget(session: AsyncSession, clock: Clock, counted: Counted) -> bool:
-    """Count no attempt any more; False where none was. Old counts go with it."""
-    gone = await session.execute(
+async def reset_attempts(session: AsyncSession, clock: Clock, counter: AttemptCounter) -> bool:
+    """Delete a counter and up to 100 counters that are older than the retention.
+
+    Returns False if the counter did not exist.
+    """
+    deleted = await session.execute(
         delete(Attempts)
-        .where(col(Attempts.subject) == counted.subject)
+        .where(col(Attempts.subject) == counter.digest)
         .returning(col(Attempts.subject))
     )
-    found = gone.one_or_none() is not None
-    await session.execute(_SWEEP, {"forgotten": clock.now() - _FORGOTTEN})
-    return found
+    existed = deleted.one_or_none() is not None
+    await session.execute(_DELETE_OLD_SQL, {"forgotten": clock.now() - _RETENTION})
+    return existed
 
 
-async def _seconds_left(session: AsyncSession, clock: Clock, counted: Counted) -> int:
-    query = select(Attempts.locked_until).where(col(Attempts.subject) == counted.subject)
+async def _seconds_left(session: AsyncSession, clock: Clock, counter: AttemptCounter) -> int:
+    query = select(Attempts.locked_until).where(col(Attempts.subject) == counter.digest)
     until = (await session.execute(query)).scalar_one_or_none()
     left = 0.0 if until is None else (until - clock.now()).total_seconds()
     return max(1, math.ceil(left))
 
 
-def _values(counted: Counted, now: datetime) -> dict[str, Any]:
-    rule = counted.rule
+def _count_parameters(counter: AttemptCounter, now: datetime) -> dict[str, Any]:
+    policy = counter.policy
     return {
-        "subject": counted.subject,
+        "subject": counter.digest,
         "now": now,
-        "forgotten": now - _FORGOTTEN,
-        "never": now + rule.longest + _WRONG_CLOCK,
-        "free": rule.free,
-        "first": rule.first.total_seconds(),
-        "longest": rule.longest.total_seconds(),
+        "forgotten": now - _RETENTION,
+        "never": now + policy.max_lock + _MAX_CLOCK_SKEW,
+        "free": policy.free_attempts,
+        "first": policy.first_lock.total_seconds(),
+        "longest": policy.max_lock.total_seconds(),
     }

@@ -1,7 +1,7 @@
-"""Signing in: a password, then a code where the person has set one up, then a session.
+"""Login with password and, if enabled, a second factor; opens a session.
 
-Each attempt is counted before it is judged (lockout.py). The password is compared with no
-transaction open, and in the same time whether or not anybody has the address.
+Each attempt is counted before it is checked (lockout.py). The password is verified outside any
+transaction, and takes equally long whether or not the address is registered.
 """
 
 from datetime import timedelta
@@ -9,30 +9,30 @@ from datetime import timedelta
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from gateway.identity.attempt_limits import by_email, by_place
-from gateway.identity.audit_log import Actor, record
-from gateway.identity.client_origin import Place
-from gateway.identity.email_address import EmailInvalid, normal_email
+from gateway.identity.attempt_limits import login_attempts_by_email, login_attempts_by_network
+from gateway.identity.audit_log import Actor, record_audit_event
+from gateway.identity.client_origin import ClientOrigin
+from gateway.identity.email_address import EmailInvalid, normalize_email
 from gateway.identity.links import Links
-from gateway.identity.lockout import count, forget, give_back
-from gateway.identity.mail import Letter, send
-from gateway.identity.memberships import first_shown
-from gateway.identity.one_time_tokens import Kind, issue, look, take
+from gateway.identity.lockout import count_attempt, reset_attempts, uncount_attempt
+from gateway.identity.mail import IdentityEmail, enqueue_email
+from gateway.identity.memberships import get_initial_account
+from gateway.identity.one_time_tokens import TokenKind, find_token, issue_token, use_token
 from gateway.identity.passwords import Passwords
-from gateway.identity.people import language_of, person_by_email
-from gateway.identity.sessions import Opened, open_session
-from gateway.identity.totp import CodeWrong, lock_person, spend_code
+from gateway.identity.people import find_person_by_email, get_email_language
+from gateway.identity.sessions import NewSession, create_session
+from gateway.identity.totp import CodeWrong, lock_person, redeem_code
 from gateway.tables import LoginSession, Person
 from infra.clock import Clock
 from infra.database.database import Database
 from infra.errors import AppError
 from infra.secrets.sealer import Sealer
 
-TICKET_LASTS = timedelta(minutes=10)
+TICKET_LIFETIME = timedelta(minutes=10)
 
 
 class CredentialsWrong(AppError):
-    """No such person, or another password: nobody is told which."""
+    """Unknown address or wrong password; the response does not reveal which."""
 
     status = 401
     type = "invalid_request_error"
@@ -42,8 +42,11 @@ class CredentialsWrong(AppError):
         super().__init__("The e-mail address or the password is wrong.")
 
 
-class SecondFactorWanted(AppError):
-    """The password is right, and a code is wanted: `ticket` goes with it, for ten minutes."""
+class SecondFactorRequired(AppError):
+    """The password is correct and a second factor is required.
+
+    `ticket` authorizes the second step for ten minutes.
+    """
 
     status = 401
     type = "invalid_request_error"
@@ -54,8 +57,8 @@ class SecondFactorWanted(AppError):
         super().__init__("Enter the code of your authenticator app.")
 
 
-class SigningIn:
-    """Both steps, of one process."""
+class LoginService:
+    """Verifies passwords and second factors and opens login sessions."""
 
     def __init__(
         self, database: Database, clock: Clock, passwords: Passwords, sealer: Sealer, links: Links
@@ -66,96 +69,124 @@ class SigningIn:
         self._sealer = sealer
         self._links = links
 
-    async def sign_in(self, email: str, password: str, place: Place) -> Opened:
-        """Raises LockedOut, CredentialsWrong, SecondFactorWanted, NoAccount, SignInBusy."""
-        person = await self._counted(email, place)
-        known = None if person is None else person.password_hash
-        if not await self._passwords.fits(known, password) or person is None:
-            raise CredentialsWrong
-        renewed = await self._passwords.renewed(person.password_hash, password)
-        async with self._database.transaction() as session:
-            person = await self._unchanged(session, person, renewed)
-            if person.totp_since is None:
-                return await self._open(session, person, place)
-            # The ticket leads to a step that counts for itself.
-            await give_back(session, (by_email(person.email), by_place(place)))
-            _, ticket = await issue(
-                session, self._clock, Kind.SECOND_STEP, TICKET_LASTS, person_id=person.id
-            )
-        raise SecondFactorWanted(ticket)
+    async def sign_in(self, email: str, password: str, origin: ClientOrigin) -> NewSession:
+        """Verify the password and open a session.
 
-    async def second_step(self, ticket: str, code: str, place: Place) -> Opened:
-        """A code of the app, or a recovery code. Raises LinkUnusable, LockedOut, CodeWrong,
-        NoAccount."""
+        Raises LockedOut, CredentialsWrong, SecondFactorRequired, NoAccount, SignInBusy.
+        """
+        person = await self._count_and_find_person(email, origin)
+        password_hash = None if person is None else person.password_hash
+        if not await self._passwords.verify(password_hash, password) or person is None:
+            raise CredentialsWrong
+        new_hash = await self._passwords.rehash_if_outdated(person.password_hash, password)
         async with self._database.transaction() as session:
-            row = await look(session, self._clock, [Kind.SECOND_STEP], ticket)
+            person = await self._lock_if_unchanged(session, person, new_hash)
+            if person.totp_since is None:
+                return await self._open_session(session, person, origin)
+            # Attempts at the second step are counted separately.
+            await uncount_attempt(
+                session, (login_attempts_by_email(person.email), login_attempts_by_network(origin))
+            )
+            _, ticket = await issue_token(
+                session, self._clock, TokenKind.SECOND_STEP, TICKET_LIFETIME, person_id=person.id
+            )
+        raise SecondFactorRequired(ticket)
+
+    async def verify_second_factor(
+        self, ticket: str, code: str, origin: ClientOrigin
+    ) -> NewSession:
+        """Verify a TOTP or recovery code and open a session.
+
+        Raises LinkUnusable, LockedOut, CodeWrong, NoAccount.
+        """
+        async with self._database.transaction() as session:
+            row = await find_token(session, self._clock, [TokenKind.SECOND_STEP], ticket)
             person = await session.get_one(Person, row.person_id)
-            await count(session, self._clock, (by_email(person.email), by_place(place)))
+            await count_attempt(
+                session,
+                self._clock,
+                (login_attempts_by_email(person.email), login_attempts_by_network(origin)),
+            )
         async with self._database.transaction() as session:
             person = await lock_person(session, person.id)
-            if not spend_code(self._clock, self._sealer, person, code):
+            if not redeem_code(self._clock, self._sealer, person, code):
                 raise CodeWrong
-            await take(session, self._clock, [Kind.SECOND_STEP], ticket)
-            return await self._open(session, person, place)
+            await use_token(session, self._clock, [TokenKind.SECOND_STEP], ticket)
+            return await self._open_session(session, person, origin)
 
-    async def _counted(self, email: str, place: Place) -> Person | None:
-        """The person of the address, after the attempt has been counted for good."""
+    async def _count_and_find_person(self, email: str, origin: ClientOrigin) -> Person | None:
+        """Count the attempt, commit, and return the person with this address, or None."""
         async with self._database.transaction() as session:
-            await count(session, self._clock, (by_email(email), by_place(place)))
+            await count_attempt(
+                session,
+                self._clock,
+                (login_attempts_by_email(email), login_attempts_by_network(origin)),
+            )
             try:
-                return await person_by_email(session, normal_email(email))
+                return await find_person_by_email(session, normalize_email(email))
             except EmailInvalid:
                 return None
 
-    async def _unchanged(self, session: AsyncSession, known: Person, renewed: str | None) -> Person:
-        """The row, locked, if the password that was compared is still the one."""
-        person = await lock_person(session, known.id)
-        if person.password_hash != known.password_hash:
+    async def _lock_if_unchanged(
+        self, session: AsyncSession, verified: Person, new_hash: str | None
+    ) -> Person:
+        """Lock and return the person. Stores the renewed hash, if any.
+
+        Raises CredentialsWrong if the password was changed since it was verified.
+        """
+        person = await lock_person(session, verified.id)
+        if person.password_hash != verified.password_hash:
             raise CredentialsWrong
-        if renewed is not None:
-            person.password_hash = renewed
+        if new_hash is not None:
+            person.password_hash = new_hash
         return person
 
-    async def _open(self, session: AsyncSession, person: Person, place: Place) -> Opened:
-        await give_back(session, (by_place(place),))
-        await forget(session, self._clock, by_email(person.email))
-        shown = await first_shown(session, person)
-        is_new = await self._is_new(session, person, place)
-        opened = await open_session(session, self._clock, person.id, shown, place)
-        by = Actor(person.id, place.address)
-        await record(session, self._clock, by, shown, "session.opened", "", {"agent": place.agent})
-        if is_new:
-            await self._tell(session, person, opened, place)
-        return opened
+    async def _open_session(
+        self, session: AsyncSession, person: Person, origin: ClientOrigin
+    ) -> NewSession:
+        await uncount_attempt(session, (login_attempts_by_network(origin),))
+        await reset_attempts(session, self._clock, login_attempts_by_email(person.email))
+        shown = await get_initial_account(session, person)
+        is_new_origin = await self._is_new_origin(session, person, origin)
+        new_session = await create_session(session, self._clock, person.id, shown, origin)
+        actor = Actor(person.id, origin.address)
+        await record_audit_event(
+            session, self._clock, actor, shown, "session.opened", "", {"agent": origin.agent}
+        )
+        if is_new_origin:
+            await self._mail_new_origin(session, person, new_session, origin)
+        return new_session
 
-    async def _is_new(self, session: AsyncSession, person: Person, place: Place) -> bool:
-        """Whether the person was seen before, and never from this network or this browser."""
+    async def _is_new_origin(
+        self, session: AsyncSession, person: Person, origin: ClientOrigin
+    ) -> bool:
+        """Whether the person has signed in before, but never from this network or this browser."""
         query = (
             select(LoginSession.address, LoginSession.agent)
             .where(col(LoginSession.person_id) == person.id)
             .distinct()
             .limit(500)
         )
-        seen = [Place(*row) for row in (await session.execute(query)).all()]
-        return bool(seen) and (
-            place.network not in {one.network for one in seen}
-            or place.browser not in {one.browser for one in seen}
+        earlier = [ClientOrigin(*row) for row in (await session.execute(query)).all()]
+        return bool(earlier) and (
+            origin.network not in {known.network for known in earlier}
+            or origin.browser not in {known.browser for known in earlier}
         )
 
-    async def _tell(
-        self, session: AsyncSession, person: Person, opened: Opened, place: Place
+    async def _mail_new_origin(
+        self, session: AsyncSession, person: Person, new_session: NewSession, origin: ClientOrigin
     ) -> None:
-        letter = Letter(
+        email = IdentityEmail(
             kind="new_place",
             to=person.email,
-            language=await language_of(session, person, opened.account_id),
-            key=str(opened.session_id),
-            account_id=opened.account_id,
+            language=await get_email_language(session, person, new_session.account_id),
+            key=str(new_session.session_id),
+            account_id=new_session.account_id,
             values={
                 "at": f"{self._clock.now():%Y-%m-%d %H:%M} UTC",
-                "address": place.address,
-                "agent": place.agent,
+                "address": origin.address,
+                "agent": origin.agent,
                 "link": self._links.dashboard,
             },
         )
-        await send(session, self._clock, self._sealer, letter)
+        await enqueue_email(session, self._clock, self._sealer, email)

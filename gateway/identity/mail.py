@@ -1,6 +1,6 @@
-"""Mails to people who sign in, in their own language.
+"""Identity e-mails (invitation, password reset, security notices) in Chinese and English.
 
-What holds a link is sealed there: operators look at the outbox, and must not find others' links.
+E-mails with a secret link are encrypted in the outbox, because operators can read the outbox.
 """
 
 from base64 import b64encode
@@ -11,11 +11,11 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.outbox import put
+from billing.outbox import enqueue
 from infra.clock import Clock
 from infra.secrets.sealer import Sealer
 
-_WORDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
+_TEMPLATES: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "invitation": {
         "zh": (
             "邀请您加入 {account}",
@@ -71,11 +71,11 @@ _WORDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
-    """What somebody is told: which words, and what stands in them.
+class IdentityEmail:
+    """An e-mail to a person: template, language and template values.
 
-    `key` is the one under which it is sent once; `account_id` None: it belongs to no account.
-    `secret` says that whoever reads it could act as the receiver.
+    `key` makes sending idempotent. `account_id` is None if the e-mail belongs to no account.
+    `secret`: the text contains a link that lets its reader act as the recipient.
     """
 
     kind: str
@@ -86,19 +86,21 @@ class Letter:
     secret: bool = False
     values: Mapping[str, str] = field(default_factory=dict)
 
-    def words(self) -> tuple[str, str]:
-        """Subject and text."""
-        subject, text = _WORDS[self.kind][self.language]
+    def render(self) -> tuple[str, str]:
+        """Return subject and text."""
+        subject, text = _TEMPLATES[self.kind][self.language]
         return subject.format(**self.values), text.format(**self.values)
 
 
-async def send(session: AsyncSession, clock: Clock, sealer: Sealer, letter: Letter) -> None:
-    """Have it mailed, once for its key."""
-    subject, text = letter.words()
-    key = f"email:{letter.kind}:{letter.key}"
-    said: dict[str, Any] = {"to": letter.to, "subject": subject}
-    if letter.secret:
-        said["sealed"] = b64encode(sealer.seal(text, key)).decode()
+async def enqueue_email(
+    session: AsyncSession, clock: Clock, sealer: Sealer, email: IdentityEmail
+) -> None:
+    """Render the e-mail and put it in the outbox, once per key."""
+    subject, text = email.render()
+    key = f"email:{email.kind}:{email.key}"
+    payload: dict[str, Any] = {"to": email.to, "subject": subject}
+    if email.secret:
+        payload["sealed"] = b64encode(sealer.seal(text, key)).decode()
     else:
-        said["text"] = text
-    await put(session, clock, letter.account_id, "email", key, key, said)
+        payload["text"] = text
+    await enqueue(session, clock, email.account_id, "email", key, key, payload)

@@ -1,4 +1,4 @@
-"""Where people belong: which accounts' pages somebody may see, and as what."""
+"""Account memberships: list a person's accounts and roles, and add members."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -15,7 +15,7 @@ from infra.errors import AppError
 
 
 class NotAMember(AppError):
-    """The person does not belong to this account; the same where there is no such account."""
+    """The person is not a member of this account, or the account does not exist."""
 
     status = 404
     type = "invalid_request_error"
@@ -26,7 +26,7 @@ class NotAMember(AppError):
 
 
 class NoAccount(AppError):
-    """Somebody whose last membership has ended: there is no page to show."""
+    """The person has neither a membership nor a platform role, so there is no page to show."""
 
     status = 403
     type = "invalid_request_error"
@@ -37,16 +37,16 @@ class NoAccount(AppError):
 
 
 @dataclass(frozen=True, slots=True)
-class Belonging:
-    """An account, or the platform with neither id nor name, and what the person is there."""
+class MembershipView:
+    """A person's role in an account, or on the platform (id and name are None)."""
 
     account_id: UUID | None
     account_name: str | None
     role: Role
 
 
-async def belongings(session: AsyncSession, person_id: UUID) -> list[Belonging]:
-    """Where a person may go: the platform first, then accounts by name."""
+async def list_memberships(session: AsyncSession, person_id: UUID) -> list[MembershipView]:
+    """Return where a person has a role: the platform first, then accounts by name."""
     platform = await session.scalar(select(Person.platform_role).where(col(Person.id) == person_id))
     query = (
         select(Membership.account_id, Account.name, Membership.role)
@@ -55,16 +55,18 @@ async def belongings(session: AsyncSession, person_id: UUID) -> list[Belonging]:
         .order_by(col(Account.name))
     )
     accounts = [
-        Belonging(id_, name, Role(role)) for id_, name, role in await session.execute(query)
+        MembershipView(id_, name, Role(role)) for id_, name, role in await session.execute(query)
     ]
-    return ([Belonging(None, None, Role(platform))] if platform else []) + accounts
+    return ([MembershipView(None, None, Role(platform))] if platform else []) + accounts
 
 
-async def first_shown(session: AsyncSession, person: Person) -> UUID | None:
-    """The account that is shown after signing in: the one shown last, where the person still
-    belongs to it; None is the platform. Raises NoAccount."""
-    belongs = await belongings(session, person.id)
-    if not belongs:
+async def get_initial_account(session: AsyncSession, person: Person) -> UUID | None:
+    """Return the account to show after login: the last shown one, if still permitted.
+
+    Returns None for the platform. Raises NoAccount if the person has no role anywhere.
+    """
+    memberships = await list_memberships(session, person.id)
+    if not memberships:
         raise NoAccount
     last = await session.execute(
         select(LoginSession.account_id)
@@ -75,19 +77,21 @@ async def first_shown(session: AsyncSession, person: Person) -> UUID | None:
         .order_by(col(LoginSession.id).desc())
         .limit(1)
     )
-    shown = [row.account_id for row in last]
-    known = [one.account_id for one in belongs]
-    return shown[0] if shown and shown[0] in known else known[0]
+    last_shown: list[UUID | None] = [row.account_id for row in last]
+    permitted = [membership.account_id for membership in memberships]
+    if last_shown and last_shown[0] is not None and last_shown[0] in permitted:
+        return last_shown[0]
+    return permitted[0]
 
 
-async def join(
+async def add_member(
     session: AsyncSession, clock: Clock, person_id: UUID, account_id: UUID, role: Role
 ) -> bool:
-    """Make a person a member; False where it is one already, which changes nothing."""
-    made = await session.execute(
+    """Add a membership. Returns False, unchanged, if the person is a member already."""
+    inserted = await session.execute(
         insert(Membership)
         .values(person_id=person_id, account_id=account_id, role=role.value, created_at=clock.now())
         .on_conflict_do_nothing()
         .returning(col(Membership.role))
     )
-    return made.one_or_none() is not None
+    return inserted.one_or_none() is not None

@@ -1,6 +1,6 @@
-"""One-time tokens: links in e-mails, and the ticket between the two steps of signing in.
+"""One-time tokens: links in e-mails and the ticket between the two login steps.
 
-Stored is a hash only.
+Only hashes of tokens are stored.
 """
 
 import hashlib
@@ -20,24 +20,24 @@ from infra import ids
 from infra.clock import Clock
 from infra.errors import AppError
 
-_LONGEST = 200
-_KEPT = timedelta(days=90)
+_MAX_SECRET_LENGTH = 200
+_RETENTION = timedelta(days=90)
 
 
-class Kind(StrEnum):
-    """What a token is for."""
+class TokenKind(StrEnum):
+    """The purpose of a one-time token."""
 
     INVITATION = "invitation"
-    FIRST = "first"  # the first operator's invitation
+    FIRST_OPERATOR = "first"
     RESET = "reset"
     SECOND_STEP = "second_step"
 
 
-INVITATIONS = (Kind.INVITATION, Kind.FIRST)
+INVITATION_KINDS = (TokenKind.INVITATION, TokenKind.FIRST_OPERATOR)
 
 
 class LinkUnusable(AppError):
-    """A link that is none, was used or withdrawn, or has expired: nobody is told which."""
+    """The token is unknown, used, withdrawn or expired; the response does not reveal which."""
 
     status = 410
     type = "invalid_request_error"
@@ -47,28 +47,33 @@ class LinkUnusable(AppError):
         super().__init__("This link works no more. Ask for a new one.")
 
 
-def new_secret() -> str:
-    """256 random bits, as URLs and cookies may carry them."""
+def generate_secret() -> str:
+    """Generate a secret of 256 random bits, safe for URLs and cookies."""
     return secrets.token_urlsafe(32)
 
 
-def digest_of(secret: str) -> bytes:
-    """SHA-256, 32 bytes; enough for what is random."""
+def secret_digest(secret: str) -> bytes:
+    """Return the SHA-256 of a secret. A fast hash suffices because the secret is random."""
     return hashlib.sha256(secret.encode(errors="replace")).digest()
 
 
-async def issue(
-    session: AsyncSession, clock: Clock, kind: Kind, lasts: timedelta, **values: Any
+async def issue_token(
+    session: AsyncSession, clock: Clock, kind: TokenKind, lifetime: timedelta, **values: Any
 ) -> tuple[OneTimeToken, str]:
-    """Make a token; its secret is nowhere else. Old ones of nobody's use any more are erased."""
-    now, secret = clock.now(), new_secret()
-    await session.execute(delete(OneTimeToken).where(col(OneTimeToken.expires_at) < now - _KEPT))
+    """Create a token. Returns its row and its secret, which is not stored.
+
+    Deletes tokens that expired before the retention period.
+    """
+    now, secret = clock.now(), generate_secret()
+    await session.execute(
+        delete(OneTimeToken).where(col(OneTimeToken.expires_at) < now - _RETENTION)
+    )
     row = OneTimeToken(
         id=ids.new_id(),
         kind=kind.value,
-        digest=digest_of(secret),
+        digest=secret_digest(secret),
         created_at=now,
-        expires_at=now + lasts,
+        expires_at=now + lifetime,
         **values,
     )
     session.add(row)
@@ -76,24 +81,24 @@ async def issue(
     return row, secret
 
 
-async def look(
-    session: AsyncSession, clock: Clock, kinds: Collection[Kind], secret: str
+async def find_token(
+    session: AsyncSession, clock: Clock, kinds: Collection[TokenKind], secret: str
 ) -> OneTimeToken:
-    """What a token is for, without using it. Raises LinkUnusable."""
-    query = select(OneTimeToken).where(_works(clock, kinds, secret))
+    """Return the usable token of a secret without using it up. Raises LinkUnusable."""
+    query = select(OneTimeToken).where(_matches(clock, kinds, secret))
     row = (await session.scalars(query)).one_or_none()
     if row is None:
         raise LinkUnusable
     return row
 
 
-async def take(
-    session: AsyncSession, clock: Clock, kinds: Collection[Kind], secret: str
+async def use_token(
+    session: AsyncSession, clock: Clock, kinds: Collection[TokenKind], secret: str
 ) -> OneTimeToken:
-    """Use it up: of several at once, one gets it. Raises LinkUnusable."""
+    """Use a token up and return it. Of concurrent calls, one succeeds. Raises LinkUnusable."""
     statement = (
         update(OneTimeToken)
-        .where(_works(clock, kinds, secret))
+        .where(_matches(clock, kinds, secret))
         .values(used_at=clock.now())
         .returning(OneTimeToken)
     )
@@ -103,8 +108,8 @@ async def take(
     return row
 
 
-async def withdraw_all(session: AsyncSession, clock: Clock, person_id: UUID) -> None:
-    """None of a person's resets and tickets works any more."""
+async def withdraw_person_tokens(session: AsyncSession, clock: Clock, person_id: UUID) -> None:
+    """Withdraw all unused password resets and login tickets of a person."""
     await session.execute(
         update(OneTimeToken)
         .where(
@@ -116,8 +121,8 @@ async def withdraw_all(session: AsyncSession, clock: Clock, person_id: UUID) -> 
     )
 
 
-def is_open(clock: Clock) -> ColumnElement[bool]:
-    """Of tokens that still work."""
+def is_usable(clock: Clock) -> ColumnElement[bool]:
+    """Return the SQL condition for tokens that are unused, not withdrawn and not expired."""
     return and_(
         col(OneTimeToken.used_at).is_(None),
         col(OneTimeToken.withdrawn_at).is_(None),
@@ -125,9 +130,9 @@ def is_open(clock: Clock) -> ColumnElement[bool]:
     )
 
 
-def _works(clock: Clock, kinds: Collection[Kind], secret: str) -> ColumnElement[bool]:
+def _matches(clock: Clock, kinds: Collection[TokenKind], secret: str) -> ColumnElement[bool]:
     return and_(
-        col(OneTimeToken.digest) == digest_of(secret[:_LONGEST]),
+        col(OneTimeToken.digest) == secret_digest(secret[:_MAX_SECRET_LENGTH]),
         col(OneTimeToken.kind).in_([kind.value for kind in kinds]),
-        is_open(clock),
+        is_usable(clock),
     )

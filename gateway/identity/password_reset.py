@@ -1,22 +1,26 @@
-"""Resets: a new password for somebody who forgot it, by a link in a mail.
+"""Password reset by an e-mailed link.
 
-A second factor stays: after a reset one signs in as always.
+A reset opens no session and leaves the second factor enabled.
 """
 
 from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.identity.attempt_limits import by_email, resets_by_email, resets_by_place
+from gateway.identity.attempt_limits import (
+    login_attempts_by_email,
+    password_reset_requests_by_email,
+    password_reset_requests_by_network,
+)
 from gateway.identity.audit_log import Actor
-from gateway.identity.client_origin import Place
-from gateway.identity.email_address import EmailInvalid, normal_email
+from gateway.identity.client_origin import ClientOrigin
+from gateway.identity.email_address import EmailInvalid, normalize_email
 from gateway.identity.links import Links
-from gateway.identity.lockout import LockedOut, count, forget
-from gateway.identity.mail import Letter, send
-from gateway.identity.one_time_tokens import Kind, issue, look, take
-from gateway.identity.passwords import Passwords, require_fit
-from gateway.identity.people import language_of, person_by_email
+from gateway.identity.lockout import LockedOut, count_attempt, reset_attempts
+from gateway.identity.mail import IdentityEmail, enqueue_email
+from gateway.identity.one_time_tokens import TokenKind, find_token, issue_token, use_token
+from gateway.identity.passwords import Passwords, validate_password
+from gateway.identity.people import find_person_by_email, get_email_language
 from gateway.identity.profile import set_password
 from gateway.identity.totp import lock_person
 from gateway.tables import Person
@@ -24,11 +28,11 @@ from infra.clock import Clock
 from infra.database.database import Database
 from infra.secrets.sealer import Sealer
 
-LASTS = timedelta(hours=1)
+LIFETIME = timedelta(hours=1)
 
 
-class Resets:
-    """Both ends, of one process."""
+class PasswordResets:
+    """Requests and completes password resets."""
 
     def __init__(
         self, database: Database, clock: Clock, passwords: Passwords, sealer: Sealer, links: Links
@@ -39,53 +43,59 @@ class Resets:
         self._sealer = sealer
         self._links = links
 
-    async def ask(self, email: str, place: Place) -> None:
-        """Have a link mailed, if anybody has the address and not too many were asked for.
+    async def request_link(self, email: str, origin: ClientOrigin) -> None:
+        """E-mail a reset link if the address is registered and not throttled.
 
-        Nothing tells whether it was: call it after the answer was sent, as a mail takes longer.
+        Call it after the response was sent: its duration reveals whether the address is registered.
         """
         try:
             async with self._database.transaction() as session:
-                counted = (resets_by_email(email), resets_by_place(place))
-                await count(session, self._clock, counted)
-                person = await person_by_email(session, normal_email(email))
+                counters = (
+                    password_reset_requests_by_email(email),
+                    password_reset_requests_by_network(origin),
+                )
+                await count_attempt(session, self._clock, counters)
+                person = await find_person_by_email(session, normalize_email(email))
                 if person is not None:
-                    await self._mail(session, person)
+                    await self._send_link(session, person)
         except (LockedOut, EmailInvalid):
             return
 
-    async def look(self, secret: str) -> None:
-        """Whether the link still works, without using it. Raises LinkUnusable."""
+    async def require_valid_link(self, secret: str) -> None:
+        """Raise LinkUnusable unless the link is valid. Does not use it up."""
         async with self._database.transaction() as session:
-            await look(session, self._clock, [Kind.RESET], secret)
+            await find_token(session, self._clock, [TokenKind.RESET], secret)
 
-    async def use(self, secret: str, password: str, place: Place) -> None:
-        """Set another password; all sessions end, and nobody is locked out any more.
+    async def reset_password(self, secret: str, password: str, origin: ClientOrigin) -> None:
+        """Set a new password, end all sessions of the person and clear the lockout.
 
-        Raises LinkUnusable, PasswordUnfit, SignInBusy.
+        Raises LinkUnusable, PasswordInvalid, SignInBusy.
         """
         async with self._database.transaction() as session:
-            row = await look(session, self._clock, [Kind.RESET], secret)
+            row = await find_token(session, self._clock, [TokenKind.RESET], secret)
             person = await session.get_one(Person, row.person_id)
-        require_fit(password, person.email)
-        hashed = await self._passwords.hash(password)
+        validate_password(password, person.email)
+        password_hash = await self._passwords.hash(password)
         async with self._database.transaction() as session:
-            # The person first: two links of one person would else wait for each other.
+            # Lock the person before the token: two links of one person would deadlock otherwise.
             person = await lock_person(session, person.id)
-            await take(session, self._clock, [Kind.RESET], secret)
-            by = Actor(person.id, place.address)
-            change = (self._clock, self._sealer, self._links, by, person.id, hashed)
-            await set_password(session, *change)
-            await forget(session, self._clock, by_email(person.email))
+            await use_token(session, self._clock, [TokenKind.RESET], secret)
+            actor = Actor(person.id, origin.address)
+            await set_password(
+                session, self._clock, self._sealer, self._links, actor, person.id, password_hash
+            )
+            await reset_attempts(session, self._clock, login_attempts_by_email(person.email))
 
-    async def _mail(self, session: AsyncSession, person: Person) -> None:
-        row, secret = await issue(session, self._clock, Kind.RESET, LASTS, person_id=person.id)
-        letter = Letter(
+    async def _send_link(self, session: AsyncSession, person: Person) -> None:
+        row, secret = await issue_token(
+            session, self._clock, TokenKind.RESET, LIFETIME, person_id=person.id
+        )
+        message = IdentityEmail(
             kind="reset",
             to=person.email,
-            language=await language_of(session, person, None),
+            language=await get_email_language(session, person, None),
             key=str(row.id),
             secret=True,
-            values={"link": self._links.reset(secret)},
+            values={"link": self._links.password_reset(secret)},
         )
-        await send(session, self._clock, self._sealer, letter)
+        await enqueue_email(session, self._clock, self._sealer, message)

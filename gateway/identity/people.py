@@ -1,8 +1,4 @@
-"""People: finding them, and what operators see and mend of them.
-
-Owns looking people up, the operator's help for somebody who is locked out, and ending what somebody
-is on the platform.
-"""
+"""People: lookup, the operators' list, unlocking and revoking platform roles."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -13,21 +9,21 @@ from sqlalchemy import exists
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from billing.accounts.profiles import read_profile
-from gateway.identity.attempt_limits import by_email
-from gateway.identity.audit_log import Actor, record
-from gateway.identity.email_address import normal_email
-from gateway.identity.lockout import forget
-from gateway.identity.memberships import Belonging, belongings
-from gateway.identity.sessions import end_others
-from gateway.identity.totp import turn_off
+from billing.accounts.profiles import get_profile
+from gateway.identity.attempt_limits import login_attempts_by_email
+from gateway.identity.audit_log import Actor, record_audit_event
+from gateway.identity.email_address import normalize_email
+from gateway.identity.lockout import reset_attempts
+from gateway.identity.memberships import MembershipView, list_memberships
+from gateway.identity.sessions import end_other_sessions
+from gateway.identity.totp import disable_second_factor
 from gateway.tables import Person
 from infra.clock import Clock
 from infra.errors import AppError
 
 
 class PersonNotFound(AppError):
-    """Nobody has this e-mail address."""
+    """No person has this e-mail address."""
 
     status = 404
     type = "invalid_request_error"
@@ -35,82 +31,94 @@ class PersonNotFound(AppError):
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """Somebody, with where they belong. For operators."""
+class PersonView:
+    """A person with memberships, as operators see it."""
 
     id: UUID
     email: str
     name: str
-    belongs: tuple[Belonging, ...]
+    memberships: tuple[MembershipView, ...]
     second_factor: bool
     created_at: datetime
 
 
-async def person_by_email(session: AsyncSession, email: str) -> Person | None:
-    """By the address in its normal form."""
+async def find_person_by_email(session: AsyncSession, email: str) -> Person | None:
+    """Return the person with this normalized address, or None."""
     query = select(Person).where(col(Person.email) == email)
     return (await session.scalars(query)).one_or_none()
 
 
-async def names_of(session: AsyncSession, person_ids: Collection[UUID]) -> dict[UUID, str]:
-    """What people are called."""
+async def get_person_names(session: AsyncSession, person_ids: Collection[UUID]) -> dict[UUID, str]:
+    """Return names by person id."""
     query = select(Person.id, Person.name).where(col(Person.id).in_(person_ids))
     return {person_id: name for person_id, name in (await session.execute(query)).all()}
 
 
-async def anybody(session: AsyncSession) -> bool:
-    """Whether there is any person yet."""
+async def has_people(session: AsyncSession) -> bool:
+    """Whether any person is registered."""
     return bool(await session.scalar(select(exists(select(Person.id)))))
 
 
-async def list_people(session: AsyncSession) -> list[Known]:
-    """Everybody, by address. For operators."""
+async def list_people(session: AsyncSession) -> list[PersonView]:
+    """Return all people ordered by e-mail address, for operators."""
     people = (await session.scalars(select(Person).order_by(col(Person.email)))).all()
     return [
-        Known(
-            id=one.id,
-            email=one.email,
-            name=one.name,
-            belongs=tuple(await belongings(session, one.id)),
-            second_factor=one.totp_since is not None,
-            created_at=one.created_at,
+        PersonView(
+            id=person.id,
+            email=person.email,
+            name=person.name,
+            memberships=tuple(await list_memberships(session, person.id)),
+            second_factor=person.totp_since is not None,
+            created_at=person.created_at,
         )
-        for one in people
+        for person in people
     ]
 
 
-async def unlock(
-    session: AsyncSession, clock: Clock, by: Actor, email: str, *, second_factor_off: bool = False
+async def unlock_person(
+    session: AsyncSession, clock: Clock, actor: Actor, email: str, *, disable_totp: bool = False
 ) -> bool:
-    """Let somebody try to sign in at once; gives whether they were counted at all. On wish the
-    second factor is turned off, whose codes were lost. Raises EmailInvalid, PersonNotFound."""
-    person = await person_by_email(session, normal_email(email))
+    """Clear the login lockout of a person. Returns whether any attempts were counted.
+
+    `disable_totp` also disables the second factor, for a person who lost the codes. Raises
+    EmailInvalid, PersonNotFound.
+    """
+    person = await find_person_by_email(session, normalize_email(email))
     if person is None:
         raise PersonNotFound("Nobody has this e-mail address.", param="email")
-    counted = await forget(session, clock, by_email(person.email))
-    if second_factor_off:
-        await turn_off(session, clock, by, person.id)
-    await record(session, clock, by, None, "person.unlocked", person.email)
+    counted = await reset_attempts(session, clock, login_attempts_by_email(person.email))
+    if disable_totp:
+        await disable_second_factor(session, clock, actor, person.id)
+    await record_audit_event(session, clock, actor, None, "person.unlocked", person.email)
     return counted
 
 
-async def dismiss(session: AsyncSession, clock: Clock, by: Actor, email: str) -> None:
-    """End what somebody is on the platform, and all their sessions; what they are in accounts
-    stays. Raises EmailInvalid, PersonNotFound, also of somebody who is nothing there."""
-    person = await person_by_email(session, normal_email(email))
+async def revoke_platform_role(
+    session: AsyncSession, clock: Clock, actor: Actor, email: str
+) -> None:
+    """Revoke a person's platform role and end all their sessions. Memberships are unchanged.
+
+    Raises EmailInvalid, and PersonNotFound also if the person has no platform role.
+    """
+    person = await find_person_by_email(session, normalize_email(email))
     if person is None or person.platform_role is None:
         raise PersonNotFound("Nobody with this address runs the platform.", param="email")
     details = {"role": person.platform_role}
     person.platform_role = None
     await session.flush()
-    await end_others(session, clock, person.id)
-    await record(session, clock, by, None, "person.dismissed", person.email, details)
+    await end_other_sessions(session, clock, person.id)
+    await record_audit_event(session, clock, actor, None, "person.dismissed", person.email, details)
 
 
-async def language_of(session: AsyncSession, person: Person | None, account_id: UUID | None) -> str:
-    """What somebody is written in: as the person chose, else as the account is billed in."""
+async def get_email_language(
+    session: AsyncSession, person: Person | None, account_id: UUID | None
+) -> str:
+    """Return the language for e-mails: the person's choice, else the account's billing locale.
+
+    Defaults to Chinese (`zh`).
+    """
     if person is not None and person.language is not None:
         return person.language
     if account_id is not None:
-        return (await read_profile(session, account_id)).locale
+        return (await get_profile(session, account_id)).locale
     return "zh"

@@ -1,7 +1,7 @@
-"""Their own: what people change of themselves, as name, language, password and second factor.
+"""A person's own profile: change name, language and password, disable the second factor.
 
-What would let somebody else in for good is asked the password for: a browser left open is not
-enough.
+Changes that could give another person permanent access require the password: an unattended browser
+must not be enough.
 """
 
 from functools import partial
@@ -9,18 +9,18 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.identity.attempt_limits import by_email
-from gateway.identity.audit_log import Actor, record
-from gateway.identity.client_origin import Place
+from gateway.identity.attempt_limits import login_attempts_by_email
+from gateway.identity.audit_log import Actor, record_audit_event
+from gateway.identity.client_origin import ClientOrigin
 from gateway.identity.current_user import Viewer
 from gateway.identity.links import Links
-from gateway.identity.lockout import count, forget
-from gateway.identity.mail import Letter, send
-from gateway.identity.one_time_tokens import withdraw_all
-from gateway.identity.passwords import Passwords, require_fit
-from gateway.identity.people import language_of
-from gateway.identity.sessions import end_others
-from gateway.identity.totp import lock_person, turn_off
+from gateway.identity.lockout import count_attempt, reset_attempts
+from gateway.identity.mail import IdentityEmail, enqueue_email
+from gateway.identity.one_time_tokens import withdraw_person_tokens
+from gateway.identity.passwords import Passwords, validate_password
+from gateway.identity.people import get_email_language
+from gateway.identity.sessions import end_other_sessions
+from gateway.identity.totp import disable_second_factor, lock_person
 from gateway.tables import Person
 from infra.clock import Clock
 from infra.database.database import Database
@@ -30,7 +30,7 @@ from infra.secrets.sealer import Sealer
 
 
 class PasswordWrong(AppError):
-    """Not the password of the person who is signed in."""
+    """The given password is not the signed-in person's."""
 
     status = 403
     type = "invalid_request_error"
@@ -38,25 +38,25 @@ class PasswordWrong(AppError):
 
 
 class PersonInvalid(AppError):
-    """A name or a language that cannot be."""
+    """The name or the language is invalid."""
 
     status = 400
     type = "invalid_request_error"
     code = "person_invalid"
 
 
-def _fail(error: AppError) -> None:
+def _raise_error(error: AppError) -> None:
     raise error
 
 
-def require_name(name: str) -> None:
-    """Raises PersonInvalid."""
+def validate_name(name: str) -> None:
+    """Raise PersonInvalid unless the name is 1 to 100 printable characters."""
     if not 0 < len(name.strip()) <= 100 or not name.strip().isprintable():
         raise PersonInvalid("A name is 1 to 100 printable characters.", param="name")
 
 
-def require_language(language: str | None) -> None:
-    """Raises PersonInvalid."""
+def validate_language(language: str | None) -> None:
+    """Raise PersonInvalid unless the language is zh, en or None."""
     if language not in (None, "zh", "en"):
         raise PersonInvalid("A language is zh or en.", param="language")
 
@@ -66,35 +66,35 @@ async def set_password(
     clock: Clock,
     sealer: Sealer,
     links: Links,
-    by: Actor,
+    actor: Actor,
     person_id: UUID,
-    hashed: str,
-    keep: UUID | None = None,
+    password_hash: str,
+    kept_session_id: UUID | None = None,
 ) -> None:
-    """Change it, end all other sessions and open links, and tell the person."""
+    """Store a new password hash, end other sessions, withdraw open links and e-mail a notice."""
     person = await lock_person(session, person_id)
-    person.password_hash = hashed
+    person.password_hash = password_hash
     await session.flush()
-    await end_others(session, clock, person_id, keep)
-    await withdraw_all(session, clock, person_id)
-    await record(session, clock, by, None, "password.changed", person.email)
+    await end_other_sessions(session, clock, person_id, kept_session_id)
+    await withdraw_person_tokens(session, clock, person_id)
+    await record_audit_event(session, clock, actor, None, "password.changed", person.email)
     values = {
         "at": f"{clock.now():%Y-%m-%d %H:%M} UTC",
-        "address": by.address,
+        "address": actor.address,
         "link": links.dashboard,
     }
-    letter = Letter(
+    message = IdentityEmail(
         kind="password_changed",
         to=person.email,
-        language=await language_of(session, person, None),
+        language=await get_email_language(session, person, None),
         key=f"{person_id}:{clock.now().isoformat()}",
         values=values,
     )
-    await send(session, clock, sealer, letter)
+    await enqueue_email(session, clock, sealer, message)
 
 
-class Own:
-    """Those changes, of one process."""
+class ProfileService:
+    """Changes that people make to their own profile."""
 
     def __init__(
         self, database: Database, clock: Clock, passwords: Passwords, sealer: Sealer, links: Links
@@ -105,28 +105,43 @@ class Own:
         self._sealer = sealer
         self._links = links
 
-    async def change_password(self, viewer: Viewer, old: str, new: str, place: Place) -> None:
-        """All other sessions end. Raises PasswordWrong, LockedOut, PasswordUnfit, SignInBusy, or
-        SeveralErrors where the old one is wrong and the new one unfit."""
+    async def change_password(
+        self, viewer: Viewer, old: str, new: str, origin: ClientOrigin
+    ) -> None:
+        """Change the password and end all other sessions.
+
+        Raises PasswordWrong, LockedOut, PasswordInvalid, SignInBusy, or SeveralErrors if the old
+        password is wrong and the new one invalid.
+        """
         try:
-            await self._require(viewer, old)
+            await self._verify_password(viewer, old)
         except PasswordWrong as wrong:
-            collect(partial(_fail, wrong), lambda: require_fit(new, viewer.email))
-        require_fit(new, viewer.email)
-        hashed = await self._passwords.hash(new)
-        by = Actor.of(viewer, place.address)
+            collect(partial(_raise_error, wrong), lambda: validate_password(new, viewer.email))
+        validate_password(new, viewer.email)
+        password_hash = await self._passwords.hash(new)
+        actor = Actor.from_viewer(viewer, origin.address)
         async with self._database.transaction() as session:
-            change = (self._clock, self._sealer, self._links, by, viewer.person_id, hashed)
-            await set_password(session, *change, keep=viewer.session_id)
+            await set_password(
+                session,
+                self._clock,
+                self._sealer,
+                self._links,
+                actor,
+                viewer.person_id,
+                password_hash,
+                kept_session_id=viewer.session_id,
+            )
 
-    async def turn_second_factor_off(self, viewer: Viewer, password: str, place: Place) -> None:
-        """No code is asked for any more. Raises PasswordWrong, LockedOut, SignInBusy."""
-        await self._require(viewer, password)
+    async def disable_second_factor(
+        self, viewer: Viewer, password: str, origin: ClientOrigin
+    ) -> None:
+        """Disable the second factor. Raises PasswordWrong, LockedOut, SignInBusy."""
+        await self._verify_password(viewer, password)
         async with self._database.transaction() as session:
-            by = Actor.of(viewer, place.address)
-            await turn_off(session, self._clock, by, viewer.person_id)
+            actor = Actor.from_viewer(viewer, origin.address)
+            await disable_second_factor(session, self._clock, actor, viewer.person_id)
 
-    async def describe(
+    async def update_profile(
         self,
         session: AsyncSession,
         viewer: Viewer,
@@ -134,24 +149,32 @@ class Own:
         language: str | None,
         address: str = "",
     ) -> None:
-        """Change name and language; None follows the browser. Another name is written down, as
-        others know the person by it. Raises PersonInvalid."""
-        require_name(name)
-        require_language(language)
+        """Change name and language; language None follows the browser.
+
+        A change of name is audited, because others identify the person by it. Raises PersonInvalid.
+        """
+        validate_name(name)
+        validate_language(language)
         person = await lock_person(session, viewer.person_id)
         details = {"from": person.name, "to": name.strip()}
         person.name, person.language = name.strip(), language
         await session.flush()
         if details["from"] != details["to"]:
-            by = Actor.of(viewer, address)
-            await record(session, self._clock, by, None, "person.renamed", person.email, details)
+            actor = Actor.from_viewer(viewer, address)
+            await record_audit_event(
+                session, self._clock, actor, None, "person.renamed", person.email, details
+            )
 
-    async def _require(self, viewer: Viewer, password: str) -> None:
-        """Counted as signing in is: who found a browser open cannot guess here instead."""
+    async def _verify_password(self, viewer: Viewer, password: str) -> None:
+        """Raise PasswordWrong unless the password is the viewer's. Counted like a login attempt.
+
+        Otherwise the password could be guessed here in an unattended browser. Raises LockedOut.
+        """
         async with self._database.transaction() as session:
-            await count(session, self._clock, (by_email(viewer.email),))
-            known = (await session.get_one(Person, viewer.person_id)).password_hash
-        if viewer.impersonated or not await self._passwords.fits(known, password):
+            await count_attempt(session, self._clock, (login_attempts_by_email(viewer.email),))
+            person = await session.get_one(Person, viewer.person_id)
+            password_hash = person.password_hash
+        if viewer.impersonated or not await self._passwords.verify(password_hash, password):
             raise PasswordWrong("This is not your password.", param="password")
         async with self._database.transaction() as session:
-            await forget(session, self._clock, by_email(viewer.email))
+            await reset_attempts(session, self._clock, login_attempts_by_email(viewer.email))

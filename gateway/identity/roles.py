@@ -1,7 +1,7 @@
-"""Roles, and what each may do.
+"""Roles and their permissions.
 
-A firm's roles (owner to viewer) hold within one account; the platform's (operator, support) hold
-for all of them.
+Account roles (owner to viewer) apply to one account; platform roles (operator, support) apply to
+all accounts.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 
 class Role(StrEnum):
-    """What somebody is in an account, or on the platform."""
+    """A person's role in an account or on the platform."""
 
     OWNER = "owner"
     DEVELOPER = "developer"
@@ -20,32 +20,36 @@ class Role(StrEnum):
     SUPPORT = "support"
 
     @property
-    def of_platform(self) -> bool:
-        """Whether it is held on the platform rather than in one account."""
+    def is_platform_role(self) -> bool:
+        """Whether this is a platform role rather than an account role."""
         return self in (Role.OPERATOR, Role.SUPPORT)
 
 
 class Permission(StrEnum):
-    """What a page or an action asks for."""
+    """A permission that a page or an action requires."""
 
     READ = "read"  # an account's pages
-    KEYS = "keys"  # make, rotate, change and revoke keys
+    KEYS = "keys"  # create, rotate, change and revoke keys
     CALL = "call"  # spend money in the playground
     LIMITS = "limits"  # caps, rates and alerts
     PLAN = "plan"  # subscribe, change and cancel
-    PAY = "pay"  # pay invoices, leave a payment method, dispute a line
+    PAY = "pay"  # pay invoices, add a payment method, dispute an invoice line
     OUTCOMES = "outcomes"  # sign contracts, dispute effects
     TEAM = "team"  # invite people, change roles, end memberships
     OPERATE = "operate"  # the platform's pages, and every action on them
-    WATCH = "watch"  # the platform's pages, to read
-    IMPERSONATE = "impersonate"  # read an account's pages as its people see them
+    WATCH = "watch"  # the platform's pages, read-only
+    IMPERSONATE = "impersonate"  # read an account's pages as its members see them
 
 
-_FIRM = frozenset(Permission) - {Permission.OPERATE, Permission.WATCH, Permission.IMPERSONATE}
+_ACCOUNT_PERMISSIONS = frozenset(Permission) - {
+    Permission.OPERATE,
+    Permission.WATCH,
+    Permission.IMPERSONATE,
+}
 
-MAY: Mapping[Role, frozenset[Permission]] = MappingProxyType(
+ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
     {
-        Role.OWNER: _FIRM,
+        Role.OWNER: _ACCOUNT_PERMISSIONS,
         Role.DEVELOPER: frozenset({Permission.READ, Permission.KEYS, Permission.CALL}),
         Role.FINANCE: frozenset(
             {Permission.READ, Permission.LIMITS, Permission.PAY, Permission.OUTCOMES}

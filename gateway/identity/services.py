@@ -1,47 +1,43 @@
-"""Assembly: what signs people in, of one process, built once from the settings.
-
-The pages ask nobody else.
-"""
+"""Builds the identity services of one process from the settings."""
 
 from dataclasses import dataclass
 
-from gateway.identity.invitation_acceptance import Accepting
-from gateway.identity.invitations import Inviting
+from gateway.identity.invitation_acceptance import InvitationAcceptance
+from gateway.identity.invitations import InvitationService
 from gateway.identity.links import Links
-from gateway.identity.login import SigningIn
-from gateway.identity.password_reset import Resets
+from gateway.identity.login import LoginService
+from gateway.identity.password_reset import PasswordResets
 from gateway.identity.passwords import Passwords
-from gateway.identity.profile import Own
+from gateway.identity.profile import ProfileService
 from infra.clock import Clock
 from infra.database.database import Database
 from infra.secrets.sealer import Sealer
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
-    """The parts that hold something; all else of this package are functions."""
+class IdentityServices:
+    """The stateful identity services of one process."""
 
-    signing_in: SigningIn
-    inviting: Inviting
-    accepting: Accepting
-    resets: Resets
-    own: Own
+    login: LoginService
+    invitations: InvitationService
+    invitation_acceptance: InvitationAcceptance
+    password_resets: PasswordResets
+    profile: ProfileService
     sealer: Sealer
     links: Links
 
 
 def build_identity(
     database: Database, clock: Clock, secret: bytes, links: Links, passwords: Passwords
-) -> Identity:
-    """`secret` is the installation's (infra/secrets/secret_key.py)."""
+) -> IdentityServices:
+    """Build the services. `secret` is the installation's (infra/secrets/secret_key.py)."""
     sealer = Sealer(secret)
-    parts = (database, clock, passwords, sealer, links)
-    return Identity(
-        signing_in=SigningIn(*parts),
-        inviting=Inviting(clock, sealer, links),
-        accepting=Accepting(database, clock, passwords),
-        resets=Resets(*parts),
-        own=Own(*parts),
+    return IdentityServices(
+        login=LoginService(database, clock, passwords, sealer, links),
+        invitations=InvitationService(clock, sealer, links),
+        invitation_acceptance=InvitationAcceptance(database, clock, passwords),
+        password_resets=PasswordResets(database, clock, passwords, sealer, links),
+        profile=ProfileService(database, clock, passwords, sealer, links),
         sealer=sealer,
         links=links,
     )

@@ -1,7 +1,7 @@
-"""Viewing: who looks at a page, from the token in the cookie.
+"""Find the signed-in person of a request by the session cookie.
 
-Owns that one query, which each page begins with, and noting now and then that a session is in use.
-Rights are read anew for each page: a role that was changed or ended holds from the next click on.
+Every page runs this query first, so a changed or revoked role takes effect with the next request.
+Also updates the session's last-seen time and ends expired impersonations.
 """
 
 from datetime import datetime, timedelta
@@ -13,37 +13,42 @@ from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from billing.tables import Account
-from gateway.identity.audit_log import Actor, record
+from gateway.identity.audit_log import Actor, record_audit_event
 from gateway.identity.current_user import Viewer
-from gateway.identity.one_time_tokens import digest_of
+from gateway.identity.one_time_tokens import secret_digest
 from gateway.identity.roles import Role
-from gateway.identity.sessions import is_open
+from gateway.identity.sessions import is_active
 from gateway.tables import LoginSession, Membership, Person
 from infra.clock import Clock
 
-_NOTED_EVERY = timedelta(minutes=1)
-_LONGEST = 200
+_SEEN_UPDATE_INTERVAL = timedelta(minutes=1)
+_MAX_TOKEN_LENGTH = 200
 
 
 async def find_viewer(session: AsyncSession, clock: Clock, token: str) -> Viewer | None:
-    """Whose session a cookie's token is; None where it is none, has ended, or shows an account that
-    the person does not belong to any more."""
-    if len(token) > _LONGEST:
+    """Return the viewer of a session cookie's token.
+
+    Returns None if the session is unknown or has ended, or if the person no longer has a role in
+    the account that it shows.
+    """
+    if len(token) > _MAX_TOKEN_LENGTH:
         return None
-    query = _query().where(col(LoginSession.digest) == digest_of(token), is_open(clock))
+    query = _session_query().where(
+        col(LoginSession.digest) == secret_digest(token), is_active(clock)
+    )
     row = (await session.execute(query)).one_or_none()
     if row is None:
         return None
-    await _note(session, clock, row[0])
-    return _viewer(row, clock.now())
+    await _update_last_seen(session, clock, row[0])
+    return _to_viewer(row, clock.now())
 
 
-def _query() -> Any:
-    every = aliased(Membership)  # whatever account_id it is of
-    places = (
+def _session_query() -> Any:
+    any_membership = aliased(Membership)  # not joined on the session's account_id
+    membership_count = (
         select(func.count())
-        .select_from(every)
-        .where(col(every.person_id) == col(LoginSession.person_id))
+        .select_from(any_membership)
+        .where(col(any_membership.person_id) == col(LoginSession.person_id))
         .scalar_subquery()
     )
     return (
@@ -55,7 +60,7 @@ def _query() -> Any:
             col(Person.platform_role),
             col(Membership.role).label("firm_role"),
             col(Account.name).label("account_name"),
-            places.label("places"),
+            membership_count.label("membership_count"),
         )
         .join(Person, col(Person.id) == col(LoginSession.person_id))
         .join(Account, col(Account.id) == col(LoginSession.account_id), isouter=True)
@@ -70,53 +75,59 @@ def _query() -> Any:
     )
 
 
-def _viewer(row: Row[Any], now: datetime) -> Viewer | None:
-    found: LoginSession = row[0]
-    until = found.impersonating_until
-    looks = until is not None and until > now
-    of_platform = until is not None or found.account_id is None
-    role = row.platform_role if of_platform else row.firm_role
+def _to_viewer(row: Row[Any], now: datetime) -> Viewer | None:
+    """Build the viewer of a session row. Returns None if the person has no role there."""
+    login: LoginSession = row[0]
+    until = login.impersonating_until
+    is_impersonating = until is not None and until > now
+    uses_platform_role = until is not None or login.account_id is None
+    role = row.platform_role if uses_platform_role else row.firm_role
     if role is None:
         return None
     return Viewer(
-        session_id=found.id,
-        person_id=found.person_id,
+        session_id=login.id,
+        person_id=login.person_id,
         email=row.email,
         name=row.name,
         role=Role(role),
-        account_id=found.account_id if looks or not of_platform else None,
-        account_name=row.account_name if looks or not of_platform else None,
+        account_id=login.account_id if is_impersonating or not uses_platform_role else None,
+        account_name=row.account_name if is_impersonating or not uses_platform_role else None,
         language=row.language,
-        csrf=found.csrf,
-        impersonated=looks,
-        elsewhere=not looks and row.places + (row.platform_role is not None) > 1,
+        csrf=login.csrf,
+        impersonated=is_impersonating,
+        elsewhere=not is_impersonating
+        and row.membership_count + (row.platform_role is not None) > 1,
     )
 
 
-async def _note(session: AsyncSession, clock: Clock, found: LoginSession) -> None:
-    """That it was seen, at most once a minute; and that a look at an account is over, once."""
+async def _update_last_seen(session: AsyncSession, clock: Clock, login: LoginSession) -> None:
+    """Update the session's last-seen time at most once a minute; end an expired impersonation."""
     now = clock.now()
-    if found.impersonating_until is not None and found.impersonating_until <= now:
-        await _lapse(session, clock, found)
-    # Also where the clock was set back: else a session would seem in use until it came there again.
-    elif abs(now - found.seen_at) >= _NOTED_EVERY:
+    if login.impersonating_until is not None and login.impersonating_until <= now:
+        await _end_expired_impersonation(session, clock, login)
+    # abs(): if the clock was set back, the last-seen time would otherwise stay in the future.
+    elif abs(now - login.seen_at) >= _SEEN_UPDATE_INTERVAL:
         await session.execute(
-            update(LoginSession).where(col(LoginSession.id) == found.id).values(seen_at=now)
+            update(LoginSession).where(col(LoginSession.id) == login.id).values(seen_at=now)
         )
 
 
-async def _lapse(session: AsyncSession, clock: Clock, found: LoginSession) -> None:
-    lapsed = await session.execute(
+async def _end_expired_impersonation(
+    session: AsyncSession, clock: Clock, login: LoginSession
+) -> None:
+    updated = await session.execute(
         update(LoginSession)
         .where(
-            col(LoginSession.id) == found.id,
-            col(LoginSession.impersonating_until) == found.impersonating_until,
+            col(LoginSession.id) == login.id,
+            col(LoginSession.impersonating_until) == login.impersonating_until,
         )
         .values(account_id=None, impersonating_until=None, seen_at=clock.now())
         .returning(col(LoginSession.id))
         .execution_options(synchronize_session=False)
     )
-    if lapsed.one_or_none() is not None:
-        by = Actor(found.person_id, found.address, impersonated=True)
+    if updated.one_or_none() is not None:
+        actor = Actor(login.person_id, login.address, impersonated=True)
         details = {"lapsed": True}
-        await record(session, clock, by, found.account_id, "impersonation.ended", "", details)
+        await record_audit_event(
+            session, clock, actor, login.account_id, "impersonation.ended", "", details
+        )

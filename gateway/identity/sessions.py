@@ -1,8 +1,7 @@
-"""Sessions: the browsers in which people are signed in.
+"""Login sessions: create, list and end them, and switch the account that a session shows.
 
-A cookie holds a random token, the table its hash. A session ends after 12 hours without a request,
-after 30 days in any case, or when somebody ends it. Owns opening, finding, listing and ending them,
-and which account is shown.
+The cookie holds a random token, the table its SHA-256. A session ends after 12 hours without a
+request, after 30 days, or when it is ended explicitly.
 """
 
 from dataclasses import dataclass
@@ -13,22 +12,22 @@ from sqlalchemy import ColumnElement, and_, delete, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from gateway.identity.client_origin import Place
+from gateway.identity.client_origin import ClientOrigin
 from gateway.identity.current_user import Viewer
-from gateway.identity.memberships import NotAMember, belongings
-from gateway.identity.one_time_tokens import digest_of, new_secret
+from gateway.identity.memberships import NotAMember, list_memberships
+from gateway.identity.one_time_tokens import generate_secret, secret_digest
 from gateway.tables import LoginSession
 from infra import ids
 from infra.clock import Clock
 from infra.errors import AppError
 
-IDLE = timedelta(hours=12)
-LONGEST = timedelta(days=30)
-_KEPT = timedelta(days=90)
+IDLE_TIMEOUT = timedelta(hours=12)
+MAX_LIFETIME = timedelta(days=30)
+_RETENTION = timedelta(days=90)
 
 
 class SessionNotFound(AppError):
-    """The person has no such session, or it has ended."""
+    """The person has no active session with this id."""
 
     status = 404
     type = "invalid_request_error"
@@ -36,8 +35,8 @@ class SessionNotFound(AppError):
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
-    """A session just opened. `token` is for the cookie, until `expires_at`; it is nowhere else."""
+class NewSession:
+    """A newly created session. `token` is the cookie value until `expires_at`; it is not stored."""
 
     token: str
     session_id: UUID
@@ -47,8 +46,8 @@ class Opened:
 
 
 @dataclass(frozen=True, slots=True)
-class OpenSession:
-    """One of a person's sessions, as it is shown; `current` is the one that asks."""
+class SessionView:
+    """One of a person's sessions for display. `current` marks the session of the request."""
 
     id: UUID
     created_at: datetime
@@ -58,43 +57,51 @@ class OpenSession:
     current: bool
 
 
-async def open_session(
-    session: AsyncSession, clock: Clock, person_id: UUID, account_id: UUID | None, place: Place
-) -> Opened:
-    """Sign a person in, with that account shown; None shows the platform's pages. The caller knows
-    that the person may see it. Sessions of three months ago are erased."""
-    now, token = clock.now(), new_secret()
+async def create_session(
+    session: AsyncSession,
+    clock: Clock,
+    person_id: UUID,
+    account_id: UUID | None,
+    origin: ClientOrigin,
+) -> NewSession:
+    """Create a session that shows the account, or the platform's pages if `account_id` is None.
+
+    The caller has checked that the person may see the account. Deletes the person's sessions older
+    than 90 days.
+    """
+    now, token = clock.now(), generate_secret()
     await session.execute(
         delete(LoginSession).where(
-            col(LoginSession.person_id) == person_id, col(LoginSession.created_at) < now - _KEPT
+            col(LoginSession.person_id) == person_id,
+            col(LoginSession.created_at) < now - _RETENTION,
         )
     )
     row = LoginSession(
         id=ids.new_id(),
-        digest=digest_of(token),
+        digest=secret_digest(token),
         person_id=person_id,
         account_id=account_id,
-        csrf=new_secret(),
-        address=place.address,
-        agent=place.agent,
+        csrf=generate_secret(),
+        address=origin.address,
+        agent=origin.agent,
         created_at=now,
         seen_at=now,
-        expires_at=now + LONGEST,
+        expires_at=now + MAX_LIFETIME,
     )
     session.add(row)
     await session.flush()
-    return Opened(token, row.id, person_id, account_id, row.expires_at)
+    return NewSession(token, row.id, person_id, account_id, row.expires_at)
 
 
-async def my_sessions(session: AsyncSession, clock: Clock, viewer: Viewer) -> list[OpenSession]:
-    """The viewer's own that are open, the one that was used last first."""
+async def list_sessions(session: AsyncSession, clock: Clock, viewer: Viewer) -> list[SessionView]:
+    """Return the viewer's own active sessions, most recently used first."""
     query = (
         select(LoginSession)
-        .where(col(LoginSession.person_id) == viewer.person_id, is_open(clock))
+        .where(col(LoginSession.person_id) == viewer.person_id, is_active(clock))
         .order_by(col(LoginSession.seen_at).desc())
     )
     return [
-        OpenSession(
+        SessionView(
             row.id,
             row.created_at,
             row.seen_at,
@@ -109,61 +116,73 @@ async def my_sessions(session: AsyncSession, clock: Clock, viewer: Viewer) -> li
 async def end_session(
     session: AsyncSession, clock: Clock, viewer: Viewer, session_id: UUID
 ) -> None:
-    """End one of the viewer's own; its own is to sign out. Raises SessionNotFound."""
-    if not await _end(session, clock, viewer.person_id, col(LoginSession.id) == session_id):
+    """End one of the viewer's own sessions; ending the current one signs out.
+
+    Raises SessionNotFound.
+    """
+    if not await _end_matching(
+        session, clock, viewer.person_id, col(LoginSession.id) == session_id
+    ):
         raise SessionNotFound("There is no such session, or it has ended.")
 
 
-async def end_others(
-    session: AsyncSession, clock: Clock, person_id: UUID, keep: UUID | None = None
+async def end_other_sessions(
+    session: AsyncSession, clock: Clock, person_id: UUID, kept_session_id: UUID | None = None
 ) -> int:
-    """End all of a person's sessions but one; gives how many."""
-    return await _end(session, clock, person_id, _not(keep))
+    """End all sessions of a person except the kept one. Returns how many were ended."""
+    return await _end_matching(session, clock, person_id, _is_other_than(kept_session_id))
 
 
-async def end_in_account(
-    session: AsyncSession, clock: Clock, person_id: UUID, account_id: UUID, keep: UUID | None = None
+async def end_account_sessions(
+    session: AsyncSession,
+    clock: Clock,
+    person_id: UUID,
+    account_id: UUID,
+    kept_session_id: UUID | None = None,
 ) -> int:
-    """End those of a person's sessions that show an account, but one; gives how many."""
-    shown = and_(col(LoginSession.account_id) == account_id, _not(keep))
-    return await _end(session, clock, person_id, shown)
+    """End a person's sessions that show an account, except the kept one. Returns how many."""
+    shown = and_(col(LoginSession.account_id) == account_id, _is_other_than(kept_session_id))
+    return await _end_matching(session, clock, person_id, shown)
 
 
-async def show_account(
+async def switch_account(
     session: AsyncSession, clock: Clock, viewer: Viewer, account_id: UUID | None
 ) -> None:
-    """Show another of the person's accounts from the next request on, or the platform's pages with
-    None. Raises NotAMember, also of an account that does not exist and while support looks."""
-    belongs = await belongings(session, viewer.person_id)
-    if viewer.impersonated or account_id not in [one.account_id for one in belongs]:
+    """Switch the session to another account of the person, or to the platform with None.
+
+    Takes effect with the next request. Raises NotAMember, also if the account does not exist or the
+    session is impersonating.
+    """
+    memberships = await list_memberships(session, viewer.person_id)
+    if viewer.impersonated or account_id not in [item.account_id for item in memberships]:
         raise NotAMember
     await session.execute(
         update(LoginSession)
-        .where(col(LoginSession.id) == viewer.session_id, is_open(clock))
+        .where(col(LoginSession.id) == viewer.session_id, is_active(clock))
         .values(account_id=account_id)
     )
 
 
-def is_open(clock: Clock) -> ColumnElement[bool]:
-    """Of sessions that have not ended, by whatever."""
+def is_active(clock: Clock) -> ColumnElement[bool]:
+    """Return the SQL condition for sessions that are neither ended, expired nor idle too long."""
     now = clock.now()
     return and_(
         col(LoginSession.ended_at).is_(None),
         col(LoginSession.expires_at) > now,
-        col(LoginSession.seen_at) > now - IDLE,
+        col(LoginSession.seen_at) > now - IDLE_TIMEOUT,
     )
 
 
-def _not(keep: UUID | None) -> ColumnElement[bool]:
-    return true() if keep is None else col(LoginSession.id) != keep
+def _is_other_than(session_id: UUID | None) -> ColumnElement[bool]:
+    return true() if session_id is None else col(LoginSession.id) != session_id
 
 
-async def _end(
-    session: AsyncSession, clock: Clock, person_id: UUID, which: ColumnElement[bool]
+async def _end_matching(
+    session: AsyncSession, clock: Clock, person_id: UUID, condition: ColumnElement[bool]
 ) -> int:
     ended = await session.execute(
         update(LoginSession)
-        .where(col(LoginSession.person_id) == person_id, is_open(clock), which)
+        .where(col(LoginSession.person_id) == person_id, is_active(clock), condition)
         .values(ended_at=clock.now())
         .returning(col(LoginSession.id))
     )

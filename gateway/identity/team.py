@@ -1,6 +1,7 @@
-"""Team: who belongs to an account, changing roles and ending memberships.
+"""Team management of an account: list members, change roles, remove members.
 
-An account always has an owner: changes of owners follow one another by locking the owners' rows.
+An account always has at least one owner. Every change locks the rows of all owners, so concurrent
+changes cannot remove the last one.
 """
 
 from dataclasses import dataclass
@@ -11,16 +12,16 @@ from sqlalchemy import func
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from gateway.identity.audit_log import Actor, record
+from gateway.identity.audit_log import Actor, record_audit_event
 from gateway.identity.roles import Role
-from gateway.identity.sessions import end_in_account
+from gateway.identity.sessions import end_account_sessions
 from gateway.tables import LoginSession, Membership, Person
 from infra.clock import Clock
 from infra.errors import AppError
 
 
 class MemberNotFound(AppError):
-    """Nobody of this account."""
+    """The person is not a member of this account."""
 
     status = 404
     type = "invalid_request_error"
@@ -28,7 +29,7 @@ class MemberNotFound(AppError):
 
 
 class LastOwner(AppError):
-    """The only owner can neither leave nor become something else."""
+    """The only owner of an account can neither leave nor change role."""
 
     status = 409
     type = "invalid_request_error"
@@ -36,7 +37,7 @@ class LastOwner(AppError):
 
 
 class RoleInvalid(AppError):
-    """A role of the platform in an account, or the other way round."""
+    """A platform role was given for an account, or an account role for the platform."""
 
     status = 400
     type = "invalid_request_error"
@@ -45,8 +46,11 @@ class RoleInvalid(AppError):
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """Somebody of an account. `seen_at` is None where no session is kept; `second_factor` tells
-    whether a code is asked for."""
+    """A member of an account.
+
+    `seen_at` is None if the member has no stored session for this account. `second_factor` says
+    whether TOTP is enabled.
+    """
 
     person_id: UUID
     email: str
@@ -57,8 +61,8 @@ class Member:
     second_factor: bool
 
 
-async def members(session: AsyncSession, account_id: UUID) -> list[Member]:
-    """Everybody of an account, the first one first."""
+async def list_members(session: AsyncSession, account_id: UUID) -> list[Member]:
+    """Return the members of an account, the oldest membership first."""
     seen = (
         select(func.max(LoginSession.seen_at))
         .where(
@@ -73,72 +77,88 @@ async def members(session: AsyncSession, account_id: UUID) -> list[Member]:
         .where(col(Membership.account_id) == account_id)
         .order_by(col(Membership.created_at), col(Person.email))
     )
-    return [_shown(*row) for row in (await session.execute(query)).all()]
+    return [_to_member(*row) for row in (await session.execute(query)).all()]
 
 
 async def change_role(
     session: AsyncSession,
     clock: Clock,
-    by: Actor,
+    actor: Actor,
     account_id: UUID,
     person_id: UUID,
     role: Role,
-    keep: UUID | None = None,
+    kept_session_id: UUID | None = None,
 ) -> None:
-    """Make a member something else; its sessions there end, but the one to keep. The same role
-    again changes nothing. Raises MemberNotFound, LastOwner, RoleInvalid."""
-    require_of_firm(role)
-    row = await _locked(session, account_id, person_id, still_owner=role is Role.OWNER)
+    """Change a member's role and end the member's sessions in the account, except the kept one.
+
+    Does nothing if the member has the role already. Raises MemberNotFound, LastOwner, RoleInvalid.
+    """
+    require_account_role(role)
+    row = await _lock_membership(session, account_id, person_id, stays_owner=role is Role.OWNER)
     if row.role == role.value:
         return
     details = {"from": row.role, "to": role.value}
     row.role = role.value
     await session.flush()
-    await end_in_account(session, clock, person_id, account_id, keep)
-    await record(session, clock, by, account_id, "member.role_changed", str(person_id), details)
+    await end_account_sessions(session, clock, person_id, account_id, kept_session_id)
+    await record_audit_event(
+        session, clock, actor, account_id, "member.role_changed", str(person_id), details
+    )
 
 
-async def remove(
-    session: AsyncSession, clock: Clock, by: Actor, account_id: UUID, person_id: UUID
+async def remove_member(
+    session: AsyncSession, clock: Clock, actor: Actor, account_id: UUID, person_id: UUID
 ) -> None:
-    """End a membership, or leave; its sessions there end. Raises MemberNotFound, LastOwner."""
-    row = await _locked(session, account_id, person_id, still_owner=False)
+    """Remove a member and end the member's sessions in the account.
+
+    Raises MemberNotFound, LastOwner.
+    """
+    row = await _lock_membership(session, account_id, person_id, stays_owner=False)
     await session.delete(row)
     await session.flush()
-    await end_in_account(session, clock, person_id, account_id)
+    await end_account_sessions(session, clock, person_id, account_id)
     details = {"role": row.role}
-    await record(session, clock, by, account_id, "member.removed", str(person_id), details)
+    await record_audit_event(
+        session, clock, actor, account_id, "member.removed", str(person_id), details
+    )
 
 
-async def end_sessions(
+async def end_member_sessions(
     session: AsyncSession,
     clock: Clock,
-    by: Actor,
+    actor: Actor,
     account_id: UUID,
     person_id: UUID,
-    keep: UUID | None = None,
+    kept_session_id: UUID | None = None,
 ) -> int:
-    """Sign a member out wherever the account is shown, but of the session to keep; gives of how
-    many. Raises MemberNotFound."""
-    await _locked(session, account_id, person_id, still_owner=True)
-    ended = await end_in_account(session, clock, person_id, account_id, keep)
+    """End a member's sessions in the account, except the kept one. Returns how many were ended.
+
+    Raises MemberNotFound.
+    """
+    await _lock_membership(session, account_id, person_id, stays_owner=True)
+    ended = await end_account_sessions(session, clock, person_id, account_id, kept_session_id)
     if ended:
         details = {"sessions": ended}
-        place = by, account_id, "member.sessions_ended", str(person_id), details
-        await record(session, clock, *place)
+        subject = str(person_id)
+        await record_audit_event(
+            session, clock, actor, account_id, "member.sessions_ended", subject, details
+        )
     return ended
 
 
-def require_of_firm(role: Role) -> None:
-    """Raises RoleInvalid."""
-    if role.of_platform:
+def require_account_role(role: Role) -> None:
+    """Raise RoleInvalid if `role` is a platform role."""
+    if role.is_platform_role:
         raise RoleInvalid("This role is held on the platform, not in an account.", param="role")
 
 
-async def _locked(
-    session: AsyncSession, account_id: UUID, person_id: UUID, *, still_owner: bool
+async def _lock_membership(
+    session: AsyncSession, account_id: UUID, person_id: UUID, *, stays_owner: bool
 ) -> Membership:
-    """The membership, locked together with those of all owners, in one order everywhere."""
+    """Lock and return the membership. Also locks those of all owners, ordered by id.
+
+    The fixed order prevents deadlocks. Raises MemberNotFound, LastOwner.
+    """
     query = (
         select(Membership)
         .where(
@@ -149,17 +169,17 @@ async def _locked(
         .with_for_update()
         .execution_options(populate_existing=True)
     )
-    rows = (await session.scalars(query)).all()
-    found = next((row for row in rows if row.person_id == person_id), None)
-    if found is None:
+    memberships = (await session.scalars(query)).all()
+    membership = next((row for row in memberships if row.person_id == person_id), None)
+    if membership is None:
         raise MemberNotFound("There is nobody like that in this account.")
-    owners = [row.person_id for row in rows if row.role == Role.OWNER.value]
-    if owners == [person_id] and not still_owner:
+    owners = [row.person_id for row in memberships if row.role == Role.OWNER.value]
+    if owners == [person_id] and not stays_owner:
         raise LastOwner("An account has at least one owner. Make somebody else one first.")
-    return found
+    return membership
 
 
-def _shown(row: Membership, person: Person, seen_at: datetime | None) -> Member:
+def _to_member(row: Membership, person: Person, seen_at: datetime | None) -> Member:
     return Member(
         person_id=person.id,
         email=person.email,

@@ -1,7 +1,7 @@
-"""The second factor: codes of an authenticator app, and recovery codes for when it is lost.
+"""Second factor: TOTP codes (RFC 6238) and recovery codes.
 
-A code is of 30 seconds; the one before and the one after are taken too, for clocks that differ. No
-code is taken twice. The secret is sealed; of recovery codes there are hashes.
+A code is valid for its 30-second step and one step before and after, for clock drift, and can be
+used once. The secret is stored encrypted, recovery codes as hashes.
 """
 
 import hashlib
@@ -17,21 +17,21 @@ import pyotp
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from gateway.identity.audit_log import Actor, record
+from gateway.identity.audit_log import Actor, record_audit_event
 from gateway.tables import Person
 from infra.clock import Clock
 from infra.errors import AppError
 from infra.secrets.sealer import Sealer
 
 _ISSUER = "MaaS"
-_STEP_S = 30
-_DRIFT = (-1, 0, 1)
-_RECOVERY_CODES = 10
-_LONGEST = 100
+_TIME_STEP_S = 30
+_ACCEPTED_STEPS = (-1, 0, 1)
+_RECOVERY_CODE_COUNT = 10
+_MAX_CODE_LENGTH = 100
 
 
 class CodeWrong(AppError):
-    """A code that is not the present one, or that was taken already."""
+    """The code is wrong, expired or used already."""
 
     status = 401
     type = "invalid_request_error"
@@ -41,16 +41,16 @@ class CodeWrong(AppError):
         super().__init__("This code is wrong, or was used already. Wait for the next one.")
 
 
-class SecondFactorOn(AppError):
-    """A second factor is set up already."""
+class SecondFactorAlreadyOn(AppError):
+    """The second factor is enabled already."""
 
     status = 409
     type = "invalid_request_error"
     code = "second_factor_on"
 
 
-class SecondFactorOff(AppError):
-    """None was begun to be set up."""
+class SecondFactorNotStarted(AppError):
+    """No enrolment of a second factor was started."""
 
     status = 409
     type = "invalid_request_error"
@@ -59,148 +59,156 @@ class SecondFactorOff(AppError):
 
 @dataclass(frozen=True, slots=True)
 class Enrolment:
-    """What an authenticator app takes: the secret in base 32, or `uri` as a QR code."""
+    """Input for an authenticator app: the secret in base 32, or the `uri` as a QR code."""
 
     secret: str
     uri: str
 
 
 @dataclass(frozen=True, slots=True)
-class SecondFactor:
-    """How somebody's stands: since when codes are asked for, None where they are not; whether it
-    was begun to be set up; and how many recovery codes are left."""
+class SecondFactorStatus:
+    """The state of a person's second factor.
+
+    `since` is when it was enabled, None if it is not. `recovery_left` is the number of unused
+    recovery codes.
+    """
 
     since: datetime | None
-    begun: bool
+    is_enrolment_pending: bool
     recovery_left: int
 
 
-async def second_factor_of(session: AsyncSession, person_id: UUID) -> SecondFactor:
-    """As it is now."""
+async def get_second_factor_status(session: AsyncSession, person_id: UUID) -> SecondFactorStatus:
+    """Read the state of a person's second factor from the database."""
     person = await session.get_one(Person, person_id, populate_existing=True)
-    begun = person.totp_since is None and person.totp_secret is not None
-    return SecondFactor(person.totp_since, begun, len(person.recovery))
+    is_pending = person.totp_since is None and person.totp_secret is not None
+    return SecondFactorStatus(person.totp_since, is_pending, len(person.recovery))
 
 
-async def enrol(session: AsyncSession, sealer: Sealer, person_id: UUID) -> Enrolment:
-    """Begin: codes are asked for once one was confirmed. Begun again, there is another secret.
+async def start_enrolment(session: AsyncSession, sealer: Sealer, person_id: UUID) -> Enrolment:
+    """Start an enrolment with a new secret. It takes effect with `confirm_enrolment`.
 
-    Raises SecondFactorOn.
+    Raises SecondFactorAlreadyOn.
     """
     person = await lock_person(session, person_id)
-    _require_off(person)
+    _require_not_enabled(person)
     secret = pyotp.random_base32()
-    person.totp_secret = sealer.seal(secret, _purpose(person))
+    person.totp_secret = sealer.seal(secret, _seal_purpose(person))
     await session.flush()
-    return _enrolment(person, secret)
+    return _to_enrolment(person, secret)
 
 
-async def enrolling(session: AsyncSession, sealer: Sealer, person_id: UUID) -> Enrolment:
-    """What was begun and is not confirmed yet, as often as it is asked for.
+async def get_pending_enrolment(
+    session: AsyncSession, sealer: Sealer, person_id: UUID
+) -> Enrolment:
+    """Return the started enrolment that is not confirmed yet.
 
-    Raises SecondFactorOn, SecondFactorOff.
+    Raises SecondFactorAlreadyOn, SecondFactorNotStarted.
     """
     person = await lock_person(session, person_id)
-    _require_off(person)
-    return _enrolment(person, sealer.open(_begun(person), _purpose(person)))
+    _require_not_enabled(person)
+    return _to_enrolment(person, sealer.open(_require_sealed_secret(person), _seal_purpose(person)))
 
 
-async def confirm(
-    session: AsyncSession, clock: Clock, sealer: Sealer, by: Actor, person_id: UUID, code: str
+async def confirm_enrolment(
+    session: AsyncSession, clock: Clock, sealer: Sealer, actor: Actor, person_id: UUID, code: str
 ) -> list[str]:
-    """From now on a code is asked for; gives the recovery codes, which are shown once.
+    """Enable the second factor. Returns the recovery codes, which cannot be shown again.
 
-    Raises CodeWrong, SecondFactorOn, SecondFactorOff.
+    Raises CodeWrong, SecondFactorAlreadyOn, SecondFactorNotStarted.
     """
     person = await lock_person(session, person_id)
-    _require_off(person)
-    _begun(person)
-    if not _take_code(clock, sealer, person, _digits(code)):
+    _require_not_enabled(person)
+    _require_sealed_secret(person)
+    if not _redeem_totp_code(clock, sealer, person, _normalize_code(code)):
         raise CodeWrong
-    codes = [_recovery_code() for _ in range(_RECOVERY_CODES)]
-    person.totp_since, person.recovery = clock.now(), [_hashed(one) for one in codes]
+    codes = [_generate_recovery_code() for _ in range(_RECOVERY_CODE_COUNT)]
+    person.totp_since, person.recovery = clock.now(), [_hash_recovery_code(item) for item in codes]
     await session.flush()
-    await record(session, clock, by, None, "second_factor.on", person.email)
+    await record_audit_event(session, clock, actor, None, "second_factor.on", person.email)
     return codes
 
 
-def spend_code(clock: Clock, sealer: Sealer, person: Person, code: str) -> bool:
-    """Whether it is the code, or a recovery code that is left; either is then used up.
+def redeem_code(clock: Clock, sealer: Sealer, person: Person, code: str) -> bool:
+    """Use up a valid TOTP or recovery code. Returns False if the code is neither.
 
-    The person's row is locked by the caller.
+    The caller must hold the lock of the person's row.
     """
-    digits = _digits(code)
-    return _take_code(clock, sealer, person, digits) or _take_recovery(person, digits)
+    digits = _normalize_code(code)
+    return _redeem_totp_code(clock, sealer, person, digits) or _redeem_recovery_code(person, digits)
 
 
-async def turn_off(session: AsyncSession, clock: Clock, by: Actor, person_id: UUID) -> None:
-    """No code is asked for any more; where none was, it changes nothing."""
+async def disable_second_factor(
+    session: AsyncSession, clock: Clock, actor: Actor, person_id: UUID
+) -> None:
+    """Disable the second factor and delete its secret and recovery codes."""
     person = await lock_person(session, person_id)
     was_on = person.totp_since is not None
     person.totp_secret, person.totp_since, person.recovery = None, None, []
     await session.flush()
     if was_on:
-        await record(session, clock, by, None, "second_factor.off", person.email)
+        await record_audit_event(session, clock, actor, None, "second_factor.off", person.email)
 
 
 async def lock_person(session: AsyncSession, person_id: UUID) -> Person:
-    """The row as it is now; others who change it wait."""
+    """Lock the person's row (`SELECT … FOR UPDATE`) and return its current state."""
     query = select(Person).where(col(Person.id) == person_id).with_for_update()
     return (await session.scalars(query, execution_options={"populate_existing": True})).one()
 
 
-def _require_off(person: Person) -> None:
+def _require_not_enabled(person: Person) -> None:
     if person.totp_since is not None:
-        raise SecondFactorOn("A second factor is set up. Turn it off to set up another.")
+        raise SecondFactorAlreadyOn("A second factor is set up. Turn it off to set up another.")
 
 
-def _begun(person: Person) -> bytes:
-    """The sealed secret."""
+def _require_sealed_secret(person: Person) -> bytes:
+    """Return the encrypted secret. Raises SecondFactorNotStarted."""
     if person.totp_secret is None:
-        raise SecondFactorOff("Begin to set up a second factor first.")
+        raise SecondFactorNotStarted("Begin to set up a second factor first.")
     return person.totp_secret
 
 
-def _enrolment(person: Person, secret: str) -> Enrolment:
+def _to_enrolment(person: Person, secret: str) -> Enrolment:
     uri = pyotp.TOTP(secret).provisioning_uri(name=person.email, issuer_name=_ISSUER)
     return Enrolment(secret, uri)
 
 
-def _take_code(clock: Clock, sealer: Sealer, person: Person, digits: str) -> bool:
+def _redeem_totp_code(clock: Clock, sealer: Sealer, person: Person, digits: str) -> bool:
     if person.totp_secret is None or len(digits) != 6:
         return False
-    codes = pyotp.TOTP(sealer.open(person.totp_secret, _purpose(person)))
-    now = int(clock.now().timestamp()) // _STEP_S
-    for step in (now + drift for drift in _DRIFT):
-        fits = hmac.compare_digest(codes.generate_otp(step).encode(), digits.encode())
-        if fits and step > person.totp_step:
+    codes = pyotp.TOTP(sealer.open(person.totp_secret, _seal_purpose(person)))
+    now = int(clock.now().timestamp()) // _TIME_STEP_S
+    for step in (now + drift for drift in _ACCEPTED_STEPS):
+        matches = hmac.compare_digest(codes.generate_otp(step).encode(), digits.encode())
+        if matches and step > person.totp_step:
             person.totp_step = step
             return True
     return False
 
 
-def _take_recovery(person: Person, digits: str) -> bool:
-    hashed = _hashed(digits)
+def _redeem_recovery_code(person: Person, digits: str) -> bool:
+    hashed = _hash_recovery_code(digits)
     if hashed not in person.recovery:
         return False
-    person.recovery = [one for one in person.recovery if one != hashed]
+    person.recovery = [item for item in person.recovery if item != hashed]
     return True
 
 
-def _recovery_code() -> str:
+def _generate_recovery_code() -> str:
     text = b32encode(secrets.token_bytes(10)).decode().lower()
     return "-".join(text[at : at + 4] for at in range(0, len(text), 4))
 
 
-def _hashed(code: str) -> str:
-    return hashlib.sha256(_digits(code).encode()).hexdigest()
+def _hash_recovery_code(code: str) -> str:
+    return hashlib.sha256(_normalize_code(code).encode()).hexdigest()
 
 
-def _digits(code: str) -> str:
-    """As people type codes: with spaces and hyphens, in wide digits, in capitals."""
-    plain = unicodedata.normalize("NFKC", code[:_LONGEST]).casefold()
+def _normalize_code(code: str) -> str:
+    """Normalize a typed code: drop spaces and hyphens, fold full-width digits and capitals."""
+    plain = unicodedata.normalize("NFKC", code[:_MAX_CODE_LENGTH]).casefold()
     return "".join(letter for letter in plain if letter.isalnum() and letter.isascii())
 
 
-def _purpose(person: Person) -> str:
+def _seal_purpose(person: Person) -> str:
+    """Return the encryption context that binds a TOTP secret to its person."""
     return f"totp:{person.id}"

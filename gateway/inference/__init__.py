@@ -1,1 +1,1 @@
-"""The request path of a metered call: from the parsed request to a durable usage row."""
+"""The request path of a metered call: parse, admit, dispatch, relay and record its usage."""

@@ -1,262 +1,316 @@
-"""Admission: may this account have this call, at what price, and how much of it.
+"""Admission control: reserve quota for the worst case of a call, or reject the call.
 
-The one choke point that every call passes. The worst case is priced by the same function as the
-bill and held against all that limits it; where not all of it can be had, an answer is made
-shorter before a call is refused.
+Every call passes here. The worst case is priced by the same function as the invoice and reserved in
+every quota that limits it. If a quota does not cover it, the answer is shortened before the call is
+rejected.
 """
 
 from collections.abc import Mapping
 from dataclasses import replace
 
-from billing.metering.quotas import QuotaRef
-from billing.money import nano_from_text, nano_text
+from billing.money import nano_from_text
 from billing.outcomes.contracts.attribution import CONTRACT_TAG
-from billing.rating.quantities import NOTHING
-from billing.tables import QuotaKind
+from billing.rating.quantities import NO_USAGE
 from gateway.call.errors import (
-    NO_RETRY,
-    BudgetExhausted,
-    CallTooLarge,
-    CreditExhausted,
-    CreditReserved,
-    MaxCostExceeded,
     ModelNotAllowed,
     ModelNotPriced,
     ParameterInvalid,
-    RateLimited,
-    TooManyStreams,
 )
-from gateway.call.reservation import Hold
-from gateway.call.values import Ask, Call, Priced, Principal, Ticket
+from gateway.call.reservation import Reservation
+from gateway.call.values import AdmittedCall, Call, ModelPrices, ParsedRequest, Principal
+from gateway.inference.quota_errors import max_cost_error, quota_error
 from gateway.inference.service_tier import price_at_tier
-from gateway.inference.token_count import PromptCounter, prompt_bound, worst_prompt
+from gateway.inference.token_count import (
+    PromptTokenCounter,
+    max_prompt_tokens,
+    max_prompt_tokens_by_size,
+)
 from gateway.quota.demand import Demand
-from gateway.quota.leaser import Lender, Refused, Short
-from infra.errors import AppError
+from gateway.quota.leaser import QuotaDenied, QuotaLeaser
 
-# A stream whose client set no limit is held for so many tokens a choice, and for more as it goes.
-STREAM_WINDOW = 1024
-# An answer is not made shorter than that: what it says would not be worth its prompt.
-_FLOOR = 16
+# Tokens per choice reserved at a time for a stream whose client set no limit.
+STREAM_RESERVATION_TOKENS = 1024
+# The shortest answer per choice: a shorter one would not be worth the cost of its prompt.
+_MIN_OUTPUT_TOKENS = 16
 
 
 class Admission:
-    """Admits calls for one gateway process."""
+    """Admits or rejects the calls of one gateway process."""
 
-    def __init__(self, lender: Lender, counter: PromptCounter, credit_wait_s: float) -> None:
-        self._lender = lender
+    def __init__(
+        self, leaser: QuotaLeaser, counter: PromptTokenCounter, credit_wait_s: float
+    ) -> None:
+        self._leaser = leaser
         self._counter = counter
         self._credit_wait_s = credit_wait_s
 
-    def demand(self, call: Call, principal: Principal, ask: Ask) -> Demand:
-        """The most that the call can consume; its prompt bounded by the body's size.
+    def compute_demand(self, call: Call, principal: Principal, request: ParsedRequest) -> Demand:
+        """Return the worst-case consumption of a call; its prompt is bounded by the body's size.
 
-        Raises ModelNotPriced where the account's currency has no price.
+        Raises ModelNotAllowed, ModelNotPriced, ServiceTierNotAvailable.
         """
-        priced = _priced(principal, ask)
-        extent = ask.extent
-        each = extent.output_each
-        if ask.stream and not extent.limited:
-            each = min(each, STREAM_WINDOW)
+        model_prices = _model_prices(principal, request)
+        bounds = request.output_bounds
+        tokens_per_choice = bounds.max_tokens_per_choice
+        if request.stream and not bounds.is_client_limited:
+            tokens_per_choice = min(tokens_per_choice, STREAM_RESERVATION_TOKENS)
         return Demand(
-            input_tokens=_prompt_tokens(call, ask),
-            output_tokens=each * extent.choices,
-            floor=min(each, _FLOOR) * extent.choices,
-            streams=1 if ask.stream else 0,
+            input_tokens=_prompt_tokens(call, request),
+            output_tokens=tokens_per_choice * bounds.choices,
+            min_output_tokens=min(tokens_per_choice, _MIN_OUTPUT_TOKENS) * bounds.choices,
+            streams=1 if request.stream else 0,
             requests=1,
-            prices=priced.prices,
+            prices=model_prices.prices,
             quotas=principal.quotas,
-            whole=extent.whole,
-            included=priced.included,
+            non_token_units=bounds.non_token_units,
+            allowances=model_prices.allowances,
         )
 
-    def admit_at_once(self, call: Call, principal: Principal, ask: Ask) -> Ticket | None:
-        """The usual way: there is headroom, and nothing to wait for. None where there is not.
+    def try_admit(
+        self, call: Call, principal: Principal, request: ParsedRequest
+    ) -> AdmittedCall | None:
+        """Admit a call from local leases without waiting (fast path).
 
-        Raises ModelNotPriced, MeteringUnavailable.
+        Returns None if `admit` must decide. Raises ModelNotAllowed, ModelNotPriced,
+        ServiceTierNotAvailable, MeteringUnavailable.
         """
         if b"x-max-cost" in call.headers:
             return None
-        held = self._lender.try_hold(self.demand(call, principal, ask))
-        if held is None:
+        reserved = self._leaser.try_reserve(self.compute_demand(call, principal, request))
+        if reserved is None:
             return None
-        ticket = self._ticket(principal, ask, *held)
-        if ticket.shortened_to is None:
-            return ticket
-        # Near a limit the prompt is counted first: its cost decides how long the answer can be.
-        self._lender.give_back(ticket.hold)
+        admitted = self._admitted_call(principal, request, *reserved)
+        if admitted.reduced_max_tokens is None:
+            return admitted
+        # Near a limit `admit` counts the prompt: its cost decides how long the answer can be.
+        self._leaser.release(admitted.reservation)
         return None
 
-    async def admit_inner(self, call: Call, principal: Principal, ask: Ask) -> Ticket:
-        """Admit a call that is made for another one: it is no request of its own.
+    async def admit_internal(
+        self, call: Call, principal: Principal, request: ParsedRequest
+    ) -> AdmittedCall:
+        """Admit an internal call that serves another call; it does not count as a request.
 
-        Raises what a call can be refused for.
+        Raises the errors of `admit`.
         """
-        demand = replace(self.demand(call, principal, ask), requests=0)
-        return await self._admit(call, principal, ask, demand, None)
+        demand = replace(self.compute_demand(call, principal, request), requests=0)
+        return await self._admit(call, principal, request, demand, None)
 
-    async def admit(self, call: Call, principal: Principal, ask: Ask, inner: int = 0) -> Ticket:
-        """The careful way: counts the prompt where that decides, waits, shortens the answer.
-        `inner` nano-units are held for its inner calls already: X-Max-Cost limits both together.
+    async def admit(
+        self, call: Call, principal: Principal, request: ParsedRequest, linked_cost_nano: int = 0
+    ) -> AdmittedCall:
+        """Admit a call near a limit: count its prompt, wait for credit, shorten its answer.
 
-        Raises what a call can be refused for.
+        `linked_cost_nano` is reserved for its linked calls; X-Max-Cost limits the sum. Raises
+        CreditExhausted, CreditReserved, BudgetExhausted, RateLimited, TooManyStreams, CallTooLarge,
+        MaxCostExceeded, ParameterInvalid, MeteringUnavailable and the errors of `compute_demand`.
         """
-        most = max_cost(call.headers)
-        rest = None if most is None else most - inner
-        return await self._admit(call, principal, ask, self.demand(call, principal, ask), rest)
+        max_cost = parse_max_cost(call.headers)
+        if max_cost is not None:
+            max_cost -= linked_cost_nano
+        demand = self.compute_demand(call, principal, request)
+        return await self._admit(call, principal, request, demand, max_cost)
 
     async def _admit(
-        self, call: Call, principal: Principal, ask: Ask, demand: Demand, most: int | None
-    ) -> Ticket:
-        if ask.stream and not ask.extent.limited:
-            # What the engine is told to generate at most follows from the prompt's cost.
-            demand = await self.counted(call, ask, demand)
+        self,
+        call: Call,
+        principal: Principal,
+        request: ParsedRequest,
+        demand: Demand,
+        max_cost: int | None,
+    ) -> AdmittedCall:
+        """Reserve the demand; count the prompt and wait for credit only if it does not fit."""
+        if request.stream and not request.output_bounds.is_client_limited:
+            # The engine's token limit depends on the cost of the prompt.
+            demand = await self.with_counted_prompt(call, request, demand)
         try:
-            fitted, hold = await self._hold(demand, most, ask, 0.0)
-        except (Refused, _TooDear):
+            fitted, reservation = await self._reserve(demand, max_cost, request, 0.0)
+        except (QuotaDenied, _MaxCostExceeded):
             pass
         else:
             if fitted.output_tokens == demand.output_tokens:
-                return self._ticket(principal, ask, fitted, hold, most)
-            self._lender.give_back(hold)
-        demand = await self.counted(call, ask, demand)
+                return self._admitted_call(principal, request, fitted, reservation, max_cost)
+            self._leaser.release(reservation)
+        demand = await self.with_counted_prompt(call, request, demand)
         try:
-            fitted, hold = await self._hold(demand, most, ask, self._credit_wait_s)
-        except _TooDear as dear:
-            raise _too_dear(dear.cost, most or 0, principal) from None
-        except Refused as refused:
-            raise _refusal(refused.short, principal, demand) from None
-        return self._ticket(principal, ask, fitted, hold, most)
+            fitted, reservation = await self._reserve(
+                demand, max_cost, request, self._credit_wait_s
+            )
+        except _MaxCostExceeded as exceeded:
+            raise max_cost_error(exceeded.max_cost_nano, max_cost or 0, principal) from None
+        except QuotaDenied as denied:
+            raise quota_error(denied.shortage, principal, demand) from None
+        return self._admitted_call(principal, request, fitted, reservation, max_cost)
 
-    def release(self, ticket: Ticket) -> None:
-        """Give back what an admitted call holds whose model could not be reached."""
-        self._lender.give_back(ticket.hold)
+    def release(self, admitted: AdmittedCall) -> None:
+        """Release the reservation of an admitted call whose model is unreachable."""
+        self._leaser.release(admitted.reservation)
 
-    async def _hold(
-        self, demand: Demand, most: int | None, ask: Ask, patience_s: float
-    ) -> tuple[Demand, Hold]:
-        """Hold within the client's own limit. Raises Refused, _TooDear."""
-        if most is None:
-            return await self._lender.hold(demand, patience_s)
-        # What is included costs nothing, and how much that is shows when it is held.
-        wanted = demand if demand.included else _within_cost(demand, most, ask)
-        held, hold = await self._lender.hold(wanted, patience_s)
+    async def _reserve(
+        self, demand: Demand, max_cost: int | None, request: ParsedRequest, wait_s: float
+    ) -> tuple[Demand, Reservation]:
+        """Reserve quota within the client's X-Max-Cost. Raises QuotaDenied, _MaxCostExceeded."""
+        if max_cost is None:
+            return await self._leaser.reserve(demand, wait_s)
+        # Included units cost nothing, and only the reservation shows how many are available.
+        wanted = demand if demand.allowances else _shorten_to_cost(demand, max_cost, request)
+        reserved, reservation = await self._leaser.reserve(wanted, wait_s)
         try:
-            return _within_cost(held, most, ask), hold
-        except _TooDear:
-            self._lender.give_back(hold)
+            return _shorten_to_cost(reserved, max_cost, request), reservation
+        except _MaxCostExceeded:
+            self._leaser.release(reservation)
             raise
 
-    async def counted(self, call: Call, ask: Ask, demand: Demand) -> Demand:
-        """The same demand with the prompt's tokens counted, where the tokenizer is here."""
-        count = await self._counter.count(ask.model, call.operation, ask.prompt)
+    async def with_counted_prompt(
+        self, call: Call, request: ParsedRequest, demand: Demand
+    ) -> Demand:
+        """Return the demand with the exact prompt tokens, if the model's tokenizer is available."""
+        count = await self._counter.count(request.model, call.operation, request.request_fields)
         if count is None:
             return demand
-        return replace(demand, input_tokens=min(_with_passages(count, ask), demand.input_tokens))
+        return replace(
+            demand, input_tokens=min(_with_retrieved_passages(count, request), demand.input_tokens)
+        )
 
-    def _ticket(
+    def _admitted_call(
         self,
         principal: Principal,
-        ask: Ask,
+        request: ParsedRequest,
         demand: Demand,
-        hold: Hold,
-        most: int | None = None,
-    ) -> Ticket:
-        priced, choices = _priced(principal, ask), ask.extent.choices
-        whole = ask.extent.output_each * choices
-        if demand.output_tokens >= whole or ask.shortened is None:
-            return Ticket(principal, ask, priced, hold)
-        affordable = self._affordable(demand, whole, most) if ask.stream else demand.output_tokens
-        each = max(1, affordable // choices)
-        allowance: StreamAllowance | None = None
-        if ask.stream:
-            allowance = StreamAllowance(self._lender, demand, hold, each * choices, most)
-        if each * choices >= whole:
-            return Ticket(principal, ask, priced, hold, allowance)
-        shorter = replace(ask, body=ask.shortened(each))
-        return Ticket(principal, shorter, priced, hold, allowance, shortened_to=each)
+        reservation: Reservation,
+        max_cost: int | None = None,
+    ) -> AdmittedCall:
+        """Build the admitted call, limiting the answer to what is or can be reserved."""
+        model_prices, choices = _model_prices(principal, request), request.output_bounds.choices
+        max_output_tokens = request.output_bounds.max_tokens_per_choice * choices
+        if demand.output_tokens >= max_output_tokens or request.with_max_tokens is None:
+            return AdmittedCall(principal, request, model_prices, reservation)
+        affordable = (
+            self._affordable_output_tokens(demand, max_output_tokens, max_cost)
+            if request.stream
+            else demand.output_tokens
+        )
+        tokens_per_choice = max(1, affordable // choices)
+        allowance: StreamOutputReservation | None = None
+        if request.stream:
+            allowance = StreamOutputReservation(
+                self._leaser, demand, reservation, tokens_per_choice * choices, max_cost
+            )
+        if tokens_per_choice * choices >= max_output_tokens:
+            return AdmittedCall(principal, request, model_prices, reservation, allowance)
+        shorter = replace(request, body=request.with_max_tokens(tokens_per_choice))
+        return AdmittedCall(
+            principal,
+            shorter,
+            model_prices,
+            reservation,
+            allowance,
+            reduced_max_tokens=tokens_per_choice,
+        )
 
-    def _affordable(self, demand: Demand, whole: int, most: int | None) -> int:
-        """The output tokens that a stream can have at most: what its limits leave, were all other
-        calls to give back what they hold, and what the client lets it cost."""
-        wished = self._lender.within_limits(replace(demand, output_tokens=whole, cover=()))
-        within = wished if most is None or wished is None else wished.costing(most)
-        held = demand.output_tokens
-        return held if within is None else max(held, within.output_tokens)
+    def _affordable_output_tokens(
+        self, demand: Demand, max_output_tokens: int, max_cost: int | None
+    ) -> int:
+        """Return the output tokens that quota limits and X-Max-Cost allow a stream.
+
+        Assumes that all other running calls release what they have reserved.
+        """
+        affordable = self._leaser.shortened_to_limits(
+            replace(demand, output_tokens=max_output_tokens, allowance_use=())
+        )
+        if max_cost is not None and affordable is not None:
+            affordable = affordable.shortened_to_cost(max_cost)
+        reserved = demand.output_tokens
+        return reserved if affordable is None else max(reserved, affordable.output_tokens)
 
 
-class _TooDear(Exception):
-    """The call can cost more than the client allows."""
+class _MaxCostExceeded(Exception):
+    """The worst-case cost of the call exceeds the client's X-Max-Cost."""
 
-    def __init__(self, cost: int) -> None:
-        super().__init__(cost)
-        self.cost = cost
+    def __init__(self, max_cost_nano: int) -> None:
+        super().__init__(max_cost_nano)
+        self.max_cost_nano = max_cost_nano
 
 
-class StreamAllowance:
-    """What is held of a stream that can become longer than that, up to `most` tokens, which its
-    engine was told. All of it costs `most_cost` at most, if the client said so."""
+class StreamOutputReservation:
+    """A stream's reserved output tokens, extended in steps up to the engine's `max_tokens`.
+
+    `max_cost` is the client's X-Max-Cost in nano-units.
+    """
 
     def __init__(
-        self, lender: Lender, demand: Demand, hold: Hold, most: int, most_cost: int | None
+        self,
+        leaser: QuotaLeaser,
+        demand: Demand,
+        reservation: Reservation,
+        max_tokens: int,
+        max_cost: int | None,
     ) -> None:
-        self._lender = lender
+        self._leaser = leaser
         self._demand = demand
-        self._hold = hold
-        self.most = most
-        self._most_cost = most_cost
-        self.covered = demand.output_tokens
+        self._reservation = reservation
+        self.max_tokens = max_tokens
+        self._max_cost = max_cost
+        self.reserved_tokens = demand.output_tokens
 
     async def extend(self) -> bool:
-        """Hold for more output tokens. Raises MeteringUnavailable."""
-        window = min(STREAM_WINDOW, self.most - self.covered)
+        """Reserve the next window of output tokens. Returns False if it cannot be reserved.
+
+        Raises MeteringUnavailable.
+        """
+        window = min(STREAM_RESERVATION_TOKENS, self.max_tokens - self.reserved_tokens)
         if window <= 0:
             return False
-        more = replace(
+        extension = replace(
             self._demand,
-            cover=(),
+            allowance_use=(),
             input_tokens=0,
-            whole=NOTHING,
+            non_token_units=NO_USAGE,
             requests=0,
             streams=0,
             output_tokens=window,
-            floor=min(window, _FLOOR),
+            min_output_tokens=min(window, _MIN_OUTPUT_TOKENS),
         )
-        # What is included costs nothing, and how much that is shows when it is held.
-        wanted = more if more.included else self._within_cost(more)
-        held = None if wanted is None else await self._held(wanted)
-        if held is None:
+        # Included units cost nothing, and only the reservation shows how many are available.
+        wanted = extension if extension.allowances else self._shorten_to_cost(extension)
+        reserved = None if wanted is None else await self._try_extend(wanted)
+        if reserved is None:
             return False
-        more, hold = held
-        if self._within_cost(more) is not more:
-            self._lender.give_back(hold)
+        extension, reservation = reserved
+        if self._shorten_to_cost(extension) is not extension:
+            self._leaser.release(reservation)
             return False
-        self._hold.add(hold)
-        self.covered += more.output_tokens
+        self._reservation.merge(reservation)
+        self.reserved_tokens += extension.output_tokens
         return True
 
-    async def _held(self, more: Demand) -> tuple[Demand, Hold] | None:
+    async def _try_extend(self, extension: Demand) -> tuple[Demand, Reservation] | None:
+        """Reserve the extension. Returns None if a quota denies it."""
         try:
-            return self._lender.try_hold(more) or await self._lender.hold(more, 0.0)
-        except Refused:
+            return self._leaser.try_reserve(extension) or await self._leaser.reserve(extension, 0.0)
+        except QuotaDenied:
             return None
 
-    def _within_cost(self, more: Demand) -> Demand | None:
-        """As much of it as the client's own limit leaves; None where that is not worth having."""
-        limit = self._most_cost
-        return more if limit is None else more.costing(limit - self._hold.money)
+    def _shorten_to_cost(self, extension: Demand) -> Demand | None:
+        """Return the demand within X-Max-Cost. Returns None if that is below the minimum."""
+        limit = self._max_cost
+        return (
+            extension
+            if limit is None
+            else extension.shortened_to_cost(limit - self._reservation.max_cost_nano)
+        )
 
 
-def with_ask(ticket: Ticket, ask: Ask) -> Ticket:
-    """The same admission for the request with what was found for it."""
-    each = ticket.shortened_to
-    if each is not None and ask.shortened is not None:
-        ask = replace(ask, body=ask.shortened(each))
-    return replace(ticket, ask=ask)
+def with_request(admitted: AdmittedCall, request: ParsedRequest) -> AdmittedCall:
+    """Return the admitted call with its request replaced, keeping its reduced token limit."""
+    tokens_per_choice = admitted.reduced_max_tokens
+    if tokens_per_choice is not None and request.with_max_tokens is not None:
+        request = replace(request, body=request.with_max_tokens(tokens_per_choice))
+    return replace(admitted, request=request)
 
 
-def max_cost(headers: Mapping[bytes, bytes]) -> int | None:
-    """What the client allows the call to cost, in nano-units. Raises ParameterInvalid."""
+def parse_max_cost(headers: Mapping[bytes, bytes]) -> int | None:
+    """Return X-Max-Cost in nano-units. Returns None if absent. Raises ParameterInvalid."""
     text = headers.get(b"x-max-cost")
     if text is None:
         return None
@@ -268,109 +322,63 @@ def max_cost(headers: Mapping[bytes, bytes]) -> int | None:
         ) from None
 
 
-def _priced(principal: Principal, ask: Ask) -> Priced:
-    covering = _covering(principal, ask)
-    prices = covering if ask.model.id in covering else principal.contract
-    if ask.model.id not in prices:
-        if principal.models is not None and ask.model.id not in principal.models:
+def _model_prices(principal: Principal, request: ParsedRequest) -> ModelPrices:
+    """Return the prices of the call. Raises ModelNotAllowed, ModelNotPriced."""
+    contract_prices = _outcome_contract_prices(principal, request)
+    prices = contract_prices if request.model.id in contract_prices else principal.model_prices
+    if request.model.id not in prices:
+        if (
+            principal.allowed_models is not None
+            and request.model.id not in principal.allowed_models
+        ):
             raise ModelNotAllowed(
-                f"This API key may not call the model {ask.model.id!r}.", param="model"
+                f"This API key may not call the model {request.model.id!r}.", param="model"
             )
         raise ModelNotPriced(
-            f"The model {ask.model.id!r} has no price in {principal.currency}.", param="model"
+            f"The model {request.model.id!r} has no price in {principal.currency}.", param="model"
         )
-    return price_at_tier(principal, ask.tier, ask.model.id, prices)
+    return price_at_tier(principal, request.service_tier, request.model.id, prices)
 
 
-def _covering(principal: Principal, ask: Ask) -> Mapping[str, Priced]:
-    """The terms of the outcome contract that the call says it is for, if they know its model.
+def _outcome_contract_prices(
+    principal: Principal, request: ParsedRequest
+) -> Mapping[str, ModelPrices]:
+    """Return the prices under the outcome contract that the call's tag names.
 
-    Tags are free text: what names no contract in force is none of them.
+    Returns no prices if the tag names no contract in force: tags are free text.
     """
-    if not principal.coverings or ask.tags is None:
+    if not principal.outcome_contract_prices or request.tags is None:
         return {}
-    return principal.coverings.get(ask.tags.get(CONTRACT_TAG, ""), {})
+    return principal.outcome_contract_prices.get(request.tags.get(CONTRACT_TAG, ""), {})
 
 
-def _prompt_tokens(call: Call, ask: Ask) -> int:
-    if not ask.prompt:
+def _prompt_tokens(call: Call, request: ParsedRequest) -> int:
+    """Return an upper bound of the prompt's tokens, with passages to be retrieved."""
+    if not request.request_fields:
         return 0
-    bound = worst_prompt(ask.model, call.operation, ask.prompt, ask.body)
-    return _with_passages(prompt_bound(len(ask.body), None) if bound is None else bound, ask)
+    bound = max_prompt_tokens(request.model, call.operation, request.request_fields, request.body)
+    if bound is None:
+        bound = max_prompt_tokens_by_size(len(request.body), None)
+    return _with_retrieved_passages(bound, request)
 
 
-def _with_passages(tokens: int, ask: Ask) -> int:
-    """The prompt with what is yet to be found for it."""
-    if ask.searching is None:
+def _with_retrieved_passages(tokens: int, request: ParsedRequest) -> int:
+    """Add the tokens of passages that are still to be retrieved, within the context length."""
+    if request.retrieval is None:
         return tokens
-    more = tokens + ask.searching.most_tokens
-    return more if ask.model.context_length is None else min(more, ask.model.context_length)
+    total = tokens + request.retrieval.max_added_tokens
+    context_length = request.model.context_length
+    return total if context_length is None else min(total, context_length)
 
 
-def _within_cost(demand: Demand, most: int, ask: Ask) -> Demand:
-    """The demand within the client's own limit; an answer that it left open is made shorter.
+def _shorten_to_cost(demand: Demand, max_cost: int, request: ParsedRequest) -> Demand:
+    """Return the demand within X-Max-Cost, with fewer output tokens if the client set no limit.
 
-    Raises _TooDear.
+    Raises _MaxCostExceeded.
     """
-    within = demand.costing(most)
-    if within is None or (ask.extent.limited and within.output_tokens < demand.output_tokens):
-        raise _TooDear(demand.cost)
+    within = demand.shortened_to_cost(max_cost)
+    if within is None or (
+        request.output_bounds.is_client_limited and within.output_tokens < demand.output_tokens
+    ):
+        raise _MaxCostExceeded(demand.max_cost_nano)
     return within
-
-
-def _too_dear(cost: int, most: int, principal: Principal) -> AppError:
-    return MaxCostExceeded(
-        f"The call can cost up to {nano_text(cost)} {principal.currency}, more than "
-        f"X-Max-Cost allows ({nano_text(most)}). Lower max_tokens or raise X-Max-Cost.",
-        param="X-Max-Cost",
-    )
-
-
-def _refusal(short: Short, principal: Principal, demand: Demand) -> AppError:
-    retry = {"retry-after": str(max(1, round(short.retry_after_s + 0.5)))}
-    match short.quota.kind:
-        case QuotaKind.CREDIT | QuotaKind.BUDGET:
-            return _no_money(short, principal, demand, retry)
-        case QuotaKind.STREAMS if short.for_good:
-            return TooManyStreams("No streams are allowed here.", headers=NO_RETRY)
-        case QuotaKind.STREAMS:
-            return TooManyStreams(
-                f"{short.standing.amount} streams may run at a time. Wait for one to end.",
-                headers=retry,
-            )
-        case _ if short.for_good:
-            return CallTooLarge(
-                f"The call alone is more than {_limit(short.quota, short)}. Shorten the prompt or "
-                "lower max_tokens.",
-                headers=NO_RETRY,
-            )
-        case _:
-            return RateLimited(
-                f"The limit of {_limit(short.quota, short)} is reached. Try again shortly.",
-                headers=retry,
-            )
-
-
-def _no_money(
-    short: Short, principal: Principal, demand: Demand, retry: dict[str, str]
-) -> AppError:
-    left = max(0, (short.standing.amount or 0) - short.standing.spent)
-    beyond = " beyond what is included" if demand.included else ""
-    figures = (
-        f"the call needs {nano_text(short.needs)} {principal.currency} at least{beyond}, "
-        f"{nano_text(left)} is left"
-    )
-    if not short.for_good:
-        return CreditReserved(
-            f"Calls that are running hold what is left: {figures}. Try again when they have ended.",
-            headers=retry,
-        )
-    if short.quota.kind is QuotaKind.BUDGET:
-        return BudgetExhausted(f"The key's budget of this month: {figures}.", headers=NO_RETRY)
-    return CreditExhausted(f"The account's credit: {figures}.", headers=NO_RETRY)
-
-
-def _limit(quota: QuotaRef, short: Short) -> str:
-    what = "tokens" if quota.kind is QuotaKind.TOKENS else "requests"
-    whose = "for this key" if quota.of_key else "for this account"
-    return f"{short.standing.amount} {what} a minute {whose}"

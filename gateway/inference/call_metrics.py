@@ -1,8 +1,7 @@
-"""Figures: what an answer's headers and the metrics tell of a call.
+"""Response headers and metrics of a call: cost, balance, rate limits and Prometheus counters.
 
-Owns names and spelling of the headers for cost, balance and rates, and counting calls. What is
-told of quotas was true a quarter of a second ago, with this process's own calls since; counters are
-as late in the metrics, since each change of one that all processes share costs a microsecond.
+Quota values in headers are up to a quarter of a second old, plus this process's own calls since.
+Counters are flushed as rarely: incrementing a counter that all processes share costs a microsecond.
 """
 
 import asyncio
@@ -12,197 +11,218 @@ from dataclasses import dataclass
 
 from prometheus_client import Counter, Histogram
 
-from billing.metering.usage import REQUEST_PREFIX, UsageRecord
+from billing.metering.usage import REQUEST_ID_PREFIX, UsageRecord
 from billing.money import nano_text
-from billing.rating.quantities import WHOLE
+from billing.rating.quantities import NON_TOKEN_METERS
 from billing.tables import QuotaKind, Settlement
-from gateway.call.values import Completion, Principal
-from gateway.quota.leaser import Lender
+from gateway.call.values import CallResult, Principal
+from gateway.quota.leaser import QuotaLeaser
 from infra import ids
 from infra.telemetry.metrics import PROVIDER, Metrics
 from infra.telemetry.tracing import Value
-from infra.timing import USUAL, Timing
+from infra.timing import DEFAULT_TIMING, Timing
 
-_MOST_ERRORS = 64
-# What OpenTelemetry calls an error that has no name of its own.
-_OTHER = "_OTHER"
+_MAX_ERROR_TYPES = 64
+# The fallback value of OpenTelemetry's `error.type`.
+_OTHER_ERROR_TYPE = "_OTHER"
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
-    """How a try at a model's server ended; `first_chunk` is when a stream began, on the clock that
-    durations are taken by."""
+class AttemptOutcome:
+    """How one request to a model server ended.
+
+    `first_chunk_monotonic` is the time of the first chunk of a stream, in monotonic seconds.
+    """
 
     error: str | None = None
-    first_chunk: float | None = None
+    first_chunk_monotonic: float | None = None
 
 
-class Figures:
-    """Tells and counts for one gateway process. `stop` it in the end, or the last are lost."""
+class CallMetrics:
+    """Per-call response headers and metrics of one gateway process; `stop` flushes the counters."""
 
-    def __init__(self, lender: Lender, metrics: Metrics, timing: Timing = USUAL) -> None:
-        self._late_s = timing.counters_s
-        self._lender = lender
+    def __init__(
+        self, leaser: QuotaLeaser, metrics: Metrics, timing: Timing = DEFAULT_TIMING
+    ) -> None:
+        self._flush_delay_s = timing.counters_s
+        self._leaser = leaser
         self._metrics = metrics
         self._counters: dict[tuple[Counter | str, ...], Counter] = {}
         self._histograms: dict[tuple[Histogram | str, ...], Histogram] = {}
-        self._counted: defaultdict[Counter, float] = defaultdict(float)
-        self._errors: set[str] = set()
-        self._running = 0
+        self._pending_counts: defaultdict[Counter, float] = defaultdict(float)
+        self._error_types: set[str] = set()
+        self._running_calls = 0
         self._timer: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
+        """Do nothing: the component interface requires it."""
         return None
 
     async def stop(self) -> None:
+        """Stop the flush timer and flush."""
         if self._timer is not None:
             self._timer.cancel()
-        self.tell()
+        self.flush()
 
-    def tell(self) -> None:
-        """Bring the metrics up to date."""
+    def flush(self) -> None:
+        """Add the pending counts to the Prometheus counters and gauge."""
         self._timer = None
-        counted, self._counted = self._counted, defaultdict(float)
-        for counter, number in counted.items():
+        pending_counts, self._pending_counts = self._pending_counts, defaultdict(float)
+        for counter, number in pending_counts.items():
             counter.inc(number)
-        self._metrics.running.set(self._running)
+        self._metrics.running.set(self._running_calls)
 
-    def begin(self) -> None:
-        """A call is being answered, until `end`."""
-        self._change(1)
+    def call_started(self) -> None:
+        """Count a running call until `call_ended`."""
+        self._change_running_calls(1)
 
-    def end(self) -> None:
-        self._change(-1)
+    def call_ended(self) -> None:
+        """Count a running call as ended."""
+        self._change_running_calls(-1)
 
-    def limits(self, principal: Principal) -> dict[str, str]:
-        """OpenAI's headers for the rates that the caller is under, of each the scarcer one."""
-        shown: dict[str, str] = {}
-        least: dict[str, int] = {}
-        for quota in principal.rates:
+    def rate_limit_headers(self, principal: Principal) -> dict[str, str]:
+        """Return OpenAI's x-ratelimit headers: the scarcest limit of requests and of tokens."""
+        headers: dict[str, str] = {}
+        lowest_remaining: dict[str, int] = {}
+        for quota in principal.rate_limit_quotas:
             name = "tokens" if quota.kind is QuotaKind.TOKENS else "requests"
-            left, reset_s = self._lender.remaining(quota) or (quota.amount or 0, 0.0)
-            if name not in least or left < least[name]:
-                least[name] = left
-                shown[f"x-ratelimit-limit-{name}"] = str(quota.amount)
-                shown[f"x-ratelimit-remaining-{name}"] = str(left)
-                shown[f"x-ratelimit-reset-{name}"] = f"{int(reset_s)}s"
-        return shown
+            remaining, reset_s = self._leaser.rate_limit_remaining(quota) or (
+                quota.amount or 0,
+                0.0,
+            )
+            if name not in lowest_remaining or remaining < lowest_remaining[name]:
+                lowest_remaining[name] = remaining
+                headers[f"x-ratelimit-limit-{name}"] = str(quota.amount)
+                headers[f"x-ratelimit-remaining-{name}"] = str(remaining)
+                headers[f"x-ratelimit-reset-{name}"] = f"{int(reset_s)}s"
+        return headers
 
-    def cost(
-        self, principal: Principal | None, record: UsageRecord, inner: int = 0
+    def cost_headers(
+        self, principal: Principal | None, record: UsageRecord, linked_cost: int = 0
     ) -> dict[str, str]:
-        """What the call costs with its `inner` calls, and what the account may spend after it."""
+        """Return the x-maas headers for the call's cost, with its linked calls, and the balance."""
         if principal is None or record.currency is None or record.status != 200:
             return {}
-        cost = record.cost_nano + inner
-        shown = {"x-maas-cost": nano_text(cost), "x-maas-currency": record.currency}
-        balance = self.balance(principal)
+        cost = record.cost_nano + linked_cost
+        headers = {"x-maas-cost": nano_text(cost), "x-maas-currency": record.currency}
+        balance = self.available_balance(principal)
         if balance is not None:
-            shown["x-maas-balance"] = nano_text(max(0, balance - cost))
-        return shown
+            headers["x-maas-balance"] = nano_text(max(0, balance - cost))
+        return headers
 
-    def balance(self, principal: Principal) -> int | None:
-        """Nano-units that the account may still spend; None where that is not known here."""
+    def available_balance(self, principal: Principal) -> int | None:
+        """Return the account's available credit in nano-units. Returns None if not known here."""
         for quota in principal.quotas:
             if quota.kind is QuotaKind.CREDIT:
-                standing = self._lender.standing(quota)
-                if standing is not None and standing.amount is not None:
-                    return standing.amount - standing.spent
+                snapshot = self._leaser.snapshot(quota)
+                if snapshot is not None and snapshot.amount is not None:
+                    return snapshot.amount - snapshot.consumed
         return None
 
-    def count(self, record: UsageRecord, completion: Completion) -> str | None:
-        """Add the call to the metrics; gives what they say went wrong."""
+    def record_call(self, record: UsageRecord, result: CallResult) -> str | None:
+        """Record an ended call in the metrics. Returns its error type, None if it succeeded."""
         metrics, model, operation = self._metrics, record.model or "", record.operation
-        self._inc(metrics.calls, operation, model, record.settlement.value, str(completion.status))
-        call = (operation, PROVIDER, model)
+        self._inc(metrics.calls, operation, model, record.settlement.value, str(result.status))
+        labels = (operation, PROVIDER, model)
         error = self._error_type(record)
-        self._observe(metrics.request_duration, record.duration_us / 1e6, *call, error)
+        self._observe(metrics.request_duration, record.duration_us / 1e6, *labels, error)
         if record.first_chunk_us is not None and not error:
-            self._stream(record, record.first_chunk_us, call)
+            self._observe_stream(record, record.first_chunk_us, labels)
         if record.settlement.billable:
-            self._consumed(record, model, call)
+            self._record_consumption(record, model, labels)
         return error or None
 
-    def sent(self, operation: str, model: str, began: float, ended: float, end: "Sent") -> None:
-        """Add one try at a model's server, by monotonic seconds."""
-        call, error = (operation, PROVIDER, model), self._bounded(end.error)
-        self._observe(self._metrics.operation_duration, ended - began, *call, error)
-        if end.first_chunk is not None:
-            self._observe(self._metrics.first_chunk, end.first_chunk - began, *call)
+    def record_upstream_attempt(
+        self, operation: str, model: str, started: float, finished: float, outcome: "AttemptOutcome"
+    ) -> None:
+        """Record one request to a model server; times are in monotonic seconds."""
+        labels, error = (operation, PROVIDER, model), self._bounded_error_type(outcome.error)
+        self._observe(self._metrics.operation_duration, finished - started, *labels, error)
+        if outcome.first_chunk_monotonic is not None:
+            first_chunk_s = outcome.first_chunk_monotonic - started
+            self._observe(self._metrics.first_chunk, first_chunk_s, *labels)
 
-    def _stream(self, record: UsageRecord, first_us: int, call: tuple[str, ...]) -> None:
-        self._observe(self._metrics.first_token, first_us / 1e6, *call)
-        further = (record.quantities.output_tokens or 0) - 1
-        if further > 0:
-            each = (record.duration_us - first_us) / 1e6 / further
-            self._observe(self._metrics.each_token, each, *call)
+    def _observe_stream(self, record: UsageRecord, first_us: int, labels: tuple[str, ...]) -> None:
+        """Record time to first token and time per output token."""
+        self._observe(self._metrics.first_token, first_us / 1e6, *labels)
+        later_tokens = (record.quantities.output_tokens or 0) - 1
+        if later_tokens > 0:
+            seconds_per_token = (record.duration_us - first_us) / 1e6 / later_tokens
+            self._observe(self._metrics.each_token, seconds_per_token, *labels)
 
-    def _consumed(self, record: UsageRecord, model: str, call: tuple[str, ...]) -> None:
+    def _record_consumption(self, record: UsageRecord, model: str, labels: tuple[str, ...]) -> None:
+        """Record tokens, other units, included units and cost of a billable call."""
         metrics, quantities = self._metrics, record.quantities
         if quantities.input_tokens:
-            self._observe(metrics.tokens, quantities.input_tokens, *call, "input")
+            self._observe(metrics.tokens, quantities.input_tokens, *labels, "input")
         if quantities.output_tokens:
-            self._observe(metrics.tokens, quantities.output_tokens, *call, "output")
-        for meter in WHOLE:
-            if units := quantities.of(meter):
+            self._observe(metrics.tokens, quantities.output_tokens, *labels, "output")
+        for meter in NON_TOKEN_METERS:
+            if units := quantities.get(meter):
                 self._inc(metrics.units[meter], model, by=units)
-        for meter, taken in (record.covered or {}).items():
-            self._inc(metrics.included, model, meter, by=sum(taken.values()))
+        for meter, units_by_quota in (record.covered or {}).items():
+            self._inc(metrics.included, model, meter, by=sum(units_by_quota.values()))
         if record.cost_nano and record.currency is not None:
             self._inc(metrics.spend, model, record.currency, by=record.cost_nano / 1e9)
 
     def _error_type(self, record: UsageRecord) -> str:
+        """Return the call's error type for metric labels; empty if it succeeded."""
         if record.status == 200 and record.settlement is not Settlement.PLATFORM_FAULT:
             return ""
-        return self._bounded(record.error_code or str(record.status))
+        return self._bounded_error_type(record.error_code or str(record.status))
 
-    def _bounded(self, error: str | None) -> str:
-        """A server that is not ours may say any code; what is beyond a few is one."""
+    def _bounded_error_type(self, error: str | None) -> str:
+        """Limit the label's cardinality: a third-party server may return any error code."""
         if error is None:
             return ""
-        if error not in self._errors and len(self._errors) >= _MOST_ERRORS:
-            return _OTHER
-        self._errors.add(error)
+        if error not in self._error_types and len(self._error_types) >= _MAX_ERROR_TYPES:
+            return _OTHER_ERROR_TYPE
+        self._error_types.add(error)
         return error
 
     def _inc(self, counter: Counter, *labels: str, by: float = 1) -> None:
-        # Kept: finding a child by its labels costs more than counting.
+        """Add to a labelled counter at the next flush."""
+        # Cached: looking up a labelled child costs more than incrementing it.
         child = self._counters.get((counter, *labels))
         if child is None:
             child = self._counters[counter, *labels] = counter.labels(*labels)
-        self._counted[child] += by
+        self._pending_counts[child] += by
 
-    def _change(self, running: int) -> None:
-        self._running += running
+    def _change_running_calls(self, change: int) -> None:
+        """Change the number of running calls and schedule a flush."""
+        self._running_calls += change
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(self._late_s, self.tell)
+            self._timer = asyncio.get_running_loop().call_later(self._flush_delay_s, self.flush)
 
     def _observe(self, histogram: Histogram, value: float, *labels: str) -> None:
+        """Observe a value in a labelled histogram."""
         child = self._histograms.get((histogram, *labels))
         if child is None:
             child = self._histograms[histogram, *labels] = histogram.labels(*labels)
         child.observe(value)
 
 
-def traced(record: UsageRecord, completion: Completion) -> tuple[str, dict[str, Value]]:
-    """What a span of the whole call is called and says; never who called, nor any text."""
+def span_name_and_attributes(
+    record: UsageRecord, result: CallResult
+) -> tuple[str, dict[str, Value]]:
+    """Return the name and attributes of the call's span, without caller or content."""
     attributes: dict[str, Value] = {
         "gen_ai.operation.name": record.operation,
         "gen_ai.provider.name": PROVIDER,
-        "http.response.status_code": completion.status,
-        "maas.request_id": ids.show(REQUEST_PREFIX, record.request_id),
+        "http.response.status_code": result.status,
+        "maas.request_id": ids.format_id(REQUEST_ID_PREFIX, record.request_id),
         "maas.settlement": record.settlement.value,
     }
-    said = {
+    optional = {
         "gen_ai.request.model": record.model,
         "gen_ai.usage.input_tokens": record.quantities.input_tokens,
         "gen_ai.usage.output_tokens": record.quantities.output_tokens,
         "maas.first_chunk_us": record.first_chunk_us,
     }
-    attributes |= {name: value for name, value in said.items() if value is not None}
+    attributes |= {name: value for name, value in optional.items() if value is not None}
     return f"{record.operation} {record.model or ''}".rstrip(), attributes
 
 
-def as_fields(headers: Mapping[str, str]) -> dict[str, str]:
-    """The same in a JSON object, whose names hold no dashes."""
+def headers_as_fields(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers as JSON fields, with underscores in their names."""
     return {name.replace("-", "_"): value for name, value in headers.items()}

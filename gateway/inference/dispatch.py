@@ -1,27 +1,24 @@
-"""Dispatch: an admitted call gets a slot, a server, and another server where that is safe.
-
-Owns the order of waiting, routing and sending, and what is sent again.
-"""
+"""Dispatch an admitted call: wait for a slot, choose a server, send, and retry where it is safe."""
 
 from dataclasses import replace
 
 from billing.tables import Settlement
-from gateway.asgi.exchange import Client, ClientGone
+from gateway.asgi.exchange import ClientDisconnected, ClientExchange
 from gateway.call.errors import Unavailable
-from gateway.call.values import Call, Completion, Target, Ticket
-from gateway.inference.call_metrics import Figures, Sent
-from gateway.inference.relay import CUT, LEFT, Relay
+from gateway.call.values import AdmittedCall, Call, CallResult, UpstreamRequest
+from gateway.inference.call_metrics import AttemptOutcome, CallMetrics
+from gateway.inference.relay import CLIENT_CLOSED, CUT_AT_LIMIT, Relay
 from gateway.upstream.concurrency import Schedulers, Slot
-from gateway.upstream.error_mapping import NOT_LOADED, SpecialistRefused
-from gateway.upstream.load_balancer import Router, Watch, may_retry
-from gateway.upstream.variant_loader import MOST_LOADS, UNLOADABLE, VariantLoader
+from gateway.upstream.error_mapping import VARIANT_NOT_LOADED, SpecialistError
+from gateway.upstream.load_balancer import InFlightCall, Router, is_retryable
+from gateway.upstream.variant_loader import MAX_LOADS, VARIANT_UNLOADABLE, VariantLoader
 from infra.clock import Clock
 from infra.errors import AppError
-from infra.telemetry.tracing import UNTRACED, Trace
+from infra.telemetry.tracing import NOOP_TRACE, Trace
 
 
 class Dispatcher:
-    """Sends the calls of one gateway process."""
+    """Sends the admitted calls of one gateway process to model servers."""
 
     def __init__(
         self,
@@ -29,7 +26,7 @@ class Dispatcher:
         router: Router,
         relay: Relay,
         loader: VariantLoader,
-        figures: Figures,
+        call_metrics: CallMetrics,
         clock: Clock,
         queue_timeout_s: float,
     ) -> None:
@@ -37,74 +34,89 @@ class Dispatcher:
         self._router = router
         self._relay = relay
         self._loader = loader
-        self._figures = figures
+        self._call_metrics = call_metrics
         self._clock = clock
         self._queue_timeout_s = queue_timeout_s
 
-    async def slot(self, ticket: Ticket, client: Client) -> Slot:
-        """A slot, which is to be left. Raises UpstreamBusy, UpstreamTimeout, ClientGone."""
-        tier, account = ticket.ask.tier, ticket.principal.account_id
-        scheduler = self._schedulers.of(ticket.ask.model.engine_id)
-        if scheduler.full(tier):
-            async with client.attended(self._queue_timeout_s):
-                return await scheduler.enter(tier, account)
-        return await scheduler.enter(tier, account)
+    async def acquire_slot(self, admitted: AdmittedCall, client: ClientExchange) -> Slot:
+        """Wait for an upstream slot, which the caller must release.
+
+        Raises UpstreamBusy, UpstreamTimeout, ClientDisconnected.
+        """
+        tier, account = admitted.request.service_tier, admitted.principal.account_id
+        scheduler = self._schedulers.for_model(admitted.request.model.engine_id)
+        if scheduler.is_full(tier):
+            async with client.deadline(self._queue_timeout_s):
+                return await scheduler.acquire(tier, account)
+        return await scheduler.acquire(tier, account)
 
     async def send(
-        self, call: Call, ticket: Ticket, client: Client, trace: Trace = UNTRACED
-    ) -> Completion:
-        """How the call ended. Raises the facts for which nothing was sent to the client yet."""
-        tried: tuple[str, ...] = ()
-        loads = 0
+        self, call: Call, admitted: AdmittedCall, client: ClientExchange, trace: Trace = NOOP_TRACE
+    ) -> CallResult:
+        """Send a call, retrying on other servers, and return its result.
+
+        Loads a variant that the server lacks. Raises an AppError or ClientDisconnected only if
+        nothing was sent to the client.
+        """
+        tried_servers: tuple[str, ...] = ()
+        load_count = 0
         while True:
-            target = self._router.route(ticket, call.request_id, tried)
+            target = self._router.route(admitted, call.request_id, tried_servers)
             try:
-                return await self._try(call, target, client, trace)
-            except SpecialistRefused as error:
-                variant = ticket.ask.variant
-                if error.code != NOT_LOADED or variant is None:
+                return await self._send_once(call, target, client, trace)
+            except SpecialistError as error:
+                variant_id = admitted.request.variant_id
+                if error.code != VARIANT_NOT_LOADED or variant_id is None:
                     raise
-                if loads == MOST_LOADS:
-                    raise Unavailable(UNLOADABLE) from error
-                loads += 1
+                if load_count == MAX_LOADS:
+                    raise Unavailable(VARIANT_UNLOADABLE) from error
+                load_count += 1
                 await self._loader.load(
-                    target.server, ticket.principal.account_id, ticket.ask.model, variant
+                    target.server, admitted.principal.account_id, admitted.request.model, variant_id
                 )
             except AppError as error:
-                tried += (target.server,)
-                if not may_retry(error) or not self._router.can_route(ticket, tried):
+                tried_servers += (target.server,)
+                if not is_retryable(error) or not self._router.can_route(admitted, tried_servers):
                     raise
 
-    async def _try(self, call: Call, target: Target, client: Client, trace: Trace) -> Completion:
-        """The call at one server, which is measured however it ends."""
-        began, end = self._clock.monotonic(), Sent("interrupted")
+    async def _send_once(
+        self, call: Call, target: UpstreamRequest, client: ClientExchange, trace: Trace
+    ) -> CallResult:
+        """Send a call to one server and record the attempt in the metrics, however it ends."""
+        started_at, outcome = self._clock.monotonic(), AttemptOutcome("interrupted")
         try:
-            with self._router.watched(target) as watch, trace.sending(target.server) as carried:
-                if carried:
-                    target = replace(target, carried=carried)
-                completion = await self._relay.send(target, client, watch.answered)
-                _tell(watch, completion)
-            end = Sent(_error(completion), completion.first_chunk)
-            return completion
+            with (
+                self._router.track(target) as in_flight,
+                trace.upstream_request(target.server) as trace_headers,
+            ):
+                if trace_headers:
+                    target = replace(target, trace_headers=trace_headers)
+                result = await self._relay.send(target, client, in_flight.mark_responding)
+                _report_health(in_flight, result)
+            outcome = AttemptOutcome(_metrics_error(result), result.first_chunk_monotonic)
+            return result
         except AppError as error:
-            end = Sent(error.code)
+            outcome = AttemptOutcome(error.code)
             raise
-        except ClientGone:
-            end = Sent(LEFT.error_code)
+        except ClientDisconnected:
+            outcome = AttemptOutcome(CLIENT_CLOSED.error_code)
             raise
         finally:
-            model = target.ask.model.id
-            ended = self._clock.monotonic()
-            self._figures.sent(call.operation.value, model, began, ended, end)
+            model = target.request.model.id
+            ended_at = self._clock.monotonic()
+            self._call_metrics.record_upstream_attempt(
+                call.operation.value, model, started_at, ended_at, outcome
+            )
 
 
-def _tell(watch: Watch, completion: Completion) -> None:
-    if completion.settlement is Settlement.PLATFORM_FAULT:
-        watch.failed()
-    elif completion.settlement is Settlement.CLIENT_ABORT:
-        watch.inconclusive()
+def _report_health(in_flight: InFlightCall, result: CallResult) -> None:
+    """Report a failed or aborted stream to the server's circuit breaker."""
+    if result.settlement is Settlement.PLATFORM_FAULT:
+        in_flight.mark_failed()
+    elif result.settlement is Settlement.CLIENT_ABORT:
+        in_flight.mark_inconclusive()
 
 
-def _error(completion: Completion) -> str | None:
-    """None too where an answer was only cut."""
-    return None if completion.error_code == CUT else completion.error_code
+def _metrics_error(result: CallResult) -> str | None:
+    """Return the error code for the metrics; a stream cut at a quota limit is not an error."""
+    return None if result.error_code == CUT_AT_LIMIT else result.error_code

@@ -1,9 +1,9 @@
-"""What usage rows keep of a call's error: its message and `param` without the customer's content.
+"""Redacts the error message and `param` of a call before they are stored in its usage row.
 
-Messages may quote what the customer sent: a model's name, a column's, a value, a tool's. Of quoted
-text and of `param` only words of a fixed vocabulary stay (fields and headers of this API, columns
-and ids of the catalog); everything else becomes `…`. Texts of specialists and of stored documents
-tell values without quotes, so they are replaced whole. Pure.
+Messages may quote customer content: names of models, columns and tools, or values. In quoted text
+and in `param` only a fixed vocabulary is kept (fields and headers of this API, columns and model
+ids of the catalog); everything else becomes `…`. Messages of specialists contain values without
+quotes, so they are replaced completely.
 """
 
 import re
@@ -14,26 +14,26 @@ from typing import Any, get_args
 
 import msgspec
 
-from gateway.call.errors import KeyElsewhere
+from gateway.call.errors import KeyNetworkNotAllowed
 from gateway.call.values import Call
-from gateway.upstream.error_mapping import SpecialistRefused
+from gateway.upstream.error_mapping import SpecialistError
 from gateway.wire import inference, nested, requests
 from gateway.wire.parameters import PARAMETERS
 from infra.errors import AppError
 from models.catalog import Catalog
 
-LONGEST_MESSAGE = 300
-LONGEST_PARAM = 100
-LONGEST_MODEL = 100
-HIDDEN = "…"
+MAX_MESSAGE_LENGTH = 300
+MAX_PARAM_LENGTH = 100
+MAX_MODEL_LENGTH = 100
+REDACTED = "…"
 _QUOTED = re.compile(r"`([^`]*)`|(?<!\w)'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"")
-# What these say beside quoted text is the customer's: a network address, values of rows.
-_REPLACED: tuple[tuple[type[AppError], str], ...] = (
-    (SpecialistRefused, "The model refused the input data."),
-    (KeyElsewhere, "This API key may not be used from this network address."),
+# These messages contain customer content outside quotes: a network address, values of rows.
+_REPLACED_MESSAGES: tuple[tuple[type[AppError], str], ...] = (
+    (SpecialistError, "The model refused the input data."),
+    (KeyNetworkNotAllowed, "This API key may not be used from this network address."),
 )
-# Fields that are refused by name, headers, and types as msgspec names them.
-_WORDS = frozenset(
+# Fields that are rejected by name, headers, and type names of msgspec.
+_KNOWN_WORDS = frozenset(
     "int str float bool array object null number string data base64 true false auto units rows "
     "X-Max-Cost X-Maas-Tags X-Maas-Latency-Ms X-Maas-Fallback Idempotency-Key Authorization "
     "Bearer Inference-Header-Content-Length Content-Length retry-after file_search variant "
@@ -47,108 +47,123 @@ _WORDS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class ErrorReport:
-    """What a usage row says of an error beside its code."""
+    """The redacted details of an error in a usage row, beside its code."""
 
     message: str
     param: str | None
     requested_model: str | None
 
 
-class _Named(msgspec.Struct):
-    """The only field that is read of a refused body."""
+class _ModelField(msgspec.Struct):
+    """The only field that is decoded from a rejected body."""
 
     model: str | None = None
 
 
-_MODEL = msgspec.json.Decoder(_Named)
+_MODEL_DECODER = msgspec.json.Decoder(_ModelField)
 
 
-def vocabulary(catalog: Catalog) -> frozenset[str]:
-    """The words that may stay: none of them is a customer's."""
+def known_words(catalog: Catalog) -> frozenset[str]:
+    """Return the words that redaction keeps; none of them is customer content."""
     models = catalog.models.values()
     columns = {
-        name for one in models if one.route for name in one.route.inputs | one.route.optional
+        name
+        for model in models
+        if model.route
+        for name in model.route.inputs | model.route.optional
     }
     shapes = (requests.ChatRequest, requests.CompletionRequest, requests.EmbeddingRequest)
-    fields = {name for one in (*shapes, inference.PredictionRequest) for name in _fields(one)}
+    fields = {
+        name for shape in (*shapes, inference.PredictionRequest) for name in _field_names(shape)
+    }
     listed = {name for table in PARAMETERS.values() for name in table}
-    listed |= nested.MESSAGE.union(nested.PARTS, *nested.PARTS.values())
-    return frozenset({*_WORDS, *fields, *listed, *columns, *(one.id for one in models)})
+    listed |= nested.MESSAGE_FIELDS.union(nested.PART_FIELDS, *nested.PART_FIELDS.values())
+    return frozenset({*_KNOWN_WORDS, *fields, *listed, *columns, *(model.id for model in models)})
 
 
-def report_of(
+def build_error_report(
     error: AppError, words: frozenset[str], call: Call, body: bytes | None
 ) -> ErrorReport:
-    """What to keep of an error of an identified caller's call."""
+    """Return the redacted details of an error of an authenticated call."""
     model = requested_model(call, body)
-    known = words if model is None else words | {model}
-    said = next((text for kind, text in _REPLACED if isinstance(error, kind)), None)
-    message = said or _without_content(error.message, known, ambiguous=_has_backtick(body))
-    param = None if error.param is None else _shown(error.param, known)[:LONGEST_PARAM]
-    return ErrorReport(_bounded(message, LONGEST_MESSAGE), param, model)
+    words = words if model is None else words | {model}
+    replacement = next((text for kind, text in _REPLACED_MESSAGES if isinstance(error, kind)), None)
+    message = replacement or _redact_message(
+        error.message, words, has_ambiguous_backticks=_has_backtick(body)
+    )
+    param = None if error.param is None else _redact_path(error.param, words)[:MAX_PARAM_LENGTH]
+    return ErrorReport(_truncate(message, MAX_MESSAGE_LENGTH), param, model)
 
 
 def requested_model(call: Call, body: bytes | None) -> str | None:
-    """The model as the customer wrote it, where it can be read."""
+    """Return the model name in the request, truncated. Returns None if it cannot be read."""
     name = call.model_in_path
     if name is None and body:
         try:
-            name = _MODEL.decode(body).model
+            name = _MODEL_DECODER.decode(body).model
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             name = None
-    printable = "".join(sign if sign.isprintable() else HIDDEN for sign in name or "")
-    return _bounded(printable, LONGEST_MODEL) or None
+    printable = "".join(
+        character if character.isprintable() else REDACTED for character in name or ""
+    )
+    return _truncate(printable, MAX_MODEL_LENGTH) or None
 
 
-def _without_content(message: str, words: frozenset[str], *, ambiguous: bool) -> str:
-    """The message with what it quotes hidden, unless it is known. Where the customer's own text
-    may hold backticks, everything between the first and the last one is hidden."""
-    if ambiguous and "`" in message:
+def _redact_message(message: str, words: frozenset[str], *, has_ambiguous_backticks: bool) -> str:
+    """Return the message with unknown quoted text redacted.
+
+    If customer content may contain backticks, everything between the first and the last one is
+    redacted.
+    """
+    if has_ambiguous_backticks and "`" in message:
         head, _, rest = message.partition("`")
-        message = f"{head}{HIDDEN}{rest.rpartition('`')[2]}"
+        message = f"{head}{REDACTED}{rest.rpartition('`')[2]}"
 
-    def shown(found: re.Match[str]) -> str:
-        quoted = next(group for group in found.groups() if group is not None)
-        mark = found[0][0]
-        return f"{mark}{_shown(quoted, words)}{mark}"
+    def redact(match: re.Match[str]) -> str:
+        quoted = next(group for group in match.groups() if group is not None)
+        mark = match[0][0]
+        return f"{mark}{_redact_path(quoted, words)}{mark}"
 
-    return _QUOTED.sub(shown, message)
+    return _QUOTED.sub(redact, message)
 
 
-def _shown(text: str, words: frozenset[str]) -> str:
-    """A name or path as `messages[0].role`: its known parts, `…` for the others."""
+def _redact_path(text: str, words: frozenset[str]) -> str:
+    """Return a name or path such as `messages[0].role` with its unknown parts redacted."""
     if text in words:
         return text
     if re.fullmatch(r"[\w.\[\]$-]*", text) is None:
-        return HIDDEN
+        return REDACTED
 
-    def part(found: re.Match[str]) -> str:
-        return found[0] if found[0].isdecimal() or found[0] in words else HIDDEN
+    def redact_name(match: re.Match[str]) -> str:
+        return match[0] if match[0].isdecimal() or match[0] in words else REDACTED
 
-    return re.sub(r"[\w$-]+", part, text)
+    return re.sub(r"[\w$-]+", redact_name, text)
 
 
 def _has_backtick(body: bytes | None) -> bool:
+    """Return whether the body contains a backtick, plain or as JSON escape."""
     return body is not None and (b"`" in body or b"\\u0060" in body)
 
 
-def _bounded(text: str, longest: int) -> str:
-    return text if len(text) <= longest else text[: longest - 1] + HIDDEN
+def _truncate(text: str, max_length: int) -> str:
+    """Return the text cut to a length, with an ellipsis if cut."""
+    return text if len(text) <= max_length else text[: max_length - 1] + REDACTED
 
 
 @cache
-def _fields(shape: type[msgspec.Struct]) -> frozenset[str]:
-    """The names of a struct's fields, and of the structs within."""
-    found: set[str] = set()
+def _field_names(shape: type[msgspec.Struct]) -> frozenset[str]:
+    """Return the field names of a struct and of its nested structs."""
+    names: set[str] = set()
     for field in msgspec.structs.fields(shape):
-        found.add(field.encode_name)
-        for inner in _structs(field.type):
-            found |= _fields(inner)
-    return frozenset(found)
+        names.add(field.encode_name)
+        for nested_struct in _nested_structs(field.type):
+            names |= _field_names(nested_struct)
+    return frozenset(names)
 
 
-def _structs(kind: Any) -> Iterator[type[msgspec.Struct]]:
-    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        yield kind
-    for argument in get_args(kind):
-        yield from _structs(argument)
+def _nested_structs(annotation: Any) -> Iterator[type[msgspec.Struct]]:
+    """Yield the structs in a type annotation."""
+    if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _nested_structs(argument)

@@ -1,126 +1,130 @@
-"""Replay: what an Idempotency-Key does for a call.
+"""Idempotency-Key: store the answer of the first call with a key and replay it for retries.
 
-The first call with a key is answered and its answer kept; the same request again gets that answer
-and costs nothing. A call with a key goes on when its client leaves, since a client that comes
-back wants what it has paid for.
+A replay costs nothing. A call with a key continues after its client disconnects, so that a retry
+gets the answer that was billed.
 """
 
 import hashlib
 
-from billing.metering.idempotency_keys import Claim, take_key
-from billing.metering.usage_log import Answer
+from billing.metering.idempotency_keys import IdempotencyClaim, claim_key
+from billing.metering.usage_log import StoredResponse
 from billing.tables import KeptAnswer, Settlement
-from gateway.asgi.exchange import Copy
+from gateway.asgi.exchange import ResponseCopy
 from gateway.call.errors import (
-    AnswerNotKept,
     IdempotencyKeyBusy,
     IdempotencyKeyInvalid,
     IdempotencyKeyReused,
+    ReplayAnswerNotStored,
 )
-from gateway.call.values import Call, Completion, Principal
-from gateway.quota.process_heartbeat import Membership
+from gateway.call.values import Call, CallResult, Principal
+from gateway.quota.process_heartbeat import ProcessHeartbeat
 from gateway.quota.request_limits import RequestLimits
 from infra.database.database import Database
 
 _HEADER = b"idempotency-key"
-_LONGEST_KEY = 255
-# A larger answer is not kept: its repetition is told so.
-MOST_KEPT = 4 << 20
+_MAX_KEY_LENGTH = 255
+# A larger answer is not stored; a retry of its request gets ReplayAnswerNotStored.
+MAX_STORED_ANSWER_BYTES = 4 << 20
 
 
-class Replayer:
-    """Deals with the Idempotency-Keys of one gateway process."""
+class IdempotencyReplayer:
+    """Claims Idempotency-Keys for the calls of one gateway process and replays stored answers."""
 
-    def __init__(self, database: Database, membership: Membership, limits: RequestLimits) -> None:
+    def __init__(
+        self, database: Database, heartbeat: ProcessHeartbeat, limits: RequestLimits
+    ) -> None:
         self._database = database
-        self._membership = membership
+        self._heartbeat = heartbeat
         self._limits = limits
 
-    async def claim(
+    async def claim_or_replay(
         self, call: Call, principal: Principal, body: bytes
-    ) -> Claim | Completion | None:
-        """The key is this call's now, or the answer that it gave before; None without a key.
+    ) -> IdempotencyClaim | CallResult | None:
+        """Claim the call's Idempotency-Key, or return the stored answer of its first call.
 
-        A key that was used before counts as a request here; a new one is counted on admission.
+        Returns None without a key. A retry is counted here against the limit of requests per
+        minute; a first call is counted on admission.
 
-        Raises IdempotencyKeyInvalid, IdempotencyKeyReused, IdempotencyKeyBusy, AnswerNotKept,
-        RateLimited, MeteringUnavailable.
+        Raises IdempotencyKeyInvalid, IdempotencyKeyReused, IdempotencyKeyBusy,
+        ReplayAnswerNotStored, RateLimited, MeteringUnavailable.
         """
         header = call.headers.get(_HEADER)
         if header is None:
             return None
-        claim = Claim(
+        claim = IdempotencyClaim(
             account_id=principal.account_id,
-            idempotency_key=key_of(header.decode("latin-1")),
+            idempotency_key=parse_idempotency_key(header.decode("latin-1")),
             request_hash=request_hash(call.path, body),
             request_id=call.request_id,
-            process_id=self._membership.process_id,
+            process_id=self._heartbeat.process_id,
         )
         async with self._database.transaction() as session:
-            holder = await take_key(session, claim)
-        if holder is None:
+            stored = await claim_key(session, claim)
+        if stored is None:
             return claim
-        await self._limits.count(principal.quotas)
-        return _replayed(holder, claim)
+        await self._limits.count_request(principal.quotas)
+        return _replay_result(stored, claim)
 
 
-def answer_of(completion: Completion, copy: Copy, tail: bytes) -> Answer:
-    """What to keep of a call that has a key. Without an answer the key is free again."""
-    if completion.settlement not in (Settlement.COMPLETE, Settlement.UNKNOWN):
-        return Answer(None)
+def answer_to_store(result: CallResult, copy: ResponseCopy, tail: bytes) -> StoredResponse:
+    """Return what to store for the call's key; a failed call stores nothing and frees the key."""
+    if result.settlement not in (Settlement.COMPLETE, Settlement.UNKNOWN):
+        return StoredResponse(None)
     copy.add(tail)
-    content_type = completion.headers.get("content-type", "application/json")
-    return Answer(completion.status, content_type, copy.whole())
+    content_type = result.headers.get("content-type", "application/json")
+    return StoredResponse(result.status, content_type, copy.content())
 
 
-def key_of(header: str) -> str:
-    """The key that a header holds. Raises IdempotencyKeyInvalid."""
-    text = header.strip()
-    if not 0 < len(text) <= _LONGEST_KEY or not text.isascii() or not text.isprintable():
+def parse_idempotency_key(header: str) -> str:
+    """Return the key of an Idempotency-Key header. Raises IdempotencyKeyInvalid."""
+    key = header.strip()
+    if not 0 < len(key) <= _MAX_KEY_LENGTH or not key.isascii() or not key.isprintable():
         raise IdempotencyKeyInvalid(
-            f"Idempotency-Key is 1 to {_LONGEST_KEY} printable ASCII characters.",
+            f"Idempotency-Key is 1 to {_MAX_KEY_LENGTH} printable ASCII characters.",
             param="Idempotency-Key",
         )
-    return text
+    return key
 
 
 def request_hash(path: str, body: bytes) -> bytes:
-    """What tells a repetition from another request."""
+    """Return the SHA-256 that a retry with the same key must match."""
     return hashlib.sha256(path.encode() + b"\n" + body).digest()
 
 
-def answer_of_before(holder: KeptAnswer, claim: Claim) -> bytes:
-    """What the key's first request was answered.
+def stored_answer(stored: KeptAnswer, claim: IdempotencyClaim) -> bytes:
+    """Return the body that the first request with this key was answered with.
 
-    Raises IdempotencyKeyReused, IdempotencyKeyBusy, AnswerNotKept.
+    Raises IdempotencyKeyReused, IdempotencyKeyBusy, ReplayAnswerNotStored.
     """
-    if holder.request_hash != claim.request_hash:
+    if stored.request_hash != claim.request_hash:
         raise IdempotencyKeyReused(
             "This Idempotency-Key was used for another request. Use a new one.",
             param="Idempotency-Key",
         )
-    if holder.status is None:
+    if stored.status is None:
         raise IdempotencyKeyBusy(
             "The first call with this Idempotency-Key is still running. Ask again shortly.",
             param="Idempotency-Key",
             headers={"retry-after": "1"},
         )
-    if holder.body is None:
-        raise AnswerNotKept(
-            f"The call was answered before, with more than {MOST_KEPT} bytes, which are not kept. "
+    if stored.body is None:
+        raise ReplayAnswerNotStored(
+            "The call was answered before, with more than "
+            f"{MAX_STORED_ANSWER_BYTES} bytes, which are not kept. "
             "Use a new Idempotency-Key to call again.",
             param="Idempotency-Key",
         )
-    return holder.body
+    return stored.body
 
 
-def _replayed(holder: KeptAnswer, claim: Claim) -> Completion:
-    return Completion(
+def _replay_result(stored: KeptAnswer, claim: IdempotencyClaim) -> CallResult:
+    """Return the result that replays a stored answer. Raises as `stored_answer`."""
+    return CallResult(
         settlement=Settlement.REPLAYED,
-        tail=answer_of_before(holder, claim),
-        status=holder.status or 200,
+        tail=stored_answer(stored, claim),
+        status=stored.status or 200,
         headers={
-            "content-type": holder.content_type or "application/json",
+            "content-type": stored.content_type or "application/json",
             "idempotent-replayed": "true",
         },
     )

@@ -1,9 +1,9 @@
-"""Inner calls: what the gateway itself asks of a model for an account, beside the account's calls.
+"""Internal calls: model calls that the gateway makes for an account, such as embedding a document.
 
-    hold -> say that it is open -> work -> price -> write down
+    admit -> write the intent -> call the model -> price -> write the usage row
 
-Owns that order, which is that of any call: it is held, priced and written down, and what it gave is
-used only once its row is durable.
+An internal call is admitted, priced and recorded like a client's. Its result may be used only after
+its usage row is durable.
 """
 
 from collections.abc import Awaitable, Callable
@@ -12,27 +12,33 @@ from typing import Protocol
 from uuid import UUID
 
 from gateway.call.errors import Unavailable
-from gateway.call.failure import refused
-from gateway.call.values import Ask, Call, Completion, Operation, Principal, Ticket
+from gateway.call.failure import failed_result
+from gateway.call.values import AdmittedCall, Call, CallResult, Operation, ParsedRequest, Principal
 from gateway.inference.admission import Admission
-from gateway.inference.usage_record import intent_of, price
+from gateway.inference.usage_record import build_intent, build_usage_record
 from gateway.inference.usage_writer import UsageWriter
 from infra.clock import Clock
 from infra.errors import AppError
 
-Work = Callable[[Ticket], Awaitable[Completion]]
+UpstreamWork = Callable[[AdmittedCall], Awaitable[CallResult]]
 
 
-class Making(Protocol):
-    """A way to make internal calls: each for itself, or linked to a call (linked_calls.py)."""
+class InternalCallExecutor(Protocol):
+    """Executes internal calls, either on their own or linked to a parent call (linked_calls.py)."""
 
-    def call(self, request_id: UUID, operation: Operation, path: str) -> Call: ...
+    def new_call(self, request_id: UUID, operation: Operation, path: str) -> Call:
+        """Create the call to execute."""
+        ...
 
-    async def make(self, call: Call, principal: Principal, ask: Ask, work: Work) -> None: ...
+    async def execute(
+        self, call: Call, principal: Principal, request: ParsedRequest, work: UpstreamWork
+    ) -> None:
+        """Admit the call, run `work` with it and record its usage."""
+        ...
 
 
-def inner_call(clock: Clock, request_id: UUID, operation: Operation, path: str) -> Call:
-    """A call as if it had just come in, from nobody."""
+def new_internal_call(clock: Clock, request_id: UUID, operation: Operation, path: str) -> Call:
+    """Create a call that starts now and has no credentials."""
     return Call(
         request_id=request_id,
         operation=operation,
@@ -41,37 +47,42 @@ def inner_call(clock: Clock, request_id: UUID, operation: Operation, path: str) 
         headers={},
         model_in_path=None,
         started_at=clock.now(),
-        started=clock.monotonic(),
+        started_monotonic=clock.monotonic(),
     )
 
 
-class InnerCalls:
-    """Of one gateway process."""
+class InternalCalls:
+    """Executes the internal calls of one gateway process, each with its own usage row."""
 
     def __init__(self, admission: Admission, writer: UsageWriter, clock: Clock) -> None:
         self._admission = admission
         self._writer = writer
         self._clock = clock
 
-    def call(self, request_id: UUID, operation: Operation, path: str) -> Call:
-        """A call as if it had just come in, from nobody."""
-        return inner_call(self._clock, request_id, operation, path)
+    def new_call(self, request_id: UUID, operation: Operation, path: str) -> Call:
+        """Create a call that starts now and has no credentials."""
+        return new_internal_call(self._clock, request_id, operation, path)
 
-    async def make(self, call: Call, principal: Principal, ask: Ask, work: Work) -> None:
-        """Return when the row is durable. Raises what it is refused for, and what `work` does."""
-        ticket = await self._admission.admit(call, principal, ask)
-        opened = self._writer.intend(partial(intent_of, call, ticket))
+    async def execute(
+        self, call: Call, principal: Principal, request: ParsedRequest, work: UpstreamWork
+    ) -> None:
+        """Admit the call, run `work` and wait until the usage row is durable.
+
+        Raises the errors of admission and of `work`, and MeteringUnavailable.
+        """
+        admitted = await self._admission.admit(call, principal, request)
+        intent = self._writer.open_intent(partial(build_intent, call, admitted))
         try:
-            await self._writer.ensure(opened)
-            completion = await work(ticket)
+            await self._writer.flush_intent(intent)
+            result = await work(admitted)
         except AppError as error:
-            completion = refused(call, error)
+            result = failed_result(call, error)
             raise
         except BaseException:
-            completion = refused(call, Unavailable("The call was interrupted."))
+            result = failed_result(call, Unavailable("The call was interrupted."))
             raise
         finally:
-            record = price(call, principal, ask, ticket, completion, self._clock)
-            ending = self._writer.offer(record, ticket.hold, opened)
-        if ending is not None:
-            await ending.durable
+            record = build_usage_record(call, principal, request, admitted, result, self._clock)
+            usage = self._writer.enqueue(record, admitted.reservation, intent)
+        if usage is not None:
+            await usage.committed

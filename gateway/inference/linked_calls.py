@@ -1,10 +1,10 @@
-"""Linked calls: what the gateway asks of other models for one call, under that call's decision.
+"""Linked calls: internal calls that serve one client's call, such as the search of a chat.
 
-    hold for each -> admit the call itself -> make them -> settle all of it together
+    reserve for each -> admit the parent call -> execute them -> settle all together
 
-They are held for before the call is admitted and sent after it, so that a call that is refused has
-asked nothing. Their rows name the call by `parent_id`, are written in its commit, and cost nothing
-where it costs nothing.
+Quota for linked calls is reserved before the parent is admitted, and they are executed after that,
+so a rejected call sends nothing. Their usage rows have the parent's id as `parent_id`, are written
+in its commit and cost nothing if the parent costs nothing.
 """
 
 from collections.abc import Iterable
@@ -12,74 +12,82 @@ from dataclasses import replace
 from uuid import UUID
 
 from billing.metering.usage import UsageRecord
-from billing.rating.quantities import NOTHING
-from gateway.call.values import Ask, Call, Operation, Principal, Ticket
+from billing.rating.quantities import NO_USAGE
+from gateway.call.values import AdmittedCall, Call, Operation, ParsedRequest, Principal
 from gateway.inference.admission import Admission
-from gateway.inference.internal_calls import Work, inner_call
-from gateway.inference.pending_writes import Inner
-from gateway.inference.usage_record import price
+from gateway.inference.internal_calls import UpstreamWork, new_internal_call
+from gateway.inference.pending_writes import InternalCallUsage
+from gateway.inference.usage_record import build_usage_record
 from infra import ids
 from infra.clock import Clock
 
 
 class LinkedCalls:
-    """Those of one call; at most one of each model."""
+    """The linked calls of one parent call, at most one per model."""
 
     def __init__(self, parent: Call, admission: Admission, clock: Clock) -> None:
         self._parent = parent
         self._admission = admission
         self._clock = clock
-        self._tickets: dict[str, Ticket] = {}
-        self._made: dict[str, UsageRecord] = {}
+        self._admitted_by_model: dict[str, AdmittedCall] = {}
+        self._records_by_model: dict[str, UsageRecord] = {}
 
     @property
-    def held(self) -> int:
-        """What all of them can cost at most, in nano-units."""
-        return sum(ticket.hold.money for ticket in self._tickets.values())
+    def max_cost_nano(self) -> int:
+        """Return the worst-case cost of all linked calls, in nano-units."""
+        return sum(
+            admitted.reservation.max_cost_nano for admitted in self._admitted_by_model.values()
+        )
 
-    async def hold(self, principal: Principal, asks: Iterable[Ask]) -> None:
-        """Hold for each of these. Raises what a call can be refused for."""
-        for ask in asks:
-            call = self.call(ids.new_id(), Operation.EMBEDDINGS, ask.path)
-            ticket = await self._admission.admit_inner(call, principal, ask)
-            self._tickets[ask.model.id] = ticket
+    async def reserve(self, principal: Principal, requests: Iterable[ParsedRequest]) -> None:
+        """Reserve quota for each request. Raises the errors of admission."""
+        for request in requests:
+            call = self.new_call(ids.new_id(), Operation.EMBEDDINGS, request.path)
+            admitted = await self._admission.admit_internal(call, principal, request)
+            self._admitted_by_model[request.model.id] = admitted
 
-    def call(self, request_id: UUID, operation: Operation, path: str) -> Call:
-        """A call as if it had just come in, from nobody."""
-        return inner_call(self._clock, request_id, operation, path)
+    def new_call(self, request_id: UUID, operation: Operation, path: str) -> Call:
+        """Create a call that starts now and has no credentials."""
+        return new_internal_call(self._clock, request_id, operation, path)
 
-    async def make(self, call: Call, principal: Principal, ask: Ask, work: Work) -> None:
-        """Do the work; its row waits until the parent is settled. Raises what `work` does."""
-        ticket = replace(self._tickets[ask.model.id], ask=ask)
-        completion = await work(ticket)
-        record = price(call, principal, ask, ticket, completion, self._clock)
-        self._made[ask.model.id] = replace(record, parent_id=self._parent.request_id)
+    async def execute(
+        self, call: Call, principal: Principal, request: ParsedRequest, work: UpstreamWork
+    ) -> None:
+        """Run `work`; its usage row is written with the parent's. Raises the errors of `work`."""
+        admitted = replace(self._admitted_by_model[request.model.id], request=request)
+        result = await work(admitted)
+        record = build_usage_record(call, principal, request, admitted, result, self._clock)
+        self._records_by_model[request.model.id] = replace(
+            record, parent_id=self._parent.request_id
+        )
 
-    def settle(self, parent: UsageRecord) -> tuple[Inner, ...]:
-        """The rows to write with the parent's. What was held for calls that were not made is free
-        again at once. A second time there are none."""
-        tickets, self._tickets = self._tickets, {}
-        for model, ticket in tickets.items():
-            if model not in self._made:
-                self._admission.release(ticket)
+    def settle(self, parent: UsageRecord) -> tuple[InternalCallUsage, ...]:
+        """Return the usage rows to write with the parent's; a second call returns none.
+
+        Releases the reservations of calls that were not executed.
+        """
+        admitted_calls, self._admitted_by_model = self._admitted_by_model, {}
+        for model, admitted in admitted_calls.items():
+            if model not in self._records_by_model:
+                self._admission.release(admitted)
         return tuple(
-            Inner(_settled(record, parent), tickets[model].hold)
-            for model, record in self._made.items()
-            if model in tickets
+            InternalCallUsage(_settled(record, parent), admitted_calls[model].reservation)
+            for model, record in self._records_by_model.items()
+            if model in admitted_calls
         )
 
 
 def _settled(record: UsageRecord, parent: UsageRecord) -> UsageRecord:
-    """An inner call is billed if its parent is, and has delivered anything."""
-    if parent.settlement.billable and parent.quantities != NOTHING:
+    """Return the row; it is billed only if its parent is billable and consumed anything."""
+    if parent.settlement.billable and parent.quantities != NO_USAGE:
         return record
-    left = parent.settlement.billable
+    is_parent_billable = parent.settlement.billable
     return replace(
         record,
         settlement=parent.settlement,
         status=parent.status,
         error_code=parent.error_code,
-        quantities=NOTHING if left else record.quantities,
+        quantities=NO_USAGE if is_parent_billable else record.quantities,
         cost_nano=0,
         covered=None,
     )

@@ -1,8 +1,7 @@
-"""Choosing: which model answers where the client asks for `auto`, and which may stand in for it.
+"""Model selection for `auto`, and the fallbacks of a model.
 
-Language models by the latency budget and the price; specialists by the columns of the rows, then by
-the words, then in the same way. Owns these rules, their two headers and what is told of a choice.
-Pure, and calls no model.
+Language models are selected by latency budget, then by price; specialists by the columns of the
+rows, then by the task of the text, then by budget and price. Selection calls no model.
 """
 
 import math
@@ -11,34 +10,37 @@ from dataclasses import dataclass
 
 from billing.rating.quantities import Quantities, rate
 from gateway.call.errors import ModelNotFound, ModelNotPriced, ParameterInvalid
-from gateway.call.values import Choice, Priced
+from gateway.call.values import ModelPrices, ModelSelection
 from models.catalog import SPECIALIST_TASKS, Catalog, CatalogInvalid, Model, Route, Task
 from models.routing.classifier import RouteClassifier
 
 LATENCY_HEADER = b"x-maas-latency-ms"
 FALLBACK_HEADER = b"x-maas-fallback"
-MOST_MS = 3_600_000
-# A text's tokens are guessed by its bytes, for every model alike: only prices are compared.
-BYTES_A_TOKEN = 4
-LIKELY_OUTPUT = 256
-_NEAREST = 3
-_LISTED = 4
+MAX_LATENCY_MS = 3_600_000
+# Tokens are estimated from bytes, for every model alike: the estimate only compares prices.
+BYTES_PER_TOKEN = 4
+EXPECTED_OUTPUT_TOKENS = 256
+_MAX_NEAREST = 3
+_MAX_LISTED_NAMES = 4
 
 
-Serves = Callable[[Model], bool]
-"""Whether a model is served now."""
+IsServed = Callable[[Model], bool]
+"""Returns whether a model is served now."""
 
 
-def _all(_model: Model) -> bool:
+def _always_served(_model: Model) -> bool:
+    """Return True: the default of a selector without availability checks."""
     return True
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What a choice goes by: the words, the columns of the rows, the budget, and what each model
-    costs the account. Tokens are what a call like this is likely to consume."""
+class SelectionCriteria:
+    """What a model is selected by: text, columns, latency budget and the account's prices.
 
-    prices: Mapping[str, Priced]
+    `input_tokens` and `output_tokens` are the expected consumption.
+    """
+
+    prices: Mapping[str, ModelPrices]
     text: str = ""
     columns: frozenset[str] = frozenset()
     rows: int = 0
@@ -47,7 +49,7 @@ class Wish:
     budget_ms: int | None = None
 
     def cost(self, model: Model) -> int:
-        """In nano-units."""
+        """Return the expected cost of the call with a model, in nano-units."""
         meter = "images" if model.counts_images else "rows"
         likely = Quantities(
             input_tokens=self.input_tokens,
@@ -57,204 +59,234 @@ class Wish:
         return rate(likely, self.prices[model.id].prices)
 
 
-class Chooser:
-    """Chooses among the models of one catalog that have a route and are served."""
+class ModelSelector:
+    """Selects among the models of one catalog that have a route and are served."""
 
     def __init__(
-        self, catalog: Catalog, classifier: RouteClassifier, serves: Serves = _all
+        self, catalog: Catalog, classifier: RouteClassifier, is_served: IsServed = _always_served
     ) -> None:
-        """`serves` says whether a model is served now.
-
-        Raises CatalogInvalid where a route is for a task that the classifier does not know.
-        """
+        """Raises CatalogInvalid if a route is for a task that the classifier does not know."""
         self._catalog = catalog
-        self._serves = serves
+        self._is_served = is_served
         self._classifier = classifier
         models = catalog.models.values()
         routed = [(model, model.route) for model in models if model.route is not None]
-        self._every_language = [one for one, _ in routed if one.task is Task.TEXT_GENERATION]
-        self._every_specialist = [both for both in routed if both[0].task in SPECIALIST_TASKS]
-        unknown = {route.task for _, route in routed}.difference(classifier.tasks)
-        if unknown:
-            raise CatalogInvalid(f"The catalog has a route for {min(unknown)!r}, no known task.")
+        self._all_text_models = [model for model, _ in routed if model.task is Task.TEXT_GENERATION]
+        self._all_specialists = [entry for entry in routed if entry[0].task in SPECIALIST_TASKS]
+        unknown_tasks = {route.task for _, route in routed}.difference(classifier.tasks)
+        if unknown_tasks:
+            raise CatalogInvalid(
+                f"The catalog has a route for {min(unknown_tasks)!r}, no known task."
+            )
 
     @property
-    def _language(self) -> list[Model]:
-        return [one for one in self._every_language if self._serves(one)]
+    def _text_models(self) -> list[Model]:
+        """Return the served language models that have a route."""
+        return [model for model in self._all_text_models if self._is_served(model)]
 
     @property
     def _specialists(self) -> list[tuple[Model, Route]]:
-        return [both for both in self._every_specialist if self._serves(both[0])]
+        """Return the served specialists with their routes."""
+        return [entry for entry in self._all_specialists if self._is_served(entry[0])]
 
-    def for_text(self, wish: Wish) -> Choice:
-        """The language model for a text; a specialist that would do its task is told beside it.
+    def select_for_text(self, criteria: SelectionCriteria) -> ModelSelection:
+        """Select the language model for a text, and suggest a specialist for its task.
 
         Raises ModelNotFound, ModelNotPriced.
         """
-        confidences, specialists = self._asked_for(wish)
-        model, why = _best(self._language, wish)
-        suggested = _best(specialists, wish)[0].id if specialists else None
-        return self._choice(model, _reason(confidences, why), wish, confidences, suggested)
+        confidences, specialists = self._classify(criteria)
+        model, reason = _select_best(self._text_models, criteria)
+        suggested_model_id = _select_best(specialists, criteria)[0].id if specialists else None
+        return self._selection(
+            model, _with_task(confidences, reason), criteria, confidences, suggested_model_id
+        )
 
-    def for_rows(self, wish: Wish) -> Choice:
-        """The specialist that takes these columns; of several, the one that the words ask for.
+    def select_for_rows(self, criteria: SelectionCriteria) -> ModelSelection:
+        """Select the specialist that accepts these columns; of several, by the task of the text.
 
-        Raises ParameterInvalid naming the nearest, ModelNotPriced.
+        Raises ParameterInvalid, which names the closest models, and ModelNotPriced.
         """
-        able = [both for both in self._specialists if both[1].takes(wish.columns)]
-        if not able:
-            raise self._no_such_columns(wish)
-        confidences, _ = self._asked_for(wish)
-        told, tasks = "columns", {route.task for _, route in able}
+        candidates = [entry for entry in self._specialists if entry[1].takes(criteria.columns)]
+        if not candidates:
+            raise self._columns_error(criteria)
+        confidences, _ = self._classify(criteria)
+        matched_by, tasks = "columns", {route.task for _, route in candidates}
         if len(tasks) > 1 and confidences:
-            asked = next(task for task in confidences if task in tasks)
-            able = [both for both in able if both[1].task == asked]
-            told = f"columns, then task {asked}"
-        model, why = _best([one for one, _ in able], wish)
-        return self._choice(model, f"{told}; {why}", wish, confidences)
+            task = next(task for task in confidences if task in tasks)
+            candidates = [entry for entry in candidates if entry[1].task == task]
+            matched_by = f"columns, then task {task}"
+        model, reason = _select_best([model for model, _ in candidates], criteria)
+        return self._selection(model, f"{matched_by}; {reason}", criteria, confidences)
 
-    def for_either(self, wish: Wish) -> Choice:
-        """What answers a request whose address is still open. Raises as the others do."""
-        if wish.columns:
-            return self.for_rows(wish)
-        confidences, specialists = self._asked_for(wish)
-        model, why = _best(specialists or self._language, wish)
-        return self._choice(model, _reason(confidences, why), wish, confidences)
+    def select_for_any_endpoint(self, criteria: SelectionCriteria) -> ModelSelection:
+        """Select a model before the endpoint is known: a specialist if one fits.
 
-    def for_name(self, model: Model, prices: Mapping[str, Priced]) -> Choice:
-        """A model that was asked for by name, where others may stand in for it."""
-        return self._choice(model, "asked for by name", Wish(prices), {})
+        Raises ModelNotFound, ModelNotPriced, ParameterInvalid.
+        """
+        if criteria.columns:
+            return self.select_for_rows(criteria)
+        confidences, specialists = self._classify(criteria)
+        model, reason = _select_best(specialists or self._text_models, criteria)
+        return self._selection(model, _with_task(confidences, reason), criteria, confidences)
 
-    def doing(self, task: str) -> list[Model]:
-        """The specialists for a task."""
+    def select_by_name(self, model: Model, prices: Mapping[str, ModelPrices]) -> ModelSelection:
+        """Return the selection of a model requested by name, with its fallbacks."""
+        return self._selection(model, "asked for by name", SelectionCriteria(prices), {})
+
+    def specialists_for_task(self, task: str) -> list[Model]:
+        """Return the served specialists for a task."""
         return [model for model, route in self._specialists if route.task == task]
 
-    def _asked_for(self, wish: Wish) -> tuple[Mapping[str, float], list[Model]]:
-        """How likely the words ask for each task, and the specialists that surely do theirs."""
-        if not wish.text.strip():
+    def _classify(self, criteria: SelectionCriteria) -> tuple[Mapping[str, float], list[Model]]:
+        """Return the probabilities of the text's tasks and the specialists for a certain task."""
+        if not criteria.text.strip():
             return {}, []
-        judgement = self._classifier.judge(wish.text)
-        doing = self.doing(judgement.specialist_task or "")
-        return judgement.confidences, [model for model in doing if model.id in wish.prices]
+        classification = self._classifier.judge(criteria.text)
+        specialists = self.specialists_for_task(classification.specialist_task or "")
+        return classification.confidences, [
+            model for model in specialists if model.id in criteria.prices
+        ]
 
-    def _choice(
+    def _selection(
         self,
         model: Model,
         reason: str,
-        wish: Wish,
+        criteria: SelectionCriteria,
         confidences: Mapping[str, float],
-        suggested: str | None = None,
-    ) -> Choice:
-        found = (self._catalog.find(name) for name in model.fallbacks)
-        able = (one for one in found if one is not None and one.id in wish.prices)
-        others = tuple(one for one in able if self._serves(one))
-        return Choice(model, reason, others, confidences, suggested)
+        suggested_model_id: str | None = None,
+    ) -> ModelSelection:
+        """Return the selection of a model with its served, priced fallbacks."""
+        fallback_models = (self._catalog.find(name) for name in model.fallbacks)
+        candidates = (
+            fallback
+            for fallback in fallback_models
+            if fallback is not None and fallback.id in criteria.prices
+        )
+        fallbacks = tuple(fallback for fallback in candidates if self._is_served(fallback))
+        return ModelSelection(model, reason, fallbacks, confidences, suggested_model_id)
 
-    def _no_such_columns(self, wish: Wish) -> ParameterInvalid:
-        known = [(model.id, route) for model, route in self._specialists if route.inputs]
-        known.sort(key=lambda one: len(one[1].inputs ^ (wish.columns - one[1].optional)))
-        nearest = [_difference(name, route, wish) for name, route in known[:_NEAREST]]
+    def _columns_error(self, criteria: SelectionCriteria) -> ParameterInvalid:
+        """Return the error for columns that no model accepts, naming the closest models."""
+        routed_models = [(model.id, route) for model, route in self._specialists if route.inputs]
+        routed_models.sort(
+            key=lambda entry: len(entry[1].inputs ^ (criteria.columns - entry[1].optional))
+        )
+        nearest = [
+            _describe_difference(name, route, criteria)
+            for name, route in routed_models[:_MAX_NEAREST]
+        ]
         return ParameterInvalid(
             f"No model takes just these columns. The nearest: {'; '.join(nearest)}.",
             param="instances",
         )
 
 
-def next_choice(choice: Choice) -> Choice | None:
-    """The first that stands in for a chosen model; None where there is none left."""
-    if not choice.others:
+def next_fallback(selection: ModelSelection) -> ModelSelection | None:
+    """Return the selection of the next fallback model. Returns None if there is none left."""
+    if not selection.fallbacks:
         return None
-    reason = f"stands in for {choice.model.id}, which cannot be reached"
-    return Choice(choice.others[0], reason, choice.others[1:], choice.confidences, choice.suggested)
+    reason = f"stands in for {selection.model.id}, which cannot be reached"
+    return ModelSelection(
+        selection.fallbacks[0],
+        reason,
+        selection.fallbacks[1:],
+        selection.task_confidences,
+        selection.suggested_model_id,
+    )
 
 
-def as_headers(choice: Choice) -> dict[str, str]:
-    """The headers that tell of a choice."""
-    told = {"x-maas-model": choice.model.id, "x-maas-route-reason": choice.reason}
-    if choice.suggested is not None:
-        told["x-maas-suggested-model"] = choice.suggested
-    return told
+def selection_headers(selection: ModelSelection) -> dict[str, str]:
+    """Return the response headers that describe a selection."""
+    headers = {"x-maas-model": selection.model.id, "x-maas-route-reason": selection.reason}
+    if selection.suggested_model_id is not None:
+        headers["x-maas-suggested-model"] = selection.suggested_model_id
+    return headers
 
 
-def budget_of(headers: Mapping[bytes, bytes]) -> int | None:
-    """The client's latency budget in milliseconds. Raises ParameterInvalid."""
-    said = headers.get(LATENCY_HEADER)
-    if said is None:
+def parse_latency_budget(headers: Mapping[bytes, bytes]) -> int | None:
+    """Return X-Maas-Latency-Ms in milliseconds. Returns None if absent. Raises ParameterInvalid."""
+    header = headers.get(LATENCY_HEADER)
+    if header is None:
         return None
-    text = said.strip()
-    if not text.isdigit() or len(text) > 9 or not 1 <= int(text) <= MOST_MS:
+    value = header.strip()
+    if not value.isdigit() or len(value) > 9 or not 1 <= int(value) <= MAX_LATENCY_MS:
         raise ParameterInvalid(
-            f"X-Maas-Latency-Ms is a whole number of milliseconds, 1 to {MOST_MS}.",
+            f"X-Maas-Latency-Ms is a whole number of milliseconds, 1 to {MAX_LATENCY_MS}.",
             param="X-Maas-Latency-Ms",
         )
-    return int(text)
+    return int(value)
 
 
-def fallback_allowed(headers: Mapping[bytes, bytes]) -> bool | None:
-    """Whether the client lets other models stand in; None where it does not say.
+def parse_fallback(headers: Mapping[bytes, bytes]) -> bool | None:
+    """Return whether X-Maas-Fallback allows fallbacks. Returns None if absent.
 
     Raises ParameterInvalid.
     """
-    said = headers.get(FALLBACK_HEADER)
-    if said is None:
+    header = headers.get(FALLBACK_HEADER)
+    if header is None:
         return None
-    if said not in (b"allow", b"deny"):
+    if header not in (b"allow", b"deny"):
         raise ParameterInvalid("X-Maas-Fallback is `allow` or `deny`.", param="X-Maas-Fallback")
-    return said == b"allow"
+    return header == b"allow"
 
 
-def _best(models: Sequence[Model], wish: Wish) -> tuple[Model, str]:
-    """The cheapest that holds the budget, else the fastest; and why, in words.
+def _select_best(models: Sequence[Model], criteria: SelectionCriteria) -> tuple[Model, str]:
+    """Return the cheapest model within the latency budget, else the fastest, and the reason.
 
     Raises ModelNotFound, ModelNotPriced.
     """
     if not models:
         raise ModelNotFound("No model that could answer this is served here.", param="model")
-    able = [model for model in models if model.id in wish.prices]
-    if not able:
+    candidates = [model for model in models if model.id in criteria.prices]
+    if not candidates:
         raise ModelNotPriced("No model that could answer this has a price here.", param="model")
-    able = [model for model in able if _holds(model, wish)] or able
-    if wish.budget_ms is None:
-        return _cheapest(able, wish), _among(able, "")
-    timely = [model for model in able if _latency(model) <= wish.budget_ms]
-    within = f" within {wish.budget_ms} ms"
-    if timely:
-        return _cheapest(timely, wish), _among(timely, within)
-    return min(able, key=_latency), f"the fastest, as none is known to answer{within}"
+    candidates = [model for model in candidates if _fits_context(model, criteria)] or candidates
+    if criteria.budget_ms is None:
+        return _cheapest(candidates, criteria), _describe_price_rank(candidates, "")
+    within_budget = [model for model in candidates if _latency_ms(model) <= criteria.budget_ms]
+    budget_text = f" within {criteria.budget_ms} ms"
+    if within_budget:
+        return _cheapest(within_budget, criteria), _describe_price_rank(within_budget, budget_text)
+    return min(candidates, key=_latency_ms), f"the fastest, as none is known to answer{budget_text}"
 
 
-def _cheapest(models: Sequence[Model], wish: Wish) -> Model:
-    return min(models, key=lambda model: (wish.cost(model), _latency(model)))
+def _cheapest(models: Sequence[Model], criteria: SelectionCriteria) -> Model:
+    """Return the model with the lowest expected cost, then the lowest latency."""
+    return min(models, key=lambda model: (criteria.cost(model), _latency_ms(model)))
 
 
-def _among(models: Sequence[Model], within: str) -> str:
-    return (f"cheapest of {len(models)}" if len(models) > 1 else "the only one") + within
+def _describe_price_rank(models: Sequence[Model], budget_text: str) -> str:
+    """Return the reason for a selection by price."""
+    return (f"cheapest of {len(models)}" if len(models) > 1 else "the only one") + budget_text
 
 
-def _holds(model: Model, wish: Wish) -> bool:
-    """Whether prompt and answer are likely to fit into the model's context."""
-    return wish.input_tokens + wish.output_tokens <= (model.context_length or math.inf)
+def _fits_context(model: Model, criteria: SelectionCriteria) -> bool:
+    """Return whether the expected prompt and answer fit into the model's context length."""
+    return criteria.input_tokens + criteria.output_tokens <= (model.context_length or math.inf)
 
 
-def _latency(model: Model) -> float:
-    """What nobody measured promises nothing."""
+def _latency_ms(model: Model) -> float:
+    """Return the model's latency in milliseconds, infinite if it was not measured."""
     return math.inf if model.latency_ms is None else model.latency_ms
 
 
-def _reason(confidences: Mapping[str, float], why: str) -> str:
+def _with_task(confidences: Mapping[str, float], reason: str) -> str:
+    """Return the reason with the most probable task before it."""
     if not confidences:
-        return why
+        return reason
     task = next(iter(confidences))
-    return f"task {task} ({confidences[task]:.2f}); {why}"
+    return f"task {task} ({confidences[task]:.2f}); {reason}"
 
 
-def _difference(name: str, route: Route, wish: Wish) -> str:
-    surplus = wish.columns - route.inputs - route.optional
-    parts = (("lacking", route.inputs - wish.columns), ("surplus", surplus))
-    told = [f"{word} {_listed(names)}" for word, names in parts if names]
-    return f"{name} ({', '.join(told)})"
+def _describe_difference(name: str, route: Route, criteria: SelectionCriteria) -> str:
+    """Return the columns that a model lacks or does not accept."""
+    surplus = criteria.columns - route.inputs - route.optional
+    parts = (("lacking", route.inputs - criteria.columns), ("surplus", surplus))
+    differences = [f"{word} {_format_names(names)}" for word, names in parts if names]
+    return f"{name} ({', '.join(differences)})"
 
 
-def _listed(names: frozenset[str]) -> str:
-    listed = [repr(name[:40]) for name in sorted(names)[:_LISTED]]
-    return " ".join(listed) + (" and more" if len(names) > _LISTED else "")
+def _format_names(names: frozenset[str]) -> str:
+    """Return the first column names, quoted, for an error message."""
+    quoted = [repr(name[:40]) for name in sorted(names)[:_MAX_LISTED_NAMES]]
+    return " ".join(quoted) + (" and more" if len(names) > _MAX_LISTED_NAMES else "")

@@ -1,8 +1,4 @@
-"""Parsing: from a body to what is asked of which model.
-
-Owns which shape belongs to which operation, and finding the model among those that are sold, or
-having it chosen.
-"""
+"""Parse request bodies and resolve the model that answers: by name, by version or selected."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -10,27 +6,35 @@ from dataclasses import dataclass, replace
 from functools import partial
 from uuid import UUID
 
-from billing.metering.usage import REQUEST_PREFIX
+from billing.metering.usage import REQUEST_ID_PREFIX
 from gateway.call.errors import EndpointUnsupported, ModelNotFound, WrongEndpoint
-from gateway.call.tags import VARIANT, tags_of
-from gateway.call.values import Ask, Call, Choice, Operation, OwnVariant, Principal, Served
+from gateway.call.tags import VARIANT_TAG, parse_tags
+from gateway.call.values import (
+    AccountVariant,
+    Call,
+    ModelSelection,
+    Operation,
+    ParsedRequest,
+    Principal,
+    ResolvedModel,
+)
 from gateway.inference.model_selection import (
-    BYTES_A_TOKEN,
-    LIKELY_OUTPUT,
-    Chooser,
-    Wish,
-    budget_of,
-    fallback_allowed,
-    next_choice,
+    BYTES_PER_TOKEN,
+    EXPECTED_OUTPUT_TOKENS,
+    ModelSelector,
+    SelectionCriteria,
+    next_fallback,
+    parse_fallback,
+    parse_latency_budget,
 )
 from gateway.registry.variants import PREFIX as VARIANT_PREFIX
-from gateway.registry.variants import pinned
-from gateway.upstream.availability import Availability, not_served
+from gateway.registry.variants import parse_pinned_id
+from gateway.upstream.availability import Availability, model_not_served
 from gateway.wire import fine_tuning, inference, openai, requests
 from infra import ids
 from models.catalog import AUTO, SPECIALIST_TASKS, Catalog, Model, Task
 
-_TASKS: Mapping[Operation, frozenset[Task]] = {
+_TASKS_BY_OPERATION: Mapping[Operation, frozenset[Task]] = {
     Operation.CHAT: frozenset({Task.TEXT_GENERATION}),
     Operation.TEXT_COMPLETION: frozenset({Task.TEXT_GENERATION}),
     Operation.EMBEDDINGS: frozenset({Task.EMBEDDING}),
@@ -43,121 +47,162 @@ _VERSION = re.compile(r"[A-Za-z0-9._-]{1,40}")
 
 
 @dataclass(frozen=True, slots=True)
-class _Reading:
-    """A request that was read, whichever model it goes to: `ask` makes it one of a model. By `wish`
-    a model is chosen where none is named; None where that cannot be."""
+class _DecodedRequest:
+    """A decoded request whose model is not resolved yet.
+
+    `for_model` returns the parsed request for a model. `criteria` select the model for `auto`; None
+    if the endpoint does not support `auto`.
+    """
 
     name: str
-    ask: Callable[[Served], Ask]
+    for_model: Callable[[ResolvedModel], ParsedRequest]
     version: str | None = None
-    wish: Wish | None = None
+    criteria: SelectionCriteria | None = None
 
 
 class Parser:
-    """Understands requests for the models of one catalog, as far as they are served."""
+    """Parses requests for the served models of one catalog."""
 
-    def __init__(self, catalog: Catalog, chooser: Chooser, availability: Availability) -> None:
+    def __init__(
+        self, catalog: Catalog, selector: ModelSelector, availability: Availability
+    ) -> None:
         self.catalog = self._catalog = catalog
-        self._chooser = chooser
+        self._selector = selector
         self._availability = availability
 
-    def parse(self, call: Call, body: bytes, principal: Principal) -> Ask:
-        """What is asked, of the catalog's models or the account's own variants.
+    def parse(self, call: Call, body: bytes, principal: Principal) -> ParsedRequest:
+        """Parse a request to a catalog model or one of the account's variants.
 
         Raises BodyNotJson, ParameterInvalid, ModelNotFound, ModelNotInstalled, WrongEndpoint,
-        EndpointUnsupported, and ModelNotPriced where a model is to be chosen.
+        EndpointUnsupported, and ModelNotPriced if the model must be selected.
         """
-        tags, ask = tags_of(call.headers), self._ask(call, body, principal)
-        return ask if tags is None else replace(ask, tags={**tags, **(ask.tags or {})})
+        tags, request = parse_tags(call.headers), self._parse_untagged(call, body, principal)
+        return request if tags is None else replace(request, tags={**tags, **(request.tags or {})})
 
-    def instead(self, call: Call, body: bytes, principal: Principal, ask: Ask) -> Ask | None:
-        """The same request of the model that stands in for that of `ask`; None where none does."""
-        choice = None if ask.choice is None else next_choice(ask.choice)
-        if choice is None:
+    def fallback_request(
+        self, call: Call, body: bytes, principal: Principal, request: ParsedRequest
+    ) -> ParsedRequest | None:
+        """Return the same request for the next fallback model. Returns None if there is none."""
+        selection = None if request.selection is None else next_fallback(request.selection)
+        if selection is None:
             return None
-        other = _read(call, body, principal).ask(_as_sold(choice.model, principal))
-        return replace(other, tags=ask.tags, choice=choice, cited=ask.cited)
+        fallback = _decode(call, body, principal).for_model(
+            _resolve_shared_model(selection.model, principal)
+        )
+        return replace(
+            fallback, tags=request.tags, selection=selection, citations=request.citations
+        )
 
-    def _ask(self, call: Call, body: bytes, principal: Principal) -> Ask:
+    def _parse_untagged(self, call: Call, body: bytes, principal: Principal) -> ParsedRequest:
+        """Parse a request without its X-Maas-Tags header."""
         match call.operation:
             case Operation.ADAPTATION:
-                job = fine_tuning.read_job(body)
-                return fine_tuning.ask_adaptation(self._served(job.model, call.operation), b"")
+                job = fine_tuning.parse_job_request(body)
+                return fine_tuning.build_fine_tuning_request(
+                    self._find_served_model(job.model, call.operation), b""
+                )
             case Operation.UNSUPPORTED:
                 raise EndpointUnsupported(
                     "This service has no such address. /docs lists what it has."
                 )
             case _:
-                reading = _read(call, body, principal)
-                choice = self._choice(call, reading, principal)
-                if choice is not None:
-                    choice = self._able(choice)
-                    served = _as_sold(choice.model, principal)
-                    return replace(reading.ask(served), choice=choice)
-                served = self.served(reading.name, reading.version, call.operation, principal)
-                ask, own = reading.ask(served), served.shown in principal.variants
-                return replace(ask, tags={VARIANT: served.shown}) if own else ask
+                decoded = _decode(call, body, principal)
+                selection = self._select(call, decoded, principal)
+                if selection is not None:
+                    selection = self._require_served_selection(selection)
+                    resolved = _resolve_shared_model(selection.model, principal)
+                    return replace(decoded.for_model(resolved), selection=selection)
+                resolved = self.resolve_model(
+                    decoded.name, decoded.version, call.operation, principal
+                )
+                request = decoded.for_model(resolved)
+                if resolved.public_name not in principal.variants:
+                    return request
+                return replace(request, tags={VARIANT_TAG: resolved.public_name})
 
-    def _choice(self, call: Call, reading: _Reading, principal: Principal) -> Choice | None:
-        """The choice of a model, where it is left to us or others may stand in for it."""
-        allowed = fallback_allowed(call.headers)
-        if reading.name == AUTO:
-            if reading.wish is None:
+    def _select(
+        self, call: Call, decoded: _DecodedRequest, principal: Principal
+    ) -> ModelSelection | None:
+        """Select the model for `auto`, or the fallbacks of a named model.
+
+        Returns None if the request names a model without fallbacks.
+        """
+        is_fallback_allowed = parse_fallback(call.headers)
+        if decoded.name == AUTO:
+            if decoded.criteria is None:
                 raise WrongEndpoint("Name the model: `auto` chooses none here.", param="model")
-            wish = replace(reading.wish, budget_ms=budget_of(call.headers))
-            by_columns = call.operation is Operation.PREDICTIONS
-            choose = self._chooser.for_rows if by_columns else self._chooser.for_text
-            choice = choose(wish)
-            return replace(choice, others=()) if allowed is False else choice
-        if not allowed or reading.version is not None or reading.name in principal.variants:
+            criteria = replace(decoded.criteria, budget_ms=parse_latency_budget(call.headers))
+            has_columns = call.operation is Operation.PREDICTIONS
+            select = (
+                self._selector.select_for_rows if has_columns else self._selector.select_for_text
+            )
+            selection = select(criteria)
+            return replace(selection, fallbacks=()) if is_fallback_allowed is False else selection
+        if (
+            not is_fallback_allowed
+            or decoded.version is not None
+            or decoded.name in principal.variants
+        ):
             return None
-        return self._chooser.for_name(self._model(reading.name, call.operation), principal.contract)
+        return self._selector.select_by_name(
+            self._find_model(decoded.name, call.operation), principal.model_prices
+        )
 
-    def served(
+    def resolve_model(
         self,
         name: str,
         version: str | None,
         operation: Operation,
         principal: Principal,
-    ) -> Served:
-        """Which model answers. Raises ModelNotFound, ModelNotInstalled, WrongEndpoint."""
-        own = principal.variants.get(name)
-        if own is None and version is None:
-            found = pinned(name, principal.variants)
-            if found is not None:
-                return self.served(*found, operation, principal)
-        if own is None:
-            model = self._served(name, operation)
+    ) -> ResolvedModel:
+        """Return the model that answers to a name and version.
+
+        Raises ModelNotFound, ModelNotInstalled, WrongEndpoint.
+        """
+        variant = principal.variants.get(name)
+        if variant is None and version is None:
+            pinned_version = parse_pinned_id(name, principal.variants)
+            if pinned_version is not None:
+                return self.resolve_model(*pinned_version, operation, principal)
+        if variant is None:
+            model = self._find_served_model(name, operation)
             if version is None:
-                return _as_sold(model, principal)
-            # It becomes a part of the address that its server is asked at.
+                return _resolve_shared_model(model, principal)
+            # The version becomes part of the upstream URL.
             if not _VERSION.fullmatch(version):
-                raise _no_version(name)
-            return Served(model, f"{model.id}/versions/{version}", model.id)
-        return served_variant(self._served(own.base, operation), name, own, version)
+                raise _version_not_found(name)
+            return ResolvedModel(model, f"{model.id}/versions/{version}", model.id)
+        return resolve_variant(
+            self._find_served_model(variant.base_model_id, operation), name, variant, version
+        )
 
-    def _able(self, choice: Choice) -> Choice:
-        """The choice, or its stand-in where its model is not served. Raises ModelNotInstalled."""
-        if self._availability.serves(choice.model):
-            return choice
-        instead = next_choice(choice)
-        if instead is None:
-            raise not_served(choice.model.id)
-        return instead
+    def _require_served_selection(self, selection: ModelSelection) -> ModelSelection:
+        """Return the selection, or its fallback if its model is not served.
 
-    def _served(self, name: str, operation: Operation) -> Model:
-        model = self._model(name, operation)
-        self._availability.require(model)
+        Raises ModelNotInstalled.
+        """
+        if self._availability.is_served(selection.model):
+            return selection
+        fallback = next_fallback(selection)
+        if fallback is None:
+            raise model_not_served(selection.model.id)
+        return fallback
+
+    def _find_served_model(self, name: str, operation: Operation) -> Model:
+        """Raises ModelNotFound, ModelNotInstalled, WrongEndpoint."""
+        model = self._find_model(name, operation)
+        self._availability.require_served(model)
         return model
 
-    def _model(self, name: str, operation: Operation) -> Model:
+    def _find_model(self, name: str, operation: Operation) -> Model:
+        """Return a model that supports the operation. Raises ModelNotFound, WrongEndpoint."""
         model = self._catalog.find(name)
         if model is None:
             raise ModelNotFound(
                 f"The model {name[:100]!r} does not exist. GET /v1/models lists those that do.",
                 param="model",
             )
-        if model.task not in _TASKS[operation]:
+        if model.task not in _TASKS_BY_OPERATION[operation]:
             raise WrongEndpoint(
                 f"The model {model.id!r} is for {model.task}, which this endpoint does not do.",
                 param="model",
@@ -165,69 +210,84 @@ class Parser:
         return model
 
 
-def _read(call: Call, body: bytes, principal: Principal) -> _Reading:
-    """Raises BodyNotJson, ParameterInvalid."""
+def _decode(call: Call, body: bytes, principal: Principal) -> _DecodedRequest:
+    """Decode a body in the format of its endpoint. Raises BodyNotJson, ParameterInvalid."""
     match call.operation:
         case Operation.INFER:
-            ask = partial(inference.ask_infer, body=body, headers=call.headers)
-            return _Reading(call.model_in_path or "", ask, call.version_in_path)
+            for_model = partial(inference.build_infer_request, body=body, headers=call.headers)
+            return _DecodedRequest(call.model_in_path or "", for_model, call.version_in_path)
         case Operation.PREDICTIONS:
-            prediction = inference.read_prediction(body)
-            public_id = ids.show(REQUEST_PREFIX, call.request_id)
-            ask = partial(inference.ask_prediction, prediction, public_id=public_id)
+            prediction = inference.parse_prediction_request(body)
+            public_id = ids.format_id(REQUEST_ID_PREFIX, call.request_id)
+            for_model = partial(inference.build_prediction_request, prediction, public_id=public_id)
             rows = prediction.instances
-            wish = Wish(principal.contract, prediction.task, frozenset(rows[0]), len(rows))
-            return _Reading(prediction.model, ask, wish=wish)
+            columns = frozenset(rows[0])
+            criteria = SelectionCriteria(
+                principal.model_prices, prediction.task, columns, len(rows)
+            )
+            return _DecodedRequest(prediction.model, for_model, criteria=criteria)
         case _:
-            request = openai.read_request(call.operation, body)
+            request = openai.parse_openai_request(call.operation, body)
 
-            def ask_engine(served: Served) -> Ask:
-                return openai.ask(request, served, call.path, body)
+            def for_engine(resolved: ResolvedModel) -> ParsedRequest:
+                return openai.build_openai_request(request, resolved, call.path, body)
 
             if request.model != AUTO:
-                return _Reading(request.model, ask_engine)
-            return _Reading(request.model, ask_engine, wish=_wish(request, body, principal))
+                return _DecodedRequest(request.model, for_engine)
+            return _DecodedRequest(
+                request.model, for_engine, criteria=_text_criteria(request, body, principal)
+            )
 
 
-def _wish(
-    request: requests.Generation | requests.EmbeddingRequest, body: bytes, principal: Principal
-) -> Wish | None:
-    if not isinstance(request, requests.Generation):
+def _text_criteria(
+    request: requests.GenerationRequest | requests.EmbeddingRequest,
+    body: bytes,
+    principal: Principal,
+) -> SelectionCriteria | None:
+    """Return the selection criteria of a text request. Returns None for embeddings."""
+    if not isinstance(request, requests.GenerationRequest):
         return None
-    return Wish(
-        principal.contract,
-        openai.words_of(request),
-        input_tokens=len(body) // BYTES_A_TOKEN,
-        output_tokens=openai.output_limit(request) or LIKELY_OUTPUT,
+    return SelectionCriteria(
+        principal.model_prices,
+        openai.prompt_text(request),
+        input_tokens=len(body) // BYTES_PER_TOKEN,
+        output_tokens=openai.requested_max_tokens(request) or EXPECTED_OUTPUT_TOKENS,
     )
 
 
-def _as_sold(model: Model, principal: Principal) -> Served:
-    """As the catalog has it, or the version of it that answers everybody since."""
-    version = principal.versions.get(model.id)
-    place = model.id if version is None else _place(model, version)
-    return Served(model, place, model.id, version)
+def _resolve_shared_model(model: Model, principal: Principal) -> ResolvedModel:
+    """Return the catalog model, or the promoted version that replaces it."""
+    version = principal.promoted_versions.get(model.id)
+    upstream_name = model.id if version is None else _variant_upstream_name(model, version)
+    return ResolvedModel(model, upstream_name, model.id, version)
 
 
-def served_variant(model: Model, name: str, own: OwnVariant, version: str | None) -> Served:
-    """A version of a variant, the current one if none is asked for. Raises ModelNotFound."""
-    number = own.current if version is None else _number(version)
-    variant = own.versions.get(number)
-    if variant is None:
-        raise _no_version(name)
-    return Served(model, _place(model, variant), name, variant)
+def resolve_variant(
+    model: Model, name: str, variant: AccountVariant, version: str | None
+) -> ResolvedModel:
+    """Return a version of a variant, by default the current one. Raises ModelNotFound."""
+    number = variant.current_version if version is None else _parse_version_number(version)
+    version_id = variant.versions.get(number)
+    if version_id is None:
+        raise _version_not_found(name)
+    return ResolvedModel(model, _variant_upstream_name(model, version_id), name, version_id)
 
 
-def _number(version: str) -> int:
+def _parse_version_number(version: str) -> int:
+    """Return the version number, or -1, which no version has, if it is not a number."""
     return int(version) if version.isdecimal() and len(version) < 10 else -1
 
 
-def _place(model: Model, variant: UUID) -> str:
-    """What a server calls a variant of the model, or a version."""
-    place = ids.show(VARIANT_PREFIX, variant)
-    # Which the engine's server takes apart.
-    return f"{model.engine_id}:{place}" if model.task is Task.TEXT_GENERATION else place
+def _variant_upstream_name(model: Model, version_id: UUID) -> str:
+    """Return the name of a variant or version on its model server."""
+    upstream_name = ids.format_id(VARIANT_PREFIX, version_id)
+    # The text server splits this name at the colon.
+    return (
+        f"{model.engine_id}:{upstream_name}"
+        if model.task is Task.TEXT_GENERATION
+        else upstream_name
+    )
 
 
-def _no_version(name: str) -> ModelNotFound:
+def _version_not_found(name: str) -> ModelNotFound:
     return ModelNotFound(f"The model {name[:100]!r} has no such version.", param="version")

@@ -1,69 +1,92 @@
-"""Entries: what waits to be written for a call, at its beginning and at its end."""
+"""Pending writes of the usage writer: call intents and usage rows that wait for their commit."""
 
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from billing.metering.usage import UsageRecord
-from billing.metering.usage_log import Answer, Charge, IntentRecord, Settled
-from gateway.call.reservation import Hold
+from billing.metering.usage_log import IntentRecord, QuotaCharge, SettledCall, StoredResponse
+from gateway.call.reservation import Reservation
 
 
 @dataclass(slots=True, eq=False)
-class Opened:
-    """An intent on its way; `durable` is done when it is in the database."""
+class PendingIntent:
+    """A call intent that waits for its commit.
 
-    intent: Callable[[], IntentRecord]
-    due: float
-    written: bool = False
-    needless: bool = False
-    durable: asyncio.Future[None] | None = None
+    `is_superseded` is True if the call ended first, so that its usage row suffices. `committed` is
+    done when the intent is durable.
+    """
+
+    build_record: Callable[[], IntentRecord]
+    due_monotonic: float
+    is_submitted: bool = False
+    is_superseded: bool = False
+    committed: asyncio.Future[None] | None = None
 
 
 @dataclass(slots=True, eq=False)
-class Inner:
-    """The row of a call that was made for another one: written and charged in its commit."""
+class InternalCallUsage:
+    """The usage row of an internal call, written and charged in the commit of its parent call."""
 
     record: UsageRecord
-    hold: Hold
+    reservation: Reservation
 
 
 @dataclass(slots=True, eq=False)
-class Ending:
-    """A usage row on its way, what is to be closed with it, and the rows of its inner calls."""
+class PendingUsage:
+    """A usage row that waits for its commit, with the reservation to settle and internal calls.
+
+    `is_failed` is True once the caller was told that the row could not be recorded in time.
+    """
 
     record: UsageRecord
-    durable: asyncio.Future[None]
-    until: float
-    hold: Hold | None = None
-    opened: Opened | None = None
-    answer: Answer | None = None
-    given_up: bool = False
-    inner: tuple[Inner, ...] = ()
+    committed: asyncio.Future[None]
+    deadline_monotonic: float
+    reservation: Reservation | None = None
+    intent: PendingIntent | None = None
+    answer: StoredResponse | None = None
+    is_failed: bool = False
+    internal_calls: tuple[InternalCallUsage, ...] = ()
 
     @property
-    def holds(self) -> list[tuple[Hold, UsageRecord]]:
-        """Each hold with the row that is charged to it."""
-        own = [] if self.hold is None else [(self.hold, self.record)]
-        return own + [(one.hold, one.record) for one in self.inner]
+    def reservations(self) -> list[tuple[Reservation, UsageRecord]]:
+        """Return each reservation with the usage row that is charged to it."""
+        own_call = [] if self.reservation is None else [(self.reservation, self.record)]
+        return own_call + [
+            (internal_call.reservation, internal_call.record)
+            for internal_call in self.internal_calls
+        ]
 
-    def settled(self) -> list[Settled]:
-        """The same as billing writes it: who pays, and whether an intent is to be closed."""
-        opened = self.opened is not None and self.opened.written
-        own = Settled(self.record, _charges(self.record, self.hold), opened, self.answer)
-        return [own, *(Settled(one.record, _charges(one.record, one.hold)) for one in self.inner)]
+    def settled_calls(self) -> list[SettledCall]:
+        """Return the usage rows with their quota charges, as billing writes them."""
+        has_intent_row = self.intent is not None and self.intent.is_submitted
+        own_call = SettledCall(
+            self.record, _charges(self.record, self.reservation), has_intent_row, self.answer
+        )
+        return [
+            own_call,
+            *(
+                SettledCall(
+                    internal_call.record, _charges(internal_call.record, internal_call.reservation)
+                )
+                for internal_call in self.internal_calls
+            ),
+        ]
 
 
-def _charges(record: UsageRecord, hold: Hold | None) -> tuple[Charge, ...]:
-    charges: tuple[Charge, ...] = ()
-    if hold is not None and record.cost_nano:
-        charges = tuple(Charge(quota, record.cost_nano) for quota in hold.payers)
-    return charges + tuple(Charge(*taken) for taken in record.taken.items())
+def _charges(record: UsageRecord, reservation: Reservation | None) -> tuple[QuotaCharge, ...]:
+    """Return the charges of a call to its money quotas and allowances."""
+    charges: tuple[QuotaCharge, ...] = ()
+    if reservation is not None and record.cost_nano:
+        charges = tuple(
+            QuotaCharge(quota_id, record.cost_nano) for quota_id in reservation.charged_quota_ids
+        )
+    return charges + tuple(QuotaCharge(*units) for units in record.covered_units_by_quota.items())
 
 
 @dataclass(slots=True)
-class Group:
-    """What one commit writes."""
+class WriteBatch:
+    """The intents and usage rows of one commit."""
 
-    opens: list[Opened] = field(default_factory=list)
-    endings: list[Ending] = field(default_factory=list)
+    intents: list[PendingIntent] = field(default_factory=list)
+    usages: list[PendingUsage] = field(default_factory=list)

@@ -1,7 +1,7 @@
-"""The sentence: request -> authenticate -> parse -> admit -> route -> send -> meter.
+"""The pipeline of a metered call: authenticate, parse, admit, queue, send, record usage, respond.
 
-Owns the order of the stages, and that every call, however it ends, is priced, written down and only
-then answered to its last byte.
+Every call, however it ends, gets a usage row. The last bytes of a successful answer are sent only
+after the row is durable.
 """
 
 import asyncio
@@ -12,283 +12,325 @@ from functools import partial
 import structlog
 from structlog.contextvars import bind_contextvars
 
-from billing.metering.idempotency_keys import Claim
-from billing.metering.usage import REQUEST_PREFIX, UsageRecord
-from billing.metering.usage_log import Answer
+from billing.metering.idempotency_keys import IdempotencyClaim
+from billing.metering.usage import REQUEST_ID_PREFIX, UsageRecord
+from billing.metering.usage_log import StoredResponse
 from gateway.access.authenticator import Authenticator
-from gateway.asgi.exchange import Client, ClientGone, Copy
+from gateway.asgi.exchange import ClientDisconnected, ClientExchange, ResponseCopy
 from gateway.call.errors import (
     InternalError,
     MeteringUnavailable,
-    ModelNotServed,
+    ModelServerNotFound,
     UpstreamUnreachable,
-    event,
+    render_error_event,
 )
-from gateway.call.failure import refused
-from gateway.call.values import Ask, Call, Completion, Principal, Ticket
-from gateway.inference.admission import Admission, with_ask
-from gateway.inference.call_metrics import Figures, as_fields, traced
+from gateway.call.failure import failed_result
+from gateway.call.values import AdmittedCall, Call, CallResult, ParsedRequest, Principal
+from gateway.inference.admission import Admission, with_request
+from gateway.inference.call_metrics import CallMetrics, headers_as_fields, span_name_and_attributes
 from gateway.inference.dispatch import Dispatcher
-from gateway.inference.error_report import report_of, vocabulary
-from gateway.inference.idempotency import MOST_KEPT, Replayer, answer_of
-from gateway.inference.internal_calls import InnerCalls
+from gateway.inference.error_report import build_error_report, known_words
+from gateway.inference.idempotency import (
+    MAX_STORED_ANSWER_BYTES,
+    IdempotencyReplayer,
+    answer_to_store,
+)
+from gateway.inference.internal_calls import InternalCalls
 from gateway.inference.linked_calls import LinkedCalls
-from gateway.inference.model_selection import as_headers
+from gateway.inference.model_selection import selection_headers
 from gateway.inference.parsing import Parser
-from gateway.inference.pending_writes import Inner, Opened
-from gateway.inference.relay import LEFT
+from gateway.inference.pending_writes import InternalCallUsage, PendingIntent
+from gateway.inference.relay import CLIENT_CLOSED
 from gateway.inference.retrieval_port import Grounder
-from gateway.inference.usage_record import intent_of, price, unbilled
+from gateway.inference.usage_record import as_unbilled, build_intent, build_usage_record
 from gateway.inference.usage_writer import UsageWriter
 from gateway.upstream.concurrency import Slot
-from gateway.wire.sse import with_fields
+from gateway.wire.sse import add_event_fields
 from infra import ids
 from infra.clock import Clock
 from infra.errors import AppError
 from infra.settings import Settings
-from infra.telemetry.tracing import UNTRACED, Trace, Tracer
+from infra.telemetry.tracing import NOOP_TRACE, Trace, Tracer
 
-# How long an answer is that was made shorter than asked for, in tokens.
-_SHORTENED = "x-maas-max-tokens"
+# Response header: the tokens per choice to which a quota limit reduced the answer.
+_MAX_TOKENS_HEADER = "x-maas-max-tokens"
 
 
 @dataclass(slots=True)
-class _Seen:
-    """How far a call came: what its usage row can say, and what is to be closed with it."""
+class CallState:
+    """The progress of one call: the data for its usage row and the resources to release."""
 
     principal: Principal | None = None
-    ask: Ask | None = None
+    request: ParsedRequest | None = None
     body: bytes | None = None
-    claim: Claim | None = None
-    ticket: Ticket | None = None
+    claim: IdempotencyClaim | None = None
+    admitted: AdmittedCall | None = None
     slot: Slot | None = None
-    opened: Opened | None = None
+    intent: PendingIntent | None = None
     linked: LinkedCalls | None = None
-    trace: Trace = UNTRACED
+    trace: Trace = NOOP_TRACE
 
 
 @dataclass(frozen=True, slots=True)
 class Stages:
-    """The stages of one gateway process."""
+    """The pipeline stages of one gateway process."""
 
     authenticator: Authenticator
     parser: Parser
-    replayer: Replayer
+    replayer: IdempotencyReplayer
     grounder: Grounder
     admission: Admission
     dispatcher: Dispatcher
     writer: UsageWriter
-    figures: Figures
-    inner: InnerCalls
+    call_metrics: CallMetrics
+    internal_calls: InternalCalls
     tracer: Tracer
 
 
 class Pipeline:
-    """Serves calls for one gateway process."""
+    """Serves the metered calls of one gateway process."""
 
     def __init__(self, stages: Stages, clock: Clock, settings: Settings) -> None:
         self._stages = stages
         self._clock = clock
         self._settings = settings
         self._log = structlog.get_logger()
-        self._words = vocabulary(stages.parser.catalog)
+        self._known_words = known_words(stages.parser.catalog)
 
-    async def serve(self, call: Call, client: Client) -> None:
-        """Answer one call. Every failure becomes an answer and a usage row."""
-        request_id = ids.show(REQUEST_PREFIX, call.request_id)
-        seen = _Seen(trace=self._stages.tracer.call(call.headers, call.started_at.timestamp()))
-        client.shown["x-request-id"] = request_id
-        # The server runs each request in a task of its own: nobody else's lines say this.
+    async def serve(self, call: Call, client: ClientExchange) -> None:
+        """Serve one call. Every failure becomes an error response and a usage row."""
+        request_id = ids.format_id(REQUEST_ID_PREFIX, call.request_id)
+        state = CallState(
+            trace=self._stages.tracer.start_call(call.headers, call.started_at.timestamp())
+        )
+        client.extra_headers["x-request-id"] = request_id
+        # Each request runs in its own task, so these values apply to its log lines only.
         bind_contextvars(request_id=request_id)
-        if seen.trace.id is not None:
-            bind_contextvars(trace_id=seen.trace.id)
-        self._stages.figures.begin()
+        if state.trace.id is not None:
+            bind_contextvars(trace_id=state.trace.id)
+        self._stages.call_metrics.call_started()
         try:
-            await self._end(call, client, seen, await self._answer(call, client, seen))
+            await self._finish(call, client, state, await self._compute_result(call, client, state))
         finally:
-            self._stages.figures.end()
+            self._stages.call_metrics.call_ended()
 
-    async def _answer(self, call: Call, client: Client, seen: _Seen) -> Completion:
+    async def _compute_result(
+        self, call: Call, client: ClientExchange, state: CallState
+    ) -> CallResult:
+        """Run the stages and turn every error into a result."""
         try:
-            return await self._sentence(call, client, seen)
-        except ClientGone:
-            return LEFT
+            return await self._run_stages(call, client, state)
+        except ClientDisconnected:
+            return CLIENT_CLOSED
         except AppError as error:
-            return refused(call, error)
+            return failed_result(call, error)
         except asyncio.CancelledError:
-            # The process is being stopped: no time to wait, but the call leaves its row.
-            stopped = refused(call, InternalError("The service was stopped."))
-            answer = None if seen.claim is None else Answer(None)
-            record = self._record(call, seen, stopped)
-            inner = () if seen.linked is None else seen.linked.settle(record)
-            self._offer(record, seen, answer, inner)
+            # The process is stopping: queue the usage row without waiting for its commit.
+            result = failed_result(call, InternalError("The service was stopped."))
+            answer = None if state.claim is None else StoredResponse(None)
+            record = self._build_record(call, state, result)
+            linked_usages = () if state.linked is None else state.linked.settle(record)
+            self._enqueue(record, state, answer, linked_usages)
             raise
         except Exception:
             self._log.exception("a call failed")
-            return refused(call, InternalError("Something went wrong on our side."))
+            return failed_result(call, InternalError("Something went wrong on our side."))
         finally:
-            if seen.slot is not None:
-                seen.slot.leave()
+            if state.slot is not None:
+                state.slot.release()
 
-    async def _sentence(self, call: Call, client: Client, seen: _Seen) -> Completion:
+    async def _run_stages(self, call: Call, client: ClientExchange, state: CallState) -> CallResult:
+        """Run a call from authentication to the upstream's response, with model fallbacks."""
         stages, settings = self._stages, self._settings
         stages.writer.require_ready()
-        with seen.trace.stage("authenticate"):
-            known = await stages.authenticator.identify_call(call)
-        seen.principal = known.principal
-        principal = stages.authenticator.require_active(known, call.address)
-        stages.authenticator.require_paying(known)
-        body = seen.body = await client.body(settings.max_body_bytes, settings.body_timeout_s)
-        seen.ask = stages.parser.parse(call, body, principal)
-        claimed = await stages.replayer.claim(call, principal, body)
-        if isinstance(claimed, Completion):
-            client.shown.update(stages.figures.limits(principal))
-            return claimed
-        if claimed is not None:
-            seen.claim, client.stays, client.copy = claimed, True, Copy(MOST_KEPT)
-        if seen.ask.searching is not None:
-            body, seen.ask = await self._search(call, body, client, principal, seen.ask, seen)
+        with state.trace.stage("authenticate"):
+            key_record = await stages.authenticator.identify_call(call)
+        state.principal = key_record.principal
+        principal = stages.authenticator.require_active(key_record, call.client_address)
+        stages.authenticator.require_not_suspended(key_record)
+        body = state.body = await client.read_body(settings.max_body_bytes, settings.body_timeout_s)
+        state.request = stages.parser.parse(call, body, principal)
+        claim = await stages.replayer.claim_or_replay(call, principal, body)
+        if isinstance(claim, CallResult):
+            client.extra_headers.update(stages.call_metrics.rate_limit_headers(principal))
+            return claim
+        if claim is not None:
+            state.claim = claim
+            client.detached = True
+            client.response_copy = ResponseCopy(MAX_STORED_ANSWER_BYTES)
+        if state.request.retrieval is not None:
+            body, state.request = await self._retrieve(
+                call, body, client, principal, state.request, state
+            )
         while True:
             try:
-                return await self._try(call, client, principal, seen.ask, seen)
-            except (UpstreamUnreachable, ModelNotServed):
-                instead = stages.parser.instead(call, body, principal, seen.ask)
-                if instead is None:
+                return await self._attempt(call, client, principal, state.request, state)
+            except (UpstreamUnreachable, ModelServerNotFound):
+                fallback = stages.parser.fallback_request(call, body, principal, state.request)
+                if fallback is None:
                     raise
-                self._undo(client, seen)
-                seen.ask = instead
+                self._release_attempt(client, state)
+                state.request = fallback
 
-    async def _search(
+    async def _retrieve(
         self,
         call: Call,
         body: bytes,
-        client: Client,
+        client: ClientExchange,
         principal: Principal,
-        asked: Ask,
-        seen: _Seen,
-    ) -> tuple[bytes, Ask]:
-        """Decide on the search and the chat together, then search; gives the body with passages.
+        request: ParsedRequest,
+        state: CallState,
+    ) -> tuple[bytes, ParsedRequest]:
+        """Retrieve passages for a chat and return its body and request with them.
 
-        Nothing is sent before both are held for and admitted.
+        The search and the chat are admitted together before anything is sent.
         """
-        stages, patience_s = self._stages, self._settings.first_byte_timeout_s
-        seen.linked = linked = LinkedCalls(call, stages.admission, self._clock)
-        with seen.trace.stage("admit"):
-            async with client.attended(patience_s):
-                await linked.hold(principal, await stages.grounder.searches(principal, asked))
-            ticket = await self._admit(call, client, principal, asked, seen)
-        seen.ticket = ticket
-        seen.opened = stages.writer.intend(partial(intent_of, call, ticket))
-        async with client.attended(patience_s):
-            with seen.trace.stage("search"):
-                body, grounded = await stages.grounder.ground(call, body, principal, asked, linked)
-        if grounded.model.id == asked.model.id:
-            seen.ticket = with_ask(ticket, grounded)
+        stages, timeout_s = self._stages, self._settings.first_byte_timeout_s
+        state.linked = linked = LinkedCalls(call, stages.admission, self._clock)
+        with state.trace.stage("admit"):
+            async with client.deadline(timeout_s):
+                searches = await stages.grounder.list_search_requests(principal, request)
+                await linked.reserve(principal, searches)
+            admitted = await self._admit(call, client, principal, request, state)
+        state.admitted = admitted
+        state.intent = stages.writer.open_intent(partial(build_intent, call, admitted))
+        async with client.deadline(timeout_s):
+            with state.trace.stage("search"):
+                body, grounded = await stages.grounder.ground(
+                    call, body, principal, request, linked
+                )
+        if grounded.model.id == request.model.id:
+            state.admitted = with_request(admitted, grounded)
         else:
-            self._undo(client, seen)  # the passages made another model the better choice
+            self._release_attempt(client, state)  # the passages changed the selected model
         return body, grounded
 
-    async def _try(
-        self, call: Call, client: Client, principal: Principal, ask: Ask, seen: _Seen
-    ) -> Completion:
-        """The call to one model: the one asked for, or one that stands in for it."""
+    async def _attempt(
+        self,
+        call: Call,
+        client: ClientExchange,
+        principal: Principal,
+        request: ParsedRequest,
+        state: CallState,
+    ) -> CallResult:
+        """Admit the call for one model, the requested one or a fallback, and send it."""
         stages = self._stages
-        if ask.choice is not None:
-            client.shown.update(as_headers(ask.choice))
-        if seen.ticket is None:
-            with seen.trace.stage("admit"):
-                seen.ticket = await self._admit(call, client, principal, ask, seen)
-        ticket = seen.ticket
-        with seen.trace.stage("wait"):
-            seen.slot = await stages.dispatcher.slot(ticket, client)
-        intent = partial(intent_of, call, ticket)
-        if seen.opened is None:
-            seen.opened = stages.writer.intend(intent)
+        if request.selection is not None:
+            client.extra_headers.update(selection_headers(request.selection))
+        if state.admitted is None:
+            with state.trace.stage("admit"):
+                state.admitted = await self._admit(call, client, principal, request, state)
+        admitted = state.admitted
+        with state.trace.stage("wait"):
+            state.slot = await stages.dispatcher.acquire_slot(admitted, client)
+        build_intent_row = partial(build_intent, call, admitted)
+        if state.intent is None:
+            state.intent = stages.writer.open_intent(build_intent_row)
         else:
-            # That a call is open is written once; if it was already, by its first model's name.
-            seen.opened.intent = intent
-        client.guard = partial(stages.writer.ensure, seen.opened)
-        return await stages.dispatcher.send(call, ticket, client, seen.trace)
+            # The intent is written once: if it was written already, it names the first model.
+            state.intent.build_record = build_intent_row
+        client.before_first_byte = partial(stages.writer.flush_intent, state.intent)
+        return await stages.dispatcher.send(call, admitted, client, state.trace)
 
-    def _undo(self, client: Client, seen: _Seen) -> None:
-        """What was taken for a model that cannot be reached: the next one takes for itself."""
-        if seen.slot is not None:
-            seen.slot.leave()
-        if seen.ticket is not None:
-            self._stages.admission.release(seen.ticket)
-        seen.slot = seen.ticket = None
-        client.shown.pop(_SHORTENED, None)
+    def _release_attempt(self, client: ClientExchange, state: CallState) -> None:
+        """Release slot and reservation of an unreachable model, before a fallback is tried."""
+        if state.slot is not None:
+            state.slot.release()
+        if state.admitted is not None:
+            self._stages.admission.release(state.admitted)
+        state.slot = state.admitted = None
+        client.extra_headers.pop(_MAX_TOKENS_HEADER, None)
 
     async def _admit(
-        self, call: Call, client: Client, principal: Principal, ask: Ask, seen: _Seen
-    ) -> Ticket:
-        admission, inner = self._stages.admission, 0 if seen.linked is None else seen.linked.held
+        self,
+        call: Call,
+        client: ClientExchange,
+        principal: Principal,
+        request: ParsedRequest,
+        state: CallState,
+    ) -> AdmittedCall:
+        """Admit the call and set its rate limit headers."""
+        admission = self._stages.admission
+        linked_cost_nano = 0 if state.linked is None else state.linked.max_cost_nano
         try:
-            ticket = admission.admit_at_once(call, principal, ask)
-            if ticket is None:
-                async with client.attended(self._settings.first_byte_timeout_s):
-                    ticket = await admission.admit(call, principal, ask, inner)
+            admitted = admission.try_admit(call, principal, request)
+            if admitted is None:
+                async with client.deadline(self._settings.first_byte_timeout_s):
+                    admitted = await admission.admit(call, principal, request, linked_cost_nano)
         finally:
-            client.shown.update(self._stages.figures.limits(principal))
-        if ticket.shortened_to is not None:
-            client.shown[_SHORTENED] = str(ticket.shortened_to)
-        return ticket
+            client.extra_headers.update(self._stages.call_metrics.rate_limit_headers(principal))
+        if admitted.reduced_max_tokens is not None:
+            client.extra_headers[_MAX_TOKENS_HEADER] = str(admitted.reduced_max_tokens)
+        return admitted
 
-    async def _end(self, call: Call, client: Client, seen: _Seen, completion: Completion) -> None:
-        record = self._record(call, seen, completion)
-        inner = () if seen.linked is None else seen.linked.settle(record)
-        inner_cost = sum(one.record.cost_nano for one in inner)
-        shown = self._stages.figures.cost(seen.principal, record, inner_cost)
-        tail = _tail(completion, shown)
-        answer = answer_of(completion, client.copy, tail) if client.copy is not None else None
+    async def _finish(
+        self, call: Call, client: ClientExchange, state: CallState, result: CallResult
+    ) -> None:
+        """Write the usage row, then send the end of the response."""
+        record = self._build_record(call, state, result)
+        linked_usages = () if state.linked is None else state.linked.settle(record)
+        linked_cost = sum(usage.record.cost_nano for usage in linked_usages)
+        cost_headers = self._stages.call_metrics.cost_headers(state.principal, record, linked_cost)
+        tail = _render_tail(result, cost_headers)
+        answer = (
+            answer_to_store(result, client.response_copy, tail)
+            if client.response_copy is not None
+            else None
+        )
         try:
-            # Whoever repeats a call that came to nothing must find its key free again.
-            if _delivers(completion) or answer is not None:
-                hold = None if seen.ticket is None else seen.ticket.hold
-                with seen.trace.stage("meter"):
-                    await self._stages.writer.append(record, hold, seen.opened, answer, inner)
+            # An Idempotency-Key must be released, durably, before its client can retry.
+            if _is_delivering(result) or answer is not None:
+                reservation = None if state.admitted is None else state.admitted.reservation
+                with state.trace.stage("meter"):
+                    await self._stages.writer.write(
+                        record, reservation, state.intent, answer, linked_usages
+                    )
             else:
-                self._offer(record, seen, answer, inner)
+                self._enqueue(record, state, answer, linked_usages)
         except MeteringUnavailable as error:
-            if _delivers(completion):
-                record, shown = unbilled(record, error.code), {}
-                late = event(error) if completion.started else None
-                completion = refused(call, error, completion.started, late)
-                tail = completion.tail
-        wrong = self._stages.figures.count(record, completion)
-        client.guard = None
-        client.shown.update(shown)
+            if _is_delivering(result):
+                record, cost_headers = as_unbilled(record, error.code), {}
+                error_event = render_error_event(error) if result.stream_started else None
+                result = failed_result(call, error, result.stream_started, error_event)
+                tail = result.tail
+        error_type = self._stages.call_metrics.record_call(record, result)
+        client.before_first_byte = None
+        client.extra_headers.update(cost_headers)
         try:
-            await client.finish(completion, tail)
+            await client.finish(result, tail)
         finally:
-            if seen.trace.id is not None:
-                seen.trace.end(*traced(record, completion), wrong)
+            if state.trace.id is not None:
+                state.trace.end(*span_name_and_attributes(record, result), error_type)
 
-    def _offer(
+    def _enqueue(
         self,
         record: UsageRecord,
-        seen: _Seen,
-        answer: Answer | None,
-        inner: tuple[Inner, ...] = (),
+        state: CallState,
+        answer: StoredResponse | None,
+        linked_usages: tuple[InternalCallUsage, ...] = (),
     ) -> None:
-        hold = None if seen.ticket is None else seen.ticket.hold
-        self._stages.writer.offer(record, hold, seen.opened, answer, inner)
+        """Queue the usage row without waiting for its commit."""
+        reservation = None if state.admitted is None else state.admitted.reservation
+        self._stages.writer.enqueue(record, reservation, state.intent, answer, linked_usages)
 
-    def _record(self, call: Call, seen: _Seen, completion: Completion) -> UsageRecord:
-        error, report = completion.error, None
-        # Of a caller that no key identifies nothing is kept.
-        if error is not None and seen.principal is not None:
-            report = report_of(error, self._words, call, seen.body)
-        return price(call, seen.principal, seen.ask, seen.ticket, completion, self._clock, report)
+    def _build_record(self, call: Call, state: CallState, result: CallResult) -> UsageRecord:
+        """Build the usage row of the call, with its redacted error."""
+        error, report = result.error, None
+        # Nothing is stored about an error of an unauthenticated caller.
+        if error is not None and state.principal is not None:
+            report = build_error_report(error, self._known_words, call, state.body)
+        return build_usage_record(
+            call, state.principal, state.request, state.admitted, result, self._clock, report
+        )
 
 
-def _delivers(completion: Completion) -> bool:
-    """Whether something of worth went out or will, which must not be seen before its row is."""
-    return completion.started or completion.status == 200
+def _is_delivering(result: CallResult) -> bool:
+    """Return whether the client gets an answer, which requires a durable usage row first."""
+    return result.stream_started or result.status == 200
 
 
-def _tail(completion: Completion, shown: Mapping[str, str]) -> bytes:
-    """What is left to send; a stream that tells its usage also tells its cost."""
-    if completion.usage_event is None:
-        return completion.tail
-    return with_fields(completion.usage_event, as_fields(shown)) + completion.tail
+def _render_tail(result: CallResult, cost_headers: Mapping[str, str]) -> bytes:
+    """Return the bytes left to send; the usage chunk of a stream also gets the cost fields."""
+    if result.usage_event is None:
+        return result.tail
+    return add_event_fields(result.usage_event, headers_as_fields(cost_headers)) + result.tail

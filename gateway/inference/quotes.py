@@ -1,31 +1,30 @@
-"""Quoting: what a call would cost, before it is made. The body is that of the call itself.
+"""Quotes: the cost of a call before it is made, computed from the call's own body.
 
-Owns telling the price and whether the call would be admitted. Prices by the same way as admission
-(gateway/inference/admission.py), by the call's tags too; holds nothing and sends nothing.
+A quote is priced like admission, including the call's tags. It reserves and sends nothing.
 """
 
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from billing.metering.allowances import units_left
-from billing.metering.leases import credit_left
+from billing.metering.allowances import remaining_units_by_quota
+from billing.metering.leases import remaining_credit
 from billing.money import nano_text
-from billing.rating.quantities import WHOLE, Quantities, call_cost, units_by_meter
+from billing.rating.quantities import NON_TOKEN_METERS, Quantities, call_cost, units_by_meter
 from gateway.call.errors import BodyTooLarge, ParameterInvalid
-from gateway.call.values import Ask, Call, Operation, Principal
+from gateway.call.values import Call, Operation, ParsedRequest, Principal
 from gateway.inference.admission import Admission
 from gateway.inference.parsing import Parser
 from gateway.inference.retrieval_port import Grounder
-from gateway.quota.allowance import cover, covered
+from gateway.quota.allowance import apply_allowances, covered_units_by_meter
 from gateway.quota.demand import Demand
 from gateway.wire import body as bodies
 from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
 
-# The field that only this kind of call has, and the address that it would go to.
-_KINDS: Mapping[str, tuple[Operation, str]] = {
+# The field that identifies an operation, with the operation's endpoint.
+_ENDPOINT_BY_FIELD: Mapping[str, tuple[Operation, str]] = {
     "messages": (Operation.CHAT, "/v1/chat/completions"),
     "prompt": (Operation.TEXT_COMPLETION, "/v1/completions"),
     "input": (Operation.EMBEDDINGS, "/v1/embeddings"),
@@ -34,8 +33,8 @@ _KINDS: Mapping[str, tuple[Operation, str]] = {
 }
 
 
-class Quoting:
-    """Quotes for one gateway process."""
+class Quotes:
+    """Creates quotes in one gateway process."""
 
     def __init__(
         self,
@@ -44,74 +43,87 @@ class Quoting:
         admission: Admission,
         database: Database,
         clock: Clock,
-        limit: int,
+        max_body_bytes: int,
     ) -> None:
         self._parser = parser
         self._grounder = grounder
         self._admission = admission
         self._database = database
         self._clock = clock
-        self._limit = limit
+        self._max_body_bytes = max_body_bytes
 
-    async def quote(
+    async def create(
         self, principal: Principal, body: bytes, headers: Mapping[bytes, bytes]
     ) -> dict[str, Any]:
-        """The worst case, with the prompt's tokens counted where the model's tokenizer is here.
+        """Return the worst-case and minimum cost of a call, with its balance and allowances.
 
-        `headers` are those of the call itself that it is priced by. Raises what the call would
-        raise for them and its body.
+        Counts the prompt's tokens if the model's tokenizer is available. `headers` are the call's
+        headers that affect its price. Raises the errors that the call would raise.
         """
-        if len(body) > self._limit:
-            raise BodyTooLarge(f"The body is larger than {self._limit} bytes.")
+        if len(body) > self._max_body_bytes:
+            raise BodyTooLarge(f"The body is larger than {self._max_body_bytes} bytes.")
         call = self._call(body, headers)
-        ask = self._parser.parse(call, body, principal)
-        bounded = self._whole(call, principal, ask)
-        counted = await self._admission.counted(call, ask, bounded)
-        known, prompt = (0, "bounded") if counted is bounded else (counted.input_tokens, "counted")
+        request = self._parser.parse(call, body, principal)
+        bounded_demand = self._full_answer_demand(call, principal, request)
+        demand = await self._admission.with_counted_prompt(call, request, bounded_demand)
+        if demand is bounded_demand:
+            min_input_tokens, input_tokens_are = 0, "bounded"
+        else:
+            min_input_tokens, input_tokens_are = demand.input_tokens, "counted"
         async with self._database.transaction() as session:
-            balance = await credit_left(session, principal.account_id)
-            quotas = [quota.id for quota in counted.included]
-            left = await units_left(session, principal.account_id, quotas) if quotas else {}
-        counted = counted.covered(left)
-        search = self._search(call, principal, ask)
+            balance = await remaining_credit(session, principal.account_id)
+            quotas = [quota.id for quota in demand.allowances]
+            units_left = (
+                await remaining_units_by_quota(session, principal.account_id, quotas)
+                if quotas
+                else {}
+            )
+        demand = demand.with_allowances(units_left)
+        search = self._max_search_cost(call, principal, request)
         return {
             "object": "quote",
-            "model": ask.model.id,
+            "model": request.model.id,
             "endpoint": call.path,
             "currency": principal.currency,
-            "input_tokens": counted.input_tokens,
-            "input_tokens_are": prompt,
-            "max_output_tokens": counted.output_tokens,
-            **{meter: counted.whole.of(meter) for meter in WHOLE},
-            "max_cost": nano_text(counted.cost + search),
-            "min_cost": nano_text(_least_cost(known, counted, left)),
-            **({} if ask.searching is None else {"file_search_max_cost": nano_text(search)}),
-            "included": dict(covered(counted.cover)),
+            "input_tokens": demand.input_tokens,
+            "input_tokens_are": input_tokens_are,
+            "max_output_tokens": demand.output_tokens,
+            **{meter: demand.non_token_units.get(meter) for meter in NON_TOKEN_METERS},
+            "max_cost": nano_text(demand.max_cost_nano + search),
+            "min_cost": nano_text(_min_cost(min_input_tokens, demand, units_left)),
+            **({} if request.retrieval is None else {"file_search_max_cost": nano_text(search)}),
+            "included": dict(covered_units_by_meter(demand.allowance_use)),
             "balance": None if balance is None else nano_text(max(0, balance)),
-            "price_nano_per_unit": dict(counted.prices),
+            "price_nano_per_unit": dict(demand.prices),
         }
 
-    def _search(self, call: Call, principal: Principal, ask: Ask) -> int:
-        """What looking for passages costs at most, which is a call of its own."""
-        if ask.searching is None:
+    def _max_search_cost(self, call: Call, principal: Principal, request: ParsedRequest) -> int:
+        """Return the worst-case cost of the request's `file_search`, in nano-units."""
+        if request.retrieval is None:
             return 0
-        embedding = replace(call, operation=Operation.EMBEDDINGS)
-        searching = self._grounder.search_of(ask)
-        return self._admission.demand(embedding, principal, searching).cost
+        embedding_call = replace(call, operation=Operation.EMBEDDINGS)
+        search_request = self._grounder.build_search_request(request)
+        return self._admission.compute_demand(
+            embedding_call, principal, search_request
+        ).max_cost_nano
 
-    def _whole(self, call: Call, principal: Principal, ask: Ask) -> Demand:
-        """The demand of the whole answer, of a stream too."""
-        demand = self._admission.demand(call, principal, ask)
-        return replace(demand, output_tokens=ask.extent.output_each * ask.extent.choices)
+    def _full_answer_demand(
+        self, call: Call, principal: Principal, request: ParsedRequest
+    ) -> Demand:
+        """Return the demand of the complete answer, also for a stream."""
+        demand = self._admission.compute_demand(call, principal, request)
+        bounds = request.output_bounds
+        return replace(demand, output_tokens=bounds.max_tokens_per_choice * bounds.choices)
 
     def _call(self, body: bytes, headers: Mapping[bytes, bytes]) -> Call:
-        fields = bodies.fields(body)
-        kinds = [kind for field, kind in _KINDS.items() if field in fields]
-        if len(kinds) != 1:
+        """Return the call that this body would make."""
+        fields = bodies.decode_fields(body)
+        matching = [endpoint for field, endpoint in _ENDPOINT_BY_FIELD.items() if field in fields]
+        if len(matching) != 1:
             raise ParameterInvalid(
                 "Send the body of the call: it has `messages`, `prompt`, `input` or `instances`."
             )
-        operation, path = kinds[0]
+        operation, path = matching[0]
         return Call(
             request_id=ids.new_id(),
             operation=operation,
@@ -120,17 +132,21 @@ class Quoting:
             headers=headers,
             model_in_path=None,
             started_at=self._clock.now(),
-            started=self._clock.monotonic(),
+            started_monotonic=self._clock.monotonic(),
         )
 
 
-def _least_cost(known: int, demand: Demand, left: Mapping[str, int]) -> int:
-    """What an answer of no tokens costs. A prompt that was not counted may be next to nothing,
-    and one that was may come from the engine's cache."""
+def _min_cost(min_input_tokens: int, demand: Demand, units_left: Mapping[str, int]) -> int:
+    """Return the cost of an answer without tokens, with the prompt cached or not, in nano-units.
 
-    def cost(of: Quantities) -> int:
-        taken = cover(units_by_meter(of, demand.prices), demand.included, left)
-        return call_cost(of, demand.prices, covered(taken))
+    A prompt that was not counted may have next to no tokens: `min_input_tokens` is then 0.
+    """
 
-    fresh = replace(demand.whole, input_tokens=known)
-    return min(cost(fresh), cost(replace(fresh, cached_input_tokens=known)))
+    def cost(quantities: Quantities) -> int:
+        allowance_use = apply_allowances(
+            units_by_meter(quantities, demand.prices), demand.allowances, units_left
+        )
+        return call_cost(quantities, demand.prices, covered_units_by_meter(allowance_use))
+
+    quantities = replace(demand.non_token_units, input_tokens=min_input_tokens)
+    return min(cost(quantities), cost(replace(quantities, cached_input_tokens=min_input_tokens)))

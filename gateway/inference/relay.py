@@ -1,22 +1,22 @@
-"""Relay: send an admitted call upstream and carry the answer to the client.
+"""Send an admitted call upstream and relay the response to the client.
 
-Owns the two ways an answer travels: a plain one is read whole, a stream is passed on event by
-event; what both hold back until the call is settled; and what was consumed when either side breaks
-off.
+A non-streamed response is read completely; a stream is relayed event by event. Both withhold the
+tail until the call's usage row is durable. If either side disconnects, the result still has the
+quantities consumed so far.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from billing.rating.quantities import NOTHING, Quantities
+from billing.rating.quantities import NO_USAGE, Quantities
 from billing.tables import Settlement
-from gateway.asgi.eager import Begun
-from gateway.asgi.exchange import Attended, Client, ClientGone
-from gateway.call.errors import BROKEN_OFF, UpstreamFailed, event
-from gateway.call.values import Completion, Target
-from gateway.upstream.client import Upstream
-from gateway.upstream.error_mapping import Refusal, translate
-from gateway.wire.sse import DONE, StreamBroken, StreamTee
+from gateway.asgi.eager import EagerAwaitable
+from gateway.asgi.exchange import ClientDeadline, ClientDisconnected, ClientExchange
+from gateway.call.errors import ANSWER_INTERRUPTED, UpstreamFailed, render_error_event
+from gateway.call.values import CallResult, UpstreamRequest
+from gateway.upstream.client import UpstreamClient
+from gateway.upstream.error_mapping import UpstreamErrorResponse, map_upstream_error
+from gateway.wire.sse import DONE, StreamBroken, StreamTransformer
 from infra.clock import Clock
 from infra.errors import AppError
 from infra.settings import Settings
@@ -24,222 +24,253 @@ from infra.settings import Settings
 _EVENT_STREAM = {
     "content-type": "text/event-stream; charset=utf-8",
     "cache-control": "no-cache",
-    # Without it nginx and its like collect events before they pass them on.
+    # Without this header, nginx and similar proxies buffer the events.
     "x-accel-buffering": "no",
 }
-# What the row of a stream says that ended for its length because no more could be held for it.
-CUT = "cut_at_limit"
-LEFT = Completion(Settlement.CLIENT_ABORT, 499, b"", {}, error_code="client_closed_request")
+# Error code of the usage row of a stream that ended early because its quota was exhausted.
+CUT_AT_LIMIT = "cut_at_limit"
+CLIENT_CLOSED = CallResult(
+    Settlement.CLIENT_ABORT, 499, b"", {}, error_code="client_closed_request"
+)
 
 
 class Relay:
-    """Carries calls between one client and one upstream at a time."""
+    """Sends calls upstream and relays their responses."""
 
-    def __init__(self, upstream: Upstream, clock: Clock, settings: Settings) -> None:
+    def __init__(self, upstream: UpstreamClient, clock: Clock, settings: Settings) -> None:
         self._upstream = upstream
         self._clock = clock
-        self._first_byte_s = settings.first_byte_timeout_s
-        self._idle_s = settings.idle_timeout_s
-        self.ending_s = settings.timing.stream_ending_s
-        self._limit = settings.max_answer_bytes
+        self._first_byte_timeout_s = settings.first_byte_timeout_s
+        self._idle_timeout_s = settings.idle_timeout_s
+        self.stream_end_timeout_s = settings.timing.stream_ending_s
+        self._max_response_bytes = settings.max_answer_bytes
 
     async def send(
-        self, target: Target, client: Client, answered: Callable[[], None]
-    ) -> Completion:
-        """How the call ended; `answered` is told when the upstream has begun to.
+        self,
+        target: UpstreamRequest,
+        client: ClientExchange,
+        on_response_started: Callable[[], None],
+    ) -> CallResult:
+        """Send a call to one server and return its result.
 
-        Raises the facts for which nothing was sent to the client yet.
+        Calls `on_response_started` at the first chunk of a stream. Raises an AppError or
+        ClientDisconnected only if nothing was sent to the client.
         """
-        client.patience_s = self._idle_s
-        if target.ask.stream:
-            return await _Streaming(self, target, client, answered).run()
-        return await self._plain(target, client)
+        client.write_timeout_s = self._idle_timeout_s
+        if target.request.stream:
+            return await _StreamRelay(self, target, client, on_response_started).run()
+        return await self._send_unary(target, client)
 
-    async def _plain(self, target: Target, client: Client) -> Completion:
-        ask = target.ask
-        async with client.attended(self._first_byte_s), self._upstream.open(target) as response:
-            body = await response.read_whole(self._limit)
-            headers = _passed_on(response.headers)
+    async def _send_unary(self, target: UpstreamRequest, client: ClientExchange) -> CallResult:
+        """Read a non-streamed response completely."""
+        request = target.request
+        async with (
+            client.deadline(self._first_byte_timeout_s),
+            self._upstream.open(target) as response,
+        ):
+            body = await response.read_all(self._max_response_bytes)
+            headers = _response_headers(response.headers)
         if body is None:
             raise UpstreamFailed("The model's answer is too large.")
-        tail = ask.reshape(body) if ask.reshape else body
-        return Completion(
+        tail = request.convert_response(body) if request.convert_response else body
+        return CallResult(
             settlement=Settlement.COMPLETE,
             status=200,
-            quantities=ask.measure(body),
-            tail=tail if ask.cited is None else ask.cited.plain(tail),
+            quantities=request.measure(body),
+            tail=tail if request.citations is None else request.citations.annotate_body(tail),
             headers=headers,
         )
 
 
-class _Streaming:
-    """One stream on its way. Holds what is known of it when it ends, however it ends."""
+class _StreamRelay:
+    """The relay of one stream, with the state from which its result is computed."""
 
     def __init__(
-        self, relay: Relay, target: Target, client: Client, answered: Callable[[], None]
+        self,
+        relay: Relay,
+        target: UpstreamRequest,
+        client: ClientExchange,
+        on_response_started: Callable[[], None],
     ) -> None:
-        self._answered = answered
+        self._on_response_started = on_response_started
         self._relay = relay
         self._target = target
         self._client = client
-        ask, allowance = target.ask, target.allowance
-        ceiling = None if allowance is None else allowance.covered
-        self._tee = StreamTee(
-            ask.usage_wish,
-            ask.choices_each,
-            ask.extent.choices,
-            relay._limit,
-            ceiling,
-            ask.shown_tier,
+        request, reservation = target.request, target.output_reservation
+        reserved_tokens = None if reservation is None else reservation.reserved_tokens
+        self._parser = StreamTransformer(
+            request.stream_usage,
+            request.choices_per_prompt,
+            request.output_bounds.choices,
+            relay._max_response_bytes,
+            reserved_tokens,
+            request.reported_service_tier,
         )
-        self._marks = None if ask.cited is None else ask.cited.stream()
+        self._citations = (
+            None if request.citations is None else request.citations.stream_collector()
+        )
         self._first_chunk: float | None = None
-        self._attended: Attended
-        self._unsent: Begun[None] | None = None
-        self._was_cut = False
+        self._deadline: ClientDeadline
+        self._unsent: EagerAwaitable[None] | None = None
+        self._is_cut = False
 
-    async def run(self) -> Completion:
-        """Raises an AppError only while the client has seen nothing."""
+    async def run(self) -> CallResult:
+        """Relay the stream to its end. Raises an AppError only if the client received nothing."""
         try:
-            await self._carry()
-        except ClientGone:
-            return self._end(Settlement.CLIENT_ABORT, b"", LEFT.error_code)
+            await self._relay_events()
+        except ClientDisconnected:
+            return self._result(Settlement.CLIENT_ABORT, b"", CLIENT_CLOSED.error_code)
         except StreamBroken as broken:
-            await self._show(broken.shown)
-            return self._broken(self._engine_error(broken))
+            await self._send(broken.client_events)
+            return self._interrupted(self._engine_error(broken))
         except AppError as error:
             # After `[DONE]` the answer is whole, however the upstream closes the connection.
-            if not self._tee.done:
-                return self._broken(error)
-        return self._whole()
+            if not self._parser.done:
+                return self._interrupted(error)
+        return self._complete()
 
-    async def _carry(self) -> None:
-        relay, tee = self._relay, self._tee
+    async def _relay_events(self) -> None:
+        """Read events from the upstream and send them until the stream ends."""
+        relay, parser = self._relay, self._parser
         async with (
-            self._client.attended(relay._first_byte_s) as attended,
+            self._client.deadline(relay._first_byte_timeout_s) as deadline,
             relay._upstream.open(self._target) as response,
         ):
             content_type = response.headers.get(b"content-type", b"")
             if not content_type.lower().startswith(b"text/event-stream"):
                 raise UpstreamFailed("The model's answer could not be read.")
-            self._attended = attended
-            # The first event waits until the database knows of the call.
-            while self._first_chunk is None and not tee.done:
-                piece = await response.read()
-                if not piece:
+            self._deadline = deadline
+            # The first event waits until the call's intent row is durable (client.start).
+            while self._first_chunk is None and not parser.done:
+                received = await response.read()
+                if not received:
                     return
-                attended.extend(relay._idle_s)
-                if not await self._show_covered(tee.feed(piece)):
+                deadline.extend(relay._idle_timeout_s)
+                if not await self._send_reserved(parser.feed(received)):
                     return
-            while not tee.done and not response.read_out:
-                await response.flow(self._pass_on)
+            while not parser.done and not response.is_body_consumed:
+                await response.feed_to(self._forward)
                 unsent, self._unsent = self._unsent, None
                 if unsent is not None:
-                    await self._client.sent(unsent)
-                if not await self._show_covered(b""):
+                    await self._client.drain(unsent)
+                if not await self._send_reserved(b""):
                     return
-            await self._cover(tee.generated())
-            await self._tell()
-            # At its end the connection is good for another call. Whatever else comes is not
-            # waited for.
-            attended.extend(self._relay.ending_s)
+            await self._reserve_tokens(parser.output_tokens())
+            await self._send_citations()
+            # Read the end of the body so that the connection can be reused, but only briefly.
+            deadline.extend(self._relay.stream_end_timeout_s)
             await response.read()
 
-    def _pass_on(self, piece: bytes) -> bool:
-        """What comes, to the client and at once; whether the next piece may come like that."""
-        shown = self._tee.feed(piece)
-        if self._marks is not None:
-            self._marks.feed(shown)
-        self._attended.extend(self._relay._idle_s)
-        self._unsent = self._client.put(shown) if shown else None
-        return self._unsent is None and not self._tee.done and not self._tee.withheld
+    def _forward(self, received: bytes) -> bool:
+        """Forward received bytes to the client without waiting (fast path).
 
-    async def _show_covered(self, shown: bytes) -> bool:
-        """Show what may be shown, and what was withheld once it is held for. False where no more
-        can be had: then the stream was cut before the first byte beyond it."""
-        await self._show(shown)
-        tee, allowance = self._tee, self._target.allowance
-        while tee.withheld and allowance is not None:
-            needed = tee.needed()
-            # What does not say how long it is could be as long as the engine may make it.
-            if not await self._cover(allowance.most if needed is None else needed):
-                self._was_cut = True
-                await self._show(tee.cut())
-                await self._tell()
+        Returns whether the next bytes may be forwarded in the same way.
+        """
+        chunk = self._parser.feed(received)
+        if self._citations is not None:
+            self._citations.feed(chunk)
+        self._deadline.extend(self._relay._idle_timeout_s)
+        self._unsent = self._client.try_write(chunk) if chunk else None
+        return self._unsent is None and not self._parser.done and not self._parser.is_withholding
+
+    async def _send_reserved(self, chunk: bytes) -> bool:
+        """Send a chunk, then the withheld events, after reserving their output tokens.
+
+        Returns False if no more can be reserved: the stream is then cut before the first byte that
+        is not reserved.
+        """
+        await self._send(chunk)
+        parser, reservation = self._parser, self._target.output_reservation
+        while parser.is_withholding and reservation is not None:
+            needed = parser.required_tokens()
+            # An event without a token count could contain all tokens that the engine may generate.
+            if not await self._reserve_tokens(reservation.max_tokens if needed is None else needed):
+                self._is_cut = True
+                await self._send(parser.truncate())
+                await self._send_citations()
                 return False
-            covered = allowance.covered
-            await self._show(tee.release(covered, covered >= allowance.most))
+            covered = reservation.reserved_tokens
+            await self._send(parser.release(covered, covered >= reservation.max_tokens))
         return True
 
-    async def _cover(self, tokens: int) -> bool:
-        """Hold for so many output tokens; False where they cannot be had."""
-        allowance = self._target.allowance
-        if allowance is not None:
-            while allowance.covered < tokens:
-                if not await allowance.extend():
+    async def _reserve_tokens(self, tokens: int) -> bool:
+        """Reserve up to this many output tokens in total. Returns False if it is not possible."""
+        reservation = self._target.output_reservation
+        if reservation is not None:
+            while reservation.reserved_tokens < tokens:
+                if not await reservation.extend():
                     return False
         return True
 
-    async def _tell(self) -> None:
-        """What the answer cites, before its usage."""
-        if self._marks is not None and self._tee.done and self._first_chunk is not None:
-            await self._client.write(self._marks.event())
+    async def _send_citations(self) -> None:
+        """Send the annotations event, which precedes the usage chunk."""
+        if self._citations is not None and self._parser.done and self._first_chunk is not None:
+            await self._client.write(self._citations.event())
 
-    async def _show(self, shown: bytes) -> None:
-        if not shown:
+    async def _send(self, chunk: bytes) -> None:
+        """Send a chunk to the client, after the response headers if it is the first one."""
+        if not chunk:
             return
         if self._first_chunk is None:
             await self._client.start(200, _EVENT_STREAM)
             self._first_chunk = self._relay._clock.monotonic()
-            self._answered()
-        if self._marks is not None:
-            self._marks.feed(shown)
-        await self._client.write(shown)
+            self._on_response_started()
+        if self._citations is not None:
+            self._citations.feed(chunk)
+        await self._client.write(chunk)
 
-    def _whole(self) -> Completion:
-        if not self._tee.done:
-            return self._broken(UpstreamFailed(BROKEN_OFF))
-        return self._end(Settlement.COMPLETE, DONE, CUT if self._was_cut else None)
+    def _complete(self) -> CallResult:
+        """Return the result of a stream that ended without an error."""
+        if not self._parser.done:
+            return self._interrupted(UpstreamFailed(ANSWER_INTERRUPTED))
+        return self._result(Settlement.COMPLETE, DONE, CUT_AT_LIMIT if self._is_cut else None)
 
-    def _broken(self, error: AppError) -> Completion:
+    def _interrupted(self, error: AppError) -> CallResult:
+        """Return the result of a failed stream; raise if the client received nothing."""
         if self._first_chunk is None:
             raise error
-        ended = self._end(Settlement.PLATFORM_FAULT, event(error), error.code)
-        return replace(ended, error=error)
+        result = self._result(Settlement.PLATFORM_FAULT, render_error_event(error), error.code)
+        return replace(result, error=error)
 
     def _engine_error(self, broken: StreamBroken) -> AppError:
-        if broken.data is None:
+        """Return the engine's own error for a broken stream, if it sent one."""
+        if broken.engine_error is None:
             return broken
-        return translate(Refusal(200, broken.data, ours=False), self._target.ask)
+        return map_upstream_error(
+            UpstreamErrorResponse(200, broken.engine_error, is_specialist_error=False),
+            self._target.request,
+        )
 
-    def _end(self, settlement: Settlement, tail: bytes, code: str | None) -> Completion:
+    def _result(self, settlement: Settlement, tail: bytes, code: str | None) -> CallResult:
+        """Return the result with the quantities that the stream reported."""
         quantities = self._quantities()
-        if settlement is Settlement.COMPLETE and quantities is NOTHING:
+        if settlement is Settlement.COMPLETE and quantities is NO_USAGE:
             settlement = Settlement.UNKNOWN
-        return Completion(
+        return CallResult(
             settlement=settlement,
             status=499 if settlement is Settlement.CLIENT_ABORT else 200,
             tail=tail,
             headers=_EVENT_STREAM,
             quantities=quantities,
             error_code=code,
-            started=self._first_chunk is not None,
-            first_chunk=self._first_chunk,
-            usage_event=self._tee.usage_event if settlement is Settlement.COMPLETE else None,
+            stream_started=self._first_chunk is not None,
+            first_chunk_monotonic=self._first_chunk,
+            usage_event=self._parser.usage_event if settlement is Settlement.COMPLETE else None,
         )
 
     def _quantities(self) -> Quantities:
+        """Return the consumed quantities, NO_USAGE if the stream reported none."""
         try:
-            return self._tee.quantities()
+            return self._parser.quantities()
         except UpstreamFailed:
-            return NOTHING
+            return NO_USAGE
 
 
-def _passed_on(headers: Mapping[bytes, bytes]) -> dict[str, str]:
-    """What of an upstream's headers the client needs to read the answer."""
+def _response_headers(headers: Mapping[bytes, bytes]) -> dict[str, str]:
+    """Return the upstream's response headers that the client needs to decode the body."""
     content_type = headers.get(b"content-type", b"application/json")
-    passed = {"content-type": content_type.decode("latin-1")}
+    headers_for_client = {"content-type": content_type.decode("latin-1")}
     length = headers.get(b"inference-header-content-length")
     if length is not None:
-        passed["inference-header-content-length"] = length.decode("latin-1")
-    return passed
+        headers_for_client["inference-header-content-length"] = length.decode("latin-1")
+    return headers_for_client

@@ -1,24 +1,31 @@
-"""What the request path needs of retrieval: passages for a chat that asks for `file_search`."""
+"""The interface of the request path to retrieval: passages for a chat with `file_search`."""
 
 from typing import Protocol
 
-from gateway.call.values import Ask, Call, Principal
-from gateway.inference.internal_calls import Making
+from gateway.call.values import Call, ParsedRequest, Principal
+from gateway.inference.internal_calls import InternalCallExecutor
 
 
 class Grounder(Protocol):
-    """Retrieval-augmented generation, implemented by gateway/retrieval/rag.py."""
+    """Adds retrieved passages to chats; implemented by gateway/retrieval/rag.py."""
 
-    async def searches(self, principal: Principal, ask: Ask) -> list[Ask]:
-        """The search calls of this request. Empty if the request does not ask for `file_search`."""
+    async def list_search_requests(
+        self, principal: Principal, request: ParsedRequest
+    ) -> list[ParsedRequest]:
+        """Return the search calls of a request; an empty list without `file_search`."""
         ...
 
     async def ground(
-        self, call: Call, body: bytes, principal: Principal, ask: Ask, making: Making
-    ) -> tuple[bytes, Ask]:
-        """The request with passages before its question, as body and as parsed request."""
+        self,
+        call: Call,
+        body: bytes,
+        principal: Principal,
+        request: ParsedRequest,
+        caller: InternalCallExecutor,
+    ) -> tuple[bytes, ParsedRequest]:
+        """Return the body with passages before its question, and its parsed request."""
         ...
 
-    def search_of(self, ask: Ask) -> Ask:
-        """The search call of this request, for its price. Raises ModelNotServed."""
+    def build_search_request(self, request: ParsedRequest) -> ParsedRequest:
+        """Return the search call of a request, to price it. Raises ModelServerNotFound."""
         ...

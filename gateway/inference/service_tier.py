@@ -1,37 +1,35 @@
-"""The price of a call at its service tier, and whether the key may use that tier.
-
-Pure.
-"""
+"""The price of a call at its service tier, and the check that the key may use that tier."""
 
 from collections.abc import Mapping
 
-from billing.rating.products import product
+from billing.rating.products import product_name
 from gateway.call.errors import ServiceTierNotAvailable
-from gateway.call.values import Priced, Principal, Tier
+from gateway.call.values import ModelPrices, Principal, ServiceTier
 
 
 def price_at_tier(
-    principal: Principal, tier: Tier, model: str, prices: Mapping[str, Priced]
-) -> Priced:
-    """The price of a model, which has a default price, at a tier.
+    principal: Principal, tier: ServiceTier, model: str, prices: Mapping[str, ModelPrices]
+) -> ModelPrices:
+    """Return the prices at a service tier of a model that has default prices.
 
-    Flex costs as much as the default where the terms do not price it; priority is sold only at a
-    price of its own. Raises ServiceTierNotAvailable.
+    Flex falls back to the default prices; priority requires its own. Raises
+    ServiceTierNotAvailable.
     """
-    _require_tier(principal, tier)
-    if tier is Tier.DEFAULT:
+    _require_allowed_tier(principal, tier)
+    if tier is ServiceTier.DEFAULT:
         return prices[model]
-    priced = prices.get(product(model, tier.value))
-    if priced is None and tier is Tier.PRIORITY:
+    tier_prices = prices.get(product_name(model, tier.value))
+    if tier_prices is None and tier is ServiceTier.PRIORITY:
         raise ServiceTierNotAvailable(
             f"The service tier `{tier}` is not available for the model {model!r} under your plan.",
             param="service_tier",
         )
-    return prices[model] if priced is None else priced
+    return prices[model] if tier_prices is None else tier_prices
 
 
-def _require_tier(principal: Principal, tier: Tier) -> None:
-    allowed = principal.service_tiers
+def _require_allowed_tier(principal: Principal, tier: ServiceTier) -> None:
+    """Raise ServiceTierNotAvailable if the key may not use the tier."""
+    allowed = principal.allowed_service_tiers
     if allowed is not None and tier.value not in allowed:
         raise ServiceTierNotAvailable(
             f"This API key may not use the service tier `{tier}`. "

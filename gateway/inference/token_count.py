@@ -1,8 +1,8 @@
-"""How many tokens a prompt has, before it is sent.
+"""Count or bound the tokens of a prompt before it is sent.
 
-Owns counting with the model's own tokenizer where its weights folder lies on this machine, and what
-bounds a prompt where it does not. The folders are serving's; how a request is read is vLLM's, whose
-rules are repeated here.
+Tokens are counted with the model's own tokenizer if its weights folder is on this machine, else
+bounded by the size of the body. The weights folders are those of serving. Requests are interpreted
+as vLLM does; this module repeats its rules.
 """
 
 import asyncio
@@ -22,13 +22,13 @@ from tokenizers import Tokenizer
 from gateway.call.values import Operation
 from models.catalog import Model
 
-# What a template may say in any case, beside the 26 bytes of `{"model":"","messages":[]}`.
-_TEMPLATE_FIXED = 64
-# Above this a prompt is encoded in a thread: at about 0.15 ms for a KiB it would hold others up.
-_INLINE_BYTES = 16 << 10
-_PROMPT = {"chat": "messages", "text_completion": "prompt", "embeddings": "input"}
-# Fields that leave the prompt as it is; of any other, and of an engine's next, nobody knows.
-_NEUTRAL = frozenset(
+# Tokens that a template may add to any prompt, beside the 26 bytes of `{"model":"","messages":[]}`.
+_TEMPLATE_OVERHEAD_TOKENS = 64
+# Larger prompts are encoded in a thread: at about 0.15 ms per KiB they would block the event loop.
+_MAX_INLINE_BYTES = 16 << 10
+_PROMPT_FIELD = {"chat": "messages", "text_completion": "prompt", "embeddings": "input"}
+# The fields whose effect on the prompt is known; any other could add tokens.
+_KNOWN_FIELDS = frozenset(
     """
     model messages prompt input stream stream_options max_tokens max_completion_tokens min_tokens
     n best_of seed stop stop_token_ids ignore_eos include_stop_str_in_output skip_special_tokens
@@ -37,163 +37,179 @@ _NEUTRAL = frozenset(
     service_tier encoding_format dimensions""".split()
 )
 
-# Not done here: parts, which vLLM gives to a template that loops over them, and this name.
-_BEYOND = re.compile(r"\bin\s+[\w.\[\]'\"]*content\b|\bstrftime_now\b")
-_Nothing = Annotated[list[Any], msgspec.Meta(max_length=0)] | None
+# Not supported here: templates that loop over content parts, and `strftime_now`.
+_UNSUPPORTED_TEMPLATE = re.compile(r"\bin\s+[\w.\[\]'\"]*content\b|\bstrftime_now\b")
+_EmptyList = Annotated[list[Any], msgspec.Meta(max_length=0)] | None
 
 
-class _Part(msgspec.Struct, tag_field="type", tag="text"):
+class _TextPart(msgspec.Struct, tag_field="type", tag="text"):
+    """A text part of a message."""
+
     text: str
 
 
 class _Message(msgspec.Struct, forbid_unknown_fields=True):
-    """A message of text alone. What follows `name` comes from answers that are sent back."""
+    """A text-only message. The fields after `name` occur in answers that a client sends back."""
 
     role: Literal["system", "developer", "user", "assistant"]
-    content: str | list[str | _Part] | None = None
+    content: str | list[str | _TextPart] | None = None
     name: str | None = None
-    annotations: _Nothing = None
+    annotations: _EmptyList = None
     audio: None = None
     function_call: None = None
     reasoning: None = None
     refusal: None = None
-    tool_calls: _Nothing = None
+    tool_calls: _EmptyList = None
 
 
-Fields = Mapping[str, msgspec.Raw]
+RequestFields = Mapping[str, msgspec.Raw]
 _MESSAGES = msgspec.json.Decoder(list[_Message])
 _INPUTS = msgspec.json.Decoder(str | list[str | int | list[int]])
-_UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
+_DECODE_ERRORS = (msgspec.MsgspecError, ValueError, RecursionError)
 
 
-def prompt_bound(body_bytes: int, context_length: int | None) -> int:
-    """What a text prompt has at most, by the size of the JSON that asks for it.
+def max_prompt_tokens_by_size(body_bytes: int, context_length: int | None) -> int:
+    """Return an upper bound of a text prompt's tokens, from the size of its JSON body.
 
-    A token covers a byte of text or more, no JSON is shorter than its text in UTF-8, and what
-    frames a message or an input in JSON is longer than what marks it for the model. It holds for
-    text alone, and with a context length for one prompt alone: see worst_prompt.
+    A token covers at least one byte of text, JSON is never shorter than its text in UTF-8, and the
+    JSON around a message is longer than the special tokens around it. The bound holds for text
+    only, and with a context length for a single prompt only: see max_prompt_tokens.
     """
-    size = body_bytes + _TEMPLATE_FIXED
+    size = body_bytes + _TEMPLATE_OVERHEAD_TOKENS
     return size if context_length is None else min(size, context_length)
 
 
-def worst_prompt(model: Model, operation: Operation, fields: Fields, body: bytes) -> int | None:
-    """What the prompts of a request have at most; None where nothing limits them.
+def max_prompt_tokens(
+    model: Model, operation: Operation, fields: RequestFields, body: bytes
+) -> int | None:
+    """Return an upper bound of the tokens of all prompts of a request. Returns None if unbounded.
 
-    Pictures, tools and template settings can be more tokens than bytes: the context length alone
-    limits them. The prompts of a list have that length each.
+    Images, tools and template settings can have more tokens than bytes: only the context length
+    limits them. In a list each prompt may have the context length.
     """
     limit = model.context_length
     if operation is not Operation.CHAT:
-        several = bytes(fields.get(_PROMPT.get(operation, ""), b"")).startswith(b"[")
-        return prompt_bound(_normalised_size(body), None if several else limit)
-    text_alone = _neutral(fields) and _messages(fields) is not None
-    return prompt_bound(_normalised_size(body), limit) if text_alone else limit
+        is_list = bytes(fields.get(_PROMPT_FIELD.get(operation, ""), b"")).startswith(b"[")
+        return max_prompt_tokens_by_size(_normalised_size(body), None if is_list else limit)
+    is_text_only = _has_only_known_fields(fields) and _messages(fields) is not None
+    return max_prompt_tokens_by_size(_normalised_size(body), limit) if is_text_only else limit
 
 
-class PromptCounter:
-    """Counts prompts for the models whose weights folder is below `data_dir`.
+class PromptTokenCounter:
+    """Counts prompt tokens for the models whose weights folder is below `data_dir`.
 
-    A tokenizer is loaded at its first use and kept; a folder that is not there is looked for again.
+    A tokenizer is loaded at its first use and cached; a missing folder is not.
     """
 
     def __init__(self, data_dir: Path) -> None:
-        self._weights = data_dir / "weights"
-        self._loaded: dict[str, _Loaded | None] = {}
-        self._loading = asyncio.Lock()
+        self._weights_folder = data_dir / "weights"
+        self._tokenizers: dict[str, _LoadedTokenizer | None] = {}
+        self._load_lock = asyncio.Lock()
 
-    async def count(self, model: Model, operation: Operation, fields: Fields) -> int | None:
-        """The prompt tokens that the engine will report, or None where that is not known."""
-        raw = fields.get(_PROMPT.get(operation, ""))
-        if raw is None or not _neutral(fields):
+    async def count(self, model: Model, operation: Operation, fields: RequestFields) -> int | None:
+        """Return the prompt tokens that the engine will report. Returns None if not known."""
+        raw = fields.get(_PROMPT_FIELD.get(operation, ""))
+        if raw is None or not _has_only_known_fields(fields):
             return None
-        loaded = await self._tokenizer(model)
-        if loaded and len(bytes(raw)) > _INLINE_BYTES:
-            return await asyncio.to_thread(loaded.count, operation, fields)
-        return loaded.count(operation, fields) if loaded else None
+        tokenizer = await self._get_tokenizer(model)
+        if tokenizer and len(bytes(raw)) > _MAX_INLINE_BYTES:
+            return await asyncio.to_thread(tokenizer.count, operation, fields)
+        return tokenizer.count(operation, fields) if tokenizer else None
 
-    async def _tokenizer(self, model: Model) -> "_Loaded | None":
-        name = model.engine_id  # an adapter reads and writes its base's tokens
-        if name in self._loaded:
-            return self._loaded[name]
-        async with self._loading:  # else each call of a cold start would load it once more
-            if name not in self._loaded:
-                folder = await asyncio.to_thread(_newest_folder, self._weights, name)
+    async def _get_tokenizer(self, model: Model) -> "_LoadedTokenizer | None":
+        """Return the model's tokenizer, loading it once. Returns None without a weights folder."""
+        name = model.engine_id  # an adapter uses the tokenizer of its base model
+        if name in self._tokenizers:
+            return self._tokenizers[name]
+        async with self._load_lock:  # prevents duplicate loads at a cold start
+            if name not in self._tokenizers:
+                folder = await asyncio.to_thread(_newest_folder, self._weights_folder, name)
                 if folder is None:
                     return None
-                self._loaded[name] = await asyncio.to_thread(_load, folder)
-        return self._loaded[name]
+                self._tokenizers[name] = await asyncio.to_thread(_load_tokenizer, folder)
+        return self._tokenizers[name]
 
 
 @dataclass(frozen=True, slots=True)
-class _Loaded:
-    """A tokenizer, and how a chat is rendered where that can be done here."""
+class _LoadedTokenizer:
+    """A tokenizer and the renderer of its chat template; None if the template is unsupported."""
 
     tokenizer: Any
     render: Callable[[list[_Message]], str] | None
 
-    def count(self, operation: Operation, fields: Fields) -> int | None:
+    def count(self, operation: Operation, fields: RequestFields) -> int | None:
+        """Return the prompt tokens of a request. Returns None if they cannot be counted."""
         if operation is Operation.CHAT:
-            return self._chat(fields)
-        # Tokens that the caller made are framed by our encoder, but not by vLLM.
-        framed = operation is Operation.EMBEDDINGS
-        frame = self.tokenizer.num_special_tokens_to_add(False) if framed else 0
+            return self._count_chat(fields)
+        # Serving's encoder adds special tokens to prompts of token ids, vLLM does not.
+        adds_special_tokens = operation is Operation.EMBEDDINGS
+        special_tokens = (
+            self.tokenizer.num_special_tokens_to_add(False) if adds_special_tokens else 0
+        )
         try:
-            return self._inputs(_INPUTS.decode(fields[_PROMPT[operation]]), frame)
-        except _UNREADABLE:
+            return self._count_inputs(
+                _INPUTS.decode(fields[_PROMPT_FIELD[operation]]), special_tokens
+            )
+        except _DECODE_ERRORS:
             return None
 
-    def _chat(self, fields: Fields) -> int | None:
+    def _count_chat(self, fields: RequestFields) -> int | None:
+        """Return the tokens of a chat rendered with the template."""
         messages = _messages(fields)
         if messages is None or self.render is None:
             return None
         try:
             text = self.render(messages)
-        except Exception:  # a template is a program: it may refuse, or fail, in any way
+        except Exception:  # a template is a program that may raise anything
             return None
-        # The template has written what the tokenizer would add.
-        return self._encoded([text], add_special_tokens=False)
+        # The template has already written the special tokens.
+        return self._count_encoded([text], add_special_tokens=False)
 
-    def _inputs(self, given: str | list[str | int | list[int]], frame: int) -> int | None:
-        if isinstance(given, str):
-            return self._encoded([given])
-        if given and all(isinstance(item, int) for item in given):
-            return len(given) + frame
-        texts = [item for item in given if isinstance(item, str)]
-        tokens = [len(item) + frame for item in given if isinstance(item, list)]
-        if not given or len(texts) + len(tokens) != len(given):
+    def _count_inputs(
+        self, prompt: str | list[str | int | list[int]], special_tokens: int
+    ) -> int | None:
+        """Return the tokens of one or several prompts, each a text or token ids."""
+        if isinstance(prompt, str):
+            return self._count_encoded([prompt])
+        if prompt and all(isinstance(item, int) for item in prompt):
+            return len(prompt) + special_tokens
+        texts = [item for item in prompt if isinstance(item, str)]
+        tokens = [len(item) + special_tokens for item in prompt if isinstance(item, list)]
+        if not prompt or len(texts) + len(tokens) != len(prompt):
             return None
-        return sum(tokens) + (self._encoded(texts) if texts else 0)
+        return sum(tokens) + (self._count_encoded(texts) if texts else 0)
 
-    def _encoded(self, texts: list[str], add_special_tokens: bool = True) -> int:
-        # Of a batch, even of one: encode() alone would keep the interpreter to itself meanwhile.
+    def _count_encoded(self, texts: list[str], add_special_tokens: bool = True) -> int:
+        """Return the total tokens of several texts."""
+        # A batch, even of one text: encode() would hold the GIL.
         batch = self.tokenizer.encode_batch_fast(texts, add_special_tokens=add_special_tokens)
         return sum(map(len, batch))
 
 
-def _neutral(fields: Fields) -> bool:
-    return all(name in _NEUTRAL or bytes(raw) == b"null" for name, raw in fields.items())
+def _has_only_known_fields(fields: RequestFields) -> bool:
+    """Return whether the effect of every field on the prompt is known."""
+    return all(name in _KNOWN_FIELDS or bytes(raw) == b"null" for name, raw in fields.items())
 
 
 def _normalised_size(body: bytes) -> int:
-    """The body's size, or that in NFC where it is more: Qwen's tokenizers count that text's bytes.
+    """Return the larger of the body's size and its size in NFC, which Qwen's tokenizers encode.
 
-    NFC makes up to three times the bytes of a character, but never more than its JSON escape has.
+    NFC can triple the bytes of a character, but never exceeds those of its JSON escape.
     """
     text = "" if body.isascii() else body.decode(errors="replace")
     return max(len(body), len(unicodedata.normalize("NFC", text).encode()))
 
 
-def _messages(fields: Fields) -> list[_Message] | None:
-    """The messages, or None where they are more than text."""
+def _messages(fields: RequestFields) -> list[_Message] | None:
+    """Return the decoded messages. Returns None if they are not text only."""
     try:
         return _MESSAGES.decode(fields["messages"])
-    except (*_UNREADABLE, KeyError):
+    except (*_DECODE_ERRORS, KeyError):
         return None
 
 
-def _shown(message: _Message) -> dict[str, str]:
-    """What a template sees of a message; vLLM joins the parts of a text with line ends."""
+def _template_message(message: _Message) -> dict[str, str]:
+    """Return a message as the chat template gets it; vLLM joins text parts with newlines."""
     content = message.content or ""
     if not isinstance(content, str):
         content = "\n".join(part if isinstance(part, str) else part.text for part in content)
@@ -202,54 +218,63 @@ def _shown(message: _Message) -> dict[str, str]:
 
 
 def _newest_folder(weights: Path, model_id: str) -> Path | None:
+    """Return the newest weights folder of a model. Returns None if there is none."""
     name = model_id.replace("/", "--")
-    # What follows the last hyphen is the digest: `a-*` would find the model `a-b` as well.
-    found = [path for path in weights.glob("[!.]*-*") if path.name.rpartition("-")[0] == name]
-    return max(found, key=lambda path: path.stat().st_mtime, default=None)
+    # The part after the last hyphen is the digest: `a-*` would also match the model `a-b`.
+    folders = [path for path in weights.glob("[!.]*-*") if path.name.rpartition("-")[0] == name]
+    return max(folders, key=lambda path: path.stat().st_mtime, default=None)
 
 
-def _load(folder: Path) -> _Loaded | None:
+def _load_tokenizer(folder: Path) -> _LoadedTokenizer | None:
+    """Load the tokenizer and chat template of a weights folder. Returns None on failure."""
     try:
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    except Exception:  # the library raises nothing narrower
+    except Exception:  # the library raises no narrower exception
         return None
-    # MiniLM's file asks for cutting and padding to 128 tokens, which the engines do not do.
+    # MiniLM's file sets truncation and padding to 128 tokens, which the engines do not apply.
     tokenizer.no_truncation()
     tokenizer.no_padding()
     try:
-        return _Loaded(tokenizer, _renderer(folder))
+        return _LoadedTokenizer(tokenizer, _chat_template_renderer(folder))
     except (OSError, ValueError, jinja2.TemplateError):
-        return _Loaded(tokenizer, None)
+        return _LoadedTokenizer(tokenizer, None)
 
 
-def _renderer(folder: Path) -> Callable[[list[_Message]], str] | None:
-    """The folder's chat template, in the sandbox, with what transformers offers to it."""
+def _chat_template_renderer(folder: Path) -> Callable[[list[_Message]], str] | None:
+    """Return a renderer of the folder's chat template, sandboxed, with transformers' helpers."""
     source = (folder / "chat_template.jinja").read_text(encoding="utf-8")
     settings = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
-    if _BEYOND.search(source):
+    if _UNSUPPORTED_TEMPLATE.search(source):
         return None
-    special = {key: value for key, value in settings.items() if key.endswith("_token")}
+    special_tokens = {key: value for key, value in settings.items() if key.endswith("_token")}
     environment = ImmutableSandboxedEnvironment(
         trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
     )
     environment.globals["raise_exception"] = _raise_exception
-    environment.filters["tojson"] = _as_json
+    environment.filters["tojson"] = _to_json
     template = environment.from_string(source)
-    given = {**special, "tools": None, "documents": None, "add_generation_prompt": True}
-    knows_developer = "developer" in source
+    template_values = {
+        **special_tokens,
+        "tools": None,
+        "documents": None,
+        "add_generation_prompt": True,
+    }
+    supports_developer = "developer" in source
 
     def render(messages: list[_Message]) -> str:
-        # vLLM calls a developer `system` where the template does not know the word.
-        if not knows_developer and any(one.role == "developer" for one in messages):
+        # vLLM renames `developer` to `system` if the template does not support the role.
+        if not supports_developer and any(message.role == "developer" for message in messages):
             raise jinja2.TemplateError("The template knows no developer.")
-        return template.render(given, messages=[_shown(one) for one in messages])
+        return template.render(
+            template_values, messages=[_template_message(message) for message in messages]
+        )
 
     return render
 
 
-def _as_json(value: object, **how: Any) -> str:
-    """As transformers does it: jinja's own is for HTML."""
-    return json.dumps(value, **{"ensure_ascii": False} | how)
+def _to_json(value: object, **options: Any) -> str:
+    """Return JSON as transformers' `tojson` filter does; Jinja's own escapes HTML."""
+    return json.dumps(value, **{"ensure_ascii": False} | options)
 
 
 def _raise_exception(message: str) -> None:

@@ -1,8 +1,8 @@
-"""Pricing: the usage row of a call that has ended, at the unit prices of its ticket.
+"""Builds the usage row of an ended call, priced at the unit prices of its admission.
 
-A row never costs more than was held for its call, so that a cap holds whatever an engine says it
-has done; and it always costs exactly what its quantities come to, less the covered units: `charged`
-is where both are computed. Pure.
+A row never costs more than was reserved for its call, whatever quantities the engine reports. Its
+cost is always exactly the price of its quantities less the units covered by allowances, both of
+which `charge_with_allowances` computes.
 """
 
 from collections.abc import Mapping
@@ -13,116 +13,133 @@ from billing.metering.usage import UsageRecord
 from billing.metering.usage_log import IntentRecord
 from billing.rating.quantities import (
     NO_UNITS,
-    WHOLE,
+    NON_TOKEN_METERS,
     Quantities,
     call_cost,
     units_by_meter,
 )
 from billing.tables import Settlement
-from gateway.call.values import Ask, Call, Completion, Principal, Ticket
+from gateway.call.values import AdmittedCall, Call, CallResult, ParsedRequest, Principal
 from gateway.inference.error_report import ErrorReport
-from gateway.quota.allowance import NO_COVER, Cover, by_meter, cover, covered
+from gateway.quota.allowance import (
+    NO_ALLOWANCE_USE,
+    AllowanceUse,
+    apply_allowances,
+    covered_by_meter_and_quota,
+    covered_units_by_meter,
+)
 from infra.clock import Clock
 
-# What the row of a call says that consumed more than was held for it; the rest is not billed.
-HOLD_EXCEEDED = "hold_exceeded"
-# What is billed less of then; a prompt is billed whole or not.
-_BEYOND_PROMPT = (*WHOLE, "output_tokens")
+# Error code of the row of a call that consumed more than was reserved; the rest is not billed.
+RESERVATION_EXCEEDED = "hold_exceeded"
+# The meters that are then reduced; a prompt is billed in full or not at all.
+_NON_PROMPT_METERS = (*NON_TOKEN_METERS, "output_tokens")
 
 
-def price(
+def build_usage_record(
     call: Call,
     principal: Principal | None,
-    ask: Ask | None,
-    ticket: Ticket | None,
-    completion: Completion,
+    request: ParsedRequest | None,
+    admitted: AdmittedCall | None,
+    result: CallResult,
     clock: Clock,
-    report: ErrorReport | None = None,
+    error_report: ErrorReport | None = None,
 ) -> UsageRecord:
-    """The row of an ended call; `ticket` None where it was never admitted."""
-    cost, code, quantities, taken = 0, completion.error_code, completion.quantities, NO_COVER
-    if ticket is not None and completion.settlement.billable:
-        prices, hold = ticket.priced.prices, ticket.hold
-        included = hold.included if ticket.priced.included else {}
-        cost, taken = charged(quantities, prices, included)
-        if cost > hold.money:
-            quantities, code = _paid_for(quantities, prices, included, hold.money), HOLD_EXCEEDED
-            cost, taken = charged(quantities, prices, included)
-    first = completion.first_chunk
+    """Return the usage row of an ended call; `admitted` is None if it was not admitted."""
+    cost, error_code = 0, result.error_code
+    quantities, allowance_use = result.quantities, NO_ALLOWANCE_USE
+    if admitted is not None and result.settlement.billable:
+        prices, reservation = admitted.model_prices.prices, admitted.reservation
+        allowances = reservation.reserved_allowances if admitted.model_prices.allowances else {}
+        cost, allowance_use = charge_with_allowances(quantities, prices, allowances)
+        if cost > reservation.max_cost_nano:
+            limit = reservation.max_cost_nano
+            quantities = _limit_to_reservation(quantities, prices, allowances, limit)
+            error_code = RESERVATION_EXCEEDED
+            cost, allowance_use = charge_with_allowances(quantities, prices, allowances)
+    first_chunk = result.first_chunk_monotonic
     return UsageRecord(
         request_id=call.request_id,
         account_id=principal.account_id if principal else None,
         key_id=principal.key_id if principal else None,
         operation=call.operation.value,
-        model=ask.model.id if ask else None,
-        streamed=ask is not None and ask.stream,
-        settlement=completion.settlement,
-        status=completion.status,
-        error_code=code,
+        model=request.model.id if request else None,
+        streamed=request is not None and request.stream,
+        settlement=result.settlement,
+        status=result.status,
+        error_code=error_code,
         quantities=quantities,
         cost_nano=cost,
         currency=principal.currency if principal else None,
         started_at=call.started_at,
-        duration_us=_micros(clock.monotonic() - call.started),
-        first_chunk_us=None if first is None else _micros(first - call.started),
-        plan_version_id=ticket.priced.version_id if ticket else None,
-        tags=ask.tags if ask else None,
-        covered=by_meter(taken),
-        error_message=None if report is None else report.message,
-        error_param=None if report is None else report.param,
-        requested_model=None if report is None else report.requested_model,
-        service_tier=ticket.priced.service_tier if ticket else None,
+        duration_us=_microseconds(clock.monotonic() - call.started_monotonic),
+        first_chunk_us=None
+        if first_chunk is None
+        else _microseconds(first_chunk - call.started_monotonic),
+        plan_version_id=admitted.model_prices.plan_version_id if admitted else None,
+        tags=request.tags if request else None,
+        covered=covered_by_meter_and_quota(allowance_use),
+        error_message=None if error_report is None else error_report.message,
+        error_param=None if error_report is None else error_report.param,
+        requested_model=None if error_report is None else error_report.requested_model,
+        service_tier=admitted.model_prices.service_tier if admitted else None,
     )
 
 
-def charged(
-    quantities: Quantities, prices: Mapping[str, int], included: Mapping[QuotaRef, int]
-) -> tuple[int, Cover]:
-    """What was consumed costs, and what of it the included units cover that are held."""
-    if not included:
-        return call_cost(quantities, prices), NO_COVER
-    free = {quota.id: units for quota, units in included.items()}
-    taken = cover(units_by_meter(quantities, prices), included, free)
-    return call_cost(quantities, prices, covered(taken)), taken
+def charge_with_allowances(
+    quantities: Quantities, prices: Mapping[str, int], allowances: Mapping[QuotaRef, int]
+) -> tuple[int, AllowanceUse]:
+    """Return the cost in nano-units and the reserved allowance units that reduce it."""
+    if not allowances:
+        return call_cost(quantities, prices), NO_ALLOWANCE_USE
+    available = {quota.id: units for quota, units in allowances.items()}
+    allowance_use = apply_allowances(units_by_meter(quantities, prices), allowances, available)
+    return call_cost(quantities, prices, covered_units_by_meter(allowance_use)), allowance_use
 
 
-def _paid_for(
-    quantities: Quantities, prices: Mapping[str, int], included: Mapping[QuotaRef, int], money: int
+def _limit_to_reservation(
+    quantities: Quantities,
+    prices: Mapping[str, int],
+    allowances: Mapping[QuotaRef, int],
+    max_cost_nano: int,
 ) -> Quantities:
-    """As much of what was consumed as the hold pays for: bills count quantities, not costs."""
-    least = replace(quantities, **dict.fromkeys(_BEYOND_PROMPT, 0))
-    if charged(least, prices, included)[0] > money:
+    """Return the consumed quantities reduced to what the reservation pays for.
+
+    Invoices count quantities, so the cost alone cannot be reduced.
+    """
+    billed = replace(quantities, **dict.fromkeys(_NON_PROMPT_METERS, 0))
+    if charge_with_allowances(billed, prices, allowances)[0] > max_cost_nano:
         return Quantities(**NO_UNITS)
-    for meter in _BEYOND_PROMPT:
-        price, wanted = prices.get(meter, 0), quantities.of(meter)
-        left = money - charged(least, prices, included)[0]
-        free = sum(units for quota, units in included.items() if quota.meter == meter)
-        afforded = free + left // price if price else wanted
-        least = replace(least, **{meter: min(wanted, afforded)})
-    return least
+    for meter in _NON_PROMPT_METERS:
+        unit_price, consumed = prices.get(meter, 0), quantities.get(meter)
+        remaining_money = max_cost_nano - charge_with_allowances(billed, prices, allowances)[0]
+        available = sum(units for quota, units in allowances.items() if quota.meter == meter)
+        affordable = available + remaining_money // unit_price if unit_price else consumed
+        billed = replace(billed, **{meter: min(consumed, affordable)})
+    return billed
 
 
-def unbilled(record: UsageRecord, code: str | None) -> UsageRecord:
-    """The same call, settled as our fault."""
-    fault = Settlement.PLATFORM_FAULT
-    return replace(record, settlement=fault, cost_nano=0, covered=None, error_code=code)
+def as_unbilled(record: UsageRecord, error_code: str | None) -> UsageRecord:
+    """Return the row settled as a platform fault, which costs nothing."""
+    settlement = Settlement.PLATFORM_FAULT
+    return replace(record, settlement=settlement, cost_nano=0, covered=None, error_code=error_code)
 
 
-def intent_of(call: Call, ticket: Ticket) -> IntentRecord:
-    """What is written of a call before it is sent."""
-    principal, ask = ticket.principal, ticket.ask
+def build_intent(call: Call, admitted: AdmittedCall) -> IntentRecord:
+    """Return the intent row of an admitted call, written before the answer is sent."""
+    principal, request = admitted.principal, admitted.request
     return IntentRecord(
         request_id=call.request_id,
         account_id=principal.account_id,
         key_id=principal.key_id,
         operation=call.operation.value,
-        model=ask.model.id,
-        streamed=ask.stream,
-        held_nano=ticket.hold.money,
+        model=request.model.id,
+        streamed=request.stream,
+        held_nano=admitted.reservation.max_cost_nano,
         currency=principal.currency,
         started_at=call.started_at,
     )
 
 
-def _micros(seconds: float) -> int:
+def _microseconds(seconds: float) -> int:
     return max(0, round(seconds * 1_000_000))

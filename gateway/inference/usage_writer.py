@@ -1,8 +1,9 @@
-"""Metering: every call is in the database before the answer's last byte, and once.
+"""The usage writer: records every call exactly once, before the last byte of its answer is sent.
 
-A call that is sent to a model opens an intent, durable before its first byte leaves; a call that
-ends becomes a usage row, durable before its last. Both wait for the one writer of a process,
-which commits all that wait as one group. A call that ends before its intent was due needs none.
+A call that is sent to a model opens an intent, which is durable before the first byte of the answer
+is sent; a call that ends becomes a usage row, which is durable before the last. One writer per
+process commits all pending rows as a batch (group commit). A call that ends before its intent is
+due needs no intent row.
 """
 
 import asyncio
@@ -13,63 +14,69 @@ from contextlib import suppress
 import structlog
 
 from billing.metering.usage import UsageRecord
-from billing.metering.usage_log import Answer, IntentRecord, write
+from billing.metering.usage_log import IntentRecord, StoredResponse, write_usage_batch
 from gateway.call.errors import MeteringUnavailable
-from gateway.call.reservation import Hold
-from gateway.inference.pending_writes import Ending, Group, Inner, Opened
-from gateway.inference.usage_record import unbilled
-from gateway.quota.leaser import Lender
-from gateway.quota.process_heartbeat import Membership
+from gateway.call.reservation import Reservation
+from gateway.inference.pending_writes import (
+    InternalCallUsage,
+    PendingIntent,
+    PendingUsage,
+    WriteBatch,
+)
+from gateway.inference.usage_record import as_unbilled
+from gateway.quota.leaser import QuotaLeaser
+from gateway.quota.process_heartbeat import ProcessHeartbeat
 from infra.clock import Clock
-from infra.database.database import DatabaseUnavailable, RecordsContended
+from infra.database.database import DatabaseUnavailable, TransactionConflict
 from infra.database.direct import DirectConnection
 from infra.telemetry.metrics import Metrics
-from infra.timing import USUAL, Timing
+from infra.timing import DEFAULT_TIMING, Timing
 
-_BATCH = 256
-_WAITING = 10_000
-# A call that comes alone is committed at once, others at most so often.
-_PACE_S = 0.002
-# An intent's commit overlaps the upstream call. A call that is over sooner needs none.
+_MAX_BATCH = 256
+_MAX_QUEUE_LENGTH = 10_000
+# The shortest time between two commits; a call after an idle time is committed at once.
+_MIN_COMMIT_INTERVAL_S = 0.002
+# The commit of an intent overlaps the upstream call. A call that ends sooner needs no intent row.
 _INTENT_DELAY_S = 0.005
 
 
 class UsageWriter:
-    """Commits calls in groups. `start` it in the event loop; `stop` writes what waits."""
+    """Commits intents and usage rows in batches. `start` in the event loop; `stop` flushes."""
 
     def __init__(
         self,
         connection: DirectConnection,
-        membership: Membership,
-        lender: Lender,
+        heartbeat: ProcessHeartbeat,
+        leaser: QuotaLeaser,
         clock: Clock,
         metrics: Metrics,
         settle_timeout_s: float,
-        timing: Timing = USUAL,
+        timing: Timing = DEFAULT_TIMING,
     ) -> None:
         self._timing = timing
         self._connection = connection
-        self._membership = membership
-        self._lender = lender
+        self._heartbeat = heartbeat
+        self._leaser = leaser
         self._clock = clock
         self._metrics = metrics
         self._timeout_s = settle_timeout_s
-        self._opens: deque[Opened] = deque()
-        self._endings: deque[Ending] = deque()
+        self._intents: deque[PendingIntent] = deque()
+        self._usages: deque[PendingUsage] = deque()
         self._wake = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
         self._idle = asyncio.Event()
-        self._failing = self._urgent = False
-        self._next_commit = float("-inf")
+        self._is_failing = self._is_flush_requested = False
+        self._next_commit_monotonic = float("-inf")
         self._log = structlog.get_logger()
 
     async def start(self) -> None:
+        """Start the writer task."""
         self._idle.set()
         self._task = asyncio.create_task(self._run(), name="usage-writer")
 
     async def stop(self) -> None:
-        """Write what waits, for as long as a caller would wait for it; then stop."""
+        """Write pending rows, for at most the settle timeout; then stop."""
         with suppress(TimeoutError):
             async with asyncio.timeout(self._timeout_s):
                 await self._idle.wait()
@@ -81,239 +88,272 @@ class UsageWriter:
             self._timer.cancel()
 
     @property
-    def waiting(self) -> int:
-        """Rows that wait to be written."""
-        return len(self._endings)
+    def queue_length(self) -> int:
+        """Return the number of usage rows that wait for their commit."""
+        return len(self._usages)
 
     @property
-    def failing(self) -> bool:
-        """Whether rows cannot be written just now."""
-        return self._failing
+    def is_failing(self) -> bool:
+        """Return whether the last commit failed."""
+        return self._is_failing
 
     def require_ready(self) -> None:
-        """Raises MeteringUnavailable while rows cannot be written: nothing new may start then."""
-        if self._failing or len(self._endings) > _WAITING // 2:
+        """Raise MeteringUnavailable while rows cannot be written: no new call may start then."""
+        if self._is_failing or len(self._usages) > _MAX_QUEUE_LENGTH // 2:
             raise MeteringUnavailable(
                 "Usage cannot be recorded just now. Please try again shortly."
             )
 
-    def intend(self, intent: Callable[[], IntentRecord]) -> Opened:
-        """Say that a call is about to be sent; `intent` is asked for if it is to be written."""
-        opened = Opened(intent, self._clock.monotonic() + _INTENT_DELAY_S)
-        self._opens.append(opened)
+    def open_intent(self, build_record: Callable[[], IntentRecord]) -> PendingIntent:
+        """Queue the intent of a call that is about to be sent.
+
+        `build_record` is called only if the intent is written, which a short call makes needless.
+        """
+        intent = PendingIntent(build_record, self._clock.monotonic() + _INTENT_DELAY_S)
+        self._intents.append(intent)
         if self._timer is None:
             loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(_INTENT_DELAY_S, self._intents_are_due)
-        return opened
+            self._timer = loop.call_later(_INTENT_DELAY_S, self._on_intents_due)
+        return intent
 
-    async def ensure(self, opened: Opened) -> None:
-        """Return when the intent is durable. Raises MeteringUnavailable if that takes too long."""
-        if opened.written:
+    async def flush_intent(self, intent: PendingIntent) -> None:
+        """Wait until the intent is durable. Raises MeteringUnavailable on timeout."""
+        if intent.is_submitted:
             return
-        if opened.durable is None:
-            opened.durable = asyncio.get_running_loop().create_future()
-        self._urgent = True
-        self._start_writing()
+        if intent.committed is None:
+            intent.committed = asyncio.get_running_loop().create_future()
+        self._is_flush_requested = True
+        self._wake_writer()
         try:
             async with asyncio.timeout(self._timeout_s):
-                await asyncio.shield(opened.durable)
+                await asyncio.shield(intent.committed)
         except TimeoutError:
-            raise _withheld() from None
+            raise _not_recorded_error() from None
 
-    def offer(
+    def enqueue(
         self,
         record: UsageRecord,
-        hold: Hold | None = None,
-        opened: Opened | None = None,
-        answer: Answer | None = None,
-        inner: tuple[Inner, ...] = (),
-    ) -> Ending | None:
-        """Queue a row, and those of its inner calls, which are written in the same commit. None
-        where it was let go: a refusal of a stranger, the queue half full.
+        reservation: Reservation | None = None,
+        intent: PendingIntent | None = None,
+        answer: StoredResponse | None = None,
+        internal_calls: tuple[InternalCallUsage, ...] = (),
+    ) -> PendingUsage | None:
+        """Queue a usage row and those of its internal calls for one commit.
 
-        Raises MeteringUnavailable where the queue is full, but not for a call that holds.
+        Returns None if the row was dropped: an unauthenticated request while the queue is more than
+        half full. Raises MeteringUnavailable if the queue is full, except for a call with a
+        reservation, an intent or internal calls.
         """
-        waiting = len(self._endings)
-        if record.account_id is None and waiting > _WAITING // 2:
+        queue_length = len(self._usages)
+        if record.account_id is None and queue_length > _MAX_QUEUE_LENGTH // 2:
             self._metrics.settle_dropped.inc()
             return None
-        if waiting >= _WAITING and hold is None and opened is None and not inner:
-            raise _withheld()
-        if opened is not None and not opened.written:
-            # Not in a commit yet: then the usage row alone says all.
-            opened.needless = True
-        until = self._clock.monotonic() + self._timeout_s
-        durable = asyncio.get_running_loop().create_future()
-        ending = Ending(record, durable, until, hold, opened, answer, inner=inner)
-        self._endings.append(ending)
-        self._start_writing()
-        return ending
+        if (
+            queue_length >= _MAX_QUEUE_LENGTH
+            and reservation is None
+            and intent is None
+            and not internal_calls
+        ):
+            raise _not_recorded_error()
+        if intent is not None and not intent.is_submitted:
+            # The intent is not in a commit yet: the usage row alone suffices.
+            intent.is_superseded = True
+        deadline = self._clock.monotonic() + self._timeout_s
+        committed = asyncio.get_running_loop().create_future()
+        usage = PendingUsage(
+            record, committed, deadline, reservation, intent, answer, internal_calls=internal_calls
+        )
+        self._usages.append(usage)
+        self._wake_writer()
+        return usage
 
-    async def append(
+    async def write(
         self,
         record: UsageRecord,
-        hold: Hold | None = None,
-        opened: Opened | None = None,
-        answer: Answer | None = None,
-        inner: tuple[Inner, ...] = (),
+        reservation: Reservation | None = None,
+        intent: PendingIntent | None = None,
+        answer: StoredResponse | None = None,
+        internal_calls: tuple[InternalCallUsage, ...] = (),
     ) -> None:
-        """Return when the row is durable.
+        """Queue a usage row and wait until it is durable.
 
-        Raises MeteringUnavailable where that takes too long; the row then says so and bills
-        nothing, unless its commit was under way when the connection was lost.
+        Raises MeteringUnavailable on timeout; the row then has that error code and bills nothing,
+        unless its commit was in progress when the connection was lost.
         """
-        ending = self.offer(record, hold, opened, answer, inner)
-        if ending is not None:
-            await ending.durable
+        usage = self.enqueue(record, reservation, intent, answer, internal_calls)
+        if usage is not None:
+            await usage.committed
 
-    def _intents_are_due(self) -> None:
+    def _on_intents_due(self) -> None:
+        """Wake the writer if an intent is due; drop superseded intents."""
         self._timer = None
-        opens = self._opens
-        while opens and opens[0].needless:
-            opens.popleft()
-        if opens:
-            if opens[0].due <= self._clock.monotonic():
-                self._start_writing()
+        intents = self._intents
+        while intents and intents[0].is_superseded:
+            intents.popleft()
+        if intents:
+            if intents[0].due_monotonic <= self._clock.monotonic():
+                self._wake_writer()
             loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(_INTENT_DELAY_S, self._intents_are_due)
+            self._timer = loop.call_later(_INTENT_DELAY_S, self._on_intents_due)
 
-    def _start_writing(self) -> None:
+    def _wake_writer(self) -> None:
+        """Wake the writer task and mark the writer as busy."""
         self._idle.clear()
         self._wake.set()
 
     async def _run(self) -> None:
+        """Commit batches while there is due work, then wait for more."""
         while True:
             await self._wake.wait()
             self._wake.clear()
-            while self._is_work():
-                await self._pace()
-                await self._commit(self._next_group())
-            if not self._endings and not self._wake.is_set():
+            while self._has_due_work():
+                await self._wait_for_interval()
+                await self._commit(self._next_batch())
+            if not self._usages and not self._wake.is_set():
                 self._idle.set()
 
-    def _is_work(self) -> bool:
-        if self._endings or not self._opens:
-            return bool(self._endings)
-        return self._urgent or self._opens[0].due <= self._clock.monotonic()
+    def _has_due_work(self) -> bool:
+        """Return whether usage rows or due intents wait for a commit."""
+        if self._usages or not self._intents:
+            return bool(self._usages)
+        return self._is_flush_requested or self._intents[0].due_monotonic <= self._clock.monotonic()
 
-    async def _pace(self) -> None:
-        """Let some calls gather: a commit costs as much processor as the rest of a call."""
+    async def _wait_for_interval(self) -> None:
+        """Let calls gather in a batch: a commit costs as much CPU as the rest of a call."""
         now = self._clock.monotonic()
-        wait = self._next_commit - now
+        wait = self._next_commit_monotonic - now
         if wait > 0:
             await asyncio.sleep(wait)
-        self._next_commit = max(now, self._next_commit) + _PACE_S
+        self._next_commit_monotonic = max(now, self._next_commit_monotonic) + _MIN_COMMIT_INTERVAL_S
 
-    def _next_group(self) -> Group:
-        group, opens, now = Group(), self._opens, self._clock.monotonic()
-        while opens and len(group.opens) < _BATCH:
-            if not (opens[0].needless or self._urgent or opens[0].due <= now):
+    def _next_batch(self) -> WriteBatch:
+        """Take the next due intents and usage rows from the queues."""
+        batch, intents, now = WriteBatch(), self._intents, self._clock.monotonic()
+        while intents and len(batch.intents) < _MAX_BATCH:
+            if not (
+                intents[0].is_superseded
+                or self._is_flush_requested
+                or intents[0].due_monotonic <= now
+            ):
                 break
-            opened = opens.popleft()
-            if not opened.needless:
-                opened.written = True
-                group.opens.append(opened)
-        self._urgent = self._urgent and bool(opens)
-        while self._endings and len(group.endings) < _BATCH:
-            group.endings.append(self._endings.popleft())
-        return group
+            intent = intents.popleft()
+            if not intent.is_superseded:
+                intent.is_submitted = True
+                batch.intents.append(intent)
+        self._is_flush_requested = self._is_flush_requested and bool(intents)
+        while self._usages and len(batch.usages) < _MAX_BATCH:
+            batch.usages.append(self._usages.popleft())
+        return batch
 
-    async def _commit(self, group: Group) -> None:
-        """Try until it is done: rows are facts, and a fact that was taken is not let go."""
+    async def _commit(self, batch: WriteBatch) -> None:
+        """Write a batch, retrying until it succeeds: an accepted row is never dropped."""
         attempt = 0
         while True:
             try:
-                done = await self._write(group)
+                done = await self._try_commit(batch)
             except DatabaseUnavailable as error:
-                self._say("error", "calls wait to be recorded", repr(error.__cause__ or error))
-                # Whoever had to give way to another writer writes in a moment.
-                self._failing = not isinstance(error, RecordsContended)
+                self._log_safely(
+                    "error", "calls wait to be recorded", repr(error.__cause__ or error)
+                )
+                # After a conflict with another transaction the retry is expected to succeed.
+                self._is_failing = not isinstance(error, TransactionConflict)
                 done = False
             except Exception as error:
-                # Of one row that cannot be written, not even the writer itself may end.
-                await self._isolate(group, error)
+                # One row that cannot be written must not end the writer task.
+                await self._write_individually(batch, error)
                 return
             if done:
                 return
             self._metrics.settle_failures.inc()
-            self._give_up(group)
-            await asyncio.sleep(self._retry_after(attempt))
+            self._time_out_waiting(batch)
+            await asyncio.sleep(self._retry_delay_s(attempt))
             attempt += 1
 
-    def _retry_after(self, attempt: int) -> float:
-        # The exponent is bounded, or after a day of failures the power would be no float.
+    def _retry_delay_s(self, attempt: int) -> float:
+        """Return the exponential backoff before the next attempt, in seconds."""
+        # The exponent is bounded: after a day of failures the power would overflow a float.
         wait = self._timing.record_retry_s * float(2 ** min(attempt, 10))
         return min(wait, self._timing.record_retry_limit_s)
 
-    async def _write(self, group: Group) -> bool:
-        process_id = self._membership.process_id
-        for ending in group.endings:
-            if any(hold.process_id != process_id for hold, _ in ending.holds):
-                self._fail(ending)  # what paid for it was taken back, this process being late
-        intents = [opened.intent() for opened in group.opens]
-        settled = [one for ending in group.endings for one in ending.settled()]
+    async def _try_commit(self, batch: WriteBatch) -> bool:
+        """Write a batch in one transaction. Returns False if this process was reaped."""
+        process_id = self._heartbeat.process_id
+        for usage in batch.usages:
+            if any(reservation.process_id != process_id for reservation, _ in usage.reservations):
+                self._mark_failed(usage)  # the reaper took back the leases that pay for the call
+        intents = [intent.build_record() for intent in batch.intents]
+        settled = [call for usage in batch.usages for call in usage.settled_calls()]
         with self._metrics.settle_duration.time():
-            alive = await write(self._connection, process_id, intents, settled)
-        if not alive:
-            self._membership.suspect()
+            is_process_alive = await write_usage_batch(
+                self._connection, process_id, intents, settled
+            )
+        if not is_process_alive:
+            self._heartbeat.recheck()
             return False
-        self._failing = False
+        self._is_failing = False
         self._metrics.settle_batch.observe(len(settled))
-        self._close(group)
+        self._complete(batch)
         return True
 
-    def _close(self, group: Group) -> None:
-        for opened in group.opens:
-            if opened.durable is not None and not opened.durable.done():
-                opened.durable.set_result(None)
-        for ending in group.endings:
-            for hold, record in ending.holds:
-                self._lender.close(hold, record)
-            if not ending.durable.done():
-                ending.durable.set_result(None)
+    def _complete(self, batch: WriteBatch) -> None:
+        """Settle the reservations of a committed batch and notify the waiting callers."""
+        for intent in batch.intents:
+            if intent.committed is not None and not intent.committed.done():
+                intent.committed.set_result(None)
+        for usage in batch.usages:
+            for reservation, record in usage.reservations:
+                self._leaser.settle(reservation, record)
+            if not usage.committed.done():
+                usage.committed.set_result(None)
 
-    def _give_up(self, group: Group) -> None:
-        """Tell those who have waited long enough; what they waited for is then not billed."""
+    def _time_out_waiting(self, batch: WriteBatch) -> None:
+        """Fail the usage rows whose deadline has passed; they are then not billed."""
         now = self._clock.monotonic()
-        for ending in (*group.endings, *self._endings):
-            if ending.until <= now and not ending.given_up:
-                self._fail(ending)
+        for usage in (*batch.usages, *self._usages):
+            if usage.deadline_monotonic <= now and not usage.is_failed:
+                self._mark_failed(usage)
 
-    def _fail(self, ending: Ending) -> None:
-        ending.given_up = True
-        ending.answer = Answer(None) if ending.answer else None
-        if ending.record.settlement.billable:
-            ending.record = unbilled(ending.record, MeteringUnavailable.code)
-        for one in ending.inner:
-            if one.record.settlement.billable:
-                one.record = unbilled(one.record, MeteringUnavailable.code)
-        if not ending.durable.done():
-            ending.durable.set_exception(_withheld())
-            ending.durable.exception()  # of some, nobody waits to hear
+    def _mark_failed(self, usage: PendingUsage) -> None:
+        """Make a usage row unbilled and tell its caller that it was not recorded in time."""
+        usage.is_failed = True
+        usage.answer = StoredResponse(None) if usage.answer else None
+        if usage.record.settlement.billable:
+            usage.record = as_unbilled(usage.record, MeteringUnavailable.code)
+        for internal_call in usage.internal_calls:
+            if internal_call.record.settlement.billable:
+                internal_call.record = as_unbilled(internal_call.record, MeteringUnavailable.code)
+        if not usage.committed.done():
+            usage.committed.set_exception(_not_recorded_error())
+            usage.committed.exception()  # marks it as retrieved: some futures have no waiter
 
-    async def _isolate(self, group: Group, error: Exception) -> None:
-        """A row cannot be written: the others of its group must not suffer for it."""
-        singles = [Group(opens=[opened]) for opened in group.opens]
-        singles += [Group(endings=[ending]) for ending in group.endings]
-        if len(singles) > 1:
-            for single in singles:
-                await self._commit(single)
+    async def _write_individually(self, batch: WriteBatch, error: Exception) -> None:
+        """Write each row of a rejected batch on its own, so that only invalid rows fail."""
+        parts = [WriteBatch(intents=[intent]) for intent in batch.intents]
+        parts += [WriteBatch(usages=[usage]) for usage in batch.usages]
+        if len(parts) > 1:
+            for part in parts:
+                await self._commit(part)
             return
-        for ending in group.endings:
-            self._say("critical", "a usage row was refused", str(error), row=repr(ending.record))
-            self._fail(ending)
-            for hold, _ in ending.holds:
-                self._lender.give_back(hold)
-        for opened in group.opens:
-            self._say("critical", "an intent was refused", str(error), row=repr(opened.intent()))
-            if opened.durable is not None and not opened.durable.done():
-                opened.durable.set_exception(_withheld())
+        for usage in batch.usages:
+            self._log_safely(
+                "critical", "a usage row was refused", str(error), row=repr(usage.record)
+            )
+            self._mark_failed(usage)
+            for reservation, _ in usage.reservations:
+                self._leaser.release(reservation)
+        for intent in batch.intents:
+            self._log_safely(
+                "critical", "an intent was refused", str(error), row=repr(intent.build_record())
+            )
+            if intent.committed is not None and not intent.committed.done():
+                intent.committed.set_exception(_not_recorded_error())
 
-    def _say(self, level: str, event: str, reason: str, **fields: str) -> None:
-        # Where not even the log can be written, as when its reader is gone, rows still can.
+    def _log_safely(self, level: str, event: str, reason: str, **fields: str) -> None:
+        """Log an event, ignoring errors of the log itself."""
+        # A failing log, such as a closed pipe, must not stop the writer.
         with suppress(Exception):
             getattr(self._log, level)(event, reason=reason, **fields)
 
 
-def _withheld() -> MeteringUnavailable:
+def _not_recorded_error() -> MeteringUnavailable:
     return MeteringUnavailable("The answer could not be recorded, so it is withheld.")

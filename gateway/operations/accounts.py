@@ -1,8 +1,7 @@
-"""Operating: what the platform's people change about an account, each with its reason, and what
-they have tried once more.
+"""Operator actions: suspend, credit and limit accounts; retry outbox items, events and jobs.
 
-Every change is written to the audit log in its own transaction; asked for twice, it is done and
-written once.
+Every change is audited in its own transaction, and is idempotent: repeated, it is done and audited
+once.
 """
 
 from dataclasses import dataclass
@@ -12,27 +11,27 @@ from uuid import UUID
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.accounts.profiles import currency_of, lock_profile
-from billing.collection.stripe.inbox import REFUSED, handle_again
-from billing.invoices.credit_notes import Credit, write_credit_note
-from billing.invoices.lifecycle import PREFIX
-from billing.invoices.suspension import restore, suspend
+from billing.accounts.profiles import get_account_currency, lock_profile
+from billing.collection.stripe.inbox import REFUSED_OUTCOME, requeue_event
+from billing.invoices.credit_notes import CreditNoteRequest, create_credit_note
+from billing.invoices.lifecycle import INVOICE_ID_PREFIX
+from billing.invoices.suspension import restore_calls, suspend_calls
 from billing.job_queue import retry_job
 from billing.metering.quotas import set_credit_limit
 from billing.money import minor_text, nano_text
-from billing.outbox import retry
+from billing.outbox import retry_item
 from billing.tables import InboxEvent, OutboxItem
-from gateway.identity.audit_log import Actor, record
-from gateway.operations.idempotent import Wish, once
+from gateway.identity.audit_log import Actor, record_audit_event
+from gateway.operations.idempotent import IdempotentChange, run_once
 from infra import ids
 from infra.clock import Clock
 from infra.errors import AppError
 
-_LEAST, _MOST = 3, 300
+_MIN_REASON_LENGTH, _MAX_REASON_LENGTH = 3, 300
 
 
 class ReasonMissing(AppError):
-    """Whoever changes something about an account says why."""
+    """An operator's change has no valid reason."""
 
     status = 400
     type = "invalid_request_error"
@@ -40,7 +39,7 @@ class ReasonMissing(AppError):
 
 
 class NothingToRetry(AppError):
-    """There is nothing of this id in the outbox or the inbox."""
+    """The outbox has no item, or the inbox no event, with this id."""
 
     status = 404
     type = "invalid_request_error"
@@ -48,108 +47,133 @@ class NothingToRetry(AppError):
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """Who changes what account, and why. Raises ReasonMissing."""
+class AccountChange:
+    """The operator, account and reason of a change. Raises ReasonMissing when constructed."""
 
-    by: Actor
+    actor: Actor
     account_id: UUID
     reason: str
 
     def __post_init__(self) -> None:
-        require_reason(self.reason)
+        validate_reason(self.reason)
 
 
-def require_reason(text: str) -> str:
-    """Why something is done, without blanks around it. Raises ReasonMissing."""
-    said = text.strip()
-    if not _LEAST <= len(said) <= _MOST or not said.isprintable():
+def validate_reason(text: str) -> str:
+    """Return the reason without surrounding blanks. Raises ReasonMissing if it is invalid."""
+    reason = text.strip()
+    if not _MIN_REASON_LENGTH <= len(reason) <= _MAX_REASON_LENGTH or not reason.isprintable():
         raise ReasonMissing("A reason has 3 to 300 printable characters.", param="reason")
-    return said
+    return reason
 
 
-async def suspend_account(session: AsyncSession, clock: Clock, order: Order) -> None:
-    """Stop the account's calls."""
-    profile = await lock_profile(session, order.account_id)
+async def suspend_account(session: AsyncSession, clock: Clock, change: AccountChange) -> None:
+    """Suspend the account: its calls are rejected."""
+    profile = await lock_profile(session, change.account_id)
     if profile.suspended_at is None:
-        await suspend(session, clock, order.account_id)
-        await _record(session, clock, order, "account.suspended")
+        await suspend_calls(session, clock, change.account_id)
+        await _record(session, clock, change, "account.suspended")
 
 
-async def restore_account(session: AsyncSession, clock: Clock, order: Order) -> None:
-    """Let the account call again, whatever it owes."""
-    profile = await lock_profile(session, order.account_id)
+async def restore_account(session: AsyncSession, clock: Clock, change: AccountChange) -> None:
+    """End the account's suspension, whatever it owes."""
+    profile = await lock_profile(session, change.account_id)
     if profile.suspended_at is not None:
-        await restore(session, order.account_id)
-        await _record(session, clock, order, "account.restored")
+        await restore_calls(session, change.account_id)
+        await _record(session, clock, change, "account.restored")
 
 
 async def change_credit_limit(
-    session: AsyncSession, clock: Clock, order: Order, limit_nano: int
+    session: AsyncSession, clock: Clock, change: AccountChange, limit_nano: int
 ) -> None:
-    """What the account may owe from now on. Raises LimitInvalid."""
-    place = session, clock, order.account_id
-    before = await set_credit_limit(*place, limit_nano, order.reason)
+    """Set the account's credit limit, in nano-units of its currency. Raises LimitInvalid."""
+    before = await set_credit_limit(session, clock, change.account_id, limit_nano, change.reason)
     if before != limit_nano:
         details = {"from": nano_text(before), "to": nano_text(limit_nano)}
-        await _record(session, clock, order, "credit_limit.changed", details=details)
+        await _record(session, clock, change, "credit_limit.changed", details=details)
 
 
 async def credit_invoice(
-    session: AsyncSession, clock: Clock, order: Order, invoice_id: UUID, key: str, credit: Credit
+    session: AsyncSession,
+    clock: Clock,
+    change: AccountChange,
+    invoice_id: UUID,
+    key: str,
+    credit: CreditNoteRequest,
 ) -> None:
-    """Write a credit note, once for each key. Raises what `write_credit_note` and `once` do."""
-    invoice = ids.show(PREFIX, invoice_id)
+    """Create a credit note, once per key.
 
-    async def change(session: AsyncSession) -> dict[str, Any]:
-        place = session, clock, order.account_id
-        await write_credit_note(*place, invoice_id, f"operator:{key}", credit)
-        currency = await currency_of(session, order.account_id)
+    Raises the errors of `create_credit_note` and `run_once`.
+    """
+    invoice = ids.format_id(INVOICE_ID_PREFIX, invoice_id)
+
+    async def create_and_audit(session: AsyncSession) -> dict[str, Any]:
+        await create_credit_note(
+            session, clock, change.account_id, invoice_id, f"operator:{key}", credit
+        )
+        currency = await get_account_currency(session, change.account_id)
         details = {"amount": minor_text(credit.minor, currency), "refund": credit.refund}
-        await _record(session, clock, order, "invoice.credited", invoice, details)
+        await _record(session, clock, change, "invoice.credited", invoice, details)
         return {}
 
     body = msgspec.json.encode([credit.minor, credit.reason, credit.refund])
-    await once(session, Wish(order.account_id, f"operator: credit {invoice}", body, key), change)
+    request = IdempotentChange(change.account_id, f"operator: credit {invoice}", body, key)
+    await run_once(session, request, create_and_audit)
 
 
-async def retry_item(session: AsyncSession, clock: Clock, by: Actor, item_id: UUID) -> None:
-    """Try once more to do what the outbox gave up. Raises NothingToRetry where there is no such
-    item; one that was not given up stays as it is."""
+async def retry_outbox_item(
+    session: AsyncSession, clock: Clock, actor: Actor, item_id: UUID
+) -> None:
+    """Retry an outbox item that was given up. Does nothing if it was not given up.
+
+    Raises NothingToRetry if there is no such item.
+    """
     item = await session.get(OutboxItem, item_id, with_for_update=True)
     if item is None:
         raise NothingToRetry("There is no such item.")
     if item.given_up_at is not None:
         account_id, action = item.account_id, item.action
-        await retry(session, clock, item_id)
-        await record(session, clock, by, account_id, "outbox.retried", item_id.hex, {"of": action})
+        await retry_item(session, clock, item_id)
+        await record_audit_event(
+            session, clock, actor, account_id, "outbox.retried", item_id.hex, {"of": action}
+        )
 
 
-async def retry_event(session: AsyncSession, clock: Clock, by: Actor, event_id: str) -> None:
-    """Go through a refused event once more. Raises NothingToRetry where there is no such event;
-    one that was not refused stays as it is."""
+async def retry_inbox_event(
+    session: AsyncSession, clock: Clock, actor: Actor, event_id: str
+) -> None:
+    """Process a rejected Stripe event again. Does nothing if it was not rejected.
+
+    Raises NothingToRetry if there is no such event.
+    """
     event = await session.get(InboxEvent, event_id, with_for_update=True)
     if event is None:
         raise NothingToRetry("There is no such event.")
-    if event.handled_at is not None and (event.outcome or "").startswith(REFUSED):
+    if event.handled_at is not None and (event.outcome or "").startswith(REFUSED_OUTCOME):
         kind = event.kind
-        await handle_again(session, clock, event_id)
-        await record(session, clock, by, None, "inbox.retried", event_id, {"of": kind})
+        await requeue_event(session, clock, event_id)
+        await record_audit_event(
+            session, clock, actor, None, "inbox.retried", event_id, {"of": kind}
+        )
 
 
-async def rerun_job(session: AsyncSession, clock: Clock, by: Actor, job_id: int) -> None:
-    """Have a failed job run once more; one that has not failed stays as it is."""
+async def retry_failed_job(session: AsyncSession, clock: Clock, actor: Actor, job_id: int) -> None:
+    """Queue a failed background job again. Does nothing if it has not failed."""
     task = await retry_job(session, clock, job_id)
     if task is not None:
-        await record(session, clock, by, None, "job.retried", str(job_id), {"of": task})
+        await record_audit_event(
+            session, clock, actor, None, "job.retried", str(job_id), {"of": task}
+        )
 
 
 async def _record(
     session: AsyncSession,
     clock: Clock,
-    order: Order,
+    change: AccountChange,
     action: str,
     subject: str = "",
     details: dict[str, Any] | None = None,
 ) -> None:
-    said = {"reason": order.reason.strip(), **(details or {})}
-    await record(session, clock, order.by, order.account_id, action, subject, said)
+    details = {"reason": change.reason.strip(), **(details or {})}
+    await record_audit_event(
+        session, clock, change.actor, change.account_id, action, subject, details
+    )

@@ -1,7 +1,7 @@
-"""Once: a change of money or terms that has an Idempotency-Key happens once.
+"""Apply a change with an Idempotency-Key at most once.
 
-Key, change and answer are one transaction: of two at the same time the second waits and gets what
-the first was answered, and a change that fails leaves its key free.
+Key, change and response are stored in one transaction: a concurrent duplicate waits and gets the
+first response, and a failed change leaves its key unused.
 """
 
 from collections.abc import Awaitable, Callable
@@ -12,48 +12,55 @@ from uuid import UUID
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.metering.idempotency_keys import Claim, keep_answer, take_key
-from gateway.inference.idempotency import answer_of_before, key_of, request_hash
+from billing.metering.idempotency_keys import IdempotencyClaim, claim_key, store_response
+from gateway.inference.idempotency import parse_idempotency_key, request_hash, stored_answer
 from infra import ids
 
-# The row is written with its answer, so that no process can leave it behind without one.
+# The key is stored together with its response, so no process can leave it without one.
 _NO_PROCESS = UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What an account wants changed: where, by which body, and under which key if any."""
+class IdempotentChange:
+    """A requested change: account, operation name, request body and Idempotency-Key, if any."""
 
     account_id: UUID
-    where: str
+    operation: str
     body: bytes
     key: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    """The answer as JSON, and whether it was given before."""
+class IdempotentResult:
+    """The JSON response, and whether it was replayed from an earlier request."""
 
-    answer: bytes
-    repeated: bool = False
+    response: bytes
+    is_replayed: bool = False
 
 
-async def once(
+async def run_once(
     session: AsyncSession,
-    wish: Wish,
+    request: IdempotentChange,
     change: Callable[[AsyncSession], Awaitable[dict[str, Any]]],
-) -> Done:
-    """Change it, or give the answer that the key's first wish had.
+) -> IdempotentResult:
+    """Apply the change, or replay the response of the key's first request.
 
-    Raises IdempotencyKeyInvalid, IdempotencyKeyReused, IdempotencyKeyBusy, and what `change` does.
+    Raises IdempotencyKeyInvalid, IdempotencyKeyReused, IdempotencyKeyBusy and the errors of
+    `change`.
     """
-    if wish.key is None:
-        return Done(msgspec.json.encode(await change(session)))
-    hashed = request_hash(wish.where, wish.body)
-    claim = Claim(wish.account_id, key_of(wish.key), hashed, ids.new_id(), _NO_PROCESS)
-    holder = await take_key(session, claim)
+    if request.key is None:
+        return IdempotentResult(msgspec.json.encode(await change(session)))
+    request_digest = request_hash(request.operation, request.body)
+    claim = IdempotencyClaim(
+        request.account_id,
+        parse_idempotency_key(request.key),
+        request_digest,
+        ids.new_id(),
+        _NO_PROCESS,
+    )
+    holder = await claim_key(session, claim)
     if holder is not None:
-        return Done(answer_of_before(holder, claim), repeated=True)
-    answer = msgspec.json.encode(await change(session))
-    await keep_answer(session, claim, answer)
-    return Done(answer)
+        return IdempotentResult(stored_answer(holder, claim), is_replayed=True)
+    response = msgspec.json.encode(await change(session))
+    await store_response(session, claim, response)
+    return IdempotentResult(response)

@@ -1,20 +1,20 @@
-"""Disputes of invoice lines as the API and the command line show them."""
+"""JSON views of invoice line disputes, for the API and the CLI."""
 
 from typing import Any
 
-from billing.collection.line_disputes import PREFIX, line_dispute_status
-from billing.invoices.lifecycle import PREFIX as INVOICE_PREFIX
+from billing.collection.line_disputes import LINE_DISPUTE_ID_PREFIX, line_dispute_status
+from billing.invoices.lifecycle import INVOICE_ID_PREFIX as INVOICE_PREFIX
 from billing.tables import LineDispute
 from infra import ids
 
 
-def line_dispute_json(dispute: LineDispute) -> dict[str, Any]:
-    """A dispute of a line, with its answer once there is one."""
-    note = dispute.credit_note_id
+def render_line_dispute(dispute: LineDispute) -> dict[str, Any]:
+    """Return a line dispute as JSON, with the operator's answer if there is one."""
+    credit_note_id = dispute.credit_note_id
     return {
         "object": "line_dispute",
-        "id": ids.show(PREFIX, dispute.id),
-        "invoice": ids.show(INVOICE_PREFIX, dispute.invoice_id),
+        "id": ids.format_id(LINE_DISPUTE_ID_PREFIX, dispute.id),
+        "invoice": ids.format_id(INVOICE_PREFIX, dispute.invoice_id),
         "line": dispute.line,
         "status": line_dispute_status(dispute),
         "reason": dispute.reason,
@@ -22,5 +22,5 @@ def line_dispute_json(dispute: LineDispute) -> dict[str, Any]:
         "opened_at": dispute.opened_at.isoformat(),
         "answer": dispute.answer,
         "answered_at": dispute.answered_at and dispute.answered_at.isoformat(),
-        "credit_note": None if note is None else ids.show("cn", note),
+        "credit_note": None if credit_note_id is None else ids.format_id("cn", credit_note_id),
     }

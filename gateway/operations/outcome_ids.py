@@ -1,4 +1,4 @@
-"""Ids of outcomes, settlements, disputes and evidence, as addresses and commands name them."""
+"""Parse the public ids of outcomes, settlements, disputes and evidence."""
 
 from uuid import UUID
 
@@ -14,28 +14,32 @@ from infra import ids
 from infra.errors import AppError
 
 
-def outcome_id(text: str) -> UUID:
-    absent = OutcomeNotFound("The account has no such outcome.", param="outcome")
-    return _id(OUTCOME_PREFIX, text, absent)
+def parse_outcome_id(text: str) -> UUID:
+    """Parse an outcome's public id. Raises OutcomeNotFound if it is malformed."""
+    not_found = OutcomeNotFound("The account has no such outcome.", param="outcome")
+    return _parse_id(OUTCOME_PREFIX, text, not_found)
 
 
-def settlement_id(text: str) -> UUID:
-    absent = SettlementNotFound("The account has no such settlement.", param="settlement")
-    return _id(SETTLEMENT_PREFIX, text, absent)
+def parse_settlement_id(text: str) -> UUID:
+    """Parse a settlement's public id. Raises SettlementNotFound if it is malformed."""
+    not_found = SettlementNotFound("The account has no such settlement.", param="settlement")
+    return _parse_id(SETTLEMENT_PREFIX, text, not_found)
 
 
-def dispute_id(text: str) -> UUID:
-    absent = DisputeNotFound("The account has no such dispute.", param="dispute")
-    return _id(DISPUTE_PREFIX, text, absent)
+def parse_dispute_id(text: str) -> UUID:
+    """Parse a dispute's public id. Raises DisputeNotFound if it is malformed."""
+    not_found = DisputeNotFound("The account has no such dispute.", param="dispute")
+    return _parse_id(DISPUTE_PREFIX, text, not_found)
 
 
-def evidence_id(text: str) -> UUID:
-    absent = StatementNotFound("The contract has no such evidence.", param="evidence")
-    return _id(EVIDENCE_PREFIX, text, absent)
+def parse_evidence_id(text: str) -> UUID:
+    """Parse an evidence statement's public id. Raises StatementNotFound if it is malformed."""
+    not_found = StatementNotFound("The contract has no such evidence.", param="evidence")
+    return _parse_id(EVIDENCE_PREFIX, text, not_found)
 
 
-def _id(prefix: str, text: str, absent: AppError) -> UUID:
-    found = ids.parse(prefix, text)
-    if found is None:
-        raise absent
-    return found
+def _parse_id(prefix: str, text: str, not_found: AppError) -> UUID:
+    parsed = ids.parse_id(prefix, text)
+    if parsed is None:
+        raise not_found
+    return parsed

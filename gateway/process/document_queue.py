@@ -1,8 +1,8 @@
-"""The queue for documents that take time to prepare, such as an invoice as PDF.
+"""Fair queue for rendering expensive documents, such as invoice PDFs.
 
-Each needs a database connection and a processor core for a while. So only a few are prepared at
-once in one process, accounts take turns, and an account may have only a few waiting: further ones
-are refused with 429, and nobody else waits longer because of them.
+Each document occupies a database connection and a CPU core for a while. Therefore concurrency per
+process is limited, accounts take turns, and each account may have only a few documents waiting:
+further ones are rejected with 429, so they do not delay other accounts.
 """
 
 from collections import Counter
@@ -11,54 +11,55 @@ from contextlib import asynccontextmanager
 from uuid import UUID
 
 from gateway.call.errors import RateLimited, UpstreamBusy
-from gateway.call.values import Tier
+from gateway.call.values import ServiceTier
 from gateway.upstream.concurrency import Scheduler, Slot
 
-# Fewer than the connections that handlers have, so that pages are served meanwhile.
-AT_ONCE = 2
-MOST_OF_ACCOUNT = 8
-_MOST_WAITING = 500
-_RETRY = {"retry-after": "2"}
+# Fewer than the connections of the `handlers` pool, so that pages can be served meanwhile.
+CONCURRENCY = 2
+MAX_PER_ACCOUNT = 8
+_MAX_WAITING = 500
+_RETRY_AFTER_HEADERS = {"retry-after": "2"}
 
 
 class DocumentQueue:
-    """Of one gateway process. Belongs to one event loop."""
+    """A fair queue of document renderings in one gateway process. Bound to one event loop."""
 
     def __init__(self) -> None:
-        self._scheduler = Scheduler(AT_ONCE, _MOST_WAITING)
-        self._of_accounts: Counter[UUID] = Counter()
+        self._scheduler = Scheduler(CONCURRENCY, _MAX_WAITING)
+        self._count_by_account: Counter[UUID] = Counter()
 
     @asynccontextmanager
-    async def place(self, account_id: UUID) -> AsyncIterator[None]:
-        """A block in which one document is prepared. Entering waits for its turn.
+    async def slot(self, account_id: UUID) -> AsyncIterator[None]:
+        """Wait for a slot and hold it while one document is rendered.
 
-        Raises RateLimited where the account has too many in preparation already.
+        Raises RateLimited if too many documents of the account, or of all accounts, are waiting.
         """
-        if self._of_accounts[account_id] >= MOST_OF_ACCOUNT:
+        if self._count_by_account[account_id] >= MAX_PER_ACCOUNT:
             raise RateLimited(
-                f"{MOST_OF_ACCOUNT} documents of this account are being prepared. Try again when "
+                f"{MAX_PER_ACCOUNT} documents of this account are being prepared. Try again when "
                 "one of them is done.",
-                headers=_RETRY,
+                headers=_RETRY_AFTER_HEADERS,
             )
-        self._of_accounts[account_id] += 1
+        self._count_by_account[account_id] += 1
         try:
-            slot = await self._slot(account_id)
+            slot = await self._acquire_slot(account_id)
             try:
                 yield
             finally:
-                slot.leave()
+                slot.release()
         finally:
-            self._done(account_id)
+            self._decrement_count(account_id)
 
-    async def _slot(self, account_id: UUID) -> Slot:
+    async def _acquire_slot(self, account_id: UUID) -> Slot:
         try:
-            return await self._scheduler.enter(Tier.DEFAULT, account_id)
+            return await self._scheduler.acquire(ServiceTier.DEFAULT, account_id)
         except UpstreamBusy:
             raise RateLimited(
-                "Too many documents are being prepared just now. Try again shortly.", headers=_RETRY
+                "Too many documents are being prepared just now. Try again shortly.",
+                headers=_RETRY_AFTER_HEADERS,
             ) from None
 
-    def _done(self, account_id: UUID) -> None:
-        self._of_accounts[account_id] -= 1
-        if not self._of_accounts[account_id]:
-            del self._of_accounts[account_id]
+    def _decrement_count(self, account_id: UUID) -> None:
+        self._count_by_account[account_id] -= 1
+        if not self._count_by_account[account_id]:
+            del self._count_by_account[account_id]

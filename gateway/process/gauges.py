@@ -1,7 +1,8 @@
-"""Gauges: how this process and the platform stand, looked at now and then for the metrics.
+"""Periodically update the Prometheus gauges of this process and of the platform.
 
-What the database knows is asked for seldom, with its own short patience, and keeps its last value
-while the database is away; that it is old, `maas_platform_read_timestamp_seconds` says.
+Platform gauges are read from the database, less often and with a short timeout. They keep their
+last value while the database is unavailable; `maas_platform_read_timestamp_seconds` shows their
+age.
 """
 
 import asyncio
@@ -11,20 +12,20 @@ from contextlib import suppress
 import structlog
 from prometheus_client import Gauge
 
-from billing.reports.platform_status import Counted, PlatformStanding, platform_standing
+from billing.reports.platform_status import LabelledCount, PlatformStatus, read_platform_status
 from gateway.inference.usage_writer import UsageWriter
-from gateway.process.database_pools import Connections
+from gateway.process.database_pools import DatabaseConnections
 from gateway.upstream.concurrency import Schedulers
 from gateway.upstream.load_balancer import CircuitState, Router
 from infra.clock import Clock
 from infra.errors import AppError
 from infra.telemetry.metrics import Metrics
-from infra.timing import USUAL, Timing
+from infra.timing import DEFAULT_TIMING, Timing
 from models.catalog import Catalog
 
 
 class Gauges:
-    """Of one gateway process. `start` it in the event loop; `stop` it at the end."""
+    """Background task that updates the gauges of one gateway process."""
 
     def __init__(
         self,
@@ -34,18 +35,18 @@ class Gauges:
         router: Router,
         schedulers: Schedulers,
         writer: UsageWriter,
-        connections: Connections,
-        timing: Timing = USUAL,
+        connections: DatabaseConnections,
+        timing: Timing = DEFAULT_TIMING,
     ) -> None:
         self._timing = timing
-        self._standing = metrics.standing
+        self._gauges = metrics.platform_gauges
         self._clock = clock
         self._catalog = catalog
         self._router = router
         self._schedulers = schedulers
         self._writer = writer
         self._connections = connections
-        self._known: dict[Gauge, set[tuple[str, ...]]] = {}
+        self._reported_labels: dict[Gauge, set[tuple[str, ...]]] = {}
         self._platform_due = float("-inf")
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -62,67 +63,73 @@ class Gauges:
     async def _run(self) -> None:
         while True:
             try:
-                self.look()
-                await self._ask()
+                self.update_process_gauges()
+                await self._update_platform_gauges_if_due()
             except AppError:
-                pass  # the database is away, which those say who need it
+                pass  # the database is unavailable; its pools count that
             except Exception:
                 structlog.get_logger().exception("gauges could not be read")
             await asyncio.sleep(self._timing.gauges_s)
 
-    def look(self) -> None:
-        """Tell what this process knows by itself."""
-        standing = self._standing
-        for model_id, scheduler in self._schedulers.all().items():
+    def update_process_gauges(self) -> None:
+        """Update the gauges that need no database access."""
+        gauges = self._gauges
+        for model_id, scheduler in self._schedulers.by_model().items():
             for tier, number in scheduler.waiting.items():
-                standing.calls_waiting.labels(model_id, tier.value).set(number)
-        self._models()
-        standing.records_waiting.set(self._writer.waiting)
-        standing.records_failing.set(self._writer.failing)
+                gauges.calls_waiting.labels(model_id, tier.value).set(number)
+        self._update_model_gauges()
+        gauges.records_waiting.set(self._writer.queue_length)
+        gauges.records_failing.set(self._writer.is_failing)
         for name, database in self._connections.pools.items():
-            standing.database_connections.labels(name).set(database.in_use)
-            standing.database_pool.labels(name).set(database.pool_size)
+            gauges.database_connections.labels(name).set(database.in_use)
+            gauges.database_pool.labels(name).set(database.pool_size)
 
-    def _models(self) -> None:
-        circuits = {server.url: server.circuits for server in self._router.state()}
+    def _update_model_gauges(self) -> None:
+        """A model is up if the circuit breaker of at least one of its servers is not open."""
+        circuits = {server.url: server.circuits for server in self._router.snapshot()}
         for model_id in self._catalog.models:
-            states = [circuits[url].get(model_id) for url in self._router.servers(model_id)]
+            states = [circuits[url].get(model_id) for url in self._router.server_urls(model_id)]
             up = any(state is not CircuitState.OPEN for state in states)
-            self._standing.models_up.labels(model_id).set(up)
+            self._gauges.models_up.labels(model_id).set(up)
 
-    async def _ask(self) -> None:
+    async def _update_platform_gauges_if_due(self) -> None:
         now = self._clock.monotonic()
         if now < self._platform_due:
             return
         self._platform_due = now + self._timing.platform_gauges_s
         async with self._connections.handlers.transaction() as session:
-            found = await platform_standing(session, self._clock.now())
-        self._tell(found)
+            status = await read_platform_status(session, self._clock.now())
+        self._set_platform_gauges(status)
 
-    def _tell(self, found: PlatformStanding) -> None:
-        standing = self._standing
-        standing.platform_read.set(self._clock.now().timestamp())
-        standing.workers.set(found.workers)
+    def _set_platform_gauges(self, status: PlatformStatus) -> None:
+        """Set job, outbox, inbox, invoice and reconciliation gauges from the platform status."""
+        gauges = self._gauges
+        gauges.platform_read.set(self._clock.now().timestamp())
+        gauges.workers.set(status.workers)
         states = ("waiting", "running", "failed")
-        self._set(
-            standing.jobs,
-            [Counted((job.name, one), getattr(job, one)) for job in found.jobs for one in states],
+        self._set_counts(
+            gauges.jobs,
+            [
+                LabelledCount((job.name, item), getattr(job, item))
+                for job in status.jobs
+                for item in states
+            ],
         )
-        self._set(standing.outbox, found.outbox)
-        self._set(standing.inbox, found.inbox)
-        self._set(standing.invoices, found.invoices)
-        for job in found.jobs:
+        self._set_counts(gauges.outbox, status.outbox)
+        self._set_counts(gauges.inbox, status.inbox)
+        self._set_counts(gauges.invoices, status.invoices)
+        for job in status.jobs:
             if job.ticked_at is not None:
-                standing.job_ticked.labels(job.name).set(job.ticked_at.timestamp())
-        if found.checked_at is not None:
-            standing.checked.set(found.checked_at.timestamp())
-            standing.differences.set(found.differences)
+                gauges.job_ticked.labels(job.name).set(job.ticked_at.timestamp())
+        if status.checked_at is not None:
+            gauges.checked.set(status.checked_at.timestamp())
+            gauges.differences.set(status.differences)
 
-    def _set(self, gauge: Gauge, counted: Sequence[Counted]) -> None:
-        """What was there and is not any more is nothing, rather than what it was."""
-        known = self._known.setdefault(gauge, set())
-        for names in known - {one.names for one in counted}:
+    def _set_counts(self, gauge: Gauge, counts: Sequence[LabelledCount]) -> None:
+        """Set the counts of a gauge; label sets that are no longer reported become 0."""
+        reported = self._reported_labels.setdefault(gauge, set())
+        for names in reported - {item.names for item in counts}:
             gauge.labels(*names).set(0)
-        for one in counted:
-            gauge.labels(*one.names).set(one.number)
-            known.add(one.names)
+        for item in counts:
+            gauge.labels(*item.names).set(item.number)
+            reported.add(item.names)

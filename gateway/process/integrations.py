@@ -1,25 +1,25 @@
-"""Outward: how the settings reach Stripe, people and their systems."""
+"""Factories for outbound integrations (Stripe, e-mail, webhooks), built from settings."""
 
-from billing.collection.stripe.client import Payments
-from infra.outbound.allowed_addresses import Reach
+from billing.collection.stripe.client import StripeClient
+from infra.outbound.allowed_addresses import AllowedAddresses
 from infra.outbound.mail import Mailer
 from infra.outbound.webhook_post import SignedPoster
 from infra.settings import Settings
 
 
-def payments_of(settings: Settings) -> Payments | None:
-    """Stripe, where a key is set."""
+def create_stripe_client(settings: Settings) -> StripeClient | None:
+    """Create the Stripe client. Returns None if no secret key is configured."""
     if settings.stripe_secret_key is None:
         return None
-    return Payments(settings.stripe_secret_key.get_secret_value(), settings.stripe_api_base)
+    return StripeClient(settings.stripe_secret_key.get_secret_value(), settings.stripe_api_base)
 
 
-def mailer_of(settings: Settings) -> Mailer:
-    """By SMTP where a server is set, else into files."""
+def create_mailer(settings: Settings) -> Mailer:
+    """Create the mailer: SMTP if a server is configured, otherwise files in the data directory."""
     url = settings.smtp_url
     return Mailer(None if url is None else url.get_secret_value(), settings.data_dir / "mail")
 
 
-def poster_of(settings: Settings) -> SignedPoster:
-    """To the public internet, and to the private networks that are allowed."""
-    return SignedPoster(Reach(settings.webhook_networks))
+def create_webhook_poster(settings: Settings) -> SignedPoster:
+    """Create the webhook client for public addresses and the allowed private networks."""
+    return SignedPoster(AllowedAddresses(settings.webhook_networks))

@@ -1,7 +1,4 @@
-"""The life of one gateway process: what is started in order, and ended in the opposite one.
-
-Owns that order being kept, and memory's settling once all is loaded.
-"""
+"""Lifespan of a gateway process: start its parts in order and stop them in reverse order."""
 
 import gc
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -14,22 +11,25 @@ Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
 
 
 class Startable(Protocol):
-    """A part that works by itself between these two."""
+    """A background part of the process with start and stop."""
 
     async def start(self) -> None: ...
 
     async def stop(self) -> None: ...
 
 
-def lifespan(
-    closing: Sequence[Callable[[], Awaitable[None]]], parts: Sequence[Startable]
+def create_lifespan(
+    close_callbacks: Sequence[Callable[[], Awaitable[None]]], parts: Sequence[Startable]
 ) -> Lifespan:
-    """What Litestar runs around the application; `closing` is done last, whatever was started."""
+    """Return a Litestar lifespan that starts and stops the parts.
+
+    `close_callbacks` run last, also if starting a part fails.
+    """
 
     @asynccontextmanager
     async def run(_app: Litestar) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            for close in closing:
+            for close in close_callbacks:
                 stack.push_async_callback(close)
             for part in parts:
                 await part.start()
@@ -39,11 +39,11 @@ def lifespan(
     return run
 
 
-def settle_memory() -> None:
-    """What is loaded by now stays for good: the collector need not look through it again.
+def freeze_loaded_objects() -> None:
+    """Exclude all objects loaded so far from garbage collection (`gc.freeze`).
 
-    Its full passes took 40 ms each, in which no call went on. For a process whose only application
-    this is: of others nothing would ever be freed.
+    Full collections took 40 ms each, blocking all calls. Use only in a process that runs one
+    application: objects of others would never be freed.
     """
     gc.collect()
     gc.freeze()

@@ -1,1 +1,1 @@
-"""Quota leases of one process: demand, local leases, leasing and the process heartbeat."""
+"""Quotas in a gateway process: demand, leases, borrowing and the process heartbeat."""

@@ -1,40 +1,42 @@
-"""Cover: which included units pay for which units of a call.
-
-A model's own allowance goes before the one of all models, as on the bill. Pure.
-"""
+"""Apply a plan's included units to a call's units, model-specific allowances first."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from billing.metering.quotas import QuotaRef
-from gateway.call.reservation import Part
+from gateway.call.reservation import QuotaUnits
 
-Cover = tuple[Part, ...]
-NO_COVER: Cover = ()
+AllowanceUse = tuple[QuotaUnits, ...]
+"""The included units that a call uses, by quota."""
+NO_ALLOWANCE_USE: AllowanceUse = ()
 
 
-def cover(needs: Mapping[str, int], included: Iterable[QuotaRef], free: Mapping[str, int]) -> Cover:
-    """What the allowances, in their order, give of what is free for so many units by meter."""
-    left, parts = dict(needs), []
-    for quota in included:
-        units = min(left[quota.meter], free.get(quota.id, 0))
+def apply_allowances(
+    units_by_meter: Mapping[str, int], allowances: Iterable[QuotaRef], available: Mapping[str, int]
+) -> AllowanceUse:
+    """Return the available included units that cover these units, in the allowances' order."""
+    remaining, allowance_use = dict(units_by_meter), []
+    for quota in allowances:
+        units = min(remaining[quota.meter], available.get(quota.id, 0))
         if units > 0:
-            left[quota.meter] -= units
-            parts.append((quota, units))
-    return tuple(parts)
+            remaining[quota.meter] -= units
+            allowance_use.append((quota, units))
+    return tuple(allowance_use)
 
 
-def covered(parts: Cover) -> Counter[str]:
-    """The covered units by meter."""
-    found: Counter[str] = Counter()
-    for quota, units in parts:
-        found[quota.meter] += units
-    return found
+def covered_units_by_meter(allowance_use: AllowanceUse) -> Counter[str]:
+    """Return the covered units by meter."""
+    units_by_meter: Counter[str] = Counter()
+    for quota, units in allowance_use:
+        units_by_meter[quota.meter] += units
+    return units_by_meter
 
 
-def by_meter(parts: Sequence[Part]) -> dict[str, dict[str, int]] | None:
-    """The same as a usage row tells it; None where nothing is covered."""
-    found: dict[str, dict[str, int]] = {}
-    for quota, units in parts:
-        found.setdefault(quota.meter, {})[quota.id] = units
-    return found or None
+def covered_by_meter_and_quota(
+    allowance_use: Sequence[QuotaUnits],
+) -> dict[str, dict[str, int]] | None:
+    """Return the covered units as a usage row stores them. Returns None if nothing is covered."""
+    covered: dict[str, dict[str, int]] = {}
+    for quota, units in allowance_use:
+        covered.setdefault(quota.meter, {})[quota.id] = units
+    return covered or None

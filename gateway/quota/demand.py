@@ -1,75 +1,86 @@
-"""Demand: the most that a call can consume, and what that is of each quota it is under.
+"""The worst-case consumption of a call and the units it needs of each quota.
 
-Prices with the same function as the bill; units that the plan includes cost nothing. Where a quota
-cannot give the whole, the answer is made shorter, down to `floor` tokens; a call whose output is no
-matter of tokens is taken whole or not.
-
-Pure.
+A demand is priced with the same function as the invoice; units that allowances cover cost nothing.
+If a quota is short, the answer is shortened down to `min_output_tokens`; a call whose output is not
+measured in tokens is admitted in full or not at all.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from billing.metering.quotas import QuotaRef
-from billing.rating.quantities import METERS, NOTHING, Quantities, rate
+from billing.rating.quantities import METERS, NO_USAGE, Quantities, rate
 from billing.tables import QuotaKind
-from gateway.call.reservation import Part
-from gateway.quota.allowance import NO_COVER, Cover, cover, covered
+from gateway.call.reservation import QuotaUnits
+from gateway.quota.allowance import (
+    NO_ALLOWANCE_USE,
+    AllowanceUse,
+    apply_allowances,
+    covered_units_by_meter,
+)
 
-# Looked up once: an enumeration's members cost as much as the sums here.
+# Cached: enum attribute access costs as much as the arithmetic here.
 _CREDIT, _BUDGET = QuotaKind.CREDIT, QuotaKind.BUDGET
 _REQUESTS, _TOKENS, _STREAMS = QuotaKind.REQUESTS, QuotaKind.TOKENS, QuotaKind.STREAMS
 
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """`output_tokens` at most, over all choices; `floor` is the least that is worth having, and
-    `whole` what is no matter of tokens.
+    """The worst-case consumption of a call.
 
-    `included` are the allowances that it may take from, and `cover` what it takes.
+    `output_tokens` and `min_output_tokens` are totals over all choices. `allowances` are the quotas
+    of included units that the call may use, `allowance_use` the units that it uses.
     """
 
     input_tokens: int
     output_tokens: int
-    floor: int
+    min_output_tokens: int
     streams: int
     requests: int
     prices: Mapping[str, int]
     quotas: Sequence[QuotaRef]
-    whole: Quantities = NOTHING
-    included: Sequence[QuotaRef] = ()
-    cover: Cover = NO_COVER
+    non_token_units: Quantities = NO_USAGE
+    allowances: Sequence[QuotaRef] = ()
+    allowance_use: AllowanceUse = NO_ALLOWANCE_USE
 
     @property
-    def cost(self) -> int:
-        """The worst case in nano-units."""
-        if self.cover:
-            return self._uncovered_cost()
-        return worst_cost(self.most, self.prices)
+    def max_cost_nano(self) -> int:
+        """Return the worst-case cost after allowances, in nano-units."""
+        if self.allowance_use:
+            return self._max_uncovered_cost()
+        return worst_case_cost(self.max_quantities, self.prices)
 
     @property
-    def most(self) -> Quantities:
-        """All that it can consume, where no token comes from a cache."""
-        return replace(self.whole, input_tokens=self.input_tokens, output_tokens=self.output_tokens)
+    def max_quantities(self) -> Quantities:
+        """Return the maximum quantities, with no input token read from a cache."""
+        return replace(
+            self.non_token_units, input_tokens=self.input_tokens, output_tokens=self.output_tokens
+        )
 
     @property
-    def needs(self) -> dict[str, int]:
-        """The most units of each meter. The prompt may come from a cache or not, so where that has
-        a price of its own it is needed of both."""
-        most = self.most
-        needs = {meter: most.of(meter) for meter in METERS}
-        if self._cache_is_apart:
-            needs["cached_input_tokens"] = self.input_tokens
-        return needs
+    def max_units_by_meter(self) -> dict[str, int]:
+        """Return the maximum units by meter.
 
-    def covered(self, free: Mapping[str, int]) -> "Demand":
-        """The same call with as much of what is free of its allowances as it can use."""
-        return replace(self, cover=cover(self.needs, self.included, free))
+        The prompt may be cached or not, so if cached tokens have their own price, it counts in both
+        meters.
+        """
+        max_quantities = self.max_quantities
+        units_by_meter = {meter: max_quantities.get(meter) for meter in METERS}
+        if self._has_cached_price:
+            units_by_meter["cached_input_tokens"] = self.input_tokens
+        return units_by_meter
+
+    def with_allowances(self, available: Mapping[str, int]) -> "Demand":
+        """Return the demand with the available allowance units that it can use, by quota id."""
+        return replace(
+            self,
+            allowance_use=apply_allowances(self.max_units_by_meter, self.allowances, available),
+        )
 
     @property
-    def units(self) -> dict[QuotaKind, int]:
-        """What it takes of a quota of each kind."""
-        cost = self.cost
+    def units_by_kind(self) -> dict[QuotaKind, int]:
+        """Return the units needed of a quota of each kind."""
+        cost = self.max_cost_nano
         return {
             _CREDIT: cost,
             _BUDGET: cost,
@@ -79,71 +90,87 @@ class Demand:
         }
 
     @property
-    def parts(self) -> list[Part]:
-        """The units to hold of each quota."""
-        units = self.units
-        parts = [(quota, units[quota.kind]) for quota in self.quotas if units[quota.kind]]
-        if self.cover:
-            parts += self.cover
-        return parts
+    def quota_units(self) -> list[QuotaUnits]:
+        """Return the units to reserve of each quota and allowance."""
+        units = self.units_by_kind
+        quota_units = [(quota, units[quota.kind]) for quota in self.quotas if units[quota.kind]]
+        if self.allowance_use:
+            quota_units += self.allowance_use
+        return quota_units
 
     @property
-    def least(self) -> "Demand":
-        """The same call with the shortest answer."""
-        return replace(self, output_tokens=min(self.floor, self.output_tokens))
+    def with_min_output(self) -> "Demand":
+        """Return the demand with the shortest acceptable answer."""
+        return replace(self, output_tokens=min(self.min_output_tokens, self.output_tokens))
 
-    def within(self, free: Mapping[str, int]) -> "Demand | None":
-        """The longest answer that what is free allows, covered as far as that goes; None where not
-        even the floor is. Of a quota of which nothing is needed nothing must be there."""
-        whole = self.covered(free) if self.included else self
-        output, least = self.output_tokens, whole.least.units
-        for quota, _ in self.parts:
-            left = max(0, free[quota.id]) - least[quota.kind]
-            if left < 0:
+    def shortened_to_fit(self, available: Mapping[str, int]) -> "Demand | None":
+        """Return the demand with the longest answer that the available units allow.
+
+        Uses available allowances first. Returns None if the minimum does not fit. A quota of which
+        no units are needed may be exhausted.
+        """
+        covered = self.with_allowances(available) if self.allowances else self
+        output_tokens, min_units = self.output_tokens, covered.with_min_output.units_by_kind
+        for quota, _ in self.quota_units:
+            remaining = max(0, available[quota.id]) - min_units[quota.kind]
+            if remaining < 0:
                 return None
-            output = min(output, whole._affordable(quota.kind, left))
-        fitting = replace(self, output_tokens=output)
-        return fitting.covered(free) if self.included else fitting
+            output_tokens = min(output_tokens, covered._max_output_tokens(quota.kind, remaining))
+        shortened = replace(self, output_tokens=output_tokens)
+        return shortened.with_allowances(available) if self.allowances else shortened
 
-    def costing(self, most: int) -> "Demand | None":
-        """The longest answer that costs no more; None where not even the floor does."""
-        if self.cost <= most:
+    def shortened_to_cost(self, max_cost: int) -> "Demand | None":
+        """Return the demand with the longest answer within a cost in nano-units.
+
+        Returns None if the minimum costs more.
+        """
+        if self.max_cost_nano <= max_cost:
             return self
-        left = most - self.least.cost
-        if left < 0 or not self.prices.get("output_tokens", 0):
+        remaining = max_cost - self.with_min_output.max_cost_nano
+        if remaining < 0 or not self.prices.get("output_tokens", 0):
             return None
-        return replace(self, output_tokens=self._affordable(QuotaKind.CREDIT, left))
+        return replace(self, output_tokens=self._max_output_tokens(QuotaKind.CREDIT, remaining))
 
-    def _affordable(self, kind: QuotaKind, left: int) -> int:
-        """Output tokens, beyond the floor's units, that `left` more units of a quota allow."""
-        least = self.least.output_tokens
+    def _max_output_tokens(self, kind: QuotaKind, remaining: int) -> int:
+        """Return the output tokens that `remaining` units beyond the minimum's allow."""
+        min_output_tokens = self.with_min_output.output_tokens
         if kind is QuotaKind.TOKENS:
-            return least + left
+            return min_output_tokens + remaining
         if not kind.money:
             return self.output_tokens
         price = self.prices.get("output_tokens", 0)
-        free = covered(self.cover)["output_tokens"] if self.cover else 0
-        return self.output_tokens if price == 0 else max(least, free) + left // price
+        if price == 0:
+            return self.output_tokens
+        covered = (
+            covered_units_by_meter(self.allowance_use)["output_tokens"] if self.allowance_use else 0
+        )
+        return max(min_output_tokens, covered) + remaining // price
 
     @property
-    def _cache_is_apart(self) -> bool:
+    def _has_cached_price(self) -> bool:
+        """Return whether cached prompt tokens have their own price."""
         return "cached_input_tokens" in self.prices
 
-    def _uncovered_cost(self) -> int:
-        """What is not covered, as if all of the prompt came from the cache or as if none did:
-        anything between the two costs no more than the dearer."""
-        left, prices = self.needs, self.prices
-        for meter, units in covered(self.cover).items():
-            left[meter] = max(0, left[meter] - units)
-        read = left.pop("cached_input_tokens")
-        rest = Quantities(**left)
-        cost = rate(rest, prices)
-        if not self._cache_is_apart:
+    def _max_uncovered_cost(self) -> int:
+        """Return the cost of the uncovered units with the whole prompt cached or uncached.
+
+        Every mixture costs at most the more expensive of the two.
+        """
+        remaining, prices = self.max_units_by_meter, self.prices
+        for meter, units in covered_units_by_meter(self.allowance_use).items():
+            remaining[meter] = max(0, remaining[meter] - units)
+        prompt_tokens = remaining.pop("cached_input_tokens")
+        uncovered = Quantities(**remaining)
+        cost = rate(uncovered, prices)
+        if not self._has_cached_price:
             return cost
-        return max(cost, rate(replace(rest, input_tokens=read, cached_input_tokens=read), prices))
+        cached = replace(uncovered, input_tokens=prompt_tokens, cached_input_tokens=prompt_tokens)
+        return max(cost, rate(cached, prices))
 
 
-def worst_cost(most: Quantities, prices: Mapping[str, int]) -> int:
-    """What so much costs at most; whether tokens will come from a cache is not known before."""
-    dear = prices.get("cached_input_tokens", 0) > prices.get("input_tokens", 0)
-    return rate(replace(most, cached_input_tokens=most.input_tokens) if dear else most, prices)
+def worst_case_cost(max_quantities: Quantities, prices: Mapping[str, int]) -> int:
+    """Return the highest cost in nano-units of these quantities, with the prompt cached or not."""
+    cache_is_dearer = prices.get("cached_input_tokens", 0) > prices.get("input_tokens", 0)
+    if cache_is_dearer:
+        max_quantities = replace(max_quantities, cached_input_tokens=max_quantities.input_tokens)
+    return rate(max_quantities, prices)

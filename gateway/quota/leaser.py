@@ -1,10 +1,9 @@
-"""Leasing: this process's dealings with the quotas, so that a call needs no round trip.
+"""Borrows quota units from the database so that most calls need no round trip.
 
-While there is headroom, more is borrowed than the next call needs, and calls are held against
-that. Near a limit calls are lent one by one; what is free for nobody's good goes back, and other
-processes are asked for what they do not need before a call is refused.
-
-Owns the calls that wait for units and the one task that borrows and gives back.
+While a quota has headroom, more units are borrowed than the next call needs, and calls reserve from
+that local lease. Near a limit, units are borrowed call by call, unused units are returned, and
+other processes are asked to return theirs before a call is denied. One task per process does all
+borrowing and returning and serves the calls that wait for units.
 """
 
 import asyncio
@@ -16,74 +15,81 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from billing.metering.leases import (
+    LeaseChange,
     ProcessEnded,
-    Standing,
-    Wish,
+    QuotaSnapshot,
     change_leases,
-    read_standings,
-    recall,
+    read_quota_snapshots,
+    recall_leases,
 )
 from billing.metering.quotas import QuotaRef
 from billing.metering.usage import UsageRecord
 from gateway.call.errors import MeteringUnavailable
-from gateway.call.reservation import Hold, Lease
+from gateway.call.reservation import Lease, Reservation
 from gateway.quota.demand import Demand
-from gateway.quota.local_leases import Holdings
-from gateway.quota.process_heartbeat import Membership
+from gateway.quota.local_leases import LocalLeases
+from gateway.quota.process_heartbeat import ProcessHeartbeat
 from infra.clock import Clock
 from infra.database.database import Database, DatabaseUnavailable
 from infra.database.direct import DirectConnection
 from infra.telemetry.metrics import Metrics
-from infra.timing import USUAL, Timing
+from infra.timing import DEFAULT_TIMING, Timing
 
 
 @dataclass(frozen=True, slots=True)
-class Short:
-    """Why a call cannot be held: which quota, of which it `needs` so much at least, how that one
-    stands, and whether waiting can help."""
+class QuotaShortage:
+    """The quota that does not cover a call, and whether waiting can help.
+
+    `needed_units` is the minimum that the call needs of the quota.
+    """
 
     quota: QuotaRef
-    standing: Standing
-    for_good: bool
+    snapshot: QuotaSnapshot
+    is_permanent: bool
     retry_after_s: float
-    needs: int
+    needed_units: int
 
 
-class Refused(Exception):
-    """A quota cannot give even the least that the call needs."""
+class QuotaDenied(Exception):
+    """A quota does not cover the minimum that the call needs."""
 
-    def __init__(self, short: Short) -> None:
-        super().__init__(short)
-        self.short = short
+    def __init__(self, shortage: QuotaShortage) -> None:
+        super().__init__(shortage)
+        self.shortage = shortage
 
 
 @dataclass(slots=True, eq=False)
 class _Waiter:
+    """A call that waits for units; `deadline` is in monotonic seconds."""
+
     demand: Demand
-    until: float
-    done: asyncio.Future[tuple[Demand, Hold]]
+    deadline: float
+    done: asyncio.Future[tuple[Demand, Reservation]]
 
 
-class Lender:
-    """Lends to the calls of one gateway process. `start` it in the event loop, `stop` it."""
+class QuotaLeaser:
+    """Reserves leased quota for the calls of one gateway process.
+
+    `start` in the event loop; `stop` returns all leases.
+    """
 
     def __init__(
         self,
         database: Database,
-        reading: DirectConnection,
-        membership: Membership,
+        read_connection: DirectConnection,
+        heartbeat: ProcessHeartbeat,
         clock: Clock,
         metrics: Metrics,
-        timing: Timing = USUAL,
+        timing: Timing = DEFAULT_TIMING,
     ) -> None:
         self._database = database
         self._timing = timing
-        self._reading = reading
-        self._membership = membership
+        self._read_connection = read_connection
+        self._heartbeat = heartbeat
         self._clock = clock
         self._metrics = metrics
-        self._holdings = Holdings()
-        self._recalled: dict[str, float] = {}
+        self._leases = LocalLeases()
+        self._recalled_at: dict[str, float] = {}
         self._waiters: list[_Waiter] = []
         self._wake = asyncio.Event()
         self._next_tick = self._next_shrink = 0.0
@@ -92,84 +98,98 @@ class Lender:
         self._log = structlog.get_logger()
 
     async def start(self) -> None:
+        """Register this process and start the leasing task."""
         with suppress(DatabaseUnavailable):
-            await self._membership.keep()
+            await self._heartbeat.renew_if_due()
         self._task = asyncio.create_task(self._run(), name="lender")
 
     async def stop(self) -> None:
-        # Not cancelled: a connection must not be left in the middle of a transaction.
+        """Finish the leasing task and return all leases."""
+        # The task is not cancelled, which could leave a connection inside a transaction.
         self._stopping = True
         self._wake.set()
         if self._task is not None:
             await self._task
-        await self._membership.end()
+        await self._heartbeat.end()
 
-    def try_hold(self, demand: Demand) -> tuple[Demand, Hold] | None:
-        """Hold from what is here, without waiting; None where that is not enough.
+    def try_reserve(self, demand: Demand) -> tuple[Demand, Reservation] | None:
+        """Reserve from the local leases without waiting. Returns None if they do not suffice.
 
-        Raises MeteringUnavailable where others may take us for dead by now.
+        Raises MeteringUnavailable if other processes may consider this one dead.
         """
-        if not self._membership.alive:
-            raise _unavailable()
+        if not self._heartbeat.is_alive:
+            raise _metering_unavailable()
         now = self._clock.monotonic()
-        covered = self._holdings.covered(demand, now) if demand.included else demand
-        if covered is None:
+        covered_demand = (
+            self._leases.with_local_allowances(demand, now) if demand.allowances else demand
+        )
+        if covered_demand is None:
             return None
-        hold = self._holdings.try_hold(covered.parts, self._membership.process_id, now)
-        return None if hold is None else (covered, hold)
+        reservation = self._leases.try_reserve(
+            covered_demand.quota_units, self._heartbeat.process_id, now
+        )
+        return None if reservation is None else (covered_demand, reservation)
 
-    async def hold(self, demand: Demand, patience_s: float) -> tuple[Demand, Hold]:
-        """Hold what the call demands, or as much as there is, behind those that wait already.
+    async def reserve(self, demand: Demand, wait_s: float) -> tuple[Demand, Reservation]:
+        """Reserve the demand, or as much of it as is available, after earlier waiting calls.
 
-        Waits so long for running calls to give back money that they do not need. Raises Refused,
+        Waits up to `wait_s` for running calls to release unused money. Raises QuotaDenied,
         MeteringUnavailable.
         """
-        until = self._clock.monotonic() + patience_s
-        waiter = _Waiter(demand, until, asyncio.get_running_loop().create_future())
-        holdings = self._holdings
-        waiting_for = [quota.id for quota, _ in demand.parts]
-        waiting_for += [quota.id for quota in demand.included]
+        deadline = self._clock.monotonic() + wait_s
+        waiter = _Waiter(demand, deadline, asyncio.get_running_loop().create_future())
+        leases = self._leases
+        quota_ids = [quota.id for quota, _ in demand.quota_units]
+        quota_ids += [quota.id for quota in demand.allowances]
         self._waiters.append(waiter)
-        holdings.enqueue(waiting_for)
+        leases.add_waiting(quota_ids)
         self._wake.set()
         try:
             return await waiter.done
         except asyncio.CancelledError:
             if waiter.done.done() and not waiter.done.cancelled() and not waiter.done.exception():
-                self.give_back(waiter.done.result()[1])
+                self.release(waiter.done.result()[1])
             raise
         finally:
             if waiter in self._waiters:
                 self._waiters.remove(waiter)
-            holdings.dequeue(waiting_for)
+            leases.remove_waiting(quota_ids)
 
-    def within_limits(self, demand: Demand) -> Demand | None:
-        """As much of a demand as its limits leave, were all calls that run and all other processes
-        to give back what they hold; None where not even the least of it."""
-        return self._holdings.within_limits(demand)
+    def shortened_to_limits(self, demand: Demand) -> Demand | None:
+        """Return the demand shortened to what its limits leave. Returns None if below its minimum.
 
-    def give_back(self, hold: Hold) -> None:
-        """End a hold of which nothing was consumed."""
-        self._close(hold, 0, 0, {})
+        Assumes that all running calls and other processes release what they have reserved.
+        """
+        return self._leases.shortened_to_limits(demand)
 
-    def close(self, hold: Hold, record: UsageRecord) -> None:
-        """End a hold whose usage row is durable."""
-        self._close(hold, record.cost_nano, record.quantities.tokens, record.taken)
+    def release(self, reservation: Reservation) -> None:
+        """Release a reservation of which nothing was consumed."""
+        self._settle(reservation, 0, 0, {})
 
-    def _close(self, hold: Hold, cost: int, tokens: int, covered: Mapping[str, int]) -> None:
-        hold.close(cost, tokens, self._clock.monotonic(), covered)
+    def settle(self, reservation: Reservation, record: UsageRecord) -> None:
+        """Settle a reservation whose usage row is durable."""
+        self._settle(
+            reservation, record.cost_nano, record.quantities.tokens, record.covered_units_by_quota
+        )
+
+    def _settle(
+        self, reservation: Reservation, cost: int, tokens: int, allowance_units: Mapping[str, int]
+    ) -> None:
+        """Settle a reservation and wake calls that wait for its units."""
+        reservation.settle(cost, tokens, self._clock.monotonic(), allowance_units)
         if self._waiters:
             self._wake.set()
 
-    def standing(self, quota: QuotaRef) -> Standing | None:
-        """A quota as last read, at most a quarter of a second ago, with our own calls since."""
-        return self._holdings.standing(quota.id)
+    def snapshot(self, quota: QuotaRef) -> QuotaSnapshot | None:
+        """Return a quota as last read (up to 0.25 s ago), plus this process's calls since."""
+        return self._leases.snapshot(quota.id)
 
-    def remaining(self, quota: QuotaRef) -> tuple[int, float] | None:
-        """Of a rate: units that are left, and seconds until all are; None where not known."""
-        return self._holdings.remaining(quota.id, self._clock.monotonic())
+    def rate_limit_remaining(self, quota: QuotaRef) -> tuple[int, float] | None:
+        """Return a rate's remaining units and the seconds until all return; None if unknown."""
+        return self._leases.rate_limit_remaining(quota.id, self._clock.monotonic())
 
     async def _run(self) -> None:
+        """Borrow and return until `stop`, surviving database errors."""
         while not self._stopping:
             try:
                 await self._step()
@@ -179,141 +199,154 @@ class Lender:
                 self._log.error("quotas could not be dealt with", reason=str(error))
                 await self._pause()
             except ProcessEnded:
-                self._membership.begin_anew()
-                self._holdings = Holdings()
+                self._heartbeat.restart()
+                self._leases = LocalLeases()
                 self._fail_waiters()
 
     async def _pause(self) -> None:
+        """Fail the waiting calls and wait before the next attempt."""
         self._fail_waiters()
         await asyncio.sleep(self._timing.lease_tick_s)
 
     async def _step(self) -> None:
-        await self._membership.keep()
+        """Serve waiting calls and due ticks, then sleep until there is more to do."""
+        await self._heartbeat.renew_if_due()
         if self._waiters:
-            await self._serve()
+            await self._serve_waiters()
         if self._clock.monotonic() >= self._next_tick:
             await self._tick()
-        left, retry = self._next_tick - self._clock.monotonic(), self._timing.lease_retry_s
+        remaining, retry = self._next_tick - self._clock.monotonic(), self._timing.lease_retry_s
         with suppress(TimeoutError):
-            async with asyncio.timeout(retry if self._waiters else max(0.0, left)):
+            async with asyncio.timeout(retry if self._waiters else max(0.0, remaining)):
                 await self._wake.wait()
         self._wake.clear()
 
     def _fail_waiters(self) -> None:
+        """Fail all waiting calls with MeteringUnavailable."""
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
             if not waiter.done.done():
-                waiter.done.set_exception(_unavailable())
+                waiter.done.set_exception(_metering_unavailable())
 
-    async def _serve(self) -> None:
-        """One round: borrow what the waiting calls need, hand it out, refuse who must be."""
+    async def _serve_waiters(self) -> None:
+        """Borrow what the waiting calls need, then reserve for them or deny them."""
         now = self._clock.monotonic()
-        # Calls that only waited for an earlier round to end need no further one.
-        waiters = [waiter for waiter in self._waiters if not self._served(waiter, now)]
+        # The local leases may cover some of them since the previous round.
+        waiters = [waiter for waiter in self._waiters if not self._try_finish(waiter, now)]
         if not waiters:
             return
-        await self._change(self._holdings.wishes_for([one.demand for one in waiters], now))
-        missing: set[str] = set()
+        await self._change_leases(
+            self._leases.borrow_plan([waiter.demand for waiter in waiters], now)
+        )
+        recall_ids: set[str] = set()
         for waiter in waiters:
             if not waiter.done.done():
-                missing |= self._hand_out(waiter)
-        if missing:
+                recall_ids |= self._reserve_or_deny(waiter)
+        if recall_ids:
             async with self._database.transaction() as session:
-                await recall(session, list(missing))
-            self._recalled.update(dict.fromkeys(missing, self._clock.monotonic()))
+                await recall_leases(session, list(recall_ids))
+            self._recalled_at.update(dict.fromkeys(recall_ids, self._clock.monotonic()))
 
-    def _served(self, waiter: _Waiter, now: float) -> bool:
-        """Whether the call has all that it wants, from what is here, or was given up."""
+    def _try_finish(self, waiter: _Waiter, now: float) -> bool:
+        """Reserve the full demand from local leases. Returns whether the call needs no more."""
         if not waiter.done.done():
-            fitted = self._holdings.fit_whole(waiter.demand, self._membership.process_id, now)
-            if fitted is None:
+            reserved = self._leases.try_full(waiter.demand, self._heartbeat.process_id, now)
+            if reserved is None:
                 return False
-            waiter.done.set_result(fitted)
+            waiter.done.set_result(reserved)
         return True
 
-    def _hand_out(self, waiter: _Waiter) -> set[str]:
-        """Hold for the call, refuse it, or let it wait; gives the quotas to recall for it."""
+    def _reserve_or_deny(self, waiter: _Waiter) -> set[str]:
+        """Reserve for the call, deny it, or let it wait. Returns the quotas to recall for it."""
         now = self._clock.monotonic()
-        fitted = self._holdings.fit(waiter.demand, self._membership.process_id, now)
-        if fitted is not None:
-            waiter.done.set_result(fitted)
+        reserved = self._leases.try_partial(waiter.demand, self._heartbeat.process_id, now)
+        if reserved is not None:
+            waiter.done.set_result(reserved)
             return set()
-        missing: set[str] = set()
-        free = self._holdings.free_for(waiter.demand, now)
-        for quota, units in waiter.demand.least.covered(free).parts:
-            lease, standing = self._holdings.lease(quota.id), self._holdings.standing(quota.id)
-            if standing is None or standing.amount is None or lease.free(now) >= units:
+        recall_ids: set[str] = set()
+        available = self._leases.available_for(waiter.demand, now)
+        for quota, units in waiter.demand.with_min_output.with_allowances(available).quota_units:
+            lease, snapshot = self._leases.lease(quota.id), self._leases.snapshot(quota.id)
+            if snapshot is None or snapshot.amount is None or lease.available(now) >= units:
                 continue
-            short = self._judge(waiter, quota, units, standing, lease)
-            if short is not None:
-                waiter.done.set_exception(Refused(short))
+            shortage = self._find_shortage(waiter, quota, units, snapshot, lease)
+            if shortage is not None:
+                waiter.done.set_exception(QuotaDenied(shortage))
                 return set()
-            if standing.elsewhere > 0:
-                missing.add(quota.id)
+            if snapshot.leased_elsewhere > 0:
+                recall_ids.add(quota.id)
             if quota.kind.money:
-                missing |= self._holdings.lent_of(waiter.demand)
-        again = self._timing.recall_again_s
-        return {one for one in missing if now >= self._last_recall(one) + again}
+                recall_ids |= self._leases.allowances_leased_elsewhere(waiter.demand)
+        retry_s = self._timing.recall_again_s
+        return {
+            quota_id
+            for quota_id in recall_ids
+            if now >= self._recalled_at_monotonic(quota_id) + retry_s
+        }
 
-    def _judge(
-        self, waiter: _Waiter, quota: QuotaRef, units: int, standing: Standing, lease: Lease
-    ) -> Short | None:
-        """Why waiting for this quota is of no use; None while it may be."""
+    def _find_shortage(
+        self, waiter: _Waiter, quota: QuotaRef, units: int, snapshot: QuotaSnapshot, lease: Lease
+    ) -> QuotaShortage | None:
+        """Return the shortage if waiting for this quota is useless. Returns None if it may help."""
         now = self._clock.monotonic()
-        least = units
-        if quota.kind.money and waiter.demand.included:
-            if self._holdings.can_have(quota.id, units):
-                return None  # an allowance gave less than was expected: the next round asks for it
-            least = self._holdings.at_best(waiter.demand.least).cost
-        left = (standing.amount or 0) - (standing.spent if quota.kind.money else 0)
-        if least and left < least:
-            return Short(quota, standing, True, 0.0, least)
+        min_units = units
+        if quota.kind.money and waiter.demand.allowances:
+            if self._leases.can_borrow(quota.id, units):
+                return (
+                    None  # an allowance was shorter than expected: the next round borrows the money
+                )
+            min_units = self._leases.best_case(waiter.demand.with_min_output).max_cost_nano
+        remaining = (snapshot.amount or 0) - (snapshot.consumed if quota.kind.money else 0)
+        if min_units and remaining < min_units:
+            return QuotaShortage(quota, snapshot, True, 0.0, min_units)
         if quota.kind.money:
-            over = now >= waiter.until
+            is_final = now >= waiter.deadline
         else:
-            # Units of a rate come back within a minute; only what idles elsewhere is waited for.
-            over = standing.elsewhere == 0 or self._unanswered(quota.id, now)
-        missing = units - lease.free(now)
-        wait = lease.free_in(missing, now) if quota.kind.window_s else 1.0
-        return Short(quota, standing, False, wait, least) if over else None
+            # Units of a rate return within a minute: wait only for idle units of other processes.
+            is_final = snapshot.leased_elsewhere == 0 or self._is_recall_unanswered(quota.id, now)
+        missing_units = units - lease.available(now)
+        wait = lease.seconds_until_available(missing_units, now) if quota.kind.window_s else 1.0
+        return QuotaShortage(quota, snapshot, False, wait, min_units) if is_final else None
 
-    def _unanswered(self, quota_id: str, now: float) -> bool:
-        """Whether others had their time to answer a recall; then who asks for a rate is refused."""
-        asked, timing = self._last_recall(quota_id), self._timing
-        return asked + timing.recall_s <= now < asked + timing.recall_again_s
+    def _is_recall_unanswered(self, quota_id: str, now: float) -> bool:
+        """Return whether other processes had time to answer a recall of this quota."""
+        recalled_at, timing = self._recalled_at_monotonic(quota_id), self._timing
+        return recalled_at + timing.recall_s <= now < recalled_at + timing.recall_again_s
 
-    def _last_recall(self, quota_id: str) -> float:
-        return self._recalled.get(quota_id, float("-inf"))
+    def _recalled_at_monotonic(self, quota_id: str) -> float:
+        """Return when the quota was last recalled; minus infinity if never."""
+        return self._recalled_at.get(quota_id, float("-inf"))
 
     async def _tick(self) -> None:
-        """See how the quotas stand, and give back what is not needed here."""
+        """Read the quotas' state and return units that this process does not need."""
         now = self._clock.monotonic()
         self._next_tick = now + self._timing.lease_tick_s
-        if not self._holdings.ids():
+        if not self._leases.quota_ids():
             return
-        standings = await read_standings(
-            self._reading, self._membership.process_id, self._holdings.ids()
+        snapshots = await read_quota_snapshots(
+            self._read_connection, self._heartbeat.process_id, self._leases.quota_ids()
         )
-        recalled = self._holdings.learn(standings)
+        recalled = self._leases.update(snapshots)
         shrink = now >= self._next_shrink
         if shrink:
             self._next_shrink = now + self._timing.lease_shrink_s
-        wishes = self._holdings.wishes_back(recalled, shrink, now)
-        if wishes:
-            await self._change(wishes)
-            ended = [quota_id for quota_id, wish in wishes.items() if wish.end]
-            self._holdings.forget(ended)
+        changes = self._leases.return_plan(recalled, shrink, now)
+        if changes:
+            await self._change_leases(changes)
+            ended = [quota_id for quota_id, change in changes.items() if change.close]
+            self._leases.drop(ended)
             for quota_id in ended:
-                self._recalled.pop(quota_id, None)
+                self._recalled_at.pop(quota_id, None)
 
-    async def _change(self, wishes: Mapping[str, Wish]) -> None:
-        # Where the commit's answer is lost, the leases stay closed until they were read again.
-        self._holdings.change(wishes)
+    async def _change_leases(self, changes: Mapping[str, LeaseChange]) -> None:
+        """Borrow and return units in one transaction."""
+        # If the commit's outcome is unknown, the leases stay blocked until they are read again.
+        self._leases.begin_change(changes)
         async with self._database.transaction() as session:
-            standings = await change_leases(session, self._membership.process_id, wishes)
-        self._holdings.learn(standings)
+            snapshots = await change_leases(session, self._heartbeat.process_id, changes)
+        self._leases.update(snapshots)
         self._metrics.lease_changes.inc()
 
 
-def _unavailable() -> MeteringUnavailable:
+def _metering_unavailable() -> MeteringUnavailable:
     return MeteringUnavailable("Calls cannot be recorded just now. Please try again shortly.")

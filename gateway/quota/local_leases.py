@@ -1,8 +1,7 @@
-"""Holdings: all that this process has borrowed, by quota, and what it should ask for or return.
+"""The quota leases of this process in memory, and the plans to borrow and return units.
 
-Owns the leases in memory, what was last read of their quotas, and the rules of how much to have at
-hand. Holds nothing while a lease is being changed: until the database has answered, what is on its
-way back must not be given out.
+While a lease is being changed in the database, nothing is reserved from it: units that are being
+returned must not be given to a call.
 """
 
 from collections import Counter
@@ -10,280 +9,339 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from billing.metering.leases import Standing, Wish
+from billing.metering.leases import LeaseChange, QuotaSnapshot
 from billing.metering.quotas import QuotaRef
-from gateway.call.reservation import Hold, Lease, Part, take
+from gateway.call.reservation import Lease, QuotaUnits, Reservation, reserve_all
 from gateway.quota.demand import Demand
 
-# Borrowed ahead of need: so many calls like the one that asks, or so many seconds' worth.
-_AHEAD_CALLS = 8
-_AHEAD_S = 4
-# More than any limit that can be set (billing/metering/quotas.py).
+# Units borrowed ahead of need: for this many similar calls, or this many seconds of recent use.
+_BORROW_AHEAD_CALLS = 8
+_BORROW_AHEAD_S = 4
+# Larger than any limit that can be set (billing/metering/quotas.py).
 _UNLIMITED = 10**18
 
 
 @dataclass(slots=True)
 class _Entry:
-    """A lease, its quota as last read, and how busy the lease was; `asked` where a call has looked
-    at it, though it may have found nothing."""
+    """A lease with its quota as last read from the database, and its recent use.
+
+    `was_used` is True if a call needed the quota since the last shrink, even if it got no units.
+    """
 
     lease: Lease
-    standing: Standing | None = None
-    taken_then: int = 0
-    lately: int = 0  # units taken in the last whole second
-    asked: bool = False
+    snapshot: QuotaSnapshot | None = None
+    total_reserved_before: int = 0  # at the last shrink
+    recent_units: int = 0  # reserved in the second before the last shrink
+    was_used: bool = False
 
     def spent(self) -> int:
-        """What other processes had used of the quota when it was read, and what our own calls have.
+        """Return the units used by other processes when last read, plus those used here.
 
-        The database may know of a call before its hold is closed here, so of what it says our own
-        part is not taken: the call would count twice, as used and as held.
+        This process's part of the database's value is ignored: a call whose usage row is committed
+        but whose reservation is not settled yet would count twice.
         """
-        others = self.standing.spent - self.standing.used if self.standing else 0
-        return others + self.lease.used
+        used_elsewhere = self.snapshot.consumed - self.snapshot.used if self.snapshot else 0
+        return used_elsewhere + self.lease.used
 
-    def left(self) -> int:
-        """What of the quota no call has used or holds and no other process has, if it is known."""
-        read = self.standing
-        if read is None or read.amount is None:
+    def unreserved(self) -> int:
+        """Return the units not used, reserved or leased elsewhere; 0 if the quota is unknown."""
+        snapshot = self.snapshot
+        if snapshot is None or snapshot.amount is None:
             return 0
-        return read.amount - self.spent() - read.elsewhere - self.lease.held
+        return snapshot.amount - self.spent() - snapshot.leased_elsewhere - self.lease.reserved
 
-    def unlent(self, now: float) -> int:
-        """What of the quota no process has."""
-        return self.left() - self.lease.free(now)
+    def unleased(self, now: float) -> int:
+        """Return the units of the quota that no process has leased."""
+        return self.unreserved() - self.lease.available(now)
 
 
-class Holdings:
-    """What one process has. Methods never wait."""
+class LocalLeases:
+    """All leases of one process by quota id. Methods do no I/O."""
 
     def __init__(self) -> None:
         self._entries: dict[str, _Entry] = {}
-        self._changing: set[str] = set()
-        self._recalled: set[str] = set()
-        self._queued: Counter[str] = Counter()
+        self._changing_ids: set[str] = set()
+        self._recalled_ids: set[str] = set()
+        self._waiting_count: Counter[str] = Counter()
 
-    def try_hold(self, parts: Sequence[Part], process_id: UUID, now: float) -> Hold | None:
-        """Hold from what is here; None where it is not enough or others wait for it."""
-        pairs: list[tuple[Lease, Part]] = []
-        for part in parts:
-            quota_id = part[0].id
+    def try_reserve(
+        self, quota_units: Sequence[QuotaUnits], process_id: UUID, now: float
+    ) -> Reservation | None:
+        """Reserve units. Returns None if they are unavailable or other calls wait for them."""
+        lease_units: list[tuple[Lease, QuotaUnits]] = []
+        for item in quota_units:
+            quota_id = item[0].id
             entry = self._entries.get(quota_id)
-            if entry is None or quota_id in self._changing or quota_id in self._queued:
+            if entry is None or quota_id in self._changing_ids or quota_id in self._waiting_count:
                 return None
-            pairs.append((entry.lease, part))
-        return take(pairs, process_id, now)
+            lease_units.append((entry.lease, item))
+        return reserve_all(lease_units, process_id, now)
 
-    def covered(self, demand: Demand, now: float, waiting: bool = False) -> Demand | None:
-        """What remains to be paid for of a call, after what is here of its allowances; None where
-        more of them could be borrowed, or others wait for it."""
-        needs, free = demand.needs, {}
-        for quota in demand.included:
+    def with_local_allowances(
+        self, demand: Demand, now: float, waiting: bool = False
+    ) -> Demand | None:
+        """Return the demand after using locally leased allowances.
+
+        Returns None if more allowance units could be borrowed, or other calls wait for them.
+        """
+        needs, available = demand.max_units_by_meter, {}
+        for quota in demand.allowances:
             if not needs[quota.meter]:
                 continue
             entry = self._entries.get(quota.id)
-            if entry is None or quota.id in self._changing:
+            if entry is None or quota.id in self._changing_ids:
                 return None
-            if quota.id in self._queued and not waiting:
+            if quota.id in self._waiting_count and not waiting:
                 return None
-            entry.asked = True
-            free[quota.id] = here = min(max(0, entry.lease.free(now)), needs[quota.meter])
-            needs[quota.meter] -= here
-            if needs[quota.meter] and entry.unlent(now) > 0:
+            entry.was_used = True
+            available[quota.id] = local_units = min(
+                max(0, entry.lease.available(now)), needs[quota.meter]
+            )
+            needs[quota.meter] -= local_units
+            if needs[quota.meter] and entry.unleased(now) > 0:
                 return None
-        self._keep_money(demand)
-        return demand.covered(free)
+        self._mark_money_used(demand)
+        return demand.with_allowances(available)
 
-    def at_best(self, demand: Demand) -> Demand:
-        """What remains to be paid for where running calls and other processes give back all that
-        they have of its allowances."""
-        entries = {one.id: self._entries.get(one.id) for one in demand.included}
-        return demand.covered(
+    def best_case(self, demand: Demand) -> Demand:
+        """Return the demand with all unused allowance units.
+
+        Assumes that running calls and other processes release what they have reserved.
+        """
+        entries = {quota.id: self._entries.get(quota.id) for quota in demand.allowances}
+        return demand.with_allowances(
             {
-                quota_id: (entry.standing.amount or 0) - entry.spent()
+                quota_id: (entry.snapshot.amount or 0) - entry.spent()
                 for quota_id, entry in entries.items()
-                if entry is not None and entry.standing is not None
+                if entry is not None and entry.snapshot is not None
             }
         )
 
-    def within_limits(self, demand: Demand) -> Demand | None:
-        """The longest answer that the limits themselves allow, as they were last read: of money
-        what is not spent, of rates all that a minute has. None where not even the floor fits."""
-        return demand.within(
-            {quota.id: self._limit(quota.id) for quota in (*demand.quotas, *demand.included)}
+    def shortened_to_limits(self, demand: Demand) -> Demand | None:
+        """Return the demand shortened to the limits as last read.
+
+        The limits are unspent money and the full rate per minute. Returns None if the minimum does
+        not fit.
+        """
+        return demand.shortened_to_fit(
+            {quota.id: self._limit(quota.id) for quota in (*demand.quotas, *demand.allowances)}
         )
 
     def _limit(self, quota_id: str) -> int:
+        """Return the units that a quota allows if nothing is reserved."""
         entry = self._entries.get(quota_id)
-        if entry is None or entry.standing is None or entry.standing.amount is None:
+        if entry is None or entry.snapshot is None or entry.snapshot.amount is None:
             return _UNLIMITED
-        return entry.standing.amount - (entry.spent() if entry.lease.spent else 0)
+        return entry.snapshot.amount - (entry.spent() if entry.lease.consumable else 0)
 
-    def can_have(self, quota_id: str, units: int) -> bool:
-        """Whether so much of a quota is here or could be borrowed, as it was last read."""
-        return self._entries[quota_id].left() >= units
+    def can_borrow(self, quota_id: str, units: int) -> bool:
+        """Return whether the units are available here or could be borrowed, as last read."""
+        return self._entries[quota_id].unreserved() >= units
 
-    def lent_of(self, demand: Demand) -> set[str]:
-        """The allowances of a call of which other processes have units."""
-        standings = {one.id: self.standing(one.id) for one in demand.included}
-        return {one for one, read in standings.items() if read is not None and read.elsewhere > 0}
-
-    def enqueue(self, quota_ids: Iterable[str]) -> None:
-        """A call waits for these quotas: those that come later wait behind it."""
-        self._queued.update(quota_ids)
-
-    def dequeue(self, quota_ids: Iterable[str]) -> None:
-        self._queued.subtract(quota_ids)
-        self._queued = +self._queued  # without those that nobody waits for
-
-    def fit_whole(self, demand: Demand, process_id: UUID, now: float) -> tuple[Demand, Hold] | None:
-        """Hold all of a waiting call's demand, or nothing."""
-        whole = self.covered(demand, now, waiting=True) if demand.included else demand
-        if whole is None:
-            return None
-        pairs: list[tuple[Lease, Part]] = []
-        for part in whole.parts:
-            entry = self._entries.get(part[0].id)
-            if entry is None or part[0].id in self._changing:
-                return None
-            pairs.append((entry.lease, part))
-        hold = take(pairs, process_id, now)
-        return None if hold is None else (whole, hold)
-
-    def fit(self, demand: Demand, process_id: UUID, now: float) -> tuple[Demand, Hold] | None:
-        """Hold as much of a waiting call's demand as there is."""
-        fitting = demand.within(self.free_for(demand, now))
-        if fitting is None:
-            return None
-        pairs = [(self.lease(part[0].id), part) for part in fitting.parts]
-        hold = take(pairs, process_id, now)
-        return None if hold is None else (fitting, hold)
-
-    def free_for(self, demand: Demand, now: float) -> dict[str, int]:
-        """What is here of each quota and allowance of a waiting call."""
-        quotas = [*(quota for quota, _ in demand.parts), *demand.included]
-        known = [quota.id for quota in quotas if quota.id in self._entries]
-        return {quota_id: self.lease(quota_id).free(now) for quota_id in known}
-
-    def lease(self, quota_id: str) -> Lease:
-        return self._entries[quota_id].lease
-
-    def standing(self, quota_id: str) -> Standing | None:
-        """A quota as last read, with what our own calls have used since."""
-        entry = self._entries.get(quota_id)
-        if entry is None or entry.standing is None:
-            return None
-        read = entry.standing
-        return replace(read, spent=entry.spent(), used=entry.lease.used)
-
-    def remaining(self, quota_id: str, now: float) -> tuple[int, float] | None:
-        """Of a rate: units that are left, and seconds until all are; None where not known."""
-        entry = self._entries.get(quota_id)
-        if entry is None or entry.standing is None or entry.standing.amount is None:
-            return None
-        lease, standing = entry.lease, entry.standing
-        lease.free(now)
-        left = (standing.amount or 0) - standing.elsewhere - lease.held
-        return max(0, left), lease.full_in(now)
-
-    def ids(self) -> list[str]:
-        return list(self._entries)
-
-    def wishes_for(self, demands: Iterable[Demand], now: float) -> dict[str, Wish]:
-        """What waiting calls need. What is free here goes back first: it was of no use to them."""
-        needs: dict[str, list[tuple[int, int]]] = {}
-        left = {quota_id: max(0, entry.left()) for quota_id, entry in self._entries.items()}
-        for demand in demands:
-            expected = demand.covered(left) if demand.included else demand
-            units, least = expected.units, expected.least.units
-            # Of money that an allowance will save nothing is asked, but how much there is.
-            for quota, _ in demand.parts:
-                self._open(quota)
-                needs.setdefault(quota.id, []).append((units[quota.kind], least[quota.kind]))
-            for quota, most in _wanted(demand, left):
-                self._open(quota)
-                needs.setdefault(quota.id, []).append((most, 0))
-            for quota, most in expected.cover:
-                left[quota.id] -= most
+    def allowances_leased_elsewhere(self, demand: Demand) -> set[str]:
+        """Return the ids of the demand's allowances of which other processes lease units."""
+        snapshots = {quota.id: self.snapshot(quota.id) for quota in demand.allowances}
         return {
-            quota_id: Wish(
-                surplus=self._surplus(quota_id, now),
-                needs=tuple(wanted),
-                extra=max(_AHEAD_CALLS * wanted[0][0], _AHEAD_S * self._lately(quota_id)),
-            )
-            for quota_id, wanted in needs.items()
+            quota_id
+            for quota_id, snapshot in snapshots.items()
+            if snapshot is not None and snapshot.leased_elsewhere > 0
         }
 
-    def wishes_back(self, recalled: set[str], shrink: bool, now: float) -> dict[str, Wish]:
-        """What is not needed here. `shrink`, once a second, goes by how busy the leases are."""
-        wishes: dict[str, Wish] = {}
+    def add_waiting(self, quota_ids: Iterable[str]) -> None:
+        """Add a call that waits for these quotas; later calls queue behind it."""
+        self._waiting_count.update(quota_ids)
+
+    def remove_waiting(self, quota_ids: Iterable[str]) -> None:
+        """Remove a call that waited for these quotas."""
+        self._waiting_count.subtract(quota_ids)
+        self._waiting_count = +self._waiting_count  # drops zero counts
+
+    def try_full(
+        self, demand: Demand, process_id: UUID, now: float
+    ) -> tuple[Demand, Reservation] | None:
+        """Reserve the full demand of a waiting call. Returns None if it does not fit."""
+        covered_demand = (
+            self.with_local_allowances(demand, now, waiting=True) if demand.allowances else demand
+        )
+        if covered_demand is None:
+            return None
+        lease_units: list[tuple[Lease, QuotaUnits]] = []
+        for item in covered_demand.quota_units:
+            entry = self._entries.get(item[0].id)
+            if entry is None or item[0].id in self._changing_ids:
+                return None
+            lease_units.append((entry.lease, item))
+        reservation = reserve_all(lease_units, process_id, now)
+        return None if reservation is None else (covered_demand, reservation)
+
+    def try_partial(
+        self, demand: Demand, process_id: UUID, now: float
+    ) -> tuple[Demand, Reservation] | None:
+        """Reserve a waiting call's demand, shortened to the available units.
+
+        Returns None if the minimum does not fit.
+        """
+        shortened = demand.shortened_to_fit(self.available_for(demand, now))
+        if shortened is None:
+            return None
+        lease_units = [(self.lease(item[0].id), item) for item in shortened.quota_units]
+        reservation = reserve_all(lease_units, process_id, now)
+        return None if reservation is None else (shortened, reservation)
+
+    def available_for(self, demand: Demand, now: float) -> dict[str, int]:
+        """Return the available units by quota id of a demand's quotas and allowances."""
+        quotas = [*(quota for quota, _ in demand.quota_units), *demand.allowances]
+        known_ids = [quota.id for quota in quotas if quota.id in self._entries]
+        return {quota_id: self.lease(quota_id).available(now) for quota_id in known_ids}
+
+    def lease(self, quota_id: str) -> Lease:
+        """Return the lease of a known quota."""
+        return self._entries[quota_id].lease
+
+    def snapshot(self, quota_id: str) -> QuotaSnapshot | None:
+        """Return a quota as last read, plus what this process's calls have used since."""
+        entry = self._entries.get(quota_id)
+        if entry is None or entry.snapshot is None:
+            return None
+        snapshot = entry.snapshot
+        return replace(snapshot, consumed=entry.spent(), used=entry.lease.used)
+
+    def rate_limit_remaining(self, quota_id: str, now: float) -> tuple[int, float] | None:
+        """Return a rate's remaining units and the seconds until all return; None if unknown."""
+        entry = self._entries.get(quota_id)
+        if entry is None or entry.snapshot is None or entry.snapshot.amount is None:
+            return None
+        lease, snapshot = entry.lease, entry.snapshot
+        lease.available(now)
+        remaining = (snapshot.amount or 0) - snapshot.leased_elsewhere - lease.reserved
+        return max(0, remaining), lease.seconds_until_full(now)
+
+    def quota_ids(self) -> list[str]:
+        """Return the ids of all quotas that have a lease here."""
+        return list(self._entries)
+
+    def borrow_plan(self, demands: Iterable[Demand], now: float) -> dict[str, LeaseChange]:
+        """Return the lease changes that borrow what waiting calls need.
+
+        Units available here are returned first, since they did not suffice for these calls.
+        """
+        needs_by_quota: dict[str, list[tuple[int, int]]] = {}
+        remaining = {
+            quota_id: max(0, entry.unreserved()) for quota_id, entry in self._entries.items()
+        }
+        for demand in demands:
+            expected = demand.with_allowances(remaining) if demand.allowances else demand
+            max_units, min_units = expected.units_by_kind, expected.with_min_output.units_by_kind
+            # Money that an allowance saves is needed with 0 units, which reads the quota's state.
+            for quota, _ in demand.quota_units:
+                self._ensure_entry(quota)
+                units = max_units[quota.kind], min_units[quota.kind]
+                needs_by_quota.setdefault(quota.id, []).append(units)
+            for quota, needed in _allowance_needs(demand, remaining):
+                self._ensure_entry(quota)
+                needs_by_quota.setdefault(quota.id, []).append((needed, 0))
+            for quota, used in expected.allowance_use:
+                remaining[quota.id] -= used
+        return {
+            quota_id: LeaseChange(
+                returned_units=self._surplus(quota_id, now),
+                needs=tuple(needs),
+                prefetch_units=max(
+                    _BORROW_AHEAD_CALLS * needs[0][0],
+                    _BORROW_AHEAD_S * self._recent_units(quota_id),
+                ),
+            )
+            for quota_id, needs in needs_by_quota.items()
+        }
+
+    def return_plan(
+        self, recalled: set[str], is_shrinking: bool, now: float
+    ) -> dict[str, LeaseChange]:
+        """Return the lease changes that return unneeded units and end idle leases.
+
+        Recalled quotas return all available units. `is_shrinking`, once a second, returns what
+        exceeds the recent use.
+        """
+        changes: dict[str, LeaseChange] = {}
         for quota_id, entry in self._entries.items():
-            if quota_id in self._queued or quota_id in self._changing:
+            if quota_id in self._waiting_count or quota_id in self._changing_ids:
                 continue
-            free, lately = entry.lease.free(now), entry.lease.taken - entry.taken_then
-            if shrink and not lately and not entry.lease.held and not entry.asked:
-                wishes[quota_id] = Wish(end=True)
+            available = entry.lease.available(now)
+            recent_units = entry.lease.total_reserved - entry.total_reserved_before
+            ahead = _BORROW_AHEAD_S * max(recent_units, entry.recent_units)
+            if (
+                is_shrinking
+                and not recent_units
+                and not entry.lease.reserved
+                and not entry.was_used
+            ):
+                changes[quota_id] = LeaseChange(close=True)
                 continue
-            if quota_id in recalled and free > 0:
-                self._recalled.discard(quota_id)
-                wishes[quota_id] = Wish(surplus=free)
-            elif shrink and free > 2 * _AHEAD_S * max(lately, entry.lately):
-                wishes[quota_id] = Wish(surplus=free - _AHEAD_S * max(lately, entry.lately))
-        if shrink:
+            if quota_id in recalled and available > 0:
+                self._recalled_ids.discard(quota_id)
+                changes[quota_id] = LeaseChange(returned_units=available)
+            elif is_shrinking and available > 2 * ahead:
+                changes[quota_id] = LeaseChange(returned_units=available - ahead)
+        if is_shrinking:
             for entry in self._entries.values():
-                entry.lately = entry.lease.taken - entry.taken_then
-                entry.taken_then, entry.asked = entry.lease.taken, False
-        return wishes
+                entry.recent_units = entry.lease.total_reserved - entry.total_reserved_before
+                entry.total_reserved_before, entry.was_used = entry.lease.total_reserved, False
+        return changes
 
-    def change(self, quota_ids: Iterable[str]) -> None:
-        """These leases are about to be changed: nothing is held of them until `learn`."""
-        self._changing.update(quota_ids)
+    def begin_change(self, quota_ids: Iterable[str]) -> None:
+        """Block reservations from these leases until `update` has their new state."""
+        self._changing_ids.update(quota_ids)
 
-    def learn(self, standings: Mapping[str, Standing]) -> set[str]:
-        """Take over what was read; gives the quotas that are recalled and not yet given back."""
-        for quota_id, standing in standings.items():
+    def update(self, snapshots: Mapping[str, QuotaSnapshot]) -> set[str]:
+        """Store the quotas' state as read. Returns the recalled quotas not returned yet."""
+        for quota_id, snapshot in snapshots.items():
             entry = self._entries[quota_id]
             lease = entry.lease
-            if entry.standing is not None and standing.recalls > entry.standing.recalls:
-                self._recalled.add(quota_id)
-            lease.borrowed = standing.borrowed
+            if entry.snapshot is not None and snapshot.recalls > entry.snapshot.recalls:
+                self._recalled_ids.add(quota_id)
+            lease.borrowed = snapshot.borrowed
             if lease.used > lease.borrowed:
-                # It had ended, in a change whose answer was lost: what is there now is another.
+                # The lease ended in a commit of unknown outcome: this is a new lease.
                 lease.used = 0
-            entry.standing = standing
-        self._changing.difference_update(standings)
-        return set(self._recalled)
+            entry.snapshot = snapshot
+        self._changing_ids.difference_update(snapshots)
+        return set(self._recalled_ids)
 
-    def forget(self, quota_ids: Iterable[str]) -> None:
-        """These leases are over."""
+    def drop(self, quota_ids: Iterable[str]) -> None:
+        """Remove ended leases."""
         for quota_id in quota_ids:
             self._entries.pop(quota_id, None)
-            self._changing.discard(quota_id)
-            self._recalled.discard(quota_id)
+            self._changing_ids.discard(quota_id)
+            self._recalled_ids.discard(quota_id)
 
-    def _keep_money(self, demand: Demand) -> None:
-        """A call that needs no money looks at none; how much there is it still tells."""
+    def _mark_money_used(self, demand: Demand) -> None:
+        """Keep the money leases of a fully covered call, whose headers report the balance."""
         for quota in demand.quotas:
             if quota.kind.money and quota.id in self._entries:
-                self._entries[quota.id].asked = True
+                self._entries[quota.id].was_used = True
 
-    def _open(self, quota: QuotaRef) -> None:
+    def _ensure_entry(self, quota: QuotaRef) -> None:
+        """Add an empty lease for a quota that has none."""
         if quota.id not in self._entries:
             self._entries[quota.id] = _Entry(Lease(quota.kind))
 
     def _surplus(self, quota_id: str, now: float) -> int:
-        # After a change whose answer was lost, what seems free may have gone back already.
-        return 0 if quota_id in self._changing else max(0, self.lease(quota_id).free(now))
+        """Return the available units that can be returned now."""
+        # After a commit of unknown outcome, the available units may have been returned already.
+        return 0 if quota_id in self._changing_ids else max(0, self.lease(quota_id).available(now))
 
-    def _lately(self, quota_id: str) -> int:
+    def _recent_units(self, quota_id: str) -> int:
+        """Return the units reserved per second, the larger of now and the last second."""
         entry = self._entries[quota_id]
-        return max(entry.lately, entry.lease.taken - entry.taken_then)
+        return max(entry.recent_units, entry.lease.total_reserved - entry.total_reserved_before)
 
 
-def _wanted(demand: Demand, left: Mapping[str, int]) -> Iterator[tuple[QuotaRef, int]]:
-    """The units of each allowance that a call can use, after those before it."""
-    needs = demand.needs
-    for quota in demand.included:
+def _allowance_needs(
+    demand: Demand, remaining: Mapping[str, int]
+) -> Iterator[tuple[QuotaRef, int]]:
+    """Yield the units of each allowance that a demand can use after the earlier ones."""
+    needs = demand.max_units_by_meter
+    for quota in demand.allowances:
         if needs[quota.meter]:
             yield quota, needs[quota.meter]
-            needs[quota.meter] -= min(needs[quota.meter], left.get(quota.id, 0))
+            needs[quota.meter] -= min(needs[quota.meter], remaining.get(quota.id, 0))

@@ -1,7 +1,7 @@
-"""Membership: this process as one of the gateway processes that share a database.
+"""The heartbeat of this process among the gateway processes that share a database.
 
-Owns its identity, staying alive by renewing it in time, and ending processes that did not: so
-that what a dead process held comes back, and its open calls are settled and reported.
+A process renews its row before its time to live ends. Expired processes are reaped: their leases
+are returned and their open calls are settled as unknown.
 """
 
 import os
@@ -12,105 +12,109 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.metering.leases import ProcessEnded, register, renew
-from billing.metering.process_reaper import end_process, reap_one, tidy
+from billing.metering.leases import ProcessEnded, register_process, renew_process
+from billing.metering.process_reaper import delete_expired_rows, end_process, reap_expired_process
 from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database, DatabaseUnavailable
 from infra.database.direct import DirectConnection
 from infra.telemetry.metrics import Metrics
-from infra.timing import USUAL, Timing
+from infra.timing import DEFAULT_TIMING, Timing
 
 
-class Membership:
-    """The identity under which one process borrows and records."""
+class ProcessHeartbeat:
+    """The process id under which this process leases quota and records usage, kept alive."""
 
     def __init__(
         self,
         database: Database,
-        reading: DirectConnection,
+        heartbeat_connection: DirectConnection,
         clock: Clock,
         metrics: Metrics,
-        timing: Timing = USUAL,
+        timing: Timing = DEFAULT_TIMING,
     ) -> None:
         self._timing = timing
         self._database = database
-        self._reading = reading
+        self._heartbeat_connection = heartbeat_connection
         self._clock = clock
         self._metrics = metrics
         self._registered = False
-        self._alive_until = self._next_renewal = float("-inf")
-        self._next_tidy = clock.monotonic() + timing.first_look_s
-        self._others_have_until = float("-inf")
+        self._alive_until_monotonic = self._next_renewal_monotonic = float("-inf")
+        self._next_cleanup_monotonic = clock.monotonic() + timing.first_look_s
+        self._reap_after_monotonic = float("-inf")
         self._log = structlog.get_logger()
         self.process_id = ids.new_id()
 
     @property
-    def alive(self) -> bool:
-        """False where others may take us for dead by now: then nothing new may be promised."""
-        return self._clock.monotonic() < self._alive_until
+    def is_alive(self) -> bool:
+        """Return whether this process may admit calls: others cannot consider it dead yet."""
+        return self._clock.monotonic() < self._alive_until_monotonic
 
-    async def keep(self) -> None:
-        """Renew where it is time to, and end those who did not. Call it often.
+    async def renew_if_due(self) -> None:
+        """Renew the heartbeat if it is due, and reap expired processes. Call it often.
 
         Raises ProcessEnded, DatabaseUnavailable.
         """
-        # What is confirmed was true when we asked, not when the answer came.
-        asked, timing = self._clock.monotonic(), self._timing
-        if asked < self._next_renewal:
+        # The confirmation is valid from the time of the request, not of the response.
+        now, timing = self._clock.monotonic(), self._timing
+        if now < self._next_renewal_monotonic:
             return
-        late = self._registered and asked > self._next_renewal + timing.process_renew_s
+        is_late = self._registered and now > self._next_renewal_monotonic + timing.process_renew_s
         if not self._registered:
             async with self._database.transaction() as session:
                 await self._register(session)
             self._registered = True
-        alive, others_lost = await renew(self._reading, self.process_id, timing.process_ttl_s)
-        if not alive:
+        is_alive, others_expired = await renew_process(
+            self._heartbeat_connection, self.process_id, timing.process_ttl_s
+        )
+        if not is_alive:
             raise ProcessEnded
-        if late:
-            # If that was the database's doing, all others are late as well, and live.
-            self._others_have_until = asked + timing.process_ttl_s
-        self._alive_until = asked + timing.process_ttl_s - timing.process_margin_s
-        self._next_renewal = asked + timing.process_renew_s
-        if others_lost and asked >= self._others_have_until:
+        if is_late:
+            # If the database caused the delay, the other processes are late too, but alive.
+            self._reap_after_monotonic = now + timing.process_ttl_s
+        self._alive_until_monotonic = now + timing.process_ttl_s - timing.process_margin_s
+        self._next_renewal_monotonic = now + timing.process_renew_s
+        if others_expired and now >= self._reap_after_monotonic:
             await self._reap()
-        if asked >= self._next_tidy:
-            self._next_tidy = asked + timing.process_tidy_s
+        if now >= self._next_cleanup_monotonic:
+            self._next_cleanup_monotonic = now + timing.process_tidy_s
             async with self._database.transaction() as session:
-                await tidy(session)
+                await delete_expired_rows(session)
 
-    def suspect(self) -> None:
-        """The database did not know us as alive: find out at the next `keep`."""
-        self._next_renewal = min(self._next_renewal, self._clock.monotonic())
+    def recheck(self) -> None:
+        """Make the next `renew_if_due` check whether this process was reaped."""
+        self._next_renewal_monotonic = min(self._next_renewal_monotonic, self._clock.monotonic())
 
-    def begin_anew(self) -> None:
-        """We were taken for dead: all that we had is gone, so we go on as another process."""
+    def restart(self) -> None:
+        """Continue with a new process id after this process was reaped with all its leases."""
         self._log.error("this process was taken for dead; it begins anew")
         self.process_id = ids.new_id()
         self._registered = False
-        self._alive_until = self._next_renewal = float("-inf")
+        self._alive_until_monotonic = self._next_renewal_monotonic = float("-inf")
 
     async def end(self) -> None:
-        """Give all back. If the database is gone, others will do it when our time is over."""
-        self._alive_until = float("-inf")
+        """Return all leases. If the database is unavailable, another process reaps this one."""
+        self._alive_until_monotonic = float("-inf")
         with suppress(DatabaseUnavailable, SQLAlchemyError):
             async with self._database.transaction() as session:
                 await end_process(session, self.process_id, self._clock.now())
 
     async def _register(self, session: AsyncSession) -> None:
-        host, ttl = socket.gethostname(), self._timing.process_ttl_s
-        await register(session, self.process_id, host, os.getpid(), ttl)
+        """Insert the row of this process."""
+        host, ttl_s = socket.gethostname(), self._timing.process_ttl_s
+        await register_process(session, self.process_id, host, os.getpid(), ttl_s)
 
     async def _reap(self) -> None:
+        """Settle the calls and return the leases of all expired processes."""
         while True:
             async with self._database.transaction() as session:
-                ended = await reap_one(session, self._clock.now())
-            if ended is None:
+                reaped = await reap_expired_process(session, self._clock.now())
+            if reaped is None:
                 break
             self._metrics.processes_lost.inc()
-            self._metrics.calls_unknown.inc(ended.unknown)
+            self._metrics.calls_unknown.inc(reaped.unknown_calls)
             self._log.warning(
                 "a gateway process was lost; its open calls are settled as unknown",
-                process=str(ended.process_id),
-                calls=ended.unknown,
+                process=str(reaped.process_id),
+                calls=reaped.unknown_calls,
             )

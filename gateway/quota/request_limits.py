@@ -1,44 +1,43 @@
-"""Request limits of what is no model call: replayed answers and documents.
-
-Owns counting one request against the limits of requests a minute of an account or a key, and what a
-caller is told who has reached one.
-"""
+"""Counts requests that are not model calls (replays, documents) against request limits."""
 
 from collections.abc import Iterable
 
 from billing.metering.quotas import QuotaRef
 from billing.tables import QuotaKind
-from gateway.call.errors import NO_RETRY, RateLimited
+from gateway.call.errors import NO_RETRY_HEADERS, RateLimited
 from gateway.quota.demand import Demand
-from gateway.quota.leaser import Lender, Refused, Short
+from gateway.quota.leaser import QuotaDenied, QuotaLeaser, QuotaShortage
 
 
 class RequestLimits:
-    """Of one gateway process."""
+    """The limits of requests per minute, for requests that are not model calls."""
 
-    def __init__(self, lender: Lender) -> None:
-        self._lender = lender
+    def __init__(self, leaser: QuotaLeaser) -> None:
+        self._leaser = leaser
 
-    async def count(self, quotas: Iterable[QuotaRef]) -> None:
-        """Count one request against those of them that limit requests.
+    async def count_request(self, quotas: Iterable[QuotaRef]) -> None:
+        """Count one request against the request limits among these quotas.
 
         Raises RateLimited, MeteringUnavailable.
         """
-        demand = _one_request(quotas)
+        demand = _single_request_demand(quotas)
         if not demand.quotas:
             return
         try:
-            _, hold = self._lender.try_hold(demand) or await self._lender.hold(demand, 0.0)
-        except Refused as refused:
-            raise _rate_limited(refused.short) from None
-        self._lender.give_back(hold)  # a request stays counted for its minute
+            _, reservation = self._leaser.try_reserve(demand) or await self._leaser.reserve(
+                demand, 0.0
+            )
+        except QuotaDenied as denied:
+            raise _rate_limit_error(denied.shortage) from None
+        self._leaser.release(reservation)  # the request still counts for a minute
 
 
-def _one_request(quotas: Iterable[QuotaRef]) -> Demand:
+def _single_request_demand(quotas: Iterable[QuotaRef]) -> Demand:
+    """Return a demand of one request of each request quota."""
     return Demand(
         input_tokens=0,
         output_tokens=0,
-        floor=0,
+        min_output_tokens=0,
         streams=0,
         requests=1,
         prices={},
@@ -46,10 +45,11 @@ def _one_request(quotas: Iterable[QuotaRef]) -> Demand:
     )
 
 
-def _rate_limited(short: Short) -> RateLimited:
-    whose = "this key" if short.quota.of_key else "this account"
-    limit = f"The limit of {short.standing.amount} requests a minute for {whose} is reached."
-    if short.for_good:
-        return RateLimited(limit, headers=NO_RETRY)
-    seconds = max(1, round(short.retry_after_s + 0.5))
+def _rate_limit_error(shortage: QuotaShortage) -> RateLimited:
+    """Return the error for a reached limit of requests per minute."""
+    owner = "this key" if shortage.quota.is_key_quota else "this account"
+    limit = f"The limit of {shortage.snapshot.amount} requests a minute for {owner} is reached."
+    if shortage.is_permanent:
+        return RateLimited(limit, headers=NO_RETRY_HEADERS)
+    seconds = max(1, round(shortage.retry_after_s + 0.5))
     return RateLimited(f"{limit} Try again shortly.", headers={"retry-after": str(seconds)})

@@ -1,6 +1,6 @@
-"""Customers' files as rows: what models learn from, and what questions are answered from.
+"""Create, list, read and delete an account's files: training files and documents for retrieval.
 
-Owns keeping, listing and deleting them, and how much an account may keep.
+Limits the number and the total size of an account's files.
 """
 
 from collections.abc import Sequence
@@ -20,13 +20,13 @@ from infra.clock import Clock
 from infra.errors import AppError
 
 PREFIX = "file"
-LEARNING = "fine-tune"
-KNOWLEDGE = frozenset({"assistants", "user_data"})
-PURPOSES = (LEARNING, *sorted(KNOWLEDGE))
-MOST_BYTES = 32 << 20
-MOST_FILES = 2_000
-MOST_BYTES_KEPT = 512 << 20
-_LONGEST_NAME = 200
+FINE_TUNE_PURPOSE = "fine-tune"
+RETRIEVAL_PURPOSES = frozenset({"assistants", "user_data"})
+PURPOSES = (FINE_TUNE_PURPOSE, *sorted(RETRIEVAL_PURPOSES))
+MAX_FILE_BYTES = 32 << 20
+MAX_FILES = 2_000
+MAX_TOTAL_BYTES = 512 << 20
+_MAX_NAME_LENGTH = 200
 
 
 class FileNotFound(AppError):
@@ -38,28 +38,30 @@ class FileNotFound(AppError):
 
 
 class TooManyFiles(BadRequest):
-    """The account keeps as many files as it may, or as large ones."""
+    """The account has reached the limit on the number or the total size of its files."""
 
     code = "too_many_files"
 
 
-async def keep_file(
+async def create_file(
     session: AsyncSession,
     clock: Clock,
     account_id: UUID,
     filename: str,
     content: bytes,
-    purpose: str = LEARNING,
+    purpose: str = FINE_TUNE_PURPOSE,
 ) -> TrainingFile:
-    """Keep a file. Raises ParameterInvalid, TooManyFiles."""
+    """Store a file. Raises ParameterInvalid if it is empty, TooManyFiles."""
     if not content.strip():
         raise ParameterInvalid("The file is empty.", param="file")
-    await _require_room(session, account_id, len(content))
+    await _check_storage_limits(session, account_id, len(content))
     row = TrainingFile(
         id=ids.new_id(),
         account_id=account_id,
-        # PostgreSQL's texts hold no NUL, and a path of the sender's is nobody's business.
-        filename=filename.replace("\x00", "").replace("\\", "/").rpartition("/")[2][:_LONGEST_NAME]
+        # PostgreSQL text cannot hold NUL; the sender's directories are dropped for privacy.
+        filename=filename.replace("\x00", "")
+        .replace("\\", "/")
+        .rpartition("/")[2][:_MAX_NAME_LENGTH]
         or "file.jsonl",
         purpose=purpose,
         size=len(content),
@@ -78,9 +80,9 @@ async def list_files(
     after: UUID | None,
     purpose: str | None = None,
 ) -> Sequence[TrainingFile]:
-    """Files without their content, the newest first; of a purpose that we do not know, none."""
+    """Return files without their content, the newest first; none for an unknown purpose."""
     if purpose is not None and purpose not in PURPOSES:
-        return []  # it may hold what PostgreSQL takes in no text
+        return []  # an unknown purpose may hold characters that PostgreSQL text cannot hold
     query = select(TrainingFile).where(col(TrainingFile.account_id) == account_id)
     if after is not None:
         query = query.where(col(TrainingFile.id) < after)
@@ -91,9 +93,9 @@ async def list_files(
 
 
 async def find_file(session: AsyncSession, account_id: UUID, file_id: str) -> TrainingFile:
-    """One file without its content. Raises FileNotFound."""
+    """Return a file without its content. Raises FileNotFound."""
     query = select(TrainingFile).where(
-        col(TrainingFile.id) == parse_id(file_id), col(TrainingFile.account_id) == account_id
+        col(TrainingFile.id) == parse_file_id(file_id), col(TrainingFile.account_id) == account_id
     )
     row = (await session.scalars(query.options(_WITHOUT_CONTENT))).one_or_none()
     if row is None:
@@ -101,56 +103,60 @@ async def find_file(session: AsyncSession, account_id: UUID, file_id: str) -> Tr
     return row
 
 
-async def content_of(session: AsyncSession, account_id: UUID, file_id: UUID) -> bytes:
-    """What the customer sent. Raises FileNotFound."""
+async def read_content(session: AsyncSession, account_id: UUID, file_id: UUID) -> bytes:
+    """Return the bytes of a file. Raises FileNotFound."""
     query = select(col(TrainingFile.content)).where(
         col(TrainingFile.id) == file_id, col(TrainingFile.account_id) == account_id
     )
     content = (await session.scalars(query)).one_or_none()
     if content is None:
-        raise _not_found(ids.show(PREFIX, file_id))
+        raise _not_found(ids.format_id(PREFIX, file_id))
     return content
 
 
 async def delete_file(session: AsyncSession, account_id: UUID, file_id: str) -> None:
-    """Erase it, in vector stores too; variants that learned from it stay. Raises FileNotFound."""
+    """Delete a file, also from vector stores. Variants that were trained on it stay.
+
+    Raises FileNotFound.
+    """
     statement = delete(TrainingFile).where(
-        col(TrainingFile.id) == parse_id(file_id), col(TrainingFile.account_id) == account_id
+        col(TrainingFile.id) == parse_file_id(file_id), col(TrainingFile.account_id) == account_id
     )
-    gone = await session.execute(statement.returning(col(TrainingFile.id)))
-    if gone.one_or_none() is None:
+    deleted = await session.execute(statement.returning(col(TrainingFile.id)))
+    if deleted.one_or_none() is None:
         raise _not_found(file_id)
 
 
-def parse_id(text: str) -> UUID:
-    """Raises FileNotFound for what is no file's id."""
-    found = ids.parse(PREFIX, text)
-    if found is None:
+def parse_file_id(text: str) -> UUID:
+    """Parse a file id `file_…`. Raises FileNotFound if it is not a file id."""
+    file_id = ids.parse_id(PREFIX, text)
+    if file_id is None:
         raise _not_found(text)
-    return found
+    return file_id
 
 
 def file_json(row: TrainingFile) -> dict[str, Any]:
-    """OpenAI's file object."""
+    """Return a file as OpenAI's file object."""
     return {
-        "id": ids.show(PREFIX, row.id),
+        "id": ids.format_id(PREFIX, row.id),
         "object": "file",
         "bytes": row.size,
-        "created_at": _seconds(row.created_at),
+        "created_at": _unix_seconds(row.created_at),
         "filename": row.filename,
         "purpose": row.purpose,
         "status": "processed",
     }
 
 
-async def _require_room(session: AsyncSession, account_id: UUID, size: int) -> None:
+async def _check_storage_limits(session: AsyncSession, account_id: UUID, size: int) -> None:
+    """Raise TooManyFiles if a file of `size` bytes would exceed the account's limits."""
     query = select(func.count(), func.coalesce(func.sum(col(TrainingFile.size)), 0)).where(
         col(TrainingFile.account_id) == account_id
     )
-    count, kept = (await session.execute(query)).one()
-    if count >= MOST_FILES or kept + size > MOST_BYTES_KEPT:
+    count, total_bytes = (await session.execute(query)).one()
+    if count >= MAX_FILES or total_bytes + size > MAX_TOTAL_BYTES:
         raise TooManyFiles(
-            f"An account keeps at most {MOST_FILES} files of {MOST_BYTES_KEPT >> 20} MiB together. "
+            f"An account keeps at most {MAX_FILES} files of {MAX_TOTAL_BYTES >> 20} MiB together. "
             "Delete some first."
         )
 
@@ -158,7 +164,7 @@ async def _require_room(session: AsyncSession, account_id: UUID, size: int) -> N
 _WITHOUT_CONTENT = defer(TrainingFile.content, raiseload=True)  # type: ignore[arg-type]
 
 
-def _seconds(moment: datetime) -> int:
+def _unix_seconds(moment: datetime) -> int:
     return int(moment.timestamp())
 
 

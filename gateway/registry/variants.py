@@ -1,6 +1,6 @@
-"""Variants: what an account has of its own, by name and version.
+"""Fine-tuned variants of an account, by name and version: store, find, delete, set the current one.
 
-Owns their public ids, finding them, and which version is current.
+A variant has the public id `ft:<model>:<account>:<name>`; its versions are numbered from 1.
 """
 
 from collections import defaultdict
@@ -14,93 +14,112 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 from sqlmodel import col, select
 
-from billing.accounts.accounts import PREFIX as ACCOUNT_PREFIX
+from billing.accounts.accounts import ACCOUNT_ID_PREFIX as ACCOUNT_PREFIX
 from billing.metering.key_epoch import advance_epoch
 from billing.tables import Account
 from gateway.call.errors import ModelNotFound
-from gateway.call.values import OwnVariant
+from gateway.call.values import AccountVariant
 from gateway.tables import Adaptation, Variant
 from infra import ids
 from infra.clock import Clock
 
 PREFIX = "var"
-OWN = "ft:"
-# Of one name. Older ones are erased when a new one comes; the current one stays.
-MOST_VERSIONS = 10
-_NONE: Mapping[str, OwnVariant] = MappingProxyType({})
+PUBLIC_ID_PREFIX = "ft:"
+# Versions kept of each variant. A new version deletes older ones.
+MAX_VERSIONS = 10
+_NO_VARIANTS: Mapping[str, AccountVariant] = MappingProxyType({})
 _WITHOUT_ARTEFACT = defer(Variant.artefact, raiseload=True)  # type: ignore[arg-type]
-_LIVE = (col(Variant.live_at).is_not(None), col(Variant.withdrawn_at).is_(None))
+_IS_LIVE = (col(Variant.live_at).is_not(None), col(Variant.withdrawn_at).is_(None))
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
-    """What a server needs of a version."""
+class StoredVersion:
+    """A version of a variant or shared model with its weights, as a model server loads it.
+
+    `base` is the id of the base model, `public_name` the name that responses show.
+    """
 
     base: str
-    shown: str
+    public_name: str
     version: int
     artefact: bytes
 
 
 def public_id(base: str, account_id: UUID, name: str) -> str:
-    """`ft:<model>:<account>:<name>`, as OpenAI calls its own."""
-    return f"{OWN}{base}:{ids.show(ACCOUNT_PREFIX, account_id)}:{name}"
+    """Return the public id of a variant, `ft:<model>:<account>:<name>`, in OpenAI's format."""
+    return f"{PUBLIC_ID_PREFIX}{base}:{ids.format_id(ACCOUNT_PREFIX, account_id)}:{name}"
 
 
-def pinned_id(shown: str, version: int) -> str:
-    """The same of one version, whichever is the current one: `ft:<model>:<account>:<name>:2`."""
-    return f"{shown}:{version}"
+def pinned_id(public_name: str, version: int) -> str:
+    """Return the id of one version of a variant: `ft:<model>:<account>:<name>:2`."""
+    return f"{public_name}:{version}"
 
 
-def pinned(name: str, variants: Mapping[str, OwnVariant]) -> tuple[str, str] | None:
-    """A variant and its version, where a name is one of `pinned_id`."""
-    shown, _, version = name.rpartition(":")
-    return (shown, version) if shown in variants and version.isdecimal() else None
+def parse_pinned_id(
+    model_id: str, variants: Mapping[str, AccountVariant]
+) -> tuple[str, str] | None:
+    """Split a `pinned_id` into the variant's public id and the version, both as text.
+
+    Returns None if the id does not pin a version of one of the variants.
+    """
+    public_name, _, version = model_id.rpartition(":")
+    return (public_name, version) if public_name in variants and version.isdecimal() else None
 
 
-async def variants_of(session: AsyncSession, account_id: UUID) -> Mapping[str, OwnVariant]:
-    """The variants that can be called, by public id."""
-    query = select(Variant).where(col(Variant.account_id) == account_id, *_LIVE)
+async def list_live_variants(
+    session: AsyncSession, account_id: UUID
+) -> Mapping[str, AccountVariant]:
+    """Return an account's callable variants, by public id."""
+    query = select(Variant).where(col(Variant.account_id) == account_id, *_IS_LIVE)
     rows = (await session.scalars(query.options(_WITHOUT_ARTEFACT))).all()
     if not rows:
-        return _NONE
+        return _NO_VARIANTS
     versions: dict[tuple[str, str], dict[int, UUID]] = defaultdict(dict)
     for row in rows:
         versions[row.base, row.name][row.version] = row.id
     current = {(row.base, row.name): row.version for row in rows if row.current}
     return {
-        public_id(base, account_id, name): OwnVariant(
+        public_id(base, account_id, name): AccountVariant(
             base, MappingProxyType(versions[base, name]), version
         )
         for (base, name), version in current.items()
     }
 
 
-async def stored(session: AsyncSession, account_id: UUID, variant_id: UUID) -> Stored | None:
-    """A version's artefact; None where it was withdrawn, or is of another account."""
+async def find_stored_variant(
+    session: AsyncSession, account_id: UUID, variant_id: UUID
+) -> StoredVersion | None:
+    """Return a live version of an account's variant with its weights.
+
+    Returns None if the version was deleted or belongs to another account.
+    """
     query = select(Variant).where(
-        col(Variant.id) == variant_id, col(Variant.account_id) == account_id, *_LIVE
+        col(Variant.id) == variant_id, col(Variant.account_id) == account_id, *_IS_LIVE
     )
     row = (await session.scalars(query)).one_or_none()
     if row is None or row.artefact is None:
         return None
-    shown = public_id(row.base, account_id, row.name)
-    return Stored(row.base, shown, row.version, row.artefact)
+    public_name = public_id(row.base, account_id, row.name)
+    return StoredVersion(row.base, public_name, row.version, row.artefact)
 
 
-async def keep(session: AsyncSession, clock: Clock, job: Adaptation, artefact: bytes) -> None:
-    """A new version, which cannot be called yet. What an earlier try of the job left goes."""
-    # Two jobs may learn versions of one name at the same time: their numbers differ.
-    of_account = select(Account.id).where(col(Account.id) == job.account_id)
-    await session.execute(of_account.with_for_update(key_share=True))
+async def create_version(
+    session: AsyncSession, clock: Clock, job: Adaptation, artefact: bytes
+) -> None:
+    """Store the weights that a job trained as a new version, which is not live yet.
+
+    Deletes the version that an earlier attempt of the same job stored.
+    """
+    # The account's row is locked: concurrent jobs for one name must get different numbers.
+    account_row = select(Account.id).where(col(Account.id) == job.account_id)
+    await session.execute(account_row.with_for_update(key_share=True))
     await session.execute(
         delete(Variant).where(
             col(Variant.account_id) == job.account_id, col(Variant.adaptation_id) == job.id
         )
     )
-    place = _of_name(job.model, job.name)
     query = select(func.coalesce(func.max(col(Variant.version)), 0)).where(
-        col(Variant.account_id) == job.account_id, *place
+        col(Variant.account_id) == job.account_id, *_has_name(job.model, job.name)
     )
     newest = (await session.execute(query)).scalar_one()
     session.add(
@@ -119,16 +138,16 @@ async def keep(session: AsyncSession, clock: Clock, job: Adaptation, artefact: b
     await session.flush()
 
 
-async def made_by(session: AsyncSession, job: Adaptation) -> Variant | None:
-    """The version that the job made, while it can be called."""
+async def find_live_version_of_job(session: AsyncSession, job: Adaptation) -> Variant | None:
+    """Return the version that a job trained, or None if it is not live."""
     query = select(Variant).where(
-        col(Variant.account_id) == job.account_id, col(Variant.adaptation_id) == job.id, *_LIVE
+        col(Variant.account_id) == job.account_id, col(Variant.adaptation_id) == job.id, *_IS_LIVE
     )
     return (await session.scalars(query.options(_WITHOUT_ARTEFACT))).one_or_none()
 
 
-async def is_kept(session: AsyncSession, job: Adaptation) -> bool:
-    """Whether a try of the job came as far as `keep`."""
+async def has_version_of_job(session: AsyncSession, job: Adaptation) -> bool:
+    """Whether an attempt of the job has stored a version with `create_version`."""
     query = select(Variant.id).where(
         col(Variant.account_id) == job.account_id, col(Variant.adaptation_id) == job.id
     )
@@ -136,8 +155,11 @@ async def is_kept(session: AsyncSession, job: Adaptation) -> bool:
 
 
 async def make_live(session: AsyncSession, clock: Clock, job: Adaptation) -> int:
-    """The job's version is the current one from now on; gives its number. One that is live already,
-    by a try that was interrupted, is left as its customer has it by now."""
+    """Make the version that a job trained live and current. Returns its number.
+
+    If an interrupted attempt has made it live already, nothing changes: the customer may have set
+    another current version since. Deletes the versions beyond MAX_VERSIONS.
+    """
     query = select(Variant).where(
         col(Variant.account_id) == job.account_id, col(Variant.adaptation_id) == job.id
     )
@@ -146,79 +168,87 @@ async def make_live(session: AsyncSession, clock: Clock, job: Adaptation) -> int
         return row.version
     row.live_at = clock.now()
     await session.flush()
-    await _point_to(session, row)
-    oldest = row.version - MOST_VERSIONS
-    place = _of_name(row.base, row.name)
-    await _withdraw(session, clock, row.account_id, *place, col(Variant.version) <= oldest)
+    await _set_current(session, row)
+    await _delete_versions(
+        session,
+        clock,
+        row.account_id,
+        *_has_name(row.base, row.name),
+        col(Variant.version) <= row.version - MAX_VERSIONS,
+    )
     return row.version
 
 
-async def choose(session: AsyncSession, account_id: UUID, model: str, version: int) -> None:
-    """Another version is the current one: back to an older, or forward again.
-
-    Raises ModelNotFound.
-    """
+async def set_current_version(
+    session: AsyncSession, account_id: UUID, model: str, version: int
+) -> None:
+    """Set the version that answers calls to a variant's public id. Raises ModelNotFound."""
     query = select(Variant).where(
         col(Variant.account_id) == account_id,
         col(Variant.version) == version,
-        *_named(account_id, model),
-        *_LIVE,
+        *_has_public_id(account_id, model),
+        *_IS_LIVE,
     )
     row = (await session.scalars(query.with_for_update())).one_or_none()
     if row is None:
         raise ModelNotFound(f"The model {model[:200]!r} has no version {version}.", param="version")
-    await _point_to(session, row)
+    await _set_current(session, row)
 
 
-async def withdraw(
+async def delete_variant(
     session: AsyncSession, clock: Clock, account_id: UUID, model: str
 ) -> tuple[str, Sequence[UUID]]:
-    """All versions of a variant go, and their artefacts are erased; its base and their ids. Raises
-    ModelNotFound."""
-    named = _named(account_id, model)
-    gone = await _withdraw(session, clock, account_id, *named)
-    if not gone:
+    """Delete all versions of a variant and erase their weights.
+
+    Returns the base model's id and the ids of the versions. Raises ModelNotFound.
+    """
+    conditions = _has_public_id(account_id, model)
+    deleted = await _delete_versions(session, clock, account_id, *conditions)
+    if not deleted:
         raise ModelNotFound(f"The model {model[:200]!r} does not exist.", param="model")
-    return gone[0].base, [one.id for one in gone]
+    return deleted[0].base, [version.id for version in deleted]
 
 
-async def _withdraw(
-    session: AsyncSession, clock: Clock, account_id: UUID, *which: ColumnElement[bool]
+async def _delete_versions(
+    session: AsyncSession, clock: Clock, account_id: UUID, *conditions: ColumnElement[bool]
 ) -> Sequence[Row[UUID, str]]:
     statement = (
         update(Variant)
-        .where(col(Variant.account_id) == account_id, *which, *_LIVE)
+        .where(col(Variant.account_id) == account_id, *conditions, *_IS_LIVE)
         .values(artefact=None, current=False, withdrawn_at=clock.now())
         .returning(col(Variant.id), col(Variant.base))
     )
-    gone = (await session.execute(statement)).all()
-    if gone:
+    deleted = (await session.execute(statement)).all()
+    if deleted:
         await advance_epoch(session, account_id)
-    return gone
+    return deleted
 
 
-async def _point_to(session: AsyncSession, row: Variant) -> None:
-    others = update(Variant).where(
+async def _set_current(session: AsyncSession, row: Variant) -> None:
+    previous = update(Variant).where(
         col(Variant.account_id) == row.account_id,
-        *_of_name(row.base, row.name),
+        *_has_name(row.base, row.name),
         col(Variant.current),
     )
-    await session.execute(others.values(current=False))
-    this = update(Variant).where(
+    await session.execute(previous.values(current=False))
+    current = update(Variant).where(
         col(Variant.account_id) == row.account_id, col(Variant.id) == row.id
     )
-    await session.execute(this.values(current=True))
+    await session.execute(current.values(current=True))
     await advance_epoch(session, row.account_id)
 
 
-def _of_name(base: str, name: str) -> tuple[ColumnElement[bool], ...]:
+def _has_name(base: str, name: str) -> tuple[ColumnElement[bool], ...]:
     return col(Variant.base) == base, col(Variant.name) == name
 
 
-def _named(account_id: UUID, model: str) -> tuple[ColumnElement[bool], ...]:
-    """By a public id. Raises ModelNotFound where it cannot be one of the account's."""
-    owner = f":{ids.show(ACCOUNT_PREFIX, account_id)}:"
-    base, found, name = model.removeprefix(OWN).partition(owner)
-    if not found or not model.startswith(OWN):
+def _has_public_id(account_id: UUID, model: str) -> tuple[ColumnElement[bool], ...]:
+    """Return the query conditions for a variant's public id.
+
+    Raises ModelNotFound if the id cannot be one of the account's.
+    """
+    separator = f":{ids.format_id(ACCOUNT_PREFIX, account_id)}:"
+    base, found, name = model.removeprefix(PUBLIC_ID_PREFIX).partition(separator)
+    if not found or not model.startswith(PUBLIC_ID_PREFIX):
         raise ModelNotFound(f"The model {model[:200]!r} does not exist.", param="model")
-    return _of_name(base, name)
+    return _has_name(base, name)

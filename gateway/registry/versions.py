@@ -1,10 +1,8 @@
-"""Versions of the shared models: which one answers, promoting one, and going back.
+"""Versions of the shared models: find, promote and roll back the version that answers calls.
 
-Owns that at most one version of a model is the current one, and that every gateway knows of a
-change within a second.
-
-A version belongs to the platform: whoever calls a shared model is answered by it, so nothing here
-is looked for by account. What accounts gave to it is told by its provenance alone.
+At most one version of a model is current, and every gateway applies a change within a second.
+Versions belong to the platform and answer all accounts, so no query here filters by account; their
+provenance records what accounts contributed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,16 +17,16 @@ from sqlalchemy.orm import defer
 from sqlmodel import col, select
 
 from billing.metering.key_epoch import advance_epoch
-from gateway.registry.variants import Stored
+from gateway.registry.variants import StoredVersion
 from gateway.tables import ModelVersion, VersionStatus
 from infra.clock import Clock
 from infra.errors import AppError
 
-BUILT_IN = 0
-"""The number of the adapter that comes with the catalog. It has no row and is always kept."""
-# Of those that once answered; the weights of older ones are erased.
-MOST_KEPT = 10
-_NONE: Mapping[str, UUID] = MappingProxyType({})
+BUILT_IN_NUMBER = 0
+"""The number of the version that ships with the catalog. It has no row and is always available."""
+# Promoted versions whose weights are kept; the weights of older ones are erased.
+MAX_KEPT_VERSIONS = 10
+_NO_VERSIONS: Mapping[str, UUID] = MappingProxyType({})
 WITHOUT_ARTEFACT = defer(ModelVersion.artefact, raiseload=True)  # type: ignore[arg-type]
 
 
@@ -41,8 +39,8 @@ class ModelVersionNotFound(AppError):
 
 
 class ModelVersionUnfit(AppError):
-    """The version cannot answer: it was rejected, is still being judged, or its weights are
-    erased."""
+    """The version cannot be promoted: it is current, was rejected, is still being evaluated,
+    or its weights were erased."""
 
     status = 409
     type = "invalid_request_error"
@@ -50,47 +48,58 @@ class ModelVersionUnfit(AppError):
 
 
 class ModelVersionConflict(AppError):
-    """Another version answers by now than the one that this was to follow."""
+    """The current version has changed since the caller read it."""
 
     status = 409
     type = "invalid_request_error"
     code = "model_version_conflict"
 
 
-def shown_as(model: str, number: int) -> str:
-    """What answers of a version name as their model. It differs from the model's own name, under
-    which an engine has the built-in adapter; and two versions can be in an engine side by side."""
-    return model if number == BUILT_IN else f"{model}@{number}"
+def version_name(model: str, number: int) -> str:
+    """Return the name of a version in responses and in the engine: `<model>@<number>`.
+
+    The built-in version has the model's own name, so an engine can hold several versions at once.
+    """
+    return model if number == BUILT_IN_NUMBER else f"{model}@{number}"
 
 
-async def answering(session: AsyncSession) -> Mapping[str, UUID]:
-    """The current versions' ids by model, of those models that are not at the built-in one."""
+async def get_current_version_ids(session: AsyncSession) -> Mapping[str, UUID]:
+    """Return the ids of the current versions by model, without models at their built-in version."""
     query = select(ModelVersion.model, ModelVersion.id).where(col(ModelVersion.current))
     rows = (await session.execute(query)).all()
-    return MappingProxyType({model: version_id for model, version_id in rows}) if rows else _NONE
+    return (
+        MappingProxyType({model: version_id for model, version_id in rows})
+        if rows
+        else _NO_VERSIONS
+    )
 
 
-async def stored_version(session: AsyncSession, version_id: UUID) -> Stored | None:
-    """What a server needs of a version; None where its weights are erased, or never were."""
+async def find_stored_version(session: AsyncSession, version_id: UUID) -> StoredVersion | None:
+    """Return a version with its weights. Returns None if there is no such version or its weights
+    were erased."""
     query = select(
         col(ModelVersion.model), col(ModelVersion.number), col(ModelVersion.artefact)
     ).where(col(ModelVersion.id) == version_id)
-    found = (await session.execute(query)).one_or_none()
-    if found is None:
+    row = (await session.execute(query)).one_or_none()
+    if row is None:
         return None
-    model, number, artefact = found
-    return None if artefact is None else Stored(model, shown_as(model, number), number, artefact)
+    model, number, artefact = row
+    return (
+        None
+        if artefact is None
+        else StoredVersion(model, version_name(model, number), number, artefact)
+    )
 
 
-async def versions_of(session: AsyncSession, model: str) -> Sequence[ModelVersion]:
-    """All but the built-in one, without their weights, the newest first."""
+async def list_versions(session: AsyncSession, model: str) -> Sequence[ModelVersion]:
+    """Return all versions of a model but the built-in one, without weights, the newest first."""
     query = select(ModelVersion).where(col(ModelVersion.model) == model)
     query = query.options(WITHOUT_ARTEFACT).order_by(col(ModelVersion.number).desc())
     return (await session.scalars(query)).all()
 
 
 async def find_version(session: AsyncSession, model: str, number: int) -> ModelVersion:
-    """One of them, without its weights. Raises ModelVersionNotFound."""
+    """Return a version without its weights. Raises ModelVersionNotFound."""
     query = select(ModelVersion).where(
         col(ModelVersion.model) == model, col(ModelVersion.number) == number
     )
@@ -100,123 +109,146 @@ async def find_version(session: AsyncSession, model: str, number: int) -> ModelV
     return row
 
 
-async def present(session: AsyncSession, model: str) -> int:
-    """The number of the version that answers."""
+async def get_current_number(session: AsyncSession, model: str) -> int:
+    """Return the number of a model's current version."""
     query = select(col(ModelVersion.number)).where(
         col(ModelVersion.model) == model, col(ModelVersion.current)
     )
-    return (await session.scalars(query)).one_or_none() or BUILT_IN
+    return (await session.scalars(query)).one_or_none() or BUILT_IN_NUMBER
 
 
 async def promote(
-    session: AsyncSession, clock: Clock, model: str, number: int, instead_of: int, by: str
+    session: AsyncSession,
+    clock: Clock,
+    model: str,
+    number: int,
+    expected_current: int,
+    promoted_by: str,
 ) -> None:
-    """It answers from now on, in place of the version that it was to follow.
+    """Make a version current in place of `expected_current`; `promoted_by` goes into its history.
 
-    Of two that are promoted at once over the same one, the second raises ModelVersionConflict.
-    Raises ModelVersionNotFound, ModelVersionUnfit too.
+    Raises ModelVersionConflict if another version is current by now, as after a concurrent
+    promotion; ModelVersionNotFound, ModelVersionUnfit.
     """
-    await _change(session, model, instead_of, number)
-    await _point_to(session, clock, model, number, by)
-    await _erase_old(session, model)
+    await _lock_versions(session, model, expected_current, number)
+    await _set_current(session, clock, model, number, promoted_by)
+    await _erase_old_weights(session, model)
 
 
 async def roll_back(
-    session: AsyncSession, clock: Clock, model: str, to: int, instead_of: int, by: str
+    session: AsyncSession,
+    clock: Clock,
+    model: str,
+    number: int,
+    expected_current: int,
+    rolled_back_by: str,
 ) -> None:
-    """An earlier version answers again, or the built-in one; the one that answered is marked.
+    """Make an earlier version or the built-in one current again.
 
-    Raises ModelVersionConflict, ModelVersionNotFound, ModelVersionUnfit.
+    `expected_current` is marked as rolled back. Raises ModelVersionConflict, ModelVersionNotFound,
+    ModelVersionUnfit.
     """
-    await _change(session, model, instead_of, to)
-    if instead_of != BUILT_IN:
-        row = await find_version(session, model, instead_of)
+    await _lock_versions(session, model, expected_current, number)
+    if expected_current != BUILT_IN_NUMBER:
+        row = await find_version(session, model, expected_current)
         row.status, row.current = VersionStatus.ROLLED_BACK, False
-        row.history = [*row.history, entry(clock.now(), f"rolled back to {to}", by)]
+        row.history = [
+            *row.history,
+            history_entry(clock.now(), f"rolled back to {number}", rolled_back_by),
+        ]
         await session.flush()
-    await _point_to(session, clock, model, to, by)
+    await _set_current(session, clock, model, number, rolled_back_by)
 
 
-async def before(session: AsyncSession, model: str) -> int:
-    """The version to go back to where none is named: the last one promoted before the present
-    one."""
-    now = await present(session, model)
+async def get_previous_number(session: AsyncSession, model: str) -> int:
+    """Return the default version to roll back to: the last one promoted before the current one."""
+    current = await get_current_number(session, model)
     query = select(col(ModelVersion.number)).where(
         col(ModelVersion.model) == model,
-        col(ModelVersion.number) < now,
+        col(ModelVersion.number) < current,
         col(ModelVersion.status) == VersionStatus.PROMOTED,
-        _kept(),
+        _has_weights(),
     )
     return (await session.scalars(query.order_by(col(ModelVersion.number).desc()))).first() or (
-        BUILT_IN
+        BUILT_IN_NUMBER
     )
 
 
-def entry(at: datetime, what: str, by: str) -> dict[str, str]:
-    """A line of a version's history."""
-    return {"at": at.isoformat(), "what": what, "by": by[:200]}
+def history_entry(at: datetime, event: str, actor: str) -> dict[str, str]:
+    """Return an entry of a version's history, as stored."""
+    return {"at": at.isoformat(), "what": event, "by": actor[:200]}
 
 
-async def _change(session: AsyncSession, model: str, instead_of: int, to: int) -> None:
-    """One change of a model at a time, by whoever knows what answers. Raises ModelVersionConflict,
-    ModelVersionUnfit."""
+async def _lock_versions(
+    session: AsyncSession, model: str, expected_current: int, number: int
+) -> None:
+    """Lock a model's versions against concurrent changes and check the current one.
+
+    Raises ModelVersionConflict, ModelVersionUnfit.
+    """
     rows = select(col(ModelVersion.id)).where(col(ModelVersion.model) == model)
     await session.execute(rows.order_by(col(ModelVersion.number)).with_for_update())
-    now = await present(session, model)
-    if now != instead_of:
+    current = await get_current_number(session, model)
+    if current != expected_current:
         raise ModelVersionConflict(
-            f"Version {now} of {model!r} answers by now, no longer version {instead_of}: look at "
-            "`maas models versions`, and decide again."
+            f"Version {current} of {model!r} answers by now, no longer version "
+            f"{expected_current}: look at `maas models versions`, and decide again."
         )
-    if now == to:
-        raise ModelVersionUnfit(f"Version {now} of {model!r} answers already.")
+    if current == number:
+        raise ModelVersionUnfit(f"Version {current} of {model!r} answers already.")
 
 
-async def _point_to(session: AsyncSession, clock: Clock, model: str, number: int, by: str) -> None:
-    here = col(ModelVersion.model) == model
+async def _set_current(
+    session: AsyncSession, clock: Clock, model: str, number: int, promoted_by: str
+) -> None:
+    is_model = col(ModelVersion.model) == model
     await session.execute(
-        update(ModelVersion).where(here, col(ModelVersion.current)).values(current=False)
+        update(ModelVersion).where(is_model, col(ModelVersion.current)).values(current=False)
     )
-    if number != BUILT_IN:
+    if number != BUILT_IN_NUMBER:
         row = await find_version(session, model, number)
-        await _require_fit(session, row)
+        await _require_promotable(session, row)
         row.status, row.current, row.promoted_at = VersionStatus.PROMOTED, True, clock.now()
         row.worker = row.heard_at = None
-        row.history = [*row.history, entry(clock.now(), "promoted", by)]
+        row.history = [*row.history, history_entry(clock.now(), "promoted", promoted_by)]
         await session.flush()
     await advance_epoch(session, None)
 
 
-async def _require_fit(session: AsyncSession, row: ModelVersion) -> None:
-    """Only whoever judges a proposal promotes it, who says so by its scores."""
-    unjudged = row.status == VersionStatus.PROPOSED and row.scores is None
-    why = f"is {row.status}" if unjudged or row.status == VersionStatus.REJECTED else None
-    query = select(col(ModelVersion.id)).where(col(ModelVersion.id) == row.id, _kept())
-    if why is None and (await session.scalars(query)).one_or_none() is None:
-        why = "has no weights any more"
-    if why is not None:
-        raise ModelVersionUnfit(f"Version {row.number} of {row.model!r} {why}: it cannot answer.")
+async def _require_promotable(session: AsyncSession, row: ModelVersion) -> None:
+    """Raise ModelVersionUnfit if a version was rejected, has no evaluation scores or no weights."""
+    unevaluated = row.status == VersionStatus.PROPOSED and row.scores is None
+    reason = f"is {row.status}" if unevaluated or row.status == VersionStatus.REJECTED else None
+    query = select(col(ModelVersion.id)).where(col(ModelVersion.id) == row.id, _has_weights())
+    if reason is None and (await session.scalars(query)).one_or_none() is None:
+        reason = "has no weights any more"
+    if reason is not None:
+        raise ModelVersionUnfit(
+            f"Version {row.number} of {row.model!r} {reason}: it cannot answer."
+        )
 
 
-async def _erase_old(session: AsyncSession, model: str) -> None:
-    """The weights of those that answered long ago; what is known of them stays."""
-    here = col(ModelVersion.model) == model
-    answered = col(ModelVersion.promoted_at)
-    query = select(col(ModelVersion.id)).where(here, _kept(), answered.is_not(None))
-    old = (await session.scalars(query.order_by(answered.desc()).offset(MOST_KEPT))).all()
+async def _erase_old_weights(session: AsyncSession, model: str) -> None:
+    """Erase the weights of the promoted versions beyond MAX_KEPT_VERSIONS; their rows stay."""
+    is_model = col(ModelVersion.model) == model
+    promoted_at = col(ModelVersion.promoted_at)
+    query = select(col(ModelVersion.id)).where(is_model, _has_weights(), promoted_at.is_not(None))
+    old = (
+        await session.scalars(query.order_by(promoted_at.desc()).offset(MAX_KEPT_VERSIONS))
+    ).all()
     if old:
-        which = col(ModelVersion.id).in_(old) & ~col(ModelVersion.current)
-        await session.execute(update(ModelVersion).where(which).values(artefact=None))
+        condition = col(ModelVersion.id).in_(old) & ~col(ModelVersion.current)
+        await session.execute(update(ModelVersion).where(condition).values(artefact=None))
 
 
-def _kept() -> ColumnElement[bool]:
+def _has_weights() -> ColumnElement[bool]:
     return col(ModelVersion.artefact).is_not(None)
 
 
-def show_version(row: ModelVersion) -> dict[str, Any]:
-    """A version as `maas models` shows it."""
+def version_json(row: ModelVersion) -> dict[str, Any]:
+    """Return a version as `maas models` outputs it."""
     return {
-        "version": shown_as(row.model, row.number),
+        "version": version_name(row.model, row.number),
         "number": row.number,
         "parent": row.parent,
         "status": row.status,

@@ -1,7 +1,7 @@
-"""Cutting a file into pieces, in a process of its own.
+"""Chunk an uploaded file in a child process with limits on memory, CPU time and wall time.
 
-A large file takes seconds, in which no call of the gateway would go on, and one made to do harm
-takes what it can get: so it is read by a child with bounded memory and time.
+Extracting and splitting a large file takes seconds of CPU time and would block the event loop, and
+a malicious file could exhaust the gateway's memory.
 """
 
 import asyncio
@@ -14,23 +14,23 @@ from typing import Any
 
 import msgspec
 
-from gateway.retrieval.chunking import split
-from gateway.retrieval.extractors import FileUnreadable, read
-from gateway.retrieval.token_length import counter_of
+from gateway.retrieval.chunking import split_document
+from gateway.retrieval.extractors import FileUnreadable, extract_text
+from gateway.retrieval.token_length import token_counter
 from infra.errors import AppError
-from infra.processes import end_with_parent
+from infra.processes import exit_with_parent
 from models.catalog import load_catalog
 
-# Of one file: at 0.1 to 0.3 s a piece on one core that is some 20 minutes.
-MOST_PIECES = 5_000
-_MEMORY = 2 << 30
-_CPU_S = 120
-_PATIENCE_S = 300.0
-_NICE = 10
+# Per file. Embedding takes 0.1 to 0.3 s per chunk on one core, so this is about 20 minutes.
+MAX_CHUNKS = 5_000
+_MAX_MEMORY_BYTES = 2 << 30
+_MAX_CPU_S = 120
+_TIMEOUT_S = 300.0
+_NICE_INCREMENT = 10
 
 
-class Order(msgspec.Struct):
-    """What is to be cut, and how."""
+class ChunkRequest(msgspec.Struct):
+    """The file to chunk and the chunking parameters, sent to the child as MessagePack."""
 
     filename: str
     content: bytes
@@ -40,16 +40,16 @@ class Order(msgspec.Struct):
     profile: str
 
 
-class Cut(msgspec.Struct):
-    """The pieces, or why there are none."""
+class ChunkResult(msgspec.Struct):
+    """The chunk texts, or the error message and code if the file was rejected."""
 
-    pieces: list[str] = []
+    chunks: list[str] = []
     error: str | None = None
     code: str | None = None
 
 
-class FileRefused(AppError):
-    """What the child said of a file."""
+class FileRejected(AppError):
+    """The error that the child process reported for a file."""
 
     status = 400
     type = "invalid_request_error"
@@ -59,19 +59,23 @@ class FileRefused(AppError):
         self.code = code
 
 
-async def cut(order: Order) -> list[str]:
-    """The file's pieces. Raises FileRefused, FileUnreadable."""
+async def chunk_in_subprocess(request: ChunkRequest) -> list[str]:
+    """Extract and split a file in a child process and return the chunk texts.
+
+    Raises FileRejected if the child rejects the file, FileUnreadable if it exceeds its limits.
+    """
     child = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", __name__),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
-        # A signal to the gateway's group is none of its business; uvloop knows no other way.
+        # Keeps signals sent to the gateway's process group from the child. uvloop supports no
+        # other way (`process_group`).
         start_new_session=True,
     )
     try:
-        async with asyncio.timeout(_PATIENCE_S):
-            told, _ = await child.communicate(msgspec.msgpack.encode(order))
+        async with asyncio.timeout(_TIMEOUT_S):
+            output, _ = await child.communicate(msgspec.msgpack.encode(request))
     except TimeoutError:
         raise FileUnreadable("Reading the file takes too long.") from None
     finally:
@@ -80,35 +84,42 @@ async def cut(order: Order) -> list[str]:
         await child.wait()
     if child.returncode != 0:
         raise FileUnreadable("Reading the file takes more time or memory than it may.")
-    done = msgspec.msgpack.decode(told, type=Cut)
-    if done.error is not None:
-        raise FileRefused(done.error, done.code)
-    return done.pieces
+    result = msgspec.msgpack.decode(output, type=ChunkResult)
+    if result.error is not None:
+        raise FileRejected(result.error, result.code)
+    return result.chunks
 
 
-def pieces_of(order: Order) -> list[str]:
-    """The same in this process. Raises FileUnsupported, FileUnreadable."""
-    document = read(order.filename, order.content)
-    count = counter_of(load_catalog(order.profile).models[order.model])
-    pieces = list(islice(split(document, order.size, order.overlap, count), MOST_PIECES + 1))
-    if len(pieces) > MOST_PIECES:
-        raise FileUnreadable(f"The file has more than {MOST_PIECES} pieces. Divide it.")
-    return pieces
+def chunk_file(request: ChunkRequest) -> list[str]:
+    """Extract and split a file in this process and return the chunk texts.
+
+    Raises FileUnsupported, FileUnreadable.
+    """
+    document = extract_text(request.filename, request.content)
+    count_tokens = token_counter(load_catalog(request.profile).models[request.model])
+    stream = split_document(document, request.size, request.overlap, count_tokens)
+    chunks = list(islice(stream, MAX_CHUNKS + 1))
+    if len(chunks) > MAX_CHUNKS:
+        raise FileUnreadable(f"The file has more than {MAX_CHUNKS} pieces. Divide it.")
+    return chunks
 
 
 def main() -> None:
-    """Run as `python -m gateway.retrieval.chunker_process`: an Order in, a Cut out."""
-    end_with_parent()
-    os.nice(_NICE)
-    order = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=Order)
-    for limit, most in ((resource.RLIMIT_AS, _MEMORY), (resource.RLIMIT_CPU, _CPU_S)):
-        resource.setrlimit(limit, (most, most))
-    answer: Any
+    """Run in the child process: read a ChunkRequest from stdin, write a ChunkResult to stdout."""
+    exit_with_parent()
+    os.nice(_NICE_INCREMENT)
+    request = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=ChunkRequest)
+    for limit, maximum in (
+        (resource.RLIMIT_AS, _MAX_MEMORY_BYTES),
+        (resource.RLIMIT_CPU, _MAX_CPU_S),
+    ):
+        resource.setrlimit(limit, (maximum, maximum))
+    result: Any
     try:
-        answer = Cut(pieces_of(order))
+        result = ChunkResult(chunk_file(request))
     except AppError as error:
-        answer = Cut(error=error.message, code=error.code)
-    sys.stdout.buffer.write(msgspec.msgpack.encode(answer))
+        result = ChunkResult(error=error.message, code=error.code)
+    sys.stdout.buffer.write(msgspec.msgpack.encode(result))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Splitting a text into pieces that an embedding model reads whole.
+"""Split the text of a document into overlapping chunks for an embedding model.
 
-Owns where a text may be cut: between paragraphs, lines and sentences, Chinese ones too, and within
-one only where it alone is too long. Pure.
+Chunks end at paragraph, line or sentence boundaries (Chinese punctuation included). A sentence is
+split only if it alone exceeds the chunk size.
 """
 
 import re
@@ -10,75 +10,87 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gateway.retrieval.extractors import Document
-from gateway.retrieval.token_length import Count
+from gateway.retrieval.token_length import TokenCounter
 
-# What ends a sentence stays with it, and so does the white space behind.
-_UNIT = re.compile(
+# A sentence includes its closing punctuation and the white space that follows.
+_SENTENCE = re.compile(
     r"(?:[^\n。！？!?；;.]|[.;!?](?!\s))*+"
     r"(?:[。！？；]+[”’」』）)\"']*\s*|[.;!?]\s+|\n\s*|$)"
 )
 
 
 @dataclass(frozen=True, slots=True)
-class _Unit:
-    """A stretch of the text, and how many tokens it has."""
+class _Sentence:
+    """A sentence or line of the text (character offsets, end exclusive) with its token count."""
 
     start: int
     end: int
     tokens: int
 
 
-def split(document: Document, size: int, overlap: int, count: Count) -> Iterator[str]:
-    """Pieces of at most `size` tokens, in order; each begins with up to `overlap` tokens of the
-    one before. A piece within a section begins with its heading."""
+def split_document(
+    document: Document, size: int, overlap: int, count_tokens: TokenCounter
+) -> Iterator[str]:
+    """Yield chunks of at most `size` tokens; each repeats up to `overlap` tokens of the one before.
+
+    A chunk within a section begins with the section's heading.
+    """
     text = document.text
     starts = [start for start, _ in document.headings]
-    room = size - max((count(heading) + 1 for _, heading in document.headings), default=0)
-    for start, end in _spans(list(_units(text, room, count)), room, overlap):
-        piece = text[start:end].strip()
-        if not piece:
+    max_tokens = size - max(
+        (count_tokens(heading) + 1 for _, heading in document.headings), default=0
+    )
+    sentences = list(_sentences(text, max_tokens, count_tokens))
+    for start, end in _chunk_spans(sentences, max_tokens, overlap):
+        chunk = text[start:end].strip()
+        if not chunk:
             continue
-        at = bisect_right(starts, start) - 1
-        heading = document.headings[at][1] if at >= 0 else ""
-        fresh = not heading or heading in piece.partition("\n")[0]
-        yield piece if fresh else f"{heading}\n{piece}"
+        section = bisect_right(starts, start) - 1
+        heading = document.headings[section][1] if section >= 0 else ""
+        has_heading = not heading or heading in chunk.partition("\n")[0]
+        yield chunk if has_heading else f"{heading}\n{chunk}"
 
 
-def _units(text: str, size: int, count: Count) -> Iterator[_Unit]:
+def _sentences(text: str, size: int, count_tokens: TokenCounter) -> Iterator[_Sentence]:
+    """Yield the sentences and lines of a text, split where one exceeds `size` tokens."""
     start = 0
     while start < len(text):
-        found = _UNIT.match(text, start)
-        end = found.end() if found is not None and found.end() > start else len(text)
-        yield from _fitting(text, start, end, size, count)
+        match = _SENTENCE.match(text, start)
+        end = match.end() if match is not None and match.end() > start else len(text)
+        yield from _split_to_size(text, start, end, size, count_tokens)
         start = end
 
 
-def _fitting(text: str, start: int, end: int, size: int, count: Count) -> Iterator[_Unit]:
-    """The stretch, or its halves where it is too long, cut at white space if there is some."""
-    tokens = count(text[start:end])
+def _split_to_size(
+    text: str, start: int, end: int, size: int, count_tokens: TokenCounter
+) -> Iterator[_Sentence]:
+    """Yield the span, halved recursively (at a space if possible) until each part fits."""
+    tokens = count_tokens(text[start:end])
     if tokens <= size or end - start < 2:
-        yield _Unit(start, end, tokens)
+        yield _Sentence(start, end, tokens)
         return
     middle = (start + end) // 2
-    space = text.rfind(" ", start + 1, middle)
-    middle = space + 1 if space > start + (end - start) // 4 else middle
-    yield from _fitting(text, start, middle, size, count)
-    yield from _fitting(text, middle, end, size, count)
+    last_space = text.rfind(" ", start + 1, middle)
+    middle = last_space + 1 if last_space > start + (end - start) // 4 else middle
+    yield from _split_to_size(text, start, middle, size, count_tokens)
+    yield from _split_to_size(text, middle, end, size, count_tokens)
 
 
-def _spans(units: list[_Unit], size: int, overlap: int) -> Iterator[tuple[int, int]]:
-    """From which character to which each piece goes."""
+def _chunk_spans(sentences: list[_Sentence], size: int, overlap: int) -> Iterator[tuple[int, int]]:
+    """Yield the start and end character offsets of each chunk."""
     first = 0
-    while first < len(units):
+    while first < len(sentences):
         last, tokens = first, 0
-        while last < len(units) and (tokens + units[last].tokens <= size or last == first):
-            tokens += units[last].tokens
+        while last < len(sentences) and (tokens + sentences[last].tokens <= size or last == first):
+            tokens += sentences[last].tokens
             last += 1
-        yield units[first].start, units[last - 1].end
-        if last == len(units):
+        yield sentences[first].start, sentences[last - 1].end
+        if last == len(sentences):
             return
-        following, shared = last, 0
-        while following - 1 > first and shared + units[following - 1].tokens <= overlap:
-            following -= 1
-            shared += units[following].tokens
-        first = following
+        next_first, overlap_tokens = last, 0
+        while (
+            next_first - 1 > first and overlap_tokens + sentences[next_first - 1].tokens <= overlap
+        ):
+            next_first -= 1
+            overlap_tokens += sentences[next_first].tokens
+        first = next_first

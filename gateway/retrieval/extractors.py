@@ -1,7 +1,4 @@
-"""Reading a file: from its bytes to text, with what heads each part of it.
-
-Owns which kinds of files there are and how each becomes text. Pure.
-"""
+"""Extract text and section headings from uploaded files (plain text, Markdown, CSV, JSONL, PDF)."""
 
 import csv
 import io
@@ -22,70 +19,74 @@ if TYPE_CHECKING:
 else:
     pypdf = LazyModule("pypdf")
 
-# In this order: what is valid UTF-8 is hardly ever anything else, and GB 18030 takes nearly all.
+# Tried in this order: text in another encoding is hardly ever valid UTF-8, while GB 18030 decodes
+# almost any bytes.
 _ENCODINGS = ("utf-8-sig", "gb18030")
-_MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+_BYTE_ORDER_MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _HEADING = re.compile(r"^#{1,6} +(.+?)[ #]*$", re.MULTILINE)
-_LONGEST_HEADING = 200
-_MOST_PAGES = 2_000
+_MAX_HEADING_LENGTH = 200
+_MAX_PDF_PAGES = 2_000
 
 
 class FileUnsupported(BadRequest):
-    """A kind of file that is not read here."""
+    """The file name has an extension that cannot be read."""
 
     code = "unsupported_file"
 
 
 class FileUnreadable(BadRequest):
-    """A file that is not what its name says, or holds no text."""
+    """The content does not match the file's extension, or contains no text."""
 
     code = "invalid_file"
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A text, and from which character on a heading is in force."""
+    """The text of a file, and its headings with the character offset from which each applies."""
 
     text: str
     headings: tuple[tuple[int, str], ...] = ()
 
 
 def require_supported(filename: str) -> None:
-    """Raises FileUnsupported."""
-    _reader(filename)
+    """Raises FileUnsupported if files with this name's extension cannot be read."""
+    _extractor_for(filename)
 
 
-def read(filename: str, content: bytes) -> Document:
-    """Raises FileUnsupported, FileUnreadable."""
-    document = _reader(filename)(content)
+def extract_text(filename: str, content: bytes) -> Document:
+    """Return the text and headings of a file. Raises FileUnsupported, FileUnreadable."""
+    document = _extractor_for(filename)(content)
     if not document.text.strip():
         raise FileUnreadable("The file holds no text.")
     return document
 
 
-def _reader(filename: str) -> Callable[[bytes], Document]:
+def _extractor_for(filename: str) -> Callable[[bytes], Document]:
+    """Return the extractor for the file name's extension. Raises FileUnsupported."""
     suffix = PurePath(filename).suffix.lower()
-    if suffix not in _READERS:
+    if suffix not in _EXTRACTORS:
         raise FileUnsupported(
             f"Files like {filename[-60:]!r} are not read here. These are: "
-            f"{', '.join(sorted(_READERS))}."
+            f"{', '.join(sorted(_EXTRACTORS))}."
         )
-    return _READERS[suffix]
+    return _EXTRACTORS[suffix]
 
 
-def _plain(content: bytes) -> Document:
-    return Document(_decoded(content))
+def _extract_plain(content: bytes) -> Document:
+    return Document(_decode_text(content))
 
 
-def _markdown(content: bytes) -> Document:
-    text = _decoded(content)
-    found = _HEADING.finditer(text)
-    return Document(text, tuple((one.start(), one[1][:_LONGEST_HEADING]) for one in found))
+def _extract_markdown(content: bytes) -> Document:
+    text = _decode_text(content)
+    matches = _HEADING.finditer(text)
+    return Document(
+        text, tuple((match.start(), match[1][:_MAX_HEADING_LENGTH]) for match in matches)
+    )
 
 
-def _table(content: bytes) -> Document:
-    """Each row a line; the first row's names head all of them."""
-    text = _decoded(content)
+def _extract_table(content: bytes) -> Document:
+    """Return one line per row. The first row is the heading of the whole document."""
+    text = _decode_text(content)
     try:
         dialect = csv.Sniffer().sniff(text[:8192], ",;\t|")
     except csv.Error:
@@ -95,38 +96,39 @@ def _table(content: bytes) -> Document:
     except csv.Error as error:
         raise FileUnreadable(f"The table cannot be read: {error}.") from None
     lines = [" | ".join(" ".join(cell.split()) for cell in row) for row in rows]
-    heading = lines[0][:_LONGEST_HEADING] if len(lines) > 1 else ""
+    heading = lines[0][:_MAX_HEADING_LENGTH] if len(lines) > 1 else ""
     return Document("\n".join(lines), ((0, heading),))
 
 
-def _json_lines(content: bytes) -> Document:
-    """Each object a line of `name: value`."""
-    shown = []
-    for number, line in enumerate(_decoded(content).splitlines(), start=1):
+def _extract_json_lines(content: bytes) -> Document:
+    """Return one line of `name: value` pairs per JSON object."""
+    lines = []
+    for number, line in enumerate(_decode_text(content).splitlines(), start=1):
         if line.strip():
             try:
-                shown.append(_line(msgspec.json.decode(line)))
+                lines.append(_format_json(msgspec.json.decode(line)))
             except (msgspec.DecodeError, RecursionError):
                 raise FileUnreadable(f"Line {number} is not valid JSON.") from None
-    return Document("\n".join(shown))
+    return Document("\n".join(lines))
 
 
-def _line(value: object) -> str:
+def _format_json(value: object) -> str:
+    """Return a JSON value as one line of text."""
     if isinstance(value, dict):
-        return "; ".join(f"{name}: {_line(inner)}" for name, inner in value.items())
+        return "; ".join(f"{name}: {_format_json(inner)}" for name, inner in value.items())
     if isinstance(value, list):
-        return ", ".join(map(_line, value))
+        return ", ".join(map(_format_json, value))
     return "" if value is None else " ".join(str(value).split())
 
 
-def _pdf(content: bytes) -> Document:
-    """The text of its pages; pictures of text are not read."""
+def _extract_pdf(content: bytes) -> Document:
+    """Return the text layer of the pages; scanned pages are not recognised (no OCR)."""
     try:
         pages = pypdf.PdfReader(io.BytesIO(content)).pages
-        if len(pages) > _MOST_PAGES:
-            raise FileUnreadable(f"The PDF has more than {_MOST_PAGES} pages.")
+        if len(pages) > _MAX_PDF_PAGES:
+            raise FileUnreadable(f"The PDF has more than {_MAX_PDF_PAGES} pages.")
         text = "\n\n".join(page.extract_text() for page in pages)
-    # A broken PDF makes the library stumble anywhere.
+    # pypdf raises any of these on a damaged file.
     except (
         pypdf.errors.PyPdfError,
         ValueError,
@@ -141,9 +143,10 @@ def _pdf(content: bytes) -> Document:
     return Document(text.replace("\x00", " "))
 
 
-def _decoded(content: bytes) -> str:
-    mark = _MARKS.get(content[:2])
-    for encoding in _ENCODINGS if mark is None else (mark,):
+def _decode_text(content: bytes) -> str:
+    """Decode the content (UTF-8, UTF-16 or GB 18030) with LF line ends. Raises FileUnreadable."""
+    encoding_by_mark = _BYTE_ORDER_MARKS.get(content[:2])
+    for encoding in _ENCODINGS if encoding_by_mark is None else (encoding_by_mark,):
         try:
             text = content.decode(encoding)
         except UnicodeDecodeError:
@@ -153,13 +156,13 @@ def _decoded(content: bytes) -> str:
     raise FileUnreadable("The file is no text in UTF-8, UTF-16 or GB 18030.")
 
 
-_READERS: Mapping[str, Callable[[bytes], Document]] = {
-    ".txt": _plain,
-    ".log": _plain,
-    ".md": _markdown,
-    ".markdown": _markdown,
-    ".csv": _table,
-    ".tsv": _table,
-    ".jsonl": _json_lines,
-    ".pdf": _pdf,
+_EXTRACTORS: Mapping[str, Callable[[bytes], Document]] = {
+    ".txt": _extract_plain,
+    ".log": _extract_plain,
+    ".md": _extract_markdown,
+    ".markdown": _extract_markdown,
+    ".csv": _extract_table,
+    ".tsv": _extract_table,
+    ".jsonl": _extract_json_lines,
+    ".pdf": _extract_pdf,
 }

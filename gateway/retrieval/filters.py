@@ -1,7 +1,6 @@
-"""Filters on the attributes of files, as the database understands them.
+"""Translate OpenAI's attribute filters into SQL conditions.
 
-Owns OpenAI's comparisons and their meaning for what a file lacks: it fits none but `ne` and `nin`.
-Pure.
+As with OpenAI, a file that lacks the attribute matches only `ne` and `nin`.
 """
 
 from typing import Any
@@ -11,29 +10,32 @@ from sqlalchemy.dialects.postgresql import JSONB, JSONPATH
 from sqlmodel import col
 
 from gateway.tables import VectorStoreFile
-from gateway.wire.vector_stores import Comparison, Compound, Filter
+from gateway.wire.vector_stores import ComparisonFilter, CompoundFilter, Filter
 
-_COMPARE = {"eq": "==", "gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "in": "=="}
-_NOT = {"ne": "eq", "nin": "in"}
-
-
-def condition(wanted: Filter) -> ColumnElement[bool]:
-    """True for the files that fit."""
-    if isinstance(wanted, Compound):
-        joined = and_ if wanted.type == "and" else or_
-        return joined(*(condition(inner) for inner in wanted.filters))
-    if wanted.type in _NOT:
-        return not_(_holds(_NOT[wanted.type], wanted))
-    return _holds(wanted.type, wanted)
+_JSONPATH_OPERATORS = {"eq": "==", "gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "in": "=="}
+_NEGATED = {"ne": "eq", "nin": "in"}
 
 
-def _holds(kind: str, wanted: Comparison) -> ColumnElement[bool]:
-    """By a path, whose values are variables; what is of another type is neither more nor less."""
-    values = "$value[*]" if kind == "in" else "$value"
-    path = f"$.keyvalue() ? (@.key == $key && @.value {_COMPARE[kind]} {values})"
-    variables: dict[str, Any] = {"key": wanted.key, "value": wanted.value}
+def filter_condition(attribute_filter: Filter) -> ColumnElement[bool]:
+    """Return a condition that is true for the vector store files that match the filter."""
+    if isinstance(attribute_filter, CompoundFilter):
+        combine = and_ if attribute_filter.type == "and" else or_
+        return combine(*(filter_condition(inner) for inner in attribute_filter.filters))
+    if attribute_filter.type in _NEGATED:
+        return not_(_comparison_condition(_NEGATED[attribute_filter.type], attribute_filter))
+    return _comparison_condition(attribute_filter.type, attribute_filter)
+
+
+def _comparison_condition(operator: str, comparison: ComparisonFilter) -> ColumnElement[bool]:
+    """Return a JSONPath condition for one comparison.
+
+    Values are passed as JSONPath variables. A value of another type never matches.
+    """
+    values = "$value[*]" if operator == "in" else "$value"
+    path = f"$.keyvalue() ? (@.key == $key && @.value {_JSONPATH_OPERATORS[operator]} {values})"
+    variables: dict[str, Any] = {"key": comparison.key, "value": comparison.value}
     attributes = col(VectorStoreFile.attributes)
-    found: ColumnElement[bool] = func.jsonb_path_exists(
+    matches: ColumnElement[bool] = func.jsonb_path_exists(
         attributes, cast(path, JSONPATH), cast(variables, JSONB)
     )
-    return found
+    return matches

@@ -1,8 +1,9 @@
-"""Finding pieces of text: by meaning, by words, and by both together.
+"""Search chunks by vector similarity, by keywords, and by both (reciprocal rank fusion).
 
-By meaning every piece is compared: of as many as an account may have that is exact, and fast
-enough (docs/decisions/0023). Words weigh the more the rarer they are. Two rankings become one by
-reciprocal ranks, since a cosine and a weight of words cannot be added.
+Vector search compares every chunk: exact, and fast enough for the number of chunks an account may
+have (docs/decisions/0023). Keyword weights follow BM25's inverse document frequency. The rankings
+are combined by reciprocal ranks because a cosine distance and a keyword weight are not on the same
+scale.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,67 +17,67 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
-from gateway.retrieval.filters import condition
-from gateway.retrieval.lexemes import mark_of
+from gateway.retrieval.filters import filter_condition
+from gateway.retrieval.lexemes import store_prefix
 from gateway.tables import FileStatus, TrainingFile, VectorPiece, VectorStoreFile
 from gateway.tables.retrieval import Vector
-from gateway.wire.vector_stores import Filter, HybridSearch, Ranking
+from gateway.wire.vector_stores import Filter, HybridSearchWeights, RankingOptions
 
-_CANDIDATES = 50
-# What is usual: the difference between the first ranks matters, but not too much.
-_DAMPING = 60
-# A word in more pieces than that says little; counting it goes no further.
-_COMMON = 2_000
-# Of the best one's weight: what has less of it lacks the words that matter, as the fault's code.
-_ENOUGH = 0.5
+_MAX_CANDIDATES = 50
+# The usual constant k of reciprocal rank fusion: it damps the difference between the first ranks.
+_RRF_K = 60
+# A term found in this many chunks is not selective: counting stops here and it is ignored.
+_MAX_TERM_HITS = 2_000
+# Of the best chunk's weight: a chunk below it lacks the decisive terms, such as the fault code.
+_MIN_RELATIVE_WEIGHT = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """What is looked for: its vector, and its words."""
+class SearchQuery:
+    """A query: its embedding and its search terms."""
 
     vector: Sequence[float]
     terms: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
-    """Where it is looked for: in stores of one account, in files that fit."""
+class SearchScope:
+    """Which chunks are searched: an account's vector stores, and the files that match a filter."""
 
     account_id: UUID
     stores: Sequence[UUID]
     filter: Filter | None = None
 
     def files(self) -> SelectOfScalar[UUID]:
-        """Those that can be found."""
+        """Return a query for the ids of the files in scope; only completed files are searched."""
         query = select(col(VectorStoreFile.id)).where(
             col(VectorStoreFile.account_id) == self.account_id,
             col(VectorStoreFile.vector_store_id).in_(self.stores),
             col(VectorStoreFile.status) == FileStatus.COMPLETED,
         )
-        return query if self.filter is None else query.where(condition(self.filter))
+        return query if self.filter is None else query.where(filter_condition(self.filter))
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """How many are wanted, of what score at least, and what counts how much."""
+class SearchOptions:
+    """How many results to return, their minimum score (0 to 1), and the weight of each ranking."""
 
-    most: int
-    least_score: float = 0.0
-    meaning: float = 1.0
-    words: float = 1.0
+    limit: int
+    min_score: float = 0.0
+    vector_weight: float = 1.0
+    keyword_weight: float = 1.0
 
     @classmethod
-    def of(cls, most: int, ranking: Ranking | None) -> Self:
-        """As OpenAI's `ranking_options` say it."""
-        ranking = ranking or Ranking()
-        hybrid = ranking.hybrid_search or HybridSearch()
-        return cls(most, ranking.score_threshold, hybrid.embedding_weight, hybrid.text_weight)
+    def of(cls, limit: int, ranking: RankingOptions | None) -> Self:
+        """Return the options that OpenAI's `ranking_options` request."""
+        ranking = ranking or RankingOptions()
+        hybrid = ranking.hybrid_search or HybridSearchWeights()
+        return cls(limit, ranking.score_threshold, hybrid.embedding_weight, hybrid.text_weight)
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A piece that was found. `score` is 1 where it is first by meaning and by words."""
+    """A search result. The score is 1 for a chunk that is first in both rankings."""
 
     file_id: UUID
     filename: str
@@ -87,55 +88,72 @@ class Passage:
 
 
 @dataclass(slots=True)
-class _Scores:
-    """Reciprocal ranks added up by piece; among equals those that have the words come first."""
+class _FusedScores:
+    """Reciprocal rank fusion: scores summed by chunk; ties go to chunks with a keyword match."""
 
-    by_piece: dict[UUID, float] = field(default_factory=dict)
-    with_words: set[UUID] = field(default_factory=set)
+    by_chunk: dict[UUID, float] = field(default_factory=dict)
+    with_keywords: set[UUID] = field(default_factory=set)
 
     def add(self, ranks: Sequence[tuple[UUID, int]], weight: float) -> None:
-        for piece, rank in ranks:
-            share = weight * (_DAMPING + 1) / (_DAMPING + rank)
-            self.by_piece[piece] = self.by_piece.get(piece, 0.0) + share
+        """Add a ranking (chunk id, rank from 1) with its weight."""
+        for chunk_id, rank in ranks:
+            score = weight * (_RRF_K + 1) / (_RRF_K + rank)
+            self.by_chunk[chunk_id] = self.by_chunk.get(chunk_id, 0.0) + score
 
-    def best(self, wanted: Wanted, whole: float) -> list[tuple[UUID, float]]:
-        order = sorted(
-            self.by_piece,
-            key=lambda piece: (-self.by_piece[piece], piece not in self.with_words, piece),
+    def best(self, options: SearchOptions, max_score: float) -> list[tuple[UUID, float]]:
+        """Return the best chunks with their scores, normalised by the maximum score."""
+        ordered = sorted(
+            self.by_chunk,
+            key=lambda chunk_id: (
+                -self.by_chunk[chunk_id],
+                chunk_id not in self.with_keywords,
+                chunk_id,
+            ),
         )
-        scored = [(piece, self.by_piece[piece] / whole) for piece in order[: wanted.most]]
-        return [one for one in scored if one[1] >= wanted.least_score]
+        scored = [
+            (chunk_id, self.by_chunk[chunk_id] / max_score) for chunk_id in ordered[: options.limit]
+        ]
+        return [(chunk_id, score) for chunk_id, score in scored if score >= options.min_score]
 
 
-async def find(
-    session: AsyncSession, scope: Scope, questions: Sequence[Question], wanted: Wanted
+async def search_passages(
+    session: AsyncSession,
+    scope: SearchScope,
+    queries: Sequence[SearchQuery],
+    options: SearchOptions,
 ) -> list[Passage]:
-    """The best pieces for any of the questions, the best first."""
-    return await _passages(session, scope, await ranked(session, scope, questions, wanted))
+    """Return the passages that best match any of the queries, best first."""
+    return await _load_passages(session, scope, await rank_chunks(session, scope, queries, options))
 
 
-async def ranked(
-    session: AsyncSession, scope: Scope, questions: Sequence[Question], wanted: Wanted
+async def rank_chunks(
+    session: AsyncSession,
+    scope: SearchScope,
+    queries: Sequence[SearchQuery],
+    options: SearchOptions,
 ) -> list[tuple[UUID, float]]:
-    """The same by their ids, with their scores."""
-    scores = _Scores()
-    for question in questions:
-        if wanted.meaning:
-            scores.add(await by_meaning(session, scope, question.vector), wanted.meaning)
-        if wanted.words and question.terms:
-            found = await by_words(session, scope, question.terms)
-            scores.add(found, wanted.words)
-            scores.with_words.update(piece for piece, _ in found)
-    whole = (wanted.meaning + wanted.words) * len(questions)
-    return scores.best(wanted, whole or 1.0)
+    """Return the ids and scores of the chunks that best match any of the queries, best first."""
+    scores = _FusedScores()
+    for query in queries:
+        if options.vector_weight:
+            scores.add(await vector_search(session, scope, query.vector), options.vector_weight)
+        if options.keyword_weight and query.terms:
+            matches = await keyword_search(session, scope, query.terms)
+            scores.add(matches, options.keyword_weight)
+            scores.with_keywords.update(chunk_id for chunk_id, _ in matches)
+    max_score = (options.vector_weight + options.keyword_weight) * len(queries)
+    return scores.best(options, max_score or 1.0)
 
 
-async def by_meaning(
-    session: AsyncSession, scope: Scope, vector: Sequence[float]
+async def vector_search(
+    session: AsyncSession, scope: SearchScope, vector: Sequence[float]
 ) -> list[tuple[UUID, int]]:
-    """The nearest pieces, with their ranks. Vectors of another length are of another model."""
-    asked = bindparam("asked", vector, type_=Vector())
-    distance = col(VectorPiece.embedding).op("<=>", return_type=Float())(asked)
+    """Return the nearest chunks by cosine distance, with their ranks from 1.
+
+    Embeddings of another dimension belong to another model and are skipped.
+    """
+    query_vector = bindparam("query_vector", vector, type_=Vector())
+    distance = col(VectorPiece.embedding).op("<=>", return_type=Float())(query_vector)
     query = (
         select(col(VectorPiece.id))
         .where(
@@ -145,98 +163,103 @@ async def by_meaning(
             func.vector_dims(col(VectorPiece.embedding)) == len(vector),
         )
         .order_by(distance)
-        .limit(_CANDIDATES)
+        .limit(_MAX_CANDIDATES)
     )
-    return [(piece, rank) for rank, piece in enumerate(await session.scalars(query), start=1)]
+    return [(chunk_id, rank) for rank, chunk_id in enumerate(await session.scalars(query), start=1)]
 
 
-async def by_words(
-    session: AsyncSession, scope: Scope, terms: Sequence[str]
+async def keyword_search(
+    session: AsyncSession, scope: SearchScope, terms: Sequence[str]
 ) -> list[tuple[UUID, int]]:
-    """The pieces with the rarest of the words, with their ranks; equals share one. A word weighs as
-    in BM25, but how often it comes in a piece does not matter: they are equally long."""
-    asked = _unnested("asked", "term", terms)
-    marks = _unnested("marks", "mark", [mark_of(store) for store in scope.stores])
-    lexeme = func.quote_literal(marks.c.mark.concat(asked.c.term))
-    # One word after the other, so that a common one can be left off counting.
+    """Return the chunks that contain the rarest of the terms, with their ranks (ties share one).
+
+    Terms weigh as in BM25 without the term frequency, since chunks are about equally long.
+    """
+    term_table = _text_table("term_table", "term", terms)
+    prefixes = _text_table("prefixes", "prefix", [store_prefix(store) for store in scope.stores])
+    lexeme = func.quote_literal(prefixes.c.prefix.concat(term_table.c.term))
+    # One lateral query per term, so that the limit stops counting a common term.
     hits = (
         select(col(VectorPiece.id))
         .where(
             col(VectorPiece.account_id) == scope.account_id,
             col(VectorPiece.vector_store_id).in_(scope.stores),
-            col(VectorPiece.words).op("@@")(cast(lexeme, _QUERY)),
+            col(VectorPiece.words).op("@@")(cast(lexeme, _TSQUERY)),
             col(VectorPiece.vector_store_file_id).in_(scope.files()),
         )
-        .limit(_COMMON)
-        .correlate(asked, marks)
+        .limit(_MAX_TERM_HITS)
+        .correlate(term_table, prefixes)
         .lateral("hits")
     )
-    found = (
-        select(asked.c.term, hits.c.id)
-        .select_from(asked.join(marks, _TRUE).join(hits, _TRUE))
-        .cte("found")
+    matches = (
+        select(term_table.c.term, hits.c.id)
+        .select_from(term_table.join(prefixes, _TRUE).join(hits, _TRUE))
+        .cte("matches")
     )
-    pieces = select(func.sum(col(VectorStoreFile.pieces))).where(
+    chunk_count = select(func.sum(col(VectorStoreFile.pieces))).where(
         col(VectorStoreFile.id).in_(scope.files())
     )
-    lacking = func.greatest(pieces.scalar_subquery() - func.count(), 0) + 0.5
-    rarity = (
-        select(found.c.term, func.ln(1 + lacking / (func.count() + 0.5)).label("weight"))
-        .group_by(found.c.term)
-        .having(func.count() < _COMMON)
-        .cte("rarity")
+    chunks_without = func.greatest(chunk_count.scalar_subquery() - func.count(), 0) + 0.5
+    term_weights = (
+        select(matches.c.term, func.ln(1 + chunks_without / (func.count() + 0.5)).label("weight"))
+        .group_by(matches.c.term)
+        .having(func.count() < _MAX_TERM_HITS)
+        .cte("term_weights")
     )
-    weight = func.sum(type_coerce(rarity.c.weight, Float)).label("weight")
-    weighed = (
-        select(found.c.id, weight)
-        .join(rarity, rarity.c.term == found.c.term)
-        .group_by(found.c.id)
-        .order_by(weight.desc(), found.c.id)
-        .limit(_CANDIDATES)
-        .cte("weighed")
+    weight = func.sum(type_coerce(term_weights.c.weight, Float)).label("weight")
+    weighted = (
+        select(matches.c.id, weight)
+        .join(term_weights, term_weights.c.term == matches.c.term)
+        .group_by(matches.c.id)
+        .order_by(weight.desc(), matches.c.id)
+        .limit(_MAX_CANDIDATES)
+        .cte("weighted")
     )
-    rank = func.rank().over(order_by=weighed.c.weight.desc())
-    enough = select(func.max(weighed.c.weight) * _ENOUGH).scalar_subquery()
-    query = select(weighed.c.id, rank).where(weighed.c.weight >= enough)
+    rank = func.rank().over(order_by=weighted.c.weight.desc())
+    min_weight = select(func.max(weighted.c.weight) * _MIN_RELATIVE_WEIGHT).scalar_subquery()
+    query = select(weighted.c.id, rank).where(weighted.c.weight >= min_weight)
     return [(row[0], row[1]) for row in (await session.execute(query)).all()]
 
 
-async def _passages(
-    session: AsyncSession, scope: Scope, best: Sequence[tuple[UUID, float]]
+async def _load_passages(
+    session: AsyncSession, scope: SearchScope, best: Sequence[tuple[UUID, float]]
 ) -> list[Passage]:
+    """Return the passages of ranked chunks; chunks deleted meanwhile are omitted."""
     query = (
         select(VectorPiece, VectorStoreFile, col(TrainingFile.filename))
-        .join(VectorStoreFile, _OF_FILE)
+        .join(VectorStoreFile, _CHUNK_FILE_JOIN)
         .join(TrainingFile, col(TrainingFile.id) == col(VectorStoreFile.file_id))
         .where(
-            col(VectorPiece.id).in_([piece for piece, _ in best]),
+            col(VectorPiece.id).in_([chunk for chunk, _ in best]),
             col(VectorPiece.account_id) == scope.account_id,
         )
     )
-    rows = {piece.id: (piece, file, name) for piece, file, name in await session.execute(query)}
+    rows = {
+        chunk.id: (chunk, file, filename) for chunk, file, filename in await session.execute(query)
+    }
     passages = []
-    for piece_id, score in best:
-        if piece_id in rows:
-            piece, file, name = rows[piece_id]
+    for chunk_id, score in best:
+        if chunk_id in rows:
+            chunk, file, filename = rows[chunk_id]
             passages.append(
                 Passage(
                     file.file_id,
-                    name,
-                    piece.vector_store_id,
+                    filename,
+                    chunk.vector_store_id,
                     file.attributes,
-                    piece.text,
+                    chunk.text,
                     round(min(score, 1.0), 4),
                 )
             )
     return passages
 
 
-def _unnested(table: str, column: str, texts: Sequence[str]) -> Any:
-    """The texts as a table of one column."""
+def _text_table(table: str, column: str, texts: Sequence[str]) -> Any:
+    """Return the texts as a table of one column (`unnest`)."""
     rows = func.unnest(cast(list(texts), ARRAY(Text))).table_valued(column, name=table)
     return rows.render_derived()
 
 
 _TRUE: Any = literal_column("true")
-_OF_FILE = col(VectorStoreFile.id) == col(VectorPiece.vector_store_file_id)
-_QUERY = TSQUERY()
+_CHUNK_FILE_JOIN = col(VectorStoreFile.id) == col(VectorPiece.vector_store_file_id)
+_TSQUERY = TSQUERY()

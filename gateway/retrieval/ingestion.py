@@ -1,10 +1,10 @@
-"""Taking files into stores: one at a time in each gateway process, beside its calls.
+"""Ingest files into vector stores: a background loop in each gateway process, one file at a time.
 
-    claim -> who asked -> cut -> lay down -> (vectors of some pieces -> bill) ... -> complete
+    claim -> load the key -> chunk -> insert chunks -> (embed a batch -> bill) ... -> complete
 
-What is done is rows: a file whose process was lost goes on where it was, and what was billed is not
-billed again, since its pieces have their vectors before that. A file that takes long is let go now
-and then, so that others come to their turn.
+Progress is kept in rows, so that another process can resume after a crash. Embeddings are stored
+before the call that made them is billed, so that no chunk is billed twice. A file that takes longer
+than `_MAX_TURN_S` is released to let other files proceed.
 """
 
 import asyncio
@@ -17,15 +17,15 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.access.authenticator import Authenticator
-from gateway.access.key_lookup import key_by_id
-from gateway.access.price_book import Contracts
+from gateway.access.key_lookup import find_key_by_id
+from gateway.access.price_book import PriceBook
 from gateway.call.errors import CallTooLarge, KeyRevoked, RateLimited, Unavailable
 from gateway.call.values import Principal
-from gateway.quota.process_heartbeat import Membership
-from gateway.registry.files import content_of
+from gateway.quota.process_heartbeat import ProcessHeartbeat
+from gateway.registry.files import read_content
 from gateway.retrieval import chunks, ingestion_jobs, vector_stores
-from gateway.retrieval.chunker_process import Order, cut
-from gateway.retrieval.embedder import Embedder, Texts, Vector
+from gateway.retrieval.chunker_process import ChunkRequest, chunk_in_subprocess
+from gateway.retrieval.embedder import Embedder, EmbeddingInput, Vector
 from gateway.retrieval.search import STORE_TAG
 from gateway.tables import VectorStoreFile
 from infra import ids
@@ -33,184 +33,204 @@ from infra.clock import Clock
 from infra.database.database import Database, DatabaseUnavailable
 from infra.errors import AppError
 from infra.poller import Poller
-from infra.timing import USUAL, Timing
+from infra.timing import DEFAULT_TIMING, Timing
 from models.catalog import Catalog, Model, Retrieval
 
-_TIDY_S = 60.0
-# After that another file has its turn.
-_TURN_S = 20.0
-_AT_ONCE = 16
+_EXPIRY_CHECK_PERIOD_S = 60.0
+# After this time, the file is released and another one gets a turn.
+_MAX_TURN_S = 20.0
+_EMBED_BATCH = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Tools:
-    """What the runner works with: the gateway process's own parts."""
+class IngestionDependencies:
+    """The parts of a gateway process that ingestion uses."""
 
     catalog: Catalog
     profile: str
     clock: Clock
     database: Database
-    contracts: Contracts
+    price_book: PriceBook
     authenticator: Authenticator
-    membership: Membership
+    heartbeat: ProcessHeartbeat
     embedder: Embedder
-    timing: Timing = USUAL
+    timing: Timing = DEFAULT_TIMING
 
 
-class KnowledgeRunner(Poller):
-    """Of one gateway process."""
+class IngestionRunner(Poller):
+    """The poller that ingests the files of vector stores; one per gateway process."""
 
-    def __init__(self, tools: Tools) -> None:
-        super().__init__("knowledge", self._one, tools.timing)
-        self._tools = tools
-        self._next_tidy = float("-inf")
+    def __init__(self, dependencies: IngestionDependencies) -> None:
+        super().__init__("knowledge", self._handle_one, dependencies.timing)
+        self._deps = dependencies
+        self._next_expiry_check = float("-inf")
 
-    async def _one(self) -> bool:
-        await self._tidy()
-        return await self._file()
+    async def _handle_one(self) -> bool:
+        """Delete expired files when due, then work on one file. Returns whether there was one."""
+        await self._delete_expired()
+        return await self._process_next_file()
 
-    async def _tidy(self) -> None:
-        now = self._tools.clock.monotonic()
-        if now >= self._next_tidy:
-            self._next_tidy = now + _TIDY_S
-            async with self._tools.database.transaction() as session:
-                await ingestion_jobs.tidy(session, self._tools.clock)
+    async def _delete_expired(self) -> None:
+        """Remove the files of expired vector stores, once per period."""
+        now = self._deps.clock.monotonic()
+        if now >= self._next_expiry_check:
+            self._next_expiry_check = now + _EXPIRY_CHECK_PERIOD_S
+            async with self._deps.database.transaction() as session:
+                await ingestion_jobs.delete_expired_files(session, self._deps.clock)
 
-    async def _file(self) -> bool:
-        tools = self._tools
-        if not tools.membership.alive:
+    async def _process_next_file(self) -> bool:
+        """Claim a file and work on it for one turn. Returns False if no file is due."""
+        deps = self._deps
+        if not deps.heartbeat.is_alive:
             return False
-        process_id = tools.membership.process_id
-        async with tools.database.transaction() as session:
-            job = await ingestion_jobs.claim(session, tools.clock, process_id)
+        process_id = deps.heartbeat.process_id
+        async with deps.database.transaction() as session:
+            job = await ingestion_jobs.claim_next(session, deps.clock, process_id)
         if job is None:
             return False
         try:
-            await self._work(job)
+            await self._ingest(job)
         except asyncio.CancelledError:
-            await asyncio.shield(self._forget(job))
+            await asyncio.shield(self._release_on_shutdown(job))
             raise
-        except ingestion_jobs.Abandoned:
+        except ingestion_jobs.IngestionCancelled:
             pass
         except (Unavailable, RateLimited, DatabaseUnavailable) as error:
-            await self._later(job, error)
+            await self._retry_later(job, error)
         except AppError as error:
             await self._fail(job, error)
         except SQLAlchemyError:
             raise
         except Exception:
             self._log.exception("a file cannot be taken in", file=str(job.file.id))
-            await self._later(job, Unavailable("Something went wrong on our side."))
+            await self._retry_later(job, Unavailable("Something went wrong on our side."))
         return True
 
-    async def _work(self, job: ingestion_jobs.Job) -> None:
-        """A turn at a file. Raises what it fails for, and what it has to wait for."""
-        if job.file.attempts > ingestion_jobs.MOST_ATTEMPTS:
-            raise ingestion_jobs.Interrupted("The work on the file was interrupted several times.")
-        model = vector_stores.model_of(self._tools.catalog, job.store)
+    async def _ingest(self, job: ingestion_jobs.IngestionJob) -> None:
+        """Work on a file for one turn.
+
+        Raises the error with which it failed, also one after which it can be retried.
+        """
+        if job.file.attempts > ingestion_jobs.MAX_ATTEMPTS:
+            raise ingestion_jobs.IngestionInterrupted(
+                "The work on the file was interrupted several times."
+            )
+        model = vector_stores.require_store_model(self._deps.catalog, job.store)
         if job.file.pieces is None:
-            await self._cut(job, model)
-        principal = await self._principal(job)
-        until, size = self._tools.clock.monotonic() + _TURN_S, _AT_ONCE
+            await self._insert_chunks(job, model)
+        principal = await self._load_principal(job)
+        deadline, size = self._deps.clock.monotonic() + _MAX_TURN_S, _EMBED_BATCH
         while True:
-            async with self._tools.database.transaction() as session:
-                waiting = await chunks.without_vectors(session, job.file, size)
-            if not waiting:
+            async with self._deps.database.transaction() as session:
+                batch = await chunks.list_unembedded(session, job.file, size)
+            if not batch:
                 return await self._complete(job)
-            if self._tools.clock.monotonic() > until:
-                return await self._let_go(job)
+            if self._deps.clock.monotonic() > deadline:
+                return await self._release(job)
             try:
-                await self._embed(job, model, principal, waiting)
+                await self._embed(job, model, principal, batch)
             except CallTooLarge:
                 if size == 1:
                     raise
                 size = max(1, size // 4)
 
-    async def _cut(self, job: ingestion_jobs.Job, model: Model) -> None:
-        """Lay down the file's pieces, all or, after a loss, all anew."""
-        tools, file = self._tools, job.file
-        async with tools.database.transaction() as session:
-            content = await content_of(session, file.account_id, file.file_id)
-            name = await ingestion_jobs.filename_of(session, file)
-        order = Order(
-            name, content, file.piece_tokens, file.overlap_tokens, model.id, tools.profile
+    async def _insert_chunks(self, job: ingestion_jobs.IngestionJob, model: Model) -> None:
+        """Chunk the file and insert its chunks; after a crash, delete them and start over."""
+        deps, file = self._deps, job.file
+        async with deps.database.transaction() as session:
+            content = await read_content(session, file.account_id, file.file_id)
+            filename = await ingestion_jobs.get_filename(session, file)
+        request = ChunkRequest(
+            filename, content, file.piece_tokens, file.overlap_tokens, model.id, deps.profile
         )
-        texts = await cut(order)
-        async with tools.database.transaction() as session:
-            await self._mine(session, job)
-            await chunks.begin(session, file, len(texts))
-        for some in chunks.parts(texts):
-            async with tools.database.transaction() as session:
-                await self._mine(session, job)
-                await chunks.lay_down(session, file, some)
-        async with tools.database.transaction() as session:
-            row = await self._mine(session, job)
+        texts = await chunk_in_subprocess(request)
+        async with deps.database.transaction() as session:
+            await self._lock_file(session, job)
+            await chunks.prepare_chunks(session, file, len(texts))
+        for batch in chunks.insert_batches(texts):
+            async with deps.database.transaction() as session:
+                await self._lock_file(session, job)
+                await chunks.insert_chunks(session, file, batch)
+        async with deps.database.transaction() as session:
+            row = await self._lock_file(session, job)
             row.pieces = len(texts)
 
     async def _embed(
         self,
-        job: ingestion_jobs.Job,
+        job: ingestion_jobs.IngestionJob,
         model: Model,
         principal: Principal,
-        waiting: Sequence[tuple[UUID, str]],
+        batch: Sequence[tuple[UUID, str]],
     ) -> None:
-        """Some pieces' vectors, by one call that is billed."""
+        """Embed a batch of chunks by one billed call and store the embeddings."""
         prefix = (model.retrieval or Retrieval()).passage
-        tags = {**(job.file.tags or {}), STORE_TAG: ids.show(vector_stores.PREFIX, job.store.id)}
+        tags = {
+            **(job.file.tags or {}),
+            STORE_TAG: ids.format_id(vector_stores.PREFIX, job.store.id),
+        }
 
-        async def keep(vectors: list[Vector]) -> None:
-            which = dict(zip((piece for piece, _ in waiting), vectors, strict=True))
-            async with self._tools.database.transaction() as session:
-                row = await self._mine(session, job)
-                await chunks.give_vectors(session, job.file.account_id, which)
+        async def store(vectors: list[Vector]) -> None:
+            embeddings = dict(zip((chunk_id for chunk_id, _ in batch), vectors, strict=True))
+            async with self._deps.database.transaction() as session:
+                row = await self._lock_file(session, job)
+                await chunks.store_embeddings(session, job.file.account_id, embeddings)
                 row.attempts = 1
 
-        texts = Texts(model, [prefix + text for _, text in waiting], tags)
-        await self._tools.embedder.embed(principal, texts, keep)
+        texts = EmbeddingInput(model, [prefix + text for _, text in batch], tags)
+        await self._deps.embedder.embed(principal, texts, store)
 
-    async def _principal(self, job: ingestion_jobs.Job) -> Principal:
-        """Who asked, as it stands now. Raises what forbids it."""
-        tools = self._tools
-        async with tools.database.transaction() as session:
-            at, file = tools.clock.now(), job.file
-            known = await key_by_id(session, tools.contracts, file.account_id, file.key_id, at)
-        if known is None:
+    async def _load_principal(self, job: ingestion_jobs.IngestionJob) -> Principal:
+        """Return the principal of the key that added the file, as of now.
+
+        Raises KeyRevoked, and the errors of a key or account that may not make calls.
+        """
+        deps = self._deps
+        async with deps.database.transaction() as session:
+            now, file = deps.clock.now(), job.file
+            key = await find_key_by_id(session, deps.price_book, file.account_id, file.key_id, now)
+        if key is None:
             raise KeyRevoked("The key that asked for the file is gone.")
-        principal = tools.authenticator.require_active(known)
-        tools.authenticator.require_paying(known)
+        principal = deps.authenticator.require_active(key)
+        deps.authenticator.require_not_suspended(key)
         return principal
 
-    async def _complete(self, job: ingestion_jobs.Job) -> None:
-        async with self._tools.database.transaction() as session:
-            row = await self._mine(session, job)
-            row.usage_bytes = await chunks.size_of(session, row)
-            ingestion_jobs.complete(row)
+    async def _complete(self, job: ingestion_jobs.IngestionJob) -> None:
+        async with self._deps.database.transaction() as session:
+            row = await self._lock_file(session, job)
+            row.usage_bytes = await chunks.stored_bytes(session, row)
+            ingestion_jobs.mark_completed(row)
 
-    async def _let_go(self, job: ingestion_jobs.Job) -> None:
-        async with self._tools.database.transaction() as session:
-            ingestion_jobs.let_go(self._tools.clock, await self._mine(session, job), came_on=True)
+    async def _release(self, job: ingestion_jobs.IngestionJob) -> None:
+        async with self._deps.database.transaction() as session:
+            ingestion_jobs.release(
+                self._deps.clock, await self._lock_file(session, job), made_progress=True
+            )
 
-    async def _later(self, job: ingestion_jobs.Job, error: AppError) -> None:
-        """Try again after a while; of something that never gets better, not for ever."""
-        with suppress(ingestion_jobs.Abandoned):
-            async with self._tools.database.transaction() as session:
-                row = await self._mine(session, job)
-                if row.attempts >= ingestion_jobs.MOST_ATTEMPTS:
-                    ingestion_jobs.fail(row, error)
+    async def _retry_later(self, job: ingestion_jobs.IngestionJob, error: AppError) -> None:
+        """Release the file to be retried after a delay; fail it after the last attempt."""
+        with suppress(ingestion_jobs.IngestionCancelled):
+            async with self._deps.database.transaction() as session:
+                row = await self._lock_file(session, job)
+                if row.attempts >= ingestion_jobs.MAX_ATTEMPTS:
+                    ingestion_jobs.mark_failed(row, error)
                 else:
-                    ingestion_jobs.let_go(self._tools.clock, row, came_on=False)
+                    ingestion_jobs.release(self._deps.clock, row, made_progress=False)
 
-    async def _fail(self, job: ingestion_jobs.Job, error: AppError) -> None:
-        with suppress(ingestion_jobs.Abandoned):
-            async with self._tools.database.transaction() as session:
-                ingestion_jobs.fail(await self._mine(session, job), error)
+    async def _fail(self, job: ingestion_jobs.IngestionJob, error: AppError) -> None:
+        with suppress(ingestion_jobs.IngestionCancelled):
+            async with self._deps.database.transaction() as session:
+                ingestion_jobs.mark_failed(await self._lock_file(session, job), error)
 
-    async def _forget(self, job: ingestion_jobs.Job) -> None:
-        with suppress(ingestion_jobs.Abandoned, DatabaseUnavailable):
-            async with self._tools.database.transaction() as session:
-                ingestion_jobs.let_go(
-                    self._tools.clock, await self._mine(session, job), came_on=True
+    async def _release_on_shutdown(self, job: ingestion_jobs.IngestionJob) -> None:
+        """Release the file when the process stops, so that another one can claim it at once."""
+        with suppress(ingestion_jobs.IngestionCancelled, DatabaseUnavailable):
+            async with self._deps.database.transaction() as session:
+                ingestion_jobs.release(
+                    self._deps.clock, await self._lock_file(session, job), made_progress=True
                 )
 
-    async def _mine(self, session: AsyncSession, job: ingestion_jobs.Job) -> VectorStoreFile:
-        return await ingestion_jobs.require_mine(session, job, self._tools.membership.process_id)
+    async def _lock_file(
+        self, session: AsyncSession, job: ingestion_jobs.IngestionJob
+    ) -> VectorStoreFile:
+        """Lock and return the file's row. Raises IngestionCancelled if the claim is lost."""
+        return await ingestion_jobs.lock_claimed_file(session, job, self._deps.heartbeat.process_id)

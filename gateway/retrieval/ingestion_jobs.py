@@ -1,6 +1,7 @@
-"""The work on files in stores as rows: claimed by one gateway process, done once.
+"""Claim, retry and finish the ingestion of vector store files, as database rows.
 
-A file that was deleted or cancelled meanwhile is not there to be worked on.
+One gateway process works on a file at a time. A file that was deleted or cancelled meanwhile can no
+longer be locked.
 """
 
 from dataclasses import dataclass
@@ -15,37 +16,38 @@ from gateway.tables import FileStatus, TrainingFile, VectorStore, VectorStoreFil
 from infra.clock import Clock
 from infra.errors import AppError
 
-# Of a file that does not come on: 2 + 4 + … + 300 + 300 … seconds are some twenty minutes.
-MOST_ATTEMPTS = 12
-_LONGEST_WAIT_S = 300
+# Attempts without progress: 2 + 4 + … + 300 + 300 … seconds, about twenty minutes in all.
+MAX_ATTEMPTS = 12
+_MAX_RETRY_DELAY_S = 300
 
 
-class Abandoned(AppError):
-    """The file was taken out of its store, or its batch was cancelled, while it was worked on."""
+class IngestionCancelled(AppError):
+    """The file was removed from its store, or its batch was cancelled, during ingestion."""
 
     status = 499
     code = "cancelled"
 
 
-class Interrupted(AppError):
-    """The gateway processes that worked on the file were lost, several times."""
+class IngestionInterrupted(AppError):
+    """The gateway processes that worked on the file were lost repeatedly."""
 
     code = "interrupted"
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """A file that is this process's to work on, and the store that it is for."""
+class IngestionJob:
+    """A file that this process has claimed, and its vector store."""
 
     file: VectorStoreFile
     store: VectorStore
 
 
-async def claim(session: AsyncSession, clock: Clock, process_id: UUID) -> Job | None:
-    """The oldest file of any account that has one to do; None where there is none.
+async def claim_next(session: AsyncSession, clock: Clock, process_id: UUID) -> IngestionJob | None:
+    """Claim the oldest due file of a random account. Returns None if no file is due.
 
-    Accounts are taken by chance, so that one with a thousand files keeps none waiting. Whoever
-    asks works on none, so one of its own is one that it could not end.
+    Choosing the account at random keeps an account with a thousand files from delaying others. A
+    caller holds no file when it asks; a row with its own process id is one that it failed to
+    finish.
     """
     due = (
         (col(VectorStoreFile.status) == FileStatus.IN_PROGRESS)
@@ -53,7 +55,7 @@ async def claim(session: AsyncSession, clock: Clock, process_id: UUID) -> Job | 
         & (
             col(VectorStoreFile.process_id).is_(None)
             | (col(VectorStoreFile.process_id) == process_id)
-            | col(VectorStoreFile.process_id).in_(_LOST)
+            | col(VectorStoreFile.process_id).in_(_ENDED_PROCESSES)
         )
     )
     accounts = (
@@ -62,7 +64,7 @@ async def claim(session: AsyncSession, clock: Clock, process_id: UUID) -> Job | 
     account_id = (await session.scalars(accounts.order_by(func.random()).limit(1))).one_or_none()
     if account_id is None:
         return None
-    oldest = (
+    oldest_due = (
         select(VectorStoreFile, VectorStore)
         .join(VectorStore, col(VectorStore.id) == col(VectorStoreFile.vector_store_id))
         .where(due, col(VectorStoreFile.account_id) == account_id)
@@ -70,17 +72,22 @@ async def claim(session: AsyncSession, clock: Clock, process_id: UUID) -> Job | 
         .limit(1)
         .with_for_update(skip_locked=True, of=VectorStoreFile)
     )
-    found = (await session.execute(oldest)).one_or_none()
-    if found is None:
+    row = (await session.execute(oldest_due)).one_or_none()
+    if row is None:
         return None
-    file, store = found
+    file, store = row
     file.process_id, file.attempts = process_id, file.attempts + 1
     await session.flush()
-    return Job(file, store)
+    return IngestionJob(file, store)
 
 
-async def require_mine(session: AsyncSession, job: Job, process_id: UUID) -> VectorStoreFile:
-    """The row, locked. Raises Abandoned."""
+async def lock_claimed_file(
+    session: AsyncSession, job: IngestionJob, process_id: UUID
+) -> VectorStoreFile:
+    """Return the claimed file's row, locked for update.
+
+    Raises IngestionCancelled if this process no longer holds it.
+    """
     query = (
         select(VectorStoreFile)
         .where(
@@ -93,34 +100,37 @@ async def require_mine(session: AsyncSession, job: Job, process_id: UUID) -> Vec
     )
     row = (await session.scalars(query)).one_or_none()
     if row is None:
-        raise Abandoned("The file is not to be worked on any more.")
+        raise IngestionCancelled("The file is not to be worked on any more.")
     return row
 
 
-def let_go(clock: Clock, row: VectorStoreFile, came_on: bool) -> None:
-    """Whoever comes next goes on: at once where it came on, else later each time."""
+def release(clock: Clock, row: VectorStoreFile, made_progress: bool) -> None:
+    """Release the claim on a file.
+
+    After progress it is due at once; otherwise after a delay that doubles with each attempt.
+    """
     row.process_id = None
-    if came_on:
+    if made_progress:
         row.attempts, row.retry_at = 0, None
     else:
-        wait = min(_LONGEST_WAIT_S, 2**row.attempts)
+        wait = min(_MAX_RETRY_DELAY_S, 2**row.attempts)
         row.retry_at = clock.now() + timedelta(seconds=wait)
 
 
-def complete(row: VectorStoreFile) -> None:
-    """It can be found."""
+def mark_completed(row: VectorStoreFile) -> None:
+    """Mark the file as completed, which makes it searchable."""
     row.status, row.process_id, row.last_error = FileStatus.COMPLETED, None, None
 
 
-def fail(row: VectorStoreFile, error: AppError) -> None:
-    """It cannot be worked on, and says why."""
+def mark_failed(row: VectorStoreFile, error: AppError) -> None:
+    """Mark the file as failed with the error's code and message."""
     code = error.code if error.status < 500 else "server_error"
     row.status, row.process_id = FileStatus.FAILED, None
     row.last_error = {"code": code or "server_error", "message": error.message}
 
 
-async def tidy(session: AsyncSession, clock: Clock) -> None:
-    """What is in stores that have expired goes, of whichever account."""
+async def delete_expired_files(session: AsyncSession, clock: Clock) -> None:
+    """Remove the files of all expired vector stores. Operates on all accounts."""
     days = func.make_interval(0, 0, 0, col(VectorStore.expires_after_days))
     expired = select(col(VectorStore.id)).where(
         col(VectorStore.expires_after_days).is_not(None),
@@ -131,15 +141,15 @@ async def tidy(session: AsyncSession, clock: Clock) -> None:
     )
 
 
-async def filename_of(session: AsyncSession, row: VectorStoreFile) -> str:
-    """What the file is called. Raises Abandoned where it was deleted."""
+async def get_filename(session: AsyncSession, row: VectorStoreFile) -> str:
+    """Return the name of the uploaded file. Raises IngestionCancelled if it was deleted."""
     query = select(col(TrainingFile.filename)).where(
         col(TrainingFile.id) == row.file_id, col(TrainingFile.account_id) == row.account_id
     )
     name = (await session.scalars(query)).one_or_none()
     if name is None:
-        raise Abandoned("The file was deleted.")
+        raise IngestionCancelled("The file was deleted.")
     return name
 
 
-_LOST = text("(select id from gateway_process where ended_at is not null)")
+_ENDED_PROCESSES = text("(select id from gateway_process where ended_at is not null)")

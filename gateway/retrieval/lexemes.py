@@ -1,7 +1,7 @@
-"""The words that a text is found by: fault codes and part numbers whole and in parts.
+"""Extract search terms from text: words, fault codes and part numbers, and their parts.
 
-PostgreSQL's own parser takes a run of Chinese for one word. Owns what counts as a word; a query's
-are made like a text's. Pure.
+PostgreSQL's own parser treats a run of Chinese characters as one word. Queries and chunks must be
+processed in the same way.
 """
 
 import re
@@ -9,9 +9,9 @@ import unicodedata
 from collections.abc import Sequence
 from uuid import UUID
 
-# Beyond these a text's words are not looked for: a question has some ten, a piece some hundreds.
-MOST_ASKED = 32
-_LONGEST = 64
+# A question has about ten terms, a chunk some hundreds; further terms of a query are ignored.
+MAX_QUERY_TERMS = 32
+_MAX_TERM_LENGTH = 64
 _HAN = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
 _WORD = re.compile(rf"[^\W_{_HAN}]+(?:[-_./+][^\W_{_HAN}]+)*|[{_HAN}]+")
 _PART = re.compile(r"[^\W_]+")
@@ -19,37 +19,45 @@ _NUMBER = re.compile(r"\d{3,}")
 _SEPARATORS = re.compile(r"[-_./+]")
 
 
-def terms(text: str) -> list[str]:
-    """Each once, in the order in which they come. Chinese is taken by pairs of characters."""
-    found: dict[str, None] = {}
+def extract_terms(text: str) -> list[str]:
+    """Return the distinct terms of a text in order of appearance; Chinese as character bigrams."""
+    terms: dict[str, None] = {}
     for word in _WORD.findall(unicodedata.normalize("NFKC", text).lower()):
-        found.update(dict.fromkeys(_of(word)))
-    return [term for term in found if len(term) <= _LONGEST]
+        terms.update(dict.fromkeys(_word_terms(word)))
+    return [term for term in terms if len(term) <= _MAX_TERM_LENGTH]
 
 
-def asked(text: str) -> list[str]:
-    """Those of a question: what has a digit in it first, since that is what only words find."""
-    return sorted(terms(text), key=lambda term: not any(map(str.isdigit, term)))[:MOST_ASKED]
+def query_terms(text: str) -> list[str]:
+    """Return a query's terms (at most MAX_QUERY_TERMS), those that contain a digit first.
+
+    Codes and numbers come first because vector search does not find them.
+    """
+    return sorted(extract_terms(text), key=lambda term: not any(map(str.isdigit, term)))[
+        :MAX_QUERY_TERMS
+    ]
 
 
-def lexemes(store_id: UUID, words: Sequence[str]) -> list[str]:
-    """The words as the index has them, each store's its own: else the index would have to look
-    through every account's pieces for a word that all use."""
-    return [mark_of(store_id) + word for word in words]
+def store_lexemes(store_id: UUID, terms: Sequence[str]) -> list[str]:
+    """Return the terms as they are stored in the index, prefixed with the store's id.
+
+    Without the prefix, the index would scan every account's chunks for a common word.
+    """
+    return [store_prefix(store_id) + term for term in terms]
 
 
-def mark_of(store_id: UUID) -> str:
-    """What the store's words begin with: of a UUIDv7 the last digits are chance."""
+def store_prefix(store_id: UUID) -> str:
+    """Return the prefix of the store's lexemes, the last 12 hex digits of its id (random bits)."""
     return store_id.hex[-12:]
 
 
-def _of(word: str) -> list[str]:
+def _word_terms(word: str) -> list[str]:
+    """Return a word, its parts, and the long numbers within the parts."""
     if re.match(rf"[{_HAN}]", word):
         return [word[start : start + 2] for start in range(max(1, len(word) - 1))]
-    made = [word]
+    terms = [word]
     parts = _PART.findall(word)
     if len(parts) > 1:
-        made += [_SEPARATORS.sub("", word), *parts]
-    # So that `30001` finds `F30001`.
-    made += [number for part in parts if not part.isdigit() for number in _NUMBER.findall(part)]
-    return made
+        terms += [_SEPARATORS.sub("", word), *parts]
+    # Lets a query for `30001` match `F30001`.
+    terms += [number for part in parts if not part.isdigit() for number in _NUMBER.findall(part)]
+    return terms

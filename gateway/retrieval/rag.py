@@ -1,94 +1,128 @@
-"""Grounding: a chat that asks for `file_search` gets passages before its question.
+"""Retrieval-augmented generation: insert passages before the question of a `file_search` chat.
 
-    take the tool out -> search -> as many as fit -> write them before the question
+    remove the tool -> search -> drop passages that do not fit -> insert before the question
 
-Owns that order, and that prompt and answer fit into the model's context together.
+The prompt and the answer must fit into the model's context together.
 """
 
 from collections.abc import Mapping
 from dataclasses import replace
 
-from gateway.call.values import Ask, Call, Principal, Searching
-from gateway.inference.internal_calls import Making
+from gateway.call.values import Call, ParsedRequest, Principal, RetrievalRequest
+from gateway.inference.internal_calls import InternalCallExecutor
 from gateway.inference.parsing import Parser
-from gateway.inference.token_count import PromptCounter
+from gateway.inference.token_count import PromptTokenCounter
 from gateway.registry.files import PREFIX as FILE_PREFIX
-from gateway.retrieval.hybrid_search import Passage, Wanted
-from gateway.retrieval.search import Inquiry, Searcher
-from gateway.retrieval.token_length import estimated
-from gateway.wire.file_search import Cited, Source, grounded
-from gateway.wire.vector_stores import filter_of
+from gateway.retrieval.hybrid_search import Passage, SearchOptions
+from gateway.retrieval.search import VectorStoreQuery, VectorStoreSearcher
+from gateway.retrieval.token_length import estimate_tokens
+from gateway.wire.file_search import AnswerCitations, RetrievedPassage, insert_passages
+from gateway.wire.vector_stores import parse_filter
 from infra import ids
 
-# What is kept for an answer whose length the client left open: so much of the context, at most.
-_SHARE, _MOST_KEPT = 4, 1024
+# Reserved for an answer without `max_tokens`: a quarter of the context, at most 1024 tokens.
+_ANSWER_DIVISOR, _MAX_RESERVED_TOKENS = 4, 1024
 
 
 class Grounder:
-    """Of one gateway process."""
+    """Retrieval-augmented generation for chat requests; one per gateway process."""
 
-    def __init__(self, parser: Parser, searcher: Searcher, counter: PromptCounter) -> None:
+    def __init__(
+        self, parser: Parser, searcher: VectorStoreSearcher, counter: PromptTokenCounter
+    ) -> None:
         self._parser = parser
         self._searcher = searcher
         self._counter = counter
 
-    async def searches(self, principal: Principal, ask: Ask) -> list[Ask]:
-        """The calls that look for passages. Raises as a search does that cannot be made."""
-        if ask.searching is None:
+    async def list_search_requests(
+        self, principal: Principal, request: ParsedRequest
+    ) -> list[ParsedRequest]:
+        """Return the embedding calls that the request's search makes; none without `file_search`.
+
+        Raises the errors of a search that cannot be made.
+        """
+        if request.retrieval is None:
             return []
-        return await self._searcher.asks(principal, _inquiry(ask.searching, ask.tags))
+        return await self._searcher.embedding_requests(
+            principal, _vector_store_query(request.retrieval, request.tags)
+        )
 
     async def ground(
-        self, call: Call, body: bytes, principal: Principal, ask: Ask, making: Making
-    ) -> tuple[bytes, Ask]:
-        """The body with passages, and what it asks for; the same where it searches nothing.
+        self,
+        call: Call,
+        body: bytes,
+        principal: Principal,
+        request: ParsedRequest,
+        caller: InternalCallExecutor,
+    ) -> tuple[bytes, ParsedRequest]:
+        """Return the body with passages inserted, and its parsed request.
 
-        Raises what a search can be refused for, and as parsing does.
+        Returns both unchanged if the request does not use `file_search`. Raises the errors of a
+        search and of parsing.
         """
-        searching = ask.searching
-        if searching is None:
-            return body, ask
-        passages = await self._searcher.search(principal, _inquiry(searching, ask.tags), making)
-        sources = tuple(_source(passage) for passage in passages)
-        most = await self._tokens(call, ask) + searching.most_tokens
+        retrieval = request.retrieval
+        if retrieval is None:
+            return body, request
+        passages = await self._searcher.search(
+            principal, _vector_store_query(retrieval, request.tags), caller
+        )
+        sources = tuple(_citation_source(passage) for passage in passages)
+        max_tokens = await self._prompt_tokens(call, request) + retrieval.max_added_tokens
         while True:
-            fuller = grounded(body, searching.question, sources)
-            asked = self._parser.parse(call, fuller, principal)
-            if not sources or await self._fits(call, asked, most):
-                return fuller, replace(asked, cited=Cited(searching.question, sources))
+            grounded_body = insert_passages(body, retrieval.query, sources)
+            grounded_request = self._parser.parse(call, grounded_body, principal)
+            if not sources or await self._fits(call, grounded_request, max_tokens):
+                return grounded_body, replace(
+                    grounded_request, citations=AnswerCitations(retrieval.query, sources)
+                )
             sources = sources[:-1]
 
-    def search_of(self, ask: Ask) -> Ask:
-        """The call that looks for passages, for its price. Raises ModelNotServed."""
-        question = "" if ask.searching is None else ask.searching.question
-        return replace(self._searcher.asked_of([question]), tags=ask.tags)
+    def build_search_request(self, request: ParsedRequest) -> ParsedRequest:
+        """Return the search's embedding call, to price it. Raises ModelServerNotFound."""
+        question = "" if request.retrieval is None else request.retrieval.query
+        return replace(self._searcher.price_request([question]), tags=request.tags)
 
-    async def _fits(self, call: Call, ask: Ask, most: int) -> bool:
-        """Whether the prompt is no longer than was told of, and an answer has room too."""
-        context, prompt = ask.model.context_length, await self._tokens(call, ask)
-        if prompt > most or context is None:
-            return prompt <= most
-        natural = min(context // _SHARE, _MOST_KEPT)
-        kept = ask.extent.output_each if ask.extent.limited else natural
-        return prompt + min(kept, context // 2) <= context
+    async def _fits(self, call: Call, request: ParsedRequest, max_tokens: int) -> bool:
+        """Return whether the prompt has at most `max_tokens` and leaves room for an answer."""
+        context, prompt = request.model.context_length, await self._prompt_tokens(call, request)
+        if prompt > max_tokens or context is None:
+            return prompt <= max_tokens
+        default_reserve = min(context // _ANSWER_DIVISOR, _MAX_RESERVED_TOKENS)
+        reserve = (
+            request.output_bounds.max_tokens_per_choice
+            if request.output_bounds.is_client_limited
+            else default_reserve
+        )
+        return prompt + min(reserve, context // 2) <= context
 
-    async def _tokens(self, call: Call, ask: Ask) -> int:
-        """Counted where the model's tokenizer is here, else estimated."""
-        count = await self._counter.count(ask.model, call.operation, ask.prompt)
+    async def _prompt_tokens(self, call: Call, request: ParsedRequest) -> int:
+        """Return the prompt's token count, or an estimate if its tokenizer is not installed."""
+        count = await self._counter.count(request.model, call.operation, request.request_fields)
         if count is not None:
             return count
-        return estimated(bytes(ask.prompt["messages"]).decode(errors="replace"))
+        return estimate_tokens(bytes(request.request_fields["messages"]).decode(errors="replace"))
 
 
-def _inquiry(searching: Searching, tags: Mapping[str, str] | None) -> Inquiry:
-    wanted = Wanted(searching.most, searching.least_score, searching.meaning, searching.words)
-    given = None if searching.filter is None else dict(searching.filter)
-    return Inquiry(searching.store_ids, [searching.question], wanted, filter_of(given), tags)
+def _vector_store_query(
+    retrieval: RetrievalRequest, tags: Mapping[str, str] | None
+) -> VectorStoreQuery:
+    """Return the vector store query that the request's `file_search` tool makes."""
+    options = SearchOptions(
+        retrieval.max_results,
+        retrieval.min_score,
+        retrieval.embedding_weight,
+        retrieval.text_weight,
+    )
+    attribute_filter = None if retrieval.filter is None else dict(retrieval.filter)
+    return VectorStoreQuery(
+        retrieval.store_ids, [retrieval.query], options, parse_filter(attribute_filter), tags
+    )
 
 
-def _source(passage: Passage) -> Source:
-    return Source(
-        file_id=ids.show(FILE_PREFIX, passage.file_id),
+def _citation_source(passage: Passage) -> RetrievedPassage:
+    """Return the passage as a source that the answer can cite."""
+    return RetrievedPassage(
+        file_id=ids.format_id(FILE_PREFIX, passage.file_id),
         filename=passage.filename,
         score=passage.score,
         attributes=passage.attributes,

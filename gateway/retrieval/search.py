@@ -1,20 +1,20 @@
-"""Searching: questions in words to the passages that may answer them.
+"""Search vector stores: from queries in text to the passages that match them.
 
-    stores -> the questions' vectors -> find
+    load stores -> embed the queries -> hybrid search
 
-Owns that order, and that a question that is too long is asked by its beginning and its end.
+A query that exceeds the embedding model's context is reduced to its beginning and its end.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gateway.call.values import Ask, Principal
-from gateway.inference.internal_calls import Making
+from gateway.call.values import ParsedRequest, Principal
+from gateway.inference.internal_calls import InternalCallExecutor
 from gateway.retrieval import hybrid_search, vector_stores
-from gateway.retrieval.embedder import Embedder, Texts, ask_of
-from gateway.retrieval.hybrid_search import Passage, Question, Scope, Wanted
-from gateway.retrieval.lexemes import asked
-from gateway.retrieval.token_length import estimated
+from gateway.retrieval.embedder import Embedder, EmbeddingInput, embedding_request
+from gateway.retrieval.hybrid_search import Passage, SearchOptions, SearchQuery, SearchScope
+from gateway.retrieval.lexemes import query_terms
+from gateway.retrieval.token_length import estimate_tokens
 from gateway.tables import VectorStore
 from gateway.upstream.availability import Availability
 from gateway.wire.vector_stores import Filter
@@ -23,24 +23,25 @@ from infra.clock import Clock
 from infra.database.database import Database
 from models.catalog import Catalog, Model, Retrieval
 
-# What a usage row says of the call by which it was searched, or by which a file came in.
+# The usage tag of the embedding calls of searches and of ingestion.
 STORE_TAG = "vector_store"
-_FRAME = 32
+# Left free for the prefix and for errors of the estimate.
+_RESERVED_TOKENS = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Inquiry:
-    """What is looked for, and where."""
+class VectorStoreQuery:
+    """The queries of a search, and the stores that are searched."""
 
     store_ids: Sequence[str]
     queries: Sequence[str]
-    wanted: Wanted
+    options: SearchOptions
     filter: Filter | None = None
     tags: Mapping[str, str] | None = None
 
 
-class Searcher:
-    """Of one gateway process."""
+class VectorStoreSearcher:
+    """Search in an account's vector stores; one per gateway process."""
 
     def __init__(
         self,
@@ -56,66 +57,87 @@ class Searcher:
         self._clock = clock
         self._embedder = embedder
 
-    async def asks(self, principal: Principal, inquiry: Inquiry) -> list[Ask]:
-        """The calls by which all stores are searched, one for each embedding model. Raises
-        VectorStoreNotFound, VectorStoreExpired, EmbeddingModelChanged."""
-        by_model = await self._by_model(principal, inquiry.store_ids)
-        return [ask_of(_texts(inquiry, model, some)) for model, some in by_model]
+    async def embedding_requests(
+        self, principal: Principal, query: VectorStoreQuery
+    ) -> list[ParsedRequest]:
+        """Return the embedding calls that the search makes, one per embedding model.
+
+        Raises VectorStoreNotFound, VectorStoreExpired, EmbeddingModelChanged.
+        """
+        by_model = await self._group_stores_by_model(principal, query.store_ids)
+        return [
+            embedding_request(_embedding_input(query, model, stores)) for model, stores in by_model
+        ]
 
     async def search(
-        self, principal: Principal, inquiry: Inquiry, making: Making | None = None
+        self,
+        principal: Principal,
+        query: VectorStoreQuery,
+        caller: InternalCallExecutor | None = None,
     ) -> list[Passage]:
-        """The best passages of all stores. Raises VectorStoreNotFound, VectorStoreExpired,
-        EmbeddingModelChanged, ModelNotInstalled, and what a call can be refused for."""
-        found: list[Passage] = []
-        for model, some in await self._by_model(principal, inquiry.store_ids):
-            texts = _texts(inquiry, model, some)
-            vectors = await self._embedder.embed(principal, texts, making=making)
-            questions = [
-                Question(vector, asked(query))
-                for vector, query in zip(vectors, inquiry.queries, strict=True)
+        """Return the best passages of all stores, best first.
+
+        Raises VectorStoreNotFound, VectorStoreExpired, EmbeddingModelChanged, ModelNotInstalled,
+        and the errors of a call.
+        """
+        passages: list[Passage] = []
+        for model, stores in await self._group_stores_by_model(principal, query.store_ids):
+            texts = _embedding_input(query, model, stores)
+            vectors = await self._embedder.embed(principal, texts, caller=caller)
+            search_queries = [
+                SearchQuery(vector, query_terms(text))
+                for vector, text in zip(vectors, query.queries, strict=True)
             ]
-            which = [store.id for store in some]
-            scope = Scope(principal.account_id, which, inquiry.filter)
+            store_ids = [store.id for store in stores]
+            scope = SearchScope(principal.account_id, store_ids, query.filter)
             async with self._database.transaction() as session:
-                found += await hybrid_search.find(session, scope, questions, inquiry.wanted)
-        found.sort(key=lambda passage: -passage.score)
-        return found[: inquiry.wanted.most]
+                passages += await hybrid_search.search_passages(
+                    session, scope, search_queries, query.options
+                )
+        passages.sort(key=lambda passage: -passage.score)
+        return passages[: query.options.limit]
 
-    def asked_of(self, queries: Sequence[str]) -> Ask:
-        """The call by which new stores are searched, for its price. Raises ModelNotServed,
-        ModelNotInstalled."""
-        model = vector_stores.embedding_of(self._catalog, self._availability)
-        return ask_of(Texts(model, [question_of(model, query) for query in queries]))
+    def price_request(self, queries: Sequence[str]) -> ParsedRequest:
+        """Return the embedding call of a search in new stores, to price it.
 
-    async def _by_model(
+        Raises ModelServerNotFound, ModelNotInstalled.
+        """
+        model = vector_stores.select_embedding_model(self._catalog, self._availability)
+        return embedding_request(
+            EmbeddingInput(model, [format_query(model, query) for query in queries])
+        )
+
+    async def _group_stores_by_model(
         self, principal: Principal, store_ids: Sequence[str]
     ) -> list[tuple[Model, list[VectorStore]]]:
+        """Return the stores grouped by the embedding model of their vectors."""
         by_model: dict[str, list[VectorStore]] = {}
         async with self._database.transaction() as session:
             for store_id in dict.fromkeys(store_ids):
-                store = await vector_stores.find_usable(
+                store = await vector_stores.find_active_store(
                     session, self._clock, principal.account_id, store_id
                 )
-                by_model.setdefault(vector_stores.model_of(self._catalog, store).id, []).append(
-                    store
-                )
+                by_model.setdefault(
+                    vector_stores.require_store_model(self._catalog, store).id, []
+                ).append(store)
         for name in by_model:
-            self._availability.require(self._catalog.models[name])
-        return [(self._catalog.models[name], some) for name, some in by_model.items()]
+            self._availability.require_served(self._catalog.models[name])
+        return [(self._catalog.models[name], stores) for name, stores in by_model.items()]
 
 
-def _texts(inquiry: Inquiry, model: Model, some: Sequence[VectorStore]) -> Texts:
-    """The questions as one embedding model reads them, tagged with the first of its stores."""
-    tags = {**(inquiry.tags or {}), STORE_TAG: ids.show(vector_stores.PREFIX, some[0].id)}
-    return Texts(model, [question_of(model, query) for query in inquiry.queries], tags)
+def _embedding_input(
+    query: VectorStoreQuery, model: Model, stores: Sequence[VectorStore]
+) -> EmbeddingInput:
+    """Return the queries formatted for the model, tagged with the id of the first store."""
+    tags = {**(query.tags or {}), STORE_TAG: ids.format_id(vector_stores.PREFIX, stores[0].id)}
+    return EmbeddingInput(model, [format_query(model, text) for text in query.queries], tags)
 
 
-def question_of(model: Model, query: str) -> str:
-    """As the model was trained to see one, and as much as it reads."""
+def format_query(model: Model, query: str) -> str:
+    """Return the query with the model's query prefix, shortened to the model's context."""
     retrieval = model.retrieval or Retrieval()
-    room, tokens = (model.context_length or 0) - _FRAME, estimated(query)
-    if tokens > room:
-        half = len(query) * room // tokens // 2
+    max_tokens, tokens = (model.context_length or 0) - _RESERVED_TOKENS, estimate_tokens(query)
+    if tokens > max_tokens:
+        half = len(query) * max_tokens // tokens // 2
         query = f"{query[:half]}\n{query[-half:]}"
     return retrieval.query + query

@@ -1,8 +1,4 @@
-"""Files in vector stores as rows: put in, looked at, taken out, by batches too.
-
-Owns which files may be put in, how they are cut unless the customer says it, and how many an
-account may have in all.
-"""
+"""Add files to vector stores, list, update and remove them, singly and in batches."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,25 +10,29 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from gateway.call.errors import BadRequest, ParameterInvalid
-from gateway.registry.files import KNOWLEDGE, find_file, parse_id
+from gateway.registry.files import RETRIEVAL_PURPOSES, find_file, parse_file_id
 from gateway.retrieval.extractors import require_supported
 from gateway.retrieval.vector_stores import lock_account
 from gateway.tables import FileStatus, TrainingFile, VectorStore, VectorStoreFile
-from gateway.wire.vector_stores import Chunking, NewBatch, NewFile
+from gateway.wire.vector_stores import (
+    ChunkingStrategy,
+    CreateFileBatchRequest,
+    CreateVectorStoreFileRequest,
+)
 from infra import ids
 from infra.clock import Clock
 from infra.errors import AppError
 from models.catalog import Model
 
 BATCH_PREFIX = "vsfb"
-MOST_FILES = 5_000
-# What is cut without the customer's saying how; and what a prefix and two marks take of a piece.
-PIECE_TOKENS, OVERLAP_TOKENS = 320, 64
-_FRAME = 12
+MAX_FILES = 5_000
+# Defaults. Reserved: the model's passage prefix and two special tokens.
+CHUNK_TOKENS, OVERLAP_TOKENS = 320, 64
+_RESERVED_TOKENS = 12
 
 
 class VectorStoreFileNotFound(AppError):
-    """The store holds no such file, or there was no such batch."""
+    """The vector store contains no such file, or the batch does not exist."""
 
     status = 404
     type = "invalid_request_error"
@@ -40,14 +40,14 @@ class VectorStoreFileNotFound(AppError):
 
 
 class TooManyStoreFiles(BadRequest):
-    """The account has as many files in its stores as it may."""
+    """The account has the maximum number of files in its vector stores."""
 
     code = "too_many_vector_store_files"
 
 
 @dataclass(frozen=True, slots=True)
-class By:
-    """Who puts a file into a store, and what for."""
+class Requester:
+    """The account and API key that add a file, and the usage tags of its ingestion."""
 
     account_id: UUID
     key_id: UUID
@@ -55,27 +55,30 @@ class By:
 
 
 @dataclass(frozen=True, slots=True)
-class Cutting:
-    """How a file is cut, and whether its owner chose that."""
+class ChunkingOptions:
+    """Chunk size and overlap in tokens, and whether the customer chose them."""
 
-    size: int = PIECE_TOKENS
+    size: int = CHUNK_TOKENS
     overlap: int = OVERLAP_TOKENS
     chosen: bool = False
 
 
-def cutting_of(wanted: Chunking | None, model: Model) -> Cutting:
-    """Raises ParameterInvalid where pieces would be longer than the model reads."""
-    most = (model.context_length or 0) - _FRAME
-    if wanted is None or wanted.type == "auto":
-        return Cutting(min(PIECE_TOKENS, most), min(OVERLAP_TOKENS, most // 4))
-    if wanted.static is None:
+def resolve_chunking(requested: ChunkingStrategy | None, model: Model) -> ChunkingOptions:
+    """Return the requested chunking options, or the defaults.
+
+    Raises ParameterInvalid if they exceed what the embedding model reads.
+    """
+    max_tokens = (model.context_length or 0) - _RESERVED_TOKENS
+    if requested is None or requested.type == "auto":
+        return ChunkingOptions(min(CHUNK_TOKENS, max_tokens), min(OVERLAP_TOKENS, max_tokens // 4))
+    if requested.static is None:
         raise ParameterInvalid(
             "`chunking_strategy.static` is missing.", param="chunking_strategy.static"
         )
-    size, overlap = wanted.static.max_chunk_size_tokens, wanted.static.chunk_overlap_tokens
-    if size > most:
+    size, overlap = requested.static.max_chunk_size_tokens, requested.static.chunk_overlap_tokens
+    if size > max_tokens:
         raise ParameterInvalid(
-            f"`max_chunk_size_tokens` is 100 to {most}: the embedding model reads no more.",
+            f"`max_chunk_size_tokens` is 100 to {max_tokens}: the embedding model reads no more.",
             param="chunking_strategy.static.max_chunk_size_tokens",
         )
     if overlap > size // 2:
@@ -83,54 +86,58 @@ def cutting_of(wanted: Chunking | None, model: Model) -> Cutting:
             "`chunk_overlap_tokens` is at most half of `max_chunk_size_tokens`.",
             param="chunking_strategy.static.chunk_overlap_tokens",
         )
-    return Cutting(size, overlap, chosen=True)
+    return ChunkingOptions(size, overlap, chosen=True)
 
 
-async def attach(
+async def attach_files(
     session: AsyncSession,
     clock: Clock,
-    by: By,
+    requester: Requester,
     store: VectorStore,
     model: Model,
-    wanted: Sequence[NewFile],
+    new_files: Sequence[CreateVectorStoreFileRequest],
     batch_id: UUID | None = None,
 ) -> list[VectorStoreFile]:
-    """Put files in. One that is in it already, cut in the same way, is not worked on again.
+    """Add files to a vector store and return their rows, which are ingested in the background.
 
-    Raises FileNotFound, FileUnsupported, ParameterInvalid, TooManyStoreFiles.
+    A file already in the store with the same chunking is not ingested again. Raises FileNotFound,
+    FileUnsupported, ParameterInvalid, TooManyStoreFiles.
     """
-    await lock_account(session, by.account_id)
-    await _require_room(session, by.account_id, len(wanted))
-    put: dict[UUID, VectorStoreFile] = {}
-    for one in wanted:
-        file = await find_file(session, by.account_id, one.file_id)
+    await lock_account(session, requester.account_id)
+    await _require_room(session, requester.account_id, len(new_files))
+    rows: dict[UUID, VectorStoreFile] = {}
+    for new_file in new_files:
+        file = await find_file(session, requester.account_id, new_file.file_id)
         _require_usable(file)
-        cutting = cutting_of(one.chunking_strategy, model)
-        there = await _there(session, store, file.id)
-        if there is not None and not _alike(there, cutting):
-            await _remove(session, there)
-            there = None
-        row = there or _new(clock, by, store, file.id, cutting)
+        chunking = resolve_chunking(new_file.chunking_strategy, model)
+        existing = await _find_row(session, store, file.id)
+        if existing is not None and not _is_unchanged(existing, chunking):
+            await _delete_row(session, existing)
+            existing = None
+        row = existing or _new_row(clock, requester, store, file.id, chunking)
         row.batch_id = batch_id or row.batch_id
-        row.attributes = _attributes(one.attributes)
+        row.attributes = _clean_attributes(new_file.attributes)
         session.add(row)
         await session.flush()
-        put[file.id] = row
-    return list(put.values())
+        rows[file.id] = row
+    return list(rows.values())
 
 
-def files_of(wanted: NewBatch) -> list[NewFile]:
-    """Each file of a batch. Raises ParameterInvalid."""
-    if bool(wanted.file_ids) == bool(wanted.files):
+def batch_files(batch: CreateFileBatchRequest) -> list[CreateVectorStoreFileRequest]:
+    """Return the files of a batch request. Raises ParameterInvalid."""
+    if bool(batch.file_ids) == bool(batch.files):
         raise ParameterInvalid("Give `file_ids` or `files`, one of them.", param="file_ids")
-    return wanted.files or [
-        NewFile(file_id, wanted.attributes, wanted.chunking_strategy) for file_id in wanted.file_ids
+    return batch.files or [
+        CreateVectorStoreFileRequest(file_id, batch.attributes, batch.chunking_strategy)
+        for file_id in batch.file_ids
     ]
 
 
-async def find(session: AsyncSession, store: VectorStore, file_id: str) -> VectorStoreFile:
-    """Raises VectorStoreFileNotFound, FileNotFound."""
-    row = await _there(session, store, parse_id(file_id))
+async def find_store_file(
+    session: AsyncSession, store: VectorStore, file_id: str
+) -> VectorStoreFile:
+    """Return a file of the store. Raises VectorStoreFileNotFound, FileNotFound."""
+    row = await _find_row(session, store, parse_file_id(file_id))
     if row is None:
         raise VectorStoreFileNotFound(
             f"The vector store holds no file {file_id[:60]!r}.", param="file_id"
@@ -138,23 +145,23 @@ async def find(session: AsyncSession, store: VectorStore, file_id: str) -> Vecto
     return row
 
 
-async def page(
+async def list_files(
     session: AsyncSession,
     store: VectorStore,
     limit: int,
     ascending: bool,
-    mark: UUID | None,
+    cursor: UUID | None,
     status: str | None = None,
     batch_id: UUID | None = None,
 ) -> Sequence[VectorStoreFile]:
-    """The store's files in the order in which they came, from the mark on."""
+    """Return a page of the store's files ordered by the time they were added, after the cursor."""
     key = col(VectorStoreFile.id)
     query = select(VectorStoreFile).where(
         col(VectorStoreFile.account_id) == store.account_id,
         col(VectorStoreFile.vector_store_id) == store.id,
     )
-    if mark is not None:
-        query = query.where(key > mark if ascending else key < mark)
+    if cursor is not None:
+        query = query.where(key > cursor if ascending else key < cursor)
     if status is not None:
         query = query.where(col(VectorStoreFile.status) == status)
     if batch_id is not None:
@@ -163,23 +170,26 @@ async def page(
     return (await session.scalars(query)).all()
 
 
-async def change(
-    session: AsyncSession, store: VectorStore, file_id: str, given: Mapping[str, Any] | None
+async def update_attributes(
+    session: AsyncSession, store: VectorStore, file_id: str, attributes: Mapping[str, Any] | None
 ) -> VectorStoreFile:
-    """Its attributes. Raises VectorStoreFileNotFound."""
-    row = await find(session, store, file_id)
-    row.attributes = _attributes(given)
+    """Replace the attributes of a file in the store. Raises VectorStoreFileNotFound."""
+    row = await find_store_file(session, store, file_id)
+    row.attributes = _clean_attributes(attributes)
     await session.flush()
     return row
 
 
-async def detach(session: AsyncSession, store: VectorStore, file_id: str) -> None:
-    """Take it out of the store; the file itself stays. Raises VectorStoreFileNotFound."""
-    await _remove(session, await find(session, store, file_id))
+async def detach_file(session: AsyncSession, store: VectorStore, file_id: str) -> None:
+    """Remove a file from the store; the uploaded file is kept. Raises VectorStoreFileNotFound."""
+    await _delete_row(session, await find_store_file(session, store, file_id))
 
 
 async def cancel_batch(session: AsyncSession, store: VectorStore, batch_id: UUID) -> None:
-    """End what is not done; whoever works on it finds out."""
+    """Mark the batch's unfinished files as cancelled.
+
+    A running ingestion stops when it next locks the file's row.
+    """
     await session.execute(
         update(VectorStoreFile)
         .where(
@@ -192,10 +202,10 @@ async def cancel_batch(session: AsyncSession, store: VectorStore, batch_id: UUID
     )
 
 
-async def sizes(
-    session: AsyncSession, account_id: UUID, which: Sequence[UUID], batch_id: UUID | None = None
+async def count_files(
+    session: AsyncSession, account_id: UUID, store_ids: Sequence[UUID], batch_id: UUID | None = None
 ) -> dict[UUID, dict[str, tuple[int, int]]]:
-    """By store and status: how many files, and their bytes."""
+    """Return the number of files and their bytes, by store id and status."""
     query = (
         select(
             col(VectorStoreFile.vector_store_id),
@@ -205,33 +215,35 @@ async def sizes(
         )
         .where(
             col(VectorStoreFile.account_id) == account_id,
-            col(VectorStoreFile.vector_store_id).in_(which),
+            col(VectorStoreFile.vector_store_id).in_(store_ids),
         )
         .group_by(col(VectorStoreFile.vector_store_id), col(VectorStoreFile.status))
     )
     if batch_id is not None:
         query = query.where(col(VectorStoreFile.batch_id) == batch_id)
-    found: dict[UUID, dict[str, tuple[int, int]]] = {}
+    counts: dict[UUID, dict[str, tuple[int, int]]] = {}
     for store_id, status, count, size in (await session.execute(query)).all():
-        found.setdefault(store_id, {})[status] = (count, int(size))
-    return found
+        counts.setdefault(store_id, {})[status] = (count, int(size))
+    return counts
 
 
-def batch_of(batch_id: str) -> UUID:
-    """Raises VectorStoreFileNotFound."""
-    found = ids.parse(BATCH_PREFIX, batch_id)
-    if found is None:
-        raise no_batch(batch_id)
-    return found
+def parse_batch_id(batch_id: str) -> UUID:
+    """Return the id of a batch. Raises VectorStoreFileNotFound."""
+    parsed = ids.parse_id(BATCH_PREFIX, batch_id)
+    if parsed is None:
+        raise batch_not_found(batch_id)
+    return parsed
 
 
-def no_batch(batch_id: str) -> VectorStoreFileNotFound:
+def batch_not_found(batch_id: str) -> VectorStoreFileNotFound:
+    """Return the error for a batch that does not exist."""
     return VectorStoreFileNotFound(f"The batch {batch_id[:60]!r} does not exist.", param="batch_id")
 
 
-async def _there(
+async def _find_row(
     session: AsyncSession, store: VectorStore, file_id: UUID
 ) -> VectorStoreFile | None:
+    """Return the file's row in the store, None if it was not added."""
     query = select(VectorStoreFile).where(
         col(VectorStoreFile.account_id) == store.account_id,
         col(VectorStoreFile.vector_store_id) == store.id,
@@ -240,32 +252,32 @@ async def _there(
     return (await session.scalars(query)).one_or_none()
 
 
-def _alike(row: VectorStoreFile, cutting: Cutting) -> bool:
-    """Whether to cut it anew would change nothing."""
-    going = row.status in (FileStatus.IN_PROGRESS, FileStatus.COMPLETED)
-    return going and (row.piece_tokens, row.overlap_tokens) == (cutting.size, cutting.overlap)
+def _is_unchanged(row: VectorStoreFile, chunking: ChunkingOptions) -> bool:
+    """Return whether the file is (being) ingested with the same chunking options."""
+    is_active = row.status in (FileStatus.IN_PROGRESS, FileStatus.COMPLETED)
+    return is_active and (row.piece_tokens, row.overlap_tokens) == (chunking.size, chunking.overlap)
 
 
-def _new(
-    clock: Clock, by: By, store: VectorStore, file_id: UUID, cutting: Cutting
+def _new_row(
+    clock: Clock, requester: Requester, store: VectorStore, file_id: UUID, chunking: ChunkingOptions
 ) -> VectorStoreFile:
     return VectorStoreFile(
         id=ids.new_id(),
-        account_id=by.account_id,
-        key_id=by.key_id,
+        account_id=requester.account_id,
+        key_id=requester.key_id,
         vector_store_id=store.id,
         file_id=file_id,
         attributes={},
-        piece_tokens=cutting.size,
-        overlap_tokens=cutting.overlap,
-        chosen=cutting.chosen,
+        piece_tokens=chunking.size,
+        overlap_tokens=chunking.overlap,
+        chosen=chunking.chosen,
         status=FileStatus.IN_PROGRESS,
-        tags=None if by.tags is None else dict(by.tags),
+        tags=None if requester.tags is None else dict(requester.tags),
         created_at=clock.now(),
     )
 
 
-async def _remove(session: AsyncSession, row: VectorStoreFile) -> None:
+async def _delete_row(session: AsyncSession, row: VectorStoreFile) -> None:
     statement = delete(VectorStoreFile).where(
         col(VectorStoreFile.id) == row.id, col(VectorStoreFile.account_id) == row.account_id
     )
@@ -273,26 +285,30 @@ async def _remove(session: AsyncSession, row: VectorStoreFile) -> None:
     session.expunge(row)
 
 
-async def _require_room(session: AsyncSession, account_id: UUID, more: int) -> None:
+async def _require_room(session: AsyncSession, account_id: UUID, count: int) -> None:
+    """Raise TooManyStoreFiles if `count` more files exceed the account's limit."""
     query = select(func.count()).where(col(VectorStoreFile.account_id) == account_id)
-    if (await session.execute(query)).scalar_one() + more > MOST_FILES:
+    if (await session.execute(query)).scalar_one() + count > MAX_FILES:
         raise TooManyStoreFiles(
-            f"An account has at most {MOST_FILES} files in its vector stores. Take some out first."
+            f"An account has at most {MAX_FILES} files in its vector stores. Take some out first."
         )
 
 
 def _require_usable(file: TrainingFile) -> None:
-    if file.purpose not in KNOWLEDGE:
+    """Raise an error unless the file's purpose and type allow it in a vector store."""
+    if file.purpose not in RETRIEVAL_PURPOSES:
+        purposes = " or ".join(sorted(RETRIEVAL_PURPOSES))
         raise ParameterInvalid(
-            f"A file in a vector store is sent with the purpose {' or '.join(sorted(KNOWLEDGE))}, "
-            f"not {file.purpose}.",
+            f"A file in a vector store is sent with the purpose {purposes}, not {file.purpose}.",
             param="file_id",
         )
     require_supported(file.filename)
 
 
-def _attributes(given: Mapping[str, Any] | None) -> dict[str, Any]:
+def _clean_attributes(attributes: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the attributes without NUL characters, which PostgreSQL does not store."""
+
     def clean(value: Any) -> Any:
         return value.replace("\x00", "") if isinstance(value, str) else value
 
-    return {clean(name): clean(value) for name, value in (given or {}).items()}
+    return {clean(name): clean(value) for name, value in (attributes or {}).items()}

@@ -1,7 +1,7 @@
-"""How many tokens of an embedding model a text has, for cutting it.
+"""Count the tokens that an embedding model reads in a text.
 
-Owns counting by the model's own tokenizer where its package is here, and an estimate where it is
-not, which errs on the long side.
+Uses the model's tokenizer if its package is installed, otherwise an estimate that errs on the high
+side.
 """
 
 import re
@@ -10,28 +10,30 @@ from collections.abc import Callable
 from models.catalog import Model
 from models.multilingual import EncoderMissing, load_encoder
 
-Count = Callable[[str], int]
-_PIECE = re.compile(r"(?P<word>[^\W\d_\u2e80-\U0003ffff]+)|(?P<code>[^\W\u2e80-\U0003ffff]+)|\S")
-_LETTERS, _CODE = 4, 1.2
+TokenCounter = Callable[[str], int]
+_SEGMENT = re.compile(r"(?P<word>[^\W\d_\u2e80-\U0003ffff]+)|(?P<code>[^\W\u2e80-\U0003ffff]+)|\S")
+_LETTERS_PER_TOKEN, _CODE_CHARACTERS_PER_TOKEN = 4, 1.2
 
 
-def counter_of(model: Model) -> Count:
-    """Counts without what frames a text."""
+def token_counter(model: Model) -> TokenCounter:
+    """Return a function that counts a text's tokens, without the model's special tokens."""
     if model.weights.kind != "encoder-package":
-        return estimated
+        return estimate_tokens
     try:
         encoder = load_encoder()
     except EncoderMissing:
-        return estimated
-    frame = encoder.tokens("")
-    return lambda text: encoder.tokens(text) - frame
+        return estimate_tokens
+    special_tokens = encoder.tokens("")
+    return lambda text: encoder.tokens(text) - special_tokens
 
 
-def estimated(text: str) -> int:
-    """A token for four letters, nearly one for each character of a number or a code, and one for
-    each other character."""
+def estimate_tokens(text: str) -> int:
+    """Return an upper estimate of the token count.
+
+    One token per 4 letters, per 1.2 characters of a number or code, and per other character.
+    """
     tokens = 0
-    for found in _PIECE.finditer(text):
-        each = _LETTERS if found["word"] else _CODE
-        tokens += -int(-len(found[0]) // each)
+    for match in _SEGMENT.finditer(text):
+        per_token = _LETTERS_PER_TOKEN if match["word"] else _CODE_CHARACTERS_PER_TOKEN
+        tokens += -int(-len(match[0]) // per_token)
     return tokens

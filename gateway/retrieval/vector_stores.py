@@ -1,6 +1,6 @@
-"""Vector stores as rows: made, found, changed and erased by the account that they are of.
+"""Create, find, list, update and delete an account's vector stores.
 
-Owns how many an account may have, when one expires, and that its vectors are of one model.
+All embeddings of a store come from one version of one model; embeddings of two cannot be compared.
 """
 
 from collections.abc import Sequence
@@ -11,17 +11,21 @@ from sqlalchemy import delete, func, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from gateway.call.errors import BadRequest, ModelNotServed
+from gateway.call.errors import BadRequest, ModelServerNotFound
 from gateway.tables import VectorStore
-from gateway.upstream.availability import Availability, not_served
-from gateway.wire.vector_stores import ExpiresAfter, NewStore, StoreChange
+from gateway.upstream.availability import Availability, model_not_served
+from gateway.wire.vector_stores import (
+    CreateVectorStoreRequest,
+    ExpiresAfter,
+    UpdateVectorStoreRequest,
+)
 from infra import ids
 from infra.clock import Clock
 from infra.errors import AppError
 from models.catalog import Catalog, Model
 
 PREFIX = "vs"
-MOST_STORES = 100
+MAX_STORES = 100
 
 
 class VectorStoreNotFound(AppError):
@@ -33,77 +37,87 @@ class VectorStoreNotFound(AppError):
 
 
 class VectorStoreExpired(BadRequest):
-    """Nobody used the store for as long as its owner said."""
+    """The store was not used for the number of days set by `expires_after`."""
 
     code = "vector_store_expired"
 
 
 class TooManyVectorStores(BadRequest):
-    """The account has as many stores as it may."""
+    """The account has the maximum number of vector stores."""
 
     code = "too_many_vector_stores"
 
 
 class EmbeddingModelChanged(BadRequest):
-    """The store's vectors are of a model, or of a version of one, that is not served any more."""
+    """The model, or the version of it, that made the store's embeddings is no longer served."""
 
     status = 409
     code = "embedding_model_changed"
 
 
-def embedding_of(catalog: Catalog, availability: Availability) -> Model:
-    """The served model that makes new stores' vectors. Raises ModelNotServed, ModelNotInstalled."""
+def select_embedding_model(catalog: Catalog, availability: Availability) -> Model:
+    """Return the served model that embeds the files of new stores.
+
+    Raises ModelServerNotFound, ModelNotInstalled.
+    """
     models = [model for model in catalog.models.values() if model.retrieval is not None]
     for model in models:
-        if availability.serves(model):
+        if availability.is_served(model):
             return model
     if models:
-        raise not_served(models[0].id)
-    raise ModelNotServed("No embedding model for vector stores is served here.")
+        raise model_not_served(models[0].id)
+    raise ModelServerNotFound("No embedding model for vector stores is served here.")
 
 
-def model_of(catalog: Catalog, store: VectorStore) -> Model:
-    """The model that made the store's vectors. Raises EmbeddingModelChanged."""
+def require_store_model(catalog: Catalog, store: VectorStore) -> Model:
+    """Return the model that made the store's embeddings. Raises EmbeddingModelChanged."""
     model = catalog.find(store.embedding_model)
-    if model is None or version_of(model) != store.embedding_version:
+    if model is None or weights_version(model) != store.embedding_version:
         raise EmbeddingModelChanged(
-            f"The vectors of {ids.show(PREFIX, store.id)!r} were made by another version of "
+            f"The vectors of {ids.format_id(PREFIX, store.id)!r} were made by another version of "
             f"{store.embedding_model!r}, and those of two cannot be compared. Put its files into "
             "a new store."
         )
     return model
 
 
-def version_of(model: Model) -> str:
-    """What tells the weights apart."""
+def weights_version(model: Model) -> str:
+    """Return a string that identifies the model's weights."""
     return (model.weights.sha256 or model.weights.source)[:64]
 
 
 async def lock_account(session: AsyncSession, account_id: UUID) -> None:
-    """Until the transaction ends, what the account has of these tables is counted by one alone."""
+    """Serialise changes that count an account's stores, files or chunks, until the commit.
+
+    Without the lock, two concurrent requests could both pass a limit check.
+    """
     statement = text("select pg_advisory_xact_lock(hashtextextended(:account, 0))")
     await session.execute(statement, {"account": f"knowledge {account_id}"})
 
 
-async def create(
-    session: AsyncSession, clock: Clock, account_id: UUID, new: NewStore, model: Model
+async def create_store(
+    session: AsyncSession,
+    clock: Clock,
+    account_id: UUID,
+    request: CreateVectorStoreRequest,
+    model: Model,
 ) -> VectorStore:
-    """Raises TooManyVectorStores."""
+    """Create a vector store for the account. Raises TooManyVectorStores."""
     await lock_account(session, account_id)
     query = select(func.count()).where(col(VectorStore.account_id) == account_id)
-    if (await session.execute(query)).scalar_one() >= MOST_STORES:
+    if (await session.execute(query)).scalar_one() >= MAX_STORES:
         raise TooManyVectorStores(
-            f"An account has at most {MOST_STORES} vector stores. Delete some first."
+            f"An account has at most {MAX_STORES} vector stores. Delete some first."
         )
     now = clock.now()
     store = VectorStore(
         id=ids.new_id(),
         account_id=account_id,
-        name=_clean(new.name or ""),
-        labels=_labels(new.metadata),
+        name=_strip_nul(request.name or ""),
+        labels=_clean_metadata(request.metadata),
         embedding_model=model.id,
-        embedding_version=version_of(model),
-        expires_after_days=_days(new.expires_after),
+        embedding_version=weights_version(model),
+        expires_after_days=_days(request.expires_after),
         created_at=now,
         last_active_at=now,
     )
@@ -112,13 +126,13 @@ async def create(
     return store
 
 
-async def find(session: AsyncSession, account_id: UUID, store_id: str) -> VectorStore:
-    """One of the account's stores. Raises VectorStoreNotFound."""
-    found = ids.parse(PREFIX, store_id)
+async def find_store(session: AsyncSession, account_id: UUID, store_id: str) -> VectorStore:
+    """Return one of the account's stores. Raises VectorStoreNotFound."""
+    parsed_id = ids.parse_id(PREFIX, store_id)
     query = select(VectorStore).where(
-        col(VectorStore.id) == found, col(VectorStore.account_id) == account_id
+        col(VectorStore.id) == parsed_id, col(VectorStore.account_id) == account_id
     )
-    store = None if found is None else (await session.scalars(query)).one_or_none()
+    store = None if parsed_id is None else (await session.scalars(query)).one_or_none()
     if store is None:
         raise VectorStoreNotFound(
             f"The vector store {store_id[:60]!r} does not exist.", param="vector_store_id"
@@ -126,11 +140,14 @@ async def find(session: AsyncSession, account_id: UUID, store_id: str) -> Vector
     return store
 
 
-async def find_usable(
+async def find_active_store(
     session: AsyncSession, clock: Clock, account_id: UUID, store_id: str
 ) -> VectorStore:
-    """The same to work with, which makes it used. Raises VectorStoreExpired too."""
-    store = await find(session, account_id, store_id)
+    """Return one of the account's stores and record that it was used.
+
+    Raises VectorStoreNotFound, VectorStoreExpired.
+    """
+    store = await find_store(session, account_id, store_id)
     if has_expired(store, clock):
         raise VectorStoreExpired(
             f"The vector store {store_id[:60]!r} has expired, and its files are not in it any more."
@@ -140,36 +157,40 @@ async def find_usable(
     return store
 
 
-async def page(
-    session: AsyncSession, account_id: UUID, limit: int, ascending: bool, mark: UUID | None
+async def list_stores(
+    session: AsyncSession, account_id: UUID, limit: int, ascending: bool, cursor: UUID | None
 ) -> Sequence[VectorStore]:
-    """The account's stores by their making, from the mark on."""
+    """Return a page of the account's stores in the order of creation, after the cursor."""
     key = col(VectorStore.id)
     query = select(VectorStore).where(col(VectorStore.account_id) == account_id)
-    if mark is not None:
-        query = query.where(key > mark if ascending else key < mark)
+    if cursor is not None:
+        query = query.where(key > cursor if ascending else key < cursor)
     query = query.order_by(key if ascending else key.desc()).limit(limit)
     return (await session.scalars(query)).all()
 
 
-async def change(
-    session: AsyncSession, clock: Clock, account_id: UUID, store_id: str, wanted: StoreChange
+async def update_store(
+    session: AsyncSession,
+    clock: Clock,
+    account_id: UUID,
+    store_id: str,
+    changes: UpdateVectorStoreRequest,
 ) -> VectorStore:
-    """Raises VectorStoreNotFound, VectorStoreExpired."""
-    store = await find_usable(session, clock, account_id, store_id)
-    if isinstance(wanted.name, str):
-        store.name = _clean(wanted.name)
-    if isinstance(wanted.metadata, dict):
-        store.labels = _labels(wanted.metadata)
-    if wanted.expires_after is None or isinstance(wanted.expires_after, ExpiresAfter):
-        store.expires_after_days = _days(wanted.expires_after)
+    """Update a store's name, metadata or expiry. Raises VectorStoreNotFound, VectorStoreExpired."""
+    store = await find_active_store(session, clock, account_id, store_id)
+    if isinstance(changes.name, str):
+        store.name = _strip_nul(changes.name)
+    if isinstance(changes.metadata, dict):
+        store.labels = _clean_metadata(changes.metadata)
+    if changes.expires_after is None or isinstance(changes.expires_after, ExpiresAfter):
+        store.expires_after_days = _days(changes.expires_after)
     await session.flush()
     return store
 
 
-async def erase(session: AsyncSession, account_id: UUID, store_id: str) -> None:
-    """With all that is in it, but for the files themselves. Raises VectorStoreNotFound."""
-    store = await find(session, account_id, store_id)
+async def delete_store(session: AsyncSession, account_id: UUID, store_id: str) -> None:
+    """Delete a store with its chunks; the uploaded files are kept. Raises VectorStoreNotFound."""
+    store = await find_store(session, account_id, store_id)
     await session.execute(
         delete(VectorStore).where(
             col(VectorStore.id) == store.id, col(VectorStore.account_id) == account_id
@@ -178,18 +199,19 @@ async def erase(session: AsyncSession, account_id: UUID, store_id: str) -> None:
 
 
 def has_expired(store: VectorStore, clock: Clock) -> bool:
+    """Return whether the store was unused for the days set by `expires_after`."""
     days = store.expires_after_days
     return days is not None and store.last_active_at + timedelta(days=days) <= clock.now()
 
 
-def _days(wanted: ExpiresAfter | None) -> int | None:
-    return None if wanted is None else wanted.days
+def _days(expires_after: ExpiresAfter | None) -> int | None:
+    return None if expires_after is None else expires_after.days
 
 
-def _labels(given: dict[str, str] | None) -> dict[str, str]:
-    return {_clean(name): _clean(value) for name, value in (given or {}).items()}
+def _clean_metadata(metadata: dict[str, str] | None) -> dict[str, str]:
+    return {_strip_nul(name): _strip_nul(value) for name, value in (metadata or {}).items()}
 
 
-def _clean(text: str) -> str:
-    """PostgreSQL's texts hold no NUL."""
+def _strip_nul(text: str) -> str:
+    """Return the text without NUL characters, which PostgreSQL does not store."""
     return text.replace("\x00", "")

@@ -1,4 +1,4 @@
-"""What customers see of stores, their files and what was found: OpenAI's objects."""
+"""Format vector stores, their files and search results as OpenAI's objects."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -13,38 +13,39 @@ from gateway.tables import FileStatus, VectorStore, VectorStoreFile
 from infra import ids
 from infra.clock import Clock
 
-Sizes = Mapping[str, tuple[int, int]]
+# File count and bytes by file status.
+FileCounts = Mapping[str, tuple[int, int]]
 
 
-def store_json(store: VectorStore, sizes: Sizes, clock: Clock) -> dict[str, Any]:
-    """OpenAI's vector store; `embedding_model` is which made its vectors."""
+def store_json(store: VectorStore, counts: FileCounts, clock: Clock) -> dict[str, Any]:
+    """Return OpenAI's vector store object, with `embedding_model` as an extension."""
     days = store.expires_after_days
-    ends = None if days is None else store.last_active_at + timedelta(days=days)
-    working = FileStatus.IN_PROGRESS in sizes
-    status = FileStatus.IN_PROGRESS if working else FileStatus.COMPLETED
+    expires_at = None if days is None else store.last_active_at + timedelta(days=days)
+    in_progress = FileStatus.IN_PROGRESS in counts
+    status = FileStatus.IN_PROGRESS if in_progress else FileStatus.COMPLETED
     return {
-        "id": ids.show(PREFIX, store.id),
+        "id": ids.format_id(PREFIX, store.id),
         "object": "vector_store",
-        "created_at": _seconds(store.created_at),
+        "created_at": _unix_seconds(store.created_at),
         "name": store.name,
-        "usage_bytes": sum(size for _, size in sizes.values()),
-        "file_counts": _counts(sizes),
+        "usage_bytes": sum(size for _, size in counts.values()),
+        "file_counts": _file_counts(counts),
         "status": "expired" if has_expired(store, clock) else status,
         "expires_after": None if days is None else {"anchor": "last_active_at", "days": days},
-        "expires_at": None if ends is None else _seconds(ends),
-        "last_active_at": _seconds(store.last_active_at),
+        "expires_at": None if expires_at is None else _unix_seconds(expires_at),
+        "last_active_at": _unix_seconds(store.last_active_at),
         "metadata": store.labels,
         "embedding_model": store.embedding_model,
     }
 
 
 def file_json(row: VectorStoreFile) -> dict[str, Any]:
-    """OpenAI's file of a vector store."""
+    """Return OpenAI's vector store file object."""
     return {
-        "id": ids.show(FILE_PREFIX, row.file_id),
+        "id": ids.format_id(FILE_PREFIX, row.file_id),
         "object": "vector_store.file",
-        "created_at": _seconds(row.created_at),
-        "vector_store_id": ids.show(PREFIX, row.vector_store_id),
+        "created_at": _unix_seconds(row.created_at),
+        "vector_store_id": ids.format_id(PREFIX, row.vector_store_id),
         "status": row.status,
         "last_error": row.last_error,
         "usage_bytes": row.usage_bytes,
@@ -60,24 +61,24 @@ def file_json(row: VectorStoreFile) -> dict[str, Any]:
 
 
 def batch_json(
-    batch_id: UUID, store: VectorStore, created_at: datetime, sizes: Sizes
+    batch_id: UUID, store: VectorStore, created_at: datetime, counts: FileCounts
 ) -> dict[str, Any]:
-    """OpenAI's batch of files."""
-    working = FileStatus.IN_PROGRESS in sizes
-    cancelled = FileStatus.CANCELLED in sizes and not working
-    status = FileStatus.CANCELLED if cancelled else FileStatus.COMPLETED
+    """Return OpenAI's vector store file batch object."""
+    in_progress = FileStatus.IN_PROGRESS in counts
+    is_cancelled = FileStatus.CANCELLED in counts and not in_progress
+    status = FileStatus.CANCELLED if is_cancelled else FileStatus.COMPLETED
     return {
-        "id": ids.show(BATCH_PREFIX, batch_id),
+        "id": ids.format_id(BATCH_PREFIX, batch_id),
         "object": "vector_store.files_batch",
-        "created_at": _seconds(created_at),
-        "vector_store_id": ids.show(PREFIX, store.id),
-        "status": FileStatus.IN_PROGRESS if working else status,
-        "file_counts": _counts(sizes),
+        "created_at": _unix_seconds(created_at),
+        "vector_store_id": ids.format_id(PREFIX, store.id),
+        "status": FileStatus.IN_PROGRESS if in_progress else status,
+        "file_counts": _file_counts(counts),
     }
 
 
-def results_json(queries: Sequence[str], passages: Iterable[Passage]) -> dict[str, Any]:
-    """OpenAI's page of search results, the best first."""
+def search_results_json(queries: Sequence[str], passages: Iterable[Passage]) -> dict[str, Any]:
+    """Return OpenAI's page of search results, best first."""
     return {
         "object": "vector_store.search_results.page",
         "search_query": list(queries),
@@ -94,19 +95,20 @@ def results_json(queries: Sequence[str], passages: Iterable[Passage]) -> dict[st
 
 
 def passage_json(passage: Passage) -> dict[str, Any]:
-    """Where a passage is from, and its score."""
+    """Return the source file, score and attributes of a passage."""
     return {
-        "file_id": ids.show(FILE_PREFIX, passage.file_id),
+        "file_id": ids.format_id(FILE_PREFIX, passage.file_id),
         "filename": passage.filename,
         "score": passage.score,
         "attributes": dict(passage.attributes),
     }
 
 
-def _counts(sizes: Sizes) -> dict[str, int]:
-    counts = {str(status): sizes.get(status, (0, 0))[0] for status in FileStatus}
+def _file_counts(counts_by_status: FileCounts) -> dict[str, int]:
+    """Return OpenAI's `file_counts`: files by status, and their total."""
+    counts = {str(status): counts_by_status.get(status, (0, 0))[0] for status in FileStatus}
     return {**counts, "total": sum(counts.values())}
 
 
-def _seconds(moment: datetime) -> int:
+def _unix_seconds(moment: datetime) -> int:
     return int(moment.timestamp())

@@ -1,8 +1,8 @@
-"""Proposed versions as rows: begun by one worker, heard of while it works, ended once.
+"""Proposed versions of shared models as rows: started by one worker, kept by heartbeats.
 
-Owns that a model has one proposal at a time, and that one whose worker was lost is given up: what
-it learned may be with servers already, under an id that stands for one content for ever, so another
-worker begins a version of its own.
+A model has at most one proposal at a time. A proposal whose worker was lost is rejected, not
+resumed: servers may have loaded its weights already, and a version id must always mean the same
+weights. Another worker starts a new version.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,21 +16,21 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from gateway.registry.versions import BUILT_IN, WITHOUT_ARTEFACT, entry
-from gateway.shared_models.examples import Example
+from gateway.registry.versions import BUILT_IN_NUMBER, WITHOUT_ARTEFACT, history_entry
+from gateway.shared_models.examples import SharedExample
 from gateway.tables import ModelVersion, ModelVersionExample, VersionStatus
 from infra import ids
 from infra.clock import Clock
 from infra.errors import AppError
 
-# A worker that was not heard of for so long is lost. It says that it lives a few times as often.
-LOST_AFTER = timedelta(seconds=120)
-# In `made_of`: a hash over all examples that a version was to be made of.
-OFFER = "offer"
+# A worker without heartbeat for this long is lost. Heartbeats are several times as frequent.
+HEARTBEAT_TIMEOUT = timedelta(seconds=120)
+# Key in `made_of` of the digest of all examples selected for a version.
+EXAMPLES_DIGEST_KEY = "offer"
 
 
 class ProposalRunning(AppError):
-    """A version of the model is being made already."""
+    """Another proposal for the model is running."""
 
     status = 409
     type = "invalid_request_error"
@@ -38,7 +38,7 @@ class ProposalRunning(AppError):
 
 
 class ProposalLost(AppError):
-    """The proposal was given up meanwhile: its worker was not heard of in time."""
+    """The proposal was rejected meanwhile because its worker sent no heartbeat in time."""
 
     status = 409
     type = "invalid_request_error"
@@ -46,8 +46,8 @@ class ProposalLost(AppError):
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """A proposal that one worker has."""
+class ProposalClaim:
+    """A worker's claim on a proposed version."""
 
     version_id: UUID
     model: str
@@ -55,119 +55,131 @@ class Claim:
     worker: UUID
 
 
-async def begin(session: AsyncSession, clock: Clock, model: str, by: str) -> Claim:
-    """A new proposal. Raises ProposalRunning."""
-    await give_up_lost(session, clock, model)
-    here = col(ModelVersion.model) == model
-    query = select(func.coalesce(func.max(col(ModelVersion.number)), BUILT_IN)).where(here)
+async def start_proposal(
+    session: AsyncSession, clock: Clock, model: str, proposed_by: str
+) -> ProposalClaim:
+    """Insert a proposed version claimed by a new worker id. Raises ProposalRunning."""
+    await reject_lost_proposals(session, clock, model)
+    of_model = col(ModelVersion.model) == model
+    query = select(func.coalesce(func.max(col(ModelVersion.number)), BUILT_IN_NUMBER)).where(
+        of_model
+    )
     number = (await session.execute(query)).scalar_one() + 1
-    claim = Claim(ids.new_id(), model, number, ids.new_id())
+    claim = ProposalClaim(ids.new_id(), model, number, ids.new_id())
     now = clock.now()
-    # Of two that begin at once, the index of what is proposed lets one in.
+    # The unique index on proposed versions lets one of two concurrent inserts succeed.
     statement = insert(ModelVersion).values(
         id=claim.version_id,
         model=model,
         number=number,
-        # Every version begins with the built-in adapter: so no version holds what was withdrawn
-        # since, and mistakes do not pile up (docs/decisions/0024).
-        parent=BUILT_IN,
+        # Training always starts from the built-in adapter, so withdrawn examples do not persist
+        # and errors do not accumulate (docs/decisions/0024).
+        parent=BUILT_IN_NUMBER,
         status=VersionStatus.PROPOSED,
         current=False,
         made_of={},
-        history=[entry(now, "proposed", by)],
+        history=[history_entry(now, "proposed", proposed_by)],
         created_at=now,
         worker=claim.worker,
         heard_at=now,
     )
-    made = statement.on_conflict_do_nothing().returning(col(ModelVersion.id))
-    if (await session.execute(made)).one_or_none() is None:
+    returning = statement.on_conflict_do_nothing().returning(col(ModelVersion.id))
+    if (await session.execute(returning)).one_or_none() is None:
         raise ProposalRunning(f"A version of {model!r} is being made already.")
     return claim
 
 
-async def give_up_lost(session: AsyncSession, clock: Clock, model: str) -> None:
-    """The model's proposal, where its worker was not heard of for long."""
+async def reject_lost_proposals(session: AsyncSession, clock: Clock, model: str) -> None:
+    """Reject the model's proposal if its worker's heartbeat has timed out."""
     query = select(ModelVersion).where(
         col(ModelVersion.model) == model,
         col(ModelVersion.status) == VersionStatus.PROPOSED,
-        col(ModelVersion.heard_at) < clock.now() - LOST_AFTER,
+        col(ModelVersion.heard_at) < clock.now() - HEARTBEAT_TIMEOUT,
     )
     query = query.options(WITHOUT_ARTEFACT).with_for_update(skip_locked=True)
     for row in (await session.scalars(query)).all():
-        _reject(row, clock, "its worker was lost")
+        _set_rejected(row, clock, "its worker was lost")
     await session.flush()
 
 
-async def made_since(session: AsyncSession, model: str, moment: datetime) -> bool:
-    """Whether a version was begun since, whatever became of it."""
+async def has_version_since(session: AsyncSession, model: str, moment: datetime) -> bool:
+    """Whether a proposal was started since the given time, whatever its status."""
     query = select(col(ModelVersion.id)).where(
         col(ModelVersion.model) == model, col(ModelVersion.created_at) >= moment
     )
     return (await session.scalars(query)).first() is not None
 
 
-async def newest_offer(session: AsyncSession, model: str) -> str | None:
-    """By what the newest version was made, as its `made_of` says; None where it was not made."""
+async def find_newest_examples_digest(session: AsyncSession, model: str) -> str | None:
+    """Return the examples digest of the newest version, or None if it has none."""
     query = select(col(ModelVersion.made_of)).where(col(ModelVersion.model) == model)
     query = query.order_by(col(ModelVersion.number).desc()).limit(1)
     made_of = (await session.scalars(query)).one_or_none()
-    return None if made_of is None else made_of.get(OFFER)
+    return None if made_of is None else made_of.get(EXAMPLES_DIGEST_KEY)
 
 
-async def hear(session: AsyncSession, clock: Clock, claim: Claim) -> None:
-    """The worker lives. Raises ProposalLost."""
-    (await _own(session, claim)).heard_at = clock.now()
+async def renew_heartbeat(session: AsyncSession, clock: Clock, claim: ProposalClaim) -> None:
+    """Renew the heartbeat of the claim's worker. Raises ProposalLost."""
+    (await _lock_claimed(session, claim)).heard_at = clock.now()
     await session.flush()
 
 
-async def keep(
+async def store_artefact(
     session: AsyncSession,
-    claim: Claim,
+    claim: ProposalClaim,
     artefact: bytes,
     made_of: Mapping[str, Any],
-    examples: Iterable[tuple[Example, bool]],
+    examples: Iterable[tuple[SharedExample, bool]],
 ) -> None:
-    """Its weights, and where each example came from; `True` of those that it is judged by. Raises
-    ProposalLost."""
-    row = await _own(session, claim)
+    """Store a proposal's weights and the source of each example.
+
+    `examples` are pairs with a flag that is true for held-out examples. Raises ProposalLost.
+    """
+    row = await _lock_claimed(session, claim)
     row.artefact, row.made_of = artefact, dict(made_of)
     of_version = col(ModelVersionExample.version_id) == row.id
     await session.execute(delete(ModelVersionExample).where(of_version))
     session.add_all(
         ModelVersionExample(
             version_id=row.id,
-            source=one.source,
-            source_id=one.source_id,
-            line=one.line,
-            account_id=one.account_id,
-            digest=one.digest,
-            consented_at=one.consented_at,
+            source=example.source,
+            source_id=example.source_id,
+            line=example.line,
+            account_id=example.account_id,
+            digest=example.digest,
+            consented_at=example.consented_at,
             held_out=held_out,
         )
-        for one, held_out in examples
+        for example, held_out in examples
     )
     await session.flush()
 
 
-async def judged(session: AsyncSession, claim: Claim, scores: Mapping[str, Any]) -> None:
-    """How it did. Raises ProposalLost."""
-    (await _own(session, claim)).scores = dict(scores)
+async def record_scores(
+    session: AsyncSession, claim: ProposalClaim, scores: Mapping[str, Any]
+) -> None:
+    """Store the evaluation scores of a proposal. Raises ProposalLost."""
+    (await _lock_claimed(session, claim)).scores = dict(scores)
     await session.flush()
 
 
-async def reject(session: AsyncSession, clock: Clock, claim: Claim, why: str) -> None:
-    """It comes to nothing: its weights go, its scores and its provenance stay. Raises
-    ProposalLost."""
-    _reject(await _own(session, claim), clock, why)
+async def reject_proposal(
+    session: AsyncSession, clock: Clock, claim: ProposalClaim, reason: str
+) -> None:
+    """Reject a proposal: delete its weights, keep its scores and provenance.
+
+    Raises ProposalLost.
+    """
+    _set_rejected(await _lock_claimed(session, claim), clock, reason)
     await session.flush()
 
 
-def _reject(row: ModelVersion, clock: Clock, why: str) -> None:
+def _set_rejected(row: ModelVersion, clock: Clock, reason: str) -> None:
     row.status, row.artefact, row.worker, row.heard_at = VersionStatus.REJECTED, None, None, None
-    row.history = [*row.history, entry(clock.now(), f"rejected: {why[:500]}", "")]
+    row.history = [*row.history, history_entry(clock.now(), f"rejected: {reason[:500]}", "")]
 
 
-async def _own(session: AsyncSession, claim: Claim) -> ModelVersion:
+async def _lock_claimed(session: AsyncSession, claim: ProposalClaim) -> ModelVersion:
     query = select(ModelVersion).where(
         col(ModelVersion.id) == claim.version_id,
         col(ModelVersion.worker) == claim.worker,

@@ -1,7 +1,7 @@
-"""Reading what accounts agreed to share: corrected and praised answers, and training files.
+"""Collect training examples that accounts consented to share: rated answers and training files.
 
-Owns what consent is: of feedback that the account gave it and has not taken it back; of a training
-file that the job which learned from it says so. What is deleted is not there any more.
+Consent to feedback is stored with it; consent to a training file is stored with the job that used
+the file. Deleted feedback and files are not included.
 """
 
 import asyncio
@@ -13,40 +13,44 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from gateway.fine_tuning.pii_scrubber import scrubbed
-from gateway.shared_models.examples import Example, Source
+from gateway.fine_tuning.pii_scrubber import scrub_text
+from gateway.shared_models.examples import ExampleSource, SharedExample
 from gateway.tables import Adaptation, Feedback, TrainingFile
 from models.adaptation import TrainingFileInvalid
 from models.industrial_llm.dialogues import Dialogue, read
 
-Scrub = Callable[[str], str]
-"""Takes what is personal out of a text."""
-_Shared = tuple[Adaptation, bytes, datetime]
+Scrubber = Callable[[str], str]
+"""Removes personal data from a text."""
+_SharedFile = tuple[Adaptation, bytes, datetime]
 
 
-def without_personal_data(text: str) -> str:
-    """As training files are scrubbed, where their customers ask for it: here whoever shares."""
-    return scrubbed(text, Counter())
+def scrub_personal_data(text: str) -> str:
+    """Replace personal data in a text with placeholders."""
+    return scrub_text(text, Counter())
 
 
-async def collect(session: AsyncSession, model: str, scrub: Scrub) -> list[Example]:
-    """All that may be learned from of all accounts, scrubbed."""
-    given, shared = await _of_feedback(session, model), await _of_files(session, model)
-    # Seconds for many files, while whoever proposes has to say that it lives.
-    return await asyncio.to_thread(_read, given, shared, scrub)
+async def collect_examples(
+    session: AsyncSession, model: str, scrub: Scrubber
+) -> list[SharedExample]:
+    """Return the scrubbed examples of all accounts that consented, for one model."""
+    feedback_examples = await _list_feedback_examples(session, model)
+    shared_files = await _list_shared_files(session, model)
+    # In a thread: parsing many files takes seconds, and the proposer must send heartbeats.
+    return await asyncio.to_thread(_read_and_scrub, feedback_examples, shared_files, scrub)
 
 
-async def _of_feedback(session: AsyncSession, model: str) -> list[Example]:
+async def _list_feedback_examples(session: AsyncSession, model: str) -> list[SharedExample]:
+    """Return the examples of consented feedback on a model."""
     query = select(Feedback).where(col(Feedback.model) == model, col(Feedback.answer).is_not(None))
     return [
-        Example(
-            source=Source.FEEDBACK,
+        SharedExample(
+            source=ExampleSource.FEEDBACK,
             source_id=row.id,
             line=0,
             account_id=row.account_id,
             given_at=row.changed_at,
             consented_at=row.consented_at,
-            messages=tuple((one["role"], one["content"]) for one in row.messages),
+            messages=tuple((message["role"], message["content"]) for message in row.messages),
             answer=row.answer,
         )
         for row in (await session.scalars(query)).all()
@@ -54,7 +58,8 @@ async def _of_feedback(session: AsyncSession, model: str) -> list[Example]:
     ]
 
 
-async def _of_files(session: AsyncSession, model: str) -> list[_Shared]:
+async def _list_shared_files(session: AsyncSession, model: str) -> list[_SharedFile]:
+    """Return job, file content and consent time of the shared training files of a model."""
     query = (
         select(Adaptation, TrainingFile)
         .join(TrainingFile, col(TrainingFile.id) == col(Adaptation.training_file_id))
@@ -65,33 +70,35 @@ async def _of_files(session: AsyncSession, model: str) -> list[_Shared]:
     return [(job, file.content, job.shared_at) for job, file in rows if job.shared_at is not None]
 
 
-def _read(given: Iterable[Example], shared: Iterable[_Shared], scrub: Scrub) -> list[Example]:
-    of_files = (one for file in shared for one in _of_file(*file))
-    return [_scrubbed(one, scrub) for one in (*given, *of_files)]
+def _read_and_scrub(
+    feedback_examples: Iterable[SharedExample], shared_files: Iterable[_SharedFile], scrub: Scrubber
+) -> list[SharedExample]:
+    file_examples = (example for file in shared_files for example in _file_examples(*file))
+    return [_scrub_example(item, scrub) for item in (*feedback_examples, *file_examples)]
 
 
-def _of_file(job: Adaptation, content: bytes, shared_at: datetime) -> Iterator[Example]:
+def _file_examples(job: Adaptation, content: bytes, shared_at: datetime) -> Iterator[SharedExample]:
     try:
-        given = read(content)
-    except TrainingFileInvalid:  # the job came to nothing either
+        dialogues = read(content)
+    except TrainingFileInvalid:  # the job failed too
         return
-    for one in (*given.learned, *given.apart):
-        yield _of_line(job, one, shared_at)
+    for dialogue in (*dialogues.learned, *dialogues.apart):
+        yield _line_example(job, dialogue, shared_at)
 
 
-def _of_line(job: Adaptation, one: Dialogue, shared_at: datetime) -> Example:
-    return Example(
-        source=Source.FILE,
+def _line_example(job: Adaptation, dialogue: Dialogue, shared_at: datetime) -> SharedExample:
+    return SharedExample(
+        source=ExampleSource.FILE,
         source_id=job.id,
-        line=one.line,
+        line=dialogue.line,
         account_id=job.account_id,
         given_at=shared_at,
         consented_at=shared_at,
-        messages=one.question,
-        answer=one.turns[-1][1],
+        messages=dialogue.question,
+        answer=dialogue.turns[-1][1],
     )
 
 
-def _scrubbed(example: Example, scrub: Scrub) -> Example:
+def _scrub_example(example: SharedExample, scrub: Scrubber) -> SharedExample:
     messages = tuple((role, scrub(content)) for role, content in example.messages)
     return replace(example, messages=messages, answer=scrub(example.answer))

@@ -1,6 +1,6 @@
-"""Which models are shared: those that answer by an adapter and can be adapted.
+"""Which models are shared models: those served with an adapter that can be trained.
 
-Light to import, unlike learning.
+Cheap to import, unlike training.
 """
 
 from infra.errors import AppError
@@ -8,15 +8,15 @@ from models.catalog import Catalog, Model
 
 
 class ModelNotShared(AppError):
-    """The model does not answer by an adapter that can be learned anew."""
+    """The model is not served with an adapter that can be trained."""
 
     status = 400
     type = "invalid_request_error"
     code = "model_not_shared"
 
 
-def shared_model(catalog: Catalog, name: str) -> Model:
-    """Raises ModelNotShared."""
+def get_shared_model(catalog: Catalog, name: str) -> Model:
+    """Return the shared model with this name. Raises ModelNotShared."""
     model = catalog.find(name)
     if model is None or not is_shared(model):
         raise ModelNotShared(
@@ -26,4 +26,5 @@ def shared_model(catalog: Catalog, name: str) -> Model:
 
 
 def is_shared(model: Model) -> bool:
+    """Whether the model is an adapter on a base model and can be trained."""
     return model.base is not None and model.adapter is not None

@@ -1,7 +1,7 @@
-"""Judging a proposed version: its answers beside those of the version that it is to follow.
+"""Evaluate a proposed version against the current one on held-out examples.
 
-Owns asking serving, the very servers that customers are answered by, for both; and bringing a
-version to a server that has not got it, as the gateway does. Nobody is billed.
+Both versions answer on the serving processes that also serve customers. A version that a server has
+not loaded is sent to it, like the gateway does. These calls are not billed.
 """
 
 import asyncio
@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 
 from gateway.call.errors import UpstreamFailed
-from gateway.shared_models.examples import Example
-from gateway.upstream.error_mapping import NOT_LOADED
+from gateway.shared_models.examples import SharedExample
+from gateway.upstream.error_mapping import VARIANT_NOT_LOADED
 from models.industrial_llm.asking import Prompt, Server, ServerUnfit
 from models.industrial_llm.comparing import Verdict, compared, likeness, verdict, worth
 from models.industrial_llm.data import TASKS
@@ -22,114 +22,133 @@ from models.industrial_llm.examples import Example as TaskExample
 from models.industrial_llm.examples import Parts
 from models.industrial_llm.scoring import Answered
 
-# By this name what accounts gave stands beside the tasks.
-FEEDBACK = "feedback"
-# Fewer than customers' calls are: these come behind them.
-_AT_ONCE = 2
-# Of a task so many, but of one whose answers are long no more than take about as long: whole
-# work orders as JSON would be three quarters of the time that it takes to judge.
-_MOST_A_TASK, _FEWEST_A_TASK, _BYTES_A_TASK = 200, 60, 20_000
-_LONGEST = 512
-_MOST_BRINGS = 3
-_BRINGING_S = 60.0
-# A server that is begun again is back within some minutes; learning took longer.
-_MOST_WAITS, _WAIT_S = 30, 10.0
-_AWAY = frozenset(
+# The task name of the accounts' held-out examples.
+FEEDBACK_TASK = "feedback"
+# Low, so that customers' calls are not delayed.
+_CONCURRENCY = 2
+# Sample size per task, smaller for tasks with long answers: otherwise work orders as JSON would
+# take three quarters of the evaluation time.
+_MAX_PER_TASK, _MIN_PER_TASK, _ANSWER_BYTES_PER_TASK = 200, 60, 20_000
+_MAX_ANSWER_TOKENS = 512
+_MAX_LOADS = 3
+_LOAD_TIMEOUT_S = 60.0
+# Wait out a server restart, which takes minutes: repeating the training would take longer.
+_MAX_RETRIES, _RETRY_DELAY_S = 30, 10.0
+_UNAVAILABLE_STATUSES = frozenset(
     {httpx.codes.BAD_GATEWAY, httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.GATEWAY_TIMEOUT}
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Rival:
-    """A version to be asked: `place` is what servers call it, `carried` is what they are given
-    where they have not got it, at `path`. The built-in one every server has."""
+class Contender:
+    """A version to evaluate.
+
+    `upstream_name` is the servers' model name. `load_body` is sent to `load_path` if a server has
+    not loaded the version; both are empty for the built-in version.
+    """
 
     number: int
-    place: str
-    path: str = ""
-    carried: bytes = b""
+    upstream_name: str
+    load_path: str = ""
+    load_body: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
-    """Whether the version beats the one that is numbered `against`, and all that this was decided
-    by."""
+class EvaluationResult:
+    """The verdict on a version compared to `previous_number`, with the scores behind it."""
 
-    against: int
+    previous_number: int
     verdict: Verdict
     scores: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Judge:
-    """Of one server; to judge takes minutes."""
+class Evaluator:
+    """Evaluates versions on one server. An evaluation takes minutes."""
 
     server: str
     corpus: Mapping[str, Parts]
-    held_out: Sequence[Example]
+    held_out: Sequence[SharedExample]
 
-    async def judge(self, before: Rival, after: Rival, report: Callable[[str], None]) -> Judgement:
-        """Raises UpstreamFailed where a version does not answer."""
-        found = []
-        for rival in (before, after):
-            report(f"Version {rival.number} answers what is held out.")
-            found.append(await self._worths(rival))
-        tasks = {name: compared(worths, found[1][name]) for name, worths in found[0].items()}
+    async def evaluate(
+        self, before: Contender, after: Contender, report: Callable[[str], None]
+    ) -> EvaluationResult:
+        """Compare the answers of two versions. Raises UpstreamFailed if one does not answer."""
+        task_scores = []
+        for contender in (before, after):
+            report(f"Version {contender.number} answers what is held out.")
+            task_scores.append(await self._score_answers(contender))
+        tasks = {
+            name: compared(values, task_scores[1][name]) for name, values in task_scores[0].items()
+        }
         decided = verdict(tasks)
         scores = {
             "against": before.number,
-            "tasks": {name: asdict(one) for name, one in tasks.items()},
+            "tasks": {name: asdict(comparison) for name, comparison in tasks.items()},
             **{name: value for name, value in asdict(decided).items() if name != "beats"},
         }
-        return Judgement(before.number, decided, scores)
+        return EvaluationResult(before.number, decided, scores)
 
-    async def _worths(self, rival: Rival) -> dict[str, list[float]]:
-        """What each answer is worth, by task, in the order of the examples."""
-        bringing = Bringing(self.server, rival)
-        server = Server(f"{self.server}/v1", "", rival.place, bringing, _AT_ONCE)
-        found: dict[str, list[float]] = {}
+    async def _score_answers(self, contender: Contender) -> dict[str, list[float]]:
+        """Return the score of each answer by task, in the order of the examples."""
+        transport = LoadOnMissTransport(self.server, contender)
+        server = Server(f"{self.server}/v1", "", contender.upstream_name, transport, _CONCURRENCY)
+        scores: dict[str, list[float]] = {}
         try:
             for name, parts in self.corpus.items():
                 if parts.test:
-                    found[name] = await _of_task(server, name, parts)
+                    scores[name] = await _score_task(server, name, parts)
             if self.held_out:
-                found[FEEDBACK] = await _of_accounts(server, self.held_out)
+                scores[FEEDBACK_TASK] = await _score_feedback(server, self.held_out)
         except ServerUnfit as error:
-            raise UpstreamFailed(f"Version {rival.number} could not be asked.") from error
-        return found
+            raise UpstreamFailed(f"Version {contender.number} could not be asked.") from error
+        return scores
 
 
-async def _of_task(server: Server, name: str, parts: Parts) -> list[float]:
-    asked = prompts(TASKS[name], parts, Judged(limit=how_many(parts.test)))
-    answers = await server.gather([prompt for _, prompt in asked], _untold)
-    return [worth(Answered(one, said)) for (one, _), said in zip(asked, answers, strict=True)]
+async def _score_task(server: Server, name: str, parts: Parts) -> list[float]:
+    """Score a version's answers to the test examples of one task."""
+    sampled = prompts(TASKS[name], parts, Judged(limit=sample_size(parts.test)))
+    answers = await server.gather([prompt for _, prompt in sampled], _ignore_progress)
+    return [
+        worth(Answered(example, answer))
+        for (example, _), answer in zip(sampled, answers, strict=True)
+    ]
 
 
-def how_many(examples: Sequence[TaskExample]) -> int:
-    """Of a task's examples, by how long its answers are on average."""
-    each = sum(len(one.answer.encode()) for one in examples) / max(1, len(examples))
-    return max(_FEWEST_A_TASK, min(_MOST_A_TASK, int(_BYTES_A_TASK / max(1.0, each))))
+def sample_size(examples: Sequence[TaskExample]) -> int:
+    """Return how many of a task's examples to evaluate, by the average answer length."""
+    average_bytes = sum(len(example.answer.encode()) for example in examples) / max(
+        1, len(examples)
+    )
+    return max(
+        _MIN_PER_TASK, min(_MAX_PER_TASK, int(_ANSWER_BYTES_PER_TASK / max(1.0, average_bytes)))
+    )
 
 
-async def _of_accounts(server: Server, held_out: Sequence[Example]) -> list[float]:
-    answers = await server.gather([_prompt(one) for one in held_out], _untold)
-    return [likeness(said, one.answer) for one, said in zip(held_out, answers, strict=True)]
+async def _score_feedback(server: Server, held_out: Sequence[SharedExample]) -> list[float]:
+    """Score a version's answers by likeness to the accounts' held-out answers."""
+    answers = await server.gather([_to_prompt(example) for example in held_out], _ignore_progress)
+    return [
+        likeness(answer, example.answer) for example, answer in zip(held_out, answers, strict=True)
+    ]
 
 
-def _untold(_done: int) -> None:
-    """Nobody waits for each answer."""
+def _ignore_progress(_done: int) -> None:
+    """Progress callback that does nothing."""
 
 
-class Bringing(httpx.AsyncBaseTransport):
-    """The network, where a server that has not got a version is given it and asked again, and one
-    that is away is waited for. Behind one address may be several, of which each may have to be."""
+class LoadOnMissTransport(httpx.AsyncBaseTransport):
+    """HTTP transport that loads a version on servers that lack it, and retries unavailable servers.
 
-    def __init__(self, server: str, rival: Rival) -> None:
-        self._url = server + rival.path
-        self._rival = rival
+    One address may be several servers behind a load balancer, so loading can be needed repeatedly.
+    """
 
-    async def __aenter__(self) -> "Bringing":
-        # Of the event loop that the calls are made in.
+    def __init__(self, server: str, contender: Contender) -> None:
+        self._url = server + contender.load_path
+        self._contender = contender
+
+    async def __aenter__(self) -> "LoadOnMissTransport":
+        # Created here, in the event loop that makes the calls.
         self._network = httpx.AsyncHTTPTransport()
         return self
 
@@ -140,42 +159,42 @@ class Bringing(httpx.AsyncBaseTransport):
         await self.aclose()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        for _ in range(_MOST_BRINGS):
-            answer = await self._patiently(request)
-            if answer.status_code != httpx.codes.NOT_FOUND or not self._rival.carried:
-                return answer
-            if NOT_LOADED.encode() not in await answer.aread():
-                return answer
-            await self._bring()
-        return await self._patiently(request)
+        for _ in range(_MAX_LOADS):
+            response = await self._send_with_retries(request)
+            if response.status_code != httpx.codes.NOT_FOUND or not self._contender.load_body:
+                return response
+            if VARIANT_NOT_LOADED.encode() not in await response.aread():
+                return response
+            await self._load_version()
+        return await self._send_with_retries(request)
 
-    async def _patiently(self, request: httpx.Request) -> httpx.Response:
-        for _ in range(_MOST_WAITS):
+    async def _send_with_retries(self, request: httpx.Request) -> httpx.Response:
+        for _ in range(_MAX_RETRIES):
             try:
-                answer = await self._network.handle_async_request(request)
+                response = await self._network.handle_async_request(request)
             except (httpx.NetworkError, httpx.RemoteProtocolError):
                 pass
             else:
-                if answer.status_code not in _AWAY:
-                    return answer
-                await answer.aclose()
-            await asyncio.sleep(_WAIT_S)
+                if response.status_code not in _UNAVAILABLE_STATUSES:
+                    return response
+                await response.aclose()
+            await asyncio.sleep(_RETRY_DELAY_S)
         return await self._network.handle_async_request(request)
 
-    async def _bring(self) -> None:
+    async def _load_version(self) -> None:
         headers = {"content-type": "application/json"}
-        wait = {name: _BRINGING_S for name in ("connect", "read", "write", "pool")}
-        given = httpx.Request(
+        timeouts = {name: _LOAD_TIMEOUT_S for name in ("connect", "read", "write", "pool")}
+        request = httpx.Request(
             "PUT",
             self._url,
             headers=headers,
-            content=self._rival.carried,
-            extensions={"timeout": wait},
+            content=self._contender.load_body,
+            extensions={"timeout": timeouts},
         )
-        answer = await self._network.handle_async_request(given)
-        await answer.aread()
+        response = await self._network.handle_async_request(request)
+        await response.aread()
 
 
-def _prompt(example: Example) -> Prompt:
+def _to_prompt(example: SharedExample) -> Prompt:
     messages = tuple({"role": role, "content": content} for role, content in example.messages)
-    return Prompt(messages, _LONGEST)
+    return Prompt(messages, _MAX_ANSWER_TOKENS)

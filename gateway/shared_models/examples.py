@@ -1,12 +1,9 @@
-"""From what accounts agreed to share to what is learned and what is judged by.
+"""Select training and hold-out examples for a shared model from what accounts share.
 
-Owns what counts as the same, who may give how much, and what is held out. Pure: no row is read
-here (collector.py), and nothing learned (training.py).
-
-An account that wants to bend the shared model finds: of one question its newest answer only; where
-accounts answer differently none; of its examples no more than MOST_OF_ACCOUNT, and no larger share
-of all than `Rules.most_share`; and tasks of our own that it cannot touch, on which a version may
-not fall behind (models/industrial_llm/comparing.py).
+Guards against data poisoning by one account: per question only its newest answer counts, questions
+that accounts answer differently are dropped, an account gives at most MAX_PER_ACCOUNT examples and
+the share `SelectionRules.max_account_share`, and a version may not regress on our own tasks
+(models/industrial_llm/comparing.py).
 """
 
 import hashlib
@@ -22,36 +19,39 @@ from infra.errors import AppError
 from models.industrial_llm.examples import number_of
 from models.industrial_llm.splitting import plain
 
-# One question in so many is held out. Which is told by the question alone, so that one that was
-# judged by is never learned from later.
-HELD_OUT = 5
-MOST_OF_ACCOUNT = 500
-_SHARE = 0.4
-# A token is a byte at least; what is longer than this is likely longer than what is learned from.
-MOST_BYTES = 3_000
+# One in this many questions is held out. The choice depends on the question alone, so a question
+# once used for evaluation is never trained on later.
+HELD_OUT_EVERY = 5
+MAX_PER_ACCOUNT = 500
+_MAX_ACCOUNT_SHARE = 0.4
+# A token has at least one byte; longer examples likely exceed the training context.
+MAX_BYTES = 3_000
 
 
 class TooFewExamples(AppError):
-    """Too little was given by too few to learn a version from."""
+    """Too few examples, or from too few accounts, to train a version."""
 
     status = 409
     type = "invalid_request_error"
     code = "too_few_examples"
 
 
-class Source(StrEnum):
-    """Where an example was given."""
+class ExampleSource(StrEnum):
+    """The origin of an example."""
 
     FEEDBACK = "feedback"
     FILE = "file"
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
-    """A dialogue with its right answer, and who gave it when. `given_at` orders an account's own,
-    `line` is where it stands in a file, from 1; 0 for feedback. Messages are (role, content)."""
+class SharedExample:
+    """A dialogue with its correct answer and its source.
 
-    source: Source
+    `given_at` orders the examples of an account. `line` is the line in the training file, from 1,
+    or 0 for feedback. `messages` are pairs of role and content.
+    """
+
+    source: ExampleSource
     source_id: UUID
     line: int
     account_id: UUID
@@ -62,128 +62,142 @@ class Example:
 
     @property
     def question(self) -> str:
-        """What the user said last."""
+        """The content of the last message."""
         return self.messages[-1][1]
 
     @property
     def digest(self) -> bytes:
-        """Of the whole text: tells whether what a version learned is what there is now."""
+        """SHA-256 of the dialogue and answer, to detect changes after training."""
         return hashlib.sha256(json.dumps([self.messages, self.answer]).encode()).digest()
 
     @property
-    def asked(self) -> str:
-        """The same for the same dialogue, whatever its spaces."""
-        return json.dumps([(role, " ".join(said.split())) for role, said in self.messages])
+    def normalized_dialogue(self) -> str:
+        """The dialogue as JSON with normalized whitespace, to find duplicates."""
+        return json.dumps([(role, " ".join(content.split())) for role, content in self.messages])
 
     @property
-    def said(self) -> str:
+    def normalized_answer(self) -> str:
+        """The answer with normalized whitespace."""
         return " ".join(self.answer.split())
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
-    """How much, by how many, is enough."""
+class SelectionRules:
+    """The minimum numbers of accounts and examples to train a version."""
 
-    fewest_accounts: int = 3
-    fewest_examples: int = 50
+    min_accounts: int = 3
+    min_examples: int = 50
 
     @property
-    def most_share(self) -> float:
-        """Of one account. Where few accounts are enough, each may give its equal part."""
-        return max(_SHARE, 1 / self.fewest_accounts)
+    def max_account_share(self) -> float:
+        """The maximum share of one account: 0.4, or an equal share if few accounts are enough."""
+        return max(_MAX_ACCOUNT_SHARE, 1 / self.min_accounts)
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
-    """What is learned, what is held out, and what was left out for which reason."""
+class SelectedExamples:
+    """Training and held-out examples, and the number of excluded ones by reason."""
 
-    learned: tuple[Example, ...]
-    held_out: tuple[Example, ...]
-    left_out: dict[str, int]
+    training: tuple[SharedExample, ...]
+    held_out: tuple[SharedExample, ...]
+    excluded: dict[str, int]
 
     @property
-    def all(self) -> tuple[tuple[Example, bool], ...]:
-        """Each, and whether it is held out."""
-        return tuple((one, False) for one in self.learned) + tuple(
-            (one, True) for one in self.held_out
+    def with_held_out_flag(self) -> tuple[tuple[SharedExample, bool], ...]:
+        """All examples as pairs with a flag that is true for held-out ones."""
+        return tuple((example, False) for example in self.training) + tuple(
+            (example, True) for example in self.held_out
         )
 
     @property
     def digest(self) -> str:
-        """The same for the same examples."""
-        return hashlib.sha256(b"".join(sorted(one.digest for one, _ in self.all))).hexdigest()
+        """A digest of the set of examples, independent of their order."""
+        return hashlib.sha256(
+            b"".join(sorted(example.digest for example, _ in self.with_held_out_flag))
+        ).hexdigest()
 
 
-def choose(given: Iterable[Example], judged_by: Collection[str], rules: Rules) -> Chosen:
-    """`judged_by` are the questions of our own held-out tasks, which may not be learned.
+def select_examples(
+    candidates: Iterable[SharedExample], test_questions: Collection[str], rules: SelectionRules
+) -> SelectedExamples:
+    """Select training and held-out examples from the candidates.
 
+    `test_questions` are the questions of our own hold-out tasks, which must not be trained on.
     Raises TooFewExamples.
     """
-    all_given = list(given)
-    known = {plain(one) for one in judged_by}
-    fit = [one for one in all_given if _is_short(one) and plain(one.question) not in known]
-    agreed = _agreed(fit)
-    kept = _shared(agreed, rules.most_share)
-    accounts = len({one.account_id for one in kept})
-    if accounts < rules.fewest_accounts or len(kept) < rules.fewest_examples:
+    all_candidates = list(candidates)
+    excluded_questions = {plain(question) for question in test_questions}
+    usable = [
+        example
+        for example in all_candidates
+        if _is_short(example) and plain(example.question) not in excluded_questions
+    ]
+    unique = _deduplicate(usable)
+    selected = _limit_account_shares(unique, rules.max_account_share)
+    accounts = len({example.account_id for example in selected})
+    if accounts < rules.min_accounts or len(selected) < rules.min_examples:
         raise TooFewExamples(
-            f"There are {len(kept)} examples of {accounts} accounts, of {len(all_given)} given; "
-            f"{rules.fewest_examples} of {rules.fewest_accounts} are needed."
+            f"There are {len(selected)} examples of {accounts} accounts, of {len(all_candidates)} "
+            f"given; {rules.min_examples} of {rules.min_accounts} are needed."
         )
-    left_out = {
-        "too long, or judged by": len(all_given) - len(fit),
-        "repeated or contradicted": len(fit) - len(agreed),
-        "over an account's share": len(agreed) - len(kept),
+    excluded = {
+        "too long, or judged by": len(all_candidates) - len(usable),
+        "repeated or contradicted": len(usable) - len(unique),
+        "over an account's share": len(unique) - len(selected),
     }
-    held = [one for one in kept if is_held_out(one.question)]
-    learned = tuple(one for one in kept if not is_held_out(one.question))
-    return Chosen(learned, tuple(held), left_out)
+    held_out = tuple(example for example in selected if is_held_out(example.question))
+    training = tuple(example for example in selected if not is_held_out(example.question))
+    return SelectedExamples(training, held_out, excluded)
 
 
 def is_held_out(question: str) -> bool:
-    """By its words alone: another number or mark in it changes nothing."""
-    return number_of(plain(question)) % HELD_OUT == 0
+    """Whether a question is held out. Depends on its words only, not on numbers or punctuation."""
+    return number_of(plain(question)) % HELD_OUT_EVERY == 0
 
 
-def _is_short(example: Example) -> bool:
-    said = [content for _, content in example.messages]
-    return sum(len(one.encode()) for one in (*said, example.answer)) <= MOST_BYTES
+def _is_short(example: SharedExample) -> bool:
+    texts = [content for _, content in example.messages]
+    return sum(len(text.encode()) for text in (*texts, example.answer)) <= MAX_BYTES
 
 
-def _agreed(given: Sequence[Example]) -> list[Example]:
-    """One answer a question: the newest of an account, and none where accounts differ."""
-    newest: dict[tuple[UUID, str], Example] = {}
-    for one in sorted(given, key=_order):
-        newest[one.account_id, one.asked] = one
-    by_question: dict[str, list[Example]] = defaultdict(list)
-    for one in newest.values():
-        by_question[one.asked].append(one)
+def _deduplicate(examples: Sequence[SharedExample]) -> list[SharedExample]:
+    """Keep the newest answer per account and question; drop questions with differing answers."""
+    newest: dict[tuple[UUID, str], SharedExample] = {}
+    for example in sorted(examples, key=_recency_key):
+        newest[example.account_id, example.normalized_dialogue] = example
+    by_question: dict[str, list[SharedExample]] = defaultdict(list)
+    for example in newest.values():
+        by_question[example.normalized_dialogue].append(example)
     return [
-        some[0] for some in by_question.values() if len({one.said.casefold() for one in some}) == 1
+        answers[0]
+        for answers in by_question.values()
+        if len({example.normalized_answer.casefold() for example in answers}) == 1
     ]
 
 
-def _shared(agreed: Sequence[Example], share: float) -> list[Example]:
-    """The newest of each account, as many as its share of all that remain."""
-    counts = Counter(one.account_id for one in agreed)
-    most = _most_each(counts.values(), share)
+def _limit_account_shares(
+    examples: Sequence[SharedExample], max_share: float
+) -> list[SharedExample]:
+    """Keep the newest examples of each account, up to its share of all kept examples."""
+    counts = Counter(example.account_id for example in examples)
+    limit = _max_per_account(counts.values(), max_share)
     taken: Counter[UUID] = Counter()
-    kept = []
-    for one in sorted(agreed, key=_order, reverse=True):
-        if taken[one.account_id] < most:
-            taken[one.account_id] += 1
-            kept.append(one)
-    return kept
+    selected = []
+    for example in sorted(examples, key=_recency_key, reverse=True):
+        if taken[example.account_id] < limit:
+            taken[example.account_id] += 1
+            selected.append(example)
+    return selected
 
 
-def _most_each(counts: Collection[int], share: float) -> int:
-    """The largest number that is no larger a share of what all give, none more than it."""
-    for most in range(min(max(counts, default=0), MOST_OF_ACCOUNT), 0, -1):
-        # Whole numbers and a share in floats: a third of three is one.
-        if most <= share * sum(min(count, most) for count in counts) + 1e-9:
-            return most
+def _max_per_account(counts: Collection[int], max_share: float) -> int:
+    """Return the largest limit that keeps each account within `max_share` of the total."""
+    for limit in range(min(max(counts, default=0), MAX_PER_ACCOUNT), 0, -1):
+        # 1e-9: the share is a float, and a third of three must be one.
+        if limit <= max_share * sum(min(count, limit) for count in counts) + 1e-9:
+            return limit
     return 0
 
 
-def _order(example: Example) -> tuple[datetime, UUID, int]:
+def _recency_key(example: SharedExample) -> tuple[datetime, UUID, int]:
     return example.given_at, example.source_id, example.line

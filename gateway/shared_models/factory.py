@@ -1,10 +1,10 @@
-"""Building a proposer from the settings, for the worker and for the command."""
+"""Build a proposer from the settings, for the worker and the CLI."""
 
 from functools import partial
 
-from gateway.shared_models.examples import Rules
-from gateway.shared_models.proposer import Proposer, Tools
-from gateway.upstream.client import Upstream
+from gateway.shared_models.examples import SelectionRules
+from gateway.shared_models.proposer import Proposer, ProposerDependencies
+from gateway.upstream.client import UpstreamClient
 from gateway.upstream.load_balancer import Router, parse_upstreams
 from infra.clock import Clock
 from infra.database.database import Database
@@ -13,17 +13,20 @@ from models.industrial_llm.data import at_hand
 from models.training_data import default_directory
 
 
-def proposer(
-    settings: Settings, serving_url: str, database: Database, upstream: Upstream, clock: Clock
+def create_proposer(
+    settings: Settings, serving_url: str, database: Database, upstream: UpstreamClient, clock: Clock
 ) -> Proposer:
-    """By the servers at `serving_url`, as MAAS_SERVING_URL spells them. Raises SettingsInvalid."""
+    """Create a proposer for the servers in `serving_url` (format of MAAS_SERVING_URL).
+
+    Raises SettingsInvalid.
+    """
     return Proposer(
-        Tools(
+        ProposerDependencies(
             clock=clock,
             database=database,
             upstream=upstream,
             router=Router(parse_upstreams(serving_url), clock),
-            rules=Rules(settings.improve_min_accounts, settings.improve_min_examples),
-            corpus=partial(at_hand, default_directory()),
+            rules=SelectionRules(settings.improve_min_accounts, settings.improve_min_examples),
+            load_corpus=partial(at_hand, default_directory()),
         )
     )

@@ -1,7 +1,7 @@
-"""What accounts say of their calls, as rows: given, given again, shown, erased.
+"""Feedback on calls as rows: save, replace, list and delete.
 
-Owns that it is about a call of the account's own that had an answer, and that a dialogue is kept
-only while the account agrees that the shared model learns from it.
+Feedback refers to an answered call of the same account. The dialogue is stored only while the
+account consents to training the shared model on it.
 """
 
 from collections.abc import Sequence
@@ -15,23 +15,23 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from billing.metering.usage import REQUEST_PREFIX
+from billing.metering.usage import REQUEST_ID_PREFIX
 from billing.tables import Settlement, Usage
 from gateway.call.errors import ParameterInvalid
 from gateway.call.values import Operation
 from gateway.tables import Feedback, Rating
-from gateway.wire.feedback import FeedbackRequest, Lesson, lesson_of
+from gateway.wire.feedback import FeedbackRequest, TrainingExample, training_example_of
 from infra import ids
 from infra.clock import Clock
 from infra.errors import AppError
 
-PREFIX = "fb"
-# Calls that somebody has seen an answer of.
-_ANSWERED = (Settlement.COMPLETE, Settlement.CLIENT_ABORT, Settlement.REPLAYED)
+FEEDBACK_ID_PREFIX = "fb"
+# Settlements of calls whose answer the client has received, at least in part.
+_ANSWERED_SETTLEMENTS = (Settlement.COMPLETE, Settlement.CLIENT_ABORT, Settlement.REPLAYED)
 
 
 class FeedbackNotFound(AppError):
-    """The account has given no such feedback."""
+    """The account has no feedback with this id."""
 
     status = 404
     type = "invalid_request_error"
@@ -39,25 +39,25 @@ class FeedbackNotFound(AppError):
 
 
 class RequestNotFound(AppError):
-    """The account has made no such call."""
+    """The account has no call with this request id."""
 
     status = 404
     type = "invalid_request_error"
     code = "request_not_found"
 
 
-async def give(
-    session: AsyncSession, clock: Clock, account_id: UUID, said: FeedbackRequest
+async def save_feedback(
+    session: AsyncSession, clock: Clock, account_id: UUID, request: FeedbackRequest
 ) -> Feedback:
-    """Keep it, in place of what was said of the same call before.
+    """Save feedback on a call, replacing earlier feedback on the same call.
 
     Raises RequestNotFound, ParameterInvalid.
     """
-    call = await _call(session, account_id, said.request_id)
-    lesson = lesson_of(said)
+    call = await _find_answered_call(session, account_id, request.request_id)
+    lesson = training_example_of(request)
     if lesson is not None and call.operation != Operation.CHAT:
         raise ParameterInvalid("`messages` are of chat completions only.", param="messages")
-    values = _values(clock.now(), said, lesson)
+    values = _row_values(clock.now(), request, lesson)
     statement = insert(Feedback).values(
         id=ids.new_id(),
         account_id=account_id,
@@ -67,14 +67,14 @@ async def give(
         **values,
     )
     statement = statement.on_conflict_do_update(index_elements=["request_id"], set_=values)
-    given = statement.returning(Feedback).execution_options(populate_existing=True)
-    return (await session.scalars(given)).one()
+    returning = statement.returning(Feedback).execution_options(populate_existing=True)
+    return (await session.scalars(returning)).one()
 
 
-async def find(session: AsyncSession, account_id: UUID, feedback_id: str) -> Feedback:
-    """What the account has said. Raises FeedbackNotFound."""
+async def find_feedback(session: AsyncSession, account_id: UUID, feedback_id: str) -> Feedback:
+    """Return one feedback of the account. Raises FeedbackNotFound."""
     query = select(Feedback).where(
-        col(Feedback.id) == _id_of(feedback_id), col(Feedback.account_id) == account_id
+        col(Feedback.id) == _parse_feedback_id(feedback_id), col(Feedback.account_id) == account_id
     )
     row = (await session.scalars(query)).one_or_none()
     if row is None:
@@ -82,29 +82,31 @@ async def find(session: AsyncSession, account_id: UUID, feedback_id: str) -> Fee
     return row
 
 
-async def page(
+async def list_feedback(
     session: AsyncSession, account_id: UUID, limit: int, after: UUID | None
 ) -> Sequence[Feedback]:
-    """What the account has said, the newest first."""
+    """Return a page of the account's feedback, newest first."""
     query = select(Feedback).where(col(Feedback.account_id) == account_id)
     if after is not None:
         query = query.where(col(Feedback.id) < after)
     return (await session.scalars(query.order_by(col(Feedback.id).desc()).limit(limit))).all()
 
 
-async def erase(session: AsyncSession, account_id: UUID, feedback_id: str) -> None:
-    """All of it goes. Versions that learned from it stay, and their provenance says that it is
-    gone. Raises FeedbackNotFound."""
+async def delete_feedback(session: AsyncSession, account_id: UUID, feedback_id: str) -> None:
+    """Delete feedback. Versions trained on it remain; their provenance shows it as withdrawn.
+
+    Raises FeedbackNotFound.
+    """
     statement = delete(Feedback).where(
-        col(Feedback.id) == _id_of(feedback_id), col(Feedback.account_id) == account_id
+        col(Feedback.id) == _parse_feedback_id(feedback_id), col(Feedback.account_id) == account_id
     )
-    gone = await session.execute(statement.returning(col(Feedback.id)))
-    if gone.one_or_none() is None:
+    deleted = await session.execute(statement.returning(col(Feedback.id)))
+    if deleted.one_or_none() is None:
         raise _not_found(feedback_id)
 
 
 async def count_ratings(session: AsyncSession) -> list[dict[str, Any]]:
-    """By model, of all accounts: how many answers were rated how, and can be learned from."""
+    """Count ratings and trainable examples by model, over all accounts."""
     good, bad = (
         func.count().filter(col(Feedback.rating) == rating).label(rating.value) for rating in Rating
     )
@@ -114,13 +116,13 @@ async def count_ratings(session: AsyncSession) -> list[dict[str, Any]]:
     return [dict(row) for row in rows.mappings()]
 
 
-def feedback_json(row: Feedback) -> dict[str, Any]:
-    """What the account is shown of what it said."""
+def render_feedback(row: Feedback) -> dict[str, Any]:
+    """Return feedback as JSON, for the account."""
     good = row.rating == Rating.GOOD
     return {
-        "id": ids.show(PREFIX, row.id),
+        "id": ids.format_id(FEEDBACK_ID_PREFIX, row.id),
         "object": "feedback",
-        "request_id": ids.show(REQUEST_PREFIX, row.request_id),
+        "request_id": ids.format_id(REQUEST_ID_PREFIX, row.request_id),
         "model": row.model,
         "rating": row.rating,
         "comment": row.comment,
@@ -133,38 +135,43 @@ def feedback_json(row: Feedback) -> dict[str, Any]:
     }
 
 
-def _values(now: datetime, said: FeedbackRequest, lesson: Lesson | None) -> dict[str, Any]:
-    kept = lesson if said.consent else None
+def _row_values(
+    now: datetime, request: FeedbackRequest, lesson: TrainingExample | None
+) -> dict[str, Any]:
+    stored = lesson if request.consent else None
     return {
-        "rating": said.rating,
-        "comment": said.comment,
-        "messages": None if kept is None else msgspec.to_builtins(kept.messages),
-        "answer": None if kept is None else kept.answer,
-        "consented_at": now if said.consent else None,
+        "rating": request.rating,
+        "comment": request.comment,
+        "messages": None if stored is None else msgspec.to_builtins(stored.messages),
+        "answer": None if stored is None else stored.answer,
+        "consented_at": now if request.consent else None,
         "changed_at": now,
     }
 
 
-async def _call(session: AsyncSession, account_id: UUID, request_id: str) -> Usage:
-    found = ids.parse(REQUEST_PREFIX, request_id)
-    query = select(Usage).where(col(Usage.request_id) == found, col(Usage.account_id) == account_id)
-    row = None if found is None else (await session.scalars(query)).one_or_none()
+async def _find_answered_call(session: AsyncSession, account_id: UUID, request_id: str) -> Usage:
+    """Return the usage row of a call. Raises RequestNotFound, or ParameterInvalid if unanswered."""
+    parsed_id = ids.parse_id(REQUEST_ID_PREFIX, request_id)
+    query = select(Usage).where(
+        col(Usage.request_id) == parsed_id, col(Usage.account_id) == account_id
+    )
+    row = None if parsed_id is None else (await session.scalars(query)).one_or_none()
     if row is None:
         raise RequestNotFound(
             f"The account has made no call {request_id[:60]!r}: its answer's `x-request-id` names "
             "it, once it has ended.",
             param="request_id",
         )
-    if row.model is None or row.settlement not in _ANSWERED:
+    if row.model is None or row.settlement not in _ANSWERED_SETTLEMENTS:
         raise ParameterInvalid("That call had no answer.", param="request_id")
     return row
 
 
-def _id_of(text: str) -> UUID:
-    found = ids.parse(PREFIX, text)
-    if found is None:
+def _parse_feedback_id(text: str) -> UUID:
+    parsed_id = ids.parse_id(FEEDBACK_ID_PREFIX, text)
+    if parsed_id is None:
         raise _not_found(text)
-    return found
+    return parsed_id
 
 
 def _not_found(feedback_id: str) -> FeedbackNotFound:

@@ -1,9 +1,8 @@
-"""Proposing a version of a shared model: what accounts gave becomes one, or nothing does.
+"""Train, evaluate and promote or reject a new version of a shared model.
 
-    collect -> begin -> learn -> keep -> judge -> promote or reject
+    collect -> start -> train -> store -> evaluate -> promote or reject
 
-Owns that order, that a proposal says all the while that it is worked at, and that it ends however
-it goes. Nobody is billed for it.
+A proposal sends heartbeats while it runs and always ends as promoted or rejected. It is not billed.
 """
 
 import asyncio
@@ -16,26 +15,26 @@ from uuid import UUID
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.call.errors import ModelNotServed
+from gateway.call.errors import ModelServerNotFound
 from gateway.registry.variants import PREFIX
 from gateway.registry.versions import (
-    BUILT_IN,
+    BUILT_IN_NUMBER,
     ModelVersionConflict,
-    answering,
+    find_stored_version,
     find_version,
+    get_current_version_ids,
     promote,
-    stored_version,
 )
 from gateway.shared_models import candidates
-from gateway.shared_models.collector import Scrub, collect, without_personal_data
-from gateway.shared_models.evaluation import Judge, Judgement, Rival
-from gateway.shared_models.examples import Chosen, Rules, choose
-from gateway.shared_models.training import Learned, learn
-from gateway.shared_models.training_file import written
+from gateway.shared_models.collector import Scrubber, collect_examples, scrub_personal_data
+from gateway.shared_models.evaluation import Contender, EvaluationResult, Evaluator
+from gateway.shared_models.examples import SelectedExamples, SelectionRules, select_examples
+from gateway.shared_models.training import TrainingResult, train
+from gateway.shared_models.training_file import build_training_text
 from gateway.tables import ModelVersion
-from gateway.upstream.client import Upstream
+from gateway.upstream.client import UpstreamClient
 from gateway.upstream.load_balancer import Router
-from gateway.upstream.variant_loader import carried, path_of
+from gateway.upstream.variant_loader import encode_variant, variant_path
 from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database, DatabaseUnavailable
@@ -43,14 +42,14 @@ from infra.errors import AppError
 from models.catalog import Model
 from models.industrial_llm.examples import Parts
 
-_HEARD_S = 30.0
+_HEARTBEAT_INTERVAL_S = 30.0
 
-Report = Callable[[str], None]
-"""Takes a sentence for the operator on what is being done."""
+ProgressCallback = Callable[[str], None]
+"""Reports progress to the operator in a sentence."""
 
 
-class NothingNew(AppError):
-    """The newest version was made of the very same examples."""
+class NoNewExamples(AppError):
+    """The newest version was trained on the same examples."""
 
     status = 409
     type = "invalid_request_error"
@@ -58,152 +57,179 @@ class NothingNew(AppError):
 
 
 @dataclass(frozen=True, slots=True)
-class Tools:
-    """What proposals work with. `corpus` reads the tasks at hand; `scrub` takes what is personal
-    out of a text before it is learned."""
+class ProposerDependencies:
+    """The parts that proposals use.
+
+    `load_corpus` reads the available tasks; `scrub` removes personal data from a text.
+    """
 
     clock: Clock
     database: Database
-    upstream: Upstream
+    upstream: UpstreamClient
     router: Router
-    rules: Rules
-    corpus: Callable[[], Mapping[str, Parts]]
-    scrub: Scrub = without_personal_data
+    rules: SelectionRules
+    load_corpus: Callable[[], Mapping[str, Parts]]
+    scrub: Scrubber = scrub_personal_data
 
 
 class Proposer:
-    """Makes proposals, one at a time of a model, whoever else makes them elsewhere."""
+    """Makes proposals. Across all processes, a model has at most one proposal at a time."""
 
-    def __init__(self, tools: Tools) -> None:
-        self._tools = tools
+    def __init__(self, deps: ProposerDependencies) -> None:
+        self._deps = deps
         self._log = structlog.get_logger()
 
     async def propose(
-        self, model: Model, by: str, report: Report, again: bool = True
+        self, model: Model, proposed_by: str, report: ProgressCallback, allow_unchanged: bool = True
     ) -> ModelVersion:
-        """The version that came of it, promoted or rejected.
+        """Make a proposal and return its version, promoted or rejected.
 
-        Raises TooFewExamples, NothingNew (unless `again`) and ProposalRunning where none is begun;
-        else what it was rejected for where it could not be learned or judged.
+        Raises TooFewExamples, NoNewExamples (unless `allow_unchanged`) and ProposalRunning before a
+        proposal is started; afterwards the error of a failed training or evaluation.
         """
-        tools = self._tools
-        corpus = await asyncio.to_thread(tools.corpus)
-        chosen = await self._chosen(model, corpus, again)
-        async with tools.database.transaction() as session:
-            claim = await candidates.begin(session, tools.clock, model.id, by)
-        report(f"Version {claim.number}: {len(chosen.learned)} examples are learned from.")
+        deps = self._deps
+        corpus = await asyncio.to_thread(deps.load_corpus)
+        selected = await self._select(model, corpus, allow_unchanged)
+        async with deps.database.transaction() as session:
+            claim = await candidates.start_proposal(session, deps.clock, model.id, proposed_by)
+        report(f"Version {claim.number}: {len(selected.training)} examples are learned from.")
         try:
-            judgement = await self._heard(claim, self._made(model, claim, chosen, corpus, report))
-            await self._end(claim, judgement, by)
+            result = await self._run_with_heartbeat(
+                claim, self._train_and_evaluate(model, claim, selected, corpus, report)
+            )
+            await self._finish(claim, result, proposed_by)
         except candidates.ProposalLost:
             raise
         except BaseException as error:
-            await asyncio.shield(self._give_up(claim, error))
+            await asyncio.shield(self._reject(claim, error))
             raise
         self._log.info("a version was proposed", model=model.id, number=claim.number)
-        async with tools.database.transaction() as session:
+        async with deps.database.transaction() as session:
             return await find_version(session, model.id, claim.number)
 
-    async def _chosen(self, model: Model, corpus: Mapping[str, Parts], again: bool) -> Chosen:
-        tools = self._tools
-        judged_by = [one.text for parts in corpus.values() for one in parts.test]
-        async with tools.database.transaction() as session:
-            given = await collect(session, model.id, tools.scrub)
-            newest = await candidates.newest_offer(session, model.id)
-        chosen = choose(given, judged_by, tools.rules)
-        if not again and chosen.digest == newest:
-            raise NothingNew("The newest version was made of the very same examples.")
-        return chosen
+    async def _select(
+        self, model: Model, corpus: Mapping[str, Parts], allow_unchanged: bool
+    ) -> SelectedExamples:
+        deps = self._deps
+        test_questions = [item.text for parts in corpus.values() for item in parts.test]
+        async with deps.database.transaction() as session:
+            shared = await collect_examples(session, model.id, deps.scrub)
+            newest = await candidates.find_newest_examples_digest(session, model.id)
+        selected = select_examples(shared, test_questions, deps.rules)
+        if not allow_unchanged and selected.digest == newest:
+            raise NoNewExamples("The newest version was made of the very same examples.")
+        return selected
 
-    async def _heard(self, claim: candidates.Claim, work: Any) -> Judgement:
-        """Do it, and say all the while that somebody does. Raises ProposalLost."""
-        tools, working = self._tools, asyncio.ensure_future(work)
+    async def _run_with_heartbeat(
+        self, claim: candidates.ProposalClaim, work: Any
+    ) -> EvaluationResult:
+        """Run the work while sending heartbeats. Raises ProposalLost."""
+        deps, task = self._deps, asyncio.ensure_future(work)
         try:
-            while not working.done():
-                await asyncio.wait([working], timeout=_HEARD_S)
+            while not task.done():
+                await asyncio.wait([task], timeout=_HEARTBEAT_INTERVAL_S)
                 with suppress(DatabaseUnavailable):
-                    async with tools.database.transaction() as session:
-                        await candidates.hear(session, tools.clock, claim)
-            judgement: Judgement = working.result()
-            return judgement
+                    async with deps.database.transaction() as session:
+                        await candidates.renew_heartbeat(session, deps.clock, claim)
+            result: EvaluationResult = task.result()
+            return result
         finally:
-            working.cancel()
-            await asyncio.wait([working])
+            task.cancel()
+            await asyncio.wait([task])
 
-    async def _made(
+    async def _train_and_evaluate(
         self,
         model: Model,
-        claim: candidates.Claim,
-        chosen: Chosen,
+        claim: candidates.ProposalClaim,
+        selected: SelectedExamples,
         corpus: Mapping[str, Parts],
-        report: Report,
-    ) -> Judgement:
-        """Learned, kept and judged."""
-        tools, server = self._tools, self._server(model)
-        text = written(chosen.learned, corpus, claim.number)
-        learned = await learn(tools.upstream, server, model, text, report)
-        kept = tuple((one, False) for one in learned.text.examples.values())
-        held_out = tuple((one, True) for one in chosen.held_out)
-        made_of = _made_of(chosen, learned)
-        async with tools.database.transaction() as session:
-            await candidates.keep(session, claim, learned.artefact, made_of, (*kept, *held_out))
-        async with tools.database.transaction() as session:
-            present = (await answering(session)).get(model.id)
-            before = await _rival(session, model, present)
-            after = await _rival(session, model, claim.version_id)
-        judge = Judge(server, corpus, chosen.held_out)
-        return await judge.judge(before, after, report)
+        report: ProgressCallback,
+    ) -> EvaluationResult:
+        """Train a version, store it and evaluate it against the current one."""
+        deps, server = self._deps, self._server_url(model)
+        text = build_training_text(selected.training, corpus, claim.number)
+        training_result = await train(deps.upstream, server, model, text, report)
+        trained_on = tuple((example, False) for example in training_result.text.examples.values())
+        held_out = tuple((example, True) for example in selected.held_out)
+        made_of = _provenance_summary(selected, training_result)
+        async with deps.database.transaction() as session:
+            await candidates.store_artefact(
+                session, claim, training_result.artefact, made_of, (*trained_on, *held_out)
+            )
+        async with deps.database.transaction() as session:
+            current = (await get_current_version_ids(session)).get(model.id)
+            before = await _create_contender(session, model, current)
+            after = await _create_contender(session, model, claim.version_id)
+        evaluator = Evaluator(server, corpus, selected.held_out)
+        return await evaluator.evaluate(before, after, report)
 
-    async def _end(self, claim: candidates.Claim, judgement: Judgement, by: str) -> None:
-        """Scores and what follows from them are one transaction. Raises ProposalLost."""
-        tools, why = self._tools, judgement.verdict.why
-        if judgement.verdict.beats:
+    async def _finish(
+        self, claim: candidates.ProposalClaim, result: EvaluationResult, proposed_by: str
+    ) -> None:
+        """Store the scores and promote or reject, in one transaction. Raises ProposalLost."""
+        deps, reason = self._deps, result.verdict.why
+        if result.verdict.beats:
             try:
-                async with tools.database.transaction() as session:
-                    await candidates.judged(session, claim, judgement.scores)
-                    place = claim.model, claim.number, judgement.against
-                    return await promote(session, tools.clock, *place, by)
+                async with deps.database.transaction() as session:
+                    await candidates.record_scores(session, claim, result.scores)
+                    return await promote(
+                        session,
+                        deps.clock,
+                        claim.model,
+                        claim.number,
+                        result.previous_number,
+                        proposed_by,
+                    )
             except ModelVersionConflict as error:
-                why = error.message
-        async with tools.database.transaction() as session:
-            await candidates.judged(session, claim, judgement.scores)
-            await candidates.reject(session, tools.clock, claim, why)
+                reason = error.message
+        async with deps.database.transaction() as session:
+            await candidates.record_scores(session, claim, result.scores)
+            await candidates.reject_proposal(session, deps.clock, claim, reason)
 
-    async def _give_up(self, claim: candidates.Claim, error: BaseException) -> None:
-        why = error.message if isinstance(error, AppError) else "it was interrupted"
+    async def _reject(self, claim: candidates.ProposalClaim, error: BaseException) -> None:
+        reason = error.message if isinstance(error, AppError) else "it was interrupted"
         self._log.error("a proposal was given up", model=claim.model, reason=repr(error))
-        # Where the database is gone too, it is given up as one whose worker was lost.
+        # If the database is unavailable too, the heartbeat timeout will reject the proposal.
         with suppress(AppError):
-            async with self._tools.database.transaction() as session:
-                await candidates.reject(session, self._tools.clock, claim, why)
+            async with self._deps.database.transaction() as session:
+                await candidates.reject_proposal(session, self._deps.clock, claim, reason)
 
-    def _server(self, model: Model) -> str:
-        servers = self._tools.router.servers(model.id)
+    def _server_url(self, model: Model) -> str:
+        servers = self._deps.router.server_urls(model.id)
         if not servers:
-            raise ModelNotServed(f"No server is configured for the model {model.id!r}.")
+            raise ModelServerNotFound(f"No server is configured for the model {model.id!r}.")
         return servers[0]
 
 
-async def _rival(session: AsyncSession, model: Model, version_id: UUID | None) -> Rival:
-    stored = None if version_id is None else await stored_version(session, version_id)
+async def _create_contender(
+    session: AsyncSession, model: Model, version_id: UUID | None
+) -> Contender:
+    stored = None if version_id is None else await find_stored_version(session, version_id)
     if version_id is None or stored is None:
-        return Rival(BUILT_IN, model.id)
-    place = f"{model.engine_id}:{ids.show(PREFIX, version_id)}"
-    return Rival(stored.version, place, path_of(model, version_id), carried(stored))
+        return Contender(BUILT_IN_NUMBER, model.id)
+    upstream_name = f"{model.engine_id}:{ids.format_id(PREFIX, version_id)}"
+    return Contender(
+        stored.version, upstream_name, variant_path(model, version_id), encode_variant(stored)
+    )
 
 
-def _made_of(chosen: Chosen, learned: Learned) -> dict[str, Any]:
-    """For the operator; where each example came from stands by itself."""
-    used = [one for one, _ in chosen.all]
+def _provenance_summary(
+    selected: SelectedExamples, training_result: TrainingResult
+) -> dict[str, Any]:
+    """Return the summary of a version's examples and training for the operator.
+
+    The source of each example is stored separately.
+    """
+    used = [example for example, _ in selected.with_held_out_flag]
     return {
-        candidates.OFFER: chosen.digest,
-        "examples": len(learned.text.examples),
-        "held_out": len(chosen.held_out),
-        "accounts": len({one.account_id for one in used}),
+        candidates.EXAMPLES_DIGEST_KEY: selected.digest,
+        "examples": len(training_result.text.examples),
+        "held_out": len(selected.held_out),
+        "accounts": len({example.account_id for example in used}),
         "left_out": {
-            **chosen.left_out,
-            "refused by the learner": len(chosen.learned) - len(learned.text.examples),
+            **selected.excluded,
+            "refused by the learner": len(selected.training) - len(training_result.text.examples),
         },
-        "replayed": dict(learned.text.replayed),
-        "learner": {"score": learned.score, "seconds": learned.seconds},
+        "replayed": dict(training_result.text.replayed_counts),
+        "learner": {"score": training_result.score, "seconds": training_result.seconds},
     }

@@ -1,4 +1,4 @@
-"""What a version learned from, example by example, and whether it could still be learned from."""
+"""List the examples that a version was trained on, and whether consent still holds."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,25 +7,30 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from billing.accounts.accounts import PREFIX as ACCOUNT_PREFIX
-from gateway.fine_tuning.jobs import PREFIX as JOB_PREFIX
+from billing.accounts.accounts import ACCOUNT_ID_PREFIX as ACCOUNT_PREFIX
+from gateway.fine_tuning.jobs import JOB_ID_PREFIX as JOB_PREFIX
 from gateway.shared_models import feedback
-from gateway.shared_models.collector import Scrub, collect
-from gateway.shared_models.examples import Source
+from gateway.shared_models.collector import Scrubber, collect_examples
+from gateway.shared_models.examples import ExampleSource
 from gateway.tables import ModelVersion, ModelVersionExample
 from infra import ids
 
-_PREFIXES = {Source.FEEDBACK.value: feedback.PREFIX, Source.FILE.value: JOB_PREFIX}
+_PREFIXES = {
+    ExampleSource.FEEDBACK.value: feedback.FEEDBACK_ID_PREFIX,
+    ExampleSource.FILE.value: JOB_PREFIX,
+}
 
 
-async def provenance(
-    session: AsyncSession, version: ModelVersion, scrub: Scrub
+async def list_provenance(
+    session: AsyncSession, version: ModelVersion, scrub: Scrubber
 ) -> list[dict[str, Any]]:
-    """Of each example: whose, of which feedback or job, since when it may be used; and whether it
-    is still given, was changed since, or withdrawn."""
-    given = {
-        (one.source.value, one.source_id, one.line): one.digest
-        for one in await collect(session, version.model, scrub)
+    """Return each example's account, source and consent time as JSON.
+
+    `now` says whether the example is still `given`, was `changed` since or is `withdrawn`.
+    """
+    current_digests = {
+        (example.source.value, example.source_id, example.line): example.digest
+        for example in await collect_examples(session, version.model, scrub)
     }
     query = (
         select(ModelVersionExample)
@@ -37,17 +42,17 @@ async def provenance(
             col(ModelVersionExample.line),
         )
     )
-    return [_shown(row, given) for row in (await session.scalars(query)).all()]
+    return [_render_example(row, current_digests) for row in (await session.scalars(query)).all()]
 
 
-def _shown(
-    row: ModelVersionExample, given: Mapping[tuple[str, UUID, int], bytes]
+def _render_example(
+    row: ModelVersionExample, current_digests: Mapping[tuple[str, UUID, int], bytes]
 ) -> dict[str, Any]:
-    now = given.get((row.source, row.source_id, row.line))
-    state = "withdrawn" if now is None else "given" if now == row.digest else "changed"
+    digest = current_digests.get((row.source, row.source_id, row.line))
+    state = "withdrawn" if digest is None else "given" if digest == row.digest else "changed"
     return {
-        "account": ids.show(ACCOUNT_PREFIX, row.account_id),
-        "source": ids.show(_PREFIXES[row.source], row.source_id),
+        "account": ids.format_id(ACCOUNT_PREFIX, row.account_id),
+        "source": ids.format_id(_PREFIXES[row.source], row.source_id),
         "line": row.line or None,
         "consented_at": row.consented_at.isoformat(),
         "digest": row.digest.hex(),

@@ -1,7 +1,7 @@
-"""Having a version learned: serving's own learning, as customers' adapters are learned by it.
+"""Train a version on a serving process, like customers' adapters.
 
-Owns asking for it, and leaving out a line that cannot be learned from rather than giving all up for
-it: what one account sends must not keep the others from being heard. Nobody is billed.
+An invalid line of an account is excluded and the training retried, so that one account cannot block
+the others. The training is not billed.
 """
 
 import asyncio
@@ -10,27 +10,31 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.call.errors import UpstreamFailed, UpstreamTimeout
-from gateway.call.values import Target
-from gateway.fine_tuning.progress_stream import Line, lines_of, refusal_of
+from gateway.call.values import UpstreamRequest
+from gateway.fine_tuning.progress_stream import (
+    ProgressLine,
+    read_progress_lines,
+    to_specialist_error,
+)
 from gateway.shared_models.training_file import TrainingText
-from gateway.upstream.client import Upstream
-from gateway.upstream.error_mapping import SpecialistRefused
-from gateway.wire.fine_tuning import MOST_TEXT_S, ask_adaptation
+from gateway.upstream.client import UpstreamClient
+from gateway.upstream.error_mapping import SpecialistError
+from gateway.wire.fine_tuning import MAX_TEXT_DURATION_S, build_fine_tuning_request
 from infra import ids
 from models.catalog import Model
 
-# Customers' jobs may be before it in serving's queue, each as long as it may take.
-_PATIENCE_S = 4.0 * MOST_TEXT_S
-_MOST_LEFT_OUT = 20
-# Half of the way from the built-in version: nearly all that is learned, and nearly nothing that is
-# forgotten (docs/decisions/0030).
-_MIXING = 0.5
-_NAMED_LINE = re.compile(r"Line (\d+)\b")
+# Customers' jobs may be ahead in the serving queue, each up to the maximum duration.
+_TRAINING_TIMEOUT_S = 4.0 * MAX_TEXT_DURATION_S
+_MAX_EXCLUDED = 20
+# Weight of the trained adapter when merged with the built-in one: at 0.5 nearly all is learned and
+# nearly nothing forgotten (docs/decisions/0030).
+_MERGE_WEIGHT = 0.5
+_LINE_NUMBER = re.compile(r"Line (\d+)\b")
 
 
 @dataclass(frozen=True, slots=True)
-class Learned:
-    """The weights, what they were learned from in the end, and the learner's own score."""
+class TrainingResult:
+    """The trained weights, the training text without excluded lines, and the trainer's score."""
 
     artefact: bytes
     text: TrainingText
@@ -38,51 +42,54 @@ class Learned:
     seconds: int
 
 
-async def learn(
-    upstream: Upstream,
+async def train(
+    upstream: UpstreamClient,
     server: str,
     model: Model,
     text: TrainingText,
     report: Callable[[str], None],
-) -> Learned:
-    """Raises SpecialistRefused with what is wrong with the file as a whole, UpstreamFailed and its
-    like, UpstreamTimeout."""
-    for _ in range(_MOST_LEFT_OUT):
+) -> TrainingResult:
+    """Train a version, excluding up to 20 invalid examples of accounts.
+
+    Raises SpecialistError if the file as a whole is invalid, UpstreamFailed and similar errors,
+    UpstreamTimeout.
+    """
+    for _ in range(_MAX_EXCLUDED):
         try:
-            return await _learn(upstream, server, model, text, report)
-        except SpecialistRefused as error:
-            named = _NAMED_LINE.match(error.message)
-            # A line of our own that cannot be learned is a fault of ours.
-            if named is None or int(named[1]) not in text.examples:
+            return await _train_once(upstream, server, model, text, report)
+        except SpecialistError as error:
+            match = _LINE_NUMBER.match(error.message)
+            # An invalid line that is not an account's is our own error.
+            if match is None or int(match[1]) not in text.examples:
                 raise
-            text = text.without(int(named[1]))
+            text = text.without_line(int(match[1]))
             report(f"An account's example is left out: {error.message}")
-    raise UpstreamFailed(f"More than {_MOST_LEFT_OUT} examples cannot be learned from.")
+    raise UpstreamFailed(f"More than {_MAX_EXCLUDED} examples cannot be learned from.")
 
 
-async def _learn(
-    upstream: Upstream,
+async def _train_once(
+    upstream: UpstreamClient,
     server: str,
     model: Model,
     text: TrainingText,
     report: Callable[[str], None],
-) -> Learned:
-    ask = ask_adaptation(model, text.content, mixing=_MIXING)
-    target = Target(server + ask.path, ask, ids.new_id(), server)
+) -> TrainingResult:
+    request = build_fine_tuning_request(model, text.content, mixing=_MERGE_WEIGHT)
+    target = UpstreamRequest(server + request.path, request, ids.new_id(), server)
     try:
-        async with asyncio.timeout(_PATIENCE_S), upstream.open(target) as answer:
-            async for line in lines_of(answer):
-                if found := _ended(line, text):
-                    return found
+        async with asyncio.timeout(_TRAINING_TIMEOUT_S), upstream.open(target) as response:
+            async for line in read_progress_lines(response):
+                if result := _to_result(line, text):
+                    return result
                 report(line.progress or "")
     except TimeoutError:
         raise UpstreamTimeout("Learning did not end in time.") from None
     raise UpstreamFailed("Learning was broken off.")
 
 
-def _ended(line: Line, text: TrainingText) -> Learned | None:
+def _to_result(line: ProgressLine, text: TrainingText) -> TrainingResult | None:
     if line.error is not None:
-        raise refusal_of(line.error)
+        raise to_specialist_error(line.error)
     if line.variant is None:
         return None
-    return Learned(line.variant.artefact, text, line.variant.score, line.seconds)
+    return TrainingResult(line.variant.artefact, text, line.variant.score, line.seconds)

@@ -1,6 +1,6 @@
 """Tables that only the gateway uses: identity, retrieval, fine-tuning and shared models.
 
-Each change needs a migration in infra/migrations/versions/; a test compares the two.
+Each change needs a migration in infra/migrations/versions/; a test compares tables and migrations.
 """
 
 from gateway.tables.fine_tuning import (

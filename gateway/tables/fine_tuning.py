@@ -1,7 +1,6 @@
-"""The tables of adaptations: customers' training files, jobs that learn from them, and variants.
+"""Fine-tuning tables: training files, jobs, job events and model variants.
 
-Owns columns and what the database itself enforces, no query. Files and artefacts are rows, so that
-nothing hangs on one machine's disk.
+File contents and weights are stored in rows, so that no state depends on one machine's disk.
 """
 
 from datetime import datetime
@@ -27,7 +26,7 @@ from billing.tables.base import moment
 
 
 class AdaptationStatus(StrEnum):
-    """OpenAI's words for how far a job is."""
+    """The status of a fine-tuning job, with OpenAI's values."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -37,11 +36,12 @@ class AdaptationStatus(StrEnum):
 
     @property
     def over(self) -> bool:
+        """Whether the job has ended."""
         return self not in (AdaptationStatus.QUEUED, AdaptationStatus.RUNNING)
 
 
 class TrainingFile(SQLModel, table=True):
-    """A file as the customer sent it. To delete it is to delete the row."""
+    """An uploaded file. Deleting the file deletes the row."""
 
     __tablename__ = "training_file"
     __table_args__ = (CheckConstraint("size = octet_length(content)", name="size"),)
@@ -56,11 +56,11 @@ class TrainingFile(SQLModel, table=True):
 
 
 class Adaptation(SQLModel, table=True):
-    """A job that adapts a specialist, by the key that asked for it.
+    """A fine-tuning job, with the API key that created it.
 
-    `request_id` is the usage row that bills it; `process_id` the gateway process that runs it.
-    `training_file_id` may name a file that was deleted since. `shared_at` is set while the customer
-    agrees that the file may improve the model for everybody.
+    `request_id` is the usage row that bills the job, `process_id` the gateway process that runs it.
+    `training_file_id` may refer to a deleted file. `shared_at` is set while the customer consents
+    to training the shared model on the file. `seconds` is the training time.
     """
 
     __tablename__ = "adaptation"
@@ -92,7 +92,7 @@ class Adaptation(SQLModel, table=True):
 
 
 class AdaptationEvent(SQLModel, table=True):
-    """A sentence for the customer on how a job goes, with figures where it learns."""
+    """A progress message of a job for the customer, with training metrics if any."""
 
     __tablename__ = "adaptation_event"
     __table_args__ = (Index("ix_adaptation_event_adaptation_id_id", "adaptation_id", "id"),)
@@ -109,8 +109,11 @@ class AdaptationEvent(SQLModel, table=True):
 
 
 class Variant(SQLModel, table=True):
-    """A version of a customer's variant. It can be called from `live_at` on, until
-    `withdrawn_at`, when its artefact is erased; of each name one version is the current one."""
+    """A version of a customer's fine-tuned model variant.
+
+    It can be called from `live_at` until `withdrawn_at`, when its weights (`artefact`) are deleted.
+    At most one version per name is `current`.
+    """
 
     __tablename__ = "variant"
     __table_args__ = (

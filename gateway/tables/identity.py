@@ -1,7 +1,6 @@
-"""The tables of people who sign in: who they are, where they belong, and what they did.
+"""Identity tables: people, memberships, login sessions, one-time tokens and the audit log.
 
-Owns columns and what the database itself enforces, no query. Of what a browser or an e-mail holds
-there are only hashes: a copy of these tables opens no page.
+Cookies and e-mailed links are stored only as hashes: a copy of these tables grants no access.
 """
 
 from datetime import datetime
@@ -28,10 +27,10 @@ _PLATFORM_ROLES = "('operator', 'support')"
 
 
 class Person(SQLModel, table=True):
-    """Somebody who signs in, known by an e-mail address in its normal form.
+    """A person who can sign in, identified by a normalized e-mail address.
 
-    `totp_secret` is sealed, and asked for from `totp_since` on; `totp_step` is the step of the last
-    code that was taken, `recovery` the SHA-256 of each recovery code that is left, in hexadecimal.
+    `totp_secret` is encrypted; TOTP is required if `totp_since` is set. `totp_step` is the time
+    step of the last used code, `recovery` the hexadecimal SHA-256 of each unused recovery code.
     """
 
     __tablename__ = "person"
@@ -56,7 +55,7 @@ class Person(SQLModel, table=True):
 
 
 class Membership(SQLModel, table=True):
-    """What a person is in an account."""
+    """A person's role in an account."""
 
     __tablename__ = "membership"
     __table_args__ = (CheckConstraint(f"role in {_FIRM_ROLES}", name="role"),)
@@ -68,10 +67,10 @@ class Membership(SQLModel, table=True):
 
 
 class LoginSession(SQLModel, table=True):
-    """A browser in which a person is signed in; `digest` is the SHA-256 of its cookie.
+    """A login session of a person in one browser; `digest` is the SHA-256 of its cookie.
 
-    `account_id` is the account that is shown, None for the platform's own pages. Where support
-    looks at an account, `impersonating_until` says for how long.
+    `account_id` is the shown account, None for the platform's pages. `impersonating_until` is set
+    while support staff view an account.
     """
 
     __tablename__ = "login_session"
@@ -98,11 +97,11 @@ class LoginSession(SQLModel, table=True):
 
 
 class OneTimeToken(SQLModel, table=True):
-    """A link or a ticket that works once: `digest` is the SHA-256 of what was given out.
+    """A one-time token: an e-mailed link or a login ticket. `digest` is the SHA-256 of its secret.
 
-    An invitation names an address and a role, in an account or without one on the platform; that of
-    the first operator leaves the address open. A reset and the ticket between the two steps of
-    signing in name a person.
+    An invitation has an e-mail address and a role, in an account or (without one) on the platform;
+    the first operator's invitation has no address. A password reset and a login ticket have a
+    person.
     """
 
     __tablename__ = "one_time_token"
@@ -137,10 +136,10 @@ class OneTimeToken(SQLModel, table=True):
 
 
 class KeptInput(SQLModel, table=True):
-    """The input of a form whose session had expired, until the same person has signed in again.
+    """Form input that was sent after session expiry, kept until the person signs in again.
 
-    `digest` is the SHA-256 of what the browser's cookie holds. `sealed` is the form's values,
-    sealed for this row, person, account and page. A row is deleted when it is shown.
+    `digest` is the SHA-256 of the browser's cookie. `sealed` is the form's values, encrypted for
+    this row, person, account and page. The row is deleted when the input is restored.
     """
 
     __tablename__ = "kept_input"
@@ -160,9 +159,9 @@ class KeptInput(SQLModel, table=True):
 
 
 class Attempts(SQLModel, table=True):
-    """How often somebody failed of late, by what is counted: an address or an e-mail, hashed.
+    """A counter of recent login or reset attempts for one hashed e-mail address or network.
 
-    Attempts are counted before they are judged, so that many at once count as many.
+    Attempts are counted before they are checked, so that concurrent attempts all count.
     """
 
     __tablename__ = "attempts"
@@ -178,10 +177,9 @@ class Attempts(SQLModel, table=True):
 
 
 class AuditEntry(SQLModel, table=True):
-    """Who changed what, when and from where. Rows are never changed.
+    """An audit log entry: who changed what, when and from which address. Append-only.
 
-    `person_id` is None where it was done on the command line; `account_id` where it is about the
-    platform.
+    `person_id` is None for changes made with the CLI, `account_id` for platform changes.
     """
 
     __tablename__ = "audit_entry"

@@ -1,7 +1,6 @@
-"""The tables of knowledge: customers' vector stores, the files in them, and their pieces.
+"""Retrieval tables: vector stores, their files and text chunks.
 
-Owns columns and what the database itself enforces, no query. A deleted store takes its files'
-pieces with it, and so does a deleted file.
+Deleting a store or a file cascades to its chunks.
 """
 
 from collections.abc import Sequence
@@ -29,7 +28,7 @@ from billing.tables.base import moment
 
 
 class Vector(UserDefinedType[Sequence[float]]):
-    """pgvector's type, written as text and never read back: the database compares."""
+    """pgvector's column type. Written as text and never read: the database computes distances."""
 
     cache_ok = True
 
@@ -40,12 +39,12 @@ class Vector(UserDefinedType[Sequence[float]]):
         return lambda value: None if value is None else f"[{','.join(map(repr, value))}]"
 
 
-# So that the tables can be compared with the database's.
+# Lets SQLAlchemy reflect the type, for comparing tables with migrations.
 ischema_names["vector"] = Vector
 
 
 class FileStatus(StrEnum):
-    """OpenAI's words for how far a file in a store is."""
+    """The ingestion status of a vector store file, with OpenAI's values."""
 
     IN_PROGRESS = "in_progress"
     COMPLETED = "completed"
@@ -54,8 +53,11 @@ class FileStatus(StrEnum):
 
 
 class VectorStore(SQLModel, table=True):
-    """What a customer's questions are answered from. Its vectors are all of one model in one
-    version: those of two are not to be compared."""
+    """A customer's vector store.
+
+    All its embeddings are of one version of one model: embeddings of different models cannot be
+    compared.
+    """
 
     __tablename__ = "vector_store"
 
@@ -71,10 +73,11 @@ class VectorStore(SQLModel, table=True):
 
 
 class VectorStoreFile(SQLModel, table=True):
-    """A file in a store, by the key that put it there: until it is completed, a job.
+    """A file in a vector store with its ingestion job, and the API key that added it.
 
-    `process_id` is the gateway process that works on it; `attempts` counts those since it last came
-    on, and before `retry_at` there is none. `pieces` is their number, once all are rows.
+    `process_id` is the gateway process that ingests the file. `attempts` counts attempts since the
+    last progress; the next attempt is not before `retry_at`. `pieces` is the number of chunks, set
+    when all are stored.
     """
 
     __tablename__ = "vector_store_file"
@@ -117,7 +120,7 @@ class VectorStoreFile(SQLModel, table=True):
 
 
 class VectorPiece(SQLModel, table=True):
-    """A piece of a file's text, which is found by its words and by its vector, once it has one."""
+    """A text chunk of a file, searchable by full text and, once embedded, by vector."""
 
     __tablename__ = "vector_piece"
     __table_args__ = (

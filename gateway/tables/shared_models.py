@@ -1,7 +1,6 @@
-"""The tables of the way back: what customers say of answers, and the versions of shared models.
+"""Shared-model tables: feedback, model versions and their training examples.
 
-Owns columns and what the database itself enforces, no query. Version 0 of a model has no row: it is
-the adapter that comes with the catalog.
+Version 0 of a model has no row: it is the built-in adapter of the catalog.
 """
 
 from datetime import datetime
@@ -26,26 +25,26 @@ from billing.tables.base import moment
 
 
 class Rating(StrEnum):
-    """What a customer thinks of an answer."""
+    """A customer's rating of an answer."""
 
     GOOD = "good"
     BAD = "bad"
 
 
 class VersionStatus(StrEnum):
-    """What became of a version of a shared model."""
+    """The status of a shared-model version."""
 
-    PROPOSED = "proposed"  # being learned or judged
-    PROMOTED = "promoted"  # answers, or did until a later one was promoted
-    REJECTED = "rejected"  # did not beat the one before it, or was given up
-    ROLLED_BACK = "rolled_back"  # answered, and was taken back
+    PROPOSED = "proposed"  # being trained or evaluated
+    PROMOTED = "promoted"  # current, or was until a later one was promoted
+    REJECTED = "rejected"  # not better than the previous version, or failed
+    ROLLED_BACK = "rolled_back"  # was current and was rolled back
 
 
 class Feedback(SQLModel, table=True):
-    """What an account says of one of its calls; said again, it is replaced.
+    """An account's feedback on one of its calls; new feedback replaces it.
 
-    `messages` and `answer`, the right one, are there only where the account agrees that the shared
-    model learns from them. To take that back is to erase them.
+    `messages` and the correct `answer` are stored only while the account consents to training the
+    shared model on them. Withdrawing consent deletes them.
     """
 
     __tablename__ = "feedback"
@@ -74,11 +73,11 @@ class Feedback(SQLModel, table=True):
 
 
 class ModelVersion(SQLModel, table=True):
-    """A version of a shared model. The one that is `current` answers; where none is, number 0 does.
+    """A version of a shared model. The `current` one is served; without one, version 0 is.
 
-    `parent` is the version that its learning began with, `made_of` how much of what it learned,
-    `scores` how it did beside the version that it was to follow, `history` who did what with it.
-    While it is proposed, `worker` makes it and was last heard of at `heard_at`.
+    `parent` is the version that training started from, `made_of` a summary of the training
+    examples, `scores` the comparison with the previous version, `history` the log of changes. While
+    proposed, `worker` is the id of its worker and `heard_at` that worker's last heartbeat.
     """
 
     __tablename__ = "model_version"
@@ -117,10 +116,10 @@ class ModelVersion(SQLModel, table=True):
 
 
 class ModelVersionExample(SQLModel, table=True):
-    """Where an example came from that a version learned from, or was judged by (`held_out`).
+    """The source of an example that a version was trained on or evaluated with (`held_out`).
 
-    `source_id` is a feedback's or an adaptation's, whose training file has it at `line`. It may
-    name what was deleted since. Of the text there is only its hash: enough to see what was learned.
+    `source_id` is the id of a feedback or a fine-tuning job, whose training file has the example at
+    `line`; it may refer to a deleted row. The text is stored only as a hash.
     """
 
     __tablename__ = "model_version_example"

@@ -1,1 +1,1 @@
-"""Model servers: connections, load balancing, concurrency, fair queueing and error mapping."""
+"""Client side of the model servers: connections, load balancing, concurrency limits, errors."""

@@ -1,9 +1,8 @@
-"""Availability: which models of the catalog this deployment serves.
+"""Which models of the catalog this deployment serves, polled from the configured servers.
 
-A model is served where a server that is configured for it says so: our own serving names the models
-that it has (`/v2/health/ready`), other servers list theirs (`/v1/models`). Only what is served is
-listed, quoted, priced for a choice and accepted as a job. Owns that answer for one process, and
-asking for it again and again.
+A model is served if a server configured for it lists it: this project's serving lists its models in
+`/v2/health/ready`, other servers in `/v1/models`. Only served models are listed, quoted, chosen and
+accepted for jobs.
 """
 
 import asyncio
@@ -13,99 +12,124 @@ from typing import Any
 import msgspec
 
 from gateway.call.errors import ModelNotInstalled
-from gateway.upstream.client import Upstream
+from gateway.upstream.client import UpstreamClient
 from gateway.upstream.load_balancer import Router
 from infra.errors import AppError
-from infra.timing import USUAL, Timing
+from infra.timing import DEFAULT_TIMING, Timing
 from models.catalog import Catalog, Model
 from models.extras import installed
 
-_SECONDS = 3.0
+_TIMEOUT_S = 3.0
 
 
-class _Ready(msgspec.Struct):
+class _ReadyResponse(msgspec.Struct):
+    """The body of `/v2/health/ready` of this project's serving: models by id."""
+
     models: dict[str, Any] = {}
 
 
-class _Listed(msgspec.Struct):
+class _ListedModel(msgspec.Struct):
     id: str = ""
 
 
-class _List(msgspec.Struct):
-    data: list[_Listed] = []
+class _ModelList(msgspec.Struct):
+    """The body of OpenAI's `/v1/models`."""
+
+    data: list[_ListedModel] = []
 
 
-_READY, _LIST = msgspec.json.Decoder(_Ready), msgspec.json.Decoder(_List)
+_READY, _LIST = msgspec.json.Decoder(_ReadyResponse), msgspec.json.Decoder(_ModelList)
 
 
 class Availability:
-    """Of one gateway process. `start` asks the servers once, and goes on; `stop` it at the end."""
+    """The served models, as one gateway process knows them from polling the servers.
+
+    `start` polls once and starts the background task; `stop` ends it.
+    """
 
     def __init__(
-        self, catalog: Catalog, router: Router, upstream: Upstream, timing: Timing = USUAL
+        self,
+        catalog: Catalog,
+        router: Router,
+        upstream: UpstreamClient,
+        timing: Timing = DEFAULT_TIMING,
     ) -> None:
         self._timing = timing
-        self._whole = catalog
+        self._full_catalog = catalog
         self._router = router
         self._upstream = upstream
-        self._said: dict[str, frozenset[str] | None] = {}
+        self._listed_by_server: dict[str, frozenset[str] | None] = {}
         self._task: asyncio.Task[None] | None = None
 
     @property
     def catalog(self) -> Catalog:
-        """The models that are served."""
-        return self._whole.only(self.serves)
+        """The catalog restricted to the served models."""
+        return self._full_catalog.only(self.is_served)
 
-    def serves(self, model: Model) -> bool:
-        """Whether a server of the model lists it, or does not say what it has. Until one has
-        answered, a model of an optional extra is served where that is installed here."""
-        servers = self._router.servers(model.id)
-        said = [self._said[server] for server in servers if server in self._said]
-        if not said:
+    def is_served(self, model: Model) -> bool:
+        """Whether a server of the model lists it, or lists no models at all.
+
+        Until a server has answered, a model of an optional extra counts as served if the extra is
+        installed here.
+        """
+        servers = self._router.server_urls(model.id)
+        lists = self._listed_by_server
+        known_lists = [lists[server] for server in servers if server in lists]
+        if not known_lists:
             return bool(servers) and installed(model)
-        return any(listed is None or model.id in listed for listed in said)
+        return any(model_ids is None or model.id in model_ids for model_ids in known_lists)
 
-    def require(self, model: Model) -> None:
-        """Raises ModelNotInstalled."""
-        if not self.serves(model):
-            raise not_served(model.id)
+    def require_served(self, model: Model) -> None:
+        """Raise ModelNotInstalled if the model is not served."""
+        if not self.is_served(model):
+            raise model_not_served(model.id)
 
     async def start(self) -> None:
-        await self.ask()
-        self._task = asyncio.create_task(self._run(), name="availability")
+        """Poll the servers once, then periodically in a background task."""
+        await self.refresh()
+        self._task = asyncio.create_task(self._refresh_periodically(), name="availability")
 
     async def stop(self) -> None:
+        """End the background task."""
         if self._task is not None:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
 
-    async def ask(self) -> None:
-        """Ask each server. One that does not answer is taken for what it said last."""
-        servers = {url for one in self._whole.models for url in self._router.servers(one)}
-        for said in await asyncio.gather(*(self._ask(server) for server in sorted(servers))):
-            self._said |= said
+    async def refresh(self) -> None:
+        """Poll each server for its models. A server that does not answer keeps its last list."""
+        servers = {
+            url
+            for model_id in self._full_catalog.models
+            for url in self._router.server_urls(model_id)
+        }
+        fetches = (self._fetch_model_ids(server) for server in sorted(servers))
+        for listed in await asyncio.gather(*fetches):
+            self._listed_by_server |= listed
 
-    async def _ask(self, server: str) -> dict[str, frozenset[str] | None]:
-        """What one server says that it has, None where it does not say; empty where it is away."""
+    async def _fetch_model_ids(self, server: str) -> dict[str, frozenset[str] | None]:
+        """Return the model ids that a server lists, by its URL (None if it lists no models).
+
+        Returns an empty dictionary if the server does not answer.
+        """
         try:
-            _, body = await self._upstream.get(server, "/v2/health/ready", _SECONDS)
-            named = _names(_READY, body)
-            if not named:
-                _, body = await self._upstream.get(server, "/v1/models", _SECONDS)
-                named = _names(_LIST, body)
+            _, body = await self._upstream.get(server, "/v2/health/ready", _TIMEOUT_S)
+            model_ids = _decode_model_ids(_READY, body)
+            if not model_ids:
+                _, body = await self._upstream.get(server, "/v1/models", _TIMEOUT_S)
+                model_ids = _decode_model_ids(_LIST, body)
         except AppError:
             return {}
-        return {server: named or None}
+        return {server: model_ids or None}
 
-    async def _run(self) -> None:
+    async def _refresh_periodically(self) -> None:
         while True:
             await asyncio.sleep(self._timing.availability_s)
-            await self.ask()
+            await self.refresh()
 
 
-def not_served(model_id: str) -> ModelNotInstalled:
-    """The fact, by the name that was asked for."""
+def model_not_served(model_id: str) -> ModelNotInstalled:
+    """Return the error for a model that this deployment does not serve, by its requested name."""
     return ModelNotInstalled(
         f"This deployment does not serve the model `{model_id[:100]}`. GET /v1/models lists those "
         "that it serves.",
@@ -113,14 +137,14 @@ def not_served(model_id: str) -> ModelNotInstalled:
     )
 
 
-def _names(
-    decoder: "msgspec.json.Decoder[_Ready] | msgspec.json.Decoder[_List]", body: bytes
+def _decode_model_ids(
+    decoder: "msgspec.json.Decoder[_ReadyResponse] | msgspec.json.Decoder[_ModelList]", body: bytes
 ) -> frozenset[str]:
-    """The models that a document names; none where it is not such a document."""
+    """Return the model ids in a response body; empty if the body has another format."""
     try:
-        found = decoder.decode(body)
+        response = decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return frozenset()
-    if isinstance(found, _Ready):
-        return frozenset(found.models)
-    return frozenset(one.id for one in found.data if one.id)
+    if isinstance(response, _ReadyResponse):
+        return frozenset(response.models)
+    return frozenset(model.id for model in response.data if model.id)

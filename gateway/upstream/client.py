@@ -1,6 +1,5 @@
-"""The upstream's side of a call: what goes to the servers that run the models, and what comes back.
-
-Owns asking them and telling apart the ways in which a server fails.
+"""HTTP client for the model servers. Maps connection failures, timeouts and error responses to
+application errors.
 """
 
 import asyncio
@@ -8,125 +7,153 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from billing.metering.usage import REQUEST_PREFIX
-from gateway.call.errors import BROKEN_OFF, UpstreamFailed, UpstreamTimeout, UpstreamUnreachable
-from gateway.call.values import Target
-from gateway.upstream.error_mapping import Refusal, translate
-from gateway.upstream.http1 import BrokenOff, ConnectFailed, Connection, Origin, Pool, request_bytes
+from billing.metering.usage import REQUEST_ID_PREFIX
+from gateway.call.errors import (
+    ANSWER_INTERRUPTED,
+    UpstreamFailed,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+)
+from gateway.call.values import ParsedRequest, UpstreamRequest
+from gateway.upstream.error_mapping import UpstreamErrorResponse, map_upstream_error
+from gateway.upstream.http1 import (
+    ConnectFailed,
+    Connection,
+    ConnectionBroken,
+    ConnectionPool,
+    Origin,
+    encode_request,
+)
 from infra import ids
 from infra.errors import AppError
 
-_REFUSAL_BYTES = 64 << 10
-# Shorter than the five seconds after which uvicorn drops an idle connection: a call sent into one
-# that is just being closed would fail, and may not be sent twice.
+_MAX_ERROR_BYTES = 64 << 10
+# Shorter than the five seconds after which uvicorn closes an idle connection: a call sent on a
+# connection that is being closed would fail, and must not be sent twice.
 _IDLE_S = 4.0
 
 
-class Upstream:
-    """One process's connections. `start` it within the event loop, `stop` it at the end."""
+class UpstreamClient:
+    """HTTP client for the model servers, with the connection pool of one process.
+
+    `start` it within the event loop; `stop` closes the connections.
+    """
 
     def __init__(self, connect_timeout_s: float) -> None:
-        self._pool = Pool(connect_timeout_s, _IDLE_S)
+        self._pool = ConnectionPool(connect_timeout_s, _IDLE_S)
         self._origins: dict[str, Origin] = {}
 
     async def start(self) -> None:
-        return None
+        """Do nothing: connections are opened on demand."""
 
     async def stop(self) -> None:
+        """Close all idle connections."""
         self._pool.close()
 
-    def open(self, target: Target) -> "Opening":
-        """A block that sends the call and reads the answer; see Opening."""
+    def open(self, upstream_request: UpstreamRequest) -> "UpstreamExchange":
+        """Return a context manager that sends a call and yields its connection."""
+        request = upstream_request.request
         headers = {
-            **target.ask.headers,
-            "x-request-id": ids.show(REQUEST_PREFIX, target.request_id),
-            **target.carried,
+            **request.headers,
+            "x-request-id": ids.format_id(REQUEST_ID_PREFIX, upstream_request.request_id),
+            **upstream_request.trace_headers,
         }
-        origin = self._origin(target.server)
-        request = request_bytes(b"POST", origin, target.ask.path, headers, target.ask.body)
-        return Opening(self._pool, origin, request, target)
+        origin = self._origin(upstream_request.server)
+        encoded = encode_request(b"POST", origin, request.path, headers, request.body)
+        return UpstreamExchange(self._pool, origin, encoded, request)
 
-    async def get(self, server: str, path: str, seconds: float) -> tuple[int, bytes]:
-        """Fetch a small document: status and body. Raises as Opening does."""
-        return await self._exchange(b"GET", server, path, {}, b"", seconds)
+    async def get(self, server: str, path: str, timeout_s: float) -> tuple[int, bytes]:
+        """Send a GET request. Returns status and body (at most 64 KiB).
+
+        Raises UpstreamUnreachable, UpstreamFailed, UpstreamTimeout.
+        """
+        return await self._send_request(b"GET", server, path, {}, b"", timeout_s)
 
     async def put(
-        self, server: str, path: str, headers: Mapping[str, str], body: bytes, seconds: float
+        self, server: str, path: str, headers: Mapping[str, str], body: bytes, timeout_s: float
     ) -> tuple[int, bytes]:
-        """Give a document: status and body of the answer. Raises as Opening does."""
-        return await self._exchange(b"PUT", server, path, headers, body, seconds)
+        """Send a PUT request. Returns status and body of the response. Raises like `get`."""
+        return await self._send_request(b"PUT", server, path, headers, body, timeout_s)
 
-    async def delete(self, server: str, path: str, seconds: float) -> int:
-        """Have a document removed: status of the answer. Raises as Opening does."""
-        return (await self._exchange(b"DELETE", server, path, {}, b"", seconds))[0]
+    async def delete(self, server: str, path: str, timeout_s: float) -> int:
+        """Send a DELETE request. Returns the status of the response. Raises like `get`."""
+        return (await self._send_request(b"DELETE", server, path, {}, b"", timeout_s))[0]
 
-    async def _exchange(
+    async def _send_request(
         self,
         method: bytes,
         server: str,
         path: str,
         headers: Mapping[str, str],
         body: bytes,
-        seconds: float,
+        timeout_s: float,
     ) -> tuple[int, bytes]:
         origin = self._origin(server)
-        request = request_bytes(method, origin, path, headers, body)
+        request = encode_request(method, origin, path, headers, body)
         try:
-            async with asyncio.timeout(seconds):
-                return await self._fetch(origin, request)
+            async with asyncio.timeout(timeout_s):
+                return await self._exchange(origin, request)
         except TimeoutError:
             raise UpstreamTimeout("The model did not answer in time.") from None
-        except (ConnectFailed, BrokenOff) as error:
-            raise _fact(error) from error
+        except (ConnectFailed, ConnectionBroken) as error:
+            raise _as_app_error(error) from error
 
-    async def ask(self, servers: Sequence[str], path: str, seconds: float) -> tuple[int, bytes]:
-        """The same of the first server that answers well; else what the last one said."""
+    async def get_from_any(
+        self, servers: Sequence[str], path: str, timeout_s: float
+    ) -> tuple[int, bytes]:
+        """Send a GET request to the servers in order until one answers with status 200.
+
+        Returns status and body of that response, or of the last server's. Raises like `get`.
+        """
         for server in servers[:-1]:
             with suppress(AppError):
-                status, body = await self.get(server, path, seconds)
+                status, body = await self.get(server, path, timeout_s)
                 if status == 200:
                     return status, body
-        return await self.get(servers[-1], path, seconds)
+        return await self.get(servers[-1], path, timeout_s)
 
-    async def _fetch(self, origin: Origin, request: bytes) -> tuple[int, bytes]:
-        connection = await self._pool.take(origin)
+    async def _exchange(self, origin: Origin, request: bytes) -> tuple[int, bytes]:
+        connection = await self._pool.acquire(origin)
         try:
             await connection.send(request)
-            body = await connection.read_whole(_REFUSAL_BYTES)
+            body = await connection.read_all(_MAX_ERROR_BYTES)
             if body is None:
-                raise BrokenOff
+                raise ConnectionBroken
             return connection.status, body
         finally:
-            self._pool.give_back(origin, connection)
+            self._pool.release(origin, connection)
 
     def _origin(self, server: str) -> Origin:
         origin = self._origins.get(server)
         if origin is None:
-            origin = self._origins[server] = Origin.of(server)
+            origin = self._origins[server] = Origin.from_url(server)
         return origin
 
 
-class Opening:
-    """Sends the call; the block reads the answer. Leaving it early ends the generation.
+class UpstreamExchange:
+    """A context manager that sends one call and gives the connection to read its response from.
 
-    Raises UpstreamUnreachable, UpstreamFailed, and what the upstream's refusal means in our words.
+    Leaving the block early closes the connection, which ends the generation. Raises
+    UpstreamUnreachable, UpstreamFailed, or the error that the upstream's error response maps to.
     """
 
-    __slots__ = ("_connection", "_origin", "_pool", "_request", "_target")
+    __slots__ = ("_connection", "_encoded_request", "_origin", "_pool", "_request")
 
-    def __init__(self, pool: Pool, origin: Origin, request: bytes, target: Target) -> None:
+    def __init__(
+        self, pool: ConnectionPool, origin: Origin, encoded_request: bytes, request: ParsedRequest
+    ) -> None:
         self._pool = pool
         self._origin = origin
+        self._encoded_request = encoded_request
         self._request = request
-        self._target = target
         self._connection: Connection | None = None
 
     async def __aenter__(self) -> Connection:
         try:
-            self._connection = connection = await self._pool.take(self._origin)
-            await connection.send(self._request)
+            self._connection = connection = await self._pool.acquire(self._origin)
+            await connection.send(self._encoded_request)
             if connection.status != 200:
-                raise translate(await _refusal(connection), self._target.ask)
+                raise map_upstream_error(await _read_error_response(connection), self._request)
         except BaseException as error:
             await self.__aexit__(type(error), error, None)
             raise
@@ -134,17 +161,21 @@ class Opening:
 
     async def __aexit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         if self._connection is not None:
-            self._pool.give_back(self._origin, self._connection)
-        if isinstance(error, ConnectFailed | BrokenOff):
-            raise _fact(error) from error
+            self._pool.release(self._origin, self._connection)
+        if isinstance(error, ConnectFailed | ConnectionBroken):
+            raise _as_app_error(error) from error
 
 
-def _fact(error: ConnectFailed | BrokenOff) -> AppError:
+def _as_app_error(error: ConnectFailed | ConnectionBroken) -> AppError:
     if isinstance(error, ConnectFailed):
         return UpstreamUnreachable("The model cannot be reached just now. The call is not billed.")
-    return UpstreamFailed(BROKEN_OFF)
+    return UpstreamFailed(ANSWER_INTERRUPTED)
 
 
-async def _refusal(connection: Connection) -> Refusal:
-    body = await connection.read_whole(_REFUSAL_BYTES)
-    return Refusal(connection.status, body or b"", ours=b"x-maas-error" in connection.headers)
+async def _read_error_response(connection: Connection) -> UpstreamErrorResponse:
+    body = await connection.read_all(_MAX_ERROR_BYTES)
+    return UpstreamErrorResponse(
+        connection.status,
+        body or b"",
+        is_specialist_error=b"x-maas-error" in connection.headers,
+    )

@@ -1,7 +1,4 @@
-"""Scheduling: how many calls of a model run at once, and who is next when it is full.
-
-Owns the priority classes and the bounds of what runs and waits, for one process.
-"""
+"""Concurrency limits per model, with service tiers and a bounded wait queue, for one process."""
 
 import sys
 from collections import Counter
@@ -9,151 +6,163 @@ from collections.abc import Mapping
 from types import MappingProxyType, TracebackType
 
 from gateway.call.errors import UpstreamBusy
-from gateway.call.values import Tier
-from gateway.upstream.fair_queue import Account, Turns, Waiting
+from gateway.call.values import ServiceTier
+from gateway.upstream.fair_queue import Account, FairQueue, Waiter
 from infra.settings import Settings
 from models.catalog import Catalog, Model, Task
 
-# `Tier` is in order: the best class first.
-_LOWER: Mapping[Tier, tuple[Tier, ...]] = MappingProxyType(
-    {tier: tuple(Tier)[rank + 1 :] for rank, tier in enumerate(Tier)}
+# ServiceTier lists the highest priority first.
+_LOWER_TIERS: Mapping[ServiceTier, tuple[ServiceTier, ...]] = MappingProxyType(
+    {tier: tuple(ServiceTier)[rank + 1 :] for rank, tier in enumerate(ServiceTier)}
 )
-# While a class waits, it gets at least one slot of so many that are given out.
-_ONE_OF: Mapping[Tier, int] = MappingProxyType({Tier.DEFAULT: 4, Tier.FLEX: 16})
-_RESERVED_ONE_IN = 8
+# While calls of a tier wait, the tier gets at least one in so many of the slots that are granted.
+_MIN_SHARE_ONE_IN: Mapping[ServiceTier, int] = MappingProxyType(
+    {ServiceTier.DEFAULT: 4, ServiceTier.FLEX: 16}
+)
+_FLEX_RESERVE_ONE_IN = 8
 
 
 class Scheduler:
-    """The slots of one model in one process. Belongs to one event loop.
+    """The concurrency slots of one model in one process. Bound to one event loop.
 
-    Free slots go to the best class that waits, and within it to the account that has the fewest;
-    each account's calls are served as they came. A lower class that was passed over often enough
-    takes the next slot that is freed. Flex leaves a reserve: it takes a free slot only if the
-    reserve stays free, and when its turn comes in a full house, in which nothing is ever free, only
-    if the others keep as many slots.
+    A free slot goes to the highest waiting tier, and within it to the account with the fewest
+    running calls; calls of one account are served in order. A lower tier that was passed over often
+    enough gets the next freed slot. Flex keeps a reserve: it takes a free slot only if the reserve
+    stays free, and when its share is due under full load, only if the other tiers keep as many
+    slots as the reserve.
 
-    Hence between calls: while a slot is free, no priority or default call waits, and while more
-    than the reserve is free, no call waits.
+    Invariant: while a slot is free, no priority or default call waits; while more slots than the
+    reserve are free, no call waits.
     """
 
     def __init__(self, slots: int | None, waiting_limit: int) -> None:
-        # Unlimited is more than there can be.
+        # No limit is represented by the largest integer.
         self._slots = slots or sys.maxsize
-        self._reserve = max(self._slots // _RESERVED_ONE_IN, 1) if self._slots > 1 else 0
-        self._limits = dict.fromkeys(Tier, waiting_limit) | {Tier.FLEX: waiting_limit // 2}
-        self._running = dict.fromkeys(Tier, 0)
-        self._passed_over = dict.fromkeys(Tier, 0)
-        self._of_accounts: Counter[Account] = Counter()
-        self._queues: dict[Tier, Turns] = {tier: Turns() for tier in Tier}
+        self._flex_reserve = max(self._slots // _FLEX_RESERVE_ONE_IN, 1) if self._slots > 1 else 0
+        self._queue_limits = dict.fromkeys(ServiceTier, waiting_limit) | {
+            ServiceTier.FLEX: waiting_limit // 2
+        }
+        self._running = dict.fromkeys(ServiceTier, 0)
+        self._passed_over = dict.fromkeys(ServiceTier, 0)
+        self._running_by_account: Counter[Account] = Counter()
+        self._queues: dict[ServiceTier, FairQueue] = {tier: FairQueue() for tier in ServiceTier}
 
-    def slot(self, tier: Tier, account: Account = None) -> "Slot":
-        """A block that runs in a slot. Entering waits for one.
+    def slot(self, tier: ServiceTier, account: Account = None) -> "Slot":
+        """Return a context manager that waits for a slot and holds it.
 
-        Raises UpstreamBusy at once if too many wait already, of which no account has more than this
-        one; and later where the call gives way to an account that has fewer.
+        Raises UpstreamBusy at once if the queue is full and no account has more waiting calls than
+        this one, or later if the call is evicted for an account with fewer waiting calls.
         """
         return Slot(self, tier, account)
 
-    async def enter(self, tier: Tier, account: Account = None) -> "Slot":
-        """The same, entered; whoever has it calls `leave` once."""
+    async def acquire(self, tier: ServiceTier, account: Account = None) -> "Slot":
+        """Wait for a slot and take it. The caller must call `release` once. Raises UpstreamBusy."""
         slot = Slot(self, tier, account)
         await slot.__aenter__()
         return slot
 
-    def full(self, tier: Tier) -> bool:
-        """Whether a call of this class would have to wait now."""
-        return self._free() <= (self._reserve if tier is Tier.FLEX else 0)
+    def is_full(self, tier: ServiceTier) -> bool:
+        """Whether a call of this tier would have to wait now."""
+        return self._free_slots() <= (self._flex_reserve if tier is ServiceTier.FLEX else 0)
 
     @property
-    def running(self) -> Mapping[Tier, int]:
-        """How many calls hold a slot, by class."""
+    def running(self) -> Mapping[ServiceTier, int]:
+        """The number of calls that hold a slot, by tier."""
         return dict(self._running)
 
     @property
-    def waiting(self) -> Mapping[Tier, int]:
-        """How many calls wait, by class."""
+    def waiting(self) -> Mapping[ServiceTier, int]:
+        """The number of waiting calls, by tier."""
         return {tier: len(queue) for tier, queue in self._queues.items()}
 
-    def _take(self, tier: Tier, account: Account) -> bool:
-        """Take a free slot, if there is one for this class."""
-        if self.full(tier):
+    def _try_acquire(self, tier: ServiceTier, account: Account) -> bool:
+        """Take a free slot if this tier may have one. Returns whether it did."""
+        if self.is_full(tier):
             return False
-        self._count(tier, account)
+        self._count_started(tier, account)
         return True
 
-    async def _wait(self, tier: Tier, account: Account) -> None:
+    async def _wait_for_slot(self, tier: ServiceTier, account: Account) -> None:
         """Wait for a slot and take it. Raises UpstreamBusy."""
         queue = self._queues[tier]
-        if sum(map(len, self._queues.values())) >= self._limits[tier]:
-            gives_way = queue.give_way(account)
-            if gives_way is None:
-                raise _no_room()
-            if not gives_way.done():
-                gives_way.set_exception(_no_room())
+        if sum(map(len, self._queues.values())) >= self._queue_limits[tier]:
+            evicted = queue.evict(account)
+            if evicted is None:
+                raise _queue_full()
+            if not evicted.done():
+                evicted.set_exception(_queue_full())
         if not queue:
-            # Only what happens while somebody waits counts.
+            # A tier is passed over only while its calls wait.
             self._passed_over[tier] = 0
-        granted = queue.add(account)
+        waiter = queue.add(account)
         try:
-            await granted
+            await waiter
         except BaseException:
-            if _was_given(granted):
-                # The slot was given in the same turn of the loop as the call was cancelled.
+            if _was_granted(waiter):
+                # The slot was granted in the same event-loop iteration as the cancellation.
                 self._release(tier, account)
-            queue.remove(account, granted)
+            queue.remove(account, waiter)
             raise
 
-    def _release(self, tier: Tier, account: Account) -> None:
-        """Give a slot back; whoever is next has it at once, so that nobody can slip in."""
-        self._running[tier] -= 1
-        self._of_accounts[account] -= 1
-        if not self._of_accounts[account]:
-            del self._of_accounts[account]
-        while self._free() > 0 and (tier_next := self._next()) is not None:
-            account_next, granted = self._queues[tier_next].take(self._of_accounts)
-            self._count(tier_next, account_next)
-            granted.set_result(None)
+    def _release(self, tier: ServiceTier, account: Account) -> None:
+        """Return a slot and grant it to the next waiting call.
 
-    def _free(self) -> int:
+        It is granted at once, so that no new call can take it in between.
+        """
+        self._running[tier] -= 1
+        self._running_by_account[account] -= 1
+        if not self._running_by_account[account]:
+            del self._running_by_account[account]
+        while self._free_slots() > 0 and (next_tier := self._next_tier()) is not None:
+            next_account, waiter = self._queues[next_tier].pop(self._running_by_account)
+            self._count_started(next_tier, next_account)
+            waiter.set_result(None)
+
+    def _free_slots(self) -> int:
         return self._slots - sum(self._running.values())
 
-    def _count(self, tier: Tier, account: Account) -> None:
+    def _count_started(self, tier: ServiceTier, account: Account) -> None:
         self._running[tier] += 1
-        self._of_accounts[account] += 1
+        self._running_by_account[account] += 1
         self._passed_over[tier] = 0
-        for lower in _LOWER[tier]:
+        for lower in _LOWER_TIERS[tier]:
             self._passed_over[lower] += 1
 
-    def _next(self) -> Tier | None:
-        """The class that the next slot goes to. The lowest first: its turn comes most seldom."""
-        waiting = [tier for tier in Tier if self._queues[tier].waits()]
+    def _next_tier(self) -> ServiceTier | None:
+        """Return the tier that gets the next free slot, or None if no tier may have it.
+
+        An overdue tier comes first, the lowest first because its share is the smallest; then the
+        highest tier that waits.
+        """
+        waiting = [tier for tier in ServiceTier if self._queues[tier].has_waiting()]
         for tier in reversed(waiting):
-            if self._due(tier):
+            if self._is_overdue(tier):
                 return tier
         for tier in waiting:
-            if tier is not Tier.FLEX or self._free() > self._reserve:
+            if tier is not ServiceTier.FLEX or self._free_slots() > self._flex_reserve:
                 return tier
         return None
 
-    def _due(self, tier: Tier) -> bool:
-        if tier is Tier.FLEX and self._running[tier] >= self._slots - self._reserve:
+    def _is_overdue(self, tier: ServiceTier) -> bool:
+        """Whether the tier was passed over so often that its share is due."""
+        if tier is ServiceTier.FLEX and self._running[tier] >= self._slots - self._flex_reserve:
             return False
-        return tier in _ONE_OF and self._passed_over[tier] >= _ONE_OF[tier] - 1
+        return tier in _MIN_SHARE_ONE_IN and self._passed_over[tier] >= _MIN_SHARE_ONE_IN[tier] - 1
 
 
 class Slot:
-    """One call's place: `async with` it, once."""
+    """The slot of one call: an async context manager, used once."""
 
     __slots__ = ("_account", "_scheduler", "_tier")
 
-    def __init__(self, scheduler: Scheduler, tier: Tier, account: Account) -> None:
+    def __init__(self, scheduler: Scheduler, tier: ServiceTier, account: Account) -> None:
         self._scheduler = scheduler
         self._tier = tier
         self._account = account
 
     async def __aenter__(self) -> None:
-        if not self._scheduler._take(self._tier, self._account):
-            await self._scheduler._wait(self._tier, self._account)
+        if not self._scheduler._try_acquire(self._tier, self._account):
+            await self._scheduler._wait_for_slot(self._tier, self._account)
 
     async def __aexit__(
         self,
@@ -163,23 +172,25 @@ class Slot:
     ) -> None:
         self._scheduler._release(self._tier, self._account)
 
-    def leave(self) -> None:
-        """Give the slot to whoever is next."""
+    def release(self) -> None:
+        """Return the slot; the next waiting call gets it."""
         self._scheduler._release(self._tier, self._account)
 
 
-def _was_given(granted: Waiting) -> bool:
-    """Whether a slot came, rather than that the call gave way or was cancelled."""
-    return granted.done() and not granted.cancelled() and granted.exception() is None
+def _was_granted(waiter: Waiter) -> bool:
+    """Whether a slot was granted, and the call was neither evicted nor cancelled."""
+    return waiter.done() and not waiter.cancelled() and waiter.exception() is None
 
 
-def _no_room() -> UpstreamBusy:
+def _queue_full() -> UpstreamBusy:
     return UpstreamBusy("The model has no room for more calls just now. Try again shortly.")
 
 
 class Schedulers:
-    """One scheduler for each model with an engine of its own, which adapters on it share. A model
-    without a number of slots has no limit."""
+    """The schedulers of all models with an engine of their own; adapters share their base model's.
+
+    A model without a number of slots has no limit.
+    """
 
     def __init__(self, slots: Mapping[str, int | None], waiting_limit: int) -> None:
         self._by_model = {
@@ -187,17 +198,21 @@ class Schedulers:
         }
         self._unlimited = Scheduler(None, waiting_limit)
 
-    def of(self, model_id: str) -> Scheduler:
+    def for_model(self, model_id: str) -> Scheduler:
+        """Return the scheduler of a model's engine."""
         return self._by_model.get(model_id, self._unlimited)
 
-    def all(self) -> Mapping[str, Scheduler]:
-        """Those with an entry of their own, for metrics."""
+    def by_model(self) -> Mapping[str, Scheduler]:
+        """Return the schedulers of models with a limit entry, for metrics."""
         return MappingProxyType(self._by_model)
 
 
-def slots_of(catalog: Catalog, settings: Settings) -> dict[str, int | None]:
-    """This process's part of what the engines of each model can do at once: as many as there may
-    be, since those that are not there yet are started by what waits in the others."""
+def slots_per_model(catalog: Catalog, settings: Settings) -> dict[str, int | None]:
+    """Return this process's share of the concurrency of each model's engines; None is no limit.
+
+    Counts the maximum number of replicas, because waiting calls in the running ones are what starts
+    the next.
+    """
     slots: dict[str, int | None] = {}
     for model in catalog.models.values():
         if model.base is not None:
@@ -208,6 +223,7 @@ def slots_of(catalog: Catalog, settings: Settings) -> dict[str, int | None]:
 
 
 def _concurrency(model: Model, settings: Settings) -> int | None:
+    """Return how many calls all engines of a model can run at once; None is no limit."""
     if model.concurrency is None or model.task is not Task.TEXT_GENERATION:
         return model.concurrency
-    return model.concurrency * settings.most_engines
+    return model.concurrency * settings.max_engines

@@ -1,8 +1,8 @@
-"""Translation: what an upstream's refusal means, in our own words.
+"""Map error responses of the model servers (vLLM, Ray Serve, specialists) to application errors.
 
-Owns reading an engine's error, in whichever of its shapes, and saying the same as one of our
-facts. An engine's text is matched, never passed on: it names classes, request ids and settings
-of ours. Only our own specialists' words are, which say so by a header.
+An engine's error text is matched but never passed on to clients: it names internal classes, request
+ids and settings. Only the texts of this project's specialists are passed on; a response header
+(`x-maas-error`) marks them.
 """
 
 import re
@@ -15,29 +15,30 @@ import msgspec
 from gateway.call.errors import (
     BadRequest,
     ContextLengthExceeded,
-    ModelNotServed,
+    ModelServerNotFound,
     ParameterInvalid,
     UpstreamBusy,
     UpstreamFailed,
 )
-from gateway.call.values import Ask
+from gateway.call.values import ParsedRequest
 from infra.errors import AppError
 
-# What a server says of a customer's variant that it has not got.
-NOT_LOADED = "variant_not_loaded"
+# The error code of a server that has not loaded the requested variant.
+VARIANT_NOT_LOADED = "variant_not_loaded"
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """An upstream's answer other than success. `ours`: the text was written for customers."""
+class UpstreamErrorResponse:
+    """An upstream's response with an error. With `is_specialist_error`, its text was written for
+    customers."""
 
     status: int
     body: bytes
-    ours: bool
+    is_specialist_error: bool
 
 
-class SpecialistRefused(AppError):
-    """A specialist of ours found a fault in the data and says which."""
+class SpecialistError(AppError):
+    """An error that a specialist model reports about the request's data, with its own message."""
 
     type = "invalid_request_error"
 
@@ -47,87 +48,88 @@ class SpecialistRefused(AppError):
         self.code = code
 
 
-def _context(found: re.Match[str], ask: Ask) -> AppError:
-    param = found.groupdict().get("param") or None
-    limit = ask.model.context_length
+def _context_length_error(match: re.Match[str], request: ParsedRequest) -> AppError:
+    param = match.groupdict().get("param") or None
+    limit = request.model.context_length
     size = f"{limit} tokens" if limit else "fewer tokens than that"
     return ContextLengthExceeded(
-        f"The model {ask.model.id!r} holds {size} for prompt and answer together. Shorten the "
+        f"The model {request.model.id!r} holds {size} for prompt and answer together. Shorten the "
         "prompt or ask for fewer tokens.",
         param=param,
     )
 
 
-def _tools(found: re.Match[str], ask: Ask) -> AppError:
+def _tool_choice_error(match: re.Match[str], request: ParsedRequest) -> AppError:
     return ParameterInvalid(
-        f"The model {ask.model.id!r} cannot choose tools by itself. Name the tool in "
+        f"The model {request.model.id!r} cannot choose tools by itself. Name the tool in "
         "`tool_choice`, or ask for JSON with `response_format`.",
         param="tool_choice",
     )
 
 
-def _schema(found: re.Match[str], ask: Ask) -> AppError:
+def _schema_error(match: re.Match[str], request: ParsedRequest) -> AppError:
     return ParameterInvalid(
         "`response_format` holds a type or schema that cannot be used.", param="response_format"
     )
 
 
-def _text_only(found: re.Match[str], ask: Ask) -> AppError:
-    return ParameterInvalid(f"The model {ask.model.id!r} takes text only.", param="messages")
+def _text_only_error(match: re.Match[str], request: ParsedRequest) -> AppError:
+    return ParameterInvalid(f"The model {request.model.id!r} takes text only.", param="messages")
 
 
-def _named(found: re.Match[str], ask: Ask) -> AppError:
-    name = found["param"]
+def _parameter_error(match: re.Match[str], request: ParsedRequest) -> AppError:
+    name = match["param"]
     return ParameterInvalid(f"`{name}` has a value that the model does not take.", param=name)
 
 
-# The first that matches counts. The patterns are vLLM's and Ray Serve's texts.
-_MEANINGS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], Ask], AppError]], ...] = (
-    (re.compile(r"(?P<param>max_\w*tokens)=\d+ cannot be greater"), _context),
-    (re.compile(r"maximum (context|model) length|max_model_len"), _context),
-    (re.compile(r"tool.?choice.{0,60}requires|tool-call-parser"), _tools),
-    (re.compile(r"[Gg]rammar|response_format|json_schema|guided|structured"), _schema),
-    (re.compile(r"not a multimodal model|multi-?modal"), _text_only),
-    (re.compile(r"\(parameter=(?P<param>\w{1,60})"), _named),
-    (re.compile(r"at \('body', '(?P<param>\w{1,60})'"), _named),
-    (re.compile(r"^(?P<param>n|prompt|logit_bias|logprobs|top_logprobs|stop)\b"), _named),
+_ErrorFactory = Callable[[re.Match[str], ParsedRequest], AppError]
+# Patterns of vLLM's and Ray Serve's error texts. The first match counts.
+_ERROR_PATTERNS: tuple[tuple[re.Pattern[str], _ErrorFactory], ...] = (
+    (re.compile(r"(?P<param>max_\w*tokens)=\d+ cannot be greater"), _context_length_error),
+    (re.compile(r"maximum (context|model) length|max_model_len"), _context_length_error),
+    (re.compile(r"tool.?choice.{0,60}requires|tool-call-parser"), _tool_choice_error),
+    (re.compile(r"[Gg]rammar|response_format|json_schema|guided|structured"), _schema_error),
+    (re.compile(r"not a multimodal model|multi-?modal"), _text_only_error),
+    (re.compile(r"\(parameter=(?P<param>\w{1,60})"), _parameter_error),
+    (re.compile(r"at \('body', '(?P<param>\w{1,60})'"), _parameter_error),
+    (re.compile(r"^(?P<param>n|prompt|logit_bias|logprobs|top_logprobs|stop)\b"), _parameter_error),
 )
 
 
-def translate(refusal: Refusal, ask: Ask) -> AppError:
-    """The fact behind a refusal; its message is safe to show."""
-    error = _error_object(refusal.body)
+def map_upstream_error(response: UpstreamErrorResponse, request: ParsedRequest) -> AppError:
+    """Return the application error for an upstream's error response, with a message for clients."""
+    error = _error_object(response.body)
     code = error.get("code")
-    # Within a stream the status has gone out already; there the engine puts it into `code`.
-    status = code if isinstance(code, int) and refusal.status == 200 else refusal.status
-    if refusal.ours and status < 500:
-        return _specialist(status, error)
+    # In a stream the status 200 was sent already; the engine puts the error status into `code`.
+    status = code if isinstance(code, int) and response.status == 200 else response.status
+    if response.is_specialist_error and status < 500:
+        return _specialist_error(status, error)
     if status in (429, 503):
         return UpstreamBusy("The model has no room for more calls just now. Try again shortly.")
-    if status == 404 and NOT_LOADED in str(error.get("message")):
-        return SpecialistRefused(404, "The variant is not loaded.", "model", NOT_LOADED)
+    if status == 404 and VARIANT_NOT_LOADED in str(error.get("message")):
+        return SpecialistError(404, "The variant is not loaded.", "model", VARIANT_NOT_LOADED)
     if status == 404:
-        return ModelNotServed(f"The model {ask.model.id!r} is not being served just now.")
+        return ModelServerNotFound(f"The model {request.model.id!r} is not being served just now.")
     if status in (400, 413, 422):
-        return _bad_request(str(error.get("message", "")), ask)
+        return _bad_request_error(str(error.get("message", "")), request)
     return UpstreamFailed("The model could not answer. The call is not billed.")
 
 
-def _bad_request(text: str, ask: Ask) -> AppError:
+def _bad_request_error(text: str, request: ParsedRequest) -> AppError:
     text = text.removeprefix("Message: ")[:2000]
-    for pattern, meaning in _MEANINGS:
-        found = pattern.search(text)
-        if found is not None:
-            return meaning(found, ask)
+    for pattern, make_error in _ERROR_PATTERNS:
+        match = pattern.search(text)
+        if match is not None:
+            return make_error(match, request)
     return BadRequest("The model refused the request as it is. Check its fields.")
 
 
-def _specialist(status: int, error: dict[str, Any]) -> AppError:
+def _specialist_error(status: int, error: dict[str, Any]) -> AppError:
     def text(name: str) -> str | None:
         value = error.get(name)
         return value if isinstance(value, str) else None
 
-    return SpecialistRefused(
+    return SpecialistError(
         status, text("message") or "The model refused the request.", text("param"), text("code")
     )
 

@@ -1,10 +1,8 @@
-"""HTTP/1.1 connections to the upstreams, kept open between calls.
+"""A minimal HTTP/1.1 client with keep-alive connection pools and backpressure.
 
-The protocol is httptools' (the parser that the server side uses too); a general client library
-takes more than half of what a whole call may cost here (docs/decisions/0009).
-
-Owns connecting, one exchange at a time on each connection, pausing an upstream that is faster than
-its reader, and which connections may be used again.
+It uses httptools, the parser of the server side: a general client library costs more than half of
+the CPU time that a whole call may take here (docs/decisions/0009). One exchange at a time on each
+connection; no pipelining.
 """
 
 import asyncio
@@ -18,142 +16,150 @@ from urllib.parse import urlsplit
 
 import httptools
 
-# More than that unread, and the upstream is asked to wait.
-_HIGH, _LOW = 256 << 10, 64 << 10
-# The most that comes on end with no part of a body: headers, interim answers, trailers and the
-# like. What one read of the socket brings is always taken, so a little more may be.
-_BARREN = 64 << 10
-# Connections of one origin that wait for their next call.
-_MOST_IDLE = 256
-_PORTS = {"http": 80, "https": 443}
+# Unread bytes at which reading from the socket pauses, and below which `read_all` waits for more.
+_HIGH_WATER, _LOW_WATER = 256 << 10, 64 << 10
+# Bytes in a row without any body: headers, interim responses, trailers, chunk framing. Checked
+# after each socket read, so slightly more may be accepted.
+_MAX_OVERHEAD_BYTES = 64 << 10
+# Idle connections kept per origin.
+_MAX_IDLE = 256
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class ConnectFailed(Exception):
-    """No connection came about: the request was surely not taken."""
+    """No connection could be opened, so the server has not received the request."""
 
 
-class BrokenOff(Exception):
-    """The connection ended, or made no sense, before the answer was whole."""
+class ConnectionBroken(Exception):
+    """The connection was lost, or its data was invalid, before the response was complete."""
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where connections go to; `prefix` is the path below which everything lies."""
+    """Scheme, host and port of a server, with the path prefix of all its requests and the value of
+    the Host header (`authority`)."""
 
     host: str
     port: int
-    secure: bool
+    tls: bool
     prefix: bytes
     authority: bytes
 
     @classmethod
-    def of(cls, url: str) -> "Origin":
+    def from_url(cls, url: str) -> "Origin":
+        """Parse the base URL of a server."""
         parts = urlsplit(url)
-        host, usual = parts.hostname or "", _PORTS[parts.scheme]
-        port = parts.port or usual
-        # A zone says by which of our own interfaces the host is reached: it is none of its names.
+        host, default_port = parts.hostname or "", _DEFAULT_PORTS[parts.scheme]
+        port = parts.port or default_port
+        # An IPv6 zone id names a local interface and must not appear in the Host header.
         name = f"[{host.partition('%')[0]}]" if ":" in host else host
-        authority = name if port == usual else f"{name}:{port}"
+        authority = name if port == default_port else f"{name}:{port}"
         path = parts.path.rstrip("/").encode()
         return cls(host, port, parts.scheme == "https", path, authority.encode())
 
 
-# Takes a part of a body; False where the reader's task has to see to something.
-Take = Callable[[bytes], bool]
+# Receives a chunk of a body. Returns False if the reading task must be woken.
+BodyConsumer = Callable[[bytes], bool]
 
 
 class Connection(asyncio.Protocol):
-    """One connection. `send` a request, read the answer to its end, `send` the next."""
+    """A client connection: `send` a request, read the response to its end, `send` the next."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._waiter: asyncio.Future[None] | None = None
-        self._take: Take | None = None
-        self._body: list[bytes] = []
-        self._size = 0
-        self._barren = 0
+        self._consumer: BodyConsumer | None = None
+        self._chunks: list[bytes] = []
+        self._buffered_bytes = 0
+        self._overhead_bytes = 0
         self._paused = False
-        self._busy = False
-        self._lost = False
-        self._until_closed = False
+        self._in_exchange = False
+        self._is_lost = False
+        self._ends_at_close = False
         self.status = 0
         self.headers: dict[bytes, bytes] = {}
-        self.answered = False
-        self.complete = False
+        self.headers_received = False
+        self.is_complete = False
         self.idle_since = 0.0
 
     @property
-    def reusable(self) -> bool:
-        """Whether another request may be sent."""
-        return self.complete and not (self._busy or self._paused or self._closing)
+    def is_reusable(self) -> bool:
+        """Whether another request can be sent on this connection."""
+        return self.is_complete and not (self._in_exchange or self._paused or self._is_closing)
 
     @property
-    def read_out(self) -> bool:
-        """Whether all of the body was read."""
-        return self.complete and not self._body
+    def is_body_consumed(self) -> bool:
+        """Whether the whole body has been received and read."""
+        return self.is_complete and not self._chunks
 
     @property
-    def _closing(self) -> bool:
-        return self._lost or self._transport is None or self._transport.is_closing()
+    def _is_closing(self) -> bool:
+        return self._is_lost or self._transport is None or self._transport.is_closing()
 
     async def send(self, request: bytes) -> None:
-        """Send a request; return when status and headers are here. Raises BrokenOff."""
-        if self._closing:
-            raise BrokenOff
-        self.answered = self.complete = self._until_closed = False
+        """Send a request and wait for the status and headers of the response.
+
+        Raises ConnectionBroken.
+        """
+        if self._is_closing:
+            raise ConnectionBroken
+        self.headers_received = self.is_complete = self._ends_at_close = False
         self.status, self.headers = 0, {}
-        self._body, self._size, self._barren = [], 0, 0
-        self._busy = True
+        self._chunks, self._buffered_bytes, self._overhead_bytes = [], 0, 0
+        self._in_exchange = True
         cast(asyncio.Transport, self._transport).write(request)
-        while not self.answered:
-            await self._more()
+        while not self.headers_received:
+            await self._wait_for_data()
 
     async def read(self) -> bytes:
-        """The next part of the body, empty at its end. Raises BrokenOff."""
-        while not self._body:
-            if self.complete:
+        """Return the next chunk of the body, empty at its end. Raises ConnectionBroken."""
+        while not self._chunks:
+            if self.is_complete:
                 return b""
-            await self._more()
-        return self._taken()
+            await self._wait_for_data()
+        return self._take_body()
 
-    async def flow(self, take: Take) -> None:
-        """Give each part of the body to `take` as it comes; return where that says so, or at the
-        body's end. Raises BrokenOff, and what `take` raises.
+    async def feed_to(self, consume: BodyConsumer) -> None:
+        """Call `consume` with each chunk of the body as it arrives, until it returns False or the
+        body ends. Raises ConnectionBroken, and what `consume` raises.
 
-        The parts do not wake the task that waits here: for a stream of many small ones that is
-        most of what each costs.
+        Chunks do not wake the waiting task: for a stream of many small chunks, the wake-up is most
+        of the CPU time of each.
         """
-        while self._body:
-            if not take(self._taken()):
+        while self._chunks:
+            if not consume(self._take_body()):
                 return
-        if not self.complete:
-            self._take = take
+        if not self.is_complete:
+            self._consumer = consume
             try:
-                await self._more()
+                await self._wait_for_data()
             finally:
-                self._take = None
+                self._consumer = None
 
-    async def read_whole(self, limit: int) -> bytes | None:
-        """All of the body, None where it is more than `limit`. Raises BrokenOff."""
-        whole: list[bytes] = []
+    async def read_all(self, limit: int) -> bytes | None:
+        """Read the whole body. Returns None if it is longer than `limit` bytes.
+
+        Raises ConnectionBroken.
+        """
+        chunks: list[bytes] = []
         size = 0
         while True:
-            if not self.complete and self._size < _LOW:
-                await self._more()
-            part = self._taken()
-            size += len(part)
+            if not self.is_complete and self._buffered_bytes < _LOW_WATER:
+                await self._wait_for_data()
+            chunk = self._take_body()
+            size += len(chunk)
             if size > limit:
                 return None
-            whole.append(part)
-            if self.complete:
-                return b"".join(whole)
+            chunks.append(chunk)
+            if self.is_complete:
+                return b"".join(chunks)
 
     def close(self) -> None:
-        """End the connection, and with it what the upstream does for it.
+        """Abort the connection, which also ends the upstream's work on the request.
 
-        At once: an upstream that takes no more of a request must not keep the rest of it here.
+        Unsent request data is dropped: a server that stops reading must not keep it in memory.
         """
         if self._transport is not None:
             self._transport.abort()
@@ -162,92 +168,93 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
-        if not self._busy:
-            self.close()  # nobody asked for anything
+        if not self._in_exchange:
+            self.close()  # data without a request
             return
-        self._barren += len(data)
+        self._overhead_bytes += len(data)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            self._break_off()
-        if self._barren > _BARREN and self._busy:
-            self._break_off()
-        if self._take is None or not self._body or self._is_taken(self._take):
+            self._abort_exchange()
+        if self._overhead_bytes > _MAX_OVERHEAD_BYTES and self._in_exchange:
+            self._abort_exchange()
+        if self._consumer is None or not self._chunks or self._deliver(self._consumer):
             self._notify()
 
     def connection_lost(self, error: Exception | None) -> None:
-        if self._until_closed and error is None and not self._lost:
-            self.complete = True
-        self._lost = True
+        if self._ends_at_close and error is None and not self._is_lost:
+            self.is_complete = True
+        self._is_lost = True
         self._notify()
 
     def on_message_begin(self) -> None:
-        if self.complete:
-            raise BrokenOff  # more than was asked for; what is whole stays so
+        if self.is_complete:
+            raise ConnectionBroken  # a second response; the complete first one stays valid
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if not self.answered:  # else it is a trailer
+        if not self.headers_received:  # otherwise the field is a trailer
             self.headers[name.lower()] = value
 
     def on_headers_complete(self) -> None:
         self.status = self._parser.get_status_code()
         if self.status >= 200:
-            self.answered = True
+            self.headers_received = True
             headers = self.headers
-            self._until_closed = not (
+            self._ends_at_close = not (
                 b"content-length" in headers or b"transfer-encoding" in headers
             )
 
     def on_body(self, body: bytes) -> None:
-        self._body.append(body)
-        self._size += len(body)
-        self._barren = 0
-        if self._size > _HIGH and not self._paused and not self._closing:
+        self._chunks.append(body)
+        self._buffered_bytes += len(body)
+        self._overhead_bytes = 0
+        if self._buffered_bytes > _HIGH_WATER and not self._paused and not self._is_closing:
             self._paused = True
             cast(asyncio.Transport, self._transport).pause_reading()
 
     def on_message_complete(self) -> None:
-        if not self.answered:
-            self.headers = {}  # an interim answer, as 100 Continue
+        if not self.headers_received:
+            self.headers = {}  # an interim response, such as 100 Continue
             return
-        self.complete = True
-        self._busy = False
+        self.is_complete = True
+        self._in_exchange = False
         if not self._parser.should_keep_alive():
             self.close()
 
-    def _is_taken(self, take: Take) -> bool:
-        """Give what came to a reader that takes it at once; whether its task is to be woken."""
+    def _deliver(self, consume: BodyConsumer) -> bool:
+        """Pass the buffered body to the consumer. Returns whether to wake the reading task."""
         try:
-            if take(self._taken()) and not (self.complete or self._lost):
+            if consume(self._take_body()) and not (self.is_complete or self._is_lost):
                 return False
-        except Exception as error:  # of whatever kind: it is the waiting task's
+        except Exception as error:  # every kind: it is raised in the waiting task
             if self._waiter is not None and not self._waiter.done():
                 self._waiter.set_exception(error)
-        self._take = None
+        self._consumer = None
         return True
 
-    def _taken(self) -> bytes:
-        body = self._body
-        whole = body[0] if len(body) == 1 else b"".join(body)
-        self._body, self._size = [], 0
-        if self._paused and not self._closing:
+    def _take_body(self) -> bytes:
+        """Remove and return the buffered body, and resume reading if it was paused."""
+        chunks = self._chunks
+        body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        self._chunks, self._buffered_bytes = [], 0
+        if self._paused and not self._is_closing:
             self._paused = False
             cast(asyncio.Transport, self._transport).resume_reading()
-        return whole
+        return body
 
-    async def _more(self) -> None:
-        if self._lost and not self.complete:
-            raise BrokenOff
+    async def _wait_for_data(self) -> None:
+        if self._is_lost and not self.is_complete:
+            raise ConnectionBroken
         self._waiter = self._loop.create_future()
         try:
             await self._waiter
         finally:
             self._waiter = None
-        if self._lost and not self.complete and not self._body:
-            raise BrokenOff
+        if self._is_lost and not self.is_complete and not self._chunks:
+            raise ConnectionBroken
 
-    def _break_off(self) -> None:
-        self._lost = True
+    def _abort_exchange(self) -> None:
+        self._is_lost = True
         self.close()
 
     def _notify(self) -> None:
@@ -255,34 +262,34 @@ class Connection(asyncio.Protocol):
             self._waiter.set_result(None)
 
 
-class Pool:
-    """Open connections by origin. Few and fresh ones wait: of too many or too old, none is used."""
+class ConnectionPool:
+    """Keep-alive connections by origin, limited in number and idle time (seconds)."""
 
     def __init__(self, connect_timeout_s: float, idle_s: float) -> None:
         self._connect_timeout_s = connect_timeout_s
         self._idle_s = idle_s
         self._idle: defaultdict[Origin, deque[Connection]] = defaultdict(deque)
 
-    async def take(self, origin: Origin) -> Connection:
-        """An idle connection or a new one. Raises ConnectFailed."""
+    async def acquire(self, origin: Origin) -> Connection:
+        """Return an idle connection or open a new one. Raises ConnectFailed."""
         now = asyncio.get_running_loop().time()
         idle = self._idle[origin]
         while idle:
             connection = idle.pop()
-            if connection.reusable and now - connection.idle_since < self._idle_s:
+            if connection.is_reusable and now - connection.idle_since < self._idle_s:
                 return connection
             connection.close()
         return await self._connect(origin)
 
-    def give_back(self, origin: Origin, connection: Connection) -> None:
-        """Keep it for the next call, or close it where it is not at an answer's end."""
-        if not connection.reusable:
+    def release(self, origin: Origin, connection: Connection) -> None:
+        """Keep a connection for the next call, or close it if its response was not fully read."""
+        if not connection.is_reusable:
             connection.close()
             return
         now = connection.idle_since = asyncio.get_running_loop().time()
         idle = self._idle[origin]
         idle.append(connection)
-        while len(idle) > _MOST_IDLE or now - idle[0].idle_since >= self._idle_s:
+        while len(idle) > _MAX_IDLE or now - idle[0].idle_since >= self._idle_s:
             idle.popleft().close()
 
     def close(self) -> None:
@@ -299,7 +306,7 @@ class Pool:
                     Connection,
                     origin.host,
                     origin.port,
-                    ssl=self._tls if origin.secure else None,
+                    ssl=self._tls if origin.tls else None,
                 )
         except (OSError, TimeoutError, UnicodeError) as error:
             raise ConnectFailed from error
@@ -307,14 +314,14 @@ class Pool:
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
-        # Once: reading the certificates of all authorities takes tens of milliseconds.
+        # Cached: loading the CA certificates takes tens of milliseconds.
         return ssl.create_default_context()
 
 
-def request_bytes(
+def encode_request(
     method: bytes, origin: Origin, path: str, headers: Mapping[str, str], body: bytes
 ) -> bytes:
-    """The request as it goes over the wire. Header values must hold no line ends."""
+    """Encode an HTTP/1.1 request. Header values must not contain line breaks."""
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode("latin-1")
     return b"%b %b%b HTTP/1.1\r\nhost: %b\r\n%bcontent-length: %d\r\n\r\n%b" % (
         method,

@@ -1,8 +1,7 @@
-"""Routing: which server an admitted call goes to.
+"""Load balancing of admitted calls over the model servers, with a circuit breaker per server and
+model.
 
-Owns the servers of each model, the choice between them by load, what their calls' ends say of their
-health, and which failure may be tried elsewhere. What is known of a server is known to this process
-alone, and its size is bounded by servers times models of the catalog.
+State is per process and is not shared; its size is bounded by servers times catalog models.
 """
 
 import math
@@ -16,32 +15,33 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from gateway.call.errors import (
-    ModelNotServed,
+    ModelServerNotFound,
     UpstreamBusy,
     UpstreamFailed,
     UpstreamTimeout,
     UpstreamUnreachable,
 )
-from gateway.call.values import Target, Ticket
+from gateway.call.values import AdmittedCall, UpstreamRequest
 from infra.clock import Clock
 from infra.settings import SettingsInvalid
-from infra.timing import USUAL, Timing
+from infra.timing import DEFAULT_TIMING, Timing
 
 _URL = re.compile(r"https?://[^\s?#]+")
-_FAILURES = 5
-_CONNECT_FAILURES = 2
+_MAX_FAILURES = 5
+_MAX_CONNECT_FAILURES = 2
 
 
 @dataclass(frozen=True, slots=True)
 class ServerSpec:
-    """One entry of MAAS_SERVING_URL. Without a model it serves every one that no entry names."""
+    """One entry of MAAS_SERVING_URL. An entry without a model serves all models that no other entry
+    names."""
 
     url: str
     model: str | None = None
 
 
 class CircuitState(StrEnum):
-    """Open: no calls. Half-open: one call, to see whether the server is back."""
+    """State of a circuit breaker. OPEN admits no calls, HALF_OPEN admits one trial call."""
 
     CLOSED = "closed"
     OPEN = "open"
@@ -50,7 +50,7 @@ class CircuitState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ServerState:
-    """What is known of a server. A model that was not called yet is not in `circuits`."""
+    """Load and circuit states of one server. Models that were not called yet have no circuit."""
 
     url: str
     outstanding: int
@@ -58,6 +58,8 @@ class ServerState:
 
 
 class _Outcome(Enum):
+    """What the end of a call says about the server's health."""
+
     SUCCESS = "success"
     FAILURE = "failure"
     CONNECT_FAILURE = "connect_failure"
@@ -65,78 +67,90 @@ class _Outcome(Enum):
 
 
 def parse_upstreams(text: str) -> tuple[ServerSpec, ...]:
-    """Read `URL` and `model-id=URL`, separated by commas or white space.
+    """Parse MAAS_SERVING_URL: entries `URL` or `model-id=URL`, separated by commas or white space.
 
-    Raises SettingsInvalid with the number of the entry; its text is left out: it may be a secret.
+    Raises SettingsInvalid with the number of the invalid entry, without its text, which may hold a
+    secret.
     """
     entries = [entry for entry in re.split(r"[,\s]+", text) if entry]
     if not entries:
         raise SettingsInvalid("MAAS_SERVING_URL holds no URL.")
-    specs = [_spec(number, entry) for number, entry in enumerate(entries, start=1)]
+    specs = [_parse_entry(number, entry) for number, entry in enumerate(entries, start=1)]
     for number, spec in enumerate(specs, start=1):
         if specs.index(spec) < number - 1:
-            raise _wrong(number, "is there twice")
+            raise _invalid_entry(number, "is there twice")
     return tuple(specs)
 
 
-def may_retry(error: BaseException) -> bool:
-    """Whether the same call may be sent to another server.
+def is_retryable(error: BaseException) -> bool:
+    """Whether a failed call may be sent to another server: only if no server can have processed it.
 
-    Only where the first one surely never took it. After a timeout or a break in mid-answer the
-    call may have been what brought the engine down: sent again, it would kill the next one too,
-    and one customer's call would take every replica of a model away from all.
+    After a timeout or a broken response the call itself may have crashed the engine. Sent again, it
+    would crash the next server too, and one customer's call could take down every replica.
     """
     return isinstance(error, UpstreamUnreachable | UpstreamBusy)
 
 
 class Router:
-    """Chooses servers for one gateway process, and learns from how the calls to them end."""
+    """The load balancer of one gateway process: picks a server for each call by load and health."""
 
     def __init__(
-        self, servers: Collection[ServerSpec], clock: Clock, timing: Timing = USUAL
+        self, servers: Collection[ServerSpec], clock: Clock, timing: Timing = DEFAULT_TIMING
     ) -> None:
         self._clock = clock
         self._servers = {spec.url: _Server(spec.url, timing) for spec in servers}
-        self._pools: dict[str | None, tuple[_Server, ...]] = {
+        self._servers_by_model: dict[str | None, tuple[_Server, ...]] = {
             model: tuple(self._servers[spec.url] for spec in servers if spec.model == model)
             for model in {spec.model for spec in servers}
         }
-        self._routed = 0
+        self._route_count = 0
 
-    def servers(self, model_id: str) -> tuple[str, ...]:
-        """The base URLs that a model's calls may go to, well or not."""
-        return tuple(server.url for server in self._pool(model_id))
+    def server_urls(self, model_id: str) -> tuple[str, ...]:
+        """Return the base URLs of a model's servers, healthy or not."""
+        return tuple(server.url for server in self._servers_of(model_id))
 
-    def route(self, ticket: Ticket, request_id: UUID, tried: Collection[str] = ()) -> Target:
-        """The least loaded healthy server that is not among `tried` (values of Target.server).
+    def route(
+        self, admitted: AdmittedCall, request_id: UUID, tried: Collection[str] = ()
+    ) -> UpstreamRequest:
+        """Choose the least loaded healthy server for a call, leaving out the `tried` server URLs.
 
-        Raises UpstreamUnreachable at once where there is none, ModelNotServed where no server is
-        configured for the model.
+        Raises UpstreamUnreachable at once if no server is available, ModelServerNotFound if no
+        server is configured for the model.
         """
-        ask = ticket.ask
-        pool = self._pool(ask.model.id)
-        if not pool:
-            raise ModelNotServed(f"The model {ask.model.id!r} is not being served just now.")
-        able = self._able(ask.model.id, tried)
-        if not able:
-            raise self._unreachable(ask.model.id, pool)
-        # Among equals the one that was chosen longest ago: fair also while others are left out.
-        server = min(able, key=lambda server: (server.outstanding, server.chosen))
-        self._routed += 1
-        server.chosen = self._routed
-        return Target(server.url + ask.path, ask, request_id, server.url, ticket.allowance)
+        request = admitted.request
+        servers = self._servers_of(request.model.id)
+        if not servers:
+            raise ModelServerNotFound(
+                f"The model {request.model.id!r} is not being served just now."
+            )
+        available = self._available_servers(request.model.id, tried)
+        if not available:
+            raise self._unreachable(request.model.id, servers)
+        # Ties go to the server that was chosen longest ago, which stays fair when `tried` leaves
+        # servers out.
+        server = min(available, key=lambda server: (server.outstanding, server.last_routed))
+        self._route_count += 1
+        server.last_routed = self._route_count
+        return UpstreamRequest(
+            server.url + request.path,
+            request,
+            request_id,
+            server.url,
+            admitted.output_reservation,
+        )
 
-    def can_route(self, ticket: Ticket, tried: Collection[str] = ()) -> bool:
+    def can_route(self, admitted: AdmittedCall, tried: Collection[str] = ()) -> bool:
         """Whether `route` would find a server now."""
-        return bool(self._able(ticket.ask.model.id, tried))
+        return bool(self._available_servers(admitted.request.model.id, tried))
 
-    def watched(self, target: Target) -> "Watch":
-        """A block that holds the call to a target of `route`; see Watch."""
-        server = self._servers[target.server]
-        return Watch(server, server.circuits[target.ask.model.id], self._clock)
+    def track(self, upstream_request: UpstreamRequest) -> "InFlightCall":
+        """Return a context manager that tracks a call to its server; see InFlightCall."""
+        server = self._servers[upstream_request.server]
+        circuit = server.circuits[upstream_request.request.model.id]
+        return InFlightCall(server, circuit, self._clock)
 
-    def state(self) -> tuple[ServerState, ...]:
-        """A snapshot, for metrics and readiness."""
+    def snapshot(self) -> tuple[ServerState, ...]:
+        """Return the state of all servers, for metrics and readiness."""
         now = self._clock.monotonic()
         return tuple(
             ServerState(
@@ -147,45 +161,46 @@ class Router:
             for server in self._servers.values()
         )
 
-    def _pool(self, model_id: str) -> "tuple[_Server, ...]":
-        return self._pools.get(model_id) or self._pools.get(None, ())
+    def _servers_of(self, model_id: str) -> "tuple[_Server, ...]":
+        return self._servers_by_model.get(model_id) or self._servers_by_model.get(None, ())
 
-    def _able(self, model_id: str, tried: Collection[str]) -> "list[_Server]":
+    def _available_servers(self, model_id: str, tried: Collection[str]) -> "list[_Server]":
         now = self._clock.monotonic()
         return [
             server
-            for server in self._pool(model_id)
-            if server.url not in tried and server.circuits[model_id].admits(now)
+            for server in self._servers_of(model_id)
+            if server.url not in tried and server.circuits[model_id].allows_call(now)
         ]
 
-    def _unreachable(self, model_id: str, pool: "tuple[_Server, ...]") -> UpstreamUnreachable:
+    def _unreachable(self, model_id: str, servers: "tuple[_Server, ...]") -> UpstreamUnreachable:
         now = self._clock.monotonic()
-        wait = min(server.circuits[model_id].opens_for(now) for server in pool)
+        wait = min(server.circuits[model_id].seconds_until_trial(now) for server in servers)
         return _unreachable(f"Try again in {math.ceil(wait)} s." if wait > 0 else "")
 
 
-class Watch:
-    """The block in which a call runs: the server has it as outstanding, and its end is a fact
-    about the server's health.
+class InFlightCall:
+    """A context manager around one call to a server: counts the call as outstanding and reports
+    its outcome to the circuit breaker.
 
-    UpstreamUnreachable, UpstreamFailed and UpstreamTimeout are failures, other exceptions say
-    nothing, a normal end is a success unless the block said otherwise. Entering raises
-    UpstreamUnreachable if the server has gone bad, or taken its trial call, since `route`.
+    UpstreamUnreachable, UpstreamFailed and UpstreamTimeout count as failures; other exceptions do
+    not count. A normal end is a success unless `mark_failed` or `mark_inconclusive` was called.
+    Entering raises UpstreamUnreachable if the circuit has opened, or another call has taken the
+    trial, since `route`.
     """
 
-    __slots__ = ("_circuit", "_clock", "_era", "_server", "_told")
+    __slots__ = ("_circuit", "_clock", "_generation", "_outcome_override", "_server")
 
     def __init__(self, server: "_Server", circuit: "_Circuit", clock: Clock) -> None:
         self._server = server
         self._circuit = circuit
         self._clock = clock
-        self._told: _Outcome | None = None
+        self._outcome_override: _Outcome | None = None
 
-    def __enter__(self) -> "Watch":
+    def __enter__(self) -> "InFlightCall":
         now = self._clock.monotonic()
-        if not self._circuit.admits(now):
+        if not self._circuit.allows_call(now):
             raise _unreachable()
-        self._era = self._circuit.begin(now)
+        self._generation = self._circuit.call_started(now)
         self._server.outstanding += 1
         return self
 
@@ -196,38 +211,43 @@ class Watch:
         trace: TracebackType | None,
     ) -> None:
         self._server.outstanding -= 1
-        self._circuit.end(self._era, self._outcome(error), self._clock.monotonic())
+        self._circuit.call_ended(self._generation, self._outcome(error), self._clock.monotonic())
 
-    def failed(self) -> None:
-        """The server broke off, and the block ends normally all the same."""
-        self._told = _Outcome.FAILURE
+    def mark_failed(self) -> None:
+        """Count the call as a failure although the block ends normally: the server broke off."""
+        self._outcome_override = _Outcome.FAILURE
 
-    def inconclusive(self) -> None:
-        """The block ends normally, but not because the server did well: the client left."""
-        self._told = _Outcome.UNKNOWN
+    def mark_inconclusive(self) -> None:
+        """Do not count the call although the block ends normally: the client disconnected."""
+        self._outcome_override = _Outcome.UNKNOWN
 
-    def answered(self) -> None:
-        """The server has begun a good answer. If this is the trial, others need not wait for the
-        end of a long stream. It is no success yet: a server may break off every answer."""
-        self._era = self._circuit.answered(self._era)
+    def mark_responding(self) -> None:
+        """Report that the server has started a good response.
+
+        If this call is the trial of a half-open circuit, the circuit closes now rather than at the
+        end of a long stream. It is no success yet: a server may break off every response.
+        """
+        self._generation = self._circuit.response_started(self._generation)
 
     def _outcome(self, error: BaseException | None) -> _Outcome:
         if isinstance(error, UpstreamUnreachable):
             return _Outcome.CONNECT_FAILURE
         if isinstance(error, UpstreamFailed | UpstreamTimeout):
             return _Outcome.FAILURE
-        return self._told or (_Outcome.SUCCESS if error is None else _Outcome.UNKNOWN)
+        return self._outcome_override or (_Outcome.SUCCESS if error is None else _Outcome.UNKNOWN)
 
 
 @dataclass(slots=True)
 class _Server:
-    """One server: its load, and a circuit for each model, since one address may stand for
-    several engines, of which one can be dead while the others are well."""
+    """One server: its outstanding calls, and a circuit for each model.
+
+    One address may stand for several engines, of which one can be down while the others are not.
+    """
 
     url: str
     timing: Timing
     outstanding: int = 0
-    chosen: int = 0
+    last_routed: int = 0
     circuits: "defaultdict[str, _Circuit]" = field(init=False)
 
     def __post_init__(self) -> None:
@@ -236,51 +256,60 @@ class _Server:
 
 @dataclass(slots=True)
 class _Circuit:
-    """A circuit breaker. Each opening and closing begins an era, and the end of a call counts
-    only in the era in which it began: the many calls that one crash breaks are one opening, and
-    a long answer from before it does not prove that the server is back. While the circuit is not
-    closed, the only calls of its era are trials.
+    """The circuit breaker of one server and model.
+
+    Each opening and closing starts a new generation, and a call's end counts only in the generation
+    in which the call started. So the many calls that one crash breaks open the circuit once, and a
+    long response from before the crash does not close it. While the circuit is not closed, the only
+    calls of its generation are trials. Times are monotonic seconds.
     """
 
     timing: Timing
-    era: int = 0
+    generation: int = 0
     failures: int = 0
     connect_failures: int = 0
-    openings: int = 0
+    consecutive_openings: int = 0
     open_until: float | None = None
     trial_until: float = -math.inf
 
     def state(self, now: float) -> CircuitState:
+        """Return the state of the circuit."""
         if self.open_until is None:
             return CircuitState.CLOSED
         return CircuitState.OPEN if now < self.open_until else CircuitState.HALF_OPEN
 
-    def opens_for(self, now: float) -> float:
+    def seconds_until_trial(self, now: float) -> float:
+        """Return the seconds until an open circuit admits a trial call, 0 if it is closed."""
         return 0.0 if self.open_until is None else self.open_until - now
 
-    def admits(self, now: float) -> bool:
+    def allows_call(self, now: float) -> bool:
+        """Whether a call may start now: the circuit is closed, or half-open without a trial."""
         state = self.state(now)
         return state is CircuitState.CLOSED or (
             state is CircuitState.HALF_OPEN and now >= self.trial_until
         )
 
-    def begin(self, now: float) -> int:
-        """A call starts. Gives its era."""
+    def call_started(self, now: float) -> int:
+        """Record the start of a call. Returns its generation."""
         if self.open_until is not None:
-            # For a limited time: a long plain answer tells nothing before its end, and must not
-            # shut everybody out of a server that is back.
+            # The trial blocks other calls for a limited time only: a long non-streamed response
+            # proves nothing before its end, and must not keep calls from a server that is back.
             self.trial_until = now + self.timing.circuit_trial_s
-        return self.era
+        return self.generation
 
-    def answered(self, era: int) -> int:
-        """A call's answer has begun. Gives the era in which its end counts."""
-        if era == self.era and self.open_until is not None:
+    def response_started(self, generation: int) -> int:
+        """Close the circuit if the call is a trial.
+
+        Returns the generation in which the end of the call counts.
+        """
+        if generation == self.generation and self.open_until is not None:
             self._close()
-            return self.era
-        return era
+            return self.generation
+        return generation
 
-    def end(self, era: int, outcome: _Outcome, now: float) -> None:
-        if era != self.era:
+    def call_ended(self, generation: int, outcome: _Outcome, now: float) -> None:
+        """Record the outcome of a call, unless the circuit has opened or closed since its start."""
+        if generation != self.generation:
             return
         if outcome is _Outcome.UNKNOWN:
             self.trial_until = -math.inf
@@ -293,57 +322,58 @@ class _Circuit:
         self.failures = self.connect_failures = 0
         if self.open_until is not None:
             self._close()
-        self.openings = 0
+        self.consecutive_openings = 0
 
     def _fail(self, outcome: _Outcome, now: float) -> None:
-        connecting = outcome is _Outcome.CONNECT_FAILURE
+        is_connect_failure = outcome is _Outcome.CONNECT_FAILURE
         self.failures += 1
-        self.connect_failures = self.connect_failures + 1 if connecting else 0
+        self.connect_failures = self.connect_failures + 1 if is_connect_failure else 0
         if (
             self.open_until is not None
-            or self.failures >= _FAILURES
-            or self.connect_failures >= _CONNECT_FAILURES
+            or self.failures >= _MAX_FAILURES
+            or self.connect_failures >= _MAX_CONNECT_FAILURES
         ):
             self._open(now)
 
     def _open(self, now: float) -> None:
-        self.era += 1
-        # The exponent is bounded, or after a day of failures the power would be no float.
+        """Open the circuit, for a time that doubles with each consecutive opening."""
+        self.generation += 1
+        # The exponent is bounded: after a day of failures the power would overflow a float.
         self.open_until = now + min(
-            self.timing.circuit_open_s * 2 ** min(self.openings, 10),
+            self.timing.circuit_open_s * 2 ** min(self.consecutive_openings, 10),
             self.timing.circuit_open_limit_s,
         )
-        self.openings += 1
+        self.consecutive_openings += 1
         self.trial_until = -math.inf
 
     def _close(self) -> None:
-        self.era += 1
+        self.generation += 1
         self.failures = self.connect_failures = 0
         self.open_until = None
 
 
-def _spec(number: int, entry: str) -> ServerSpec:
+def _parse_entry(number: int, entry: str) -> ServerSpec:
     bare = entry.startswith(("http://", "https://"))
     model, _, url = (None, "", entry) if bare else entry.partition("=")
     if model == "":
-        raise _wrong(number, "has `=` without a model before it")
+        raise _invalid_entry(number, "has `=` without a model before it")
     if not _URL.fullmatch(url):
-        raise _wrong(number, "is neither an http(s) URL nor `model-id=URL`")
+        raise _invalid_entry(number, "is neither an http(s) URL nor `model-id=URL`")
     try:
         parts = urlsplit(url)
         usable = bool(parts.hostname) and parts.port != 0
     except ValueError:  # brackets without an end, a port that is no port
         usable = False
     if not usable:
-        raise _wrong(number, "has no usable host and port")
+        raise _invalid_entry(number, "has no usable host and port")
     if parts.username is not None or parts.password is not None:
         # Base URLs are shown in metrics and logs.
-        raise _wrong(number, "holds credentials")
+        raise _invalid_entry(number, "holds credentials")
     return ServerSpec(url.rstrip("/"), model)
 
 
-def _wrong(number: int, fault: str) -> SettingsInvalid:
-    return SettingsInvalid(f"MAAS_SERVING_URL: entry {number} {fault}.")
+def _invalid_entry(number: int, reason: str) -> SettingsInvalid:
+    return SettingsInvalid(f"MAAS_SERVING_URL: entry {number} {reason}.")
 
 
 def _unreachable(advice: str = "") -> UpstreamUnreachable:

@@ -1,5 +1,5 @@
-"""Bringing an account's variant, or a shared model's version, to a server that has not got it, and
-having a deleted one removed.
+"""Load fine-tuned variants and shared-model versions into the model servers, and unload deleted
+ones.
 """
 
 from collections.abc import Iterable
@@ -10,74 +10,82 @@ from uuid import UUID
 import msgspec
 
 from gateway.call.errors import ModelNotFound, Unavailable
-from gateway.registry.variants import PREFIX, Stored, stored
-from gateway.registry.versions import stored_version
-from gateway.upstream.client import Upstream
+from gateway.registry.variants import PREFIX, StoredVersion, find_stored_variant
+from gateway.registry.versions import find_stored_version
+from gateway.upstream.client import UpstreamClient
 from infra import ids
 from infra.database.database import Database
 from infra.errors import AppError
 from infra.single_flight import SingleFlight
 from models.catalog import Model, Task
 
-# Behind one address may be several machines, of which each is to be given a variant: so often a
-# call is asked again. The processes of one machine share what any of them was given.
-MOST_LOADS = 3
-UNLOADABLE = "The variant cannot be loaded just now. The call is not billed."
-# Specialists that sleep take some seconds to wake.
-_SECONDS = 30.0
+# One address may stand for several machines, and each must load a variant itself, so a call may
+# need several loads. The processes of one machine share loaded variants.
+MAX_LOADS = 3
+VARIANT_UNLOADABLE = "The variant cannot be loaded just now. The call is not billed."
+# A specialist that was scaled to zero takes some seconds to start.
+_TIMEOUT_S = 30.0
 _JSON = {"content-type": "application/json"}
 
 
 class VariantLoader:
-    """Of one gateway process."""
+    """Loads and unloads variants on the model servers, for one gateway process."""
 
-    def __init__(self, database: Database, upstream: Upstream) -> None:
+    def __init__(self, database: Database, upstream: UpstreamClient) -> None:
         self._database = database
         self._upstream = upstream
         self._loading = SingleFlight[tuple[str, UUID], None]()
 
     async def load(self, server: str, account_id: UUID, model: Model, variant_id: UUID) -> None:
-        """Return when the server has it, a variant of `model`. Raises ModelNotFound, Unavailable,
-        as Upstream does."""
-        work = partial(self._load, server, account_id, model, variant_id)
-        await self._loading.do((server, variant_id), work)
+        """Load a variant or version of a model into a server.
 
-    async def forget(self, servers: Iterable[str], model: Model, variants: Iterable[UUID]) -> None:
-        """Have what was deleted removed from these, as far as they answer: what one of them keeps
-        nobody can call, and it goes when nobody has for a day."""
-        paths = [path_of(model, variant_id) for variant_id in variants]
+        Concurrent loads of one variant share one request. Raises ModelNotFound if the variant was
+        deleted, Unavailable if the server did not accept it, and the errors of UpstreamClient.put.
+        """
+        work = partial(self._load, server, account_id, model, variant_id)
+        await self._loading.run((server, variant_id), work)
+
+    async def unload(
+        self, servers: Iterable[str], model: Model, variant_ids: Iterable[UUID]
+    ) -> None:
+        """Remove deleted variants from the servers, ignoring servers that do not answer.
+
+        A variant that stays loaded cannot be called, and the server drops it after a day without
+        calls.
+        """
+        paths = [variant_path(model, variant_id) for variant_id in variant_ids]
         for server in servers:
             with suppress(AppError):
                 for path in paths:
-                    await self._upstream.delete(server, path, _SECONDS)
+                    await self._upstream.delete(server, path, _TIMEOUT_S)
 
     async def _load(self, server: str, account_id: UUID, model: Model, variant_id: UUID) -> None:
         async with self._database.transaction() as session:
-            version = await stored(session, account_id, variant_id)
+            version = await find_stored_variant(session, account_id, variant_id)
             if version is None:
-                # The platform's own answers every account: it is nobody's to be kept from.
-                version = await stored_version(session, variant_id)
+                # Versions of shared models belong to the platform; every account may call them.
+                version = await find_stored_version(session, variant_id)
         if version is None:
             raise ModelNotFound("The model was deleted just now.", param="model")
-        body = carried(version)
-        path = path_of(model, variant_id)
-        status, _ = await self._upstream.put(server, path, _JSON, body, _SECONDS)
+        body = encode_variant(version)
+        path = variant_path(model, variant_id)
+        status, _ = await self._upstream.put(server, path, _JSON, body, _TIMEOUT_S)
         if status != 200:
-            raise Unavailable(UNLOADABLE)
+            raise Unavailable(VARIANT_UNLOADABLE)
 
 
-def path_of(model: Model, variant_id: UUID) -> str:
-    """Where a server is given a variant of the model, or a version."""
+def variant_path(model: Model, variant_id: UUID) -> str:
+    """Return the URL path at which a server loads and unloads a variant or version of a model."""
     kind = "adapters" if model.task is Task.TEXT_GENERATION else "models"
-    return f"/v2/{kind}/{ids.show(PREFIX, variant_id)}"
+    return f"/v2/{kind}/{ids.format_id(PREFIX, variant_id)}"
 
 
-def carried(version: Stored) -> bytes:
-    """A version as a server takes it."""
+def encode_variant(version: StoredVersion) -> bytes:
+    """Encode a variant or version as the body of a load request."""
     return msgspec.json.encode(
         {
             "base": version.base,
-            "name": version.shown,
+            "name": version.public_name,
             "version": str(version.version),
             "artefact": version.artefact,
         }

@@ -1,8 +1,8 @@
-"""The fields of OpenAI's answers: chat, completions, embeddings, plain and streamed.
+"""The response fields that clients see: chat, completions and embeddings, streamed or not.
 
-An engine's answer has more (token ids, cache addresses, timings, its version); what is not named
-here is left out. Values pass as the bytes that the engine wrote: decoding a chunk of a stream into
-these shapes and encoding it again takes about a microsecond.
+An engine's response has more fields (token ids, cache addresses, timings, its version); every field
+that is not declared here is dropped. Values stay the engine's bytes (msgspec.Raw): decoding and
+re-encoding a chunk takes about a microsecond.
 """
 
 from collections.abc import Callable
@@ -15,75 +15,78 @@ from msgspec import UNSET, Meta, Raw, UnsetType
 from gateway.call.errors import UpstreamFailed
 from gateway.call.values import Operation
 
-_Value = Raw | UnsetType
+_RawField = Raw | UnsetType
 Index = Annotated[int, Meta(ge=0)]
-UNREADABLE = (msgspec.MsgspecError, RecursionError, ValueError)
+DECODE_ERRORS = (msgspec.MsgspecError, RecursionError, ValueError)
 
 
-class Message(msgspec.Struct, gc=False):
-    """A message of a plain answer, or what a chunk adds to it; `reasoning` is vLLM's."""
+class ResponseMessage(msgspec.Struct, gc=False):
+    """A choice's message, or the delta of a chunk. `reasoning` is a field of vLLM."""
 
-    role: _Value = UNSET
-    content: _Value = UNSET
-    refusal: _Value = UNSET
-    annotations: _Value = UNSET
-    audio: _Value = UNSET
-    function_call: _Value = UNSET
-    tool_calls: _Value = UNSET
-    reasoning: _Value = UNSET
-    reasoning_content: _Value = UNSET
+    role: _RawField = UNSET
+    content: _RawField = UNSET
+    refusal: _RawField = UNSET
+    annotations: _RawField = UNSET
+    audio: _RawField = UNSET
+    function_call: _RawField = UNSET
+    tool_calls: _RawField = UNSET
+    reasoning: _RawField = UNSET
+    reasoning_content: _RawField = UNSET
 
 
-class Choice(msgspec.Struct, gc=False, kw_only=True):
-    """A choice of a chat has a message or a delta, one of a plain completion a text."""
+class ResponseChoice(msgspec.Struct, gc=False, kw_only=True):
+    """A choice: with `message` or `delta` in a chat, with `text` in a text completion."""
 
     index: Index
-    message: Message | UnsetType = UNSET
-    delta: Message | UnsetType = UNSET
-    text: _Value = UNSET
-    logprobs: _Value = UNSET
-    finish_reason: _Value = UNSET
+    message: ResponseMessage | UnsetType = UNSET
+    delta: ResponseMessage | UnsetType = UNSET
+    text: _RawField = UNSET
+    logprobs: _RawField = UNSET
+    finish_reason: _RawField = UNSET
 
 
-class Generated(msgspec.Struct, gc=False, kw_only=True):
-    """A plain answer, or a chunk of a stream. `service_tier` is ours to tell, not the engine's."""
+class GenerationResponse(msgspec.Struct, gc=False, kw_only=True):
+    """A response of a text model, or a chunk of a stream. The gateway sets `service_tier`."""
 
-    id: _Value = UNSET
-    object: _Value = UNSET
-    created: _Value = UNSET
-    model: _Value = UNSET
-    choices: list[Choice]
+    id: _RawField = UNSET
+    object: _RawField = UNSET
+    created: _RawField = UNSET
+    model: _RawField = UNSET
+    choices: list[ResponseChoice]
     service_tier: Any = UNSET
-    usage: _Value = UNSET
+    usage: _RawField = UNSET
 
 
-class Embedding(msgspec.Struct):
-    """One vector."""
+class EmbeddingVector(msgspec.Struct):
+    """One embedding of a response."""
 
-    object: _Value = UNSET
-    index: _Value = UNSET
-    embedding: _Value = UNSET
-
-
-class Embedded(msgspec.Struct):
-    """An answer with vectors."""
-
-    object: _Value = UNSET
-    data: list[Embedding] | UnsetType = UNSET
-    model: _Value = UNSET
-    usage: _Value = UNSET
+    object: _RawField = UNSET
+    index: _RawField = UNSET
+    embedding: _RawField = UNSET
 
 
-_GENERATED = msgspec.json.Decoder(Generated)
-_EMBEDDED = msgspec.json.Decoder(Embedded)
+class EmbeddingResponse(msgspec.Struct):
+    """The response of an embedding model."""
+
+    object: _RawField = UNSET
+    data: list[EmbeddingVector] | UnsetType = UNSET
+    model: _RawField = UNSET
+    usage: _RawField = UNSET
+
+
+_GENERATED = msgspec.json.Decoder(GenerationResponse)
+_EMBEDDED = msgspec.json.Decoder(EmbeddingResponse)
 _encode = msgspec.json.Encoder().encode
 
 
-def shown_chunk(data: bytes, with_usage: bool, tier: str | None = None) -> bytes:
-    """The event of a chunk, as the client sees it. Raises ValueError where it is no chunk."""
+def encode_chunk_event(data: bytes, with_usage: bool, tier: str | None = None) -> bytes:
+    """Re-encode a stream chunk as an event with public fields only.
+
+    Raises ValueError if the data is not a valid chunk.
+    """
     try:
         chunk = _GENERATED.decode(data)
-    except UNREADABLE as error:
+    except DECODE_ERRORS as error:
         raise ValueError(str(error)) from None
     if not with_usage:
         chunk.usage = UNSET
@@ -91,28 +94,31 @@ def shown_chunk(data: bytes, with_usage: bool, tier: str | None = None) -> bytes
     return b"data: " + _encode(chunk)
 
 
-def reshaper(operation: Operation, tier: str | None = None) -> Callable[[bytes], bytes]:
-    """What makes an engine's plain answer the client's, naming the service tier if there is one."""
+def response_converter(operation: Operation, tier: str | None = None) -> Callable[[bytes], bytes]:
+    """Return the function that converts an engine's non-streamed response into the client's.
+
+    `tier` is the service tier to report, if any.
+    """
     if operation is Operation.EMBEDDINGS:
-        return _embedded
-    return partial(_generated, tier=tier)
+        return _convert_embeddings
+    return partial(_convert_generation, tier=tier)
 
 
-def _generated(body: bytes, tier: str | None) -> bytes:
+def _convert_generation(body: bytes, tier: str | None) -> bytes:
     try:
         answer = _GENERATED.decode(body)
-    except UNREADABLE:
-        raise _unreadable() from None
+    except DECODE_ERRORS:
+        raise _unreadable_response() from None
     answer.service_tier = tier or UNSET
     return _encode(answer)
 
 
-def _embedded(body: bytes) -> bytes:
+def _convert_embeddings(body: bytes) -> bytes:
     try:
         return _encode(_EMBEDDED.decode(body))
-    except UNREADABLE:
-        raise _unreadable() from None
+    except DECODE_ERRORS:
+        raise _unreadable_response() from None
 
 
-def _unreadable() -> UpstreamFailed:
+def _unreadable_response() -> UpstreamFailed:
     return UpstreamFailed("The model's answer could not be read.")

@@ -1,8 +1,8 @@
-"""The answers of metered calls as structs, for the OpenAPI document.
+"""Response bodies of metered calls, for the OpenAPI document only.
 
-Extends the structs that meter an answer (openai.py, inference.py), so that both stay the same
-shape. Answers are not checked against these:
-gateway/wire/answer_fields.py has the fields that pass.
+They extend the structs that meter a response (openai.py, inference.py), so that both stay
+consistent. Responses are not validated against them; gateway/wire/answer_fields.py defines the
+fields that are passed on. Docstrings here are part of the OpenAPI document.
 """
 
 from typing import Annotated, Any, Literal
@@ -10,10 +10,10 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from gateway.wire.inference import InferAnswer, InferRequest, Output, Tensor
-from gateway.wire.openai import Answer
+from gateway.wire.inference import InferRequest, InferResponse, InputTensor, OutputTensor
+from gateway.wire.openai import MeteredResponse
 
-Element = float | str | bool | None
+TensorElement = float | str | bool | None
 _DATATYPE = "BOOL, INT64, FP32, FP64 or BYTES (text)"
 
 
@@ -32,7 +32,7 @@ class ToolCall(msgspec.Struct):
     function: FunctionCall
 
 
-class ChatAnswerMessage(msgspec.Struct):
+class ChatResponseMessage(msgspec.Struct):
     """The model's message."""
 
     role: Literal["assistant"]
@@ -44,11 +44,11 @@ class ChatChoice(msgspec.Struct):
     """One of the `n` answers."""
 
     index: int
-    message: ChatAnswerMessage
+    message: ChatResponseMessage
     finish_reason: str | None = None
 
 
-class ChatCompletion(Answer, kw_only=True):
+class ChatCompletion(MeteredResponse, kw_only=True):
     """The answer of `/v1/chat/completions` without `stream`."""
 
     id: str
@@ -66,7 +66,7 @@ class TextChoice(msgspec.Struct):
     finish_reason: str | None = None
 
 
-class TextCompletion(Answer, kw_only=True):
+class TextCompletion(MeteredResponse, kw_only=True):
     """The answer of `/v1/completions` without `stream`."""
 
     id: str
@@ -84,7 +84,7 @@ class EmbeddingItem(msgspec.Struct):
     embedding: list[float] | str
 
 
-class EmbeddingList(Answer, kw_only=True):
+class EmbeddingList(MeteredResponse, kw_only=True):
     """The answer of `/v1/embeddings`: one vector for each input, in order."""
 
     object: Literal["list"]
@@ -109,10 +109,10 @@ class PredictionList(msgspec.Struct):
     usage: PredictionUsage
 
 
-class InferenceTensor(Tensor):
+class InferenceTensor(InputTensor):
     """One input tensor. `data` is left out where the values follow in binary form."""
 
-    data: list[Element | list[Element]] | UnsetType = UNSET
+    data: list[TensorElement | list[TensorElement]] | UnsetType = UNSET
     parameters: dict[str, Any] | UnsetType = UNSET
 
 
@@ -122,14 +122,14 @@ class InferenceRequest(InferRequest):
     inputs: Annotated[list[InferenceTensor], Meta(min_length=1)]  # type: ignore[assignment]
 
 
-class InferenceOutput(Output):
+class InferenceOutput(OutputTensor):
     """One output tensor."""
 
     datatype: Annotated[str, Meta(description=_DATATYPE)]
     shape: list[int]
 
 
-class InferenceAnswer(InferAnswer):
+class InferenceResponse(InferResponse):
     """The answer of `/v2/models/{name}/infer`."""
 
     model_name: str

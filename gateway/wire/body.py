@@ -1,8 +1,8 @@
-"""JSON bodies: read into a declared shape, and put into an envelope again.
+"""Decode JSON request bodies into structs and encode them again.
 
-Owns turning every decoding failure into a fact that names the field. Values inside a body are
-passed on as the bytes that came; only the outermost object is written anew, so that a field
-given twice cannot mean one thing here and another upstream.
+Decoding errors become application errors that name the field. Nested values keep the client's
+bytes; only the outermost object is re-encoded, so that a duplicate key cannot have one meaning here
+and another upstream.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from typing import TypeVar
 import msgspec
 
 from gateway.call.errors import BadRequest, BodyNotJson, ParameterInvalid, ParameterUnknown
-from infra.validation_errors import UNKNOWN, misfit_of
+from infra.validation_errors import UNKNOWN_FIELD, parse_validation_error
 
 Shape = TypeVar("Shape")
 _Body = TypeVar("_Body", bound=msgspec.Struct)
@@ -19,48 +19,59 @@ _Body = TypeVar("_Body", bound=msgspec.Struct)
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-def read(decoder: msgspec.json.Decoder[Shape], body: bytes) -> Shape:
-    """Decode a body. Raises BodyNotJson, ParameterInvalid naming the field."""
+def decode_body(decoder: msgspec.json.Decoder[Shape], body: bytes) -> Shape:
+    """Decode a JSON body, ignoring unknown fields.
+
+    Raises BodyNotJson, ParameterInvalid naming the field.
+    """
     try:
         if not body.isascii():
-            body.decode()  # msgspec passes over what it does not read, and it goes to engines
+            body.decode()  # msgspec skips unread values unchecked, but they are sent upstream
         return decoder.decode(body)
     except msgspec.ValidationError as error:
-        raise _invalid(str(error)) from None
+        raise _validation_error(str(error)) from None
     except msgspec.DecodeError as error:
-        # Where it is, for what most often is: a NaN, which Python writes and JSON does not know.
-        where = str(error).removeprefix("JSON is malformed: ")
-        raise BodyNotJson(f"The body is not valid JSON: {where}.") from None
+        # msgspec reports the position, which helps with the most frequent error: NaN, which Python
+        # writes and JSON does not allow.
+        detail = str(error).removeprefix("JSON is malformed: ")
+        raise BodyNotJson(f"The body is not valid JSON: {detail}.") from None
     except UnicodeDecodeError:
         raise BodyNotJson("The body is not valid JSON: it is no UTF-8.") from None
     except RecursionError:
         raise BodyNotJson("The body is nested too deeply.") from None
 
 
-def read_strictly(decoder: msgspec.json.Decoder[_Body], body: bytes) -> _Body:
-    """The same without a field too many: a `preview` that is misspelt must not buy anything.
-    Raises BodyNotJson, ParameterInvalid."""
-    unknown = fields(body).keys() - {field.name for field in msgspec.structs.fields(decoder.type)}
+def decode_body_strict(decoder: msgspec.json.Decoder[_Body], body: bytes) -> _Body:
+    """Decode a JSON body, rejecting unknown fields: a misspelt `preview` must not cause a purchase.
+
+    Raises BodyNotJson, ParameterInvalid.
+    """
+    unknown = decode_fields(body).keys() - {
+        field.name for field in msgspec.structs.fields(decoder.type)
+    }
     if unknown:
         name = min(unknown)
         raise ParameterInvalid(f"`{name[:60]}` is no field of this body.", param=name[:60])
-    return read(decoder, body)
+    return decode_body(decoder, body)
 
 
-def fields(body: bytes) -> dict[str, msgspec.Raw]:
-    """The outermost object's fields, each as the bytes that came. Raises BodyNotJson."""
-    return read(_FIELDS, body)
+def decode_fields(body: bytes) -> dict[str, msgspec.Raw]:
+    """Return the fields of the outermost object, values as the client's bytes.
+
+    Raises BodyNotJson.
+    """
+    return decode_body(_FIELDS, body)
 
 
-def envelope(values: Mapping[str, object]) -> bytes:
-    """The object as a body again."""
+def encode_body(values: Mapping[str, object]) -> bytes:
+    """Encode an object as a JSON body."""
     return msgspec.json.encode(values)
 
 
-def _invalid(text: str) -> BadRequest:
-    misfit = misfit_of(text)
+def _validation_error(text: str) -> BadRequest:
+    misfit = parse_validation_error(text)
     if not misfit.path:
         return BodyNotJson("The body must be a JSON object.")
-    if misfit.what == UNKNOWN:
-        return ParameterUnknown.named(misfit.path)
+    if misfit.what == UNKNOWN_FIELD:
+        return ParameterUnknown.for_name(misfit.path)
     return ParameterInvalid(f"`{misfit.path}`: {misfit.what}.", param=misfit.path)

@@ -1,4 +1,4 @@
-"""What a customer says of an answer: the body, and what of it can be learned from."""
+"""Parse customer feedback on an answer, and the training example that it may contain."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -9,9 +9,9 @@ from msgspec import Meta
 from gateway.call.errors import ParameterInvalid
 from gateway.wire import body as bodies
 
-# Of a dialogue with its answer: what is longer no model of this kind learns from.
-MOST_BYTES = 48 << 10
-# PostgreSQL's texts hold none.
+# Maximum size of a dialogue with its answer: shared models are not trained on longer ones.
+MAX_DIALOGUE_BYTES = 48 << 10
+# PostgreSQL text cannot hold it.
 _NUL = "\x00"
 
 
@@ -40,8 +40,8 @@ class FeedbackRequest(msgspec.Struct):
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
-    """A dialogue and its right answer."""
+class TrainingExample:
+    """A training example: a dialogue and its correct answer."""
 
     messages: tuple[FeedbackMessage, ...]
     answer: str
@@ -50,17 +50,17 @@ class Lesson:
 _FEEDBACK = msgspec.json.Decoder(FeedbackRequest)
 
 
-def read_feedback(body: bytes) -> FeedbackRequest:
-    """Check the body. Raises BodyNotJson, ParameterInvalid naming the field."""
-    request = bodies.read_strictly(_FEEDBACK, body)
+def parse_feedback(body: bytes) -> FeedbackRequest:
+    """Parse and validate a feedback body. Raises BodyNotJson, ParameterInvalid naming the field."""
+    request = bodies.decode_body_strict(_FEEDBACK, body)
     if _NUL in (request.comment or ""):
         raise ParameterInvalid("`comment` holds a NUL character.", param="comment")
-    lesson_of(request)
+    training_example_of(request)
     return request
 
 
-def lesson_of(request: FeedbackRequest) -> Lesson | None:
-    """What can be learned from it, if anything. Raises ParameterInvalid."""
+def training_example_of(request: FeedbackRequest) -> TrainingExample | None:
+    """Return the training example in a feedback, or None without one. Raises ParameterInvalid."""
     name, other = ("answer", "correction") if request.rating == "good" else ("correction", "answer")
     if getattr(request, other) is not None:
         raise ParameterInvalid(
@@ -79,24 +79,25 @@ def lesson_of(request: FeedbackRequest) -> Lesson | None:
     if not answer.strip() or _NUL in answer:
         raise ParameterInvalid(f"`{name}` is empty, or holds a NUL character.", param=name)
     _require_dialogue(request.messages)
-    if len(answer.encode()) + sum(len(one.content.encode()) for one in request.messages) > (
-        MOST_BYTES
-    ):
+    size = len(answer.encode()) + sum(len(one.content.encode()) for one in request.messages)
+    if size > MAX_DIALOGUE_BYTES:
         raise ParameterInvalid(
-            f"The dialogue has more than {MOST_BYTES >> 10} KiB.", param="messages"
+            f"The dialogue has more than {MAX_DIALOGUE_BYTES >> 10} KiB.", param="messages"
         )
-    return Lesson(tuple(request.messages), answer)
+    return TrainingExample(tuple(request.messages), answer)
 
 
 def _require_dialogue(messages: list[FeedbackMessage]) -> None:
-    for at, one in enumerate(messages):
-        if not one.content.strip() or _NUL in one.content:
-            place = f"messages[{at}].content"
-            raise ParameterInvalid(f"`{place}` is empty, or holds a NUL character.", param=place)
-    roles = [one.role for one in messages]
-    spoken = roles[1:] if roles[0] == "system" else roles
-    wanted = [("user", "assistant")[at % 2] for at in range(len(spoken))]
-    if not spoken or spoken != wanted or spoken[-1] != "user":
+    """Raise ParameterInvalid unless roles alternate after an optional system message and the last
+    message is the user's."""
+    for index, message in enumerate(messages):
+        if not message.content.strip() or _NUL in message.content:
+            path = f"messages[{index}].content"
+            raise ParameterInvalid(f"`{path}` is empty, or holds a NUL character.", param=path)
+    roles = [message.role for message in messages]
+    turns = roles[1:] if roles[0] == "system" else roles
+    expected = [("user", "assistant")[index % 2] for index in range(len(turns))]
+    if not turns or turns != expected or turns[-1] != "user":
         raise ParameterInvalid(
             "After at most one of `system`, `user` and `assistant` take turns, and the last "
             "message is the user's.",

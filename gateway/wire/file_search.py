@@ -1,8 +1,7 @@
-"""OpenAI's `file_search` in a chat: the tool taken out, passages written before the question, and
-citations read from the answer.
+"""OpenAI's `file_search` tool in a chat: parsing, prompt augmentation and citations.
 
-Passages are a part of the user's message, not of a system's: what a document says has no more
-weight than what its owner says.
+Retrieved passages are inserted before the question. They go into the user's message, not into a
+system message, so that the text of a document has no more authority than the user.
 """
 
 import re
@@ -14,33 +13,39 @@ import msgspec
 from msgspec import Meta
 
 from gateway.call.errors import ParameterInvalid
-from gateway.call.values import Searching
+from gateway.call.values import RetrievalRequest
 from gateway.wire import body as bodies
-from gateway.wire.vector_stores import HybridSearch, Ranking, Results, filter_of
-from infra.validation_errors import misfit_of
+from gateway.wire.vector_stores import (
+    HybridSearchWeights,
+    RankingOptions,
+    ResultCount,
+    parse_filter,
+)
+from infra.validation_errors import parse_validation_error
 from models.passages import preface
 
-TOOL = "file_search"
+FILE_SEARCH = "file_search"
 _DEFAULT_RESULTS = 5
-# What a passage and its heading come to in a language model's tokens, and what is said of them all.
+# Upper bounds in tokens of the language model: of one passage with its heading, and of the
+# instructions for all passages.
 _PASSAGE_TOKENS, _INSTRUCTION_TOKENS = 700, 200
-_CHOICES = ("tool_choice", "parallel_tool_calls")
-_MARK = re.compile(r"[\[【]\s*(\d{1,2}(?:\s*[,，、]\s*\d{1,2})*)\s*[\]】]")
+_TOOL_CHOICE_FIELDS = ("tool_choice", "parallel_tool_calls")
+_CITATION = re.compile(r"[\[【]\s*(\d{1,2}(?:\s*[,，、]\s*\d{1,2})*)\s*[\]】]")
 
 
-class Tool(msgspec.Struct):
-    """An entry of `tools`."""
+class FileSearchTool(msgspec.Struct):
+    """The `file_search` tool: an entry of `tools` in a chat request."""
 
     type: Literal["file_search"]
     vector_store_ids: Annotated[list[str], Meta(min_length=1, max_length=8)]
-    max_num_results: Results = _DEFAULT_RESULTS
+    max_num_results: ResultCount = _DEFAULT_RESULTS
     filters: dict[str, Any] | None = None
-    ranking_options: Ranking | None = None
+    ranking_options: RankingOptions | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """A passage that the model is given, and where it is from."""
+class RetrievedPassage:
+    """A passage that is inserted into the prompt, with its source file and relevance score."""
 
     file_id: str
     filename: str
@@ -54,87 +59,101 @@ _MESSAGES = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 _OBJECT = msgspec.json.Decoder(dict[str, Any])
 
 
-def most_tokens(passages: int) -> int:
-    """How much longer a prompt becomes, at most."""
+def max_added_tokens(passages: int) -> int:
+    """Return the maximum number of tokens that passages add to a prompt."""
     return passages * _PASSAGE_TOKENS + _INSTRUCTION_TOKENS
 
 
-def take_out(values: dict[str, msgspec.Raw], question: str) -> Searching | None:
-    """What is to be searched for, and the fields without it. Raises ParameterInvalid."""
+def extract_file_search(values: dict[str, msgspec.Raw], question: str) -> RetrievalRequest | None:
+    """Parse the `file_search` tool and remove it from the request's fields, in place.
+
+    Returns None if the request has no such tool. Raises ParameterInvalid.
+    """
     raw = bytes(values.get("tools", b"null"))
-    if TOOL.encode() not in raw:
+    if FILE_SEARCH.encode() not in raw:
         return None
     tools = _TOOLS.decode(raw)
-    ours = [index for index, tool in enumerate(tools) if tool.get("type") == TOOL]
-    if not ours:
+    indices = [index for index, tool in enumerate(tools) if tool.get("type") == FILE_SEARCH]
+    if not indices:
         return None
-    if len(ours) > 1:
-        raise ParameterInvalid(f"`tools` holds {TOOL!r} more than once.", param="tools")
-    wanted = _tool(tools[ours[0]], f"tools[{ours[0]}]")
+    if len(indices) > 1:
+        raise ParameterInvalid(f"`tools` holds {FILE_SEARCH!r} more than once.", param="tools")
+    file_search = _parse_tool(tools[indices[0]], f"tools[{indices[0]}]")
     if not question.strip():
         raise ParameterInvalid(
-            f"{TOOL!r} looks for what the last user message says in words.", param="messages"
+            f"{FILE_SEARCH!r} looks for what the last user message says in words.", param="messages"
         )
-    others = [tool for index, tool in enumerate(tools) if index not in ours]
-    _keep(values, others)
-    ranking = wanted.ranking_options or Ranking()
-    hybrid = ranking.hybrid_search or HybridSearch()
-    return Searching(
-        store_ids=tuple(wanted.vector_store_ids),
-        question=question,
-        most=wanted.max_num_results,
-        most_tokens=most_tokens(wanted.max_num_results),
-        filter=wanted.filters,
-        least_score=ranking.score_threshold,
-        meaning=hybrid.embedding_weight,
-        words=hybrid.text_weight,
+    other_tools = [tool for index, tool in enumerate(tools) if index not in indices]
+    _set_other_tools(values, other_tools)
+    ranking = file_search.ranking_options or RankingOptions()
+    hybrid = ranking.hybrid_search or HybridSearchWeights()
+    return RetrievalRequest(
+        store_ids=tuple(file_search.vector_store_ids),
+        query=question,
+        max_results=file_search.max_num_results,
+        max_added_tokens=max_added_tokens(file_search.max_num_results),
+        filter=file_search.filters,
+        min_score=ranking.score_threshold,
+        embedding_weight=hybrid.embedding_weight,
+        text_weight=hybrid.text_weight,
     )
 
 
-def grounded(body: bytes, question: str, sources: Sequence[Source]) -> bytes:
-    """The body without the tool, and with the passages before the last user message."""
-    values = bodies.fields(body)
-    take_out(values, question)
+def insert_passages(body: bytes, question: str, sources: Sequence[RetrievedPassage]) -> bytes:
+    """Return the request body without the tool and with passages before the last user message."""
+    values = bodies.decode_fields(body)
+    extract_file_search(values, question)
     messages = _MESSAGES.decode(values["messages"])
     last = max(
-        index for index, one in enumerate(messages) if bytes(one.get("role", b"")) == b'"user"'
+        index
+        for index, message in enumerate(messages)
+        if bytes(message.get("role", b"")) == b'"user"'
     )
     passages = [(source.filename, source.text) for source in sources]
-    messages[last]["content"] = _content(messages[last]["content"], preface(question, passages))
+    messages[last]["content"] = _prepend_text(
+        messages[last]["content"], preface(question, passages)
+    )
     values["messages"] = msgspec.Raw(msgspec.json.encode(messages))
-    return bodies.envelope(values)
+    return bodies.encode_body(values)
 
 
 @dataclass(frozen=True, slots=True)
-class Cited:
-    """What an answer rests on: told beside it, and its marks as OpenAI's annotations."""
+class AnswerCitations:
+    """The passages that were given to the model, and the citations of them in its answer.
+
+    Citations become OpenAI's `annotations`; all passages are listed in the field `file_search`.
+    """
 
     question: str
-    sources: tuple[Source, ...]
+    sources: tuple[RetrievedPassage, ...]
 
-    def plain(self, body: bytes) -> bytes:
-        """A whole answer with them."""
+    def annotate_body(self, body: bytes) -> bytes:
+        """Return a non-streamed answer with its annotations and the list of passages."""
         answer = _OBJECT.decode(body)
         texts: list[str] = []
         for choice in answer.get("choices") or []:
             message = choice.get("message")
             if isinstance(message, dict):
                 texts.append(message.get("content") or "")
-                message["annotations"] = self.annotations(texts[-1])
-        answer[TOOL] = self.told(texts)
+                message["annotations"] = self.find_citations(texts[-1])
+        answer[FILE_SEARCH] = self.search_results(texts)
         return msgspec.json.encode(answer)
 
-    def stream(self) -> "StreamMarks":
-        return StreamMarks(self)
+    def stream_collector(self) -> "StreamCitations":
+        """Return a new collector for one stream."""
+        return StreamCitations(self)
 
-    def annotations(self, text: str) -> list[dict[str, Any]]:
-        """One for each passage that a mark names; marks of what was not given are none."""
-        made = []
-        for mark in _MARK.finditer(text):
+    def find_citations(self, text: str) -> list[dict[str, Any]]:
+        """Return OpenAI's `file_citation` annotations for the citation marks (`[1, 2]`) in a text.
+
+        Numbers without a passage are ignored.
+        """
+        annotations = []
+        for mark in _CITATION.finditer(text):
             for number in map(int, re.findall(r"\d+", mark[1])):
                 if 1 <= number <= len(self.sources):
                     source = self.sources[number - 1]
-                    made.append(
+                    annotations.append(
                         {
                             "type": "file_citation",
                             "index": mark.start(),
@@ -143,11 +162,11 @@ class Cited:
                             "passage": number,
                         }
                     )
-        return made
+        return annotations
 
-    def told(self, texts: Sequence[str]) -> dict[str, Any]:
-        """All passages that were given, and which of them the answers cite."""
-        cited = {one["passage"] for text in texts for one in self.annotations(text)}
+    def search_results(self, texts: Sequence[str]) -> dict[str, Any]:
+        """Return the query and all passages, with a flag for those that the texts cite."""
+        cited = {one["passage"] for text in texts for one in self.find_citations(text)}
         results = [
             {
                 "passage": number,
@@ -183,15 +202,15 @@ _CHUNK = msgspec.json.Decoder(_Chunk)
 
 
 @dataclass(slots=True)
-class StreamMarks:
-    """A stream's texts as they go by, for a last chunk that tells what they cite."""
+class StreamCitations:
+    """Collects the texts of a stream, for a final chunk with their citations."""
 
-    cited: Cited
+    citations: AnswerCitations
     texts: dict[int, list[str]] = field(default_factory=dict)
     last: _Chunk = field(default_factory=_Chunk)
 
     def feed(self, events: bytes) -> None:
-        """Whole events, as the client sees them."""
+        """Read complete events of the client's stream."""
         for event in events.split(b"\n\n"):
             if event.startswith(b"data: {"):
                 try:
@@ -202,12 +221,12 @@ class StreamMarks:
                     self.texts.setdefault(choice.index, []).append(choice.delta.content or "")
 
     def event(self) -> bytes:
-        """The chunk."""
+        """Return the final chunk: the annotations of each choice and the list of passages."""
         texts = {index: "".join(parts) for index, parts in sorted(self.texts.items())}
         choices = [
             {
                 "index": index,
-                "delta": {"annotations": self.cited.annotations(text)},
+                "delta": {"annotations": self.citations.find_citations(text)},
                 "finish_reason": None,
             }
             for index, text in texts.items()
@@ -218,41 +237,42 @@ class StreamMarks:
             "created": self.last.created,
             "model": self.last.model,
             "choices": choices,
-            TOOL: self.cited.told(list(texts.values())),
+            FILE_SEARCH: self.citations.search_results(list(texts.values())),
         }
         return b"data: " + msgspec.json.encode(chunk) + b"\n\n"
 
 
-def _tool(given: dict[str, Any], where: str) -> Tool:
+def _parse_tool(value: dict[str, Any], location: str) -> FileSearchTool:
+    """Convert an entry of `tools`. Raises ParameterInvalid naming the field below `location`."""
     try:
-        tool = msgspec.convert(given, Tool)
+        tool = msgspec.convert(value, FileSearchTool)
     except msgspec.ValidationError as error:
-        misfit = misfit_of(str(error))
-        path = f"{where}.{misfit.path}" if misfit.path else where
+        misfit = parse_validation_error(str(error))
+        path = f"{location}.{misfit.path}" if misfit.path else location
         raise ParameterInvalid(f"`{path}`: {misfit.what}.", param=path) from None
-    unknown = given.keys() - {one.name for one in msgspec.structs.fields(Tool)}
+    unknown = value.keys() - {field.name for field in msgspec.structs.fields(FileSearchTool)}
     if unknown:
-        name = f"{where}.{min(unknown)[:60]}"
-        raise ParameterInvalid(f"`{name}` is no field of {TOOL!r}.", param=name)
-    filter_of(tool.filters, f"{where}.filters")
+        name = f"{location}.{min(unknown)[:60]}"
+        raise ParameterInvalid(f"`{name}` is no field of {FILE_SEARCH!r}.", param=name)
+    parse_filter(tool.filters, f"{location}.filters")
     return tool
 
 
-def _keep(values: dict[str, msgspec.Raw], others: list[dict[str, Any]]) -> None:
-    """The other tools, and the choice between them where it is one."""
-    if others:
-        values["tools"] = msgspec.Raw(msgspec.json.encode(others))
-        if f'"{TOOL}"'.encode() in bytes(values.get("tool_choice", b"")):
+def _set_other_tools(values: dict[str, msgspec.Raw], other_tools: list[dict[str, Any]]) -> None:
+    """Set `tools` to the other tools, and remove fields that have no meaning without the tool."""
+    if other_tools:
+        values["tools"] = msgspec.Raw(msgspec.json.encode(other_tools))
+        if f'"{FILE_SEARCH}"'.encode() in bytes(values.get("tool_choice", b"")):
             values.pop("tool_choice")
         return
-    for name in ("tools", *_CHOICES):
+    for name in ("tools", *_TOOL_CHOICE_FIELDS):
         values.pop(name, None)
 
 
-def _content(raw: msgspec.Raw, before: str) -> msgspec.Raw:
-    """A message's content, a text or a list of parts, with this before it."""
+def _prepend_text(raw: msgspec.Raw, text: str) -> msgspec.Raw:
+    """Return a message's content, a string or a list of parts, with a text before it."""
     content: Any = msgspec.json.decode(raw)
     if isinstance(content, str):
-        return msgspec.Raw(msgspec.json.encode(before + content))
-    parts = [{"type": "text", "text": before}, *(content or [])]
+        return msgspec.Raw(msgspec.json.encode(text + content))
+    parts = [{"type": "text", "text": text}, *(content or [])]
     return msgspec.Raw(msgspec.json.encode(parts))

@@ -1,6 +1,6 @@
-"""OpenAI's fine-tuning wire: what a job is asked for with, and the ask that it becomes.
+"""Parse OpenAI fine-tuning requests and build the upstream request of a job.
 
-Owns the body's shape and which of OpenAI's settings mean something here.
+Settings of OpenAI that have no effect here are rejected, never ignored.
 """
 
 import re
@@ -11,19 +11,20 @@ from urllib.parse import urlencode
 import msgspec
 from msgspec import Meta
 
-from billing.rating.quantities import NOTHING
+from billing.rating.quantities import NO_USAGE
 from gateway.call.errors import ParameterInvalid
-from gateway.call.values import Ask, Extent
+from gateway.call.values import OutputBounds, ParsedRequest
 from gateway.wire import body as bodies
 from models.anomaly.settings import LEAST_SENSITIVE, MOST_SENSITIVE
 from models.catalog import Model, Task
 
-# The limit of serving/training/fine_tune_task.py: its price is reserved before a job.
-MOST_S = 300
-# A language model learns longer than a specialist.
-MOST_TEXT_S = 1800
-_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
-_AUTO = ("auto", None)
+# Maximum training seconds, as in serving/training/fine_tune_task.py. A job's price is reserved for
+# this time.
+MAX_DURATION_S = 300
+# Language models train longer than specialists.
+MAX_TEXT_DURATION_S = 1800
+_SUFFIX = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
+_DEFAULT_VALUES = ("auto", None)
 SENSITIVITY = "sensitivity"
 
 
@@ -51,14 +52,17 @@ class ConsentRequest(msgspec.Struct):
     share_for_improvement: bool
 
 
-CONSENT = msgspec.json.Decoder(ConsentRequest)
+CONSENT_DECODER = msgspec.json.Decoder(ConsentRequest)
 _JOB = msgspec.json.Decoder(JobRequest)
 
 
-def read_job(body: bytes) -> JobRequest:
-    """Check the body. Raises BodyNotJson, ParameterInvalid naming the field."""
-    request = bodies.read_strictly(_JOB, body)
-    if not _NAME.fullmatch(request.suffix):
+def parse_job_request(body: bytes) -> JobRequest:
+    """Parse and validate the body of a fine-tuning job.
+
+    Raises BodyNotJson, ParameterInvalid naming the field.
+    """
+    request = bodies.decode_body_strict(_JOB, body)
+    if not _SUFFIX.fullmatch(request.suffix):
         raise ParameterInvalid(
             "`suffix` is 1 to 40 lower-case letters, digits and hyphens, as `line-3`.",
             param="suffix",
@@ -79,13 +83,16 @@ def read_job(body: bytes) -> JobRequest:
 
 
 def sensitivity_of(request: JobRequest) -> float | None:
-    """An anomaly detector's, from `hyperparameters` or OpenAI's newer
-    `method.supervised.hyperparameters`; None where it is left to us. Raises ParameterInvalid."""
+    """Return the sensitivity of an anomaly detector, from `hyperparameters` or OpenAI's newer
+    `method.supervised.hyperparameters`.
+
+    Returns None if it is not set or `auto`. Raises ParameterInvalid.
+    """
     method = (request.method or {}).get("supervised") or {}
-    newer = method.get("hyperparameters") if isinstance(method, dict) else None
-    for given in (request.hyperparameters, newer):
-        value = given.get(SENSITIVITY) if isinstance(given, dict) else None
-        if value in _AUTO:
+    supervised = method.get("hyperparameters") if isinstance(method, dict) else None
+    for settings in (request.hyperparameters, supervised):
+        value = settings.get(SENSITIVITY) if isinstance(settings, dict) else None
+        if value in _DEFAULT_VALUES:
             continue
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise _sensitivity_invalid()
@@ -103,21 +110,26 @@ def _sensitivity_invalid() -> ParameterInvalid:
     )
 
 
-def most_seconds(model: Model) -> int:
-    """How long learning may take."""
-    return MOST_TEXT_S if model.task is Task.TEXT_GENERATION else MOST_S
+def max_duration_s(model: Model) -> int:
+    """Return the maximum training time of a model, in seconds."""
+    return MAX_TEXT_DURATION_S if model.task is Task.TEXT_GENERATION else MAX_DURATION_S
 
 
-def ask_adaptation(
+def build_fine_tuning_request(
     model: Model,
     training_file: bytes,
     seconds: int | None = None,
     mixing: float | None = None,
     sensitivity: float | None = None,
-) -> Ask:
-    """What goes to the server that learns, for so long at most, and how far it goes from what it
-    goes on from (above 0; all the way where None), and with which sensitivity. Raises
-    ParameterInvalid where it cannot learn, or has no sensitivity."""
+) -> ParsedRequest:
+    """Build the upstream request that trains a variant of a model.
+
+    `seconds` limits the training time (the model's maximum if None). `mixing` is the weight of the
+    new training against the version it continues from, above 0 to 1; None is 1. `sensitivity` is
+    for anomaly detectors.
+
+    Raises ParameterInvalid if the model cannot be fine-tuned or has no sensitivity.
+    """
     if model.adapter is None:
         raise ParameterInvalid(
             f"The model {model.id!r} cannot be adapted. GET /v1/models shows which can.",
@@ -129,18 +141,18 @@ def ask_adaptation(
             "none.",
             param="hyperparameters",
         )
-    most = most_seconds(model)
-    seconds = most if seconds is None else min(seconds, most)
-    query = [("most_s", str(seconds))] if seconds < most else []
+    max_seconds = max_duration_s(model)
+    seconds = max_seconds if seconds is None else min(seconds, max_seconds)
+    query = [("most_s", str(seconds))] if seconds < max_seconds else []
     query += [("mixing", f"{mixing:.2f}")] if mixing is not None else []
     query += [(SENSITIVITY, f"{sensitivity:.6f}")] if sensitivity is not None else []
-    return Ask(
+    return ParsedRequest(
         model=model,
         path=f"/v2/adaptations/{model.id}" + (f"?{urlencode(query)}" if query else ""),
         body=training_file,
         headers={"content-type": "application/jsonl"},
-        measure=lambda _: NOTHING,
-        extent=Extent(adaptation_seconds=seconds),
+        measure=lambda _: NO_USAGE,
+        output_bounds=OutputBounds(adaptation_seconds=seconds),
     )
 
 
@@ -148,14 +160,14 @@ def _require_method(method: Mapping[str, Any]) -> None:
     if method.get("type", "supervised") != "supervised":
         raise ParameterInvalid("`method.type` is `supervised`.", param="method")
     supervised = method.get("supervised") or {}
-    given = supervised.get("hyperparameters") if isinstance(supervised, dict) else None
-    _require_defaults("method", given if isinstance(given, dict) else {})
+    settings = supervised.get("hyperparameters") if isinstance(supervised, dict) else None
+    _require_defaults("method", settings if isinstance(settings, dict) else {})
 
 
-def _require_defaults(name: str, given: Mapping[str, Any]) -> None:
-    """A setting that would be passed over in silence is refused."""
-    for key, value in given.items():
-        if value not in _AUTO and key != SENSITIVITY:
+def _require_defaults(name: str, settings: Mapping[str, Any]) -> None:
+    """Raise ParameterInvalid for a setting that would have no effect."""
+    for key, value in settings.items():
+        if value not in _DEFAULT_VALUES and key != SENSITIVITY:
             raise ParameterInvalid(
                 f"`{name}.{key[:40]}` is `auto`: each specialist chooses for itself.", param=name
             )

@@ -1,7 +1,7 @@
-"""The specialists' two shapes: Open Inference Protocol v2, and rows with named columns.
+"""Requests of specialist models: Open Inference Protocol v2 and `/v1/predictions`.
 
-Owns reading how many rows a request holds (that is what is metered, as pictures where a model is
-sold by those), and turning rows into tensors and back.
+`/v1/predictions` takes rows of named columns, which become one tensor per column. Calls are metered
+by rows, or by images for models that are priced per image.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,19 +13,19 @@ from msgspec import Meta
 
 from billing.rating.quantities import Quantities
 from gateway.call.errors import ParameterInvalid, UpstreamFailed
-from gateway.call.values import Ask, Extent, Served
+from gateway.call.values import OutputBounds, ParsedRequest, ResolvedModel
 from gateway.wire import body as bodies
 from models.catalog import Model, Task
 
-HEADER_LENGTH = b"inference-header-content-length"
+JSON_LENGTH_HEADER = b"inference-header-content-length"
 MAX_ROWS = 100_000
 
 
-Value = float | str | bool | list[float] | None
+ColumnValue = float | str | bool | list[float] | None
 
 
-class Tensor(msgspec.Struct):
-    """The part of an input tensor that is metered; `data` may be absent, being binary."""
+class InputTensor(msgspec.Struct):
+    """The metered fields of an input tensor. `data` is absent if values follow in binary form."""
 
     name: str
     shape: Annotated[list[Annotated[int, Meta(ge=0)]], Meta(min_length=1)]
@@ -35,20 +35,20 @@ class Tensor(msgspec.Struct):
 class InferRequest(msgspec.Struct):
     """`POST /v2/models/{name}/infer`."""
 
-    inputs: Annotated[list[Tensor], Meta(min_length=1)]
+    inputs: Annotated[list[InputTensor], Meta(min_length=1)]
 
 
-class Output(msgspec.Struct):
+class OutputTensor(msgspec.Struct):
     """One output tensor as JSON."""
 
     name: str
     data: list[Any]
 
 
-class InferAnswer(msgspec.Struct):
+class InferResponse(msgspec.Struct):
     """The answer of a specialist as JSON."""
 
-    outputs: list[Output]
+    outputs: list[OutputTensor]
 
 
 class PredictionRequest(msgspec.Struct):
@@ -59,26 +59,33 @@ class PredictionRequest(msgspec.Struct):
     """
 
     model: str
-    instances: Annotated[list[dict[str, Value]], Meta(min_length=1, max_length=MAX_ROWS)]
+    instances: Annotated[list[dict[str, ColumnValue]], Meta(min_length=1, max_length=MAX_ROWS)]
     units: dict[str, str] = {}
     task: str = ""
 
 
-_KINDS: Mapping[type, str] = MappingProxyType({bool: "BOOL", str: "BYTES"})
+_DATATYPES: Mapping[type, str] = MappingProxyType({bool: "BOOL", str: "BYTES"})
 _INFER = msgspec.json.Decoder(InferRequest)
-_ANSWER = msgspec.json.Decoder(InferAnswer)
+_RESPONSE = msgspec.json.Decoder(InferResponse)
 _PREDICTION = msgspec.json.Decoder(PredictionRequest)
 
 
-def read_prediction(body: bytes) -> PredictionRequest:
-    """Check the body of `/v1/predictions`. Raises BodyNotJson, ParameterInvalid."""
-    return bodies.read(_PREDICTION, body)
+def parse_prediction_request(body: bytes) -> PredictionRequest:
+    """Parse the body of `/v1/predictions`. Raises BodyNotJson, ParameterInvalid."""
+    return bodies.decode_body(_PREDICTION, body)
 
 
-def ask_infer(served: Served, body: bytes, headers: Mapping[bytes, bytes]) -> Ask:
-    """A protocol request goes on as it came, JSON or binary. Raises ParameterInvalid."""
-    length = headers.get(HEADER_LENGTH)
-    request = bodies.read(_INFER, body if length is None else body[: _header_size(length, body)])
+def build_infer_request(
+    resolved: ResolvedModel, body: bytes, headers: Mapping[bytes, bytes]
+) -> ParsedRequest:
+    """Build the upstream request of an Open Inference Protocol call.
+
+    The body, JSON or binary, is forwarded unchanged. Raises BodyNotJson, ParameterInvalid.
+    """
+    length = headers.get(JSON_LENGTH_HEADER)
+    request = bodies.decode_body(
+        _INFER, body if length is None else body[: _header_size(length, body)]
+    )
     rows = request.inputs[0].shape[0]
     for tensor in request.inputs:
         if tensor.shape[0] != rows:
@@ -89,59 +96,66 @@ def ask_infer(served: Served, body: bytes, headers: Mapping[bytes, bytes]) -> As
             )
     if not 0 < rows <= MAX_ROWS:
         raise ParameterInvalid(f"A request holds 1 to {MAX_ROWS} rows.", param="inputs")
-    counted = _counted(served.model, rows)
-    passed = {"content-type": headers.get(b"content-type", b"application/json").decode("latin-1")}
+    units = _metered_units(resolved.model, rows)
+    content_type = headers.get(b"content-type", b"application/json").decode("latin-1")
+    forwarded = {"content-type": content_type}
     if length is not None:
-        passed[HEADER_LENGTH.decode()] = length.decode("latin-1")
-    return Ask(
-        model=served.model,
-        path=f"/v2/models/{served.place}/infer",
+        forwarded[JSON_LENGTH_HEADER.decode()] = length.decode("latin-1")
+    return ParsedRequest(
+        model=resolved.model,
+        path=f"/v2/models/{resolved.upstream_name}/infer",
         body=body,
-        headers=passed,
-        measure=lambda _: Quantities(**counted),
-        extent=Extent(**counted),
-        variant=served.variant,
+        headers=forwarded,
+        measure=lambda _: Quantities(**units),
+        output_bounds=OutputBounds(**units),
+        variant_id=resolved.variant_id,
     )
 
 
-def ask_prediction(request: PredictionRequest, served: Served, public_id: str) -> Ask:
-    """Rows become one tensor a column. Raises ParameterInvalid naming the row and column."""
+def build_prediction_request(
+    request: PredictionRequest, resolved: ResolvedModel, public_id: str
+) -> ParsedRequest:
+    """Build the upstream request of `/v1/predictions`: rows become one tensor per column.
+
+    `public_id` is the id of the response. Raises ParameterInvalid naming the row and column.
+    """
     rows, units = request.instances, request.units
     for name in units.keys() - rows[0].keys():
         raise ParameterInvalid(
             f"`units` names {name[:60]!r}, no column of the rows.", param="units"
         )
-    # A formula gives back as many digits as it was given.
-    number_type = "FP64" if served.model.task is Task.CALCULATION else "FP32"
+    # Formulas keep the precision of their inputs.
+    number_type = "FP64" if resolved.model.task is Task.CALCULATION else "FP32"
     inputs = [_tensor(rows, name, number_type, units.get(name)) for name in rows[0]]
     for number, row in enumerate(rows):
-        if surplus := row.keys() - rows[0].keys():
-            name = min(surplus)
-            raise _fault(number, name, "is not in the first row")
+        if additional := row.keys() - rows[0].keys():
+            name = min(additional)
+            raise _instance_error(number, name, "is not in the first row")
 
-    counted = _counted(served.model, len(rows))
+    metered = _metered_units(resolved.model, len(rows))
 
-    def reshape(answer: bytes) -> bytes:
-        return _predictions(answer, served.shown, public_id, len(rows), counted)
+    def convert_response(response: bytes) -> bytes:
+        return _encode_predictions(response, resolved.public_name, public_id, len(rows), metered)
 
-    return Ask(
-        model=served.model,
-        path=f"/v2/models/{served.place}/infer",
-        body=bodies.envelope({"inputs": inputs}),
+    return ParsedRequest(
+        model=resolved.model,
+        path=f"/v2/models/{resolved.upstream_name}/infer",
+        body=bodies.encode_body({"inputs": inputs}),
         headers={"content-type": "application/json"},
-        measure=lambda _: Quantities(**counted),
-        extent=Extent(**counted),
-        reshape=reshape,
-        variant=served.variant,
+        measure=lambda _: Quantities(**metered),
+        output_bounds=OutputBounds(**metered),
+        convert_response=convert_response,
+        variant_id=resolved.variant_id,
     )
 
 
-def _counted(model: Model, rows: int) -> dict[str, Any]:
-    """What a request of so many rows consumes, by meter."""
+def _metered_units(model: Model, rows: int) -> dict[str, Any]:
+    """Return the units that a request with this number of rows consumes, by meter."""
     return {"images" if model.counts_images else "rows": rows}
 
 
 def _header_size(length: bytes, body: bytes) -> int:
+    """Return the size of the JSON part of a binary request. Raises ParameterInvalid."""
     if not length.isdigit() or len(length) > 12 or not 0 < int(length) <= len(body):
         raise ParameterInvalid(
             "Inference-Header-Content-Length does not fit the body.",
@@ -151,44 +165,52 @@ def _header_size(length: bytes, body: bytes) -> int:
 
 
 def _tensor(
-    rows: Sequence[Mapping[str, Value]], name: str, number_type: str, unit: str | None
+    rows: Sequence[Mapping[str, ColumnValue]], name: str, number_type: str, unit: str | None
 ) -> dict[str, Any]:
+    """Return a column of the rows as an Open Inference Protocol tensor."""
     values = _column(rows, name)
     first = values[0]
     tensor = {
         "name": name,
         "shape": [len(values), len(first)] if isinstance(first, list) else [len(values)],
-        "datatype": _KINDS.get(type(first), number_type),
+        "datatype": _DATATYPES.get(type(first), number_type),
         "data": values,
     }
     return tensor if unit is None else {**tensor, "parameters": {"unit": unit}}
 
 
-def _column(rows: Sequence[Mapping[str, Value]], name: str) -> list[Value]:
-    values: list[Value] = []
+def _column(rows: Sequence[Mapping[str, ColumnValue]], name: str) -> list[ColumnValue]:
+    """Return the values of a column, which must have one type and length in all rows."""
+    values: list[ColumnValue] = []
     first = rows[0][name]
     for number, row in enumerate(rows):
         value = row.get(name)
         if value is None:
-            raise _fault(number, name, "is missing")
+            raise _instance_error(number, name, "is missing")
         if type(value) is not type(first):
-            raise _fault(number, name, "is of another type than in the first row")
+            raise _instance_error(number, name, "is of another type than in the first row")
         if isinstance(value, list) and isinstance(first, list) and len(value) != len(first):
-            raise _fault(number, name, f"has {len(value)} values, the first row {len(first)}")
+            raise _instance_error(
+                number, name, f"has {len(value)} values, the first row {len(first)}"
+            )
         values.append(value)
     return values
 
 
-def _fault(row: int, name: str, what: str) -> ParameterInvalid:
-    place = f"instances[{row}].{name}"
-    return ParameterInvalid(f"`{place}` {what}.", param=place)
+def _instance_error(row: int, name: str, reason: str) -> ParameterInvalid:
+    path = f"instances[{row}].{name}"
+    return ParameterInvalid(f"`{path}` {reason}.", param=path)
 
 
-def _predictions(
-    answer: bytes, model_id: str, public_id: str, rows: int, usage: Mapping[str, int]
+def _encode_predictions(
+    response: bytes, model_id: str, public_id: str, rows: int, usage: Mapping[str, int]
 ) -> bytes:
+    """Convert a response's tensors into the response of `/v1/predictions`.
+
+    Raises UpstreamFailed if the response is invalid.
+    """
     try:
-        outputs = _ANSWER.decode(answer).outputs
+        outputs = _RESPONSE.decode(response).outputs
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         raise UpstreamFailed("The model's answer could not be read.") from None
     if not outputs or any(len(output.data) != rows for output in outputs):

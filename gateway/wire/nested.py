@@ -1,7 +1,8 @@
-"""The nested objects of a chat request: messages, their parts and tool calls, tools, the choice
-between them, and how large a schema may be.
+"""Validate the nested objects of a chat request.
 
-An engine's parts have more: tensors, and names for a cache that all tenants share.
+These are messages, content parts, tool calls, tools, the tool choice and the size of schemas.
+Unknown fields are rejected: engines accept more, such as tensors and names in a cache that all
+tenants share.
 """
 
 from collections.abc import Mapping
@@ -10,17 +11,17 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 from gateway.call.errors import ParameterInvalid, ParameterUnknown
-from gateway.wire.file_search import TOOL as FILE_SEARCH
+from gateway.wire.file_search import FILE_SEARCH
 from gateway.wire.requests import ChatRequest
-from infra.validation_errors import UNKNOWN, misfit_of
+from infra.validation_errors import UNKNOWN_FIELD, parse_validation_error
 
-# Beside OpenAI's, what answers have: they are sent back as they came.
-MESSAGE = frozenset(
+# OpenAI's fields of a message, and those of responses, which clients send back unchanged.
+MESSAGE_FIELDS = frozenset(
     """role content name tool_calls tool_call_id function_call refusal annotations audio reasoning
     reasoning_content""".split()
 )
-# The kinds of parts, and the fields of the object of each.
-PARTS: Mapping[str, frozenset[str]] = {
+# The types of content parts, with the fields of each type's object.
+PART_FIELDS: Mapping[str, frozenset[str]] = {
     "text": frozenset(),
     "refusal": frozenset(),
     "image_url": frozenset({"url", "detail"}),
@@ -28,9 +29,9 @@ PARTS: Mapping[str, frozenset[str]] = {
     "audio_url": frozenset({"url"}),
     "video_url": frozenset({"url"}),
 }
-_PART = frozenset({"type", *PARTS})
-# A schema is compiled by the engine while others wait; tools are shown to the model as well.
-_MOST_BYTES = {"response_format": 64 << 10, "tools": 256 << 10}
+_PART_KEYS = frozenset({"type", *PART_FIELDS})
+# Compiling a schema blocks the engine for other calls; tools are also part of the prompt.
+_MAX_BYTES = {"response_format": 64 << 10, "tools": 256 << 10}
 
 _OBJECTS = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -50,80 +51,85 @@ class _Tool(msgspec.Struct, forbid_unknown_fields=True):
     function: _Function
 
 
-class _Name(msgspec.Struct, forbid_unknown_fields=True):
+class _FunctionName(msgspec.Struct, forbid_unknown_fields=True):
     name: str
 
 
-class _Named(msgspec.Struct, forbid_unknown_fields=True):
+class _NamedToolChoice(msgspec.Struct, forbid_unknown_fields=True):
     type: Literal["function"]
-    function: _Name
+    function: _FunctionName
 
 
-class _Called(msgspec.Struct, forbid_unknown_fields=True):
+class _CalledFunction(msgspec.Struct, forbid_unknown_fields=True):
     name: str
     arguments: str
 
 
-class _Call(msgspec.Struct, forbid_unknown_fields=True):
-    """`index` comes from clients that put a stream's pieces together."""
+class _ToolCall(msgspec.Struct, forbid_unknown_fields=True):
+    """A tool call of an earlier answer. `index` comes from clients that join a stream's deltas."""
 
-    function: _Called
+    function: _CalledFunction
     id: str | None = None
     type: Literal["function"] = "function"
     index: int | None = None
 
 
-def check(request: ChatRequest, values: Mapping[str, msgspec.Raw]) -> None:
-    """Raises ParameterUnknown, ParameterInvalid, naming the place."""
-    for name, most in _MOST_BYTES.items():
-        if len(bytes(values.get(name, b""))) > most:
-            raise ParameterInvalid(f"`{name}` is larger than {most >> 10} KiB.", param=name)
+def validate_nested_objects(request: ChatRequest, values: Mapping[str, msgspec.Raw]) -> None:
+    """Validate messages, tools and tool choice of a chat request, and the size of schemas.
+
+    Raises ParameterUnknown, ParameterInvalid naming the field.
+    """
+    for name, limit in _MAX_BYTES.items():
+        if len(bytes(values.get(name, b""))) > limit:
+            raise ParameterInvalid(f"`{name}` is larger than {limit >> 10} KiB.", param=name)
     for number, message in enumerate(_OBJECTS.decode(values["messages"])):
-        _message(message, f"messages[{number}]")
+        _validate_message(message, f"messages[{number}]")
     for number, tool in enumerate(request.tools or []):
         if tool.get("type") != FILE_SEARCH:
             _convert(tool, _Tool, f"tools[{number}]")
     choice = request.tool_choice
     if isinstance(choice, dict) and choice != {"type": FILE_SEARCH}:
-        _convert(choice, _Named, "tool_choice")
+        _convert(choice, _NamedToolChoice, "tool_choice")
 
 
-def _message(message: Mapping[str, msgspec.Raw], where: str) -> None:
-    _known(message, MESSAGE, where)
+def _validate_message(message: Mapping[str, msgspec.Raw], path: str) -> None:
+    _require_known_fields(message, MESSAGE_FIELDS, path)
     content = bytes(message.get("content", b""))
     if content.startswith(b"["):
         for number, part in enumerate(_VALUE.decode(content)):
             if isinstance(part, dict):
-                _part(part, f"{where}.content[{number}]")
+                _validate_part(part, f"{path}.content[{number}]")
     calls = message.get("tool_calls")
     if calls is not None and bytes(calls) != b"null":
-        _convert(_VALUE.decode(calls), list[_Call], f"{where}.tool_calls")
+        _convert(_VALUE.decode(calls), list[_ToolCall], f"{path}.tool_calls")
 
 
-def _part(part: Mapping[str, Any], where: str) -> None:
+def _validate_part(part: Mapping[str, Any], path: str) -> None:
     kind = part.get("type", "text")
-    if not isinstance(kind, str) or kind not in PARTS:
-        place = f"{where}.type"
-        raise ParameterInvalid(f"`{place}`: one of {', '.join(PARTS)}.", param=place)
-    _known(part, _PART, where)
-    for name, fields in PARTS.items():
+    if not isinstance(kind, str) or kind not in PART_FIELDS:
+        type_path = f"{path}.type"
+        raise ParameterInvalid(f"`{type_path}`: one of {', '.join(PART_FIELDS)}.", param=type_path)
+    _require_known_fields(part, _PART_KEYS, path)
+    for name, fields in PART_FIELDS.items():
         if isinstance(part.get(name), dict):
-            _known(part[name], fields, f"{where}.{name}")
+            _require_known_fields(part[name], fields, f"{path}.{name}")
 
 
-def _known(given: Mapping[str, Any], known: frozenset[str], where: str) -> None:
-    unknown = given.keys() - known
+def _require_known_fields(value: Mapping[str, Any], known: frozenset[str], path: str) -> None:
+    """Raise ParameterUnknown if an object has a field that is not known."""
+    unknown = value.keys() - known
     if unknown:
-        raise ParameterUnknown.named(f"{where}.{min(unknown)}")
+        raise ParameterUnknown.for_name(f"{path}.{min(unknown)}")
 
 
-def _convert(given: object, shape: type[_Shape], where: str) -> _Shape:
+def _convert(value: object, shape: type[_Shape], path: str) -> _Shape:
+    """Convert a JSON value to a struct. Raises ParameterUnknown, ParameterInvalid."""
     try:
-        return msgspec.convert(given, shape)
+        return msgspec.convert(value, shape)
     except msgspec.ValidationError as error:
-        misfit = misfit_of(str(error))
-        path = f"{where}.{misfit.path}" if misfit.path else where
+        misfit = parse_validation_error(str(error))
+        path = f"{path}.{misfit.path}" if misfit.path else path
         path = path.replace(".[", "[")
-        if misfit.what == UNKNOWN:
-            raise ParameterUnknown.named(path) from None
+        if misfit.what == UNKNOWN_FIELD:
+            raise ParameterUnknown.for_name(path) from None
         raise ParameterInvalid(f"`{path}`: {misfit.what}.", param=path) from None

@@ -1,6 +1,6 @@
-"""OpenAI's requests and answers: chat, completions, embeddings.
+"""Validate OpenAI requests (chat, completions, embeddings) and build their upstream requests.
 
-Owns what goes to the engine of a request, and how an answer's usage is read.
+Also measures the usage that responses report.
 """
 
 from collections.abc import Mapping
@@ -11,11 +11,23 @@ from msgspec import Meta
 
 from billing.rating.quantities import Quantities
 from gateway.call.errors import ParameterInvalid, ParameterUnsupported, UpstreamFailed
-from gateway.call.values import Ask, Extent, Operation, Served, Tier, UsageWish
+from gateway.call.values import (
+    Operation,
+    OutputBounds,
+    ParsedRequest,
+    ResolvedModel,
+    ServiceTier,
+    StreamUsageOption,
+)
 from gateway.wire import answer_fields, file_search, nested, parameters
 from gateway.wire import body as bodies
 from gateway.wire.parts import require_inline
-from gateway.wire.requests import ChatRequest, CompletionRequest, EmbeddingRequest, Generation
+from gateway.wire.requests import (
+    ChatRequest,
+    CompletionRequest,
+    EmbeddingRequest,
+    GenerationRequest,
+)
 from models.catalog import Model
 
 Tokens = Annotated[int, Meta(ge=0, le=1 << 40)]
@@ -35,14 +47,14 @@ class UsageObject(msgspec.Struct):
     prompt_tokens_details: PromptDetails | None = None
 
 
-class Answer(msgspec.Struct):
-    """The part of a plain answer that is metered."""
+class MeteredResponse(msgspec.Struct):
+    """The metered part of a non-streamed response."""
 
     usage: UsageObject
 
 
 class TextPart(msgspec.Struct):
-    """A part of a message, of which only text is read here."""
+    """A content part of a message; only its text is read here."""
 
     text: str = ""
 
@@ -57,97 +69,115 @@ _OPERATIONS: Mapping[type, Operation] = {
     CompletionRequest: Operation.TEXT_COMPLETION,
     EmbeddingRequest: Operation.EMBEDDINGS,
 }
-_ANSWER = msgspec.json.Decoder(Answer)
+_RESPONSE = msgspec.json.Decoder(MeteredResponse)
 _USAGE = msgspec.json.Decoder(UsageObject)
 _PART = msgspec.json.Decoder(TextPart)
-_ASK_USAGE = msgspec.Raw(b'{"include_usage":true,"continuous_usage_stats":true}')
+_STREAM_OPTIONS = msgspec.Raw(b'{"include_usage":true,"continuous_usage_stats":true}')
 _JSON = {"content-type": "application/json"}
-# `auto` is the default tier, and `standard` another name of it.
-_TIERS = {tier.value: tier for tier in Tier} | {"auto": Tier.DEFAULT, "standard": Tier.DEFAULT}
-# What engines generate for /v1/completions without `max_tokens`, as OpenAI does.
-_COMPLETION_TOKENS = 16
-_LONGEST = 1 << 20
+# `auto` and `standard` are other names of the default tier.
+_TIERS = {tier.value: tier for tier in ServiceTier} | {
+    "auto": ServiceTier.DEFAULT,
+    "standard": ServiceTier.DEFAULT,
+}
+# The default of `max_tokens` in /v1/completions, of engines and of OpenAI.
+_DEFAULT_COMPLETION_TOKENS = 16
+_MAX_CONTEXT_LENGTH = 1 << 20
 
 
-def read_request(operation: Operation, body: bytes) -> Generation | EmbeddingRequest:
-    """Check a body. Raises BodyNotJson, ParameterInvalid."""
-    request: Generation | EmbeddingRequest = bodies.read(_REQUESTS[operation], body)
-    if isinstance(request, Generation) and request.stream_options and not request.stream:
+def parse_openai_request(operation: Operation, body: bytes) -> GenerationRequest | EmbeddingRequest:
+    """Parse and validate a request body.
+
+    Raises BodyNotJson, ParameterInvalid, ParameterUnknown, ParameterUnsupported.
+    """
+    request: GenerationRequest | EmbeddingRequest = bodies.decode_body(_REQUESTS[operation], body)
+    if isinstance(request, GenerationRequest) and request.stream_options and not request.stream:
         raise ParameterInvalid(
             "`stream_options` goes with `stream: true` only.", param="stream_options"
         )
-    values = parameters.for_model(operation, bodies.fields(body))
+    values = parameters.select_upstream_fields(operation, bodies.decode_fields(body))
     if isinstance(request, ChatRequest):
         for number, message in enumerate(request.messages):
             require_inline(message.content, f"messages[{number}].content")
-        nested.check(request, values)
+        nested.validate_nested_objects(request, values)
     if isinstance(request, CompletionRequest) and request.echo and request.logprobs is not None:
-        # The engine would keep a row of its whole vocabulary for each token of the prompt.
+        # The engine would keep logits of its whole vocabulary for each token of the prompt.
         raise ParameterUnsupported(
             "`logprobs` of an echoed prompt are not supported.", param="logprobs"
         )
     return request
 
 
-def ask(request: Generation | EmbeddingRequest, served: Served, path: str, body: bytes) -> Ask:
-    """What goes to the engine: the client's fields that are for it, always the length of a plain
-    completion, and in a stream always a wish for usage."""
-    operation, model = _OPERATIONS[type(request)], served.model
-    values = parameters.for_model(operation, bodies.fields(body))
+def build_openai_request(
+    request: GenerationRequest | EmbeddingRequest, resolved: ResolvedModel, path: str, body: bytes
+) -> ParsedRequest:
+    """Build the upstream request of a validated OpenAI request.
+
+    It has the client's fields that are meant for the engine, an explicit `max_tokens` for text
+    completions, and for streams a request for usage in every chunk.
+    """
+    operation, model = _OPERATIONS[type(request)], resolved.model
+    values = parameters.select_upstream_fields(operation, bodies.decode_fields(body))
     tier = _TIERS.get(getattr(request, "service_tier", None) or "", None)
-    reshape = answer_fields.reshaper(operation, None if tier is None else tier.value)
-    # Where the client left the choice to us, its engine must not be asked for `auto`.
-    values["model"] = msgspec.Raw(msgspec.json.encode(served.place))
-    if not isinstance(request, Generation):
-        return Ask(
-            model, path, bodies.envelope(values), _JSON, measure_answer, reshape, prompt=values
+    converter = answer_fields.response_converter(operation, None if tier is None else tier.value)
+    # The client's `model` may be `auto`, or a public name that the engine does not know.
+    values["model"] = msgspec.Raw(msgspec.json.encode(resolved.upstream_name))
+    if not isinstance(request, GenerationRequest):
+        return ParsedRequest(
+            model,
+            path,
+            bodies.encode_body(values),
+            _JSON,
+            measure_response,
+            converter,
+            request_fields=values,
         )
-    searching = None
+    retrieval = None
     if isinstance(request, ChatRequest):
-        searching = file_search.take_out(values, words_of(request))
-    extent = _extent(request, model)
+        retrieval = file_search.extract_file_search(values, prompt_text(request))
+    bounds = _output_bounds(request, model)
     if isinstance(request, CompletionRequest):
-        tokens = msgspec.Raw(msgspec.json.encode(extent.output_each))
+        tokens = msgspec.Raw(msgspec.json.encode(bounds.max_tokens_per_choice))
         values.setdefault("max_tokens", tokens)
     if request.stream:
-        values["stream_options"] = _ASK_USAGE
+        values["stream_options"] = _STREAM_OPTIONS
 
-    def shortened(tokens: int) -> bytes:
-        both = ("max_tokens", "max_completion_tokens")
-        kept = {name: value for name, value in values.items() if name not in both}
-        return bodies.envelope({**kept, "max_tokens": tokens})
+    def with_max_tokens(tokens: int) -> bytes:
+        names = ("max_tokens", "max_completion_tokens")
+        other_fields = {name: value for name, value in values.items() if name not in names}
+        return bodies.encode_body({**other_fields, "max_tokens": tokens})
 
-    return Ask(
+    return ParsedRequest(
         model=model,
         path=path,
-        body=bodies.envelope(values),
+        body=bodies.encode_body(values),
         headers=_JSON,
-        measure=measure_answer,
-        reshape=reshape,
+        measure=measure_response,
+        convert_response=converter,
         stream=bool(request.stream),
-        usage_wish=_usage_wish(request),
-        choices_each=request.n or 1,
-        extent=extent,
-        tier=tier or Tier.DEFAULT,
-        shown_tier=None if tier is None else tier.value,
-        prompt=values,
-        shortened=shortened,
-        variant=served.variant,
-        searching=searching,
+        stream_usage=_stream_usage_option(request),
+        choices_per_prompt=request.n or 1,
+        output_bounds=bounds,
+        service_tier=tier or ServiceTier.DEFAULT,
+        reported_service_tier=None if tier is None else tier.value,
+        request_fields=values,
+        with_max_tokens=with_max_tokens,
+        variant_id=resolved.variant_id,
+        retrieval=retrieval,
     )
 
 
-def words_of(request: Generation) -> str:
-    """What is asked for in words, if it is: the user's last message, or the prompt."""
+def prompt_text(request: GenerationRequest) -> str:
+    """Return the text of the last user message or of the prompt, empty if it has no text."""
     if isinstance(request, CompletionRequest):
         return request.prompt if isinstance(request.prompt, str) else ""
     messages = request.messages if isinstance(request, ChatRequest) else []
-    said = next((one.content for one in reversed(messages) if one.role == "user"), None) or ""
-    return said if isinstance(said, str) else " ".join(_text_of(part) for part in said)
+    contents = (message.content for message in reversed(messages) if message.role == "user")
+    content = next(contents, None) or ""
+    return content if isinstance(content, str) else " ".join(_text_of(part) for part in content)
 
 
-def output_limit(request: Generation) -> int | None:
-    """The most tokens of an answer, where the client says so."""
+def requested_max_tokens(request: GenerationRequest) -> int | None:
+    """Return the client's limit of output tokens per choice, or None if it set none."""
     if isinstance(request, ChatRequest) and request.max_completion_tokens is not None:
         return request.max_completion_tokens
     return request.max_tokens
@@ -160,32 +190,33 @@ def _text_of(part: msgspec.Raw) -> str:
         return ""
 
 
-def _extent(request: Generation, model: Model) -> Extent:
-    """How many choices there will be, and how long one can become."""
-    context = model.context_length or _LONGEST
-    prompts, asked, natural = 1, output_limit(request), context
+def _output_bounds(request: GenerationRequest, model: Model) -> OutputBounds:
+    """Return the number of choices and the maximum tokens of one."""
+    context = model.context_length or _MAX_CONTEXT_LENGTH
+    prompts, requested, default = 1, requested_max_tokens(request), context
     if isinstance(request, CompletionRequest):
-        natural = min(_COMPLETION_TOKENS, context)
+        default = min(_DEFAULT_COMPLETION_TOKENS, context)
     if isinstance(request, CompletionRequest) and not isinstance(request.prompt, str):
-        texts = bytes(request.prompt[0]).lstrip()[:1] in (b'"', b"[")
-        prompts = len(request.prompt) if texts else 1
-    return Extent(
-        output_each=min(asked or natural, context),
+        # A list of texts or of token lists is several prompts, a list of token ids is one.
+        several = bytes(request.prompt[0]).lstrip()[:1] in (b'"', b"[")
+        prompts = len(request.prompt) if several else 1
+    return OutputBounds(
+        max_tokens_per_choice=min(requested or default, context),
         choices=prompts * (request.n or 1),
-        limited=asked is not None,
+        is_client_limited=requested is not None,
     )
 
 
-def measure_answer(body: bytes) -> Quantities:
-    """What a plain answer says it consumed. Raises UpstreamFailed where it does not say."""
+def measure_response(body: bytes) -> Quantities:
+    """Return the quantities that a non-streamed response reports. Raises UpstreamFailed if none."""
     try:
-        return _quantities(_ANSWER.decode(body).usage)
+        return _quantities(_RESPONSE.decode(body).usage)
     except (msgspec.MsgspecError, RecursionError, ValueError):
         raise UpstreamFailed("The model's answer could not be read.") from None
 
 
 def measure_usage(raw: bytes) -> Quantities:
-    """The same for the `usage` object of a stream's chunk."""
+    """Return the quantities of a stream chunk's `usage` object. Raises UpstreamFailed."""
     try:
         return _quantities(_USAGE.decode(raw))
     except (msgspec.MsgspecError, RecursionError, ValueError):
@@ -201,8 +232,8 @@ def _quantities(usage: UsageObject) -> Quantities:
     )
 
 
-def _usage_wish(request: Generation | EmbeddingRequest) -> UsageWish:
-    options = request.stream_options if isinstance(request, Generation) else None
+def _stream_usage_option(request: GenerationRequest | EmbeddingRequest) -> StreamUsageOption:
+    options = request.stream_options if isinstance(request, GenerationRequest) else None
     if options is None or not options.include_usage:
-        return UsageWish.NONE
-    return UsageWish.EVERY if options.continuous_usage_stats else UsageWish.LAST
+        return StreamUsageOption.NONE
+    return StreamUsageOption.EVERY if options.continuous_usage_stats else StreamUsageOption.LAST

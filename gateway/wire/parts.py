@@ -1,7 +1,7 @@
-"""Parts of a message: pictures, sounds and films come with a request and are fetched from nowhere.
+"""Reject content parts with URLs to fetch: images, audio and video must be inline (`data:` URLs).
 
-An engine that understands them fetches what an address names, from within the plant's or the
-operator's own network; so an address is refused here, whichever model is asked.
+A multimodal engine would fetch a URL from within the plant's or the operator's own network
+(server-side request forgery), so URLs are rejected for every model.
 """
 
 from collections.abc import Sequence
@@ -11,36 +11,36 @@ import msgspec
 from gateway.call.errors import ParameterInvalid
 
 _PART = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_ADDRESS = msgspec.json.Decoder(str | dict[str, object] | None)
-_ENDS, _INLINE = "_url", "data:"
+_URL = msgspec.json.Decoder(str | dict[str, object] | None)
+_URL_SUFFIX, _DATA_SCHEME = "_url", "data:"
 
 
-def require_inline(content: str | Sequence[msgspec.Raw] | None, where: str) -> None:
-    """Raises ParameterInvalid where a part names an address of something to fetch."""
+def require_inline(content: str | Sequence[msgspec.Raw] | None, path: str) -> None:
+    """Raise ParameterInvalid if a content part has a URL that is not a `data:` URL."""
     if content is None or isinstance(content, str):
         return
     for number, part in enumerate(content):
-        for name, raw in _fields(part).items():
-            if name.endswith(_ENDS) and not _is_inline(raw):
-                place = f"{where}[{number}].{name[:60]}"
+        for name, raw in _decode_part(part).items():
+            if name.endswith(_URL_SUFFIX) and not _is_inline(raw):
+                param = f"{path}[{number}].{name[:60]}"
                 raise ParameterInvalid(
-                    f"`{place}`: nothing is fetched from an address. Send it as `data:…;base64,…`.",
-                    param=place,
+                    f"`{param}`: nothing is fetched from an address. Send it as `data:…;base64,…`.",
+                    param=param,
                 )
 
 
-def _fields(part: msgspec.Raw) -> dict[str, msgspec.Raw]:
+def _decode_part(part: msgspec.Raw) -> dict[str, msgspec.Raw]:
     try:
         return _PART.decode(part)
     except (msgspec.MsgspecError, RecursionError):
-        return {}  # a text, or nothing that an engine takes
+        return {}  # a string, or a value that engines reject
 
 
 def _is_inline(raw: msgspec.Raw) -> bool:
     try:
-        address = _ADDRESS.decode(raw)
+        url = _URL.decode(raw)
     except (msgspec.MsgspecError, RecursionError):
         return False
-    if isinstance(address, dict):
-        address = address.get("url")
-    return address is None or (isinstance(address, str) and address.startswith(_INLINE))
+    if isinstance(url, dict):
+        url = url.get("url")
+    return url is None or (isinstance(url, str) and url.startswith(_DATA_SCHEME))

@@ -1,7 +1,7 @@
-"""The bodies of OpenAI's requests: chat, completions, embeddings.
+"""Request bodies of OpenAI's endpoints (chat, completions, embeddings), with types and ranges.
 
-Owns the fields that are checked here, with their types and ranges, so that a mistake is named
-before anything is spent. Which fields an endpoint has at all is in gateway/wire/parameters.py.
+Errors are reported before a call costs anything. gateway/wire/parameters.py defines which fields
+each endpoint accepts. Docstrings here are part of the OpenAPI document.
 """
 
 from typing import Annotated, Any, Literal
@@ -13,8 +13,8 @@ Count = Annotated[int, Meta(ge=1, le=10_000_000)]
 Penalty = Annotated[float, Meta(ge=-2, le=2)]
 StopText = Annotated[str, Meta(max_length=1000)]
 TokenId = Annotated[str, Meta(pattern=r"^[0-9]{1,7}$")]
-Bias = Annotated[float, Meta(ge=-100, le=100)]
-Some = Annotated[list[msgspec.Raw], Meta(min_length=1)]
+LogitBias = Annotated[float, Meta(ge=-100, le=100)]
+NonEmptyList = Annotated[list[msgspec.Raw], Meta(min_length=1)]
 
 
 class StreamOptions(msgspec.Struct, forbid_unknown_fields=True):
@@ -25,8 +25,8 @@ class StreamOptions(msgspec.Struct, forbid_unknown_fields=True):
     include_obfuscation: bool | None = None
 
 
-class Generation(msgspec.Struct, kw_only=True):
-    """What chat and plain completions have in common."""
+class GenerationRequest(msgspec.Struct, kw_only=True):
+    """The fields that chat and text completions have in common."""
 
     model: str
     stream: bool | None = None
@@ -39,7 +39,7 @@ class Generation(msgspec.Struct, kw_only=True):
     frequency_penalty: Penalty | None = None
     seed: Annotated[int, Meta(ge=-(1 << 63), le=(1 << 63) - 1)] | None = None
     stop: StopText | Annotated[list[StopText], Meta(max_length=16)] | None = None
-    logit_bias: Annotated[dict[TokenId, Bias], Meta(max_length=300)] | None = None
+    logit_bias: Annotated[dict[TokenId, LogitBias], Meta(max_length=300)] | None = None
     top_k: Annotated[int, Meta(ge=-1, le=1 << 20)] | None = None
     min_p: Annotated[float, Meta(ge=0, le=1)] | None = None
     repetition_penalty: Annotated[float, Meta(gt=0, le=10)] | None = None
@@ -49,7 +49,7 @@ class Generation(msgspec.Struct, kw_only=True):
     service_tier: Literal["auto", "priority", "default", "flex", "standard"] | None = None
 
 
-class Message(msgspec.Struct):
+class ChatMessage(msgspec.Struct):
     """One message; its content is the engine's to judge."""
 
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
@@ -64,7 +64,7 @@ class JsonFormat(msgspec.Struct, forbid_unknown_fields=True, tag="json_object"):
     """`response_format`: any JSON object."""
 
 
-class Schema(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+class JsonSchema(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """`response_format.json_schema`."""
 
     name: str
@@ -76,13 +76,13 @@ class Schema(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 class SchemaFormat(msgspec.Struct, forbid_unknown_fields=True, tag="json_schema"):
     """`response_format`: JSON of this schema."""
 
-    json_schema: Schema
+    json_schema: JsonSchema
 
 
-class ChatRequest(Generation, kw_only=True):
+class ChatRequest(GenerationRequest, kw_only=True):
     """`POST /v1/chat/completions`."""
 
-    messages: Annotated[list[Message], Meta(min_length=1)]
+    messages: Annotated[list[ChatMessage], Meta(min_length=1)]
     max_completion_tokens: Count | None = None
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
@@ -92,10 +92,10 @@ class ChatRequest(Generation, kw_only=True):
     parallel_tool_calls: bool | None = None
 
 
-class CompletionRequest(Generation, kw_only=True):
+class CompletionRequest(GenerationRequest, kw_only=True):
     """`POST /v1/completions`. Prompts may be text or token ids, one or several."""
 
-    prompt: str | Some
+    prompt: str | NonEmptyList
     logprobs: Annotated[int, Meta(ge=0, le=5)] | None = None
     echo: bool | None = None
 
@@ -104,7 +104,7 @@ class EmbeddingRequest(msgspec.Struct, kw_only=True):
     """`POST /v1/embeddings`. Inputs may be text or token ids, one or several."""
 
     model: str
-    input: str | Some
+    input: str | NonEmptyList
     encoding_format: Literal["float", "base64"] | None = None
     dimensions: Count | None = None
     user: str | None = None

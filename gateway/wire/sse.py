@@ -1,9 +1,8 @@
-"""A stream of server-sent events, teed: passed on as it came and read for its usage.
+"""Transform a model server's server-sent events into the client's, and meter them.
 
-Owns finding events in the bytes, taking out the usage that the client did not ask for, holding
-back the last events until the call is settled, and telling a whole stream from a broken one. Each
-chunk is written anew with the fields that clients see (gateway/wire/answer_fields.py); their
-values are the engine's bytes.
+Each chunk is re-encoded with the public fields only (gateway/wire/answer_fields.py), without usage
+that the client did not request; field values stay the engine's bytes. The usage event is withheld
+until the call is settled, and `[DONE]` distinguishes a complete stream from a broken one.
 """
 
 import re
@@ -12,179 +11,189 @@ from typing import Any
 
 import msgspec
 
-from billing.rating.quantities import NOTHING, Quantities
-from gateway.call.errors import BROKEN_OFF, UpstreamFailed
-from gateway.call.values import UsageWish
-from gateway.wire.answer_fields import shown_chunk
+from billing.rating.quantities import NO_USAGE, Quantities
+from gateway.call.errors import ANSWER_INTERRUPTED, UpstreamFailed
+from gateway.call.values import StreamUsageOption
+from gateway.wire.answer_fields import encode_chunk_event
 from gateway.wire.openai import measure_usage
 
 DONE = b"data: [DONE]\n\n"
 
-# A quote within a JSON string stands behind a backslash, so `"usage"` between bare quotes is
-# always a key. The braces of the value nest once (prompt_tokens_details).
-_FIELD = rb'"usage":\s*+(null|\{(?:[^{}]++|\{[^{}]*+\})*+\})'
-_USAGE = re.compile(_FIELD)
+# In a JSON string a quote is escaped by a backslash, so an unescaped `"usage"` is always a key.
+# The braces of its value nest once (prompt_tokens_details).
+_USAGE_FIELD = rb'"usage":\s*+(null|\{(?:[^{}]++|\{[^{}]*+\})*+\})'
+_USAGE = re.compile(_USAGE_FIELD)
 _NO_CHOICES = re.compile(rb'"choices":\s*\[\s*\]')
 _INDEX = re.compile(rb'"choices":\s*\[\s*\{\s*"index":\s*(\d{1,9})')
 _ERROR = re.compile(rb'\{\s*"error":')
-_GENERATED = re.compile(rb'"completion_tokens":\s*(\d{1,12})')
-_TOTAL = -1
+_COMPLETION_TOKENS = re.compile(rb'"completion_tokens":\s*(\d{1,12})')
+_TOTAL_INDEX = -1
 
 
-class StreamTee:
-    """Feed it the upstream's bytes in any pieces; it gives the bytes for the client."""
+class StreamTransformer:
+    """Transforms and meters one stream: `feed` takes upstream bytes and returns client bytes."""
 
     def __init__(
         self,
-        wish: UsageWish,
-        choices_each: int,
+        usage_option: StreamUsageOption,
+        choices_per_prompt: int,
         choices: int,
-        limit: int,
+        max_event_bytes: int,
         ceiling: int | None = None,
         tier: str | None = None,
     ) -> None:
-        """`limit`: the most bytes that one event may have, so that memory is bounded. `ceiling`:
-        the most output tokens that may be passed on; None where nothing limits them. `tier`: the
-        service tier that each chunk names."""
+        """Initialize the state of one stream.
+
+        `max_event_bytes` bounds the memory of one event. `ceiling` is the maximum number of output
+        tokens to pass on, None for no maximum. `tier` is the service tier that each chunk reports.
+        """
         self._tier = tier
-        self._wish = wish
-        self._choices_each = choices_each
+        self._usage_option = usage_option
+        self._choices_per_prompt = choices_per_prompt
         self._choices = choices
-        self._limit = limit
-        self._held = bytearray()
-        self._usage: dict[int, bytes] = {}
+        self._max_event_bytes = max_event_bytes
+        self._buffer = bytearray()
+        self._usage_by_choice: dict[int, bytes] = {}
         self._last_chunk = b""
         self._ceiling = ceiling
-        self._untold_may_pass = False
+        self._allow_unmetered = False
         self._withheld: bytes | None = None
         self.usage_event: bytes | None = None
         self.done = False
 
     @property
-    def withheld(self) -> bool:
-        """Whether a chunk waits, with all that follows it, because it goes beyond the ceiling."""
+    def is_withholding(self) -> bool:
+        """Whether a chunk and all after it are withheld because the chunk exceeds the ceiling."""
         return self._withheld is not None
 
-    def needed(self) -> int | None:
-        """The ceiling that the withheld chunk needs; None where it does not tell its usage."""
+    def required_tokens(self) -> int | None:
+        """Return the ceiling that the withheld chunk needs, or None if it reports no usage."""
         event = (self._withheld or b"").split(b"\n\n", 1)[0]
-        return self._counted_with(event, _USAGE.search(event))
+        return self._output_tokens_with(event, _USAGE.search(event))
 
-    def release(self, ceiling: int, whole: bool) -> bytes:
-        """What waited, as far as a higher ceiling allows it; where that is the `whole` answer,
-        chunks that do not tell their usage may pass too. Raises as `feed` does."""
-        waiting, self._withheld, self._ceiling = self._withheld or b"", None, ceiling
-        self._untold_may_pass = whole
-        return self._events(waiting)
+    def release(self, ceiling: int, covers_maximum: bool) -> bytes:
+        """Raise the ceiling and return the withheld events that it allows.
 
-    def feed(self, piece: bytes) -> bytes:
-        """The whole events so far, as the client shall see them.
-
-        Raises StreamBroken with the events before the fault, where the upstream reports an error
-        or sends what is no event.
+        With `covers_maximum`, the ceiling is the engine's own maximum, so chunks that report no
+        usage may pass too. Raises like `feed`.
         """
-        held = self._held
-        if held:
-            # Only what is new is looked through, or a long event would cost its square.
-            new = held[-2:] + piece
+        withheld, self._withheld, self._ceiling = self._withheld or b"", None, ceiling
+        self._allow_unmetered = covers_maximum
+        return self._transform_events(withheld)
+
+    def feed(self, data: bytes) -> bytes:
+        """Take upstream bytes, split anywhere, and return the client's events that are complete.
+
+        Raises StreamBroken, with the events before the error, if the upstream reports an error or
+        sends an invalid event.
+        """
+        buffer = self._buffer
+        if buffer:
+            # Only the new bytes are searched: searching the buffer each time is quadratic.
+            new = buffer[-2:] + data
             if b"\n\n" not in new and b"\n\r\n" not in new:
-                return self._hold(piece, b"")
-            piece = bytes(held + piece)
-            held.clear()
-        if b"\r" in piece:
-            piece = piece.replace(b"\r\n", b"\n")
-        end = piece.rfind(b"\n\n") + 2
+                return self._buffer_partial_event(data, b"")
+            data = bytes(buffer + data)
+            buffer.clear()
+        if b"\r" in data:
+            data = data.replace(b"\r\n", b"\n")
+        end = data.rfind(b"\n\n") + 2
         if end == 1:
-            return self._hold(piece, b"")
-        shown = self._events(piece[: end - 2])
-        return shown if end == len(piece) else self._hold(piece[end:], shown)
+            return self._buffer_partial_event(data, b"")
+        client_events = self._transform_events(data[: end - 2])
+        if end == len(data):
+            return client_events
+        return self._buffer_partial_event(data[end:], client_events)
 
     def quantities(self) -> Quantities:
-        """What was consumed so far; nothing known where the stream has not said anything yet.
+        """Return the quantities consumed so far, NO_USAGE if the stream has reported none yet.
 
-        The last chunk of a whole stream has the total. Before it, each chunk counts the choice
-        that it belongs to, so the newest counts of all choices are added up.
+        The last chunk of a complete stream has the total. Until then each chunk reports the usage
+        of its choice, so the latest usages of all choices are summed.
         """
-        if _TOTAL in self._usage:
-            return measure_usage(self._usage[_TOTAL])
-        if not self._usage:
-            return NOTHING
-        counts = {index: measure_usage(raw) for index, raw in self._usage.items()}
-        prompts = {index // self._choices_each: count for index, count in counts.items()}
+        if _TOTAL_INDEX in self._usage_by_choice:
+            return measure_usage(self._usage_by_choice[_TOTAL_INDEX])
+        if not self._usage_by_choice:
+            return NO_USAGE
+        counts = {index: measure_usage(raw) for index, raw in self._usage_by_choice.items()}
+        prompts = {index // self._choices_per_prompt: count for index, count in counts.items()}
         return Quantities(
             input_tokens=sum(count.input_tokens or 0 for count in prompts.values()),
             output_tokens=sum(count.output_tokens or 0 for count in counts.values()),
         )
 
-    def generated(self) -> int:
-        """Output tokens so far, over all choices."""
-        total = self._usage.get(_TOTAL)
-        told = self._usage.values() if total is None else (total,)
-        return sum(map(_count, told))
+    def output_tokens(self) -> int:
+        """Return the output tokens so far, over all choices."""
+        total = self._usage_by_choice.get(_TOTAL_INDEX)
+        usages = self._usage_by_choice.values() if total is None else (total,)
+        return sum(map(_output_tokens_of, usages))
 
-    def cut(self) -> bytes:
-        """A last event that ends every choice for its length, as the engine would have said it.
-        A chunk that was withheld is dropped, and its tokens are not counted.
+    def truncate(self) -> bytes:
+        """End the stream: return a last chunk with the finish reason `length` for every choice.
 
-        Raises UpstreamFailed where the engine has said nothing that could be told like that.
+        Drops the withheld chunk without counting its tokens. Raises UpstreamFailed if no valid
+        chunk came before.
         """
         self._drop_withheld()
         try:
-            last = shown_chunk(self._last_chunk[5:], False, self._tier)
+            last = encode_chunk_event(self._last_chunk[5:], False, self._tier)
             chunk = msgspec.json.decode(last[5:], type=dict[str, Any])
-            text = "text" in chunk["choices"][0]
+            is_text_completion = "text" in chunk["choices"][0]
         except (msgspec.MsgspecError, RecursionError, LookupError, TypeError, ValueError):
-            raise UpstreamFailed(BROKEN_OFF) from None
-        said: dict[str, Any] = {"text": ""} if text else {"delta": {}}
-        ended = {**said, "logprobs": None, "finish_reason": "length"}
-        choices = [{"index": index, **ended} for index in sorted(self._usage) if index >= 0]
-        if self._wish is not UsageWish.NONE:
+            raise UpstreamFailed(ANSWER_INTERRUPTED) from None
+        content: dict[str, Any] = {"text": ""} if is_text_completion else {"delta": {}}
+        ended = {**content, "logprobs": None, "finish_reason": "length"}
+        indices = [index for index in sorted(self._usage_by_choice) if index >= 0]
+        choices = [{"index": index, **ended} for index in indices]
+        if self._usage_option is not StreamUsageOption.NONE:
             total = {**chunk, "choices": [], "usage": _usage_object(self.quantities())}
             self.usage_event = b"data: " + msgspec.json.encode(total)
         self.done = True
         return b"data: " + msgspec.json.encode({**chunk, "choices": choices}) + b"\n\n"
 
     def _drop_withheld(self) -> None:
-        """Forget the withheld chunk. Where it is the first, the prompt was read all the same."""
+        """Drop the withheld chunk. If it is the first, its prompt tokens are counted: the engine
+        has processed the prompt."""
         event = (self._withheld or b"").split(b"\n\n", 1)[0]
         self._withheld = None
-        if event and not self._usage:
+        if event and not self._usage_by_choice:
             self._last_chunk = event
-            found = _USAGE.search(event)
-            if found is not None and found[1] != b"null":
-                read = _GENERATED.sub(b'"completion_tokens":0', found[1])
-                self._usage[self._index(event)] = read
+            match = _USAGE.search(event)
+            if match is not None and match[1] != b"null":
+                prompt_only = _COMPLETION_TOKENS.sub(b'"completion_tokens":0', match[1])
+                self._usage_by_choice[self._choice_index(event)] = prompt_only
 
-    def _goes_beyond(self, event: bytes, found: re.Match[bytes] | None) -> bool:
-        """Whether a chunk would pass on more tokens than the ceiling; one that does not say how
-        many there are could."""
-        counted = self._counted_with(event, found)
-        within = self._untold_may_pass if counted is None else counted <= (self._ceiling or 0)
-        return not within and not _without_choices(event)
+    def _exceeds_ceiling(self, event: bytes, match: re.Match[bytes] | None) -> bool:
+        """Whether a chunk would exceed the ceiling; a chunk that reports no usage might."""
+        tokens = self._output_tokens_with(event, match)
+        within = self._allow_unmetered if tokens is None else tokens <= (self._ceiling or 0)
+        return not within and not _has_no_choices(event)
 
-    def _counted_with(self, event: bytes, found: re.Match[bytes] | None) -> int | None:
-        """Output tokens over all choices, with this chunk; None where it does not tell them."""
-        count = None if found is None else _GENERATED.search(found[1])
+    def _output_tokens_with(self, event: bytes, match: re.Match[bytes] | None) -> int | None:
+        """Return the output tokens of all choices including this chunk, or None if the chunk
+        reports no usage."""
+        count = None if match is None else _COMPLETION_TOKENS.search(match[1])
         if count is None:
             return None
-        before = _count(self._usage.get(self._index(event), b""))
-        return self.generated() - before + int(count[1])
+        before = _output_tokens_of(self._usage_by_choice.get(self._choice_index(event), b""))
+        return self.output_tokens() - before + int(count[1])
 
-    def _hold(self, begun: bytes, shown: bytes) -> bytes:
-        """Keep the beginning of an event until its end comes."""
-        self._held += begun
-        if len(self._held) > self._limit:
-            raise StreamBroken(shown, "an event is too large")
-        return shown
+    def _buffer_partial_event(self, data: bytes, client_events: bytes) -> bytes:
+        """Buffer the beginning of an event. Returns `client_events`."""
+        self._buffer += data
+        if len(self._buffer) > self._max_event_bytes:
+            raise StreamBroken(client_events, "an event is too large")
+        return client_events
 
-    def _events(self, block: bytes) -> bytes:
+    def _transform_events(self, block: bytes) -> bytes:
+        """Transform complete events, up to the first one that exceeds the ceiling."""
         if self._withheld is not None:
-            self._withheld += b"\n\n" + block  # it stays behind the chunk that waits
+            self._withheld += b"\n\n" + block  # keeps the order behind the withheld chunk
             return b""
-        shown: list[bytes] = []
+        client_events: list[bytes] = []
         events = block.split(b"\n\n")
-        for number, between in enumerate(events):
-            event = between.strip(b"\n")  # more empty lines than one say nothing
+        for number, raw_event in enumerate(events):
+            event = raw_event.strip(b"\n")  # additional empty lines have no meaning
             if self.done or not event:
                 continue
             data = event[5:].lstrip() if event.startswith(b"data:") else None
@@ -192,51 +201,58 @@ class StreamTee:
                 self.done = True
             elif data is not None and data[:1] == b"{" and data[-1:] == b"}":
                 if _ERROR.match(data):
-                    raise StreamBroken(b"".join(shown), "the engine reported an error", data)
-                found = _USAGE.search(event)
-                if self._ceiling is not None and self._goes_beyond(event, found):
+                    raise StreamBroken(
+                        b"".join(client_events), "the engine reported an error", data
+                    )
+                match = _USAGE.search(event)
+                if self._ceiling is not None and self._exceeds_ceiling(event, match):
                     self._withheld = b"\n\n".join((event, *events[number + 1 :]))
                     break
                 try:
-                    shown.append(self._chunk(event, found))
+                    client_events.append(self._transform_chunk(event, match))
                 except ValueError:
-                    raise StreamBroken(b"".join(shown), "what came is no chunk") from None
+                    raise StreamBroken(b"".join(client_events), "what came is no chunk") from None
             elif event[:1] == b":":
-                shown.append(event + b"\n\n")  # a comment, which keeps the connection open
+                client_events.append(event + b"\n\n")  # a comment, used as keep-alive
             else:
-                raise StreamBroken(b"".join(shown), "what came is no event")
-        return b"".join(shown)
+                raise StreamBroken(b"".join(client_events), "what came is no event")
+        return b"".join(client_events)
 
-    def _chunk(self, event: bytes, found: re.Match[bytes] | None) -> bytes:
-        if found is not None and found[1] != b"null":
-            self._usage[self._index(event)] = found[1]
-        if _without_choices(event):
-            # Held back until the call is settled: it will also say what the call cost.
-            wished = self._wish is not UsageWish.NONE
-            self.usage_event = shown_chunk(event[5:], True, self._tier) if wished else None
+    def _transform_chunk(self, event: bytes, match: re.Match[bytes] | None) -> bytes:
+        """Record a chunk's usage and return the client's event; empty for the usage event, which
+        is withheld until the call is settled."""
+        if match is not None and match[1] != b"null":
+            self._usage_by_choice[self._choice_index(event)] = match[1]
+        if _has_no_choices(event):
+            # The caller adds the cost of the call to it once the call is settled.
+            requested = self._usage_option is not StreamUsageOption.NONE
+            self.usage_event = (
+                encode_chunk_event(event[5:], True, self._tier) if requested else None
+            )
             return b""
         self._last_chunk = event
-        return shown_chunk(event[5:], self._wish is UsageWish.EVERY, self._tier) + b"\n\n"
+        with_usage = self._usage_option is StreamUsageOption.EVERY
+        return encode_chunk_event(event[5:], with_usage, self._tier) + b"\n\n"
 
-    def _index(self, event: bytes) -> int:
-        """The choice that an event belongs to; of a total, none."""
-        if _without_choices(event):
-            return _TOTAL
+    def _choice_index(self, event: bytes) -> int:
+        """Return the index of the choice that a chunk belongs to, _TOTAL_INDEX for a total."""
+        if _has_no_choices(event):
+            return _TOTAL_INDEX
         if self._choices == 1:
             return 0
         choice = _INDEX.search(event)
-        # No more choices are counted than there can be, whatever an engine makes up.
-        return min(int(choice[1]), self._choices - 1) if choice else _TOTAL
+        # Bounded by the number of choices, so that an engine cannot make the mapping grow.
+        return min(int(choice[1]), self._choices - 1) if choice else _TOTAL_INDEX
 
 
-def _count(usage: bytes) -> int:
-    """The output tokens that a usage object tells."""
-    found = _GENERATED.search(usage)
-    return int(found[1]) if found else 0
+def _output_tokens_of(usage: bytes) -> int:
+    """Return the output tokens of a usage object in JSON, 0 if it has none."""
+    match = _COMPLETION_TOKENS.search(usage)
+    return int(match[1]) if match else 0
 
 
-def _without_choices(event: bytes) -> bool:
-    # As engines write it; the pattern is for those that put spaces.
+def _has_no_choices(event: bytes) -> bool:
+    # Fast paths for the engines' usual form; the pattern also matches white space.
     if b'"choices":[{' in event:
         return False
     return b'"choices":[]' in event or _NO_CHOICES.search(event) is not None
@@ -250,17 +266,23 @@ def _usage_object(used: Quantities) -> dict[str, int | None]:
     }
 
 
-def with_fields(event: bytes, fields: Mapping[str, str]) -> bytes:
-    """An event whose object has these fields too."""
-    more = msgspec.json.encode(fields)[1:]
-    return event.rstrip()[:-1] + b"," + more + b"\n\n"
+def add_event_fields(event: bytes, fields: Mapping[str, str]) -> bytes:
+    """Return an event with additional fields in its JSON object."""
+    added = msgspec.json.encode(fields)[1:]
+    return event.rstrip()[:-1] + b"," + added + b"\n\n"
 
 
 class StreamBroken(UpstreamFailed):
-    """The stream cannot go on. `shown` are the good events before; `data` the engine's error."""
+    """The stream cannot continue.
 
-    def __init__(self, shown: bytes, why: str, data: bytes | None = None) -> None:
-        super().__init__(BROKEN_OFF)
-        self.shown = shown
-        self.why = why
-        self.data = data
+    `client_events` are the valid events before the error, `engine_error` is the error object that
+    the engine sent, if any.
+    """
+
+    def __init__(
+        self, client_events: bytes, reason: str, engine_error: bytes | None = None
+    ) -> None:
+        super().__init__(ANSWER_INTERRUPTED)
+        self.client_events = client_events
+        self.reason = reason
+        self.engine_error = engine_error

@@ -1,4 +1,7 @@
-"""OpenAI's vector stores: what is asked for, checked field by field."""
+"""Request bodies of OpenAI's vector store endpoints, and the parsing of search filters.
+
+Docstrings of the bodies are part of the OpenAPI document.
+"""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -9,20 +12,20 @@ from msgspec import Meta
 from gateway.call.errors import ParameterInvalid
 from gateway.wire import body as bodies
 
-MOST_RESULTS = 50
-MOST_FILES_AT_ONCE = 500
-_MOST_LABELS = 16
-_MOST_QUERIES = 8
-_DEEPEST = 8
-_MOST_CONDITIONS = 64
+MAX_RESULTS = 50
+MAX_FILES_PER_REQUEST = 500
+_MAX_METADATA_ENTRIES = 16
+_MAX_QUERIES = 8
+_MAX_FILTER_DEPTH = 8
+_MAX_CONDITIONS = 64
 
-Text64 = Annotated[str, Meta(min_length=1, max_length=64)]
-Text512 = Annotated[str, Meta(max_length=512)]
-Value = Text512 | bool | float
+ShortText = Annotated[str, Meta(min_length=1, max_length=64)]
+LongText = Annotated[str, Meta(max_length=512)]
+AttributeValue = LongText | bool | float
 Days = Annotated[int, Meta(ge=1, le=365)]
-Share = Annotated[float, Meta(ge=0, le=1)]
+Fraction = Annotated[float, Meta(ge=0, le=1)]
 Weight = Annotated[float, Meta(ge=0, le=1000)]
-Results = Annotated[int, Meta(ge=1, le=MOST_RESULTS)]
+ResultCount = Annotated[int, Meta(ge=1, le=MAX_RESULTS)]
 
 
 class ExpiresAfter(msgspec.Struct):
@@ -32,93 +35,95 @@ class ExpiresAfter(msgspec.Struct):
     days: Days
 
 
-class StaticChunks(msgspec.Struct):
+class StaticChunkingStrategy(msgspec.Struct):
     """How long pieces are, in the embedding model's tokens."""
 
     max_chunk_size_tokens: Annotated[int, Meta(ge=100, le=4096)]
     chunk_overlap_tokens: Annotated[int, Meta(ge=0, le=2048)]
 
 
-class Chunking(msgspec.Struct):
+class ChunkingStrategy(msgspec.Struct):
     """`chunking_strategy`: ours (`auto`), or the customer's."""
 
     type: Literal["auto", "static"]
-    static: StaticChunks | None = None
+    static: StaticChunkingStrategy | None = None
 
 
-class NewStore(msgspec.Struct):
+class CreateVectorStoreRequest(msgspec.Struct):
     """`POST /v1/vector_stores`."""
 
     name: Annotated[str, Meta(max_length=256)] | None = None
-    description: Text512 | None = None
-    file_ids: Annotated[list[str], Meta(max_length=MOST_FILES_AT_ONCE)] = []
-    metadata: dict[Text64, Text512] | None = None
+    description: LongText | None = None
+    file_ids: Annotated[list[str], Meta(max_length=MAX_FILES_PER_REQUEST)] = []
+    metadata: dict[ShortText, LongText] | None = None
     expires_after: ExpiresAfter | None = None
-    chunking_strategy: Chunking | None = None
+    chunking_strategy: ChunkingStrategy | None = None
 
 
-class StoreChange(msgspec.Struct):
+class UpdateVectorStoreRequest(msgspec.Struct):
     """`POST /v1/vector_stores/{id}`; what is not named stays."""
 
     name: Annotated[str, Meta(max_length=256)] | msgspec.UnsetType | None = msgspec.UNSET
-    metadata: dict[Text64, Text512] | msgspec.UnsetType | None = msgspec.UNSET
+    metadata: dict[ShortText, LongText] | msgspec.UnsetType | None = msgspec.UNSET
     expires_after: ExpiresAfter | msgspec.UnsetType | None = msgspec.UNSET
 
 
-class NewFile(msgspec.Struct):
+class CreateVectorStoreFileRequest(msgspec.Struct):
     """`POST /v1/vector_stores/{id}/files`."""
 
     file_id: str
-    attributes: dict[Text64, Value] | None = None
-    chunking_strategy: Chunking | None = None
+    attributes: dict[ShortText, AttributeValue] | None = None
+    chunking_strategy: ChunkingStrategy | None = None
 
 
-class NewBatch(msgspec.Struct):
+class CreateFileBatchRequest(msgspec.Struct):
     """`POST /v1/vector_stores/{id}/file_batches`: `file_ids`, or `files` with settings of each."""
 
-    file_ids: Annotated[list[str], Meta(max_length=MOST_FILES_AT_ONCE)] = []
-    files: Annotated[list[NewFile], Meta(max_length=MOST_FILES_AT_ONCE)] = []
-    attributes: dict[Text64, Value] | None = None
-    chunking_strategy: Chunking | None = None
+    file_ids: Annotated[list[str], Meta(max_length=MAX_FILES_PER_REQUEST)] = []
+    files: Annotated[
+        list[CreateVectorStoreFileRequest], Meta(max_length=MAX_FILES_PER_REQUEST)
+    ] = []
+    attributes: dict[ShortText, AttributeValue] | None = None
+    chunking_strategy: ChunkingStrategy | None = None
 
 
-class FileChange(msgspec.Struct):
+class UpdateVectorStoreFileRequest(msgspec.Struct):
     """`POST /v1/vector_stores/{id}/files/{file}`."""
 
-    attributes: dict[Text64, Value] | None
+    attributes: dict[ShortText, AttributeValue] | None
 
 
-class Comparison(msgspec.Struct):
+class ComparisonFilter(msgspec.Struct):
     """One attribute against a value."""
 
     type: Literal["eq", "ne", "gt", "gte", "lt", "lte", "in", "nin"]
-    key: Text64
-    value: Value | Annotated[list[Value], Meta(min_length=1, max_length=100)]
+    key: ShortText
+    value: AttributeValue | Annotated[list[AttributeValue], Meta(min_length=1, max_length=100)]
 
 
-class Compound(msgspec.Struct):
+class CompoundFilter(msgspec.Struct):
     """All of several conditions, or any."""
 
     type: Literal["and", "or"]
     filters: list["Filter"]
 
 
-Filter = Comparison | Compound
+Filter = ComparisonFilter | CompoundFilter
 
 
-class HybridSearch(msgspec.Struct):
+class HybridSearchWeights(msgspec.Struct):
     """How much meaning counts, and how much words do."""
 
     embedding_weight: Weight = 1.0
     text_weight: Weight = 1.0
 
 
-class Ranking(msgspec.Struct):
+class RankingOptions(msgspec.Struct):
     """`ranking_options`."""
 
     ranker: str | None = None
-    score_threshold: Share = 0.0
-    hybrid_search: HybridSearch | None = None
+    score_threshold: Fraction = 0.0
+    hybrid_search: HybridSearchWeights | None = None
 
     def __post_init__(self) -> None:
         hybrid = self.hybrid_search
@@ -126,71 +131,74 @@ class Ranking(msgspec.Struct):
             raise ValueError("one of the two weights is more than 0")
 
 
-class Search(msgspec.Struct):
+class SearchRequest(msgspec.Struct):
     """`POST /v1/vector_stores/{id}/search`."""
 
-    query: str | Annotated[list[str], Meta(min_length=1, max_length=_MOST_QUERIES)]
-    max_num_results: Results = 10
+    query: str | Annotated[list[str], Meta(min_length=1, max_length=_MAX_QUERIES)]
+    max_num_results: ResultCount = 10
     filters: dict[str, Any] | None = None
-    ranking_options: Ranking | None = None
+    ranking_options: RankingOptions | None = None
     rewrite_query: bool | None = None
 
 
 BODIES: Mapping[str, type[msgspec.Struct]] = {
-    "/v1/vector_stores": NewStore,
-    "/v1/vector_stores/{store}": StoreChange,
-    "/v1/vector_stores/{store}/files": NewFile,
-    "/v1/vector_stores/{store}/files/{file}": FileChange,
-    "/v1/vector_stores/{store}/file_batches": NewBatch,
-    "/v1/vector_stores/{store}/search": Search,
+    "/v1/vector_stores": CreateVectorStoreRequest,
+    "/v1/vector_stores/{store}": UpdateVectorStoreRequest,
+    "/v1/vector_stores/{store}/files": CreateVectorStoreFileRequest,
+    "/v1/vector_stores/{store}/files/{file}": UpdateVectorStoreFileRequest,
+    "/v1/vector_stores/{store}/file_batches": CreateFileBatchRequest,
+    "/v1/vector_stores/{store}/search": SearchRequest,
 }
 _DECODERS: Mapping[type, msgspec.json.Decoder[Any]] = {
     shape: msgspec.json.Decoder(shape) for shape in BODIES.values()
 }
 
 
-def read(shape: type[bodies.Shape], body: bytes) -> bodies.Shape:
-    """Check a body. Raises BodyNotJson, ParameterInvalid naming the field."""
-    wanted: bodies.Shape = bodies.read_strictly(_DECODERS[shape], body)
+def decode_request(shape: type[bodies.Shape], body: bytes) -> bodies.Shape:
+    """Decode and validate a request body. Raises BodyNotJson, ParameterInvalid naming the field."""
+    request: bodies.Shape = bodies.decode_body_strict(_DECODERS[shape], body)
     for name in ("metadata", "attributes"):
-        given = getattr(wanted, name, None)
-        if isinstance(given, dict) and len(given) > _MOST_LABELS:
-            raise ParameterInvalid(f"`{name}` has at most {_MOST_LABELS} entries.", param=name)
-    return wanted
+        entries = getattr(request, name, None)
+        if isinstance(entries, dict) and len(entries) > _MAX_METADATA_ENTRIES:
+            raise ParameterInvalid(
+                f"`{name}` has at most {_MAX_METADATA_ENTRIES} entries.", param=name
+            )
+    return request
 
 
-def queries_of(search: Search) -> list[str]:
-    """What is looked for. Raises ParameterInvalid."""
+def queries_of(search: SearchRequest) -> list[str]:
+    """Return the queries of a search. Raises ParameterInvalid if one is empty."""
     queries = [search.query] if isinstance(search.query, str) else search.query
     if not all(query.strip() for query in queries):
         raise ParameterInvalid("`query` is empty.", param="query")
     return queries
 
 
-def filter_of(given: dict[str, Any] | None, param: str = "filters") -> Filter | None:
-    """The filter, as deep as it is. Raises ParameterInvalid."""
-    if given is None:
+def parse_filter(value: dict[str, Any] | None, param: str = "filters") -> Filter | None:
+    """Parse a search filter, with its nested filters. Raises ParameterInvalid."""
+    if value is None:
         return None
-    room = [_MOST_CONDITIONS]
-    return _filter(given, param, _DEEPEST, room)
+    return _parse_filter(value, param, _MAX_FILTER_DEPTH, [_MAX_CONDITIONS])
 
 
-def _filter(given: Any, param: str, deep: int, room: list[int]) -> Filter:
-    room[0] -= 1
-    if deep == 0 or room[0] < 0:
+def _parse_filter(value: Any, param: str, depth_left: int, conditions_left: list[int]) -> Filter:
+    conditions_left[0] -= 1
+    if depth_left == 0 or conditions_left[0] < 0:
         raise ParameterInvalid(
-            f"`{param}` has at most {_MOST_CONDITIONS} conditions, {_DEEPEST} deep.", param=param
+            f"`{param}` has at most {_MAX_CONDITIONS} conditions, {_MAX_FILTER_DEPTH} deep.",
+            param=param,
         )
-    compound = isinstance(given, dict) and given.get("type") in ("and", "or")
-    if compound:
-        inner = given.get("filters")
+    is_compound = isinstance(value, dict) and value.get("type") in ("and", "or")
+    if is_compound:
+        inner = value.get("filters")
         if not isinstance(inner, list) or not inner:
             raise ParameterInvalid(f"`{param}` joins one condition or more.", param=param)
-        return Compound(given["type"], [_filter(one, param, deep - 1, room) for one in inner])
+        filters = [_parse_filter(one, param, depth_left - 1, conditions_left) for one in inner]
+        return CompoundFilter(value["type"], filters)
     try:
-        wanted = msgspec.convert(given, Comparison)
+        comparison = msgspec.convert(value, ComparisonFilter)
     except msgspec.ValidationError as error:
         raise ParameterInvalid(f"`{param}`: {error}.", param=param) from None
-    if isinstance(wanted.value, list) != (wanted.type in ("in", "nin")):
+    if isinstance(comparison.value, list) != (comparison.type in ("in", "nin")):
         raise ParameterInvalid(f"`{param}`: a list goes with `in` and `nin` only.", param=param)
-    return wanted
+    return comparison

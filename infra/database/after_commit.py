@@ -1,20 +1,20 @@
-"""What is to follow a transaction, once it is committed and never where it was rolled back."""
+"""Callbacks that run after a transaction commits, and never after a rollback."""
 
 from collections.abc import Callable
 from contextlib import suppress
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-_KEY = "maas.committed"
+_CALLBACKS_KEY = "maas.committed"
 
 
-def once_committed(session: AsyncSession, act: Callable[[], None]) -> None:
-    """Have it done after the commit, in this order; it must not take long."""
-    session.info.setdefault(_KEY, []).append(act)
+def run_after_commit(session: AsyncSession, callback: Callable[[], None]) -> None:
+    """Register a callback to run after the commit, in order. It must be quick."""
+    session.info.setdefault(_CALLBACKS_KEY, []).append(callback)
 
 
-def follow(session: AsyncSession) -> None:
-    """The transaction is committed. What follows cannot undo that, so it may not fail either."""
-    for act in session.info.pop(_KEY, ()):
+def run_callbacks(session: AsyncSession) -> None:
+    """Run the registered callbacks. Their errors are suppressed: the commit cannot be undone."""
+    for callback in session.info.pop(_CALLBACKS_KEY, ()):
         with suppress(Exception):
-            act()
+            callback()

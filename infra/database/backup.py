@@ -1,7 +1,6 @@
-"""A backup of the whole database, and the way back, by PostgreSQL's own programs from the wheel.
+"""Back up and restore the whole database with pg_dump and pg_restore from the wheel.
 
-Owns that a backup is whole or is not there, and that a restore goes into an empty database, all of
-it or nothing.
+A backup file is complete or absent; a restore needs an empty database and is all or nothing.
 """
 
 import os
@@ -12,31 +11,33 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
 from infra.database.connect import driver_url
-from infra.database.embedded_postgres import program
+from infra.database.embedded_postgres import postgres_program
 from infra.errors import AppError
 
 _SUFFIX = ".dump"
-# Comments: one on an extension may only be made by whoever made that, often an administrator.
-_WAY = "--single-transaction --exit-on-error --no-owner --no-privileges --no-comments".split()
-_TABLES = """
+# --no-comments: only the owner of an extension, often an administrator, may comment on it.
+_RESTORE_OPTIONS = (
+    "--single-transaction --exit-on-error --no-owner --no-privileges --no-comments".split()
+)
+_COUNT_TABLES = """
     select count(*) from pg_tables where schemaname not in ('pg_catalog', 'information_schema')
 """
 
 
 class BackupFailed(AppError):
-    """No backup was made, or one could not be brought back; the database is as it was."""
+    """The backup or the restore failed; the database is unchanged."""
 
     code = "backup_failed"
 
 
 class DatabaseNotEmpty(AppError):
-    """A backup is only brought back into a database that holds nothing."""
+    """The database has tables; a backup is only restored into an empty one."""
 
     code = "database_not_empty"
 
 
-def back_up(url: str, file: Path) -> int:
-    """Write all that the database holds at this moment to `file`; its size in bytes. Calls go on.
+def create_backup(url: str, file: Path) -> int:
+    """Dump the database to `file` while it is in use. Returns the size in bytes.
 
     Raises BackupFailed.
     """
@@ -44,14 +45,14 @@ def back_up(url: str, file: Path) -> int:
         raise BackupFailed(f"{file} is there already; a backup is never written over.")
     partial = file.with_name(f".{file.name}.partial")
     try:
-        # It holds what customers trusted us with: for nobody else's eyes.
+        # The dump contains customer data, so it is created owner-only.
         os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
         _run(
             "pg_dump", url, "--format=custom", "--no-owner", "--no-privileges", f"--file={partial}"
         )
-        _flush(partial)
+        _fsync(partial)
         partial.rename(file)
-        _flush(file.parent)
+        _fsync(file.parent)
     except OSError as error:
         raise BackupFailed(f"The backup cannot be written to {file}: {error.strerror}.") from error
     finally:
@@ -59,22 +60,22 @@ def back_up(url: str, file: Path) -> int:
     return file.stat().st_size
 
 
-def restore(url: str, file: Path) -> None:
-    """Bring back what `file` holds. Raises DatabaseNotEmpty, BackupFailed."""
+def restore_backup(url: str, file: Path) -> None:
+    """Restore a dump into the empty database. Raises DatabaseNotEmpty, BackupFailed."""
     if not file.is_file():
         raise BackupFailed(f"There is no backup {file}.")
     _require_empty(url)
-    _run("pg_restore", url, *_WAY, str(file))
+    _run("pg_restore", url, *_RESTORE_OPTIONS, str(file))
 
 
-def keep_newest(folder: Path, number: int) -> None:
-    """Remove all but so many of the folder's backups; their names tell their age."""
+def delete_old_backups(folder: Path, number: int) -> None:
+    """Delete all but the `number` newest backups of a folder, by their names."""
     for old in sorted(folder.glob(f"maas-*{_SUFFIX}"))[:-number]:
         old.unlink()
 
 
-def name_of(moment: str) -> str:
-    """The name of a backup of this moment, as `20261126T205400Z`."""
+def backup_file_name(moment: str) -> str:
+    """Return the file name of a backup at a moment such as `20261126T205400Z`."""
     return f"maas-{moment}{_SUFFIX}"
 
 
@@ -82,7 +83,7 @@ def _require_empty(url: str) -> None:
     engine = create_engine(driver_url(url), connect_args={"connect_timeout": 10})
     try:
         with engine.connect() as connection:
-            if connection.scalar(text(_TABLES)):
+            if connection.scalar(text(_COUNT_TABLES)):
                 raise DatabaseNotEmpty(
                     "The database holds tables already. A backup is brought back into an empty "
                     "one: make a new database, or move the data directory's `postgres` away."
@@ -92,23 +93,23 @@ def _require_empty(url: str) -> None:
 
 
 def _run(name: str, url: str, *arguments: str) -> None:
-    """With the password where other users of this machine do not see it."""
-    place = make_url(driver_url(url))
-    shown = place.set(drivername="postgresql", password=None).render_as_string()
-    password = {"PGPASSWORD": place.password} if place.password else {}
-    done = subprocess.run(  # noqa: S603  # PostgreSQL's own programs
-        [program(name), f"--dbname={shown}", *arguments],
+    """Run a PostgreSQL program; the password is in the environment, not in the arguments."""
+    parsed_url = make_url(driver_url(url))
+    public_url = parsed_url.set(drivername="postgresql", password=None).render_as_string()
+    password = {"PGPASSWORD": parsed_url.password} if parsed_url.password else {}
+    completed = subprocess.run(  # noqa: S603  # PostgreSQL's own programs
+        [postgres_program(name), f"--dbname={public_url}", *arguments],
         env={**os.environ, **password},
         capture_output=True,
         text=True,
         check=False,
     )
-    if done.returncode:
-        said = done.stderr.strip().splitlines() or ["nothing"]
-        raise BackupFailed(f"{name} failed. It says: {said[0][:300]}")
+    if completed.returncode:
+        error_lines = completed.stderr.strip().splitlines() or ["nothing"]
+        raise BackupFailed(f"{name} failed. It says: {error_lines[0][:300]}")
 
 
-def _flush(path: Path) -> None:
+def _fsync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,8 +1,7 @@
-"""Connections to PostgreSQL, opened with our bounds and given up at once.
+"""PostgreSQL connections with our timeouts, which are closed when a statement is cancelled.
 
-Owns how a connection is made and how a statement is abandoned: by ending the connection. To ask
-the server first, as the driver does, keeps whoever gave up waiting for ten seconds more where the
-server is frozen, or its host gone without a word.
+The driver would first ask the server to cancel the statement, which takes ten more seconds if the
+server is frozen or its host is gone.
 """
 
 import os
@@ -19,24 +18,24 @@ from infra.settings import SettingsInvalid
 
 _OPTIONS = (
     "-c statement_timeout=30000 -c idle_in_transaction_session_timeout=60000 -c timezone=UTC "
-    # What was abandoned must not go on for long, with its locks.
+    # The server notices a closed connection within a second and ends its statement and locks.
     "-c client_connection_check_interval=1000"
 )
 
 
 class Connection(psycopg.AsyncConnection[tuple[Any, ...]]):
-    """As the driver's own, but that a cancelled statement ends the connection."""
+    """A psycopg connection that is shut down when a statement is cancelled."""
 
     async def cancel_safe(self, *, timeout: float = 0.0) -> None:  # noqa: ASYNC109  # the driver's
-        """What the driver calls for a statement whose task was cancelled."""
+        """Shut the socket down; the driver calls this when a statement's task is cancelled."""
         with suppress(OSError), socket.socket(fileno=os.dup(self.fileno())) as ours:
             ours.shutdown(socket.SHUT_RDWR)
 
 
 async def connect(url: str, *, autocommit: bool = False) -> Connection:
-    """A new connection. Raises psycopg.Error, SettingsInvalid."""
+    """Open a connection. Raises psycopg.Error, SettingsInvalid."""
     plain = make_url(driver_url(url)).set(drivername="postgresql")
-    # A dead link must show within seconds: revoked keys are found by asking the database.
+    # A dead server must be noticed within seconds, because key revocations are read from it.
     conninfo = make_conninfo(
         plain.render_as_string(hide_password=False),
         connect_timeout=5,
@@ -47,7 +46,7 @@ async def connect(url: str, *, autocommit: bool = False) -> Connection:
 
 
 def driver_url(url: str) -> str:
-    """The same URL with psycopg 3 as the driver. Raises SettingsInvalid for another database."""
+    """Return a PostgreSQL URL with psycopg 3 as driver. Raises SettingsInvalid for other URLs."""
     try:
         parsed = make_url(url)
     except ArgumentError:

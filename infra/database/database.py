@@ -1,4 +1,4 @@
-"""The database: one engine for a process, and the only place that commits."""
+"""The connection pool and its transactions, with database errors mapped to application errors."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -12,28 +12,28 @@ from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
-from infra.database.after_commit import follow
+from infra.database.after_commit import run_callbacks
 from infra.database.connect import connect, driver_url
 from infra.errors import AppError
 
 
-class Absence(StrEnum):
-    """Why the database was not there for somebody: what an operator looks for differs."""
+class UnavailableReason(StrEnum):
+    """Reason why the database was unavailable, as a metric label for operators."""
 
-    POOL_EXHAUSTED = "pool_exhausted"  # all connections were taken for as long as one waits
-    NO_ANSWER = "no_answer"  # not within the time that the caller has
-    UNREACHABLE = "unreachable"  # nobody listens, or it refuses: starting, stopping, or full
-    CONNECTION_LOST = "connection_lost"  # in the middle of its use
-    NOT_ASKED = "not_asked"  # unanswered for so long that nobody is kept waiting for it
+    POOL_EXHAUSTED = "pool_exhausted"  # no free connection within the pool timeout
+    NO_ANSWER = "no_answer"  # no answer within the caller's timeout
+    UNREACHABLE = "unreachable"  # connection refused: server down, starting, stopping or full
+    CONNECTION_LOST = "connection_lost"  # the connection broke while in use
+    NOT_ASKED = "not_asked"  # down for so long that the query was not attempted
 
 
-def unheard(absence: Absence) -> None:
-    """For processes without metrics."""
+def ignore_unavailability(absence: UnavailableReason) -> None:
+    """Do nothing: the callback of processes without metrics."""
 
 
 class DatabaseUnavailable(AppError):
-    """PostgreSQL cannot be reached or does not answer. Nothing was changed, unless it was the
-    commit that got no answer."""
+    """PostgreSQL cannot be reached or does not answer. Nothing was changed, unless the commit
+    itself got no answer."""
 
     status = 503
     code = "database_unavailable"
@@ -46,9 +46,8 @@ class DatabaseUnavailable(AppError):
         super().__init__(message, headers=headers)
 
 
-class RecordsContended(DatabaseUnavailable):
-    """The transaction was ended for another one that wanted the same records. Nothing was changed,
-    and the same may be tried at once."""
+class TransactionConflict(DatabaseUnavailable):
+    """Serialization failure or deadlock: the transaction was rolled back and can be retried."""
 
     code = "records_contended"
 
@@ -61,8 +60,8 @@ class RecordsContended(DatabaseUnavailable):
 
 
 class ValueUnstorable(AppError):
-    """A value of the request that PostgreSQL cannot hold: a NUL or half of a surrogate pair in a
-    text, a number or a date out of range. Nothing was changed."""
+    """A request value that PostgreSQL cannot store: text with NUL or an unpaired surrogate, or a
+    number or date out of range. Nothing was changed."""
 
     status = 400
     type = "invalid_request_error"
@@ -76,14 +75,14 @@ class ValueUnstorable(AppError):
 
 
 # 22001: text too long; 22003: number out of range; 22007, 22008: dates; 22021, 22P05: characters.
-_UNSTORABLE = frozenset({"22001", "22003", "22007", "22008", "22021", "22P05"})
+_UNSTORABLE_SQLSTATES = frozenset({"22001", "22003", "22007", "22008", "22021", "22P05"})
 
 
 class Database:
-    """A pool of connections. Build one a process, `close` it at the end.
+    """A pool of connections. Create one per process and `close` it at the end.
 
-    `timeout_s` bounds a whole transaction, where callers wait for it. `on_absence` hears why the
-    database was not there, each time.
+    `timeout_s` limits a whole transaction. `on_unavailable` is called with the reason each time
+    the database is unavailable.
     """
 
     def __init__(
@@ -92,17 +91,17 @@ class Database:
         *,
         pool_size: int = 8,
         timeout_s: float | None = None,
-        on_absence: Callable[[Absence], None] = unheard,
+        on_unavailable: Callable[[UnavailableReason], None] = ignore_unavailability,
     ) -> None:
         self._timeout_s = timeout_s
-        self._on_absence = on_absence
+        self._on_unavailable = on_unavailable
         self.pool_size = pool_size
         self._engine = create_async_engine(
             driver_url(url),
             async_creator=partial(connect, url),
             pool_size=pool_size,
             max_overflow=0,
-            # Before the whole transaction's time is over, so that it is told which of both it was.
+            # Shorter than the transaction timeout, so that the reason can be told apart.
             pool_timeout=5 if timeout_s is None else 0.8 * timeout_s,
             pool_pre_ping=True,
             hide_parameters=True,
@@ -111,68 +110,74 @@ class Database:
 
     @property
     def in_use(self) -> int:
-        """Connections that are taken just now."""
+        """The number of connections in use."""
         return cast(AsyncAdaptedQueuePool, self._engine.pool).checkedout()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
-        """One unit of work: committed at the end, rolled back on any error.
+        """Context of one transaction: committed at the end, rolled back on any error.
 
-        Raises DatabaseUnavailable where the connection, not the statement, is at fault,
-        RecordsContended, and ValueUnstorable: whatever checks its input must, this is where all
-        text of customers passes.
+        Raises DatabaseUnavailable for connection errors, TransactionConflict, and ValueUnstorable
+        for values that PostgreSQL cannot store.
         """
-        with self._availability():
+        with self._map_errors():
             async with (
                 asyncio.timeout(self._timeout_s),
                 self._sessions() as session,
                 session.begin(),
             ):
                 yield session
-        follow(session)
+        run_callbacks(session)
 
-    def absent(self, why: Absence) -> DatabaseUnavailable:
-        """The error to raise, when it has been told why."""
-        self._on_absence(why)
+    def unavailable(self, reason: UnavailableReason) -> DatabaseUnavailable:
+        """Report the reason and return the error to raise."""
+        self._on_unavailable(reason)
         return DatabaseUnavailable()
 
     @contextmanager
-    def _availability(self) -> Iterator[None]:
+    def _map_errors(self) -> Iterator[None]:
         try:
             yield
         except PoolTimeout as error:
-            raise self.absent(Absence.POOL_EXHAUSTED) from error
+            raise self.unavailable(UnavailableReason.POOL_EXHAUSTED) from error
         except OSError as error:
-            raise self.absent(absence_of(error)) from error
+            raise self.unavailable(unavailable_reason(error)) from error
         except DBAPIError as error:
-            if lost_connection(error):
-                opened = error.connection_invalidated
-                why = Absence.CONNECTION_LOST if opened else Absence.UNREACHABLE
-                raise self.absent(why) from error
-            if contended(error):
-                raise RecordsContended from error
-            if unstorable(error):
+            if is_connection_lost(error):
+                was_open = error.connection_invalidated
+                reason = (
+                    UnavailableReason.CONNECTION_LOST if was_open else UnavailableReason.UNREACHABLE
+                )
+                raise self.unavailable(reason) from error
+            if is_transaction_conflict(error):
+                raise TransactionConflict from error
+            if is_unstorable_value(error):
                 raise ValueUnstorable from error
             raise
         except UnicodeEncodeError as error:
             raise ValueUnstorable from error
 
     async def close(self) -> None:
+        """Close all connections of the pool."""
         await self._engine.dispose()
 
 
-async def take_time(session: AsyncSession) -> None:
-    """Let the statements of this transaction take long: for work that nobody waits for."""
+async def allow_long_statements(session: AsyncSession) -> None:
+    """Raise the statement timeout of this transaction to 2 h, for background work."""
     await session.execute(text("set local statement_timeout = '2h'"))
 
 
-def absence_of(error: OSError) -> Absence:
-    """Whether there was no answer in time, or nobody to ask."""
-    return Absence.NO_ANSWER if isinstance(error, TimeoutError) else Absence.UNREACHABLE
+def unavailable_reason(error: OSError) -> UnavailableReason:
+    """Return NO_ANSWER for a timeout, else UNREACHABLE."""
+    return (
+        UnavailableReason.NO_ANSWER
+        if isinstance(error, TimeoutError)
+        else UnavailableReason.UNREACHABLE
+    )
 
 
-def lost_connection(error: SQLAlchemyError) -> bool:
-    """Whether the server went away, refused us or is starting, rather than disliked the query."""
+def is_connection_lost(error: SQLAlchemyError) -> bool:
+    """Return whether an error is one of the connection or server, not of the statement."""
     if not isinstance(error, DBAPIError):
         return False
     state = getattr(error.orig, "sqlstate", None)
@@ -182,14 +187,12 @@ def lost_connection(error: SQLAlchemyError) -> bool:
     return bool(state.startswith(("08", "53", "57P")))
 
 
-def contended(error: DBAPIError) -> bool:
-    """Whether two transactions waited for each other (40P01), or could not be put in an order
-    (40001), and this one was chosen to end."""
+def is_transaction_conflict(error: DBAPIError) -> bool:
+    """Return whether an error is a deadlock (40P01) or a serialization failure (40001)."""
     return getattr(error.orig, "sqlstate", None) in ("40P01", "40001")
 
 
-def unstorable(error: DBAPIError) -> bool:
-    """Whether a value was refused for what it is, by the server or by the driver, which sends no
-    text with a NUL in it."""
+def is_unstorable_value(error: DBAPIError) -> bool:
+    """Return whether the server or the driver (for NUL) rejected a value as not storable."""
     state = getattr(error.orig, "sqlstate", None)
-    return state in _UNSTORABLE or (state is None and isinstance(error, DataError))
+    return state in _UNSTORABLE_SQLSTATES or (state is None and isinstance(error, DataError))

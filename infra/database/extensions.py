@@ -1,8 +1,4 @@
-"""What of PostgreSQL's extensions our tables need.
-
-Owns having one, and saying what to do where the database has it not. The embedded database has
-all of them.
-"""
+"""Create PostgreSQL extensions that the tables need, with clear errors if that is impossible."""
 
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
@@ -11,21 +7,21 @@ from infra.errors import AppError
 
 
 class ExtensionMissing(AppError):
-    """The database lacks an extension, or its user may not create it."""
+    """The server lacks an extension, or the user may not create it."""
 
     code = "extension_missing"
 
 
 def require_extension(connection: Connection, name: str, package: str) -> None:
-    """Create the extension unless it is there. `package` is what an operator installs to have it.
+    """Create an extension if missing. `package` is the package to install on the server.
 
     Raises ExtensionMissing.
     """
-    known = {"name": name}
-    if connection.scalar(text("select 1 from pg_extension where extname = :name"), known):
+    parameters = {"name": name}
+    if connection.scalar(text("select 1 from pg_extension where extname = :name"), parameters):
         return
     if not connection.scalar(
-        text("select 1 from pg_available_extensions where name = :name"), known
+        text("select 1 from pg_available_extensions where name = :name"), parameters
     ):
         raise ExtensionMissing(
             f"The database server has no extension {name!r}: install {package} on it and start "

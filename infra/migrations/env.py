@@ -1,4 +1,4 @@
-"""Alembic's entry point: runs the steps on the connection that infra/database/migrate.py holds."""
+"""Alembic's entry point: run the migrations on the connection of infra/database/migrate.py."""
 
 from alembic import context
 

@@ -1,8 +1,8 @@
-"""Reach: which addresses may be connected to for an address that somebody else chose.
+"""SSRF protection: an httpcore network backend that only connects to allowed addresses.
 
-A webhook's address is a customer's, and its host name may be of anything: of this machine, of the
-database, of a cloud's metadata. So what a name stands for is looked up once, and only an address
-that passed is connected to. `check` says the same of a name beforehand, without connecting.
+A webhook's host name is chosen by a customer and may resolve to this machine, the database or a
+cloud's metadata service. The name is resolved once and only an address that was checked is
+connected to. `check` makes the same check of a name without connecting.
 """
 
 import asyncio
@@ -16,33 +16,33 @@ import httpcore
 from infra.outbound.resolver import Address, Resolver
 
 Network = IPv4Network | IPv6Network
-# Raises OSError (socket.gaierror, TimeoutError) or ValueError, as Resolver does.
+# A resolver function. Raises OSError (socket.gaierror, TimeoutError) or ValueError, as Resolver.
 Resolve = Callable[[str], Awaitable[list[Address]]]
-# The name does not exist, or has no address. Any other error says that DNS is not available.
-_NO_NAME = (socket.EAI_NONAME, socket.EAI_NODATA)
-# Whatever comes after it is an IPv4 address, and the way to it a gateway of the local network.
+# The name does not exist or has no address. Any other error means that DNS is not available.
+_NAME_NOT_FOUND_ERRNOS = (socket.EAI_NONAME, socket.EAI_NODATA)
+# NAT64 (RFC 6052): the prefix is followed by an IPv4 address.
 _NAT64 = IPv6Network("64:ff9b::/96")
-# Outside it there are ways to an IPv4 address that Python holds for global, as ::127.0.0.1.
-_UNICAST = IPv6Network("2000::/3")
-# For protocols' own use, of which Python knows a part; a cloud's metadata is in it.
-_PROTOCOLS = IPv4Network("192.0.0.0/24")
+# Addresses outside of it can embed IPv4 addresses and count as global in Python (::127.0.0.1).
+_GLOBAL_UNICAST = IPv6Network("2000::/3")
+# Reserved for protocols (RFC 6890), of which Python knows a part; some clouds' metadata is in it.
+_IETF_PROTOCOL_ASSIGNMENTS = IPv4Network("192.0.0.0/24")
 
 
 class OutOfReach(httpcore.ConnectError):
-    """None of a name's addresses is on the public internet or in a network that was allowed."""
+    """None of a host's addresses is on the public internet or in an allowed private network."""
 
 
 class NameStatus(Enum):
-    """What a lookup says of a host name at the moment. Every delivery looks it up again."""
+    """Result of resolving a host name now. Every delivery resolves it again."""
 
-    ALLOWED = "allowed"  # at least one address may be connected to
-    PRIVATE = "private"  # it has addresses, but none that may be
-    NOT_FOUND = "not_found"  # it does not exist, or has no address
+    ALLOWED = "allowed"  # at least one allowed address
+    PRIVATE = "private"  # it has addresses, but no allowed one
+    NOT_FOUND = "not_found"  # it does not exist or has no address
     UNAVAILABLE = "unavailable"  # DNS did not answer in time, or failed
 
 
-class Reach(httpcore.AsyncNetworkBackend):
-    """Connects to the public internet, and to private networks that the operator names."""
+class AllowedAddresses(httpcore.AsyncNetworkBackend):
+    """A network backend that connects only to the public internet and configured networks."""
 
     def __init__(self, networks: Sequence[Network] = (), resolve: Resolve | None = None) -> None:
         self._networks = tuple(networks)
@@ -50,27 +50,29 @@ class Reach(httpcore.AsyncNetworkBackend):
         self._backend = httpcore.AnyIOBackend()
 
     @property
-    def private(self) -> bool:
-        """Whether the operator allows any network beside the public internet."""
+    def has_private_networks(self) -> bool:
+        """Whether the operator allows any private network."""
         return bool(self._networks)
 
     def allows(self, address: Address) -> bool:
-        """Whether this address may be connected to."""
-        plain = _within(address)
-        if any(plain in network for network in self._networks):
+        """Return whether connections to an address are allowed."""
+        embedded = _embedded_ipv4(address)
+        if any(embedded in network for network in self._networks):
             return True
-        if plain in _PROTOCOLS or (isinstance(plain, IPv6Address) and plain not in _UNICAST):
+        if embedded in _IETF_PROTOCOL_ASSIGNMENTS or (
+            isinstance(embedded, IPv6Address) and embedded not in _GLOBAL_UNICAST
+        ):
             return False
-        return plain.is_global and not plain.is_multicast
+        return embedded.is_global and not embedded.is_multicast
 
     async def check(self, host: str) -> NameStatus:
-        """Look up a host name without connecting to it."""
+        """Resolve a host name and check its addresses, without connecting."""
         try:
             addresses = await self._resolve(host)
         except ValueError:
             return NameStatus.NOT_FOUND
         except OSError as error:
-            missing = isinstance(error, socket.gaierror) and error.errno in _NO_NAME
+            missing = isinstance(error, socket.gaierror) and error.errno in _NAME_NOT_FOUND_ERRNOS
             return NameStatus.NOT_FOUND if missing else NameStatus.UNAVAILABLE
         allowed = any(self.allows(address) for address in addresses)
         return NameStatus.ALLOWED if allowed else NameStatus.PRIVATE
@@ -83,18 +85,18 @@ class Reach(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        """Connect to the first address that may be and answers. Raises OutOfReach and what
-        httpcore does."""
-        failed: Exception = OutOfReach(f"{host} is not on the public internet")
-        for address in await _addresses(host, port):
+        """Connect to the first allowed address that answers. Raises OutOfReach and httpcore's
+        errors."""
+        last_error: Exception = OutOfReach(f"{host} is not on the public internet")
+        for address in await _resolve_addresses(host, port):
             if self.allows(address):
                 try:
                     return await self._backend.connect_tcp(
                         str(address), port, timeout, local_address, socket_options
                     )
                 except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
-                    failed = error
-        raise failed
+                    last_error = error
+        raise last_error
 
     async def connect_unix_socket(
         self,
@@ -102,24 +104,25 @@ class Reach(httpcore.AsyncNetworkBackend):
         timeout: float | None = None,  # noqa: ASYNC109  # the interface is httpcore's
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
+        """Refuse Unix sockets. Raises OutOfReach."""
         raise OutOfReach(f"{path} is a socket of this machine")
 
     async def sleep(self, seconds: float) -> None:
         await self._backend.sleep(seconds)
 
 
-async def _addresses(host: str, port: int) -> list[Address]:
-    """What a name stands for. Raises httpcore.ConnectError."""
+async def _resolve_addresses(host: str, port: int) -> list[Address]:
+    """Resolve a host name. Raises httpcore.ConnectError."""
     loop = asyncio.get_running_loop()
     try:
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        infos = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise httpcore.ConnectError(f"{host} is not known") from error
-    return [ip_address(place[0]) for *_, place in found]
+    return [ip_address(sockaddr[0]) for *_, sockaddr in infos]
 
 
-def _within(address: Address) -> Address:
-    """The IPv4 address that an IPv6 address stands for, where it does."""
+def _embedded_ipv4(address: Address) -> Address:
+    """Return the IPv4 address embedded in an IPv6 address, else the address itself."""
     if isinstance(address, IPv4Address):
         return address
     if address in _NAT64:

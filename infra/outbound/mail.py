@@ -1,7 +1,7 @@
-"""E-mail: sent by SMTP, or written into a folder where no server is configured.
+"""Send e-mails by SMTP, or write them to a folder if no server is configured.
 
-What a message says is made elsewhere. A message has its business key as its Message-ID, so that a
-mail system that sees it twice can tell.
+The Message-ID is derived from the message's idempotency key, so that mail systems can detect
+duplicates.
 """
 
 import asyncio
@@ -21,43 +21,46 @@ _ADDRESS = re.compile(r"[^@\s]{1,64}@[^@\s]{1,190}")
 
 
 class MailNotSent(Exception):
-    """The mail server did not take the message; it may later."""
+    """The mail server did not accept the message; a retry may succeed."""
 
 
 class MailRefused(Exception):
-    """The mail server will not take this message, now or later."""
+    """The mail server rejected the message permanently."""
 
 
-def is_address(text: str) -> bool:
-    """Whether it has the form of an address; whether there is such a mailbox, mail tells."""
+def is_email_address(text: str) -> bool:
+    """Return whether a text has the form of an e-mail address."""
     return _ADDRESS.fullmatch(text) is not None
 
 
-def message(sender: str, recipient: str, subject: str, text: str, key: str) -> EmailMessage:
-    """A plain message in UTF-8. Raises ValueError for a header that would be two."""
-    made = EmailMessage()
-    made["From"], made["To"], made["Subject"] = sender, recipient, subject
-    made["Date"], made["Message-ID"] = formatdate(), f"<{key}@maas>"
-    made.set_content(text)
-    return made
+def build_message(sender: str, recipient: str, subject: str, text: str, key: str) -> EmailMessage:
+    """Build a plain-text e-mail in UTF-8. Raises ValueError for a header with a line break."""
+    mail = EmailMessage()
+    mail["From"], mail["To"], mail["Subject"] = sender, recipient, subject
+    mail["Date"], mail["Message-ID"] = formatdate(), f"<{key}@maas>"
+    mail.set_content(text)
+    return mail
 
 
 class Mailer:
-    """Sends by `smtp://user:password@host:port` or `smtps://…`; None writes files into `folder`."""
+    """An e-mail sender for `smtp://user:password@host:port` or `smtps://…`.
+
+    Without a URL it writes files into `folder`.
+    """
 
     def __init__(self, url: str | None, folder: Path) -> None:
         self._url = url
         self._folder = folder
 
     async def send(self, mail: EmailMessage) -> None:
-        """Raises MailNotSent, MailRefused."""
+        """Send an e-mail. Raises MailNotSent, MailRefused."""
         if self._url is None:
-            await asyncio.to_thread(self._write, mail)
+            await asyncio.to_thread(self._write_file, mail)
         else:
-            await self._submit(mail, self._url)
+            await self._send_smtp(mail, self._url)
 
-    def _write(self, mail: EmailMessage) -> None:
-        """One file a message, under its own name: written again it is the same file."""
+    def _write_file(self, mail: EmailMessage) -> None:
+        """Write a message to a file named by its Message-ID, so a repetition overwrites it."""
         name = "".join(letter if letter.isalnum() else "-" for letter in mail["Message-ID"])
         try:
             private_folder(self._folder)
@@ -67,30 +70,30 @@ class Mailer:
         except OSError as error:
             raise MailNotSent(error.strerror or "the folder cannot be written") from error
 
-    async def _submit(self, mail: EmailMessage, url: str) -> None:
-        place = urlsplit(url)
-        tls = place.scheme == "smtps"
+    async def _send_smtp(self, mail: EmailMessage, url: str) -> None:
+        server = urlsplit(url)
+        tls = server.scheme == "smtps"
         try:
             await aiosmtplib.send(
                 mail,
-                hostname=place.hostname,
-                port=place.port or (465 if tls else 587),
-                username=unquote(place.username) if place.username else None,
-                password=unquote(place.password) if place.password else None,
+                hostname=server.hostname,
+                port=server.port or (465 if tls else 587),
+                username=unquote(server.username) if server.username else None,
+                password=unquote(server.password) if server.password else None,
                 use_tls=tls,
                 tls_context=ssl.create_default_context(),
                 timeout=_TIMEOUT_S,
             )
         except aiosmtplib.SMTPRecipientsRefused as error:
             answer = error.recipients[0]
-            raise _refusal(answer.code, answer.message) from error
+            raise _smtp_error(answer.code, answer.message) from error
         except aiosmtplib.SMTPDataError as error:
-            raise _refusal(error.code, error.message) from error
+            raise _smtp_error(error.code, error.message) from error
         except (aiosmtplib.SMTPException, OSError) as error:
             raise MailNotSent(str(error)) from error
 
 
-def _refusal(code: int, text: str) -> MailNotSent | MailRefused:
-    """From 550 on it is this message; below, the server is busy, does not know us yet, or wants
-    something that an operator has to set right, as a password."""
+def _smtp_error(code: int, text: str) -> MailNotSent | MailRefused:
+    """Classify an SMTP error: codes from 550 on are permanent, lower ones may pass (server busy,
+    greylisting, or a configuration error that an operator fixes)."""
     return (MailRefused if code >= 550 else MailNotSent)(f"{code} {text}")

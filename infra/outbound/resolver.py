@@ -1,8 +1,7 @@
-"""Host name lookups with bounded time and threads, for names that a customer chose.
+"""DNS look-ups of customer-chosen host names with a timeout and a bounded number of threads.
 
-`getaddrinfo` blocks, and a name server that does not answer can block it for half a minute. The
-lookups run in a few threads of their own, so that slow names cannot use up the event loop's default
-threads.
+`getaddrinfo` can block for half a minute if a name server does not answer. The look-ups run in a
+few separate threads, so that slow names cannot exhaust the event loop's default executor.
 """
 
 import asyncio
@@ -14,39 +13,43 @@ from threading import Thread
 from typing import Any
 
 Address = IPv4Address | IPv6Address
-_Answer = asyncio.Future[list[Address]]
+_AddressesFuture = asyncio.Future[list[Address]]
 
 
 class Resolver:
-    """Resolves names as deliveries do, by the system's resolver, within `timeout_s`.
+    """Resolves host names by the system's resolver within `timeout_s`.
 
-    The threads are daemons rather than an executor's: one that still waits for DNS does not keep
-    the process from ending. At most `threads` exist at a time, and other lookups wait.
+    Uses daemon threads instead of an executor, so that a pending look-up does not keep the process
+    from ending. At most `threads` run at a time; other look-ups wait.
     """
 
     def __init__(self, timeout_s: float = 2.0, threads: int = 2) -> None:
         self._timeout_s = timeout_s
-        self._free = asyncio.Semaphore(threads)
+        self._free_threads = asyncio.Semaphore(threads)
 
     async def __call__(self, host: str) -> list[Address]:
-        """The addresses of a name. Raises OSError (socket.gaierror, TimeoutError), UnicodeError."""
+        """Resolve a host name. Raises OSError (socket.gaierror, TimeoutError), UnicodeError."""
         async with asyncio.timeout(self._timeout_s):
-            await self._free.acquire()
-            return await asyncio.shield(self._begin(host))
+            await self._free_threads.acquire()
+            return await asyncio.shield(self._start_lookup(host))
 
-    def _begin(self, host: str) -> _Answer:
-        """Look up in a new thread, which counts as taken until it has ended its lookup."""
-        answer: _Answer = asyncio.get_running_loop().create_future()
-        answer.add_done_callback(lambda _: self._free.release())
-        Thread(target=_look_up, args=(host, answer), name="dns-lookup", daemon=True).start()
+    def _start_lookup(self, host: str) -> _AddressesFuture:
+        """Start the look-up in a new thread, which holds its slot until the look-up has ended."""
+        answer: _AddressesFuture = asyncio.get_running_loop().create_future()
+        answer.add_done_callback(lambda _: self._free_threads.release())
+        Thread(
+            target=_resolve_in_thread, args=(host, answer), name="dns-lookup", daemon=True
+        ).start()
         return answer
 
 
-def _look_up(host: str, answer: _Answer) -> None:
+def _resolve_in_thread(host: str, answer: _AddressesFuture) -> None:
     try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-        settle: Any = partial(answer.set_result, [ip_address(place[0]) for *_, place in found])
+        infos = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        set_answer: Any = partial(
+            answer.set_result, [ip_address(sockaddr[0]) for *_, sockaddr in infos]
+        )
     except (OSError, ValueError) as error:  # a UnicodeError is a ValueError
-        settle = partial(answer.set_exception, error)
-    with suppress(RuntimeError):  # the loop has been closed: nobody waits any more
-        answer.get_loop().call_soon_threadsafe(settle)
+        set_answer = partial(answer.set_exception, error)
+    with suppress(RuntimeError):  # the event loop was closed meanwhile
+        answer.get_loop().call_soon_threadsafe(set_answer)

@@ -1,7 +1,7 @@
-"""Webhooks of ours: a JSON body, posted with the signature of the Standard Webhooks scheme.
+"""Send signed webhooks (Standard Webhooks scheme).
 
-The receiver checks `webhook-id`, `webhook-timestamp` and `webhook-signature` with the secret that
-we share; any library of that scheme does.
+The receiver verifies the headers `webhook-id`, `webhook-timestamp` and `webhook-signature` with
+the shared secret, for instance with a library of that scheme.
 """
 
 import asyncio
@@ -20,9 +20,9 @@ import httpcore
 import httpx
 from standardwebhooks import Webhook
 
-from infra.outbound.allowed_addresses import OutOfReach, Reach
+from infra.outbound.allowed_addresses import AllowedAddresses, OutOfReach
 
-_FAULTS = (
+_REQUEST_ERRORS = (
     httpcore.NetworkError,
     httpcore.TimeoutException,
     httpcore.ProtocolError,
@@ -32,13 +32,13 @@ _FAULTS = (
 )
 
 
-_EXCERPT = 500  # bytes of an answer that are shown
+_EXCERPT_BYTES = 500  # bytes of the response body that are shown
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
-    """How one post went: the answer's `status`, how long it took, the beginning of its body; or
-    the `error` in plain words, where there was no answer."""
+class DeliveryResult:
+    """Result of a webhook request: status, duration and start of the response body; or the
+    `error` in plain words if there was no response."""
 
     status: int | None
     duration_ms: int
@@ -47,62 +47,65 @@ class Delivery:
 
     @property
     def delivered(self) -> bool:
+        """Whether the receiver answered with a 2xx status."""
         return self.status is not None and 200 <= self.status < 300
 
 
 class PostFailed(Exception):
-    """The receiver could not be reached, or did not answer with a 2xx."""
+    """The receiver could not be reached or did not answer with a 2xx status."""
 
 
 def new_secret() -> str:
-    """A secret to share with a receiver: `whsec_` and 32 random bytes."""
+    """Create a signing secret: `whsec_` and 32 random bytes in base64."""
     return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
 
 
-def host_of(url: str) -> str:
-    """The host name, as a post to this URL looks it up. Raises httpx.InvalidURL."""
+def webhook_host(url: str) -> str:
+    """Return the host name (IDNA) that a request to a URL resolves. Raises httpx.InvalidURL."""
     return httpx.URL(url).raw_host.decode("ascii")
 
 
 @dataclass(frozen=True, slots=True)
 class SignedPoster:
-    """Posts where `reach` lets it."""
+    """Posts signed webhooks to the addresses that `allowed_addresses` permits."""
 
-    reach: Reach
+    allowed_addresses: AllowedAddresses
     timeout_s: float = 10.0
 
     async def post(
-        self, url: str, secret: str, key: str, said: Mapping[str, Any], at: datetime
+        self, url: str, secret: str, key: str, payload: Mapping[str, Any], at: datetime
     ) -> None:
-        """Post once; redirects are not followed, and what the answer says beside its status is
-        not read: it could be without end. Raises PostFailed."""
-        headers, body = _signed(secret, key, said, at)
+        """Post once. Redirects are not followed and the response body is not read, as it could be
+        endless. Raises PostFailed."""
+        headers, body = _sign(secret, key, payload, at)
         try:
             async with asyncio.timeout(self.timeout_s):
-                status, _ = await self._answer(url, headers, body, 0)
-        except _FAULTS as error:
+                status, _ = await self._send(url, headers, body, 0)
+        except _REQUEST_ERRORS as error:
             reason = str(error) or "it did not answer"
             raise PostFailed(f"{type(error).__name__}: {reason}") from error
         if not 200 <= status < 300:
             raise PostFailed(f"the receiver answered {status}")
 
     async def deliver(
-        self, url: str, secret: str, key: str, said: Mapping[str, Any], at: datetime
-    ) -> Delivery:
-        """Post once and tell how it went, with the beginning of the answer's body. Raises
-        nothing that a receiver or an address can cause."""
-        headers, body = _signed(secret, key, said, at)
-        begun = time.monotonic()
+        self, url: str, secret: str, key: str, payload: Mapping[str, Any], at: datetime
+    ) -> DeliveryResult:
+        """Post once and return the result with the start of the response body.
+
+        Errors of the receiver or its address are returned, not raised.
+        """
+        headers, body = _sign(secret, key, payload, at)
+        started = time.monotonic()
         try:
             async with asyncio.timeout(self.timeout_s):
-                status, excerpt = await self._answer(url, headers, body, _EXCERPT)
-        except _FAULTS as error:
-            return Delivery(None, _since(begun), error=self._in_words(error))
-        return Delivery(status, _since(begun), _printable(excerpt))
+                status, excerpt = await self._send(url, headers, body, _EXCERPT_BYTES)
+        except _REQUEST_ERRORS as error:
+            return DeliveryResult(None, _elapsed_ms(started), error=self._describe_error(error))
+        return DeliveryResult(status, _elapsed_ms(started), _printable_text(excerpt))
 
     @staticmethod
-    def _in_words(error: Exception) -> str:
-        """Why there was no answer, for whoever runs the receiver."""
+    def _describe_error(error: Exception) -> str:
+        """Describe why there was no response, for the operator of the receiver."""
         if isinstance(error, OutOfReach):
             return "The host name resolves only to private or reserved addresses."
         if isinstance(error, TimeoutError | httpcore.TimeoutException):
@@ -119,33 +122,38 @@ class SignedPoster:
             return "The connection was refused or broken off."
         return "The receiver did not answer with valid HTTP."
 
-    async def _answer(
-        self, url: str, headers: Mapping[str | bytes, str | bytes], body: bytes, most: int
+    async def _send(
+        self, url: str, headers: Mapping[str | bytes, str | bytes], body: bytes, limit: int
     ) -> tuple[int, bytes]:
-        """The answer's status, and at most so many bytes of its body. httpx reads the address, as
-        its own transport does not let us say what is connected to."""
-        place = httpx.URL(url)
+        """Send the request; return the status and at most `limit` bytes of the body.
+
+        Only the URL is parsed by httpx: its transport does not allow another network backend.
+        """
+        parsed = httpx.URL(url)
         target = httpcore.URL(
-            scheme=place.raw_scheme, host=place.raw_host, port=place.port, target=place.raw_path
+            scheme=parsed.raw_scheme,
+            host=parsed.raw_host,
+            port=parsed.port,
+            target=parsed.raw_path,
         )
         async with (
-            httpcore.AsyncConnectionPool(network_backend=self.reach) as pool,
+            httpcore.AsyncConnectionPool(network_backend=self.allowed_addresses) as pool,
             pool.stream("POST", target, headers=headers, content=body) as answer,
         ):
             read = b""
-            if most:
+            if limit:
                 async for chunk in answer.aiter_stream():
-                    read += chunk[: most - len(read)]
-                    if len(read) >= most:
+                    read += chunk[: limit - len(read)]
+                    if len(read) >= limit:
                         break
             return answer.status, read
 
 
-def _signed(
-    secret: str, key: str, said: Mapping[str, Any], at: datetime
+def _sign(
+    secret: str, key: str, payload: Mapping[str, Any], at: datetime
 ) -> tuple[dict[str | bytes, str | bytes], bytes]:
-    """The headers and the body of a post."""
-    body = json.dumps(said, ensure_ascii=False, separators=(",", ":"))
+    """Serialise and sign a payload; return the request's headers and body."""
+    body = json.dumps(payload, ensure_ascii=False, separators=(",", ":"))
     headers: dict[str | bytes, str | bytes] = {
         "content-type": "application/json; charset=utf-8",
         "webhook-id": key,
@@ -155,11 +163,14 @@ def _signed(
     return headers, body.encode()
 
 
-def _since(begun: float) -> int:
-    return round((time.monotonic() - begun) * 1000)
+def _elapsed_ms(started: float) -> int:
+    return round((time.monotonic() - started) * 1000)
 
 
-def _printable(body: bytes) -> str:
-    """Text of a body of any kind."""
+def _printable_text(body: bytes) -> str:
+    """Decode a response body, replacing bytes and characters that cannot be printed."""
     text = body.decode("utf-8", "replace")
-    return "".join(one if one.isprintable() or one == "\n" else "\ufffd" for one in text)
+    return "".join(
+        character if character.isprintable() or character == "\n" else "\ufffd"
+        for character in text
+    )

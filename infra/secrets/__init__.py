@@ -1,1 +1,1 @@
-"""The secret key and sealed values."""
+"""The installation's secret key, and encryption of stored values."""

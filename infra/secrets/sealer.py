@@ -1,7 +1,4 @@
-"""Sealing: texts that the database keeps and that only this installation can read.
-
-Owns the cipher, AES-GCM under a key made of the installation's secret.
-"""
+"""Encryption of texts stored in the database (AES-GCM, key derived from the secret key)."""
 
 import hmac
 import secrets
@@ -11,31 +8,33 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from infra.errors import AppError
 
-_NONCE = 12
+_NONCE_BYTES = 12
 
 
 class SealBroken(AppError):
-    """Sealed with another secret key, changed since, or sealed for something else."""
+    """The value was encrypted with another key or purpose, or was modified."""
 
     code = "seal_broken"
 
 
 class Sealer:
-    """Seals and opens with the secret of infra/secrets/secret_key.py."""
+    """Encrypts and decrypts texts with the installation's secret key."""
 
     def __init__(self, secret: bytes) -> None:
         self._cipher = AESGCM(hmac.digest(secret, b"maas sealing 1", "sha256"))
 
     def seal(self, text: str, purpose: str) -> bytes:
-        """The text under a fresh nonce. It opens for the same purpose only, as `totp:<person>`, so
-        that one row's value put into another is of no use."""
-        nonce = secrets.token_bytes(_NONCE)
+        """Encrypt a text, bound to a purpose such as `totp:<person>` as associated data, so that a
+        value copied to another row cannot be decrypted."""
+        nonce = secrets.token_bytes(_NONCE_BYTES)
         return nonce + self._cipher.encrypt(nonce, text.encode(), purpose.encode())
 
     def open(self, sealed: bytes, purpose: str) -> str:
-        """The text again. Raises SealBroken."""
+        """Decrypt a text. Raises SealBroken."""
         try:
-            return self._cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], purpose.encode()).decode()
+            return self._cipher.decrypt(
+                sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], purpose.encode()
+            ).decode()
         except (InvalidTag, ValueError) as error:
             raise SealBroken(
                 "A sealed value cannot be opened: MAAS_SECRET_KEY is another one than it was."

@@ -1,7 +1,7 @@
-"""The installation's secret key: it keys the hashes of API keys, and seals what is sealed.
+"""The installation's secret key, for the HMAC of API keys and the encryption of stored values.
 
-Losing it makes every API key invalid and every second factor too, so it lies in the data directory
-beside the database, readable by its owner only.
+Without it every API key and second factor is invalid. It is stored owner-only in the data
+directory, beside the database.
 """
 
 import os
@@ -16,18 +16,21 @@ _FILE = "secret.key"
 
 
 class SecretUnusable(AppError):
-    """The secret key file is there but holds no key of ours."""
+    """The secret key file exists but contains no valid key."""
 
     code = "secret_unusable"
 
 
 def secret_key(settings: Settings) -> bytes:
-    """The key from `MAAS_SECRET_KEY`, or from the data directory, made there if absent."""
+    """Return the key from `MAAS_SECRET_KEY` or the data directory, where it is created if missing.
+
+    Raises SecretUnusable.
+    """
     if settings.secret_key is not None:
         return settings.secret_key.get_secret_value().encode()
     path = settings.data_dir / _FILE
     path.parent.mkdir(parents=True, exist_ok=True)
-    _make_once(path)
+    _create_key_file(path)
     text = path.read_text(encoding="ascii", errors="replace").strip()
     if len(text) < 32:
         raise SecretUnusable(
@@ -37,8 +40,8 @@ def secret_key(settings: Settings) -> bytes:
     return text.encode()
 
 
-def _make_once(path: Path) -> None:
-    """Link a complete file into place, so that two processes starting at once agree on one."""
+def _create_key_file(path: Path) -> None:
+    """Create the key file atomically, so that processes starting at once use the same key."""
     if path.exists():
         return
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")

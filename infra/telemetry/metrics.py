@@ -1,13 +1,12 @@
-"""Every Prometheus metric, declared once with its meaning (docs/observability.md).
+"""Prometheus metrics of calls and usage records (docs/observability.md).
 
-Owns names and labels of what calls and records count; what stands at a moment is in
-infra/telemetry/platform_metrics.py. Labels are bounded (model, operation, settlement, status):
-never a key or an account. Names follow OpenTelemetry's GenAI conventions where those have one, as
-they read in Prometheus (docs/decisions/0027-names-of-opentelemetry.md). Nothing is ever billed from
-here: the usage rows are the record.
+Gauges of the platform's state are in infra/telemetry/platform_metrics.py. Labels have few values
+(model, operation, settlement, status), never keys or accounts. Names follow OpenTelemetry's GenAI
+conventions (docs/decisions/0027-names-of-opentelemetry.md). Billing never uses metrics, only usage
+rows.
 
-Several processes: with `PROMETHEUS_MULTIPROC_DIR` set before the start, each process writes to
-files there and `exposition` adds them up.
+With `PROMETHEUS_MULTIPROC_DIR` set before the start, each process writes to files there and
+`exposition` aggregates them.
 """
 
 import os
@@ -28,15 +27,30 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
-from infra.database.database import Absence
-from infra.telemetry.platform_metrics import Standing, declare_standing
+from infra.database.database import UnavailableReason
+from infra.telemetry.platform_metrics import PlatformGauges, declare_platform_gauges
 
-# What `gen_ai.provider.name` says of us: whose flavour of telemetry it is.
+# Our value of `gen_ai.provider.name`.
 PROVIDER = "maas"
-_CALL = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model")
-# The conventions say which buckets each has.
-_SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
-_FIRST = (
+_GENAI_LABELS = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model")
+# Histogram buckets as defined by OpenTelemetry's GenAI conventions.
+_DURATION_BUCKETS = (
+    0.01,
+    0.02,
+    0.04,
+    0.08,
+    0.16,
+    0.32,
+    0.64,
+    1.28,
+    2.56,
+    5.12,
+    10.24,
+    20.48,
+    40.96,
+    81.92,
+)
+_TIME_TO_FIRST_TOKEN_BUCKETS = (
     0.001,
     0.005,
     0.01,
@@ -54,16 +68,16 @@ _FIRST = (
     7.5,
     10.0,
 )
-_EACH = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5)
-_TOKENS = tuple(4**power for power in range(14))
+_TIME_PER_TOKEN_BUCKETS = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5)
+_TOKEN_BUCKETS = tuple(4**power for power in range(14))
 
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """One set of metrics, bound to one registry."""
+    """All metrics of a process, bound to one registry."""
 
     registry: CollectorRegistry
-    standing: Standing
+    platform_gauges: PlatformGauges
     calls: Counter
     spend: Counter
     units: Mapping[str, Counter]
@@ -85,41 +99,41 @@ class Metrics:
     feedback: Counter
     database_absences: Counter
 
-    def absence(self, pool: str) -> Callable[[Absence], None]:
-        """What a pool of connections tells when the database was not there."""
+    def count_unavailability(self, pool: str) -> Callable[[UnavailableReason], None]:
+        """Return the callback by which a connection pool counts database unavailability."""
         return lambda why: self.database_absences.labels(pool, why).inc()
 
     def exposition(self) -> tuple[bytes, str]:
-        """The text that Prometheus scrapes, and its content type."""
+        """Return the Prometheus exposition text and its content type."""
         registry = self.registry
         if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
             registry = CollectorRegistry()
-            _forget_the_dead(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]))
+            _remove_dead_processes(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]))
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         return generate_latest(registry), CONTENT_TYPE_LATEST
 
 
 def declare_metrics() -> Metrics:
-    """Declare all of them in a registry of their own, so that each test can have a fresh set."""
+    """Create all metrics in a new registry."""
     registry = CollectorRegistry()
     return Metrics(
         registry=registry,
-        standing=declare_standing(registry),
-        **_calls(registry),
-        **_generation(registry),
-        **_records(registry),
+        platform_gauges=declare_platform_gauges(registry),
+        **_call_metrics(registry),
+        **_genai_metrics(registry),
+        **_record_metrics(registry),
     )
 
 
-def _forget_the_dead(folder: Path) -> None:
-    """What a process said of the moment ends with it; what it counted stays."""
-    said = {int(file.stem.rpartition("_")[2]) for file in folder.glob("gauge_live*_*.db")}
-    for process in said:
-        if not psutil.pid_exists(process):
-            mark_process_dead(process)  # type: ignore[no-untyped-call]
+def _remove_dead_processes(folder: Path) -> None:
+    """Remove the live gauges of dead processes; their counters are kept."""
+    pids = {int(file.stem.rpartition("_")[2]) for file in folder.glob("gauge_live*_*.db")}
+    for pid in pids:
+        if not psutil.pid_exists(pid):
+            mark_process_dead(pid)  # type: ignore[no-untyped-call]
 
 
-def _calls(registry: CollectorRegistry) -> dict[str, Any]:
+def _call_metrics(registry: CollectorRegistry) -> dict[str, Any]:
     counter = partial(Counter, registry=registry)
     return {
         "calls": counter(
@@ -163,51 +177,51 @@ def _calls(registry: CollectorRegistry) -> dict[str, Any]:
     }
 
 
-def _generation(registry: CollectorRegistry) -> dict[str, Any]:
-    """`gen_ai.server.*` is the call as a customer sees it, `gen_ai.client.*` what we ask of a
-    model's server; the error is a code of docs/errors.md, and empty where there was none."""
+def _genai_metrics(registry: CollectorRegistry) -> dict[str, Any]:
+    """Create the GenAI metrics: `gen_ai.server.*` for the customer's call, `gen_ai.client.*` for
+    requests to model servers. `error_type` is a code of docs/errors.md, or empty."""
     histogram = partial(Histogram, registry=registry)
     return {
         "request_duration": histogram(
             "gen_ai_server_request_duration_seconds",
             "From the request's first byte to the answer's last, its record included.",
-            (*_CALL, "error_type"),
-            buckets=_SECONDS,
+            (*_GENAI_LABELS, "error_type"),
+            buckets=_DURATION_BUCKETS,
         ),
         "first_token": histogram(
             "gen_ai_server_time_to_first_token_seconds",
             "From the request's first byte to the first event of a stream that ended well.",
-            _CALL,
-            buckets=_FIRST,
+            _GENAI_LABELS,
+            buckets=_TIME_TO_FIRST_TOKEN_BUCKETS,
         ),
         "each_token": histogram(
             "gen_ai_server_time_per_output_token_seconds",
             "Of a stream that ended well, each token after the first, on average.",
-            _CALL,
-            buckets=_EACH,
+            _GENAI_LABELS,
+            buckets=_TIME_PER_TOKEN_BUCKETS,
         ),
         "tokens": histogram(
             "gen_ai_client_token_usage",
             "Billable tokens of a call.",
-            (*_CALL, "gen_ai_token_type"),
-            buckets=_TOKENS,
+            (*_GENAI_LABELS, "gen_ai_token_type"),
+            buckets=_TOKEN_BUCKETS,
         ),
         "operation_duration": histogram(
             "gen_ai_client_operation_duration_seconds",
             "One try at a model's server, from sending to the last byte.",
-            (*_CALL, "error_type"),
-            buckets=_SECONDS,
+            (*_GENAI_LABELS, "error_type"),
+            buckets=_DURATION_BUCKETS,
         ),
         "first_chunk": histogram(
             "gen_ai_client_operation_time_to_first_chunk_seconds",
             "One try at a model's server, from sending to a stream's first event.",
-            _CALL,
-            buckets=_SECONDS,
+            _GENAI_LABELS,
+            buckets=_DURATION_BUCKETS,
         ),
     }
 
 
-def _records(registry: CollectorRegistry) -> dict[str, Any]:
+def _record_metrics(registry: CollectorRegistry) -> dict[str, Any]:
     counter = partial(Counter, registry=registry)
     histogram = partial(Histogram, registry=registry)
     return {

@@ -1,7 +1,7 @@
-"""Spans of calls, sent to a collector by OTLP over HTTP.
+"""OpenTelemetry tracer: exports the spans of calls by OTLP over HTTP.
 
-Spans wait in a bounded queue that another thread empties: a collector that is slow or away loses
-spans, and nothing else. W3C's `traceparent` is taken in and passed on.
+Spans are exported by another thread from a bounded queue: with a slow or missing collector only
+spans are lost. W3C `traceparent` is accepted and propagated.
 """
 
 import asyncio
@@ -19,45 +19,45 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from infra.errors import AppError
-from infra.telemetry.tracing import Trace, Untraced, Value
+from infra.telemetry.tracing import NoopTrace, Trace, Value
 
-# For a collector to take a batch, and all that waits when the process stops.
-_EXPORT_S = 5.0
-_STOP_S = 3.0
-_CONTEXT = ("traceparent", "tracestate")
+# Timeouts to export a batch, and to flush the queue at shutdown.
+_EXPORT_TIMEOUT_S = 5.0
+_SHUTDOWN_TIMEOUT_S = 3.0
+_TRACE_HEADERS = ("traceparent", "tracestate")
 
 
 def span_processor(endpoint: str) -> BatchSpanProcessor:
-    """What gathers spans and sends them to the collector at this base address."""
-    exporter = OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces", timeout=_EXPORT_S)
+    """Create the processor that batches spans and exports them to a collector's base URL."""
+    exporter = OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces", timeout=_EXPORT_TIMEOUT_S)
     return BatchSpanProcessor(exporter)
 
 
 class OtlpTracer:
-    """Traces of one process, sent to the collector at this base address."""
+    """A tracer that exports the traces of one process to a collector's base URL."""
 
     def __init__(self, endpoint: str, service: str) -> None:
-        self._provider = _provider(endpoint, service)
+        self._provider = _create_provider(endpoint, service)
         self._tracer = self._provider.get_tracer("maas")
 
     async def start(self) -> None:
         return None
 
     async def stop(self) -> None:
-        """Send what waits, for a moment: a collector that hangs must not hold up the end."""
+        """Flush pending spans, with a timeout, so that a hanging collector cannot block."""
         ending = threading.Thread(target=self._provider.shutdown, daemon=True)
         ending.start()
-        await asyncio.to_thread(ending.join, _STOP_S)
+        await asyncio.to_thread(ending.join, _SHUTDOWN_TIMEOUT_S)
 
-    def call(self, headers: Mapping[bytes, bytes], started_at: float) -> Trace:
-        parent = _parent(headers)
+    def start_call(self, headers: Mapping[bytes, bytes], started_at: float) -> Trace:
+        parent = _extract_context(headers)
         began = int(started_at * 1e9)
         span = self._tracer.start_span("call", parent, SpanKind.SERVER, start_time=began)
-        return _Traced(self._tracer, span) if span.is_recording() else _Passing(span)
+        return _SampledTrace(self._tracer, span) if span.is_recording() else _UnsampledTrace(span)
 
 
-class _Traced:
-    """A call whose spans are kept."""
+class _SampledTrace:
+    """The trace of a sampled call."""
 
     __slots__ = ("_context", "_span", "_tracer")
 
@@ -72,17 +72,17 @@ class _Traced:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        with _told(self._tracer.start_span(name, self._context)):
+        with _record_errors(self._tracer.start_span(name, self._context)):
             yield
 
     @contextmanager
-    def sending(self, server: str) -> Iterator[Mapping[str, str]]:
+    def upstream_request(self, server: str) -> Iterator[Mapping[str, str]]:
         attributes = {"server.address": server}
         span = self._tracer.start_span(
             "upstream", self._context, SpanKind.CLIENT, attributes=attributes
         )
-        with _told(span):
-            yield _headers(span)
+        with _record_errors(span):
+            yield _inject_context(span)
 
     def end(self, name: str, attributes: Mapping[str, Value], error: str | None) -> None:
         self._span.update_name(name)
@@ -93,21 +93,22 @@ class _Traced:
         self._span.end()
 
 
-class _Passing(Untraced):
-    """A call that is not sampled, which those behind us are told, so that they need not decide."""
+class _UnsampledTrace(NoopTrace):
+    """The trace of an unsampled call; only the sampling decision is propagated upstream."""
 
     __slots__ = ("_span",)
 
     def __init__(self, span: Span) -> None:
         self._span = span
 
-    def sending(self, server: str) -> AbstractContextManager[Mapping[str, str]]:
-        return nullcontext(_headers(self._span))
+    def upstream_request(self, server: str) -> AbstractContextManager[Mapping[str, str]]:
+        return nullcontext(_inject_context(self._span))
 
 
 @contextmanager
-def _told(span: Span) -> Iterator[None]:
-    """The block's span. An error's code is told, never its text: that may be a customer's."""
+def _record_errors(span: Span) -> Iterator[None]:
+    """End a span with its context and record an error's code, never its text, which may contain
+    customer data."""
     try:
         yield
     except BaseException as error:
@@ -119,24 +120,24 @@ def _told(span: Span) -> Iterator[None]:
         span.end()
 
 
-def _provider(endpoint: str, service: str) -> TracerProvider:
-    """What is not said here is said by OpenTelemetry's own variables, as the sampler."""
+def _create_provider(endpoint: str, service: str) -> TracerProvider:
+    """Create the provider. Other options, such as the sampler, are OpenTelemetry's variables."""
     resource = Resource.create({"service.name": service})
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     provider.add_span_processor(span_processor(endpoint))
     return provider
 
 
-def _parent(headers: Mapping[bytes, bytes]) -> Context:
+def _extract_context(headers: Mapping[bytes, bytes]) -> Context:
     carrier = {
-        name: found.decode("latin-1")
-        for name in _CONTEXT
-        if (found := headers.get(name.encode())) is not None
+        name: value.decode("latin-1")
+        for name in _TRACE_HEADERS
+        if (value := headers.get(name.encode())) is not None
     }
     return TraceContextTextMapPropagator().extract(carrier, Context())
 
 
-def _headers(span: Span) -> Mapping[str, str]:
-    carried: dict[str, str] = {}
-    TraceContextTextMapPropagator().inject(carried, api.set_span_in_context(span, Context()))
-    return carried
+def _inject_context(span: Span) -> Mapping[str, str]:
+    headers: dict[str, str] = {}
+    TraceContextTextMapPropagator().inject(headers, api.set_span_in_context(span, Context()))
+    return headers

@@ -1,7 +1,6 @@
-"""The metrics of how things stand at a moment: queues, servers, pools, jobs, deliveries, checks.
+"""Prometheus gauges of the platform's state: queues, servers, pools, jobs, deliveries, checks.
 
-Owns their names and labels; the others are in infra/telemetry/metrics.py. A process sets those of
-its own, and what the database knows for all of them, in which case each process says the same.
+Some are of the process, others (from the database) have the same value in every process.
 """
 
 from dataclasses import dataclass
@@ -11,8 +10,8 @@ from prometheus_client import CollectorRegistry, Gauge
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """Gauges. `platform_*` are told by the database, the others by this process."""
+class PlatformGauges:
+    """Gauges of the process (queues, models, pools) and of the platform, read from the database."""
 
     calls_waiting: Gauge
     models_up: Gauge
@@ -31,13 +30,13 @@ class Standing:
     checked: Gauge
 
 
-def declare_standing(registry: CollectorRegistry) -> Standing:
-    """Declare all of them. What several processes say is added up, or the worst of it counts, or,
-    of what all say alike, the last."""
+def declare_platform_gauges(registry: CollectorRegistry) -> PlatformGauges:
+    """Create the gauges. Over several processes they are summed, or the worst or the most recent
+    value counts."""
     added = partial(Gauge, registry=registry, multiprocess_mode="livesum")
     worst = partial(Gauge, registry=registry)
     shared = partial(Gauge, registry=registry, multiprocess_mode="livemostrecent")
-    return Standing(
+    return PlatformGauges(
         calls_waiting=added(
             "maas_calls_waiting", "Calls that wait for a model.", ("model", "tier")
         ),

@@ -1,17 +1,14 @@
-"""Which tracer a process has.
-
-Owns that OpenTelemetry is loaded where a collector is configured, and nowhere else.
-"""
+"""Factory of the process's tracer. OpenTelemetry is only imported if a collector is configured."""
 
 from importlib import import_module
 from typing import cast
 
-from infra.telemetry.tracing import Silent, Tracer
+from infra.telemetry.tracing import NoopTracer, Tracer
 
 
-def tracer_of(endpoint: str | None, service: str) -> Tracer:
-    """What sends spans to a collector at this base address; nothing is traced where it is None."""
+def create_tracer(endpoint: str | None, service: str) -> Tracer:
+    """Create a tracer that exports to a collector's base URL, or a no-op tracer if it is None."""
     if endpoint is None:
-        return Silent()
-    # Loaded only now: it takes a third of a second and some megabytes.
+        return NoopTracer()
+    # Imported lazily: it takes a third of a second and some megabytes.
     return cast(Tracer, import_module("infra.telemetry.otlp").OtlpTracer(endpoint, service))

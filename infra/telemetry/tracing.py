@@ -1,7 +1,4 @@
-"""Traces: what a call tells of its stages, and to whom: nobody, unless a collector is configured.
-
-Off, a stage costs one context manager that does nothing, and OpenTelemetry is not even loaded.
-"""
+"""Tracing interfaces and their no-op implementation, used unless a collector is configured."""
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -10,64 +7,68 @@ from typing import Protocol
 
 Value = str | int | float | bool
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
-_NOTHING = nullcontext()
-_NO_HEADERS = nullcontext(NO_HEADERS)
+_NULL_CONTEXT = nullcontext()
+_NULL_HEADERS_CONTEXT = nullcontext(NO_HEADERS)
 
 
 class Trace(Protocol):
-    """What is told of one call while it goes through its stages."""
+    """The trace of one call: a span per stage and upstream request."""
 
     @property
     def id(self) -> str | None:
-        """The trace's id, for logs; None where it is not traced."""
+        """The trace id for logs, or None if the call is not traced."""
         ...
 
     def stage(self, name: str) -> AbstractContextManager[None]:
-        """A block that is one stage. What it raises is said, and raised."""
+        """Context of a stage's span; errors are recorded and raised."""
         ...
 
-    def sending(self, server: str) -> AbstractContextManager[Mapping[str, str]]:
-        """A block that asks a server; gives the headers by which it goes on with the trace."""
+    def upstream_request(self, server: str) -> AbstractContextManager[Mapping[str, str]]:
+        """Context of an upstream request's span; gives the headers that propagate the trace."""
         ...
 
     def end(self, name: str, attributes: Mapping[str, Value], error: str | None) -> None:
-        """The call has ended: what it was called, what is known of it, and what went wrong."""
+        """End the call's span with its name, attributes and error code."""
         ...
 
 
-class Untraced:
-    """A call that nobody traces."""
+class NoopTrace:
+    """A no-op trace."""
 
     __slots__ = ()
     id: str | None = None
 
     def stage(self, name: str) -> AbstractContextManager[None]:
-        return _NOTHING
+        return _NULL_CONTEXT
 
-    def sending(self, server: str) -> AbstractContextManager[Mapping[str, str]]:
-        return _NO_HEADERS
+    def upstream_request(self, server: str) -> AbstractContextManager[Mapping[str, str]]:
+        return _NULL_HEADERS_CONTEXT
 
     def end(self, name: str, attributes: Mapping[str, Value], error: str | None) -> None:
         return None
 
 
-UNTRACED = Untraced()
+NOOP_TRACE = NoopTrace()
 
 
 class Tracer(Protocol):
-    """Traces of one process. `stop` it in the end, or the last spans are lost."""
+    """A process's tracer. `stop` it at the end, or the last spans are lost."""
 
-    async def start(self) -> None: ...
+    async def start(self) -> None:
+        """Start exporting spans."""
+        ...
 
-    async def stop(self) -> None: ...
+    async def stop(self) -> None:
+        """Flush pending spans and stop."""
+        ...
 
-    def call(self, headers: Mapping[bytes, bytes], started_at: float) -> Trace:
-        """A call that came in with these headers at this time, in seconds since 1970."""
+    def start_call(self, headers: Mapping[bytes, bytes], started_at: float) -> Trace:
+        """Start the trace of a call with its request headers and start time (Unix seconds)."""
         ...
 
 
-class Silent:
-    """Traces nothing."""
+class NoopTracer:
+    """A tracer that does nothing."""
 
     async def start(self) -> None:
         return None
@@ -75,5 +76,5 @@ class Silent:
     async def stop(self) -> None:
         return None
 
-    def call(self, headers: Mapping[bytes, bytes], started_at: float) -> Trace:
-        return UNTRACED
+    def start_call(self, headers: Mapping[bytes, bytes], started_at: float) -> Trace:
+        return NOOP_TRACE

@@ -12,8 +12,13 @@ import time
 from collections.abc import Sequence
 from uuid import UUID
 
-from gateway.call.values import Priced
-from gateway.inference.model_selection import BYTES_A_TOKEN, LIKELY_OUTPUT, Chooser, Wish
+from gateway.call.values import ModelPrices
+from gateway.inference.model_selection import (
+    BYTES_PER_TOKEN,
+    EXPECTED_OUTPUT_TOKENS,
+    ModelSelector,
+    SelectionCriteria,
+)
 from models.catalog import load_catalog
 from models.routing.classifier import RouteClassifier
 from models.routing.data import read_requests
@@ -41,16 +46,21 @@ def main() -> None:
 
 def _line(what: str, texts: Sequence[str], rounds: int) -> str:
     catalog = load_catalog("cpu")
-    chooser = Chooser(catalog, RouteClassifier.load())
+    chooser = ModelSelector(catalog, RouteClassifier.load())
     prices = {
-        name: Priced(UUID(int=0), model.prices["CNY"]) for name, model in catalog.models.items()
+        name: ModelPrices(UUID(int=0), model.prices["CNY"])
+        for name, model in catalog.models.items()
     }
     took, worked = [], []
     for _ in range(rounds):
         for text in texts:
             began, idle = time.perf_counter(), time.thread_time()
-            tokens = len(text) // BYTES_A_TOKEN
-            chooser.for_text(Wish(prices, text, input_tokens=tokens, output_tokens=LIKELY_OUTPUT))
+            tokens = len(text) // BYTES_PER_TOKEN
+            chooser.select_for_text(
+                SelectionCriteria(
+                    prices, text, input_tokens=tokens, output_tokens=EXPECTED_OUTPUT_TOKENS
+                )
+            )
             took.append(1000 * (time.perf_counter() - began))
             worked.append(1000 * (time.thread_time() - idle))
     p99 = statistics.quantiles(took, n=100)[98]

@@ -13,18 +13,18 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.accounts.account_creation import Terms, open_account
-from billing.accounts.accounts import PREFIX
-from billing.plan_changes.plan_changes import start
-from billing.rating.plan_file import read_plan_file
-from billing.subscriptions.plans import publish
+from billing.accounts.account_creation import AccountLimits, open_account
+from billing.accounts.accounts import ACCOUNT_ID_PREFIX
+from billing.plan_changes.plan_changes import start_plan
+from billing.rating.plan_file import parse_plan_file
+from billing.subscriptions.plans import publish_plan
 from billing.tables import Account
 from gateway.access.api_keys import PREFIX as KEY_PREFIX
 from gateway.access.api_keys import create_key
 from gateway.access.price_book import catalog_prices
-from gateway.cli.runner import with_database
-from gateway.identity.audit_log import COMMAND_LINE
-from gateway.identity.invitations import Inviting
+from gateway.cli.runner import run_in_transaction
+from gateway.identity.audit_log import CLI_ACTOR
+from gateway.identity.invitations import InvitationService
 from gateway.identity.roles import Role
 from infra import ids
 from infra.clock import SystemClock
@@ -34,7 +34,7 @@ from infra.telemetry.log import configure_logging
 from models.catalog import load_catalog
 
 # Every limit is in force, and none is reached.
-PLENTY = Terms(credit_nano=10**6 * 10**9, requests=10**9, tokens=10**12, streams=10**5)
+PLENTY = AccountLimits(credit_nano=10**6 * 10**9, requests=10**9, tokens=10**12, streams=10**5)
 PRIORITY = "--priority"
 PRIORITY_PLAN = """
 plan = "load"
@@ -51,12 +51,12 @@ percent = 200
 async def sell_priority(session: AsyncSession, settings: Settings, account: Account) -> None:
     """Put an account on a plan of list prices that sells `priority` at twice the price."""
     clock, catalog = SystemClock(), load_catalog(settings.profile)
-    plan = read_plan_file(
+    plan = parse_plan_file(
         PRIORITY_PLAN.replace("CURRENCY", account.currency),
         lambda currency: catalog_prices(catalog, currency),
     )
-    version = await publish(session, clock, plan, listed=False)
-    await start(session, clock, account.id, version)
+    version = await publish_plan(session, clock, plan, listed=False)
+    await start_plan(session, clock, account.id, version)
 
 
 async def open_firm(
@@ -69,12 +69,12 @@ async def open_firm(
         await sell_priority(session, settings, account)
     key = await create_key(session, clock, secret_key(settings), account.id, "line 1")
     email = f"owner@{name}.example"
-    inviting = Inviting.of(settings, clock)
-    invited = await inviting.invite(session, COMMAND_LINE, account.id, email, Role.OWNER)
+    inviting = InvitationService.from_settings(settings, clock)
+    invited = await inviting.invite(session, CLI_ACTOR, account.id, email, Role.OWNER)
     return {
         "name": name,
-        "account": ids.show(PREFIX, account.id),
-        "key_id": ids.show(KEY_PREFIX, key.row.id),
+        "account": ids.format_id(ACCOUNT_ID_PREFIX, account.id),
+        "key_id": ids.format_id(KEY_PREFIX, key.row.id),
         "key": key.secret,
         "email": email,
         "link": invited.link,
@@ -90,7 +90,7 @@ def main(arguments: Sequence[str]) -> None:
     async def work(session: AsyncSession) -> list[dict[str, Any]]:
         return [await open_firm(session, settings, name, priority=priority) for name in names]
 
-    sys.stdout.write(json.dumps(with_database(settings, work)) + "\n")
+    sys.stdout.write(json.dumps(run_in_transaction(settings, work)) + "\n")
 
 
 if __name__ == "__main__":

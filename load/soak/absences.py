@@ -9,7 +9,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
 
-from gateway.cli.top.prometheus import read
+from gateway.cli.top.prometheus import parse_metrics
 from load.soak.fleet import Gateway
 
 _COUNTER = "maas_database_unavailable_total"
@@ -27,7 +27,7 @@ async def absences(gateways: Sequence[Gateway]) -> dict[str, Mapping[str, float]
 def _of_one(gateway: Gateway) -> dict[str, float]:
     try:
         with urllib.request.urlopen(f"{gateway.url}/metrics", timeout=_PATIENCE_S) as answer:
-            reading = read(answer.read().decode(), time.monotonic())
+            reading = parse_metrics(answer.read().decode(), time.monotonic())
     except (urllib.error.URLError, OSError):
         return {}
     samples = ((dict(labels), n) for labels, n in reading.samples.get(_COUNTER, {}).items())

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from infra.database.embedded_postgres import EmbeddedPostgres, start_postgres
 from infra.database.migrate import migrate
-from infra.processes import start_module, stop
+from infra.processes import start_module, stop_process
 from load.site.firms import Firm
 from load.site.running import (
     clean_environment,
@@ -53,7 +53,7 @@ class Part:
 
     def stop(self) -> None:
         if self.child is not None:
-            stop(self.child, _STOP_S)
+            stop_process(self.child, _STOP_S)
 
     def kill(self) -> None:
         """As the kernel kills: nothing is said or given back."""

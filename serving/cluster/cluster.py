@@ -14,7 +14,7 @@ import ray
 from ray import serve
 from ray.serve.schema import ApplicationStatus
 
-from infra.processes import adopt_orphans, end_descendants
+from infra.processes import adopt_orphans, kill_descendants
 from serving.cluster.arguments import LOOPBACK, Arguments
 from serving.errors import ServingFailed
 from serving.folders import Folders
@@ -73,7 +73,7 @@ def stop() -> None:
     stopping = threading.Thread(target=_stop_in_order, daemon=True)
     stopping.start()
     stopping.join(_PATIENCE_S)
-    end_descendants(_PATIENCE_S)
+    kill_descendants(_PATIENCE_S)
 
 
 def _stop_in_order() -> None:

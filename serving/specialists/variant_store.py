@@ -45,7 +45,7 @@ class VariantShelf:
         variant = self._memory.find(variant_id)
         if variant is not None:
             return variant
-        return await self._reading.do(variant_id, partial(self._read, variant_id))
+        return await self._reading.run(variant_id, partial(self._read, variant_id))
 
     async def put(self, variant_id: str, body: bytes) -> str:
         """Load it and keep it; its name. Raises InputInvalid, ModelUnknown, WeightsBroken."""

@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from infra.processes import start_module, stop
+from infra.processes import start_module, stop_process
 from serving.errors import WeightsBroken
 from serving.weights.weights import Report
 
@@ -29,7 +29,7 @@ def convert(gguf: Path, folder: Path, turn_ends: Sequence[str], report: Report) 
         failed = _follow(child, report)
         status = child.wait()
     finally:
-        stop(child, _PATIENCE_S)
+        stop_process(child, _PATIENCE_S)
     if failed == "disk full":
         raise WeightsBroken("The disk is full: the weights need more room.")
     if status != 0:

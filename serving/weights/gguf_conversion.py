@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
-from infra.processes import end_with_parent
+from infra.processes import exit_with_parent
 
 _DISK_FULL = ("No space left", "os error 28")
 
@@ -41,7 +41,7 @@ def convert(gguf: Path, folder: Path, turn_ends: Sequence[str]) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    end_with_parent()
+    exit_with_parent()
     gguf, folder, *turn_ends = arguments
     try:
         convert(Path(gguf), Path(folder), turn_ends)

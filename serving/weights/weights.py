@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.processes import start_module, stop
+from infra.processes import start_module, stop_process
 from models.catalog import CATALOG_FILE, Model, Weights
 from serving.errors import WeightsBroken
 from serving.weights.packages import gguf_parts, package_file
@@ -175,7 +175,7 @@ def _backbone(model: Model, data_dir: Path, report: Report) -> Path:
                 if child.wait(_PATIENCE_S) != 0:
                     raise WeightsBroken("The backbone cannot be converted; the log says why.")
             finally:
-                stop(child, 2.0)
+                stop_process(child, 2.0)
     return folder / _GRAPH
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from billing.outcomes.evidence.signatures import make_keys, message_of, sign
+from billing.outcomes.evidence.signatures import generate_key_pair, sign, signing_message
 from tests.attacks.support.target import Target, run_target
 from tests.support.builders import CHAT
 from tests.support.outcomes.outcome_bodies import PUMPS, as_json
@@ -58,14 +58,14 @@ async def _hosts(target: Target) -> AsyncIterator[int]:
 
 
 async def _claims(http: httpx.AsyncClient) -> AsyncIterator[int]:
-    private, public = make_keys()
+    private, public = generate_key_pair()
     contract = (await http.post("/v1/outcomes/contracts", content=as_json(PUMPS))).json()
     wish = {"contract": "pumps", "kind": "sign_off", "name": "A", "public_key": public.decode()}
     attester = (await http.post("/v1/outcomes/attesters", json=wish)).json()["id"]
     asked = {"contract": "pumps", "kind": "claim"}
     for claim in CLAIMS:
         body = json.dumps(claim).encode()
-        signature = sign(private, message_of(contract["id"], "claim", body))
+        signature = sign(private, signing_message(contract["id"], "claim", body))
         headers = {"x-maas-attester": attester, "x-maas-signature": signature}
         sent = await http.post("/v1/outcomes/evidence", params=asked, content=body, headers=headers)
         yield sent.status_code

@@ -12,7 +12,7 @@ import httpx
 import psutil
 
 from gateway.access.key_scopes import Scope, change_scope
-from gateway.identity.audit_log import COMMAND_LINE
+from gateway.identity.audit_log import CLI_ACTOR
 from infra.clock import SystemClock
 from tests.attacks.support.target import Target, run_target
 from tests.support.builders import CHAT
@@ -88,7 +88,7 @@ async def _address(target: Target) -> bool:
     async with target.database.transaction() as session:
         scope = Scope(networks=["203.0.113.0/24"])
         place = target.account.id, target.key.row.id, scope
-        await change_scope(session, SystemClock(), COMMAND_LINE, *place)
+        await change_scope(session, SystemClock(), CLI_ACTOR, *place)
     await asyncio.sleep(1)  # every gateway keeps to it within a second
     head = b"authorization: Bearer %b\r\nx-forwarded-for: 198.51.100.9\r\n"
     trailer = b"x-forwarded-for: 203.0.113.7\r\n"

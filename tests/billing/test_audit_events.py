@@ -8,12 +8,12 @@ import pytest
 from structlog.contextvars import bound_contextvars
 
 from billing.audit_events import MoneyEvent
-from billing.invoices.credit_notes import Credit, write_credit_note
-from billing.ledger.ledger import Book, Kind, Posting, post
-from billing.ledger.wallets import Grant, top_up
+from billing.invoices.credit_notes import CreditNoteRequest, create_credit_note
+from billing.ledger.ledger import Book, Posting, TransactionKind, post_transaction
+from billing.ledger.wallets import TopUpRequest, top_up_wallet
 from billing.metering.quotas import set_credit_limit
 from infra import ids
-from infra.database.after_commit import once_committed
+from infra.database.after_commit import run_after_commit
 from tests.support.money_lines import money_lines
 from tests.support.stories.story import Story
 
@@ -28,23 +28,25 @@ class TestNames:
 
 
 class TestLedger:
-    @pytest.mark.parametrize("kind", Kind)
-    async def test_each_kind_of_entry_leaves_its_line(self, story: Story, kind: Kind) -> None:
+    @pytest.mark.parametrize("kind", TransactionKind)
+    async def test_each_kind_of_entry_leaves_its_line(
+        self, story: Story, kind: TransactionKind
+    ) -> None:
         firm = await story.firm()
         sides = [Posting(Book.CASH, 700), Posting(Book.CASH, 50), Posting(Book.WALLET, -750)]
         with money_lines() as lines, bound_contextvars(caused_by={"job": "test"}):
             async with story.database.transaction() as session:
                 place = (session, story.clock, firm.account.id, kind, f"key:{kind}", "CNY")
-                transaction_id = await post(*place, sides)
+                transaction_id = await post_transaction(*place, sides)
                 assert not lines
-                assert await post(*place, sides) is None
+                assert await post_transaction(*place, sides) is None
         assert isinstance(transaction_id, UUID)
         (line,) = lines
         assert line.pop("timestamp").endswith("Z")
         assert line == {
             "event": f"ledger.{kind}",
             "level": "info",
-            "account_id": ids.show("acct", firm.account.id),
+            "account_id": ids.format_id("acct", firm.account.id),
             "transaction_id": transaction_id.hex,
             "business_key": f"key:{kind}",
             "minor": 750,
@@ -60,7 +62,7 @@ class TestLedger:
                 await _topped_up_and_failed(story, firm.account.id)
             assert lines == []
             async with story.database.transaction() as session:
-                await top_up(session, story.clock, firm.account.id, "k", Grant(500))
+                await top_up_wallet(session, story.clock, firm.account.id, "k", TopUpRequest(500))
         assert [line["event"] for line in lines] == ["ledger.top_up"]
 
     async def test_a_commit_that_fails_leaves_none(self, story: Story) -> None:
@@ -78,21 +80,21 @@ class TestLedger:
         firm = await story.firm()
         with money_lines() as lines:
             async with story.database.transaction() as session:
-                once_committed(session, fail)
-                await top_up(session, story.clock, firm.account.id, "k", Grant(500))
+                run_after_commit(session, fail)
+                await top_up_wallet(session, story.clock, firm.account.id, "k", TopUpRequest(500))
         assert [line["event"] for line in lines] == ["ledger.top_up"]
 
 
 async def _topped_up_and_failed(story: Story, account_id: UUID) -> None:
     async with story.database.transaction() as session:
-        await top_up(session, story.clock, account_id, "k", Grant(500))
+        await top_up_wallet(session, story.clock, account_id, "k", TopUpRequest(500))
         raise RuntimeError("planted")
 
 
 async def _posted_one_side(story: Story, account_id: UUID) -> None:
     async with story.database.transaction() as session:
-        place = (session, story.clock, account_id, Kind.PAYMENT, "k", "CNY")
-        await post(*place, [Posting(Book.CASH, 1)])
+        place = (session, story.clock, account_id, TransactionKind.PAYMENT, "k", "CNY")
+        await post_transaction(*place, [Posting(Book.CASH, 1)])
 
 
 class TestStory:
@@ -105,7 +107,7 @@ class TestStory:
             await firm.pays(invoice, "1.00")
             async with story.database.transaction() as session:
                 place = (session, story.clock, firm.account.id, invoice.id, "note")
-                await write_credit_note(*place, Credit(40, "wrong rows"))
+                await create_credit_note(*place, CreditNoteRequest(40, "wrong rows"))
         told = [(line["event"], line["minor"]) for line in lines]
         assert told == [
             ("invoice.finalised", 100),
@@ -114,7 +116,7 @@ class TestStory:
             ("ledger.credit_note", 40),
         ]
         assert lines[0]["number"] == invoice.number
-        assert {line["account_id"] for line in lines} == {ids.show("acct", firm.account.id)}
+        assert {line["account_id"] for line in lines} == {ids.format_id("acct", firm.account.id)}
 
     async def test_a_credit_limit(self, story: Story) -> None:
         firm = await story.firm()

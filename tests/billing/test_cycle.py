@@ -12,17 +12,17 @@ from structlog.testing import capture_logs
 from billing import cycle
 from billing.accounts.profiles import lock_profile
 from billing.cycle import (
-    Share,
+    WorkShare,
+    aggregate_and_refresh_credit,
+    aggregate_new_usage,
     bill_accounts,
-    count_usage,
     dun_accounts,
     expire_wallets,
-    put_credit_right,
-    take_in_usage,
+    refresh_available_credit,
 )
-from billing.invoices.available_credit import put_right, refresh_credit
-from billing.invoices.period_close import bill_account
-from billing.invoices.usage_position import Position
+from billing.invoices.available_credit import recompute_available_credit, refresh_account_credit
+from billing.invoices.period_close import close_and_invoice
+from billing.invoices.usage_position import UsagePosition
 from billing.tables import Invoice
 from infra.clock import Clock
 from tests.support.billing.making import append, call, sql
@@ -43,7 +43,7 @@ class TestOneIsWrong:
     async def test_the_credit_of_others_is_put_right(self, story: Story) -> None:
         firms = await three_firms(story)
         with capture_logs() as logs:
-            await count_usage(story.database, story.clock)
+            await aggregate_and_refresh_credit(story.database, story.clock)
         assert [line["account"] for line in logs] == [firms[1].account.id.hex]
         assert "terms that are not kept" in logs[0]["reason"]
         assert await firms[2].credit() == "999"
@@ -69,13 +69,13 @@ class TestOneIsWrong:
             await firm.use("vib", rows=1_000)
 
         async def bill(session: AsyncSession, account_id: UUID, **values: Any) -> list[Invoice]:
-            final = await bill_account(session, account_id=account_id, **values)
+            final = await close_and_invoice(session, account_id=account_id, **values)
             if account_id == firms[1].account.id:
                 final[0].total = -1
                 await session.flush()
             return final
 
-        monkeypatch.setattr(cycle, "bill_account", bill)
+        monkeypatch.setattr(cycle, "close_and_invoice", bill)
         story.clock.set(2026, 11, 1, 1)
         with capture_logs() as logs:
             assert len(await bill_accounts(story.database, story.clock)) == 2
@@ -100,10 +100,10 @@ class TestOneIsWrong:
 class TestEach:
     async def test_counts_who_used_anything(self, story: Story) -> None:
         first, _ = await story.firm("A"), await story.firm("B")
-        assert await count_usage(story.database, story.clock) == 0
+        assert await aggregate_and_refresh_credit(story.database, story.clock) == 0
         await first.use("vib", rows=1_000)
-        assert await count_usage(story.database, story.clock) == 1
-        assert await count_usage(story.database, story.clock) == 0
+        assert await aggregate_and_refresh_credit(story.database, story.clock) == 1
+        assert await aggregate_and_refresh_credit(story.database, story.clock) == 0
 
     async def test_gives_what_became_final(self, story: Story) -> None:
         firm = await story.firm()
@@ -135,21 +135,21 @@ class TestSharing:
         firms = [await story.firm(str(number)) for number in range(6)]
         for firm in firms:
             await firm.use("vib", rows=1_000)
-        assert await take_in_usage(story.database, story.clock) == 6
+        assert await aggregate_new_usage(story.database, story.clock) == 6
         done: list[UUID] = []
 
-        async def seen(session: AsyncSession, clock: Clock, position: Position) -> None:
+        async def seen(session: AsyncSession, clock: Clock, position: UsagePosition) -> None:
             done.append(position.account_id)
-            await put_right(session, clock, position)
+            await recompute_available_credit(session, clock, position)
 
-        monkeypatch.setattr(cycle, "put_right", seen)
-        shares = [Share(number, 3) for number in range(3)]
+        monkeypatch.setattr(cycle, "recompute_available_credit", seen)
+        shares = [WorkShare(number, 3) for number in range(3)]
         await asyncio.gather(
-            *(put_credit_right(story.database, story.clock, share) for share in shares)
+            *(refresh_available_credit(story.database, story.clock, share) for share in shares)
         )
         assert sorted(done) == sorted(firm.account.id for firm in firms)
         assert [await firm.credit() for firm in firms] == ["999"] * 6
-        assert await put_credit_right(story.database, story.clock) == 0
+        assert await refresh_available_credit(story.database, story.clock) == 0
 
     async def test_putting_it_right_otherwise_leaves_the_telling(
         self, story: Story, monkeypatch: pytest.MonkeyPatch
@@ -157,17 +157,17 @@ class TestSharing:
         """A payment, or billing, between counting and telling: the account is told all the same."""
         firm = await story.firm()
         await firm.use("vib", rows=1_000)
-        await take_in_usage(story.database, story.clock)
+        await aggregate_new_usage(story.database, story.clock)
         async with story.database.transaction() as session:
             await lock_profile(session, firm.account.id)
-            await refresh_credit(session, story.clock, firm.account.id)
+            await refresh_account_credit(session, story.clock, firm.account.id)
         told: list[UUID] = []
 
-        async def seen(session: AsyncSession, clock: Clock, position: Position) -> None:
+        async def seen(session: AsyncSession, clock: Clock, position: UsagePosition) -> None:
             told.append(position.account_id)
 
-        monkeypatch.setattr(cycle, "alert", seen)
-        await put_credit_right(story.database, story.clock)
+        monkeypatch.setattr(cycle, "enqueue_alerts", seen)
+        await refresh_available_credit(story.database, story.clock)
         assert told == [firm.account.id]
 
     async def test_a_share_begins_where_the_others_do_not(
@@ -176,14 +176,14 @@ class TestSharing:
         firms = [await story.firm(str(number)) for number in range(4)]
         for firm in firms:
             await firm.use("vib", rows=1_000)
-        await take_in_usage(story.database, story.clock)
+        await aggregate_new_usage(story.database, story.clock)
         first: list[UUID] = []
 
-        async def seen(session: AsyncSession, clock: Clock, position: Position) -> None:
+        async def seen(session: AsyncSession, clock: Clock, position: UsagePosition) -> None:
             first.append(position.account_id)
 
-        monkeypatch.setattr(cycle, "put_right", seen)
-        monkeypatch.setattr(cycle, "_AT_ONCE", 1)
-        await put_credit_right(story.database, story.clock, Share(1, 2))
+        monkeypatch.setattr(cycle, "recompute_available_credit", seen)
+        monkeypatch.setattr(cycle, "_CONCURRENCY", 1)
+        await refresh_available_credit(story.database, story.clock, WorkShare(1, 2))
         ordered = sorted(firm.account.id for firm in firms)
         assert first == ordered[2:] + ordered[:2]

@@ -10,16 +10,16 @@ from hypothesis import strategies as st
 
 from billing.dates import (
     TimeZoneUnknown,
-    day_of,
-    day_start,
+    add_year,
+    billing_month_share,
+    billing_month_start,
     days_between,
-    instant_of,
-    midnight,
-    month_start,
-    next_month_start,
-    share_of_month,
-    year_later,
-    zone_of,
+    local_day,
+    local_day_start,
+    local_midnight,
+    next_billing_month_start,
+    parse_instant,
+    parse_time_zone,
 )
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -30,38 +30,38 @@ ANCHORS = st.integers(1, 31)
 
 class TestZone:
     def test_by_its_name(self) -> None:
-        assert zone_of("Asia/Kolkata").key == "Asia/Kolkata"
+        assert parse_time_zone("Asia/Kolkata").key == "Asia/Kolkata"
 
     @pytest.mark.parametrize("name", ["", "Mars/Olympus", "../etc/passwd", "/etc/passwd", "Asia"])
     def test_none_of_this_name(self, name: str) -> None:
         with pytest.raises(TimeZoneUnknown) as raised:
-            zone_of(name)
+            parse_time_zone(name)
         assert (raised.value.code, raised.value.param) == ("time_zone_unknown", "time_zone")
 
 
 class TestMidnight:
     def test_is_local(self) -> None:
-        assert midnight(date(2026, 10, 1), SHANGHAI) == datetime(2026, 9, 30, 16, tzinfo=UTC)
+        assert local_midnight(date(2026, 10, 1), SHANGHAI) == datetime(2026, 9, 30, 16, tzinfo=UTC)
 
     def test_around_the_end_of_daylight_saving(self) -> None:
-        first, second = (midnight(date(2026, 11, day), NEW_YORK) for day in (1, 2))
+        first, second = (local_midnight(date(2026, 11, day), NEW_YORK) for day in (1, 2))
         assert second - first == timedelta(hours=25)
 
     def test_that_does_not_exist(self) -> None:
         """Beirut's clocks go forward at midnight: the day of 29 March 2026 begins at 01:00."""
-        begins = midnight(date(2026, 3, 29), ZoneInfo("Asia/Beirut"))
+        begins = local_midnight(date(2026, 3, 29), ZoneInfo("Asia/Beirut"))
         assert begins == datetime(2026, 3, 28, 22, tzinfo=UTC)
-        assert day_of(begins, ZoneInfo("Asia/Beirut")) == date(2026, 3, 29)
+        assert local_day(begins, ZoneInfo("Asia/Beirut")) == date(2026, 3, 29)
 
     def test_that_comes_twice(self) -> None:
         """Havana's clocks go back at 01:00 to midnight: the day begins with the first of them."""
-        begins = midnight(date(2026, 11, 1), ZoneInfo("America/Havana"))
+        begins = local_midnight(date(2026, 11, 1), ZoneInfo("America/Havana"))
         assert begins == datetime(2026, 11, 1, 4, tzinfo=UTC)
 
     def test_of_the_day_of_an_instant(self) -> None:
         at = datetime(2026, 10, 15, 15, 59, 59, tzinfo=UTC)  # 23:59:59 in Shanghai
-        assert day_start(at, SHANGHAI) == datetime(2026, 10, 14, 16, tzinfo=UTC)
-        assert day_start(at + timedelta(seconds=1), SHANGHAI) == at + timedelta(seconds=1)
+        assert local_day_start(at, SHANGHAI) == datetime(2026, 10, 14, 16, tzinfo=UTC)
+        assert local_day_start(at + timedelta(seconds=1), SHANGHAI) == at + timedelta(seconds=1)
 
 
 class TestMonths:
@@ -88,16 +88,16 @@ class TestMonths:
         start: tuple[int, int, int],
         following: tuple[int, int, int],
     ) -> None:
-        assert month_start(date(*day), anchor) == date(*start)
-        assert next_month_start(date(*day), anchor) == date(*following)
+        assert billing_month_start(date(*day), anchor) == date(*start)
+        assert next_billing_month_start(date(*day), anchor) == date(*following)
 
     @given(DAYS, ANCHORS)
     def test_follow_one_another_without_a_gap(self, day: date, anchor: int) -> None:
-        start, following = month_start(day, anchor), next_month_start(day, anchor)
+        start, following = billing_month_start(day, anchor), next_billing_month_start(day, anchor)
         assert start <= day < following
         assert 28 <= (following - start).days <= 31
-        assert month_start(following, anchor) == following
-        assert month_start(following - timedelta(days=1), anchor) == start
+        assert billing_month_start(following, anchor) == following
+        assert billing_month_start(following - timedelta(days=1), anchor) == start
 
     @pytest.mark.parametrize(
         ("day", "later"),
@@ -108,23 +108,23 @@ class TestMonths:
         ],
     )
     def test_a_year_later(self, day: tuple[int, int, int], later: tuple[int, int, int]) -> None:
-        assert year_later(date(*day)) == date(*later)
+        assert add_year(date(*day)) == date(*later)
 
 
 class TestInstants:
     def test_local_times_are_the_zones(self) -> None:
         local = datetime(2026, 11, 1, 8, 30)  # noqa: DTZ001
-        assert instant_of(local, SHANGHAI) == datetime(2026, 11, 1, 0, 30, tzinfo=UTC)
-        assert instant_of(local.replace(tzinfo=UTC), SHANGHAI) == local.replace(tzinfo=UTC)
+        assert parse_instant(local, SHANGHAI) == datetime(2026, 11, 1, 0, 30, tzinfo=UTC)
+        assert parse_instant(local.replace(tzinfo=UTC), SHANGHAI) == local.replace(tzinfo=UTC)
 
     @pytest.mark.parametrize("at", [(2026, 3, 8, 2, 30), (2026, 11, 1, 1, 30)])
     def test_skipped_and_twice(self, at: tuple[int, ...]) -> None:
         with pytest.raises(ValueError, match="with its offset"):
-            instant_of(datetime(*at), NEW_YORK)  # type: ignore[arg-type]  # noqa: DTZ001
+            parse_instant(datetime(*at), NEW_YORK)  # type: ignore[arg-type]  # noqa: DTZ001
 
     def test_an_absurd_year(self) -> None:
         with pytest.raises(ValueError, match="year must be"):
-            instant_of(datetime(1, 1, 1), SHANGHAI)  # noqa: DTZ001
+            parse_instant(datetime(1, 1, 1), SHANGHAI)  # noqa: DTZ001
 
 
 class TestShares:
@@ -135,7 +135,7 @@ class TestShares:
         assert days_between(end, start, SHANGHAI) == 0
 
     def test_clocks_that_change_are_no_part_of_a_day(self) -> None:
-        start, end = (midnight(date(2026, 11, day), NEW_YORK) for day in (1, 30))
+        start, end = (local_midnight(date(2026, 11, day), NEW_YORK) for day in (1, 30))
         assert days_between(start, end, NEW_YORK) == 29
 
     @pytest.mark.parametrize(
@@ -157,5 +157,5 @@ class TestShares:
         anchor: int,
         share: Fraction,
     ) -> None:
-        span = midnight(date(*start), SHANGHAI), midnight(date(*end), SHANGHAI)
-        assert share_of_month(*span, SHANGHAI, anchor) == share
+        span = local_midnight(date(*start), SHANGHAI), local_midnight(date(*end), SHANGHAI)
+        assert billing_month_share(*span, SHANGHAI, anchor) == share

@@ -1,6 +1,6 @@
 """The job queue: what waits and failed, and running what failed once more."""
 
-from billing.job_queue import failed_jobs, retry_job, running_workers, task_states
+from billing.job_queue import count_running_workers, list_failed_jobs, list_task_states, retry_job
 from tests.support.billing.making import sql
 from tests.support.billing.queued import put_job
 from tests.support.stories.story import Story
@@ -19,9 +19,9 @@ class TestQueue:
             "values ('notify', 1792000000)",
         )
         async with story.database.transaction() as session:
-            states = {one.name: one for one in await task_states(session)}
-            failed = await failed_jobs(session, 10)
-            assert await running_workers(session) == 1
+            states = {one.name: one for one in await list_task_states(session)}
+            failed = await list_failed_jobs(session, 10)
+            assert await count_running_workers(session) == 1
         assert (states["bill"].waiting, states["bill"].failed) == (1, 1)
         assert (states["count"].running, states["count"].ticked_at) == (1, None)
         assert states["notify"].ticked_at is not None

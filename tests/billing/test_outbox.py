@@ -8,8 +8,15 @@ from uuid import UUID
 
 import pytest
 
-from billing.collection.stripe.client import Payments
-from billing.outbox import Item, Refused, TryLater, deliver, put, retry
+from billing.collection.stripe.client import StripeClient
+from billing.outbox import (
+    ClaimedItem,
+    PermanentFailure,
+    RetryLater,
+    enqueue,
+    process_due_items,
+    retry_item,
+)
 from infra.database.database import Database, DatabaseUnavailable
 from tests.support.billing.making import customer, sql
 from tests.support.fakes.stripe.running import FakeStripe, run_fake_stripe
@@ -24,7 +31,7 @@ class Receiver:
         self.attempts: list[int] = []
         self.answers: dict[str, Callable[[], Exception]] = {}
 
-    async def __call__(self, item: Item) -> None:
+    async def __call__(self, item: ClaimedItem) -> None:
         self.keys.append(item.business_key)
         self.attempts.append(item.attempts)
         await asyncio.sleep(0)
@@ -58,10 +65,10 @@ class Box:
     async def put(self, key: str, subject: str = "", action: str = "tell", **said: Any) -> None:
         place = (self.clock, self._account_id, action, subject or key, key)
         async with self.database.transaction() as session:
-            await put(session, *place, said)
+            await enqueue(session, *place, said)
 
     async def deliver(self, receiver: Receiver) -> int:
-        return await deliver(self.database, self.clock, {"tell": receiver})
+        return await process_due_items(self.database, self.clock, {"tell": receiver})
 
     async def row(self, key: str) -> Any:
         rows = await sql(
@@ -104,7 +111,7 @@ class TestOrder:
     ) -> None:
         for key, subject in (("a", "one"), ("b", "one"), ("c", "other")):
             await box.put(key, subject)
-        receiver.answers["a"] = lambda: TryLater("not now")
+        receiver.answers["a"] = lambda: RetryLater("not now")
         assert await box.deliver(receiver) == 1
         assert sorted(receiver.keys) == ["a", "c"]
         receiver.answers.clear()
@@ -115,7 +122,7 @@ class TestOrder:
     async def test_one_that_is_given_up_does_not(self, box: Box, receiver: Receiver) -> None:
         await box.put("a", "one")
         await box.put("b", "one")
-        receiver.answers["a"] = lambda: Refused("never")
+        receiver.answers["a"] = lambda: PermanentFailure("never")
         assert await box.deliver(receiver) == 1
         assert receiver.keys == ["a", "b"]
         row = await box.row("a")
@@ -125,7 +132,7 @@ class TestOrder:
 class TestTryingAgain:
     async def test_waits_get_longer_up_to_an_hour(self, box: Box, receiver: Receiver) -> None:
         await box.put("a")
-        receiver.answers["a"] = lambda: TryLater("not now")
+        receiver.answers["a"] = lambda: RetryLater("not now")
         waits: list[float] = []
         for _ in range(11):
             await box.deliver(receiver)
@@ -143,7 +150,7 @@ class TestTryingAgain:
 
     async def test_it_is_given_up_after_three_days(self, box: Box, receiver: Receiver) -> None:
         await box.put("a")
-        receiver.answers["a"] = lambda: TryLater("not now")
+        receiver.answers["a"] = lambda: RetryLater("not now")
         box.clock.pass_(days=3)
         await box.deliver(receiver)
         assert (await box.row("a")).given_up_at is None
@@ -177,12 +184,12 @@ class TestAnOperator:
         self, box: Box, database: Database, receiver: Receiver
     ) -> None:
         await box.put("a")
-        receiver.answers["a"] = lambda: Refused("never")
+        receiver.answers["a"] = lambda: PermanentFailure("never")
         await box.deliver(receiver)
         receiver.answers.clear()
         box.clock.pass_(days=10)
         async with database.transaction() as session:
-            await retry(session, box.clock, (await box.row("a")).id)
+            await retry_item(session, box.clock, (await box.row("a")).id)
         assert await box.deliver(receiver) == 1
         # It is no first attempt: the handler looks for what the others did.
         assert receiver.attempts == [1, 2]
@@ -192,11 +199,11 @@ class TestAnOperator:
     ) -> None:
         await box.put("a")
         box.clock.pass_(days=4)
-        receiver.answers["a"] = lambda: TryLater("not now")
+        receiver.answers["a"] = lambda: RetryLater("not now")
         await box.deliver(receiver)
         assert (await box.row("a")).given_up_at is not None
         async with database.transaction() as session:
-            await retry(session, box.clock, (await box.row("a")).id)
+            await retry_item(session, box.clock, (await box.row("a")).id)
         box.clock.pass_(days=2)
         await box.deliver(receiver)
         assert (await box.row("a")).given_up_at is None
@@ -207,7 +214,7 @@ class TestAnOperator:
         await box.put("a")
         await box.deliver(receiver)
         async with database.transaction() as session:
-            await retry(session, box.clock, (await box.row("a")).id)
+            await retry_item(session, box.clock, (await box.row("a")).id)
         assert await box.deliver(receiver) == 0
 
 
@@ -234,7 +241,7 @@ class TestSeveralDeliverers:
             await box.put(f"{number:02d}", f"subject {number % 4}")
         machines = [Database(database_url, pool_size=4) for _ in range(3)]
         done = await asyncio.gather(
-            *(deliver(machine, box.clock, {"tell": receiver}) for machine in machines)
+            *(process_due_items(machine, box.clock, {"tell": receiver}) for machine in machines)
         )
         for machine in machines:
             await machine.close()
@@ -248,7 +255,7 @@ class TestSeveralDeliverers:
     async def test_without_a_database_it_is_said(self, receiver: Receiver) -> None:
         nowhere = Database("postgresql://127.0.0.1:1/nothing")
         with pytest.raises(DatabaseUnavailable):
-            await deliver(nowhere, Calendar(), {"tell": receiver})
+            await process_due_items(nowhere, Calendar(), {"tell": receiver})
         await nowhere.close()
 
 
@@ -265,21 +272,21 @@ class TestACrash:
     ) -> None:
         """The process ends when Stripe has made the customer and we have not noted it: the item
         is done again after its lease, under the same key, and there is one customer."""
-        payments, attempts = Payments(fake.key, fake.url), []
+        payments, attempts = StripeClient(fake.key, fake.url), []
 
-        async def make(item: Item) -> None:
-            await payments.make_customer(item.business_key, "0" * 32, "Acme", "")
+        async def make(item: ClaimedItem) -> None:
+            await payments.create_customer(item.business_key, "0" * 32, "Acme", "")
             attempts.append(item.attempts)
             if item.attempts == 1:
                 raise asyncio.CancelledError
 
         await box.put("a")
         with pytest.raises(asyncio.CancelledError):
-            await deliver(database, box.clock, {"tell": make})
+            await process_due_items(database, box.clock, {"tell": make})
         assert (await box.row("a")).done_at is None
-        assert await deliver(database, box.clock, {"tell": make}) == 0
+        assert await process_due_items(database, box.clock, {"tell": make}) == 0
         box.clock.pass_(minutes=5)
-        assert await deliver(database, box.clock, {"tell": make}) == 1
+        assert await process_due_items(database, box.clock, {"tell": make}) == 1
         assert attempts == [1, 2]
         assert len(fake.objects("customer")) == 1
         assert fake.executed("POST /v1/customers") == 1

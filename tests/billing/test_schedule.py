@@ -10,11 +10,11 @@ import procrastinate
 import pytest
 
 import billing.schedule
-from billing.cycle import Share
-from billing.schedule import Worker, jobs, take_off_stalled
+from billing.cycle import WorkShare
+from billing.schedule import Worker, create_job_app, remove_stalled_jobs
 from infra.clock import Clock
 from infra.database.database import Database
-from infra.outbound.allowed_addresses import Reach
+from infra.outbound.allowed_addresses import AllowedAddresses
 from infra.outbound.mail import Mailer
 from infra.outbound.webhook_post import SignedPoster
 from tests.support.billing.making import sql
@@ -32,14 +32,14 @@ def worker(story: Story, tmp_path: Path) -> Worker:
         story.clock,
         Mailer(None, tmp_path),
         "bill@maas.example",
-        SignedPoster(Reach()),
+        SignedPoster(AllowedAddresses()),
         SEALER,
     )
 
 
 @pytest.fixture
 async def app(worker: Worker, database_url: str) -> AsyncIterator[procrastinate.App]:
-    made = jobs(database_url, worker)
+    made = create_job_app(database_url, worker)
     async with made.open_async():
         yield made
 
@@ -95,26 +95,26 @@ class TestSchedule:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         """Who counts asks for help: of two beside it, each of which begins elsewhere."""
-        monkeypatch.setattr(billing.jobs, "_ALONE", 3)
+        monkeypatch.setattr(billing.schedule, "_ACCOUNTS_PER_WORKER", 3)
         firms = [await story.firm(str(number)) for number in range(5)]
         for firm in firms:
             await firm.use("vib", rows=1_000)
-        shares: list[Share] = []
-        put_right = billing.schedule.put_credit_right
+        shares: list[WorkShare] = []
+        put_right = billing.schedule.refresh_available_credit
 
-        async def seen(database: Database, clock: Clock, share: Share) -> int:
+        async def seen(database: Database, clock: Clock, share: WorkShare) -> int:
             shares.append(share)
             return await put_right(database, clock, share)
 
-        monkeypatch.setattr(billing.jobs, "put_credit_right", seen)
-        other = jobs(database_url, worker)
+        monkeypatch.setattr(billing.schedule, "refresh_available_credit", seen)
+        other = create_job_app(database_url, worker)
         async with other.open_async():
             for _ in range(3):
                 await other.job_manager.register_worker()
             await app.tasks["count"](timestamp=0)
             assert await queued(story) == [("credit", "todo")] * 2
             await asyncio.gather(run(app), run(other))
-        assert {Share(1, 3), Share(2, 3)} <= set(shares)
+        assert {WorkShare(1, 3), WorkShare(2, 3)} <= set(shares)
         assert [await firm.credit() for firm in firms] == ["999"] * 5
         await nothing_left(story, app)
 
@@ -135,7 +135,7 @@ class TestSchedule:
         async def improve() -> None:
             called.append(1)
 
-        app = jobs(database_url, replace(worker, improve=improve))
+        app = create_job_app(database_url, replace(worker, improve=improve))
         async with app.open_async():
             await app.tasks["improve"].defer_async(timestamp=0)
             await run(app)
@@ -147,7 +147,7 @@ class TestSchedule:
     ) -> None:
         """What it fails of is logged; the next tick tries again."""
         broken = replace(worker, clock=None)
-        app = jobs(database_url, broken)
+        app = create_job_app(database_url, broken)
         async with app.open_async():
             await app.tasks["dun"].defer_async(timestamp=0)
             await nothing_left(story, app)
@@ -169,7 +169,7 @@ class TestStalled:
             "where id <> :other",
             other=other,
         )
-        await take_off_stalled(app)
+        await remove_stalled_jobs(app)
         assert await queued(story) == [("bill", "todo")]
         job = await app.job_manager.fetch_job(queues=None, worker_id=other)
         assert job is not None
@@ -191,7 +191,7 @@ class TestStalled:
         self, story: Story, app: procrastinate.App
     ) -> None:
         await self.begin(app, "bill")
-        await take_off_stalled(app)
+        await remove_stalled_jobs(app)
         assert await queued(story) == [("bill", "doing")]
 
     async def test_one_of_a_worker_that_was_forgotten(
@@ -200,7 +200,7 @@ class TestStalled:
         """A worker that starts forgets those that are gone."""
         await self.begin(app, "bill")
         await sql(story.database, "delete from jobs.procrastinate_workers")
-        await take_off_stalled(app)
+        await remove_stalled_jobs(app)
         assert await queued(story) == []
 
     async def begin(self, app: procrastinate.App, name: str) -> None:
@@ -216,7 +216,7 @@ class TestWithoutStripe:
         firm = await stripe.firm(SEND)
         await stripe.invoiced(firm, rows=30_000)
         without = replace(stripe.worker, payments=None)
-        for tick in (without.exchange, without.ask, without.notify):
+        for tick in (without.sync_stripe, without.poll_stripe, without.send_notifications):
             await tick()
         assert await stripe.outbox(firm) == [("stripe_invoice", "waits")]
         await stripe.works()
@@ -233,7 +233,7 @@ class TestTicks:
         stripe.fake.pay_hosted_invoice(stripe.theirs()["id"])
         stripe.story.clock.pass_(hours=1)
         stripe.fake.fail_next(3)
-        await stripe.worker.ask()
+        await stripe.worker.poll_stripe()
         assert (await stripe.ours(firm)).status == "paid"
 
     async def test_mails_wait_for_no_stripe(self, stripe: StripeStory) -> None:
@@ -242,7 +242,7 @@ class TestTicks:
         await stripe.invoiced(firm, rows=30_000)
         stripe.fake.down()
         stripe.story.clock.pass_(days=2)
-        await stripe.worker.dun()
-        await stripe.worker.notify()
+        await stripe.worker.run_dunning()
+        await stripe.worker.send_notifications()
         assert stripe.told() == ["Reminder: invoice MAAS-000001"]
         assert await stripe.outbox(firm) == [("stripe_invoice", "waits"), ("email", "done")]

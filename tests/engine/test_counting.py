@@ -10,16 +10,16 @@ import httpx
 import pytest
 from openai import AsyncOpenAI
 
-from billing.metering.usage import UsageRecord, append_usage
+from billing.metering.usage import UsageRecord, insert_usage
 from billing.rating.quantities import Quantities
 from billing.reconciliation.usage_and_quotas import (
-    EngineCompared,
+    EngineComparison,
     EngineCount,
     compare_engines,
-    recorded_tokens,
+    load_recorded_tokens,
 )
 from billing.tables import Settlement
-from gateway.cli.engine_counters import ask_engines
+from gateway.cli.engine_counters import fetch_engine_counts
 from infra import ids
 from tests.support.builders import CHAT, Gateway
 from tests.support.maas_process import run
@@ -47,11 +47,11 @@ class Engine:
             last_start=self.began,
         )
 
-    async def compared(self) -> EngineCompared:
+    async def compared(self) -> EngineComparison:
         """What `maas reconcile` does, in the same order."""
         database = self.gateway.parts.database
         async with database.transaction() as session:
-            before = await recorded_tokens(session)
+            before = await load_recorded_tokens(session)
         count = await self.count()
         async with database.transaction() as session:
             (compared,) = await compare_engines(session, [count], before)
@@ -59,7 +59,7 @@ class Engine:
 
 
 async def ask(url: str) -> EngineCount:
-    (found,) = await asyncio.to_thread(ask_engines, {CHAT: [url]})
+    (found,) = await asyncio.to_thread(fetch_engine_counts, {CHAT: [url]})
     assert isinstance(found, EngineCount), found
     return found
 
@@ -128,7 +128,7 @@ class TestWholeCalls:
         assert {answer.status_code for answer in answers} == {200}
         rows = await real.rows(len(several))
         generated = sum(row["output_tokens"] for row in rows)
-        assert await engine.compared() == EngineCompared(CHAT, generated, generated, 0, 0, ())
+        assert await engine.compared() == EngineComparison(CHAT, generated, generated, 0, 0, ())
 
     async def test_a_prompt_is_counted_for_each_choice(self, real: Gateway, engine: Engine) -> None:
         await real.chat("one two three", max_tokens=4)
@@ -150,7 +150,7 @@ class TestWholeCalls:
             await asyncio.sleep(0.1)
         assert all(not found.differences for found in seen)
         assert any(found.generated_unbilled and found.explained_by for found in seen)
-        assert await engine.compared() == EngineCompared(CHAT, 144, 144, 0, 0, ())
+        assert await engine.compared() == EngineComparison(CHAT, 144, 144, 0, 0, ())
 
 
 @pytest.mark.alone
@@ -218,7 +218,7 @@ class TestDifferences:
             first_chunk_us=None,
         )
         async with real.parts.database.transaction() as session:
-            await append_usage(session, [record])
+            await insert_usage(session, [record])
 
 
 @pytest.mark.alone

@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from billing.collection.stripe.client import read_event
-from billing.outcomes.contracts.contract_file import read_contract_file, read_contract_json
-from billing.outcomes.evidence.readings_file import read_readings
-from gateway.call.values import Operation, Served
+from billing.collection.stripe.client import parse_signed_event
+from billing.outcomes.contracts.contract_file import parse_contract_json, parse_contract_toml
+from billing.outcomes.evidence.readings_file import parse_readings
+from gateway.call.values import Operation, ResolvedModel
 from gateway.fine_tuning import progress_stream as adapting_lines
-from gateway.fine_tuning.pii_scrubber import scrub
+from gateway.fine_tuning.pii_scrubber import scrub_training_file
 from gateway.retrieval import extractors
-from gateway.upstream.error_mapping import Refusal, translate
+from gateway.upstream.error_mapping import UpstreamErrorResponse, map_upstream_error
 from gateway.wire import feedback, fine_tuning, inference, openai, vector_stores
 from infra.errors import AppError
 from models.industrial_llm import dialogues
@@ -31,7 +31,7 @@ from tests.support.builders import CATALOG, CHAT, EMBEDDING, SPECIALIST
 from tests.support.outcomes.contract_texts import EVENT, MEASURE
 
 SECRET = "whsec_planted"
-TERMS = read_contract_file(MEASURE)
+TERMS = parse_contract_toml(MEASURE)
 ROW = b'{"model": "m", "instances": [{"torque": 1}]}'
 NOW = datetime(2026, 11, 10, tzinfo=UTC)
 
@@ -48,33 +48,37 @@ def as_json(*values: Any) -> list[bytes]:
     return [json.dumps(value, ensure_ascii=False).encode() for value in values]
 
 
-def served(model: str) -> Served:
-    return Served(CATALOG.models[model], model, model)
+def served(model: str) -> ResolvedModel:
+    return ResolvedModel(CATALOG.models[model], model, model)
 
 
 def asked(operation: Operation, model: str) -> Callable[[bytes], Any]:
     def read(body: bytes) -> Any:
-        request = openai.read_request(operation, body)
-        return openai.ask(request, served(model), "/v1/x", body)
+        request = openai.parse_openai_request(operation, body)
+        return openai.build_openai_request(request, served(model), "/v1/x", body)
 
     return read
 
 
 def predicted(body: bytes) -> Any:
-    return inference.ask_prediction(inference.read_prediction(body), served(SPECIALIST), "req_1")
+    return inference.build_prediction_request(
+        inference.parse_prediction_request(body), served(SPECIALIST), "req_1"
+    )
 
 
 def inferred(message: bytes) -> Any:
     """The first line says how long the JSON part is, the rest is the body, tensors and all."""
     length, _, body = message.partition(b"\n")
-    return inference.ask_infer(served(SPECIALIST), body, {inference.HEADER_LENGTH: length})
+    return inference.build_infer_request(
+        served(SPECIALIST), body, {inference.JSON_LENGTH_HEADER: length}
+    )
 
 
 def answered(answer: bytes) -> Any:
     """What a specialist says of one row."""
     ask = predicted(ROW)
-    assert ask.reshape is not None
-    return ask.reshape(answer)
+    assert ask.convert_response is not None
+    return ask.convert_response(answer)
 
 
 def tensors(message: bytes) -> Any:
@@ -87,18 +91,18 @@ def signed(body: bytes) -> Any:
     """An event whose signature is right, whatever it says."""
     at = int(time.time())
     mac = hmac.digest(SECRET.encode(), b"%d." % at + body, "sha256").hex()
-    return read_event(body, f"t={at},v1={mac}", SECRET)
+    return parse_signed_event(body, f"t={at},v1={mac}", SECRET)
 
 
 def signature(header: bytes) -> Any:
     """An event that nobody signed: it is never taken."""
-    read_event(b'{"id": "evt_1"}', header.decode("latin-1"), SECRET)
+    parse_signed_event(b'{"id": "evt_1"}', header.decode("latin-1"), SECRET)
     raise AssertionError("an event was taken that nobody signed")
 
 
 def searched(body: bytes) -> Any:
-    search = vector_stores.read(vector_stores.Search, body)
-    return vector_stores.queries_of(search), vector_stores.filter_of(search.filters)
+    search = vector_stores.decode_request(vector_stores.SearchRequest, body)
+    return vector_stores.queries_of(search), vector_stores.parse_filter(search.filters)
 
 
 def dialogue(number: int) -> Any:
@@ -107,7 +111,7 @@ def dialogue(number: int) -> Any:
 
 
 def in_file(name: str) -> Callable[[bytes], Any]:
-    return lambda content: extractors.read(name, content)
+    return lambda content: extractors.extract_text(name, content)
 
 
 MESSAGES = [{"role": "user", "content": "rplce eng oil fltr 泵"}]
@@ -154,24 +158,26 @@ TARGETS: Mapping[str, Target] = {
         tensors, [b"%d\n%b\x00\x00\x80?\x00\x00\x00@" % (len(one), one) for one in INFER]
     ),
     "specialists_refusal": Target(
-        lambda body: translate(Refusal(400, body, ours=True), predicted(ROW)),
+        lambda body: map_upstream_error(
+            UpstreamErrorResponse(400, body, is_specialist_error=True), predicted(ROW)
+        ),
         as_json({"error": {"message": "a", "param": "torque", "code": "out_of_range"}}),
     ),
     "learning": Target(
-        adapting_lines._read,
+        adapting_lines._decode_line,
         as_json({"progress": "a", "metrics": {"step": 1, "total_steps": 2, "train_loss": 0.5}}),
     ),
     "plain_answer": Target(
-        openai.measure_answer,
+        openai.measure_response,
         as_json({"usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}}),
     ),
     "feedback": Target(
-        lambda body: feedback.lesson_of(feedback.read_feedback(body)),
+        lambda body: feedback.training_example_of(feedback.parse_feedback(body)),
         as_json({"request_id": "req_1", "rating": "bad", "messages": MESSAGES,
                  "correction": "b", "consent": True}),
     ),
     "fine_tuning_job": Target(
-        fine_tuning.read_job,
+        fine_tuning.parse_job_request,
         as_json({"model": SPECIALIST, "training_file": "file_1", "suffix": "line-1", "method":
                  {"type": "supervised", "supervised": {"hyperparameters": {"n_epochs": "auto"}}}}),
     ),
@@ -181,14 +187,14 @@ TARGETS: Mapping[str, Target] = {
             {"type": "eq", "key": "a", "value": 1}, {"type": "in", "key": "b", "value": ["c"]}]}}),
     ),
     "contract_json": Target(
-        read_contract_json,
+        parse_contract_json,
         [json.dumps(tomllib.loads(text), default=str).encode() for text in (EVENT, MEASURE)],
     ),
     "contract_toml": Target(
-        lambda body: read_contract_file(body.decode("latin-1")), [EVENT.encode(), MEASURE.encode()]
+        lambda body: parse_contract_toml(body.decode("latin-1")), [EVENT.encode(), MEASURE.encode()]
     ),
     "readings": Target(
-        lambda body: read_readings(body.decode(errors="replace"), TERMS, NOW),
+        lambda body: parse_readings(body.decode(errors="replace"), TERMS, NOW),
         [
             b"at,value,unit,parts\n2026-11-01T00:00:00+08:00,412.5,kWh,1180\n2026-11-02,0,kWh,-3\n",
             b'{"readings": [{"at": "2026-11-01", "value": "1", "unit": "kWh", "parts": "2"}]}',
@@ -198,7 +204,7 @@ TARGETS: Mapping[str, Target] = {
     "text_file": Target(in_file("a.md"), [b"# Pumps #\n\nseal \xe6\xb3\xb5\n## Seals\nworn\n"]),
     "lines_file": Target(in_file("a.jsonl"), [b'{"code": 17, "fault": ["pump", null]}\n' * 2]),
     "training_file": Target(
-        lambda content: dialogues.read(scrub(content)[0]),
+        lambda content: dialogues.read(scrub_training_file(content)[0]),
         [b"\n".join(as_json(*(dialogue(number) for number in range(12))))],
     ),
     "stripe_event": Target(signed, as_json(EVENT_BODY)),

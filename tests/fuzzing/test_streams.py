@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from billing.rating.quantities import Quantities
 from gateway.call.errors import UpstreamFailed
-from gateway.call.values import UsageWish
-from gateway.wire.sse import StreamBroken, StreamTee
+from gateway.call.values import StreamUsageOption
+from gateway.wire.sse import StreamBroken, StreamTransformer
 from tests.fuzzing.budget import TALLY, found, tried
 from tests.fuzzing.mutating import PLACES, cut, mutated
 
@@ -32,25 +32,25 @@ SEEDS = [
 Told = tuple[bytes, bool, bytes | None, Quantities | str, int]
 
 
-def told(pieces: list[bytes], wish: UsageWish) -> Told:
+def told(pieces: list[bytes], wish: StreamUsageOption) -> Told:
     """What the client and the meter get of a stream, up to its fault where it has one."""
-    tee, shown, fault = StreamTee(wish, 1, 4, LIMIT), b"", ""
+    tee, shown, fault = StreamTransformer(wish, 1, 4, LIMIT), b"", ""
     for piece in pieces:
         try:
             shown += tee.feed(piece)
         except StreamBroken as error:
-            shown, fault = shown + error.shown, error.why
+            shown, fault = shown + error.client_events, error.reason
             break
     try:
         counted: Quantities | str = tee.quantities()
     except UpstreamFailed:
         counted = fault or "no figures"
-    return shown, tee.done, tee.usage_event, counted, tee.generated()
+    return shown, tee.done, tee.usage_event, counted, tee.output_tokens()
 
 
 @tried(300, 3_000)
-@given(mutated(SEEDS), PLACES, st.sampled_from(UsageWish))
-def test_any_stream(stream: bytes, places: list[int], wish: UsageWish) -> None:
+@given(mutated(SEEDS), PLACES, st.sampled_from(StreamUsageOption))
+def test_any_stream(stream: bytes, places: list[int], wish: StreamUsageOption) -> None:
     """SSE: the tee, in any pieces"""
     TALLY.count()
     check(stream, places, wish)
@@ -58,13 +58,13 @@ def test_any_stream(stream: bytes, places: list[int], wish: UsageWish) -> None:
 
 @pytest.mark.parametrize("stream", found("streams"))
 def test_streams_that_were_too_much(stream: bytes) -> None:
-    for wish in UsageWish:
+    for wish in StreamUsageOption:
         for places in ([], [1, 2, 3], list(range(0, len(stream), 7))):
             check(stream, places, wish)
     check_cut(stream)
 
 
-def check(stream: bytes, places: list[int], wish: UsageWish) -> None:
+def check(stream: bytes, places: list[int], wish: StreamUsageOption) -> None:
     whole, parts = told([stream], wish), told(cut(stream, places), wish)
     # How much is held before an event is too large depends on the pieces: that alone may differ.
     if max(map(len, stream.split(b"\n\n"))) < LIMIT // 2:
@@ -73,13 +73,13 @@ def check(stream: bytes, places: list[int], wish: UsageWish) -> None:
         _unasked(event, wish)
 
 
-def _unasked(event: bytes, wish: UsageWish) -> None:
+def _unasked(event: bytes, wish: StreamUsageOption) -> None:
     """A client that did not wish for usage sees none that the engine's chunk told at its top."""
     try:
         said = json.loads(event.removeprefix(b"data:"))
     except ValueError:
         return
-    if wish is UsageWish.NONE and isinstance(said, dict) and said.get("choices"):
+    if wish is StreamUsageOption.NONE and isinstance(said, dict) and said.get("choices"):
         usage = said.get("usage")
         assert not (isinstance(usage, dict) and usage.get("completion_tokens")), event
 
@@ -93,13 +93,13 @@ def test_any_cut(stream: bytes) -> None:
 
 
 def check_cut(stream: bytes) -> None:
-    tee = StreamTee(UsageWish.LAST, 1, 4, LIMIT)
+    tee = StreamTransformer(StreamUsageOption.LAST, 1, 4, LIMIT)
     try:
         tee.feed(stream)
     except StreamBroken:
         return
     try:
-        end = tee.cut()
+        end = tee.truncate()
     except UpstreamFailed:
         return
     assert end.startswith(b"data: {")

@@ -15,7 +15,7 @@ def said(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.setattr(command.uvicorn, "run", lambda *_, **told: values.update(told))
     # Both are for a process of its own.
     monkeypatch.setattr(command, "configure_logging", lambda _level: None)
-    monkeypatch.setattr(command, "end_with_parent", lambda: None)
+    monkeypatch.setattr(command, "exit_with_parent", lambda: None)
     return values
 
 

@@ -19,9 +19,9 @@ import pytest
 import structlog
 from sqlalchemy import create_engine, text
 
-from gateway.access.key_format import make_secret
+from gateway.access.key_format import generate_api_key
 from infra.database.connect import driver_url
-from infra.outbound.allowed_addresses import Reach
+from infra.outbound.allowed_addresses import AllowedAddresses
 from infra.outbound.webhook_post import PostFailed, SignedPoster, new_secret
 from infra.telemetry.log import configure_logging
 from tests.support import builders
@@ -35,7 +35,7 @@ LINK = "planted_link_Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV"
 COOKIE = "planted_session_c2Vzc2lvbnNlc3Npb25zZXNzaW9u"
 STRIPE, SIGNING = "sk_test_planted51abcdefgh", "whsec_planted1234567890abcd"
 INSTALLATION = "planted installation secret, of 32 and more"
-UNKNOWN = make_secret()
+UNKNOWN = generate_api_key()
 # Each request on a connection of its own: a loop that is kept waiting for a table's lock ends those
 # that were idle meanwhile.
 ALONE = {"connection": "close"}
@@ -179,6 +179,6 @@ async def test_none_is_written_down_or_said(
 async def test_a_webhooks_secret_and_path_are_not_in_its_failure() -> None:
     secret, address = new_secret(), f"http://127.0.0.1:1/{LINK}"
     with pytest.raises(PostFailed) as failed:
-        await SignedPoster(Reach()).post(address, secret, "a", {}, ShiftedClock().now())
+        await SignedPoster(AllowedAddresses()).post(address, secret, "a", {}, ShiftedClock().now())
     assert secret not in str(failed.value)
     assert LINK not in str(failed.value)

@@ -6,7 +6,7 @@ import contextlib
 import pytest
 from sqlalchemy import text
 
-from infra.database.database import Absence, Database, DatabaseUnavailable
+from infra.database.database import Database, DatabaseUnavailable, UnavailableReason
 from infra.database.direct import DirectConnection
 from infra.telemetry.metrics import declare_metrics
 
@@ -14,10 +14,10 @@ from infra.telemetry.metrics import declare_metrics
 NOBODY = "postgresql://maas@127.0.0.1:1/maas"
 
 
-async def absence(url: str, query: str, timeout_s: float = 0.5) -> list[Absence]:
+async def absence(url: str, query: str, timeout_s: float = 0.5) -> list[UnavailableReason]:
     """What is told when both ways to the database fail with a query."""
-    told: list[Absence] = []
-    pool = Database(url, pool_size=1, timeout_s=timeout_s, on_absence=told.append)
+    told: list[UnavailableReason] = []
+    pool = Database(url, pool_size=1, timeout_s=timeout_s, on_unavailable=told.append)
     connection = DirectConnection(url, timeout_s, told.append)
     with pytest.raises(DatabaseUnavailable):
         async with pool.transaction() as session:
@@ -30,21 +30,21 @@ async def absence(url: str, query: str, timeout_s: float = 0.5) -> list[Absence]
 
 
 async def test_no_answer_in_time(postgres: str) -> None:
-    assert await absence(postgres, "select pg_sleep(30)") == [Absence.NO_ANSWER] * 2
+    assert await absence(postgres, "select pg_sleep(30)") == [UnavailableReason.NO_ANSWER] * 2
 
 
 async def test_a_connection_that_is_ended(postgres: str) -> None:
     query = "select pg_terminate_backend(pg_backend_pid())"
-    assert await absence(postgres, query, 5.0) == [Absence.CONNECTION_LOST] * 2
+    assert await absence(postgres, query, 5.0) == [UnavailableReason.CONNECTION_LOST] * 2
 
 
 async def test_nobody_there() -> None:
-    assert await absence(NOBODY, "select 1") == [Absence.UNREACHABLE] * 2
+    assert await absence(NOBODY, "select 1") == [UnavailableReason.UNREACHABLE] * 2
 
 
 async def test_all_connections_taken(postgres: str) -> None:
-    told: list[Absence] = []
-    pool = Database(postgres, pool_size=1, timeout_s=2.0, on_absence=told.append)
+    told: list[UnavailableReason] = []
+    pool = Database(postgres, pool_size=1, timeout_s=2.0, on_unavailable=told.append)
     taken, done = asyncio.Event(), asyncio.Event()
 
     async def hold() -> None:
@@ -59,7 +59,7 @@ async def test_all_connections_taken(postgres: str) -> None:
     with pytest.raises(DatabaseUnavailable):
         async with pool.transaction() as session:
             await session.connection()
-    assert told[0] is Absence.POOL_EXHAUSTED
+    assert told[0] is UnavailableReason.POOL_EXHAUSTED
     done.set()
     await holding
     await pool.close()
@@ -67,7 +67,7 @@ async def test_all_connections_taken(postgres: str) -> None:
 
 async def test_it_is_counted_by_pool_and_reason() -> None:
     metrics = declare_metrics()
-    pool = Database(NOBODY, timeout_s=0.5, on_absence=metrics.absence("calls"))
+    pool = Database(NOBODY, timeout_s=0.5, on_unavailable=metrics.count_unavailability("calls"))
     with pytest.raises(DatabaseUnavailable):
         async with pool.transaction() as session:
             await session.execute(text("select 1"))

@@ -4,31 +4,31 @@ from pathlib import Path
 
 import pytest
 
-from infra.installation import AlreadyRunning, Running, only_one
+from infra.installation import AlreadyRunning, RunningInstance, lock_data_directory
 
 
 class TestOnlyOne:
     def test_the_second_is_told_what_runs(self, tmp_path: Path) -> None:
-        me = Running(4711, "http://127.0.0.1:8080")
-        with only_one(tmp_path, me):
+        me = RunningInstance(4711, "http://127.0.0.1:8080")
+        with lock_data_directory(tmp_path, me):
             with (
                 pytest.raises(AlreadyRunning, match=r"http://127.0.0.1:8080 \(process 4711"),
-                only_one(tmp_path, me),
+                lock_data_directory(tmp_path, me),
             ):
                 pass
-        with only_one(tmp_path, me):
+        with lock_data_directory(tmp_path, me):
             pass
 
     def test_an_old_or_damaged_file_is_no_lock(self, tmp_path: Path) -> None:
         (tmp_path / "up.lock").write_text("{half")
-        with only_one(tmp_path, Running(1, "http://x")):
+        with lock_data_directory(tmp_path, RunningInstance(1, "http://x")):
             pass
 
     def test_one_that_has_not_written_yet(self, tmp_path: Path) -> None:
-        with only_one(tmp_path, Running(1, "http://x")):
+        with lock_data_directory(tmp_path, RunningInstance(1, "http://x")):
             (tmp_path / "up.lock").write_text("")
             with (
                 pytest.raises(AlreadyRunning, match="is starting"),
-                only_one(tmp_path, Running(2, "http://y")),
+                lock_data_directory(tmp_path, RunningInstance(2, "http://y")),
             ):
                 pass

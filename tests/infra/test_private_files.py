@@ -6,9 +6,9 @@ from pathlib import Path
 import psycopg
 
 from infra.database.embedded_postgres import start_postgres
-from infra.installation import Running, only_one
-from infra.outbound.mail import Mailer, message
-from infra.private_files import created_private
+from infra.installation import RunningInstance, lock_data_directory
+from infra.outbound.mail import Mailer, build_message
+from infra.private_files import private_umask
 
 
 def mode(path: Path) -> int:
@@ -22,7 +22,9 @@ def readable_by_others(folder: Path) -> list[Path]:
 
 async def test_mail_in_a_file_is_readable_by_its_owner_only(tmp_path: Path) -> None:
     folder = tmp_path / "data" / "outbox"
-    await Mailer(None, folder).send(message("a@maas.example", "b@acme.example", "s", "t", "key"))
+    await Mailer(None, folder).send(
+        build_message("a@maas.example", "b@acme.example", "s", "t", "key")
+    )
     assert mode(folder) == 0o700
     assert [mode(file) for file in folder.iterdir()] == [0o600]
 
@@ -35,7 +37,7 @@ def test_running_installation_creates_and_repairs_private_files(tmp_path: Path) 
     for path in (data, old.parent):
         path.chmod(0o755)
     old.chmod(0o644)
-    with only_one(data, Running(1, "http://x")):
+    with lock_data_directory(data, RunningInstance(1, "http://x")):
         (data / "logs").mkdir()
         (data / "logs" / "maas.log").write_text("a line")
         assert readable_by_others(data) == []
@@ -43,7 +45,7 @@ def test_running_installation_creates_and_repairs_private_files(tmp_path: Path) 
 
 def test_embedded_database_starts_in_a_private_directory(data_dir: Path) -> None:
     """Started by root it runs as another user, whose group may only pass through."""
-    with only_one(data_dir, Running(1, "http://x")):
+    with lock_data_directory(data_dir, RunningInstance(1, "http://x")):
         server = start_postgres(data_dir / "postgres")
         try:
             assert mode(data_dir) == (0o710 if os.geteuid() == 0 else 0o700)
@@ -61,7 +63,7 @@ def test_embedded_database_starts_in_a_private_directory(data_dir: Path) -> None
 
 
 def test_embedded_database_in_a_private_directory_shuts_down_cleanly(data_dir: Path) -> None:
-    with created_private():
+    with private_umask():
         server = start_postgres(data_dir / "postgres")
         started = mode(data_dir)
         server.stop()

@@ -22,24 +22,24 @@ class Work:
 
 async def test_a_crowd_shares_one() -> None:
     flight, work = SingleFlight[str, int](), Work()
-    crowd = [asyncio.create_task(flight.do("a", work)) for _ in range(5)]
+    crowd = [asyncio.create_task(flight.run("a", work)) for _ in range(5)]
     await asyncio.sleep(0)
     work.free.set()
     assert await asyncio.gather(*crowd) == [1] * 5
-    assert await flight.do("a", work) == 2
+    assert await flight.run("a", work) == 2
 
 
 async def test_others_work_for_themselves() -> None:
     flight, work = SingleFlight[str, int](), Work()
     work.free.set()
-    await asyncio.gather(flight.do("a", work), flight.do("b", work))
+    await asyncio.gather(flight.run("a", work), flight.run("b", work))
     assert work.begun == 2
 
 
 async def test_who_leaves_does_not_end_it() -> None:
     flight, work = SingleFlight[str, int](), Work()
-    first = asyncio.create_task(flight.do("a", work))
-    second = asyncio.create_task(flight.do("a", work))
+    first = asyncio.create_task(flight.run("a", work))
+    second = asyncio.create_task(flight.run("a", work))
     await asyncio.sleep(0)
     first.cancel()
     await asyncio.sleep(0)
@@ -56,9 +56,9 @@ async def test_a_failure_is_everybodys_and_is_forgotten() -> None:
 
     flight = SingleFlight[str, int]()
     for found in await asyncio.gather(
-        flight.do("a", fail), flight.do("a", fail), return_exceptions=True
+        flight.run("a", fail), flight.run("a", fail), return_exceptions=True
     ):
         assert isinstance(found, ValueError)
-    assert await flight.do("a", succeed) == 7
+    assert await flight.run("a", succeed) == 7
     with pytest.raises(ValueError, match="no"):
-        await flight.do("a", fail)
+        await flight.run("a", fail)

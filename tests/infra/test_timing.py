@@ -3,18 +3,18 @@
 import pytest
 
 from infra.settings import SettingsInvalid, load_settings
-from infra.timing import USUAL, Timing
+from infra.timing import DEFAULT_TIMING, Timing
 
 
 def test_divided_timing_is_so_many_times_faster() -> None:
-    faster = USUAL.divided(20)
-    assert faster.process_ttl_s == USUAL.process_ttl_s / 20
-    assert faster.lease_tick_s == USUAL.lease_tick_s / 20
+    faster = DEFAULT_TIMING.divided(20)
+    assert faster.process_ttl_s == DEFAULT_TIMING.process_ttl_s / 20
+    assert faster.lease_tick_s == DEFAULT_TIMING.lease_tick_s / 20
 
 
 def test_a_process_trusts_a_key_for_less_than_a_second_after_it_was_revoked() -> None:
-    assert USUAL.trust_s < 1
-    assert USUAL.epoch_poll_s < USUAL.trust_s
+    assert DEFAULT_TIMING.trust_s < 1
+    assert DEFAULT_TIMING.epoch_poll_s < DEFAULT_TIMING.trust_s
 
 
 @pytest.mark.parametrize("seconds", [0, -1, float("nan")])

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from infra.validation_errors import Misfit, misfit_of
+from infra.validation_errors import FieldError, parse_validation_error
 
 
 class Inner(msgspec.Struct, forbid_unknown_fields=True):
@@ -29,4 +29,4 @@ class Outer(msgspec.Struct, forbid_unknown_fields=True):
 def test_where_and_what(body: bytes, path: str, what: str) -> None:
     with pytest.raises(msgspec.ValidationError) as caught:
         msgspec.json.decode(body, type=Outer)
-    assert misfit_of(str(caught.value)) == Misfit(path, what)
+    assert parse_validation_error(str(caught.value)) == FieldError(path, what)

@@ -16,8 +16,8 @@ import pytest
 from billing.metering.quotas import set_budget, set_limit
 from billing.rating.quantities import Quantities, rate
 from billing.tables import QuotaKind
-from gateway.api.inference import INFER, PLAIN
-from gateway.quota.demand import worst_cost
+from gateway.api.inference import INFER_PATH, METERED_PATHS
+from gateway.quota.demand import worst_case_cost
 from tests.support import builders
 from tests.support.builders import CHAT, EMBEDDING, PLENTY, SPECIALIST, Gateway, Limited, credit
 from tests.support.clocks import ShiftedClock
@@ -32,7 +32,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/v1/completions": {"model": CHAT, "prompt": "x"},
     "/v1/embeddings": {"model": EMBEDDING, "input": "x"},
     "/v1/predictions": {"model": SPECIALIST, "instances": [{"torque": 1}]},
-    INFER: {"inputs": [{"name": "torque", "shape": [1], "datatype": "FP32", "data": [1]}]},
+    INFER_PATH: {"inputs": [{"name": "torque", "shape": [1], "datatype": "FP32", "data": [1]}]},
 }
 
 
@@ -103,7 +103,7 @@ class TestOverrun:
             assert error_of(await gateway.chat("x", max_tokens=20))["code"] == "credit_exhausted"
         assert not upstream.received
 
-    @pytest.mark.parametrize("path", [*PLAIN, INFER])
+    @pytest.mark.parametrize("path", [*METERED_PATHS, INFER_PATH])
     async def test_no_address_goes_around_it(
         self, limited: Limited, upstream: FakeUpstream, path: str
     ) -> None:
@@ -120,7 +120,7 @@ class TestOverrun:
         prices = {"input_tokens": 5, "cached_input_tokens": 9, "output_tokens": 20}
         for cached in range(11):
             used = Quantities(input_tokens=10, cached_input_tokens=cached, output_tokens=7)
-            assert rate(used, prices) <= worst_cost(Quantities(10, None, 7), prices)
+            assert rate(used, prices) <= worst_case_cost(Quantities(10, None, 7), prices)
 
 
 class TestWrongRefusals:

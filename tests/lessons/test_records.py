@@ -172,7 +172,7 @@ class TestSpeedAndSize:
 
 def _tasks_of_calls() -> list[asyncio.Task[Any]]:
     """The tasks of calls, not those that every process has."""
-    names = ("run_asgi", "until_gone")
+    names = ("run_asgi", "wait_for_disconnect")
     return [task for task in asyncio.all_tasks() if any(name in repr(task) for name in names)]
 
 

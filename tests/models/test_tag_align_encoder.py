@@ -55,7 +55,7 @@ class TestMeaning:
         assert answer.basis is Basis.MEANING
         assert letters.answer("frobnik").candidates == ()
 
-    @pytest.mark.parametrize("tag", ["AHU-3.damper pos", "alarm", "AI_07", "QX 12", ""])
+    @pytest.mark.parametrize("tag", ["AHU-3.damper pos", "alarm", "AI_07", "QX 12", "§§"])
     def test_what_letters_settle_or_nobody_can_read_is_not_encoded(
         self, aligner: TagAligner, letters: TagAligner, bilingual: Bilingual, tag: str
     ) -> None:

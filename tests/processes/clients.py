@@ -15,8 +15,8 @@ from typing import Any
 
 import aiohttp
 
-from billing.metering.usage import list_usage, show_usage
-from billing.reconciliation.usage_and_quotas import Reconciled, reconcile
+from billing.metering.usage import list_usage, usage_to_json
+from billing.reconciliation.usage_and_quotas import ReconciliationResult, reconcile
 from infra.database.database import Database
 from tests.support.builders import CHAT
 from tests.support.chaos import in_full
@@ -206,7 +206,7 @@ async def usage_rows(database: Database) -> list[Row]:
     """Every usage row, as the API shows it, with its cost as a number too."""
     async with database.transaction() as session:
         rows = await list_usage(session, account_id=None, limit=1_000_000)
-    return [{**show_usage(row), "cost_nano": row.cost_nano} for row in rows]
+    return [{**usage_to_json(row), "cost_nano": row.cost_nano} for row in rows]
 
 
 def whole_answers_are_billed(seen: Seen, rows: list[Row]) -> None:
@@ -220,7 +220,7 @@ def whole_answers_are_billed(seen: Seen, rows: list[Row]) -> None:
         assert row["cost_nano"] == cost_of(row)
 
 
-async def all_settled(database: Database, processes: int | None = None) -> Reconciled:
+async def all_settled(database: Database, processes: int | None = None) -> ReconciliationResult:
     """Once no call is open and nothing is held, and so many processes are left; the records agree
     all the while."""
     async with asyncio.timeout(_PATIENCE_S):

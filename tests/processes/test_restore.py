@@ -19,7 +19,7 @@ from sqlalchemy import text
 from billing.reconciliation.usage_and_quotas import reconcile
 from infra.clock import SystemClock
 from infra.database.database import Database
-from infra.database.embedded_postgres import EmbeddedPostgres, program, start_postgres
+from infra.database.embedded_postgres import EmbeddedPostgres, postgres_program, start_postgres
 from infra.settings import Settings
 from tests.processes.clients import Clients, Seen, all_settled, usage_rows, whole_answers_are_billed
 from tests.support import builders
@@ -282,7 +282,17 @@ def _base_backup(server: EmbeddedPostgres, folder: Path) -> None:
     user = server._server.system_user
     if user is not None:
         shutil.chown(folder, user)
-    command = [program("pg_basebackup"), "-d", server.url, "-D", folder, "-c", "fast", "-X", "none"]
+    command = [
+        postgres_program("pg_basebackup"),
+        "-d",
+        server.url,
+        "-D",
+        folder,
+        "-c",
+        "fast",
+        "-X",
+        "none",
+    ]
     subprocess.run(command, check=True, capture_output=True, user=user)
 
 

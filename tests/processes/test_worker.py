@@ -17,9 +17,9 @@ import psutil
 import pytest
 
 from billing.accounts.profiles import Collection
-from billing.notifications.alert_targets import set_target
+from billing.notifications.alert_targets import update_alert_target
 from billing.tables import Invoice
-from gateway.worker import work
+from gateway.worker import run_worker
 from infra.clock import SystemClock
 from infra.database.database import Database
 from infra.database.embedded_postgres import start_postgres
@@ -104,7 +104,7 @@ async def used(story: Story, *names: str) -> list[Firm]:
         firm = await story.firm(name, credit="50", collection=Collection.STRIPE_INVOICE)
         await firm.billed(email=f"{name}@acme.example")
         async with story.database.transaction() as session:
-            await set_target(session, firm.account.id, percentages=[10])
+            await update_alert_target(session, firm.account.id, percentages=[10])
         await firm.use("vib", rows=30_000)
         await firm.use("vib", datetime.now(UTC), rows=30_000)
         firms.append(firm)
@@ -216,12 +216,12 @@ async def test_one_whose_parent_is_gone_ends(story: Story, environment: dict[str
 
 async def test_it_needs_a_database() -> None:
     with pytest.raises(SettingsInvalid, match="MAAS_DATABASE_URL"):
-        await work(Settings(database_url=None))
+        await run_worker(Settings(database_url=None))
 
 
 async def test_what_improves_models_needs_their_servers(database_url: str) -> None:
     with pytest.raises(SettingsInvalid, match="MAAS_SERVING_URL"):
-        await work(Settings(database_url=database_url, improve_at="18:30"))
+        await run_worker(Settings(database_url=database_url, improve_at="18:30"))
 
 
 class TestOutage:

@@ -12,16 +12,16 @@ from functools import partial
 
 import numpy as np
 
-from billing.outcomes.measurement.agreed import Method, Weeks
-from billing.outcomes.measurement.baseline import choose
-from billing.outcomes.measurement.holdout import by_weeks, having
-from billing.outcomes.measurement.saving import saved
+from billing.outcomes.measurement.agreed import MeasurementMethod, SwitchbackSchedule
+from billing.outcomes.measurement.baseline import select_baseline
+from billing.outcomes.measurement.holdout import switchback_savings, treatment_indicator
+from billing.outcomes.measurement.saving import estimate_savings
 from tests.simulations.effects import CONFIDENCE
 from tests.simulations.known import known
 from tests.simulations.plants import AGREED, YEAR, Cell, plant
 
-WEEKS = Weeks(days=7, washout=1)
-ALTERNATING = replace(AGREED, baseline=None, method=Method.SWITCHBACK, weeks=WEEKS)
+WEEKS = SwitchbackSchedule(days=7, washout=1)
+ALTERNATING = replace(AGREED, baseline=None, method=MeasurementMethod.SWITCHBACK, weeks=WEEKS)
 MONTHS = 12
 
 
@@ -68,22 +68,22 @@ def settled(
 def _by_weeks(cell: Cell, number: int, seed: int) -> tuple[float, float, bool, float]:
     one = plant(replace(cell, saving=0.0), number, seed)
     days = one.after.days
-    treated = having(days, AGREED.reporting.first, WEEKS)
+    treated = treatment_indicator(days, AGREED.reporting.first, WEEKS)
     told = replace(one.after, values=one.after.values * (1 - cell.saving * treated))
-    saving, _ = by_weeks(told, ALTERNATING, WEEKS)
+    saving, _ = switchback_savings(told, ALTERNATING, WEEKS)
     counts = (days - AGREED.reporting.first.toordinal()) % WEEKS.days >= WEEKS.washout
     true = cell.saving * float(one.after.values @ (treated * counts))
     sides = (days[counts & (treated == side)] - int(one.table.days[0]) for side in (0, 1))
-    best, bound = known(one, cell, *sides), saving.above(CONFIDENCE)
+    best, bound = known(one, cell, *sides), saving.lower_bound(CONFIDENCE)
     return max(0.0, bound), true, best.bills, best.chance(bound - true)
 
 
 def _monthly(cell: Cell, number: int, seed: int) -> list[tuple[bool, bool]]:
     one = plant(cell, number, seed)
-    baseline, billed = choose(one.before, AGREED), []
+    baseline, billed = select_baseline(one.before, AGREED), []
     for month in range(1, MONTHS + 1):
         until = np.arange(YEAR) < month * YEAR // MONTHS
-        saving = saved(one.before, one.after.where(until), baseline, AGREED)
+        saving = estimate_savings(one.before, one.after.filter(until), baseline, AGREED)
         looks = 1 - (1 - CONFIDENCE) / MONTHS
-        billed.append((saving.above(CONFIDENCE) > 0, saving.above(looks) > 0))
+        billed.append((saving.lower_bound(CONFIDENCE) > 0, saving.lower_bound(looks) > 0))
     return billed

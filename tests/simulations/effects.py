@@ -12,8 +12,8 @@ from functools import partial
 
 import numpy as np
 
-from billing.outcomes.measurement.baseline import choose
-from billing.outcomes.measurement.saving import saved
+from billing.outcomes.measurement.baseline import select_baseline
+from billing.outcomes.measurement.saving import estimate_savings
 from tests.simulations.plants import AGREED, YEAR, Cell, Floats, Plant, plant
 
 CONFIDENCE = 0.95
@@ -76,14 +76,14 @@ def row(cell: Cell, plants: int, mapped: Callable[..., object] = map, seed: int 
 def bill(cell: Cell, number: int, seed: int = 1) -> Billed:
     """One plant, from its days to what is billed."""
     one = plant(cell, number, seed)
-    baseline = choose(one.before, AGREED)
-    saving = saved(one.before, one.after, baseline, AGREED)
+    baseline = select_baseline(one.before, AGREED)
+    saving = estimate_savings(one.before, one.after, baseline, AGREED)
     year = float(one.without[YEAR:].sum())
     return Billed(
-        amount=max(0.0, saving.above(CONFIDENCE)),
+        amount=max(0.0, saving.lower_bound(CONFIDENCE)),
         saved=one.saved,
         bound=best(one, cell) if cell.saving else 0.0,
-        error=saving.mixture.error / year,
+        error=saving.mixture.standard_error / year,
         wrong=(saving.estimate - one.saved) / year,
     )
 

@@ -18,8 +18,8 @@ import numpy as np
 from scipy.stats import t as student
 from statsmodels.regression.linear_model import GLSAR, OLS
 
-from billing.outcomes.measurement.baseline import choose
-from billing.outcomes.measurement.saving import saved
+from billing.outcomes.measurement.baseline import select_baseline
+from billing.outcomes.measurement.saving import estimate_savings
 from tests.simulations.effects import CONFIDENCE
 from tests.simulations.plants import AGREED, YEAR, Cell, Floats, plant
 
@@ -30,11 +30,13 @@ Bound = Callable[[Floats, Floats, Floats, Floats], float]
 def bounds(cell: Cell, number: int, seed: int = 1) -> dict[str, float]:
     """Each method's lower bound for a plant without effect, as a share of the year's use."""
     one = plant(cell, number, seed)
-    baseline = choose(one.before, AGREED)
-    before, after = (baseline.terms.columns(of) for of in (one.before, one.after))
+    baseline = select_baseline(one.before, AGREED)
+    before, after = (baseline.terms.design_matrix(of) for of in (one.before, one.after))
     told = (one.before.values, before, one.after.values, after)
     found = {name: bound(*told) for name, bound in METHODS.items()}
-    found["ours"] = saved(one.before, one.after, baseline, AGREED).above(CONFIDENCE)
+    found["ours"] = estimate_savings(one.before, one.after, baseline, AGREED).lower_bound(
+        CONFIDENCE
+    )
     year = float(one.without[YEAR:].sum())
     return {name: bound / year for name, bound in found.items()}
 

@@ -14,11 +14,16 @@ from functools import partial
 
 import numpy as np
 
-from billing.outcomes.measurement.agreed import Machines, Method, Span, Variable
-from billing.outcomes.measurement.baseline import choose
-from billing.outcomes.measurement.days import Table
-from billing.outcomes.measurement.holdout import by_machines, compared
-from billing.outcomes.measurement.noise import fresh
+from billing.outcomes.measurement.agreed import (
+    DateRange,
+    IndependentVariable,
+    MachineGroups,
+    MeasurementMethod,
+)
+from billing.outcomes.measurement.baseline import select_baseline
+from billing.outcomes.measurement.days import DailyTable
+from billing.outcomes.measurement.holdout import compare_machine_groups, holdout_savings
+from billing.outcomes.measurement.noise import ar1_innovations
 from tests.simulations.designs import Weekly
 from tests.simulations.effects import CONFIDENCE
 from tests.simulations.known import Known
@@ -34,11 +39,11 @@ _ALIKE = 0.05
 class Hall:
     """Its machines' days without any effect, which of them may have one, and their sizes."""
 
-    tables: dict[str, Table]
-    machines: Machines
+    tables: dict[str, DailyTable]
+    machines: MachineGroups
     sizes: Floats
 
-    def saving(self, share: float) -> tuple[dict[str, Table], float]:
+    def saving(self, share: float) -> tuple[dict[str, DailyTable], float]:
         """The days where the machines with use so much less from the turn on, and what it is."""
         tables, saved = dict(self.tables), 0.0
         for name in self.machines.having:
@@ -74,8 +79,8 @@ def hall(cell: Cell, count: int, number: int, seed: int) -> Hall:
         parts = _PARTS * week * (1 + 0.1 * random.standard_normal(len(days)))
         noise = np.sqrt(0.5) * (shared + ar1(random, len(days), cell.rho))
         values = size * (_IDLE + _PER_PART * parts + cell.cv * _SIZE * noise)
-        tables[name] = Table(days + FIRST.toordinal(), values, {"parts": parts})
-    return Hall(tables, Machines(names[: count // 2], names[count // 2 :]), sizes)
+        tables[name] = DailyTable(days + FIRST.toordinal(), values, {"parts": parts})
+    return Hall(tables, MachineGroups(names[: count // 2], names[count // 2 :]), sizes)
 
 
 def known_of(made: Hall, cell: Cell) -> Known:
@@ -89,7 +94,9 @@ def known_of(made: Hall, cell: Cell) -> Known:
         np.sign(share) / half * of.values for share, of in zip(shares, tables, strict=True)
     )
     after = (days >= TURN.toordinal()).astype(np.float64)
-    told = fresh(np.column_stack([np.ones(len(days)), parts, after, values]), days, cell.rho)
+    told = ar1_innovations(
+        np.column_stack([np.ones(len(days)), parts, after, values]), days, cell.rho
+    )
     inverse = np.linalg.inv(told[:, :3].T @ told[:, :3])
     effect = inverse[2] @ told[:, :3].T @ told[:, 3]
     size = cell.cv * _SIZE * np.sqrt(0.5 * (shares.sum() ** 2 + shares @ shares))
@@ -102,13 +109,15 @@ def _bill(cell: Cell, count: int, number: int, seed: int) -> tuple[float, float,
     tables, true = made.saving(cell.saving)
     agreed = replace(
         AGREED,
-        method=Method.MACHINES,
+        method=MeasurementMethod.MACHINES,
         machines=made.machines,
-        variables=(Variable("parts", "pcs"),),
-        reporting=Span(TURN, TURN + timedelta(days=AFTER)),
+        variables=(IndependentVariable("parts", "pcs"),),
+        reporting=DateRange(TURN, TURN + timedelta(days=AFTER)),
     )
-    before = {name: one.where(one.days < TURN.toordinal()) for name, one in tables.items()}
-    terms = choose(compared(before, agreed, made.machines).table, agreed).terms
-    saving = by_machines(tables, terms, agreed, made.machines)
-    bound, best = saving.above(CONFIDENCE), known_of(made, cell)
+    before = {name: one.filter(one.days < TURN.toordinal()) for name, one in tables.items()}
+    terms = select_baseline(
+        compare_machine_groups(before, agreed, made.machines).difference, agreed
+    ).terms
+    saving = holdout_savings(tables, terms, agreed, made.machines)
+    bound, best = saving.lower_bound(CONFIDENCE), known_of(made, cell)
     return max(0.0, bound), true, best.bills, best.chance(bound - true)

@@ -18,24 +18,32 @@ from typing import Any
 
 import numpy as np
 
-from billing.outcomes.measurement.agreed import Agreed, Combine, Shape, Span, Variable
-from billing.outcomes.measurement.baseline import Baseline, choose
-from billing.outcomes.measurement.days import Table
+from billing.outcomes.measurement.agreed import (
+    DailyAggregation,
+    DateRange,
+    IndependentVariable,
+    MeasurementPlan,
+    VariableForm,
+)
+from billing.outcomes.measurement.baseline import BaselineModel, select_baseline
+from billing.outcomes.measurement.days import DailyTable
 
-_AGREED = Agreed(
+_AGREED = MeasurementPlan(
     unit="kWh",
     zone="America/Chicago",
-    baseline=Span(date(2015, 1, 1), date(2017, 1, 1)),
-    reporting=Span(date(2017, 1, 1), date(2018, 1, 1)),
-    variables=(Variable("outside", "degF", Combine.MEAN, Shape.DEGREES),),
+    baseline=DateRange(date(2015, 1, 1), date(2017, 1, 1)),
+    reporting=DateRange(date(2017, 1, 1), date(2018, 1, 1)),
+    variables=(
+        IndependentVariable("outside", "degF", DailyAggregation.MEAN, VariableForm.DEGREES),
+    ),
 )
 
 
-def ours(days: Sequence[int], values: Sequence[float], outside: Sequence[float]) -> Baseline:
+def ours(days: Sequence[int], values: Sequence[float], outside: Sequence[float]) -> BaselineModel:
     """Our baseline of daily energy by the outside temperature."""
     degrees = {"outside": np.array(outside, dtype=np.float64)}
-    table = Table(np.array(days, dtype=np.int64), np.array(values, dtype=np.float64), degrees)
-    return choose(table, _AGREED)
+    table = DailyTable(np.array(days, dtype=np.int64), np.array(values, dtype=np.float64), degrees)
+    return select_baseline(table, _AGREED)
 
 
 def theirs(python: str) -> list[dict[str, Any]]:

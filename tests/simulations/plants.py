@@ -14,8 +14,15 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-from billing.outcomes.measurement.agreed import Agreed, Combine, Limits, Shape, Span, Variable
-from billing.outcomes.measurement.days import Table
+from billing.outcomes.measurement.agreed import (
+    DailyAggregation,
+    DateRange,
+    GateLimits,
+    IndependentVariable,
+    MeasurementPlan,
+    VariableForm,
+)
+from billing.outcomes.measurement.days import DailyTable
 
 Floats = NDArray[np.float64]
 Days = NDArray[np.int64]
@@ -23,17 +30,17 @@ Days = NDArray[np.int64]
 FIRST = date(2024, 1, 1)
 YEAR = 365
 TURN = date(2024, 12, 31)
-AGREED = Agreed(
+AGREED = MeasurementPlan(
     unit="kWh",
     zone="Asia/Shanghai",
-    baseline=Span(FIRST, TURN),
-    reporting=Span(TURN, date(2025, 12, 31)),
+    baseline=DateRange(FIRST, TURN),
+    reporting=DateRange(TURN, date(2025, 12, 31)),
     variables=(
-        Variable("parts of A", "pcs"),
-        Variable("parts of B", "pcs"),
-        Variable("outside", "degC", Combine.MEAN, Shape.DEGREES),
+        IndependentVariable("parts of A", "pcs"),
+        IndependentVariable("parts of B", "pcs"),
+        IndependentVariable("outside", "degC", DailyAggregation.MEAN, VariableForm.DEGREES),
     ),
-    limits=Limits(most_cv=300_000),
+    limits=GateLimits(most_cv=300_000),
 )
 
 
@@ -54,17 +61,17 @@ class Cell:
 class Plant:
     """What was measured, and what it would have been without us."""
 
-    table: Table
+    table: DailyTable
     without: Floats
     explained_mean: float
 
     @property
-    def before(self) -> Table:
-        return self.table.where(np.arange(2 * YEAR) < YEAR)
+    def before(self) -> DailyTable:
+        return self.table.filter(np.arange(2 * YEAR) < YEAR)
 
     @property
-    def after(self) -> Table:
-        return self.table.where(np.arange(2 * YEAR) >= YEAR)
+    def after(self) -> DailyTable:
+        return self.table.filter(np.arange(2 * YEAR) >= YEAR)
 
     @property
     def saved(self) -> float:
@@ -83,7 +90,7 @@ def plant(cell: Cell, number: int, seed: int = 1) -> Plant:
     noise = np.sqrt(cell.lasting) * lasting + np.sqrt(1 - cell.lasting) * of_the_day
     without = explained + cell.cv * explained.mean() * noise
     values = np.where(days < YEAR, without, (1 - cell.saving) * without)
-    table = Table(days + FIRST.toordinal(), values, variables)
+    table = DailyTable(days + FIRST.toordinal(), values, variables)
     return Plant(table, without, float(explained.mean()))
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from billing.invoice_documents.export import export_invoice
 from billing.outcomes.settlement.measured_effects import measure_effect
-from billing.outcomes.settlement.replay import replay
+from billing.outcomes.settlement.replay import replay_bundle
 from billing.tables import InvoiceStatus
 from infra.database.database import Database
 from tests.stories.rerating import rerate
@@ -118,7 +118,7 @@ class TestOutcomes:
             "2",
         )
         (bundle,) = (folder / "outcomes").iterdir()
-        assert replay(bundle.read_text("utf-8"), measure_effect).result.minor == 600_00
+        assert replay_bundle(bundle.read_text("utf-8"), measure_effect).result.minor == 600_00
         lines = (folder / "lines.csv").read_text("utf-8-sig")
         assert line["outcome"]["digest"] in lines
         (page,) = pages((folder / "invoice.pdf").read_bytes())

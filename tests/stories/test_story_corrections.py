@@ -2,7 +2,7 @@
 
 import pytest
 
-from billing.invoices.lifecycle import InvoiceStateWrong
+from billing.invoices.lifecycle import InvalidInvoiceState
 from billing.ledger.ledger import Book
 from tests.support.stories.story import Firm, Story
 
@@ -106,7 +106,7 @@ async def test_a_voided_invoice(story: Story) -> None:
     await story.voids(october)
     assert (await firm.wallet(), await firm.owes(october)) == ("6.00", "0.00")
     assert (await firm.credit())[:6] == "205.66"
-    with pytest.raises(InvoiceStateWrong):
+    with pytest.raises(InvalidInvoiceState):
         await firm.pays(october, "100.00")
     await firm.use("vib", rows=10_000)
     await story.until(2026, 12, 1, 1)

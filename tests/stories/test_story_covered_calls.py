@@ -11,10 +11,10 @@ from sqlmodel import col, select
 
 from billing.accounts.profiles import lock_profile
 from billing.cycle import bill_accounts
-from billing.invoice_documents.builder import preview_of
+from billing.invoice_documents.builder import build_invoice_preview
 from billing.invoice_documents.document import InvoiceDocument
 from billing.invoice_documents.export import export_invoice
-from billing.invoices.usage_position import read_position
+from billing.invoices.usage_position import load_usage_position
 from billing.tables import Invoice
 from tests.stories.rerating import rerate
 from tests.support.billing.making import count_all_usage
@@ -107,14 +107,14 @@ async def invoiced(of: Covered) -> list[dict[str, Any]]:
 
 async def previewed(of: Covered) -> InvoiceDocument:
     async with of.gateway.parts.database.transaction() as session:
-        return await preview_of(session, of.clock, of.gateway.account.id)
+        return await build_invoice_preview(session, of.clock, of.gateway.account.id)
 
 
 async def uninvoiced(of: Covered) -> int:
     """What credit is held against."""
     async with of.gateway.parts.database.transaction() as session:
         profile = await lock_profile(session, of.gateway.account.id)
-        return (await read_position(session, profile, of.clock.now())).uninvoiced
+        return (await load_usage_position(session, profile, of.clock.now())).uninvoiced_cost
 
 
 async def exported(of: Covered, folder: Path) -> list[Path]:

@@ -1,6 +1,6 @@
 """Stories of plans: the month's fee, what it includes, and each kind of price."""
 
-from billing.invoice_documents.builder import document_of
+from billing.invoice_documents.builder import build_invoice_document
 from tests.support.stories.plan_texts import GROWTH
 from tests.support.stories.story import Story
 
@@ -174,7 +174,7 @@ async def test_pictures_and_minutes_of_adaptation(story: Story) -> None:
         ("fixed_fee", None, None, None, 0, "99.00"),
     ]
     async with story.database.transaction() as session:
-        document = await document_of(session, firm.account.id, october.id, "en")
+        document = await build_invoice_document(session, firm.account.id, october.id, "en")
     words = [(one.description, one.quantity_text, one.price_text) for one in document.lines[:2]]
     assert words == [
         ("eye: pictures judged", "3,000", "0.05 / 1"),

@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 from scipy.stats import t as student
 
-from billing.outcomes.contracts.nonroutine import Adjustment
-from billing.outcomes.contracts.terms import AttesterKind, Share
-from billing.outcomes.settlement.bundle import BundleInvalid, Measured
+from billing.outcomes.contracts.nonroutine import AdjustmentTerms
+from billing.outcomes.contracts.terms import AttesterKind, SavingsShare
+from billing.outcomes.settlement.bundle import BundleInvalid, EffectMeasurement
 from billing.outcomes.settlement.measured_effects import measure_effect
-from billing.outcomes.settlement.replay import replay
+from billing.outcomes.settlement.replay import replay_bundle
 from billing.tables import OutcomeSettlement
 from infra.database.database import Database
 from infra.errors import AppError
@@ -131,7 +131,7 @@ async def test_readings_that_nobody_signed_differ(story: Story) -> None:
     said = msgspec.json.decode(settled.bundle)
     inputs = said["measured"][0]["measured"]["inputs"]
     said["measured"][0]["measured"]["inputs"] = inputs.replace(",pcs,", ",kpcs,", 1)
-    found = replay(msgspec.json.encode(said).decode(), measure_effect)
+    found = replay_bundle(msgspec.json.encode(said).decode(), measure_effect)
     assert "measured" in [one.figure for one in found.differences]
     assert [one.computed for one in found.differences if "readings" in one.figure] == [
         "as nobody signed"
@@ -147,7 +147,7 @@ async def test_what_the_measurement_was_given_is_all_of_it(story: Story) -> None
         measured = said["measured"][0]["measured"]
         inputs = msgspec.json.decode(measured["inputs"]) | changes
         measured["inputs"] = msgspec.json.encode(inputs, order="sorted").decode()
-        found = replay(msgspec.json.encode(said).decode(), measure_effect)
+        found = replay_bundle(msgspec.json.encode(said).decode(), measure_effect)
         return [one.figure for one in found.differences]
 
     (version,) = msgspec.json.decode(settled.bundle)["versions"]
@@ -159,7 +159,9 @@ async def test_what_the_measurement_was_given_is_all_of_it(story: Story) -> None
 
 async def test_another_measurement_differs(story: Story) -> None:
     settled = await october(await scrap_contract(await story.firm()))
-    found = replay(settled.bundle, lambda inputs: Measured(inputs, {SENSOR.value: 1_000_000}))
+    found = replay_bundle(
+        settled.bundle, lambda inputs: EffectMeasurement(inputs, {SENSOR.value: 1_000_000})
+    )
     assert [one.figure for one in found.differences] == ["measured", "micro", "minor", "parts"]
 
 
@@ -236,10 +238,13 @@ async def test_a_second_version_measures_its_own_days(story: Story) -> None:
     scrap = await scrap_contract(await story.firm())
     kind = replace(
         TERMS.kind,
-        adjustments=(Adjustment(date(2026, 10, 16), 5 * 10**9, "a second alloy"),),
+        adjustments=(AdjustmentTerms(date(2026, 10, 16), 5 * 10**9, "a second alloy"),),
     )
     later = replace(
-        TERMS, kind=kind, starts_at=story.clock.at(2026, 10, 16), price=Share(500_000, 42 * 10**9)
+        TERMS,
+        kind=kind,
+        starts_at=story.clock.at(2026, 10, 16),
+        price=SavingsShare(500_000, 42 * 10**9),
     )
     scrap.before = written(BEFORE)
     await scrap.agrees(later)
@@ -253,7 +258,7 @@ async def test_a_second_version_measures_its_own_days(story: Story) -> None:
     exact = (micro[0] * 4200 * 25 + micro[1] * 4200 * 50) / 10**8
     assert settled.minor == round(exact)
     assert settled.micro == sum(micro) > 0
-    assert replay(settled.bundle, measure_effect).differences == ()
+    assert replay_bundle(settled.bundle, measure_effect).differences == ()
 
 
 class OutOfOrder(AppError):
@@ -262,7 +267,7 @@ class OutOfOrder(AppError):
     status, code = 503, ""
 
 
-def broken(_inputs: str) -> Measured:
+def broken(_inputs: str) -> EffectMeasurement:
     raise OutOfOrder("The measurement is out of order.")
 
 

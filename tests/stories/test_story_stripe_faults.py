@@ -11,7 +11,7 @@ from datetime import timedelta
 
 import pytest
 
-from billing.collection.stripe.client import Payments
+from billing.collection.stripe.client import StripeClient
 from tests.stories.collection import FINALISE, LINES, figures, is_collected_once
 from tests.support.nightly import at_length
 from tests.support.stories.story import Firm
@@ -37,10 +37,10 @@ async def test_down_for_hours(stripe: StripeStory) -> None:
     stripe.fake.down()
     await stripe.invoiced(firm, rows=30_000)
     before = await figures(firm)
-    await stripe.worker.exchange()
+    await stripe.worker.sync_stripe()
     for _ in range(3):
         stripe.story.clock.pass_(hours=1)
-        await stripe.worker.exchange()
+        await stripe.worker.sync_stripe()
     assert await stripe.outbox(firm) == [("stripe_invoice", "waits")]
     assert (stripe.fake.objects("invoice"), await figures(firm)) == ([], before)
     stripe.fake.up()
@@ -57,8 +57,8 @@ async def test_down_for_a_week(stripe: StripeStory) -> None:
     await stripe.invoiced(firm, rows=30_000)
     for _ in range(5):
         stripe.story.clock.pass_(hours=24)
-        await stripe.worker.dun()
-        await stripe.worker.exchange()
+        await stripe.worker.run_dunning()
+        await stripe.worker.sync_stripe()
     assert await stripe.outbox(firm) == [
         ("stripe_invoice", "given up"),
         ("email", "waits"),
@@ -73,11 +73,11 @@ async def test_down_for_a_week(stripe: StripeStory) -> None:
 async def test_slower_than_we_wait(stripe: StripeStory) -> None:
     """We wait 0.1 s for an answer, and Stripe takes 0.4 s for each; later it is quick again."""
     firm = await charged_firm(stripe)
-    hasty = Payments(stripe.fake.key, stripe.fake.url, timeout_s=0.1)
+    hasty = StripeClient(stripe.fake.key, stripe.fake.url, timeout_s=0.1)
     stripe.worker, patient = replace(stripe.worker, payments=hasty), stripe.worker
     stripe.fake.slow(0.4)
     await stripe.invoiced(firm, rows=30_000)
-    await stripe.worker.exchange()
+    await stripe.worker.sync_stripe()
     assert {state for _, state in await stripe.outbox(firm)} >= {"waits"}
     await hasty.close()
     # It is done all the same, when we have left.
@@ -100,7 +100,7 @@ async def test_limited_and_failing(stripe: StripeStory) -> None:
             stripe.fake.rate_limit(1)
         else:
             stripe.fake.fail_next(3, status)
-        await stripe.worker.exchange()
+        await stripe.worker.sync_stripe()
         stripe.story.clock.pass_(minutes=30)
     await stripe.works()
     await is_collected_once(stripe, firm)
@@ -132,7 +132,7 @@ class TestSending:
         firm = await stripe.firm(SEND)
         await stripe.invoiced(firm, rows=30_000)
         before = await figures(firm)
-        await stripe.worker.exchange()
+        await stripe.worker.sync_stripe()
         assert (await stripe.outbox(firm))[-1][1] == "waits"
         stripe.story.clock.pass_(seconds=pause.total_seconds())
         await stripe.exchanges()
@@ -162,7 +162,7 @@ class TestCharging:
     async def tell(self, stripe: StripeStory, pause: timedelta) -> None:
         firm = await charged_firm(stripe)
         await stripe.invoiced(firm, rows=30_000)
-        await stripe.worker.exchange()
+        await stripe.worker.sync_stripe()
         assert (await stripe.outbox(firm))[-1] == ("stripe_pay", "waits")
         await stripe.later(seconds=pause.total_seconds())
         assert (await stripe.outbox(firm))[-1] == ("stripe_pay", "done")
@@ -186,7 +186,7 @@ class TestRefunding:
         invoice = await stripe.invoiced(firm, rows=30_000)
         await stripe.works()
         await firm.is_credited(invoice, "10.00", refund=True)
-        await stripe.worker.exchange()
+        await stripe.worker.sync_stripe()
         assert (await stripe.outbox(firm))[-1] == ("stripe_credit", "waits")
         await stripe.later(seconds=pause.total_seconds())
         assert (await stripe.outbox(firm))[-1] == ("stripe_credit", "done")
@@ -202,7 +202,7 @@ async def test_a_part_paid_is_told_once(stripe: StripeStory, pause: timedelta) -
     await stripe.works()
     await firm.pays(invoice, "12.00")
     stripe.fake.lose_answers(3, CREDITS)
-    await stripe.worker.exchange()
+    await stripe.worker.sync_stripe()
     await stripe.later(seconds=pause.total_seconds())
     assert stripe.theirs()["amount_remaining"] == 1800
     assert len(stripe.fake.objects("credit_note")) == 1
@@ -225,7 +225,7 @@ async def test_an_end_is_told_once(stripe: StripeStory, end: str, pause: timedel
         case _:
             await firm.pays(invoice, "30.00")
             stripe.fake.lose_answers(3, PAYING)
-    await stripe.worker.exchange()
+    await stripe.worker.sync_stripe()
     assert (await stripe.outbox(firm))[-1][1] == "waits"
     await stripe.later(seconds=pause.total_seconds())
     assert (await stripe.outbox(firm))[-1][1] == "done"

@@ -4,8 +4,8 @@ from typing import Any
 
 from sqlalchemy import text
 
-from billing.collection.stripe.values import Charge
-from billing.collection.stripe.webhooks import FOREIGN
+from billing.collection.stripe.values import StripeLineItem
+from billing.collection.stripe.webhooks import OUTCOME_NOT_OURS
 from tests.stories.collection import FINALISE, figures, is_collected_once
 from tests.support.stories.story import Firm
 from tests.support.stories.stripe_story import CHARGE, SEND, StripeStory
@@ -49,7 +49,7 @@ async def test_events_come_in_reverse_and_late(stripe: StripeStory) -> None:
     await stripe.exchanges()
     stripe.fake.webhooks.hold()
     await stripe.invoiced(firm, rows=30_000)
-    await stripe.worker.exchange()
+    await stripe.worker.sync_stripe()
     assert ((await stripe.ours(firm)).status, stripe.theirs()["status"]) == ("open", "paid")
     stripe.fake.webhooks.release(reverse=True)
     await stripe.later(hours=2)
@@ -114,7 +114,7 @@ async def test_an_event_comes_before_we_know_the_invoice(stripe: StripeStory) ->
     invoice = await stripe.invoiced(firm, rows=30_000)
     stripe.fake.webhooks.hold()
     stripe.fake.lose_answers(3, FINALISE)
-    await stripe.worker.exchange()
+    await stripe.worker.sync_stripe()
     assert (await stripe.ours(firm)).stripe_invoice is None
     stripe.fake.pay_hosted_invoice(stripe.theirs()["id"])
     stripe.fake.webhooks.release(reverse=True)
@@ -134,7 +134,7 @@ async def test_a_draft_that_an_event_made_known_is_finished(stripe: StripeStory)
     firm = await stripe.firm(SEND)
     await stripe.invoiced(firm, rows=30_000)
     stripe.fake.lose_answers(3, "POST /v1/invoices")
-    await stripe.worker.exchange()
+    await stripe.worker.sync_stripe()
     await stripe.exchanges()
     assert (await stripe.ours(firm)).stripe_invoice == stripe.theirs()["id"]
     await stripe.later(minutes=1)
@@ -151,7 +151,7 @@ async def test_an_invoice_that_is_not_ours(stripe: StripeStory) -> None:
     theirs = await foreign(stripe, customer, "nothing of ours")
     stripe.fake.pay_hosted_invoice(theirs)
     await stripe.works()
-    assert await outcomes(stripe, "invoice.paid") == [FOREIGN]
+    assert await outcomes(stripe, "invoice.paid") == [OUTCOME_NOT_OURS]
     assert ((await stripe.ours(firm)).status, await figures(firm)) == ("open", before)
     assert await firm.wallet() == "0.00"
     assert await stripe.differences() == ()
@@ -165,7 +165,7 @@ async def test_another_invoice_that_names_ours(stripe: StripeStory) -> None:
     customer = stripe.fake.objects("customer")[0]["id"]
     stripe.fake.pay_hosted_invoice(await foreign(stripe, customer, ours.id.hex))
     await stripe.works()
-    assert await outcomes(stripe, "invoice.paid") == [FOREIGN]
+    assert await outcomes(stripe, "invoice.paid") == [OUTCOME_NOT_OURS]
     assert (await stripe.ours(firm)).status == "open"
     stripe.fake.pay_hosted_invoice(ours.stripe_invoice or "")
     await stripe.works()
@@ -178,14 +178,14 @@ async def test_an_invoice_of_another_customer_that_names_ours(stripe: StripeStor
     """Ours is to be paid by hand, so Stripe has none of it; but an invoice there names it. Neither
     another customer's is taken for it, nor one in another currency."""
     firm = await stripe.firm(CHARGE)
-    customer = await stripe.collector.customer(firm.account.id)
-    stranger = await stripe.payments.make_customer("stranger", "0" * 32, "Other", "")
+    customer = await stripe.collector.ensure_customer(firm.account.id)
+    stranger = await stripe.payments.create_customer("stranger", "0" * 32, "Other", "")
     await firm.billed(collection="manual")
     ours = await stripe.invoiced(firm, rows=30_000)
     stripe.fake.pay_hosted_invoice(await foreign(stripe, stranger, ours.id.hex))
     stripe.fake.pay_hosted_invoice(await foreign(stripe, customer, ours.id.hex, "USD"))
     await stripe.works()
-    assert await outcomes(stripe, "invoice.paid") == [FOREIGN, FOREIGN]
+    assert await outcomes(stripe, "invoice.paid") == [OUTCOME_NOT_OURS, OUTCOME_NOT_OURS]
     assert ((await stripe.ours(firm)).status, await firm.wallet()) == ("open", "0.00")
     assert (await firm.pays(ours, "30.00")).status == "paid"
     assert await stripe.differences() == ()
@@ -193,12 +193,12 @@ async def test_an_invoice_of_another_customer_that_names_ours(stripe: StripeStor
 
 async def test_a_card_of_a_customer_that_is_not_ours(stripe: StripeStory) -> None:
     """Its event is left alone; and so is one of a setup that nobody finished."""
-    stranger = await stripe.payments.make_customer("stranger", "0" * 32, "Other", "")
+    stranger = await stripe.payments.create_customer("stranger", "0" * 32, "Other", "")
     pages = "https://other.example/done", "https://other.example/back"
-    await stripe.payments.setup_page("page", stranger, "CNY", *pages)
+    await stripe.payments.create_setup_page("page", stranger, "CNY", *pages)
     stripe.fake.complete_checkout(stripe.fake.objects("checkout.session")[0]["id"])
     await stripe.exchanges()
-    assert await outcomes(stripe, "setup_intent.succeeded") == [FOREIGN]
+    assert await outcomes(stripe, "setup_intent.succeeded") == [OUTCOME_NOT_OURS]
     (customer,) = stripe.fake.objects("customer")
     assert customer["invoice_settings"]["default_payment_method"] is None
 
@@ -208,7 +208,7 @@ async def test_the_dashboard_settles_what_is_owed(stripe: StripeStory) -> None:
     they come by bank."""
     firm = await sent(stripe)
     ours = await stripe.ours(firm)
-    await stripe.payments.void("dashboard", ours.stripe_invoice or "")
+    await stripe.payments.void_invoice("dashboard", ours.stripe_invoice or "")
     await stripe.works()
     assert (await outcomes(stripe, "invoice.voided"))[-1] == "void, 0 paid"
     assert ((await stripe.ours(firm)).status, await firm.owes(ours)) == ("open", "30.00")
@@ -222,8 +222,8 @@ async def foreign(stripe: StripeStory, customer: str, ours: str, currency: str =
     """An invoice of 99.00, made and finished past our outbox."""
     key = f"foreign:{len(stripe.fake.objects('invoice'))}"
     place = (f"{key}:make", customer, ours, key)
-    made = await stripe.payments.make_invoice(*place, currency, 30)
-    charge = [Charge("something else", 9900)]
-    await stripe.payments.add_charges(f"{key}:lines", made, charge)
-    await stripe.payments.finalise(f"{key}:final", made.id)
+    made = await stripe.payments.create_invoice(*place, currency, 30)
+    charge = [StripeLineItem("something else", 9900)]
+    await stripe.payments.add_line_items(f"{key}:lines", made, charge)
+    await stripe.payments.finalize_invoice(f"{key}:final", made.id)
     return made.id

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from billing.cycle import bill_accounts, count_usage
+from billing.cycle import aggregate_and_refresh_credit, bill_accounts
 from infra.database.database import Database
 from tests.support.nightly import at_length
 from tests.support.stories.plan_texts import GROWTH
@@ -61,7 +61,7 @@ async def test_calls_go_on_while_workers_count(story: Story, workers: list[Datab
 
     async def count(worker: Database) -> None:
         for _ in range(10):
-            await count_usage(worker, story.clock)
+            await aggregate_and_refresh_credit(worker, story.clock)
 
     await asyncio.gather(write(), write(), write(), *(count(worker) for worker in workers))
     await story.until(2026, 11, 1, 1)

@@ -13,17 +13,17 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 from sqlalchemy import create_engine, text
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from billing.accounts.account_creation import Terms, open_account
+from billing.accounts.account_creation import AccountLimits, open_account
 from billing.metering.key_epoch import read_epoch
-from billing.metering.usage import list_usage, show_usage
-from billing.reconciliation.usage_and_quotas import Reconciled, reconcile
+from billing.metering.usage import list_usage, usage_to_json
+from billing.reconciliation.usage_and_quotas import ReconciliationResult, reconcile
 from billing.tables import Account
 from gateway.access.api_keys import IssuedKey, create_key
-from gateway.components import Parts
+from gateway.components import Components
 from infra.clock import Clock, SystemClock
 from infra.database.connect import driver_url
 from infra.database.database import Database
-from infra.outbound.allowed_addresses import Reach
+from infra.outbound.allowed_addresses import AllowedAddresses
 from infra.outbound.webhook_post import SignedPoster
 from infra.secrets.sealer import Sealer
 from infra.secrets.secret_key import secret_key
@@ -42,7 +42,7 @@ EMBEDDING = CATALOG.with_task(Task.EMBEDDING)[0].id
 SEALER = Sealer(b"s" * 32)
 # Of clients that use none: to read the authorities takes as long as a test's calls.
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-PLENTY = Terms(credit_nano=100 * 10**9, requests=100_000, tokens=100_000_000, streams=1_000)
+PLENTY = AccountLimits(credit_nano=100 * 10**9, requests=100_000, tokens=100_000_000, streams=1_000)
 SPECIALIST = CATALOG.with_task(Task.CLASSIFICATION)[0].id
 REMAINING_LIFE = CATALOG.with_task(Task.REGRESSION)[0].id
 MECHANISMS = {model.weights.source: model.id for model in CATALOG.with_task(Task.CALCULATION)}
@@ -57,7 +57,7 @@ PICTURES = Catalog(
 )
 
 
-def credit(nano: int) -> Terms:
+def credit(nano: int) -> AccountLimits:
     """Plenty of everything but money."""
     return replace(PLENTY, credit_nano=nano)
 
@@ -199,7 +199,7 @@ class Gateway:
     """A gateway process's parts behind a real socket, and a customer with a key."""
 
     url: str
-    parts: Parts
+    parts: Components
     account: Account
     key: IssuedKey
     http: httpx.AsyncClient
@@ -213,9 +213,9 @@ class Gateway:
                 break
             await asyncio.sleep(0.02)
         assert len(rows) == count, f"{len(rows)} rows instead of {count}"
-        return [show_usage(row) for row in rows]
+        return [usage_to_json(row) for row in rows]
 
-    async def reconciled(self) -> Reconciled:
+    async def reconciled(self) -> ReconciliationResult:
         """What `maas reconcile` finds."""
         async with self.parts.database.transaction() as session:
             return await reconcile(session)
@@ -250,12 +250,15 @@ Limited = Callable[..., AbstractAsyncContextManager[Gateway]]
 async def run_gateway(
     configured: Settings,
     clock: Clock | None = None,
-    terms: Terms = PLENTY,
+    terms: AccountLimits = PLENTY,
     catalog: Catalog = CATALOG,
 ) -> AsyncIterator[Gateway]:
     """Serve on a free port until the block ends, for an account under these terms."""
     parts = build_parts(configured, clock or SystemClock(), catalog)
-    parts = replace(parts, poster=SignedPoster(Reach(configured.webhook_networks, names.resolve)))
+    parts = replace(
+        parts,
+        webhook_poster=SignedPoster(AllowedAddresses(configured.webhook_networks, names.resolve)),
+    )
     account, key = await customer(parts.database, configured, terms=terms)
     async with serve(parts) as url:
         headers = {"authorization": f"Bearer {key.secret}"}
@@ -268,13 +271,13 @@ def client(url: str, headers: Mapping[str, str]) -> httpx.AsyncClient:
     return httpx.AsyncClient(base_url=url, headers=headers, timeout=120, verify=NO_TLS)
 
 
-def parts_like(gateway: Gateway) -> Parts:
+def parts_like(gateway: Gateway) -> Components:
     """The parts of another process with the same settings."""
     return build_parts(gateway.parts.settings, gateway.parts.clock, CATALOG)
 
 
 async def customer(
-    database: Database, configured: Settings, name: str = "Acme 精密", terms: Terms = PLENTY
+    database: Database, configured: Settings, name: str = "Acme 精密", terms: AccountLimits = PLENTY
 ) -> tuple[Account, IssuedKey]:
     async with database.transaction() as session:
         currency = configured.currency

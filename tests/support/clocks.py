@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from billing.metering.quotas import next_month
+from billing.metering.quotas import next_month_start
 from infra.clock import SystemClock
 from tests.support.stories.story import Calendar
 
@@ -21,11 +21,11 @@ class ShiftedClock(SystemClock):
 
     def to_middle_of_month(self) -> None:
         """To a day that has whole days of its month before it and after it, whatever day it is."""
-        self.to(next_month(self.now()) + timedelta(days=14, hours=4))
+        self.to(next_month_start(self.now()) + timedelta(days=14, hours=4))
 
     def to_next_month(self) -> None:
         """To a minute after the next month has begun."""
-        self._shift += next_month(self.now()) - self.now() + timedelta(minutes=1)
+        self._shift += next_month_start(self.now()) - self.now() + timedelta(minutes=1)
 
 
 class CalendarClock(SystemClock):

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from gateway.process.database_pools import Connections, connect_all
-from infra.database.database import Absence, Database
+from gateway.process.database_pools import DatabaseConnections, create_connections
+from infra.database.database import Database, UnavailableReason
 from infra.database.direct import DirectConnection
 from infra.telemetry.metrics import Metrics
 
@@ -26,11 +26,11 @@ class Counting:
 
     metrics: Metrics | None = None
 
-    def absence(self, pool: str) -> Callable[[Absence], None]:
-        return lambda why: self.metrics and self.metrics.absence(pool)(why)
+    def count_unavailability(self, pool: str) -> Callable[[UnavailableReason], None]:
+        return lambda why: self.metrics and self.metrics.count_unavailability(pool)(why)
 
 
-class LastingConnections(Connections):
+class LastingConnections(DatabaseConnections):
     """Connections that their gateway leaves open when it stops."""
 
     @property
@@ -50,10 +50,10 @@ class Pools:
     idle: dict[Kind, list[tuple[LastingConnections, Counting]]] = field(default_factory=dict)
     taken: dict[int, tuple[Kind, LastingConnections, Counting]] = field(default_factory=dict)
 
-    def connect(self, url: str, settle_timeout_s: float, metrics: Metrics) -> Connections:
-        """In the place of the gateway's own `connect_all`."""
+    def connect(self, url: str, settle_timeout_s: float, metrics: Metrics) -> DatabaseConnections:
+        """In the place of the gateway's own `create_connections`."""
         if url != self.lasting_url:
-            return connect_all(url, settle_timeout_s, metrics)
+            return create_connections(url, settle_timeout_s, metrics)
         kind = url, settle_timeout_s
         waiting = self.idle.get(kind)
         connections, counting = waiting.pop() if waiting else _opened(*kind)
@@ -61,7 +61,7 @@ class Pools:
         self.taken[id(connections)] = kind, connections, counting
         return connections
 
-    async def put_back(self, connections: Connections) -> None:
+    async def put_back(self, connections: DatabaseConnections) -> None:
         """Another gateway may have them. What a test left in the middle of something is closed."""
         if id(connections) not in self.taken:
             return
@@ -93,7 +93,7 @@ async def close_if_used(pool: Database) -> None:
 
 def _opened(url: str, settle_timeout_s: float) -> tuple[LastingConnections, Counting]:
     counting = Counting()
-    made = connect_all(url, settle_timeout_s, counting)
+    made = create_connections(url, settle_timeout_s, counting)
     pools = made.calls, made.handlers, made.quotas
     return LastingConnections(*pools, made.reading, made.records), counting
 

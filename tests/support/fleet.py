@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 from pydantic import SecretStr
 
-from infra.processes import stop
+from infra.processes import stop_process
 from infra.settings import Settings
 from infra.timing import Timing
 from tests.support.maas_process import free_port
@@ -38,7 +38,7 @@ class Member:
 
     def stop(self, patience_s: float = 40) -> None:
         """As a deploy stops: running calls end first."""
-        stop(self.child, patience_s)
+        stop_process(self.child, patience_s)
 
 
 @dataclass

@@ -17,8 +17,8 @@ from typing import Any, cast
 import uvicorn
 
 from gateway import app
-from gateway.asgi.server_protocol import Listening
-from gateway.components import Parts
+from gateway.asgi.server_protocol import BoundedHttpProtocol
+from gateway.components import Components
 from gateway.identity.links import Links
 from gateway.identity.services import build_identity
 from infra.clock import Clock
@@ -37,11 +37,11 @@ _PATIENCE_S = 60.0
 _classifier = cache(RouteClassifier.load)
 
 
-def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Parts:
+def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Components:
     """The parts of a process, as `gateway.app` builds them, but for passwords, whose hashes would
     take a tenth of a second each."""
-    parts = app.build_parts(settings, clock, catalog, POOLS.connect, _classifier)
-    given = parts.connections.handlers, clock, parts.pepper, Links.of(settings)
+    parts = app.build_components(settings, clock, catalog, POOLS.connect, _classifier)
+    given = parts.connections.handlers, clock, parts.pepper, Links.from_settings(settings)
     return replace(parts, identity=build_identity(*given, quick_passwords()))
 
 
@@ -49,7 +49,7 @@ class CurrentParts:
     """Stands for the parts of the process that is served just now."""
 
     def __init__(self) -> None:
-        self.parts: Parts | None = None
+        self.parts: Components | None = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.parts, name)
@@ -94,11 +94,13 @@ class Applications:
 
     idle: dict[Any, list[Application]] = field(default_factory=dict)
 
-    async def take(self, parts: Parts, http: type[Listening]) -> Application:
+    async def take(self, parts: Components, http: type[BoundedHttpProtocol]) -> Application:
         waiting = self.idle.get(_kind(parts, http))
         return waiting.pop() if waiting else await _started(parts, http)
 
-    def put_back(self, parts: Parts, http: type[Listening], application: Application) -> None:
+    def put_back(
+        self, parts: Components, http: type[BoundedHttpProtocol], application: Application
+    ) -> None:
         application.current.parts = None
         self.idle.setdefault(_kind(parts, http), []).append(application)
 
@@ -112,16 +114,16 @@ class Applications:
 APPLICATIONS = Applications()
 
 
-def _kind(parts: Parts, http: type[Listening]) -> Any:
+def _kind(parts: Components, http: type[BoundedHttpProtocol]) -> Any:
     """What an application is built for: the models in its document, pages or none, the protocol."""
     return id(parts.catalog), parts.settings.dashboard, http
 
 
-async def _started(parts: Parts, http: type[Listening]) -> Application:
+async def _started(parts: Components, http: type[BoundedHttpProtocol]) -> Application:
     current = CurrentParts()
     current.parts = parts
     config = uvicorn.Config(
-        app.build_app(cast(Parts, current)),
+        app.build_app(cast(Components, current)),
         log_config=None,
         access_log=False,
         http=http,
@@ -137,7 +139,9 @@ async def _started(parts: Parts, http: type[Listening]) -> Application:
 
 
 @asynccontextmanager
-async def serve(parts: Parts, http: type[Listening] = Listening) -> AsyncIterator[str]:
+async def serve(
+    parts: Components, http: type[BoundedHttpProtocol] = BoundedHttpProtocol
+) -> AsyncIterator[str]:
     """The parts, started, behind a real socket; gives its URL."""
     application = await APPLICATIONS.take(parts, http)
     application.current.parts = parts

@@ -1,46 +1,44 @@
-"""Stripe: customers, payment methods and collecting finished invoices.
+"""Client for the Stripe API: customers, payment methods, invoices, credit notes and events.
 
-The only file that imports stripe. Every request that changes anything has a business idempotency
-key. Owns the requests and translating answers and errors; what is asked for, and what follows from
-an answer, is decided elsewhere (billing/collection/stripe/outbox_handlers.py,
-billing/collection/stripe/webhooks.py).
+The only file that imports `stripe`. Every write request carries an idempotency key derived from a
+business key. Stripe forgets idempotency keys after a day, so callers that may retry later look for
+existing objects first (`find_customer`, `find_invoice`, `list_credit_notes`).
 """
 
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from billing.collection.stripe.values import (
-    Charge,
-    Event,
-    KnownCredit,
-    PaidPart,
-    StripeCredit,
+    StripeCreditNote,
+    StripeCreditNoteRequest,
+    StripeEvent,
     StripeInvoice,
+    StripeLineItem,
+    StripePayment,
 )
-from billing.outbox import Refused, TryLater
+from billing.outbox import PermanentFailure, RetryLater
 from infra.errors import AppError
 from infra.lazy_import import LazyModule
 
 if TYPE_CHECKING:
     import stripe
-    from stripe import params as asked
+    from stripe import params as stripe_params
     from stripe.params import billing_portal, checkout
 else:
     stripe = LazyModule("stripe")
 
 API_VERSION = "2026-10-28.endive"
 _TIMEOUT_S = 20.0
-# Of a webhook's signature, at most.
-_AGE_S = 300
-# What comes of reading an event in JSON that is none.
-_NO_EVENT = (KeyError, TypeError, AttributeError)
+_MAX_SIGNATURE_AGE_S = 300
+# Raised when valid JSON does not have the shape of a Stripe event.
+_MALFORMED_EVENT_ERRORS = (KeyError, TypeError, AttributeError)
 
 
-class WebhookForged(AppError):
-    """A webhook whose signature is not Stripe's, or too old."""
+class InvalidWebhookSignature(AppError):
+    """The webhook's signature is missing, invalid or too old, or its body is not a Stripe event."""
 
     status = 400
     type = "invalid_request_error"
@@ -48,294 +46,354 @@ class WebhookForged(AppError):
 
 
 class PaymentDeclined(Exception):
-    """The payment method did not pay; `code` is Stripe's word for why."""
+    """The payment method was declined; `code` is Stripe's decline code."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
         self.code = code
 
 
-class Payments:
-    """One Stripe account. Build one for an event loop; `base` only for a stand-in."""
+class StripeClient:
+    """The API client of one Stripe account, bound to one event loop.
 
-    def __init__(self, key: str, base: str | None = None, timeout_s: float = _TIMEOUT_S) -> None:
+    `base_url` replaces the API's base URL; only tests set it.
+    """
+
+    def __init__(
+        self, api_key: str, base_url: str | None = None, timeout_s: float = _TIMEOUT_S
+    ) -> None:
         self._http = stripe.HTTPXClient(timeout=timeout_s)
-        self._client = stripe.StripeClient(
-            key,
+        self._api = stripe.StripeClient(
+            api_key,
             stripe_version=API_VERSION,
-            base_addresses={"api": base} if base else {},
+            base_addresses={"api": base_url} if base_url else {},
             max_network_retries=2,
             http_client=self._http,
-        )
+        ).v1
 
     async def close(self) -> None:
+        """Close the HTTP connections."""
         await self._http.close_async()  # type: ignore[no-untyped-call]
 
-    async def make_customer(self, key: str, account: str, name: str, email: str) -> str:
-        params: asked.CustomerCreateParams = {"name": name, "metadata": {"maas_account": account}}
+    async def create_customer(
+        self, idempotency_key: str, account_id: str, name: str, email: str
+    ) -> str:
+        """Create a customer with our account id in its metadata. Returns Stripe's customer id."""
+        params: stripe_params.CustomerCreateParams = {
+            "name": name,
+            "metadata": {"maas_account": account_id},
+        }
         if email:
             params["email"] = email
-        async with _told():
-            made = await self._client.v1.customers.create_async(params, _once(key))
-        return made.id
+        async with _map_stripe_errors():
+            created = await self._api.customers.create_async(params, _idempotent(idempotency_key))
+        return created.id
 
-    async def set_default_method(self, key: str, customer: str, method: str) -> None:
-        """Let the customer's invoices be paid by it."""
-        params: asked.CustomerUpdateParams = {
-            "invoice_settings": {"default_payment_method": method}
+    async def set_default_payment_method(
+        self, idempotency_key: str, customer: str, payment_method: str
+    ) -> None:
+        """Set the payment method that Stripe charges for the customer's invoices."""
+        params: stripe_params.CustomerUpdateParams = {
+            "invoice_settings": {"default_payment_method": payment_method}
         }
-        async with _told():
-            await self._client.v1.customers.update_async(customer, params, _once(key))
+        async with _map_stripe_errors():
+            await self._api.customers.update_async(customer, params, _idempotent(idempotency_key))
 
-    async def find_customer(self, account: str, since: datetime) -> str | None:
-        """A customer that an earlier try made; `since` is before that try."""
-        params: asked.CustomerListParams = {
+    async def find_customer(self, account_id: str, since: datetime) -> str | None:
+        """Find the customer that an earlier attempt created for the account, by its metadata.
+
+        `since` is a time before that attempt. Returns Stripe's customer id, or None.
+        """
+        params: stripe_params.CustomerListParams = {
             "created": {"gte": int(since.timestamp())},
             "limit": 100,
         }
-        async with _told():
-            page = await self._client.v1.customers.list_async(params)
-            async for one in page.auto_paging_iter():
-                if _noted(one.metadata, "maas_account") == account:
-                    return one.id
+        async with _map_stripe_errors():
+            page = await self._api.customers.list_async(params)
+            async for customer in page.auto_paging_iter():
+                if _metadata_value(customer.metadata, "maas_account") == account_id:
+                    return customer.id
         return None
 
-    async def find_invoice(self, customer: str, ours: str) -> StripeInvoice | None:
-        """An invoice that an earlier try made: Stripe forgets idempotency keys after a day."""
-        async with _told():
-            page = await self._client.v1.invoices.list_async({"customer": customer, "limit": 100})
-            async for one in page.auto_paging_iter():
-                found = _invoice(one)
-                if found.ours == ours:
-                    return found
+    async def find_invoice(self, customer: str, invoice_id: str) -> StripeInvoice | None:
+        """Find the Stripe invoice that an earlier attempt created, by its metadata, or None."""
+        async with _map_stripe_errors():
+            page = await self._api.invoices.list_async({"customer": customer, "limit": 100})
+            async for item in page.auto_paging_iter():
+                invoice = _parse_invoice(item)
+                if invoice.our_invoice_id == invoice_id:
+                    return invoice
         return None
 
-    async def make_invoice(
-        self, key: str, customer: str, ours: str, number: str, currency: str, days: int | None
+    async def create_invoice(
+        self,
+        idempotency_key: str,
+        customer: str,
+        invoice_id: str,
+        number: str,
+        currency: str,
+        days_until_due: int | None,
     ) -> StripeInvoice:
-        """A draft without lines. `days` to pay by, where Stripe is to send it; None: it charges."""
-        params: asked.InvoiceCreateParams = {
+        """Create a draft invoice without lines.
+
+        With `days_until_due`, Stripe sends the invoice; with None, Stripe charges the customer's
+        payment method.
+        """
+        collection_method: Literal["charge_automatically", "send_invoice"] = (
+            "charge_automatically" if days_until_due is None else "send_invoice"
+        )
+        params: stripe_params.InvoiceCreateParams = {
             "customer": customer,
             "currency": currency.lower(),
             "auto_advance": False,
             "pending_invoice_items_behavior": "exclude",
             "number": number,
-            "metadata": {"maas_invoice": ours, "maas_number": number},
-            "collection_method": "charge_automatically" if days is None else "send_invoice",
+            "metadata": {"maas_invoice": invoice_id, "maas_number": number},
+            "collection_method": collection_method,
         }
-        if days is not None:
-            params["days_until_due"] = days
-        async with _told():
-            return _invoice(await self._client.v1.invoices.create_async(params, _once(key)))
-
-    async def add_charges(
-        self, key: str, invoice: StripeInvoice, charges: Sequence[Charge]
-    ) -> StripeInvoice:
-        """The lines of a draft, all or none: so none is added twice."""
-        params: asked.InvoiceAddLinesParams = {
-            "lines": [{"amount": one.minor, "description": one.text} for one in charges]
-        }
-        async with _told():
-            done = await self._client.v1.invoices.add_lines_async(invoice.id, params, _once(key))
-        return _invoice(done)
-
-    async def read_invoice(self, stripe_id: str) -> StripeInvoice:
-        async with _told():
-            return _invoice(await self._client.v1.invoices.retrieve_async(stripe_id))
-
-    async def finalise(self, key: str, stripe_id: str) -> StripeInvoice:
-        params: asked.InvoiceFinalizeInvoiceParams = {"auto_advance": False}
-        async with _told():
-            done = await self._client.v1.invoices.finalize_invoice_async(
-                stripe_id, params, _once(key)
+        if days_until_due is not None:
+            params["days_until_due"] = days_until_due
+        async with _map_stripe_errors():
+            return _parse_invoice(
+                await self._api.invoices.create_async(params, _idempotent(idempotency_key))
             )
-        return _invoice(done)
 
-    async def send(self, key: str, stripe_id: str) -> None:
-        async with _told():
-            await self._client.v1.invoices.send_invoice_async(stripe_id, None, _once(key))
+    async def add_line_items(
+        self, idempotency_key: str, invoice: StripeInvoice, items: Sequence[StripeLineItem]
+    ) -> StripeInvoice:
+        """Add all lines to a draft in one request, so that a retry never adds a line twice."""
+        params: stripe_params.InvoiceAddLinesParams = {
+            "lines": [{"amount": item.minor, "description": item.text} for item in items]
+        }
+        async with _map_stripe_errors():
+            updated = await self._api.invoices.add_lines_async(
+                invoice.id, params, _idempotent(idempotency_key)
+            )
+        return _parse_invoice(updated)
 
-    async def charge(self, key: str, stripe_id: str) -> None:
-        """Charge the customer's payment method. Raises PaymentDeclined."""
-        params: asked.InvoicePayParams = {"off_session": True}
-        async with _told():
-            await self._client.v1.invoices.pay_async(stripe_id, params, _once(key))
+    async def retrieve_invoice(self, stripe_id: str) -> StripeInvoice:
+        """Retrieve an invoice by Stripe's id."""
+        async with _map_stripe_errors():
+            return _parse_invoice(await self._api.invoices.retrieve_async(stripe_id))
 
-    async def paid_elsewhere(self, key: str, stripe_id: str) -> None:
-        """Tell Stripe that the invoice was paid by another way."""
-        params: asked.InvoicePayParams = {"paid_out_of_band": True}
-        async with _told():
-            await self._client.v1.invoices.pay_async(stripe_id, params, _once(key))
+    async def finalize_invoice(self, idempotency_key: str, stripe_id: str) -> StripeInvoice:
+        """Finalize a draft without starting automatic collection."""
+        params: stripe_params.InvoiceFinalizeInvoiceParams = {"auto_advance": False}
+        async with _map_stripe_errors():
+            finalized = await self._api.invoices.finalize_invoice_async(
+                stripe_id, params, _idempotent(idempotency_key)
+            )
+        return _parse_invoice(finalized)
 
-    async def void(self, key: str, stripe_id: str) -> None:
-        async with _told():
-            await self._client.v1.invoices.void_invoice_async(stripe_id, None, _once(key))
+    async def send_invoice(self, idempotency_key: str, stripe_id: str) -> None:
+        """Have Stripe e-mail the invoice to the customer."""
+        async with _map_stripe_errors():
+            await self._api.invoices.send_invoice_async(
+                stripe_id, None, _idempotent(idempotency_key)
+            )
 
-    async def give_up(self, key: str, stripe_id: str) -> None:
-        async with _told():
-            await self._client.v1.invoices.mark_uncollectible_async(stripe_id, None, _once(key))
+    async def charge_invoice(self, idempotency_key: str, stripe_id: str) -> None:
+        """Charge the customer's payment method for an invoice. Raises PaymentDeclined."""
+        params: stripe_params.InvoicePayParams = {"off_session": True}
+        async with _map_stripe_errors():
+            await self._api.invoices.pay_async(stripe_id, params, _idempotent(idempotency_key))
 
-    async def credit(self, key: str, stripe_id: str, credit: StripeCredit) -> None:
-        params: asked.CreditNoteCreateParams = {
+    async def mark_paid_out_of_band(self, idempotency_key: str, stripe_id: str) -> None:
+        """Mark an invoice as paid outside Stripe."""
+        params: stripe_params.InvoicePayParams = {"paid_out_of_band": True}
+        async with _map_stripe_errors():
+            await self._api.invoices.pay_async(stripe_id, params, _idempotent(idempotency_key))
+
+    async def void_invoice(self, idempotency_key: str, stripe_id: str) -> None:
+        """Void an invoice at Stripe."""
+        async with _map_stripe_errors():
+            await self._api.invoices.void_invoice_async(
+                stripe_id, None, _idempotent(idempotency_key)
+            )
+
+    async def mark_uncollectible(self, idempotency_key: str, stripe_id: str) -> None:
+        """Mark an invoice as uncollectible at Stripe."""
+        async with _map_stripe_errors():
+            await self._api.invoices.mark_uncollectible_async(
+                stripe_id, None, _idempotent(idempotency_key)
+            )
+
+    async def create_credit_note(
+        self, idempotency_key: str, stripe_id: str, credit: StripeCreditNoteRequest
+    ) -> None:
+        """Create a credit note for an invoice."""
+        params: stripe_params.CreditNoteCreateParams = {
             "invoice": stripe_id,
             "memo": credit.memo[:500],
             "amount": credit.total,
-            "metadata": {"maas_credit": credit.ours},
+            "metadata": {"maas_credit": credit.our_reference},
         }
         if credit.refund:
             params["refund_amount"] = credit.refund
-        if credit.elsewhere:
-            params["out_of_band_amount"] = credit.elsewhere
-        async with _told():
-            await self._client.v1.credit_notes.create_async(params, _once(key))
+        if credit.out_of_band:
+            params["out_of_band_amount"] = credit.out_of_band
+        async with _map_stripe_errors():
+            await self._api.credit_notes.create_async(params, _idempotent(idempotency_key))
 
-    async def credits_of(self, stripe_id: str) -> list[KnownCredit]:
-        """The credit notes of an invoice: Stripe forgets idempotency keys after a day."""
-        params: asked.CreditNoteListParams = {"invoice": stripe_id, "limit": 100}
-        async with _told():
-            page = await self._client.v1.credit_notes.list_async(params)
-            return [_credit(one) async for one in page.auto_paging_iter()]
+    async def list_credit_notes(self, stripe_id: str) -> list[StripeCreditNote]:
+        """List the credit notes of an invoice."""
+        async with _map_stripe_errors():
+            page = await self._api.credit_notes.list_async({"invoice": stripe_id, "limit": 100})
+            return [_parse_credit_note(item) async for item in page.auto_paging_iter()]
 
-    async def paid_parts(self, stripe_id: str) -> list[PaidPart]:
-        """What was paid for an invoice by Stripe, by payment."""
-        params: asked.InvoicePaymentListParams = {
+    async def list_payments(self, stripe_id: str) -> list[StripePayment]:
+        """List the payments that Stripe collected for an invoice, without out-of-band payments."""
+        params: stripe_params.InvoicePaymentListParams = {
             "invoice": stripe_id,
             "status": "paid",
             "limit": 100,
         }
-        async with _told():
-            page = await self._client.v1.invoice_payments.list_async(params)
+        async with _map_stripe_errors():
+            page = await self._api.invoice_payments.list_async(params)
             return [
-                PaidPart(one.id, one.amount_paid or 0)
-                async for one in page.auto_paging_iter()
-                if one.payment.type != "payment_record" and one.amount_paid
+                StripePayment(item.id, item.amount_paid or 0)
+                async for item in page.auto_paging_iter()
+                if item.payment.type != "payment_record" and item.amount_paid
             ]
 
-    async def setup_page(
-        self, key: str, customer: str, currency: str, success: str, cancel: str
+    async def create_setup_page(
+        self, idempotency_key: str, customer: str, currency: str, success_url: str, cancel_url: str
     ) -> str:
-        """The address of a Checkout page on which the customer leaves a payment method."""
+        """Create a Checkout session in setup mode, which stores a payment method.
+
+        Returns the page's URL.
+        """
         params: checkout.SessionCreateParams = {
             "mode": "setup",
             "customer": customer,
             "currency": currency.lower(),
-            "success_url": success,
-            "cancel_url": cancel,
+            "success_url": success_url,
+            "cancel_url": cancel_url,
         }
-        async with _told():
-            made = await self._client.v1.checkout.sessions.create_async(params, _once(key))
-        return made.url or ""
+        async with _map_stripe_errors():
+            session = await self._api.checkout.sessions.create_async(
+                params, _idempotent(idempotency_key)
+            )
+        return session.url or ""
 
-    async def portal_page(self, customer: str, back: str) -> str:
-        """The address of Stripe's portal for the customer."""
+    async def create_portal_page(self, customer: str, return_url: str) -> str:
+        """Create a session of Stripe's customer portal. Returns the page's URL."""
         params: billing_portal.SessionCreateParams = {
             "customer": customer,
-            "return_url": back,
+            "return_url": return_url,
         }
-        async with _told():
-            return (await self._client.v1.billing_portal.sessions.create_async(params)).url
+        async with _map_stripe_errors():
+            return (await self._api.billing_portal.sessions.create_async(params)).url
 
-    async def invoice_page(self, stripe_id: str) -> str | None:
-        """The address of Stripe's page of an invoice; None where it has none yet."""
-        async with _told():
-            return (await self._client.v1.invoices.retrieve_async(stripe_id)).hosted_invoice_url
+    async def get_hosted_invoice_url(self, stripe_id: str) -> str | None:
+        """Return the URL of the invoice's page at Stripe, or None if Stripe has not created it."""
+        async with _map_stripe_errors():
+            return (await self._api.invoices.retrieve_async(stripe_id)).hosted_invoice_url
 
-    async def method_of_setup(self, setup_intent: str) -> tuple[str, str] | None:
-        """Of a setup that succeeded: the customer and the payment method. None also where the
-        customer left another since: events come out of order."""
-        async with _told():
-            found = await self._client.v1.setup_intents.retrieve_async(setup_intent)
-            if found.status != "succeeded" or not found.customer or not found.payment_method:
+    async def find_setup_payment_method(self, setup_intent: str) -> tuple[str, str] | None:
+        """Return (customer, payment method) of a succeeded setup intent.
+
+        Returns None if the setup did not succeed, or if a later setup of the customer succeeded
+        since: events arrive out of order.
+        """
+        async with _map_stripe_errors():
+            setup = await self._api.setup_intents.retrieve_async(setup_intent)
+            if setup.status != "succeeded" or not setup.customer or not setup.payment_method:
                 return None
-            params: asked.SetupIntentListParams = {"customer": str(found.customer), "limit": 100}
-            page = await self._client.v1.setup_intents.list_async(params)
-            ended = (one.id async for one in page.auto_paging_iter() if one.status == "succeeded")
-            newest = await anext(ended)  # this one at the least
-        left = (str(found.customer), str(found.payment_method))
-        return left if newest == setup_intent else None
+            params: stripe_params.SetupIntentListParams = {
+                "customer": str(setup.customer),
+                "limit": 100,
+            }
+            page = await self._api.setup_intents.list_async(params)
+            succeeded = (
+                item.id async for item in page.auto_paging_iter() if item.status == "succeeded"
+            )
+            newest = await anext(succeeded)  # never empty: it has at least `setup`
+        result = (str(setup.customer), str(setup.payment_method))
+        return result if newest == setup_intent else None
 
-    async def events_since(self, since: datetime, kinds: Sequence[str]) -> list[Event]:
-        """Events of these kinds, the newest first, whether they were delivered or not."""
-        params: asked.EventListParams = {
+    async def list_events(self, since: datetime, event_types: Sequence[str]) -> list[StripeEvent]:
+        """List events of these types, newest first, including events that were never delivered."""
+        params: stripe_params.EventListParams = {
             "created": {"gte": int(since.timestamp())},
-            "types": list(kinds),
+            "types": list(event_types),
             "limit": 100,
         }
-        async with _told():
-            page = await self._client.v1.events.list_async(params)
-            # The library makes decimals of some texts, which JSON does not know.
-            said = [json.dumps(one.to_dict(), default=str) async for one in page.auto_paging_iter()]
-        return [_event(json.loads(one)) for one in said]
+        async with _map_stripe_errors():
+            page = await self._api.events.list_async(params)
+            # The library converts some strings to Decimal, which JSON cannot encode.
+            payloads = [
+                json.dumps(item.to_dict(), default=str) async for item in page.auto_paging_iter()
+            ]
+        return [_parse_event(json.loads(payload)) for payload in payloads]
 
 
-def read_event(body: bytes, signature: str | None, secret: str) -> Event:
-    """A webhook's event. Raises WebhookForged, also where it is none."""
+def parse_signed_event(body: bytes, signature: str | None, secret: str) -> StripeEvent:
+    """Verify a webhook's signature and parse its event. Raises InvalidWebhookSignature."""
     if not secret:
-        raise WebhookForged("Webhooks are not taken here: MAAS_STRIPE_WEBHOOK_SECRET is not set.")
+        raise InvalidWebhookSignature(
+            "Webhooks are not taken here: MAAS_STRIPE_WEBHOOK_SECRET is not set."
+        )
     try:
-        stripe.WebhookSignature.verify_header(body.decode(), signature or "", secret, _AGE_S)
-        return _event(json.loads(body))
-    except (stripe.SignatureVerificationError, ValueError, *_NO_EVENT) as error:
-        raise WebhookForged("This is no event that Stripe signed for us.") from error
+        stripe.WebhookSignature.verify_header(
+            body.decode(), signature or "", secret, _MAX_SIGNATURE_AGE_S
+        )
+        return _parse_event(json.loads(body))
+    except (stripe.SignatureVerificationError, ValueError, *_MALFORMED_EVENT_ERRORS) as error:
+        raise InvalidWebhookSignature("This is no event that Stripe signed for us.") from error
 
 
 @asynccontextmanager
-async def _told() -> AsyncIterator[None]:
-    """Stripe's errors as ours: come again, will not, or the payment was declined."""
+async def _map_stripe_errors() -> AsyncIterator[None]:
+    """Map Stripe's errors to RetryLater, PermanentFailure (no retry) or PaymentDeclined."""
     try:
         yield
     except stripe.CardError as error:
-        raise PaymentDeclined(_decline(error)) from error
-    except (
-        stripe.APIConnectionError,
-        stripe.RateLimitError,
-        stripe.IdempotencyError,
-        stripe.AuthenticationError,
-        stripe.PermissionError,
-    ) as error:
-        raise TryLater(
-            f"{type(error).__name__}: {error.user_message or error.code or ''}"
-        ) from error
+        raise PaymentDeclined(_decline_code(error)) from error
     except stripe.InvalidRequestError as error:
-        raise Refused(f"{error.code or 'invalid_request'}: {error.user_message or ''}") from error
-    except stripe.StripeError as error:
-        raise TryLater(
+        raise PermanentFailure(
+            f"{error.code or 'invalid_request'}: {error.user_message or ''}"
+        ) from error
+    except stripe.StripeError as error:  # network, rate limit, authentication, permissions
+        raise RetryLater(
             f"{type(error).__name__}: {error.user_message or error.code or ''}"
         ) from error
 
 
-def _decline(error: "stripe.CardError") -> str:
-    said = error.json_body if isinstance(error.json_body, dict) else {}
-    return str(said.get("error", {}).get("decline_code") or error.code or "declined")
+def _decline_code(error: "stripe.CardError") -> str:
+    body = error.json_body if isinstance(error.json_body, dict) else {}
+    return str(body.get("error", {}).get("decline_code") or error.code or "declined")
 
 
-def _once(key: str) -> Any:
+def _idempotent(key: str) -> Any:
     return {"idempotency_key": f"maas:{key}"}
 
 
-def _event(said: dict[str, Any]) -> Event:
-    return Event(said["id"], said["type"], str(said["data"]["object"].get("id") or ""), said)
-
-
-def _invoice(found: "stripe.Invoice") -> StripeInvoice:
-    return StripeInvoice(
-        id=found.id or "",
-        status=found.status or "",
-        total=found.total,
-        due=found.amount_due,
-        remaining=found.amount_remaining,
-        paid=found.amount_paid,
-        given_back=found.post_payment_credit_notes_amount,
-        currency=found.currency.upper(),
-        ours=_noted(found.metadata, "maas_invoice"),
-        customer=str(found.customer),
+def _parse_event(payload: dict[str, Any]) -> StripeEvent:
+    return StripeEvent(
+        payload["id"], payload["type"], str(payload["data"]["object"].get("id") or ""), payload
     )
 
 
-def _credit(found: "stripe.CreditNote") -> KnownCredit:
-    refunded = sum(one.amount_refunded for one in found.refunds)
-    return KnownCredit(_noted(found.metadata, "maas_credit"), refunded)
+def _parse_invoice(invoice: "stripe.Invoice") -> StripeInvoice:
+    return StripeInvoice(
+        id=invoice.id or "",
+        status=invoice.status or "",
+        total=invoice.total,
+        due=invoice.amount_due,
+        remaining=invoice.amount_remaining,
+        paid=invoice.amount_paid,
+        credited_after_payment=invoice.post_payment_credit_notes_amount,
+        currency=invoice.currency.upper(),
+        our_invoice_id=_metadata_value(invoice.metadata, "maas_invoice"),
+        customer=str(invoice.customer),
+    )
 
 
-def _noted(metadata: "stripe.StripeObject | None", name: str) -> str | None:
+def _parse_credit_note(note: "stripe.CreditNote") -> StripeCreditNote:
+    refunded = sum(refund.amount_refunded for refund in note.refunds)
+    return StripeCreditNote(_metadata_value(note.metadata, "maas_credit"), refunded)
+
+
+def _metadata_value(metadata: "stripe.StripeObject | None", name: str) -> str | None:
     return metadata.to_dict().get(name) if metadata else None

@@ -1,31 +1,38 @@
-"""Payment pages: where a customer pays what Stripe collects.
+"""Pages hosted by Stripe where a customer pays an invoice or stores a payment method.
 
-The pages are Stripe's; what comes of a visit, its events tell (webhooks.py).
+The result of a visit arrives as a Stripe event (webhooks.py).
 """
 
 from uuid import UUID
 
-from billing.collection.stripe.client import Payments
-from billing.collection.stripe.outbox_handlers import Collector
+from billing.collection.stripe.client import StripeClient
+from billing.collection.stripe.outbox_handlers import StripeOutboxHandlers
 from billing.invoices.lifecycle import get_invoice
 from infra.clock import Clock
 from infra.database.database import Database
 
 
-async def paying_page(
+async def get_payment_page_url(
     database: Database,
     clock: Clock,
-    payments: Payments,
+    payments: StripeClient,
     account_id: UUID,
     invoice_id: UUID,
     back: str,
 ) -> str:
-    """Stripe's own page of the account's invoice, once it knows the invoice; before, its portal,
-    where a payment method is left. Raises InvoiceNotFound, TryLater, Refused."""
+    """Return the URL where the customer can pay the invoice.
+
+    That is Stripe's page of the invoice or, if Stripe does not have the invoice yet, the customer
+    portal. Raises InvoiceNotFound, RetryLater, PermanentFailure.
+    """
     async with database.transaction() as session:
         invoice = await get_invoice(session, account_id, invoice_id)
-    page = await payments.invoice_page(invoice.stripe_invoice) if invoice.stripe_invoice else None
+    page = (
+        await payments.get_hosted_invoice_url(invoice.stripe_invoice)
+        if invoice.stripe_invoice
+        else None
+    )
     if page is not None:
         return page
-    customer = await Collector(database, clock, payments).customer(account_id)
-    return await payments.portal_page(customer, back)
+    customer = await StripeOutboxHandlers(database, clock, payments).ensure_customer(account_id)
+    return await payments.create_portal_page(customer, back)

@@ -1,7 +1,7 @@
-"""The inbox: events that Stripe sent, each kept once, handled later and exactly once.
+"""The inbox of Stripe events: each event is stored once and processed asynchronously.
 
-An event comes twice, late and out of order, so it is only a hint: whoever handles it asks Stripe
-how things are now.
+Stripe delivers events more than once, late and out of order, so an event is only a trigger: the
+handler retrieves the current object from Stripe and must be idempotent.
 """
 
 from collections.abc import Awaitable, Callable
@@ -13,19 +13,19 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from billing.collection.stripe.values import Event
-from billing.outbox import Refused, TryLater
+from billing.collection.stripe.values import StripeEvent
+from billing.outbox import PermanentFailure, RetryLater
 from billing.tables import InboxEvent
 from infra.clock import Clock
 from infra.database.database import Database, DatabaseUnavailable
 from infra.errors import AppError
 
-# With what the outcome begins of an event that was understood and not done.
-REFUSED = "refused"
+# Prefix of the stored outcome of an event that failed permanently.
+REFUSED_OUTCOME = "refused"
 _LEASE = timedelta(minutes=5)
 _FIRST_RETRY = timedelta(seconds=10)
-_SLOWEST = timedelta(hours=1)
-_TAKE = """
+_MAX_RETRY_DELAY = timedelta(hours=1)
+_CLAIM_NEXT = """
     update inbox set due_at = :until, attempts = attempts + 1
     where id = (
         select id from inbox where handled_at is null and due_at <= :now
@@ -33,12 +33,12 @@ _TAKE = """
     )
     returning id, kind, payload, attempts
 """
-# Handles an event and gives in a word what came of it.
-Handler = Callable[[Event], Awaitable[str]]
+# Handles an event and returns a short outcome text, which is stored.
+Handler = Callable[[StripeEvent], Awaitable[str]]
 
 
-async def keep(session: AsyncSession, clock: Clock, event: Event) -> None:
-    """Keep an event; one that is known already changes nothing."""
+async def store_event(session: AsyncSession, clock: Clock, event: StripeEvent) -> None:
+    """Store an event for processing; an event that is stored already is left unchanged."""
     now = clock.now()
     await session.execute(
         insert(InboxEvent)
@@ -54,9 +54,11 @@ async def keep(session: AsyncSession, clock: Clock, event: Event) -> None:
     )
 
 
-async def handle_again(session: AsyncSession, clock: Clock, event_id: str) -> None:
-    """Go through a handled event once more, as one that was refused. For operators: handling it
-    twice changes nothing more."""
+async def requeue_event(session: AsyncSession, clock: Clock, event_id: str) -> None:
+    """Queue a processed event again, such as a refused one. For operators only.
+
+    Processing is idempotent, so repeating it is safe.
+    """
     await session.execute(
         update(InboxEvent)
         .where(col(InboxEvent.id) == event_id, col(InboxEvent.handled_at).is_not(None))
@@ -64,60 +66,64 @@ async def handle_again(session: AsyncSession, clock: Clock, event_id: str) -> No
     )
 
 
-async def handle_events(database: Database, clock: Clock, handler: Handler) -> int:
-    """Go through what waits, until nothing does or Stripe does not answer; gives how many were
-    gone through."""
-    done = 0
-    while (taken := await _take(database, clock)) is not None:
-        event, attempts = taken
-        if not await _handle(database, clock, handler, event, attempts):
+async def process_pending_events(database: Database, clock: Clock, handler: Handler) -> int:
+    """Process due events until none is left or Stripe is unavailable.
+
+    Returns the number of events processed.
+    """
+    processed = 0
+    while (claimed := await _claim_next(database, clock)) is not None:
+        event, attempts = claimed
+        if not await _process_event(database, clock, handler, event, attempts):
             break
-        done += 1
-    return done
+        processed += 1
+    return processed
 
 
-async def _take(database: Database, clock: Clock) -> tuple[Event, int] | None:
+async def _claim_next(database: Database, clock: Clock) -> tuple[StripeEvent, int] | None:
+    """Lease the next due event; return it with its number of attempts, or None if none is due."""
     now = clock.now()
     async with database.transaction() as session:
         values = {"now": now, "until": now + _LEASE}
-        row = (await session.execute(text(_TAKE), values)).one_or_none()
+        row = (await session.execute(text(_CLAIM_NEXT), values)).one_or_none()
     if row is None:
         return None
-    event_id, kind, said, attempts = row
-    return Event(event_id, kind, str(said["data"]["object"].get("id") or ""), said), attempts
+    event_id, kind, payload, attempts = row
+    object_id = str(payload["data"]["object"].get("id") or "")
+    return StripeEvent(event_id, kind, object_id, payload), attempts
 
 
-async def _handle(
-    database: Database, clock: Clock, handler: Handler, event: Event, attempts: int
+async def _process_event(
+    database: Database, clock: Clock, handler: Handler, event: StripeEvent, attempts: int
 ) -> bool:
-    """Whether it is any use to go on to the next."""
+    """Process one event. Returns False if processing should stop: a dependency is unavailable."""
     log = structlog.get_logger()
     try:
         outcome = await handler(event)
-    except (TryLater, DatabaseUnavailable) as error:
+    except (RetryLater, DatabaseUnavailable) as error:
         log.warning("an event waits", event_id=event.id, reason=str(error))
-        await _later(database, clock, event, attempts, str(error))
+        await _schedule_retry(database, clock, event, attempts, str(error))
         return False
-    except (Refused, AppError) as error:
+    except (PermanentFailure, AppError) as error:
         log.error("an event was refused", event_id=event.id, reason=str(error))
-        outcome = f"{REFUSED}: {error}"
+        outcome = f"{REFUSED_OUTCOME}: {error}"
     except Exception as error:
-        # Whatever it is: other events go on, and this one is tried again.
+        # An unexpected error must not block other events; this event is retried.
         log.exception("an event failed", event_id=event.id)
-        await _later(database, clock, event, attempts, repr(error))
+        await _schedule_retry(database, clock, event, attempts, repr(error))
         return True
-    await _note(database, event, {"handled_at": clock.now(), "outcome": outcome[:500]})
+    await _update_event(database, event, {"handled_at": clock.now(), "outcome": outcome[:500]})
     return True
 
 
-async def _later(
-    database: Database, clock: Clock, event: Event, attempts: int, reason: str
+async def _schedule_retry(
+    database: Database, clock: Clock, event: StripeEvent, attempts: int, reason: str
 ) -> None:
-    wait = min(_FIRST_RETRY * 2 ** min(attempts - 1, 12), _SLOWEST)
-    await _note(database, event, {"due_at": clock.now() + wait, "outcome": reason[:500]})
+    delay = min(_FIRST_RETRY * 2 ** min(attempts - 1, 12), _MAX_RETRY_DELAY)
+    await _update_event(database, event, {"due_at": clock.now() + delay, "outcome": reason[:500]})
 
 
-async def _note(database: Database, event: Event, values: dict[str, object]) -> None:
+async def _update_event(database: Database, event: StripeEvent, values: dict[str, object]) -> None:
     async with database.transaction() as session:
         await session.execute(
             update(InboxEvent).where(col(InboxEvent.id) == event.id).values(**values)

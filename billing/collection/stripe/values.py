@@ -1,7 +1,7 @@
-"""What Stripe tells and is told, as values: events, invoices, payments, credit notes.
+"""Values exchanged with Stripe: events, invoices, line items, payments and credit notes.
 
-Knows neither Stripe's library nor the database; amounts are minor units, the same as ours for the
-currencies of billing/accounts/stripe_currencies.py.
+Independent of Stripe's library and of the database. Amounts are minor units, which Stripe defines
+as we do for the currencies accepted by `is_stripe_currency`.
 """
 
 from collections.abc import Mapping
@@ -10,10 +10,10 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
-    """What a webhook tells: something happened to an object of Stripe's.
+class StripeEvent:
+    """A Stripe event about one of Stripe's objects.
 
-    `object_id` is empty where the object has none, as the balance of Stripe's account.
+    `object_id` is empty if the object has no id, such as the Stripe account's balance.
     """
 
     id: str
@@ -23,8 +23,8 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class PaidPart:
-    """A payment of an invoice that Stripe took."""
+class StripePayment:
+    """A payment of an invoice that Stripe collected; `reference` is Stripe's payment id."""
 
     reference: str
     minor: int
@@ -32,11 +32,11 @@ class PaidPart:
 
 @dataclass(frozen=True, slots=True)
 class StripeInvoice:
-    """An invoice as Stripe has it.
+    """An invoice as retrieved from Stripe.
 
-    `due` is what Stripe collects of the total, `remaining` what is left of that; `paid` came in,
-    by whichever way, and `given_back` of that is on credit notes. `ours` is the id of our invoice,
-    by its metadata.
+    `due` is the part of the total that Stripe collects and `remaining` the unpaid part of that.
+    `paid` was paid by any method; `credited_after_payment` of it is on credit notes.
+    `our_invoice_id` is the hexadecimal id of our invoice, from Stripe's metadata.
     """
 
     id: str
@@ -45,35 +45,38 @@ class StripeInvoice:
     due: int
     remaining: int
     paid: int
-    given_back: int
+    credited_after_payment: int
     currency: str
-    ours: str | None
+    our_invoice_id: str | None
     customer: str
 
 
 @dataclass(frozen=True, slots=True)
-class Charge:
-    """A line of an invoice for Stripe: words and an amount."""
+class StripeLineItem:
+    """A line item of a Stripe invoice: its description and amount."""
 
     text: str
     minor: int
 
 
 @dataclass(frozen=True, slots=True)
-class StripeCredit:
-    """A credit note for Stripe. Of the total, `refund` goes back to the card and `elsewhere` was
-    given back by another way; the rest is not owed any more. `ours` is what it is known by."""
+class StripeCreditNoteRequest:
+    """A credit note to create at Stripe.
 
-    ours: str
+    Of the total, `refund` is refunded to the card and `out_of_band` was returned outside Stripe;
+    the rest reduces the amount due. `our_reference` in the metadata identifies the credit note.
+    """
+
+    our_reference: str
     total: int
     refund: int
-    elsewhere: int
+    out_of_band: int
     memo: str
 
 
 @dataclass(frozen=True, slots=True)
-class KnownCredit:
-    """A credit note that Stripe has: what it is known by, and what it sent back to the card."""
+class StripeCreditNote:
+    """A credit note that exists at Stripe, with our reference and the amount refunded to cards."""
 
-    ours: str | None
+    our_reference: str | None
     refunded: int

@@ -1,8 +1,8 @@
-"""Webhooks: what follows for us from an event of Stripe's.
+"""Handling of Stripe events: records payments and stores payment methods.
 
-Whatever an event says, the object is read again from Stripe, and what is new there is recorded
-under Stripe's own ids: handling an event twice, late or out of order changes nothing more. What
-belongs to nobody here is left alone.
+The handler ignores the event's payload beyond the object's id: it retrieves the object from Stripe
+and records changes under Stripe's ids, so it is idempotent and independent of the order of events.
+Objects that belong to no account here are ignored.
 """
 
 from uuid import UUID
@@ -11,123 +11,135 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from billing.accounts.profiles import Collection, read_profile
-from billing.collection.stripe.client import Payments
-from billing.collection.stripe.values import Event, StripeInvoice
-from billing.invoices.payments import STRIPE, Receipt, record_payment
-from billing.outbox import put
+from billing.accounts.profiles import Collection, get_profile
+from billing.collection.stripe.client import StripeClient
+from billing.collection.stripe.values import StripeEvent, StripeInvoice
+from billing.invoices.payments import STRIPE_METHOD, IncomingPayment, record_payment
+from billing.outbox import enqueue
 from billing.tables import BillingProfile, Invoice, InvoiceStatus
 from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
 
-FOREIGN = "not ours"
-IGNORED = "of no concern"
-METHOD_LEFT = "setup_intent.succeeded"
+OUTCOME_NOT_OURS = "not ours"
+OUTCOME_IGNORED = "of no concern"
+SETUP_SUCCEEDED = "setup_intent.succeeded"
 
 
-class StripeEvents:
-    """Handles the events of one Stripe account."""
+class StripeEventHandler:
+    """Handler of the events of one Stripe account."""
 
-    def __init__(self, database: Database, clock: Clock, payments: Payments) -> None:
+    def __init__(self, database: Database, clock: Clock, payments: StripeClient) -> None:
         self._database = database
         self._clock = clock
         self._payments = payments
 
-    async def handle(self, event: Event) -> str:
-        """What came of it, in a word. Raises TryLater, Refused."""
+    async def handle(self, event: StripeEvent) -> str:
+        """Handle an event; return a short outcome text. Raises RetryLater, PermanentFailure."""
         if event.kind.startswith("invoice."):
-            return await self.look_at(event.object_id)
-        if event.kind == METHOD_LEFT:
-            return await self._method(event)
-        return IGNORED
+            return await self.record_invoice_payments(event.object_id)
+        if event.kind == SETUP_SUCCEEDED:
+            return await self._set_default_payment_method(event)
+        return OUTCOME_IGNORED
 
-    async def look_at(self, stripe_id: str) -> str:
-        """Record what was paid for an invoice at Stripe. Raises TryLater, Refused."""
-        theirs = await self._payments.read_invoice(stripe_id)
+    async def record_invoice_payments(self, stripe_id: str) -> str:
+        """Record the payments of a Stripe invoice. Raises RetryLater, PermanentFailure."""
+        stripe_invoice = await self._payments.retrieve_invoice(stripe_id)
         async with self._database.transaction() as session:
-            ours = await _find(session, theirs)
-        if ours is None:
-            return FOREIGN
+            invoice = await _find_invoice(session, stripe_invoice)
+        if invoice is None:
+            return OUTCOME_NOT_OURS
         recorded = 0
-        for part in await self._payments.paid_parts(theirs.id):
-            receipt = Receipt(STRIPE, part.reference, part.minor, self._clock.now())
+        for part in await self._payments.list_payments(stripe_invoice.id):
+            payment = IncomingPayment(STRIPE_METHOD, part.reference, part.minor, self._clock.now())
             async with self._database.transaction() as session:
-                place = (session, self._clock, ours.account_id, ours.id)
-                ours = await record_payment(*place, receipt)
+                invoice = await record_payment(
+                    session, self._clock, invoice.account_id, invoice.id, payment
+                )
             recorded += part.minor
-        if ours.status == InvoiceStatus.OPEN and theirs.status not in ("draft", "open"):
-            # Somebody settled it in Stripe's dashboard: that is nothing we could book.
+        if invoice.status == InvoiceStatus.OPEN and stripe_invoice.status not in ("draft", "open"):
+            # Settled in Stripe's dashboard without a payment, which the ledger cannot represent.
             log = structlog.get_logger()
-            log.error("Stripe has settled what is owed", invoice=ours.id.hex, status=theirs.status)
-        return f"{theirs.status}, {recorded} paid"
+            log.error(
+                "Stripe has settled what is owed",
+                invoice=invoice.id.hex,
+                status=stripe_invoice.status,
+            )
+        return f"{stripe_invoice.status}, {recorded} paid"
 
-    async def _method(self, event: Event) -> str:
-        """A payment method was left: it pays from now on, and what is owed at once."""
-        found = await self._payments.method_of_setup(event.object_id)
-        if found is None:
-            return IGNORED
-        customer, method = found
+    async def _set_default_payment_method(self, event: StripeEvent) -> str:
+        """Make a newly stored payment method the default, and charge open invoices with it."""
+        setup = await self._payments.find_setup_payment_method(event.object_id)
+        if setup is None:
+            return OUTCOME_IGNORED
+        customer, method = setup
         async with self._database.transaction() as session:
             query = select(BillingProfile).where(col(BillingProfile.stripe_customer) == customer)
             profile = (await session.scalars(query)).one_or_none()
         if profile is None:
-            return FOREIGN
+            return OUTCOME_NOT_OURS
         key = f"method:{event.object_id}"
-        await self._payments.set_default_method(key, customer, method)
+        await self._payments.set_default_payment_method(key, customer, method)
         async with self._database.transaction() as session:
-            return await self._charge_open(session, profile, event.object_id)
+            return await self._charge_open_invoices(session, profile, event.object_id)
 
-    async def _charge_open(
+    async def _charge_open_invoices(
         self, session: AsyncSession, profile: BillingProfile, setup_intent: str
     ) -> str:
         if profile.collection != Collection.STRIPE_CHARGE:
             return "method kept"
-        for invoice in await _open_invoices(session, profile.account_id):
-            await charge_again(session, self._clock, invoice, setup_intent)
+        for invoice in await _list_open_stripe_invoices(session, profile.account_id):
+            await enqueue_charge_attempt(session, self._clock, invoice, setup_intent)
         return "method kept, open invoices are charged"
 
 
-async def charge_again(
+async def enqueue_charge_attempt(
     session: AsyncSession, clock: Clock, invoice: Invoice, occasion: str
 ) -> None:
-    """Try to charge an open invoice, once for each occasion."""
+    """Enqueue an attempt to charge an open invoice, once per occasion."""
     subject = f"invoice:{invoice.id}"
     payload = {"invoice": invoice.id.hex}
     key = f"{subject}:pay:{occasion}"
-    await put(session, clock, invoice.account_id, "stripe_pay", subject, key, payload)
+    await enqueue(session, clock, invoice.account_id, "stripe_pay", subject, key, payload)
 
 
-async def _find(session: AsyncSession, theirs: StripeInvoice) -> Invoice | None:
-    """Our invoice: known by Stripe's id and told by its metadata, both of which must agree.
+async def _find_invoice(session: AsyncSession, stripe_invoice: StripeInvoice) -> Invoice | None:
+    """Find our invoice by Stripe's id; the metadata must name the same invoice.
 
-    Across accounts: the event itself says whose it is (account_id is the invoice's own).
+    Reads across accounts: the event identifies the account (account_id is the invoice's own).
     """
-    query = select(Invoice).where(col(Invoice.stripe_invoice) == theirs.id)
-    ours = (await session.scalars(query)).one_or_none()
-    named = ids.parse("", f"_{theirs.ours}")
-    if ours is None and named is not None:
-        ours = await _not_kept_yet(session, theirs, named)
-    return ours if ours is not None and ours.id == named else None
+    query = select(Invoice).where(col(Invoice.stripe_invoice) == stripe_invoice.id)
+    invoice = (await session.scalars(query)).one_or_none()
+    metadata_id = ids.parse_id("", f"_{stripe_invoice.our_invoice_id}")
+    if invoice is None and metadata_id is not None:
+        invoice = await _link_invoice_from_metadata(session, stripe_invoice, metadata_id)
+    return invoice if invoice is not None and invoice.id == metadata_id else None
 
 
-async def _not_kept_yet(
-    session: AsyncSession, theirs: StripeInvoice, named: UUID
+async def _link_invoice_from_metadata(
+    session: AsyncSession, stripe_invoice: StripeInvoice, metadata_id: UUID
 ) -> Invoice | None:
-    """An invoice's first events can come before its id was kept. Metadata alone is no proof:
-    Stripe's dashboard copies it onto other invoices."""
-    ours = await session.get(Invoice, named)
-    if ours is None or ours.stripe_invoice is not None or ours.currency != theirs.currency:
+    """Find our invoice by the metadata alone, and store Stripe's id.
+
+    The first events of an invoice can arrive before its id is stored. The customer and currency
+    must match, because Stripe's dashboard copies metadata to other invoices.
+    """
+    invoice = await session.get(Invoice, metadata_id)
+    if (
+        invoice is None
+        or invoice.stripe_invoice is not None
+        or invoice.currency != stripe_invoice.currency
+    ):
         return None
-    profile = await read_profile(session, ours.account_id)
-    if profile.stripe_customer != theirs.customer:
+    profile = await get_profile(session, invoice.account_id)
+    if profile.stripe_customer != stripe_invoice.customer:
         return None
-    ours.stripe_invoice = theirs.id
+    invoice.stripe_invoice = stripe_invoice.id
     await session.flush()
-    return ours
+    return invoice
 
 
-async def _open_invoices(session: AsyncSession, account_id: UUID) -> list[Invoice]:
+async def _list_open_stripe_invoices(session: AsyncSession, account_id: UUID) -> list[Invoice]:
     query = select(Invoice).where(
         col(Invoice.account_id) == account_id,
         col(Invoice.status) == InvoiceStatus.OPEN.value,

@@ -1,7 +1,7 @@
-"""Calls as CSV: a header, and rows to be written one page after another.
+"""CSV of calls: a header, and rows that are written page by page.
 
-Each tag has a column of its own, `tag:order`; further tags are together in `other_tags`, as JSON.
-Times are ISO 8601 by the account's clocks, with their offset. Pure.
+Each configured tag has its own column, such as `tag:order`; other tags are in `other_tags` as JSON.
+Times are ISO 8601 in the account's time zone, with offset.
 """
 
 import json
@@ -11,10 +11,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from billing.invoice_documents.billed_call import BilledCall
-from billing.invoice_documents.rendering.csv import BEGINNING, csv_rows
+from billing.invoice_documents.rendering.csv import BYTE_ORDER_MARK, format_csv_rows
 from billing.rating.quantities import METERS
 
-_FIRST = (
+_LEADING_COLUMNS = (
     "request_id",
     "started_at",
     "model",
@@ -33,13 +33,15 @@ _FIRST = (
     "plan_version",
     "late",
 )
-_LAST = ("other_tags", "cost", "currency")
+_TRAILING_COLUMNS = ("other_tags", "cost", "currency")
 
 
 @dataclass(frozen=True, slots=True)
-class CallSheet:
-    """A file of calls: its currency, time zone, the tags that have a column, and the language of
-    suggested fixes."""
+class CallCsvFormat:
+    """The format of a CSV file of calls.
+
+    `tags` are the tags with a column of their own, `language` is that of suggested fixes.
+    """
 
     currency: str
     zone: ZoneInfo
@@ -48,19 +50,20 @@ class CallSheet:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        return (*_FIRST, *(f"tag:{name}" for name in self.tags), *_LAST)
+        """The column names."""
+        return (*_LEADING_COLUMNS, *(f"tag:{name}" for name in self.tags), *_TRAILING_COLUMNS)
 
     def header(self) -> bytes:
-        """What the file begins with."""
-        return BEGINNING + csv_rows([self.columns])
+        """Return the byte order mark and the header row."""
+        return BYTE_ORDER_MARK + format_csv_rows([self.columns])
 
     def rows(self, calls: Iterable[BilledCall]) -> bytes:
-        """Rows of calls."""
-        return csv_rows(self._row(call) for call in calls)
+        """Return the rows of calls."""
+        return format_csv_rows(self._row(call) for call in calls)
 
     def _row(self, call: BilledCall) -> Sequence[Any]:
         tags = dict(call.tags or {})
-        own = [tags.pop(name, "") for name in self.tags]
+        tag_values = [tags.pop(name, "") for name in self.tags]
         values = {
             **call.to_json(),
             "suggested_fix": call.suggested_fix(self.language),
@@ -69,5 +72,6 @@ class CallSheet:
             "other_tags": json.dumps(tags, ensure_ascii=False) if tags else "",
             "currency": self.currency,
         }
-        first, last = ([values[name] for name in names] for names in (_FIRST, _LAST))
-        return [*first, *own, *last]
+        leading = [values[name] for name in _LEADING_COLUMNS]
+        trailing = [values[name] for name in _TRAILING_COLUMNS]
+        return [*leading, *tag_values, *trailing]

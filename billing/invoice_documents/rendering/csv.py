@@ -1,7 +1,7 @@
-"""Invoices as CSV: their lines; and what all files of CSV share.
+"""CSV of invoice lines, and the formatting shared by all CSV files.
 
-UTF-8 with a byte order mark, by which Excel shows Chinese. What a spreadsheet would take for a
-formula is made a text with `'` before it; plain numbers stay as they are. Pure.
+UTF-8 with a byte order mark, which Excel needs to show Chinese. Cells that a spreadsheet would
+interpret as a formula are prefixed with `'`; plain numbers are unchanged.
 """
 
 import csv
@@ -33,31 +33,35 @@ LINE_COLUMNS = (
     "settlement",
     "digest",
 )
-BEGINNING = "\ufeff".encode()  # of every file
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+BYTE_ORDER_MARK = "\ufeff".encode()
+_FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r")
 _NUMBER = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 
 
-def lines_csv(document: InvoiceDocument) -> bytes:
-    """The lines of an invoice, with a header."""
-    rows = [_line(document.currency, line.to_json(document.currency)) for line in document.lines]
-    return BEGINNING + csv_rows([LINE_COLUMNS, *rows])
+def render_lines_csv(document: InvoiceDocument) -> bytes:
+    """Return the lines of an invoice as a CSV file with a header."""
+    rows = [
+        _line_row(document.currency, line.to_json(document.currency)) for line in document.lines
+    ]
+    return BYTE_ORDER_MARK + format_csv_rows([LINE_COLUMNS, *rows])
 
 
-def csv_rows(rows: Iterable[Sequence[Any]]) -> bytes:
-    """Rows of any file, with that protection."""
+def format_csv_rows(rows: Iterable[Sequence[Any]]) -> bytes:
+    """Format rows as CSV, with cells escaped against formulas."""
     out = io.StringIO()
-    csv.writer(out).writerows([safe(cell) for cell in row] for row in rows)
+    csv.writer(out).writerows([escape_formula(cell) for cell in row] for row in rows)
     return out.getvalue().encode()
 
 
-def safe(cell: Any) -> str:
-    """A cell that no spreadsheet takes for a formula."""
+def escape_formula(cell: Any) -> str:
+    """Return the text of a cell, prefixed so that a spreadsheet does not run it as a formula."""
     text = "" if cell is None else str(cell)
-    return f"'{text}" if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text) else text
+    return (
+        f"'{text}" if text.startswith(_FORMULA_PREFIXES) and not _NUMBER.fullmatch(text) else text
+    )
 
 
-def _line(currency: str, line: dict[str, Any]) -> Sequence[Any]:
+def _line_row(currency: str, line: dict[str, Any]) -> Sequence[Any]:
     values = {**line, "line": line["number"], "currency": currency}
     values |= {**(line["service"] or {}), **(line["outcome"] or {})}
     return [values.get(column) for column in LINE_COLUMNS]

@@ -1,8 +1,8 @@
-"""The fonts of documents, from installed packages, and the text that they can show.
+"""Fonts of PDF documents, from installed packages, and preparation of text for them.
 
 Every document embeds subsets of these fonts (Noto, SIL Open Font License), so it looks the same on
-every machine. PDF/A forbids references to missing glyphs: `printable` writes a character that no
-font has as its code point, `[U+1F9FF]`, so that nothing is ever blank.
+every machine. PDF/A forbids references to missing glyphs, so a character that no font has is
+replaced by its code point, such as `[U+1F9FF]`.
 """
 
 import re
@@ -14,10 +14,10 @@ from pathlib import Path
 
 from fontTools.ttLib import TTFont
 
-# Packages: the second for rare Chinese characters and for Korean.
+# Font packages; the second has rare Chinese characters and Korean.
 _CHINESE, _CJK, _SCRIPTS = "pylopdf_fonts_zh_cn", "manimgx_fonts_cjk", "manimgx_fonts"
-# Looked at in this order for the first font that has a character.
-_FILES = (
+# Searched in this order for the first font that has a character.
+_FONT_FILES = (
     (_SCRIPTS, "NotoSans[wght].ttf"),
     (_CHINESE, "NotoSansSC-Regular.otf"),
     (_CJK, "NotoSansCJK-VF.otf.ttc"),
@@ -32,61 +32,65 @@ _FILES = (
         )
     ),
 )
-_PLAIN = re.compile(r"[\n -~]*", re.ASCII)
+_ASCII_TEXT = re.compile(r"[\n -~]*", re.ASCII)
 _INVISIBLE = re.compile(
     "[\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
-# Words without a space. Lines of Chinese may break between any characters.
-_LONG = re.compile(r"[!-~\u00a1-\u2fff]{25,}")
-_PIECE = 16
-_BREAK = "\u200b"  # a zero width space
+# Long words without a space. Chinese text can break between any two characters.
+_LONG_WORD = re.compile(r"[!-~\u00a1-\u2fff]{25,}")
+_CHUNK_LENGTH = 16
+_ZERO_WIDTH_SPACE = "\u200b"
 
 
 @cache
 def font_folders() -> tuple[Path, ...]:
-    """The folders of the installed packages of fonts."""
+    """Return the folders of the installed font packages."""
     return tuple(Path(str(files(package))) for package in (_CHINESE, _CJK, _SCRIPTS))
 
 
-def printable(text: str) -> str:
-    """The text in characters that the fonts have; line breaks stay."""
-    if _PLAIN.fullmatch(text):
+def replace_missing_glyphs(text: str) -> str:
+    """Replace characters that no font has by their code points; line breaks are preserved."""
+    if _ASCII_TEXT.fullmatch(text):
         return text
     composed = unicodedata.normalize("NFC", "\n".join(text.splitlines()))
-    return "".join(_shown(cluster) for cluster in _clusters(_visible(composed)))
+    return "".join(_render_cluster(cluster) for cluster in _clusters(_remove_invisible(composed)))
 
 
-def breakable(text: str) -> str:
-    """The same with places where a long word may go on in the next line."""
-    return _LONG.sub(lambda found: _BREAK.join(_pieces(found[0])), printable(text))
+def add_line_breaks(text: str) -> str:
+    """Replace missing glyphs and insert zero-width spaces where long words may wrap."""
+    return _LONG_WORD.sub(
+        lambda match: _ZERO_WIDTH_SPACE.join(_split_word(match[0])), replace_missing_glyphs(text)
+    )
 
 
-def _pieces(word: str) -> list[str]:
-    return [word[at : at + _PIECE] for at in range(0, len(word), _PIECE)]
+def _split_word(word: str) -> list[str]:
+    return [word[at : at + _CHUNK_LENGTH] for at in range(0, len(word), _CHUNK_LENGTH)]
 
 
-def _visible(text: str) -> str:
-    """Without format characters and selectors, which show nothing; control characters as spaces."""
-    kinds = ((unicodedata.category(one), one) for one in _INVISIBLE.sub("", text))
+def _remove_invisible(text: str) -> str:
+    """Remove format characters and variation selectors; replace control characters by spaces."""
+    categories = ((unicodedata.category(char), char) for char in _INVISIBLE.sub("", text))
     return "".join(
-        " " if kind == "Cc" and one != "\n" else one for kind, one in kinds if kind != "Cf"
+        " " if category == "Cc" and char != "\n" else char
+        for category, char in categories
+        if category != "Cf"
     )
 
 
 def _clusters(text: str) -> Iterator[str]:
-    """Characters, each with the marks that combine with it."""
+    """Split text into characters, each with its combining marks."""
     cluster = ""
-    for one in text:
-        if cluster and not unicodedata.category(one).startswith("M"):
+    for char in text:
+        if cluster and not unicodedata.category(char).startswith("M"):
             yield cluster
             cluster = ""
-        cluster += one
+        cluster += char
     if cluster:
         yield cluster
 
 
-def _shown(cluster: str) -> str:
-    """The cluster where one font has all of it; else its marks, or all, as code points."""
+def _render_cluster(cluster: str) -> str:
+    """Return the cluster if one font has all of it; else its marks, or all, as code points."""
     if cluster == "\n" or _has_glyphs(cluster):
         return cluster
     base = cluster[0] if _has_glyphs(cluster[0]) else _code_point(cluster[0])
@@ -94,10 +98,12 @@ def _shown(cluster: str) -> str:
 
 
 def _has_glyphs(cluster: str) -> bool:
-    # Characters of private use have a glyph in some fonts, and no meaning that a reader could know.
-    if any(unicodedata.category(one) == "Co" for one in cluster):
+    # Private-use characters have glyphs in some fonts, but no defined meaning.
+    if any(unicodedata.category(char) == "Co" for char in cluster):
         return False
-    return any(_characters(place).issuperset(map(ord, cluster)) for place in range(len(_FILES)))
+    return any(
+        _font_characters(index).issuperset(map(ord, cluster)) for index in range(len(_FONT_FILES))
+    )
 
 
 def _code_point(character: str) -> str:
@@ -105,8 +111,8 @@ def _code_point(character: str) -> str:
 
 
 @cache
-def _characters(place: int) -> frozenset[int]:
-    """What one of the fonts has; read when the fonts before it lack a character."""
-    package, name = _FILES[place]
+def _font_characters(index: int) -> frozenset[int]:
+    """Return the code points of a font; loaded only when earlier fonts lack a character."""
+    package, name = _FONT_FILES[index]
     with TTFont(str(files(package) / name), fontNumber=0, lazy=True) as font:
         return frozenset(font.getBestCmap())

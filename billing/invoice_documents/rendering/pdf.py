@@ -1,6 +1,6 @@
-"""An invoice as PDF/A on A4 pages, in Chinese or English; the same bytes for the same document.
+"""Rendering of an invoice document as PDF/A on A4 pages, in Chinese or English.
 
-Pure, but takes some milliseconds a page.
+The same document gives the same bytes. Rendering takes some milliseconds of CPU per page.
 """
 
 from collections.abc import Iterable, Sequence
@@ -9,32 +9,33 @@ from typing import Any
 
 from billing.accounts.parties import Party
 from billing.invoice_documents.document import InvoiceDocument
-from billing.invoice_documents.rendering.fonts import breakable, printable
-from billing.invoice_documents.rendering.typesetting import typeset
-from billing.invoice_documents.tag_breakdown import Part, PartKind, Tag
-from billing.invoice_documents.values import DocumentLine, Span
+from billing.invoice_documents.rendering.fonts import add_line_breaks, replace_missing_glyphs
+from billing.invoice_documents.rendering.typesetting import render_pdf
+from billing.invoice_documents.tag_breakdown import TagBreakdown, TagShare, TagShareKind
+from billing.invoice_documents.values import DocumentLine, ServicePeriod
 
 _REGIONS = {"zh": "cn", "en": "us"}
-_ADDRESS = 12  # lines
-_KEPT = 3  # rows that stay on one page with the sums below them
-_SHORT = 400  # characters, at most, of rows that are kept together
+_MAX_ADDRESS_LINES = 12  # lines
+_MAX_KEPT_ROWS = 3  # rows that stay on one page with the sums below them
+_MAX_KEPT_CHARACTERS = 400  # characters, at most, of rows that are kept together
 
 
-def invoice_pdf(document: InvoiceDocument) -> bytes:
-    """The document as a file of its own: all fonts are in it."""
-    return typeset("invoice", _data(document))
+def render_invoice_pdf(document: InvoiceDocument) -> bytes:
+    """Render the document as a self-contained PDF file with embedded fonts."""
+    return render_pdf("invoice", _layout_data(document))
 
 
-def _data(document: InvoiceDocument) -> dict[str, Any]:
-    day = _written_on(document)
+def _layout_data(document: InvoiceDocument) -> dict[str, Any]:
+    day = _metadata_date(document)
+    title = document.translate("title")
     return {
-        "title": f"{document.say('title')} {document.name}",
+        "title": f"{title} {document.name}",
         "language": document.locale,
         "region": _REGIONS[document.locale],
         "date": [day.year, day.month, day.day],
         "name": document.name,
-        "page": document.say("page", page="{page}", pages="{pages}"),
-        "heading": f"{document.say('title')} {document.number or document.say(document.status)}",
+        "page": document.translate("page", page="{page}", pages="{pages}"),
+        "heading": f"{title} {document.number or document.translate(document.status)}",
         "facts": _facts(document),
         "parties": [
             _party(document, "seller", document.seller),
@@ -42,13 +43,13 @@ def _data(document: InvoiceDocument) -> dict[str, Any]:
         ],
         "lines": _lines(document),
         "totals": _totals(document),
-        **_closing(document),
+        **_closing_texts(document),
         "tags": _tags(document),
     }
 
 
-def _written_on(document: InvoiceDocument) -> date:
-    """The date in the file's metadata: never the day of printing, which would change the bytes."""
+def _metadata_date(document: InvoiceDocument) -> date:
+    """Return the date for the file's metadata; never today, which would change the bytes."""
     if document.issued_on is not None:
         return document.issued_on
     return document.as_of.date() if document.as_of else document.period.first_day
@@ -56,59 +57,59 @@ def _written_on(document: InvoiceDocument) -> date:
 
 def _facts(document: InvoiceDocument) -> list[list[str]]:
     facts = {
-        "state": document.say(document.status),
+        "state": document.translate(document.status),
         "issued": document.issued_on,
         "due": document.due_on,
-        "period": _days(document.period),
+        "period": _format_days(document.period),
     }
-    return [[document.say(label), str(value)] for label, value in facts.items() if value]
+    return [[document.translate(label), str(value)] for label, value in facts.items() if value]
 
 
 def _party(document: InvoiceDocument, which: str, party: Party) -> dict[str, Any]:
-    number = f"{document.say('tax_number')} {party.tax_number}" if party.tax_number else ""
-    texts = [_bounded(party.address), number, party.email]
+    number = f"{document.translate('tax_number')} {party.tax_number}" if party.tax_number else ""
+    texts = [_limit_address_lines(party.address), number, party.email]
     return {
-        "label": document.say(which),
-        "name": breakable(party.name),
-        "lines": [line for text in texts for line in breakable(text).splitlines() if line],
+        "label": document.translate(which),
+        "name": add_line_breaks(party.name),
+        "lines": [line for text in texts for line in add_line_breaks(text).splitlines() if line],
     }
 
 
-def _bounded(address: str) -> str:
-    """All of it, on lines of its own only as far as a page has room for."""
+def _limit_address_lines(address: str) -> str:
+    """Keep the whole address, but join the lines beyond the maximum that fits a page."""
     lines = address.splitlines()
-    return "\n".join([*lines[:_ADDRESS], " ".join(lines[_ADDRESS:])])
+    return "\n".join([*lines[:_MAX_ADDRESS_LINES], " ".join(lines[_MAX_ADDRESS_LINES:])])
 
 
 def _lines(document: InvoiceDocument) -> dict[str, Any]:
     columns = ("description", "quantity", "included", "price", "amount")
     return {
-        "labels": [document.say(label) for label in columns],
-        "rows": [_line(document, one) for one in document.lines],
-        "kept": _kept([one.description + one.price_text for one in document.lines]),
+        "labels": [document.translate(label) for label in columns],
+        "rows": [_line(document, line) for line in document.lines],
+        "kept": _count_kept_rows([line.description + line.price_text for line in document.lines]),
     }
 
 
-def _line(document: InvoiceDocument, one: DocumentLine) -> dict[str, Any]:
-    text = [*breakable(one.description).splitlines()]
-    if one.service is not None:
-        text.append(_days(one.service))
-    if one.base is not None and one.share is not None and one.share != 1:
-        text.append(f"{document.text(one.base)} × {one.share}")
+def _line(document: InvoiceDocument, line: DocumentLine) -> dict[str, Any]:
+    text = [*add_line_breaks(line.description).splitlines()]
+    if line.service is not None:
+        text.append(_format_days(line.service))
+    if line.base is not None and line.share is not None and line.share != 1:
+        text.append(f"{document.text(line.base)} × {line.share}")
     return {
-        "number": str(one.number),
+        "number": str(line.number),
         "description": text,
-        "quantity": one.quantity_text,
-        "included": f"{one.line.included:,}" if one.line.included else "",
-        "price": breakable(one.price_text),
-        "amount": document.text(one.line.minor),
+        "quantity": line.quantity_text,
+        "included": f"{line.line.included:,}" if line.line.included else "",
+        "price": add_line_breaks(line.price_text),
+        "amount": document.text(line.line.minor),
     }
 
 
-def _kept(texts: Sequence[str]) -> int:
-    """How many of the last rows stay together: few enough to find room on a page."""
-    kept, room = 0, _SHORT
-    for text in reversed(texts[-_KEPT:]):
+def _count_kept_rows(texts: Sequence[str]) -> int:
+    """Return how many of the last rows to keep together with the sums, so that they fit a page."""
+    kept, room = 0, _MAX_KEPT_CHARACTERS
+    for text in reversed(texts[-_MAX_KEPT_ROWS:]):
         room -= len(text)
         if room < 0:
             break
@@ -126,7 +127,7 @@ def _totals(document: InvoiceDocument) -> list[dict[str, Any]]:
         rows.append(("owed", balance.owed))
     return [
         {
-            "label": document.say(label),
+            "label": document.translate(label),
             "amount": f"{document.text(minor)} {document.currency}",
             "strong": (label, minor) == rows[-1],
         }
@@ -134,21 +135,23 @@ def _totals(document: InvoiceDocument) -> list[dict[str, Any]]:
     ]
 
 
-def _closing(document: InvoiceDocument) -> dict[str, Any]:
-    """Sentences that stay with the sums; credit notes too, unless there are too many."""
-    notes = _notes(document)
-    few = sum(map(len, notes)) <= 2 * _SHORT
+def _closing_texts(document: InvoiceDocument) -> dict[str, Any]:
+    """Return the closing texts kept on the page of the sums, with credit notes if they fit."""
+    notes = _credit_note_texts(document)
+    fits = sum(map(len, notes)) <= 2 * _MAX_KEPT_CHARACTERS
     return {
-        "closing": [document.payment_terms, document.tax_note, *(notes if few else [])],
+        "closing": [document.payment_terms, document.tax_note, *(notes if fits else [])],
         "rule": document.billing_rule,
-        "notes": [] if few else notes,
+        "notes": [] if fits else notes,
     }
 
 
-def _notes(document: InvoiceDocument) -> list[str]:
+def _credit_note_texts(document: InvoiceDocument) -> list[str]:
     return [
-        breakable(
-            document.say("credit_note", number=note.number, day=note.issued_on, reason=note.reason)
+        add_line_breaks(
+            document.translate(
+                "credit_note", number=note.number, day=note.issued_on, reason=note.reason
+            )
         )
         + f" {document.text(note.total)} {document.currency}"
         for note in document.notes
@@ -159,34 +162,34 @@ def _tags(document: InvoiceDocument) -> dict[str, Any] | None:
     if not document.tags:
         return None
     return {
-        "heading": document.say("tags"),
-        "text": document.say("tags_are"),
-        "amount": document.say("amount"),
+        "heading": document.translate("tags"),
+        "text": document.translate("tags_are"),
+        "amount": document.translate("amount"),
         "tables": [_tag(document, tag) for tag in document.tags],
     }
 
 
-def _tag(document: InvoiceDocument, tag: Tag) -> dict[str, Any]:
+def _tag(document: InvoiceDocument, tag: TagBreakdown) -> dict[str, Any]:
     return {
-        "name": printable(tag.name),
-        "rows": [[_value(document, part), document.text(part.minor)] for part in tag.parts],
-        "kept": min(_KEPT, len(tag.parts)),
-        "total": [document.say(document.usage_sum), document.text(_sum(tag.parts))],
+        "name": replace_missing_glyphs(tag.name),
+        "rows": [[_share_label(document, part), document.text(part.minor)] for part in tag.parts],
+        "kept": min(_MAX_KEPT_ROWS, len(tag.parts)),
+        "total": [document.translate(document.usage_sum), document.text(_sum_shares(tag.parts))],
     }
 
 
-def _sum(parts: Iterable[Part]) -> int:
+def _sum_shares(parts: Iterable[TagShare]) -> int:
     return sum(part.minor for part in parts)
 
 
-def _value(document: InvoiceDocument, part: Part) -> str:
+def _share_label(document: InvoiceDocument, part: TagShare) -> str:
     match part.kind:
-        case PartKind.VALUE:
-            return breakable(part.value)
-        case PartKind.OTHERS:
-            return document.say("other_values", count=part.count)
-    return document.say("untagged")
+        case TagShareKind.VALUE:
+            return add_line_breaks(part.value)
+        case TagShareKind.OTHERS:
+            return document.translate("other_values", count=part.count)
+    return document.translate("untagged")
 
 
-def _days(span: Span) -> str:
+def _format_days(span: ServicePeriod) -> str:
     return f"{span.first_day} – {span.last_day}"

@@ -1,9 +1,9 @@
-"""Typesetting: data and a layout (`.typ`) become PDF/A, by Typst.
+"""Typesetting of a layout (`.typ`) with data to PDF/A, by Typst.
 
-The files conform to PDF/A-2a (archiving, with text that programs can read) and PDF/UA-1
-(accessibility): Typst checks both while it writes, and fails rather than write a file that does not
-conform. Only the fonts of billing/invoice_documents/rendering/fonts.py are used, never those of the
-machine, and no network. The same data give the same bytes.
+The files conform to PDF/A-2a (archiving, with extractable text) and PDF/UA-1 (accessibility): Typst
+checks both and fails rather than writing a file that does not conform. Only the packaged fonts of
+billing/invoice_documents/rendering/fonts.py are used, and no network. The same data give the same
+bytes.
 """
 
 import json
@@ -19,10 +19,12 @@ from billing.invoice_documents.rendering.fonts import font_folders
 _STANDARDS = ["a-2a", "ua-1"]
 
 
-def typeset(layout: str, data: Mapping[str, Any]) -> bytes:
-    """A PDF of the layout with this name. It takes some milliseconds a page, in which other Python
-    threads go on."""
-    # A compiler cannot be shared by threads; the fonts that it uses can.
+def render_pdf(layout: str, data: Mapping[str, Any]) -> bytes:
+    """Render the layout with this name to PDF.
+
+    Takes some milliseconds per page, without holding the GIL.
+    """
+    # A compiler cannot be shared between threads, but its fonts can.
     compiler = Compiler(
         _source(layout),
         font_paths=_fonts(),

@@ -1,7 +1,8 @@
-"""Agreeing: both sides say yes to the same text, before it starts; and either can end it.
+"""Agreement to a contract version by both parties before it starts, and ending a contract.
 
-A side agrees by the version's hash, so that nobody agrees to something else than it has read. As
-they change what calls cost, gateways and credit are told, as of a change of plan.
+A party agrees by the hash of the version, so it cannot agree to a text that it has not read. Both
+operations change the price of calls, so they refresh the account's available credit and advance the
+key epoch, as a change of plan does.
 """
 
 from collections.abc import Sequence
@@ -12,30 +13,30 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.profiles import lock_profile
-from billing.invoices.available_credit import refresh_credit
+from billing.invoices.available_credit import refresh_account_credit
 from billing.metering.key_epoch import advance_epoch
-from billing.outcomes.contracts.baselines import read_fit, require_gates
+from billing.outcomes.contracts.baselines import parse_fit_statistics, require_baseline_gates
 from billing.outcomes.contracts.contracts import (
-    hash_of,
+    get_version,
     is_agreed,
-    numbered,
-    require_ahead,
-    require_looks,
-    terms_of,
-    versions_of,
+    list_versions,
+    require_future_start,
+    require_settlement_count,
+    version_hash,
+    version_terms,
 )
-from billing.outcomes.contracts.covered_terms import covering_terms
+from billing.outcomes.contracts.covered_terms import covered_call_terms
 from billing.outcomes.contracts.parties import Party, Side
-from billing.outcomes.contracts.terms import Design, Measure, OutcomeTerms
+from billing.outcomes.contracts.terms import MeasuredEffect, MeasurementDesign, OutcomeTerms
 from billing.rating.terms import PlanTerms
-from billing.subscriptions.plans import publish
+from billing.subscriptions.plans import publish_plan
 from billing.tables import OutcomeVersion
 from infra.clock import Clock
 from infra.errors import AppError
 
 
-class VersionDiffers(AppError):
-    """The hash that was agreed to is not that of the version."""
+class VersionHashMismatch(AppError):
+    """The hash in the agreement is not the hash of the version."""
 
     status = 409
     type = "invalid_request_error"
@@ -43,15 +44,15 @@ class VersionDiffers(AppError):
 
 
 class VersionClosed(AppError):
-    """The version was ended or replaced, or somebody has agreed to it, so this comes too late."""
+    """The version was ended, replaced or agreed to, so it can no longer be changed."""
 
     status = 409
     type = "invalid_request_error"
     code = "outcome_version_closed"
 
 
-class EndInvalid(AppError):
-    """A contract ends from now or later on, and once."""
+class ContractEndInvalid(AppError):
+    """The contract was ended already, or the requested end is in the past."""
 
     status = 409
     type = "invalid_request_error"
@@ -59,21 +60,24 @@ class EndInvalid(AppError):
 
 
 @dataclass(frozen=True, slots=True)
-class Agreement:
-    """What a side says yes to: a version by its number and hash."""
+class VersionReference:
+    """A contract version, identified by its number and hash."""
 
     number: int
     hash: str
 
 
-async def fix_baseline(
+async def set_version_baseline(
     session: AsyncSession, account_id: UUID, contract_id: UUID, number: int, baseline: str
 ) -> OutcomeVersion:
-    """Keep what was fitted as the baseline of a version, in place of an earlier fit; from then on
-    it is part of what is agreed to. Raises BaselineInvalid, VersionClosed, ContractNotFound."""
+    """Store the fitted baseline of a version, replacing an earlier one.
+
+    The baseline becomes part of the version's hash. Raises BaselineInvalid, VersionClosed,
+    ContractNotFound.
+    """
     await lock_profile(session, account_id)
-    version = numbered(await versions_of(session, account_id, contract_id), number)
-    read_fit(baseline)
+    version = get_version(await list_versions(session, account_id, contract_id), number)
+    parse_fit_statistics(baseline)
     if version.baseline == baseline:
         return version
     if version.customer_agreed_at or version.operator_agreed_at or version.ends_at:
@@ -85,90 +89,96 @@ async def fix_baseline(
     return version
 
 
-async def agree(
+async def agree_to_version(
     session: AsyncSession,
     clock: Clock,
     account_id: UUID,
     contract_id: UUID,
-    to: Agreement,
-    by: Party,
-    listed: PlanTerms,
+    reference: VersionReference,
+    party: Party,
+    list_prices: PlanTerms,
 ) -> OutcomeVersion:
-    """Say yes for one side; its second yes changes nothing. With the other's the version is agreed,
-    and the prices of covered calls are those of now. `listed` are the list prices of now.
+    """Agree to a version for one party; agreeing again changes nothing.
 
-    Raises ContractNotFound, VersionDiffers, VersionClosed, StartsTooSoon, BaselineMissesGates,
-    OutcomeTermsInvalid.
+    Once both parties have agreed, the version is agreed, and the prices of covered calls are fixed
+    from the current plan and list prices (`list_prices`).
+
+    Raises ContractNotFound, VersionHashMismatch, VersionClosed, StartsTooSoon,
+    BaselineGatesNotMet, OutcomeTermsInvalid.
     """
     await lock_profile(session, account_id)
-    versions = await versions_of(session, account_id, contract_id)
-    version = numbered(versions, to.number)
-    if hash_of(version) != to.hash.lower():
-        raise VersionDiffers(
-            f"Version {version.number} has the hash {hash_of(version)}: read it again.",
+    versions = await list_versions(session, account_id, contract_id)
+    version = get_version(versions, reference.number)
+    if version_hash(version) != reference.hash.lower():
+        raise VersionHashMismatch(
+            f"Version {version.number} has the hash {version_hash(version)}: read it again.",
             param="hash",
         )
-    if _agreed_at(version, by.side) is not None:
+    if _agreed_at(version, party.side) is not None:
         return version
-    terms = terms_of(version)
+    terms = version_terms(version)
     _require_open(version, versions)
-    require_ahead(terms, clock.now())
-    require_looks(terms, versions)
+    require_future_start(terms, clock.now())
+    require_settlement_count(terms, versions)
     _require_baseline(version, terms)
-    _mark(version, by, clock.now())
+    _set_agreed(version, party, clock.now())
     if is_agreed(version):
-        covering = await covering_terms(
-            session, account_id, clock.now(), contract_id, terms, listed
+        covered_terms = await covered_call_terms(
+            session, account_id, clock.now(), contract_id, terms, list_prices
         )
-        plan = await publish(session, clock, covering, listed=False)
+        plan = await publish_plan(session, clock, covered_terms, listed=False)
         version.plan_version_id = plan.id
-        await _tell(session, clock, account_id)
+        await _propagate_change(session, clock, account_id)
     await session.flush()
     return version
 
 
-async def end(
+async def end_contract(
     session: AsyncSession,
     clock: Clock,
     account_id: UUID,
     contract_id: UUID,
-    by: Party,
-    at: datetime | None = None,
+    party: Party,
+    requested_end: datetime | None = None,
 ) -> Sequence[OutcomeVersion]:
-    """End the contract from a moment on, now unless one is given: no version is in force any more,
-    and what is only proposed is withdrawn. Gives the versions. Raises EndInvalid."""
+    """End the contract at the requested time, by default now, and withdraw proposed versions.
+
+    Returns all versions. Raises ContractEndInvalid.
+    """
     await lock_profile(session, account_id)
     now = clock.now()
-    ends_at = now if at is None else at
+    ends_at = now if requested_end is None else requested_end
     if ends_at < now:
-        raise EndInvalid("A contract cannot be ended from a past moment on.", param="at")
-    versions = await versions_of(session, account_id, contract_id)
-    open_ones = [version for version in versions if version.ends_at is None]
-    if not open_ones:
-        raise EndInvalid(f"The contract ends already, at {versions[-1].ends_at}.", param="at")
-    for version in open_ones:
-        version.ends_at, version.ended_by, version.ended_at = ends_at, str(by), now
-    await _tell(session, clock, account_id)
+        raise ContractEndInvalid("A contract cannot be ended from a past moment on.", param="at")
+    versions = await list_versions(session, account_id, contract_id)
+    open_versions = [version for version in versions if version.ends_at is None]
+    if not open_versions:
+        raise ContractEndInvalid(
+            f"The contract ends already, at {versions[-1].ends_at}.", param="at"
+        )
+    for version in open_versions:
+        version.ends_at, version.ended_by, version.ended_at = ends_at, str(party), now
+    await _propagate_change(session, clock, account_id)
     return versions
 
 
-async def _tell(session: AsyncSession, clock: Clock, account_id: UUID) -> None:
-    """What is covered has changed: an older version has fewer days now, and gateways look again."""
+async def _propagate_change(session: AsyncSession, clock: Clock, account_id: UUID) -> None:
+    """Refresh the account's credit, and make gateways reload its prices (key epoch)."""
     await session.flush()
-    await refresh_credit(session, clock, account_id)
+    await refresh_account_credit(session, clock, account_id)
     await advance_epoch(session, account_id)
 
 
 def _agreed_at(version: OutcomeVersion, side: Side) -> datetime | None:
-    of_customer = side is Side.CUSTOMER
-    return version.customer_agreed_at if of_customer else version.operator_agreed_at
+    is_customer = side is Side.CUSTOMER
+    return version.customer_agreed_at if is_customer else version.operator_agreed_at
 
 
-def _mark(version: OutcomeVersion, by: Party, now: datetime) -> None:
-    if by.side is Side.CUSTOMER:
-        version.customer_agreed_by, version.customer_agreed_at = by.name, now
+def _set_agreed(version: OutcomeVersion, party: Party, now: datetime) -> None:
+    if party.side is Side.CUSTOMER:
+        version.customer_agreed_by, version.customer_agreed_at = party.name, now
     else:
-        version.operator_agreed_by, version.operator_agreed_at = by.name, now
+        version.operator_agreed_by, version.operator_agreed_at = party.name, now
 
 
 def _require_open(version: OutcomeVersion, versions: Sequence[OutcomeVersion]) -> None:
@@ -179,6 +189,12 @@ def _require_open(version: OutcomeVersion, versions: Sequence[OutcomeVersion]) -
 
 
 def _require_baseline(version: OutcomeVersion, terms: OutcomeTerms) -> None:
-    """What is held against weeks that go without needs no baseline of before."""
-    if isinstance(terms.kind, Measure) and terms.kind.design is not Design.SWITCHBACK:
-        require_gates(version.baseline, terms.kind.gates)
+    """Require a baseline that meets the gates; a switchback needs no baseline period.
+
+    Raises BaselineGatesNotMet.
+    """
+    if (
+        isinstance(terms.kind, MeasuredEffect)
+        and terms.kind.design is not MeasurementDesign.SWITCHBACK
+    ):
+        require_baseline_gates(version.baseline, terms.kind.gates)

@@ -1,11 +1,10 @@
-"""Attribution: whether an effect is owed to calls of ours, and billable at all.
+"""Attribution rules: whether an outcome is attributable to our calls and billable.
 
-    in force when it happened -> a call of ours about the same subject in time,
-                                 of a model and operation that the contract names
-                              -> no other effect of that subject nearby
+    contract in force -> a call about the same subject within the call window, of a model and
+                         operation that the contract names
+                      -> no other outcome of the same subject nearby in time
 
-The same rules judge a claim as it comes and, from the evidence bundle alone, a claim that was
-settled. Pure.
+The same rules apply to a new claim and, from the evidence bundle alone, to a settled one.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,83 +13,97 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from billing.outcomes.contracts.pricing import SILENCE
-from billing.outcomes.contracts.terms import AttesterKind, Deadlines, Event, OutcomeTerms
+from billing.outcomes.contracts.terms import (
+    AttesterKind,
+    ContractDeadlines,
+    EventEffect,
+    OutcomeTerms,
+)
 from billing.rating.terms import ANY_MODEL
 
 CONTRACT_TAG = "contract"
-MOST_CALLS = 100
+MAX_CALLS = 100
 
 
-class Refusal(StrEnum):
-    """Why a claim is kept, but never billed."""
+class ClaimRefusal(StrEnum):
+    """The reason why a claim is recorded but never billed."""
 
-    NOT_IN_FORCE = "not_in_force"  # before the contract began, or after its end
-    NO_CALL = "no_call"  # no call of ours about the subject in time
-    CALL_NOT_ELIGIBLE = "call_not_eligible"  # calls of other models or operations only
-    CALL_TAKEN = "call_taken"  # the calls that it names serve another outcome
-    DOUBLED = "doubled"  # the contract has an outcome of that subject nearby
-    CLAIMED_ELSEWHERE = "claimed_elsewhere"  # another contract of the account has it
-    DENIED = "denied"  # an accepted attester says that it was not there
+    NOT_IN_FORCE = "not_in_force"  # the outcome happened before the contract began or after its end
+    NO_CALL = "no_call"  # no call about the subject within the call window
+    CALL_NOT_ELIGIBLE = (
+        "call_not_eligible"  # only calls of models or operations that the contract does not name
+    )
+    CALL_TAKEN = "call_taken"  # the calls support another outcome already
+    DOUBLED = "doubled"  # the contract has an outcome of the subject nearby in time
+    CLAIMED_ELSEWHERE = "claimed_elsewhere"  # another contract of the account has the same outcome
+    DENIED = "denied"  # an accepted attester denied the outcome
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
-    """From when calls may serve an outcome, and up to when."""
+class CallWindow:
+    """The time range in which a call may support an outcome, both ends included."""
 
     since: datetime
     until: datetime
 
-    def holds(self, at: datetime) -> bool:
+    def contains(self, at: datetime) -> bool:
         return self.since <= at <= self.until
 
 
-def span_of_calls(kind: Event, happened_at: datetime) -> Span:
-    """When a call must have begun to be what an outcome is owed to."""
-    return Span(
-        happened_at - timedelta(hours=kind.window_hours),
-        happened_at - timedelta(hours=kind.lead_hours),
+def call_window(effect: EventEffect, happened_at: datetime) -> CallWindow:
+    """Return the time range in which a supporting call must have started."""
+    return CallWindow(
+        happened_at - timedelta(hours=effect.window_hours),
+        happened_at - timedelta(hours=effect.lead_hours),
     )
 
 
-def is_about(
-    tags: Mapping[str, str] | None, terms: OutcomeTerms, subject: str, *, named: bool
+def has_matching_tags(
+    tags: Mapping[str, str] | None, terms: OutcomeTerms, subject: str, *, listed_in_claim: bool
 ) -> bool:
-    """Whether a call's tags say the subject and the contract.
+    """Return whether a call's tags match the subject and the contract.
 
-    One that the claim names may leave them out, but not say others.
+    A call listed in the claim may lack the tags, but must not have other values.
     """
-    said, wanted = tags or {}, {terms.subject_tag: subject, CONTRACT_TAG: terms.tag}
-    return all(said.get(name, value if named else None) == value for name, value in wanted.items())
+    actual, required = tags or {}, {terms.subject_tag: subject, CONTRACT_TAG: terms.tag}
+    return all(
+        actual.get(name, value if listed_in_claim else None) == value
+        for name, value in required.items()
+    )
 
 
-def too_close(kind: Event, at: datetime, other: datetime) -> bool:
-    """Whether two effects of one subject are taken for one. Of none apart, only the very same."""
-    return abs(at - other) <= timedelta(hours=kind.apart_hours)
+def is_same_effect(effect: EventEffect, happened_at: datetime, other_happened_at: datetime) -> bool:
+    """Return whether two outcomes of one subject are so close in time that they count as one.
 
-
-def confirms(terms: OutcomeTerms, kind: str, *, same_as_claimant: bool) -> bool:
-    """Whether a statement counts as a confirmation.
-
-    An accepted attester's does, also where it is the claim itself; but our own model never
-    confirms what it claimed itself.
+    If `apart_hours` is 0, only simultaneous outcomes do.
     """
-    accepted = kind in terms.attesters
-    return accepted and not (same_as_claimant and kind == AttesterKind.OUR_MODEL)
+    return abs(happened_at - other_happened_at) <= timedelta(hours=effect.apart_hours)
 
 
-def silent_until(deadlines: Deadlines, claimed_at: datetime) -> datetime | None:
-    """When an outcome that nobody confirmed counts; None where silence is not billable."""
+def is_confirmation(terms: OutcomeTerms, attester_kind: str, *, same_as_claimant: bool) -> bool:
+    """Return whether a statement counts as a confirmation.
+
+    The attester kind must be accepted by the contract. The claim itself may be the confirmation,
+    except if our own model made it.
+    """
+    accepted = attester_kind in terms.attesters
+    return accepted and not (same_as_claimant and attester_kind == AttesterKind.OUR_MODEL)
+
+
+def silence_deadline(deadlines: ContractDeadlines, claimed_at: datetime) -> datetime | None:
+    """Return when an unconfirmed outcome counts as confirmed; None if silence is not billable."""
     if deadlines.silence_days is None:
         return None
     return claimed_at + timedelta(days=deadlines.silence_days)
 
 
-def can_be_reversed(deadlines: Deadlines, happened_at: datetime, at: datetime) -> bool:
+def is_reversible(deadlines: ContractDeadlines, happened_at: datetime, at: datetime) -> bool:
+    """Return whether an outcome can still be reversed at a given time."""
     return at <= happened_at + timedelta(days=deadlines.reversal_days)
 
 
-def requirement(terms: OutcomeTerms) -> str:
-    """What the contract requires of a call, for an error message."""
+def supporting_call_requirement(terms: OutcomeTerms) -> str:
+    """Return the contract's requirements for a supporting call, as an error message."""
     models = ["any model" if one == ANY_MODEL else one for one in terms.supporting.models]
     operations = terms.supporting.operations or ("none of its covered meters' operations",)
     return (
@@ -99,8 +112,8 @@ def requirement(terms: OutcomeTerms) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Supporting:
-    """A call that an outcome rests on. Bundles older than [attribution] name no operation."""
+class SupportingCall:
+    """A call that supports an outcome; in bundles older than [attribution] without operation."""
 
     started_at: datetime
     model: str | None
@@ -108,37 +121,52 @@ class Supporting:
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
-    """What is known of a settled outcome, as its bundle tells it."""
+class SettledOutcome:
+    """A settled outcome as recorded in its evidence bundle."""
 
     happened_at: datetime
     claimed_at: datetime
     attested_by: str
     confirmed_at: datetime
-    calls: tuple[Supporting, ...]
+    calls: tuple[SupportingCall, ...]
 
 
-def holds(terms: OutcomeTerms, kind: Event, one: Settled, nearby: Iterable[Settled]) -> bool:
-    """Whether a settled outcome is billable by the terms, judged by what is known of it alone and
-    of others of its subject."""
-    in_time = span_of_calls(kind, one.happened_at)
-    doubled = (too_close(kind, one.happened_at, other.happened_at) for other in nearby)
+def is_billable(
+    terms: OutcomeTerms,
+    effect: EventEffect,
+    outcome: SettledOutcome,
+    same_subject: Iterable[SettledOutcome],
+) -> bool:
+    """Return whether a settled outcome is billable under the terms.
+
+    `same_subject` are the other outcomes of its subject.
+    """
+    window = call_window(effect, outcome.happened_at)
+    duplicates = (
+        is_same_effect(effect, outcome.happened_at, other.happened_at) for other in same_subject
+    )
     return (
-        any(in_time.holds(call.started_at) and _supports(terms, call) for call in one.calls)
-        and not any(doubled)
-        and _attested(terms, one)
+        any(
+            window.contains(call.started_at) and _is_supporting(terms, call)
+            for call in outcome.calls
+        )
+        and not any(duplicates)
+        and _is_attested(terms, outcome)
     )
 
 
-def _supports(terms: OutcomeTerms, call: Supporting) -> bool:
-    """A settlement made before operations were kept is judged as it was then."""
+def _is_supporting(terms: OutcomeTerms, call: SupportingCall) -> bool:
+    """Return whether the contract accepts the call's model and operation.
+
+    Settlements from before operations were recorded accept any call, as they did then.
+    """
     if call.operation is None and terms.attribution is None:
         return True
     return terms.supporting.allows(call.model, call.operation)
 
 
-def _attested(terms: OutcomeTerms, one: Settled) -> bool:
-    if one.attested_by != SILENCE:
-        return one.attested_by in terms.attesters
-    since = silent_until(terms.deadlines, one.claimed_at)
-    return since is not None and since <= one.confirmed_at
+def _is_attested(terms: OutcomeTerms, outcome: SettledOutcome) -> bool:
+    if outcome.attested_by != SILENCE:
+        return outcome.attested_by in terms.attesters
+    deadline = silence_deadline(terms.deadlines, outcome.claimed_at)
+    return deadline is not None and deadline <= outcome.confirmed_at

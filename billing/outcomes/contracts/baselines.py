@@ -1,35 +1,34 @@
-"""Baselines: what a fitted baseline has to say of itself, and whether it holds a contract's gates.
+"""Check of a stored baseline's goodness of fit against the gates of a contract.
 
-The text is made by whoever fits it, and kept as it is; here only the figures of its fit are read.
-Pure.
+The baseline text is stored unchanged; only the statistics of its fit are read here.
 """
 
 import msgspec
 
-from billing.outcomes.contracts.terms import Gates
+from billing.outcomes.contracts.terms import BaselineGateTerms
 from infra.errors import AppError
 
-_MOST_BYTES = 1 << 20
+_MAX_BYTES = 1 << 20
 
 
 class BaselineInvalid(AppError):
-    """A text that is no fitted baseline."""
+    """The text is not a valid fitted baseline."""
 
     status = 400
     type = "invalid_request_error"
     code = "baseline_invalid"
 
 
-class BaselineMissesGates(AppError):
-    """A measured effect whose baseline is missing or does not hold the contract's gates."""
+class BaselineGatesNotMet(AppError):
+    """The baseline of a measured effect is missing or does not meet the contract's gates."""
 
     status = 409
     type = "invalid_request_error"
     code = "baseline_misses_gates"
 
 
-class Fit(msgspec.Struct, frozen=True):
-    """How well a baseline describes the time that it was fitted to, in parts per million."""
+class BaselineFitStatistics(msgspec.Struct, frozen=True):
+    """Goodness of fit of a baseline: CV(RMSE), NMBE and missing days in ppm, and its days."""
 
     cv_rmse_ppm: int
     nmbe_ppm: int
@@ -37,16 +36,16 @@ class Fit(msgspec.Struct, frozen=True):
     days: int
 
 
-_FIT = msgspec.json.Decoder(Fit)
+_FIT_DECODER = msgspec.json.Decoder(BaselineFitStatistics)
 
 
-def read_fit(baseline: str) -> Fit:
-    """Raises BaselineInvalid."""
+def parse_fit_statistics(text: str) -> BaselineFitStatistics:
+    """Parse the goodness of fit from a baseline text. Raises BaselineInvalid."""
     try:
-        content = baseline.encode()
-        if len(content) > _MOST_BYTES or "\0" in baseline:
-            raise BaselineInvalid(f"A baseline is a text of up to {_MOST_BYTES} bytes.")
-        return _FIT.decode(content)
+        content = text.encode()
+        if len(content) > _MAX_BYTES or "\0" in text:
+            raise BaselineInvalid(f"A baseline is a text of up to {_MAX_BYTES} bytes.")
+        return _FIT_DECODER.decode(content)
     except (msgspec.DecodeError, UnicodeEncodeError):
         raise BaselineInvalid(
             "A baseline is a JSON object with the whole numbers `cv_rmse_ppm`, `nmbe_ppm`, "
@@ -54,18 +53,18 @@ def read_fit(baseline: str) -> Fit:
         ) from None
 
 
-def require_gates(baseline: str | None, gates: Gates) -> None:
-    """Raises BaselineMissesGates, which says what is amiss."""
+def require_baseline_gates(baseline: str | None, gates: BaselineGateTerms) -> None:
+    """Raise BaselineGatesNotMet, naming the first gate that the baseline does not meet."""
     if baseline is None:
-        raise BaselineMissesGates(
+        raise BaselineGatesNotMet(
             "The version has no baseline yet, so there is nothing to agree to."
         )
-    fit = read_fit(baseline)
+    fit = parse_fit_statistics(baseline)
     for name in ("cv_rmse", "nmbe", "missing"):
-        is_ppm, most = abs(getattr(fit, f"{name}_ppm")), getattr(gates, f"{name}_ppm")
-        if is_ppm > most:
-            said = f"The baseline's {name} is {is_ppm} ppm, at most {most} are agreed."
-            raise BaselineMissesGates(said, param=f"measure.gates.{name}")
+        actual, limit = abs(getattr(fit, f"{name}_ppm")), getattr(gates, f"{name}_ppm")
+        if actual > limit:
+            message = f"The baseline's {name} is {actual} ppm, at most {limit} are agreed."
+            raise BaselineGatesNotMet(message, param=f"measure.gates.{name}")
     if fit.days < gates.days:
-        said = f"The baseline was fitted to {fit.days} days, at least {gates.days} are agreed."
-        raise BaselineMissesGates(said, param="measure.gates.days")
+        message = f"The baseline was fitted to {fit.days} days, at least {gates.days} are agreed."
+        raise BaselineGatesNotMet(message, param="measure.gates.days")

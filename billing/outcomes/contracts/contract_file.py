@@ -1,8 +1,7 @@
-"""Contract files: what an operator or a customer writes to propose an outcome contract, read into
-outcome terms.
+"""Parsing of contract files (TOML, or the same fields as JSON) into outcome terms.
 
-TOML from a file, or the same fields as JSON over the API. Amounts are decimal texts in the
-contract's currency, percentages as `12.5`, times without an offset are the plant's. Pure.
+Amounts are decimal strings in the contract's currency, percentages such as `12.5`; times without
+an offset are in the plant's time zone. The field names are the file format: they must not change.
 """
 
 from datetime import datetime
@@ -11,41 +10,41 @@ from types import MappingProxyType
 
 import msgspec
 
-from billing.dates import instant_of, zone_of
+from billing.dates import parse_instant, parse_time_zone
 from billing.money import minor_from_text, nano_from_text
-from billing.outcomes.contracts.effect_definitions import Event, Measure
+from billing.outcomes.contracts.effect_definitions import EventEffect, MeasuredEffect
 from billing.outcomes.contracts.field_rules import OutcomeTermsInvalid
-from billing.outcomes.contracts.measure_section import MeasureFields, measure_of
-from billing.outcomes.contracts.supporting_calls import Attribution
+from billing.outcomes.contracts.measure_section import MeasureFields, measured_effect_from_fields
+from billing.outcomes.contracts.supporting_calls import AttributionRules
 from billing.outcomes.contracts.terms import (
     AttesterKind,
-    Deadlines,
+    ContractDeadlines,
     OutcomeTerms,
-    Share,
-    settlements_between,
+    SavingsShare,
+    count_settlements,
 )
-from billing.rating.price_file import PriceFields, ppm_from_text, price_of
+from billing.rating.price_file import PriceFields, ppm_from_percent, price_from_fields
 from billing.rating.prices import Price
 from billing.rating.terms import Allowance
-from billing.rating.toml import shaped, told, with_line
-from infra.validation_errors import misfit_of
+from billing.rating.toml import parse_toml, read_field, with_line_number
+from infra.validation_errors import parse_validation_error
 
-_fields = msgspec.structs.asdict
-_told = partial(told, OutcomeTermsInvalid)
+_asdict = msgspec.structs.asdict
+_parse_field = partial(read_field, OutcomeTermsInvalid)
 
 
-class _EventFile(msgspec.Struct, forbid_unknown_fields=True):
+class _EventFields(msgspec.Struct, forbid_unknown_fields=True):
     lead_hours: int
     window_hours: int
     apart_hours: int
 
 
-class _ShareFile(msgspec.Struct, forbid_unknown_fields=True):
+class _ShareFields(msgspec.Struct, forbid_unknown_fields=True):
     percent: str
     unit_value: str
 
 
-class _DeadlinesFile(msgspec.Struct, forbid_unknown_fields=True):
+class _DeadlineFields(msgspec.Struct, forbid_unknown_fields=True):
     dispute_days: int
     answer_days: int
     reversal_days: int
@@ -53,20 +52,22 @@ class _DeadlinesFile(msgspec.Struct, forbid_unknown_fields=True):
     silence_words: str = ""
 
 
-class _CoveredFile(msgspec.Struct, forbid_unknown_fields=True):
+class _CoveredUnitFields(msgspec.Struct, forbid_unknown_fields=True):
     model: str
     meter: str
     quantity: int
 
 
-class _AttributionFile(msgspec.Struct, forbid_unknown_fields=True):
+class _AttributionFields(msgspec.Struct, forbid_unknown_fields=True):
     models: list[str]
     operations: list[str]
 
 
 class ContractFields(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """A contract as it is written; `event` goes with `price`, `measure` with `share`.
-    `attribution` names the models and operations whose calls may support an event's claim."""
+    """The fields of a contract file; `event` goes with `price`, `measure` with `share`.
+
+    `attribution` names the models and operations whose calls may support an event's claim.
+    """
 
     contract: str
     names: dict[str, str]
@@ -78,107 +79,125 @@ class ContractFields(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     ends_at: datetime | None = None
     time_zone: str = "Asia/Shanghai"
     subject: str = "machine"
-    event: _EventFile | None = None
+    event: _EventFields | None = None
     price: PriceFields | None = None
     measure: MeasureFields | None = None
-    share: _ShareFile | None = None
-    deadlines: _DeadlinesFile
-    covered: list[_CoveredFile] = []
-    attribution: _AttributionFile | None = None
+    share: _ShareFields | None = None
+    deadlines: _DeadlineFields
+    covered: list[_CoveredUnitFields] = []
+    attribution: _AttributionFields | None = None
     lower_of_usage: bool = False
     cap: str | None = None
     floor: str = "0"
 
 
-def read_contract_file(text: str) -> OutcomeTerms:
-    """The terms that a TOML file states. Raises OutcomeTermsInvalid, PriceInvalid, TimeZoneUnknown
-    naming the field, and its line where that is known."""
-    return with_line(
+def parse_contract_toml(text: str) -> OutcomeTerms:
+    """Parse a TOML contract file into outcome terms.
+
+    Raises OutcomeTermsInvalid, PriceInvalid or TimeZoneUnknown naming the field, and its line if
+    known.
+    """
+    return with_line_number(
         text,
-        lambda: terms_of_fields(shaped(text, ContractFields, "The contract", OutcomeTermsInvalid)),
+        lambda: terms_from_fields(
+            parse_toml(text, ContractFields, "The contract", OutcomeTermsInvalid)
+        ),
     )
 
 
-def read_contract_json(body: bytes) -> OutcomeTerms:
-    """The terms that the same fields state as JSON. Raises as `read_contract_file` does."""
+def parse_contract_json(body: bytes) -> OutcomeTerms:
+    """Parse a contract in JSON into outcome terms. Raises the same as `parse_contract_toml`."""
     try:
-        return terms_of_fields(_DECODER.decode(body))
+        return terms_from_fields(_DECODER.decode(body))
     except msgspec.ValidationError as error:
-        misfit = misfit_of(str(error))
-        said, where = f"`{misfit.path}` {misfit.what}", misfit.path or None
+        misfit = parse_validation_error(str(error))
+        message, param = f"`{misfit.path}` {misfit.what}", misfit.path or None
     except (msgspec.DecodeError, UnicodeDecodeError):
-        said, where = "it is no valid JSON", None
-    raise OutcomeTermsInvalid(f"The contract cannot be read: {said}.", param=where)
+        message, param = "it is no valid JSON", None
+    raise OutcomeTermsInvalid(f"The contract cannot be read: {message}.", param=param)
 
 
-def terms_of_fields(file: ContractFields) -> OutcomeTerms:
-    """Raises OutcomeTermsInvalid, PriceInvalid, TimeZoneUnknown."""
+def terms_from_fields(file: ContractFields) -> OutcomeTerms:
+    """Build outcome terms from the fields of a contract file.
+
+    Raises OutcomeTermsInvalid, PriceInvalid, TimeZoneUnknown.
+    """
     return OutcomeTerms(
         tag=file.contract,
         names=MappingProxyType(file.names),
         currency=file.currency,
         effect=file.effect,
         meter=file.meter,
-        kind=_kind(file),
+        kind=_effect(file),
         price=_price(file),
         attesters=tuple(file.attesters),
-        deadlines=Deadlines(**_fields(file.deadlines)),
-        starts_at=_told("starts_at", lambda: instant_of(file.starts_at, zone_of(file.time_zone))),
-        ends_at=_told("ends_at", lambda: _end(file)),
+        deadlines=ContractDeadlines(**_asdict(file.deadlines)),
+        starts_at=_parse_field(
+            "starts_at", lambda: parse_instant(file.starts_at, parse_time_zone(file.time_zone))
+        ),
+        ends_at=_parse_field("ends_at", lambda: _ends_at(file)),
         covered=tuple(Allowance(one.model, one.meter, one.quantity) for one in file.covered),
         lower_of_usage=file.lower_of_usage,
-        cap=_told("cap", lambda: _cap(file)),
-        floor=_told("floor", lambda: minor_from_text(file.floor, file.currency)),
+        cap=_parse_field("cap", lambda: _cap(file)),
+        floor=_parse_field("floor", lambda: minor_from_text(file.floor, file.currency)),
         subject_tag=file.subject,
         time_zone=file.time_zone,
         attribution=_attribution(file.attribution),
     )
 
 
-def _attribution(file: _AttributionFile | None) -> Attribution | None:
-    return None if file is None else Attribution(tuple(file.models), tuple(file.operations))
+def _attribution(file: _AttributionFields | None) -> AttributionRules | None:
+    return None if file is None else AttributionRules(tuple(file.models), tuple(file.operations))
 
 
-def _end(file: ContractFields) -> datetime | None:
-    return None if file.ends_at is None else instant_of(file.ends_at, zone_of(file.time_zone))
+def _ends_at(file: ContractFields) -> datetime | None:
+    return (
+        None
+        if file.ends_at is None
+        else parse_instant(file.ends_at, parse_time_zone(file.time_zone))
+    )
 
 
 def _cap(file: ContractFields) -> int | None:
     return None if file.cap is None else minor_from_text(file.cap, file.currency)
 
 
-def _settlements(file: ContractFields) -> int:
-    """How many settlements there will be; what has no end is refused by its terms."""
-    zone = zone_of(file.time_zone)
-    starts_at, ends_at = instant_of(file.starts_at, zone), _end(file)
+def _settlement_count(file: ContractFields) -> int:
+    """Return the number of monthly settlements; 1 without an end, which the terms reject later."""
+    zone = parse_time_zone(file.time_zone)
+    starts_at, ends_at = parse_instant(file.starts_at, zone), _ends_at(file)
     if ends_at is None or ends_at <= starts_at:
         return 1
-    return settlements_between(starts_at, ends_at, zone)
+    return count_settlements(starts_at, ends_at, zone)
 
 
-def _kind(file: ContractFields) -> Event | Measure:
+def _effect(file: ContractFields) -> EventEffect | MeasuredEffect:
     match file.event, file.measure:
-        case _EventFile() as event, None:
-            return Event(**_fields(event))
+        case _EventFields() as event, None:
+            return EventEffect(**_asdict(event))
         case None, MeasureFields() as measure:
-            return measure_of(measure, zone_of(file.time_zone), _settlements(file))
+            return measured_effect_from_fields(
+                measure, parse_time_zone(file.time_zone), _settlement_count(file)
+            )
     raise OutcomeTermsInvalid("event: a contract has either [event] or [measure].", param="event")
 
 
-def _price(file: ContractFields) -> Price | Share:
-    """An event's price, or a measured effect's share; which of both it is, `_kind` has seen."""
+def _price(file: ContractFields) -> Price | SavingsShare:
+    """Return the price of an event or the share of a measured effect (`_effect` runs first)."""
     match file.event, file.price, file.share:
-        case _EventFile(), PriceFields() as price, None:
-            return _told("price", lambda: price_of(price))
-        case None, None, _ShareFile() as share:
+        case _EventFields(), PriceFields() as price, None:
+            return _parse_field("price", lambda: price_from_fields(price))
+        case None, None, _ShareFields() as share:
             return _share(share)
-    said = "an event has a [price] each, a measured effect a [share] of the saving"
-    raise OutcomeTermsInvalid(f"price: {said}.", param="price")
+    message = "an event has a [price] each, a measured effect a [share] of the saving"
+    raise OutcomeTermsInvalid(f"price: {message}.", param="price")
 
 
-def _share(file: _ShareFile) -> Share:
-    value = _told("share.unit_value", lambda: nano_from_text(file.unit_value))
-    return Share(_told("share.percent", lambda: ppm_from_text(file.percent)), value)
+def _share(file: _ShareFields) -> SavingsShare:
+    value = _parse_field("share.unit_value", lambda: nano_from_text(file.unit_value))
+    return SavingsShare(
+        _parse_field("share.percent", lambda: ppm_from_percent(file.percent)), value
+    )
 
 
 _DECODER = msgspec.json.Decoder(ContractFields)

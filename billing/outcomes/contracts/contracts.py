@@ -1,9 +1,9 @@
-"""Outcome contracts: proposing versions of them, finding them, and which version is in force when.
+"""Outcome contracts: proposing and finding versions, and when each version is in force.
 
-    proposed -> agreed by both -> in force from its start -> replaced | ended | over
+    proposed -> agreed by both parties -> in force from its start -> replaced | ended | over
 
-A version in force is the newest that both sides have agreed to and whose start is reached; a newer
-one takes its place from its own start.
+The version in force is the newest agreed version that has started; a newer version replaces it from
+its own start on.
 """
 
 import hashlib
@@ -15,16 +15,16 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from billing.accounts.profiles import currency_of, lock_profile
-from billing.dates import zone_of
-from billing.outcomes.contracts.covered_terms import covering_terms
+from billing.accounts.profiles import get_account_currency, lock_profile
+from billing.dates import parse_time_zone
+from billing.outcomes.contracts.covered_terms import covered_call_terms
 from billing.outcomes.contracts.parties import Party
 from billing.outcomes.contracts.terms import (
-    Measure,
+    MeasuredEffect,
     OutcomeTerms,
     OutcomeTermsInvalid,
-    read_outcome_terms,
-    settlements_between,
+    count_settlements,
+    parse_outcome_terms,
 )
 from billing.rating.terms import PlanTerms
 from billing.tables import OutcomeContract, OutcomeVersion
@@ -33,11 +33,11 @@ from infra.clock import Clock
 from infra.errors import AppError
 
 PREFIX = "octr"
-_MOST = 200  # contracts of an account, and versions of a contract
+_MAX_COUNT = 200  # contracts per account, and versions per contract
 
 
 class ContractNotFound(AppError):
-    """The account has no such outcome contract, or the contract no such version."""
+    """The account has no such outcome contract, or the contract has no such version."""
 
     status = 404
     type = "invalid_request_error"
@@ -45,7 +45,7 @@ class ContractNotFound(AppError):
 
 
 class StartsTooSoon(AppError):
-    """A contract is agreed before it starts, and this one's start is over."""
+    """The start of the version is in the past; it must be agreed to before it starts."""
 
     status = 409
     type = "invalid_request_error"
@@ -53,54 +53,55 @@ class StartsTooSoon(AppError):
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
-    """From when until when a version is in force; `ends_at` is None while no end is known."""
+class VersionPeriod:
+    """The period in which a version is in force; `ends_at` is None if no end is known."""
 
     version: OutcomeVersion
     terms: OutcomeTerms
     starts_at: datetime
     ends_at: datetime | None
 
-    def holds(self, at: datetime) -> bool:
+    def is_in_force(self, at: datetime) -> bool:
         return self.starts_at <= at and (self.ends_at is None or at < self.ends_at)
 
 
-async def propose(
+async def propose_version(
     session: AsyncSession,
     clock: Clock,
     account_id: UUID,
     terms: OutcomeTerms,
-    by: Party,
-    listed: PlanTerms,
+    party: Party,
+    list_prices: PlanTerms,
 ) -> OutcomeVersion:
-    """Keep the terms as the contract's next version, to which nobody has agreed yet; the newest
-    version's terms again are that version. `listed` are the list prices of now.
+    """Create the next version of a contract, not agreed to yet.
+
+    Returns the newest version if its terms are the same. `list_prices` are the current list prices.
 
     Raises OutcomeTermsInvalid, StartsTooSoon.
     """
     await lock_profile(session, account_id)
     now = clock.now()
-    currency = await currency_of(session, account_id)
+    currency = await get_account_currency(session, account_id)
     if terms.currency != currency:
-        said = f"currency: the account pays in {currency}."
-        raise OutcomeTermsInvalid(said, param="currency")
-    contract = await _contract(session, account_id, terms.tag, now)
-    versions = await versions_of(session, account_id, contract.id)
+        message = f"currency: the account pays in {currency}."
+        raise OutcomeTermsInvalid(message, param="currency")
+    contract = await _get_or_create_contract(session, account_id, terms.tag, now)
+    versions = await list_versions(session, account_id, contract.id)
     newest = versions[-1] if versions else None
     if newest and newest.terms_id == terms.version_id() and newest.ends_at is None:
         return newest
-    _require_room(len(versions), "versions")
-    require_ahead(terms, now)
-    require_looks(terms, versions)
-    await covering_terms(session, account_id, now, contract.id, terms, listed)
+    _require_below_limit(len(versions), "versions")
+    require_future_start(terms, now)
+    require_settlement_count(terms, versions)
+    await covered_call_terms(session, account_id, now, contract.id, terms, list_prices)
     version = OutcomeVersion(
         id=ids.new_id(),
         account_id=account_id,
         contract_id=contract.id,
         number=len(versions) + 1,
         terms_id=terms.version_id(),
-        terms=terms.text().decode(),
-        proposed_by=str(by),
+        terms=terms.canonical_json().decode(),
+        proposed_by=str(party),
         proposed_at=now,
     )
     session.add(version)
@@ -108,13 +109,16 @@ async def propose(
     return version
 
 
-def require_looks(terms: OutcomeTerms, versions: Sequence[OutcomeVersion]) -> None:
-    """The confidence of a measured effect holds for all settlements of the contract together, those
-    by earlier versions too. Raises OutcomeTermsInvalid."""
-    if not isinstance(terms.kind, Measure) or terms.ends_at is None:
+def require_settlement_count(terms: OutcomeTerms, versions: Sequence[OutcomeVersion]) -> None:
+    """Require `looks` of a measured effect to equal the number of monthly settlements.
+
+    Its confidence holds for all settlements of the contract together, including those of earlier
+    versions. Raises OutcomeTermsInvalid.
+    """
+    if not isinstance(terms.kind, MeasuredEffect) or terms.ends_at is None:
         return
-    first = min([terms.starts_at, *(span.starts_at for span in spans_of(versions))])
-    settlements = settlements_between(first, terms.ends_at, zone_of(terms.time_zone))
+    first = min([terms.starts_at, *(span.starts_at for span in version_periods(versions))])
+    settlements = count_settlements(first, terms.ends_at, parse_time_zone(terms.time_zone))
     if terms.kind.looks != settlements:
         raise OutcomeTermsInvalid(
             f"measure.looks: the contract has {settlements} settlements, one a month from its "
@@ -123,8 +127,8 @@ def require_looks(terms: OutcomeTerms, versions: Sequence[OutcomeVersion]) -> No
         )
 
 
-def require_ahead(terms: OutcomeTerms, now: datetime) -> None:
-    """Raises StartsTooSoon."""
+def require_future_start(terms: OutcomeTerms, now: datetime) -> None:
+    """Raise StartsTooSoon if the terms start now or in the past."""
     if terms.starts_at <= now:
         raise StartsTooSoon(
             f"The contract starts at {terms.starts_at.isoformat()}, and both sides agree before "
@@ -134,31 +138,31 @@ def require_ahead(terms: OutcomeTerms, now: datetime) -> None:
 
 
 async def list_contracts(session: AsyncSession, account_id: UUID) -> list[OutcomeContract]:
-    """An account's contracts, the oldest first."""
+    """List an account's contracts, oldest first."""
     query = select(OutcomeContract).where(col(OutcomeContract.account_id) == account_id)
     return list(await session.scalars(query.order_by(col(OutcomeContract.id))))
 
 
-async def find_contract(session: AsyncSession, account_id: UUID, name: str) -> OutcomeContract:
-    """By id (`octr_…`) or tag. Raises ContractNotFound."""
-    identity = ids.parse(PREFIX, name)
+async def find_contract(session: AsyncSession, account_id: UUID, id_or_tag: str) -> OutcomeContract:
+    """Return a contract by id (`octr_…`) or tag. Raises ContractNotFound."""
+    contract_id = ids.parse_id(PREFIX, id_or_tag)
     query = select(OutcomeContract).where(col(OutcomeContract.account_id) == account_id)
-    if identity is not None:
-        query = query.where(col(OutcomeContract.id) == identity)
-    elif name.isidentifier():
-        query = query.where(col(OutcomeContract.tag) == name)
+    if contract_id is not None:
+        query = query.where(col(OutcomeContract.id) == contract_id)
+    elif id_or_tag.isidentifier():
+        query = query.where(col(OutcomeContract.tag) == id_or_tag)
     else:
-        raise _not_found(name)
-    found = (await session.scalars(query)).one_or_none()
-    if found is None:
-        raise _not_found(name)
-    return found
+        raise _not_found(id_or_tag)
+    contract = (await session.scalars(query)).one_or_none()
+    if contract is None:
+        raise _not_found(id_or_tag)
+    return contract
 
 
-async def versions_of(
+async def list_versions(
     session: AsyncSession, account_id: UUID, contract_id: UUID
 ) -> list[OutcomeVersion]:
-    """All versions of a contract, the first one first."""
+    """List all versions of a contract by number."""
     query = select(OutcomeVersion).where(
         col(OutcomeVersion.account_id) == account_id,
         col(OutcomeVersion.contract_id) == contract_id,
@@ -166,77 +170,87 @@ async def versions_of(
     return list(await session.scalars(query.order_by(col(OutcomeVersion.number))))
 
 
-async def terms_for(
+async def terms_for_evidence(
     session: AsyncSession, account_id: UUID, contract_id: UUID, at: datetime
 ) -> OutcomeTerms:
-    """By which terms evidence is read at a moment: those in force, else the newest that are agreed,
-    else the newest. So no proposal changes how it is read."""
-    versions = await versions_of(session, account_id, contract_id)
-    spans = spans_of(versions)
-    held = [span.terms for span in spans if span.holds(at)] or [span.terms for span in spans]
-    return held[-1] if held else terms_of(numbered(versions, None))
+    """Return the terms for interpreting evidence received at a given time.
+
+    The terms in force, else the newest agreed, else the newest, so that a proposal does not change
+    how evidence is read.
+    """
+    versions = await list_versions(session, account_id, contract_id)
+    spans = version_periods(versions)
+    candidates = [span.terms for span in spans if span.is_in_force(at)] or [
+        span.terms for span in spans
+    ]
+    return candidates[-1] if candidates else version_terms(get_version(versions, None))
 
 
-def numbered(versions: Sequence[OutcomeVersion], number: int | None) -> OutcomeVersion:
-    """The version with a number, or the newest. Raises ContractNotFound."""
-    wanted = [one for one in versions if number is None or one.number == number]
-    if not wanted:
+def get_version(versions: Sequence[OutcomeVersion], number: int | None) -> OutcomeVersion:
+    """Return the version with a number, or the newest. Raises ContractNotFound."""
+    matching = [one for one in versions if number is None or one.number == number]
+    if not matching:
         raise ContractNotFound(f"The contract has no version {number}.", param="version")
-    return wanted[-1]
+    return matching[-1]
 
 
-def terms_of(version: OutcomeVersion) -> OutcomeTerms:
-    return read_outcome_terms(version.terms.encode())
+def version_terms(version: OutcomeVersion) -> OutcomeTerms:
+    """Return the parsed terms of a version."""
+    return parse_outcome_terms(version.terms.encode())
 
 
-def hash_of(version: OutcomeVersion) -> str:
-    """What a side agrees to: the SHA-256 of the terms' text, followed by the baseline's if the
-    version has one, in hexadecimal digits."""
+def version_hash(version: OutcomeVersion) -> str:
+    """Return the hash that a party agrees to, in hexadecimal.
+
+    It is the SHA-256 of the terms' canonical JSON, followed by the baseline's text if there is one.
+    """
     return hashlib.sha256((version.terms + (version.baseline or "")).encode()).hexdigest()
 
 
 def is_agreed(version: OutcomeVersion) -> bool:
-    """Whether both sides have agreed."""
+    """Return whether both parties have agreed to the version."""
     return version.customer_agreed_at is not None and version.operator_agreed_at is not None
 
 
-def spans_of(versions: Sequence[OutcomeVersion]) -> list[Span]:
-    """When each version is in force, of those that ever are; they do not overlap."""
-    spans: list[Span] = []
-    # Where the newer ones begin: from there on, none of the older ones is.
+def version_periods(versions: Sequence[OutcomeVersion]) -> list[VersionPeriod]:
+    """Return the non-overlapping periods of the versions that are ever in force, oldest first."""
+    periods: list[VersionPeriod] = []
+    # The earliest start of the newer versions: from then on no older version is in force.
     replaced_from: datetime | None = None
     for version in sorted(versions, key=lambda one: one.number, reverse=True):
         if not is_agreed(version):
             continue
-        terms = terms_of(version)
-        ends = [at for at in (replaced_from, version.ends_at, terms.ends_at) if at is not None]
-        span = Span(version, terms, terms.starts_at, min(ends, default=None))
-        if span.ends_at is None or span.starts_at < span.ends_at:
-            spans.append(span)
+        terms = version_terms(version)
+        end_times = [at for at in (replaced_from, version.ends_at, terms.ends_at) if at is not None]
+        period = VersionPeriod(version, terms, terms.starts_at, min(end_times, default=None))
+        if period.ends_at is None or period.starts_at < period.ends_at:
+            periods.append(period)
         replaced_from = min(terms.starts_at, replaced_from or terms.starts_at)
-    return spans[::-1]
+    return periods[::-1]
 
 
-async def _contract(
+async def _get_or_create_contract(
     session: AsyncSession, account_id: UUID, tag: str, now: datetime
 ) -> OutcomeContract:
-    """The account's contract with a tag, made where there is none yet."""
+    """Return the account's contract with a tag, creating it if needed."""
     query = select(OutcomeContract).where(
         col(OutcomeContract.account_id) == account_id, col(OutcomeContract.tag) == tag
     )
-    found = (await session.scalars(query)).one_or_none()
-    if found is not None:
-        return found
-    _require_room(len(await list_contracts(session, account_id)), "contracts")
-    made = OutcomeContract(id=ids.new_id(), account_id=account_id, tag=tag, created_at=now)
-    session.add(made)
+    existing = (await session.scalars(query)).one_or_none()
+    if existing is not None:
+        return existing
+    _require_below_limit(len(await list_contracts(session, account_id)), "contracts")
+    contract = OutcomeContract(id=ids.new_id(), account_id=account_id, tag=tag, created_at=now)
+    session.add(contract)
     await session.flush()
-    return made
+    return contract
 
 
-def _require_room(there: int, what: str) -> None:
-    if there >= _MOST:
-        raise OutcomeTermsInvalid(f"contract: there are {_MOST} {what} already.", param="contract")
+def _require_below_limit(count: int, noun: str) -> None:
+    if count >= _MAX_COUNT:
+        raise OutcomeTermsInvalid(
+            f"contract: there are {_MAX_COUNT} {noun} already.", param="contract"
+        )
 
 
 def _not_found(name: str) -> ContractNotFound:

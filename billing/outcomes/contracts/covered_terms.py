@@ -1,7 +1,7 @@
-"""Covering: at which prices the calls go that are used for an effect.
+"""Price terms of the calls that an outcome contract covers.
 
-They have the account's ordinary prices of the day of the agreement, with what the contract covers
-as included units; so within it they cost nothing, and beyond it as ever.
+They are the account's regular prices at the time of the agreement, with the covered units as
+allowances: covered units are free, further units cost the regular price.
 """
 
 from datetime import datetime
@@ -11,31 +11,32 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.outcomes.contracts.terms import OutcomeTerms, OutcomeTermsInvalid
 from billing.rating.terms import ANY_MODEL, Discount, PlanTerms
-from billing.subscriptions.subscriptions import standing_of
+from billing.subscriptions.subscriptions import find_subscription
 
 
-async def covering_terms(
+async def covered_call_terms(
     session: AsyncSession,
     account_id: UUID,
     at: datetime,
     contract_id: UUID,
     terms: OutcomeTerms,
-    listed: PlanTerms,
+    list_prices: PlanTerms,
 ) -> PlanTerms:
-    """The terms of covered calls, as the account's plan and the list are at a moment. Raises
-    OutcomeTermsInvalid for a model that has no price there, whether covered or named by
-    [attribution]."""
-    standing = await standing_of(session, account_id, at)
-    own = None if standing is None else standing.terms
-    _require_callable(terms, own, listed)
-    return _terms(contract_id, terms, own, listed)
+    """Return the price terms of covered calls from the account's plan and the list prices.
+
+    Raises OutcomeTermsInvalid if a model that is covered or named by [attribution] has no price.
+    """
+    standing = await find_subscription(session, account_id, at)
+    plan_terms = None if standing is None else standing.terms
+    _require_callable_models(terms, plan_terms, list_prices)
+    return _build_terms(contract_id, terms, plan_terms, list_prices)
 
 
-def _terms(
-    contract_id: UUID, terms: OutcomeTerms, own: PlanTerms | None, listed: PlanTerms
+def _build_terms(
+    contract_id: UUID, terms: OutcomeTerms, plan_terms: PlanTerms | None, list_prices: PlanTerms
 ) -> PlanTerms:
     models = sorted({one.model for one in terms.covered})
-    sources = {model: _source(model, own, listed) for model in models}
+    sources = {model: _price_source(model, plan_terms, list_prices) for model in models}
     _require_prices(terms, sources)
     return PlanTerms(
         plan=f"outcome_{contract_id.hex}",
@@ -46,20 +47,24 @@ def _terms(
         ),
         allowances=terms.covered,
         discounts=tuple(
-            Discount(model, ppm) for model in models if (ppm := _discount(sources[model], model))
+            Discount(model, ppm)
+            for model in models
+            if (ppm := _discount_ppm(sources[model], model))
         ),
         tax_inclusive=any(source.tax_inclusive for source in sources.values()),
     )
 
 
-def _source(model: str, own: PlanTerms | None, listed: PlanTerms) -> PlanTerms:
-    return own if own is not None and own.has_model(model) else listed
+def _price_source(model: str, plan_terms: PlanTerms | None, list_prices: PlanTerms) -> PlanTerms:
+    return plan_terms if plan_terms is not None and plan_terms.has_model(model) else list_prices
 
 
-def _require_callable(terms: OutcomeTerms, own: PlanTerms | None, listed: PlanTerms) -> None:
-    """Only a model that the account can call may support a claim."""
+def _require_callable_models(
+    terms: OutcomeTerms, plan_terms: PlanTerms | None, list_prices: PlanTerms
+) -> None:
+    """Require a price for each model named by [attribution]. Raises OutcomeTermsInvalid."""
     for at, model in enumerate(terms.attribution.models if terms.attribution else ()):
-        if not _source(model, own, listed).has_model(model):
+        if not _price_source(model, plan_terms, list_prices).has_model(model):
             raise _invalid(f"attribution.models[{at}]", f"{model} has no price for the account")
 
 
@@ -73,8 +78,8 @@ def _require_prices(terms: OutcomeTerms, sources: dict[str, PlanTerms]) -> None:
         raise _invalid("covered", "some of the models are priced with tax and some without")
 
 
-def _discount(source: PlanTerms, model: str) -> int:
-    """One of a model takes the place of the one for all."""
+def _discount_ppm(source: PlanTerms, model: str) -> int:
+    """Return the discount of a model in ppm; a model's own discount overrides the general one."""
     by_model = {one.model: one.ppm for one in source.discounts}
     return by_model.get(model, by_model.get(ANY_MODEL, 0))
 

@@ -1,18 +1,15 @@
-"""Stating: what any field of a contract has to be, and the fact that terms are wrong.
-
-Pure.
-"""
+"""Validation helpers for the fields of outcome contracts."""
 
 import re
 
 from infra.errors import AppError
 
-# As X-Maas-Tags has the names of tags.
+# The same rule as for tag names in X-Maas-Tags.
 _TAG = re.compile(r"[a-z][a-z0-9_]{0,31}", re.ASCII)
 
 
 class OutcomeTermsInvalid(AppError):
-    """A contract's terms are incomplete, absurd or contradict themselves."""
+    """The terms of a contract are incomplete, out of range or contradictory."""
 
     status = 400
     type = "invalid_request_error"
@@ -20,18 +17,21 @@ class OutcomeTermsInvalid(AppError):
 
 
 def is_tag(text: str) -> bool:
+    """Return whether the text is a valid tag name: lower-case letters, digits, underscores."""
     return _TAG.fullmatch(text) is not None
 
 
-def is_line(text: str, most: int) -> bool:
-    return 0 < len(text.strip()) <= len(text) <= most and text.isprintable()
+def is_line(text: str, max_length: int) -> bool:
+    """Return whether the text is one printable, non-blank line of at most `max_length`."""
+    return 0 < len(text.strip()) <= len(text) <= max_length and text.isprintable()
 
 
-def is_text(text: str, most: int) -> bool:
-    return is_line(text.replace("\n", " "), most)
+def is_text(text: str, max_length: int) -> bool:
+    """Return whether the text is printable, possibly of several lines, and not blank."""
+    return is_line(text.replace("\n", " "), max_length)
 
 
-def require(holds: bool, field: str, otherwise: str) -> None:
-    """Raises OutcomeTermsInvalid naming the field."""
-    if not holds:
-        raise OutcomeTermsInvalid(f"{field}: {otherwise}.", param=field)
+def require(condition: bool, field: str, message: str) -> None:
+    """Raise OutcomeTermsInvalid naming the field if the condition is false."""
+    if not condition:
+        raise OutcomeTermsInvalid(f"{field}: {message}.", param=field)

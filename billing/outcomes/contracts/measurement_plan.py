@@ -1,100 +1,105 @@
-"""Agreed measures: a contract's terms in the words of the statistics.
+"""Conversion of contract terms into the measurement plan of billing/outcomes/measurement."""
 
-Pure.
-"""
-
-from billing.dates import day_of, zone_of
-from billing.outcomes.contracts.effect_definitions import Design, Direction, Gates, Measure
+from billing.dates import local_day, parse_time_zone
+from billing.outcomes.contracts.effect_definitions import (
+    BaselineGateTerms,
+    ImprovementDirection,
+    MeasuredEffect,
+    MeasurementDesign,
+)
 from billing.outcomes.contracts.parties import Side
 from billing.outcomes.contracts.terms import OutcomeTerms
 from billing.outcomes.measurement.agreed import (
-    Adjustment,
-    Agreed,
-    Combine,
-    Excluded,
-    Limits,
-    Machines,
-    Method,
-    Shape,
-    Span,
-    Swap,
-    Variable,
-    Weeks,
+    DateRange,
+    ExcludedPeriod,
+    GateLimits,
+    IndependentVariable,
+    MachineGroups,
+    MeasurementMethod,
+    MeasurementPlan,
+    MeterReplacement,
+    NonRoutineAdjustment,
+    SwitchbackSchedule,
 )
 
-_MINUTE, _NANO = 60, 10**9
-# Whatever is in a version's terms, both sides have agreed to.
-_BOTH = (Side.CUSTOMER.value, Side.OPERATOR.value)
+_SECONDS_PER_MINUTE, _NANO_PER_UNIT = 60, 10**9
+# Both parties have agreed to everything in a version's terms.
+_BOTH_SIDES = (Side.CUSTOMER.value, Side.OPERATOR.value)
 _METHODS = {
-    Design.BASELINE: Method.BASELINE,
-    Design.HOLDOUT: Method.MACHINES,
-    Design.SWITCHBACK: Method.SWITCHBACK,
+    MeasurementDesign.BASELINE: MeasurementMethod.BASELINE,
+    MeasurementDesign.HOLDOUT: MeasurementMethod.MACHINES,
+    MeasurementDesign.SWITCHBACK: MeasurementMethod.SWITCHBACK,
 }
 
 
-def agreed_of(
-    terms: OutcomeTerms, measure: Measure, reporting: Span, before: Span | None
-) -> Agreed:
-    """What is agreed to measure of some days, against those before. Raises MeasureInvalid."""
-    return Agreed(
-        unit=measure.unit,
+def build_measurement_plan(
+    terms: OutcomeTerms, effect: MeasuredEffect, reporting: DateRange, baseline: DateRange | None
+) -> MeasurementPlan:
+    """Build the measurement plan for a reporting period and a baseline period.
+
+    Raises MeasurementPlanInvalid.
+    """
+    return MeasurementPlan(
+        unit=effect.unit,
         zone=terms.time_zone,
         reporting=reporting,
-        baseline=before,
-        method=_METHODS[measure.design],
+        baseline=baseline,
+        method=_METHODS[effect.design],
         variables=tuple(
-            Variable(one.name, one.unit, Combine(one.combine), Shape(one.shape))
-            for one in measure.variables
+            IndependentVariable(one.name, one.unit, one.combine, one.shape)
+            for one in effect.variables
         ),
-        weight=measure.per,
-        combine=Combine(measure.combine),
-        every=measure.every_minutes * _MINUTE,
-        more_is_better=measure.direction is Direction.MORE,
-        confidence=measure.confidence_ppm,
-        looks=measure.looks,
-        limits=_limits(measure.gates, measure.missing_ppm),
-        adjustments=_adjustments(measure),
+        weight=effect.per,
+        combine=effect.combine,
+        every=effect.every_minutes * _SECONDS_PER_MINUTE,
+        more_is_better=effect.direction is ImprovementDirection.MORE,
+        confidence=effect.confidence_ppm,
+        looks=effect.looks,
+        limits=_gate_limits(effect.gates, effect.missing_ppm),
+        adjustments=_adjustments(effect),
         excluded=tuple(
-            Excluded(Span(one.first, one.until), one.reason) for one in measure.excluded
+            ExcludedPeriod(DateRange(one.first, one.until), one.reason) for one in effect.excluded
         ),
-        swaps=_swaps(measure),
-        weeks=_weeks(terms, measure),
-        machines=_machines(measure),
+        swaps=_meter_replacements(effect),
+        weeks=_switchback_schedule(terms, effect),
+        machines=_machine_groups(effect),
     )
 
 
-def _limits(gates: Gates, missing: int) -> Limits:
-    return Limits(gates.cv_rmse_ppm, gates.nmbe_ppm, gates.missing_ppm, missing, gates.days)
+def _gate_limits(gates: BaselineGateTerms, missing_ppm: int) -> GateLimits:
+    return GateLimits(gates.cv_rmse_ppm, gates.nmbe_ppm, gates.missing_ppm, missing_ppm, gates.days)
 
 
-def _adjustments(measure: Measure) -> tuple[Adjustment, ...]:
+def _adjustments(effect: MeasuredEffect) -> tuple[NonRoutineAdjustment, ...]:
     return tuple(
-        Adjustment(
+        NonRoutineAdjustment(
             one.first,
-            (-1 if one.less else 1) * one.per_day_nano / _NANO,
+            (-1 if one.less else 1) * one.per_day_nano / _NANO_PER_UNIT,
             one.reason,
-            _BOTH,
+            _BOTH_SIDES,
             one.until,
         )
-        for one in measure.adjustments
+        for one in effect.adjustments
     )
 
 
-def _swaps(measure: Measure) -> tuple[Swap, ...]:
+def _meter_replacements(effect: MeasuredEffect) -> tuple[MeterReplacement, ...]:
     return tuple(
-        Swap(one.at, one.old, one.new, _BOTH, one.factor_nano / _NANO, one.machine)
-        for one in measure.swaps
+        MeterReplacement(
+            one.at, one.old, one.new, _BOTH_SIDES, one.factor_nano / _NANO_PER_UNIT, one.machine
+        )
+        for one in effect.swaps
     )
 
 
-def _machines(measure: Measure) -> Machines | None:
-    named = measure.machines
-    return None if named is None else Machines(named.having, named.lacking)
+def _machine_groups(effect: MeasuredEffect) -> MachineGroups | None:
+    groups = effect.machines
+    return None if groups is None else MachineGroups(groups.having, groups.lacking)
 
 
-def _weeks(terms: OutcomeTerms, measure: Measure) -> Weeks | None:
-    """By turns from the contract's first day on."""
-    if measure.turns is None:
+def _switchback_schedule(terms: OutcomeTerms, effect: MeasuredEffect) -> SwitchbackSchedule | None:
+    """Return the switchback schedule, starting on the contract's first day, or None."""
+    if effect.turns is None:
         return None
-    since = day_of(terms.starts_at, zone_of(terms.time_zone))
-    return Weeks(measure.turns.days, measure.turns.washout, since)
+    since = local_day(terms.starts_at, parse_time_zone(terms.time_zone))
+    return SwitchbackSchedule(effect.turns.days, effect.turns.washout, since)

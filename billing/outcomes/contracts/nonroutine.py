@@ -1,10 +1,12 @@
-"""Non-routine events, as IPMVP calls what no variable tells, and what both sides agree about them.
+"""Non-routine events (IPMVP): changes that no independent variable explains.
 
-    adjustment   so much a day would have been more (or less) without us, as of a second shift
-    excluded     days that count on neither side, as those of a shutdown
-    swap         from a moment on another meter tells, and its readings count so many times
+    adjustment   a daily amount added to (or subtracted from) the adjusted baseline, such as for a
+                 second shift
+    excluded     days ignored in all periods, such as those of a shutdown
+    swap         from a given time on, readings of another meter, times a factor
 
-They are a part of a version's terms, so both sides have agreed to each, before it counts. Pure.
+They are part of a version's terms, so both parties have agreed to each before it takes effect. The
+field names are part of the canonical JSON that is hashed: they must not change.
 """
 
 from collections.abc import Sequence
@@ -13,14 +15,16 @@ from datetime import date, datetime
 
 from billing.outcomes.contracts.field_rules import is_line, require
 
-_MOST, _MOST_NAME, _MOST_REASON = 50, 100, 200
-_MOST_NANO = 10**18
+_MAX_EVENTS, _MAX_NAME_LENGTH, _MAX_REASON_LENGTH = 50, 100, 200
+_MAX_NANO = 10**18
 
 
 @dataclass(frozen=True, slots=True)
-class Adjustment:
-    """`per_day_nano` of the unit more a day, from `first` until the day before `until` or for good;
-    with `less`, less."""
+class AdjustmentTerms:
+    """A non-routine adjustment of `per_day_nano` (10^-9 units per day), subtracted with `less`.
+
+    Applies from `first` up to, but not including, `until`; without `until` it is permanent.
+    """
 
     first: date
     per_day_nano: int
@@ -30,8 +34,8 @@ class Adjustment:
 
 
 @dataclass(frozen=True, slots=True)
-class Excluded:
-    """Days from `first` until the day before `until`."""
+class ExclusionTerms:
+    """Excluded days, from `first` up to, but not including, `until`."""
 
     first: date
     until: date
@@ -39,8 +43,8 @@ class Excluded:
 
 
 @dataclass(frozen=True, slots=True)
-class Swap:
-    """From `at` on the meter `new` tells in place of `old`, of one machine or of the plant."""
+class MeterReplacementTerms:
+    """A meter replacement: from `at` on, meter `new` replaces `old`, of a machine or the plant."""
 
     at: datetime
     old: str
@@ -50,33 +54,39 @@ class Swap:
     machine: str = ""
 
 
-def require_nonroutine(
-    adjustments: Sequence[Adjustment], excluded: Sequence[Excluded], swaps: Sequence[Swap]
+def validate_non_routine_events(
+    adjustments: Sequence[AdjustmentTerms],
+    excluded: Sequence[ExclusionTerms],
+    swaps: Sequence[MeterReplacementTerms],
 ) -> None:
-    """Raises OutcomeTermsInvalid."""
-    for name, these in (("adjustments", adjustments), ("excluded", excluded), ("swaps", swaps)):
-        require(len(these) <= _MOST, f"measure.{name}", f"are up to {_MOST}")
-        said = all(is_line(one.reason, _MOST_REASON) for one in these)
-        require(said, f"measure.{name}", "have a reason each")
+    """Check all non-routine events of a contract. Raises OutcomeTermsInvalid."""
+    for name, events in (("adjustments", adjustments), ("excluded", excluded), ("swaps", swaps)):
+        require(len(events) <= _MAX_EVENTS, f"measure.{name}", f"are up to {_MAX_EVENTS}")
+        have_reasons = all(is_line(one.reason, _MAX_REASON_LENGTH) for one in events)
+        require(have_reasons, f"measure.{name}", "have a reason each")
     for change in adjustments:
-        _require_adjustment(change)
+        _validate_adjustment(change)
     for days in excluded:
         require(days.first < days.until, "measure.excluded", "end before they begin")
     for swap in swaps:
-        _require_swap(swap)
+        _validate_meter_replacement(swap)
     order = [(swap.machine, swap.at) for swap in swaps]
     require(order == sorted(order), "measure.swaps", "are in the order of machines and times")
 
 
-def _require_adjustment(one: Adjustment) -> None:
+def _validate_adjustment(adjustment: AdjustmentTerms) -> None:
     field = "measure.adjustments"
-    require(one.until is None or one.first < one.until, field, "end before they begin")
-    require(0 < one.per_day_nano <= _MOST_NANO, field, "are above nothing a day")
+    require(
+        adjustment.until is None or adjustment.first < adjustment.until,
+        field,
+        "end before they begin",
+    )
+    require(0 < adjustment.per_day_nano <= _MAX_NANO, field, "are above nothing a day")
 
 
-def _require_swap(swap: Swap) -> None:
+def _validate_meter_replacement(swap: MeterReplacementTerms) -> None:
     field = "measure.swaps"
     require(swap.at.tzinfo is not None, field, "have a time zone")
-    require(0 < swap.factor_nano <= _MOST_NANO, field, "have a factor above nothing")
-    named = all(is_line(name, _MOST_NAME) for name in (swap.old, swap.new))
-    require(named and len(swap.machine) <= _MOST_NAME, field, "name both meters")
+    require(0 < swap.factor_nano <= _MAX_NANO, field, "have a factor above nothing")
+    named = all(is_line(name, _MAX_NAME_LENGTH) for name in (swap.old, swap.new))
+    require(named and len(swap.machine) <= _MAX_NAME_LENGTH, field, "name both meters")

@@ -1,7 +1,4 @@
-"""Parties: on which side of a contract somebody speaks, and who that is.
-
-Pure.
-"""
+"""The parties of a contract: a side (customer or operator) and a name."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -25,6 +22,6 @@ class Party:
         return f"{self.side} {self.name}"
 
 
-def side_of(said: str) -> Side:
-    """The side of a party that was kept as text."""
-    return Side(said.partition(" ")[0])
+def parse_side(party: str) -> Side:
+    """Return the side of a party stored as text."""
+    return Side(party.partition(" ")[0])

@@ -1,12 +1,10 @@
-"""Pricing: what the effects of one month come to, and which part of it each kind of attester stands
-for.
+"""The price of one month's effects, divided by the attesters that confirmed them.
 
     effects by version -> price -> rounded -> at least the floor -> at most the cap
-                       -> at most what usage would have cost -> divided by who attested
+                       -> at most the list price of the usage -> divided by attester kind
 
-An effect costs what the version says that was in force when it was there; floor, cap and the bound
-by usage are of the version in force last. Unit prices are those of billing/rating/prices.py. Pure:
-no clock, no database.
+An effect is priced by the version in force when it happened; floor, cap and the usage bound are
+those of the version in force last. No clock, no database: a settlement must be reproducible.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,17 +12,17 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from billing.money import PPM, allocate, nano_per_minor, rounded
-from billing.outcomes.contracts.terms import MICRO, OutcomeTerms, Share
+from billing.outcomes.contracts.terms import MICRO, OutcomeTerms, SavingsShare
 from billing.rating.prices import amount_of
 
-# Beside the kinds of attesters: nobody objected in time, and what no effect stands for.
+# Parts that no attester kind stands for: confirmed by silence, and the top-up to the floor.
 SILENCE = "silence"
 FLOOR = "floor"
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
-    """Effects under one version of terms: millionths of an outcome or unit, by who attested."""
+class VersionQuantities:
+    """Effects under one version of terms: millionths of an outcome or unit, by attester kind."""
 
     terms: OutcomeTerms
     micro: Mapping[str, int]
@@ -38,34 +36,34 @@ class Counted:
         return sum(self.micro.values())
 
     @property
-    def nano(self) -> Fraction:
-        """The price in nano-units, not rounded."""
+    def price_nano(self) -> Fraction:
+        """Return the price in nano-units, not rounded."""
         price = self.terms.price
-        if isinstance(price, Share):
+        if isinstance(price, SavingsShare):
             return Fraction(self.total * price.unit_value * price.ppm, MICRO * PPM)
         return Fraction(amount_of(price, self.total // MICRO))
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
-    """What a month is held to, in minor units: a cap of None bounds nothing, nor does `usage`."""
+class PriceBounds:
+    """The price bounds of a month, in minor units; a `cap` or `usage` of None does not limit."""
 
     currency: str
     floor: int
     cap: int | None
     usage: int | None
 
-    def held(self, price: int) -> int:
-        """The price within the bounds; the floor is the weakest of them."""
+    def clamp(self, price: int) -> int:
+        """Return the price within the bounds; cap and usage take precedence over the floor."""
         amount = max(price, self.floor)
-        for most in (self.cap, self.usage):
-            amount = amount if most is None else min(amount, most)
+        for limit in (self.cap, self.usage):
+            amount = amount if limit is None else min(amount, limit)
         return amount
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """What one kind of attester stands for."""
+class AttesterPart:
+    """The part of a month's quantity (millionths) and price that one attester kind confirmed."""
 
     attested_by: str
     micro: int
@@ -73,59 +71,72 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Priced:
-    """What a month comes to; the parts add up to `minor`."""
+class MonthPrice:
+    """The quantity and price of a month; the parts add up to `minor`."""
 
     micro: int
     minor: int
-    parts: tuple[Part, ...]
+    parts: tuple[AttesterPart, ...]
 
 
-def bounds_of(terms: OutcomeTerms, share: Fraction, usage: int | None) -> Bounds:
-    """The bounds of a month in which the contract was in force for a `share` of its days.
+def month_bounds(terms: OutcomeTerms, share_in_force: Fraction, usage: int | None) -> PriceBounds:
+    """Return the price bounds of a month; `share` is the share of its days in force.
 
-    The floor is that part of the whole, as a plan's minimum is; the cap is whole, as a spend cap.
+    The floor is prorated, like a plan's minimum; the cap is not, like a spend cap.
     """
-    floor = rounded(terms.floor * share)
-    return Bounds(terms.currency, floor, terms.cap, usage if terms.lower_of_usage else None)
+    floor = rounded(terms.floor * share_in_force)
+    return PriceBounds(terms.currency, floor, terms.cap, usage if terms.lower_of_usage else None)
 
 
-def price_month(bounds: Bounds, counted: Sequence[Counted]) -> Priced:
-    """What the effects of a month come to, rounded once."""
-    nano = sum((one.nano for one in counted), Fraction(0))
+def price_month(bounds: PriceBounds, quantities: Sequence[VersionQuantities]) -> MonthPrice:
+    """Compute the price of a month's effects, rounded once."""
+    nano = sum((one.price_nano for one in quantities), Fraction(0))
     price = rounded(nano / nano_per_minor(bounds.currency))
-    amount = bounds.held(price)
+    amount = bounds.clamp(price)
     earned = min(price, amount)
-    parts = _parts(earned, counted)
+    parts = _divide_by_attester(earned, quantities)
     if amount > earned:
-        parts.append(Part(FLOOR, 0, amount - earned))
-    return Priced(sum(one.total for one in counted), amount, tuple(parts))
+        parts.append(AttesterPart(FLOOR, 0, amount - earned))
+    return MonthPrice(sum(one.total for one in quantities), amount, tuple(parts))
 
 
-def divided(priced: Priced, minor: int) -> list[Part]:
-    """Another amount for the same effects, divided as their price is."""
-    if not priced.parts:
-        return [Part(FLOOR, 0, minor)] if minor else []
-    minors = allocate(minor, [part.minor for part in priced.parts])
+def divide_amount(price: MonthPrice, minor: int) -> list[AttesterPart]:
+    """Divide another amount by attester kind, in proportion to the parts of a price."""
+    if not price.parts:
+        return [AttesterPart(FLOOR, 0, minor)] if minor else []
+    amounts = allocate(minor, [part.minor for part in price.parts])
     return [
-        Part(part.attested_by, part.micro, given)
-        for part, given in zip(priced.parts, minors, strict=True)
-        if given
+        AttesterPart(part.attested_by, part.micro, amount)
+        for part, amount in zip(price.parts, amounts, strict=True)
+        if amount
     ]
 
 
-def _parts(minor: int, counted: Sequence[Counted]) -> list[Part]:
-    """By the names of the kinds, so that the order of effects makes no difference."""
-    kinds = sorted({kind for one in counted for kind, units in one.micro.items() if units})
+def _divide_by_attester(minor: int, quantities: Sequence[VersionQuantities]) -> list[AttesterPart]:
+    """Divide a price by attester kind, sorted by name to be independent of the effects' order."""
+    kinds = sorted(
+        {
+            kind
+            for version_quantities in quantities
+            for kind, units in version_quantities.micro.items()
+            if units
+        }
+    )
     if not kinds:
         return []
-    weights = [sum(_weight(one, kind) for one in counted) for kind in kinds]
-    units = [sum(one.micro.get(kind, 0) for one in counted) for kind in kinds]
-    given = allocate(minor, weights)
-    return [Part(*part) for part in zip(kinds, units, given, strict=True)]
+    weights = [
+        sum(_price_weight(version_quantities, kind) for version_quantities in quantities)
+        for kind in kinds
+    ]
+    units = [
+        sum(version_quantities.micro.get(kind, 0) for version_quantities in quantities)
+        for kind in kinds
+    ]
+    amounts = allocate(minor, weights)
+    return [AttesterPart(*part) for part in zip(kinds, units, amounts, strict=True)]
 
 
-def _weight(counted: Counted, kind: str) -> int:
-    """What a kind's effects cost, were all effects of these terms equally dear, in nano-units."""
-    units = counted.micro.get(kind, 0)
-    return int(counted.nano * units / counted.total) if units else 0
+def _price_weight(quantities: VersionQuantities, kind: str) -> int:
+    """Return an attester kind's share of the price at the average unit price, in nano-units."""
+    units = quantities.micro.get(kind, 0)
+    return int(quantities.price_nano * units / quantities.total) if units else 0

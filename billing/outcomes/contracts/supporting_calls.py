@@ -1,8 +1,7 @@
-"""Supporting calls: the models and operations whose calls may support a claim.
+"""The models and operations whose calls may support a claim ([attribution] of a contract).
 
-An embedding predicts nothing, so no contract can name it. What a call predicted is not checked: the
-gateway keeps no predictions. Owns the value, its rules, and the default for contracts that name
-none. Pure.
+Embeddings predict nothing, so a contract cannot name them. The content of a prediction is not
+checked, because the gateway does not store predictions.
 """
 
 from collections.abc import Iterable
@@ -17,14 +16,16 @@ TEXT_OPERATIONS = ("chat", "text_completion")
 OPERATIONS = (*SPECIALIST_OPERATIONS, *TEXT_OPERATIONS)
 _SPECIALIST_METERS = frozenset({"rows", "images"})
 _TEXT_METERS = frozenset({"output_tokens"})
-_MOST_MODELS = 20
-_MODELS, _OPERATIONS = "attribution.models", "attribution.operations"
+_MAX_MODELS = 20
+_MODELS_FIELD, _OPERATIONS_FIELD = "attribution.models", "attribution.operations"
 
 
 @dataclass(frozen=True, slots=True)
-class Attribution:
-    """A call may support a claim if both its model and its operation are named here. A model is
-    named by its catalog id, which its fine-tuned versions share."""
+class AttributionRules:
+    """The models and operations whose calls may support a claim; a call must match both.
+
+    A model is named by its catalog id, which its fine-tuned versions share.
+    """
 
     models: tuple[str, ...]
     operations: tuple[str, ...]
@@ -34,28 +35,31 @@ class Attribution:
         return named and operation in self.operations
 
 
-def require_attribution(attribution: Attribution) -> None:
-    """Raises OutcomeTermsInvalid."""
+def validate_attribution(attribution: AttributionRules) -> None:
+    """Check the models and operations. Raises OutcomeTermsInvalid."""
     models, operations = attribution.models, attribution.operations
-    require(0 < len(models) <= _MOST_MODELS, _MODELS, f"names 1 to {_MOST_MODELS} models")
+    require(0 < len(models) <= _MAX_MODELS, _MODELS_FIELD, f"names 1 to {_MAX_MODELS} models")
     named = all(is_line(one, 100) and one != ANY_MODEL for one in models)
-    require(named, _MODELS, "names models by their ids")
-    require(len(set(models)) == len(models), _MODELS, "names a model twice")
-    require(bool(operations), _OPERATIONS, "names at least one operation")
+    require(named, _MODELS_FIELD, "names models by their ids")
+    require(len(set(models)) == len(models), _MODELS_FIELD, "names a model twice")
+    require(bool(operations), _OPERATIONS_FIELD, "names at least one operation")
     known = set(operations) <= set(OPERATIONS)
-    require(known, _OPERATIONS, f"names some of {', '.join(OPERATIONS)} and no others")
-    require(len(set(operations)) == len(operations), _OPERATIONS, "names an operation twice")
+    require(known, _OPERATIONS_FIELD, f"names some of {', '.join(OPERATIONS)} and no others")
+    require(len(set(operations)) == len(operations), _OPERATIONS_FIELD, "names an operation twice")
 
 
-def default_attribution(covered: Iterable[Allowance]) -> Attribution:
-    """For an event contract that names none: the models that it covers, by the operations that
-    consume the covered meters; where it covers none, predictions of any specialist."""
+def default_attribution(covered: Iterable[Allowance]) -> AttributionRules:
+    """Return the attribution rules of an event contract without [attribution].
+
+    These are the covered models with the operations that consume the covered meters; without
+    covered units, predictions of any specialist model.
+    """
     allowances = tuple(covered)
     if not allowances:
-        return Attribution((ANY_MODEL,), SPECIALIST_OPERATIONS)
+        return AttributionRules((ANY_MODEL,), SPECIALIST_OPERATIONS)
     meters = {one.meter for one in allowances}
     operations = (
         *(SPECIALIST_OPERATIONS if meters & _SPECIALIST_METERS else ()),
         *(TEXT_OPERATIONS if meters & _TEXT_METERS else ()),
     )
-    return Attribution(tuple(sorted({one.model for one in allowances})), operations)
+    return AttributionRules(tuple(sorted({one.model for one in allowances})), operations)

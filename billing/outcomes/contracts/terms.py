@@ -1,11 +1,11 @@
-"""Outcome terms: all that an outcome contract says, as one immutable value.
+"""The terms of an outcome contract as one immutable value with a canonical JSON form.
 
-    terms = what is an effect, who attests it, how it is measured, what it costs, and the deadlines
+    terms = definition of the effect, attesters, measurement, price, deadlines
 
-Two kinds: *event outcomes* (a failure foreseen, a ticket solved) have a price each; *measured
-effects* (scrap, downtime, energy a part) cost a share of the verified saving. Owns the value, its
-rules, and its one canonical JSON form, whose SHA-256 is the version's id, so that both sides know
-what they agreed to. Pure.
+Two kinds: *event outcomes* (a failure predicted, a ticket solved) have a unit price; *measured
+effects* (scrap, downtime, energy per part) cost a share of the verified savings. The SHA-256 of the
+canonical JSON identifies the version that both parties agree to. The field names are its keys: they
+must not change.
 """
 
 import hashlib
@@ -21,16 +21,16 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from billing.dates import day_of, zone_of
+from billing.dates import local_day, parse_time_zone
 from billing.money import PPM, require_currency
 from billing.outcomes.contracts.effect_definitions import (
-    Design,
-    Direction,
-    Event,
-    Gates,
-    Measure,
-    require_event,
-    require_measure,
+    BaselineGateTerms,
+    EventEffect,
+    ImprovementDirection,
+    MeasuredEffect,
+    MeasurementDesign,
+    validate_event,
+    validate_measured_effect,
 )
 from billing.outcomes.contracts.field_rules import (
     OutcomeTermsInvalid,
@@ -40,58 +40,58 @@ from billing.outcomes.contracts.field_rules import (
     require,
 )
 from billing.outcomes.contracts.supporting_calls import (
-    Attribution,
+    AttributionRules,
     default_attribution,
-    require_attribution,
+    validate_attribution,
 )
 from billing.rating.prices import Price
 from billing.rating.quantities import METERS
 from billing.rating.terms import ANY_MODEL, Allowance, price_from_json, price_json
 
-# Effects are a part of the terms: who reads these needs no other import for them.
+# Effect definitions are part of the terms, so they are re-exported here.
 __all__ = (
     "MICRO",
     "AttesterKind",
-    "Deadlines",
-    "Design",
-    "Direction",
-    "Event",
-    "Gates",
-    "Measure",
+    "BaselineGateTerms",
+    "ContractDeadlines",
+    "EventEffect",
+    "ImprovementDirection",
+    "MeasuredEffect",
+    "MeasurementDesign",
     "OutcomeTerms",
     "OutcomeTermsInvalid",
-    "Share",
-    "read_outcome_terms",
+    "SavingsShare",
+    "parse_outcome_terms",
 )
-_MOST_MINOR = 10**13
-_MOST_DAYS = 730
-_MOST_NAMES, _MOST_COVERED = 10, 50
+_MAX_MINOR = 10**13
+_MAX_DAYS = 730
+_MAX_LOCALES, _MAX_COVERED = 10, 50
 MICRO = 1_000_000
 
 
 class AttesterKind(StrEnum):
-    """Who says that an effect is there, the most independent first."""
+    """The kinds of attesters that can confirm an effect, most independent first."""
 
-    NEUTRAL_SENSOR = "neutral_sensor"  # a meter that neither side controls
+    NEUTRAL_SENSOR = "neutral_sensor"  # a meter that neither party controls
     CUSTOMER_SYSTEM = "customer_system"  # the customer's MES, ERP or CMMS
-    SIGN_OFF = "sign_off"  # a person of the customer's
+    SIGN_OFF = "sign_off"  # a person at the customer
     OUR_MODEL = "our_model"  # a key that the operator registers for one of its models
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
-    """A part of a saving, each whole unit of which is worth `unit_value` nano-units."""
+class SavingsShare:
+    """A share of the savings in ppm; a unit saved is worth `unit_value` nano-units of currency."""
 
     ppm: int
     unit_value: int
 
 
 @dataclass(frozen=True, slots=True)
-class Deadlines:
-    """Days: to dispute a settlement, to answer a dispute, and in which an effect can be reversed.
+class ContractDeadlines:
+    """Deadlines in days: to dispute a settlement, to answer a dispute, to reverse an outcome.
 
-    With `silence_days` an outcome that nobody confirmed counts after so many days, in words that
-    the contract must have (`silence_words`); None: silence is never billable.
+    With `silence_days` an unconfirmed outcome counts after so many days, and the contract must say
+    so in `silence_words`; with None silence is never billable.
     """
 
     dispute_days: int
@@ -103,14 +103,13 @@ class Deadlines:
 
 @dataclass(frozen=True, slots=True)
 class OutcomeTerms:
-    """One version of an outcome contract. Cap and floor are minor units of one month.
+    """The terms of one version of an outcome contract; cap and floor are minor units per month.
 
-    `covered` are units of models that are used for the effect, and cost nothing beside it; what
-    goes beyond costs as ever. `meter` says by what the effect is seen, and days are those of
-    `time_zone`, the plant's. `tag` is what a covered call carries: X-Maas-Tags: contract=<tag>.
-    With `lower_of_usage` a month costs no more than its covered units would have at list prices.
-    `attribution` names the calls that may support a claim; None leaves it to the default.
-    Raises OutcomeTermsInvalid, TimeZoneUnknown.
+    `covered` are model units that are free when used for the effect; further units cost the regular
+    price. `meter` names the instrument that shows the effect; days are in `time_zone`, the plant's.
+    Covered calls carry `tag`: X-Maas-Tags: contract=<tag>. With `lower_of_usage` a month costs at
+    most the list price of its covered units. `attribution` names the calls that may support a
+    claim; None means the default. Raises OutcomeTermsInvalid, TimeZoneUnknown.
     """
 
     tag: str
@@ -118,10 +117,10 @@ class OutcomeTerms:
     currency: str
     effect: str
     meter: str
-    kind: Event | Measure
-    price: Price | Share
+    kind: EventEffect | MeasuredEffect
+    price: Price | SavingsShare
     attesters: tuple[AttesterKind, ...]
-    deadlines: Deadlines
+    deadlines: ContractDeadlines
     starts_at: datetime
     ends_at: datetime | None
     covered: tuple[Allowance, ...] = ()
@@ -130,14 +129,14 @@ class OutcomeTerms:
     floor: int = 0
     subject_tag: str = "machine"
     time_zone: str = "Asia/Shanghai"
-    attribution: Attribution | None = None
+    attribution: AttributionRules | None = None
     _version_id: UUID = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         require(self.tag.isidentifier() and len(self.tag) <= 60, "contract", "is a short name")
         require({"en", "zh"} <= self.names.keys(), "names", "needs en and zh")
-        short = all(is_line(name, 200) for said in self.names.items() for name in said)
-        require(short and len(self.names) <= _MOST_NAMES, "names", "are few and short")
+        short = all(is_line(name, 200) for pair in self.names.items() for name in pair)
+        require(short and len(self.names) <= _MAX_LOCALES, "names", "are few and short")
         require(is_text(self.effect, 500), "effect", "says what the effect is")
         require(is_line(self.meter, 200), "meter", "says by what the effect is seen")
         require(bool(self.attesters), "attesters", "says who attests")
@@ -149,135 +148,142 @@ class OutcomeTerms:
             raise OutcomeTermsInvalid(f"currency: {error}.", param="currency") from None
         self._require_money()
         self._require_times()
-        if isinstance(self.kind, Event):
-            require_event(self.kind)
+        if isinstance(self.kind, EventEffect):
+            validate_event(self.kind)
         else:
-            require_measure(self.kind)
-            _require_period(self, self.kind)
-        _require_covered(self.covered)
+            validate_measured_effect(self.kind)
+            _validate_period(self, self.kind)
+        _validate_covered(self.covered)
         if self.attribution is not None:
-            of_event = isinstance(self.kind, Event)
+            of_event = isinstance(self.kind, EventEffect)
             require(of_event, "attribution", "goes with an event: a measured effect has no claims")
-            require_attribution(self.attribution)
+            validate_attribution(self.attribution)
         comparable = bool(self.covered) or not self.lower_of_usage
         require(comparable, "lower_of_usage", "needs units that are covered")
-        digest = hashlib.sha256(self.text()).digest()
+        digest = hashlib.sha256(self.canonical_json()).digest()
         object.__setattr__(self, "_version_id", UUID(bytes=digest[:16]))
 
     def _require_money(self) -> None:
-        require(0 <= self.floor <= _MOST_MINOR, "floor", "is negative or absurd")
-        of_price = self.cap is None or self.floor <= self.cap <= _MOST_MINOR
+        require(0 <= self.floor <= _MAX_MINOR, "floor", "is negative or absurd")
+        of_price = self.cap is None or self.floor <= self.cap <= _MAX_MINOR
         require(of_price, "cap", "is below the floor or absurd")
-        if isinstance(self.price, Share):
+        if isinstance(self.price, SavingsShare):
             require(0 < self.price.ppm <= PPM, "share.percent", "is more than 0 and at most 100")
             require(0 < self.price.unit_value <= 10**18, "share.unit_value", "is absurd")
-        of_saving = isinstance(self.price, Share)
-        require(of_saving == isinstance(self.kind, Measure), "price", "is not of this kind")
+        of_saving = isinstance(self.price, SavingsShare)
+        require(of_saving == isinstance(self.kind, MeasuredEffect), "price", "is not of this kind")
 
     def _require_times(self) -> None:
-        zone_of(self.time_zone)
+        parse_time_zone(self.time_zone)
         require(self.starts_at.tzinfo is not None, "starts_at", "has a time zone")
         ends = self.ends_at
         require(ends is None or ends.tzinfo is not None, "ends_at", "has a time zone")
         require(ends is None or ends > self.starts_at, "ends_at", "is after the start")
-        _require_deadlines(self.deadlines)
+        _validate_deadlines(self.deadlines)
 
     @property
-    def supporting(self) -> Attribution:
-        """The models and operations whose calls may support a claim."""
+    def supporting(self) -> AttributionRules:
+        """Return the models and operations whose calls may support a claim."""
         return self.attribution or default_attribution(self.covered)
 
-    def text(self) -> bytes:
-        """The canonical JSON: sorted keys, no spaces, defaults spelled out."""
+    def canonical_json(self) -> bytes:
+        """Return the canonical JSON: sorted keys, no spaces, defaults included."""
         return msgspec.json.encode(_as_json(self), order="sorted")
 
     def version_id(self) -> UUID:
-        """The first 16 bytes of the text's SHA-256; the same terms have the same id everywhere."""
+        """Return the first 16 bytes of the canonical JSON's SHA-256 as the id of these terms."""
         return self._version_id
 
 
 @lru_cache(maxsize=256)
-def read_outcome_terms(text: bytes) -> OutcomeTerms:
-    """The reverse of `OutcomeTerms.text`; the same text is read once, as terms never change."""
-    said = msgspec.json.decode(text)
-    kind = said["kind"]
+def parse_outcome_terms(text: bytes) -> OutcomeTerms:
+    """Parse the canonical JSON of outcome terms (cached: terms are immutable)."""
+    payload = msgspec.json.decode(text)
+    effect = payload["kind"]
     return OutcomeTerms(
         **{
-            **said,
-            "names": MappingProxyType(said["names"]),
-            "kind": msgspec.convert(kind, Measure if "design" in kind else Event),
-            "price": _price(said["price"]),
-            "attesters": tuple(AttesterKind(one) for one in said["attesters"]),
-            "deadlines": Deadlines(**said["deadlines"]),
-            "starts_at": datetime.fromisoformat(said["starts_at"]),
-            "ends_at": said["ends_at"] and datetime.fromisoformat(said["ends_at"]),
-            "covered": tuple(Allowance(**one) for one in said["covered"]),
-            "attribution": msgspec.convert(said.get("attribution"), Attribution | None),
+            **payload,
+            "names": MappingProxyType(payload["names"]),
+            "kind": msgspec.convert(effect, MeasuredEffect if "design" in effect else EventEffect),
+            "price": _parse_price(payload["price"]),
+            "attesters": tuple(AttesterKind(one) for one in payload["attesters"]),
+            "deadlines": ContractDeadlines(**payload["deadlines"]),
+            "starts_at": datetime.fromisoformat(payload["starts_at"]),
+            "ends_at": payload["ends_at"] and datetime.fromisoformat(payload["ends_at"]),
+            "covered": tuple(Allowance(**one) for one in payload["covered"]),
+            "attribution": msgspec.convert(payload.get("attribution"), AttributionRules | None),
         }
     )
 
 
-def _price(said: dict[str, Any]) -> Price | Share:
-    if said["kind"] == "share":
-        return Share(said["ppm"], said["unit_value"])
-    return price_from_json(said)
+def _parse_price(payload: dict[str, Any]) -> Price | SavingsShare:
+    if payload["kind"] == "share":
+        return SavingsShare(payload["ppm"], payload["unit_value"])
+    return price_from_json(payload)
 
 
 def _as_json(terms: OutcomeTerms) -> dict[str, Any]:
     names = [name for name in OutcomeTerms.__slots__ if not name.startswith("_")]
     if terms.attribution is None:
-        # Contracts that were agreed before the field existed keep their text and its hash.
+        # Contracts agreed before this field existed keep their canonical JSON and its hash.
         names.remove("attribution")
     price = terms.price
     return {
         **{name: msgspec.to_builtins(getattr(terms, name)) for name in names if name != "names"},
         "names": dict(terms.names),
-        # The same instant is the same text, in whichever zone it was written.
+        # In UTC, so that the same instant has the same text in every time zone.
         "starts_at": terms.starts_at.astimezone(UTC).isoformat(),
         "ends_at": terms.ends_at and terms.ends_at.astimezone(UTC).isoformat(),
         "price": {"kind": "share", "ppm": price.ppm, "unit_value": price.unit_value}
-        if isinstance(price, Share)
+        if isinstance(price, SavingsShare)
         else price_json(price),
     }
 
 
-def settlements_between(starts_at: datetime, ends_at: datetime, zone: ZoneInfo) -> int:
-    """In how many months of the plant any of this time lies, each of which is settled once."""
-    first, last = day_of(starts_at, zone), day_of(ends_at - timedelta(microseconds=1), zone)
+def count_settlements(starts_at: datetime, ends_at: datetime, zone: ZoneInfo) -> int:
+    """Return the number of monthly settlements: local months that the time range overlaps."""
+    first, last = local_day(starts_at, zone), local_day(ends_at - timedelta(microseconds=1), zone)
     return (last.year - first.year) * 12 + last.month - first.month + 1
 
 
-def _require_period(terms: OutcomeTerms, measure: Measure) -> None:
-    """A measured effect is sure for all its settlements together, so how many is known before."""
-    zone, ends_at = zone_of(terms.time_zone), terms.ends_at
+def _validate_period(terms: OutcomeTerms, effect: MeasuredEffect) -> None:
+    """Require an end, enough `looks` for all settlements, and a baseline period before the start.
+
+    The confidence holds for all settlements together, so their number must be known in advance.
+    """
+    zone, ends_at = parse_time_zone(terms.time_zone), terms.ends_at
     if ends_at is None:
         raise OutcomeTermsInvalid(
             "ends_at: a measured effect has an end, so that its settlements can be counted.",
             param="ends_at",
         )
-    settlements = settlements_between(terms.starts_at, ends_at, zone)
-    counted = measure.looks >= settlements
-    require(counted, "measure.looks", f"is at least {settlements}, a settlement a month")
-    before = measure.before
-    over = before is None or before.until <= day_of(terms.starts_at, zone)
-    require(over, "measure.before", "is over when the contract starts")
+    settlements = count_settlements(terms.starts_at, ends_at, zone)
+    enough_looks = effect.looks >= settlements
+    require(enough_looks, "measure.looks", f"is at least {settlements}, a settlement a month")
+    before = effect.before
+    baseline_is_over = before is None or before.until <= local_day(terms.starts_at, zone)
+    require(baseline_is_over, "measure.before", "is over when the contract starts")
 
 
-def _require_deadlines(deadlines: Deadlines) -> None:
-    for name in ("dispute_days", "answer_days", "reversal_days"):
-        days = getattr(deadlines, name)
-        least = 0 if name == "reversal_days" else 1
-        held = least <= days <= _MOST_DAYS
-        require(held, f"deadlines.{name}", f"is {least} to {_MOST_DAYS}")
+def _validate_deadlines(deadlines: ContractDeadlines) -> None:
+    for field_name in ("dispute_days", "answer_days", "reversal_days"):
+        days = getattr(deadlines, field_name)
+        minimum = 0 if field_name == "reversal_days" else 1
+        valid = minimum <= days <= _MAX_DAYS
+        require(valid, f"deadlines.{field_name}", f"is {minimum} to {_MAX_DAYS}")
     silence, words = deadlines.silence_days, deadlines.silence_words
-    held = silence is None or 0 < silence <= _MOST_DAYS
-    require(held, "deadlines.silence_days", f"is 1 to {_MOST_DAYS}")
-    said = words == "" if silence is None else is_text(words, 500) and len(words.strip()) >= 20
-    require(said, "deadlines.silence_words", "says in words that silence counts, and only then")
+    valid = silence is None or 0 < silence <= _MAX_DAYS
+    require(valid, "deadlines.silence_days", f"is 1 to {_MAX_DAYS}")
+    valid_words = (
+        words == "" if silence is None else is_text(words, 500) and len(words.strip()) >= 20
+    )
+    require(
+        valid_words, "deadlines.silence_words", "says in words that silence counts, and only then"
+    )
 
 
-def _require_covered(covered: tuple[Allowance, ...]) -> None:
-    require(len(covered) <= _MOST_COVERED, "covered", f"is up to {_MOST_COVERED} meters")
+def _validate_covered(covered: tuple[Allowance, ...]) -> None:
+    require(len(covered) <= _MAX_COVERED, "covered", f"is up to {_MAX_COVERED} meters")
     for at, one in enumerate(covered):
         require(is_line(one.model, 100), f"covered[{at}].model", "is one model")
         require(one.model != ANY_MODEL, f"covered[{at}].model", "is one model, not all")

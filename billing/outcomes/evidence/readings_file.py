@@ -1,17 +1,17 @@
-"""Readings: what a meter said of a time, from CSV or JSON, checked row by row.
+"""Parsing and validation of meter readings in CSV or JSON, row by row.
 
     at,value,unit,parts
     2026-11-01T00:00:00+08:00,412.5,kWh,1180
 
-A row stands for the time that begins at `at`; one without an offset is the plant's. `machine` and
-`meter` are columns that may be there; the others are the contract's variables, all of them.
+A row covers the interval that begins at `at`; without an offset it is in the plant's time zone.
+Optional columns are `machine` and `meter`; all other columns are the contract's variables.
 
-    a row twice             counts once; with other values it is refused
+    duplicate row           counts once; with different values it is rejected
     out of order            sorted
-    another unit            of the same kind is converted where it is measured; any other is refused
-    a time still to come    refused, with its line, as is whatever else is wrong
+    another unit            of the same dimension: converted when measured; otherwise rejected
+    timestamp in the future rejected
 
-Pure.
+Errors name the line (CSV) or entry (JSON).
 """
 
 import csv
@@ -26,23 +26,23 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from billing.dates import instant_of, zone_of
-from billing.outcomes.contracts.effect_definitions import COLUMNS, Measure
+from billing.dates import parse_instant, parse_time_zone
+from billing.outcomes.contracts.effect_definitions import RESERVED_COLUMNS, MeasuredEffect
 from billing.outcomes.contracts.terms import OutcomeTerms
 from billing.outcomes.measurement.faults import ReadingsInvalid
-from billing.outcomes.measurement.units import converted
+from billing.outcomes.measurement.units import convert_unit
 from infra.errors import AppError
 
-MOST_ROWS = 50_000
+MAX_ROWS = 50_000
 _NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,9})?", re.ASCII)
-_MOST_NAME = 100
-_NEEDED, _OPTIONAL = COLUMNS[:3], COLUMNS[3:]
-# A meter's clock may be a little ahead of ours.
-AHEAD = timedelta(minutes=5)
+_MAX_NAME_LENGTH = 100
+_REQUIRED_COLUMNS, _OPTIONAL_COLUMNS = RESERVED_COLUMNS[:3], RESERVED_COLUMNS[3:]
+# How far a meter's clock may be ahead of ours.
+MAX_CLOCK_SKEW = timedelta(minutes=5)
 
 
 class EvidenceInvalid(AppError):
-    """Evidence that cannot be read; `param` names the line or field."""
+    """The evidence cannot be parsed; `param` names the line or field."""
 
     status = 400
     type = "invalid_request_error"
@@ -50,9 +50,11 @@ class EvidenceInvalid(AppError):
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """What was read of a machine for the time that begins at `at`; variables are in the contract's
-    units, the value is in a unit that can become the contract's."""
+class ReadingRow:
+    """A parsed row: the reading of a machine for the interval that begins at `at`.
+
+    Variables are in the contract's units; `unit` is convertible to the contract's unit.
+    """
 
     at: datetime
     value: Decimal
@@ -63,150 +65,167 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class Readings:
-    """Readings by time, and how many rows said the same again."""
+class ParsedReadings:
+    """Parsed readings sorted by time, and the number of duplicate rows."""
 
-    rows: tuple[Reading, ...]
-    doubled: int
+    rows: tuple[ReadingRow, ...]
+    duplicates: int
 
 
-def read_readings(text: str, terms: OutcomeTerms, now: datetime) -> Readings:
-    """The readings of a text. Raises EvidenceInvalid naming the line (of JSON: the entry)."""
-    if not isinstance(terms.kind, Measure):
+def parse_readings(text: str, terms: OutcomeTerms, now: datetime) -> ParsedReadings:
+    """Parse readings in CSV or JSON. Raises EvidenceInvalid naming the line or entry."""
+    if not isinstance(terms.kind, MeasuredEffect):
         raise EvidenceInvalid("The contract is about events: it has no readings.", param="kind")
-    reader = _Reader(terms.kind, zone_of(terms.time_zone), now + AHEAD)
-    text = text.removeprefix("\ufeff")  # as spreadsheets begin a file
+    reader = _RowParser(terms.kind, parse_time_zone(terms.time_zone), now + MAX_CLOCK_SKEW)
+    text = text.removeprefix("\ufeff")  # the BOM that spreadsheets write
     is_json = text.lstrip().startswith("{")
-    return _once(reader.read(place, row) for place, row in (_entries if is_json else _lines)(text))
+    return _deduplicate(
+        reader.parse(location, row)
+        for location, row in (_json_rows if is_json else _csv_rows)(text)
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class _Reader:
-    """Reads one row by what the contract measures; `until` is the latest time that can be."""
+class _RowParser:
+    """Parser of a row by the contract's measured effect; `until` is the latest valid timestamp."""
 
-    measure: Measure
+    measure: MeasuredEffect
     zone: ZoneInfo
     until: datetime
 
-    def read(self, place: str, row: Mapping[str, str]) -> tuple[str, Reading]:
-        self._require_columns(place, row)
-        variables = {name: _number(place, row, name) for name in self.measure.names}
-        value, unit = _number(place, row, "value"), self._unit(place, row)
-        names = self._machine(place, row), _name(place, row, "meter")
-        return place, Reading(self._at(place, row), value, unit, variables, *names)
+    def parse(self, location: str, row: Mapping[str, str]) -> tuple[str, ReadingRow]:
+        self._require_columns(location, row)
+        variables = {
+            name: _parse_decimal(location, row, name) for name in self.measure.variable_names
+        }
+        value, unit = _parse_decimal(location, row, "value"), self._parse_unit(location, row)
+        machine, meter = self._parse_machine(location, row), _parse_name(location, row, "meter")
+        at = self._parse_timestamp(location, row)
+        return location, ReadingRow(at, value, unit, variables, machine, meter)
 
-    def _machine(self, place: str, row: Mapping[str, str]) -> str:
-        machine, named = _name(place, row, "machine"), self.measure.machines
+    def _parse_machine(self, location: str, row: Mapping[str, str]) -> str:
+        machine, named = _parse_name(location, row, "machine"), self.measure.machines
         agreed = ("",) if named is None else (*named.having, *named.lacking)
         if machine not in agreed:
-            raise _invalid(place, f"{machine[:60]!r} is no machine of this contract")
+            raise _invalid(location, f"{machine[:60]!r} is no machine of this contract")
         return machine
 
-    def _unit(self, place: str, row: Mapping[str, str]) -> str:
+    def _parse_unit(self, location: str, row: Mapping[str, str]) -> str:
         unit = row["unit"].strip()
         try:
-            converted(0.0, unit, self.measure.unit)
+            convert_unit(0.0, unit, self.measure.unit)
         except ReadingsInvalid:
-            said = f"the unit is {unit[:20]!r}, which is no {self.measure.unit}"
-            raise _invalid(place, said) from None
+            message = f"the unit is {unit[:20]!r}, which is no {self.measure.unit}"
+            raise _invalid(location, message) from None
         return unit
 
-    def _require_columns(self, place: str, row: Mapping[str, str]) -> None:
-        wanted = {*_NEEDED, *self.measure.names}
-        if lacking := sorted(wanted - row.keys()):
-            raise _invalid(place, f"{', '.join(lacking)} is missing")
-        if unknown := sorted(row.keys() - wanted - {*_OPTIONAL}):
-            raise _invalid(place, f"{unknown[0][:60]!r} is no column of this contract")
+    def _require_columns(self, location: str, row: Mapping[str, str]) -> None:
+        required = {*_REQUIRED_COLUMNS, *self.measure.variable_names}
+        if missing := sorted(required - row.keys()):
+            raise _invalid(location, f"{', '.join(missing)} is missing")
+        if unknown := sorted(row.keys() - required - {*_OPTIONAL_COLUMNS}):
+            raise _invalid(location, f"{unknown[0][:60]!r} is no column of this contract")
 
-    def _at(self, place: str, row: Mapping[str, str]) -> datetime:
+    def _parse_timestamp(self, location: str, row: Mapping[str, str]) -> datetime:
         try:
-            at = instant_of(datetime.fromisoformat(row["at"].strip()), self.zone)
+            at = parse_instant(datetime.fromisoformat(row["at"].strip()), self.zone)
         except ValueError as error:
-            said = f"`at` is no time as 2026-11-01T00:00:00+08:00 ({error})"
-            raise _invalid(place, said) from None
+            message = f"`at` is no time as 2026-11-01T00:00:00+08:00 ({error})"
+            raise _invalid(location, message) from None
         if at > self.until:
-            raise _invalid(place, f"{at.isoformat()} is still to come")
+            raise _invalid(location, f"{at.isoformat()} is still to come")
         return at
 
 
-def _once(read: Iterable[tuple[str, Reading]]) -> Readings:
-    """By time and machine, each once."""
-    kept: dict[tuple[datetime, str], tuple[str, Reading]] = {}
+def _deduplicate(parsed: Iterable[tuple[str, ReadingRow]]) -> ParsedReadings:
+    """Sort the readings by time and machine, dropping duplicates.
+
+    Raises EvidenceInvalid if two rows of one time differ, or if there are none.
+    """
+    rows: dict[tuple[datetime, str], tuple[str, ReadingRow]] = {}
     doubled = 0
-    for place, reading in read:
-        before, known = kept.setdefault((reading.at, reading.machine), (place, reading))
-        if known != reading:
-            raise _invalid(place, f"it says something else of the same time than {before}")
-        doubled += before != place
-    if not kept:
+    for location, reading in parsed:
+        first_location, existing = rows.setdefault(
+            (reading.at, reading.machine), (location, reading)
+        )
+        if existing != reading:
+            raise _invalid(
+                location, f"it says something else of the same time than {first_location}"
+            )
+        doubled += first_location != location
+    if not rows:
         raise _invalid("line 1", "there are no readings")
-    return Readings(tuple(kept[key][1] for key in sorted(kept)), doubled)
+    return ParsedReadings(tuple(rows[key][1] for key in sorted(rows)), doubled)
 
 
-def _lines(text: str) -> Iterator[tuple[str, Mapping[str, str]]]:
-    """The rows of a CSV text by their lines, each with the header's names."""
+def _csv_rows(text: str) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """Yield the line and the cells by column name of each CSV row."""
     reader = csv.reader(StringIO(text, newline=""), strict=True)
     header: Sequence[str] | None = None
     rows = 0
     try:
         for cells in reader:
-            place = f"line {reader.line_num}"
+            location = f"line {reader.line_num}"
             if header is None:
-                header = _header(place, cells)
+                header = _header(location, cells)
             elif cells:
                 rows += 1
-                yield place, _row(place, header, cells, rows)
+                yield location, _named_cells(location, header, cells, rows)
     except csv.Error as error:
         raise _invalid(f"line {reader.line_num}", str(error)) from None
 
 
-def _header(place: str, cells: Sequence[str]) -> Sequence[str]:
+def _header(location: str, cells: Sequence[str]) -> Sequence[str]:
     names = [cell.strip() for cell in cells]
     if len(set(names)) < len(names):
-        raise _invalid(place, "the header names a column twice")
+        raise _invalid(location, "the header names a column twice")
     return names
 
 
-def _row(place: str, header: Sequence[str], cells: Sequence[str], rows: int) -> Mapping[str, str]:
-    if rows > MOST_ROWS:
-        raise _invalid(place, f"there are more than {MOST_ROWS} readings: send them in parts")
+def _named_cells(
+    location: str, header: Sequence[str], cells: Sequence[str], rows: int
+) -> Mapping[str, str]:
+    if rows > MAX_ROWS:
+        raise _invalid(location, f"there are more than {MAX_ROWS} readings: send them in parts")
     if len(cells) != len(header):
-        raise _invalid(place, f"it has {len(cells)} fields, the header {len(header)}")
+        raise _invalid(location, f"it has {len(cells)} fields, the header {len(header)}")
     return dict(zip(header, cells, strict=True))
 
 
-def _entries(text: str) -> Iterator[tuple[str, Mapping[str, str]]]:
-    """The rows of `{"readings": [{"at": …, "value": "412.5", …}]}`; numbers are decimal texts."""
+def _json_rows(text: str) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """Yield the rows of `{"readings": [{"at": …, "value": "412.5", …}]}` (decimal strings)."""
     try:
         entries = _DECODER.decode(text).readings
     except msgspec.DecodeError as error:
         raise _invalid("readings", f"the JSON cannot be read: {error}") from None
-    if len(entries) > MOST_ROWS:
-        raise _invalid("readings", f"there are more than {MOST_ROWS}: send them in parts")
+    if len(entries) > MAX_ROWS:
+        raise _invalid("readings", f"there are more than {MAX_ROWS}: send them in parts")
     for at, row in enumerate(entries):
         yield f"readings[{at}]", row
 
 
-class _Json(msgspec.Struct, forbid_unknown_fields=True):
+class _ReadingsBody(msgspec.Struct, forbid_unknown_fields=True):
     readings: list[dict[str, str]]
 
 
-_DECODER: msgspec.json.Decoder[Any] = msgspec.json.Decoder(_Json)
+_DECODER: msgspec.json.Decoder[Any] = msgspec.json.Decoder(_ReadingsBody)
 
 
-def _number(place: str, row: Mapping[str, str], name: str) -> Decimal:
+def _parse_decimal(location: str, row: Mapping[str, str], name: str) -> Decimal:
     text = row[name].strip()
     if _NUMBER.fullmatch(text) is None:
-        raise _invalid(place, f"`{name}` is {text[:30]!r} and no decimal as 412.5")
+        raise _invalid(location, f"`{name}` is {text[:30]!r} and no decimal as 412.5")
     return Decimal(text)
 
 
-def _name(place: str, row: Mapping[str, str], name: str) -> str:
+def _parse_name(location: str, row: Mapping[str, str], name: str) -> str:
     text = row.get(name, "").strip()
-    if len(text) > _MOST_NAME or not text.isprintable():
-        raise _invalid(place, f"`{name}` is longer than {_MOST_NAME} characters or not printable")
+    if len(text) > _MAX_NAME_LENGTH or not text.isprintable():
+        raise _invalid(
+            location, f"`{name}` is longer than {_MAX_NAME_LENGTH} characters or not printable"
+        )
     return text
 
 
-def _invalid(place: str, what: str) -> EvidenceInvalid:
-    return EvidenceInvalid(f"{place}: {what}.", param=place)
+def _invalid(location: str, message: str) -> EvidenceInvalid:
+    return EvidenceInvalid(f"{location}: {message}.", param=location)

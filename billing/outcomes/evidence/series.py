@@ -1,12 +1,10 @@
-"""Series: what several pieces of evidence come to, each time of a machine once.
+"""Merging of several pieces of evidence into one reading per machine and time.
 
-    first said              stands
-    said again              nothing new
-    said otherwise          contested: the first stands, and how many said so is told
-    corrected               the last correction by the same attester stands instead
-    by several attesters    the most independent one's; of two of a kind, that of the first to speak
-
-Pure.
+first reading           is used
+same reading again      ignored
+different reading       contested: the first is used, and the contested ones are counted
+correction              the last correction by the same attester replaces the reading
+several attesters       the most independent kind wins; of one kind, the first in the log
 """
 
 from collections.abc import Iterable
@@ -14,16 +12,19 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from billing.outcomes.contracts.terms import AttesterKind, OutcomeTerms
-from billing.outcomes.evidence.readings_file import EvidenceInvalid, Reading, read_readings
+from billing.outcomes.evidence.readings_file import EvidenceInvalid, ReadingRow, parse_readings
 
 READINGS, CORRECTION = "readings", "correction"
-_INDEPENDENCE = {kind.value: place for place, kind in enumerate(AttesterKind)}
+_RANK_BY_ATTESTER_KIND = {kind.value: place for place, kind in enumerate(AttesterKind)}
 _Key = tuple[str, str, datetime]
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """A piece of evidence with readings, or with corrected ones, by its id and its attester's."""
+class ReadingsEvidence:
+    """A piece of evidence with readings or corrections, as stored in measurement inputs.
+
+    The field names are keys of canonical JSON: they must not change.
+    """
 
     id: str
     kind: str
@@ -34,78 +35,78 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
-class Sourced:
-    """A reading, and by which evidence it stands."""
+class SourcedReading:
+    """A reading with the evidence that contains it."""
 
-    reading: Reading
-    told: Told
+    reading: ReadingRow
+    evidence: ReadingsEvidence
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
-    """Evidence that the terms cannot read, as of another kind of unit, and why."""
+class UnreadableEvidence:
+    """Evidence that cannot be parsed under the terms (such as another unit), and the reason."""
 
     id: str
     why: str
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
-    """The readings that stand, by time and machine; how many said otherwise; and the evidence that
-    could not be read."""
+class ReadingSeries:
+    """The merged readings by time and machine, the number contested, and unreadable evidence."""
 
-    rows: tuple[Sourced, ...]
+    readings: tuple[SourcedReading, ...]
     contested: int = 0
-    left_out: tuple[LeftOut, ...] = ()
+    unreadable: tuple[UnreadableEvidence, ...] = ()
 
 
-def series_of(evidence: Iterable[Told], terms: OutcomeTerms) -> Series:
-    """What evidence in the order of its receipt comes to, read by a version's terms."""
-    gathered = _Gathered(terms)
-    for told in evidence:
-        gathered.add(told)
-    return gathered.series()
+def build_series(evidence: Iterable[ReadingsEvidence], terms: OutcomeTerms) -> ReadingSeries:
+    """Merge evidence, in order of receipt, into one series, parsed under a version's terms."""
+    builder = _SeriesBuilder(terms)
+    for item in evidence:
+        builder.add(item)
+    return builder.build()
 
 
-class _Gathered:
-    """Takes evidence piece by piece."""
+class _SeriesBuilder:
+    """Incremental merge of pieces of evidence."""
 
     def __init__(self, terms: OutcomeTerms) -> None:
         self._terms = terms
-        self._kept: dict[_Key, Sourced] = {}
+        self._kept: dict[_Key, SourcedReading] = {}
         self._contested = 0
-        self._left_out: list[LeftOut] = []
+        self._left_out: list[UnreadableEvidence] = []
 
-    def add(self, told: Told) -> None:
+    def add(self, evidence: ReadingsEvidence) -> None:
+        """Merge one piece of evidence, or record why it cannot be parsed."""
         try:
-            rows = read_readings(told.said, self._terms, told.received_at).rows
+            rows = parse_readings(evidence.said, self._terms, evidence.received_at).rows
         except EvidenceInvalid as error:
-            self._left_out.append(LeftOut(told.id, error.message))
+            self._left_out.append(UnreadableEvidence(evidence.id, error.message))
             return
         for row in rows:
-            self._take(told, row)
+            self._add_reading(evidence, row)
 
-    def _take(self, told: Told, row: Reading) -> None:
-        key = (told.attester, row.machine, row.at)
-        known = self._kept.setdefault(key, Sourced(row, told))
-        if known.reading == row:
+    def _add_reading(self, evidence: ReadingsEvidence, row: ReadingRow) -> None:
+        key = (evidence.attester, row.machine, row.at)
+        current = self._kept.setdefault(key, SourcedReading(row, evidence))
+        if current.reading == row:
             return
-        if told.kind == CORRECTION:
-            self._kept[key] = Sourced(row, told)
+        if evidence.kind == CORRECTION:
+            self._kept[key] = SourcedReading(row, evidence)
         else:
             self._contested += 1
 
-    def series(self) -> Series:
-        """Kept is in the order in which the attesters spoke, so of equals the first stays."""
-        best: dict[tuple[datetime, str], Sourced] = {}
-        for (_, machine, at), said in self._kept.items():
-            known = best.setdefault((at, machine), said)
-            if _independence(said) < _independence(known):
-                best[at, machine] = said
+    def build(self) -> ReadingSeries:
+        """Return the series; of equally independent attesters, the first in the log wins."""
+        best: dict[tuple[datetime, str], SourcedReading] = {}
+        for (_, machine, at), sourced in self._kept.items():
+            current = best.setdefault((at, machine), sourced)
+            if _independence_rank(sourced) < _independence_rank(current):
+                best[at, machine] = sourced
         rows = tuple(best[key] for key in sorted(best))
-        return Series(rows, self._contested, tuple(self._left_out))
+        return ReadingSeries(rows, self._contested, tuple(self._left_out))
 
 
-def _independence(said: Sourced) -> int:
-    """0 for the most independent."""
-    return _INDEPENDENCE[said.told.attester_kind]
+def _independence_rank(sourced: SourcedReading) -> int:
+    """Return the rank of the attester kind: 0 is the most independent."""
+    return _RANK_BY_ATTESTER_KIND[sourced.evidence.attester_kind]

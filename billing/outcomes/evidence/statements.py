@@ -1,8 +1,8 @@
-"""Statements: what an attester signed about an outcome, read from the evidence.
+"""Signed statements of attesters about outcomes: claims, confirmations, denials, reversals.
 
     {"outcome": <business key>, "subject": …, "happened_at": …, "calls": [req_…]}
 
-The signed text itself names the outcome, so that a statement about one is of no use for another.
+The signed text names the outcome, so that a statement cannot be reused for another outcome.
 """
 
 from collections.abc import Mapping
@@ -17,14 +17,14 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from billing.dates import instant_of
-from billing.metering.usage import REQUEST_PREFIX
-from billing.outcomes.contracts.attribution import MOST_CALLS
+from billing.dates import parse_instant
+from billing.metering.usage import REQUEST_ID_PREFIX
+from billing.outcomes.contracts.attribution import MAX_CALLS
 from billing.tables import Attester, Evidence
 from infra import ids
 from infra.errors import AppError
 
-_MOST_TEXT = 200
+_MAX_TEXT_LENGTH = 200
 
 
 class StatementNotFound(AppError):
@@ -36,15 +36,15 @@ class StatementNotFound(AppError):
 
 
 class StatementInvalid(AppError):
-    """The evidence does not say what it is used for, or says it of another outcome."""
+    """The evidence is of another kind, about another outcome, or its JSON is invalid."""
 
     status = 400
     type = "invalid_request_error"
     code = "outcome_statement_invalid"
 
 
-class Says(StrEnum):
-    """What evidence about an outcome can be."""
+class StatementType(StrEnum):
+    """The kinds of evidence that are statements about an outcome."""
 
     CLAIM = "claim"
     CONFIRMATION = "confirmation"
@@ -53,21 +53,21 @@ class Says(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
-    """Evidence with its attester, and what it says."""
+class SignedStatement:
+    """A signed statement: the evidence, its attester, and its parsed JSON content."""
 
     evidence: Evidence
     attester: Attester
-    said: Mapping[str, Any]
+    content: Mapping[str, Any]
 
     @property
     def outcome(self) -> str:
-        return str(self.said["outcome"])
+        return str(self.content["outcome"])
 
 
 @dataclass(frozen=True, slots=True)
-class Claimed:
-    """What a claim says. Without `calls` they are found by their tags."""
+class ClaimDetails:
+    """The content of a claim. If `calls` is None, the supporting calls are found by their tags."""
 
     business_key: str
     subject: str
@@ -75,10 +75,14 @@ class Claimed:
     calls: tuple[UUID, ...] | None
 
 
-async def read_statement(
-    session: AsyncSession, account_id: UUID, contract_id: UUID, evidence_id: UUID, says: Says
-) -> Statement:
-    """Evidence of a contract that says so much. Raises StatementNotFound, StatementInvalid."""
+async def get_statement(
+    session: AsyncSession,
+    account_id: UUID,
+    contract_id: UUID,
+    evidence_id: UUID,
+    statement_type: StatementType,
+) -> SignedStatement:
+    """Load a signed statement of the given type. Raises StatementNotFound, StatementInvalid."""
     query = (
         select(Evidence, Attester)
         .join(Attester, col(Attester.id) == col(Evidence.attester_id))
@@ -88,62 +92,64 @@ async def read_statement(
             col(Evidence.id) == evidence_id,
         )
     )
-    found = (await session.execute(query)).one_or_none()
-    if found is None:
+    row = (await session.execute(query)).one_or_none()
+    if row is None:
         raise StatementNotFound("The contract has no such evidence.", param="evidence")
-    evidence, attester = found
-    if evidence.kind != says:
-        raise StatementInvalid(f"The evidence is a {evidence.kind[:60]}, not a {says}.")
-    return Statement(evidence, attester, _said(evidence.said))
+    evidence, attester = row
+    if evidence.kind != statement_type:
+        raise StatementInvalid(f"The evidence is a {evidence.kind[:60]}, not a {statement_type}.")
+    return SignedStatement(evidence, attester, _parse_statement(evidence.said))
 
 
-def require_about(statement: Statement, business_key: str) -> None:
-    """Raises StatementInvalid for what was said of another outcome."""
+def require_about_outcome(statement: SignedStatement, business_key: str) -> None:
+    """Raise StatementInvalid if the statement is about another outcome."""
     if statement.outcome != business_key:
         raise StatementInvalid("The evidence is about another outcome.", param="evidence")
 
 
-def claimed(statement: Statement) -> Claimed:
-    """What the claim says. Raises StatementInvalid."""
-    said = statement.said
-    subject = said.get("subject")
-    _require(isinstance(subject, str) and 0 < len(subject) <= _MOST_TEXT, "subject")
-    return Claimed(statement.outcome, str(subject), _moment(said), _calls(said))
+def parse_claim(statement: SignedStatement) -> ClaimDetails:
+    """Parse the content of a claim. Raises StatementInvalid."""
+    content = statement.content
+    subject = content.get("subject")
+    _require(isinstance(subject, str) and 0 < len(subject) <= _MAX_TEXT_LENGTH, "subject")
+    return ClaimDetails(
+        statement.outcome, str(subject), _parse_happened_at(content), _parse_call_ids(content)
+    )
 
 
-def _said(text: str) -> Mapping[str, Any]:
+def _parse_statement(text: str) -> Mapping[str, Any]:
     try:
-        said = msgspec.json.decode(text)
+        content = msgspec.json.decode(text)
     except msgspec.DecodeError:
-        said = None
-    _require(isinstance(said, dict), "evidence")
-    key = said.get("outcome")
-    _require(isinstance(key, str) and 0 < len(key) <= _MOST_TEXT, "outcome")
-    return dict(said)
+        content = None
+    _require(isinstance(content, dict), "evidence")
+    key = content.get("outcome")
+    _require(isinstance(key, str) and 0 < len(key) <= _MAX_TEXT_LENGTH, "outcome")
+    return dict(content)
 
 
-def _moment(said: Mapping[str, Any]) -> datetime:
+def _parse_happened_at(content: Mapping[str, Any]) -> datetime:
     try:
-        at = datetime.fromisoformat(said["happened_at"])
+        at = datetime.fromisoformat(content["happened_at"])
         if at.tzinfo is not None:
-            return instant_of(at, ZoneInfo("UTC"))
+            return parse_instant(at, ZoneInfo("UTC"))
     except (KeyError, TypeError, ValueError):
         pass
     raise _invalid("happened_at")
 
 
-def _calls(said: Mapping[str, Any]) -> tuple[UUID, ...] | None:
-    named = said.get("calls")
+def _parse_call_ids(content: Mapping[str, Any]) -> tuple[UUID, ...] | None:
+    named = content.get("calls")
     if named is None:
         return None
-    _require(isinstance(named, list) and len(named) <= MOST_CALLS, "calls")
-    found = [ids.parse(REQUEST_PREFIX, str(one)) for one in named]
-    _require(None not in found, "calls")
-    return tuple(one for one in found if one is not None)
+    _require(isinstance(named, list) and len(named) <= MAX_CALLS, "calls")
+    call_ids = [ids.parse_id(REQUEST_ID_PREFIX, str(one)) for one in named]
+    _require(None not in call_ids, "calls")
+    return tuple(one for one in call_ids if one is not None)
 
 
-def _require(holds: bool, field: str) -> None:
-    if not holds:
+def _require(condition: bool, field: str) -> None:
+    if not condition:
         raise _invalid(field)
 
 

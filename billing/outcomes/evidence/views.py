@@ -1,7 +1,6 @@
-"""What both sides see of contracts, attesters and evidence, as JSON.
+"""JSON representations of contracts, attesters and evidence for the API and the CLI.
 
-Owns these forms: times are in UTC, hashes and bytes are hexadecimal, a contract's text is the one
-that is hashed.
+Times are in UTC, hashes and bytes are hexadecimal; the terms are the exact text that is hashed.
 """
 
 from collections.abc import Sequence
@@ -10,15 +9,15 @@ from typing import Any
 
 from billing.outcomes.contracts.contracts import (
     PREFIX,
-    Span,
-    hash_of,
+    VersionPeriod,
     is_agreed,
-    spans_of,
-    terms_of,
+    version_hash,
+    version_periods,
+    version_terms,
 )
-from billing.outcomes.contracts.terms import Event, OutcomeTerms
+from billing.outcomes.contracts.terms import EventEffect, OutcomeTerms
 from billing.outcomes.evidence.attesters import PREFIX as ATTESTER_PREFIX
-from billing.outcomes.evidence.attesters import is_heard
+from billing.outcomes.evidence.attesters import is_active
 from billing.outcomes.evidence.log import PREFIX as EVIDENCE_PREFIX
 from billing.outcomes.evidence.signatures import public_pem
 from billing.tables import Attester, Evidence, OutcomeContract, OutcomeVersion
@@ -28,88 +27,98 @@ from infra import ids
 def contract_json(
     contract: OutcomeContract, versions: Sequence[OutcomeVersion], at: datetime
 ) -> dict[str, Any]:
-    """A contract with all its versions, as they stand at a moment."""
-    spans = {span.version.id: span for span in spans_of(versions)}
-    held = [span.version.number for span in spans.values() if span.holds(at)]
+    """Render a contract with all versions and their status at a given time."""
+    periods = {period.version.id: period for period in version_periods(versions)}
+    numbers_in_force = [
+        period.version.number for period in periods.values() if period.is_in_force(at)
+    ]
     return {
         "object": "outcome_contract",
-        "id": ids.show(PREFIX, contract.id),
+        "id": ids.format_id(PREFIX, contract.id),
         "contract": contract.tag,
         "created_at": contract.created_at.isoformat(),
-        "in_force": held[0] if held else None,
-        "versions": [_version(one, spans.get(one.id), at) for one in versions],
+        "in_force": numbers_in_force[0] if numbers_in_force else None,
+        "versions": [_version_json(one, periods.get(one.id), at) for one in versions],
     }
 
 
 def attester_json(attester: Attester) -> dict[str, Any]:
-    """An attester; `heard` says whether what it signs is taken now."""
+    """Render an attester; `heard` is whether its signatures are accepted now."""
     return {
         "object": "outcome_attester",
-        "id": ids.show(ATTESTER_PREFIX, attester.id),
-        "contract": ids.show(PREFIX, attester.contract_id),
+        "id": ids.format_id(ATTESTER_PREFIX, attester.id),
+        "contract": ids.format_id(PREFIX, attester.contract_id),
         "kind": attester.kind,
         "name": attester.name,
         "public_key": public_pem(attester.public_key),
-        "heard": is_heard(attester),
-        "added": _mark(attester.added_by, attester.added_at),
-        "accepted": _mark(attester.accepted_by, attester.accepted_at),
-        "revoked": _mark(attester.revoked_by, attester.revoked_at),
+        "heard": is_active(attester),
+        "added": _signed_off_json(attester.added_by, attester.added_at),
+        "accepted": _signed_off_json(attester.accepted_by, attester.accepted_at),
+        "revoked": _signed_off_json(attester.revoked_by, attester.revoked_at),
     }
 
 
-def evidence_json(evidence: Evidence, *, whole: bool) -> dict[str, Any]:
-    """A piece of evidence, with what was said where it is wanted whole."""
-    shown = {
+def evidence_json(evidence: Evidence, *, include_body: bool) -> dict[str, Any]:
+    """Render a piece of evidence, with its body if requested."""
+    payload = {
         "object": "outcome_evidence",
-        "id": ids.show(EVIDENCE_PREFIX, evidence.id),
-        "contract": ids.show(PREFIX, evidence.contract_id),
+        "id": ids.format_id(EVIDENCE_PREFIX, evidence.id),
+        "contract": ids.format_id(PREFIX, evidence.contract_id),
         "position": evidence.position,
         "kind": evidence.kind,
-        "attester": ids.show(ATTESTER_PREFIX, evidence.attester_id),
+        "attester": ids.format_id(ATTESTER_PREFIX, evidence.attester_id),
         "digest": evidence.digest.hex(),
         "signature": evidence.signature.hex(),
         "chained": evidence.chained.hex(),
         "received_at": evidence.received_at.isoformat(),
     }
-    return {**shown, "said": evidence.said} if whole else shown
+    return {**payload, "said": evidence.said} if include_body else payload
 
 
-def version_status(version: OutcomeVersion, span: Span | None, at: datetime) -> str:
-    """Where a version stands, by its span among the contract's (`spans_of`)."""
+def version_status(version: OutcomeVersion, period: VersionPeriod | None, at: datetime) -> str:
+    """Return the status of a version at a time, given its period (`version_periods`) or None."""
     if not is_agreed(version):
         return "proposed" if version.ends_at is None else "withdrawn"
-    if span is None:
-        return "never_in_force"  # it was replaced or ended before its start
-    if at < span.starts_at:
+    if period is None:
+        return "never_in_force"  # replaced or ended before its start
+    if at < period.starts_at:
         return "agreed"
-    return "in_force" if span.holds(at) else "over"
+    return "in_force" if period.is_in_force(at) else "over"
 
 
-def _version(version: OutcomeVersion, span: Span | None, at: datetime) -> dict[str, Any]:
-    plan, terms = version.plan_version_id, terms_of(version)
-    ends_at = span.ends_at if span else version.ends_at
+def _version_json(
+    version: OutcomeVersion, period: VersionPeriod | None, at: datetime
+) -> dict[str, Any]:
+    plan, terms = version.plan_version_id, version_terms(version)
+    ends_at = period.ends_at if period else version.ends_at
     return {
         "object": "outcome_contract.version",
         "number": version.number,
-        "hash": hash_of(version),
-        "status": version_status(version, span, at),
+        "hash": version_hash(version),
+        "status": version_status(version, period, at),
         "starts_at": terms.starts_at.isoformat(),
         "ends_at": ends_at and ends_at.isoformat(),
-        "proposed": _mark(version.proposed_by, version.proposed_at),
-        "agreed_by_customer": _mark(version.customer_agreed_by, version.customer_agreed_at),
-        "agreed_by_operator": _mark(version.operator_agreed_by, version.operator_agreed_at),
-        "ended": _mark(version.ended_by, version.ended_at),
+        "proposed": _signed_off_json(version.proposed_by, version.proposed_at),
+        "agreed_by_customer": _signed_off_json(
+            version.customer_agreed_by, version.customer_agreed_at
+        ),
+        "agreed_by_operator": _signed_off_json(
+            version.operator_agreed_by, version.operator_agreed_at
+        ),
+        "ended": _signed_off_json(version.ended_by, version.ended_at),
         "plan_version": plan and plan.hex,
-        "attribution": _attribution(terms),
+        "attribution": _attribution_json(terms),
         "terms": version.terms,
         "baseline": version.baseline,
     }
 
 
-def _attribution(terms: OutcomeTerms) -> dict[str, Any] | None:
-    """Which calls may support a claim; `declared` is false where the contract leaves it to the
-    default. None for a measured effect, which nobody claims."""
-    if not isinstance(terms.kind, Event):
+def _attribution_json(terms: OutcomeTerms) -> dict[str, Any] | None:
+    """Render the attribution rules; `declared` is false for the default rules.
+
+    Returns None for a measured effect, which has no claims.
+    """
+    if not isinstance(terms.kind, EventEffect):
         return None
     supporting = terms.supporting
     return {
@@ -119,5 +128,5 @@ def _attribution(terms: OutcomeTerms) -> dict[str, Any] | None:
     }
 
 
-def _mark(by: str | None, at: datetime | None) -> dict[str, Any] | None:
+def _signed_off_json(by: str | None, at: datetime | None) -> dict[str, Any] | None:
     return None if at is None else {"by": by, "at": at.isoformat()}

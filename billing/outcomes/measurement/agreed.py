@@ -1,8 +1,9 @@
-"""What both sides agreed to measure: one immutable value, in which nothing is left to choose.
+"""The measurement and verification plan of a contract, as immutable values.
 
-The words are those of IPMVP and ASHRAE Guideline 14: a baseline period before, a reporting period
-after, independent variables by which the baseline is adjusted, and non-routine adjustments for what
-no variable tells. Pure.
+The terms are those of IPMVP and ASHRAE Guideline 14: baseline period, reporting period, independent
+variables that adjust the baseline, and non-routine adjustments for changes that no independent
+variable explains. The field names are part of the canonical JSON that is hashed
+(`MeasurementStudy.canonical_json`): they must not change.
 """
 
 from collections.abc import Iterable
@@ -12,30 +13,37 @@ from decimal import Decimal
 from enum import StrEnum
 from math import isfinite
 
-from billing.dates import zone_of
-from billing.outcomes.measurement.faults import MeasureInvalid
-from billing.outcomes.measurement.units import require_known
+from billing.dates import parse_time_zone
+from billing.outcomes.measurement.faults import MeasurementPlanInvalid
+from billing.outcomes.measurement.units import require_known_unit
 
 PPM = 1_000_000
-DAY = 86_400
+SECONDS_PER_DAY = 86_400
 
 
-class Combine(StrEnum):
-    """How a day's readings become the day's: added up (energy, pieces) or averaged (degrees)."""
+class DailyAggregation(StrEnum):
+    """How the readings of a day are aggregated: sum (energy, pieces) or mean (temperature)."""
 
     SUM = "sum"
     MEAN = "mean"
 
 
-class Shape(StrEnum):
-    """How a variable acts: in proportion, or above and below balance points, as a temperature."""
+class VariableForm(StrEnum):
+    """How an independent variable enters the regression: linear, or as degree days.
+
+    DEGREES is a temperature with heating and cooling balance points (change-point model).
+    """
 
     LINEAR = "linear"
     DEGREES = "degrees"
 
 
-class Method(StrEnum):
-    """By a baseline before, by weeks with and without, or by machines with and without."""
+class MeasurementMethod(StrEnum):
+    """What the reporting period is compared with.
+
+    BASELINE: an earlier period. SWITCHBACK: alternating blocks of days without the effect.
+    MACHINES: a control group of machines without the effect.
+    """
 
     BASELINE = "baseline"
     SWITCHBACK = "switchback"
@@ -43,18 +51,21 @@ class Method(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Variable:
-    """An independent variable."""
+class IndependentVariable:
+    """An independent variable (IPMVP), such as production or outdoor temperature."""
 
     name: str
     unit: str
-    combine: Combine = Combine.SUM
-    shape: Shape = Shape.LINEAR
+    combine: DailyAggregation = DailyAggregation.SUM
+    shape: VariableForm = VariableForm.LINEAR
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
-    """Local days from `first` until the day before `until`. Raises MeasureInvalid."""
+class DateRange:
+    """Local days from `first` up to, but not including, `until`.
+
+    Raises MeasurementPlanInvalid if the range is empty.
+    """
 
     first: date
     until: date
@@ -66,15 +77,16 @@ class Span:
     def days(self) -> int:
         return (self.until - self.first).days
 
-    def holds(self, day: date) -> bool:
+    def contains(self, day: date) -> bool:
         return self.first <= day < self.until
 
 
 @dataclass(frozen=True, slots=True)
-class Adjustment:
-    """A non-routine adjustment: so much a day more (or less) would have been used without us.
+class NonRoutineAdjustment:
+    """A non-routine adjustment (IPMVP) of the adjusted baseline by `per_day` units per day.
 
-    From `first` on, until the day before `until` or for good. Both sides sign.
+    Applies from `first` up to, but not including, `until`; without `until` it is permanent. Both
+    parties must have agreed to it.
     """
 
     first: date
@@ -86,15 +98,15 @@ class Adjustment:
     def __post_init__(self) -> None:
         _require(isfinite(self.per_day), "adjustments", "an amount is no finite number")
         _require(bool(self.reason), "adjustments", "one has no reason")
-        _require_both(self.agreed_by, "adjustments")
+        _require_both_parties(self.agreed_by, "adjustments")
 
-    def holds(self, day: date) -> bool:
+    def applies_on(self, day: date) -> bool:
         return self.first <= day and (self.until is None or day < self.until)
 
 
 @dataclass(frozen=True, slots=True)
-class Swap:
-    """From `at` on the meter `new` tells instead of `old`; its readings count `factor` times."""
+class MeterReplacement:
+    """A meter replacement: from `at` on, readings of meter `new` times `factor` replace `old`."""
 
     at: datetime
     old: str
@@ -106,14 +118,14 @@ class Swap:
     def __post_init__(self) -> None:
         _require(self.at.utcoffset() is not None, "swaps", "an instant has no time zone")
         _require(isfinite(self.factor) and self.factor > 0, "swaps", "a factor is above zero")
-        _require_both(self.agreed_by, "swaps")
+        _require_both_parties(self.agreed_by, "swaps")
 
 
 @dataclass(frozen=True, slots=True)
-class Excluded:
-    """Days that both sides agreed to leave out, on both sides of the comparison, and why."""
+class ExcludedPeriod:
+    """Days that both parties agreed to exclude from all periods, and the reason."""
 
-    span: Span
+    span: DateRange
     reason: str
 
     def __post_init__(self) -> None:
@@ -121,11 +133,12 @@ class Excluded:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """The gates: what must hold before a contract starts, and of each settlement, in ppm.
+class GateLimits:
+    """Limits of baseline quality (CV(RMSE), NMBE, missing days) in ppm, and the minimum days.
 
-    Where they come from is in docs/measurement.md. `most_missing` is of the baseline period,
-    `most_lacking` of the reporting period.
+    They must be met before a contract starts and at each settlement; docs/measurement.md derives
+    the defaults. `most_cv` limits CV(RMSE), `most_bias` NMBE, `most_missing` the missing days of
+    the baseline period, `most_lacking` those of the reporting period.
     """
 
     most_cv: int = 250_000
@@ -136,11 +149,11 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Weeks:
-    """Alternating: `days` with, as many without, from `since` on; without that from the
-    reporting period's first day on.
+class SwitchbackSchedule:
+    """A switchback schedule: blocks of `days` with the effect alternate with equal blocks without.
 
-    The first `washout` days after each change count on neither side.
+    It starts at `since`, by default on the first day of the reporting period. The first `washout`
+    days after each switch are ignored.
     """
 
     days: int = 7
@@ -152,120 +165,126 @@ class Weeks:
 
 
 @dataclass(frozen=True, slots=True)
-class Machines:
-    """Machines that work with the effect in the reporting period, and machines without."""
+class MachineGroups:
+    """Treated machines (`having` the effect) and control machines (`lacking` it)."""
 
     having: tuple[str, ...]
     lacking: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        both = self.all
+        machines = self.all
         _require(bool(self.having) and bool(self.lacking), "machines", "need one of each")
-        _require(len(set(both)) == len(both), "machines", "one is there twice")
+        _require(len(set(machines)) == len(machines), "machines", "one is there twice")
 
     @property
     def all(self) -> tuple[str, ...]:
+        """Return the treated machines, then the control machines."""
         return (*self.having, *self.lacking)
 
 
 @dataclass(frozen=True, slots=True)
-class Agreed:
-    """What is measured, in `unit` a day, less being better unless `more_is_better`.
+class MeasurementPlan:
+    """The measurement plan: a quantity in `unit` per day, its periods, variables and adjustments.
 
-    Readings come `every` so many seconds. A rate (scrap, energy per part) names as `weight` the
-    variable that it is per; the saving is then in the rate's unit times the weight's. The lower
-    bound holds with `confidence` ppm for all of `looks` settlements together. Raises
-    MeasureInvalid.
+    Lower values are better unless `more_is_better`. `every` is the reading interval in seconds. A
+    rate (scrap, energy per part) names the variable in its denominator as `weight`; the savings are
+    then in the rate's unit times the unit of `weight`. The lower confidence bound holds with
+    `confidence` ppm for all `looks` settlements together (Bonferroni). Raises
+    MeasurementPlanInvalid.
     """
 
     unit: str
     zone: str
-    reporting: Span
-    baseline: Span | None = None
-    method: Method = Method.BASELINE
-    variables: tuple[Variable, ...] = ()
+    reporting: DateRange
+    baseline: DateRange | None = None
+    method: MeasurementMethod = MeasurementMethod.BASELINE
+    variables: tuple[IndependentVariable, ...] = ()
     weight: str | None = None
-    combine: Combine = Combine.SUM
-    every: int = DAY
+    combine: DailyAggregation = DailyAggregation.SUM
+    every: int = SECONDS_PER_DAY
     more_is_better: bool = False
     confidence: int = 950_000
     looks: int = 1
     resolution: Decimal = Decimal("0.001")
-    limits: Limits = field(default_factory=Limits)
-    adjustments: tuple[Adjustment, ...] = ()
-    excluded: tuple[Excluded, ...] = ()
-    swaps: tuple[Swap, ...] = ()
-    weeks: Weeks | None = None
-    machines: Machines | None = None
+    limits: GateLimits = field(default_factory=GateLimits)
+    adjustments: tuple[NonRoutineAdjustment, ...] = ()
+    excluded: tuple[ExcludedPeriod, ...] = ()
+    swaps: tuple[MeterReplacement, ...] = ()
+    weeks: SwitchbackSchedule | None = None
+    machines: MachineGroups | None = None
 
     def __post_init__(self) -> None:
-        zone_of(self.zone)
+        parse_time_zone(self.zone)
         self._require_quantity()
         self._require_periods()
         swaps = [(swap.machine, swap.at) for swap in self.swaps]
         _require(swaps == sorted(swaps), "swaps", "are not in the order of time")
 
     @property
-    def told_of(self) -> Span:
-        """The days that are compared with no day before them: the reporting period, and of
-        alternating weeks all that went before it."""
+    def comparison_period(self) -> DateRange:
+        """Return the reporting period; for a switchback, from the first day of the schedule on."""
         if self.weeks is None or self.weeks.since is None:
             return self.reporting
-        return Span(self.weeks.since, self.reporting.until)
+        return DateRange(self.weeks.since, self.reporting.until)
 
-    def due(self, span: Span) -> int:
-        """The days of a period that are not excluded."""
-        days = (span.first + timedelta(days=at) for at in range(span.days))
-        return sum(not self.excludes(day) for day in days)
+    def count_included_days(self, period: DateRange) -> int:
+        """Return the number of days of a period that are not excluded."""
+        days = (period.first + timedelta(days=at) for at in range(period.days))
+        return sum(not self.is_excluded(day) for day in days)
 
-    def excludes(self, day: date) -> bool:
-        return any(one.span.holds(day) for one in self.excluded)
+    def is_excluded(self, day: date) -> bool:
+        """Return whether an agreed exclusion covers the day."""
+        return any(one.span.contains(day) for one in self.excluded)
 
     @property
-    def saved_unit(self) -> str:
-        """The unit of a saving: the quantity's, or a rate's times its weight's."""
-        per = next((one.unit for one in self.variables if one.name == self.weight), None)
-        if per is None:
+    def savings_unit(self) -> str:
+        """Return the unit of the savings: of the quantity, or of a rate times its weight."""
+        weight_unit = next((one.unit for one in self.variables if one.name == self.weight), None)
+        if weight_unit is None:
             return self.unit
         if self.unit == "1":
-            return per
-        whole, _, part = self.unit.partition("/")
-        return whole if part == per else f"{self.unit}*{per}"
+            return weight_unit
+        numerator, _, denominator = self.unit.partition("/")
+        return numerator if denominator == weight_unit else f"{self.unit}*{weight_unit}"
 
     def _require_quantity(self) -> None:
         names = [one.name for one in self.variables]
         for unit in (self.unit, *(one.unit for one in self.variables)):
-            require_known(unit)
+            require_known_unit(unit)
         _require(len(set(names)) == len(names), "variables", "one is there twice")
         _require(self.weight is None or self.weight in names, "weight", "is no variable")
-        _require(0 < self.every <= DAY and DAY % self.every == 0, "every", "divides no day")
+        _require(
+            0 < self.every <= SECONDS_PER_DAY and SECONDS_PER_DAY % self.every == 0,
+            "every",
+            "divides no day",
+        )
         _require(PPM // 2 < self.confidence < PPM, "confidence", "is above 50 and below 100 %")
         _require(0 < self.looks <= 1200, "looks", "are 1 to 1200")
         finite = self.resolution.is_finite() and self.resolution > 0
         _require(finite and self.resolution.as_tuple().digits == (1,), "resolution", "is no 10^k")
 
     def _require_periods(self) -> None:
-        before = self.baseline
-        if before is not None:
-            apart = before.until <= self.reporting.first
-            _require(apart, "reporting", "begins before the baseline ends")
-        began = self.told_of.first <= self.reporting.first
-        _require(began, "weeks", "begin after the reporting period")
-        needs = {
-            Method.BASELINE: (True, False, False),
-            Method.SWITCHBACK: (False, True, False),
-            Method.MACHINES: (True, False, True),
+        baseline = self.baseline
+        if baseline is not None:
+            ordered = baseline.until <= self.reporting.first
+            _require(ordered, "reporting", "begins before the baseline ends")
+        starts_in_time = self.comparison_period.first <= self.reporting.first
+        _require(starts_in_time, "weeks", "begin after the reporting period")
+        required = {
+            MeasurementMethod.BASELINE: (True, False, False),
+            MeasurementMethod.SWITCHBACK: (False, True, False),
+            MeasurementMethod.MACHINES: (True, False, True),
         }
-        given = (before is not None, self.weeks is not None, self.machines is not None)
-        _require(given == needs[self.method], "method", "does not go with the rest")
-        holdout = self.method != Method.BASELINE
+        present = (baseline is not None, self.weeks is not None, self.machines is not None)
+        _require(present == required[self.method], "method", "does not go with the rest")
+        holdout = self.method != MeasurementMethod.BASELINE
         _require(not (holdout and self.adjustments), "adjustments", "are of a baseline only")
 
 
-def _require_both(parties: Iterable[str], param: str) -> None:
+def _require_both_parties(parties: Iterable[str], param: str) -> None:
     _require(len({name for name in parties if name}) == 2, param, "two sides agree, not one")
 
 
-def _require(holds: bool, param: str, otherwise: str) -> None:
-    if not holds:
-        raise MeasureInvalid(f"{param}: {otherwise}.", param=param)
+def _require(condition: bool, param: str, message: str) -> None:
+    if not condition:
+        raise MeasurementPlanInvalid(f"{param}: {message}.", param=param)

@@ -1,9 +1,9 @@
-"""The baseline: which terms explain a day's quantity, and how well.
+"""The baseline regression model: selection of its terms and its goodness of fit.
 
-Least squares on the agreed variables, always all of them, and on seasonal terms of a fixed list,
-chosen by the least BIC after the lasting part of the noise was taken out, as lasting noise looks
-like seasons. Balance points of a temperature come from a grid, by BIC as well (the change-point
-models of ASHRAE Guideline 14, annex on whole-building regression). Pure.
+Least squares on all agreed independent variables, plus seasonal terms from a fixed list selected by
+BIC. The columns are whitened (AR(1)) before that selection, because autocorrelated noise looks like
+a season. Balance points of a temperature come from a grid search by BIC (change-point models of
+ASHRAE Guideline 14, annex on whole-building regression).
 """
 
 from collections.abc import Iterator
@@ -12,161 +12,196 @@ from itertools import product
 
 import numpy as np
 
-from billing.outcomes.measurement.agreed import Agreed, Shape
+from billing.outcomes.measurement.agreed import MeasurementPlan, VariableForm
 from billing.outcomes.measurement.columns import (
-    Balance,
-    Terms,
-    are_distinct,
-    require_distinct,
+    BalancePoints,
+    RegressionTerms,
+    are_independent_columns,
+    require_independent_columns,
 )
-from billing.outcomes.measurement.cross_validation import monthly_bias
-from billing.outcomes.measurement.days import Table
-from billing.outcomes.measurement.faults import BaselineUnfit
+from billing.outcomes.measurement.cross_validation import cross_validated_monthly_bias
+from billing.outcomes.measurement.days import DailyTable
+from billing.outcomes.measurement.faults import BaselineFitFailed
 from billing.outcomes.measurement.least_squares import bic, least_squares
-from billing.outcomes.measurement.noise import Days, Floats, fresh
+from billing.outcomes.measurement.noise import DayArray, FloatArray, ar1_innovations
 
-_LEAST_FREE = 10  # days more than there are columns
-_WAVES = (0, 1, 2)
-_YEARLY = 330  # fewer days say nothing of a year
-_MOST_RHO = 0.95
-_GRID = 19
-_EXACT = 1e-20  # of the sum of squares, which is what rounding leaves
+_MIN_RESIDUAL_DAYS = 10  # days in addition to one per column
+_HARMONICS = (0, 1, 2)
+_MIN_DAYS_FOR_ANNUAL_TERMS = 330  # fewer days cannot identify an annual cycle
+_MAX_RHO = 0.95
+_GRID_SIZE = 19
+_EXACT_FIT_TOLERANCE = 1e-20  # share of the sum of squares that rounding errors can leave
 
 
 @dataclass(frozen=True, slots=True)
-class Baseline:
-    """The chosen terms and their fit; cv and bias are CV(RMSE) and NMBE as shares of the mean.
+class BaselineModel:
+    """A fitted baseline regression: terms, coefficients and goodness of fit.
 
-        CV(RMSE) = sqrt(sum e^2 / (n - p)) / mean
+        CV(RMSE) = sqrt(sum e^2 / (n - p)) / mean     (ASHRAE Guideline 14)
 
-    (ASHRAE Guideline 14), p being all that was fitted, balance points too; NMBE is of months that
-    were left out (cross_validation.py). `effects` are those of the columns, by least squares, and
-    `rho` is how much of a residual is there again on the next day.
+    `p` counts all fitted parameters, including balance points. `cv_rmse` and `nmbe` are shares of
+    the mean; `nmbe` is cross-validated by month (cross_validation.py). `coefficients` are the least
+    squares estimates per column; `rho` is the lag-1 autocorrelation of the residuals.
     """
 
-    terms: Terms
+    terms: RegressionTerms
     names: tuple[str, ...]
-    effects: tuple[float, ...]
-    cv: float
-    bias: float
-    explained: float  # R squared
+    coefficients: tuple[float, ...]
+    cv_rmse: float
+    nmbe: float
+    r_squared: float  # R squared
     rho: float
-    residuals: Floats
+    residuals: FloatArray
 
 
-def choose(table: Table, agreed: Agreed, size: float | None = None) -> Baseline:
-    """The best terms for a table, and their fit.
+def select_baseline(
+    table: DailyTable, plan: MeasurementPlan, mean_override: float | None = None
+) -> BaselineModel:
+    """Select the regression terms for the baseline days and fit them.
 
-    `size` is what cv and bias are shares of, where that is not the quantity's mean.
+    CV(RMSE) and NMBE are relative to `mean_override` if given, else to the mean of the quantity.
 
-    Raises BaselineUnfit for too few days, a constant quantity, a constant variable, and variables
-    that follow from others.
+    Raises BaselineFitFailed for too few days, a constant quantity, a constant variable, or
+    collinear variables.
     """
-    shapes = {one.name: one.shape for one in agreed.variables}
-    linear = [name for name, shape in shapes.items() if shape == Shape.LINEAR]
-    degrees = [name for name, shape in shapes.items() if shape == Shape.DEGREES]
-    _require_days(table, 1 + len(linear) + 2 * len(degrees))
-    require_distinct(Terms(linear=(*linear, *degrees)).named(table))
-    terms = Terms(linear=tuple(linear))
-    for name in degrees:
-        balance = _balanced(table, terms, name)
+    shapes = {one.name: one.shape for one in plan.variables}
+    linear_variables = [name for name, shape in shapes.items() if shape == VariableForm.LINEAR]
+    degree_variables = [name for name, shape in shapes.items() if shape == VariableForm.DEGREES]
+    _require_enough_days(table, 1 + len(linear_variables) + 2 * len(degree_variables))
+    require_independent_columns(
+        RegressionTerms(linear=(*linear_variables, *degree_variables)).named_columns(table)
+    )
+    terms = RegressionTerms(linear=tuple(linear_variables))
+    for name in degree_variables:
+        balance = _best_balance_points(table, terms, name)
         terms = replace(terms, balances=(*terms.balances, (name, balance)))
-    return fitted(table, _seasonal(table, terms), size)
+    return fit_terms(table, _select_seasonal_terms(table, terms), mean_override)
 
 
-def _require_days(table: Table, columns: int) -> None:
+def _require_enough_days(table: DailyTable, columns: int) -> None:
     days = len(table.days)
-    if days < columns + _LEAST_FREE:
-        raise BaselineUnfit(f"{days} whole days are too few for {columns} columns.")
+    if days < columns + _MIN_RESIDUAL_DAYS:
+        raise BaselineFitFailed(f"{days} whole days are too few for {columns} columns.")
     if np.ptp(table.values) == 0:
-        raise BaselineUnfit("The quantity is the same on all days.")
+        raise BaselineFitFailed("The quantity is the same on all days.")
 
 
-def _balanced(table: Table, terms: Terms, name: str) -> Balance:
-    """Of all balance points on a grid between the coldest and the warmest days, the best.
+def _best_balance_points(table: DailyTable, terms: RegressionTerms, name: str) -> BalancePoints:
+    """Return the heating and cooling balance points with the lowest BIC on a temperature grid.
 
-    By the sum of squares, less what the points' own columns explain of it once the other terms
-    are taken out of both.
+    The grid spans the 5 % to 95 % quantiles. Quantity and candidate columns are first projected
+    orthogonally to the other terms, so that each candidate costs only a small regression.
     """
-    others, degrees = terms.columns(table), table.variables[name]
+    other_columns, degrees = terms.design_matrix(table), table.variables[name]
     low, high = np.quantile(degrees, (0.05, 0.95))
-    grid: list[float] = np.linspace(low, high, _GRID).tolist()
-    own = np.column_stack(
+    grid: list[float] = np.linspace(low, high, _GRID_SIZE).tolist()
+    candidates = np.column_stack(
         [np.maximum(0.0, at - degrees) for at in grid]
         + [np.maximum(0.0, degrees - at) for at in grid]
     )
-    basis = np.linalg.qr(others)[0]
-    own, left = own - basis @ (basis.T @ own), table.values - basis @ (basis.T @ table.values)
-    products, explains, whole = own.T @ own, own.T @ left, float(left @ left)
+    basis = np.linalg.qr(other_columns)[0]
+    candidates, residuals = (
+        candidates - basis @ (basis.T @ candidates),
+        table.values - basis @ (basis.T @ table.values),
+    )
+    products, cross_products, total_squares = (
+        candidates.T @ candidates,
+        candidates.T @ residuals,
+        float(residuals @ residuals),
+    )
 
-    def information(points: tuple[int, ...]) -> float:
-        inner, outer = products[np.ix_(points, points)], explains[list(points)]
-        squares = whole - outer @ np.linalg.lstsq(inner, outer)[0] if points else whole
-        return bic(squares, len(left), others.shape[1] + 2 * len(points))
+    def score(points: tuple[int, ...]) -> float:
+        inner, outer = products[np.ix_(points, points)], cross_products[list(points)]
+        squares = (
+            total_squares - outer @ np.linalg.lstsq(inner, outer)[0] if points else total_squares
+        )
+        return bic(squares, len(residuals), other_columns.shape[1] + 2 * len(points))
 
-    best = min(_points(), key=information)
-    return Balance(
-        next((grid[at] for at in best if at < _GRID), None),
-        next((grid[at - _GRID] for at in best if at >= _GRID), None),
+    best = min(_balance_point_candidates(), key=score)
+    return BalancePoints(
+        next((grid[at] for at in best if at < _GRID_SIZE), None),
+        next((grid[at - _GRID_SIZE] for at in best if at >= _GRID_SIZE), None),
     )
 
 
-def _points() -> Iterator[tuple[int, ...]]:
-    """No balance point, one for heating or for cooling, or both in their order, as places."""
+def _balance_point_candidates() -> Iterator[tuple[int, ...]]:
+    """Yield index tuples into the candidate columns: none, one, or heating below cooling."""
     yield ()
-    yield from ((at,) for at in range(2 * _GRID))
-    yield from ((low, _GRID + high) for low in range(_GRID) for high in range(low, _GRID))
+    yield from ((at,) for at in range(2 * _GRID_SIZE))
+    yield from (
+        (low, _GRID_SIZE + high) for low in range(_GRID_SIZE) for high in range(low, _GRID_SIZE)
+    )
 
 
-def _seasonal(table: Table, terms: Terms) -> Terms:
-    """The terms with the seasons that have the least BIC, the plainest first."""
-    whole = int(table.days[-1] - table.days[0]) >= _YEARLY
-    weekly = np.bincount(table.days % 7, minlength=7).min() >= 4
+def _select_seasonal_terms(table: DailyTable, terms: RegressionTerms) -> RegressionTerms:
+    """Return the terms with the weekday and annual columns of lowest BIC (simplest first)."""
+    spans_year = int(table.days[-1] - table.days[0]) >= _MIN_DAYS_FOR_ANNUAL_TERMS
+    has_all_weekdays = np.bincount(table.days % 7, minlength=7).min() >= 4
     candidates = [
         replace(terms, week=week, waves=waves)
-        for week, waves in product((False, True) if weekly else (False,), _WAVES if whole else (0,))
+        for week, waves in product(
+            (False, True) if has_all_weekdays else (False,), _HARMONICS if spans_year else (0,)
+        )
     ]
-    named = [one.named(table) for one in candidates]
-    usable = [at for at, one in enumerate(named) if len(table.days) >= len(one) + _LEAST_FREE]
-    usable = [at for at in usable if at == 0 or are_distinct(named[at])]
-    tables = {at: np.column_stack([values for _, values in named[at]]) for at in usable}
-    rho = lasting(least_squares(table.values, tables[usable[-1]]).residuals, table.days)
-    values = fresh(table.values[:, None], table.days, rho)[:, 0]
-    news = {at: least_squares(values, fresh(tables[at], table.days, rho)) for at in usable}
-    return candidates[min(usable, key=lambda at: news[at].information)]
+    named_columns = [one.named_columns(table) for one in candidates]
+    usable = [
+        at
+        for at, one in enumerate(named_columns)
+        if len(table.days) >= len(one) + _MIN_RESIDUAL_DAYS
+    ]
+    usable = [at for at in usable if at == 0 or are_independent_columns(named_columns[at])]
+    designs = {
+        at: np.column_stack([innovations for _, innovations in named_columns[at]]) for at in usable
+    }
+    rho = autocorrelation(least_squares(table.values, designs[usable[-1]]).residuals, table.days)
+    innovations = ar1_innovations(table.values[:, None], table.days, rho)[:, 0]
+    fits = {
+        at: least_squares(innovations, ar1_innovations(designs[at], table.days, rho))
+        for at in usable
+    }
+    return candidates[min(usable, key=lambda at: fits[at].bic)]
 
 
-def fitted(table: Table, terms: Terms, size: float | None = None) -> Baseline:
-    """The fit of terms that are chosen. Raises BaselineUnfit where nothing is left of the days."""
-    names, columns = [name for name, _ in terms.named(table)], terms.columns(table)
+def fit_terms(
+    table: DailyTable, terms: RegressionTerms, mean_override: float | None = None
+) -> BaselineModel:
+    """Fit the given terms to the table by least squares.
+
+    Raises BaselineFitFailed if the variables explain the quantity exactly (not a measurement).
+    """
+    names, columns = [name for name, _ in terms.named_columns(table)], terms.design_matrix(table)
     fit = least_squares(table.values, columns)
-    if fit.squares <= _EXACT * float(table.values @ table.values):
-        raise BaselineUnfit("The quantity follows exactly from the variables: it is no reading.")
-    free = len(table.days) - len(names) - sum(one.points for _, one in terms.balances)
-    mean = abs(float(table.values.mean()) if size is None else size)
-    bias = monthly_bias(table.values, columns, table.days)
-    apart = table.values - table.values.mean()
-    return Baseline(
+    if fit.residual_sum_of_squares <= _EXACT_FIT_TOLERANCE * float(table.values @ table.values):
+        raise BaselineFitFailed(
+            "The quantity follows exactly from the variables: it is no reading."
+        )
+    degrees_of_freedom = len(table.days) - len(names) - sum(one.count for _, one in terms.balances)
+    mean = abs(float(table.values.mean()) if mean_override is None else mean_override)
+    bias = cross_validated_monthly_bias(table.values, columns, table.days)
+    centered = table.values - table.values.mean()
+    return BaselineModel(
         terms=terms,
         names=tuple(names),
-        effects=tuple(fit.effects.tolist()),
-        cv=float(np.sqrt(fit.squares / free)) / mean if mean else np.inf,
-        bias=bias / mean if mean else np.inf,
-        explained=1 - fit.squares / float(apart @ apart),
-        rho=lasting(fit.residuals, table.days),
+        coefficients=tuple(fit.coefficients.tolist()),
+        cv_rmse=float(np.sqrt(fit.residual_sum_of_squares / degrees_of_freedom)) / mean
+        if mean
+        else np.inf,
+        nmbe=bias / mean if mean else np.inf,
+        r_squared=1 - fit.residual_sum_of_squares / float(centered @ centered),
+        rho=autocorrelation(fit.residuals, table.days),
         residuals=fit.residuals,
     )
 
 
-def lasting(residuals: Floats, days: Days) -> float:
-    """How much of a residual is there again on the next day: autocorrelation, 0 to 0.95."""
-    next_day = np.diff(days) == 1
-    both = float(residuals[1:][next_day] @ residuals[:-1][next_day])
-    alone = float(residuals[:-1][next_day] @ residuals[:-1][next_day])
-    return min(max(both / alone, 0.0), _MOST_RHO) if alone else 0.0
+def autocorrelation(residuals: FloatArray, days: DayArray) -> float:
+    """Return the lag-1 autocorrelation of the residuals on consecutive days, clipped to 0..0.95."""
+    consecutive = np.diff(days) == 1
+    cross_product = float(residuals[1:][consecutive] @ residuals[:-1][consecutive])
+    sum_of_squares = float(residuals[:-1][consecutive] @ residuals[:-1][consecutive])
+    return min(max(cross_product / sum_of_squares, 0.0), _MAX_RHO) if sum_of_squares else 0.0
 
 
-def roughness(residuals: Floats, days: Days, rho: float) -> float:
-    """The variance of what is new on each day, once the mean is taken out."""
-    new = fresh((residuals - residuals.mean())[:, None], days, rho)
-    return float((new**2).sum()) / max(1, len(new) - 1)
+def innovation_variance(residuals: FloatArray, days: DayArray, rho: float) -> float:
+    """Return the variance of the AR(1) innovations of the centered residuals."""
+    innovations = ar1_innovations((residuals - residuals.mean())[:, None], days, rho)
+    return float((innovations**2).sum()) / max(1, len(innovations) - 1)

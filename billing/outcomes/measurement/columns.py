@@ -1,6 +1,7 @@
-"""Columns: what a day's quantity is explained by, from variables, weekdays and the time of year.
+"""Regression columns from independent variables, weekdays and annual harmonics.
 
-Owns Terms, which makes the same columns of any table, and finding columns that tell the same. Pure.
+Includes the collinearity check. The fields of `RegressionTerms` and `BalancePoints` are stored in
+baselines as JSON: they must not change.
 """
 
 from collections.abc import Sequence
@@ -8,27 +9,32 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from billing.outcomes.measurement.days import Table
-from billing.outcomes.measurement.faults import BaselineUnfit
-from billing.outcomes.measurement.noise import Days, Floats
+from billing.outcomes.measurement.days import DailyTable
+from billing.outcomes.measurement.faults import BaselineFitFailed
+from billing.outcomes.measurement.noise import DayArray, FloatArray
 
-_YEAR = 365.2425
-_WEEK = ("Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_SAME = 1e-7  # of a column's own length, when nothing else of it is left
+_DAYS_PER_YEAR = 365.2425
+_WEEKDAYS = ("Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_COLLINEARITY_TOLERANCE = 1e-7  # share of a column's norm that preceding columns leave unexplained
 
 
 @dataclass(frozen=True, slots=True)
-class Balance:
-    """Below `heating` degrees each degree counts, and above `cooling`; None where neither does."""
+class BalancePoints:
+    """Balance points of a temperature: heating degrees below one, cooling degrees above the other.
+
+    None if the quantity has no heating (or cooling) component.
+    """
 
     heating: float | None = None
     cooling: float | None = None
 
     @property
-    def points(self) -> int:
+    def count(self) -> int:
+        """Return the number of balance points: 0, 1 or 2."""
         return (self.heating is not None) + (self.cooling is not None)
 
-    def columns(self, name: str, degrees: Floats) -> list[tuple[str, Floats]]:
+    def columns(self, name: str, degrees: FloatArray) -> list[tuple[str, FloatArray]]:
+        """Return the heating and cooling degree columns of a temperature."""
         below, above = [], []
         if self.heating is not None:
             below = [(f"{name} below", np.maximum(0.0, self.heating - degrees))]
@@ -38,71 +44,83 @@ class Balance:
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
-    """A constant; each variable in proportion or by balance points; weekdays; waves of a year."""
+class RegressionTerms:
+    """The terms of a regression: constant, linear variables, balance points, weekdays, harmonics.
+
+    `week` adds weekday columns; `waves` is the number of annual harmonics.
+    """
 
     linear: tuple[str, ...] = ()
-    balances: tuple[tuple[str, Balance], ...] = ()
+    balances: tuple[tuple[str, BalancePoints], ...] = ()
     week: bool = False
     waves: int = 0
 
-    def named(self, table: Table) -> list[tuple[str, Floats]]:
-        """The columns of a table with their names, in a fixed order."""
-        named = [("constant", np.ones(len(table.days)))]
-        named += [(name, table.variables[name]) for name in self.linear]
+    def named_columns(self, table: DailyTable) -> list[tuple[str, FloatArray]]:
+        """Return the (name, values) columns for a table, in a fixed order."""
+        columns = [("constant", np.ones(len(table.days)))]
+        columns += [(name, table.variables[name]) for name in self.linear]
         for name, balance in self.balances:
-            named += balance.columns(name, table.variables[name])
-        named += weekdays(table.days) if self.week else []
-        return named + year(table.days, self.waves)
+            columns += balance.columns(name, table.variables[name])
+        columns += weekday_columns(table.days) if self.week else []
+        return columns + annual_columns(table.days, self.waves)
 
-    def columns(self, table: Table) -> Floats:
-        """Days by columns."""
-        return np.column_stack([values for _, values in self.named(table)])
-
-
-def weekdays(days: Days) -> list[tuple[str, Floats]]:
-    """A column for each weekday but Monday."""
-    which = (days + 6) % 7
-    return [(name, (which == at).astype(np.float64)) for at, name in enumerate(_WEEK, start=1)]
+    def design_matrix(self, table: DailyTable) -> FloatArray:
+        """Return the design matrix: one row per day, one column per term."""
+        return np.column_stack([values for _, values in self.named_columns(table)])
 
 
-def year(days: Days, waves: int) -> list[tuple[str, Floats]]:
-    """A cosine and a sine for each wave of a year."""
-    named = []
-    for wave in range(1, waves + 1):
-        angle = days * (2 * np.pi * wave / _YEAR)
-        named += [(f"year cosine {wave}", np.cos(angle)), (f"year sine {wave}", np.sin(angle))]
-    return named
+def weekday_columns(days: DayArray) -> list[tuple[str, FloatArray]]:
+    """Return an indicator column for each weekday except Monday."""
+    weekday = (days + 6) % 7
+    return [
+        (name, (weekday == number).astype(np.float64))
+        for number, name in enumerate(_WEEKDAYS, start=1)
+    ]
 
 
-def require_distinct(named: Sequence[tuple[str, Floats]]) -> None:
-    """Raises BaselineUnfit that names a column which follows from those before it, and which."""
-    for at, (name, values) in enumerate(named):
-        if at == 0:
+def annual_columns(days: DayArray, harmonics: int) -> list[tuple[str, FloatArray]]:
+    """Return a cosine and a sine column for each annual harmonic."""
+    columns = []
+    for harmonic in range(1, harmonics + 1):
+        angle = days * (2 * np.pi * harmonic / _DAYS_PER_YEAR)
+        columns += [
+            (f"year cosine {harmonic}", np.cos(angle)),
+            (f"year sine {harmonic}", np.sin(angle)),
+        ]
+    return columns
+
+
+def require_independent_columns(columns: Sequence[tuple[str, FloatArray]]) -> None:
+    """Check the columns for collinearity.
+
+    Raises BaselineFitFailed naming the dependent column and the columns that explain it.
+    """
+    for index, (name, values) in enumerate(columns):
+        if index == 0:
             continue
         centred = values - values.mean()
         length = float(np.linalg.norm(centred))
-        if length <= _SAME * max(1.0, float(np.linalg.norm(values))):
-            raise BaselineUnfit(f"{name} is the same on all days.", param=name)
-        others = [one - one.mean() for _, one in named[1:at]]
-        scaled = [one / np.linalg.norm(one) for one in others]
+        if length <= _COLLINEARITY_TOLERANCE * max(1.0, float(np.linalg.norm(values))):
+            raise BaselineFitFailed(f"{name} is the same on all days.", param=name)
+        preceding = [one - one.mean() for _, one in columns[1:index]]
+        scaled = [one / np.linalg.norm(one) for one in preceding]
         if not scaled:
             continue
         table = np.column_stack(scaled)
         shares = np.linalg.lstsq(table, centred / length)[0]
-        if np.linalg.norm(centred / length - table @ shares) < _SAME:
-            same = [
+        if np.linalg.norm(centred / length - table @ shares) < _COLLINEARITY_TOLERANCE:
+            explained_by = [
                 one
-                for (one, _), share in zip(named[1:at], shares, strict=True)
-                if abs(share) > _SAME * 10
+                for (one, _), share in zip(columns[1:index], shares, strict=True)
+                if abs(share) > _COLLINEARITY_TOLERANCE * 10
             ]
-            raise BaselineUnfit(f"{name} follows from {', '.join(same)}.", param=name)
+            raise BaselineFitFailed(f"{name} follows from {', '.join(explained_by)}.", param=name)
 
 
-def are_distinct(named: Sequence[tuple[str, Floats]]) -> bool:
-    """Whether no column follows from the others."""
+def are_independent_columns(columns: Sequence[tuple[str, FloatArray]]) -> bool:
+    """Return whether the columns are linearly independent."""
     try:
-        require_distinct(named)
-    except BaselineUnfit:
+        require_independent_columns(columns)
+    except BaselineFitFailed:
         return False
     return True

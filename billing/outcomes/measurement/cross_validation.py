@@ -1,38 +1,35 @@
-"""Cross-validation: how far off a baseline is for a month that it has not seen.
+"""Leave-one-month-out cross-validation of a baseline's bias.
 
-Least squares leaves no bias in the days that it was fitted on, and next to none in all months left
-out together, as what one is too high the others are too low. So each month is left out in turn,
-and counts by itself:
+Least squares residuals have no mean bias in sample, and held-out biases of different months cancel
+in a plain average. Therefore each month is held out in turn and the root mean square is taken:
 
     bias of a month = sum over its days of (measured - predicted from the others) / days / mean
-    NMBE            = root mean square of the months' biases, each by its days
-
-Pure.
+    NMBE            = root mean square of the monthly biases, weighted by days
 """
 
 import numpy as np
 
-from billing.outcomes.measurement.noise import Days, Floats
+from billing.outcomes.measurement.noise import DayArray, FloatArray
 
-_MONTH = 30
-_FEWEST = 2  # or nothing could be left out
+_DAYS_PER_MONTH = 30
+_MIN_MONTHS = 2  # at least one month must remain when one is held out
 
 
-def monthly_bias(values: Floats, columns: Floats, days: Days) -> float:
-    """The root mean square of the months' biases, in the quantity's unit."""
-    months = _months(days)
+def cross_validated_monthly_bias(values: FloatArray, columns: FloatArray, days: DayArray) -> float:
+    """Return the root mean square of the held-out monthly biases, in the unit of the quantity."""
+    months = _month_indexes(days)
     squares = 0.0
     for month in np.unique(months):
-        out = months == month
-        effects = np.linalg.lstsq(columns[~out], values[~out])[0]
-        apart = float((values[out] - columns[out] @ effects).mean())
-        squares += int(out.sum()) * apart**2
+        held_out = months == month
+        effects = np.linalg.lstsq(columns[~held_out], values[~held_out])[0]
+        bias = float((values[held_out] - columns[held_out] @ effects).mean())
+        squares += int(held_out.sum()) * bias**2
     return float(np.sqrt(squares / len(days)))
 
 
-def _months(days: Days) -> Days:
-    """Parts of equal length, of about a month, by their numbers."""
-    since = days - days[0]
-    whole = int(since[-1]) + 1
-    months: Days = since * max(_FEWEST, round(whole / _MONTH)) // whole
+def _month_indexes(days: DayArray) -> DayArray:
+    """Return the index of the fold of each day: equal parts of about a month."""
+    offsets = days - days[0]
+    total_days = int(offsets[-1]) + 1
+    months: DayArray = offsets * max(_MIN_MONTHS, round(total_days / _DAYS_PER_MONTH)) // total_days
     return months

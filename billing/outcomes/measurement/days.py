@@ -1,9 +1,9 @@
-"""Days: one machine's points become a table of the plant's local days, whole ones only.
+"""Aggregation of a machine's readings into complete local days of the plant.
 
-A day begins at midnight in the plant's time zone, so it has 23 or 25 hours when the clocks change.
-A point stands for the interval that begins at its time. A day counts if all its intervals are there
-with all the variables; otherwise it is missing, on both sides of the comparison, and is said to be.
-Pure.
+A day begins at midnight in the plant's time zone, so it has 23 or 25 hours when daylight saving
+time changes. A reading covers the interval that begins at its timestamp. A day is complete if all
+its intervals have a reading with all variables; incomplete days are omitted and reported. Nothing
+is imputed.
 """
 
 from collections import Counter, defaultdict
@@ -15,109 +15,139 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from billing.dates import day_of, midnight
-from billing.outcomes.measurement.agreed import DAY, Agreed, Combine, Span
+from billing.dates import local_day, local_midnight
+from billing.outcomes.measurement.agreed import (
+    SECONDS_PER_DAY,
+    DailyAggregation,
+    DateRange,
+    MeasurementPlan,
+)
 from billing.outcomes.measurement.faults import ReadingsInvalid
-from billing.outcomes.measurement.noise import Days, Floats
-from billing.outcomes.measurement.readings import Cleaned, Point
+from billing.outcomes.measurement.noise import DayArray, FloatArray
+from billing.outcomes.measurement.readings import CleanedReadings, NormalizedReading
 
 Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
-    """Whole days in their order: ordinals, the quantity, and each variable."""
+class DailyTable:
+    """Complete days in ascending order: day ordinals, the quantity, and each variable."""
 
-    days: Days
-    values: Floats
-    variables: Mapping[str, Floats]
+    days: DayArray
+    values: FloatArray
+    variables: Mapping[str, FloatArray]
 
-    def is_within(self, span: Span) -> Mask:
-        """Which days are of a period."""
-        return (self.days >= span.first.toordinal()) & (self.days < span.until.toordinal())
+    def mask_within(self, period: DateRange) -> Mask:
+        """Return a mask of the days within a period."""
+        return (self.days >= period.first.toordinal()) & (self.days < period.until.toordinal())
 
-    def within(self, span: Span) -> "Table":
-        """The days of a period."""
-        return self.where(self.is_within(span))
+    def within(self, period: DateRange) -> "DailyTable":
+        """Return the days within a period."""
+        return self.filter(self.mask_within(period))
 
-    def where(self, keep: Mask) -> "Table":
-        """The days that are kept."""
-        variables = {name: values[keep] for name, values in self.variables.items()}
-        return Table(self.days[keep], self.values[keep], variables)
+    def filter(self, mask: Mask) -> "DailyTable":
+        """Return the days selected by a mask."""
+        variables = {name: values[mask] for name, values in self.variables.items()}
+        return DailyTable(self.days[mask], self.values[mask], variables)
 
-    def followed_by(self, other: "Table") -> "Table":
-        """Both, the other's days being later."""
+    def concat(self, later: "DailyTable") -> "DailyTable":
+        """Append a table of later days."""
         variables = {
-            name: np.concatenate([values, other.variables[name]])
+            name: np.concatenate([values, later.variables[name]])
             for name, values in self.variables.items()
         }
-        days = np.concatenate([self.days, other.days])
-        return Table(days, np.concatenate([self.values, other.values]), variables)
+        days = np.concatenate([self.days, later.days])
+        return DailyTable(days, np.concatenate([self.values, later.values]), variables)
 
-    def weights(self, name: str | None) -> Floats:
-        """What each day's value is times of in the saving: 1, or the variable of that name."""
-        return np.ones(len(self.days)) if name is None else self.variables[name]
+    def weights(self, variable: str | None) -> FloatArray:
+        """Return each day's weight in the savings: 1, or the value of the named variable."""
+        return np.ones(len(self.days)) if variable is None else self.variables[variable]
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
-    """Days without any point, and those that came only in part, by what was lacking."""
+class OmittedDays:
+    """Days with readings that were omitted, by reason."""
 
-    part: tuple[date, ...]
-    lacking: tuple[date, ...]
-    swapped: tuple[date, ...]
+    incomplete: tuple[date, ...]
+    missing_variable: tuple[date, ...]
+    meter_replaced: tuple[date, ...]
 
 
-def daily(cleaned: Cleaned, agreed: Agreed, machine: str = "") -> tuple[Table, LeftOut]:
-    """The whole days of a machine. Raises ReadingsInvalid."""
-    zone = ZoneInfo(agreed.zone)
-    by_day: dict[date, list[Point]] = defaultdict(list)
-    for point in cleaned.points:
-        by_day[day_of(point.at, zone)].append(point)
-    part = {day for day, points in by_day.items() if not _is_whole(day, points, agreed, zone)}
-    names = {one.name for one in agreed.variables}
-    lacking = {day for day, points in by_day.items() if any(names - {*p.variables} for p in points)}
-    swapped = {
-        day_of(swap.at, zone)
-        for swap in agreed.swaps
-        if swap.machine == machine and midnight(day_of(swap.at, zone), zone) != swap.at
+def aggregate_by_day(
+    cleaned: CleanedReadings, plan: MeasurementPlan, machine: str = ""
+) -> tuple[DailyTable, OmittedDays]:
+    """Return a machine's complete days and the omitted ones.
+
+    Raises ReadingsInvalid if two readings cover the same interval.
+    """
+    zone = ZoneInfo(plan.zone)
+    by_day: dict[date, list[NormalizedReading]] = defaultdict(list)
+    for point in cleaned.readings:
+        by_day[local_day(point.at, zone)].append(point)
+    incomplete = {
+        day for day, points in by_day.items() if not _is_complete_day(day, points, plan, zone)
+    }
+    names = {one.name for one in plan.variables}
+    missing_variable = {
+        day for day, points in by_day.items() if any(names - {*p.variables} for p in points)
+    }
+    meter_replaced = {
+        local_day(swap.at, zone)
+        for swap in plan.swaps
+        if swap.machine == machine and local_midnight(local_day(swap.at, zone), zone) != swap.at
     } & {*by_day}
-    kept = {day: by_day[day] for day in sorted({*by_day} - part - lacking - swapped)}
-    left = (tuple(sorted(days)) for days in (part, lacking - part, swapped - part - lacking))
-    return _table(kept, agreed), LeftOut(*left)
+    complete = {
+        day: by_day[day]
+        for day in sorted({*by_day} - incomplete - missing_variable - meter_replaced)
+    }
+    omitted = (
+        tuple(sorted(days))
+        for days in (
+            incomplete,
+            missing_variable - incomplete,
+            meter_replaced - incomplete - missing_variable,
+        )
+    )
+    return _build_table(complete, plan), OmittedDays(*omitted)
 
 
-def _is_whole(day: date, points: Sequence[Point], agreed: Agreed, zone: ZoneInfo) -> bool:
-    """Whether each interval of the day is there; raises where one is there twice."""
-    start = midnight(day, zone)
-    long = (midnight(day + timedelta(days=1), zone) - start).total_seconds()
-    due = 1 if agreed.every == DAY else round(long / agreed.every)
-    places = Counter(
-        0 if due == 1 else int((point.at - start).total_seconds() // agreed.every)
+def _is_complete_day(
+    day: date, points: Sequence[NormalizedReading], plan: MeasurementPlan, zone: ZoneInfo
+) -> bool:
+    """Return whether each interval of the day has a reading. Raises ReadingsInvalid on overlap."""
+    start = local_midnight(day, zone)
+    day_seconds = (local_midnight(day + timedelta(days=1), zone) - start).total_seconds()
+    expected = 1 if plan.every == SECONDS_PER_DAY else round(day_seconds / plan.every)
+    counts = Counter(
+        0 if expected == 1 else int((point.at - start).total_seconds() // plan.every)
         for point in points
     )
-    if max(places.values()) > 1:
+    if max(counts.values()) > 1:
         raise ReadingsInvalid(f"Two readings are of one interval of {day}.", param="readings")
-    return len(places) == due
+    return len(counts) == expected
 
 
-def _table(by_day: Mapping[date, Sequence[Point]], agreed: Agreed) -> Table:
+def _build_table(
+    by_day: Mapping[date, Sequence[NormalizedReading]], plan: MeasurementPlan
+) -> DailyTable:
     days = np.array([day.toordinal() for day in by_day], dtype=np.int64)
-    values = [_of_day([p.value for p in points], agreed.combine) for points in by_day.values()]
+    values = [
+        _aggregate_values([p.value for p in points], plan.combine) for points in by_day.values()
+    ]
     variables = {
         one.name: np.array(
             [
-                _of_day([p.variables[one.name] for p in points], one.combine)
+                _aggregate_values([p.variables[one.name] for p in points], one.combine)
                 for points in by_day.values()
             ],
             dtype=np.float64,
         )
-        for one in agreed.variables
+        for one in plan.variables
     }
-    return Table(days, np.array(values, dtype=np.float64), variables)
+    return DailyTable(days, np.array(values, dtype=np.float64), variables)
 
 
-def _of_day(values: Sequence[float], combine: Combine) -> float:
-    # Not numpy's sum, which adds in an order that depends on the processor.
+def _aggregate_values(values: Sequence[float], aggregation: DailyAggregation) -> float:
+    # Not numpy's sum: its order of addition, and so its rounding, depends on the processor.
     total = sum(values)
-    return total if combine == Combine.SUM else total / len(values)
+    return total if aggregation == DailyAggregation.SUM else total / len(values)

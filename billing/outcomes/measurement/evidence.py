@@ -1,7 +1,7 @@
-"""The evidence of a measurement: all that it follows from, as one value and one JSON text.
+"""All inputs of a measurement as one value with a canonical JSON form and its SHA-256.
 
-Who holds the text can measure again and gets the same, and its SHA-256 says which text it was.
-Pure.
+The text is sufficient to repeat the measurement with an identical result. Its keys are the field
+names of the dataclasses: they must not change.
 """
 
 import hashlib
@@ -9,39 +9,41 @@ from dataclasses import dataclass
 
 import msgspec
 
-from billing.outcomes.measurement.agreed import Agreed
+from billing.outcomes.measurement.agreed import MeasurementPlan
 from billing.outcomes.measurement.faults import ReadingsInvalid
-from billing.outcomes.measurement.kept import Kept
-from billing.outcomes.measurement.readings import Reading
+from billing.outcomes.measurement.kept import StoredBaseline
+from billing.outcomes.measurement.readings import MeterReading
 
 
 @dataclass(frozen=True, slots=True)
-class Study:
-    """What was agreed, all readings in whatever order, and the baseline where one was fitted
-    before; else it is fitted to the readings."""
+class MeasurementStudy:
+    """The inputs of a measurement: plan, readings in any order, and the stored baseline.
 
-    agreed: Agreed
-    readings: tuple[Reading, ...]
-    kept: Kept | None = None
+    Without a stored baseline (`kept`), the baseline is fitted to the readings.
+    """
 
-    def text(self) -> bytes:
-        """The canonical JSON: sorted keys, no spaces, readings by time and then by their text."""
-        told = [msgspec.Raw(one) for one in self._told()]
-        raw = {"agreed": self.agreed, "kept": self.kept, "readings": told}
-        return msgspec.json.encode(raw, order="sorted")
+    agreed: MeasurementPlan
+    readings: tuple[MeterReading, ...]
+    kept: StoredBaseline | None = None
 
-    def _told(self) -> list[bytes]:
-        told = [(one.at, msgspec.json.encode(one, order="sorted")) for one in self.readings]
-        return [text for _, text in sorted(told)]
+    def canonical_json(self) -> bytes:
+        """Return the canonical JSON: sorted keys, no spaces, readings sorted by time, then text."""
+        readings = [msgspec.Raw(encoded) for encoded in self._sorted_readings()]
+        payload = {"agreed": self.agreed, "kept": self.kept, "readings": readings}
+        return msgspec.json.encode(payload, order="sorted")
+
+    def _sorted_readings(self) -> list[bytes]:
+        encoded = [(one.at, msgspec.json.encode(one, order="sorted")) for one in self.readings]
+        return [text for _, text in sorted(encoded)]
 
     def digest(self) -> str:
-        """The text's SHA-256, in hexadecimals."""
-        return hashlib.sha256(self.text()).hexdigest()
+        """Return the SHA-256 of the canonical JSON, in hexadecimal."""
+        return hashlib.sha256(self.canonical_json()).hexdigest()
 
 
-def read_study(text: bytes) -> Study:
-    """The reverse of `Study.text`. Raises ReadingsInvalid or MeasureInvalid."""
+def parse_study(text: bytes) -> MeasurementStudy:
+    """Parse the canonical JSON of a study. Raises ReadingsInvalid or MeasurementPlanInvalid."""
     try:
-        return msgspec.json.decode(text, type=Study)
+        return msgspec.json.decode(text, type=MeasurementStudy)
     except msgspec.DecodeError as error:
         raise ReadingsInvalid(f"The study cannot be read: {error}.") from None

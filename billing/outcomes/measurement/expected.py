@@ -1,10 +1,10 @@
-"""Day by day: what the baseline expects of each reporting day, and how far one day may be off.
+"""Adjusted baseline and prediction interval of each reporting day, for charts.
 
-    expected = what least squares on the days before says of the day + agreed adjustments
-    interval = expected -/+ t * s * sqrt(1 + x' (X'X)^-1 x), of a single day, by the textbook
+    expected = least squares prediction of the day + agreed non-routine adjustments
+    interval = expected -/+ t * s * sqrt(1 + x' (X'X)^-1 x), the interval of a single day
 
-For people, who see in a chart where the saving was made; what is billed is the saving of all days
-together (saving.py), with noise that lasts from day to day. Pure.
+The billed savings do not follow from these: saving.py estimates the sum over all days with
+autocorrelated noise.
 """
 
 from datetime import date
@@ -12,11 +12,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from billing.outcomes.measurement.agreed import PPM, Agreed
-from billing.outcomes.measurement.baseline import Baseline
-from billing.outcomes.measurement.days import Table
-from billing.outcomes.measurement.measured import MeasuredDay, resolution_for, to_nearest
-from billing.outcomes.measurement.saving import adjusted
+from billing.outcomes.measurement.agreed import PPM, MeasurementPlan
+from billing.outcomes.measurement.baseline import BaselineModel
+from billing.outcomes.measurement.days import DailyTable
+from billing.outcomes.measurement.measured import (
+    DailyResult,
+    effective_resolution,
+    round_to_resolution,
+)
+from billing.outcomes.measurement.saving import non_routine_adjustments
 from infra.lazy_import import LazyModule
 
 if TYPE_CHECKING:
@@ -25,23 +29,32 @@ else:
     scipy = LazyModule("scipy")
 
 
-def by_day(
-    before: Table, after: Table, baseline: Baseline, agreed: Agreed
-) -> tuple[MeasuredDay, ...]:
-    """Each reporting day beside what was expected of it, at the agreed confidence."""
-    known, asked = baseline.terms.columns(before), baseline.terms.columns(after)
-    effects = np.linalg.lstsq(known, before.values)[0]
-    # As the fit counts them: balance points are fitted too.
-    free = len(before.days) - known.shape[1] - sum(at.points for _, at in baseline.terms.balances)
-    inverse = np.linalg.pinv(known.T @ known)
-    leverage = np.einsum("ij,jk,ik->i", asked, inverse, asked)
-    off = np.sqrt(baseline.residuals @ baseline.residuals / free * (1 + leverage))
-    off = off * scipy.special.stdtrit(free, 1 - (PPM - agreed.confidence) / PPM / 2)
-    expected = asked @ effects + adjusted(after, agreed.adjustments)
-    most = float(np.abs([*expected, *after.values]).max(initial=0.0))
-    step = resolution_for(agreed.resolution, most)
-    figures = np.column_stack([after.values, expected, expected - off, expected + off])
+def expected_by_day(
+    before: DailyTable, after: DailyTable, baseline: BaselineModel, plan: MeasurementPlan
+) -> tuple[DailyResult, ...]:
+    """Return measured and expected values of each reporting day, with prediction intervals."""
+    design, reporting_design = (
+        baseline.terms.design_matrix(before),
+        baseline.terms.design_matrix(after),
+    )
+    effects = np.linalg.lstsq(design, before.values)[0]
+    # Balance points are fitted parameters too, as in the goodness of fit.
+    degrees_of_freedom = (
+        len(before.days) - design.shape[1] - sum(at.count for _, at in baseline.terms.balances)
+    )
+    inverse = np.linalg.pinv(design.T @ design)
+    leverage = np.einsum("ij,jk,ik->i", reporting_design, inverse, reporting_design)
+    half_width = np.sqrt(
+        baseline.residuals @ baseline.residuals / degrees_of_freedom * (1 + leverage)
+    )
+    half_width = half_width * scipy.special.stdtrit(
+        degrees_of_freedom, 1 - (PPM - plan.confidence) / PPM / 2
+    )
+    expected = reporting_design @ effects + non_routine_adjustments(after, plan.adjustments)
+    largest = float(np.abs([*expected, *after.values]).max(initial=0.0))
+    resolution = effective_resolution(plan.resolution, largest)
+    rows = np.column_stack([after.values, expected, expected - half_width, expected + half_width])
     return tuple(
-        MeasuredDay(date.fromordinal(day), *(to_nearest(one, step) for one in row))
-        for day, row in zip(after.days.tolist(), figures.tolist(), strict=True)
+        DailyResult(date.fromordinal(day), *(round_to_resolution(one, resolution) for one in row))
+        for day, row in zip(after.days.tolist(), rows.tolist(), strict=True)
     )

@@ -1,26 +1,26 @@
-"""What a measurement can be refused for. Owns the facts and their codes; no rule is here."""
+"""Errors of measurements."""
 
 from infra.errors import AppError
 
 
 class ReadingsInvalid(AppError):
-    """Readings contradict each other, or are of a unit, time or meter that was not agreed."""
+    """Readings contradict each other, or have a unit, timestamp or meter that was not agreed."""
 
     status = 400
     type = "invalid_request_error"
     code = "readings_invalid"
 
 
-class MeasureInvalid(AppError):
-    """What was agreed to be measured contradicts itself."""
+class MeasurementPlanInvalid(AppError):
+    """A measurement plan contradicts itself."""
 
     status = 400
     type = "invalid_request_error"
     code = "measure_invalid"
 
 
-class BaselineUnfit(AppError):
-    """No baseline can be fitted: too few days, nothing varies, or variables tell the same."""
+class BaselineFitFailed(AppError):
+    """No baseline can be fitted: too few days, a constant column, or collinear variables."""
 
     status = 422
     type = "invalid_request_error"

@@ -1,35 +1,38 @@
-"""Gates: what must hold before a contract may start on a baseline, and in each settlement.
+"""Quality gates of a baseline (ASHRAE Guideline 14) and of the data completeness of a period."""
 
-Pure.
-"""
-
-from billing.outcomes.measurement.agreed import PPM, Limits
-from billing.outcomes.measurement.measured import Gate
+from billing.outcomes.measurement.agreed import PPM, GateLimits
+from billing.outcomes.measurement.measured import GateResult
 
 
-def fit_gates(cv: int, bias: int, days: int, limits: Limits) -> tuple[Gate, ...]:
-    """CV(RMSE), NMBE and the number of days of a fitted baseline."""
+def baseline_fit_gates(
+    cv_rmse_ppm: int, nmbe_ppm: int, days: int, limits: GateLimits
+) -> tuple[GateResult, ...]:
+    """Check CV(RMSE), NMBE and the number of days of a fitted baseline against the limits."""
     return (
-        _at_most("cv_rmse", cv, limits.most_cv),
-        _at_most("nmbe", bias, limits.most_bias),
-        Gate("days", days, limits.least_days, days >= limits.least_days),
+        _upper_bound_gate("cv_rmse", cv_rmse_ppm, limits.most_cv),
+        _upper_bound_gate("nmbe", nmbe_ppm, limits.most_bias),
+        GateResult("days", days, limits.least_days, days >= limits.least_days),
     )
 
 
-def before_gate(missing: int, limits: Limits) -> Gate:
-    """The share of the baseline period's days that are not whole."""
-    return _at_most("missing in the baseline period", missing, limits.most_missing)
+def baseline_missing_days_gate(missing_share_ppm: int, limits: GateLimits) -> GateResult:
+    """Check the share of missing days of the baseline period."""
+    return _upper_bound_gate(
+        "missing in the baseline period", missing_share_ppm, limits.most_missing
+    )
 
 
-def after_gate(missing: int, limits: Limits) -> Gate:
-    """The share of the reporting period's days that are not whole."""
-    return _at_most("missing in the reporting period", missing, limits.most_lacking)
+def reporting_missing_days_gate(missing_share_ppm: int, limits: GateLimits) -> GateResult:
+    """Check the share of missing days of the reporting period."""
+    return _upper_bound_gate(
+        "missing in the reporting period", missing_share_ppm, limits.most_lacking
+    )
 
 
-def missing_ppm(whole: int, due: int) -> int:
-    """What share of the days that are due is not whole, rounded up."""
-    return PPM - whole * PPM // due if due else PPM
+def missing_ppm(complete_days: int, expected_days: int) -> int:
+    """Return the share of expected days that are not complete, in ppm, rounded up."""
+    return PPM - complete_days * PPM // expected_days if expected_days else PPM
 
 
-def _at_most(name: str, found: int, bound: int) -> Gate:
-    return Gate(name, found, bound, found <= bound)
+def _upper_bound_gate(name: str, value: int, bound: int) -> GateResult:
+    return GateResult(name, value, bound, value <= bound)

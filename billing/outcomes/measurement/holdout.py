@@ -1,12 +1,13 @@
-"""The saving by design: alternating weeks, or machines with and without.
+"""Savings of controlled designs: switchback schedules and control groups of machines.
 
-    weeks      the days with, beside what the days without predict for them
-    machines   with less without, day by day: by how much that changed after the effect began
+    switchback   treated days against the prediction from the interleaved control days
+    holdout      change, after the start, of the daily difference between treated and control
+                 machines (difference in differences)
 
-The weeks are a baseline whose days lie between those of the reporting period, so that whatever
-lasts is on both sides. The machines are one regression with a column for the effect, on terms
-chosen from the time before, once what the effect took of the noise was given back in proportion.
-Days next to a change of weeks, and days that one machine lacks, count on no side. Pure.
+In a switchback the control days are the baseline; they lie between the treated days, so persistent
+noise affects both. The holdout is one regression with an effect column on terms selected before the
+start; the noise that a proportional effect removed is restored first. Washout days and days that a
+machine lacks are ignored.
 """
 
 from collections.abc import Mapping
@@ -16,96 +17,128 @@ from functools import reduce
 
 import numpy as np
 
-from billing.outcomes.measurement.agreed import Agreed, Machines, Weeks
-from billing.outcomes.measurement.baseline import Baseline, choose
-from billing.outcomes.measurement.columns import Terms, require_distinct
-from billing.outcomes.measurement.days import Table
-from billing.outcomes.measurement.faults import BaselineUnfit
-from billing.outcomes.measurement.memory import weigh
-from billing.outcomes.measurement.noise import Days, Floats
-from billing.outcomes.measurement.saving import Saving, level, saved
+from billing.outcomes.measurement.agreed import MachineGroups, MeasurementPlan, SwitchbackSchedule
+from billing.outcomes.measurement.baseline import BaselineModel, select_baseline
+from billing.outcomes.measurement.columns import RegressionTerms, require_independent_columns
+from billing.outcomes.measurement.days import DailyTable
+from billing.outcomes.measurement.faults import BaselineFitFailed
+from billing.outcomes.measurement.memory import estimate_effect
+from billing.outcomes.measurement.noise import DayArray, FloatArray
+from billing.outcomes.measurement.saving import (
+    SavingsEstimate,
+    estimate_savings,
+    proportional_scale,
+)
 
-_EFFECT = "effect"
-
-
-def by_weeks(table: Table, agreed: Agreed, weeks: Weeks) -> tuple[Saving, Baseline]:
-    """The saving of the days with, predicted from the days without. Raises BaselineUnfit."""
-    first = agreed.told_of.first
-    into = table.days - first.toordinal()
-    settled = table.where(into % weeks.days >= weeks.washout)
-    treated = having(settled.days, first, weeks) == 1
-    without = settled.where(~treated)
-    baseline = choose(without, agreed)
-    counted = settled.where(treated).within(agreed.reporting)
-    return saved(without, counted, baseline, agreed, alternating=True), baseline
+_EFFECT_COLUMN = "effect"
 
 
-def by_machines(
-    tables: Mapping[str, Table], terms: Terms, agreed: Agreed, machines: Machines
-) -> Saving:
-    """The saving of the machines with, all together, in the reporting period, by terms that were
-    chosen from the days before. Raises BaselineUnfit."""
-    beside = compared(tables, agreed, machines)
-    table, treated = beside.table, beside.table.days >= agreed.reporting.first.toordinal()
+def switchback_savings(
+    table: DailyTable, plan: MeasurementPlan, schedule: SwitchbackSchedule
+) -> tuple[SavingsEstimate, BaselineModel]:
+    """Estimate the savings of the treated days against a baseline fitted to the control days.
+
+    Raises BaselineFitFailed.
+    """
+    first = plan.comparison_period.first
+    day_offsets = table.days - first.toordinal()
+    settled = table.filter(day_offsets % schedule.days >= schedule.washout)
+    treated = treatment_indicator(settled.days, first, schedule) == 1
+    control = settled.filter(~treated)
+    baseline = select_baseline(control, plan)
+    reporting = settled.filter(treated).within(plan.reporting)
+    return estimate_savings(control, reporting, baseline, plan, alternating=True), baseline
+
+
+def holdout_savings(
+    tables: Mapping[str, DailyTable],
+    terms: RegressionTerms,
+    plan: MeasurementPlan,
+    machines: MachineGroups,
+) -> SavingsEstimate:
+    """Estimate the total savings of the treated machines in the reporting period.
+
+    `terms` were selected on the baseline period. Raises BaselineFitFailed.
+    """
+    comparison = compare_machine_groups(tables, plan, machines)
+    table, treated = (
+        comparison.difference,
+        comparison.difference.days >= plan.reporting.first.toordinal(),
+    )
     if not 0 < treated.sum() < len(treated):
-        raise BaselineUnfit("There are no whole days both with and without the effect.")
+        raise BaselineFitFailed("There are no whole days both with and without the effect.")
     effect = treated.astype(np.float64)
-    require_distinct([*terms.named(table), (_EFFECT, effect)])
-    columns = np.column_stack([terms.columns(table), effect])
-    sought = np.zeros(columns.shape[1])
-    sought[-1] = -float(beside.weights @ effect)
-    back = _given_back(table, columns, beside.having * effect)
-    mixture = weigh(table.values + back, columns, table.days, sought)
-    offset, actual = float(beside.weights @ back), float((beside.weights * effect) @ beside.having)
-    sign = -1 if agreed.more_is_better else 1
-    return Saving(mixture, offset, sign, actual + mixture.centre + offset, actual)
+    require_independent_columns([*terms.named_columns(table), (_EFFECT_COLUMN, effect)])
+    columns = np.column_stack([terms.design_matrix(table), effect])
+    contrast = np.zeros(columns.shape[1])
+    contrast[-1] = -float(comparison.weights @ effect)
+    correction = _proportional_correction(table, columns, comparison.treated_mean * effect)
+    mixture = estimate_effect(table.values + correction, columns, table.days, contrast)
+    offset, actual = (
+        float(comparison.weights @ correction),
+        float((comparison.weights * effect) @ comparison.treated_mean),
+    )
+    sign = -1 if plan.more_is_better else 1
+    return SavingsEstimate(mixture, offset, sign, actual + mixture.mean + offset, actual)
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
-    """By day: the machines with less those without, what those with had on average, and how many
-    times a day counts."""
+class ControlGroupComparison:
+    """Daily comparison of treated machines with the control group.
 
-    table: Table
-    having: Floats
-    weights: Floats
-
-
-def compared(tables: Mapping[str, Table], agreed: Agreed, machines: Machines) -> Beside:
-    """Machines with and without, on the days that all of them have.
-
-    Machines differ, and so do days; what both share is in neither the difference of a day nor its
-    change. Variables count as the difference too, so one that all machines share (as the weather)
-    is constant, and refused where terms are chosen.
+    `difference` is the mean of the treated minus the mean of the control machines, `treated_mean`
+    the mean of the treated, `weights` the weight of each day in the savings.
     """
-    together = reduce(np.intersect1d, [one.days for one in tables.values()])
-    alike = {name: one.where(np.isin(one.days, together)) for name, one in tables.items()}
-    mine, others = ([alike[one] for one in of] for of in (machines.having, machines.lacking))
-    table = Table(
-        together,
-        _mean(mine, None) - _mean(others, None),
-        {one.name: _mean(mine, one.name) - _mean(others, one.name) for one in agreed.variables},
+
+    difference: DailyTable
+    treated_mean: FloatArray
+    weights: FloatArray
+
+
+def compare_machine_groups(
+    tables: Mapping[str, DailyTable], plan: MeasurementPlan, machines: MachineGroups
+) -> ControlGroupComparison:
+    """Compare treated and control machines on the days that all machines have.
+
+    Constant differences between machines and influences shared by all machines cancel. Variables
+    are differenced too, so one that all machines share (such as the weather) becomes constant and
+    is rejected when terms are selected.
+    """
+    common_days = reduce(np.intersect1d, [one.days for one in tables.values()])
+    aligned = {name: one.filter(np.isin(one.days, common_days)) for name, one in tables.items()}
+    treated, control = ([aligned[one] for one in of] for of in (machines.having, machines.lacking))
+    table = DailyTable(
+        common_days,
+        _group_mean(treated, None) - _group_mean(control, None),
+        {
+            one.name: _group_mean(treated, one.name) - _group_mean(control, one.name)
+            for one in plan.variables
+        },
     )
-    per_day = np.ones(len(together)) if agreed.weight is None else _mean(mine, agreed.weight)
-    return Beside(table, _mean(mine, None), len(mine) * per_day)
+    per_day = (
+        np.ones(len(common_days)) if plan.weight is None else _group_mean(treated, plan.weight)
+    )
+    return ControlGroupComparison(table, _group_mean(treated, None), len(treated) * per_day)
 
 
-def having(days: Days, first: date, weeks: Weeks) -> Floats:
-    """1 on the days with, which come first, and 0 on the days without."""
-    into = (days - first.toordinal()) // weeks.days
-    treated: Floats = (into % 2 == 0).astype(np.float64)
+def treatment_indicator(days: DayArray, first: date, schedule: SwitchbackSchedule) -> FloatArray:
+    """Return 1.0 for treated days and 0.0 for control days; the first block is treated."""
+    blocks = (days - first.toordinal()) // schedule.days
+    treated: FloatArray = (blocks % 2 == 0).astype(np.float64)
     return treated
 
 
-def _given_back(table: Table, columns: Floats, measured: Floats) -> Floats:
-    """What an effect in proportion took of each day, its noise as well; about all of the effect."""
+def _proportional_correction(
+    table: DailyTable, columns: FloatArray, measured: FloatArray
+) -> FloatArray:
+    """Return the daily amount, noise included, that a proportional effect has removed."""
     effect = float(np.linalg.lstsq(columns, table.values)[0][-1])
     expected = float((measured - effect * columns[:, -1]).sum())
-    back: Floats = (level(expected, float(measured.sum())) - 1) * measured
-    return back
+    correction: FloatArray = (proportional_scale(expected, float(measured.sum())) - 1) * measured
+    return correction
 
 
-def _mean(tables: list[Table], name: str | None) -> Floats:
-    columns = [one.values if name is None else one.variables[name] for one in tables]
-    mean: Floats = np.mean(columns, axis=0)
+def _group_mean(tables: list[DailyTable], variable: str | None) -> FloatArray:
+    columns = [one.values if variable is None else one.variables[variable] for one in tables]
+    mean: FloatArray = np.mean(columns, axis=0)
     return mean

@@ -1,10 +1,10 @@
-"""The kept baseline: what was fitted before the start, as one JSON text that both sides agree to.
+"""The stored baseline: a fitted baseline as canonical JSON that both parties agree to.
 
-It holds how well it fits, the chosen terms, and the days themselves: how sure a saving is follows
-from all of them, under every noise. So whoever has the text gets the same from it, to the digit,
-and nothing of a baseline can be chosen, edited or added later. `effects` are the least-squares
-effects for a reader to check; a measurement computes its own from the days. Numbers are shortest
-decimals, which are read back as they were. Pure.
+It contains the goodness of fit, the selected terms and the daily data, because the confidence bound
+of the savings depends on all days. The same text always gives the same result, and nothing can be
+selected or edited later. The field names are the keys of the hashed JSON: they must not change.
+`effects` are the least squares coefficients for readers; a measurement computes its own from the
+days. Numbers are shortest round-trip decimals.
 """
 
 from collections.abc import Mapping
@@ -14,19 +14,19 @@ from datetime import date
 import msgspec
 import numpy as np
 
-from billing.outcomes.measurement.agreed import Span
-from billing.outcomes.measurement.baseline import Baseline
-from billing.outcomes.measurement.columns import Terms
-from billing.outcomes.measurement.days import Table
-from billing.outcomes.measurement.faults import MeasureInvalid
-from billing.outcomes.measurement.measured import Note, ppm
+from billing.outcomes.measurement.agreed import DateRange
+from billing.outcomes.measurement.baseline import BaselineModel
+from billing.outcomes.measurement.columns import RegressionTerms
+from billing.outcomes.measurement.days import DailyTable
+from billing.outcomes.measurement.faults import MeasurementPlanInvalid
+from billing.outcomes.measurement.measured import DataQualityNote, to_ppm
 
-_DIGITS = 10
+_SIGNIFICANT_DIGITS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class KeptDays:
-    """The whole days of a machine (or plant), and the meter that told of them last."""
+class StoredMachineDays:
+    """The complete baseline days of a machine (or plant), and the meter of its last reading."""
 
     machine: str
     meter: str
@@ -35,7 +35,8 @@ class KeptDays:
     variables: Mapping[str, tuple[float, ...]]
 
     @classmethod
-    def of(cls, machine: str, meter: str, table: Table) -> "KeptDays":
+    def from_table(cls, machine: str, meter: str, table: DailyTable) -> "StoredMachineDays":
+        """Build the stored form of a machine's daily table."""
         return cls(
             machine,
             meter,
@@ -45,8 +46,9 @@ class KeptDays:
         )
 
     @property
-    def table(self) -> Table:
-        return Table(
+    def table(self) -> DailyTable:
+        """Return the days as a daily table."""
+        return DailyTable(
             np.array([day.toordinal() for day in self.days], dtype=np.int64),
             np.array(self.values, dtype=np.float64),
             {name: np.array(of, dtype=np.float64) for name, of in self.variables.items()},
@@ -54,8 +56,8 @@ class KeptDays:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """A fitted baseline; shares are in ppm, `missing_ppm` of the period's days."""
+class StoredBaseline:
+    """A fitted baseline with its data; shares are in ppm, `missing_ppm` of the period's days."""
 
     cv_rmse_ppm: int
     nmbe_ppm: int
@@ -63,48 +65,48 @@ class Kept:
     days: int
     explained_ppm: int
     rho_ppm: int
-    period: Span
-    terms: Terms
+    period: DateRange
+    terms: RegressionTerms
     effects: tuple[tuple[str, str], ...]
-    machines: tuple[KeptDays, ...]
-    notes: tuple[Note, ...]
+    machines: tuple[StoredMachineDays, ...]
+    notes: tuple[DataQualityNote, ...]
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """Of the columns."""
+    def column_names(self) -> tuple[str, ...]:
+        """Return the names of the regression columns."""
         return tuple(name for name, _ in self.effects)
 
     @property
     def meters(self) -> Mapping[str, str]:
-        """The last meter of each machine."""
+        """Return the last meter of each machine."""
         return {one.machine: one.meter for one in self.machines}
 
     @property
-    def tables(self) -> Mapping[str, Table]:
-        """The days of each machine."""
+    def tables(self) -> Mapping[str, DailyTable]:
+        """Return the daily table of each machine."""
         return {one.machine: one.table for one in self.machines}
 
-    def text(self) -> str:
-        """The canonical JSON: sorted keys, no spaces."""
+    def canonical_json(self) -> str:
+        """Return the canonical JSON: sorted keys, no spaces."""
         return msgspec.json.encode(self, order="sorted").decode()
 
 
-def keep(
-    baseline: Baseline,
-    period: Span,
-    missing: int,
-    machines: tuple[KeptDays, ...],
-    notes: tuple[Note, ...],
-) -> Kept:
-    """A fit as it is kept."""
-    effects = (f"{effect:.{_DIGITS}g}" for effect in baseline.effects)
-    return Kept(
-        cv_rmse_ppm=ppm(baseline.cv),
-        nmbe_ppm=ppm(baseline.bias),
-        missing_ppm=missing,
+def build_stored_baseline(
+    baseline: BaselineModel,
+    period: DateRange,
+    missing_ppm: int,
+    machines: tuple[StoredMachineDays, ...],
+    notes: tuple[DataQualityNote, ...],
+) -> StoredBaseline:
+    """Build the stored form of a fitted baseline."""
+    effects = (f"{effect:.{_SIGNIFICANT_DIGITS}g}" for effect in baseline.coefficients)
+    return StoredBaseline(
+        cv_rmse_ppm=to_ppm(baseline.cv_rmse),
+        nmbe_ppm=to_ppm(baseline.nmbe),
+        missing_ppm=missing_ppm,
         days=len(baseline.residuals),
-        explained_ppm=ppm(baseline.explained),
-        rho_ppm=ppm(baseline.rho),
+        explained_ppm=to_ppm(baseline.r_squared),
+        rho_ppm=to_ppm(baseline.rho),
         period=period,
         terms=baseline.terms,
         effects=tuple(zip(baseline.names, effects, strict=True)),
@@ -113,9 +115,11 @@ def keep(
     )
 
 
-def read_kept(text: str) -> Kept:
-    """The reverse of `Kept.text`. Raises MeasureInvalid."""
+def parse_stored_baseline(text: str) -> StoredBaseline:
+    """Parse the canonical JSON of a stored baseline. Raises MeasurementPlanInvalid."""
     try:
-        return msgspec.json.decode(text, type=Kept)
+        return msgspec.json.decode(text, type=StoredBaseline)
     except msgspec.DecodeError as error:
-        raise MeasureInvalid(f"The baseline cannot be read: {error}.", param="baseline") from None
+        raise MeasurementPlanInvalid(
+            f"The baseline cannot be read: {error}.", param="baseline"
+        ) from None

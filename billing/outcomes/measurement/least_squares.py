@@ -1,41 +1,41 @@
-"""Least squares: effects of columns on a quantity, by QR.
+"""Ordinary least squares by QR decomposition, with BIC.
 
-Written here because loading a statistics library takes longer than all the rest of a command; tests
-hold it beside statsmodels. Pure.
+Implemented here because importing a statistics library takes longer than the rest of a CLI command;
+tests compare it with statsmodels.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from billing.outcomes.measurement.noise import Floats
+from billing.outcomes.measurement.noise import FloatArray
 
 
 @dataclass(frozen=True, slots=True)
-class Fit:
-    """Effects by column, and what they leave of each value."""
+class LeastSquaresFit:
+    """Least squares coefficients by column, and the residuals."""
 
-    effects: Floats
-    residuals: Floats
+    coefficients: FloatArray
+    residuals: FloatArray
 
     @property
-    def squares(self) -> float:
-        """The sum of squares that is left."""
+    def residual_sum_of_squares(self) -> float:
+        """Return the residual sum of squares."""
         return float(self.residuals @ self.residuals)
 
     @property
-    def information(self) -> float:
-        """Schwarz's BIC, but for what all fits of the same values share."""
-        return bic(self.squares, len(self.residuals), len(self.effects))
+    def bic(self) -> float:
+        """Return the Bayesian information criterion, up to a constant of the same values."""
+        return bic(self.residual_sum_of_squares, len(self.residuals), len(self.coefficients))
 
 
-def least_squares(values: Floats, columns: Floats) -> Fit:
-    """The fit of columns of full rank."""
-    basis, turn = np.linalg.qr(columns)
-    effects = np.linalg.solve(turn, basis.T @ values)
-    return Fit(effects, values - columns @ effects)
+def least_squares(values: FloatArray, columns: FloatArray) -> LeastSquaresFit:
+    """Fit columns of full rank by ordinary least squares."""
+    basis, triangular = np.linalg.qr(columns)
+    effects = np.linalg.solve(triangular, basis.T @ values)
+    return LeastSquaresFit(effects, values - columns @ effects)
 
 
-def bic(squares: float, count: int, told: int) -> float:
-    """Of a sum of squares over `count` values after `told` numbers were fitted."""
-    return float(count * np.log(squares) + told * np.log(count))
+def bic(residual_sum_of_squares: float, observations: int, parameters: int) -> float:
+    """Return the Bayesian information criterion of a fit, up to an additive constant."""
+    return float(observations * np.log(residual_sum_of_squares) + parameters * np.log(observations))

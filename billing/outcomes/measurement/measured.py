@@ -1,9 +1,9 @@
-"""What leaves the measurement: exact decimals, so that whoever measures again gets the same.
+"""Measurement results as exact decimals, reproducible on any machine.
 
-Floating-point arithmetic ends here. Its last digits differ between processors and linear algebra
-libraries, by about 1e-12 of a sum, so a number is first taken to ten digits and then to the
-resolution, which is never finer than a billionth of what is measured; what is billed is rounded
-down. Pure.
+Floating-point results differ between processors and linear algebra libraries by about 1e-12 of a
+sum. A number is therefore rounded to ten significant digits and then to the resolution, which is
+never finer than a billionth of the measured quantity; billed amounts are rounded down. The field
+names are keys of stored JSON reports: they must not change.
 """
 
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from math import floor, isfinite, log10
 
 import msgspec
 
-_DIGITS = 10
-_FINEST = -9  # of the adjusted baseline, as a power of ten
-_MOST_PPM = 10**9
+_SIGNIFICANT_DIGITS = 10
+_FINEST_EXPONENT = -9  # finest resolution relative to the adjusted baseline, as a power of ten
+_MAX_PPM = 10**9
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
-    """A bound that was agreed and what was found, in ppm or days; `holds` says which is which."""
+class GateResult:
+    """The result of a quality gate: value found, agreed bound (ppm or days), and if it is met."""
 
     name: str
     found: int
@@ -29,8 +29,8 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
-    """Readings or days that do not count, why, and which days."""
+class DataQualityNote:
+    """Readings or days that were ignored: the reason, how many, and which days."""
 
     what: str
     count: int
@@ -38,8 +38,8 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
-class Fitness:
-    """How well a baseline fits, in ppm of its mean, and whether a contract may start on it."""
+class BaselineFitReport:
+    """Goodness of fit of a baseline in ppm (`cv` is CV(RMSE), `bias` NMBE), and its gates."""
 
     cv: int
     bias: int
@@ -47,17 +47,18 @@ class Fitness:
     rho: int
     days: int
     terms: tuple[str, ...]
-    gates: tuple[Gate, ...]
-    notes: tuple[Note, ...]
+    gates: tuple[GateResult, ...]
+    notes: tuple[DataQualityNote, ...]
 
     @property
-    def holds(self) -> bool:
+    def passes(self) -> bool:
+        """Return whether all gates are met."""
         return all(gate.holds for gate in self.gates)
 
 
 @dataclass(frozen=True, slots=True)
-class MeasuredDay:
-    """A day's quantity, and what was expected of it, with the interval of a single day."""
+class DailyResult:
+    """Measured and expected quantity of a day, with the prediction interval of a single day."""
 
     day: date
     actual: Decimal
@@ -67,13 +68,13 @@ class MeasuredDay:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """A saving, in `unit` (a rate's times its weight's), in steps of `resolution`.
+class MeasurementResult:
+    """Measured savings in `unit` (for a rate, times its weight's unit), rounded to `resolution`.
 
-    `low` to `high` is the two-sided interval and `bound` the one-sided lower bound, both at the
-    agreed confidence; `billable` is the bound, or nothing where it is below nothing or a gate does
-    not hold. `evidence` is the SHA-256 of the study's text, from which all of this follows. `days`
-    are told where the whole plant is held against the time before.
+    `low` to `high` is the two-sided confidence interval and `bound` the one-sided lower bound, both
+    at the agreed confidence. `billable` is the bound, or zero if it is negative or a gate fails.
+    `evidence` is the SHA-256 of the study's canonical JSON. `days` is present only if a whole plant
+    is compared with a baseline period.
     """
 
     unit: str
@@ -86,44 +87,44 @@ class Measured:
     high: Decimal
     bound: Decimal
     billable: Decimal
-    fitness: Fitness
+    fitness: BaselineFitReport
     evidence: str
-    days: tuple[MeasuredDay, ...] = ()
+    days: tuple[DailyResult, ...] = ()
 
-    def text(self) -> bytes:
-        """The canonical JSON: sorted keys, no spaces."""
+    def canonical_json(self) -> bytes:
+        """Return the canonical JSON: sorted keys, no spaces."""
         return msgspec.json.encode(self, order="sorted")
 
 
-def read_measured(text: bytes) -> Measured:
-    """The reverse of `Measured.text`."""
-    return msgspec.json.decode(text, type=Measured)
+def parse_measurement_result(text: bytes) -> MeasurementResult:
+    """Parse the canonical JSON of a measurement result."""
+    return msgspec.json.decode(text, type=MeasurementResult)
 
 
-def resolution_for(agreed: Decimal, size: float) -> Decimal:
-    """The agreed resolution, or a billionth of `size` where that is coarser."""
-    if size == 0:
-        return agreed
-    return max(agreed, Decimal(1).scaleb(floor(log10(abs(size))) + _FINEST))
+def effective_resolution(minimum: Decimal, magnitude: float) -> Decimal:
+    """Return the agreed minimum resolution, or a billionth of `magnitude` if that is coarser."""
+    if magnitude == 0:
+        return minimum
+    return max(minimum, Decimal(1).scaleb(floor(log10(abs(magnitude))) + _FINEST_EXPONENT))
 
 
-def to_nearest(value: float, resolution: Decimal) -> Decimal:
-    """In steps of the resolution."""
-    return _stepped(value, resolution, ROUND_HALF_EVEN)
+def round_to_resolution(value: float, resolution: Decimal) -> Decimal:
+    """Round to the nearest multiple of the resolution (half to even)."""
+    return _quantize(value, resolution, ROUND_HALF_EVEN)
 
 
-def rounded_down(value: float, resolution: Decimal) -> Decimal:
-    """In steps of the resolution, down."""
-    return _stepped(value, resolution, ROUND_FLOOR)
+def floor_to_resolution(value: float, resolution: Decimal) -> Decimal:
+    """Round down to a multiple of the resolution."""
+    return _quantize(value, resolution, ROUND_FLOOR)
 
 
-def ppm(share: float) -> int:
-    """Parts per million of a share, to the nearest; at most a thousandfold."""
-    most = _MOST_PPM if not isfinite(share) else share * 1_000_000
-    return round(max(-_MOST_PPM, min(most, _MOST_PPM)))
+def to_ppm(share: float) -> int:
+    """Convert a share to parts per million, rounded to nearest and clipped to +/- 10^9."""
+    scaled = _MAX_PPM if not isfinite(share) else share * 1_000_000
+    return round(max(-_MAX_PPM, min(scaled, _MAX_PPM)))
 
 
-def _stepped(value: float, resolution: Decimal, rounding: str) -> Decimal:
-    exact = Decimal(f"{value:.{_DIGITS - 1}e}")
+def _quantize(value: float, resolution: Decimal, rounding: str) -> Decimal:
+    exact = Decimal(f"{value:.{_SIGNIFICANT_DIGITS - 1}e}")
     steps = (exact / resolution).to_integral_value(rounding=rounding)
     return (steps * resolution).quantize(resolution) + Decimal(0)

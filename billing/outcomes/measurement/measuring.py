@@ -1,11 +1,11 @@
-"""Measuring: from a study to what may be billed, whatever the method.
+"""Measurement of savings from a study, for all methods: baseline, switchback and holdout.
 
-    before the start      readings -> whole days -> baseline -> kept
-    in each settlement    readings -> whole days, and what was kept -> saving and its bound -> gates
+    before the start      readings -> complete days -> baseline -> stored baseline
+    at each settlement    readings -> complete days + stored baseline -> savings, bound, gates
 
-`fit` is asked before a contract starts, `measure` at each settlement and by whoever replays one;
-without a baseline that was kept, it fits one first. Pure: the same study, the same Measured, to the
-last digit.
+`fit_baseline_of_study` runs before a contract starts, `measure_savings` at each settlement and at
+each replay; without a stored baseline it fits one first. Deterministic: the same study gives the
+same result to the last digit. No database, no clock.
 """
 
 from collections.abc import Mapping
@@ -15,186 +15,257 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from billing.dates import day_of
-from billing.outcomes.measurement.agreed import PPM, Agreed, Limits, Span, Weeks
-from billing.outcomes.measurement.baseline import choose, fitted
-from billing.outcomes.measurement.days import LeftOut, Mask, Table, daily
-from billing.outcomes.measurement.evidence import Study
-from billing.outcomes.measurement.expected import by_day
-from billing.outcomes.measurement.faults import MeasureInvalid, ReadingsInvalid
-from billing.outcomes.measurement.gates import after_gate, before_gate, fit_gates, missing_ppm
-from billing.outcomes.measurement.holdout import by_machines, by_weeks, compared
-from billing.outcomes.measurement.kept import Kept, KeptDays, keep
-from billing.outcomes.measurement.measured import (
-    Fitness,
-    Gate,
-    Measured,
-    MeasuredDay,
-    Note,
-    resolution_for,
-    rounded_down,
-    to_nearest,
+from billing.dates import local_day
+from billing.outcomes.measurement.agreed import (
+    PPM,
+    DateRange,
+    GateLimits,
+    MeasurementPlan,
+    SwitchbackSchedule,
 )
-from billing.outcomes.measurement.readings import Cleaned, clean
-from billing.outcomes.measurement.saving import Saving, saved
+from billing.outcomes.measurement.baseline import fit_terms, select_baseline
+from billing.outcomes.measurement.days import DailyTable, Mask, OmittedDays, aggregate_by_day
+from billing.outcomes.measurement.evidence import MeasurementStudy
+from billing.outcomes.measurement.expected import expected_by_day
+from billing.outcomes.measurement.faults import MeasurementPlanInvalid, ReadingsInvalid
+from billing.outcomes.measurement.gates import (
+    baseline_fit_gates,
+    baseline_missing_days_gate,
+    missing_ppm,
+    reporting_missing_days_gate,
+)
+from billing.outcomes.measurement.holdout import (
+    compare_machine_groups,
+    holdout_savings,
+    switchback_savings,
+)
+from billing.outcomes.measurement.kept import (
+    StoredBaseline,
+    StoredMachineDays,
+    build_stored_baseline,
+)
+from billing.outcomes.measurement.measured import (
+    BaselineFitReport,
+    DailyResult,
+    DataQualityNote,
+    GateResult,
+    MeasurementResult,
+    effective_resolution,
+    floor_to_resolution,
+    round_to_resolution,
+)
+from billing.outcomes.measurement.readings import CleanedReadings, clean_readings
+from billing.outcomes.measurement.saving import SavingsEstimate, estimate_savings
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
-    """Each machine's whole days and its meter, and what of the readings does not count."""
+class _PeriodData:
+    """The prepared data of a period: daily tables and last meters by machine, and notes."""
 
-    tables: Mapping[str, Table]
+    tables: Mapping[str, DailyTable]
     meters: Mapping[str, str]
-    notes: tuple[Note, ...]
+    notes: tuple[DataQualityNote, ...]
 
-    def missing(self, span: Span, agreed: Agreed) -> int:
-        """The share of a period's days that a machine lacks, of those that are not excluded."""
-        days = [{*table.within(span).days.tolist()} for table in self.tables.values()]
-        return missing_ppm(len(set.intersection(*days)), agreed.due(span))
+    def missing_days_ppm(self, period: DateRange, plan: MeasurementPlan) -> int:
+        """Return the share of the not excluded days that any machine lacks, in ppm."""
+        days_by_machine = [{*table.within(period).days.tolist()} for table in self.tables.values()]
+        return missing_ppm(
+            len(set.intersection(*days_by_machine)), plan.count_included_days(period)
+        )
 
-    def gate(self, agreed: Agreed) -> Gate:
-        """Of the reporting period."""
-        return after_gate(self.missing(agreed.reporting, agreed), agreed.limits)
+    def missing_days_gate(self, plan: MeasurementPlan) -> GateResult:
+        """Check the missing days of the reporting period."""
+        return reporting_missing_days_gate(self.missing_days_ppm(plan.reporting, plan), plan.limits)
 
 
-def fit(study: Study) -> Kept:
-    """The baseline of the readings before.
+def fit_baseline_of_study(study: MeasurementStudy) -> StoredBaseline:
+    """Fit the baseline to the readings of the baseline period.
 
-    Raises ReadingsInvalid, MeasureInvalid, BaselineUnfit.
+    Raises ReadingsInvalid, MeasurementPlanInvalid, BaselineFitFailed.
     """
-    agreed = study.agreed
-    if agreed.baseline is None:
-        raise MeasureInvalid("method: alternating weeks have no time before.", param="method")
-    told = _told(study, agreed.baseline, {})
-    if agreed.machines is None:
-        baseline = choose(told.tables[""], agreed)
+    plan = study.agreed
+    if plan.baseline is None:
+        raise MeasurementPlanInvalid(
+            "method: alternating weeks have no time before.", param="method"
+        )
+    data = _prepare_period(study, plan.baseline, {})
+    if plan.machines is None:
+        baseline = select_baseline(data.tables[""], plan)
     else:
-        beside = compared(told.tables, agreed, agreed.machines)
-        size = float(beside.having.mean()) if len(beside.having) else 0.0
-        baseline = choose(beside.table, agreed, size)
-    days = (KeptDays.of(name, told.meters[name], table) for name, table in told.tables.items())
-    missing = told.missing(agreed.baseline, agreed)
-    return keep(baseline, agreed.baseline, missing, tuple(days), told.notes)
+        comparison = compare_machine_groups(data.tables, plan, plan.machines)
+        mean_override = (
+            float(comparison.treated_mean.mean()) if len(comparison.treated_mean) else 0.0
+        )
+        baseline = select_baseline(comparison.difference, plan, mean_override)
+    days = (
+        StoredMachineDays.from_table(name, data.meters[name], table)
+        for name, table in data.tables.items()
+    )
+    missing_share = data.missing_days_ppm(plan.baseline, plan)
+    return build_stored_baseline(baseline, plan.baseline, missing_share, tuple(days), data.notes)
 
 
-def fitness_of(study: Study) -> Fitness:
-    """Whether a contract may start on the readings before. Raises as `fit` does."""
-    kept, limits = fit(study), study.agreed.limits
-    return _fitness(kept, (before_gate(kept.missing_ppm, limits),), kept.notes, limits)
+def baseline_fit_report(study: MeasurementStudy) -> BaselineFitReport:
+    """Fit the baseline and report whether a contract may start on it.
+
+    Raises the same as `fit_baseline_of_study`.
+    """
+    stored, limits = fit_baseline_of_study(study), study.agreed.limits
+    return _fit_report(
+        stored, (baseline_missing_days_gate(stored.missing_ppm, limits),), stored.notes, limits
+    )
 
 
-def measure(study: Study) -> Measured:
-    """The saving of the reporting period. Raises ReadingsInvalid, MeasureInvalid, BaselineUnfit."""
-    agreed, weeks = study.agreed, study.agreed.weeks
-    if weeks is not None:
-        saving, fitness = _alternating(_told(study, agreed.told_of, {}), agreed, weeks)
-        return _concluded(saving, fitness, agreed, study.digest())
-    kept = study.kept or fit(study)
-    told = _told(study, agreed.reporting, kept.meters)
-    saving, fitness = _against(kept, told, agreed)
-    return _concluded(saving, fitness, agreed, study.digest(), _days(kept, told, agreed))
+def measure_savings(study: MeasurementStudy) -> MeasurementResult:
+    """Measure the savings of the reporting period with their lower confidence bound.
+
+    Raises ReadingsInvalid, MeasurementPlanInvalid, BaselineFitFailed.
+    """
+    plan, schedule = study.agreed, study.agreed.weeks
+    if schedule is not None:
+        saving, fitness = _savings_by_switchback(
+            _prepare_period(study, plan.comparison_period, {}), plan, schedule
+        )
+        return _build_result(saving, fitness, plan, study.digest())
+    stored = study.kept or fit_baseline_of_study(study)
+    data = _prepare_period(study, plan.reporting, stored.meters)
+    saving, fitness = _savings_against_baseline(stored, data, plan)
+    return _build_result(saving, fitness, plan, study.digest(), _daily_results(stored, data, plan))
 
 
-def _told(study: Study, span: Span, meters: Mapping[str, str]) -> _Told:
-    """What was told of a period; `meters` are those that told of the time before it."""
-    agreed, zone = study.agreed, ZoneInfo(study.agreed.zone)
-    wanted = ("",) if agreed.machines is None else agreed.machines.all
-    unknown = {one.machine for one in study.readings} - {*wanted}
+def _prepare_period(
+    study: MeasurementStudy, period: DateRange, baseline_meters: Mapping[str, str]
+) -> _PeriodData:
+    """Clean and aggregate the readings of a period, machine by machine.
+
+    `baseline_meters` are the last meters of the baseline period. Raises ReadingsInvalid.
+    """
+    plan, zone = study.agreed, ZoneInfo(study.agreed.zone)
+    machines = ("",) if plan.machines is None else plan.machines.all
+    unknown = {one.machine for one in study.readings} - {*machines}
     if unknown:
         raise ReadingsInvalid(
             f"Nothing is agreed of {', '.join(sorted(unknown))}.", param="machine"
         )
-    within = [one for one in study.readings if span.holds(day_of(one.at, zone))]
-    tables, last, notes = {}, {}, []
-    for machine in wanted:
-        cleaned = clean(within, agreed, machine, meters.get(machine))
-        table, left = daily(cleaned, agreed, machine)
-        tables[machine], last[machine] = table.where(_counts(table, agreed)), cleaned.meter
-        notes += _notes(machine, cleaned, left)
-    return _Told(tables, last, tuple(notes))
+    within = [one for one in study.readings if period.contains(local_day(one.at, zone))]
+    tables, last_meters, notes = {}, {}, []
+    for machine in machines:
+        cleaned = clean_readings(within, plan, machine, baseline_meters.get(machine))
+        table, omitted = aggregate_by_day(cleaned, plan, machine)
+        tables[machine], last_meters[machine] = (
+            table.filter(_included_days(table, plan)),
+            cleaned.last_meter,
+        )
+        notes += _data_quality_notes(machine, cleaned, omitted)
+    return _PeriodData(tables, last_meters, tuple(notes))
 
 
-def _counts(table: Table, agreed: Agreed) -> Mask:
-    """Which days are not excluded."""
+def _included_days(table: DailyTable, plan: MeasurementPlan) -> Mask:
+    """Return a mask of the days that are not excluded."""
     days = (date.fromordinal(day) for day in table.days.tolist())
-    return np.array([not agreed.excludes(day) for day in days], dtype=np.bool_)
+    return np.array([not plan.is_excluded(day) for day in days], dtype=np.bool_)
 
 
-def _notes(machine: str, cleaned: Cleaned, left: LeftOut) -> list[Note]:
-    of = f" of {machine}" if machine else ""
-    named = (
-        ("only in part", left.part),
-        ("lacking a variable", left.lacking),
-        ("meter swapped", left.swapped),
+def _data_quality_notes(
+    machine: str, cleaned: CleanedReadings, omitted: OmittedDays
+) -> list[DataQualityNote]:
+    suffix = f" of {machine}" if machine else ""
+    omissions = (
+        ("only in part", omitted.incomplete),
+        ("lacking a variable", omitted.missing_variable),
+        ("meter swapped", omitted.meter_replaced),
     )
-    doubled = [Note("doubled" + of, cleaned.doubled)] if cleaned.doubled else []
-    return doubled + [Note(what + of, len(days), days) for what, days in named if days]
+    duplicates = (
+        [DataQualityNote("doubled" + suffix, cleaned.duplicates)] if cleaned.duplicates else []
+    )
+    return duplicates + [
+        DataQualityNote(what + suffix, len(days), days) for what, days in omissions if days
+    ]
 
 
-def _against(kept: Kept, told: _Told, agreed: Agreed) -> tuple[Saving, Fitness]:
-    """The saving against a baseline that was kept."""
-    missing = (before_gate(kept.missing_ppm, agreed.limits), told.gate(agreed))
-    fitness = _fitness(kept, missing, (*kept.notes, *told.notes), agreed.limits)
-    if agreed.machines is None:
-        before = kept.tables[""]
-        return saved(before, told.tables[""], fitted(before, kept.terms), agreed), fitness
-    tables = {name: table.followed_by(told.tables[name]) for name, table in kept.tables.items()}
-    return by_machines(tables, kept.terms, agreed, agreed.machines), fitness
+def _savings_against_baseline(
+    stored: StoredBaseline, data: _PeriodData, plan: MeasurementPlan
+) -> tuple[SavingsEstimate, BaselineFitReport]:
+    """Estimate the savings against a stored baseline."""
+    missing_gates = (
+        baseline_missing_days_gate(stored.missing_ppm, plan.limits),
+        data.missing_days_gate(plan),
+    )
+    fitness = _fit_report(stored, missing_gates, (*stored.notes, *data.notes), plan.limits)
+    if plan.machines is None:
+        before = stored.tables[""]
+        return estimate_savings(
+            before, data.tables[""], fit_terms(before, stored.terms), plan
+        ), fitness
+    tables = {name: table.concat(data.tables[name]) for name, table in stored.tables.items()}
+    return holdout_savings(tables, stored.terms, plan, plan.machines), fitness
 
 
-def _days(kept: Kept, told: _Told, agreed: Agreed) -> tuple[MeasuredDay, ...]:
-    """Of a plant as a whole; machines beside each other have no baseline of single days."""
-    if agreed.machines is not None:
+def _daily_results(
+    stored: StoredBaseline, data: _PeriodData, plan: MeasurementPlan
+) -> tuple[DailyResult, ...]:
+    """Return the daily results of a plant; empty for a holdout, which has no daily baseline."""
+    if plan.machines is not None:
         return ()
-    before = kept.tables[""]
-    return by_day(before, told.tables[""], fitted(before, kept.terms), agreed)
+    before = stored.tables[""]
+    return expected_by_day(before, data.tables[""], fit_terms(before, stored.terms), plan)
 
 
-def _alternating(told: _Told, agreed: Agreed, weeks: Weeks) -> tuple[Saving, Fitness]:
-    """The saving against the weeks without, which are the baseline."""
-    saving, baseline = by_weeks(told.tables[""], agreed, weeks)
-    without = keep(baseline, agreed.told_of, 0, (), told.notes)
-    return saving, _fitness(without, (told.gate(agreed),), told.notes, agreed.limits)
+def _savings_by_switchback(
+    data: _PeriodData, plan: MeasurementPlan, schedule: SwitchbackSchedule
+) -> tuple[SavingsEstimate, BaselineFitReport]:
+    """Estimate the savings of a switchback, whose control days are the baseline."""
+    saving, baseline = switchback_savings(data.tables[""], plan, schedule)
+    control = build_stored_baseline(baseline, plan.comparison_period, 0, (), data.notes)
+    return saving, _fit_report(control, (data.missing_days_gate(plan),), data.notes, plan.limits)
 
 
-def _fitness(
-    kept: Kept, missing: tuple[Gate, ...], notes: tuple[Note, ...], limits: Limits
-) -> Fitness:
-    return Fitness(
-        cv=kept.cv_rmse_ppm,
-        bias=kept.nmbe_ppm,
-        explained=kept.explained_ppm,
-        rho=kept.rho_ppm,
-        days=kept.days,
-        terms=kept.names,
-        gates=(*fit_gates(kept.cv_rmse_ppm, kept.nmbe_ppm, kept.days, limits), *missing),
+def _fit_report(
+    stored: StoredBaseline,
+    missing_gates: tuple[GateResult, ...],
+    notes: tuple[DataQualityNote, ...],
+    limits: GateLimits,
+) -> BaselineFitReport:
+    return BaselineFitReport(
+        cv=stored.cv_rmse_ppm,
+        bias=stored.nmbe_ppm,
+        explained=stored.explained_ppm,
+        rho=stored.rho_ppm,
+        days=stored.days,
+        terms=stored.column_names,
+        gates=(
+            *baseline_fit_gates(stored.cv_rmse_ppm, stored.nmbe_ppm, stored.days, limits),
+            *missing_gates,
+        ),
         notes=notes,
     )
 
 
-def _concluded(
-    saving: Saving,
-    fitness: Fitness,
-    agreed: Agreed,
-    evidence: str,
-    days: tuple[MeasuredDay, ...] = (),
-) -> Measured:
-    step = resolution_for(agreed.resolution, max(abs(saving.baseline), abs(saving.actual)))
-    sure = 1 - (PPM - agreed.confidence) / agreed.looks / PPM
-    bound = rounded_down(saving.above(sure), step)
-    nothing = to_nearest(0.0, step)
-    return Measured(
-        unit=agreed.saved_unit,
-        resolution=step,
-        baseline=to_nearest(saving.baseline, step),
-        actual=to_nearest(saving.actual, step),
-        saving=to_nearest(saving.estimate, step),
-        error=to_nearest(saving.mixture.error, step),
-        low=to_nearest(saving.above((1 + sure) / 2), step),
-        high=to_nearest(saving.above((1 - sure) / 2), step),
+def _build_result(
+    saving: SavingsEstimate,
+    fitness: BaselineFitReport,
+    plan: MeasurementPlan,
+    study_digest: str,
+    days: tuple[DailyResult, ...] = (),
+) -> MeasurementResult:
+    resolution = effective_resolution(
+        plan.resolution, max(abs(saving.baseline), abs(saving.actual))
+    )
+    confidence = 1 - (PPM - plan.confidence) / plan.looks / PPM
+    bound = floor_to_resolution(saving.lower_bound(confidence), resolution)
+    zero = round_to_resolution(0.0, resolution)
+    return MeasurementResult(
+        unit=plan.savings_unit,
+        resolution=resolution,
+        baseline=round_to_resolution(saving.baseline, resolution),
+        actual=round_to_resolution(saving.actual, resolution),
+        saving=round_to_resolution(saving.estimate, resolution),
+        error=round_to_resolution(saving.mixture.standard_error, resolution),
+        low=round_to_resolution(saving.lower_bound((1 + confidence) / 2), resolution),
+        high=round_to_resolution(saving.lower_bound((1 - confidence) / 2), resolution),
         bound=bound,
-        billable=max(bound, nothing) if fitness.holds else nothing,
+        billable=max(bound, zero) if fitness.passes else zero,
         fitness=fitness,
-        evidence=evidence,
+        evidence=study_digest,
         days=days,
     )

@@ -1,17 +1,17 @@
-"""An effect and how sure it is, whatever the noise may be like: the estimator of all methods.
+"""Generalised least squares with uncertain autocorrelation: the estimator of all methods.
 
-A regression with noise that lasts (generalised least squares). How much of it lasts and how fast
-it fades is not known, and a year of days tells it only roughly: taking one value for it makes the
-error too small. So every combination on a grid is taken, and each counts by its likelihood:
+The share of persistent noise and its decay are unknown, and a year of days identifies them only
+roughly; plugging in one estimate makes the standard error too small. Therefore the estimate is
+averaged over a grid of noise models, weighted by likelihood:
 
     weight(noise) ~ restricted likelihood (REML; Patterson and Thompson 1971)
     effect | noise ~ Student's t around the GLS estimate, n - p degrees of freedom
-    bound          = quantile of the weighted mixture of these
+    bound          = quantile of the weighted mixture
 
-Once over the whole grid, and once over those of which all lasts (an AR(1)); the more cautious of
-the two bounds counts. The first is wider against a year before, the second between weeks. Between
-weeks both once more with what all the days tell of the noise (`likelihood`), those with the effect
-as well. Measured against Newey-West, prewhitened and other errors in docs/decisions/0017. Pure.
+This is done over the whole grid and again over the AR(1) models only; the more conservative bound
+counts. The first is wider against a baseline year, the second in a switchback. A switchback adds
+both variants with the likelihood of all days (`restricted_log_likelihood`), treated days included.
+docs/decisions/0017 compares it with Newey-West, prewhitening and other standard errors.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from billing.outcomes.measurement.noise import Days, Floats, Noise
+from billing.outcomes.measurement.noise import DayArray, FloatArray, NoiseModels
 from infra.lazy_import import LazyModule
 
 if TYPE_CHECKING:
@@ -29,134 +29,168 @@ else:
     scipy = LazyModule("scipy")
 
 _SHARES = np.arange(1, 11) / 10
-_RHOS = np.tanh(np.arange(1, 20) * 0.115)  # 0.11 to 0.975, denser where noise lasts longer
-GRID = Noise(np.repeat(_SHARES, len(_RHOS)), np.tile(_RHOS, len(_SHARES)))
-_HALVINGS = 80
+_RHOS = np.tanh(np.arange(1, 20) * 0.115)  # 0.11 to 0.975, denser where the noise decays slowly
+NOISE_GRID = NoiseModels(np.repeat(_SHARES, len(_RHOS)), np.tile(_RHOS, len(_SHARES)))
+_BISECTION_STEPS = 80
 
 
 @dataclass(frozen=True, slots=True)
-class Other:
-    """Days of a reporting period that are predicted, with their weights.
+class PredictionWindow:
+    """Reporting days to predict, with their weights in the predicted sum.
 
-    `rougher` is how many times the baseline's the variance of their noise is, at least 1.
+    `variance_ratio` is the variance of their noise relative to the baseline's, at least 1.
     """
 
-    days: Days
-    weights: Floats
-    rougher: float = 1.0
+    days: DayArray
+    weights: FloatArray
+    variance_ratio: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Mixture:
-    """What is known of an effect: Student's t for each noise, and the noises' weights.
+class StudentTMixture:
+    """The distribution of an effect: a mixture of Student's t distributions over noise models.
 
-    `weights` has a row for each way to weigh them, noises by columns; the more cautious counts.
+    `weights` has one row per weighting scheme and one column per noise model; bounds come from the
+    most conservative row.
     """
 
-    weights: Floats
-    centres: Floats
-    scales: Floats
-    freedom: int
-    rho: float  # of the noise from a day to the next
+    weights: FloatArray
+    centres: FloatArray
+    scales: FloatArray
+    degrees_of_freedom: int
+    rho: float  # mean autocorrelation of the noise from one day to the next
 
     @property
-    def centre(self) -> float:
+    def mean(self) -> float:
+        """Return the mean of the mixture over all noise models."""
         return float(self.weights[0] @ self.centres)
 
     @property
-    def error(self) -> float:
-        """The standard error, with what the noises differ about the effect."""
-        apart = self.centres - self.centre
-        return float(np.sqrt(self.weights @ (self.scales**2 + apart**2)).max())
+    def standard_error(self) -> float:
+        """Return the standard error, including the spread between the noise models."""
+        deviations = self.centres - self.mean
+        return float(np.sqrt(self.weights @ (self.scales**2 + deviations**2)).max())
 
-    def quantile(self, share: float) -> float:
-        """The value below which the effect is with probability `share`, or cautiously less so.
+    def quantile(self, probability: float) -> float:
+        """Return the quantile of the effect, from the most conservative row of weights.
 
-        The lower one below a half, and the higher one above.
+        That is the lowest of the rows below 0.5 and the highest from 0.5 on.
         """
-        found = [self._quantile(weights, share) for weights in self.weights]
-        return min(found) if share < 0.5 else max(found)
+        quantiles = [self._quantile(weights, probability) for weights in self.weights]
+        return min(quantiles) if probability < 0.5 else max(quantiles)
 
-    def _quantile(self, weights: Floats, share: float) -> float:
-        """By halving."""
-        counts = weights > 0
-        weights, centres, scales = weights[counts], self.centres[counts], self.scales[counts]
-        reach = 1e3 * self.error
-        low, high = self.centre - reach, self.centre + reach
-        for _ in range(_HALVINGS):
+    def _quantile(self, weights: FloatArray, probability: float) -> float:
+        """Return the quantile of one mixture, by bisection."""
+        positive = weights > 0
+        weights, centres, scales = weights[positive], self.centres[positive], self.scales[positive]
+        half_range = 1e3 * self.standard_error
+        low, high = self.mean - half_range, self.mean + half_range
+        for _ in range(_BISECTION_STEPS):
             middle = (low + high) / 2
-            below = scipy.special.stdtr(self.freedom, (middle - centres) / scales)
-            low, high = (low, middle) if weights @ below > share else (middle, high)
+            below = scipy.special.stdtr(self.degrees_of_freedom, (middle - centres) / scales)
+            low, high = (low, middle) if weights @ below > probability else (middle, high)
         return (low + high) / 2
 
 
-def weigh(
-    values: Floats,
-    columns: Floats,
-    days: Days,
-    sought: Floats,
-    other: Other | None = None,
-    also: Sequence[Floats] = (),
-) -> Mixture:
-    """What is known of the sum `sought` times the effects of `columns`, and of others' noise.
+def estimate_effect(
+    values: FloatArray,
+    columns: FloatArray,
+    days: DayArray,
+    contrast: FloatArray,
+    window: PredictionWindow | None = None,
+    extra_log_likelihoods: Sequence[FloatArray] = (),
+) -> StudentTMixture:
+    """Estimate `contrast` times the regression coefficients by GLS, averaged over the noise grid.
 
-    `values` (n) on `columns` (n by p, of full rank) on n rising `days`. With `other`, it is a
-    prediction for those days: the best linear unbiased one (Goldberger 1962), which takes from
-    the residuals near them what lasts, and their own noise is in the error. `also` is what more
-    days tell of the noise (`likelihood`); the most cautious bound counts.
+    Regresses `values` (n) on `columns` (n by p, full rank) at n ascending `days`. With a `window`
+    the result is the best linear unbiased prediction (Goldberger 1962) of its weighted sum: it uses
+    the residuals of neighbouring days, and includes the window's own noise in the error.
+    `extra_log_likelihoods` are further weightings of the noise models, from more days
+    (`restricted_log_likelihood`); the most conservative bound counts.
     """
     n, p = columns.shape
-    told, turn, size = _scaled(values, columns)
-    reach = np.zeros((len(GRID.rho), n, 1))
-    own = np.zeros(len(GRID.rho))
-    if other is not None:
-        reach[:, :, 0] = GRID.shared(days, other.weights, other.days)
-        own = other.rougher * GRID.varies(other.days, other.weights)
-    told = np.broadcast_to(told, (len(GRID.rho), n, p + 1))
-    news, volume = GRID.whiten(np.concatenate([told, reach], axis=2), days)
-    products = news.transpose(0, 2, 1) @ news
+    scaled, triangular, scale = _orthonormalize(values, columns)
+    window_covariance = np.zeros((len(NOISE_GRID.rho), n, 1))
+    window_variance = np.zeros(len(NOISE_GRID.rho))
+    if window is not None:
+        window_covariance[:, :, 0] = NOISE_GRID.cross_covariance(days, window.weights, window.days)
+        window_variance = window.variance_ratio * NOISE_GRID.weighted_sum_variance(
+            window.days, window.weights
+        )
+    scaled = np.broadcast_to(scaled, (len(NOISE_GRID.rho), n, p + 1))
+    whitened, log_determinant = NOISE_GRID.whiten(
+        np.concatenate([scaled, window_covariance], axis=2), days
+    )
+    products = whitened.transpose(0, 2, 1) @ whitened
     inner, outer, reached = products[:, :p, :p], products[:, :p, p:], products[:, :, p + 1]
-    seek = np.linalg.solve(turn.T, sought) - reached[:, :p]
-    solved = np.linalg.solve(inner, np.concatenate([outer[:, :, :1], seek[:, :, None]], axis=2))
+    adjusted_contrast = np.linalg.solve(triangular.T, contrast) - reached[:, :p]
+    solved = np.linalg.solve(
+        inner, np.concatenate([outer[:, :, :1], adjusted_contrast[:, :, None]], axis=2)
+    )
     squares = products[:, p, p] - (outer[:, :, 0] * solved[:, :, 0]).sum(axis=1)
-    weights = _weights(_restricted(squares, inner, volume, n - p), *also)
-    centres: Floats = size * ((seek * solved[:, :, 0]).sum(axis=1) + reached[:, p])
-    varies = (seek * solved[:, :, 1]).sum(axis=1) + own - reached[:, p + 1]
-    scales: Floats = size * np.sqrt(varies * squares / (n - p))
-    return Mixture(weights, centres, scales, n - p, float(weights[0] @ (GRID.share * GRID.rho)))
+    weights = _mixture_weights(
+        _reml_log_likelihood(squares, inner, log_determinant, n - p), *extra_log_likelihoods
+    )
+    centres: FloatArray = scale * (
+        (adjusted_contrast * solved[:, :, 0]).sum(axis=1) + reached[:, p]
+    )
+    variances = (
+        (adjusted_contrast * solved[:, :, 1]).sum(axis=1) + window_variance - reached[:, p + 1]
+    )
+    scales: FloatArray = scale * np.sqrt(variances * squares / (n - p))
+    return StudentTMixture(
+        weights, centres, scales, n - p, float(weights[0] @ (NOISE_GRID.share * NOISE_GRID.rho))
+    )
 
 
-def likelihood(values: Floats, columns: Floats, days: Days) -> Floats:
-    """How likely each noise of the grid makes the values: the restricted log likelihoods."""
+def restricted_log_likelihood(
+    values: FloatArray, columns: FloatArray, days: DayArray
+) -> FloatArray:
+    """Return the restricted log likelihood (REML) of the values under each noise model."""
     n, p = columns.shape
-    told, _, _ = _scaled(values, columns)
-    news, volume = GRID.whiten(told[None], days)
-    products = news.transpose(0, 2, 1) @ news
+    scaled, _, _ = _orthonormalize(values, columns)
+    whitened, log_determinant = NOISE_GRID.whiten(scaled[None], days)
+    products = whitened.transpose(0, 2, 1) @ whitened
     inner, outer = products[:, :p, :p], products[:, :p, p:]
     explained = (outer * np.linalg.solve(inner, outer)).sum(axis=(1, 2))
-    return _restricted(products[:, p, p] - explained, inner, volume, n - p)
+    return _reml_log_likelihood(products[:, p, p] - explained, inner, log_determinant, n - p)
 
 
-def _scaled(values: Floats, columns: Floats) -> tuple[Floats, Floats, float]:
-    """An orthonormal basis of the columns with the values, made of length 1, and how to go back."""
-    basis, turn = np.linalg.qr(columns)
-    size = float(np.sqrt(values @ values))
-    return np.column_stack([basis, values / size]), turn, size
+def _orthonormalize(
+    values: FloatArray, columns: FloatArray
+) -> tuple[FloatArray, FloatArray, float]:
+    """Return the orthonormal basis of the columns with the unit-norm values, R, and the norm."""
+    basis, triangular = np.linalg.qr(columns)
+    scale = float(np.sqrt(values @ values))
+    return np.column_stack([basis, values / scale]), triangular, scale
 
 
-def _restricted(squares: Floats, inner: Floats, volume: Floats, free: int) -> Floats:
-    likely: Floats = -(free * np.log(squares) + volume + np.linalg.slogdet(inner)[1]) / 2
-    return likely
+def _reml_log_likelihood(
+    squares: FloatArray, inner: FloatArray, log_determinant: FloatArray, degrees_of_freedom: int
+) -> FloatArray:
+    log_likelihood: FloatArray = (
+        -(degrees_of_freedom * np.log(squares) + log_determinant + np.linalg.slogdet(inner)[1]) / 2
+    )
+    return log_likelihood
 
 
-def _weights(*told: Floats) -> Floats:
-    """Of each of the likelihoods two rows: over all noises, and over those of which all lasts."""
-    lasts = [np.where(GRID.share == 1, likely, -np.inf) for likely in told]
-    return np.stack([_normal(likely) for pair in zip(told, lasts, strict=True) for likely in pair])
+def _mixture_weights(*log_likelihoods: FloatArray) -> FloatArray:
+    """Return two rows of weights per likelihood: over all noise models, and over AR(1) only."""
+    ar1_only = [
+        np.where(NOISE_GRID.share == 1, log_likelihood, -np.inf)
+        for log_likelihood in log_likelihoods
+    ]
+    return np.stack(
+        [
+            _normalize(log_likelihood)
+            for pair in zip(log_likelihoods, ar1_only, strict=True)
+            for log_likelihood in pair
+        ]
+    )
 
 
-def _normal(likely: Floats) -> Floats:
-    """Weights of sum 1 from log likelihoods."""
-    odds: Floats = np.exp(likely - likely.max())
-    weights: Floats = odds / odds.sum()
+def _normalize(log_likelihood: FloatArray) -> FloatArray:
+    """Convert log likelihoods to weights that sum to 1."""
+    likelihoods: FloatArray = np.exp(log_likelihood - log_likelihood.max())
+    weights: FloatArray = likelihoods / likelihoods.sum()
     return weights

@@ -1,11 +1,9 @@
-"""Noise from day to day: how much of a deviation lasts, how fast it fades, and what it does.
+"""Autocorrelated noise of daily data: whitening and covariances.
 
-    deviation = lasting + of the day,    lasting(t) = rho^gap lasting(t before) + something fresh
+    noise = persistent + white,    persistent(t) = rho^gap * persistent(t - gap) + innovation
 
-A share `share` of the variance lasts, the rest is of the day. Days that are missing are longer
-gaps; nothing is filled in. With share 1 it is the AR(1) of the textbooks, with less it fades the
-way an ARMA(1, 1) does. Owns this covariance: taking it out of a table of days (`whiten`, by Kalman
-filter) and its sums. Pure.
+`share` is the persistent part of the variance. Missing days are longer gaps; nothing is imputed.
+With share 1 this is an AR(1), with less it decays like an ARMA(1, 1).
 """
 
 from dataclasses import dataclass
@@ -13,72 +11,75 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Days = NDArray[np.int64]  # ordinals of local days, rising
+FloatArray = NDArray[np.float64]
+DayArray = NDArray[np.int64]  # ordinals of local days, ascending
 
 
-def fresh(table: Floats, days: Days, rho: float) -> Floats:
-    """What is new on each day where all of the noise lasts: an AR(1), days by columns."""
-    kept = (rho ** np.diff(days))[:, None]
-    later = (table[1:] - kept * table[:-1]) / np.sqrt(1 - kept**2)
-    return np.concatenate([table[:1], later])
+def ar1_innovations(table: FloatArray, days: DayArray, rho: float) -> FloatArray:
+    """Return the AR(1) innovations of each column; `table` is days by columns."""
+    decay = (rho ** np.diff(days))[:, None]
+    innovations = (table[1:] - decay * table[:-1]) / np.sqrt(1 - decay**2)
+    return np.concatenate([table[:1], innovations])
 
 
 @dataclass(frozen=True, slots=True)
-class Noise:
-    """Several noises at once, each of variance 1: shares and rhos, of one length."""
+class NoiseModels:
+    """A set of noise models of variance 1: persistent shares and autocorrelations, same length."""
 
-    share: Floats
-    rho: Floats
+    share: FloatArray
+    rho: FloatArray
 
-    def whiten(self, table: Floats, days: Days) -> tuple[Floats, Floats]:
-        """What is new on each day under each noise, and the log determinant of each covariance.
+    def whiten(self, table: FloatArray, days: DayArray) -> tuple[FloatArray, FloatArray]:
+        """Whiten a table under each noise model by a Kalman filter.
 
-        `table` is noises (or 1) by days by columns; so is the first result, its columns being of
-        variance 1 where they were noise of variance 1.
+        `table` is noise models (or 1) by days by columns. Returns the innovations in the same
+        layout, scaled to variance 1, and the log determinant of each covariance.
         """
-        news = np.empty((len(self.rho), *table.shape[1:]))
+        innovations = np.empty((len(self.rho), *table.shape[1:]))
         expected = np.zeros((len(self.rho), table.shape[2]))
-        volume, unsure = np.zeros(len(self.rho)), self.share
+        log_determinant, state_variance = np.zeros(len(self.rho)), self.share
         gaps = np.diff(days, prepend=days[:1])
-        for at, gap in enumerate(gaps):
-            kept = self.rho**gap
-            unsure = kept**2 * unsure + (1 - kept**2) * self.share
-            varies = unsure + 1 - self.share
-            expected *= kept[:, None]
-            new = table[:, at] - expected
-            news[:, at] = new / np.sqrt(varies)[:, None]
-            volume += np.log(varies)
-            expected += (unsure / varies)[:, None] * new
-            unsure = unsure * (1 - self.share) / varies
-        return news, volume
+        for index, gap in enumerate(gaps):
+            decay = self.rho**gap
+            state_variance = decay**2 * state_variance + (1 - decay**2) * self.share
+            variance = state_variance + 1 - self.share
+            expected *= decay[:, None]
+            innovation = table[:, index] - expected
+            innovations[:, index] = innovation / np.sqrt(variance)[:, None]
+            log_determinant += np.log(variance)
+            expected += (state_variance / variance)[:, None] * innovation
+            state_variance = state_variance * (1 - self.share) / variance
+        return innovations, log_determinant
 
-    def shared(self, days: Days, weights: Floats, other: Days) -> Floats:
-        """The covariance of the noise on each of `days` with a weighted sum over other days.
+    def cross_covariance(
+        self, days: DayArray, weights: FloatArray, other_days: DayArray
+    ) -> FloatArray:
+        """Return the covariance of each day's noise with a weighted sum of the noise of other days.
 
-        Noises by days; no day is in both. Once forwards and once backwards through all of them.
+        The result is noise models by days. `days` and `other_days` must be disjoint. Computed in
+        one forward and one backward pass.
         """
-        both = np.concatenate([days, other])
-        order = np.argsort(both)
-        added = np.concatenate([np.zeros(len(days)), weights])[order]
-        reach = np.zeros((len(self.rho), len(both)))
-        for way in (slice(None), slice(None, None, -1)):
-            places, carry = order[way], np.zeros(len(self.rho))
-            gaps = np.abs(np.diff(both[places], prepend=both[places[0]]))
-            for place, gap, weight in zip(places, gaps, added[way], strict=True):
+        all_days = np.concatenate([days, other_days])
+        order = np.argsort(all_days)
+        weight_by_day = np.concatenate([np.zeros(len(days)), weights])[order]
+        covariance = np.zeros((len(self.rho), len(all_days)))
+        for direction in (slice(None), slice(None, None, -1)):
+            indexes, carry = order[direction], np.zeros(len(self.rho))
+            gaps = np.abs(np.diff(all_days[indexes], prepend=all_days[indexes[0]]))
+            for index, gap, weight in zip(indexes, gaps, weight_by_day[direction], strict=True):
                 carry *= self.rho**gap
-                reach[:, place] += carry
+                covariance[:, index] += carry
                 carry += weight
-        shared: Floats = self.share[:, None] * reach[:, : len(days)]
-        return shared
+        scaled: FloatArray = self.share[:, None] * covariance[:, : len(days)]
+        return scaled
 
-    def varies(self, days: Days, weights: Floats) -> Floats:
-        """The variance of a weighted sum of the noise over days, for each noise."""
-        carry, lasting = np.zeros(len(self.rho)), np.zeros(len(self.rho))
+    def weighted_sum_variance(self, days: DayArray, weights: FloatArray) -> FloatArray:
+        """Return the variance of a weighted sum of the noise over days, for each noise model."""
+        carry, persistent = np.zeros(len(self.rho)), np.zeros(len(self.rho))
         gaps = np.diff(days, prepend=days[:1])
         for gap, weight in zip(gaps, weights, strict=True):
             carry *= self.rho**gap
-            lasting += weight * (weight + 2 * carry)
+            persistent += weight * (weight + 2 * carry)
             carry += weight
-        varies: Floats = self.share * lasting + (1 - self.share) * float(weights @ weights)
-        return varies
+        variance: FloatArray = self.share * persistent + (1 - self.share) * float(weights @ weights)
+        return variance

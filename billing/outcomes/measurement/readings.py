@@ -1,14 +1,14 @@
-"""Readings: what meters told, and which of it counts.
+"""Validation and unit conversion of meter readings.
 
-    doubled            the same values: counted once; other values: refused
+    duplicate          same values: counted once; different values: rejected
     out of order       sorted
-    unit               converted by billing/outcomes/measurement/units.py, unknown ones refused
-    time               an instant with its offset; one without is refused
-    meter swapped      refused, unless agreed: then times the agreed factor; also since the baseline
-    not finite         refused
+    unit               converted (units.py); unknown units are rejected
+    timestamp          must have a UTC offset
+    meter replaced     rejected unless agreed, then times the agreed factor; also since the baseline
+    not finite         rejected
 
-Owns the values Amount and Reading, and `clean`, which applies these rules to one machine's readings
-and says what it left out. Nothing is imputed. Pure.
+Nothing is imputed. The fields of `Quantity` and `MeterReading` are keys of canonical JSON: they
+must not change.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,16 +17,16 @@ from datetime import UTC, datetime
 from itertools import groupby
 from math import isfinite
 
-from billing.outcomes.measurement.agreed import Agreed, Swap
+from billing.outcomes.measurement.agreed import MeasurementPlan, MeterReplacement
 from billing.outcomes.measurement.faults import ReadingsInvalid
-from billing.outcomes.measurement.units import converted
+from billing.outcomes.measurement.units import convert_unit
 
-_UNNAMED = "(without a name)"
+_UNNAMED_METER = "(without a name)"
 
 
 @dataclass(frozen=True, slots=True)
-class Amount:
-    """A finite number of a unit. Raises ReadingsInvalid."""
+class Quantity:
+    """A finite value with its unit. Raises ReadingsInvalid."""
 
     value: float
     unit: str
@@ -37,26 +37,26 @@ class Amount:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """What was read of one machine (or plant) for the interval that begins at `at`.
+class MeterReading:
+    """A meter reading of a machine (or plant) for the interval that begins at `at`.
 
-    `variables` are what the quantity depends on, by name. `meter` names the instrument. Instants
-    are kept in UTC. Raises ReadingsInvalid.
+    `variables` are the independent variables by name, `meter` the instrument. `at` is converted to
+    UTC. Raises ReadingsInvalid if it has no UTC offset.
     """
 
     at: datetime
-    amount: Amount
-    variables: Mapping[str, Amount] = field(default_factory=dict)
+    amount: Quantity
+    variables: Mapping[str, Quantity] = field(default_factory=dict)
     machine: str = ""
     meter: str = ""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "at", _instant(self.at))
+        object.__setattr__(self, "at", _to_utc(self.at))
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
-    """A reading that counts, in the agreed units."""
+class NormalizedReading:
+    """A validated reading in the agreed units."""
 
     at: datetime
     value: float
@@ -64,57 +64,71 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
-class Cleaned:
-    """One machine's points by time, how many readings were left out as doubled, and the meter that
-    told last."""
+class CleanedReadings:
+    """One machine's validated readings by time, the duplicates dropped, and its last meter."""
 
-    points: tuple[Point, ...]
-    doubled: int
-    meter: str = ""
+    readings: tuple[NormalizedReading, ...]
+    duplicates: int
+    last_meter: str = ""
 
 
-def clean(
-    readings: Sequence[Reading], agreed: Agreed, machine: str = "", meter: str | None = None
-) -> Cleaned:
-    """The readings of `machine` that count; `meter` is what told of the baseline.
+def clean_readings(
+    readings: Sequence[MeterReading],
+    plan: MeasurementPlan,
+    machine: str = "",
+    baseline_meter: str | None = None,
+) -> CleanedReadings:
+    """Validate, deduplicate and convert the readings of a machine.
 
-    Raises ReadingsInvalid.
+    `baseline_meter` is the last meter of the baseline period. Raises ReadingsInvalid.
     """
-    own = [one for one in readings if one.machine == machine]
-    swaps = [swap for swap in agreed.swaps if swap.machine == machine]
-    _require_meters(own, swaps, meter)
-    by_time = sorted(own, key=lambda one: one.at)
+    machine_readings = [one for one in readings if one.machine == machine]
+    swaps = [swap for swap in plan.swaps if swap.machine == machine]
+    _require_agreed_meters(machine_readings, swaps, baseline_meter)
+    by_time = sorted(machine_readings, key=lambda one: one.at)
     points = []
-    for at, same in groupby(by_time, key=lambda one: one.at):
-        told = [_point(one, agreed, swaps) for one in same]
-        if any(other != told[0] for other in told):
+    for at, simultaneous in groupby(by_time, key=lambda one: one.at):
+        normalized = [_normalize(one, plan, swaps) for one in simultaneous]
+        if any(other != normalized[0] for other in normalized):
             raise ReadingsInvalid(f"Two readings of {at.isoformat()} differ.", param="readings")
-        points.append(told[0])
+        points.append(normalized[0])
     last = by_time[-1].meter if by_time else ""
-    return Cleaned(tuple(points), len(own) - len(points), last)
+    return CleanedReadings(tuple(points), len(machine_readings) - len(points), last)
 
 
-def _point(reading: Reading, agreed: Agreed, swaps: Sequence[Swap]) -> Point:
+def _normalize(
+    reading: MeterReading, plan: MeasurementPlan, swaps: Sequence[MeterReplacement]
+) -> NormalizedReading:
     factor = 1.0
     for swap in swaps:
         factor *= swap.factor if reading.at >= swap.at else 1.0
-    wanted = {one.name: one.unit for one in agreed.variables}
-    return Point(
+    units = {one.name: one.unit for one in plan.variables}
+    return NormalizedReading(
         reading.at,
-        converted(reading.amount.value, reading.amount.unit, agreed.unit) * factor,
+        convert_unit(reading.amount.value, reading.amount.unit, plan.unit) * factor,
         {
-            name: converted(amount.value, amount.unit, wanted[name])
+            name: convert_unit(amount.value, amount.unit, units[name])
             for name, amount in sorted(reading.variables.items())
-            if name in wanted
+            if name in units
         },
     )
 
 
-def _require_meters(readings: Sequence[Reading], swaps: Sequence[Swap], was: str | None) -> None:
-    """Each meter tells only while it is the agreed one; without a swap there is one meter."""
-    if not swaps:
-        before = set() if was is None or not readings else {was or _UNNAMED}
-        meters = sorted({one.meter or _UNNAMED for one in readings} | before)
+def _require_agreed_meters(
+    readings: Sequence[MeterReading],
+    replacements: Sequence[MeterReplacement],
+    baseline_meter: str | None,
+) -> None:
+    """Require each reading to come from the meter agreed for its time.
+
+    Without an agreed replacement there must be a single meter, baseline included. Raises
+    ReadingsInvalid.
+    """
+    if not replacements:
+        earlier_meters = (
+            set() if baseline_meter is None or not readings else {baseline_meter or _UNNAMED_METER}
+        )
+        meters = sorted({one.meter or _UNNAMED_METER for one in readings} | earlier_meters)
         if len(meters) > 1:
             raise ReadingsInvalid(
                 f"Meters {' and '.join(meters)} both tell of it, and no swap is agreed.",
@@ -122,15 +136,17 @@ def _require_meters(readings: Sequence[Reading], swaps: Sequence[Swap], was: str
             )
         return
     for one in readings:
-        due = [swap.new for swap in swaps if swap.at <= one.at] or [swaps[0].old]
-        if one.meter != due[-1]:
+        agreed_meters = [swap.new for swap in replacements if swap.at <= one.at] or [
+            replacements[0].old
+        ]
+        if one.meter != agreed_meters[-1]:
             raise ReadingsInvalid(
-                f"Meter {one.meter} tells of {one.at.isoformat()}, agreed is {due[-1]}.",
+                f"Meter {one.meter} tells of {one.at.isoformat()}, agreed is {agreed_meters[-1]}.",
                 param="meter",
             )
 
 
-def _instant(at: datetime) -> datetime:
+def _to_utc(at: datetime) -> datetime:
     if at.utcoffset() is None:
         raise ReadingsInvalid(f"{at.isoformat()} has no time zone.", param="at")
     return at.astimezone(UTC)

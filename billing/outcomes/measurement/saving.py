@@ -1,11 +1,10 @@
-"""The saving against an adjusted baseline, and the saving by design; each with how sure it is.
+"""Savings against an adjusted baseline, with their uncertainty.
 
-    adjusted baseline = sum over the reporting days of weight * (what the baseline predicts
-                        from that day's variables + agreed non-routine adjustments)
-    saving            = adjusted baseline - what was measured        (IPMVP: avoided use)
+    adjusted baseline = sum over the reporting days of weight * (baseline prediction for that
+                        day's variables + agreed non-routine adjustments)
+    savings           = adjusted baseline - measured quantity     (IPMVP: avoided energy use)
 
-Owns these sums and their error, which holds the error of the fitted effects and the lasting noise
-of both periods. Pure.
+The uncertainty includes the error of the coefficients and the autocorrelated noise of both periods.
 """
 
 from dataclasses import dataclass, replace
@@ -14,13 +13,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from billing.outcomes.measurement.agreed import Adjustment, Agreed
-from billing.outcomes.measurement.baseline import Baseline, roughness
-from billing.outcomes.measurement.columns import are_distinct
-from billing.outcomes.measurement.days import Table
-from billing.outcomes.measurement.faults import BaselineUnfit
-from billing.outcomes.measurement.memory import Mixture, Other, likelihood, weigh
-from billing.outcomes.measurement.noise import Floats
+from billing.outcomes.measurement.agreed import MeasurementPlan, NonRoutineAdjustment
+from billing.outcomes.measurement.baseline import BaselineModel, innovation_variance
+from billing.outcomes.measurement.columns import are_independent_columns
+from billing.outcomes.measurement.days import DailyTable
+from billing.outcomes.measurement.faults import BaselineFitFailed
+from billing.outcomes.measurement.memory import (
+    PredictionWindow,
+    StudentTMixture,
+    estimate_effect,
+    restricted_log_likelihood,
+)
+from billing.outcomes.measurement.noise import FloatArray
 from infra.lazy_import import LazyModule
 
 if TYPE_CHECKING:
@@ -28,18 +32,18 @@ if TYPE_CHECKING:
 else:
     scipy = LazyModule("scipy")
 
-_TELLING = 30  # reporting days that say something about how rough they are
-_MOST_LEVEL = 2.0  # times; an effect that leaves less calms no plant in proportion
+_MIN_DAYS_FOR_VARIANCE = 30  # reporting days needed to estimate the variance of their noise
+_MAX_SCALE = 2.0  # a larger reduction is not treated as proportional
 
 
 @dataclass(frozen=True, slots=True)
-class Saving:
-    """What is known of a saving: `sign` * (mixture + `offset`), positive where better.
+class SavingsEstimate:
+    """The distribution of the savings: `sign` * (mixture + `offset`), positive if better.
 
-    `baseline` is the adjusted baseline and `actual` what was measured in the same days.
+    `baseline` is the adjusted baseline and `actual` the measured quantity of the same days.
     """
 
-    mixture: Mixture
+    mixture: StudentTMixture
     offset: float
     sign: int
     baseline: float
@@ -47,97 +51,117 @@ class Saving:
 
     @property
     def estimate(self) -> float:
-        return self.sign * (self.mixture.centre + self.offset)
+        """Return the expected savings."""
+        return self.sign * (self.mixture.mean + self.offset)
 
-    def above(self, share: float) -> float:
-        """What the saving is above with probability `share`."""
+    def lower_bound(self, probability: float) -> float:
+        """Return the value that the savings exceed with the given probability."""
         if self.sign > 0:
-            return self.mixture.quantile(1 - share) + self.offset
-        return -self.mixture.quantile(share) - self.offset
+            return self.mixture.quantile(1 - probability) + self.offset
+        return -self.mixture.quantile(probability) - self.offset
 
 
-def saved(
-    before: Table, after: Table, baseline: Baseline, agreed: Agreed, *, alternating: bool = False
-) -> Saving:
-    """The saving of the days `after` against a baseline of the days `before`.
+def estimate_savings(
+    before: DailyTable,
+    after: DailyTable,
+    baseline: BaselineModel,
+    plan: MeasurementPlan,
+    *,
+    alternating: bool = False,
+) -> SavingsEstimate:
+    """Estimate the savings of the days `after` against a baseline fitted to the days `before`.
 
-    Where the two are `alternating`, the days before are few, and those after lie between them:
-    they tell of the noise as well, once they are at the same level (`_levelled`).
+    If the two are `alternating` (switchback), the baseline days are few, so the reporting days are
+    used to identify the noise as well, after rescaling them (`_rescale_to_expected`).
 
-    Raises BaselineUnfit where no reporting day is whole.
+    Raises BaselineFitFailed if no reporting day is complete.
     """
     if not len(after.days):
-        raise BaselineUnfit("No day of the reporting period is whole.")
-    columns, weights = baseline.terms.columns(after), after.weights(agreed.weight)
+        raise BaselineFitFailed("No day of the reporting period is whole.")
+    columns, weights = baseline.terms.design_matrix(after), after.weights(plan.weight)
     actual = float(weights @ after.values)
-    by_hand = float(weights @ adjusted(after, agreed.adjustments))
-    level = _levelled(before, after, baseline) if alternating else after
-    rougher = _rougher(before, level, baseline)
-    also = _told_by_both(before, level, baseline, rougher) if alternating else []
-    mixture = weigh(
+    adjusted_by_agreement = float(weights @ non_routine_adjustments(after, plan.adjustments))
+    rescaled = _rescale_to_expected(before, after, baseline) if alternating else after
+    variance_ratio = _noise_variance_ratio(before, rescaled, baseline)
+    extra_log_likelihoods = (
+        _joint_log_likelihood(before, rescaled, baseline, variance_ratio) if alternating else []
+    )
+    mixture = estimate_effect(
         before.values,
-        baseline.terms.columns(before),
+        baseline.terms.design_matrix(before),
         before.days,
         weights @ columns,
-        Other(after.days, weights, rougher),
-        also,
+        PredictionWindow(after.days, weights, variance_ratio),
+        extra_log_likelihoods,
     )
-    sign = -1 if agreed.more_is_better else 1
-    return Saving(mixture, by_hand - actual, sign, mixture.centre + by_hand, actual)
+    sign = -1 if plan.more_is_better else 1
+    return SavingsEstimate(
+        mixture, adjusted_by_agreement - actual, sign, mixture.mean + adjusted_by_agreement, actual
+    )
 
 
-def adjusted(table: Table, adjustments: tuple[Adjustment, ...]) -> Floats:
-    """Non-routine adjustments, day by day."""
-    days = [date.fromordinal(int(day)) for day in table.days]
-    sums = [sum(one.per_day for one in adjustments if one.holds(day)) for day in days]
+def non_routine_adjustments(
+    reporting: DailyTable, adjustments: tuple[NonRoutineAdjustment, ...]
+) -> FloatArray:
+    """Return the sum of the non-routine adjustments of each day."""
+    days = [date.fromordinal(int(day)) for day in reporting.days]
+    sums = [sum(one.per_day for one in adjustments if one.applies_on(day)) for day in days]
     return np.array(sums, dtype=np.float64)
 
 
-def _rougher(before: Table, after: Table, baseline: Baseline) -> float:
-    """How many times the baseline's the reporting period's noise varies, at least 1.
+def _noise_variance_ratio(before: DailyTable, after: DailyTable, baseline: BaselineModel) -> float:
+    """Return the noise variance of the reporting period relative to the baseline's, at least 1.
 
-    A period that is calmer counts as the baseline was: an effect calms the plant as well, and
-    what it would have been without is what is asked.
+    A smaller variance is treated as 1: the effect may reduce the noise too, and the adjusted
+    baseline is the quantity without the effect.
     """
-    if len(after.days) < _TELLING:
+    if len(after.days) < _MIN_DAYS_FOR_VARIANCE:
         return 1.0
-    residuals = after.values - _predicted(before, after, baseline)
-    was = roughness(baseline.residuals, before.days, baseline.rho)
-    return max(1.0, roughness(residuals, after.days, baseline.rho) / was)
+    residuals = after.values - _predict(before, after, baseline)
+    baseline_variance = innovation_variance(baseline.residuals, before.days, baseline.rho)
+    return max(1.0, innovation_variance(residuals, after.days, baseline.rho) / baseline_variance)
 
 
-def _levelled(before: Table, after: Table, baseline: Baseline) -> Table:
-    """The days after, brought to where they are expected."""
-    expected = float(_predicted(before, after, baseline).sum())
-    return replace(after, values=after.values * level(expected, float(after.values.sum())))
+def _rescale_to_expected(
+    before: DailyTable, after: DailyTable, baseline: BaselineModel
+) -> DailyTable:
+    """Scale the reporting days to the level that the baseline predicts."""
+    expected = float(_predict(before, after, baseline).sum())
+    return replace(
+        after, values=after.values * proportional_scale(expected, float(after.values.sum()))
+    )
 
 
-def level(expected: float, measured: float) -> float:
-    """How many times what was measured would have been without the effect, 1 to 2.
+def proportional_scale(expected: float, measured: float) -> float:
+    """Return the ratio of expected to measured quantity, clipped to 1..2.
 
-    An effect in proportion takes its share of the noise as well. Unless that is given back, days
-    look calmer than they would have been, and chance that made them rough does not show.
+    A proportional effect reduces the noise by the same factor. Without scaling it back, the noise
+    of the reporting days would be underestimated.
     """
-    return min(max(expected / measured, 1.0), _MOST_LEVEL) if measured else 1.0
+    return min(max(expected / measured, 1.0), _MAX_SCALE) if measured else 1.0
 
 
-def _told_by_both(before: Table, after: Table, baseline: Baseline, rougher: float) -> list[Floats]:
-    """How likely each noise makes the days of both sides, each side with effects of its own.
+def _joint_log_likelihood(
+    before: DailyTable, after: DailyTable, baseline: BaselineModel, variance_ratio: float
+) -> list[FloatArray]:
+    """Return the restricted log likelihood of both periods, each with its own coefficients.
 
-    Nothing where the days after are too few for that, or some column is the same on all of them.
+    Returns an empty list if there are too few reporting days or their columns are collinear.
     """
     terms = baseline.terms
-    if len(after.days) < _TELLING or not are_distinct(terms.named(after)):
+    if len(after.days) < _MIN_DAYS_FOR_VARIANCE or not are_independent_columns(
+        terms.named_columns(after)
+    ):
         return []
-    columns = scipy.linalg.block_diag(terms.columns(before), terms.columns(after))
-    values = np.concatenate([before.values, after.values / np.sqrt(rougher)])
+    columns = scipy.linalg.block_diag(terms.design_matrix(before), terms.design_matrix(after))
+    values = np.concatenate([before.values, after.values / np.sqrt(variance_ratio)])
     days = np.concatenate([before.days, after.days])
     order = np.argsort(days)
-    return [likelihood(values[order], columns[order], days[order])]
+    return [restricted_log_likelihood(values[order], columns[order], days[order])]
 
 
-def _predicted(before: Table, after: Table, baseline: Baseline) -> Floats:
-    """What least squares on the days before expects of each day after."""
-    effects = np.linalg.lstsq(baseline.terms.columns(before), before.values)[0]
-    predicted: Floats = baseline.terms.columns(after) @ effects
+def _predict(before: DailyTable, after: DailyTable, baseline: BaselineModel) -> FloatArray:
+    """Predict each reporting day by least squares on the baseline days."""
+    effects = np.linalg.lstsq(baseline.terms.design_matrix(before), before.values)[0]
+    predicted: FloatArray = baseline.terms.design_matrix(after) @ effects
     return predicted

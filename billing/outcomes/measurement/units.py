@@ -1,16 +1,15 @@
-"""Units: a small table of exact factors, so that the same conversion is the same everywhere.
+"""Conversion of units with a small table of exact factors, for reproducible results.
 
-Owns what units are known and how one becomes another of its kind; `a/b` is a quotient of two, as
-`kWh/pcs`. Pure. Temperatures have an offset as well, so they stand alone and in no quotient. A
-units library would read more names than we can vouch for.
+`a/b` is a quotient of two units, such as `kWh/pcs`. Temperatures have an offset, so they cannot be
+part of a quotient. A units library would accept more names than we can verify.
 """
 
 from fractions import Fraction
 
 from billing.outcomes.measurement.faults import ReadingsInvalid
 
-# By kind, what one of each unit is in the kind's first one.
-_FACTORS: dict[str, dict[str, Fraction]] = {
+# By dimension: the factor of each unit to the first unit of its dimension.
+_FACTORS_BY_DIMENSION: dict[str, dict[str, Fraction]] = {
     "energy": {
         "kWh": Fraction(1),
         "Wh": Fraction(1, 1000),
@@ -25,43 +24,53 @@ _FACTORS: dict[str, dict[str, Fraction]] = {
     "pieces": {"pcs": Fraction(1), "kpcs": Fraction(1000)},
     "share": {"1": Fraction(1), "%": Fraction(1, 100), "ppm": Fraction(1, 1_000_000)},
 }
-# Degrees Celsius are (degrees + offset) * factor.
-_DEGREES = {
+# Offset and factor of each unit: degrees Celsius = (degrees + offset) * factor.
+_TEMPERATURES = {
     "degC": (Fraction(0), Fraction(1)),
     "degF": (Fraction(-32), Fraction(5, 9)),
     "K": (Fraction(-27315, 100), Fraction(1)),
 }
-_KNOWN = {unit: (kind, factor) for kind, of in _FACTORS.items() for unit, factor in of.items()}
+_UNITS = {
+    unit: (kind, factor)
+    for kind, of in _FACTORS_BY_DIMENSION.items()
+    for unit, factor in of.items()
+}
 
 
-def converted(value: float, unit: str, wanted: str) -> float:
-    """`value` of `unit` in the unit `wanted`, rounded once. Raises ReadingsInvalid."""
-    if unit == wanted:
-        require_known(unit)
+def convert_unit(value: float, unit: str, target_unit: str) -> float:
+    """Convert a value to the target unit, rounded once.
+
+    Raises ReadingsInvalid for an unknown unit or another dimension.
+    """
+    if unit == target_unit:
+        require_known_unit(unit)
         return value
-    if unit in _DEGREES and wanted in _DEGREES:
-        (offset, factor), (wanted_offset, wanted_factor) = _DEGREES[unit], _DEGREES[wanted]
-        return float((Fraction(value) + offset) * factor / wanted_factor - wanted_offset)
-    kinds, factor = _parts(unit)
-    wanted_kinds, wanted_factor = _parts(wanted)
-    if kinds != wanted_kinds:
-        raise ReadingsInvalid(f"A reading is in {unit}, which is no {wanted}.", param="unit")
-    return float(Fraction(value) * factor / wanted_factor)
+    if unit in _TEMPERATURES and target_unit in _TEMPERATURES:
+        (offset, factor), (target_offset, target_factor) = (
+            _TEMPERATURES[unit],
+            _TEMPERATURES[target_unit],
+        )
+        return float((Fraction(value) + offset) * factor / target_factor - target_offset)
+    dimensions, factor = _parse_unit(unit)
+    target_dimensions, target_factor = _parse_unit(target_unit)
+    if dimensions != target_dimensions:
+        raise ReadingsInvalid(f"A reading is in {unit}, which is no {target_unit}.", param="unit")
+    return float(Fraction(value) * factor / target_factor)
 
 
-def require_known(unit: str) -> None:
-    """Raises ReadingsInvalid."""
-    if unit not in _DEGREES:
-        _parts(unit)
+def require_known_unit(unit: str) -> None:
+    """Raise ReadingsInvalid if the unit is unknown."""
+    if unit not in _TEMPERATURES:
+        _parse_unit(unit)
 
 
-def _parts(unit: str) -> tuple[tuple[str, ...], Fraction]:
-    kinds, factor = [], Fraction(1)
-    for at, name in enumerate(unit.split("/")):
-        if name not in _KNOWN or at > 1:
-            known = ", ".join([*_KNOWN, *_DEGREES])
+def _parse_unit(unit: str) -> tuple[tuple[str, ...], Fraction]:
+    dimensions, factor = [], Fraction(1)
+    for position, name in enumerate(unit.split("/")):
+        if name not in _UNITS or position > 1:
+            known = ", ".join([*_UNITS, *_TEMPERATURES])
             raise ReadingsInvalid(f"The unit {unit!r} is unknown; known: {known}.", param="unit")
-        kind, one = _KNOWN[name]
-        kinds.append(kind)
-        factor = factor / one if at else factor * one
-    return tuple(kinds), factor
+        dimension, unit_factor = _UNITS[name]
+        dimensions.append(dimension)
+        factor = factor / unit_factor if position else factor * unit_factor
+    return tuple(dimensions), factor

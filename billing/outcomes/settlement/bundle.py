@@ -1,8 +1,8 @@
-"""Evidence bundles: all by which a settlement can be computed again, as one text.
+"""The evidence bundle of a settlement: everything needed to recompute it, as canonical JSON.
 
-Terms, outcomes with their claims, confirmations and calls, the evidence as it was signed, the
-measurement's inputs, and what it came to. Owns the values, the one canonical JSON form and its
-SHA-256. Pure.
+Contains the terms, the outcomes with claims, confirmations and calls, the signed evidence, the
+measurement inputs, and the result. The field names are keys of JSON that is hashed and stored:
+they must not change.
 """
 
 import hashlib
@@ -12,16 +12,16 @@ from typing import Any
 
 import msgspec
 
-from billing.outcomes.contracts.pricing import Part, Priced
+from billing.outcomes.contracts.pricing import AttesterPart, MonthPrice
 from infra.errors import AppError
 
-FORMAT = 1
-# The one effect of a month that is measured; outcomes go by their ids.
-EFFECT = "effect"
+FORMAT_VERSION = 1
+# The id of the measured effect of a month; outcomes have ids of their own.
+MEASURED_EFFECT_ID = "effect"
 
 
 class BundleInvalid(AppError):
-    """The text is no evidence bundle."""
+    """The text is not a valid evidence bundle."""
 
     status = 400
     type = "invalid_request_error"
@@ -29,8 +29,8 @@ class BundleInvalid(AppError):
 
 
 @dataclass(frozen=True, slots=True)
-class CallShown:
-    """A call that an outcome is owed to."""
+class BundleCall:
+    """A call that an outcome is attributed to."""
 
     request_id: str
     model: str | None
@@ -41,7 +41,7 @@ class CallShown:
     output_tokens: int | None
     rows: int | None
     tags: dict[str, str]
-    # Meters that bundles of before them do not name.
+    # None in bundles that are older than these meters.
     images: int | None = None
     adaptation_seconds: int | None = None
     # None in bundles that are older than [attribution].
@@ -49,8 +49,8 @@ class CallShown:
 
 
 @dataclass(frozen=True, slots=True)
-class EvidenceShown:
-    """What was said, by whom, as it was signed; bytes are hexadecimal."""
+class BundleEvidence:
+    """A piece of evidence as it was signed, with its attester; bytes are hexadecimal."""
 
     id: str
     position: int
@@ -67,8 +67,8 @@ class EvidenceShown:
 
 
 @dataclass(frozen=True, slots=True)
-class OutcomeShown:
-    """An outcome that counts; `claim` and `confirmation` are ids of evidence."""
+class BundleOutcome:
+    """A confirmed outcome; `claim` and `confirmation` are ids of evidence."""
 
     id: str
     business_key: str
@@ -80,12 +80,12 @@ class OutcomeShown:
     confirmed_at: datetime
     claim: str
     confirmation: str | None
-    calls: tuple[CallShown, ...]
+    calls: tuple[BundleCall, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class VersionShown:
-    """Terms, word for word, and from when to when they were in force."""
+class BundleVersion:
+    """A contract version: the exact text of its terms, and the period in which it was in force."""
 
     id: str
     number: int
@@ -93,13 +93,13 @@ class VersionShown:
     ends_at: datetime | None
     terms: str
 
-    def holds(self, at: datetime) -> bool:
+    def is_in_force(self, at: datetime) -> bool:
         return self.starts_at <= at and (self.ends_at is None or at < self.ends_at)
 
 
 @dataclass(frozen=True, slots=True)
-class UseShown:
-    """What the month's calls for the contract consumed of one model."""
+class BundleUsage:
+    """The usage of one model by the contract's covered calls in the month."""
 
     model: str
     calls: int
@@ -107,15 +107,17 @@ class UseShown:
     cached_input_tokens: int
     output_tokens: int
     rows: int
-    # Meters that bundles of before them do not name.
+    # 0 in bundles that are older than these meters.
     images: int = 0
     adaptation_seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """A measured effect: its inputs as one text, and what they gave. `micro` is the saving that is
-    certain enough, in millionths of a unit, by who attested the readings."""
+class EffectMeasurement:
+    """The measurement of an effect: its inputs as canonical JSON, and the result.
+
+    `micro` is the billable savings in millionths of a unit, by the attester kind of the readings.
+    """
 
     inputs: str
     micro: dict[str, int]
@@ -123,31 +125,37 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
-class MeasuredBy:
-    """What was measured by a version, on the days of the month on which it was in force."""
+class VersionMeasurement:
+    """The measurement under one version, on the days of the month on which it was in force."""
 
     version: str
-    measured: Measured
+    measured: EffectMeasurement
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """What it came to; `usage` is what covered calls would have cost, where that bounds it."""
+class SettlementResult:
+    """The result of a settlement: millionths of a unit, minor units, and parts by attester.
+
+    `usage` is the list price of the covered usage if it limits the price, else None.
+    """
 
     micro: int
     minor: int
     usage: int | None
-    parts: tuple[Part, ...]
+    parts: tuple[AttesterPart, ...]
 
     @classmethod
-    def of(cls, priced: Priced, usage: int | None) -> "Result":
+    def from_price(cls, priced: MonthPrice, usage: int | None) -> "SettlementResult":
         return cls(priced.micro, priced.minor, usage, priced.parts)
 
 
 @dataclass(frozen=True, slots=True)
-class Bundle:
-    """A settlement with all that it hangs on. `share` is on how much of the month the contract was
-    in force, `version` the one whose bounds hold, `list_terms` the list that prices usage."""
+class EvidenceBundle:
+    """A settlement with all its inputs.
+
+    `share` is the share of the month's days in force, `version` the version whose price bounds
+    apply, `list_terms` the price list for the usage bound.
+    """
 
     format: int
     settlement: str
@@ -160,38 +168,41 @@ class Bundle:
     ends_at: datetime
     share: str
     version: str
-    versions: tuple[VersionShown, ...]
+    versions: tuple[BundleVersion, ...]
     list_terms: str | None
-    use: tuple[UseShown, ...]
-    outcomes: tuple[OutcomeShown, ...]
-    evidence: tuple[EvidenceShown, ...]
-    measured: tuple[MeasuredBy, ...]
-    result: Result | None = None
+    use: tuple[BundleUsage, ...]
+    outcomes: tuple[BundleOutcome, ...]
+    evidence: tuple[BundleEvidence, ...]
+    measured: tuple[VersionMeasurement, ...]
+    result: SettlementResult | None = None
 
     @property
-    def effects(self) -> frozenset[str]:
-        """What can be disputed of it, by name."""
-        measured = {EFFECT} if self.measured else set()
+    def effect_ids(self) -> frozenset[str]:
+        """Return the ids of the effects that can be disputed."""
+        measured = {MEASURED_EFFECT_ID} if self.measured else set()
         return frozenset(one.id for one in self.outcomes) | measured
 
-    def with_result(self, result: Result) -> "Bundle":
+    def with_result(self, result: SettlementResult) -> "EvidenceBundle":
         return replace(self, result=result)
 
-    def text(self) -> str:
-        """The canonical JSON: sorted keys, no spaces."""
+    def canonical_json(self) -> str:
+        """Return the canonical JSON: sorted keys, no spaces."""
         return msgspec.json.encode(self, order="sorted").decode()
 
 
-def read_bundle(text: str) -> Bundle:
-    """The reverse of `Bundle.text`. Raises BundleInvalid."""
+def parse_bundle(text: str) -> EvidenceBundle:
+    """Parse the canonical JSON of a bundle. Raises BundleInvalid."""
     try:
-        bundle = msgspec.json.decode(text, type=Bundle)
+        bundle = msgspec.json.decode(text, type=EvidenceBundle)
     except msgspec.DecodeError as error:
         raise BundleInvalid("The text is no evidence bundle.") from error
-    if bundle.format != FORMAT:
-        raise BundleInvalid(f"The bundle has format {bundle.format}; this version reads {FORMAT}.")
+    if bundle.format != FORMAT_VERSION:
+        raise BundleInvalid(
+            f"The bundle has format {bundle.format}; this version reads {FORMAT_VERSION}."
+        )
     return bundle
 
 
-def digest_of(text: str) -> bytes:
+def bundle_digest(text: str) -> bytes:
+    """Return the SHA-256 of a bundle's canonical JSON."""
     return hashlib.sha256(text.encode()).digest()

@@ -1,9 +1,9 @@
-"""Proving: whether a bundle's evidence is genuine, and says what the bundle counts.
+"""Verification of a bundle's evidence: signatures, outcomes and measurement inputs.
 
-    each text is the one that its attester signed -> each outcome is claimed and confirmed by such
-    texts -> a measurement was given these readings and terms, and no others
+    each body has a valid signature -> each outcome is claimed and confirmed by signed evidence
+    -> each measurement used exactly these readings and terms
 
-Pure.
+No database: only the bundle is needed.
 """
 
 import hashlib
@@ -15,95 +15,115 @@ from typing import Any
 import msgspec
 
 from billing.outcomes.contracts.pricing import SILENCE
-from billing.outcomes.evidence.signatures import fits, message_of
-from billing.outcomes.settlement.bundle import Bundle, EvidenceShown, OutcomeShown
-from billing.outcomes.settlement.measurement_inputs import read_inputs
+from billing.outcomes.evidence.signatures import is_valid_signature, signing_message
+from billing.outcomes.settlement.bundle import BundleEvidence, BundleOutcome, EvidenceBundle
+from billing.outcomes.settlement.measurement_inputs import parse_measurement_inputs
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
-    """A figure that the bundle states otherwise than it computes to."""
+class BundleDifference:
+    """A figure whose stated value differs from the recomputed one."""
 
     figure: str
     stated: Any
     computed: Any
 
 
-def unproven(bundle: Bundle) -> Iterator[Difference]:
-    """What is stated, and that no genuine evidence says."""
+def verify_evidence(bundle: EvidenceBundle) -> Iterator[BundleDifference]:
+    """Yield every statement of the bundle that its signed evidence does not support."""
     for one in bundle.evidence:
-        yield from _forged(bundle, one)
+        yield from _verify_signature(bundle, one)
     evidence = {one.id: one for one in bundle.evidence}
     for outcome in bundle.outcomes:
-        yield from _unsaid(outcome, evidence)
-    yield from _unmeasured(bundle)
+        yield from _verify_outcome(outcome, evidence)
+    yield from _verify_measurements(bundle)
 
 
-def _forged(bundle: Bundle, one: EvidenceShown) -> Iterator[Difference]:
-    """A text that is not the one that was digested, or that its attester did not sign."""
-    digest = hashlib.sha256(one.said.encode()).hexdigest()
-    if digest != one.digest:
-        yield Difference(f"evidence {one.id}", one.digest, digest)
-    if not _is_signed(bundle, one):
-        yield Difference(f"signature of evidence {one.id}", "by " + one.attester, "by nobody")
+def _verify_signature(
+    bundle: EvidenceBundle, evidence: BundleEvidence
+) -> Iterator[BundleDifference]:
+    """Yield a difference if a body does not match its digest or its signature."""
+    digest = hashlib.sha256(evidence.said.encode()).hexdigest()
+    if digest != evidence.digest:
+        yield BundleDifference(f"evidence {evidence.id}", evidence.digest, digest)
+    if not _is_signed(bundle, evidence):
+        yield BundleDifference(
+            f"signature of evidence {evidence.id}", "by " + evidence.attester, "by nobody"
+        )
 
 
-def _is_signed(bundle: Bundle, one: EvidenceShown) -> bool:
-    message = message_of(bundle.contract, one.kind, one.said.encode())
+def _is_signed(bundle: EvidenceBundle, evidence: BundleEvidence) -> bool:
+    message = signing_message(bundle.contract, evidence.kind, evidence.said.encode())
     try:
-        return fits(bytes.fromhex(one.public_key), message, bytes.fromhex(one.signature))
-    except ValueError:  # no key, or no signature
+        return is_valid_signature(
+            bytes.fromhex(evidence.public_key), message, bytes.fromhex(evidence.signature)
+        )
+    except ValueError:  # the key or signature is not valid hexadecimal
         return False
 
 
-def _unsaid(outcome: OutcomeShown, evidence: Mapping[str, EvidenceShown]) -> Iterator[Difference]:
-    """An outcome that its claim tells otherwise, or that nobody confirmed as is said."""
-    said = _text_of(evidence.get(outcome.claim), "claim")
+def _verify_outcome(
+    outcome: BundleOutcome, evidence: Mapping[str, BundleEvidence]
+) -> Iterator[BundleDifference]:
+    """Yield a difference if an outcome does not match its signed claim or confirmation."""
+    claim = _parse_if_kind(evidence.get(outcome.claim), "claim")
     stated = (outcome.business_key, outcome.subject, outcome.happened_at)
-    told = (said.get("outcome"), said.get("subject"), _moment(said.get("happened_at")))
-    if told != stated:
-        yield Difference(f"claim of {outcome.id}", stated, told)
+    signed = (claim.get("outcome"), claim.get("subject"), _parse_datetime(claim.get("happened_at")))
+    if signed != stated:
+        yield BundleDifference(f"claim of {outcome.id}", stated, signed)
     if outcome.attested_by == SILENCE:
         return
-    by = evidence.get(outcome.confirmation or outcome.claim)
-    about = _text_of(by, "claim" if outcome.confirmation == outcome.claim else "confirmation")
-    attested = by.attester_kind if by and about.get("outcome") == outcome.business_key else None
+    confirmation = evidence.get(outcome.confirmation or outcome.claim)
+    confirmed = _parse_if_kind(
+        confirmation, "claim" if outcome.confirmation == outcome.claim else "confirmation"
+    )
+    attested = (
+        confirmation.attester_kind
+        if confirmation and confirmed.get("outcome") == outcome.business_key
+        else None
+    )
     if attested != outcome.attested_by:
-        yield Difference(f"confirmation of {outcome.id}", outcome.attested_by, attested)
+        yield BundleDifference(f"confirmation of {outcome.id}", outcome.attested_by, attested)
 
 
-def _unmeasured(bundle: Bundle) -> Iterator[Difference]:
-    """Terms or readings of a measurement that are not those of the bundle, or that it left out."""
+def _verify_measurements(bundle: EvidenceBundle) -> Iterator[BundleDifference]:
+    """Yield a difference if measurement inputs do not match the bundle's terms and readings."""
     signed = {one.id: (one.kind, one.attester_kind, one.said) for one in bundle.evidence}
     terms = {one.id: one.terms for one in bundle.versions}
-    told: set[str] = set()
+    used_ids: set[str] = set()
     for measured in bundle.measured:
-        inputs = read_inputs(measured.measured.inputs)
+        inputs = parse_measurement_inputs(measured.measured.inputs)
         if inputs.terms != terms.get(measured.version):
-            yield Difference("terms of the measurement", inputs.terms, terms.get(measured.version))
+            yield BundleDifference(
+                "terms of the measurement", inputs.terms, terms.get(measured.version)
+            )
         for one in inputs.readings:
-            told.add(one.id)
+            used_ids.add(one.id)
             if signed.get(one.id) != (one.kind, one.attester_kind, one.said):
-                yield Difference(f"readings of evidence {one.id}", "signed", "as nobody signed")
-    if bundle.measured and signed.keys() - told:
-        yield Difference("readings of the measurement", len(told), len(signed))
+                yield BundleDifference(
+                    f"readings of evidence {one.id}", "signed", "as nobody signed"
+                )
+    if bundle.measured and signed.keys() - used_ids:
+        yield BundleDifference("readings of the measurement", len(used_ids), len(signed))
 
 
-def _text_of(one: EvidenceShown | None, kind: str) -> Mapping[str, Any]:
-    """What evidence of a kind says; nothing where it is none of that kind."""
-    return _object(one.said) if one is not None and one.kind == kind else {}
+def _parse_if_kind(evidence: BundleEvidence | None, kind: str) -> Mapping[str, Any]:
+    """Return the JSON content of evidence of the given kind, else an empty mapping."""
+    return (
+        _parse_json_object(evidence.said) if evidence is not None and evidence.kind == kind else {}
+    )
 
 
-def _object(text: str) -> Mapping[str, Any]:
+def _parse_json_object(text: str) -> Mapping[str, Any]:
     try:
-        said = msgspec.json.decode(text)
+        payload = msgspec.json.decode(text)
     except msgspec.DecodeError:
         return {}
-    return said if isinstance(said, dict) else {}
+    return payload if isinstance(payload, dict) else {}
 
 
-def _moment(said: Any) -> datetime | None:
+def _parse_datetime(value: Any) -> datetime | None:
     try:
-        return datetime.fromisoformat(said)
+        return datetime.fromisoformat(value)
     except (TypeError, ValueError):
         return None

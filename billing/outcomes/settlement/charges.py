@@ -1,8 +1,7 @@
-"""Charging: what is charged for a settlement is brought to what it comes to now.
+"""Reconciliation of a settlement's charges with its current price.
 
-What is missing becomes charges, which the next invoice takes; what is too much is withdrawn where
-no final invoice has it yet, else credited, never more than was charged. Called again it changes
-nothing.
+A shortfall becomes new charges for the next invoice. An excess is withdrawn if no final invoice
+contains it, else credited, up to the amount charged. Idempotent.
 """
 
 from collections.abc import Sequence
@@ -13,68 +12,76 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from billing.invoices.lifecycle import get_invoice
-from billing.outcomes.contracts.pricing import Part, Priced, divided
-from billing.outcomes.contracts.terms import read_outcome_terms
-from billing.outcomes.settlement.amounts import Charged, charged_for, price_now
-from billing.outcomes.settlement.credits import Reason, credit_invoice
-from billing.outcomes.settlement.wording import charge_words
+from billing.outcomes.contracts.pricing import AttesterPart, MonthPrice, divide_amount
+from billing.outcomes.contracts.terms import parse_outcome_terms
+from billing.outcomes.settlement.amounts import (
+    SettlementCharges,
+    current_price,
+    load_settlement_charges,
+)
+from billing.outcomes.settlement.credits import CreditReason, credit_settlement_lines
+from billing.outcomes.settlement.wording import charge_descriptions
 from billing.tables import Charge, OutcomeSettlement, OutcomeVersion
 from infra import ids
 from infra.clock import Clock
 
 
-async def put_right(
+async def reconcile_charges(
     session: AsyncSession,
     clock: Clock,
     settlement: OutcomeSettlement,
     due_at: datetime,
-    reason: Reason,
+    reason: CreditReason,
 ) -> None:
-    """Charge or credit what is missing or too much; nothing before the settlement is accepted.
+    """Charge or credit the difference between a settlement's current price and its charges.
 
-    The profile is locked.
+    Does nothing before the settlement is accepted. The caller must hold the profile lock.
     """
     if settlement.accepted_at is None:
         return
-    priced = await price_now(session, settlement)
-    charged = await charged_for(session, settlement)
+    priced = await current_price(session, settlement)
+    charged = await load_settlement_charges(session, settlement)
     if priced.minor == charged.total:
         return
     if priced.minor < charged.total:
-        due_at = min([due_at, *(charge.due_at for charge in charged.waiting)])
-        for charge in charged.waiting:
+        due_at = min([due_at, *(charge.due_at for charge in charged.pending)])
+        for charge in charged.pending:
             charge.withdrawn_at = clock.now()
-        charged = replace(charged, waiting=())
+        charged = replace(charged, pending=())
     missing = priced.minor - charged.total
     if missing > 0:
-        await _charge(session, settlement, charged, _missing(priced, charged, missing), due_at)
+        await _add_charges(
+            session, settlement, charged, _missing_parts(priced, charged, missing), due_at
+        )
     await session.flush()
     if missing < 0:
-        await _credit(session, clock, settlement, charged, -missing, reason)
+        await _credit_invoices(session, clock, settlement, charged, -missing, reason)
 
 
-def _missing(priced: Priced, charged: Charged, missing: int) -> list[Part]:
-    """By who attested, what has not been charged yet."""
-    had: dict[str, tuple[int, int]] = {}
-    for one in (*charged.fixed, *charged.waiting):
-        micro, minor = had.get(one.attested_by, (0, 0))
-        had[one.attested_by] = micro + one.micro, minor + one.minor
+def _missing_parts(
+    priced: MonthPrice, charged: SettlementCharges, missing: int
+) -> list[AttesterPart]:
+    """Return the amounts not charged yet, by attester kind."""
+    charged_parts: dict[str, tuple[int, int]] = {}
+    for one in (*charged.finalized, *charged.pending):
+        micro, minor = charged_parts.get(one.attested_by, (0, 0))
+        charged_parts[one.attested_by] = micro + one.micro, minor + one.minor
     parts = [
-        Part(one.attested_by, one.micro - micro, one.minor - minor)
+        AttesterPart(one.attested_by, one.micro - micro, one.minor - minor)
         for one in priced.parts
-        for micro, minor in [had.get(one.attested_by, (0, 0))]
+        for micro, minor in [charged_parts.get(one.attested_by, (0, 0))]
     ]
-    exact = sum(part.minor for part in parts) == missing
-    if exact and all(part.minor >= 0 and part.micro >= 0 for part in parts):
+    is_exact = sum(part.minor for part in parts) == missing
+    if is_exact and all(part.minor >= 0 and part.micro >= 0 for part in parts):
         return [part for part in parts if part.minor]
-    return divided(priced, missing)
+    return divide_amount(priced, missing)
 
 
-async def _charge(
+async def _add_charges(
     session: AsyncSession,
     settlement: OutcomeSettlement,
-    charged: Charged,
-    parts: Sequence[Part],
+    charged: SettlementCharges,
+    parts: Sequence[AttesterPart],
     due_at: datetime,
 ) -> None:
     query = select(OutcomeVersion).where(
@@ -82,9 +89,9 @@ async def _charge(
         col(OutcomeVersion.id) == settlement.version_id,
     )
     version = (await session.scalars(query)).one()
-    terms = read_outcome_terms(version.terms.encode())
+    terms = parse_outcome_terms(version.terms.encode())
     assert version.plan_version_id is not None  # noqa: S101  # it was agreed
-    for number, part in enumerate(parts, len(charged.made) + 1):
+    for number, part in enumerate(parts, len(charged.all_charges) + 1):
         charge = Charge(
             id=ids.new_id(),
             account_id=settlement.account_id,
@@ -94,7 +101,7 @@ async def _charge(
             minor=part.minor,
             micro=part.micro,
             attested_by=part.attested_by,
-            words=charge_words(terms, part),
+            words=charge_descriptions(terms, part),
             starts_at=settlement.starts_at,
             ends_at=settlement.ends_at,
             due_at=due_at,
@@ -102,21 +109,25 @@ async def _charge(
         session.add(charge)
 
 
-async def _credit(
+async def _credit_invoices(
     session: AsyncSession,
     clock: Clock,
     settlement: OutcomeSettlement,
-    charged: Charged,
+    charged: SettlementCharges,
     minor: int,
-    reason: Reason,
+    reason: CreditReason,
 ) -> None:
-    """Off the newest invoices first."""
-    named = {one.invoice_id: one for one in charged.fixed if one.invoice_id is not None}
-    for invoice_id in sorted(named, reverse=True):
-        given = min(minor, charged.left_on(invoice_id))
-        if given <= 0:
+    """Credit an amount (minor units) on the invoices of a settlement, newest first."""
+    charge_by_invoice = {
+        one.invoice_id: one for one in charged.finalized if one.invoice_id is not None
+    }
+    for invoice_id in sorted(charge_by_invoice, reverse=True):
+        creditable = min(minor, charged.remaining_on_invoice(invoice_id))
+        if creditable <= 0:
             continue
-        minor -= given
+        minor -= creditable
         invoice = await get_invoice(session, settlement.account_id, invoice_id)
-        version_id = named[invoice_id].plan_version_id
-        await credit_invoice(session, clock, settlement, invoice, version_id, given, reason)
+        version_id = charge_by_invoice[invoice_id].plan_version_id
+        await credit_settlement_lines(
+            session, clock, settlement, invoice, version_id, creditable, reason
+        )

@@ -1,8 +1,8 @@
-"""Claims: outcomes that somebody says there are, and who confirms or denies them.
+"""Claims of outcomes, their confirmation and denial.
 
-A claim is made once for each business key of the account. One that does not qualify is kept with
-the reason, so nothing is lost and nothing of it is billed. The account's billing profile is the
-lock: of two claims for one effect at the same time, the second sees the first.
+A business key can be claimed once per account. A claim that does not qualify is recorded with the
+reason of its refusal and never billed. The account's billing profile is locked, so that of two
+concurrent claims for one effect the second sees the first.
 """
 
 from collections.abc import Sequence
@@ -13,20 +13,33 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from billing.accounts.profiles import lock_profile
-from billing.outcomes.contracts.attribution import Refusal, confirms, silent_until, too_close
-from billing.outcomes.contracts.contracts import Span, find_contract
-from billing.outcomes.contracts.pricing import SILENCE
-from billing.outcomes.contracts.terms import Event, OutcomeTerms, read_outcome_terms
-from billing.outcomes.contracts.versions import agreed_versions, in_force, nearest
-from billing.outcomes.evidence.statements import (
-    Claimed,
-    Says,
-    Statement,
-    claimed,
-    read_statement,
-    require_about,
+from billing.outcomes.contracts.attribution import (
+    ClaimRefusal,
+    is_confirmation,
+    is_same_effect,
+    silence_deadline,
 )
-from billing.outcomes.settlement.attributed_calls import Found, find_calls, keep_calls
+from billing.outcomes.contracts.contracts import VersionPeriod, find_contract
+from billing.outcomes.contracts.pricing import SILENCE
+from billing.outcomes.contracts.terms import EventEffect, OutcomeTerms, parse_outcome_terms
+from billing.outcomes.contracts.versions import (
+    list_agreed_versions,
+    nearest_version,
+    version_in_force,
+)
+from billing.outcomes.evidence.statements import (
+    ClaimDetails,
+    SignedStatement,
+    StatementType,
+    get_statement,
+    parse_claim,
+    require_about_outcome,
+)
+from billing.outcomes.settlement.attributed_calls import (
+    CallCandidates,
+    attribute_calls,
+    find_supporting_calls,
+)
 from billing.tables import Outcome, OutcomeContract, OutcomeVersion
 from infra import ids
 from infra.clock import Clock
@@ -44,23 +57,23 @@ class OutcomeNotFound(AppError):
 
 
 class OutcomeInvalid(AppError):
-    """What cannot be an outcome of this contract at all."""
+    """The claim cannot be an outcome of this contract."""
 
     status = 400
     type = "invalid_request_error"
     code = "outcome_invalid"
 
 
-class OutcomeDiffers(AppError):
-    """The business key was used for another claim."""
+class BusinessKeyConflict(AppError):
+    """The business key was used for a claim with other evidence."""
 
     status = 409
     type = "invalid_request_error"
     code = "outcome_differs"
 
 
-class OutcomeStateWrong(AppError):
-    """The outcome's state does not allow this."""
+class OutcomeStateInvalid(AppError):
+    """The state of the outcome does not allow this operation."""
 
     status = 409
     type = "invalid_request_error"
@@ -68,47 +81,52 @@ class OutcomeStateWrong(AppError):
 
 
 class AttesterNotAccepted(AppError):
-    """The contract does not take this attester's word for it."""
+    """The contract does not accept confirmations by this kind of attester."""
 
     status = 409
     type = "invalid_request_error"
     code = "attester_not_accepted"
 
 
-async def claim(
-    session: AsyncSession, clock: Clock, account_id: UUID, tag: str, evidence_id: UUID
+async def submit_claim(
+    session: AsyncSession, clock: Clock, account_id: UUID, id_or_tag: str, evidence_id: UUID
 ) -> Outcome:
-    """Keep what the evidence claims; the same again changes nothing. What does not qualify is
-    kept as refused.
+    """Record the outcome that a piece of evidence claims; claiming again changes nothing.
+
+    A claim that does not qualify is recorded as refused.
 
     Raises ContractNotFound, OutcomeContractNotAgreed, StatementNotFound, StatementInvalid,
-    OutcomeInvalid, OutcomeDiffers.
+    OutcomeInvalid, BusinessKeyConflict.
     """
     await lock_profile(session, account_id)
-    contract = await find_contract(session, account_id, tag)
-    statement = await read_statement(session, account_id, contract.id, evidence_id, Says.CLAIM)
-    known = await _by_key(session, account_id, statement.outcome)
-    if known is not None:
-        if known.evidence_id != evidence_id:
-            raise OutcomeDiffers(f"{known.business_key!r} was claimed before, by other evidence.")
-        return known
-    said = claimed(statement)
-    if said.happened_at > clock.now():
+    contract = await find_contract(session, account_id, id_or_tag)
+    statement = await get_statement(
+        session, account_id, contract.id, evidence_id, StatementType.CLAIM
+    )
+    existing = await _find_by_business_key(session, account_id, statement.outcome)
+    if existing is not None:
+        if existing.evidence_id != evidence_id:
+            raise BusinessKeyConflict(
+                f"{existing.business_key!r} was claimed before, by other evidence."
+            )
+        return existing
+    details = parse_claim(statement)
+    if details.happened_at > clock.now():
         raise OutcomeInvalid("It has not happened yet.", param="happened_at")
-    versions = await agreed_versions(session, account_id, contract.id)
-    return await _keep(session, clock, contract, versions, statement, said)
+    versions = await list_agreed_versions(session, account_id, contract.id)
+    return await _create_outcome(session, clock, contract, versions, statement, details)
 
 
-async def confirm(
+async def confirm_outcome(
     session: AsyncSession, clock: Clock, account_id: UUID, outcome_id: UUID, evidence_id: UUID
 ) -> Outcome:
-    """Mark an outcome as confirmed; the first confirmation stays.
+    """Confirm an outcome by signed evidence; the first confirmation is kept.
 
-    Raises OutcomeNotFound, OutcomeStateWrong, StatementNotFound, StatementInvalid,
+    Raises OutcomeNotFound, OutcomeStateInvalid, StatementNotFound, StatementInvalid,
     AttesterNotAccepted.
     """
-    outcome, statement = await _told(
-        session, account_id, outcome_id, evidence_id, Says.CONFIRMATION
+    outcome, statement = await _load_accepted_statement(
+        session, account_id, outcome_id, evidence_id, StatementType.CONFIRMATION
     )
     if outcome.confirmed_at is None:
         _mark_confirmed(outcome, statement, clock.now())
@@ -116,23 +134,27 @@ async def confirm(
     return outcome
 
 
-async def deny(
+async def deny_outcome(
     session: AsyncSession, clock: Clock, account_id: UUID, outcome_id: UUID, evidence_id: UUID
 ) -> Outcome:
-    """Refuse an outcome that nobody has confirmed, on an accepted attester's word. What is
-    confirmed can be disputed instead. Raises the same as `confirm`."""
-    outcome, _ = await _told(session, account_id, outcome_id, evidence_id, Says.DENIAL)
+    """Refuse an unconfirmed outcome by an accepted attester's denial.
+
+    A confirmed outcome must be disputed instead. Raises the same as `confirm_outcome`.
+    """
+    outcome, _ = await _load_accepted_statement(
+        session, account_id, outcome_id, evidence_id, StatementType.DENIAL
+    )
     if outcome.confirmed_at is not None:
-        raise OutcomeStateWrong("The outcome is confirmed; dispute its settlement instead.")
-    outcome.refused_for = Refusal.DENIED.value
+        raise OutcomeStateInvalid("The outcome is confirmed; dispute its settlement instead.")
+    outcome.refused_for = ClaimRefusal.DENIED.value
     await session.flush()
     return outcome
 
 
-async def count_silent(
+async def confirm_by_silence(
     session: AsyncSession, account_id: UUID, contract_id: UUID, until: datetime
 ) -> None:
-    """Mark what nobody confirmed in time, where the contract says that silence counts."""
+    """Confirm outcomes whose silence deadline has passed, if their contract allows it."""
     query = select(Outcome).where(
         col(Outcome.account_id) == account_id,
         col(Outcome.contract_id) == contract_id,
@@ -141,96 +163,106 @@ async def count_silent(
         col(Outcome.reversed_at).is_(None),
     )
     for outcome in (await session.scalars(query)).all():
-        terms = await terms_of_outcome(session, outcome)
-        at = silent_until(terms.deadlines, outcome.claimed_at)
+        terms = await outcome_terms(session, outcome)
+        at = silence_deadline(terms.deadlines, outcome.claimed_at)
         if at is not None and at <= until:
             outcome.confirmed_at, outcome.attested_by = at, SILENCE
     await session.flush()
 
 
 async def get_outcome(session: AsyncSession, account_id: UUID, outcome_id: UUID) -> Outcome:
-    """One of the account's outcomes. Raises OutcomeNotFound."""
+    """Return one of the account's outcomes. Raises OutcomeNotFound."""
     query = select(Outcome).where(
         col(Outcome.account_id) == account_id, col(Outcome.id) == outcome_id
     )
-    found = (await session.scalars(query)).one_or_none()
-    if found is None:
+    outcome = (await session.scalars(query)).one_or_none()
+    if outcome is None:
         raise OutcomeNotFound("The account has no such outcome.", param="outcome")
-    return found
+    return outcome
 
 
-async def terms_of_outcome(session: AsyncSession, outcome: Outcome) -> OutcomeTerms:
-    """The terms that were in force when it happened."""
+async def outcome_terms(session: AsyncSession, outcome: Outcome) -> OutcomeTerms:
+    """Return the terms that were in force when the outcome happened."""
     query = select(OutcomeVersion.terms).where(
         col(OutcomeVersion.account_id) == outcome.account_id,
         col(OutcomeVersion.id) == outcome.version_id,
     )
-    return read_outcome_terms((await session.execute(query)).scalar_one().encode())
+    return parse_outcome_terms((await session.execute(query)).scalar_one().encode())
 
 
-async def _keep(
+async def _create_outcome(
     session: AsyncSession,
     clock: Clock,
     contract: OutcomeContract,
-    versions: Sequence[Span],
-    statement: Statement,
-    said: Claimed,
+    versions: Sequence[VersionPeriod],
+    statement: SignedStatement,
+    details: ClaimDetails,
 ) -> Outcome:
-    version, now = nearest(versions, said.happened_at), clock.now()
-    kind = version.terms.kind
-    if not isinstance(kind, Event):
+    version, now = nearest_version(versions, details.happened_at), clock.now()
+    effect = version.terms.kind
+    if not isinstance(effect, EventEffect):
         raise OutcomeInvalid("The contract pays for a measured effect, which nobody claims.")
     outcome = Outcome(
         id=ids.new_id(),
         account_id=contract.account_id,
         contract_id=contract.id,
         version_id=version.version.id,
-        business_key=said.business_key,
-        subject=said.subject,
-        happened_at=said.happened_at,
+        business_key=details.business_key,
+        subject=details.subject,
+        happened_at=details.happened_at,
         claimed_at=now,
         evidence_id=statement.evidence.id,
     )
-    found = await find_calls(session, contract.account_id, version.terms, kind, said)
-    held = in_force(versions, said.happened_at) is not None
-    refusal = await _refusal(session, outcome, kind, found) if held else Refusal.NOT_IN_FORCE
+    candidates = await find_supporting_calls(
+        session, contract.account_id, version.terms, effect, details
+    )
+    is_in_force = version_in_force(versions, details.happened_at) is not None
+    refusal = (
+        await _refusal_reason(session, outcome, effect, candidates)
+        if is_in_force
+        else ClaimRefusal.NOT_IN_FORCE
+    )
     session.add(outcome)
     if refusal is not None:
         outcome.refused_for = refusal.value
-    elif confirms(version.terms, statement.attester.kind, same_as_claimant=True):
+    elif is_confirmation(version.terms, statement.attester.kind, same_as_claimant=True):
         _mark_confirmed(outcome, statement, now)
     await session.flush()
     if refusal is None:
-        keep_calls(session, contract.account_id, outcome.id, found)
+        attribute_calls(session, contract.account_id, outcome.id, candidates)
         await session.flush()
     return outcome
 
 
-def _mark_confirmed(outcome: Outcome, statement: Statement, now: datetime) -> None:
-    outcome.confirmation_id, outcome.confirmed_at = statement.evidence.id, now
+def _mark_confirmed(outcome: Outcome, statement: SignedStatement, confirmed_at: datetime) -> None:
+    outcome.confirmation_id, outcome.confirmed_at = statement.evidence.id, confirmed_at
     outcome.attested_by = statement.attester.kind
 
 
-async def _refusal(
-    session: AsyncSession, outcome: Outcome, kind: Event, found: Found
-) -> Refusal | None:
-    if not found.free:
-        return _without_call(found)
-    nearby = await _nearby(session, outcome, kind)
+async def _refusal_reason(
+    session: AsyncSession, outcome: Outcome, effect: EventEffect, candidates: CallCandidates
+) -> ClaimRefusal | None:
+    if not candidates.available:
+        return _refusal_without_call(candidates)
+    nearby = await _contracts_with_same_effect(session, outcome, effect)
     if outcome.contract_id in nearby:
-        return Refusal.DOUBLED
-    return Refusal.CLAIMED_ELSEWHERE if nearby else None
+        return ClaimRefusal.DOUBLED
+    return ClaimRefusal.CLAIMED_ELSEWHERE if nearby else None
 
 
-def _without_call(found: Found) -> Refusal:
-    if found.taken:
-        return Refusal.CALL_TAKEN
-    return Refusal.CALL_NOT_ELIGIBLE if found.ineligible else Refusal.NO_CALL
+def _refusal_without_call(candidates: CallCandidates) -> ClaimRefusal:
+    if candidates.taken:
+        return ClaimRefusal.CALL_TAKEN
+    return ClaimRefusal.CALL_NOT_ELIGIBLE if candidates.ineligible else ClaimRefusal.NO_CALL
 
 
-async def _nearby(session: AsyncSession, outcome: Outcome, kind: Event) -> set[UUID]:
-    """The contracts that have an outcome of the subject so near that it is the same effect, by
-    the terms of either."""
+async def _contracts_with_same_effect(
+    session: AsyncSession, outcome: Outcome, effect: EventEffect
+) -> set[UUID]:
+    """Return the contracts with an outcome of the same subject that counts as the same effect.
+
+    The terms of either outcome decide.
+    """
     query = (
         select(Outcome, OutcomeVersion.terms)
         .join(OutcomeVersion, col(OutcomeVersion.id) == col(Outcome.version_id))
@@ -241,41 +273,48 @@ async def _nearby(session: AsyncSession, outcome: Outcome, kind: Event) -> set[U
             col(Outcome.reversed_at).is_(None),
         )
     )
-    found: set[UUID] = set()
-    for other, said in (await session.execute(query)).all():
-        kinds = (kind, read_outcome_terms(said.encode()).kind)
-        near = (
-            too_close(one, outcome.happened_at, other.happened_at)
-            for one in kinds
-            if isinstance(one, Event)
+    contract_ids: set[UUID] = set()
+    for other, terms_text in (await session.execute(query)).all():
+        effects = (effect, parse_outcome_terms(terms_text.encode()).kind)
+        matches = (
+            is_same_effect(one, outcome.happened_at, other.happened_at)
+            for one in effects
+            if isinstance(one, EventEffect)
         )
-        if any(near):
-            found.add(other.contract_id)
-    return found
+        if any(matches):
+            contract_ids.add(other.contract_id)
+    return contract_ids
 
 
-async def _told(
-    session: AsyncSession, account_id: UUID, outcome_id: UUID, evidence_id: UUID, says: Says
-) -> tuple[Outcome, Statement]:
-    """The outcome with what an accepted attester says of it."""
+async def _load_accepted_statement(
+    session: AsyncSession,
+    account_id: UUID,
+    outcome_id: UUID,
+    evidence_id: UUID,
+    statement_type: StatementType,
+) -> tuple[Outcome, SignedStatement]:
+    """Lock the profile and load an outcome with an accepted attester's statement about it."""
     await lock_profile(session, account_id)
     outcome = await get_outcome(session, account_id, outcome_id)
     if outcome.refused_for is not None or outcome.reversed_at is not None:
-        raise OutcomeStateWrong("The outcome was refused or reversed, and stays so.")
-    place = (session, account_id, outcome.contract_id, evidence_id)
-    statement = await read_statement(*place, says)
-    require_about(statement, outcome.business_key)
-    claim_of = await read_statement(
-        session, account_id, outcome.contract_id, outcome.evidence_id, Says.CLAIM
+        raise OutcomeStateInvalid("The outcome was refused or reversed, and stays so.")
+    statement = await get_statement(
+        session, account_id, outcome.contract_id, evidence_id, statement_type
     )
-    same = claim_of.attester.id == statement.attester.id
-    terms = await terms_of_outcome(session, outcome)
-    if not confirms(terms, statement.attester.kind, same_as_claimant=same):
+    require_about_outcome(statement, outcome.business_key)
+    claim = await get_statement(
+        session, account_id, outcome.contract_id, outcome.evidence_id, StatementType.CLAIM
+    )
+    same_attester = claim.attester.id == statement.attester.id
+    terms = await outcome_terms(session, outcome)
+    if not is_confirmation(terms, statement.attester.kind, same_as_claimant=same_attester):
         raise AttesterNotAccepted(f"The contract takes no {statement.attester.kind}'s word for it.")
     return outcome, statement
 
 
-async def _by_key(session: AsyncSession, account_id: UUID, business_key: str) -> Outcome | None:
+async def _find_by_business_key(
+    session: AsyncSession, account_id: UUID, business_key: str
+) -> Outcome | None:
     query = select(Outcome).where(
         col(Outcome.account_id) == account_id, col(Outcome.business_key) == business_key
     )

@@ -1,6 +1,6 @@
-"""Crediting: a credit note for what of an outcome's line is not owed after all.
+"""Credit notes for outcome lines that are no longer owed.
 
-Lines are before tax unless their terms include it; a credit note is with tax.
+Lines exclude tax unless their terms are tax-inclusive; a credit note includes tax.
 """
 
 from dataclasses import dataclass
@@ -10,43 +10,43 @@ from sqlalchemy import func
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from billing.accounts.profiles import read_profile
-from billing.invoices.credit_notes import Credit, credit_notes_of, write_credit_note
-from billing.outcomes.settlement.wording import say
-from billing.rating.taxes import Tax, TaxTreatment, taxed
-from billing.subscriptions.plans import terms_of
+from billing.accounts.profiles import get_profile
+from billing.invoices.credit_notes import CreditNoteRequest, create_credit_note, list_credit_notes
+from billing.outcomes.settlement.wording import format_text
+from billing.rating.taxes import Tax, TaxTreatment, apply_tax
+from billing.subscriptions.plans import load_terms
 from billing.tables import CreditNote, Invoice, InvoiceStatus, OutcomeCredit, OutcomeSettlement
 from infra import ids
 from infra.clock import Clock
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
-    """Why something is credited: a place in the words, and what it is about."""
+class CreditReason:
+    """The reason of a credit: a key of wording.py, and the outcome or dispute it is about."""
 
-    place: str
-    about: str
+    text_key: str
+    subject: str
 
 
-async def credit_invoice(
+async def credit_settlement_lines(
     session: AsyncSession,
     clock: Clock,
     settlement: OutcomeSettlement,
     invoice: Invoice,
     version_id: UUID,
     minor: int,
-    reason: Reason,
+    reason: CreditReason,
 ) -> None:
-    """Credit so much of an invoice's lines of a settlement. The profile is locked.
+    """Credit an amount (minor units, before tax) of a settlement's lines on an invoice.
 
-    Where nothing can be credited any more, since the invoice was voided or given up or credit
-    notes have taken all of it, that is recorded without a note.
+    If nothing can be credited (the invoice is void, uncollectible or fully credited), the credit is
+    recorded without a credit note. The caller must hold the profile lock.
     """
     credit_id = ids.new_id()
-    total = await _with_tax(session, invoice, version_id, minor)
+    total = await _creditable_with_tax(session, invoice, version_id, minor)
     note = None
     if invoice.status in (InvoiceStatus.OPEN, InvoiceStatus.PAID) and total > 0:
-        note = await _note(session, clock, invoice, credit_id, total, reason)
+        note = await _write_note(session, clock, invoice, credit_id, total, reason)
     session.add(
         OutcomeCredit(
             id=credit_id,
@@ -61,34 +61,39 @@ async def credit_invoice(
     await session.flush()
 
 
-async def _with_tax(session: AsyncSession, invoice: Invoice, version_id: UUID, minor: int) -> int:
-    """What that is with tax, and no more than is left of the invoice.
+async def _creditable_with_tax(
+    session: AsyncSession, invoice: Invoice, version_id: UUID, minor: int
+) -> int:
+    """Return the amount with tax, limited to the uncredited rest of the invoice.
 
-    Of all credits of the invoice together, so that the whole in parts has the whole tax.
+    Tax is computed on the cumulative credits, so that partial credits add up to the full tax.
     """
     credited = select(func.coalesce(func.sum(OutcomeCredit.minor), 0)).where(
         col(OutcomeCredit.account_id) == invoice.account_id,
         col(OutcomeCredit.invoice_id) == invoice.id,
     )
-    so_far = int((await session.execute(credited)).scalar_one())
-    terms = (await terms_of(session, [version_id]))[version_id]
+    already_credited = int((await session.execute(credited)).scalar_one())
+    terms = (await load_terms(session, [version_id]))[version_id]
     tax = Tax(TaxTreatment(invoice.tax_treatment), invoice.tax_ppm)
     before, after = (
-        taxed(part, terms.tax_inclusive, tax).total for part in (so_far, so_far + minor)
+        apply_tax(part, terms.tax_inclusive, tax).total
+        for part in (already_credited, already_credited + minor)
     )
-    notes = await credit_notes_of(session, invoice.account_id, invoice.id)
+    notes = await list_credit_notes(session, invoice.account_id, invoice.id)
     return min(after - before, invoice.total - sum(note.total for note in notes))
 
 
-async def _note(
+async def _write_note(
     session: AsyncSession,
     clock: Clock,
     invoice: Invoice,
     credit_id: UUID,
     total: int,
-    reason: Reason,
+    reason: CreditReason,
 ) -> CreditNote:
-    profile = await read_profile(session, invoice.account_id)
-    credit = Credit(total, say(profile.locale, reason.place, keys=reason.about))
-    place = (invoice.account_id, invoice.id, f"outcome_credit:{credit_id.hex}")
-    return await write_credit_note(session, clock, *place, credit)
+    profile = await get_profile(session, invoice.account_id)
+    credit = CreditNoteRequest(
+        total, format_text(profile.locale, reason.text_key, keys=reason.subject)
+    )
+    key = f"outcome_credit:{credit_id.hex}"
+    return await create_credit_note(session, clock, invoice.account_id, invoice.id, key, credit)

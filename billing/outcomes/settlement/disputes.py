@@ -1,12 +1,12 @@
-"""Disputes: a customer says that an effect of a settlement was not there, or not as counted.
+"""Disputes of settlements by customers.
 
     open -> answered by the operator -> replied to by the customer -> decided by the arbiter
-       \\-> whoever misses a deadline has lost        either side may give in before
+       \\-> the party that misses a deadline loses; either party may concede earlier
 
-Who bills has to prove it: where the arbiter misses the deadline, the customer has won.
+The burden of proof is on the operator: if the arbiter misses the deadline, the customer wins.
 
-What is disputed is frozen: the rest is charged meanwhile. A decision acts by itself: what was
-frozen is charged, or not owed, and credited where an invoice has it.
+The disputed amount is frozen; the rest is charged meanwhile. A decision takes effect at once: the
+frozen amount is charged, or waived and credited if it was invoiced.
 """
 
 from collections.abc import Iterable
@@ -19,13 +19,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from billing.accounts.profiles import lock_profile
-from billing.outcomes.contracts.terms import Deadlines, read_outcome_terms
-from billing.outcomes.settlement.amounts import CUSTOMER, OPERATOR, disputes_of, removed_effects
-from billing.outcomes.settlement.bundle import Bundle, read_bundle
-from billing.outcomes.settlement.charges import put_right
-from billing.outcomes.settlement.credits import Reason
-from billing.outcomes.settlement.notices import tell_answered, tell_decided
-from billing.outcomes.settlement.replay import priced_without
+from billing.outcomes.contracts.terms import ContractDeadlines, parse_outcome_terms
+from billing.outcomes.settlement.amounts import (
+    CUSTOMER,
+    OPERATOR,
+    list_settlement_disputes,
+    removed_effect_ids,
+)
+from billing.outcomes.settlement.bundle import EvidenceBundle, parse_bundle
+from billing.outcomes.settlement.charges import reconcile_charges
+from billing.outcomes.settlement.credits import CreditReason
+from billing.outcomes.settlement.notices import notify_dispute_answered, notify_dispute_decided
+from billing.outcomes.settlement.replay import price_without_effects
 from billing.outcomes.settlement.settlement import get_settlement
 from billing.tables import Dispute, OutcomeSettlement
 from infra import ids
@@ -34,7 +39,7 @@ from infra.errors import AppError
 
 PREFIX = "odsp"
 BY_DEADLINE, BY_AGREEMENT = "deadline", "agreement"
-_MOST_TEXT = 4000
+_MAX_TEXT_LENGTH = 4000
 
 
 class DisputeNotFound(AppError):
@@ -46,15 +51,15 @@ class DisputeNotFound(AppError):
 
 
 class DisputeInvalid(AppError):
-    """Nothing that can be disputed, or no reason."""
+    """The dispute names nothing that can be disputed, or a text or side is invalid."""
 
     status = 400
     type = "invalid_request_error"
     code = "outcome_dispute_invalid"
 
 
-class DisputeStateWrong(AppError):
-    """The window, the deadline or the dispute is closed, or it is the other side's turn."""
+class DisputeStateInvalid(AppError):
+    """The dispute window or deadline is over, the dispute is closed, or it is not one's turn."""
 
     status = 409
     type = "invalid_request_error"
@@ -62,8 +67,8 @@ class DisputeStateWrong(AppError):
 
 
 @dataclass(frozen=True, slots=True)
-class Objection:
-    """What a customer says against a settlement: against some outcomes, by their ids, or all."""
+class NewDispute:
+    """A dispute to open: by whom, the reason, and the disputed outcome ids (none: all)."""
 
     by: str
     reason: str
@@ -71,30 +76,30 @@ class Objection:
 
 
 async def open_dispute(
-    session: AsyncSession, clock: Clock, account_id: UUID, settlement_id: UUID, said: Objection
+    session: AsyncSession, clock: Clock, account_id: UUID, settlement_id: UUID, request: NewDispute
 ) -> Dispute:
-    """Dispute a settlement or some outcomes of it, within its window; the amount is frozen.
+    """Open a dispute of a settlement within its dispute window; the disputed amount is frozen.
 
-    Raises SettlementNotFound, DisputeInvalid, DisputeStateWrong.
+    Raises SettlementNotFound, DisputeInvalid, DisputeStateInvalid.
     """
-    _require_text(said.reason, "reason")
+    _require_text(request.reason, "reason")
     await lock_profile(session, account_id)
     settlement, now = await get_settlement(session, account_id, settlement_id), clock.now()
     if now >= settlement.disputable_until:
-        raise DisputeStateWrong(f"It could be disputed until {settlement.disputable_until}.")
-    bundle = read_bundle(settlement.bundle)
-    named = await _disputable(session, settlement, bundle, said.outcomes)
-    gone = await removed_effects(session, settlement)
-    left = priced_without(bundle, gone | named).minor
+        raise DisputeStateInvalid(f"It could be disputed until {settlement.disputable_until}.")
+    bundle = parse_bundle(settlement.bundle)
+    disputed = await _select_disputable(session, settlement, bundle, request.outcomes)
+    removed = await removed_effect_ids(session, settlement)
+    undisputed_minor = price_without_effects(bundle, removed | disputed).minor
     dispute = Dispute(
         id=ids.new_id(),
         account_id=account_id,
         settlement_id=settlement_id,
-        outcomes=sorted(named),
+        outcomes=sorted(disputed),
         opened_at=now,
-        opened_by=said.by,
-        reason=said.reason.strip(),
-        frozen=priced_without(bundle, gone).minor - left,
+        opened_by=request.by,
+        reason=request.reason.strip(),
+        frozen=price_without_effects(bundle, removed).minor - undisputed_minor,
         answer_due=now + timedelta(days=_deadlines(bundle).answer_days),
     )
     session.add(dispute)
@@ -102,161 +107,200 @@ async def open_dispute(
     return dispute
 
 
-async def answer(
-    session: AsyncSession, clock: Clock, account_id: UUID, dispute_id: UUID, said: str
+async def answer_dispute(
+    session: AsyncSession, clock: Clock, account_id: UUID, dispute_id: UUID, answer: str
 ) -> Dispute:
-    """The operator's answer, from which on the customer has days to reply. Raises
-    DisputeNotFound, DisputeInvalid, DisputeStateWrong."""
-    _require_text(said, "answer")
-    dispute = await _open(session, account_id, dispute_id)
+    """Record the operator's answer, which starts the customer's deadline to reply.
+
+    Raises DisputeNotFound, DisputeInvalid, DisputeStateInvalid.
+    """
+    _require_text(answer, "answer")
+    dispute = await _lock_open_dispute(session, account_id, dispute_id)
     now = clock.now()
     if dispute.answered_at is not None or now >= dispute.answer_due:
-        raise DisputeStateWrong(f"It could be answered once, until {dispute.answer_due}.")
+        raise DisputeStateInvalid(f"It could be answered once, until {dispute.answer_due}.")
     days = await _answer_days(session, dispute)
-    dispute.answer, dispute.answered_at = said.strip(), now
+    dispute.answer, dispute.answered_at = answer.strip(), now
     dispute.reply_due = now + timedelta(days=days)
     await session.flush()
-    await tell_answered(session, clock, dispute, dispute.reply_due)
+    await notify_dispute_answered(session, clock, dispute, dispute.reply_due)
     return dispute
 
 
-async def reply(
-    session: AsyncSession, clock: Clock, account_id: UUID, dispute_id: UUID, said: str
+async def reply_to_dispute(
+    session: AsyncSession, clock: Clock, account_id: UUID, dispute_id: UUID, reply: str
 ) -> Dispute:
-    """The customer's reply, from which on the arbiter has days to decide. Raises DisputeNotFound,
-    DisputeInvalid, DisputeStateWrong."""
-    _require_text(said, "reply")
-    dispute = await _open(session, account_id, dispute_id)
+    """Record the customer's reply, which starts the arbiter's deadline to decide.
+
+    Raises DisputeNotFound, DisputeInvalid, DisputeStateInvalid.
+    """
+    _require_text(reply, "reply")
+    dispute = await _lock_open_dispute(session, account_id, dispute_id)
     now, due = clock.now(), dispute.reply_due
     if due is None or dispute.replied_at is not None or now >= due:
-        raise DisputeStateWrong(f"It can be replied to once, after the answer, until {due}.")
+        raise DisputeStateInvalid(f"It can be replied to once, after the answer, until {due}.")
     days = await _answer_days(session, dispute)
-    dispute.reply, dispute.replied_at = said.strip(), now
+    dispute.reply, dispute.replied_at = reply.strip(), now
     dispute.decision_due = now + timedelta(days=days)
     await session.flush()
     return dispute
 
 
-async def decide(
-    session: AsyncSession, clock: Clock, account_id: UUID, dispute_id: UUID, side: str, by: str
+async def decide_dispute(
+    session: AsyncSession,
+    clock: Clock,
+    account_id: UUID,
+    dispute_id: UUID,
+    winner: str,
+    arbiter: str,
 ) -> Dispute:
-    """The arbiter's decision, once both sides have spoken. Raises DisputeNotFound, DisputeInvalid,
-    DisputeStateWrong."""
-    _require_side(side)
-    dispute = await _open(session, account_id, dispute_id)
+    """Record the arbiter's decision after answer and reply.
+
+    Raises DisputeNotFound, DisputeInvalid, DisputeStateInvalid.
+    """
+    _require_side(winner)
+    dispute = await _lock_open_dispute(session, account_id, dispute_id)
     now, due = clock.now(), dispute.decision_due
     if due is None:
-        raise DisputeStateWrong("Both sides speak before it is decided.")
+        raise DisputeStateInvalid("Both sides speak before it is decided.")
     if now >= due:
-        raise DisputeStateWrong(f"It could be decided until {due}.")
-    return await _decide(session, clock, dispute, side, by, now)
+        raise DisputeStateInvalid(f"It could be decided until {due}.")
+    return await _record_decision(session, clock, dispute, winner, arbiter, now)
 
 
-async def give_in(
+async def concede_dispute(
     session: AsyncSession, clock: Clock, account_id: UUID, dispute_id: UUID, side: str
 ) -> Dispute:
-    """One side agrees with the other, which thereby wins. Raises DisputeNotFound, DisputeInvalid,
-    DisputeStateWrong."""
+    """Concede a dispute for one party, so that the other party wins.
+
+    Raises DisputeNotFound, DisputeInvalid, DisputeStateInvalid.
+    """
     _require_side(side)
-    dispute = await _open(session, account_id, dispute_id)
+    dispute = await _lock_open_dispute(session, account_id, dispute_id)
     winner = OPERATOR if side == CUSTOMER else CUSTOMER
-    return await _decide(session, clock, dispute, winner, BY_AGREEMENT, clock.now())
+    return await _record_decision(session, clock, dispute, winner, BY_AGREEMENT, clock.now())
 
 
-async def disputes_overdue(session: AsyncSession, now: datetime) -> list[tuple[UUID, UUID]]:
-    """Accounts and disputes with a deadline that was missed. For operators: it looks across
-    accounts (account_id)."""
-    query = select(Dispute.account_id, Dispute.id).where(_overdue(now)).order_by(col(Dispute.id))
-    return [(account_id, one) for account_id, one in (await session.execute(query)).all()]
+async def list_overdue_disputes(session: AsyncSession, now: datetime) -> list[tuple[UUID, UUID]]:
+    """List (account id, dispute id) of disputes with a missed deadline.
+
+    For operators: queries all accounts (account_id).
+    """
+    query = select(Dispute.account_id, Dispute.id).where(_is_overdue(now)).order_by(col(Dispute.id))
+    return [
+        (account_id, dispute_id) for account_id, dispute_id in (await session.execute(query)).all()
+    ]
 
 
-async def end_overdue(
+async def decide_overdue_dispute(
     session: AsyncSession, clock: Clock, account_id: UUID, dispute_id: UUID
 ) -> Dispute:
-    """Decide against whoever missed the deadline, as of that. Raises DisputeNotFound,
-    DisputeStateWrong."""
-    dispute = await _open(session, account_id, dispute_id)
+    """Decide against the party that missed its deadline, effective from the deadline.
+
+    Returns the dispute unchanged if no deadline was missed. Raises DisputeNotFound,
+    DisputeStateInvalid.
+    """
+    dispute = await _lock_open_dispute(session, account_id, dispute_id)
     now = clock.now()
     if dispute.answered_at is None and dispute.answer_due <= now:
-        return await _decide(session, clock, dispute, CUSTOMER, BY_DEADLINE, dispute.answer_due)
+        return await _record_decision(
+            session, clock, dispute, CUSTOMER, BY_DEADLINE, dispute.answer_due
+        )
     due = dispute.reply_due
     if due is not None and dispute.replied_at is None and due <= now:
-        return await _decide(session, clock, dispute, OPERATOR, BY_DEADLINE, due)
+        return await _record_decision(session, clock, dispute, OPERATOR, BY_DEADLINE, due)
     if dispute.decision_due is not None and dispute.decision_due <= now:
-        return await _decide(session, clock, dispute, CUSTOMER, BY_DEADLINE, dispute.decision_due)
+        return await _record_decision(
+            session, clock, dispute, CUSTOMER, BY_DEADLINE, dispute.decision_due
+        )
     return dispute
 
 
 async def get_dispute(session: AsyncSession, account_id: UUID, dispute_id: UUID) -> Dispute:
-    """One of the account's disputes. Raises DisputeNotFound."""
+    """Return one of the account's disputes. Raises DisputeNotFound."""
     query = select(Dispute).where(
         col(Dispute.account_id) == account_id, col(Dispute.id) == dispute_id
     )
-    found = (await session.scalars(query)).one_or_none()
-    if found is None:
+    dispute = (await session.scalars(query)).one_or_none()
+    if dispute is None:
         raise DisputeNotFound("The account has no such dispute.", param="dispute")
-    return found
-
-
-async def disputable_effects(
-    session: AsyncSession, settlement: OutcomeSettlement, now: datetime
-) -> frozenset[str]:
-    """What of a settlement can be disputed now, by name; nothing while a dispute is open."""
-    before = await disputes_of(session, settlement)
-    if now >= settlement.disputable_until or any(one.decided_at is None for one in before):
-        return frozenset()
-    return await _left(session, settlement, read_bundle(settlement.bundle), before)
-
-
-async def _left(
-    session: AsyncSession, settlement: OutcomeSettlement, bundle: Bundle, before: Iterable[Dispute]
-) -> frozenset[str]:
-    spoken_of = frozenset(name for one in before for name in one.outcomes)
-    return bundle.effects - spoken_of - await removed_effects(session, settlement)
-
-
-async def _disputable(
-    session: AsyncSession, settlement: OutcomeSettlement, bundle: Bundle, wanted: Iterable[str]
-) -> frozenset[str]:
-    """The effects that are named, or all, each of which is disputed once. Raises DisputeInvalid,
-    DisputeStateWrong."""
-    before = await disputes_of(session, settlement)
-    if any(one.decided_at is None for one in before):
-        raise DisputeStateWrong("A dispute about this settlement is open already.")
-    spoken_of = frozenset(name for one in before for name in one.outcomes)
-    named = frozenset(wanted)
-    if unknown := named - bundle.effects:
-        raise DisputeInvalid(f"The settlement has no {min(unknown)[:60]}.", param="outcomes")
-    if named & spoken_of:
-        raise DisputeStateWrong("One of these outcomes was disputed before, and decided.")
-    found = named or await _left(session, settlement, bundle, before)
-    if not found:
-        raise DisputeInvalid("The settlement has nothing that can be disputed.")
-    return found
-
-
-async def _decide(
-    session: AsyncSession, clock: Clock, dispute: Dispute, side: str, by: str, at: datetime
-) -> Dispute:
-    dispute.decided_for, dispute.decided_by, dispute.decided_at = side, by, at
-    await session.flush()
-    settlement = await get_settlement(session, dispute.account_id, dispute.settlement_id)
-    about = Reason("dispute", ids.show(PREFIX, dispute.id))
-    await put_right(session, clock, settlement, at, about)
-    currency = read_bundle(settlement.bundle).currency
-    await tell_decided(session, clock, dispute, side, currency)
     return dispute
 
 
-async def _open(session: AsyncSession, account_id: UUID, dispute_id: UUID) -> Dispute:
+async def disputable_effect_ids(
+    session: AsyncSession, settlement: OutcomeSettlement, now: datetime
+) -> frozenset[str]:
+    """Return the ids of the effects that can be disputed now; none while a dispute is open."""
+    before = await list_settlement_disputes(session, settlement)
+    if now >= settlement.disputable_until or any(one.decided_at is None for one in before):
+        return frozenset()
+    return await _undisputed_effect_ids(
+        session, settlement, parse_bundle(settlement.bundle), before
+    )
+
+
+async def _undisputed_effect_ids(
+    session: AsyncSession,
+    settlement: OutcomeSettlement,
+    bundle: EvidenceBundle,
+    earlier: Iterable[Dispute],
+) -> frozenset[str]:
+    already_disputed = frozenset(name for one in earlier for name in one.outcomes)
+    return bundle.effect_ids - already_disputed - await removed_effect_ids(session, settlement)
+
+
+async def _select_disputable(
+    session: AsyncSession,
+    settlement: OutcomeSettlement,
+    bundle: EvidenceBundle,
+    requested: Iterable[str],
+) -> frozenset[str]:
+    """Return the requested effects, or all; each effect can be disputed once.
+
+    Raises DisputeInvalid, DisputeStateInvalid.
+    """
+    earlier = await list_settlement_disputes(session, settlement)
+    if any(one.decided_at is None for one in earlier):
+        raise DisputeStateInvalid("A dispute about this settlement is open already.")
+    already_disputed = frozenset(name for one in earlier for name in one.outcomes)
+    selected = frozenset(requested)
+    if unknown := selected - bundle.effect_ids:
+        raise DisputeInvalid(f"The settlement has no {min(unknown)[:60]}.", param="outcomes")
+    if selected & already_disputed:
+        raise DisputeStateInvalid("One of these outcomes was disputed before, and decided.")
+    disputable = selected or await _undisputed_effect_ids(session, settlement, bundle, earlier)
+    if not disputable:
+        raise DisputeInvalid("The settlement has nothing that can be disputed.")
+    return disputable
+
+
+async def _record_decision(
+    session: AsyncSession,
+    clock: Clock,
+    dispute: Dispute,
+    winner: str,
+    decided_by: str,
+    decided_at: datetime,
+) -> Dispute:
+    dispute.decided_for, dispute.decided_by, dispute.decided_at = winner, decided_by, decided_at
+    await session.flush()
+    settlement = await get_settlement(session, dispute.account_id, dispute.settlement_id)
+    credit_reason = CreditReason("dispute", ids.format_id(PREFIX, dispute.id))
+    await reconcile_charges(session, clock, settlement, decided_at, credit_reason)
+    currency = parse_bundle(settlement.bundle).currency
+    await notify_dispute_decided(session, clock, dispute, winner, currency)
+    return dispute
+
+
+async def _lock_open_dispute(session: AsyncSession, account_id: UUID, dispute_id: UUID) -> Dispute:
     await lock_profile(session, account_id)
     dispute = await get_dispute(session, account_id, dispute_id)
     if dispute.decided_at is not None:
-        raise DisputeStateWrong(f"It was decided for the {dispute.decided_for}.")
+        raise DisputeStateInvalid(f"It was decided for the {dispute.decided_for}.")
     return dispute
 
 
-def _overdue(now: datetime) -> ColumnElement[bool]:
+def _is_overdue(now: datetime) -> ColumnElement[bool]:
     unanswered = and_(col(Dispute.answered_at).is_(None), col(Dispute.answer_due) <= now)
     unreplied = and_(col(Dispute.replied_at).is_(None), col(Dispute.reply_due) <= now)
     undecided = col(Dispute.decision_due) <= now
@@ -265,17 +309,17 @@ def _overdue(now: datetime) -> ColumnElement[bool]:
 
 async def _answer_days(session: AsyncSession, dispute: Dispute) -> int:
     settlement = await get_settlement(session, dispute.account_id, dispute.settlement_id)
-    return _deadlines(read_bundle(settlement.bundle)).answer_days
+    return _deadlines(parse_bundle(settlement.bundle)).answer_days
 
 
-def _deadlines(bundle: Bundle) -> Deadlines:
-    said = next(one.terms for one in bundle.versions if one.id == bundle.version)
-    return read_outcome_terms(said.encode()).deadlines
+def _deadlines(bundle: EvidenceBundle) -> ContractDeadlines:
+    terms_text = next(one.terms for one in bundle.versions if one.id == bundle.version)
+    return parse_outcome_terms(terms_text.encode()).deadlines
 
 
-def _require_text(said: str, field: str) -> None:
-    if not 0 < len(said.strip()) <= _MOST_TEXT:
-        raise DisputeInvalid(f"The {field} is 1 to {_MOST_TEXT} characters.", param=field)
+def _require_text(text: str, field: str) -> None:
+    if not 0 < len(text.strip()) <= _MAX_TEXT_LENGTH:
+        raise DisputeInvalid(f"The {field} is 1 to {_MAX_TEXT_LENGTH} characters.", param=field)
 
 
 def _require_side(side: str) -> None:

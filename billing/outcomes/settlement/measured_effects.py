@@ -1,9 +1,8 @@
-"""Measured effects: from a month's inputs to the saving that is billed, and from readings to the
-baseline that a version is agreed with.
+"""Measurement of a month's savings and fitting of a contract's baseline, from signed readings.
 
-The one place where contracts meet the statistics (billing/outcomes/measurement/): terms become what
-is agreed to measure, readings that stand become a study. A month that cannot be measured saves
-nothing, and says why. Pure: the same text gives the same figures, anywhere.
+Connects contract terms to the statistics in billing/outcomes/measurement: terms become a plan, the
+merged readings a study. A month that cannot be measured has no savings; its report gives the
+reason. No database, no clock: the same text gives the same result everywhere.
 """
 
 from collections.abc import Sequence
@@ -11,87 +10,121 @@ from datetime import date
 
 import msgspec
 
-from billing.dates import day_of, zone_of
+from billing.dates import local_day, parse_time_zone
 from billing.money import allocate
-from billing.outcomes.contracts.effect_definitions import Design, Measure
-from billing.outcomes.contracts.measurement_plan import agreed_of
-from billing.outcomes.contracts.terms import MICRO, AttesterKind, OutcomeTerms, read_outcome_terms
-from billing.outcomes.evidence.series import Series, Sourced, Told, series_of
-from billing.outcomes.measurement.agreed import Span
-from billing.outcomes.measurement.evidence import Study
-from billing.outcomes.measurement.faults import BaselineUnfit, MeasureInvalid, ReadingsInvalid
-from billing.outcomes.measurement.kept import read_kept
-from billing.outcomes.measurement.measuring import fit, measure
-from billing.outcomes.measurement.readings import Amount, Reading
-from billing.outcomes.settlement.bundle import Measured
-from billing.outcomes.settlement.measurement_inputs import read_inputs
+from billing.outcomes.contracts.effect_definitions import MeasuredEffect, MeasurementDesign
+from billing.outcomes.contracts.measurement_plan import build_measurement_plan
+from billing.outcomes.contracts.terms import MICRO, AttesterKind, OutcomeTerms, parse_outcome_terms
+from billing.outcomes.evidence.series import (
+    ReadingSeries,
+    ReadingsEvidence,
+    SourcedReading,
+    build_series,
+)
+from billing.outcomes.measurement.agreed import DateRange
+from billing.outcomes.measurement.evidence import MeasurementStudy
+from billing.outcomes.measurement.faults import (
+    BaselineFitFailed,
+    MeasurementPlanInvalid,
+    ReadingsInvalid,
+)
+from billing.outcomes.measurement.kept import parse_stored_baseline
+from billing.outcomes.measurement.measuring import fit_baseline_of_study, measure_savings
+from billing.outcomes.measurement.readings import MeterReading, Quantity
+from billing.outcomes.settlement.bundle import EffectMeasurement
+from billing.outcomes.settlement.measurement_inputs import parse_measurement_inputs
 
 
-def measure_effect(inputs: str) -> Measured:
-    """What a month's inputs come to."""
-    said = read_inputs(inputs)
-    terms, days = read_outcome_terms(said.terms.encode()), Span(said.first, said.until)
-    series = series_of(said.readings, terms)
-    told = {"contested": series.contested, "left_out": msgspec.to_builtins(series.left_out)}
-    try:
-        kept = None if said.baseline is None else read_kept(said.baseline)
-        agreed = agreed_of(terms, _kind(terms), days, None if kept is None else kept.period)
-        found = measure(Study(agreed, _readings(series, terms), kept))
-    except (ReadingsInvalid, MeasureInvalid, BaselineUnfit) as error:
-        return Measured(inputs, {}, {**told, "refused": error.code, "why": error.message})
-    within = [one for one in series.rows if days.holds(_day(one, terms))]
-    report = {**told, **msgspec.to_builtins(found)}
-    return Measured(inputs, _attested(int(found.billable * MICRO), within), report)
+def measure_effect(inputs: str) -> EffectMeasurement:
+    """Measure the billable savings of a month from its measurement inputs (canonical JSON).
 
-
-def fit_baseline(terms: OutcomeTerms, evidence: Sequence[Told]) -> str:
-    """The baseline of the time before a contract starts, as it is kept with the version.
-
-    Without an agreed time it is that from the first reading until the start. Raises MeasureInvalid,
-    ReadingsInvalid, BaselineUnfit.
+    If it cannot be measured, the savings are empty and the report has the reason.
     """
-    kind, series, zone = _kind(terms), series_of(evidence, terms), zone_of(terms.time_zone)
-    if kind.design is Design.SWITCHBACK:
-        raise MeasureInvalid("measure.design: weeks without are the baseline.", param="measure")
-    start = day_of(terms.starts_at, zone)
-    days = [day for day in (_day(one, terms) for one in series.rows) if day < start]
-    if not days:
-        raise BaselineUnfit("There are no readings of the time before the start.")
-    before = Span(min(days), start)
-    if kind.before is not None:
-        before = Span(kind.before.first, kind.before.until)
-    after = Span(start, date.max)
-    return fit(Study(agreed_of(terms, kind, after, before), _readings(series, terms))).text()
-
-
-def _kind(terms: OutcomeTerms) -> Measure:
-    if not isinstance(terms.kind, Measure):
-        raise MeasureInvalid("measure: the contract is about events.", param="measure")
-    return terms.kind
-
-
-def _readings(series: Series, terms: OutcomeTerms) -> tuple[Reading, ...]:
-    units = {one.name: one.unit for one in _kind(terms).variables}
-    return tuple(
-        Reading(
-            one.reading.at,
-            Amount(float(one.reading.value), one.reading.unit),
-            {name: Amount(float(of), units[name]) for name, of in one.reading.variables.items()},
-            one.reading.machine,
-            one.reading.meter,
+    parsed = parse_measurement_inputs(inputs)
+    terms, days = parse_outcome_terms(parsed.terms.encode()), DateRange(parsed.first, parsed.until)
+    series = build_series(parsed.readings, terms)
+    report_base = {
+        "contested": series.contested,
+        "left_out": msgspec.to_builtins(series.unreadable),
+    }
+    try:
+        stored = None if parsed.baseline is None else parse_stored_baseline(parsed.baseline)
+        plan = build_measurement_plan(
+            terms, _measured_effect(terms), days, None if stored is None else stored.period
         )
-        for one in series.rows
+        result = measure_savings(MeasurementStudy(plan, _meter_readings(series, terms), stored))
+    except (ReadingsInvalid, MeasurementPlanInvalid, BaselineFitFailed) as error:
+        return EffectMeasurement(
+            inputs, {}, {**report_base, "refused": error.code, "why": error.message}
+        )
+    in_month = [one for one in series.readings if days.contains(_local_day(one, terms))]
+    report = {**report_base, **msgspec.to_builtins(result)}
+    return EffectMeasurement(
+        inputs, _divide_by_attester(int(result.billable * MICRO), in_month), report
     )
 
 
-def _attested(micro: int, rows: Sequence[Sourced]) -> dict[str, int]:
-    """A saving divided by how many of the readings that it was measured by each kind attested."""
-    told = [one.told.attester_kind for one in rows]
-    kinds = [kind.value for kind in AttesterKind if kind.value in told]
+def fit_contract_baseline(terms: OutcomeTerms, evidence: Sequence[ReadingsEvidence]) -> str:
+    """Fit the baseline of a contract; returns the stored form (canonical JSON).
+
+    Without an agreed baseline period, it is from the first reading until the contract's start.
+    Raises MeasurementPlanInvalid, ReadingsInvalid, BaselineFitFailed.
+    """
+    effect, series, zone = (
+        _measured_effect(terms),
+        build_series(evidence, terms),
+        parse_time_zone(terms.time_zone),
+    )
+    if effect.design is MeasurementDesign.SWITCHBACK:
+        raise MeasurementPlanInvalid(
+            "measure.design: weeks without are the baseline.", param="measure"
+        )
+    start = local_day(terms.starts_at, zone)
+    days = [day for day in (_local_day(one, terms) for one in series.readings) if day < start]
+    if not days:
+        raise BaselineFitFailed("There are no readings of the time before the start.")
+    baseline = DateRange(min(days), start)
+    if effect.before is not None:
+        baseline = DateRange(effect.before.first, effect.before.until)
+    reporting = DateRange(start, date.max)
+    return fit_baseline_of_study(
+        MeasurementStudy(
+            build_measurement_plan(terms, effect, reporting, baseline),
+            _meter_readings(series, terms),
+        )
+    ).canonical_json()
+
+
+def _measured_effect(terms: OutcomeTerms) -> MeasuredEffect:
+    if not isinstance(terms.kind, MeasuredEffect):
+        raise MeasurementPlanInvalid("measure: the contract is about events.", param="measure")
+    return terms.kind
+
+
+def _meter_readings(series: ReadingSeries, terms: OutcomeTerms) -> tuple[MeterReading, ...]:
+    units = {one.name: one.unit for one in _measured_effect(terms).variables}
+    return tuple(
+        MeterReading(
+            one.reading.at,
+            Quantity(float(one.reading.value), one.reading.unit),
+            {name: Quantity(float(of), units[name]) for name, of in one.reading.variables.items()},
+            one.reading.machine,
+            one.reading.meter,
+        )
+        for one in series.readings
+    )
+
+
+def _divide_by_attester(micro: int, rows: Sequence[SourcedReading]) -> dict[str, int]:
+    """Divide savings by attester kind, in proportion to the number of readings."""
+    kinds_of_readings = [one.evidence.attester_kind for one in rows]
+    kinds = [kind.value for kind in AttesterKind if kind.value in kinds_of_readings]
     if not micro:
         return {}
-    return dict(zip(kinds, allocate(micro, [told.count(kind) for kind in kinds]), strict=True))
+    return dict(
+        zip(kinds, allocate(micro, [kinds_of_readings.count(kind) for kind in kinds]), strict=True)
+    )
 
 
-def _day(one: Sourced, terms: OutcomeTerms) -> date:
-    return day_of(one.reading.at, zone_of(terms.time_zone))
+def _local_day(sourced: SourcedReading, terms: OutcomeTerms) -> date:
+    return local_day(sourced.reading.at, parse_time_zone(terms.time_zone))

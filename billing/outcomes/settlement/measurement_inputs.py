@@ -1,7 +1,7 @@
-"""Inputs: all that a measured effect of one month is computed from, as one text.
+"""The inputs of a month's measurement as canonical JSON.
 
-Terms, the baseline that was agreed with them, the whole days of the month in which that version was
-in force, and the readings that came in time, as they were said. Pure.
+Terms, agreed baseline, the full days of the month on which the version was in force, and the
+readings received in time. The field names are keys of hashed JSON: they must not change.
 """
 
 from dataclasses import dataclass
@@ -9,28 +9,28 @@ from datetime import date
 
 import msgspec
 
-from billing.outcomes.evidence.series import Told
+from billing.outcomes.evidence.series import ReadingsEvidence
 from billing.outcomes.settlement.bundle import BundleInvalid
 
 
 @dataclass(frozen=True, slots=True)
-class Inputs:
-    """Days from `first` until the day before `until`, as the plant has them."""
+class MeasurementInputs:
+    """The inputs of a measurement: local days from `first` up to, but not including, `until`."""
 
     terms: str
     baseline: str | None
     first: date
     until: date
-    readings: tuple[Told, ...]
+    readings: tuple[ReadingsEvidence, ...]
 
-    def text(self) -> str:
-        """The canonical JSON: sorted keys, no spaces."""
+    def canonical_json(self) -> str:
+        """Return the canonical JSON: sorted keys, no spaces."""
         return msgspec.json.encode(self, order="sorted").decode()
 
 
-def read_inputs(text: str) -> Inputs:
-    """The reverse of `Inputs.text`. Raises BundleInvalid."""
+def parse_measurement_inputs(text: str) -> MeasurementInputs:
+    """Parse the canonical JSON of measurement inputs. Raises BundleInvalid."""
     try:
-        return msgspec.json.decode(text, type=Inputs)
+        return msgspec.json.decode(text, type=MeasurementInputs)
     except msgspec.MsgspecError:
         raise BundleInvalid("The inputs of its measurement cannot be read.") from None

@@ -1,7 +1,7 @@
-"""Settled: a settlement with its bundle, what was charged of it and what is said against it.
+"""Read model of settlements for the API, the CLI and the dashboard.
 
-One value from which the API, the command line and the dashboard tell, and the names by which
-settlements, disputes and outcomes stand. Changes nothing.
+Joins a settlement with its bundle, charges and disputes, and derives the status of settlements,
+disputes and outcomes. Read-only.
 """
 
 from collections.abc import Sequence
@@ -11,59 +11,70 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from billing.outcomes.contracts.terms import OutcomeTerms, read_outcome_terms
-from billing.outcomes.settlement.amounts import Charged, charged_for, disputes_of
-from billing.outcomes.settlement.bundle import Bundle, read_bundle
+from billing.outcomes.contracts.terms import OutcomeTerms, parse_outcome_terms
+from billing.outcomes.settlement.amounts import (
+    SettlementCharges,
+    list_settlement_disputes,
+    load_settlement_charges,
+)
+from billing.outcomes.settlement.bundle import EvidenceBundle, parse_bundle
 from billing.tables import Dispute, Outcome, OutcomeSettlement
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
-    """A settlement with all that is known of it."""
+class SettlementDetails:
+    """A settlement with its bundle, charges and disputes."""
 
     row: OutcomeSettlement
-    bundle: Bundle
-    charged: Charged
+    bundle: EvidenceBundle
+    charged: SettlementCharges
     disputes: Sequence[Dispute]
 
     @property
     def status(self) -> str:
-        """`disputed`, `open` while it can be disputed, `accepted`."""
+        """Return `disputed`, `open` (can still be disputed) or `accepted`."""
         if any(one.decided_at is None for one in self.disputes):
             return "disputed"
         return "open" if self.row.accepted_at is None else "accepted"
 
     @property
     def terms(self) -> OutcomeTerms:
-        """Those whose bounds hold."""
-        said = next(one.terms for one in self.bundle.versions if one.id == self.bundle.version)
-        return read_outcome_terms(said.encode())
+        """Return the terms whose price bounds apply."""
+        terms_text = next(
+            one.terms for one in self.bundle.versions if one.id == self.bundle.version
+        )
+        return parse_outcome_terms(terms_text.encode())
 
     @property
     def waiting(self) -> int:
-        """What the next invoice takes, in minor units."""
-        return sum(one.minor for one in self.charged.waiting)
+        """Return the amount for the next invoice, in minor units."""
+        return sum(one.minor for one in self.charged.pending)
 
     @property
     def invoiced(self) -> int:
-        """What final invoices have, credited or not."""
-        return sum(one.minor for one in self.charged.fixed)
+        """Return the amount on final invoices before credits, in minor units."""
+        return sum(one.minor for one in self.charged.finalized)
 
     @property
     def credited(self) -> int:
+        """Return the amount credited, in minor units."""
         return sum(one.minor for one in self.charged.credits)
 
 
-async def read_settled(session: AsyncSession, row: OutcomeSettlement) -> Settled:
-    """Of a row that the account was asked for."""
-    charged = await charged_for(session, row)
-    return Settled(row, read_bundle(row.bundle), charged, await disputes_of(session, row))
+async def load_settlement_details(
+    session: AsyncSession, row: OutcomeSettlement
+) -> SettlementDetails:
+    """Load the details of a settlement; `row` must belong to the caller's account."""
+    charged = await load_settlement_charges(session, row)
+    return SettlementDetails(
+        row, parse_bundle(row.bundle), charged, await list_settlement_disputes(session, row)
+    )
 
 
-async def settled_of(
+async def list_contract_settlements(
     session: AsyncSession, account_id: UUID, contract_id: UUID, limit: int
-) -> list[Settled]:
-    """A contract's newest settlements, the newest first."""
+) -> list[SettlementDetails]:
+    """List a contract's latest settlements with details, newest first."""
     query = (
         select(OutcomeSettlement)
         .where(
@@ -73,13 +84,15 @@ async def settled_of(
         .order_by(col(OutcomeSettlement.starts_at).desc())
         .limit(limit)
     )
-    return [await read_settled(session, one) for one in (await session.scalars(query)).all()]
+    return [
+        await load_settlement_details(session, one) for one in (await session.scalars(query)).all()
+    ]
 
 
-async def outcomes_of(
+async def list_contract_outcomes(
     session: AsyncSession, account_id: UUID, contract_id: UUID, limit: int
 ) -> Sequence[Outcome]:
-    """A contract's newest outcomes, refused ones too, the newest first."""
+    """List a contract's latest outcomes, including refused ones, newest first."""
     query = (
         select(Outcome)
         .where(col(Outcome.account_id) == account_id, col(Outcome.contract_id) == contract_id)
@@ -89,10 +102,10 @@ async def outcomes_of(
     return (await session.scalars(query)).all()
 
 
-async def disputes_in(
+async def list_account_disputes(
     session: AsyncSession, account_id: UUID, limit: int, after: UUID | None = None
 ) -> Sequence[Dispute]:
-    """The account's disputes, the newest first."""
+    """List the account's disputes, newest first."""
     query = select(Dispute).where(col(Dispute.account_id) == account_id)
     if after is not None:
         query = query.where(col(Dispute.id) < after)
@@ -100,7 +113,7 @@ async def disputes_in(
 
 
 def outcome_status(outcome: Outcome) -> str:
-    """`claimed`, `confirmed`, `settled`, or why it does not count: `refused`, `reversed`."""
+    """Return `claimed`, `confirmed`, `settled`, `refused` or `reversed`."""
     if outcome.refused_for is not None:
         return "refused"
     if outcome.reversed_at is not None:
@@ -111,7 +124,7 @@ def outcome_status(outcome: Outcome) -> str:
 
 
 def dispute_status(dispute: Dispute) -> str:
-    """Whose turn it is, or `decided`."""
+    """Return which step a dispute waits for, or `decided`."""
     if dispute.decided_at is not None:
         return "decided"
     if dispute.answered_at is None:

@@ -1,8 +1,8 @@
-"""Measuring: which readings a month of a contract is measured by, and on which days.
+"""Selection of the signed readings and the days for a month's measurement.
 
-A reading counts for the month in whose days it lies, if it came by that month's cut; what came
-later counts for no settlement. A version is measured on the whole days, as the plant has them, on
-which it was in force.
+A reading counts for the month of its timestamp if it was received by that month's cutoff; later
+readings count for no settlement. A version is measured on the full local days on which it was in
+force.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,62 +14,76 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from billing.dates import day_of, midnight, zone_of
-from billing.outcomes.contracts.contracts import Span
-from billing.outcomes.contracts.effect_definitions import Design, Measure
+from billing.dates import local_day, local_midnight, parse_time_zone
+from billing.outcomes.contracts.contracts import VersionPeriod
+from billing.outcomes.contracts.effect_definitions import MeasuredEffect, MeasurementDesign
 from billing.outcomes.contracts.terms import AttesterKind
 from billing.outcomes.evidence.log import PREFIX as EVIDENCE_PREFIX
-from billing.outcomes.evidence.readings_file import AHEAD
-from billing.outcomes.evidence.series import CORRECTION, READINGS, Told
-from billing.outcomes.settlement.measurement_inputs import Inputs
+from billing.outcomes.evidence.readings_file import MAX_CLOCK_SKEW
+from billing.outcomes.evidence.series import CORRECTION, READINGS, ReadingsEvidence
+from billing.outcomes.settlement.measurement_inputs import MeasurementInputs
 from billing.tables import Attester, Evidence
 from infra import ids
 
-Readings = Sequence[tuple[Evidence, Attester]]
+SignedReadings = Sequence[tuple[Evidence, Attester]]
 
 
 @dataclass(frozen=True, slots=True)
-class Month:
-    """A month of a contract. What is said after `cut` is for the next one, or for none."""
+class SettlementMonth:
+    """A settlement month; evidence received after `cutoff` does not count for it."""
 
     starts_at: datetime
     ends_at: datetime
-    cut: datetime
+    cutoff: datetime
     zone: ZoneInfo
 
 
-def days_in(version: Span, month: Month) -> tuple[date, date] | None:
-    """The whole days of a month on which a version is in force, until the day after the last;
-    None where there is none. The month's days are those of its name, wherever the plant is."""
-    zone = zone_of(version.terms.time_zone)
-    first = max(day_of(month.starts_at, month.zone), _whole_from(version.starts_at, zone))
-    until = day_of(month.ends_at, month.zone)
-    if version.ends_at is not None:
-        until = min(until, day_of(version.ends_at, zone))
+def full_days_in_force(period: VersionPeriod, month: SettlementMonth) -> tuple[date, date] | None:
+    """Return the full days of a month on which a version is in force, as (first, until).
+
+    `until` is exclusive. Returns None if there are none. The bounds of the month are calendar days
+    in its own time zone, also if the plant is in another.
+    """
+    zone = parse_time_zone(period.terms.time_zone)
+    first = max(local_day(month.starts_at, month.zone), _first_full_day(period.starts_at, zone))
+    until = local_day(month.ends_at, month.zone)
+    if period.ends_at is not None:
+        until = min(until, local_day(period.ends_at, zone))
     return (first, until) if first < until else None
 
 
-async def readings_for(session: AsyncSession, version: Span, month: Month) -> Readings:
-    """The readings that came in time for a month: of alternating weeks all since the start, else
-    those since the month began, as none that came before can be of it."""
-    kind = version.terms.kind
-    by_turns = isinstance(kind, Measure) and kind.design is Design.SWITCHBACK
-    since = version.starts_at if by_turns else month.starts_at
-    place = version.version.account_id, version.version.contract_id
-    return await readings_between(
-        session, *place, version.terms.attesters, since - AHEAD, month.cut
+async def list_month_readings(
+    session: AsyncSession, period: VersionPeriod, month: SettlementMonth
+) -> SignedReadings:
+    """List the readings received in time for a month's measurement.
+
+    A switchback needs all readings since the start of the version; otherwise readings received
+    before the month began cannot be of the month.
+    """
+    effect = period.terms.kind
+    is_switchback = (
+        isinstance(effect, MeasuredEffect) and effect.design is MeasurementDesign.SWITCHBACK
+    )
+    since = period.starts_at if is_switchback else month.starts_at
+    return await list_readings_received(
+        session,
+        period.version.account_id,
+        period.version.contract_id,
+        period.terms.attesters,
+        since - MAX_CLOCK_SKEW,
+        month.cutoff,
     )
 
 
-async def readings_between(
+async def list_readings_received(
     session: AsyncSession,
     account_id: UUID,
     contract_id: UUID,
     kinds: Iterable[AttesterKind],
     since: datetime,
     until: datetime,
-) -> Readings:
-    """What attesters of these kinds sent after a moment and until another, in order."""
+) -> SignedReadings:
+    """List readings by attesters of the given kinds, received in (since, until], in log order."""
     query = (
         select(Evidence, Attester)
         .join(Attester, col(Attester.id) == col(Evidence.attester_id))
@@ -86,15 +100,20 @@ async def readings_between(
     return [(row[0], row[1]) for row in (await session.execute(query)).all()]
 
 
-def inputs_of(version: Span, days: tuple[date, date], readings: Readings) -> Inputs:
-    """All that the measurement of these days is given."""
-    return Inputs(version.version.terms, version.version.baseline, *days, tolds(readings))
+def build_measurement_inputs(
+    period: VersionPeriod, days: tuple[date, date], readings: SignedReadings
+) -> MeasurementInputs:
+    """Build the inputs of the measurement of the given days."""
+    return MeasurementInputs(
+        period.version.terms, period.version.baseline, *days, to_readings_evidence(readings)
+    )
 
 
-def tolds(readings: Readings) -> tuple[Told, ...]:
+def to_readings_evidence(readings: SignedReadings) -> tuple[ReadingsEvidence, ...]:
+    """Convert evidence rows to the form stored in measurement inputs."""
     return tuple(
-        Told(
-            ids.show(EVIDENCE_PREFIX, evidence.id),
+        ReadingsEvidence(
+            ids.format_id(EVIDENCE_PREFIX, evidence.id),
             evidence.kind,
             attester.id.hex,
             attester.kind,
@@ -105,7 +124,7 @@ def tolds(readings: Readings) -> tuple[Told, ...]:
     )
 
 
-def _whole_from(at: datetime, zone: ZoneInfo) -> date:
-    """The first day that begins at a moment or after it."""
-    day = day_of(at, zone)
-    return day if midnight(day, zone) == at else day + timedelta(days=1)
+def _first_full_day(at: datetime, zone: ZoneInfo) -> date:
+    """Return the first local day that begins at or after a given time."""
+    day = local_day(at, zone)
+    return day if local_midnight(day, zone) == at else day + timedelta(days=1)

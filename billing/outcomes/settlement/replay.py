@@ -1,145 +1,174 @@
-"""Replay: a settlement's quantity and amount, computed again from its evidence bundle alone.
+"""Recomputation of a settlement's quantity and amount from its evidence bundle alone.
 
-With no database and no clock: on another machine, years later, it comes to the same cent or says
-which figure differs. What is settled, disputed, credited and checked is computed here too. Pure.
+No database, no clock: on another machine, years later, it gives the same amount or names the figure
+that differs. Settlements, disputes, credits and checks use the same computation.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from billing.outcomes.contracts.attribution import Settled, Supporting, holds
-from billing.outcomes.contracts.pricing import Bounds, Counted, Priced, bounds_of, price_month
-from billing.outcomes.contracts.terms import MICRO, Event, OutcomeTerms, read_outcome_terms
-from billing.outcomes.settlement.bundle import (
-    EFFECT,
-    Bundle,
-    Measured,
-    MeasuredBy,
-    OutcomeShown,
-    Result,
-    read_bundle,
+from billing.outcomes.contracts.attribution import SettledOutcome, SupportingCall, is_billable
+from billing.outcomes.contracts.pricing import (
+    MonthPrice,
+    PriceBounds,
+    VersionQuantities,
+    month_bounds,
+    price_month,
 )
-from billing.outcomes.settlement.bundle_verification import Difference, unproven
+from billing.outcomes.contracts.terms import MICRO, EventEffect, OutcomeTerms, parse_outcome_terms
+from billing.outcomes.settlement.bundle import (
+    MEASURED_EFFECT_ID,
+    BundleOutcome,
+    EffectMeasurement,
+    EvidenceBundle,
+    SettlementResult,
+    VersionMeasurement,
+    parse_bundle,
+)
+from billing.outcomes.settlement.bundle_verification import BundleDifference, verify_evidence
 from billing.rating.quantities import METERS, Quantities
-from billing.rating.statement import Consumed, usage_lines
-from billing.rating.terms import read_terms
+from billing.rating.statement import ModelUsage, usage_lines
+from billing.rating.terms import parse_terms
 
-# From a measurement's inputs to what they give: pure, so that a bundle can be replayed anywhere.
-Measure = Callable[[str], Measured]
-Measurements = tuple[MeasuredBy, ...]
-NONE: frozenset[str] = frozenset()
+# From measurement inputs to their result; deterministic, so that a bundle can be replayed anywhere.
+MeasureFunction = Callable[[str], EffectMeasurement]
+Measurements = tuple[VersionMeasurement, ...]
+NO_EFFECTS: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
-class Replayed:
-    """What a bundle computes to, and where it states anything else."""
+class ReplayResult:
+    """The recomputed result of a bundle, and where the bundle states other figures."""
 
     settlement: str
     currency: str
-    result: Result
-    differences: tuple[Difference, ...]
+    result: SettlementResult
+    differences: tuple[BundleDifference, ...]
 
 
-def replay(text: str, measure: Measure) -> Replayed:
-    """Compute a bundle again, measurement and all. Raises BundleInvalid."""
-    bundle = read_bundle(text)
-    measured = tuple(replace(one, measured=measure(one.measured.inputs)) for one in bundle.measured)
-    result = _result(bundle, measured, NONE)
-    found = [*unproven(bundle), *_differences(bundle, measured, result)]
-    return Replayed(bundle.settlement, bundle.currency, result, tuple(found))
+def replay_bundle(text: str, measure_function: MeasureFunction) -> ReplayResult:
+    """Recompute a bundle including its measurements and verify its evidence.
+
+    Raises BundleInvalid.
+    """
+    bundle = parse_bundle(text)
+    measured = tuple(
+        replace(one, measured=measure_function(one.measured.inputs)) for one in bundle.measured
+    )
+    result = _result_with_measurements(bundle, measured, NO_EFFECTS)
+    differences = [*verify_evidence(bundle), *_differences(bundle, measured, result)]
+    return ReplayResult(bundle.settlement, bundle.currency, result, tuple(differences))
 
 
-def result_of(bundle: Bundle) -> Result:
-    """What a bundle comes to, with the measurement that it holds."""
-    return _result(bundle, bundle.measured, NONE)
+def compute_result(bundle: EvidenceBundle) -> SettlementResult:
+    """Compute the result of a bundle with its stored measurements."""
+    return _result_with_measurements(bundle, bundle.measured, NO_EFFECTS)
 
 
-def priced_without(bundle: Bundle, removed: frozenset[str]) -> Priced:
-    """What it comes to without some of its effects."""
-    return price_month(bounds_in(bundle), _counted(bundle, bundle.measured, removed))
-
-
-def bounds_in(bundle: Bundle) -> Bounds:
-    """What the month is held to."""
-    terms = _terms(bundle)[bundle.version]
-    return bounds_of(terms, Fraction(bundle.share), _usage(bundle))
-
-
-def _result(bundle: Bundle, measured: Measurements, removed: frozenset[str]) -> Result:
-    bounds = bounds_in(bundle)
-    return Result.of(price_month(bounds, _counted(bundle, measured, removed)), bounds.usage)
-
-
-def _counted(bundle: Bundle, measured: Measurements, removed: frozenset[str]) -> list[Counted]:
-    """The effects by version, in the order of the versions."""
-    terms = _terms(bundle)
-    by: dict[str, dict[str, int]] = {version: {} for version in terms}
-    for one in billable(bundle):
-        if one.id not in removed:
-            kinds = by[one.version]
-            kinds[one.attested_by] = kinds.get(one.attested_by, 0) + MICRO
-    if EFFECT not in removed:
-        by |= {one.version: one.measured.micro for one in measured}
-    return [Counted(terms[version], kinds) for version, kinds in by.items() if kinds]
-
-
-def billable(bundle: Bundle) -> list[OutcomeShown]:
-    """The outcomes that hold by the terms, judged again; of two that are too near, neither."""
-    terms, versions = _terms(bundle), {one.id: one for one in bundle.versions}
-    by_subject: dict[str, list[tuple[str, Settled]]] = {}
-    for one in bundle.outcomes:
-        by_subject.setdefault(one.subject, []).append((one.id, _settled(one)))
-    found: list[OutcomeShown] = []
-    for one in bundle.outcomes:
-        kind = terms[one.version].kind
-        nearby = [other for name, other in by_subject[one.subject] if name != one.id]
-        if (
-            isinstance(kind, Event)
-            and versions[one.version].holds(one.happened_at)
-            and holds(terms[one.version], kind, _settled(one), nearby)
-        ):
-            found.append(one)
-    return found
-
-
-def _settled(one: OutcomeShown) -> Settled:
-    return Settled(
-        one.happened_at,
-        one.claimed_at,
-        one.attested_by,
-        one.confirmed_at,
-        tuple(Supporting(call.started_at, call.model, call.operation) for call in one.calls),
+def price_without_effects(bundle: EvidenceBundle, removed: frozenset[str]) -> MonthPrice:
+    """Compute the price of a bundle without some of its effects."""
+    return price_month(
+        bundle_price_bounds(bundle), _quantities_by_version(bundle, bundle.measured, removed)
     )
 
 
-def _terms(bundle: Bundle) -> dict[str, OutcomeTerms]:
-    return {one.id: read_outcome_terms(one.terms.encode()) for one in bundle.versions}
+def bundle_price_bounds(bundle: EvidenceBundle) -> PriceBounds:
+    """Return the price bounds of the bundle's month."""
+    terms = _terms_by_version(bundle)[bundle.version]
+    return month_bounds(terms, Fraction(bundle.share), _usage_at_list_prices(bundle))
 
 
-def _usage(bundle: Bundle) -> int | None:
-    """What the units that are covered would have cost at list prices, in minor units: beyond them
-    calls cost beside the effect."""
+def _result_with_measurements(
+    bundle: EvidenceBundle, measured: Measurements, removed: frozenset[str]
+) -> SettlementResult:
+    bounds = bundle_price_bounds(bundle)
+    return SettlementResult.from_price(
+        price_month(bounds, _quantities_by_version(bundle, measured, removed)), bounds.usage
+    )
+
+
+def _quantities_by_version(
+    bundle: EvidenceBundle, measured: Measurements, removed: frozenset[str]
+) -> list[VersionQuantities]:
+    """Return the billable quantities by version, in the order of the versions."""
+    terms = _terms_by_version(bundle)
+    micro_by_version: dict[str, dict[str, int]] = {version: {} for version in terms}
+    for one in list_billable_outcomes(bundle):
+        if one.id not in removed:
+            kinds = micro_by_version[one.version]
+            kinds[one.attested_by] = kinds.get(one.attested_by, 0) + MICRO
+    if MEASURED_EFFECT_ID not in removed:
+        micro_by_version |= {one.version: one.measured.micro for one in measured}
+    return [
+        VersionQuantities(terms[version], kinds)
+        for version, kinds in micro_by_version.items()
+        if kinds
+    ]
+
+
+def list_billable_outcomes(bundle: EvidenceBundle) -> list[BundleOutcome]:
+    """Return the outcomes that are billable under the terms; of two duplicates, neither."""
+    terms, versions = _terms_by_version(bundle), {one.id: one for one in bundle.versions}
+    by_subject: dict[str, list[tuple[str, SettledOutcome]]] = {}
+    for one in bundle.outcomes:
+        by_subject.setdefault(one.subject, []).append((one.id, _settled_outcome(one)))
+    outcomes: list[BundleOutcome] = []
+    for one in bundle.outcomes:
+        effect = terms[one.version].kind
+        nearby = [other for name, other in by_subject[one.subject] if name != one.id]
+        if (
+            isinstance(effect, EventEffect)
+            and versions[one.version].is_in_force(one.happened_at)
+            and is_billable(terms[one.version], effect, _settled_outcome(one), nearby)
+        ):
+            outcomes.append(one)
+    return outcomes
+
+
+def _settled_outcome(outcome: BundleOutcome) -> SettledOutcome:
+    return SettledOutcome(
+        outcome.happened_at,
+        outcome.claimed_at,
+        outcome.attested_by,
+        outcome.confirmed_at,
+        tuple(
+            SupportingCall(call.started_at, call.model, call.operation) for call in outcome.calls
+        ),
+    )
+
+
+def _terms_by_version(bundle: EvidenceBundle) -> dict[str, OutcomeTerms]:
+    return {one.id: parse_outcome_terms(one.terms.encode()) for one in bundle.versions}
+
+
+def _usage_at_list_prices(bundle: EvidenceBundle) -> int | None:
+    """Return the list price of the covered units in minor units, or None if it is no bound.
+
+    Units beyond the covered ones are charged separately.
+    """
     if bundle.list_terms is None:
         return None
     consumed = [
-        Consumed(one.model, Quantities(**{meter: getattr(one, meter) for meter in METERS}))
+        ModelUsage(one.model, Quantities(**{meter: getattr(one, meter) for meter in METERS}))
         for one in bundle.use
     ]
-    listed = read_terms(bundle.list_terms.encode())
-    covering = replace(listed, allowances=_terms(bundle)[bundle.version].covered)
-    whole = usage_lines(listed, Fraction(1), consumed)
-    beyond = usage_lines(covering, Fraction(bundle.share), consumed)
-    return sum(line.minor for line in whole) - sum(line.minor for line in beyond)
+    listed = parse_terms(bundle.list_terms.encode())
+    covering = replace(listed, allowances=_terms_by_version(bundle)[bundle.version].covered)
+    total_lines = usage_lines(listed, Fraction(1), consumed)
+    lines_beyond = usage_lines(covering, Fraction(bundle.share), consumed)
+    return sum(line.minor for line in total_lines) - sum(line.minor for line in lines_beyond)
 
 
-def _differences(bundle: Bundle, measured: Measurements, result: Result) -> Iterator[Difference]:
-    """Stated against computed, figure by figure."""
-    for one, again in zip(bundle.measured, measured, strict=True):
-        if one.measured.micro != again.measured.micro:
-            yield Difference("measured", one.measured.micro, again.measured.micro)
-    stated = bundle.result or Result(0, 0, None, ())
-    for figure in Result.__slots__:
-        said, computed = getattr(stated, figure), getattr(result, figure)
-        if said != computed:
-            yield Difference(figure, said, computed)
+def _differences(
+    bundle: EvidenceBundle, measured: Measurements, result: SettlementResult
+) -> Iterator[BundleDifference]:
+    """Yield each figure whose stated value differs from the recomputed one."""
+    for one, recomputed in zip(bundle.measured, measured, strict=True):
+        if one.measured.micro != recomputed.measured.micro:
+            yield BundleDifference("measured", one.measured.micro, recomputed.measured.micro)
+    stated = bundle.result or SettlementResult(0, 0, None, ())
+    for figure in SettlementResult.__slots__:
+        stated_value, computed = getattr(stated, figure), getattr(result, figure)
+        if stated_value != computed:
+            yield BundleDifference(figure, stated_value, computed)

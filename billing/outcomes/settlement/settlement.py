@@ -1,11 +1,10 @@
-"""Settlement: what a contract comes to in a month, made once, and accepted when nobody disputes it.
+"""Monthly settlements of outcome contracts: creation and acceptance.
 
-    month ends -> grace for late claims -> settlement with its bundle -> dispute window -> accepted
+    month ends -> grace period for claims -> settlement with bundle -> dispute window -> accepted
 
-Months are calendar months in the account's time zone and follow one another without a gap. What is
-claimed or confirmed after the grace is counted by the next month, in which all bounds are those of
-that month. Owns that order, for one contract in one transaction: run twice, late, or by several
-workers at once it makes the same settlements.
+Months are consecutive calendar months in the account's time zone. Outcomes claimed or confirmed
+after the grace period count in the next month, under the price bounds of that month. Each contract
+is settled in one transaction; running twice, late or on several workers gives the same settlements.
 """
 
 from datetime import datetime, timedelta
@@ -15,29 +14,29 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from billing.accounts.profiles import lock_profile, zone
-from billing.audit_events import Facts, MoneyEvent, tell
-from billing.dates import day_of, midnight, month_start, next_month_start
-from billing.outcomes.contracts.contracts import Span
-from billing.outcomes.contracts.versions import agreed_versions, last_of
-from billing.outcomes.settlement.bundle import Bundle, digest_of
-from billing.outcomes.settlement.bundle_builder import gather, waiting_outcomes
-from billing.outcomes.settlement.charges import put_right
+from billing.accounts.profiles import lock_profile, profile_time_zone
+from billing.audit_events import EventFields, MoneyEvent, log_event
+from billing.dates import billing_month_start, local_day, local_midnight, next_billing_month_start
+from billing.outcomes.contracts.contracts import VersionPeriod
+from billing.outcomes.contracts.versions import last_version_in, list_agreed_versions
+from billing.outcomes.settlement.bundle import EvidenceBundle, bundle_digest
+from billing.outcomes.settlement.bundle_builder import build_bundle, list_unsettled_outcomes
+from billing.outcomes.settlement.charges import reconcile_charges
 from billing.outcomes.settlement.claims import PREFIX as OUTCOME_PREFIX
-from billing.outcomes.settlement.claims import count_silent
-from billing.outcomes.settlement.credits import Reason
-from billing.outcomes.settlement.notices import tell_settled
-from billing.outcomes.settlement.readings_selection import Month
-from billing.outcomes.settlement.replay import Measure
+from billing.outcomes.settlement.claims import confirm_by_silence
+from billing.outcomes.settlement.credits import CreditReason
+from billing.outcomes.settlement.notices import notify_settled
+from billing.outcomes.settlement.readings_selection import SettlementMonth
+from billing.outcomes.settlement.replay import MeasureFunction
 from billing.tables import BillingProfile, Outcome, OutcomeContract, OutcomeSettlement
 from infra import ids
 from infra.clock import Clock
 from infra.errors import AppError
 
-# After a month's end so long claims and confirmations still count into it.
-GRACE = timedelta(days=3)
-# Contracts with a month that may be over, and ended ones that still have outcomes to count.
-_DUE = """
+# Claims and confirmations received this long after the end of a month still count for it.
+GRACE_PERIOD = timedelta(days=3)
+# Contracts with a month that may be over, and ended contracts with unsettled outcomes.
+_CONTRACTS_DUE_SQL = """
     select c.account_id, c.id
     from outcome_contract c
     join lateral (
@@ -71,37 +70,49 @@ class SettlementNotFound(AppError):
     code = "outcome_settlement_not_found"
 
 
-async def contracts_to_settle(session: AsyncSession, now: datetime) -> list[tuple[UUID, UUID]]:
-    """Accounts and contracts with a month that may be due. For operators: it looks across
-    accounts (account_id)."""
-    rows = (await session.execute(text(_DUE), {"now": now})).all()
+async def list_contracts_to_settle(session: AsyncSession, now: datetime) -> list[tuple[UUID, UUID]]:
+    """List (account id, contract id) of contracts with a month that may be due.
+
+    For operators: queries all accounts (account_id).
+    """
+    rows = (await session.execute(text(_CONTRACTS_DUE_SQL), {"now": now})).all()
     return [(account_id, contract_id) for account_id, contract_id in rows]
 
 
-async def settle(
-    session: AsyncSession, clock: Clock, account_id: UUID, contract_id: UUID, measure: Measure
+async def settle_contract(
+    session: AsyncSession,
+    clock: Clock,
+    account_id: UUID,
+    contract_id: UUID,
+    measure_function: MeasureFunction,
 ) -> list[OutcomeSettlement]:
-    """Make the settlements of all months that are due; gives the new ones.
+    """Create the settlements of all due months of a contract; returns the new ones.
 
-    Raises OutcomeContractNotAgreed, and what `measure` does.
+    Raises OutcomeContractNotAgreed, and what `measure_function` raises.
     """
     profile = await lock_profile(session, account_id)
     query = select(OutcomeContract).where(
         col(OutcomeContract.account_id) == account_id, col(OutcomeContract.id) == contract_id
     )
     contract = (await session.scalars(query)).one()
-    versions = await agreed_versions(session, account_id, contract_id)
-    made: list[OutcomeSettlement] = []
+    versions = await list_agreed_versions(session, account_id, contract_id)
+    settlements: list[OutcomeSettlement] = []
     while True:
-        month = await _next_month(session, profile, contract, versions)
-        if month.cut > clock.now() or not await _is_to_settle(session, contract, versions, month):
-            return made
-        made.append(await _settle(session, clock, contract, versions, month, measure))
+        month = await _next_month_to_settle(session, profile, contract, versions)
+        if month.cutoff > clock.now() or not await _has_work(session, contract, versions, month):
+            return settlements
+        settlements.append(
+            await _create_settlement(session, clock, contract, versions, month, measure_function)
+        )
 
 
-async def settlements_to_accept(session: AsyncSession, now: datetime) -> list[tuple[UUID, UUID]]:
-    """Accounts and settlements whose dispute window is over. For operators: it looks across
-    accounts (account_id)."""
+async def list_settlements_to_accept(
+    session: AsyncSession, now: datetime
+) -> list[tuple[UUID, UUID]]:
+    """List (account id, settlement id) of settlements whose dispute window is over.
+
+    For operators: queries all accounts (account_id).
+    """
     query = (
         select(OutcomeSettlement.account_id, OutcomeSettlement.id)
         .where(
@@ -113,10 +124,10 @@ async def settlements_to_accept(session: AsyncSession, now: datetime) -> list[tu
     return [(account_id, one) for account_id, one in (await session.execute(query)).all()]
 
 
-async def accept(
+async def accept_settlement(
     session: AsyncSession, clock: Clock, account_id: UUID, settlement_id: UUID
 ) -> OutcomeSettlement:
-    """Take a settlement as accepted, where its window is over, and charge what nobody disputes.
+    """Accept a settlement if its dispute window is over, and charge what is not disputed.
 
     Raises SettlementNotFound.
     """
@@ -125,41 +136,43 @@ async def accept(
     if settlement.accepted_at is None and settlement.disputable_until <= clock.now():
         settlement.accepted_at = clock.now()
         await session.flush()
-        about = Reason("reversed", "")  # nothing was charged, so nothing is credited
-        await put_right(session, clock, settlement, settlement.disputable_until, about)
+        reason = CreditReason("reversed", "")  # unused: nothing was charged, so nothing is credited
+        await reconcile_charges(session, clock, settlement, settlement.disputable_until, reason)
     return settlement
 
 
 async def get_settlement(
     session: AsyncSession, account_id: UUID, settlement_id: UUID
 ) -> OutcomeSettlement:
-    """One of the account's settlements. Raises SettlementNotFound."""
+    """Return one of the account's settlements. Raises SettlementNotFound."""
     query = select(OutcomeSettlement).where(
         col(OutcomeSettlement.account_id) == account_id, col(OutcomeSettlement.id) == settlement_id
     )
-    found = (await session.scalars(query)).one_or_none()
-    if found is None:
+    settlement = (await session.scalars(query)).one_or_none()
+    if settlement is None:
         raise SettlementNotFound("The account has no such settlement.", param="settlement")
-    return found
+    return settlement
 
 
-async def bundle_of(session: AsyncSession, settlement_id: UUID) -> str:
-    """A settlement's bundle. For operators: of any account (account_id). Raises
-    SettlementNotFound."""
+async def get_bundle_text(session: AsyncSession, settlement_id: UUID) -> str:
+    """Return the text of a settlement's bundle. Raises SettlementNotFound.
+
+    For operators: reads settlements of any account (account_id).
+    """
     query = select(OutcomeSettlement.bundle).where(col(OutcomeSettlement.id) == settlement_id)
-    found = (await session.execute(query)).scalar_one_or_none()
-    if found is None:
+    bundle_text = (await session.execute(query)).scalar_one_or_none()
+    if bundle_text is None:
         raise SettlementNotFound("There is no such settlement.", param="settlement")
-    return found
+    return bundle_text
 
 
-async def _next_month(
+async def _next_month_to_settle(
     session: AsyncSession,
     profile: BillingProfile,
     contract: OutcomeContract,
-    versions: list[Span],
-) -> Month:
-    """The month after the last that was settled, else the one in which the contract began."""
+    versions: list[VersionPeriod],
+) -> SettlementMonth:
+    """Return the month after the last settled one, else the month in which the contract began."""
     query = (
         select(OutcomeSettlement.ends_at)
         .where(
@@ -169,38 +182,54 @@ async def _next_month(
         .order_by(col(OutcomeSettlement.ends_at).desc())
         .limit(1)
     )
-    last, days = (await session.execute(query)).scalar_one_or_none(), zone(profile)
+    last, time_zone = (
+        (await session.execute(query)).scalar_one_or_none(),
+        profile_time_zone(profile),
+    )
     first = min(one.starts_at for one in versions)
-    starts_at = last or midnight(month_start(day_of(first, days), 1), days)
-    ends_at = midnight(next_month_start(day_of(starts_at, days), 1), days)
-    return Month(starts_at, ends_at, ends_at + GRACE, days)
+    starts_at = last or local_midnight(
+        billing_month_start(local_day(first, time_zone), 1), time_zone
+    )
+    ends_at = local_midnight(
+        next_billing_month_start(local_day(starts_at, time_zone), 1), time_zone
+    )
+    return SettlementMonth(starts_at, ends_at, ends_at + GRACE_PERIOD, time_zone)
 
 
-async def _is_to_settle(
-    session: AsyncSession, contract: OutcomeContract, versions: list[Span], month: Month
+async def _has_work(
+    session: AsyncSession,
+    contract: OutcomeContract,
+    versions: list[VersionPeriod],
+    month: SettlementMonth,
 ) -> bool:
-    """Whether the contract was in force in the month, or has outcomes that no month counts."""
+    """Return whether the contract was in force in the month or has unsettled outcomes.
+
+    First confirms outcomes by silence, where the contract allows it.
+    """
     within = any(
         one.starts_at < month.ends_at and (one.ends_at is None or one.ends_at > month.starts_at)
         for one in versions
     )
-    await count_silent(session, contract.account_id, contract.id, month.cut)
-    return within or bool(await waiting_outcomes(session, contract, month))
+    await confirm_by_silence(session, contract.account_id, contract.id, month.cutoff)
+    return within or bool(await list_unsettled_outcomes(session, contract, month))
 
 
-async def _settle(
+async def _create_settlement(
     session: AsyncSession,
     clock: Clock,
     contract: OutcomeContract,
-    versions: list[Span],
-    month: Month,
-    measure: Measure,
+    versions: list[VersionPeriod],
+    month: SettlementMonth,
+    measure_function: MeasureFunction,
 ) -> OutcomeSettlement:
     settlement_id, now = ids.new_id(), clock.now()
-    bundle = await gather(session, settlement_id, contract, versions, month, measure)
-    version, said = last_of(versions, month.starts_at, month.ends_at), bundle.text()
+    bundle = await build_bundle(session, settlement_id, contract, versions, month, measure_function)
+    version, bundle_text = (
+        last_version_in(versions, month.starts_at, month.ends_at),
+        bundle.canonical_json(),
+    )
     result = bundle.result
-    assert result is not None  # noqa: S101  # gathered with it
+    assert result is not None  # noqa: S101  # build_bundle sets it
     settlement = OutcomeSettlement(
         id=settlement_id,
         account_id=contract.account_id,
@@ -211,26 +240,28 @@ async def _settle(
         made_at=now,
         micro=result.micro,
         minor=result.minor,
-        bundle=said,
-        digest=digest_of(said),
+        bundle=bundle_text,
+        digest=bundle_digest(bundle_text),
         disputable_until=now + timedelta(days=version.terms.deadlines.dispute_days),
     )
     session.add(settlement)
     await session.flush()
-    await _count(session, contract.account_id, settlement_id, bundle)
-    await tell_settled(session, clock, settlement, version.terms)
-    about: Facts = {"settlement_id": settlement_id, "contract_id": contract.id}
-    amount: Facts = {"minor": settlement.minor, "currency": version.terms.currency}
-    tell(session, MoneyEvent.OUTCOME_SETTLED, contract.account_id, **about, **amount)
+    await _assign_outcomes(session, contract.account_id, settlement_id, bundle)
+    await notify_settled(session, clock, settlement, version.terms)
+    facts: EventFields = {"settlement_id": settlement_id, "contract_id": contract.id}
+    amount: EventFields = {"minor": settlement.minor, "currency": version.terms.currency}
+    log_event(session, MoneyEvent.OUTCOME_SETTLED, contract.account_id, **facts, **amount)
     return settlement
 
 
-async def _count(
-    session: AsyncSession, account_id: UUID, settlement_id: UUID, bundle: Bundle
+async def _assign_outcomes(
+    session: AsyncSession, account_id: UUID, settlement_id: UUID, bundle: EvidenceBundle
 ) -> None:
-    """Mark the outcomes that the month counts, so that no other does."""
-    named = [ids.parse(OUTCOME_PREFIX, one.id) for one in bundle.outcomes]
-    query = select(Outcome).where(col(Outcome.account_id) == account_id, col(Outcome.id).in_(named))
+    """Assign the bundle's outcomes to the settlement, so that no other month counts them."""
+    outcome_ids = [ids.parse_id(OUTCOME_PREFIX, one.id) for one in bundle.outcomes]
+    query = select(Outcome).where(
+        col(Outcome.account_id) == account_id, col(Outcome.id).in_(outcome_ids)
+    )
     for outcome in (await session.scalars(query)).all():
         outcome.settlement_id = settlement_id
     await session.flush()

@@ -1,6 +1,6 @@
-"""Views: outcomes, settlements and disputes as JSON, for the API and the command line.
+"""JSON representations of outcomes, settlements and disputes for the API and the CLI.
 
-Amounts are decimal text of the major unit, quantities of a unit.
+Amounts are decimal strings in major units, quantities decimal strings of a unit.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,22 +12,22 @@ from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from billing.invoice_documents.outcome_charge import SETTLEMENT_PREFIX, units_text
+from billing.invoice_documents.outcome_charge import SETTLEMENT_PREFIX, format_units
 from billing.money import minor_text
-from billing.outcomes.contracts.attribution import Refusal, requirement
-from billing.outcomes.contracts.pricing import Part
-from billing.outcomes.contracts.terms import read_outcome_terms
-from billing.outcomes.settlement.bundle import Bundle, read_bundle
+from billing.outcomes.contracts.attribution import ClaimRefusal, supporting_call_requirement
+from billing.outcomes.contracts.pricing import AttesterPart
+from billing.outcomes.contracts.terms import parse_outcome_terms
+from billing.outcomes.settlement.bundle import EvidenceBundle, parse_bundle
 from billing.outcomes.settlement.claims import PREFIX as OUTCOME_PREFIX
 from billing.outcomes.settlement.disputes import PREFIX as DISPUTE_PREFIX
 from billing.outcomes.settlement.read_model import (
-    Settled,
+    SettlementDetails,
     dispute_status,
-    disputes_in,
+    list_account_disputes,
+    load_settlement_details,
     outcome_status,
-    read_settled,
 )
-from billing.outcomes.settlement.replay import Replayed, result_of
+from billing.outcomes.settlement.replay import ReplayResult, compute_result
 from billing.outcomes.settlement.settlement import get_settlement
 from billing.tables import (
     Dispute,
@@ -44,49 +44,51 @@ _Row = TypeVar("_Row", Outcome, OutcomeSettlement)
 async def outcomes_page(
     session: AsyncSession, account_id: UUID, limit: int, after: UUID | None = None
 ) -> list[dict[str, Any]]:
-    """The account's outcomes, refused ones too, the newest first."""
+    """Render a page of the account's outcomes, including refused ones, newest first."""
     query = select(Outcome).where(col(Outcome.account_id) == account_id)
-    rows = await _page(session, query, Outcome, limit, after)
-    tags = await _tags(session, account_id)
-    required = await _required(session, account_id, rows)
-    return [_outcome(one, tags[one.contract_id], required.get(one.version_id)) for one in rows]
+    rows = await _fetch_page(session, query, Outcome, limit, after)
+    tags = await _tags_by_contract(session, account_id)
+    required = await _call_requirements(session, account_id, rows)
+    return [_outcome_json(one, tags[one.contract_id], required.get(one.version_id)) for one in rows]
 
 
 async def outcome_json(session: AsyncSession, outcome: Outcome) -> dict[str, Any]:
-    tags = await _tags(session, outcome.account_id)
-    required = await _required(session, outcome.account_id, [outcome])
-    return _outcome(outcome, tags[outcome.contract_id], required.get(outcome.version_id))
+    """Render an outcome."""
+    tags = await _tags_by_contract(session, outcome.account_id)
+    required = await _call_requirements(session, outcome.account_id, [outcome])
+    return _outcome_json(outcome, tags[outcome.contract_id], required.get(outcome.version_id))
 
 
 async def settlements_page(
     session: AsyncSession, account_id: UUID, limit: int, after: UUID | None = None
 ) -> list[dict[str, Any]]:
-    """The account's settlements, the newest first."""
+    """Render a page of the account's settlements, newest first."""
     query = select(OutcomeSettlement).where(col(OutcomeSettlement.account_id) == account_id)
-    rows = await _page(session, query, OutcomeSettlement, limit, after)
+    rows = await _fetch_page(session, query, OutcomeSettlement, limit, after)
     return [await settlement_json(session, one) for one in rows]
 
 
 async def settlement_json(session: AsyncSession, settlement: OutcomeSettlement) -> dict[str, Any]:
-    settled = await read_settled(session, settlement)
+    """Render a settlement with its recomputed parts by attester, charges and disputes."""
+    settled = await load_settlement_details(session, settlement)
     bundle = settled.bundle
     return {
         "object": "outcome.settlement",
-        "id": ids.show(SETTLEMENT_PREFIX, settlement.id),
+        "id": ids.format_id(SETTLEMENT_PREFIX, settlement.id),
         "contract": bundle.tag,
         "status": settled.status,
         "starts_at": settlement.starts_at.isoformat(),
         "ends_at": settlement.ends_at.isoformat(),
-        "quantity": units_text(settlement.micro),
+        "quantity": format_units(settlement.micro),
         "amount": minor_text(settlement.minor, bundle.currency),
         "currency": bundle.currency,
-        "by_attester": [_part(part, bundle) for part in result_of(bundle).parts],
+        "by_attester": [_part_json(part, bundle) for part in compute_result(bundle).parts],
         "outcomes": [one.id for one in bundle.outcomes],
         "made_at": settlement.made_at.isoformat(),
         "disputable_until": settlement.disputable_until.isoformat(),
-        "accepted_at": _moment(settlement.accepted_at),
-        **_charged(settled),
-        "disputes": [ids.show(DISPUTE_PREFIX, one.id) for one in settled.disputes],
+        "accepted_at": _isoformat(settlement.accepted_at),
+        **_charges_json(settled),
+        "disputes": [ids.format_id(DISPUTE_PREFIX, one.id) for one in settled.disputes],
         "digest": settlement.digest.hex(),
     }
 
@@ -94,20 +96,20 @@ async def settlement_json(session: AsyncSession, settlement: OutcomeSettlement) 
 async def disputes_page(
     session: AsyncSession, account_id: UUID, limit: int, after: UUID | None = None
 ) -> list[dict[str, Any]]:
-    """The account's disputes, the newest first."""
-    rows = await disputes_in(session, account_id, limit, after)
+    """Render a page of the account's disputes, newest first."""
+    rows = await list_account_disputes(session, account_id, limit, after)
     return [await dispute_json(session, one) for one in rows]
 
 
 async def dispute_json(session: AsyncSession, dispute: Dispute) -> dict[str, Any]:
-    """A dispute, with what its settlement's bundle comes to when it is computed again."""
+    """Render a dispute, with the recomputed result of its settlement's bundle."""
     settlement = await get_settlement(session, dispute.account_id, dispute.settlement_id)
-    bundle = read_bundle(settlement.bundle)
-    again = result_of(bundle)
+    bundle = parse_bundle(settlement.bundle)
+    recomputed = compute_result(bundle)
     return {
         "object": "outcome.dispute",
-        "id": ids.show(DISPUTE_PREFIX, dispute.id),
-        "settlement": ids.show(SETTLEMENT_PREFIX, settlement.id),
+        "id": ids.format_id(DISPUTE_PREFIX, dispute.id),
+        "settlement": ids.format_id(SETTLEMENT_PREFIX, settlement.id),
         "outcomes": dispute.outcomes,
         "status": dispute_status(dispute),
         "reason": dispute.reason,
@@ -117,29 +119,29 @@ async def dispute_json(session: AsyncSession, dispute: Dispute) -> dict[str, Any
         "currency": bundle.currency,
         "answer": dispute.answer,
         "answer_due": dispute.answer_due.isoformat(),
-        "answered_at": _moment(dispute.answered_at),
+        "answered_at": _isoformat(dispute.answered_at),
         "reply": dispute.reply,
-        "reply_due": _moment(dispute.reply_due),
-        "decision_due": _moment(dispute.decision_due),
-        "replied_at": _moment(dispute.replied_at),
+        "reply_due": _isoformat(dispute.reply_due),
+        "decision_due": _isoformat(dispute.decision_due),
+        "replied_at": _isoformat(dispute.replied_at),
         "decided_for": dispute.decided_for,
         "decided_by": dispute.decided_by,
-        "decided_at": _moment(dispute.decided_at),
+        "decided_at": _isoformat(dispute.decided_at),
         "digest": settlement.digest.hex(),
         "replayed": {
-            "amount": minor_text(again.minor, bundle.currency),
-            "quantity": units_text(again.micro),
-            "agrees": again == bundle.result,
+            "amount": minor_text(recomputed.minor, bundle.currency),
+            "quantity": format_units(recomputed.micro),
+            "agrees": recomputed == bundle.result,
         },
     }
 
 
-def replayed_json(replayed: Replayed) -> dict[str, Any]:
-    """What a bundle computes to, and where it states anything else."""
+def replay_json(replayed: ReplayResult) -> dict[str, Any]:
+    """Render the recomputed result of a bundle and its differences from the stated figures."""
     result = replayed.result
     return {
         "settlement": replayed.settlement,
-        "quantity": units_text(result.micro),
+        "quantity": format_units(result.micro),
         "amount": minor_text(result.minor, replayed.currency),
         "currency": replayed.currency,
         "agrees": not replayed.differences,
@@ -150,48 +152,48 @@ def replayed_json(replayed: Replayed) -> dict[str, Any]:
     }
 
 
-async def _page(
+async def _fetch_page(
     session: AsyncSession,
     query: Select[Any],
-    row: type[_Row],
+    table: type[_Row],
     limit: int,
     after: UUID | None,
 ) -> Sequence[_Row]:
-    """The next rows of a query that names the account_id."""
+    """Fetch the next rows, newest first; the query must filter by account_id."""
     if after is not None:
-        query = query.where(col(row.id) < after)
-    found = (await session.scalars(query.order_by(col(row.id).desc()).limit(limit))).all()
-    return found
+        query = query.where(col(table.id) < after)
+    rows = (await session.scalars(query.order_by(col(table.id).desc()).limit(limit))).all()
+    return rows
 
 
-async def _tags(session: AsyncSession, account_id: UUID) -> dict[UUID, str]:
+async def _tags_by_contract(session: AsyncSession, account_id: UUID) -> dict[UUID, str]:
     query = select(OutcomeContract.id, OutcomeContract.tag).where(
         col(OutcomeContract.account_id) == account_id
     )
     return {one: tag for one, tag in (await session.execute(query)).all()}
 
 
-async def _required(
+async def _call_requirements(
     session: AsyncSession, account_id: UUID, rows: Iterable[Outcome]
 ) -> dict[UUID, str]:
-    """What the contract requires of a call, by version, for claims whose calls are not eligible."""
-    refused = Refusal.CALL_NOT_ELIGIBLE.value
-    wanted = {one.version_id for one in rows if one.refused_for == refused}
+    """Return the requirements for supporting calls by version, of claims refused for them."""
+    refused = ClaimRefusal.CALL_NOT_ELIGIBLE.value
+    version_ids = {one.version_id for one in rows if one.refused_for == refused}
     query = select(OutcomeVersion.id, OutcomeVersion.terms).where(
-        col(OutcomeVersion.account_id) == account_id, col(OutcomeVersion.id).in_(wanted)
+        col(OutcomeVersion.account_id) == account_id, col(OutcomeVersion.id).in_(version_ids)
     )
     return {
-        version_id: requirement(read_outcome_terms(terms.encode()))
+        version_id: supporting_call_requirement(parse_outcome_terms(terms.encode()))
         for version_id, terms in (await session.execute(query)).all()
     }
 
 
-def _outcome(outcome: Outcome, tag: str, required: str | None) -> dict[str, Any]:
-    settlement, refusal = outcome.settlement_id, outcome.refused_for
-    not_eligible = refusal == Refusal.CALL_NOT_ELIGIBLE.value
+def _outcome_json(outcome: Outcome, tag: str, call_requirement: str | None) -> dict[str, Any]:
+    settlement_id, refusal = outcome.settlement_id, outcome.refused_for
+    not_eligible = refusal == ClaimRefusal.CALL_NOT_ELIGIBLE.value
     return {
         "object": "outcome",
-        "id": ids.show(OUTCOME_PREFIX, outcome.id),
+        "id": ids.format_id(OUTCOME_PREFIX, outcome.id),
         "contract": tag,
         "business_key": outcome.business_key,
         "subject": outcome.subject,
@@ -199,27 +201,29 @@ def _outcome(outcome: Outcome, tag: str, required: str | None) -> dict[str, Any]
         "happened_at": outcome.happened_at.isoformat(),
         "claimed_at": outcome.claimed_at.isoformat(),
         "attested_by": outcome.attested_by,
-        "confirmed_at": _moment(outcome.confirmed_at),
+        "confirmed_at": _isoformat(outcome.confirmed_at),
         "refused_for": refusal,
-        "refusal_message": required if not_eligible else None,
-        "reversed_at": _moment(outcome.reversed_at),
-        "settlement": None if settlement is None else ids.show(SETTLEMENT_PREFIX, settlement),
+        "refusal_message": call_requirement if not_eligible else None,
+        "reversed_at": _isoformat(outcome.reversed_at),
+        "settlement": None
+        if settlement_id is None
+        else ids.format_id(SETTLEMENT_PREFIX, settlement_id),
     }
 
 
-def _charged(settled: Settled) -> dict[str, str]:
+def _charges_json(settled: SettlementDetails) -> dict[str, str]:
     amounts = ("waiting", "invoiced", "credited")
     currency = settled.bundle.currency
     return {name: minor_text(getattr(settled, name), currency) for name in amounts}
 
 
-def _part(part: Part, bundle: Bundle) -> dict[str, str]:
+def _part_json(part: AttesterPart, bundle: EvidenceBundle) -> dict[str, str]:
     return {
         "attested_by": part.attested_by,
-        "quantity": units_text(part.micro),
+        "quantity": format_units(part.micro),
         "amount": minor_text(part.minor, bundle.currency),
     }
 
 
-def _moment(at: datetime | None) -> str | None:
+def _isoformat(at: datetime | None) -> str | None:
     return None if at is None else at.isoformat()

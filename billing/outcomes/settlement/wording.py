@@ -1,16 +1,21 @@
-"""Words: what an invoice says of outcomes, in English and in Chinese.
+"""Texts of outcome charges and credits on invoices, in English and Chinese.
 
-Kept with each charge, so that a bill never says otherwise later. Pure.
+They are stored with each charge, so that an invoice never changes later.
 """
 
 from collections.abc import Mapping
 
-from billing.invoice_documents.price_format import price_words
-from billing.outcomes.contracts.pricing import FLOOR, SILENCE, Part
-from billing.outcomes.contracts.terms import AttesterKind, Measure, OutcomeTerms, Share
+from billing.invoice_documents.price_format import format_price
+from billing.outcomes.contracts.pricing import FLOOR, SILENCE, AttesterPart
+from billing.outcomes.contracts.terms import (
+    AttesterKind,
+    MeasuredEffect,
+    OutcomeTerms,
+    SavingsShare,
+)
 
 LOCALES = ("en", "zh")
-# By place: English, Chinese.
+# By text key: English, Chinese.
 _TEXTS: Mapping[str, tuple[str, str]] = {
     "events": ("{name}: outcomes, {who}", "{name}：达成效果，{who}"),
     "saving": (
@@ -28,26 +33,30 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
 }
 
 
-def charge_words(terms: OutcomeTerms, part: Part) -> dict[str, str]:
-    """What a charge is for, by language."""
-    return {locale: _charge(terms, part, locale) for locale in LOCALES}
+def charge_descriptions(terms: OutcomeTerms, part: AttesterPart) -> dict[str, str]:
+    """Return the description of a charge, by locale."""
+    return {locale: _describe_charge(terms, part, locale) for locale in LOCALES}
 
 
 def price_text(terms: OutcomeTerms, locale: str) -> str:
-    """What one outcome costs, as a price list says it; empty where a part of a saving is paid."""
-    return "" if isinstance(terms.price, Share) else price_words(terms.price, "outcomes", locale)
+    """Return the unit price of an outcome as text; empty for a share of savings."""
+    return (
+        ""
+        if isinstance(terms.price, SavingsShare)
+        else format_price(terms.price, "outcomes", locale)
+    )
 
 
-def say(locale: str, place: str, **values: object) -> str:
-    """The text for a place, with values put in."""
-    return _TEXTS[place][LOCALES.index(locale)].format(**values)
+def format_text(locale: str, key: str, **values: object) -> str:
+    """Return the text of a key in a locale, with the values filled in."""
+    return _TEXTS[key][LOCALES.index(locale)].format(**values)
 
 
-def _charge(terms: OutcomeTerms, part: Part, locale: str) -> str:
+def _describe_charge(terms: OutcomeTerms, part: AttesterPart, locale: str) -> str:
     name = terms.names[locale]
     if part.attested_by == FLOOR:
-        return say(locale, FLOOR, name=name)
-    who = say(locale, part.attested_by)
-    if isinstance(terms.kind, Measure):
-        return say(locale, "saving", name=name, unit=terms.kind.saved_unit, who=who)
-    return say(locale, "events", name=name, who=who)
+        return format_text(locale, FLOOR, name=name)
+    who = format_text(locale, part.attested_by)
+    if isinstance(terms.kind, MeasuredEffect):
+        return format_text(locale, "saving", name=name, unit=terms.kind.saved_unit, who=who)
+    return format_text(locale, "events", name=name, who=who)

@@ -1,11 +1,9 @@
-"""The OpenAPI document and the page that shows it.
+"""The OpenAPI document, and the Swagger UI page that shows it.
 
-Owns putting the document together, the metered calls first, and serving the page's files from this
-machine: a plant's network has no internet.
+The page's assets are served from this machine, because a plant's network may have no internet
+access.
 """
 
-from importlib.metadata import distribution
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -26,16 +24,15 @@ from gateway.api import (
     subscription,
 )
 from gateway.api.openapi.metered_calls import metered_paths
-from gateway.api.openapi.responses import ERRORS, REFERENCE, with_refusals
+from gateway.api.openapi.responses import ERROR_SCHEMAS, REF_TEMPLATE, with_error_responses
 from gateway.api.openapi.tags import TAGS, with_tags
 from gateway.api.outcomes import contracts, evidence, settlements
 from gateway.api.outcomes import outcomes as claims
 from gateway.wire import vector_stores
+from infra.frontend_files import frontend_folder
 from models.catalog import Catalog
 
-_PACKAGE = "drf-spectacular-sidecar"
-_ASSETS = "drf_spectacular_sidecar/static/drf_spectacular_sidecar/swagger-ui-dist"
-_PLAIN_BODIES = {
+_REQUEST_BODIES = {
     **files.BODIES,
     **subscription.BODIES,
     **alerts.BODIES,
@@ -51,30 +48,30 @@ _PLAIN_BODIES = {
 }
 
 
-class DocumentPage(SwaggerRenderPlugin):
-    """Swagger UI over the whole document; Litestar's own one lacks the metered calls."""
+class SwaggerPage(SwaggerRenderPlugin):
+    """Swagger UI of the complete document; Litestar's own page lacks the metered calls."""
 
     def __init__(self, catalog: Catalog, **values: Any) -> None:
         super().__init__(**values)
         self._catalog = catalog
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
-        return super().render(request, describe(openapi_schema, self._catalog))
+        return super().render(request, build_document(openapi_schema, self._catalog))
 
 
-class DocumentFile(JsonRenderPlugin):
-    """The same document below `/docs`."""
+class JsonDocument(JsonRenderPlugin):
+    """The complete document as JSON at `/docs/openapi.json`."""
 
     def __init__(self, catalog: Catalog) -> None:
         super().__init__()
         self._catalog = catalog
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
-        return super().render(request, describe(openapi_schema, self._catalog))
+        return super().render(request, build_document(openapi_schema, self._catalog))
 
 
 def openapi_config(catalog: Catalog) -> OpenAPIConfig:
-    """What Litestar itself describes, and where the document and its page are."""
+    """Return Litestar's OpenAPI configuration: title, security, tags and paths."""
     return OpenAPIConfig(
         title="Model as a Service",
         version="1",
@@ -86,7 +83,7 @@ def openapi_config(catalog: Catalog) -> OpenAPIConfig:
         contact=Contact(name="The platform's operator"),
         path="/docs",
         render_plugins=[
-            DocumentPage(
+            SwaggerPage(
                 catalog,
                 path="/",
                 favicon="<link rel='icon' href='/docs/assets/favicon-32x32.png'>",
@@ -94,7 +91,7 @@ def openapi_config(catalog: Catalog) -> OpenAPIConfig:
                 css_url="/docs/assets/swagger-ui.css",
                 standalone_preset_js_url="/docs/assets/swagger-ui-standalone-preset.js",
             ),
-            DocumentFile(catalog),
+            JsonDocument(catalog),
         ],
         components=Components(
             security_schemes={
@@ -109,36 +106,38 @@ def openapi_config(catalog: Catalog) -> OpenAPIConfig:
 
 
 def document_route(catalog: Catalog) -> HTTPRouteHandler:
-    """`GET /openapi.json`: everything that this service answers to."""
+    """Return the handler of `GET /openapi.json`, the complete OpenAPI document."""
 
     @get("/openapi.json", include_in_schema=False, sync_to_thread=False)
     def openapi_document(request: Request[Any, Any, Any]) -> dict[str, Any]:
-        return describe(request.app.openapi_schema.to_schema(), catalog)
+        return build_document(request.app.openapi_schema.to_schema(), catalog)
 
     return openapi_document
 
 
 def assets_router() -> Any:
-    """The page's own files."""
-    folder = Path(str(distribution(_PACKAGE).locate_file(_ASSETS)))
+    """Return the router that serves Swagger UI's static files."""
+    folder = frontend_folder() / "swagger-ui"
     return create_static_files_router(
         path="/docs/assets", directories=[folder], include_in_schema=False
     )
 
 
-def describe(document: dict[str, Any], catalog: Catalog) -> dict[str, Any]:
-    """Litestar's document with the metered calls before everything else."""
-    metered, shapes = metered_paths(catalog)
+def build_document(document: dict[str, Any], catalog: Catalog) -> dict[str, Any]:
+    """Return Litestar's document with metered calls, request bodies and error responses added."""
+    metered, metered_schemas = metered_paths(catalog)
     paths = dict(document.get("paths", {}))
-    bodies, more = msgspec.json.schema_components(_PLAIN_BODIES.values(), ref_template=REFERENCE)
-    for address, shape in zip(_PLAIN_BODIES, bodies, strict=True):
-        described = {**paths[address]["post"], "requestBody": _body(shape)}
-        paths[address] = {**paths[address], "post": described}
-    known = document.get("components", {})
-    schemas = {**shapes, **known.get("schemas", {}), **more, **ERRORS}
-    ordered = {**metered, **with_refusals(with_tags(paths))}
-    return {**document, "paths": ordered, "components": {**known, "schemas": schemas}}
+    body_refs, body_schemas = msgspec.json.schema_components(
+        _REQUEST_BODIES.values(), ref_template=REF_TEMPLATE
+    )
+    for path, body_ref in zip(_REQUEST_BODIES, body_refs, strict=True):
+        operation = {**paths[path]["post"], "requestBody": _request_body(body_ref)}
+        paths[path] = {**paths[path], "post": operation}
+    components = document.get("components", {})
+    schemas = {**metered_schemas, **components.get("schemas", {}), **body_schemas, **ERROR_SCHEMAS}
+    ordered = {**metered, **with_error_responses(with_tags(paths))}
+    return {**document, "paths": ordered, "components": {**components, "schemas": schemas}}
 
 
-def _body(shape: dict[str, Any]) -> dict[str, Any]:
-    return {"required": True, "content": {"application/json": {"schema": shape}}}
+def _request_body(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"required": True, "content": {"application/json": {"schema": schema}}}

@@ -1,7 +1,7 @@
-"""Examples of the metered calls for the OpenAPI document: requests, answers, streams.
+"""Example requests, responses and streams of the metered calls in the OpenAPI document.
 
-Each request can be sent as it stands: it names a model of the catalog that is served. Owns the
-examples only; tests compare them with what the service reads and answers.
+Each request can be sent as it is: its model comes from the served catalog. Tests validate the
+examples against the service's request and response types.
 """
 
 from collections.abc import Mapping
@@ -38,39 +38,39 @@ _USAGE = {
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """The requests of an operation by title, an answer, and a stream where it has one."""
+    """Example requests of an operation by title, a response, and a stream if it supports one."""
 
     requests: Mapping[str, Any]
     answer: Any
     stream: str | None = None
 
 
-def examples_of(operation: Operation, catalog: Catalog) -> Example:
-    """What the document shows for one of the metered operations."""
+def operation_examples(operation: Operation, catalog: Catalog) -> Example:
+    """Return the examples of a metered operation."""
     match operation:
         case Operation.CHAT:
-            return _chat(_first(catalog, Task.TEXT_GENERATION))
+            return _chat_example(_first_model(catalog, Task.TEXT_GENERATION))
         case Operation.TEXT_COMPLETION:
-            return _text(_first(catalog, Task.TEXT_GENERATION))
+            return _text_completion_example(_first_model(catalog, Task.TEXT_GENERATION))
         case Operation.EMBEDDINGS:
-            return _embeddings(_first(catalog, Task.EMBEDDING))
+            return _embeddings_example(_first_model(catalog, Task.EMBEDDING))
         case Operation.PREDICTIONS:
-            return _predictions(_first(catalog, Task.CLASSIFICATION))
+            return _predictions_example(_first_model(catalog, Task.CLASSIFICATION))
         case _:
-            return _infer(_first(catalog, Task.CLASSIFICATION))
+            return _inference_example(_first_model(catalog, Task.CLASSIFICATION))
 
 
 def model_in_path(catalog: Catalog) -> str:
-    """The model that the Open Inference Protocol's address names in the examples."""
-    return _first(catalog, Task.CLASSIFICATION)
+    """Return the example model in the path of the Open Inference Protocol."""
+    return _first_model(catalog, Task.CLASSIFICATION)
 
 
-def _first(catalog: Catalog, task: Task) -> str:
-    found = catalog.with_task(task)
-    return found[0].id if found else "model-id"
+def _first_model(catalog: Catalog, task: Task) -> str:
+    models = catalog.with_task(task)
+    return models[0].id if models else "model-id"
 
 
-def _chat(model: str) -> Example:
+def _chat_example(model: str) -> Example:
     plain = {
         "model": model,
         "messages": [
@@ -81,21 +81,23 @@ def _chat(model: str) -> Example:
     }
     message = {"role": "assistant", "content": "replace left hand engine oil filter"}
     choice = {"index": 0, "message": message, "finish_reason": "stop"}
-    answer = _whole(model, "chat.completion", [choice])
+    answer = _completion(model, "chat.completion", [choice])
     deltas = [{"role": "assistant", "content": "replace"}, {"content": " left hand engine"}]
     parts = [{"index": 0, "delta": delta, "finish_reason": None} for delta in deltas]
-    return Example(_both(plain), answer, _stream(model, "chat.completion.chunk", parts))
+    return Example(
+        _plain_and_streamed(plain), answer, _stream(model, "chat.completion.chunk", parts)
+    )
 
 
-def _text(model: str) -> Example:
+def _text_completion_example(model: str) -> Example:
     plain = {"model": model, "prompt": "Replace the left hand engine", "max_tokens": 16}
     choice = {"index": 0, "text": " oil filter.", "finish_reason": "stop"}
     parts = [{"index": 0, "text": text, "finish_reason": None} for text in (" oil", " filter.")]
-    answer = _whole(model, "text_completion", [choice])
-    return Example(_both(plain), answer, _stream(model, "text_completion", parts))
+    answer = _completion(model, "text_completion", [choice])
+    return Example(_plain_and_streamed(plain), answer, _stream(model, "text_completion", parts))
 
 
-def _embeddings(model: str) -> Example:
+def _embeddings_example(model: str) -> Example:
     vectors = [[0.0123, -0.0456, 0.0789], [0.0321, 0.0654, -0.0987]]
     data = [
         {"object": "embedding", "index": index, "embedding": vector}
@@ -109,7 +111,7 @@ def _embeddings(model: str) -> Example:
     )
 
 
-def _predictions(model: str) -> Example:
+def _predictions_example(model: str) -> Example:
     request = {"model": model, "instances": [_ROW]}
     celsius = {**_ROW, "air_temperature": 24.9}
     in_units = {"model": model, "instances": [celsius], "units": {"air_temperature": "degC"}}
@@ -123,7 +125,7 @@ def _predictions(model: str) -> Example:
     return Example({"One row": request, "A column in another unit": in_units}, answer)
 
 
-def _infer(model: str) -> Example:
+def _inference_example(model: str) -> Example:
     inputs = [
         {
             "name": name,
@@ -140,12 +142,12 @@ def _infer(model: str) -> Example:
     return Example({"One row": {"inputs": inputs}}, {"model_name": model, "outputs": outputs})
 
 
-def _both(plain: Mapping[str, Any]) -> dict[str, Any]:
+def _plain_and_streamed(plain: Mapping[str, Any]) -> dict[str, Any]:
     streamed = {**plain, "stream": True, "stream_options": {"include_usage": True}}
     return {"Whole answer": plain, "Streamed answer": streamed}
 
 
-def _whole(model: str, kind: str, choices: list[Any]) -> dict[str, Any]:
+def _completion(model: str, kind: str, choices: list[Any]) -> dict[str, Any]:
     return {
         "id": "chatcmpl-7f3a",
         "object": kind,
@@ -157,7 +159,7 @@ def _whole(model: str, kind: str, choices: list[Any]) -> dict[str, Any]:
 
 
 def _stream(model: str, kind: str, parts: list[Any]) -> str:
-    """Server-sent events as they come: chunks, the usage where it is asked for, `[DONE]`."""
+    """Return the server-sent events of a stream: chunks, the usage chunk, `[DONE]`."""
     head = {"id": "chatcmpl-7f3a", "object": kind, "created": 1795824000, "model": model}
     chunks = [{**head, "choices": [part]} for part in parts]
     chunks.append({**head, "choices": [], "usage": _USAGE})

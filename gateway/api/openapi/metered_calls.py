@@ -1,7 +1,6 @@
-"""The metered calls in the OpenAPI document. Their handlers are plain ASGI, so Litestar cannot
-describe them.
+"""The metered calls in the OpenAPI document, which Litestar cannot describe (plain ASGI handlers).
 
-Schemas come from the structs that read requests (gateway/wire/).
+Schemas come from the structs that parse the requests (gateway/wire/).
 """
 
 from collections.abc import Mapping
@@ -10,12 +9,12 @@ from typing import Any
 
 import msgspec
 
-from gateway.api.inference import INFER, PLAIN
-from gateway.api.openapi.examples import Example, examples_of, model_in_path
-from gateway.api.openapi.responses import REFERENCE, REFUSED, error_content
+from gateway.api.inference import INFER_PATH, METERED_PATHS
+from gateway.api.openapi.examples import Example, model_in_path, operation_examples
+from gateway.api.openapi.responses import ERROR_DESCRIPTIONS, REF_TEMPLATE, error_body
 from gateway.api.openapi.tags import INFERENCE
 from gateway.call import errors
-from gateway.call.tags import MOST_TAGS
+from gateway.call.tags import MAX_TAGS
 from gateway.call.values import Operation
 from gateway.wire import answers
 from gateway.wire.inference import PredictionRequest
@@ -25,55 +24,55 @@ from models.catalog import Catalog
 
 
 @dataclass(frozen=True, slots=True)
-class Metered:
-    """What is described of one operation beside its examples."""
+class MeteredOperation:
+    """The path, request and response types, and texts of a metered operation."""
 
-    address: str
+    path: str
     request: type[msgspec.Struct]
     answer: type[msgspec.Struct]
     summary: str
     description: str = ""
 
 
-_STREAM = (
+_STREAM_DESCRIPTION = (
     "With `stream: true` the answer is a stream of server-sent events that ends with "
     "`data: [DONE]`. With `stream_options.include_usage` its last chunk has the usage and "
     "`x_maas_cost`, `x_maas_currency` and `x_maas_balance`."
 )
-_ADDRESSES = {operation: address for address, operation in PLAIN.items()}
-OPERATIONS: Mapping[Operation, Metered] = {
-    Operation.CHAT: Metered(
-        _ADDRESSES[Operation.CHAT],
+_PATHS = {operation: path for path, operation in METERED_PATHS.items()}
+OPERATIONS: Mapping[Operation, MeteredOperation] = {
+    Operation.CHAT: MeteredOperation(
+        _PATHS[Operation.CHAT],
         ChatRequest,
         answers.ChatCompletion,
         "Create a chat completion",
-        _STREAM,
+        _STREAM_DESCRIPTION,
     ),
-    Operation.TEXT_COMPLETION: Metered(
-        _ADDRESSES[Operation.TEXT_COMPLETION],
+    Operation.TEXT_COMPLETION: MeteredOperation(
+        _PATHS[Operation.TEXT_COMPLETION],
         CompletionRequest,
         answers.TextCompletion,
         "Create a text completion",
-        _STREAM,
+        _STREAM_DESCRIPTION,
     ),
-    Operation.EMBEDDINGS: Metered(
-        _ADDRESSES[Operation.EMBEDDINGS],
+    Operation.EMBEDDINGS: MeteredOperation(
+        _PATHS[Operation.EMBEDDINGS],
         EmbeddingRequest,
         answers.EmbeddingList,
         "Create embeddings",
     ),
-    Operation.PREDICTIONS: Metered(
-        _ADDRESSES[Operation.PREDICTIONS],
+    Operation.PREDICTIONS: MeteredOperation(
+        _PATHS[Operation.PREDICTIONS],
         PredictionRequest,
         answers.PredictionList,
         "Create predictions for rows of data",
         "Each row names its columns. `GET /v2/models/{name}` lists the columns of a model with "
         "their units and limits; `units` names the unit of a column that comes in another one.",
     ),
-    Operation.INFER: Metered(
-        INFER.replace(":str", ""),
+    Operation.INFER: MeteredOperation(
+        INFER_PATH.replace(":str", ""),
         answers.InferenceRequest,
-        answers.InferenceAnswer,
+        answers.InferenceResponse,
         "Run inference (Open Inference Protocol v2)",
         "The same models as `/v1/predictions`, with one tensor for each column. Tensors may also "
         "be sent in binary form (`Inference-Header-Content-Length`), as `tritonclient` does.",
@@ -82,62 +81,68 @@ OPERATIONS: Mapping[Operation, Metered] = {
 
 
 def metered_paths(catalog: Catalog) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The metered calls' paths in the order shown, and the schemas that they refer to."""
-    wanted = [kind for one in OPERATIONS.values() for kind in (one.request, one.answer)]
-    shapes, components = msgspec.json.schema_components(wanted, ref_template=REFERENCE)
-    schemas = dict(zip(wanted, shapes, strict=True))
+    """Return the paths of the metered calls, in document order, and their schemas."""
+    structs = [
+        struct for metered in OPERATIONS.values() for struct in (metered.request, metered.answer)
+    ]
+    schema_refs, components = msgspec.json.schema_components(structs, ref_template=REF_TEMPLATE)
+    schemas = dict(zip(structs, schema_refs, strict=True))
     paths = {
-        one.address: {"post": _described(operation, one, schemas, catalog)}
-        for operation, one in OPERATIONS.items()
+        metered.path: {"post": _operation_json(operation, metered, schemas, catalog)}
+        for operation, metered in OPERATIONS.items()
     }
     return paths, components
 
 
-def _described(
+def _operation_json(
     operation: Operation,
-    one: Metered,
+    metered: MeteredOperation,
     schemas: Mapping[type[msgspec.Struct], dict[str, Any]],
     catalog: Catalog,
 ) -> dict[str, Any]:
-    example = examples_of(operation, catalog)
+    """Return the OpenAPI operation of a metered call."""
+    example = operation_examples(operation, catalog)
     in_path = operation is Operation.INFER
-    named = [_model_parameter(catalog)] if in_path else []
+    path_parameters = [_model_parameter(catalog)] if in_path else []
     return {
         "operationId": operation.value,
-        "summary": one.summary,
-        "description": one.description,
+        "summary": metered.summary,
+        "description": metered.description,
         "tags": [INFERENCE],
-        "parameters": [*named, *_PARAMETERS],
-        "requestBody": {"required": True, "content": _json(schemas[one.request], example.requests)},
+        "parameters": [*path_parameters, *_HEADER_PARAMETERS],
+        "requestBody": {
+            "required": True,
+            "content": _json_content(schemas[metered.request], example.requests),
+        },
         "responses": {
             "200": {
                 "description": "The answer",
-                "headers": _headers(),
-                "content": _answered(schemas[one.answer], example),
+                "headers": _response_headers(),
+                "content": _success_content(schemas[metered.answer], example),
             },
-            **_refusals("InferError" if in_path else "Error", open_inference=in_path),
+            **_error_responses("InferError" if in_path else "Error", open_inference=in_path),
         },
     }
 
 
-def _json(schema: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    return {"application/json": {"schema": schema, "examples": _titled(values)}}
+def _json_content(schema: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    return {"application/json": {"schema": schema, "examples": _named_examples(values)}}
 
 
-def _titled(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Named examples: the title becomes the summary that Swagger UI lists."""
+def _named_examples(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return examples with their title as summary, which Swagger UI lists."""
     return {
         title.lower().replace(" ", "-"): {"summary": title, "value": value}
         for title, value in values.items()
     }
 
 
-def _answered(schema: Mapping[str, Any], example: Example) -> dict[str, Any]:
-    whole = _json(schema, {"Whole answer": example.answer})
+def _success_content(schema: Mapping[str, Any], example: Example) -> dict[str, Any]:
+    content = _json_content(schema, {"Whole answer": example.answer})
     if example.stream is None:
-        return whole
-    events = {"schema": {"type": "string"}, "examples": _titled({"Stream": example.stream})}
-    return {**whole, "text/event-stream": events}
+        return content
+    events = {"schema": {"type": "string"}, "examples": _named_examples({"Stream": example.stream})}
+    return {**content, "text/event-stream": events}
 
 
 def _model_parameter(catalog: Catalog) -> dict[str, Any]:
@@ -152,13 +157,13 @@ def _model_parameter(catalog: Catalog) -> dict[str, Any]:
 
 
 def _header_parameter(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
-    told = {"name": name, "in": "header", "required": False, "description": description}
-    return {**told, "schema": {"type": "string", **schema}}
+    parameter = {"name": name, "in": "header", "required": False, "description": description}
+    return {**parameter, "schema": {"type": "string", **schema}}
 
 
-# Without `example`: what is shown here is sent by "Try it out", and a second try with the same
-# Idempotency-Key would be a replay.
-_PARAMETERS = (
+# No `example` values: "Try it out" would send them, and a second try with the same Idempotency-Key
+# would be a replay.
+_HEADER_PARAMETERS = (
     _header_parameter(
         "Idempotency-Key",
         "The same key and body within 24 hours give the same answer, which is billed once",
@@ -171,26 +176,26 @@ _PARAMETERS = (
     ),
     _header_parameter(
         "X-Maas-Tags",
-        f"Up to {MOST_TAGS} tags for usage reports and invoices, for example "
+        f"Up to {MAX_TAGS} tags for usage reports and invoices, for example "
         "`order=A-17,machine=M3`. Percent-encode other characters than ASCII",
         {},
     ),
 )
-_RATES = {
-    f"x-ratelimit-{what}-{of}": text.format(of=of)
-    for of in ("requests", "tokens")
-    for what, text in {
+_RATE_LIMIT_HEADERS = {
+    f"x-ratelimit-{limit}-{unit}": text.format(of=unit)
+    for unit in ("requests", "tokens")
+    for limit, text in {
         "limit": "The most {of} in a minute",
         "remaining": "How many {of} are left of them",
         "reset": "When all {of} will be available again, for example `12s`",
     }.items()
 }
-_SHOWN = {
+_RESPONSE_HEADERS = {
     "x-request-id": "The call's id, the same as in its usage record",
     "x-maas-cost": "The cost of the call, in `x-maas-currency` (not with streams)",
     "x-maas-currency": "ISO 4217 currency code",
     "x-maas-balance": "What the account may still spend (not with streams)",
-    **_RATES,
+    **_RATE_LIMIT_HEADERS,
     "x-maas-max-tokens": "The `max_tokens` used, where a limit made the answer shorter",
     "x-maas-model": "The model chosen, where the call asked for `auto`",
     "x-maas-route-reason": "Why that model was chosen",
@@ -199,43 +204,44 @@ _SHOWN = {
 }
 
 
-def _headers() -> dict[str, Any]:
+def _response_headers() -> dict[str, Any]:
     return {
-        name: {"schema": {"type": "string"}, "description": text} for name, text in _SHOWN.items()
+        name: {"schema": {"type": "string"}, "description": text}
+        for name, text in _RESPONSE_HEADERS.items()
     }
 
 
-def _refusals(schema: str, *, open_inference: bool) -> dict[str, Any]:
-    """The responses by status, with an example of each code; others are in docs/errors.md."""
+def _error_responses(schema: str, *, open_inference: bool) -> dict[str, Any]:
+    """Return the error responses by status with an example per code (all codes: docs/errors.md)."""
     by_status: dict[str, list[AppError]] = {}
-    for error in _errors():
+    for error in _example_errors():
         by_status.setdefault(str(error.status), []).append(error)
-    named = {
+    documented = {
         status: {
-            "description": _STATUSES[status],
-            "headers": {"x-request-id": _headers()["x-request-id"]},
-            "content": error_content(schema, _shown(found, open_inference)),
+            "description": _STATUS_DESCRIPTIONS[status],
+            "headers": {"x-request-id": _response_headers()["x-request-id"]},
+            "content": error_body(schema, _error_examples(status_errors, open_inference)),
         }
-        for status, found in sorted(by_status.items())
+        for status, status_errors in sorted(by_status.items())
     }
     others = {
-        status: {"description": text, "content": error_content(schema)}
-        for status, text in REFUSED.items()
+        status: {"description": text, "content": error_body(schema)}
+        for status, text in ERROR_DESCRIPTIONS.items()
     }
-    return {**named, **others}
+    return {**documented, **others}
 
 
-def _shown(found: list[AppError], open_inference: bool) -> dict[str, Any]:
+def _error_examples(status_errors: list[AppError], open_inference: bool) -> dict[str, Any]:
     return {
         str(error.code): {
             "summary": error.code,
-            "value": msgspec.json.decode(errors.envelope(error, open_inference)),
+            "value": msgspec.json.decode(errors.render_error(error, open_inference)),
         }
-        for error in found
+        for error in status_errors
     }
 
 
-_STATUSES = {
+_STATUS_DESCRIPTIONS = {
     "400": "The request is invalid; sending it again changes nothing",
     "401": "No valid API key",
     "403": "The API key may not do this",
@@ -253,8 +259,8 @@ _STATUSES = {
 }
 
 
-def _errors() -> tuple[AppError, ...]:
-    """One of each kind that a metered call is refused with."""
+def _example_errors() -> tuple[AppError, ...]:
+    """Return one example of each error of a metered call."""
     return (
         errors.ParameterInvalid("`temperature` is above 2.", param="temperature"),
         errors.BodyNotJson("The body is not valid JSON."),

@@ -1,81 +1,89 @@
-"""What the OpenAPI document says of answers: how refusals look, and what takes no key."""
+"""Error responses and security of operations in the OpenAPI document."""
 
 from collections.abc import Mapping
 from typing import Any
 
-REFERENCE = "#/components/schemas/{name}"
-# Whoever watches the service, and Stripe, which signs what it posts.
-_OPEN = ("/health/", "/v2/health/", "/metrics", "/stripe/")
+REF_TEMPLATE = "#/components/schemas/{name}"
+# Paths without an API key: monitoring, and Stripe's webhook, which is signed.
+_PUBLIC_PREFIXES = ("/health/", "/v2/health/", "/metrics", "/stripe/")
 _METHODS = frozenset({"get", "post", "put", "patch", "delete"})
-REFUSED = {
+ERROR_DESCRIPTIONS = {
     "4XX": "Refused: the code says why, see docs/errors.md",
     "5XX": "Our side is at fault, and nothing is billed",
 }
-_NOT_READY = {"503": {"description": "Not ready: a call would not be answered"}}
-_TEXT_OR_NULL = {"type": ["string", "null"]}
-_FOUR: dict[str, Any] = {
+_NOT_READY_RESPONSE = {"503": {"description": "Not ready: a call would not be answered"}}
+_NULLABLE_STRING = {"type": ["string", "null"]}
+_ERROR_FIELDS: dict[str, Any] = {
     "type": "object",
     "required": ["message", "type", "param", "code"],
     "properties": {
         "message": {"type": "string"},
         "type": {"type": "string"},
-        "param": _TEXT_OR_NULL,
-        "code": _TEXT_OR_NULL,
+        "param": _NULLABLE_STRING,
+        "code": _NULLABLE_STRING,
     },
 }
-ERRORS: Mapping[str, Any] = {
-    "Error": {"type": "object", "required": ["error"], "properties": {"error": _FOUR}},
+ERROR_SCHEMAS: Mapping[str, Any] = {
+    "Error": {"type": "object", "required": ["error"], "properties": {"error": _ERROR_FIELDS}},
     "InferError": {
-        **_FOUR,
-        "required": ["error", *_FOUR["required"]],
-        "properties": {"error": {"type": "string"}, **_FOUR["properties"]},
+        **_ERROR_FIELDS,
+        "required": ["error", *_ERROR_FIELDS["required"]],
+        "properties": {"error": {"type": "string"}, **_ERROR_FIELDS["properties"]},
     },
 }
 
 
-def with_refusals(paths: Mapping[str, Any]) -> dict[str, Any]:
-    """The document's paths, each operation with what it may be refused with."""
+def with_error_responses(paths: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the paths with the error responses of each operation added."""
     return {
-        address: {
-            method: _refusing(address, operation) if method in _METHODS else operation
+        path: {
+            method: _operation_with_errors(path, operation) if method in _METHODS else operation
             for method, operation in operations.items()
         }
-        for address, operations in paths.items()
+        for path, operations in paths.items()
     }
 
 
-def error_content(schema: str, examples: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """An error's body in the shape of this name, with examples by code."""
-    told = {"schema": {"$ref": REFERENCE.format(name=schema)}}
-    return {"application/json": {**told, "examples": examples} if examples else told}
+def error_body(schema: str, examples: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return the response content of an error schema, with examples by error code."""
+    content = {"schema": {"$ref": REF_TEMPLATE.format(name=schema)}}
+    return {"application/json": {**content, "examples": examples} if examples else content}
 
 
-def _refusing(address: str, operation: Mapping[str, Any]) -> dict[str, Any]:
-    name = "InferError" if address.startswith("/v2/") else "Error"
-    content = error_content(name)
-    well = {
-        status: {**told, "content": content} if status[0] in "45" else _whole(told)
-        for status, told in operation["responses"].items()
-        if not _is_the_frameworks(told)
+def _operation_with_errors(path: str, operation: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the operation with error responses; public paths get no security requirement."""
+    name = "InferError" if path.startswith("/v2/") else "Error"
+    content = error_body(name)
+    all_responses = {
+        status: {**response, "content": content} if status[0] in "45" else _as_json_object(response)
+        for status, response in operation["responses"].items()
+        if not _is_litestar_error(response)
     }
-    refused = {
-        status: {"description": text, "content": content} for status, text in REFUSED.items()
+    error_responses = {
+        status: {"description": description, "content": content}
+        for status, description in ERROR_DESCRIPTIONS.items()
     }
-    not_ready = _NOT_READY if address.endswith("/ready") else {}
-    responses = {**well, **not_ready, **refused}
-    described = {**operation, "responses": responses}
-    return {**described, "security": []} if address.startswith(_OPEN) else described
+    not_ready = _NOT_READY_RESPONSE if path.endswith("/ready") else {}
+    all_responses = {**all_responses, **not_ready, **error_responses}
+    result = {**operation, "responses": all_responses}
+    return {**result, "security": []} if path.startswith(_PUBLIC_PREFIXES) else result
 
 
-def _whole(told: Mapping[str, Any]) -> Mapping[str, Any]:
-    """JSON that a handler wrote by itself is an object, and no text, as its type would say."""
-    content = told.get("content", {})
+def _as_json_object(response: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the response with an object schema if its JSON was encoded by the handler.
+
+    The handler's return type would document it as a string.
+    """
+    content = response.get("content", {})
     if content.get("application/json", {}).get("schema") != {"type": "string"}:
-        return told
-    return {**told, "content": {"application/json": {"schema": {"type": "object"}}}}
+        return response
+    return {**response, "content": {"application/json": {"schema": {"type": "object"}}}}
 
 
-def _is_the_frameworks(told: Mapping[str, Any]) -> bool:
-    """Litestar describes errors of its own, which gateway/api/exception_handlers.py replaces."""
-    schema = told.get("content", {}).get("application/json", {}).get("schema", {})
+def _is_litestar_error(response: Mapping[str, Any]) -> bool:
+    """Return whether the response has Litestar's own error shape.
+
+    The service never sends it: gateway/api/exception_handlers.py replaces it.
+    """
+    schema = response.get("content", {}).get("application/json", {}).get("schema", {})
     return "status_code" in schema.get("required", ())

@@ -1,6 +1,6 @@
-"""Groups of the OpenAPI document: which address is listed under which heading, and in what order.
+"""Tags of the OpenAPI document: which path is listed under which heading, and their order.
 
-Metered calls name theirs themselves (gateway/api/openapi/metered_calls.py).
+Metered calls name their tag themselves (gateway/api/openapi/metered_calls.py).
 """
 
 from collections.abc import Mapping
@@ -9,9 +9,9 @@ from typing import Any
 from litestar.openapi.spec import Tag
 
 INFERENCE = "Inference"
-_OPERATION = "Health and metrics"
-# By the beginning of an address; the first that fits.
-_GROUPS: Mapping[str, tuple[str, ...]] = {
+_OPERATIONS = "Health and metrics"
+# By path prefix; the first match applies.
+_PATH_PREFIXES: Mapping[str, tuple[str, ...]] = {
     "Models": ("/v1/models", "/v2/models", "/v2/health"),
     "Usage and cost": ("/v1/usage", "/v1/quote", "/v1/route", "/v1/organization"),
     "Files and vector stores": ("/v1/files", "/v1/vector_stores"),
@@ -36,21 +36,21 @@ TAGS = (
     Tag(name="Billing", description="Plan, invoices, wallet"),
     Tag(name="Outcomes", description="Contracts that are paid by results"),
     Tag(name="Alerts", description="Where alerts about usage and limits are sent"),
-    Tag(name=_OPERATION, description="For monitoring"),
+    Tag(name=_OPERATIONS, description="For monitoring"),
 )
 
 
 def with_tags(paths: Mapping[str, Any]) -> dict[str, Any]:
-    """The paths, each operation in its group."""
+    """Return the paths with a tag added to each operation."""
     return {
-        address: {
-            method: {**operation, "tags": [_group(address)]}
+        path: {
+            method: {**operation, "tags": [_tag_of(path)]}
             for method, operation in operations.items()
         }
-        for address, operations in paths.items()
+        for path, operations in paths.items()
     }
 
 
-def _group(address: str) -> str:
-    found = (name for name, beginnings in _GROUPS.items() if address.startswith(beginnings))
-    return next(found, _OPERATION)
+def _tag_of(path: str) -> str:
+    matching = (name for name, prefixes in _PATH_PREFIXES.items() if path.startswith(prefixes))
+    return next(matching, _OPERATIONS)

@@ -1,6 +1,6 @@
-"""`/v1/outcomes/contracts`: contracts that are paid by effect, from a proposal to their end.
+"""`/v1/outcomes/contracts`: outcome-based contracts, from proposal to termination.
 
-Whoever calls speaks for the customer, by its key. Each answers with one function of billing's.
+A request acts for the customer, identified by its API key.
 """
 
 from collections.abc import Mapping
@@ -14,60 +14,65 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.outcomes.contracts.agreement import Agreement, agree, end
+from billing.outcomes.contracts.agreement import VersionReference, agree_to_version, end_contract
 from billing.outcomes.contracts.contract_file import (
     ContractFields,
-    read_contract_file,
-    read_contract_json,
+    parse_contract_json,
+    parse_contract_toml,
 )
-from billing.outcomes.contracts.contracts import find_contract, list_contracts, propose, versions_of
+from billing.outcomes.contracts.contracts import (
+    find_contract,
+    list_contracts,
+    list_versions,
+    propose_version,
+)
 from billing.outcomes.contracts.parties import Party, Side
 from billing.outcomes.contracts.terms import OutcomeTerms, OutcomeTermsInvalid
 from billing.outcomes.evidence.views import contract_json
 from billing.rating.terms import PlanTerms
 from billing.tables import OutcomeContract
 from gateway.access.api_keys import PREFIX as KEY_PREFIX
-from gateway.access.price_book import listed_terms
-from gateway.api.idempotency import Key, answered_once
+from gateway.access.price_book import catalog_price_terms
+from gateway.api.idempotency import IdempotencyKey, idempotent_response
 from gateway.call.errors import ParameterInvalid
 from gateway.call.values import Principal
-from gateway.wire.body import read_strictly
+from gateway.wire.body import decode_body_strict
 from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
 from models.catalog import Catalog
 
 
-class Yes(msgspec.Struct):
+class AgreementRequest(msgspec.Struct):
     """Which version is agreed to, by its number and its hash."""
 
     version: int
     hash: str
 
 
-class Ending(msgspec.Struct):
+class EndRequest(msgspec.Struct):
     """From when on; now, unless it says."""
 
     at: datetime | None = None
 
 
-_YES = msgspec.json.Decoder(Yes)
-_ENDING = msgspec.json.Decoder(Ending)
+_AGREEMENT_DECODER = msgspec.json.Decoder(AgreementRequest)
+_END_DECODER = msgspec.json.Decoder(EndRequest)
 _PATH = "/v1/outcomes/contracts"
-_MOST_BYTES = 256 << 10
-# For the OpenAPI document, as those of /v1/subscription.
+_MAX_BODY_BYTES = 256 << 10
+# For the OpenAPI document, as in gateway/api/subscription.py.
 BODIES: Mapping[str, type[msgspec.Struct]] = {
     _PATH: ContractFields,
-    f"{_PATH}/{{contract}}/agree": Yes,
-    f"{_PATH}/{{contract}}/end": Ending,
+    f"{_PATH}/{{contract}}/agree": AgreementRequest,
+    f"{_PATH}/{{contract}}/end": EndRequest,
 }
 
 
 class OutcomeContractRoutes(Controller):
-    """A contract is named by its id or its own name."""
+    """The account's outcome contracts; `{contract}` is a contract's id or tag."""
 
     path = _PATH
-    request_max_body_size = _MOST_BYTES
+    request_max_body_size = _MAX_BODY_BYTES
 
     @get("/", summary="The account's contracts, each with its versions")
     async def contracts(
@@ -78,7 +83,7 @@ class OutcomeContractRoutes(Controller):
     ) -> dict[str, Any]:
         async with database.transaction() as session:
             rows = await list_contracts(session, principal.account_id)
-            data = [await _shown(session, clock, one) for one in rows]
+            data = [await _contract_json(session, clock, row) for row in rows]
         return {"object": "list", "data": data}
 
     @get("/{contract:str}", summary="A contract: its text, hashes, and who has agreed to what")
@@ -90,8 +95,8 @@ class OutcomeContractRoutes(Controller):
         contract: FromPath[str],
     ) -> dict[str, Any]:
         async with database.transaction() as session:
-            found = await find_contract(session, principal.account_id, contract)
-            return await _shown(session, clock, found)
+            row = await find_contract(session, principal.account_id, contract)
+            return await _contract_json(session, clock, row)
 
     @post("/", status_code=200, summary="Propose a version, as JSON or application/toml")
     async def propose(
@@ -101,12 +106,12 @@ class OutcomeContractRoutes(Controller):
         clock: NamedDependency[Clock],
         catalog: NamedDependency[Catalog],
         request: Request[Any, Any, Any],
-        idempotency_key: Key = None,
+        idempotency_key: IdempotencyKey = None,
     ) -> Response[bytes]:
-        terms = _terms(request.headers.get("content-type", ""), await request.body())
-        listed = listed_terms(catalog, principal.currency)
-        change = partial(_propose, clock, principal, terms, listed)
-        return await answered_once(database, principal, request, idempotency_key, change)
+        terms = _parse_terms(request.headers.get("content-type", ""), await request.body())
+        listed = catalog_price_terms(catalog, principal.currency)
+        change = partial(_propose_version, clock, principal, terms, listed)
+        return await idempotent_response(database, principal, request, idempotency_key, change)
 
     @post("/{contract:str}/agree", status_code=200, summary="Agree to a version by its hash")
     async def agree(
@@ -117,12 +122,12 @@ class OutcomeContractRoutes(Controller):
         catalog: NamedDependency[Catalog],
         request: Request[Any, Any, Any],
         contract: FromPath[str],
-        idempotency_key: Key = None,
+        idempotency_key: IdempotencyKey = None,
     ) -> Response[bytes]:
-        yes = read_strictly(_YES, await request.body())
-        listed = listed_terms(catalog, principal.currency)
-        change = partial(_agree, clock, principal, contract, yes, listed)
-        return await answered_once(database, principal, request, idempotency_key, change)
+        agreement = decode_body_strict(_AGREEMENT_DECODER, await request.body())
+        listed = catalog_price_terms(catalog, principal.currency)
+        change = partial(_agree_to_version, clock, principal, contract, agreement, listed)
+        return await idempotent_response(database, principal, request, idempotency_key, change)
 
     @post("/{contract:str}/end", status_code=200, summary="End the contract, now or later")
     async def end(
@@ -132,64 +137,71 @@ class OutcomeContractRoutes(Controller):
         clock: NamedDependency[Clock],
         request: Request[Any, Any, Any],
         contract: FromPath[str],
-        idempotency_key: Key = None,
+        idempotency_key: IdempotencyKey = None,
     ) -> Response[bytes]:
-        ending = read_strictly(_ENDING, await request.body() or b"{}")
-        if ending.at is not None and ending.at.tzinfo is None:
+        end_request = decode_body_strict(_END_DECODER, await request.body() or b"{}")
+        if end_request.at is not None and end_request.at.tzinfo is None:
             raise ParameterInvalid("`at` is a time with its offset.", param="at")
-        change = partial(_end, clock, principal, contract, ending)
-        return await answered_once(database, principal, request, idempotency_key, change)
+        change = partial(_end_contract, clock, principal, contract, end_request)
+        return await idempotent_response(database, principal, request, idempotency_key, change)
 
 
 def customer_of(principal: Principal) -> Party:
-    """Who speaks: the customer, by one of its keys."""
-    return Party(Side.CUSTOMER, ids.show(KEY_PREFIX, principal.key_id))
+    """Return the customer as the acting party, identified by the API key."""
+    return Party(Side.CUSTOMER, ids.format_id(KEY_PREFIX, principal.key_id))
 
 
-async def _propose(
+async def _propose_version(
     clock: Clock,
     principal: Principal,
     terms: OutcomeTerms,
     listed: PlanTerms,
     session: AsyncSession,
 ) -> dict[str, Any]:
+    """Propose the terms as a version of the contract with their tag."""
     account_id, by = principal.account_id, customer_of(principal)
-    await propose(session, clock, account_id, terms, by, listed)
-    return await _shown(session, clock, await find_contract(session, account_id, terms.tag))
+    await propose_version(session, clock, account_id, terms, by, listed)
+    return await _contract_json(session, clock, await find_contract(session, account_id, terms.tag))
 
 
-async def _agree(
+async def _agree_to_version(
     clock: Clock,
     principal: Principal,
     name: str,
-    yes: Yes,
+    agreement: AgreementRequest,
     listed: PlanTerms,
     session: AsyncSession,
 ) -> dict[str, Any]:
-    found = await find_contract(session, principal.account_id, name)
-    to, by = Agreement(yes.version, yes.hash), customer_of(principal)
-    await agree(session, clock, principal.account_id, found.id, to, by, listed)
-    return await _shown(session, clock, found)
+    """Agree to a version as the customer."""
+    row = await find_contract(session, principal.account_id, name)
+    version, by = VersionReference(agreement.version, agreement.hash), customer_of(principal)
+    await agree_to_version(session, clock, principal.account_id, row.id, version, by, listed)
+    return await _contract_json(session, clock, row)
 
 
-async def _end(
-    clock: Clock, principal: Principal, name: str, ending: Ending, session: AsyncSession
+async def _end_contract(
+    clock: Clock, principal: Principal, name: str, end_request: EndRequest, session: AsyncSession
 ) -> dict[str, Any]:
-    found = await find_contract(session, principal.account_id, name)
+    """End the contract as the customer, at a time or now."""
+    row = await find_contract(session, principal.account_id, name)
     by = customer_of(principal)
-    await end(session, clock, principal.account_id, found.id, by, ending.at)
-    return await _shown(session, clock, found)
+    await end_contract(session, clock, principal.account_id, row.id, by, end_request.at)
+    return await _contract_json(session, clock, row)
 
 
-async def _shown(session: AsyncSession, clock: Clock, contract: OutcomeContract) -> dict[str, Any]:
-    versions = await versions_of(session, contract.account_id, contract.id)
+async def _contract_json(
+    session: AsyncSession, clock: Clock, contract: OutcomeContract
+) -> dict[str, Any]:
+    """Return the contract with all its versions as JSON."""
+    versions = await list_versions(session, contract.account_id, contract.id)
     return contract_json(contract, versions, clock.now())
 
 
-def _terms(content_type: str, body: bytes) -> OutcomeTerms:
+def _parse_terms(content_type: str, body: bytes) -> OutcomeTerms:
+    """Return the terms of a contract sent as JSON or TOML."""
     if content_type.partition(";")[0].strip() != "application/toml":
-        return read_contract_json(body)
+        return parse_contract_json(body)
     try:
-        return read_contract_file(body.decode("utf-8-sig"))
+        return parse_contract_toml(body.decode("utf-8-sig"))
     except UnicodeDecodeError:
         raise OutcomeTermsInvalid("The contract cannot be read: it is not UTF-8.") from None

@@ -1,7 +1,6 @@
-"""`/v1/outcomes/attesters` and `/v1/outcomes/evidence`: whose word counts, and what they said.
+"""`/v1/outcomes/attesters` and `/v1/outcomes/evidence`: attesters and their signed evidence.
 
-Owns the addresses, the bodies' shapes and the headers of evidence, whose body is what was signed,
-to the byte. Each answers with one function of billing's.
+The signature covers the exact bytes of the request body, so the body is stored unchanged.
 """
 
 from collections.abc import Mapping
@@ -23,41 +22,41 @@ from billing.outcomes.evidence.attesters import (
     NewAttester,
     accept_attester,
     add_attester,
-    attesters_of,
+    list_attesters,
     revoke_attester,
 )
 from billing.outcomes.evidence.log import (
-    MOST_BYTES,
+    MAX_BYTES,
     EvidenceKind,
     EvidenceNotFound,
-    Said,
-    evidence_page,
+    EvidenceSubmission,
+    append_evidence,
     get_evidence,
-    record,
+    list_evidence,
 )
 from billing.outcomes.evidence.log import PREFIX as EVIDENCE_PREFIX
-from billing.outcomes.evidence.signatures import read_public_key, read_signature
+from billing.outcomes.evidence.signatures import parse_public_key, parse_signature
 from billing.outcomes.evidence.views import attester_json, evidence_json
-from gateway.api.idempotency import Key, answered_once
+from gateway.api.idempotency import IdempotencyKey, idempotent_response
 from gateway.api.outcomes.contracts import customer_of
-from gateway.api.pagination import shown_page
+from gateway.api.pagination import page_json
 from gateway.call.values import Principal
-from gateway.wire.body import read_strictly
+from gateway.wire.body import decode_body_strict
 from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
 
 _ATTESTERS, _EVIDENCE = "/v1/outcomes/attesters", "/v1/outcomes/evidence"
-_MOST_BYTES = 64 << 10  # of a body about an attester
-Signer = Annotated[
+_MAX_BODY_BYTES = 64 << 10  # of a request about an attester
+AttesterHeader = Annotated[
     str, HeaderParameter(name="X-Maas-Attester", description="The attester's id, atst_…")
 ]
-Signature = Annotated[
+SignatureHeader = Annotated[
     str, HeaderParameter(name="X-Maas-Signature", description="Ed25519's, in base64")
 ]
 
 
-class AttesterWish(msgspec.Struct):
+class AttesterRequest(msgspec.Struct):
     """Who is to attest for which contract; the public key in PEM or base64."""
 
     contract: str
@@ -66,15 +65,15 @@ class AttesterWish(msgspec.Struct):
     public_key: str
 
 
-_WISH = msgspec.json.Decoder(AttesterWish)
-BODIES: Mapping[str, type[msgspec.Struct]] = {_ATTESTERS: AttesterWish}
+_DECODER = msgspec.json.Decoder(AttesterRequest)
+BODIES: Mapping[str, type[msgspec.Struct]] = {_ATTESTERS: AttesterRequest}
 
 
 class AttesterRoutes(Controller):
-    """The customer's own systems and people, and sensors that it adds or accepts."""
+    """A contract's attesters: the customer's own, and the operator's sensors that it accepted."""
 
     path = _ATTESTERS
-    request_max_body_size = _MOST_BYTES
+    request_max_body_size = _MAX_BODY_BYTES
 
     @get("/", summary="A contract's attesters, the revoked ones too")
     async def attesters(
@@ -84,9 +83,9 @@ class AttesterRoutes(Controller):
         contract: FromQuery[str],
     ) -> dict[str, Any]:
         async with database.transaction() as session:
-            found = await find_contract(session, principal.account_id, contract)
-            rows = await attesters_of(session, principal.account_id, found.id)
-        return {"object": "list", "data": [attester_json(one) for one in rows]}
+            contract_row = await find_contract(session, principal.account_id, contract)
+            rows = await list_attesters(session, principal.account_id, contract_row.id)
+        return {"object": "list", "data": [attester_json(row) for row in rows]}
 
     @post("/", status_code=200, summary="Add an attester with its public key")
     async def add(
@@ -95,11 +94,11 @@ class AttesterRoutes(Controller):
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         request: Request[Any, Any, Any],
-        idempotency_key: Key = None,
+        idempotency_key: IdempotencyKey = None,
     ) -> Response[bytes]:
-        wish = read_strictly(_WISH, await request.body())
-        change = partial(_add, clock, principal, wish)
-        return await answered_once(database, principal, request, idempotency_key, change)
+        attester_request = decode_body_strict(_DECODER, await request.body())
+        change = partial(_add_attester, clock, principal, attester_request)
+        return await idempotent_response(database, principal, request, idempotency_key, change)
 
     @post("/{attester:str}/accept", status_code=200, summary="Accept the operator's sensor")
     async def accept(
@@ -109,10 +108,10 @@ class AttesterRoutes(Controller):
         clock: NamedDependency[Clock],
         request: Request[Any, Any, Any],
         attester: FromPath[str],
-        idempotency_key: Key = None,
+        idempotency_key: IdempotencyKey = None,
     ) -> Response[bytes]:
-        change = partial(_accept, clock, principal, _attester_id(attester))
-        return await answered_once(database, principal, request, idempotency_key, change)
+        change = partial(_accept_attester, clock, principal, _parse_attester_id(attester))
+        return await idempotent_response(database, principal, request, idempotency_key, change)
 
     @post("/{attester:str}/revoke", status_code=200, summary="Hear an attester no more")
     async def revoke(
@@ -122,21 +121,24 @@ class AttesterRoutes(Controller):
         clock: NamedDependency[Clock],
         request: Request[Any, Any, Any],
         attester: FromPath[str],
-        idempotency_key: Key = None,
+        idempotency_key: IdempotencyKey = None,
     ) -> Response[bytes]:
-        change = partial(_revoke, clock, principal, _attester_id(attester))
-        return await answered_once(database, principal, request, idempotency_key, change)
+        change = partial(_revoke_attester, clock, principal, _parse_attester_id(attester))
+        return await idempotent_response(database, principal, request, idempotency_key, change)
 
 
 class EvidenceRoutes(Controller):
-    """Signed JSON or CSV, kept as it came. The same twice is once, so it needs no key for that."""
+    """Signed JSON or CSV, stored unchanged.
+
+    Sending the same evidence twice has no further effect, so no Idempotency-Key is needed.
+    """
 
     path = _EVIDENCE
 
     @post(
         "/",
         status_code=200,
-        request_max_body_size=MOST_BYTES,
+        request_max_body_size=MAX_BYTES,
         summary="Send evidence: the body is what was signed, JSON or CSV",
     )
     async def send(
@@ -147,15 +149,19 @@ class EvidenceRoutes(Controller):
         request: Request[Any, Any, Any],
         contract: FromQuery[str],
         kind: FromQuery[EvidenceKind],
-        attester: Signer,
-        signature: Signature,
+        attester: AttesterHeader,
+        signature: SignatureHeader,
     ) -> dict[str, Any]:
-        signed = read_signature(signature)
-        said = Said(_attester_id(attester), kind, await request.body(), signed)
+        signature_bytes = parse_signature(signature)
+        submission = EvidenceSubmission(
+            _parse_attester_id(attester), kind, await request.body(), signature_bytes
+        )
         async with database.transaction() as session:
-            found = await find_contract(session, principal.account_id, contract)
-            kept = await record(session, clock, principal.account_id, found.id, said)
-        return evidence_json(kept, whole=False)
+            contract_row = await find_contract(session, principal.account_id, contract)
+            row = await append_evidence(
+                session, clock, principal.account_id, contract_row.id, submission
+            )
+        return evidence_json(row, include_body=False)
 
     @get("/", summary="A contract's evidence in the order of receipt, without its bodies")
     async def evidence(
@@ -167,10 +173,11 @@ class EvidenceRoutes(Controller):
         after: Annotated[int, QueryParameter(ge=0, le=2**31 - 1)] = 0,
     ) -> dict[str, Any]:
         async with database.transaction() as session:
-            found = await find_contract(session, principal.account_id, contract)
-            place = (principal.account_id, found.id)
-            rows = await evidence_page(session, *place, limit + 1, after, whole=False)
-        return shown_page(rows, limit, partial(evidence_json, whole=False))
+            row = await find_contract(session, principal.account_id, contract)
+            rows = await list_evidence(
+                session, principal.account_id, row.id, limit + 1, after, include_body=False
+            )
+        return page_json(rows, limit, partial(evidence_json, include_body=False))
 
     @get("/{evidence:str}", summary="A piece of evidence with what was said")
     async def one(
@@ -179,41 +186,45 @@ class EvidenceRoutes(Controller):
         database: NamedDependency[Database],
         evidence: FromPath[str],
     ) -> dict[str, Any]:
-        evidence_id = ids.parse(EVIDENCE_PREFIX, evidence)
+        evidence_id = ids.parse_id(EVIDENCE_PREFIX, evidence)
         if evidence_id is None:
             raise EvidenceNotFound("The id of evidence begins with `evd_`.", param="evidence")
         async with database.transaction() as session:
-            found = await get_evidence(session, principal.account_id, evidence_id)
-        return evidence_json(found, whole=True)
+            row = await get_evidence(session, principal.account_id, evidence_id)
+        return evidence_json(row, include_body=True)
 
 
-async def _add(
-    clock: Clock, principal: Principal, wish: AttesterWish, session: AsyncSession
+async def _add_attester(
+    clock: Clock, principal: Principal, attester_request: AttesterRequest, session: AsyncSession
 ) -> dict[str, Any]:
-    new = NewAttester(wish.kind, wish.name, read_public_key(wish.public_key))
-    found = await find_contract(session, principal.account_id, wish.contract)
-    place, by = (principal.account_id, found.id), customer_of(principal)
-    return attester_json(await add_attester(session, clock, *place, new, by))
+    """Add an attester to a contract as the customer."""
+    new_attester = NewAttester(
+        attester_request.kind, attester_request.name, parse_public_key(attester_request.public_key)
+    )
+    contract = await find_contract(session, principal.account_id, attester_request.contract)
+    by = customer_of(principal)
+    row = await add_attester(session, clock, principal.account_id, contract.id, new_attester, by)
+    return attester_json(row)
 
 
-async def _accept(
+async def _accept_attester(
     clock: Clock, principal: Principal, attester_id: UUID, session: AsyncSession
 ) -> dict[str, Any]:
     by = customer_of(principal)
-    done = await accept_attester(session, clock, principal.account_id, attester_id, by)
-    return attester_json(done)
+    row = await accept_attester(session, clock, principal.account_id, attester_id, by)
+    return attester_json(row)
 
 
-async def _revoke(
+async def _revoke_attester(
     clock: Clock, principal: Principal, attester_id: UUID, session: AsyncSession
 ) -> dict[str, Any]:
     by = customer_of(principal)
-    done = await revoke_attester(session, clock, principal.account_id, attester_id, by)
-    return attester_json(done)
+    row = await revoke_attester(session, clock, principal.account_id, attester_id, by)
+    return attester_json(row)
 
 
-def _attester_id(text: str) -> UUID:
-    found = ids.parse(PREFIX, text)
-    if found is None:
+def _parse_attester_id(text: str) -> UUID:
+    attester_id = ids.parse_id(PREFIX, text)
+    if attester_id is None:
         raise AttesterNotFound("An attester's id begins with `atst_`.", param="attester")
-    return found
+    return attester_id

@@ -1,7 +1,6 @@
-"""`/v1/outcomes`: outcomes that are claimed, and what attesters say of them.
+"""`/v1/outcomes`: claim outcomes, and confirm, deny or reverse them by signed evidence.
 
-Each answers with one function of billing's. Contracts, attesters and evidence have addresses of
-their own (gateway/api/outcomes/contracts.py).
+Contracts, attesters and evidence have their own endpoints (gateway/api/outcomes/contracts.py).
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -16,50 +15,59 @@ from litestar.params import FromPath, FromQuery
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.outcomes.settlement.claims import PREFIX as OUTCOME_PREFIX
-from billing.outcomes.settlement.claims import claim, confirm, deny, get_outcome
-from billing.outcomes.settlement.reversal import reverse
+from billing.outcomes.settlement.claims import (
+    confirm_outcome,
+    deny_outcome,
+    get_outcome,
+    submit_claim,
+)
+from billing.outcomes.settlement.reversal import reverse_outcome
 from billing.outcomes.settlement.views import outcome_json, outcomes_page
 from billing.tables import Outcome
-from gateway.api.idempotency import Key, answered_once
-from gateway.api.outcomes.pagination import page_of
-from gateway.api.pagination import Limit
+from gateway.api.idempotency import IdempotencyKey, idempotent_response
+from gateway.api.outcomes.pagination import list_response
+from gateway.api.pagination import PageLimit
 from gateway.call.values import Principal
-from gateway.operations.outcome_ids import evidence_id, outcome_id
-from gateway.wire.body import read_strictly
+from gateway.operations.outcome_ids import parse_evidence_id, parse_outcome_id
+from gateway.wire.body import decode_body_strict
 from infra.clock import Clock
 from infra.database.database import Database
 
-_Say = Callable[[AsyncSession, Clock, UUID, UUID, UUID], Awaitable[Outcome]]
-# What the address says is done with evidence about an outcome.
-_SAYING: Mapping[str, _Say] = {"confirm": confirm, "deny": deny, "reverse": reverse}
+_Transition = Callable[[AsyncSession, Clock, UUID, UUID, UUID], Awaitable[Outcome]]
+# The function that applies evidence to an outcome, by the last segment of the path.
+_TRANSITIONS: Mapping[str, _Transition] = {
+    "confirm": confirm_outcome,
+    "deny": deny_outcome,
+    "reverse": reverse_outcome,
+}
 
 
-class ClaimWish(msgspec.Struct):
+class ClaimRequest(msgspec.Struct):
     """An outcome of a contract (its tag), as signed evidence claims it (evd_…)."""
 
     contract: str
     evidence: str
 
 
-class SayingWish(msgspec.Struct):
+class OutcomeEvidenceRequest(msgspec.Struct):
     """Signed evidence about an outcome."""
 
     evidence: str
 
 
-_CLAIM = msgspec.json.Decoder(ClaimWish)
-_SAID = msgspec.json.Decoder(SayingWish)
-# For the OpenAPI document: bodies are read by hand, so that a mistake is named by its field.
+_CLAIM_DECODER = msgspec.json.Decoder(ClaimRequest)
+_EVIDENCE_DECODER = msgspec.json.Decoder(OutcomeEvidenceRequest)
+# For the OpenAPI document. Handlers parse bodies themselves, so that errors name the field.
 BODIES: Mapping[str, type[msgspec.Struct]] = {
-    "/v1/outcomes": ClaimWish,
-    "/v1/outcomes/{outcome}/confirm": SayingWish,
-    "/v1/outcomes/{outcome}/deny": SayingWish,
-    "/v1/outcomes/{outcome}/reverse": SayingWish,
+    "/v1/outcomes": ClaimRequest,
+    "/v1/outcomes/{outcome}/confirm": OutcomeEvidenceRequest,
+    "/v1/outcomes/{outcome}/deny": OutcomeEvidenceRequest,
+    "/v1/outcomes/{outcome}/reverse": OutcomeEvidenceRequest,
 }
 
 
 class OutcomeRoutes(Controller):
-    """Outcomes that are claimed."""
+    """Claimed outcomes of the account's contracts."""
 
     path = "/v1/outcomes"
 
@@ -68,11 +76,11 @@ class OutcomeRoutes(Controller):
         self,
         principal: NamedDependency[Principal],
         database: NamedDependency[Database],
-        limit: Limit = 20,
+        limit: PageLimit = 20,
         after: FromQuery[str | None] = None,
     ) -> dict[str, Any]:
-        mark = (OUTCOME_PREFIX, after)
-        return await page_of(database, principal.account_id, outcomes_page, limit, mark)
+        cursor = (OUTCOME_PREFIX, after)
+        return await list_response(database, principal.account_id, outcomes_page, limit, cursor)
 
     @post("/", status_code=200, summary="Claim an outcome by signed evidence")
     async def claim(
@@ -81,11 +89,11 @@ class OutcomeRoutes(Controller):
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         request: Request[Any, Any, Any],
-        idempotency_key: Key = None,
+        idempotency_key: IdempotencyKey = None,
     ) -> Response[bytes]:
-        wish = read_strictly(_CLAIM, await request.body())
-        change = partial(_claim, clock, principal.account_id, wish)
-        return await answered_once(database, principal, request, idempotency_key, change)
+        claim_request = decode_body_strict(_CLAIM_DECODER, await request.body())
+        change = partial(_claim_outcome, clock, principal.account_id, claim_request)
+        return await idempotent_response(database, principal, request, idempotency_key, change)
 
     @get("/{outcome:str}", summary="An outcome, and how it stands")
     async def outcome(
@@ -95,8 +103,8 @@ class OutcomeRoutes(Controller):
         outcome: FromPath[str],
     ) -> dict[str, Any]:
         async with database.transaction() as session:
-            found = await get_outcome(session, principal.account_id, outcome_id(outcome))
-            return await outcome_json(session, found)
+            row = await get_outcome(session, principal.account_id, parse_outcome_id(outcome))
+            return await outcome_json(session, row)
 
     @post("/{outcome:str}/confirm", status_code=200, summary="Confirm it by signed evidence")
     async def confirm(
@@ -106,10 +114,10 @@ class OutcomeRoutes(Controller):
         clock: NamedDependency[Clock],
         outcome: FromPath[str],
         request: Request[Any, Any, Any],
-        idempotency_key: Key = None,
+        idempotency_key: IdempotencyKey = None,
     ) -> Response[bytes]:
-        change = await _saying("confirm", clock, principal, outcome, request)
-        return await answered_once(database, principal, request, idempotency_key, change)
+        change = await _transition("confirm", clock, principal, outcome, request)
+        return await idempotent_response(database, principal, request, idempotency_key, change)
 
     @post("/{outcome:str}/deny", status_code=200, summary="Deny it, before it is confirmed")
     async def deny(
@@ -119,10 +127,10 @@ class OutcomeRoutes(Controller):
         clock: NamedDependency[Clock],
         outcome: FromPath[str],
         request: Request[Any, Any, Any],
-        idempotency_key: Key = None,
+        idempotency_key: IdempotencyKey = None,
     ) -> Response[bytes]:
-        change = await _saying("deny", clock, principal, outcome, request)
-        return await answered_once(database, principal, request, idempotency_key, change)
+        change = await _transition("deny", clock, principal, outcome, request)
+        return await idempotent_response(database, principal, request, idempotency_key, change)
 
     @post("/{outcome:str}/reverse", status_code=200, summary="Take it back: it is no more")
     async def reverse(
@@ -132,28 +140,32 @@ class OutcomeRoutes(Controller):
         clock: NamedDependency[Clock],
         outcome: FromPath[str],
         request: Request[Any, Any, Any],
-        idempotency_key: Key = None,
+        idempotency_key: IdempotencyKey = None,
     ) -> Response[bytes]:
-        change = await _saying("reverse", clock, principal, outcome, request)
-        return await answered_once(database, principal, request, idempotency_key, change)
+        change = await _transition("reverse", clock, principal, outcome, request)
+        return await idempotent_response(database, principal, request, idempotency_key, change)
 
 
-async def _claim(
-    clock: Clock, account_id: UUID, wish: ClaimWish, session: AsyncSession
+async def _claim_outcome(
+    clock: Clock, account_id: UUID, claim_request: ClaimRequest, session: AsyncSession
 ) -> dict[str, Any]:
-    evidence = evidence_id(wish.evidence)
+    """Claim an outcome by signed evidence."""
+    evidence = parse_evidence_id(claim_request.evidence)
     return await outcome_json(
-        session, await claim(session, clock, account_id, wish.contract, evidence)
+        session, await submit_claim(session, clock, account_id, claim_request.contract, evidence)
     )
 
 
-async def _saying(
-    what: str, clock: Clock, principal: Principal, outcome: str, request: Request[Any, Any, Any]
+async def _transition(
+    action: str, clock: Clock, principal: Principal, outcome: str, request: Request[Any, Any, Any]
 ) -> Callable[[AsyncSession], Awaitable[dict[str, Any]]]:
-    wish = read_strictly(_SAID, await request.body())
-    place = (principal.account_id, outcome_id(outcome), evidence_id(wish.evidence))
+    """Return the change that applies the request's evidence to the outcome."""
+    evidence_request = decode_body_strict(_EVIDENCE_DECODER, await request.body())
+    target_id = parse_outcome_id(outcome)
+    proof_id = parse_evidence_id(evidence_request.evidence)
 
-    async def say(session: AsyncSession) -> dict[str, Any]:
-        return await outcome_json(session, await _SAYING[what](session, clock, *place))
+    async def apply(session: AsyncSession) -> dict[str, Any]:
+        row = await _TRANSITIONS[action](session, clock, principal.account_id, target_id, proof_id)
+        return await outcome_json(session, row)
 
-    return say
+    return apply

@@ -1,4 +1,4 @@
-"""Pages of outcomes."""
+"""Cursor pagination of outcome resources."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -6,21 +6,24 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.api.pagination import mark_of, shown_page
+from gateway.api.pagination import page_json, parse_cursor
 from infra.database.database import Database
 
-Page = Callable[[AsyncSession, UUID, int, UUID | None], Awaitable[list[dict[str, Any]]]]
+ListPage = Callable[[AsyncSession, UUID, int, UUID | None], Awaitable[list[dict[str, Any]]]]
 
 
-async def page_of(
+async def list_response(
     database: Database,
     account_id: UUID,
-    page: Page,
+    list_page: ListPage,
     limit: int,
-    mark: tuple[str, str | None],
+    cursor: tuple[str, str | None],
 ) -> dict[str, Any]:
-    """The rows after a mark, which is a prefix and an id. Raises ParameterInvalid."""
-    found = mark_of(*mark)
+    """Return a page of rows as OpenAI's list; `cursor` is the id prefix and the `after` id.
+
+    Raises ParameterInvalid.
+    """
+    after = parse_cursor(*cursor)
     async with database.transaction() as session:
-        rows = await page(session, account_id, limit + 1, found)
-    return shown_page(rows, limit, lambda row: row)
+        rows = await list_page(session, account_id, limit + 1, after)
+    return page_json(rows, limit, lambda row: row)

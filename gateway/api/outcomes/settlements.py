@@ -1,8 +1,6 @@
-"""`/v1/outcomes/settlements` and `/v1/outcomes/disputes`: what a month of outcomes comes to, and
-what the customer says against it.
+"""`/v1/outcomes/settlements` and `/v1/outcomes/disputes`: monthly settlements and their disputes.
 
-Each answers with one function of billing's. Answering and deciding disputes is the operator's
-(gateway/cli/outcomes/settlements.py).
+The operator answers and decides disputes (gateway/cli/outcomes/settlements.py).
 """
 
 from collections.abc import Mapping
@@ -20,11 +18,11 @@ from billing.invoice_documents.outcome_charge import SETTLEMENT_PREFIX
 from billing.outcomes.settlement.amounts import CUSTOMER
 from billing.outcomes.settlement.disputes import PREFIX as DISPUTE_PREFIX
 from billing.outcomes.settlement.disputes import (
-    Objection,
+    NewDispute,
+    concede_dispute,
     get_dispute,
-    give_in,
     open_dispute,
-    reply,
+    reply_to_dispute,
 )
 from billing.outcomes.settlement.settlement import get_settlement
 from billing.outcomes.settlement.views import (
@@ -34,18 +32,18 @@ from billing.outcomes.settlement.views import (
     settlements_page,
 )
 from gateway.access.api_keys import PREFIX as KEY_PREFIX
-from gateway.api.idempotency import Key, answered_once
-from gateway.api.outcomes.pagination import page_of
-from gateway.api.pagination import Limit
+from gateway.api.idempotency import IdempotencyKey, idempotent_response
+from gateway.api.outcomes.pagination import list_response
+from gateway.api.pagination import PageLimit
 from gateway.call.values import Principal
-from gateway.operations.outcome_ids import dispute_id, settlement_id
-from gateway.wire.body import read_strictly
+from gateway.operations.outcome_ids import parse_dispute_id, parse_settlement_id
+from gateway.wire.body import decode_body_strict
 from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
 
 
-class DisputeWish(msgspec.Struct):
+class DisputeRequest(msgspec.Struct):
     """What is said against a settlement, or against some outcomes of it; and who says it."""
 
     settlement: str
@@ -54,22 +52,22 @@ class DisputeWish(msgspec.Struct):
     by: str = ""
 
 
-class ReplyWish(msgspec.Struct):
+class DisputeReplyRequest(msgspec.Struct):
     """What the customer replies to the operator's answer."""
 
     reply: str
 
 
-_DISPUTE = msgspec.json.Decoder(DisputeWish)
-_REPLY = msgspec.json.Decoder(ReplyWish)
+_DISPUTE_DECODER = msgspec.json.Decoder(DisputeRequest)
+_REPLY_DECODER = msgspec.json.Decoder(DisputeReplyRequest)
 BODIES: Mapping[str, type[msgspec.Struct]] = {
-    "/v1/outcomes/disputes": DisputeWish,
-    "/v1/outcomes/disputes/{dispute}/reply": ReplyWish,
+    "/v1/outcomes/disputes": DisputeRequest,
+    "/v1/outcomes/disputes/{dispute}/reply": DisputeReplyRequest,
 }
 
 
 class SettlementRoutes(Controller):
-    """What months of contracts come to."""
+    """Monthly settlements of the account's contracts."""
 
     path = "/v1/outcomes/settlements"
 
@@ -78,11 +76,11 @@ class SettlementRoutes(Controller):
         self,
         principal: NamedDependency[Principal],
         database: NamedDependency[Database],
-        limit: Limit = 20,
+        limit: PageLimit = 20,
         after: FromQuery[str | None] = None,
     ) -> dict[str, Any]:
-        mark = (SETTLEMENT_PREFIX, after)
-        return await page_of(database, principal.account_id, settlements_page, limit, mark)
+        cursor = (SETTLEMENT_PREFIX, after)
+        return await list_response(database, principal.account_id, settlements_page, limit, cursor)
 
     @get("/{settlement:str}", summary="A settlement, by who attested")
     async def settlement(
@@ -92,8 +90,9 @@ class SettlementRoutes(Controller):
         settlement: FromPath[str],
     ) -> dict[str, Any]:
         async with database.transaction() as session:
-            place = principal.account_id, settlement_id(settlement)
-            return await settlement_json(session, await get_settlement(session, *place))
+            settlement_id = parse_settlement_id(settlement)
+            row = await get_settlement(session, principal.account_id, settlement_id)
+            return await settlement_json(session, row)
 
     @get("/{settlement:str}/bundle", summary="All by which it can be computed again")
     async def bundle(
@@ -103,14 +102,14 @@ class SettlementRoutes(Controller):
         settlement: FromPath[str],
     ) -> Response[bytes]:
         async with database.transaction() as session:
-            place = principal.account_id, settlement_id(settlement)
-            found = await get_settlement(session, *place)
-        # Byte for byte: its SHA-256 is the settlement's digest.
-        return Response(found.bundle.encode(), media_type="application/json")
+            settlement_id = parse_settlement_id(settlement)
+            row = await get_settlement(session, principal.account_id, settlement_id)
+        # Unchanged bytes: their SHA-256 is the settlement's digest.
+        return Response(row.bundle.encode(), media_type="application/json")
 
 
 class DisputeRoutes(Controller):
-    """What the customer says against settlements."""
+    """The account's disputes against settlements."""
 
     path = "/v1/outcomes/disputes"
 
@@ -119,11 +118,11 @@ class DisputeRoutes(Controller):
         self,
         principal: NamedDependency[Principal],
         database: NamedDependency[Database],
-        limit: Limit = 20,
+        limit: PageLimit = 20,
         after: FromQuery[str | None] = None,
     ) -> dict[str, Any]:
-        mark = (DISPUTE_PREFIX, after)
-        return await page_of(database, principal.account_id, disputes_page, limit, mark)
+        cursor = (DISPUTE_PREFIX, after)
+        return await list_response(database, principal.account_id, disputes_page, limit, cursor)
 
     @post("/", status_code=200, summary="Dispute a settlement or outcomes of it; that is frozen")
     async def open(
@@ -132,11 +131,11 @@ class DisputeRoutes(Controller):
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         request: Request[Any, Any, Any],
-        idempotency_key: Key = None,
+        idempotency_key: IdempotencyKey = None,
     ) -> Response[bytes]:
-        wish = read_strictly(_DISPUTE, await request.body())
-        change = partial(_open, clock, principal, wish)
-        return await answered_once(database, principal, request, idempotency_key, change)
+        body = decode_body_strict(_DISPUTE_DECODER, await request.body())
+        change = partial(_open_dispute, clock, principal, body)
+        return await idempotent_response(database, principal, request, idempotency_key, change)
 
     @get("/{dispute:str}", summary="A dispute, with the settlement computed again")
     async def dispute(
@@ -146,8 +145,8 @@ class DisputeRoutes(Controller):
         dispute: FromPath[str],
     ) -> dict[str, Any]:
         async with database.transaction() as session:
-            place = principal.account_id, dispute_id(dispute)
-            return await dispute_json(session, await get_dispute(session, *place))
+            row = await get_dispute(session, principal.account_id, parse_dispute_id(dispute))
+            return await dispute_json(session, row)
 
     @post("/{dispute:str}/reply", status_code=200, summary="Reply to the operator's answer")
     async def reply(
@@ -157,11 +156,13 @@ class DisputeRoutes(Controller):
         clock: NamedDependency[Clock],
         dispute: FromPath[str],
         request: Request[Any, Any, Any],
-        idempotency_key: Key = None,
+        idempotency_key: IdempotencyKey = None,
     ) -> Response[bytes]:
-        wish = read_strictly(_REPLY, await request.body())
-        change = partial(_reply, clock, principal.account_id, dispute_id(dispute), wish)
-        return await answered_once(database, principal, request, idempotency_key, change)
+        body = decode_body_strict(_REPLY_DECODER, await request.body())
+        change = partial(
+            _reply_to_dispute, clock, principal.account_id, parse_dispute_id(dispute), body
+        )
+        return await idempotent_response(database, principal, request, idempotency_key, change)
 
     @post("/{dispute:str}/withdraw", status_code=200, summary="Agree with the operator after all")
     async def withdraw(
@@ -171,30 +172,37 @@ class DisputeRoutes(Controller):
         clock: NamedDependency[Clock],
         dispute: FromPath[str],
         request: Request[Any, Any, Any],
-        idempotency_key: Key = None,
+        idempotency_key: IdempotencyKey = None,
     ) -> Response[bytes]:
-        change = partial(_withdraw, clock, principal.account_id, dispute_id(dispute))
-        return await answered_once(database, principal, request, idempotency_key, change)
+        change = partial(_withdraw_dispute, clock, principal.account_id, parse_dispute_id(dispute))
+        return await idempotent_response(database, principal, request, idempotency_key, change)
 
 
-async def _open(
-    clock: Clock, principal: Principal, wish: DisputeWish, session: AsyncSession
+async def _open_dispute(
+    clock: Clock, principal: Principal, body: DisputeRequest, session: AsyncSession
 ) -> dict[str, Any]:
-    by = wish.by.strip()[:200] or ids.show(KEY_PREFIX, principal.key_id)
-    said = Objection(by, wish.reason, tuple(wish.outcomes))
-    place = principal.account_id, settlement_id(wish.settlement)
-    return await dispute_json(session, await open_dispute(session, clock, *place, said))
+    """Open a dispute in the name of `by` or of the API key."""
+    by = body.by.strip()[:200] or ids.format_id(KEY_PREFIX, principal.key_id)
+    new_dispute = NewDispute(by, body.reason, tuple(body.outcomes))
+    settlement_id = parse_settlement_id(body.settlement)
+    row = await open_dispute(session, clock, principal.account_id, settlement_id, new_dispute)
+    return await dispute_json(session, row)
 
 
-async def _reply(
-    clock: Clock, account_id: UUID, of: UUID, wish: ReplyWish, session: AsyncSession
+async def _reply_to_dispute(
+    clock: Clock,
+    account_id: UUID,
+    dispute_id: UUID,
+    body: DisputeReplyRequest,
+    session: AsyncSession,
 ) -> dict[str, Any]:
-    done = await reply(session, clock, account_id, of, wish.reply)
-    return await dispute_json(session, done)
+    row = await reply_to_dispute(session, clock, account_id, dispute_id, body.reply)
+    return await dispute_json(session, row)
 
 
-async def _withdraw(
-    clock: Clock, account_id: UUID, of: UUID, session: AsyncSession
+async def _withdraw_dispute(
+    clock: Clock, account_id: UUID, dispute_id: UUID, session: AsyncSession
 ) -> dict[str, Any]:
-    done = await give_in(session, clock, account_id, of, CUSTOMER)
-    return await dispute_json(session, done)
+    """Withdraw a dispute: the customer concedes."""
+    row = await concede_dispute(session, clock, account_id, dispute_id, CUSTOMER)
+    return await dispute_json(session, row)

@@ -1,6 +1,6 @@
-"""`maas outcomes contracts`: what is paid by effect, as the operator proposes, agrees and ends it.
+"""`maas outcomes contracts`: propose, agree to and end outcome contracts, for the operator.
 
-The customer's own yes comes over the API, by its key.
+Customers agree through the API, with their own key.
 """
 
 from collections.abc import Awaitable, Callable
@@ -11,18 +11,28 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.accounts import get_account
-from billing.outcomes.contracts.agreement import Agreement, EndInvalid, agree, end
-from billing.outcomes.contracts.contract_file import read_contract_file
-from billing.outcomes.contracts.contracts import find_contract, list_contracts, propose, versions_of
+from billing.outcomes.contracts.agreement import (
+    ContractEndInvalid,
+    VersionReference,
+    agree_to_version,
+    end_contract,
+)
+from billing.outcomes.contracts.contract_file import parse_contract_toml
+from billing.outcomes.contracts.contracts import (
+    find_contract,
+    list_contracts,
+    list_versions,
+    propose_version,
+)
 from billing.outcomes.contracts.parties import Party, Side
 from billing.outcomes.contracts.terms import OutcomeTermsInvalid
 from billing.outcomes.evidence.views import contract_json
-from billing.outcomes.settlement.baseline_fit import fit_version
+from billing.outcomes.settlement.baseline_fit import fit_version_baseline
 from billing.tables import Account, OutcomeContract
-from gateway.access.price_book import listed_terms
-from gateway.cli.arguments import instant_of
-from gateway.cli.output import Terminal
-from gateway.cli.runner import AccountName, Json, tell, text_of, with_database
+from gateway.access.price_book import catalog_price_terms
+from gateway.cli.arguments import parse_instant
+from gateway.cli.output import Output
+from gateway.cli.runner import AccountName, Json, read_text_file, run_command, run_in_transaction
 from infra.clock import SystemClock
 from infra.settings import Settings
 from models.catalog import load_catalog
@@ -32,53 +42,59 @@ ContractName = Annotated[str, typer.Argument(help="The contract's id (octr_…) 
 Number = Annotated[int, typer.Option("--version", help="The version's number.")]
 By = Annotated[str, typer.Option(help="Who says it for the operator, by name.")]
 TextFile = Annotated[Path, typer.Argument(exists=True, dir_okay=False)]
-_Work = Callable[[AsyncSession, Account, OutcomeContract], Awaitable[object]]
+_ContractChange = Callable[[AsyncSession, Account, OutcomeContract], Awaitable[object]]
 
 
 @contracts_app.command("propose")
 def contracts_propose(file: TextFile, account: AccountName, by: By, as_json: Json = False) -> None:
     """Propose a contract file as the contract's next version; nobody has agreed to it then."""
 
-    def work(settings: Settings, terminal: Terminal) -> None:
-        terms = read_contract_file(text_of(file, "The contract", OutcomeTermsInvalid))
+    def execute(settings: Settings, output: Output) -> None:
+        terms = parse_contract_toml(read_text_file(file, "The contract", OutcomeTermsInvalid))
         catalog = load_catalog(settings.profile)
 
-        async def keep(session: AsyncSession) -> dict[str, Any]:
+        async def propose(session: AsyncSession) -> dict[str, Any]:
             owner = await get_account(session, account)
-            listed = listed_terms(catalog, owner.currency)
-            who = operator_of(by)
-            await propose(session, SystemClock(), owner.id, terms, who, listed)
-            return await _shown(session, await find_contract(session, owner.id, terms.tag))
+            listed = catalog_price_terms(catalog, owner.currency)
+            who = parse_operator(by)
+            await propose_version(session, SystemClock(), owner.id, terms, who, listed)
+            return await _contract_fields(
+                session, await find_contract(session, owner.id, terms.tag)
+            )
 
-        _show(terminal, as_json, "Proposed.", with_database(settings, keep))
+        _show_contract(output, as_json, "Proposed.", run_in_transaction(settings, propose))
 
-    tell(as_json, work)
+    run_command(as_json, execute)
 
 
 @contracts_app.command("list")
 def contracts_list(account: AccountName, as_json: Json = False) -> None:
     """An account's contracts, version by version."""
 
-    def work(settings: Settings, terminal: Terminal) -> None:
-        async def read(session: AsyncSession) -> list[dict[str, Any]]:
+    def execute(settings: Settings, output: Output) -> None:
+        async def load_contracts(session: AsyncSession) -> list[dict[str, Any]]:
             rows = await list_contracts(session, (await get_account(session, account)).id)
-            return [await _shown(session, one) for one in rows]
+            return [await _contract_fields(session, contract) for contract in rows]
 
-        contracts = with_database(settings, read)
-        rows = contracts if as_json else [row for one in contracts for row in _rows(one)]
-        terminal.table(rows, ("contract", "number", "status", "starts_at", "ends_at", "hash"))
+        contracts = run_in_transaction(settings, load_contracts)
+        rows = (
+            contracts
+            if as_json
+            else [row for contract in contracts for row in _version_rows(contract)]
+        )
+        output.table(rows, ("contract", "number", "status", "starts_at", "ends_at", "hash"))
 
-    tell(as_json, work)
+    run_command(as_json, execute)
 
 
 @contracts_app.command("show")
 def contracts_show(account: AccountName, contract: ContractName, as_json: Json = False) -> None:
     """A contract with its versions: their text, their hashes, and who has agreed."""
 
-    async def nothing(_session: AsyncSession, _owner: Account, _found: OutcomeContract) -> None:
+    async def no_change(_session: AsyncSession, _owner: Account, _found: OutcomeContract) -> None:
         return None
 
-    _with_contract("The contract:", account, contract, as_json, nothing)
+    _with_contract("The contract:", account, contract, as_json, no_change)
 
 
 @contracts_app.command("agree")
@@ -92,20 +108,24 @@ def contracts_agree(
 ) -> None:
     """Agree to a version for the operator, by the hash of what was read."""
 
-    def work(settings: Settings, terminal: Terminal) -> None:
+    def execute(settings: Settings, output: Output) -> None:
         catalog = load_catalog(settings.profile)
 
-        async def say_yes(session: AsyncSession) -> dict[str, Any]:
+        async def record_agreement(session: AsyncSession) -> dict[str, Any]:
             owner = await get_account(session, account)
-            found = await find_contract(session, owner.id, contract)
-            to, listed = Agreement(version, digest), listed_terms(catalog, owner.currency)
-            place = (owner.id, found.id)
-            await agree(session, SystemClock(), *place, to, operator_of(by), listed)
-            return await _shown(session, found)
+            row = await find_contract(session, owner.id, contract)
+            agreement, listed = (
+                VersionReference(version, digest),
+                catalog_price_terms(catalog, owner.currency),
+            )
+            await agree_to_version(
+                session, SystemClock(), owner.id, row.id, agreement, parse_operator(by), listed
+            )
+            return await _contract_fields(session, row)
 
-        _show(terminal, as_json, "Agreed.", with_database(settings, say_yes))
+        _show_contract(output, as_json, "Agreed.", run_in_transaction(settings, record_agreement))
 
-    tell(as_json, work)
+    run_command(as_json, execute)
 
 
 @contracts_app.command("baseline")
@@ -114,10 +134,10 @@ def contracts_baseline(
 ) -> None:
     """Fit the baseline of a version that nobody has agreed to yet, from the signed readings."""
 
-    async def keep(session: AsyncSession, owner: Account, found: OutcomeContract) -> None:
-        await fit_version(session, SystemClock(), owner.id, found.id, version)
+    async def fit_baseline(session: AsyncSession, owner: Account, row: OutcomeContract) -> None:
+        await fit_version_baseline(session, SystemClock(), owner.id, row.id, version)
 
-    _with_contract("Fitted.", account, contract, as_json, keep)
+    _with_contract("Fitted.", account, contract, as_json, fit_baseline)
 
 
 @contracts_app.command("end")
@@ -130,58 +150,63 @@ def contracts_end(
 ) -> None:
     """End a contract from a moment on, with all that is proposed."""
 
-    async def stop(session: AsyncSession, owner: Account, found: OutcomeContract) -> None:
-        moment = None if at is None else instant_of(at, EndInvalid)
-        await end(session, SystemClock(), owner.id, found.id, operator_of(by), moment)
+    async def end_row(session: AsyncSession, owner: Account, row: OutcomeContract) -> None:
+        moment = None if at is None else parse_instant(at, ContractEndInvalid)
+        await end_contract(session, SystemClock(), owner.id, row.id, parse_operator(by), moment)
 
-    _with_contract("Ended.", account, contract, as_json, stop)
+    _with_contract("Ended.", account, contract, as_json, end_row)
 
 
-def operator_of(name: str) -> Party:
-    """Who speaks: the operator, by somebody whose name is kept."""
+def parse_operator(name: str) -> Party:
+    """Return the operator's party with a person's name. Raises BadParameter."""
     if not 0 < len(name.strip()) <= 100 or not name.isprintable():
         raise typer.BadParameter("a name is 1 to 100 printable characters", param_hint="--by")
     return Party(Side.OPERATOR, name.strip())
 
 
-def _with_contract(title: str, account: str, contract: str, as_json: bool, work: _Work) -> None:
-    """Do it with one of an account's contracts, and show what that is then."""
+def _with_contract(
+    title: str, account: str, contract: str, as_json: bool, change: _ContractChange
+) -> None:
+    """Apply a change to a contract, and print its new state."""
 
-    def show(settings: Settings, terminal: Terminal) -> None:
-        async def run(session: AsyncSession) -> dict[str, Any]:
+    def execute(settings: Settings, output: Output) -> None:
+        async def apply_change(session: AsyncSession) -> dict[str, Any]:
             owner = await get_account(session, account)
-            found = await find_contract(session, owner.id, contract)
-            await work(session, owner, found)
-            return await _shown(session, found)
+            row = await find_contract(session, owner.id, contract)
+            await change(session, owner, row)
+            return await _contract_fields(session, row)
 
-        _show(terminal, as_json, title, with_database(settings, run))
+        _show_contract(output, as_json, title, run_in_transaction(settings, apply_change))
 
-    tell(as_json, show)
+    run_command(as_json, execute)
 
 
-async def _shown(session: AsyncSession, contract: OutcomeContract) -> dict[str, Any]:
-    versions = await versions_of(session, contract.account_id, contract.id)
+async def _contract_fields(session: AsyncSession, contract: OutcomeContract) -> dict[str, Any]:
+    """Return a contract with its versions as output fields."""
+    versions = await list_versions(session, contract.account_id, contract.id)
     return contract_json(contract, versions, SystemClock().now())
 
 
-def _show(terminal: Terminal, as_json: bool, title: str, shown: dict[str, Any]) -> None:
+def _show_contract(output: Output, as_json: bool, title: str, fields: dict[str, Any]) -> None:
+    """Print a contract with its versions."""
     if as_json:
-        terminal.record("", shown)
+        output.record("", fields)
         return
-    terminal.record(title, {name: shown[name] for name in ("id", "contract", "in_force")})
-    for row in shown["versions"]:
-        said = {name: _words(row[name]) for name in row if isinstance(row[name], dict)}
-        version = {**row, **said}
+    output.record(title, {name: fields[name] for name in ("id", "contract", "in_force")})
+    for row in fields["versions"]:
+        formatted = {name: _format_object(row[name]) for name in row if isinstance(row[name], dict)}
+        version = {**row, **formatted}
         del version["object"]
-        terminal.record(f"Version {version.pop('number')}:", version)
+        output.record(f"Version {version.pop('number')}:", version)
 
 
-def _rows(shown: dict[str, Any]) -> list[dict[str, Any]]:
-    return [{"contract": shown["contract"], **row} for row in shown["versions"]]
+def _version_rows(fields: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return a contract's versions as table rows."""
+    return [{"contract": fields["contract"], **row} for row in fields["versions"]]
 
 
-def _words(said: dict[str, Any]) -> str:
-    """Who did something and when, or which calls may support a claim."""
-    if "models" in said:
-        return f"{', '.join(said['models'])}: {', '.join(said['operations'])}"
-    return f"{said['by']}, {said['at']}"
+def _format_object(value: dict[str, Any]) -> str:
+    """Format a nested object: who did something and when, or the calls that may support a claim."""
+    if "models" in value:
+        return f"{', '.join(value['models'])}: {', '.join(value['operations'])}"
+    return f"{value['by']}, {value['at']}"

@@ -1,4 +1,4 @@
-"""`maas outcomes dispute|answer|reply|decide|concede`: what is said against settlements."""
+"""`maas outcomes dispute|answer|reply|decide|concede`: disputes of outcome settlements."""
 
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
@@ -11,29 +11,29 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from billing.accounts.accounts import get_account
 from billing.outcomes.settlement.amounts import CUSTOMER, OPERATOR
 from billing.outcomes.settlement.disputes import (
-    Objection,
-    answer,
-    decide,
-    give_in,
+    NewDispute,
+    answer_dispute,
+    concede_dispute,
+    decide_dispute,
     open_dispute,
-    reply,
+    reply_to_dispute,
 )
 from billing.outcomes.settlement.views import dispute_json, disputes_page
 from billing.tables import Dispute
-from gateway.cli.output import Terminal
-from gateway.cli.runner import AccountName, Json, tell, with_database
-from gateway.operations.outcome_ids import dispute_id, settlement_id
+from gateway.cli.output import Output
+from gateway.cli.runner import AccountName, Json, run_command, run_in_transaction
+from gateway.operations.outcome_ids import parse_dispute_id, parse_settlement_id
 from infra.clock import SystemClock
 from infra.settings import Settings
 
 DisputeName = Annotated[str, typer.Argument(help="The dispute's id (odsp_…).")]
 SettlementName = Annotated[str, typer.Argument(help="The settlement's id (oset_…).")]
 Text = Annotated[str, typer.Argument(help="What is said.")]
-_Argue = Callable[[AsyncSession, UUID], Awaitable[Dispute]]
+_DisputeStep = Callable[[AsyncSession, UUID], Awaitable[Dispute]]
 
 
 class Side(StrEnum):
-    """Who wins a dispute."""
+    """The party in whose favour a dispute is decided."""
 
     CUSTOMER = CUSTOMER
     OPERATOR = OPERATOR
@@ -46,14 +46,14 @@ def outcomes_disputes(
 ) -> None:
     """An account's disputes, the newest first."""
 
-    def work(settings: Settings, terminal: Terminal) -> None:
-        async def read(session: AsyncSession) -> list[dict[str, Any]]:
+    def execute(settings: Settings, output: Output) -> None:
+        async def load_disputes(session: AsyncSession) -> list[dict[str, Any]]:
             return await disputes_page(session, (await get_account(session, account)).id, limit)
 
         columns = ("settlement", "status", "frozen", "currency", "answer_due", "reply_due", "id")
-        terminal.table(with_database(settings, read), columns)
+        output.table(run_in_transaction(settings, load_disputes), columns)
 
-    tell(as_json, work)
+    run_command(as_json, execute)
 
 
 def outcomes_dispute(
@@ -65,13 +65,13 @@ def outcomes_dispute(
     as_json: Json = False,
 ) -> None:
     """Dispute a settlement, or outcomes of it, in the customer's name."""
-    said = Objection(by, reason, tuple(outcome or ()))
+    new_dispute = NewDispute(by, reason, tuple(outcome or ()))
 
-    async def argue(session: AsyncSession, account_id: UUID) -> Dispute:
-        place = account_id, settlement_id(settlement)
-        return await open_dispute(session, SystemClock(), *place, said)
+    async def step(session: AsyncSession, account_id: UUID) -> Dispute:
+        settlement_id = parse_settlement_id(settlement)
+        return await open_dispute(session, SystemClock(), account_id, settlement_id, new_dispute)
 
-    _argue("Disputed.", argue, account, as_json)
+    _run_step("Disputed.", step, account, as_json)
 
 
 def outcomes_answer(
@@ -79,10 +79,12 @@ def outcomes_answer(
 ) -> None:
     """Answer a dispute, as the operator."""
 
-    async def argue(session: AsyncSession, account_id: UUID) -> Dispute:
-        return await answer(session, SystemClock(), account_id, dispute_id(dispute), text)
+    async def step(session: AsyncSession, account_id: UUID) -> Dispute:
+        return await answer_dispute(
+            session, SystemClock(), account_id, parse_dispute_id(dispute), text
+        )
 
-    _argue("Answered.", argue, account, as_json)
+    _run_step("Answered.", step, account, as_json)
 
 
 def outcomes_reply(
@@ -90,10 +92,12 @@ def outcomes_reply(
 ) -> None:
     """Reply to the answer, in the customer's name."""
 
-    async def argue(session: AsyncSession, account_id: UUID) -> Dispute:
-        return await reply(session, SystemClock(), account_id, dispute_id(dispute), text)
+    async def step(session: AsyncSession, account_id: UUID) -> Dispute:
+        return await reply_to_dispute(
+            session, SystemClock(), account_id, parse_dispute_id(dispute), text
+        )
 
-    _argue("Replied.", argue, account, as_json)
+    _run_step("Replied.", step, account, as_json)
 
 
 def outcomes_decide(
@@ -105,11 +109,11 @@ def outcomes_decide(
 ) -> None:
     """Decide a dispute of which both sides have spoken; what follows is done at once."""
 
-    async def argue(session: AsyncSession, account_id: UUID) -> Dispute:
-        place = account_id, dispute_id(dispute)
-        return await decide(session, SystemClock(), *place, side.value, by)
+    async def step(session: AsyncSession, account_id: UUID) -> Dispute:
+        dispute_id = parse_dispute_id(dispute)
+        return await decide_dispute(session, SystemClock(), account_id, dispute_id, side.value, by)
 
-    _argue("Decided.", argue, account, as_json)
+    _run_step("Decided.", step, account, as_json)
 
 
 def outcomes_concede(
@@ -120,21 +124,21 @@ def outcomes_concede(
 ) -> None:
     """Agree with the other side, which wins."""
 
-    async def argue(session: AsyncSession, account_id: UUID) -> Dispute:
-        place = account_id, dispute_id(dispute)
-        return await give_in(session, SystemClock(), *place, side.value)
+    async def step(session: AsyncSession, account_id: UUID) -> Dispute:
+        dispute_id = parse_dispute_id(dispute)
+        return await concede_dispute(session, SystemClock(), account_id, dispute_id, side.value)
 
-    _argue("Decided.", argue, account, as_json)
+    _run_step("Decided.", step, account, as_json)
 
 
-def _argue(title: str, argue: _Argue, account: str, as_json: bool) -> None:
-    """A step of a dispute."""
+def _run_step(title: str, step: _DisputeStep, account: str, as_json: bool) -> None:
+    """Apply a step of a dispute and print the dispute."""
 
-    def work(settings: Settings, terminal: Terminal) -> None:
-        async def run(session: AsyncSession) -> dict[str, Any]:
+    def execute(settings: Settings, output: Output) -> None:
+        async def apply_step(session: AsyncSession) -> dict[str, Any]:
             owner = await get_account(session, account)
-            return await dispute_json(session, await argue(session, owner.id))
+            return await dispute_json(session, await step(session, owner.id))
 
-        terminal.record(title, with_database(settings, run))
+        output.record(title, run_in_transaction(settings, apply_step))
 
-    tell(as_json, work)
+    run_command(as_json, execute)

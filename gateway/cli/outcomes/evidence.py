@@ -1,6 +1,4 @@
-"""`maas outcomes attesters`, `evidence`, `sign` and `make-keys`: whose word counts, and what they
-said.
-"""
+"""`maas outcomes attesters|evidence|sign|make-keys`: attesters and their signed evidence."""
 
 import os
 from collections.abc import Awaitable, Callable
@@ -21,30 +19,30 @@ from billing.outcomes.evidence.attesters import (
     NewAttester,
     accept_attester,
     add_attester,
-    attesters_of,
+    list_attesters,
     revoke_attester,
 )
 from billing.outcomes.evidence.log import (
+    ChainVerification,
     EvidenceKind,
-    Said,
-    Verified,
-    evidence_page,
-    record,
-    verify,
+    EvidenceSubmission,
+    append_evidence,
+    list_evidence,
+    verify_chain,
 )
 from billing.outcomes.evidence.signatures import (
     AttestationKeyInvalid,
-    make_keys,
-    message_of,
-    read_public_key,
-    read_signature,
+    generate_key_pair,
+    parse_public_key,
+    parse_signature,
     sign,
+    signing_message,
 )
 from billing.outcomes.evidence.views import attester_json, evidence_json
 from billing.tables import Account, Attester, OutcomeContract
-from gateway.cli.outcomes.contracts import By, ContractName, TextFile, operator_of
-from gateway.cli.output import Terminal
-from gateway.cli.runner import AccountName, Json, tell, text_of, with_database
+from gateway.cli.outcomes.contracts import By, ContractName, TextFile, parse_operator
+from gateway.cli.output import Output
+from gateway.cli.runner import AccountName, Json, read_text_file, run_command, run_in_transaction
 from infra import ids
 from infra.clock import SystemClock
 from infra.settings import Settings
@@ -53,7 +51,7 @@ attesters_app = typer.Typer(help="Whose word counts for a contract.", no_args_is
 evidence_app = typer.Typer(help="What attesters said, signed.", no_args_is_help=True)
 AttesterId = Annotated[str, typer.Argument(help="The attester's id (atst_…).")]
 Kind = Annotated[EvidenceKind, typer.Option(help="What it is.")]
-_Mark = Callable[[AsyncSession, SystemClock, UUID, UUID, Party], Awaitable[Attester]]
+_AttesterChange = Callable[[AsyncSession, SystemClock, UUID, UUID, Party], Awaitable[Attester]]
 
 
 @attesters_app.command("add")
@@ -68,33 +66,38 @@ def attesters_add(
 ) -> None:
     """Add a model of ours, or a neutral sensor that the customer then accepts."""
 
-    def work(settings: Settings, terminal: Terminal) -> None:
-        key = read_public_key(text_of(public_key, "The key", AttestationKeyInvalid))
-        new = NewAttester(kind, name, key)
+    def execute(settings: Settings, output: Output) -> None:
+        key = parse_public_key(read_text_file(public_key, "The key", AttestationKeyInvalid))
+        new_attester = NewAttester(kind, name, key)
 
-        async def add(session: AsyncSession) -> dict[str, Any]:
-            owner, found = await _place(session, account, contract)
-            who = operator_of(by)
-            done = await add_attester(session, SystemClock(), owner.id, found.id, new, who)
-            return attester_json(done)
+        async def add_to_contract(session: AsyncSession) -> dict[str, Any]:
+            owner, row = await _find_contract(session, account, contract)
+            who = parse_operator(by)
+            attester = await add_attester(
+                session, SystemClock(), owner.id, row.id, new_attester, who
+            )
+            return attester_json(attester)
 
-        terminal.record("Added.", with_database(settings, add))
+        output.record("Added.", run_in_transaction(settings, add_to_contract))
 
-    tell(as_json, work)
+    run_command(as_json, execute)
 
 
 @attesters_app.command("list")
 def attesters_list(account: AccountName, contract: ContractName, as_json: Json = False) -> None:
     """A contract's attesters, the revoked ones too."""
 
-    def work(settings: Settings, terminal: Terminal) -> None:
-        async def read(session: AsyncSession) -> list[dict[str, Any]]:
-            owner, found = await _place(session, account, contract)
-            return [attester_json(one) for one in await attesters_of(session, owner.id, found.id)]
+    def execute(settings: Settings, output: Output) -> None:
+        async def load_attesters(session: AsyncSession) -> list[dict[str, Any]]:
+            owner, row = await _find_contract(session, account, contract)
+            return [
+                attester_json(attester)
+                for attester in await list_attesters(session, owner.id, row.id)
+            ]
 
-        terminal.table(with_database(settings, read), ("id", "kind", "name", "heard"))
+        output.table(run_in_transaction(settings, load_attesters), ("id", "kind", "name", "heard"))
 
-    tell(as_json, work)
+    run_command(as_json, execute)
 
 
 @attesters_app.command("accept")
@@ -102,7 +105,7 @@ def attesters_accept(
     account: AccountName, attester: AttesterId, by: By, as_json: Json = False
 ) -> None:
     """Accept a neutral sensor that the customer added."""
-    _mark("Accepted.", account, attester, by, as_json, accept_attester)
+    _change_attester("Accepted.", account, attester, by, as_json, accept_attester)
 
 
 @attesters_app.command("revoke")
@@ -110,7 +113,7 @@ def attesters_revoke(
     account: AccountName, attester: AttesterId, by: By, as_json: Json = False
 ) -> None:
     """Hear an attester no more; what it said before stays."""
-    _mark("Revoked.", account, attester, by, as_json, revoke_attester)
+    _change_attester("Revoked.", account, attester, by, as_json, revoke_attester)
 
 
 @evidence_app.command("add")
@@ -125,17 +128,19 @@ def evidence_add(
 ) -> None:
     """Keep a signed file as evidence, to the byte."""
 
-    def work(settings: Settings, terminal: Terminal) -> None:
-        said = Said(_id(attester), kind, file.read_bytes(), read_signature(signature))
+    def execute(settings: Settings, output: Output) -> None:
+        submission = EvidenceSubmission(
+            _parse_attester_id(attester), kind, file.read_bytes(), parse_signature(signature)
+        )
 
-        async def keep(session: AsyncSession) -> dict[str, Any]:
-            owner, found = await _place(session, account, contract)
-            kept = await record(session, SystemClock(), owner.id, found.id, said)
-            return evidence_json(kept, whole=False)
+        async def store_evidence(session: AsyncSession) -> dict[str, Any]:
+            owner, row = await _find_contract(session, account, contract)
+            stored = await append_evidence(session, SystemClock(), owner.id, row.id, submission)
+            return evidence_json(stored, include_body=False)
 
-        terminal.record("Kept.", with_database(settings, keep))
+        output.record("Kept.", run_in_transaction(settings, store_evidence))
 
-    tell(as_json, work)
+    run_command(as_json, execute)
 
 
 @evidence_app.command("list")
@@ -148,37 +153,36 @@ def evidence_list(
 ) -> None:
     """A contract's evidence in the order of receipt."""
 
-    def work(settings: Settings, terminal: Terminal) -> None:
-        async def read(session: AsyncSession) -> list[dict[str, Any]]:
-            owner, found = await _place(session, account, contract)
-            place = (owner.id, found.id)
-            rows = await evidence_page(session, *place, limit, after, whole=False)
-            return [evidence_json(one, whole=False) for one in rows]
+    def execute(settings: Settings, output: Output) -> None:
+        async def load_evidence(session: AsyncSession) -> list[dict[str, Any]]:
+            owner, row = await _find_contract(session, account, contract)
+            rows = await list_evidence(session, owner.id, row.id, limit, after, include_body=False)
+            return [evidence_json(entry, include_body=False) for entry in rows]
 
         columns = ("position", "id", "kind", "attester", "received_at", "digest")
-        terminal.table(with_database(settings, read), columns)
+        output.table(run_in_transaction(settings, load_evidence), columns)
 
-    tell(as_json, work)
+    run_command(as_json, execute)
 
 
 @evidence_app.command("verify")
 def evidence_verify(account: AccountName, contract: ContractName, as_json: Json = False) -> None:
     """Check every signature and the whole chain; exit code 1 where anything was changed."""
 
-    def work(settings: Settings, terminal: Terminal) -> None:
-        async def check(session: AsyncSession) -> Verified:
-            owner, found = await _place(session, account, contract)
-            return await verify(session, owner.id, found.id)
+    def execute(settings: Settings, output: Output) -> None:
+        async def verify(session: AsyncSession) -> ChainVerification:
+            owner, row = await _find_contract(session, account, contract)
+            return await verify_chain(session, owner.id, row.id)
 
-        done = with_database(settings, check)
-        shown = {"entries": done.entries, "head": done.head.hex()}
-        fault = {"broken_at": done.broken_at, "fault": done.fault}
-        title = "The chain is broken:" if done.fault else "Every entry holds."
-        terminal.record(title, {**shown, **fault})
-        if done.fault:
+        verification = run_in_transaction(settings, verify)
+        shown = {"entries": verification.entries, "head": verification.head.hex()}
+        fault = {"broken_at": verification.broken_at, "fault": verification.fault}
+        title = "The chain is broken:" if verification.fault else "Every entry holds."
+        output.record(title, {**shown, **fault})
+        if verification.fault:
             raise typer.Exit(1)
 
-    tell(as_json, work)
+    run_command(as_json, execute)
 
 
 def sign_file(
@@ -190,12 +194,12 @@ def sign_file(
 ) -> None:
     """Sign a file as evidence. Needs no database, so it can be done where the key is."""
 
-    def work(_settings: Settings, terminal: Terminal) -> None:
-        message = message_of(contract, kind, file.read_bytes())
+    def execute(_settings: Settings, output: Output) -> None:
+        message = signing_message(contract, kind, file.read_bytes())
         signed = {"signature": sign(key.read_bytes(), message)}
-        terminal.record("Signed:", signed)
+        output.record("Signed:", signed)
 
-    tell(as_json, work)
+    run_command(as_json, execute)
 
 
 def make_key_files(
@@ -204,42 +208,50 @@ def make_key_files(
 ) -> None:
     """Make an attester's key pair. The private key is for its owner only."""
 
-    def work(_settings: Settings, terminal: Terminal) -> None:
-        private, public = make_keys()
-        _write_new(name.with_name(f"{name.name}.pem"), private, 0o600)
-        _write_new(name.with_name(f"{name.name}.pub.pem"), public, 0o644)
-        terminal.record("Made:", {"private": f"{name}.pem", "public": f"{name}.pub.pem"})
+    def execute(_settings: Settings, output: Output) -> None:
+        private, public = generate_key_pair()
+        _write_new_file(name.with_name(f"{name.name}.pem"), private, 0o600)
+        _write_new_file(name.with_name(f"{name.name}.pub.pem"), public, 0o644)
+        output.record("Made:", {"private": f"{name}.pem", "public": f"{name}.pub.pem"})
 
-    tell(as_json, work)
-
-
-def _mark(title: str, account: str, attester: str, by: str, as_json: bool, mark: _Mark) -> None:
-    def work(settings: Settings, terminal: Terminal) -> None:
-        async def run(session: AsyncSession) -> dict[str, Any]:
-            owner, who = await get_account(session, account), operator_of(by)
-            return attester_json(await mark(session, SystemClock(), owner.id, _id(attester), who))
-
-        terminal.record(title, with_database(settings, run))
-
-    tell(as_json, work)
+    run_command(as_json, execute)
 
 
-async def _place(
+def _change_attester(
+    title: str, account: str, attester: str, by: str, as_json: bool, change: _AttesterChange
+) -> None:
+    """Apply a change to an attester and print it."""
+
+    def execute(settings: Settings, output: Output) -> None:
+        async def apply_change(session: AsyncSession) -> dict[str, Any]:
+            owner, who = await get_account(session, account), parse_operator(by)
+            return attester_json(
+                await change(session, SystemClock(), owner.id, _parse_attester_id(attester), who)
+            )
+
+        output.record(title, run_in_transaction(settings, apply_change))
+
+    run_command(as_json, execute)
+
+
+async def _find_contract(
     session: AsyncSession, account: str, contract: str
 ) -> tuple[Account, OutcomeContract]:
+    """Return the account and its contract, by id or name."""
     owner = await get_account(session, account)
     return owner, await find_contract(session, owner.id, contract)
 
 
-def _id(attester: str) -> UUID:
-    found = ids.parse(PREFIX, attester)
-    if found is None:
+def _parse_attester_id(attester: str) -> UUID:
+    """Parse an attester id. Raises AttesterNotFound if it is invalid."""
+    attester_id = ids.parse_id(PREFIX, attester)
+    if attester_id is None:
         raise AttesterNotFound("An attester's id begins with `atst_`.", param="attester")
-    return found
+    return attester_id
 
 
-def _write_new(path: Path, content: bytes, mode: int) -> None:
-    """Never over a key that is there: it would be lost."""
+def _write_new_file(path: Path, content: bytes, mode: int) -> None:
+    """Write a new file with a mode. Never overwrites a key, which would be lost."""
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     except OSError as error:

@@ -1,7 +1,4 @@
-"""`maas outcomes`: all that is about paying by effect, under one name.
-
-Owns putting the commands together, each of which is imported when it is used.
-"""
+"""`maas outcomes`: the group of commands for outcome contracts; each is imported when used."""
 
 import typer
 

@@ -1,7 +1,4 @@
-"""`maas top`: a gateway at this moment, again and again.
-
-Owns the command's arguments, when the gateway is asked, and what is said where it does not answer.
-"""
+"""`maas top`: a live view of a running gateway, from its metrics."""
 
 import json
 import time
@@ -15,22 +12,22 @@ import typer
 from rich.console import Console
 from rich.live import Live
 
-from gateway.cli.output import Terminal
-from gateway.cli.runner import Json, tell
-from gateway.cli.top.prometheus import Reading, read
-from gateway.cli.top.snapshot import Top, look
-from gateway.cli.top.view import view
-from gateway.identity.links import reachable
+from gateway.cli.output import Output
+from gateway.cli.runner import Json, run_command
+from gateway.cli.top.prometheus import MetricsReading, parse_metrics
+from gateway.cli.top.snapshot import TopSnapshot, build_snapshot
+from gateway.cli.top.view import render_snapshot
+from gateway.identity.links import connectable_host
 from infra.clock import SystemClock
 from infra.errors import AppError
 from infra.settings import Settings
 
-_PATIENCE_S = 5.0
-# Rates and latencies are of about so long, so that they do not jump.
+_TIMEOUT_S = 5.0
+# The averaging window of rates and latencies, which smooths them.
 _WINDOW_S = 60.0
 
 
-class GatewayAway(AppError):
+class GatewayUnreachable(AppError):
     """The gateway's metrics cannot be read."""
 
     status = 503
@@ -47,79 +44,93 @@ def top(
 ) -> None:
     """Calls, tokens, latency, spend, models, errors and jobs of a running gateway."""
 
-    def work(settings: Settings, terminal: Terminal) -> None:
-        place = (url or f"http://{reachable(settings.host)}:{settings.port}").rstrip("/")
-        looks = _looks(settings, place, every)
+    def execute(settings: Settings, output: Output) -> None:
+        base_url = (url or f"http://{connectable_host(settings.host)}:{settings.port}").rstrip("/")
+        snapshots = _snapshots(settings, base_url, every)
         if as_json:
-            for seen in looks:
-                _write(seen)
+            for snapshot in snapshots:
+                _print_json(snapshot)
                 if once:
                     return
         elif once:
-            terminal.show(view(next(looks), place))
+            output.render(render_snapshot(next(snapshots), base_url))
         else:
-            _watch(looks, place)
+            _watch(snapshots, base_url)
 
-    tell(as_json, work)
+    run_command(as_json, execute)
 
 
-def _watch(looks: Iterator[Top], place: str) -> None:
-    """On a screen of its own, until Ctrl-C."""
-    first = next(looks)
+def _watch(snapshots: Iterator[TopSnapshot], base_url: str) -> None:
+    """Show snapshots full-screen until Ctrl-C."""
+    first = next(snapshots)
     try:
-        with Live(view(first, place), console=Console(), screen=True, auto_refresh=False) as live:
-            for seen in looks:
-                live.update(view(seen, place), refresh=True)
+        with Live(
+            render_snapshot(first, base_url), console=Console(), screen=True, auto_refresh=False
+        ) as live:
+            for snapshot in snapshots:
+                live.update(render_snapshot(snapshot, base_url), refresh=True)
     except KeyboardInterrupt:
         return
 
 
-def _looks(settings: Settings, place: str, every: float) -> Iterator[Top]:
-    """One after the other; the first after one interval. Raises GatewayAway."""
+def _snapshots(settings: Settings, base_url: str, interval_s: float) -> Iterator[TopSnapshot]:
+    """Yield a snapshot after each interval. Raises GatewayUnreachable."""
     token, clock = settings.metrics_token, SystemClock()
-    shown = {} if token is None else {"authorization": f"Bearer {token.get_secret_value()}"}
-    with httpx.Client(base_url=place, timeout=_PATIENCE_S) as http:
-        readings = deque([_read(http, shown, place, clock)])
+    headers = {} if token is None else {"authorization": f"Bearer {token.get_secret_value()}"}
+    with httpx.Client(base_url=base_url, timeout=_TIMEOUT_S) as http:
+        readings = deque([_read_metrics(http, headers, base_url, clock)])
         while True:
-            time.sleep(every)
-            readings.append(_read(http, shown, place, clock))
+            time.sleep(interval_s)
+            readings.append(_read_metrics(http, headers, base_url, clock))
             while len(readings) > 2 and readings[-1].at - readings[1].at >= _WINDOW_S:
                 readings.popleft()
-            ready = _ready(http, place)
-            yield look(readings[0], readings[-1], ready, clock.now().timestamp())
+            ready = _read_readiness(http, base_url)
+            yield build_snapshot(readings[0], readings[-1], ready, clock.now().timestamp())
 
 
-def _read(http: httpx.Client, shown: Mapping[str, str], place: str, clock: SystemClock) -> Reading:
-    answer = _get(http, "/metrics", place, shown)
-    if answer.status_code == 401:
-        raise GatewayAway(f"{place} wants a token for its metrics: set MAAS_METRICS_TOKEN.")
+def _read_metrics(
+    http: httpx.Client, headers: Mapping[str, str], base_url: str, clock: SystemClock
+) -> MetricsReading:
+    """Read the gateway's metrics. Raises GatewayUnreachable."""
+    response = _get(http, "/metrics", base_url, headers)
+    if response.status_code == 401:
+        raise GatewayUnreachable(
+            f"{base_url} wants a token for its metrics: set MAAS_METRICS_TOKEN."
+        )
     try:
-        answer.raise_for_status()
-        reading = read(answer.text, clock.monotonic())
+        response.raise_for_status()
+        reading = parse_metrics(response.text, clock.monotonic())
     except (httpx.HTTPStatusError, ValueError):
-        reading = Reading(0.0, {})
+        reading = MetricsReading(0.0, {})
     if "maas_calls_running" not in reading.samples:
-        raise GatewayAway(f"What answers on {place} is no gateway: it has no metrics of one.")
+        raise GatewayUnreachable(
+            f"What answers on {base_url} is no gateway: it has no metrics of one."
+        )
     return reading
 
 
-def _ready(http: httpx.Client, place: str) -> Mapping[str, Any]:
+def _read_readiness(http: httpx.Client, base_url: str) -> Mapping[str, Any]:
+    """Read /health/ready as JSON; empty if it is invalid."""
     try:
-        found = _get(http, "/health/ready", place).json()
+        readiness = _get(http, "/health/ready", base_url).json()
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return readiness if isinstance(readiness, dict) else {}
 
 
 def _get(
-    http: httpx.Client, path: str, place: str, headers: Mapping[str, str] | None = None
+    http: httpx.Client, path: str, base_url: str, headers: Mapping[str, str] | None = None
 ) -> httpx.Response:
+    """Send a GET request. Raises GatewayUnreachable."""
     try:
         return http.get(path, headers=headers)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        why = type(error).__name__
-        raise GatewayAway(f"The gateway does not answer on {place} ({why}). Is it up?") from None
+        reason = type(error).__name__
+        raise GatewayUnreachable(
+            f"The gateway does not answer on {base_url} ({reason}). Is it up?"
+        ) from None
 
 
-def _write(seen: Top) -> None:
-    typer.echo(json.dumps(asdict(seen), ensure_ascii=False))
+def _print_json(snapshot: TopSnapshot) -> None:
+    """Print a snapshot as one line of JSON."""
+    typer.echo(json.dumps(asdict(snapshot), ensure_ascii=False))

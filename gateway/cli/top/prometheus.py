@@ -1,9 +1,8 @@
-"""Readings of a gateway's metrics, and what two of them say of the time between.
+"""Parsing of Prometheus metrics, and rates and quantiles from two readings.
 
-    text of /metrics -> Reading; Reading, Reading -> Between
+    text of /metrics -> MetricsReading; two readings -> MetricsDelta
 
-Owns reading Prometheus' text, differences of counters and quantiles of histograms. A counter that
-is smaller than it was has begun anew. Pure.
+A counter that has decreased was reset, and counts from zero.
 """
 
 from collections import defaultdict
@@ -16,78 +15,90 @@ Labels = frozenset[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """Every sample of one moment, by its name and labels; `at` is monotonic seconds."""
+class MetricsReading:
+    """All samples at one time, by name and labels; `at` is monotonic seconds."""
 
     at: float
     samples: Mapping[str, Mapping[Labels, float]]
 
     def value(self, name: str, **labels: str) -> float | None:
-        """What the samples of this name with these labels come to; None where there is none."""
-        found = [value for known, value in self._of(name) if labels.items() <= set(known)]
-        return sum(found) if found else None
+        """Return the sum of the samples with this name and these labels, None if there are none."""
+        values = [
+            value
+            for sample_labels, value in self._samples_of(name)
+            if labels.items() <= set(sample_labels)
+        ]
+        return sum(values) if values else None
 
-    def by(self, name: str, label: str, **labels: str) -> dict[str, float]:
-        """The same for each value of one label."""
-        total: dict[str, float] = defaultdict(float)
-        for known, value in self._of(name):
-            if labels.items() <= set(known):
-                total[dict(known).get(label, "")] += value
-        return dict(total)
+    def values_by_label(self, name: str, label: str, **labels: str) -> dict[str, float]:
+        """Return the sums of the samples with these labels, grouped by another label."""
+        totals: dict[str, float] = defaultdict(float)
+        for sample_labels, value in self._samples_of(name):
+            if labels.items() <= set(sample_labels):
+                totals[dict(sample_labels).get(label, "")] += value
+        return dict(totals)
 
-    def _of(self, name: str) -> "list[tuple[Labels, float]]":
+    def _samples_of(self, name: str) -> "list[tuple[Labels, float]]":
         return list(self.samples.get(name, {}).items())
 
 
 @dataclass(frozen=True, slots=True)
-class Between:
-    """What happened from one reading to another."""
+class MetricsDelta:
+    """The changes of all samples between two readings."""
 
     seconds: float
-    happened: Reading
+    changes: MetricsReading
 
     def rate(self, name: str, **labels: str) -> float:
-        """How often a second."""
-        return (self.happened.value(name, **labels) or 0.0) / self.seconds
+        """Return a counter's increase per second."""
+        return (self.changes.value(name, **labels) or 0.0) / self.seconds
 
     def quantile(self, share: float, name: str, **labels: str) -> float | None:
-        """Of a histogram; None where nothing happened. Within a bucket all values are as likely;
-        what is beyond the last is told as its bound."""
+        """Return a quantile of a histogram, None without observations.
+
+        Interpolates linearly within a bucket, as Prometheus does; beyond the last finite bucket,
+        returns its upper bound.
+        """
         buckets = sorted(
-            (float(bound), number)
-            for bound, number in self.happened.by(f"{name}_bucket", "le", **labels).items()
+            (float(bound), count)
+            for bound, count in self.changes.values_by_label(
+                f"{name}_bucket", "le", **labels
+            ).items()
         )
         if not buckets or not buckets[-1][1]:
             return None
         rank, low, below = share * buckets[-1][1], 0.0, 0.0
-        for bound, number in buckets:
-            if number >= rank and number > below:
+        for bound, count in buckets:
+            if count >= rank and count > below:
                 if bound == float("inf"):
                     return low
-                return low + (bound - low) * (rank - below) / (number - below)
-            low, below = bound, number
+                return low + (bound - low) * (rank - below) / (count - below)
+            low, below = bound, count
         return low
 
 
-def read(text: str, at: float) -> Reading:
-    """Raises ValueError where it is no text of metrics."""
+def parse_metrics(text: str, at: float) -> MetricsReading:
+    """Parse Prometheus text. Raises ValueError if it is invalid."""
     samples: dict[str, dict[Labels, float]] = defaultdict(dict)
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
             samples[sample.name][frozenset(sample.labels.items())] = sample.value
-    return Reading(at, samples)
+    return MetricsReading(at, samples)
 
 
-def between(before: Reading, after: Reading) -> Between:
-    """Differences of all samples; only those of counters and histograms mean anything."""
-    happened: dict[str, dict[Labels, float]] = {}
-    for name, known in after.samples.items():
+def metrics_delta(before: MetricsReading, after: MetricsReading) -> MetricsDelta:
+    """Return the differences of all samples; only those of counters and histograms are
+    meaningful."""
+    changes: dict[str, dict[Labels, float]] = {}
+    for name, values in after.samples.items():
         earlier = before.samples.get(name, {})
-        happened[name] = {
-            labels: _grown(earlier.get(labels, 0.0), n) for labels, n in known.items()
+        changes[name] = {
+            labels: _counter_increase(earlier.get(labels, 0.0), value)
+            for labels, value in values.items()
         }
-    return Between(max(after.at - before.at, 1e-9), Reading(after.at, happened))
+    return MetricsDelta(max(after.at - before.at, 1e-9), MetricsReading(after.at, changes))
 
 
-def _grown(before: float, after: float) -> float:
+def _counter_increase(before: float, after: float) -> float:
+    """Return the increase of a counter, taking a decrease as a reset."""
     return after - before if after >= before else after

@@ -1,23 +1,22 @@
-"""What `maas top` tells of a gateway: traffic, money, models, errors and jobs at this moment.
-
-Owns what is told, from readings of the metrics and of readiness. Pure.
-"""
+"""The figures of `maas top`: traffic, spend, models, errors and jobs, from metrics and
+readiness."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.cli.top.prometheus import Between, Reading, between
+from gateway.cli.top.prometheus import MetricsDelta, MetricsReading, metrics_delta
 
-_CALL = "gen_ai_server_request_duration_seconds"
-_MODEL = "gen_ai_request_model"
+_CALL_DURATION = "gen_ai_server_request_duration_seconds"
+_MODEL_LABEL = "gen_ai_request_model"
 _TOKENS = "gen_ai_client_token_usage_sum"
-_MOST_ERRORS = 8
+_MAX_ERRORS = 8
 
 
 @dataclass(frozen=True, slots=True)
 class ModelState:
-    """A model: rates are a second, latencies seconds of whole calls. `up` None: not known."""
+    """A model's figures: rates per second, latencies of whole calls in seconds. `up` is None if
+    unknown."""
 
     model: str
     up: bool | None
@@ -31,7 +30,7 @@ class ModelState:
 
 @dataclass(frozen=True, slots=True)
 class ErrorState:
-    """Errors of one code: how many in the time looked at, and since the gateways started."""
+    """The number of errors with one code: in the window, and since the gateways started."""
 
     code: str
     model: str
@@ -41,7 +40,7 @@ class ErrorState:
 
 @dataclass(frozen=True, slots=True)
 class JobState:
-    """A kind of job; `due_s` is how long ago it was last due."""
+    """A kind of job; `due_s` is the seconds since it was last due."""
 
     job: str
     due_s: float | None
@@ -51,9 +50,12 @@ class JobState:
 
 
 @dataclass(frozen=True, slots=True)
-class Top:
-    """All of it. `spend` is a minute's, by currency; `ready` is what /health/ready says, and
-    `platform_age_s` how old jobs and deliveries are."""
+class TopSnapshot:
+    """All figures of `maas top` at one time.
+
+    `spend` is per minute, by currency; `ready` is the body of /health/ready; `platform_age_s` is
+    the age of the job and delivery figures.
+    """
 
     seconds: float
     ready: Mapping[str, Any]
@@ -75,89 +77,96 @@ class Top:
     jobs: tuple[JobState, ...]
 
 
-def look(before: Reading, after: Reading, ready: Mapping[str, Any], now: float) -> Top:
-    """From two readings; `now` is seconds since 1970."""
-    past = between(before, after)
-    asked_at = after.value("maas_platform_read_timestamp_seconds")
-    return Top(
-        seconds=past.seconds,
+def build_snapshot(
+    before: MetricsReading, after: MetricsReading, ready: Mapping[str, Any], now: float
+) -> TopSnapshot:
+    """Build a snapshot from two readings and readiness; `now` is Unix time."""
+    delta = metrics_delta(before, after)
+    read_at = after.value("maas_platform_read_timestamp_seconds")
+    return TopSnapshot(
+        seconds=delta.seconds,
         ready=ready,
-        calls=past.rate("maas_calls_total"),
-        tokens=past.rate(_TOKENS),
-        p50=past.quantile(0.5, _CALL),
-        p95=past.quantile(0.95, _CALL),
-        first_token_p95=past.quantile(0.95, "gen_ai_server_time_to_first_token_seconds"),
-        running=_whole(after.value("maas_calls_running")),
-        waiting=_whole(after.value("maas_calls_waiting")),
-        spend=_spend(past),
+        calls=delta.rate("maas_calls_total"),
+        tokens=delta.rate(_TOKENS),
+        p50=delta.quantile(0.5, _CALL_DURATION),
+        p95=delta.quantile(0.95, _CALL_DURATION),
+        first_token_p95=delta.quantile(0.95, "gen_ai_server_time_to_first_token_seconds"),
+        running=_to_int(after.value("maas_calls_running")),
+        waiting=_to_int(after.value("maas_calls_waiting")),
+        spend=_spend_per_minute(delta),
         records_failing=bool(after.value("maas_records_failing")),
-        workers=_whole(after.value("maas_workers")),
-        outside_failed=_whole(after.value("maas_outbox", state="failed")),
-        differences=_whole(after.value("maas_check_differences")),
-        platform_age_s=now - asked_at if asked_at else None,
-        models=_models(past, after),
-        errors=_errors(past, after),
-        jobs=_jobs(after, now),
+        workers=_to_int(after.value("maas_workers")),
+        outside_failed=_to_int(after.value("maas_outbox", state="failed")),
+        differences=_to_int(after.value("maas_check_differences")),
+        platform_age_s=now - read_at if read_at else None,
+        models=_model_states(delta, after),
+        errors=_error_states(delta, after),
+        jobs=_job_states(after, now),
     )
 
 
-def _models(past: Between, after: Reading) -> tuple[ModelState, ...]:
-    """Those that are served and those that were called, the busiest first."""
-    up = after.by("maas_model_up", "model")
-    names = {*up, *after.by(f"{_CALL}_count", _MODEL)} - {""}
-    states = [_model(name, up.get(name), past, after) for name in names]
-    return tuple(sorted(states, key=lambda one: (-one.calls, one.model)))
+def _model_states(delta: MetricsDelta, after: MetricsReading) -> tuple[ModelState, ...]:
+    """Return the states of served and called models, the busiest first."""
+    up = after.values_by_label("maas_model_up", "model")
+    names = {*up, *after.values_by_label(f"{_CALL_DURATION}_count", _MODEL_LABEL)} - {""}
+    states = [_model_state(name, up.get(name), delta, after) for name in names]
+    return tuple(sorted(states, key=lambda state: (-state.calls, state.model)))
 
 
-def _model(name: str, up: float | None, past: Between, after: Reading) -> ModelState:
+def _model_state(
+    name: str, up: float | None, delta: MetricsDelta, after: MetricsReading
+) -> ModelState:
+    """Return the state of one model."""
     return ModelState(
         model=name,
         up=None if up is None else up > 0,
-        calls=past.rate("maas_calls_total", model=name),
-        tokens=past.rate(_TOKENS, gen_ai_request_model=name),
-        p50=past.quantile(0.5, _CALL, gen_ai_request_model=name),
-        p95=past.quantile(0.95, _CALL, gen_ai_request_model=name),
-        waiting=_whole(after.value("maas_calls_waiting", model=name)),
-        spend=_spend(past, model=name),
+        calls=delta.rate("maas_calls_total", model=name),
+        tokens=delta.rate(_TOKENS, gen_ai_request_model=name),
+        p50=delta.quantile(0.5, _CALL_DURATION, gen_ai_request_model=name),
+        p95=delta.quantile(0.95, _CALL_DURATION, gen_ai_request_model=name),
+        waiting=_to_int(after.value("maas_calls_waiting", model=name)),
+        spend=_spend_per_minute(delta, model=name),
     )
 
 
-def _spend(past: Between, **labels: str) -> dict[str, float]:
-    """A minute's."""
-    spent = past.happened.by("maas_spend_total", "currency", **labels)
-    return {currency: value * 60 / past.seconds for currency, value in spent.items() if value}
+def _spend_per_minute(delta: MetricsDelta, **labels: str) -> dict[str, float]:
+    """Return the spend per minute, by currency."""
+    spent = delta.changes.values_by_label("maas_spend_total", "currency", **labels)
+    return {currency: value * 60 / delta.seconds for currency, value in spent.items() if value}
 
 
-def _errors(past: Between, after: Reading) -> tuple[ErrorState, ...]:
-    """The newest first, then the most frequent."""
-    found = []
-    for labels, total in after.samples.get(f"{_CALL}_count", {}).items():
-        known = dict(labels)
-        if known.get("error_type") and total:
-            recent = past.happened.samples[f"{_CALL}_count"][labels]
-            code, model = known["error_type"], known.get(_MODEL, "")
-            found.append(ErrorState(code, model, round(recent), round(total)))
-    order = sorted(found, key=lambda one: (-one.recent, -one.total, one.code, one.model))
-    return tuple(order[:_MOST_ERRORS])
+def _error_states(delta: MetricsDelta, after: MetricsReading) -> tuple[ErrorState, ...]:
+    """Return the errors, the most recent first, then the most frequent."""
+    errors = []
+    for labels, total in after.samples.get(f"{_CALL_DURATION}_count", {}).items():
+        label_values = dict(labels)
+        if label_values.get("error_type") and total:
+            recent = delta.changes.samples[f"{_CALL_DURATION}_count"][labels]
+            code, model = label_values["error_type"], label_values.get(_MODEL_LABEL, "")
+            errors.append(ErrorState(code, model, round(recent), round(total)))
+    order = sorted(errors, key=lambda error: (-error.recent, -error.total, error.code, error.model))
+    return tuple(order[:_MAX_ERRORS])
 
 
-def _jobs(after: Reading, now: float) -> tuple[JobState, ...]:
-    due = after.by("maas_job_due_timestamp_seconds", "job")
+def _job_states(after: MetricsReading, now: float) -> tuple[JobState, ...]:
+    """Return the states of all job kinds."""
+    due = after.values_by_label("maas_job_due_timestamp_seconds", "job")
     states = {
-        state: after.by("maas_jobs", "job", state=state)
+        state: after.values_by_label("maas_jobs", "job", state=state)
         for state in ("waiting", "running", "failed")
     }
     return tuple(
         JobState(
             job=name,
             due_s=now - due[name] if name in due else None,
-            waiting=_whole(states["waiting"].get(name)),
-            running=_whole(states["running"].get(name)),
-            failed=_whole(states["failed"].get(name)),
+            waiting=_to_int(states["waiting"].get(name)),
+            running=_to_int(states["running"].get(name)),
+            failed=_to_int(states["failed"].get(name)),
         )
         for name in sorted({*due, *states["waiting"]})
     )
 
 
-def _whole(value: float | None) -> int:
+def _to_int(value: float | None) -> int:
+    """Round a sample to an integer, 0 if there is none."""
     return round(value or 0)

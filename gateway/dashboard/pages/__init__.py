@@ -1,1 +1,1 @@
-"""The pages, one module each: read what is asked, call billing or identity, render."""
+"""Page handlers, one module per page: parse the request, call billing or identity, render."""

@@ -1,16 +1,16 @@
-"""Switching: which of a person's accounts is shown, or the platform's pages."""
+"""Selecting which of the viewer's accounts is shown, or the platform's pages."""
 
 from typing import Any
 
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 
-from billing.accounts.accounts import PREFIX
+from billing.accounts.accounts import ACCOUNT_ID_PREFIX
 from gateway.dashboard.errors import PageNotFound
-from gateway.dashboard.forms import fields_of
-from gateway.dashboard.page_request import Viewing
-from gateway.identity.memberships import belongings
-from gateway.identity.sessions import show_account
+from gateway.dashboard.forms import read_form_fields
+from gateway.dashboard.page_request import PageRequest
+from gateway.identity.memberships import list_memberships
+from gateway.identity.sessions import switch_account
 from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
@@ -20,25 +20,25 @@ _PLATFORM = "platform"
 
 @get("/switch", name="dashboard:switch", permission=None)
 async def ask_switch(
-    viewing: NamedDependency[Viewing], database: NamedDependency[Database]
+    page: NamedDependency[PageRequest], database: NamedDependency[Database]
 ) -> Response[str]:
     async with database.transaction() as session:
-        places = await belongings(session, viewing.viewer.person_id)
-    return viewing.page("switch.html", places=places)
+        memberships = await list_memberships(session, page.viewer.person_id)
+    return page.render("switch.html", places=memberships)
 
 
 @post("/switch", permission=None)
 async def switch(
-    viewing: NamedDependency[Viewing],
+    page: NamedDependency[PageRequest],
     database: NamedDependency[Database],
     clock: NamedDependency[Clock],
     request: Request[Any, Any, Any],
 ) -> Response[Any]:
     """Raises NotAMember, PageNotFound."""
-    said = (await fields_of(request)).get("account", "")
-    wanted = None if said == _PLATFORM else ids.parse(PREFIX, said)
-    if wanted is None and said != _PLATFORM:
+    account = (await read_form_fields(request)).get("account", "")
+    account_id = None if account == _PLATFORM else ids.parse_id(ACCOUNT_ID_PREFIX, account)
+    if account_id is None and account != _PLATFORM:
         raise PageNotFound("There is no such account among yours.")
     async with database.transaction() as session:
-        await show_account(session, clock, viewing.viewer, wanted)
-    return viewing.go("/dashboard")
+        await switch_account(session, clock, page.viewer, account_id)
+    return page.redirect("/dashboard")

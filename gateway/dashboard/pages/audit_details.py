@@ -1,4 +1,4 @@
-"""Details of the audit log as people read them: what changed, from what to what."""
+"""Formatting of the details of audit log entries: the changed values, before and after."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -6,17 +6,17 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from gateway.dashboard.formatting import Writing
-from gateway.dashboard.labels import WORDS, marked
+from gateway.dashboard.formatting import LocaleFormatter
+from gateway.dashboard.labels import LABELS, gettext_noop
 from gateway.dashboard.user_agent import browser_name
 
-_NONE = "–"
+_EMPTY_VALUE = "–"
 
 
 @dataclass(frozen=True, slots=True)
-class Detail:
-    """A value, or a change of one where `before` is a text. `name` is empty where the action says
-    already what it is."""
+class AuditDetail:
+    """A detail of an audit log entry; `before` is the old value if it is a change. `name` is empty
+    if the action already names the value."""
 
     name: str
     text: str
@@ -24,54 +24,70 @@ class Detail:
 
 
 @dataclass(frozen=True, slots=True)
-class Details:
-    """How a page writes them."""
+class AuditDetailFormatter:
+    """Formats the details of audit log entries in the page's language and time zone."""
 
-    say: Callable[[str], str]
-    writing: Writing
+    translate: Callable[[str], str]
+    formatter: LocaleFormatter
     currency: str
     zone: ZoneInfo
 
-    def read(self, details: Mapping[str, Any]) -> list[Detail]:
-        """Of a change only what differs."""
+    def read(self, details: Mapping[str, Any]) -> list[AuditDetail]:
+        """Return the details of an entry; of a change (`from`, `to`) only the fields that
+        differ."""
         if "from" in details and "to" in details:
             return self._changes(details["from"], details["to"])
-        return [Detail(self._name(name), self._text(name, one)) for name, one in details.items()]
-
-    def _changes(self, before: Any, after: Any) -> list[Detail]:
-        if not isinstance(before, dict) or not isinstance(after, dict):
-            return [Detail("", self._text("role", after), self._text("role", before))]
         return [
-            Detail(self._name(name), self._text(name, one), self._text(name, before.get(name)))
-            for name, one in after.items()
-            if before.get(name) != one
+            AuditDetail(self._label(name), self._format_value(name, value))
+            for name, value in details.items()
         ]
 
-    def _name(self, name: str) -> str:
-        return self.say(WORDS["detail"].get(name, name))
+    def _changes(self, before: Any, after: Any) -> list[AuditDetail]:
+        """Return the fields that differ between two versions of a value."""
+        if not isinstance(before, dict) or not isinstance(after, dict):
+            return [
+                AuditDetail(
+                    "", self._format_value("role", after), self._format_value("role", before)
+                )
+            ]
+        return [
+            AuditDetail(
+                self._label(name),
+                self._format_value(name, value),
+                self._format_value(name, before.get(name)),
+            )
+            for name, value in after.items()
+            if before.get(name) != value
+        ]
 
-    def _text(self, name: str, value: Any) -> str:
+    def _label(self, name: str) -> str:
+        return self.translate(LABELS["detail"].get(name, name))
+
+    def _format_value(self, name: str, value: Any) -> str:
+        """Format a value by the name of its field."""
         if value is None and name in ("models", "networks", "service_tiers"):
-            return self.say(marked("All"))
+            return self.translate(gettext_noop("All"))
         if value is None or value == "":
-            return _NONE
+            return _EMPTY_VALUE
         match name:
             case "budget" if isinstance(value, int):
-                return self.writing.cost(value, self.currency)
+                return self.formatter.cost(value, self.currency)
             case "role":
-                return self.say(WORDS["role"].get(str(value), str(value)))
+                return self.translate(LABELS["role"].get(str(value), str(value)))
             case "agent":
                 return browser_name(str(value))
             case "until":
-                return self._moment(str(value))
+                return self._format_instant(str(value))
             case "service_tiers":
-                return ", ".join(self.say(WORDS["tier"].get(one, str(one))) for one in value)
+                return ", ".join(
+                    self.translate(LABELS["tier"].get(item, str(item))) for item in value
+                )
         if isinstance(value, list):
-            return ", ".join(str(one) for one in value)
+            return ", ".join(str(item) for item in value)
         return str(value)
 
-    def _moment(self, text: str) -> str:
+    def _format_instant(self, text: str) -> str:
         try:
-            return self.writing.moment(datetime.fromisoformat(text), self.zone)
+            return self.formatter.moment(datetime.fromisoformat(text), self.zone)
         except ValueError:
             return text

@@ -1,87 +1,94 @@
-"""Days: an account's running costs as a chart, day by day or hour by hour, by model.
-
-Owns making that chart of what billing added up (billing/reports/spending.py). Pure.
-"""
+"""The chart of an account's cost by day or hour, stacked by model, from
+billing/reports/spending.py."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from billing.dates import day_of, midnight, zone_of
-from billing.reports.spending import Spent
+from billing.dates import local_day, local_midnight, parse_time_zone
+from billing.reports.spending import SpendingRow
 from billing.tables import BillingPeriod
-from gateway.dashboard.charts import Chart, Series, height
-from gateway.dashboard.formatting import Writing
+from gateway.dashboard.charts import Chart, Series, bar_height
+from gateway.dashboard.formatting import LocaleFormatter
 
-# Beyond these, models are one colour together.
-MOST_MODELS = 7
+# Further models are combined in one series.
+MAX_MODEL_SERIES = 7
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
-    """What the chart says beside numbers, in the page's language; `total` has a place for one."""
+class CostChartTexts:
+    """The translated texts of the chart; `total` contains `{cost}`."""
 
     title: str
-    others: str
+    other_models: str
     total: str
 
 
-def days_of(period: BillingPeriod, now: datetime) -> list[datetime]:
-    """The instants at which the period's days begin, up to today."""
-    zone = zone_of(period.time_zone)
-    first, last = day_of(period.starts_at, zone), day_of(min(now, period.ends_at), zone)
-    whole = (last - first).days + (midnight(last, zone) < period.ends_at)
-    return [midnight(first + timedelta(days=at), zone) for at in range(max(1, whole))]
+def period_day_starts(period: BillingPeriod, now: datetime) -> list[datetime]:
+    """Return the instants at which the days of a period begin, up to today."""
+    zone = parse_time_zone(period.time_zone)
+    first, last = local_day(period.starts_at, zone), local_day(min(now, period.ends_at), zone)
+    day_count = (last - first).days + (local_midnight(last, zone) < period.ends_at)
+    return [local_midnight(first + timedelta(days=at), zone) for at in range(max(1, day_count))]
 
 
 def cost_chart(
-    spent: Sequence[Spent],
+    spending: Sequence[SpendingRow],
     starts: Sequence[datetime],
-    places: Sequence[str],
+    labels: Sequence[str],
     currency: str,
-    writing: Writing,
-    words: Words,
+    formatter: LocaleFormatter,
+    texts: CostChartTexts,
     links: Sequence[str] = (),
 ) -> Chart:
-    """What each time that starts there cost, by model; times that are not among them are left out.
-    `places` name the times, and `links` lead to them."""
+    """Build the chart of the cost per time slot, stacked by model.
+
+    `starts` are the slots' starts, `labels` and `links` their names and URLs. Spending outside the
+    slots is left out.
+    """
     by_model: dict[str, dict[datetime, int]] = {}
-    for one in spent:
-        if isinstance(one.value, datetime):
-            by_model.setdefault(one.model or "", {})[one.value] = one.cost_nano
+    for item in spending:
+        if isinstance(item.value, datetime):
+            by_model.setdefault(item.model or "", {})[item.value] = item.cost_nano
     ordered = sorted(by_model, key=lambda model: (-sum(by_model[model].values()), model))
-    shown = {writing.product(model): by_model[model] for model in ordered[:MOST_MODELS]}
-    if rest := [by_model[model] for model in ordered[MOST_MODELS:]]:
-        shown[words.others] = _together(rest)
+    series = {formatter.product(model): by_model[model] for model in ordered[:MAX_MODEL_SERIES]}
+    if remaining := [by_model[model] for model in ordered[MAX_MODEL_SERIES:]]:
+        series[texts.other_models] = _sum_costs(remaining)
     totals = [sum(costs.get(start, 0) for costs in by_model.values()) for start in starts]
     return Chart(
-        title=words.title,
-        places=places,
-        series=[_series(name, costs, starts, currency, writing) for name, costs in shown.items()],
-        totals=[words.total.replace("{cost}", writing.sum(one, currency)) for one in totals],
+        title=texts.title,
+        places=labels,
+        series=[
+            _cost_series(name, costs, starts, currency, formatter) for name, costs in series.items()
+        ],
+        totals=[texts.total.replace("{cost}", formatter.sum(item, currency)) for item in totals],
         links=links,
     )
 
 
-def day_places(starts: Sequence[datetime], zone: ZoneInfo, writing: Writing) -> list[str]:
-    """The days' names."""
-    return [writing.short_day(day_of(start, zone)) for start in starts]
+def day_labels(starts: Sequence[datetime], zone: ZoneInfo, formatter: LocaleFormatter) -> list[str]:
+    """Return the short dates of days, for the x-axis."""
+    return [formatter.short_day(local_day(start, zone)) for start in starts]
 
 
-def _together(parts: Sequence[Mapping[datetime, int]]) -> dict[datetime, int]:
+def _sum_costs(parts: Sequence[Mapping[datetime, int]]) -> dict[datetime, int]:
+    """Add up the costs of several models per slot."""
     starts = {start for part in parts for start in part}
     return {start: sum(part.get(start, 0) for part in parts) for start in starts}
 
 
-def _series(
+def _cost_series(
     name: str,
     costs: Mapping[datetime, int],
     starts: Sequence[datetime],
     currency: str,
-    writing: Writing,
+    formatter: LocaleFormatter,
 ) -> Series:
+    """Build the series of one model: float heights and formatted costs."""
     nano = [costs.get(start, 0) for start in starts]
     return Series(
-        name or "–", [height(one) for one in nano], [writing.sum(one, currency) for one in nano]
+        name or "–",
+        [bar_height(cost) for cost in nano],
+        [formatter.sum(cost, currency) for cost in nano],
     )

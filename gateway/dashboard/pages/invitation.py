@@ -1,4 +1,4 @@
-"""Welcoming: accepting an invitation, by somebody new or by somebody who has a password here."""
+"""Accepting an invitation, as a new person or with an existing login."""
 
 from typing import Any
 
@@ -6,109 +6,134 @@ from litestar import Controller, Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
-from gateway.dashboard.forms import EMPTY, Filled, fields_of, mistaken
+from gateway.dashboard.forms import EMPTY_FORM, FormState, read_form_fields, with_errors
 from gateway.dashboard.page_request import (
-    INVALID,
-    Looking,
-    Viewing,
-    place_of,
-    sign_in_address,
+    UNPROCESSABLE,
+    PageRequest,
+    PublicPageRequest,
+    client_origin,
+    sign_in_url,
 )
-from gateway.dashboard.pages.login import enter
+from gateway.dashboard.pages.login import start_session_response
 from gateway.identity.email_address import EmailInvalid
-from gateway.identity.invitation_acceptance import InvitationForAnother, Newcomer, PersonKnown
+from gateway.identity.invitation_acceptance import (
+    InvitationEmailMismatch,
+    PersonAlreadyExists,
+    Registration,
+)
 from gateway.identity.one_time_tokens import LinkUnusable
-from gateway.identity.passwords import PasswordUnfit, SignInBusy
+from gateway.identity.passwords import PasswordInvalid, SignInBusy
 from gateway.identity.profile import PersonInvalid
-from gateway.identity.services import Identity
-from gateway.identity.sessions import show_account
+from gateway.identity.services import IdentityServices
+from gateway.identity.sessions import switch_account
 from infra.clock import Clock
 from infra.database.database import Database
 from infra.error_collection import SeveralErrors
 
-_MISTAKES = (EmailInvalid, PersonInvalid, PasswordUnfit, PersonKnown, SignInBusy, SeveralErrors)
+_FORM_ERRORS = (
+    EmailInvalid,
+    PersonInvalid,
+    PasswordInvalid,
+    PersonAlreadyExists,
+    SignInBusy,
+    SeveralErrors,
+)
 
 
-class WelcomePages(Controller):
-    """`/dashboard/invitation/…`: the link in the mail."""
+class InvitationPages(Controller):
+    """Handlers of the link in an invitation e-mail, `/dashboard/invitation/{secret}`."""
 
     path = "/invitation/{secret:str}"
 
     @get("/", name="dashboard:invitation")
     async def ask(
         self,
-        looking: NamedDependency[Looking],
-        identity: NamedDependency[Identity],
+        public_page: NamedDependency[PublicPageRequest],
+        identity: NamedDependency[IdentityServices],
         secret: FromPath[str],
     ) -> Response[str]:
-        return await _page(looking, identity, secret, EMPTY, 200)
+        return await _render_invitation(public_page, identity, secret, EMPTY_FORM, 200)
 
     @post("/")
     async def accept(
         self,
-        looking: NamedDependency[Looking],
-        identity: NamedDependency[Identity],
+        public_page: NamedDependency[PublicPageRequest],
+        identity: NamedDependency[IdentityServices],
         clock: NamedDependency[Clock],
         secret: FromPath[str],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
-        said = await fields_of(request)
-        newcomer = Newcomer(
-            said.get("name", ""), said.get("password", ""), looking.language, said.get("email")
+        fields = await read_form_fields(request)
+        registration = Registration(
+            fields.get("name", ""),
+            fields.get("password", ""),
+            public_page.language,
+            fields.get("email"),
         )
         try:
-            opened = await identity.accepting.accept(secret, newcomer, place_of(request))
+            new_session = await identity.invitation_acceptance.accept(
+                secret, registration, client_origin(request)
+            )
         except LinkUnusable:
-            return looking.page("link_unusable.html", status=LinkUnusable.status)
-        except _MISTAKES as error:
-            form = mistaken(looking, said, error)
-            return await _page(looking, identity, secret, form, INVALID)
-        return enter(looking, clock, opened, "/dashboard")
+            return public_page.render("link_unusable.html", status=LinkUnusable.status)
+        except _FORM_ERRORS as error:
+            form = with_errors(public_page, fields, error)
+            return await _render_invitation(public_page, identity, secret, form, UNPROCESSABLE)
+        return start_session_response(public_page, clock, new_session, "/dashboard")
 
     @get("/join", permission=None)
     async def confirm(
         self,
-        viewing: NamedDependency[Viewing],
-        identity: NamedDependency[Identity],
+        page: NamedDependency[PageRequest],
+        identity: NamedDependency[IdentityServices],
         secret: FromPath[str],
     ) -> Response[str]:
         """Where somebody known comes back to after signing in."""
         try:
-            invited = await identity.accepting.look(secret)
+            invited = await identity.invitation_acceptance.preview(secret)
         except LinkUnusable:
-            return viewing.page("link_unusable.html", status=LinkUnusable.status)
-        return viewing.page("join.html", invited=invited, form=EMPTY)
+            return page.render("link_unusable.html", status=LinkUnusable.status)
+        return page.render("join.html", invited=invited, form=EMPTY_FORM)
 
     @post("/join", permission=None)
     async def join(
         self,
-        viewing: NamedDependency[Viewing],
-        identity: NamedDependency[Identity],
+        page: NamedDependency[PageRequest],
+        identity: NamedDependency[IdentityServices],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         secret: FromPath[str],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
-        place, viewer = place_of(request), viewing.viewer
+        origin, viewer = client_origin(request), page.viewer
         try:
             async with database.transaction() as session:
-                account_id = await identity.accepting.join(session, viewer, secret, place.address)
-                await show_account(session, clock, viewer, account_id)
+                account_id = await identity.invitation_acceptance.join(
+                    session, viewer, secret, origin.address
+                )
+                await switch_account(session, clock, viewer, account_id)
         except LinkUnusable:
-            return viewing.page("link_unusable.html", status=LinkUnusable.status)
-        except InvitationForAnother as error:
-            invited = await identity.accepting.look(secret)
-            form = mistaken(viewing, {}, error)
-            return viewing.page("join.html", status=INVALID, invited=invited, form=form)
-        return viewing.go("/dashboard")
+            return page.render("link_unusable.html", status=LinkUnusable.status)
+        except InvitationEmailMismatch as error:
+            invited = await identity.invitation_acceptance.preview(secret)
+            form = with_errors(page, {}, error)
+            return page.render("join.html", status=UNPROCESSABLE, invited=invited, form=form)
+        return page.redirect("/dashboard")
 
 
-async def _page(
-    looking: Looking, identity: Identity, secret: str, form: Filled, status: int
+async def _render_invitation(
+    public_page: PublicPageRequest,
+    identity: IdentityServices,
+    secret: str,
+    form: FormState,
+    status: int,
 ) -> Response[str]:
+    """Render the registration form of an invitation, or the page of an invalid link."""
     try:
-        invited = await identity.accepting.look(secret)
+        invited = await identity.invitation_acceptance.preview(secret)
     except LinkUnusable:
-        return looking.page("link_unusable.html", status=LinkUnusable.status)
-    join = sign_in_address(f"/dashboard/invitation/{secret}/join")
-    return looking.page("invitation.html", status=status, invited=invited, form=form, join=join)
+        return public_page.render("link_unusable.html", status=LinkUnusable.status)
+    join = sign_in_url(f"/dashboard/invitation/{secret}/join")
+    return public_page.render(
+        "invitation.html", status=status, invited=invited, form=form, join=join
+    )

@@ -1,7 +1,6 @@
-"""Invoices: the list, the preview of the running period, and one with its lines; files, and paying.
+"""The invoice pages: list, preview of the running period, one invoice, downloads and payment.
 
-A page shows the document of which JSON, CSV and PDF are made too
-(billing/invoice_documents/document.py), so they cannot disagree.
+Pages, JSON, CSV and PDF are rendered from the same InvoiceDocument, so that they cannot differ.
 """
 
 import asyncio
@@ -15,163 +14,169 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
 from litestar.response import Stream
 
-from billing.accounts.profiles import read_profile
+from billing.accounts.profiles import get_profile
 from billing.collection.line_disputes import (
-    disputable_lines,
+    find_disputable_lines,
     line_dispute_status,
-    line_disputes_of,
+    list_line_disputes,
 )
-from billing.collection.stripe.client import Payments
-from billing.collection.stripe.hosted_pages import paying_page
-from billing.dates import zone_of
-from billing.invoice_documents.billed_call_query import LineNotFound, calls_of_invoice
-from billing.invoice_documents.builder import document_of, preview_of
+from billing.collection.stripe.client import StripeClient
+from billing.collection.stripe.hosted_pages import get_payment_page_url
+from billing.dates import parse_time_zone
+from billing.invoice_documents.billed_call_query import InvoiceLineNotFound, list_invoice_calls
+from billing.invoice_documents.builder import build_invoice_document, build_invoice_preview
 from billing.invoice_documents.document import InvoiceDocument
-from billing.invoice_documents.invoice_list import invoice_page
-from billing.invoice_documents.rendering.csv import lines_csv
-from billing.invoice_documents.rendering.pdf import invoice_pdf
-from billing.invoices.lifecycle import PREFIX, InvoiceNotFound, get_invoice
-from billing.metering.quotas import QuotaRef, request_quotas_of
-from billing.metering.usage import REQUEST_PREFIX
-from billing.outbox import Refused, TryLater
+from billing.invoice_documents.invoice_list import list_invoices
+from billing.invoice_documents.rendering.csv import render_lines_csv
+from billing.invoice_documents.rendering.pdf import render_invoice_pdf
+from billing.invoices.lifecycle import INVOICE_ID_PREFIX, InvoiceNotFound, get_invoice
+from billing.metering.quotas import QuotaRef, find_request_rate_quotas
+from billing.metering.usage import REQUEST_ID_PREFIX
+from billing.outbox import PermanentFailure, RetryLater
 from billing.tables import LineDispute
-from gateway.call.errors import StripeNotUsed, StripeUnavailable
-from gateway.dashboard.page_request import Viewing
+from gateway.call.errors import StripeNotConfigured, StripeUnavailable
+from gateway.dashboard.page_request import PageRequest
 from gateway.identity.roles import Permission
-from gateway.identity.services import Identity
-from gateway.process.call_export import calls_file
+from gateway.identity.services import IdentityServices
+from gateway.process.call_export import create_calls_csv_response
 from gateway.process.document_queue import DocumentQueue
 from gateway.quota.request_limits import RequestLimits
 from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
 
-_INVOICES, _CALLS = 24, 50
+_INVOICES_PER_PAGE, _CALLS_PER_PAGE = 24, 50
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
-    """What was said against lines, by their numbers, and the lines that can be disputed yet."""
+class _LineDisputes:
+    """The disputes of an invoice by line number, and the lines that can still be disputed."""
 
     disputes: Mapping[int, LineDispute] = field(default_factory=dict)
     disputable: Collection[int] = ()
 
 
 class InvoicePages(Controller):
-    """`/dashboard/invoices…`."""
+    """Handlers of `/dashboard/invoices`."""
 
     path = "/invoices"
 
     @get("/", name="dashboard:invoices")
     async def invoices(
         self,
-        viewing: NamedDependency[Viewing],
+        page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         after: FromQuery[str | None] = None,
     ) -> Response[str]:
-        mark = None if after is None else ids.parse(PREFIX, after)
+        cursor = None if after is None else ids.parse_id(INVOICE_ID_PREFIX, after)
         async with database.transaction() as session:
-            profile = await read_profile(session, viewing.account_id)
-            rows = await invoice_page(session, viewing.account_id, _INVOICES + 1, mark)
-            running = await preview_of(session, clock, viewing.account_id, viewing.language)
-        shown, more = rows[:_INVOICES], None
-        if len(rows) > _INVOICES:
-            more = f"/dashboard/invoices?after={ids.show(PREFIX, shown[-1].invoice.id)}"
-        return viewing.page(
+            profile = await get_profile(session, page.account_id)
+            rows = await list_invoices(session, page.account_id, _INVOICES_PER_PAGE + 1, cursor)
+            running = await build_invoice_preview(session, clock, page.account_id, page.language)
+        visible, more = rows[:_INVOICES_PER_PAGE], None
+        if len(rows) > _INVOICES_PER_PAGE:
+            last_id = ids.format_id(INVOICE_ID_PREFIX, visible[-1].invoice.id)
+            more = f"/dashboard/invoices?after={last_id}"
+        return page.render(
             "invoices.html",
-            rows=shown,
+            rows=visible,
             running=None if after else running,
             more=more,
             first="/dashboard/invoices" if after else None,
-            zone=zone_of(profile.time_zone),
+            zone=parse_time_zone(profile.time_zone),
             now=clock.now(),
         )
 
     @get("/preview", name="dashboard:preview")
     async def preview(
         self,
-        viewing: NamedDependency[Viewing],
+        page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
     ) -> Response[str]:
         async with database.transaction() as session:
-            document = await preview_of(session, clock, viewing.account_id, viewing.language)
-        return _shown(viewing, document, clock, payable=False, said=_Said())
+            document = await build_invoice_preview(session, clock, page.account_id, page.language)
+        return _render_invoice(page, document, clock, payable=False, line_disputes=_LineDisputes())
 
     @get("/{invoice:str}", name="dashboard:invoice")
     async def invoice(
         self,
-        viewing: NamedDependency[Viewing],
+        page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
-        payments: NamedDependency[Payments | None],
+        stripe_client: NamedDependency[StripeClient | None],
         invoice: FromPath[str],
     ) -> Response[str]:
-        document = await _document(viewing, database, invoice)
-        by_stripe = payments is not None and document.collection != "manual"
-        may = viewing.viewer.may(Permission.PAY)
-        said = await _said_against(viewing, database, clock, _id(invoice))
-        return _shown(viewing, document, clock, payable=by_stripe and may, said=said)
+        document = await _get_document(page, database, invoice)
+        by_stripe = stripe_client is not None and document.collection != "manual"
+        may_pay = page.viewer.has_permission(Permission.PAY)
+        line_disputes = await _get_line_disputes(page, database, clock, _parse_invoice_id(invoice))
+        return _render_invoice(
+            page, document, clock, payable=by_stripe and may_pay, line_disputes=line_disputes
+        )
 
     @get("/{invoice:str}/pdf", name="dashboard:pdf")
     async def pdf(
         self,
-        viewing: NamedDependency[Viewing],
+        page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
-        documents: NamedDependency[DocumentQueue],
+        document_queue: NamedDependency[DocumentQueue],
         request_limits: NamedDependency[RequestLimits],
         invoice: FromPath[str],
     ) -> Response[bytes]:
-        await request_limits.count(await _request_quotas(viewing, database))
-        async with documents.place(viewing.account_id):
-            document = await _document(viewing, database, invoice)
-            # Some milliseconds a page, in which other calls would not go on.
-            content = await asyncio.to_thread(invoice_pdf, document)
-        return _file(content, "application/pdf", f"{document.name}.pdf")
+        await request_limits.count_request(await _request_quotas(page, database))
+        async with document_queue.slot(page.account_id):
+            document = await _get_document(page, database, invoice)
+            # Rendering takes milliseconds per page and would block the event loop.
+            content = await asyncio.to_thread(render_invoice_pdf, document)
+        return _file_response(content, "application/pdf", f"{document.name}.pdf")
 
     @get("/{invoice:str}/lines.csv", name="dashboard:lines")
     async def lines(
         self,
-        viewing: NamedDependency[Viewing],
+        page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
-        documents: NamedDependency[DocumentQueue],
+        document_queue: NamedDependency[DocumentQueue],
         request_limits: NamedDependency[RequestLimits],
         invoice: FromPath[str],
     ) -> Response[bytes]:
-        await request_limits.count(await _request_quotas(viewing, database))
-        async with documents.place(viewing.account_id):
-            document = await _document(viewing, database, invoice)
-        return _file(lines_csv(document), "text/csv", f"{document.name}.csv")
+        await request_limits.count_request(await _request_quotas(page, database))
+        async with document_queue.slot(page.account_id):
+            document = await _get_document(page, database, invoice)
+        return _file_response(render_lines_csv(document), "text/csv", f"{document.name}.csv")
 
     @get("/{invoice:str}/lines/{number:int}", name="dashboard:line")
     async def calls(
         self,
-        viewing: NamedDependency[Viewing],
+        page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         invoice: FromPath[str],
         number: FromPath[int],
         after: FromQuery[str | None] = None,
     ) -> Response[str]:
         """The calls that a line bills."""
-        document = await _document(viewing, database, invoice)
+        document = await _get_document(page, database, invoice)
         if not 0 < number <= len(document.lines):
-            raise LineNotFound("The invoice has no such line.", param="line")
-        mark = None if after is None else ids.parse(REQUEST_PREFIX, after)
-        place = viewing.account_id, _id(invoice)
+            raise InvoiceLineNotFound("The invoice has no such line.", param="line")
+        cursor = None if after is None else ids.parse_id(REQUEST_ID_PREFIX, after)
+        invoice_id = _parse_invoice_id(invoice)
         async with database.transaction() as session:
-            found = await calls_of_invoice(session, *place, _CALLS + 1, mark, number)
+            calls = await list_invoice_calls(
+                session, page.account_id, invoice_id, _CALLS_PER_PAGE + 1, cursor, number
+            )
         address, more = f"/dashboard/invoices/{invoice}/lines/{number}", None
-        if len(found) > _CALLS:
-            more = f"{address}?after={ids.show(REQUEST_PREFIX, found[_CALLS - 1].request_id)}"
-        return viewing.page(
+        if len(calls) > _CALLS_PER_PAGE:
+            last_id = ids.format_id(REQUEST_ID_PREFIX, calls[_CALLS_PER_PAGE - 1].request_id)
+            more = f"{address}?after={last_id}"
+        return page.render(
             "invoice_line.html",
             document=document,
             line=document.lines[number - 1],
-            calls=found[:_CALLS],
+            calls=calls[:_CALLS_PER_PAGE],
             more=more,
             first=address if after else None,
-            zone=zone_of(document.time_zone),
+            zone=parse_time_zone(document.time_zone),
             back=f"/dashboard/invoices/{invoice}",
             csv=f"{address}/calls.csv",
         )
@@ -179,82 +184,97 @@ class InvoicePages(Controller):
     @get("/{invoice:str}/lines/{number:int}/calls.csv", name="dashboard:line-csv")
     async def calls_as_csv(
         self,
-        viewing: NamedDependency[Viewing],
+        page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         invoice: FromPath[str],
         number: FromPath[int],
     ) -> Stream:
         """The calls that a line bills, as a file."""
-        return await calls_file(database, viewing.account_id, _id(invoice), number)
+        return await create_calls_csv_response(
+            database, page.account_id, _parse_invoice_id(invoice), number
+        )
 
     @post("/{invoice:str}/pay", permission=Permission.PAY)
     async def pay(
         self,
-        viewing: NamedDependency[Viewing],
-        identity: NamedDependency[Identity],
+        page: NamedDependency[PageRequest],
+        identity: NamedDependency[IdentityServices],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
-        payments: NamedDependency[Payments | None],
+        stripe_client: NamedDependency[StripeClient | None],
         invoice: FromPath[str],
     ) -> Response[Any]:
         """On to Stripe's page; what comes of it, its events tell."""
-        await _document(viewing, database, invoice)
-        if payments is None:
-            raise StripeNotUsed("Invoices are paid by bank transfer here.")
+        await _get_document(page, database, invoice)
+        if stripe_client is None:
+            raise StripeNotConfigured("Invoices are paid by bank transfer here.")
         back = f"{identity.links.dashboard}/invoices/{invoice}"
-        place = viewing.account_id, _id(invoice)
+        invoice_id = _parse_invoice_id(invoice)
         try:
-            return viewing.go(await paying_page(database, clock, payments, *place, back))
-        except (TryLater, Refused) as error:
+            return page.redirect(
+                await get_payment_page_url(
+                    database, clock, stripe_client, page.account_id, invoice_id, back
+                )
+            )
+        except (RetryLater, PermanentFailure) as error:
             raise StripeUnavailable("Stripe cannot be asked just now. Please try again.") from error
 
 
-async def _document(viewing: Viewing, database: Database, invoice: str) -> InvoiceDocument:
-    place = viewing.account_id, _id(invoice), viewing.language
+async def _get_document(page: PageRequest, database: Database, invoice: str) -> InvoiceDocument:
+    """Load the document of an invoice. Raises InvoiceNotFound."""
+    invoice_id = _parse_invoice_id(invoice)
     async with database.transaction() as session:
-        return await document_of(session, *place)
+        return await build_invoice_document(session, page.account_id, invoice_id, page.language)
 
 
-async def _said_against(
-    viewing: Viewing, database: Database, clock: Clock, identity: UUID
-) -> _Said:
-    place = viewing.account_id, identity
+async def _get_line_disputes(
+    page: PageRequest, database: Database, clock: Clock, invoice_id: UUID
+) -> _LineDisputes:
+    """Load the disputes of an invoice, and the lines the viewer may dispute."""
     async with database.transaction() as session:
-        found = await get_invoice(session, *place)
-        disputes = await line_disputes_of(session, *place)
-        lines = await disputable_lines(session, clock.now(), found)
-    may = viewing.viewer.may(Permission.PAY)
-    return _Said({one.line: one for one in disputes}, lines if may else set())
+        invoice = await get_invoice(session, page.account_id, invoice_id)
+        disputes = await list_line_disputes(session, page.account_id, invoice_id)
+        lines = await find_disputable_lines(session, clock.now(), invoice)
+    may = page.viewer.has_permission(Permission.PAY)
+    return _LineDisputes({dispute.line: dispute for dispute in disputes}, lines if may else set())
 
 
-def _shown(
-    viewing: Viewing, document: InvoiceDocument, clock: Clock, *, payable: bool, said: _Said
+def _render_invoice(
+    page: PageRequest,
+    document: InvoiceDocument,
+    clock: Clock,
+    *,
+    payable: bool,
+    line_disputes: _LineDisputes,
 ) -> Response[str]:
-    return viewing.page(
+    """Render the page of an invoice or of the preview."""
+    return page.render(
         "invoice.html",
         document=document,
-        said=said,
+        said=line_disputes,
         status_of=line_dispute_status,
-        zone=zone_of(document.time_zone),
+        zone=parse_time_zone(document.time_zone),
         now=clock.now(),
         payable=payable and document.final and document.balance.owed > 0,
-        invoice_id=ids.show(PREFIX, document.id) if document.id else None,
+        invoice_id=ids.format_id(INVOICE_ID_PREFIX, document.id) if document.id else None,
     )
 
 
-def _id(text: str) -> UUID:
-    found = ids.parse(PREFIX, text)
-    if found is None:
+def _parse_invoice_id(text: str) -> UUID:
+    """Parse an invoice id. Raises InvoiceNotFound if it is invalid."""
+    invoice_id = ids.parse_id(INVOICE_ID_PREFIX, text)
+    if invoice_id is None:
         raise InvoiceNotFound("The account has no such invoice.", param="invoice")
-    return found
+    return invoice_id
 
 
-def _file(content: bytes, media_type: str, name: str) -> Response[bytes]:
+def _file_response(content: bytes, media_type: str, name: str) -> Response[bytes]:
+    """Return a file as a download."""
     headers = {"content-disposition": f'attachment; filename="{name}"'}
     return Response(content, media_type=media_type, headers=headers)
 
 
-async def _request_quotas(viewing: Viewing, database: Database) -> tuple[QuotaRef, ...]:
-    """The limit of requests of the account, under which a person's downloads are too."""
+async def _request_quotas(page: PageRequest, database: Database) -> tuple[QuotaRef, ...]:
+    """Return the account's request rate limit, which also applies to downloads by people."""
     async with database.transaction() as session:
-        return await request_quotas_of(session, viewing.account_id)
+        return await find_request_rate_quotas(session, page.account_id)

@@ -1,4 +1,4 @@
-"""One key: how it stands, its name, limits and scope."""
+"""The page of one API key: status, name, limits and scope."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,24 +9,24 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.accounts.profiles import currency_of, read_profile
-from billing.dates import zone_of
-from billing.invoice_documents.price_format import short
+from billing.accounts.profiles import get_account_currency, get_profile
+from billing.dates import parse_time_zone
+from billing.invoice_documents.price_format import format_short_amount
 from billing.metering.quotas import LimitInvalid
 from gateway.access.api_keys import PREFIX, KeyNameInvalid, KeyNotFound, rename_key, require_key
-from gateway.access.key_limits import LimitUnreadable, change_limits, limits_from
+from gateway.access.key_limits import LimitUnreadable, change_limits, parse_limits
 from gateway.access.key_scopes import (
     SERVICE_TIERS,
     NetworksUnreadable,
     Scope,
     change_scope,
-    scope_from,
+    parse_scope,
     scope_of,
 )
-from gateway.access.key_views import KeyView, view_key
-from gateway.dashboard.forms import Filled, fields_of, kept_form, mistaken
-from gateway.dashboard.keeping import Keeps
-from gateway.dashboard.page_request import INVALID, Viewing
+from gateway.access.key_views import KeyView, get_key_view
+from gateway.dashboard.forms import FormState, read_form_fields, restored_form, with_errors
+from gateway.dashboard.keeping import PreservedFields
+from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
 from gateway.identity.roles import Permission
 from infra import ids
 from infra.clock import Clock
@@ -34,129 +34,130 @@ from infra.database.database import Database
 from infra.error_collection import SeveralErrors
 from models.catalog import Catalog
 
-# Prefixes of a form's checkboxes: before the model's id, and before the service tier.
-_MODEL = "model:"
-_TIER = "tier:"
+# Name prefixes of the checkboxes for models and service tiers.
+_MODEL_PREFIX = "model:"
+_TIER_PREFIX = "tier:"
 LIMIT_FIELDS = ("budget", "requests", "tokens", "streams")
-SCOPE_FIELDS = ("networks", _MODEL, _TIER)
+SCOPE_FIELDS = ("networks", _MODEL_PREFIX, _TIER_PREFIX)
 _PAGE = "/dashboard/keys/{key}"
 
 
 class KeyPage(Controller):
-    """`/dashboard/keys/{key}…`."""
+    """Handlers of `/dashboard/keys/{key}`."""
 
     path = "/keys/{key:str}"
 
     @get("/", name="dashboard:key")
     async def key(
         self,
-        viewing: NamedDependency[Viewing],
+        page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         catalog: NamedDependency[Catalog],
         key: FromPath[str],
     ) -> Response[str]:
-        return await show_key(viewing, database, clock, catalog, key_id_of(key))
+        return await render_key_page(page, database, clock, catalog, parse_key_id(key))
 
-    @post("/name", permission=Permission.KEYS, keeps=Keeps(_PAGE, ("name",)))
+    @post("/name", permission=Permission.KEYS, keeps=PreservedFields(_PAGE, ("name",)))
     async def rename(
         self,
-        viewing: NamedDependency[Viewing],
+        page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         catalog: NamedDependency[Catalog],
         key: FromPath[str],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
-        said, key_id = await fields_of(request), key_id_of(key)
-        place = viewing.account_id, key_id, said.get("name", "")
+        fields, key_id = await read_form_fields(request), parse_key_id(key)
         try:
             async with database.transaction() as session:
-                await rename_key(session, clock, viewing.actor, *place)
+                await rename_key(
+                    session, clock, page.actor, page.account_id, key_id, fields.get("name", "")
+                )
         except KeyNameInvalid as error:
-            return await show_key(
-                viewing, database, clock, catalog, key_id, mistaken(viewing, said, error)
+            return await render_key_page(
+                page, database, clock, catalog, key_id, with_errors(page, fields, error)
             )
-        return viewing.go(key_address(key_id))
+        return page.redirect(key_url(key_id))
 
-    @post("/limits", keeps=Keeps(_PAGE, LIMIT_FIELDS))
+    @post("/limits", keeps=PreservedFields(_PAGE, LIMIT_FIELDS))
     async def limit(
         self,
-        viewing: NamedDependency[Viewing],
+        page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         catalog: NamedDependency[Catalog],
         key: FromPath[str],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
-        viewing.require(Permission.KEYS, Permission.LIMITS)
-        said, account_id = await fields_of(request), viewing.account_id
+        page.require_any_permission(Permission.KEYS, Permission.LIMITS)
+        fields, account_id = await read_form_fields(request), page.account_id
         try:
-            limits = limits_from(said)
+            limits = parse_limits(fields)
             async with database.transaction() as session:
                 key_id = await require_key(session, account_id, key)
-                place = viewing.actor, account_id, key_id
-                await change_limits(session, clock, *place, limits)
+                await change_limits(session, clock, page.actor, account_id, key_id, limits)
         except (LimitUnreadable, LimitInvalid, SeveralErrors) as error:
-            return await show_key(
-                viewing, database, clock, catalog, key_id_of(key), mistaken(viewing, said, error)
+            return await render_key_page(
+                page, database, clock, catalog, parse_key_id(key), with_errors(page, fields, error)
             )
-        return viewing.go(key_address(key_id))
+        return page.redirect(key_url(key_id))
 
-    @post("/scope", permission=Permission.KEYS, keeps=Keeps(_PAGE, SCOPE_FIELDS))
+    @post("/scope", permission=Permission.KEYS, keeps=PreservedFields(_PAGE, SCOPE_FIELDS))
     async def narrow(
         self,
-        viewing: NamedDependency[Viewing],
+        page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         catalog: NamedDependency[Catalog],
         key: FromPath[str],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
-        said, account_id = await fields_of(request), viewing.account_id
+        fields, account_id = await read_form_fields(request), page.account_id
         try:
-            scope = scope_in(said, catalog)
+            scope = parse_scope_form(fields, catalog)
             async with database.transaction() as session:
                 key_id = await require_key(session, account_id, key)
-                place = viewing.actor, account_id, key_id
-                await change_scope(session, clock, *place, scope)
+                await change_scope(session, clock, page.actor, account_id, key_id, scope)
         except NetworksUnreadable as error:
-            form = mistaken(viewing, said, error)
-            return await show_key(viewing, database, clock, catalog, key_id_of(key), form)
-        return viewing.go(key_address(key_id))
+            form = with_errors(page, fields, error)
+            return await render_key_page(page, database, clock, catalog, parse_key_id(key), form)
+        return page.redirect(key_url(key_id))
 
 
-async def common_values(session: AsyncSession, viewing: Viewing, clock: Clock) -> Mapping[str, Any]:
-    """What both the list and a key's page write amounts and times with."""
-    profile = await read_profile(session, viewing.account_id)
+async def common_context(
+    session: AsyncSession, page: PageRequest, clock: Clock
+) -> Mapping[str, Any]:
+    """Return the template context shared by the key pages: currency, time zone and permission."""
+    profile = await get_profile(session, page.account_id)
     return {
-        "currency": await currency_of(session, viewing.account_id),
-        "zone": zone_of(profile.time_zone),
+        "currency": await get_account_currency(session, page.account_id),
+        "zone": parse_time_zone(profile.time_zone),
         "now": clock.now(),
-        "may": viewing.viewer.may(Permission.KEYS),
+        "may": page.viewer.has_permission(Permission.KEYS),
     }
 
 
-async def show_key(
-    viewing: Viewing,
+async def render_key_page(
+    page: PageRequest,
     database: Database,
     clock: Clock,
     catalog: Catalog,
     key_id: UUID,
-    form: Filled | None = None,
+    form: FormState | None = None,
 ) -> Response[str]:
-    """A key's page; with a form that had a mistake, that again."""
+    """Render a key's page, or the submitted form with its errors."""
     async with database.transaction() as session:
-        common = await common_values(session, viewing, clock)
-        view = await view_key(session, viewing.account_id, key_id, clock.now())
-    may = viewing.viewer.may
-    return viewing.page(
+        common = await common_context(session, page, clock)
+        view = await get_key_view(session, page.account_id, key_id, clock.now())
+    may = page.viewer.has_permission
+    return page.render(
         "key.html",
-        status=INVALID if form else 200,
+        status=UNPROCESSABLE if form else 200,
         view=view,
-        key=ids.show(PREFIX, key_id),
-        form=form or kept_form(viewing),
-        said=_said(view, form or kept_form(viewing)),
+        key=ids.format_id(PREFIX, key_id),
+        form=form or restored_form(page),
+        said=_form_values(view, form or restored_form(page)),
         scope=scope_of(view.row),
         models=list(catalog.models),
         tiers=SERVICE_TIERS,
@@ -165,37 +166,40 @@ async def show_key(
     )
 
 
-def _said(view: KeyView, form: Filled) -> dict[str, str]:
-    """What a key's forms say: as it is, and as the one with a mistake was sent."""
+def _form_values(view: KeyView, form: FormState) -> dict[str, str]:
+    """Return the values of a key's forms: the current ones, overridden by a submitted form."""
     scope = scope_of(view.row)
-    known = _written(view) | {"networks": ", ".join(scope.networks or [])}
-    if "networks" not in form.values:  # a box that is not checked is not sent
-        known |= {f"{_MODEL}{model}": "on" for model in scope.models or []}
-        known |= {f"{_TIER}{tier}": "on" for tier in scope.service_tiers or []}
-    return known | dict(form.values)
+    values = _current_values(view) | {"networks": ", ".join(scope.networks or [])}
+    if "networks" not in form.values:  # unchecked boxes are not sent
+        values |= {f"{_MODEL_PREFIX}{model}": "on" for model in scope.models or []}
+        values |= {f"{_TIER_PREFIX}{tier}": "on" for tier in scope.service_tiers or []}
+    return values | dict(form.values)
 
 
-def scope_in(said: Mapping[str, str], catalog: Catalog) -> Scope:
-    models = [model for model in catalog.models if f"{_MODEL}{model}" in said]
-    tiers = [tier for tier in SERVICE_TIERS if f"{_TIER}{tier}" in said]
-    return scope_from(models, said.get("networks", ""), tiers)
+def parse_scope_form(fields: Mapping[str, str], catalog: Catalog) -> Scope:
+    """Parse the scope of a key from its form: models, networks and service tiers."""
+    models = [model for model in catalog.models if f"{_MODEL_PREFIX}{model}" in fields]
+    tiers = [tier for tier in SERVICE_TIERS if f"{_TIER_PREFIX}{tier}" in fields]
+    return parse_scope(models, fields.get("networks", ""), tiers)
 
 
-def _written(view: KeyView) -> dict[str, str]:
-    """A key's name and limits as its forms have them."""
+def _current_values(view: KeyView) -> dict[str, str]:
+    """Return a key's name and limits as form values."""
     limits = view.limits
     counts = {name: getattr(limits, name) for name in ("requests", "tokens", "streams")}
     texts = {name: "" if count is None else str(count) for name, count in counts.items()}
-    budget = "" if limits.budget is None else short(limits.budget)
+    budget = "" if limits.budget is None else format_short_amount(limits.budget)
     return {"name": view.row.name, "budget": budget, **texts}
 
 
-def key_address(key_id: UUID) -> str:
-    return f"/dashboard/keys/{ids.show(PREFIX, key_id)}"
+def key_url(key_id: UUID) -> str:
+    """Return the URL of a key's page."""
+    return f"/dashboard/keys/{ids.format_id(PREFIX, key_id)}"
 
 
-def key_id_of(text: str) -> UUID:
-    found = ids.parse(PREFIX, text)
-    if found is None:
+def parse_key_id(text: str) -> UUID:
+    """Parse a key id. Raises KeyNotFound if it is invalid."""
+    key_id = ids.parse_id(PREFIX, text)
+    if key_id is None:
         raise KeyNotFound("This account has no such key.")
-    return found
+    return key_id

@@ -1,6 +1,6 @@
-"""Keys: the list with spend and last use, making one, rotating and revoking.
+"""The API key pages: list, creation, rotation and revocation.
 
-Owns these pages; a secret is on the one that answers its making, and on no other.
+A secret is shown once, on the response to its creation or rotation.
 """
 
 from collections.abc import Mapping
@@ -11,34 +11,34 @@ from litestar import Controller, Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
-from billing.accounts.profiles import currency_of
+from billing.accounts.profiles import get_account_currency
 from billing.metering.quotas import LimitInvalid
 from gateway.access.api_keys import (
     PREFIX,
     IssuedKey,
-    KeyMade,
+    KeyAlreadyCreated,
     KeyNameInvalid,
     KeyNotActive,
     create_key,
-    require_name,
     revoke_key,
     rotate_key,
+    validate_name,
 )
-from gateway.access.key_limits import LimitUnreadable, change_limits, limits_from
+from gateway.access.key_limits import LimitUnreadable, change_limits, parse_limits
 from gateway.access.key_scopes import SERVICE_TIERS, NetworksUnreadable, change_scope
-from gateway.access.key_views import view_keys
+from gateway.access.key_views import list_key_views
 from gateway.dashboard.errors import PageNotFound
-from gateway.dashboard.forms import Filled, fields_of, kept_form, mistaken
-from gateway.dashboard.keeping import Keeps
-from gateway.dashboard.page_request import INVALID, Viewing
+from gateway.dashboard.forms import FormState, read_form_fields, restored_form, with_errors
+from gateway.dashboard.keeping import PreservedFields
+from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
 from gateway.dashboard.pages.key_detail import (
     LIMIT_FIELDS,
     SCOPE_FIELDS,
-    common_values,
-    key_address,
-    key_id_of,
-    scope_in,
-    show_key,
+    common_context,
+    key_url,
+    parse_key_id,
+    parse_scope_form,
+    render_key_page,
 )
 from gateway.identity.roles import Permission
 from infra import ids
@@ -47,74 +47,77 @@ from infra.database.database import Database
 from infra.error_collection import SeveralErrors, collect
 from models.catalog import Catalog
 
-_MISTAKES = (KeyNameInvalid, LimitUnreadable, LimitInvalid, NetworksUnreadable, SeveralErrors)
-_KEEPS = Keeps("/dashboard/keys/new", ("id", "name", *LIMIT_FIELDS, *SCOPE_FIELDS))
-# Hours for which a rotated key works on, as its form says them.
-_OVERLAPS = ("0", "1", "24", "168")
+_FORM_ERRORS = (KeyNameInvalid, LimitUnreadable, LimitInvalid, NetworksUnreadable, SeveralErrors)
+_PRESERVED_FIELDS = PreservedFields(
+    "/dashboard/keys/new", ("id", "name", *LIMIT_FIELDS, *SCOPE_FIELDS)
+)
+# The choices for how many hours a rotated key stays valid.
+_OVERLAP_HOURS = ("0", "1", "24", "168")
 
 
 class KeyPages(Controller):
-    """`/dashboard/keys…`."""
+    """Handlers of `/dashboard/keys`."""
 
     path = "/keys"
 
     @get("/", name="dashboard:keys")
     async def keys(
         self,
-        viewing: NamedDependency[Viewing],
+        page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
     ) -> Response[str]:
         async with database.transaction() as session:
-            common = await common_values(session, viewing, clock)
-            views = await view_keys(session, viewing.account_id, clock.now())
-        return viewing.page("keys.html", views=views, **common)
+            common = await common_context(session, page, clock)
+            views = await list_key_views(session, page.account_id, clock.now())
+        return page.render("keys.html", views=views, **common)
 
     @get("/new", name="dashboard:new-key", permission=Permission.KEYS)
     async def new(
         self,
-        viewing: NamedDependency[Viewing],
+        page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         catalog: NamedDependency[Catalog],
     ) -> Response[str]:
-        # The form says which key it makes: sent twice, it makes one.
-        said = {"id": ids.show(PREFIX, ids.new_id())}
-        return await _asking(viewing, database, catalog, kept_form(viewing, said))
+        # The form carries the new key's id, so that sending it twice creates one key.
+        defaults = {"id": ids.format_id(PREFIX, ids.new_id())}
+        return await _render_new_key(page, database, catalog, restored_form(page, defaults))
 
-    @post("/", permission=Permission.KEYS, keeps=_KEEPS)
+    @post("/", permission=Permission.KEYS, keeps=_PRESERVED_FIELDS)
     async def create(
         self,
-        viewing: NamedDependency[Viewing],
+        page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         catalog: NamedDependency[Catalog],
         pepper: NamedDependency[bytes],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
-        said, account_id = await fields_of(request), viewing.account_id
-        key_id, by = key_id_of(said.get("id", "")), viewing.actor
+        fields, account_id = await read_form_fields(request), page.account_id
+        key_id, actor = parse_key_id(fields.get("id", "")), page.actor
         try:
             name, limits, scope = collect(
-                lambda: require_name(said.get("name", "")),
-                lambda: limits_from(said),
-                lambda: scope_in(said, catalog),
+                lambda: validate_name(fields.get("name", "")),
+                lambda: parse_limits(fields),
+                lambda: parse_scope_form(fields, catalog),
             )
             async with database.transaction() as session:
-                place = session, clock, pepper, account_id, name
-                issued = await create_key(*place, by=by, key_id=key_id)
-                await change_limits(session, clock, by, account_id, key_id, limits)
-                await change_scope(session, clock, by, account_id, key_id, scope)
-        except KeyMade:
-            return viewing.go(key_address(key_id))
-        except _MISTAKES as error:
-            form = mistaken(viewing, said, error)
-            return await _asking(viewing, database, catalog, form, INVALID)
-        return _issued(viewing, issued)
+                issued = await create_key(
+                    session, clock, pepper, account_id, name, actor=actor, key_id=key_id
+                )
+                await change_limits(session, clock, actor, account_id, key_id, limits)
+                await change_scope(session, clock, actor, account_id, key_id, scope)
+        except KeyAlreadyCreated:
+            return page.redirect(key_url(key_id))
+        except _FORM_ERRORS as error:
+            form = with_errors(page, fields, error)
+            return await _render_new_key(page, database, catalog, form, UNPROCESSABLE)
+        return _render_issued_key(page, issued)
 
     @post("/{key:str}/rotate", permission=Permission.KEYS)
     async def rotate(
         self,
-        viewing: NamedDependency[Viewing],
+        page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         catalog: NamedDependency[Catalog],
@@ -122,37 +125,39 @@ class KeyPages(Controller):
         key: FromPath[str],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
-        key_id, overlap = key_id_of(key), _overlap(await fields_of(request))
-        place = pepper, viewing.account_id, key_id, overlap
+        key_id, overlap = parse_key_id(key), _parse_overlap(await read_form_fields(request))
         try:
             async with database.transaction() as session:
-                issued = await rotate_key(session, clock, *place, viewing.actor)
+                issued = await rotate_key(
+                    session, clock, pepper, page.account_id, key_id, overlap, page.actor
+                )
         except KeyNotActive as error:
-            return await show_key(
-                viewing, database, clock, catalog, key_id, mistaken(viewing, {}, error)
+            return await render_key_page(
+                page, database, clock, catalog, key_id, with_errors(page, {}, error)
             )
-        return _issued(viewing, issued, overlap)
+        return _render_issued_key(page, issued, overlap)
 
     @post("/{key:str}/revoke", permission=Permission.KEYS)
     async def revoke(
         self,
-        viewing: NamedDependency[Viewing],
+        page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         key: FromPath[str],
     ) -> Response[Any]:
-        place = viewing.account_id, key_id_of(key), viewing.actor
+        key_id = parse_key_id(key)
         async with database.transaction() as session:
-            await revoke_key(session, clock, *place)
-        return viewing.go("/dashboard/keys")
+            await revoke_key(session, clock, page.account_id, key_id, page.actor)
+        return page.redirect("/dashboard/keys")
 
 
-async def _asking(
-    viewing: Viewing, database: Database, catalog: Catalog, form: Filled, status: int = 200
+async def _render_new_key(
+    page: PageRequest, database: Database, catalog: Catalog, form: FormState, status: int = 200
 ) -> Response[str]:
+    """Render the form for a new key."""
     async with database.transaction() as session:
-        currency = await currency_of(session, viewing.account_id)
-    return viewing.page(
+        currency = await get_account_currency(session, page.account_id)
+    return page.render(
         "key_new.html",
         status=status,
         form=form,
@@ -162,13 +167,17 @@ async def _asking(
     )
 
 
-def _issued(viewing: Viewing, issued: IssuedKey, overlap: timedelta | None = None) -> Response[str]:
-    address = key_address(issued.row.id)
-    return viewing.page("key_made.html", issued=issued, overlap=overlap, address=address)
+def _render_issued_key(
+    page: PageRequest, issued: IssuedKey, overlap: timedelta | None = None
+) -> Response[str]:
+    """Render the page that shows a new secret once."""
+    address = key_url(issued.row.id)
+    return page.render("key_made.html", issued=issued, overlap=overlap, address=address)
 
 
-def _overlap(said: Mapping[str, str]) -> timedelta:
-    hours = said.get("overlap", "")
-    if hours not in _OVERLAPS:
+def _parse_overlap(fields: Mapping[str, str]) -> timedelta:
+    """Parse how long a rotated key stays valid. Raises PageNotFound for an unlisted choice."""
+    hours = fields.get("overlap", "")
+    if hours not in _OVERLAP_HOURS:
         raise PageNotFound("There is no such choice.")
     return timedelta(hours=int(hours))

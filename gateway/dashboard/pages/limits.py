@@ -1,7 +1,6 @@
-"""Limits and alerts: how much is used of what there is, what keys may, and who is told when.
+"""The limits and alerts page: quota usage, key limits, and where alerts go.
 
-What is watched and told is billing's (billing/notifications/); an account's own credit and rates
-are the operator's to set, a key's are changed on its own page (keys.py).
+Operators set the account's credit and rates; a key's limits are changed on its own page.
 """
 
 import re
@@ -16,30 +15,35 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.profiles import (
     ProfileInvalid,
-    change_profile,
-    read_profile,
-    require_email,
+    get_profile,
+    update_profile,
+    validate_email,
 )
-from billing.dates import zone_of
-from billing.invoices.usage_position import read_position
+from billing.dates import parse_time_zone
+from billing.invoices.usage_position import load_usage_position
 from billing.metering.quotas import QuotaState
-from billing.notifications.alert_target_changes import CheckedUrl, check_url
+from billing.notifications.alert_target_changes import CheckedUrl, check_webhook_url
 from billing.notifications.alert_targets import (
     AlertTargetInvalid,
-    read_target,
+    get_alert_target,
+    list_undelivered_alerts,
     require_percentages,
-    set_target,
-    undelivered,
+    update_alert_target,
 )
-from billing.notifications.limits_in_force import limits_in_force
-from billing.notifications.sample_alert import NobodyToTell, TriedTooOften, TryResult, try_out
+from billing.notifications.limits_in_force import load_account_limits
+from billing.notifications.sample_alert import (
+    NoAlertRecipient,
+    SampleAlertResult,
+    SampleAlertTooSoon,
+    send_sample_alert,
+)
 from billing.tables import QuotaKind
-from gateway.access.key_limits import RATES
-from gateway.access.key_views import view_keys
-from gateway.dashboard.forms import Filled, fields_of, kept_form, mistaken
-from gateway.dashboard.keeping import Keeps
-from gateway.dashboard.page_request import INVALID, Viewing
-from gateway.identity.audit_log import record
+from gateway.access.key_limits import RATE_LIMIT_KINDS
+from gateway.access.key_views import list_key_views
+from gateway.dashboard.forms import FormState, read_form_fields, restored_form, with_errors
+from gateway.dashboard.keeping import PreservedFields
+from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
+from gateway.identity.audit_log import record_audit_event
 from gateway.identity.roles import Permission
 from infra.clock import Clock
 from infra.database.database import Database
@@ -47,13 +51,13 @@ from infra.error_collection import SeveralErrors, attempt, collect
 from infra.outbound.webhook_post import SignedPoster
 
 _PAGE = "/dashboard/limits"
-_KEEPS = Keeps(_PAGE, ("percentages", "email", "url"))
-_BETWEEN = re.compile(r"[\s,，、;；%％]+")
+_PRESERVED_FIELDS = PreservedFields(_PAGE, ("percentages", "email", "url"))
+_SEPARATORS = re.compile(r"[\s,，、;；%％]+")
 
 
 @dataclass(frozen=True, slots=True)
-class _Alerts:
-    """Who is told, and from which percentages on."""
+class _AlertSettings:
+    """Where an account's alerts go, and the percentages of a limit that send one."""
 
     email: str
     url: str
@@ -61,144 +65,163 @@ class _Alerts:
 
     @property
     def details(self) -> dict[str, Any]:
-        """For the audit log: of the webhook only its host, as addresses may hold secrets."""
+        """The settings for the audit log; of the webhook only the host, as URLs may hold
+        secrets."""
         host = urlsplit(self.url).hostname
         return {"email": self.email, "webhook": host, "percentages": self.percentages}
 
 
 class LimitPages(Controller):
-    """`/dashboard/limits…`."""
+    """Handlers of `/dashboard/limits`."""
 
     path = "/limits"
 
     @get("/", name="dashboard:limits")
     async def limits(
         self,
-        viewing: NamedDependency[Viewing],
+        page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
     ) -> Response[str]:
-        return await _page(viewing, database, clock)
+        return await _render_limits(page, database, clock)
 
-    @post("/alerts", permission=Permission.LIMITS, keeps=_KEEPS)
+    @post("/alerts", permission=Permission.LIMITS, keeps=_PRESERVED_FIELDS)
     async def change(
         self,
-        viewing: NamedDependency[Viewing],
+        page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
-        poster: NamedDependency[SignedPoster],
+        webhook_poster: NamedDependency[SignedPoster],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
-        said = await fields_of(request)
+        fields = await read_form_fields(request)
         try:
-            url = said.get("url", "").strip()
-            checked = await attempt(check_url(database, viewing.account_id, url, poster.reach))
-            wanted, warning = _wanted(said, checked)
-            async with database.transaction() as session:
-                secret = await _change(session, viewing, clock, wanted)
-        except (AlertTargetInvalid, ProfileInvalid, SeveralErrors) as error:
-            return await _page(viewing, database, clock, mistaken(viewing, said, error))
-        if secret is not None:
-            return viewing.page(
-                "webhook_secret.html", secret=secret, url=wanted.url, warning=warning
+            url = fields.get("url", "").strip()
+            checked = await attempt(
+                check_webhook_url(database, page.account_id, url, webhook_poster.allowed_addresses)
             )
-        return viewing.go(f"{_PAGE}?done=alerts")
+            alerts, warning = _parse_alert_form(fields, checked)
+            async with database.transaction() as session:
+                secret = await _save_alerts(session, page, clock, alerts)
+        except (AlertTargetInvalid, ProfileInvalid, SeveralErrors) as error:
+            return await _render_limits(page, database, clock, with_errors(page, fields, error))
+        if secret is not None:
+            return page.render(
+                "webhook_secret.html", secret=secret, url=alerts.url, warning=warning
+            )
+        return page.redirect(f"{_PAGE}?done=alerts")
 
     @post("/test", permission=Permission.LIMITS)
     async def test(
         self,
-        viewing: NamedDependency[Viewing],
+        page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
-        poster: NamedDependency[SignedPoster],
+        webhook_poster: NamedDependency[SignedPoster],
     ) -> Response[Any]:
         """The result is on the page that answers: loading that again is a test again."""
-        account_id = viewing.account_id
+        account_id = page.account_id
         try:
-            tested = await try_out(database, clock, poster, account_id)
-        except (NobodyToTell, TriedTooOften) as error:
-            return await _page(viewing, database, clock, mistaken(viewing, {}, error))
+            test_result = await send_sample_alert(database, clock, webhook_poster, account_id)
+        except (NoAlertRecipient, SampleAlertTooSoon) as error:
+            return await _render_limits(page, database, clock, with_errors(page, {}, error))
         async with database.transaction() as session:
-            await record(session, clock, viewing.actor, account_id, "alerts.tested")
-        return await _page(viewing, database, clock, tested=tested)
+            await record_audit_event(session, clock, page.actor, account_id, "alerts.tested")
+        return await _render_limits(page, database, clock, tested=test_result)
 
 
-async def _alerts(session: AsyncSession, viewing: Viewing) -> _Alerts:
-    profile = await read_profile(session, viewing.account_id)
-    target = await read_target(session, viewing.account_id)
-    return _Alerts(profile.email, target.url, list(target.percentages))
+async def _get_alert_settings(session: AsyncSession, page: PageRequest) -> _AlertSettings:
+    """Load the account's alert settings."""
+    profile = await get_profile(session, page.account_id)
+    target = await get_alert_target(session, page.account_id)
+    return _AlertSettings(profile.email, target.url, list(target.percentages))
 
 
-async def _change(
-    session: AsyncSession, viewing: Viewing, clock: Clock, wanted: _Alerts
+async def _save_alerts(
+    session: AsyncSession, page: PageRequest, clock: Clock, alerts: _AlertSettings
 ) -> str | None:
-    """Gives the secret of a new webhook. Raises AlertTargetInvalid, ProfileInvalid."""
-    account_id, before = viewing.account_id, await _alerts(session, viewing)
-    if wanted.email != before.email:
-        await change_profile(session, account_id, email=wanted.email)
-    secret = await set_target(session, account_id, wanted.url, wanted.percentages)
-    after = await _alerts(session, viewing)
+    """Save the alert settings and audit the change. Returns the secret of a new webhook.
+
+    Raises AlertTargetInvalid, ProfileInvalid.
+    """
+    account_id, before = page.account_id, await _get_alert_settings(session, page)
+    if alerts.email != before.email:
+        await update_profile(session, account_id, email=alerts.email)
+    secret = await update_alert_target(session, account_id, alerts.url, alerts.percentages)
+    after = await _get_alert_settings(session, page)
     if after != before:
         details = {"from": before.details, "to": after.details}
-        await record(session, clock, viewing.actor, account_id, "alerts.changed", "", details)
+        await record_audit_event(
+            session, clock, page.actor, account_id, "alerts.changed", "", details
+        )
     return secret
 
 
-async def _page(
-    viewing: Viewing,
+async def _render_limits(
+    page: PageRequest,
     database: Database,
     clock: Clock,
-    form: Filled | None = None,
-    tested: TryResult | None = None,
+    form: FormState | None = None,
+    tested: SampleAlertResult | None = None,
 ) -> Response[str]:
-    account_id, now = viewing.account_id, clock.now()
+    """Render the page, with the form's errors or the result of a test alert."""
+    account_id, now = page.account_id, clock.now()
     async with database.transaction() as session:
-        profile = await read_profile(session, account_id)
-        limits = await limits_in_force(session, await read_position(session, profile, now))
+        profile = await get_profile(session, account_id)
+        limits = await load_account_limits(
+            session, await load_usage_position(session, profile, now)
+        )
         values = {
-            "alerts": await _alerts(session, viewing),
+            "alerts": await _get_alert_settings(session, page),
             "currency": limits.currency,
             "available": limits.available,
-            "rates": _rates(limits.quotas),
-            "undelivered": await undelivered(session, account_id),
-            "views": [view for view in await view_keys(session, account_id, now) if view.works],
+            "rates": _account_rates(limits.quotas),
+            "undelivered": await list_undelivered_alerts(session, account_id),
+            "views": [
+                view for view in await list_key_views(session, account_id, now) if view.works
+            ],
             "watched": limits.watched,
         }
-    return viewing.page(
+    return page.render(
         "limits.html",
-        status=INVALID if form else 200,
-        form=form or kept_form(viewing),
+        status=UNPROCESSABLE if form else 200,
+        form=form or restored_form(page),
         tested=tested,
-        may=viewing.viewer.may(Permission.LIMITS),
-        may_keys=viewing.viewer.may(Permission.KEYS),
-        done=viewing.request.query_params.get("done"),
-        zone=zone_of(profile.time_zone),
+        may=page.viewer.has_permission(Permission.LIMITS),
+        may_keys=page.viewer.has_permission(Permission.KEYS),
+        done=page.request.query_params.get("done"),
+        zone=parse_time_zone(profile.time_zone),
         now=now,
         **values,
     )
 
 
-def _rates(quotas: Sequence[QuotaState]) -> dict[str, int | None]:
-    """The account's own, by the names that keys' limits have."""
-    own: dict[QuotaKind, int | None] = {
+def _account_rates(quotas: Sequence[QuotaState]) -> dict[str, int | None]:
+    """Return the account's rate limits, by the names used for key limits."""
+    amounts: dict[QuotaKind, int | None] = {
         quota.kind: quota.amount for quota in quotas if quota.key_id is None
     }
-    return {name: own.get(kind) for name, kind in RATES.items()}
+    return {name: amounts.get(kind) for name, kind in RATE_LIMIT_KINDS.items()}
 
 
-def _wanted(said: dict[str, str], check: Callable[[], CheckedUrl]) -> tuple[_Alerts, str | None]:
-    """What a form says, and a warning about its URL. Raises AlertTargetInvalid, ProfileInvalid,
-    SeveralErrors."""
+def _parse_alert_form(
+    fields: dict[str, str], read_url: Callable[[], CheckedUrl]
+) -> tuple[_AlertSettings, str | None]:
+    """Parse the alert form. Returns the settings and a warning about the webhook URL.
+
+    Raises AlertTargetInvalid, ProfileInvalid, SeveralErrors.
+    """
     percentages, email, checked = collect(
-        lambda: _percentages(said.get("percentages", "")),
-        lambda: require_email(said.get("email", "").strip()),
-        check,
+        lambda: _parse_percentages(fields.get("percentages", "")),
+        lambda: validate_email(fields.get("email", "").strip()),
+        read_url,
     )
-    return _Alerts(email, checked.url, percentages), checked.warning
+    return _AlertSettings(email, checked.url, percentages), checked.warning
 
 
-def _percentages(text: str) -> list[int]:
-    parts = [part for part in _BETWEEN.split(text) if part]
+def _parse_percentages(text: str) -> list[int]:
+    """Parse a list of whole percentages. Raises AlertTargetInvalid."""
+    parts = [part for part in _SEPARATORS.split(text) if part]
     if not all(part.isdecimal() and len(part) < 6 for part in parts):
         raise AlertTargetInvalid("Percentages are whole numbers.", param="percentages")
     return require_percentages([int(part) for part in parts])

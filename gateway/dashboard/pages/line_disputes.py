@@ -1,7 +1,4 @@
-"""Disputing a line of an invoice: the form, and sending it.
-
-Owns that page; how a dispute stands is shown on the invoice (invoices.py).
-"""
+"""Disputing an invoice line: the form and its submission. The invoice's page shows the status."""
 
 from typing import Any
 from uuid import UUID
@@ -11,86 +8,104 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from billing.collection.line_disputes import (
-    PREFIX,
+    LINE_DISPUTE_ID_PREFIX,
+    InvalidLineDisputeState,
     LineDisputeInvalid,
-    LineDisputeStateWrong,
-    disputable_lines,
     dispute_line,
+    find_disputable_lines,
 )
-from billing.invoice_documents.billed_call_query import LineNotFound
-from billing.invoice_documents.builder import document_of
-from billing.invoices.lifecycle import PREFIX as INVOICE_PREFIX
+from billing.invoice_documents.billed_call_query import InvoiceLineNotFound
+from billing.invoice_documents.builder import build_invoice_document
+from billing.invoices.lifecycle import INVOICE_ID_PREFIX as INVOICE_PREFIX
 from billing.invoices.lifecycle import InvoiceNotFound, get_invoice
-from gateway.dashboard.forms import Filled, fields_of, kept_form, mistaken
-from gateway.dashboard.keeping import Keeps
-from gateway.dashboard.page_request import INVALID, Viewing, place_of
-from gateway.identity.audit_log import Actor, record
+from gateway.dashboard.forms import FormState, read_form_fields, restored_form, with_errors
+from gateway.dashboard.keeping import PreservedFields
+from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
+from gateway.identity.audit_log import record_audit_event
 from gateway.identity.roles import Permission
 from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
 
-_KEEPS = Keeps("/dashboard/invoices/{invoice}/lines/{number}/dispute", ("reason",))
+_PRESERVED_FIELDS = PreservedFields(
+    "/dashboard/invoices/{invoice}/lines/{number}/dispute", ("reason",)
+)
 
 
 class LineDisputePages(Controller):
-    """`/dashboard/invoices/{invoice}/lines/{number}/dispute`."""
+    """Handlers of `/dashboard/invoices/{invoice}/lines/{number}/dispute`."""
 
     path = "/invoices/{invoice:str}/lines/{number:int}/dispute"
 
     @get("/", name="dashboard:dispute-line", permission=Permission.PAY)
     async def ask(
         self,
-        viewing: NamedDependency[Viewing],
+        page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         invoice: FromPath[str],
         number: FromPath[int],
     ) -> Response[str]:
-        return await _page(viewing, database, clock, _id(invoice), number, kept_form(viewing), 200)
+        return await _render_dispute_form(
+            page, database, clock, _parse_invoice_id(invoice), number, restored_form(page), 200
+        )
 
-    @post("/", permission=Permission.PAY, keeps=_KEEPS)
+    @post("/", permission=Permission.PAY, keeps=_PRESERVED_FIELDS)
     async def dispute(
         self,
-        viewing: NamedDependency[Viewing],
+        page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         invoice: FromPath[str],
         number: FromPath[int],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
-        said, identity = await fields_of(request), _id(invoice)
-        by, account_id = Actor.of(viewing.viewer, place_of(request).address), viewing.account_id
-        what = viewing.viewer.email, said.get("reason", "")
+        fields, invoice_id = await read_form_fields(request), _parse_invoice_id(invoice)
+        actor, account_id = page.actor, page.account_id
         try:
             async with database.transaction() as session:
-                made = await dispute_line(session, clock, account_id, identity, number, *what)
-                name, about = ids.show(PREFIX, made.id), {"invoice": invoice, "line": number}
-                await record(session, clock, by, account_id, "line.disputed", name, about)
-        except (LineDisputeInvalid, LineDisputeStateWrong) as error:
-            form = mistaken(viewing, said, error)
-            return await _page(viewing, database, clock, identity, number, form, INVALID)
-        return viewing.go(f"/dashboard/invoices/{invoice}#disputes")
+                line_dispute = await dispute_line(
+                    session,
+                    clock,
+                    account_id,
+                    invoice_id,
+                    number,
+                    page.viewer.email,
+                    fields.get("reason", ""),
+                )
+                name, details = (
+                    ids.format_id(LINE_DISPUTE_ID_PREFIX, line_dispute.id),
+                    {"invoice": invoice, "line": number},
+                )
+                await record_audit_event(
+                    session, clock, actor, account_id, "line.disputed", name, details
+                )
+        except (LineDisputeInvalid, InvalidLineDisputeState) as error:
+            form = with_errors(page, fields, error)
+            return await _render_dispute_form(
+                page, database, clock, invoice_id, number, form, UNPROCESSABLE
+            )
+        return page.redirect(f"/dashboard/invoices/{invoice}#disputes")
 
 
-async def _page(
-    viewing: Viewing,
+async def _render_dispute_form(
+    page: PageRequest,
     database: Database,
     clock: Clock,
-    identity: UUID,
+    invoice_id: UUID,
     number: int,
-    form: Filled,
+    form: FormState,
     status: int,
 ) -> Response[str]:
-    place = viewing.account_id, identity
+    """Render the form for disputing a line. Raises LineNotFound."""
     async with database.transaction() as session:
-        document = await document_of(session, *place, viewing.language)
-        found = await get_invoice(session, *place)
-        lines = await disputable_lines(session, clock.now(), found)
+        document = await build_invoice_document(session, page.account_id, invoice_id, page.language)
+        invoice = await get_invoice(session, page.account_id, invoice_id)
+        lines = await find_disputable_lines(session, clock.now(), invoice)
     if not 0 < number <= len(document.lines):
-        raise LineNotFound("The invoice has no such line.", param="line")
-    back = f"/dashboard/invoices/{ids.show(INVOICE_PREFIX, identity)}"
-    return viewing.page(
+        raise InvoiceLineNotFound("The invoice has no such line.", param="line")
+    back = f"/dashboard/invoices/{ids.format_id(INVOICE_PREFIX, invoice_id)}"
+    return page.render(
         "line_dispute.html",
         status=status,
         document=document,
@@ -102,8 +117,9 @@ async def _page(
     )
 
 
-def _id(text: str) -> UUID:
-    found = ids.parse(INVOICE_PREFIX, text)
-    if found is None:
+def _parse_invoice_id(text: str) -> UUID:
+    """Parse an invoice id. Raises InvoiceNotFound if it is invalid."""
+    invoice_id = ids.parse_id(INVOICE_PREFIX, text)
+    if invoice_id is None:
         raise InvoiceNotFound("The account has no such invoice.", param="invoice")
-    return found
+    return invoice_id

@@ -1,4 +1,4 @@
-"""Signing in and out, and a new password for who forgot it."""
+"""Sign-in with an optional second factor, sign-out, and password reset."""
 
 from typing import Any
 
@@ -7,143 +7,163 @@ from litestar.background_tasks import BackgroundTask
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
 
-from gateway.dashboard.forms import EMPTY, Filled, fields_of, mistaken
-from gateway.dashboard.page_request import INVALID, Looking, Viewing, place_of, safe_address
-from gateway.dashboard.security import ended_cookie, session_cookie
+from gateway.dashboard.forms import EMPTY_FORM, FormState, read_form_fields, with_errors
+from gateway.dashboard.page_request import (
+    UNPROCESSABLE,
+    PageRequest,
+    PublicPageRequest,
+    client_origin,
+    safe_redirect_path,
+)
+from gateway.dashboard.security import expired_session_cookie, session_cookie
 from gateway.identity.lockout import LockedOut
-from gateway.identity.login import CredentialsWrong, SecondFactorWanted
+from gateway.identity.login import CredentialsWrong, SecondFactorRequired
 from gateway.identity.one_time_tokens import LinkUnusable
-from gateway.identity.passwords import PasswordUnfit, SignInBusy
-from gateway.identity.services import Identity
-from gateway.identity.sessions import Opened, end_session
+from gateway.identity.passwords import PasswordInvalid, SignInBusy
+from gateway.identity.services import IdentityServices
+from gateway.identity.sessions import NewSession, end_session
 from gateway.identity.totp import CodeWrong
 from infra.clock import Clock
 from infra.database.database import Database
 
-_REFUSALS = (CredentialsWrong, LockedOut, SignInBusy)
+_SIGN_IN_ERRORS = (CredentialsWrong, LockedOut, SignInBusy)
 
 
 class SignInPages(Controller):
-    """For those who are not signed in, but for signing out."""
+    """Handlers that need no session, except sign-out."""
 
     @get("/sign-in", name="dashboard:sign-in")
     async def ask(
-        self, looking: NamedDependency[Looking], following: FromQuery[str | None] = None
+        self,
+        public_page: NamedDependency[PublicPageRequest],
+        following: FromQuery[str | None] = None,
     ) -> Response[str]:
-        after = safe_address(looking.request.query_params.get("next"))
-        return looking.page("sign_in.html", form=EMPTY, after=after, done=following)
+        return_to = safe_redirect_path(public_page.request.query_params.get("next"))
+        return public_page.render("sign_in.html", form=EMPTY_FORM, after=return_to, done=following)
 
     @post("/sign-in")
     async def sign_in(
         self,
-        looking: NamedDependency[Looking],
-        identity: NamedDependency[Identity],
+        public_page: NamedDependency[PublicPageRequest],
+        identity: NamedDependency[IdentityServices],
         clock: NamedDependency[Clock],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
-        said = await fields_of(request)
-        after = safe_address(said.get("next"))
+        fields = await read_form_fields(request)
+        return_to = safe_redirect_path(fields.get("next"))
         try:
-            opened = await identity.signing_in.sign_in(
-                said.get("email", ""), said.get("password", ""), place_of(request)
+            new_session = await identity.login.sign_in(
+                fields.get("email", ""), fields.get("password", ""), client_origin(request)
             )
-        except SecondFactorWanted as wanted:
-            ticket = wanted.ticket
-            return looking.page("sign_in_code.html", form=EMPTY, after=after, ticket=ticket)
-        except _REFUSALS as error:
-            form = mistaken(looking, said, error)
-            return looking.page("sign_in.html", status=INVALID, form=form, after=after, done=None)
-        return enter(looking, clock, opened, after)
+        except SecondFactorRequired as required:
+            ticket = required.ticket
+            return public_page.render(
+                "sign_in_code.html", form=EMPTY_FORM, after=return_to, ticket=ticket
+            )
+        except _SIGN_IN_ERRORS as error:
+            form = with_errors(public_page, fields, error)
+            return public_page.render(
+                "sign_in.html", status=UNPROCESSABLE, form=form, after=return_to, done=None
+            )
+        return start_session_response(public_page, clock, new_session, return_to)
 
     @post("/sign-in/code")
     async def second_step(
         self,
-        looking: NamedDependency[Looking],
-        identity: NamedDependency[Identity],
+        public_page: NamedDependency[PublicPageRequest],
+        identity: NamedDependency[IdentityServices],
         clock: NamedDependency[Clock],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
-        said = await fields_of(request)
-        after, ticket = safe_address(said.get("next")), said.get("ticket", "")
+        fields = await read_form_fields(request)
+        return_to, ticket = safe_redirect_path(fields.get("next")), fields.get("ticket", "")
         try:
-            opened = await identity.signing_in.second_step(
-                ticket, said.get("code", ""), place_of(request)
+            new_session = await identity.login.verify_second_factor(
+                ticket, fields.get("code", ""), client_origin(request)
             )
         except (CodeWrong, LockedOut) as error:
-            form = mistaken(looking, {}, error)
-            return looking.page(
-                "sign_in_code.html", status=INVALID, form=form, after=after, ticket=ticket
+            form = with_errors(public_page, {}, error)
+            return public_page.render(
+                "sign_in_code.html", status=UNPROCESSABLE, form=form, after=return_to, ticket=ticket
             )
         except LinkUnusable:
-            late = Filled(error=looking.say("That took too long. Please begin again."))
-            return looking.page("sign_in.html", status=INVALID, form=late, after=after, done=None)
-        return enter(looking, clock, opened, after)
+            form = FormState(error=public_page.translate("That took too long. Please begin again."))
+            return public_page.render(
+                "sign_in.html", status=UNPROCESSABLE, form=form, after=return_to, done=None
+            )
+        return start_session_response(public_page, clock, new_session, return_to)
 
     @post("/sign-out", permission=None)
     async def leave(
         self,
-        viewing: NamedDependency[Viewing],
+        page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
     ) -> Response[Any]:
         async with database.transaction() as session:
-            await end_session(session, clock, viewing.viewer, viewing.viewer.session_id)
-        answer = viewing.go("/dashboard/sign-in")
-        answer.set_cookie(ended_cookie(secure=viewing.secure))
-        return answer
+            await end_session(session, clock, page.viewer, page.viewer.session_id)
+        response = page.redirect("/dashboard/sign-in")
+        response.set_cookie(expired_session_cookie(secure=page.secure))
+        return response
 
     @get("/forgot", name="dashboard:forgot")
-    async def forgot(self, looking: NamedDependency[Looking]) -> Response[str]:
-        return looking.page("forgot.html", sent=False)
+    async def forgot(self, public_page: NamedDependency[PublicPageRequest]) -> Response[str]:
+        return public_page.render("forgot.html", sent=False)
 
     @post("/forgot")
     async def send(
         self,
-        looking: NamedDependency[Looking],
-        identity: NamedDependency[Identity],
+        public_page: NamedDependency[PublicPageRequest],
+        identity: NamedDependency[IdentityServices],
         request: Request[Any, Any, Any],
     ) -> Response[str]:
-        email = (await fields_of(request)).get("email", "")
-        answer = looking.page("forgot.html", sent=True)
-        # After the answer, so that its time does not tell whether anybody has the address.
-        answer.background = BackgroundTask(identity.resets.ask, email, place_of(request))
-        return answer
+        email = (await read_form_fields(request)).get("email", "")
+        response = public_page.render("forgot.html", sent=True)
+        # Runs after the response, so that timing does not reveal whether the address exists.
+        response.background = BackgroundTask(
+            identity.password_resets.request_link, email, client_origin(request)
+        )
+        return response
 
     @get("/reset/{secret:str}")
     async def new_password(
         self,
-        looking: NamedDependency[Looking],
-        identity: NamedDependency[Identity],
+        public_page: NamedDependency[PublicPageRequest],
+        identity: NamedDependency[IdentityServices],
         secret: FromPath[str],
     ) -> Response[str]:
         try:
-            await identity.resets.look(secret)
+            await identity.password_resets.require_valid_link(secret)
         except LinkUnusable:
-            return looking.page("link_unusable.html", status=LinkUnusable.status)
-        return looking.page("reset.html", form=EMPTY)
+            return public_page.render("link_unusable.html", status=LinkUnusable.status)
+        return public_page.render("reset.html", form=EMPTY_FORM)
 
     @post("/reset/{secret:str}")
     async def set_password(
         self,
-        looking: NamedDependency[Looking],
-        identity: NamedDependency[Identity],
+        public_page: NamedDependency[PublicPageRequest],
+        identity: NamedDependency[IdentityServices],
         secret: FromPath[str],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
-        said = await fields_of(request)
+        fields = await read_form_fields(request)
         try:
-            await identity.resets.use(secret, said.get("password", ""), place_of(request))
+            await identity.password_resets.reset_password(
+                secret, fields.get("password", ""), client_origin(request)
+            )
         except LinkUnusable:
-            return looking.page("link_unusable.html", status=LinkUnusable.status)
-        except (PasswordUnfit, SignInBusy) as error:
-            form = mistaken(looking, said, error)
-            return looking.page("reset.html", status=INVALID, form=form)
-        return looking.go("/dashboard/sign-in?following=reset")
+            return public_page.render("link_unusable.html", status=LinkUnusable.status)
+        except (PasswordInvalid, SignInBusy) as error:
+            form = with_errors(public_page, fields, error)
+            return public_page.render("reset.html", status=UNPROCESSABLE, form=form)
+        return public_page.redirect("/dashboard/sign-in?following=reset")
 
 
-def enter(looking: Looking, clock: Clock, opened: Opened, after: str) -> Response[Any]:
-    """Go on, with the session's cookie."""
-    answer = looking.go(after)
-    seconds = int((opened.expires_at - clock.now()).total_seconds())
-    answer.set_cookie(session_cookie(opened.token, seconds, secure=looking.secure))
-    return answer
+def start_session_response(
+    page: PublicPageRequest, clock: Clock, new_session: NewSession, return_to: str
+) -> Response[Any]:
+    """Redirect with the cookie of the new session."""
+    response = page.redirect(return_to)
+    seconds = int((new_session.expires_at - clock.now()).total_seconds())
+    response.set_cookie(session_cookie(new_session.token, seconds, secure=page.secure))
+    return response

@@ -1,82 +1,92 @@
-"""Next steps: what somebody should do now, by how the account stands.
+"""The next steps on the overview: unpaid invoices, disputes to reply to, used-up limits, and setup.
 
-Owns which steps there are and their order: what is owed, what waits for a reply, what is nearly
-used up, what is not set up yet. Pure; a step to a page that the person may not open is left out.
+Steps that lead to a page the viewer may not open are left out.
 """
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from billing.invoice_documents.invoice_list import Listed
+from billing.invoice_documents.invoice_list import InvoiceListItem
 from billing.invoice_documents.outcome_charge import SETTLEMENT_PREFIX
-from billing.notifications.watched_limits import Watched
+from billing.notifications.watched_limits import MonitoredLimit
 from billing.outcomes.settlement.read_model import dispute_status
 from billing.tables import Dispute, InvoiceStatus
 from infra import ids
 
-_NEAR = 80  # percent
+_WARNING_PERCENT = 80  # percent
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Something to do: which (a name that the template has words for), where, how pressing, and
-    what of."""
+    """A recommended action: its name (the template has its text), URL, severity and subject."""
 
     name: str
     address: str
     kind: str = ""
-    invoice: Listed | None = None
-    watched: Watched | None = None
+    invoice: InvoiceListItem | None = None
+    watched: MonitoredLimit | None = None
     dispute: Dispute | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """How an account stands: its newest invoices and disputes, what is watched, what it has."""
+class AccountState:
+    """What the next steps depend on: invoices, disputes, watched limits, and the setup state."""
 
-    invoices: Sequence[Listed]
+    invoices: Sequence[InvoiceListItem]
     disputes: Sequence[Dispute]
-    watched: Sequence[Watched]
+    watched: Sequence[MonitoredLimit]
     has_keys: bool
     has_calls: bool
     has_plan: bool
 
 
-def next_steps(standing: Standing, now: datetime, pages: Collection[str]) -> list[Step]:
-    """The steps that lead to one of these pages, the most pressing first."""
-    found = [
-        *(_owed(one, now) for one in standing.invoices if _is_owed(one)),
-        *(_asked(one) for one in standing.disputes if dispute_status(one) == "waits_for_reply"),
-        *(_nearly(one) for one in standing.watched if one.used * 100 >= one.amount * _NEAR),
+def next_steps(state: AccountState, now: datetime, page_names: Collection[str]) -> list[Step]:
+    """Return the steps that lead to one of these pages, the most urgent first."""
+    steps = [
+        *(_payment_step(item, now) for item in state.invoices if _is_owed(item)),
+        *(
+            _dispute_reply_step(item)
+            for item in state.disputes
+            if dispute_status(item) == "waits_for_reply"
+        ),
+        *(
+            _limit_step(item)
+            for item in state.watched
+            if item.used * 100 >= item.amount * _WARNING_PERCENT
+        ),
     ]
-    if not standing.has_keys:
-        found.append(Step("first_key", "/dashboard/keys"))
-    elif not standing.has_calls:
-        found.append(Step("first_call", "/dashboard/playground"))
-    if not standing.has_plan:
-        found.append(Step("choose_plan", "/dashboard/plan"))
-    return [step for step in found if step.address.split("/")[2] in pages]
+    if not state.has_keys:
+        steps.append(Step("first_key", "/dashboard/keys"))
+    elif not state.has_calls:
+        steps.append(Step("first_call", "/dashboard/playground"))
+    if not state.has_plan:
+        steps.append(Step("choose_plan", "/dashboard/plan"))
+    return [step for step in steps if step.address.split("/")[2] in page_names]
 
 
-def _is_owed(one: Listed) -> bool:
-    return one.invoice.status == InvoiceStatus.OPEN and one.owed > 0
+def _is_owed(listed: InvoiceListItem) -> bool:
+    """Return whether the invoice is open with an amount due."""
+    return listed.invoice.status == InvoiceStatus.OPEN and listed.owed > 0
 
 
-def _owed(one: Listed, now: datetime) -> Step:
-    late = one.invoice.due_at is not None and one.invoice.due_at < now
-    address = f"/dashboard/invoices/{one.to_json()['id']}"
-    return Step("overdue" if late else "pay", address, "bad" if late else "", invoice=one)
+def _payment_step(listed: InvoiceListItem, now: datetime) -> Step:
+    """Return the step to pay an open or overdue invoice."""
+    late = listed.invoice.due_at is not None and listed.invoice.due_at < now
+    address = f"/dashboard/invoices/{listed.to_json()['id']}"
+    return Step("overdue" if late else "pay", address, "bad" if late else "", invoice=listed)
 
 
-def _asked(one: Dispute) -> Step:
-    settlement = ids.show(SETTLEMENT_PREFIX, one.settlement_id)
+def _dispute_reply_step(dispute: Dispute) -> Step:
+    """Return the step to reply to the operator's answer in a dispute."""
+    settlement = ids.format_id(SETTLEMENT_PREFIX, dispute.settlement_id)
     address = f"/dashboard/outcomes/settlements/{settlement}#disputes"
-    return Step("reply", address, "warn", dispute=one)
+    return Step("reply", address, "warn", dispute=dispute)
 
 
-def _nearly(one: Watched) -> Step:
-    full = one.used >= one.amount
-    page = "plan" if one.kind in ("allowance", "cap") else "limits"
-    kind = "warn" if one.kind == "allowance" or not full else "bad"
-    return Step("used_up" if full else "nearly", f"/dashboard/{page}", kind, watched=one)
+def _limit_step(limit: MonitoredLimit) -> Step:
+    """Return the step for a limit that is nearly or fully used."""
+    exhausted = limit.used >= limit.amount
+    page = "plan" if limit.kind in ("allowance", "cap") else "limits"
+    kind = "warn" if limit.kind == "allowance" or not exhausted else "bad"
+    return Step("used_up" if exhausted else "nearly", f"/dashboard/{page}", kind, watched=limit)

@@ -1,21 +1,19 @@
-"""Effects: what was measured under a contract, in figures and as a chart beside what was expected.
-
-Owns reading the measurement's report as a settlement's bundle keeps it. Pure.
-"""
+"""The chart of measured and expected values of an outcome contract, from its settlements'
+reports."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from billing.outcomes.settlement.read_model import Settled
+from billing.outcomes.settlement.read_model import SettlementDetails
 from gateway.dashboard.charts import Chart, Series
-from gateway.dashboard.formatting import Writing
+from gateway.dashboard.formatting import LocaleFormatter
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
-    """What the chart says beside numbers, in the page's language."""
+class EffectChartTexts:
+    """The translated texts of the chart: its title and its series."""
 
     title: str
     actual: str
@@ -24,34 +22,42 @@ class Words:
     high: str
 
 
-def reports_of(settled: Settled) -> list[Mapping[str, Any]]:
-    """The report of each version that the month was measured by."""
-    return [one.measured.report or {} for one in settled.bundle.measured]
+def measurement_reports(settled: SettlementDetails) -> list[Mapping[str, Any]]:
+    """Return the measurement report of each contract version in a settlement."""
+    return [effect.measured.report or {} for effect in settled.bundle.measured]
 
 
 def effect_chart(
-    settled: Sequence[Settled], unit: str, writing: Writing, words: Words
+    settlements: Sequence[SettlementDetails],
+    unit: str,
+    formatter: LocaleFormatter,
+    texts: EffectChartTexts,
 ) -> Chart | None:
-    """Day by day of all these settlements, the oldest first; None where no day is told of."""
+    """Build the daily chart of all settlements, the oldest first; None if there are no days."""
     days = sorted(
-        (day for one in settled for report in reports_of(one) for day in report.get("days", ())),
+        (
+            day
+            for settlement in settlements
+            for report in measurement_reports(settlement)
+            for day in report.get("days", ())
+        ),
         key=lambda day: str(day["day"]),
     )
     if not days:
         return None
 
     def series(name: str, key: str, kind: str) -> Series:
-        texts = [f"{writing.decimal(day[key])} {unit}" for day in days]
+        texts = [f"{formatter.decimal(day[key])} {unit}" for day in days]
         return Series(name, [float(day[key]) for day in days], texts, kind)
 
     return Chart(
-        title=words.title,
-        places=[writing.short_day(date.fromisoformat(day["day"])) for day in days],
-        # The upper edge is filled down to the lower one before it; lines lie on top of the band.
+        title=texts.title,
+        places=[formatter.short_day(date.fromisoformat(day["day"])) for day in days],
+        # The band is filled from `high` down to the preceding `low`; lines are drawn on top.
         series=[
-            series(words.low, "low", "low"),
-            series(words.high, "high", "high"),
-            series(words.actual, "actual", "line"),
-            series(words.expected, "expected", "line"),
+            series(texts.low, "low", "low"),
+            series(texts.high, "high", "high"),
+            series(texts.actual, "actual", "line"),
+            series(texts.expected, "expected", "line"),
         ],
     )

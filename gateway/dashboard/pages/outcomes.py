@@ -1,7 +1,4 @@
-"""Outcomes: the contracts that are paid by effect, and one with its terms, effect and settlements.
-
-Owns these pages, and agreeing to a version that was proposed.
-"""
+"""The outcome contract pages: list, one contract with effect and settlements, and agreement."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,54 +10,74 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.accounts.profiles import currency_of, read_profile
-from billing.dates import zone_of
-from billing.invoice_documents.outcome_charge import SETTLEMENT_PREFIX, units_text
-from billing.invoice_documents.price_format import percent
-from billing.outcomes.contracts.agreement import Agreement, VersionClosed, VersionDiffers, agree
-from billing.outcomes.contracts.baselines import BaselineMissesGates
+from billing.accounts.profiles import get_account_currency, get_profile
+from billing.dates import parse_time_zone
+from billing.invoice_documents.outcome_charge import SETTLEMENT_PREFIX, format_units
+from billing.invoice_documents.price_format import format_percent
+from billing.outcomes.contracts.agreement import (
+    VersionClosed,
+    VersionHashMismatch,
+    VersionReference,
+    agree_to_version,
+)
+from billing.outcomes.contracts.baselines import BaselineGatesNotMet
 from billing.outcomes.contracts.contracts import (
     PREFIX,
     StartsTooSoon,
     find_contract,
-    hash_of,
     list_contracts,
-    spans_of,
-    terms_of,
-    versions_of,
+    list_versions,
+    version_hash,
+    version_periods,
+    version_terms,
 )
 from billing.outcomes.contracts.parties import Party, Side
-from billing.outcomes.contracts.terms import Measure, OutcomeTerms, OutcomeTermsInvalid, Share
+from billing.outcomes.contracts.terms import (
+    MeasuredEffect,
+    OutcomeTerms,
+    OutcomeTermsInvalid,
+    SavingsShare,
+)
 from billing.outcomes.evidence.views import version_status
 from billing.outcomes.settlement.read_model import (
-    Settled,
+    SettlementDetails,
     dispute_status,
-    disputes_in,
+    list_account_disputes,
+    list_contract_outcomes,
+    list_contract_settlements,
     outcome_status,
-    outcomes_of,
-    settled_of,
 )
 from billing.outcomes.settlement.wording import price_text
 from billing.tables import OutcomeContract, OutcomeVersion
-from gateway.access.price_book import listed_terms
-from gateway.dashboard.forms import EMPTY, Filled, fields_of, mistaken
-from gateway.dashboard.labels import marked
-from gateway.dashboard.page_request import INVALID, Viewing, place_of
-from gateway.dashboard.pages.outcome_chart import Words, effect_chart, reports_of
-from gateway.identity.audit_log import Actor, record
+from gateway.access.price_book import catalog_price_terms
+from gateway.dashboard.forms import EMPTY_FORM, FormState, read_form_fields, with_errors
+from gateway.dashboard.labels import gettext_noop
+from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
+from gateway.dashboard.pages.outcome_chart import (
+    EffectChartTexts,
+    effect_chart,
+    measurement_reports,
+)
+from gateway.identity.audit_log import record_audit_event
 from gateway.identity.roles import Permission
 from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
 from models.catalog import Catalog
 
-_SETTLEMENTS, _OUTCOMES, _DISPUTES = 12, 50, 20
-_REFUSALS = (VersionDiffers, VersionClosed, StartsTooSoon, BaselineMissesGates, OutcomeTermsInvalid)
+_MAX_SETTLEMENTS, _MAX_OUTCOMES, _MAX_DISPUTES = 12, 50, 20
+_AGREEMENT_ERRORS = (
+    VersionHashMismatch,
+    VersionClosed,
+    StartsTooSoon,
+    BaselineGatesNotMet,
+    OutcomeTermsInvalid,
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """A contract by the version that matters now: the one in force, else the newest."""
+class ContractView:
+    """An outcome contract with its version in force, else its newest version."""
 
     contract: OutcomeContract
     version: OutcomeVersion
@@ -70,58 +87,59 @@ class Shown:
 
     @property
     def measured(self) -> bool:
-        return isinstance(self.terms.kind, Measure)
+        """Whether the contract measures an effect instead of counting outcomes."""
+        return isinstance(self.terms.kind, MeasuredEffect)
 
     @property
     def shared(self) -> bool:
-        """Whether a part of a saving is paid, rather than so much for each."""
-        return isinstance(self.terms.price, Share)
+        """Whether the price is a share of the saving instead of a price per outcome."""
+        return isinstance(self.terms.price, SavingsShare)
 
 
 class OutcomePages(Controller):
-    """`/dashboard/outcomes`, `/dashboard/outcomes/contracts/…`."""
+    """Handlers of `/dashboard/outcomes` and `/dashboard/outcomes/contracts`."""
 
     path = "/outcomes"
 
     @get("/", name="dashboard:outcomes")
     async def contracts(
         self,
-        viewing: NamedDependency[Viewing],
+        page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
     ) -> Response[str]:
-        account_id, now = viewing.account_id, clock.now()
+        account_id, now = page.account_id, clock.now()
         async with database.transaction() as session:
-            profile = await read_profile(session, account_id)
+            profile = await get_profile(session, account_id)
             rows = []
             for one in await list_contracts(session, account_id):
-                last = await settled_of(session, account_id, one.id, 1)
-                rows.append((await _shown(session, one, now), last))
-            disputes = await disputes_in(session, account_id, _DISPUTES)
-            currency = await currency_of(session, account_id)
-        return viewing.page(
+                latest = await list_contract_settlements(session, account_id, one.id, 1)
+                rows.append((await _contract_view(session, one, now), latest))
+            disputes = await list_account_disputes(session, account_id, _MAX_DISPUTES)
+            currency = await get_account_currency(session, account_id)
+        return page.render(
             "outcomes.html",
             rows=rows,
             disputes=[(one, dispute_status(one)) for one in disputes],
             currency=currency,
-            zone=zone_of(profile.time_zone),
+            zone=parse_time_zone(profile.time_zone),
             prefix=SETTLEMENT_PREFIX,
         )
 
     @get("/contracts/{contract:str}", name="dashboard:contract")
     async def contract(
         self,
-        viewing: NamedDependency[Viewing],
+        page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         contract: FromPath[str],
     ) -> Response[str]:
-        return await _page(viewing, database, clock, contract, EMPTY, 200)
+        return await _render_contract(page, database, clock, contract, EMPTY_FORM, 200)
 
     @post("/contracts/{contract:str}/agree", permission=Permission.OUTCOMES)
     async def agree(
         self,
-        viewing: NamedDependency[Viewing],
+        page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         catalog: NamedDependency[Catalog],
@@ -129,80 +147,93 @@ class OutcomePages(Controller):
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
         """To the very text that was shown, by its hash; a second yes changes nothing."""
-        said, account_id = await fields_of(request), viewing.account_id
-        number = said.get("version", "")
-        to = Agreement(int(number) if number.isdecimal() else 0, said.get("hash", ""))
-        party = Party(Side.CUSTOMER, viewing.viewer.email)
-        by = Actor.of(viewing.viewer, place_of(request).address)
+        fields, account_id = await read_form_fields(request), page.account_id
+        number = fields.get("version", "")
+        agreement = VersionReference(
+            int(number) if number.isdecimal() else 0, fields.get("hash", "")
+        )
+        party = Party(Side.CUSTOMER, page.viewer.email)
+        actor = page.actor
         try:
             async with database.transaction() as session:
-                found = await find_contract(session, account_id, contract)
-                currency = terms_of((await versions_of(session, account_id, found.id))[-1]).currency
-                listed = listed_terms(catalog, currency)
-                await agree(session, clock, account_id, found.id, to, party, listed)
-                what = {"version": to.number, "hash": to.hash}
-                await record(session, clock, by, account_id, "outcome.agreed", found.tag, what)
-        except _REFUSALS as error:
-            form = mistaken(viewing, {}, error)
-            return await _page(viewing, database, clock, contract, form, INVALID)
-        return viewing.go(f"/dashboard/outcomes/contracts/{ids.show(PREFIX, found.id)}")
+                row = await find_contract(session, account_id, contract)
+                currency = version_terms(
+                    (await list_versions(session, account_id, row.id))[-1]
+                ).currency
+                listed = catalog_price_terms(catalog, currency)
+                await agree_to_version(session, clock, account_id, row.id, agreement, party, listed)
+                details = {"version": agreement.number, "hash": agreement.hash}
+                await record_audit_event(
+                    session, clock, actor, account_id, "outcome.agreed", row.tag, details
+                )
+        except _AGREEMENT_ERRORS as error:
+            form = with_errors(page, {}, error)
+            return await _render_contract(page, database, clock, contract, form, UNPROCESSABLE)
+        return page.redirect(f"/dashboard/outcomes/contracts/{ids.format_id(PREFIX, row.id)}")
 
 
-async def _page(
-    viewing: Viewing, database: Database, clock: Clock, name: str, form: Filled, status: int
+async def _render_contract(
+    page: PageRequest, database: Database, clock: Clock, name: str, form: FormState, status: int
 ) -> Response[str]:
-    account_id, now = viewing.account_id, clock.now()
+    """Render a contract's page, with the errors of the agreement form."""
+    account_id, now = page.account_id, clock.now()
     async with database.transaction() as session:
-        profile = await read_profile(session, account_id)
-        found = await find_contract(session, account_id, name)
-        shown = await _shown(session, found, now)
-        settled = await settled_of(session, account_id, found.id, _SETTLEMENTS)
-        outcomes = await outcomes_of(session, account_id, found.id, _OUTCOMES)
-    chart = _chart(viewing, shown, settled)
-    return viewing.page(
+        profile = await get_profile(session, account_id)
+        row = await find_contract(session, account_id, name)
+        view = await _contract_view(session, row, now)
+        settled = await list_contract_settlements(session, account_id, row.id, _MAX_SETTLEMENTS)
+        outcomes = await list_contract_outcomes(session, account_id, row.id, _MAX_OUTCOMES)
+    chart = _effect_chart(page, view, settled)
+    return page.render(
         "outcome.html",
         status=status,
-        shown=shown,
-        terms=shown.terms,
+        shown=view,
+        terms=view.terms,
         settled=settled,
-        report=reports_of(settled[0]) if settled else [],
+        report=measurement_reports(settled[0]) if settled else [],
         outcomes=[(one, outcome_status(one)) for one in outcomes],
-        price=price_text(shown.terms, viewing.language),
-        percent=percent,
-        units=units_text,
-        hash_of=hash_of,
+        price=price_text(view.terms, page.language),
+        percent=format_percent,
+        units=format_units,
+        hash_of=version_hash,
         form=form,
-        may=viewing.viewer.may(Permission.OUTCOMES),
-        zone=zone_of(profile.time_zone),
+        may=page.viewer.has_permission(Permission.OUTCOMES),
+        zone=parse_time_zone(profile.time_zone),
         prefix=SETTLEMENT_PREFIX,
-        settlement_id=lambda one: ids.show(SETTLEMENT_PREFIX, one.row.id),
+        settlement_id=lambda one: ids.format_id(SETTLEMENT_PREFIX, one.row.id),
         **({"charts": chart} if chart else {}),
     )
 
 
-async def _shown(session: AsyncSession, contract: OutcomeContract, now: datetime) -> Shown:
-    versions = await versions_of(session, contract.account_id, contract.id)
-    spans = {span.version.id: span for span in spans_of(versions)}
-    held = [span.version for span in spans.values() if span.holds(now)]
-    version = (held or versions)[-1]
-    statuses = [(one, version_status(one, spans.get(one.id), now)) for one in versions]
-    return Shown(
+async def _contract_view(
+    session: AsyncSession, contract: OutcomeContract, now: datetime
+) -> ContractView:
+    """Load the versions of a contract and select the one to show."""
+    versions = await list_versions(session, contract.account_id, contract.id)
+    spans = {span.version.id: span for span in version_periods(versions)}
+    in_force = [span.version for span in spans.values() if span.is_in_force(now)]
+    version = (in_force or versions)[-1]
+    statuses = [(each, version_status(each, spans.get(each.id), now)) for each in versions]
+    return ContractView(
         contract=contract,
         version=version,
-        terms=terms_of(version),
-        status=dict((one.id, status) for one, status in statuses)[version.id],
-        proposed=[(one, status) for one, status in statuses if status == "proposed"],
+        terms=version_terms(version),
+        status=dict((each.id, status) for each, status in statuses)[version.id],
+        proposed=[(each, status) for each, status in statuses if status == "proposed"],
     )
 
 
-def _chart(viewing: Viewing, shown: Shown, settled: Sequence[Settled]) -> Any:
-    if not isinstance(shown.terms.kind, Measure):
+def _effect_chart(
+    page: PageRequest, view: ContractView, settled: Sequence[SettlementDetails]
+) -> Any:
+    """Build the chart of a contract with measurement, None for other contracts."""
+    if not isinstance(view.terms.kind, MeasuredEffect):
         return None
-    words = Words(
-        viewing.say(marked("Measured and expected, day by day")),
-        viewing.say(marked("Measured")),
-        viewing.say(marked("Expected without us")),
-        viewing.say(marked("Lower edge of the band")),
-        viewing.say(marked("Upper edge of the band")),
+    texts = EffectChartTexts(
+        page.translate(gettext_noop("Measured and expected, day by day")),
+        page.translate(gettext_noop("Measured")),
+        page.translate(gettext_noop("Expected without us")),
+        page.translate(gettext_noop("Lower edge of the band")),
+        page.translate(gettext_noop("Upper edge of the band")),
     )
-    return effect_chart(settled, shown.terms.kind.unit, viewing.writing, words)
+    return effect_chart(settled, view.terms.kind.unit, page.formatter, texts)

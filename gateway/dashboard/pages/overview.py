@@ -1,8 +1,7 @@
-"""The overview: this month so far, what it will come to, what is used of what there is, the last
-calls, and what to do next.
+"""The overview: cost of the month, forecast, limits, latest calls and next steps.
 
-Owns what the page shows, and leading the platform's people to theirs. Every amount is that of the
-preview, of the alerts and of the API's lists.
+Amounts come from the invoice preview, the alerts and the API's lists, so that they cannot differ.
+Viewers without an account are redirected to the platform's pages.
 """
 
 from collections.abc import Sequence
@@ -14,45 +13,50 @@ from litestar import Response, get
 from litestar.di import NamedDependency
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.accounts.profiles import read_profile
-from billing.dates import zone_of
-from billing.invoice_documents.builder import preview_of
+from billing.accounts.profiles import get_profile
+from billing.dates import parse_time_zone
+from billing.invoice_documents.builder import build_invoice_preview
 from billing.invoice_documents.document import InvoiceDocument
-from billing.invoice_documents.invoice_list import Listed, invoice_page
-from billing.invoices.usage_position import read_position
+from billing.invoice_documents.invoice_list import InvoiceListItem, list_invoices
+from billing.invoices.usage_position import load_usage_position
 from billing.metering.usage import list_usage
-from billing.notifications.limits_in_force import LimitsInForce, limits_in_force
+from billing.notifications.limits_in_force import AccountLimits, load_account_limits
 from billing.outcomes.contracts.contracts import list_contracts
-from billing.outcomes.settlement.read_model import disputes_in
+from billing.outcomes.settlement.read_model import list_account_disputes
 from billing.rating.terms import PlanTerms
-from billing.reports.invoice_forecast import Foreseen, foresee
-from billing.reports.spending import Dimension, Spent, spending
+from billing.reports.invoice_forecast import InvoiceForecast, forecast_invoice
+from billing.reports.spending import SpendingDimension, SpendingRow, list_spending
 from billing.tables import ApiKey, BillingPeriod, Dispute, Usage
 from gateway.access.api_keys import list_keys
 from gateway.dashboard.charts import Chart
-from gateway.dashboard.labels import marked
-from gateway.dashboard.page_request import Viewing
-from gateway.dashboard.pages.cost_chart import Words, cost_chart, day_places, days_of
-from gateway.dashboard.pages.next_steps import Standing, next_steps
+from gateway.dashboard.labels import gettext_noop
+from gateway.dashboard.page_request import PageRequest
+from gateway.dashboard.pages.cost_chart import (
+    CostChartTexts,
+    cost_chart,
+    day_labels,
+    period_day_starts,
+)
+from gateway.dashboard.pages.next_steps import AccountState, next_steps
 from infra.clock import Clock
 from infra.database.database import Database
 
-_LAST_CALLS = 6
-_INVOICES = 12
-_DISPUTES = 12
+_MAX_CALLS = 6
+_MAX_INVOICES = 12
+_MAX_DISPUTES = 12
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
-    """What the page is made of."""
+class _Overview:
+    """The data of the page."""
 
     document: InvoiceDocument
     period: BillingPeriod
-    foreseen: Foreseen | None
-    limits: LimitsInForce
-    days: list[Spent]
+    foreseen: InvoiceForecast | None
+    limits: AccountLimits
+    days: list[SpendingRow]
     calls: list[Usage]
-    invoices: list[Listed]
+    invoices: list[InvoiceListItem]
     disputes: Sequence[Dispute]
     contracts: int
     keys: list[ApiKey]
@@ -61,65 +65,70 @@ class _Found:
 
 @get("/", name="dashboard:overview", permission=None)
 async def overview(
-    viewing: NamedDependency[Viewing],
+    page: NamedDependency[PageRequest],
     database: NamedDependency[Database],
     clock: NamedDependency[Clock],
 ) -> Response[Any]:
-    if viewing.viewer.account_id is None:
-        return viewing.go("/dashboard/platform")
+    if page.viewer.account_id is None:
+        return page.redirect("/dashboard/platform")
     async with database.transaction() as session:
-        found = await _read(session, clock, viewing)
+        data = await _load_overview(session, clock, page)
     now = clock.now()
-    steps = next_steps(_standing(found), now, viewing.page_names)
-    return viewing.page(
+    steps = next_steps(_account_state(data), now, page.allowed_page_names)
+    return page.render(
         "overview.html",
-        found=found,
-        charts=_chart(viewing, found, now),
+        found=data,
+        charts=_overview_chart(page, data, now),
         steps=steps,
-        zone=zone_of(found.period.time_zone),
+        zone=parse_time_zone(data.period.time_zone),
         now=now,
     )
 
 
-async def _read(session: AsyncSession, clock: Clock, viewing: Viewing) -> _Found:
-    account_id = viewing.account_id
-    profile = await read_profile(session, account_id)
-    position = await read_position(session, profile, clock.now())
-    period = position.running.period
-    return _Found(
-        document=await preview_of(session, clock, account_id, viewing.language, position.running),
+async def _load_overview(session: AsyncSession, clock: Clock, page: PageRequest) -> _Overview:
+    """Load the data of the page."""
+    account_id = page.account_id
+    profile = await get_profile(session, account_id)
+    position = await load_usage_position(session, profile, clock.now())
+    period = position.current_period.period
+    return _Overview(
+        document=await build_invoice_preview(
+            session, clock, account_id, page.language, position.current_period
+        ),
         period=period,
-        foreseen=await foresee(session, position),
-        limits=await limits_in_force(session, position),
-        days=await spending(session, account_id, period, Dimension.DAY, by_model=True),
-        calls=await list_usage(session, account_id=account_id, limit=_LAST_CALLS),
-        invoices=await invoice_page(session, account_id, _INVOICES),
-        disputes=await disputes_in(session, account_id, _DISPUTES),
+        foreseen=await forecast_invoice(session, position),
+        limits=await load_account_limits(session, position),
+        days=await list_spending(session, account_id, period, SpendingDimension.DAY, by_model=True),
+        calls=await list_usage(session, account_id=account_id, limit=_MAX_CALLS),
+        invoices=await list_invoices(session, account_id, _MAX_INVOICES),
+        disputes=await list_account_disputes(session, account_id, _MAX_DISPUTES),
         contracts=len(await list_contracts(session, account_id)),
         keys=await list_keys(session, account_id),
         plan=position.terms,
     )
 
 
-def _standing(found: _Found) -> Standing:
-    return Standing(
-        invoices=found.invoices,
-        disputes=found.disputes,
-        watched=found.limits.watched,
-        has_keys=any(key.revoked_at is None for key in found.keys),
-        has_calls=bool(found.calls),
-        has_plan=found.plan is not None,
+def _account_state(data: _Overview) -> AccountState:
+    """Return what the next steps depend on."""
+    return AccountState(
+        invoices=data.invoices,
+        disputes=data.disputes,
+        watched=data.limits.watched,
+        has_keys=any(key.revoked_at is None for key in data.keys),
+        has_calls=bool(data.calls),
+        has_plan=data.plan is not None,
     )
 
 
-def _chart(viewing: Viewing, found: _Found, now: datetime) -> Chart | None:
-    if not found.days:
+def _overview_chart(page: PageRequest, data: _Overview, now: datetime) -> Chart | None:
+    """Build the cost chart of the running period, None without spending."""
+    if not data.days:
         return None
-    starts, writing = days_of(found.period, now), viewing.writing
-    words = Words(
-        viewing.say(marked("Cost by day")),
-        viewing.say(marked("Other models")),
-        viewing.say(marked("Together {cost}")),
+    starts, writing = period_day_starts(data.period, now), page.formatter
+    texts = CostChartTexts(
+        page.translate(gettext_noop("Cost by day")),
+        page.translate(gettext_noop("Other models")),
+        page.translate(gettext_noop("Together {cost}")),
     )
-    places = day_places(starts, zone_of(found.period.time_zone), writing)
-    return cost_chart(found.days, starts, places, found.document.currency, writing, words)
+    labels = day_labels(starts, parse_time_zone(data.period.time_zone), writing)
+    return cost_chart(data.days, starts, labels, data.document.currency, writing, texts)

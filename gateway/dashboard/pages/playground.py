@@ -1,8 +1,8 @@
-"""The playground: ask a model, see what it costs before, and take the code over.
+"""The playground: call a model from a form, with a cost estimate and code samples.
 
-A call goes through the gateway's own pipeline with a key that the person chooses, so it is
-admitted, limited, metered and billed as any other, and tagged `source=playground`. No secret is
-needed for it: the session says who asks, and the key's id which limits hold.
+A call runs through the gateway's pipeline with one of the account's keys, so that it is admitted,
+limited, metered and billed like any other, and is tagged `source=playground`. The secret is not
+needed: the session authenticates the person, and the key's id selects its limits.
 """
 
 from collections.abc import Sequence
@@ -21,98 +21,102 @@ from billing.tables import ApiKey
 from gateway.access.api_keys import PREFIX as KEY_PREFIX
 from gateway.access.api_keys import list_keys
 from gateway.access.authenticator import Authenticator
-from gateway.asgi.exchange import Client
-from gateway.asgi.timeouts import Deadlines
-from gateway.call.tags import HEADER
-from gateway.call.values import Call, OnBehalf, Served
+from gateway.asgi.exchange import ClientExchange
+from gateway.asgi.timeouts import TimeoutWheel
+from gateway.call.tags import TAGS_HEADER
+from gateway.call.values import Call, ResolvedModel, SignedInCaller
 from gateway.dashboard.errors import PageNotFound
-from gateway.dashboard.forms import EMPTY, Filled, fields_of, mistaken
-from gateway.dashboard.labels import marked
-from gateway.dashboard.page_request import INVALID, Viewing, place_of
-from gateway.dashboard.pages.playground_code import code_of
+from gateway.dashboard.forms import EMPTY_FORM, FormState, read_form_fields, with_errors
+from gateway.dashboard.labels import gettext_noop
+from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest, client_origin
+from gateway.dashboard.pages.playground_code import code_samples
 from gateway.dashboard.pages.playground_form import (
-    INPUT,
-    Declared,
-    Wish,
-    WishInvalid,
-    chat_wish,
+    INPUT_PREFIX,
+    DeclaredInput,
+    PlaygroundInputInvalid,
+    PlaygroundRequest,
+    chat_request,
     is_chat,
-    specialist_wish,
+    prediction_request,
 )
-from gateway.dashboard.pages.playground_stream import answering
-from gateway.identity.audit_log import Actor, record
+from gateway.dashboard.pages.playground_stream import stream_response
+from gateway.identity.audit_log import record_audit_event
 from gateway.identity.roles import Permission
 from gateway.inference.pipeline import Pipeline
-from gateway.inference.quotes import Quoting
+from gateway.inference.quotes import Quotes
 from gateway.upstream.availability import Availability
-from gateway.upstream.model_metadata import Describing
+from gateway.upstream.model_metadata import ModelMetadata
 from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
 from infra.errors import AppError
 from models.catalog import SPECIALIST_TASKS, Catalog, Model, Task
 
-_TAGS = {HEADER: b"source=playground"}
-# A picture is no field of a form.
-_TASKS = {Task.TEXT_GENERATION, *SPECIALIST_TASKS} - {Task.IMAGE_CLASSIFICATION}
+_TAGS = {TAGS_HEADER: b"source=playground"}
+# Forms have no image upload.
+_SUPPORTED_TASKS = {Task.TEXT_GENERATION, *SPECIALIST_TASKS} - {Task.IMAGE_CLASSIFICATION}
 
 
 class _Signature(msgspec.Struct, frozen=True):
-    inputs: tuple[Declared, ...] = ()
+    """The input signature in a model's metadata."""
+
+    inputs: tuple[DeclaredInput, ...] = ()
 
 
 class _Parameters(msgspec.Struct, frozen=True):
+    """The parameters in a model's metadata."""
+
     signature: _Signature = _Signature()
 
 
-class _Described(msgspec.Struct, frozen=True):
-    """What a specialist says of itself, as far as its form needs it."""
+class _ModelMetadata(msgspec.Struct, frozen=True):
+    """The part of a specialist model's metadata (Open Inference Protocol) that its form needs."""
 
     parameters: _Parameters = _Parameters()
 
 
-_DESCRIBED = msgspec.json.Decoder(_Described)
+_METADATA_DECODER = msgspec.json.Decoder(_ModelMetadata)
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    """What a form asks for, and by which key."""
+class _PreparedCall:
+    """A validated playground call, and the key it is made with."""
 
-    wish: Wish
-    by: OnBehalf
+    request: PlaygroundRequest
+    caller: SignedInCaller
 
 
 class PlaygroundPages(Controller):
-    """`/dashboard/playground…`."""
+    """Handlers of `/dashboard/playground`."""
 
     path = "/playground"
 
     @get("/", name="dashboard:playground", permission=Permission.CALL)
     async def playground(
         self,
-        viewing: NamedDependency[Viewing],
+        page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         availability: NamedDependency[Availability],
-        describing: NamedDependency[Describing],
+        model_metadata: NamedDependency[ModelMetadata],
         model: FromQuery[str | None] = None,
     ) -> Response[str]:
-        models = _models(availability.catalog)
+        models = _playground_models(availability.catalog)
         chosen = next((one for one in models if one.id == model), models[0])
-        inputs, silent = await _declared(describing, chosen, viewing.account_id)
-        keys = await _keys(database, clock, viewing.account_id)
-        return viewing.page(
+        inputs, unavailable = await _declared_inputs(model_metadata, chosen, page.account_id)
+        keys = await _active_keys(database, clock, page.account_id)
+        return page.render(
             "playground.html",
             models=models,
             chosen=chosen,
             chat=is_chat(chosen),
             inputs=inputs,
-            silent=silent,
+            silent=unavailable,
             keys=keys,
-            keys_shown=[(ids.show(KEY_PREFIX, key.id), key.name) for key in keys],
+            keys_shown=[(ids.format_id(KEY_PREFIX, key.id), key.name) for key in keys],
             pairs=lambda values: [(one, one or "–") for one in values],
-            input=INPUT,
-            form=EMPTY,
+            input=INPUT_PREFIX,
+            form=EMPTY_FORM,
             quote=None,
             code={},
         )
@@ -120,132 +124,160 @@ class PlaygroundPages(Controller):
     @post("/quote", status_code=200, permission=Permission.CALL)
     async def quote(
         self,
-        viewing: NamedDependency[Viewing],
+        page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         availability: NamedDependency[Availability],
-        describing: NamedDependency[Describing],
+        model_metadata: NamedDependency[ModelMetadata],
         authenticator: NamedDependency[Authenticator],
-        quoting: NamedDependency[Quoting],
+        quotes: NamedDependency[Quotes],
         request: Request[Any, Any, Any],
     ) -> Response[str]:
         """What the call would cost, and its code, as its form is now."""
-        part = "parts/playground_quote.html"
+        template = "parts/playground_quote.html"
         try:
-            asked = await _asked(
-                viewing, database, clock, availability.catalog, describing, request
+            prepared = await _prepare_call(
+                page, database, clock, availability.catalog, model_metadata, request
             )
-            known = await authenticator.identify_key(asked.by, clock.now())
-            principal = authenticator.require_active(known, place_of(request).address)
-            quote = await quoting.quote(principal, asked.wish.content, _TAGS)
+            key_record = await authenticator.identify_key(prepared.caller, clock.now())
+            principal = authenticator.require_active(key_record, client_origin(request).address)
+            quote = await quotes.create(principal, prepared.request.content, _TAGS)
         except PageNotFound:
             raise
         except AppError as error:
             if error.status >= 500:
                 raise
-            form = _told(viewing, error)
-            return viewing.page(part, status=INVALID, form=form, quote=None, code={})
+            form = _error_form(page, error)
+            return page.render(template, status=UNPROCESSABLE, form=form, quote=None, code={})
         base = str(request.base_url).rstrip("/")
         costs = {name: nano_from_text(quote[name]) for name in ("min_cost", "max_cost")}
-        return viewing.page(
-            part, form=EMPTY, quote=quote, costs=costs, code=code_of(asked.wish, base)
+        return page.render(
+            template,
+            form=EMPTY_FORM,
+            quote=quote,
+            costs=costs,
+            code=code_samples(prepared.request, base),
         )
 
     @post("/call", status_code=200, permission=Permission.CALL)
     async def call(
         self,
-        viewing: NamedDependency[Viewing],
+        page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         availability: NamedDependency[Availability],
-        describing: NamedDependency[Describing],
+        model_metadata: NamedDependency[ModelMetadata],
         pipeline: NamedDependency[Pipeline],
         request: Request[Any, Any, Any],
     ) -> ASGIApp:
         """The call itself; its answer is the API's own, as it comes."""
-        asked = await _asked(viewing, database, clock, availability.catalog, describing, request)
+        prepared = await _prepare_call(
+            page, database, clock, availability.catalog, model_metadata, request
+        )
         call = Call(
             request_id=ids.new_id(),
-            operation=asked.wish.operation,
-            path=asked.wish.path,
+            operation=prepared.request.operation,
+            path=prepared.request.path,
             credentials=None,
             headers=_TAGS,
             model_in_path=None,
             started_at=clock.now(),
-            started=clock.monotonic(),
-            on_behalf=asked.by,
-            address=place_of(request).address,
+            started_monotonic=clock.monotonic(),
+            signed_in_caller=prepared.caller,
+            client_address=client_origin(request).address,
         )
-        by = Actor.of(viewing.viewer, place_of(request).address)
-        what = {"model": asked.wish.body["model"], "key": ids.show(KEY_PREFIX, asked.by.key_id)}
+        actor = page.actor
+        details = {
+            "model": prepared.request.body["model"],
+            "key": ids.format_id(KEY_PREFIX, prepared.caller.key_id),
+        }
         async with database.transaction() as session:
-            name = ids.show("req", call.request_id)
-            place = clock, by, viewing.account_id, "playground.called", name, what
-            await record(session, *place)
+            name = ids.format_id("req", call.request_id)
+            await record_audit_event(
+                session, clock, actor, page.account_id, "playground.called", name, details
+            )
 
-        async def serve(client: Client) -> None:
+        async def serve(client: ClientExchange) -> None:
             await pipeline.serve(call, client)
 
-        return answering(asked.wish.content, serve, Deadlines())
+        return stream_response(prepared.request.content, serve, TimeoutWheel())
 
 
-def _told(viewing: Viewing, error: AppError) -> Filled:
-    """What is the matter, and with which input."""
-    form, of = mistaken(viewing, {}, error), error.param or ""
-    return Filled(error=f"{of.removeprefix(INPUT)}: {form.error}") if INPUT in of else form
+def _error_form(page: PageRequest, error: AppError) -> FormState:
+    """Return the form's error, prefixed with the name of the input it concerns."""
+    form, param = with_errors(page, {}, error), error.param or ""
+    return (
+        FormState(error=f"{param.removeprefix(INPUT_PREFIX)}: {form.error}")
+        if INPUT_PREFIX in param
+        else form
+    )
 
 
-async def _asked(
-    viewing: Viewing,
+async def _prepare_call(
+    page: PageRequest,
     database: Database,
     clock: Clock,
     catalog: Catalog,
-    describing: Describing,
+    model_metadata: ModelMetadata,
     request: Request[Any, Any, Any],
-) -> _Asked:
-    """Raises PageNotFound for what is none of the account's, WishInvalid."""
-    fields, account_id = await fields_of(request), viewing.account_id
-    key_id = ids.parse(KEY_PREFIX, fields.get("key", ""))
-    if key_id not in {key.id for key in await _keys(database, clock, account_id)}:
+) -> _PreparedCall:
+    """Parse the form to a call. Raises PageNotFound for a foreign key or unknown model, and
+    PlaygroundInputInvalid."""
+    fields, account_id = await read_form_fields(request), page.account_id
+    key_id = ids.parse_id(KEY_PREFIX, fields.get("key", ""))
+    if key_id not in {key.id for key in await _active_keys(database, clock, account_id)}:
         raise PageNotFound("The account has no such key.")
-    model = next((one for one in _models(catalog) if one.id == fields.get("model")), None)
+    model = next(
+        (
+            candidate
+            for candidate in _playground_models(catalog)
+            if candidate.id == fields.get("model")
+        ),
+        None,
+    )
     if model is None or key_id is None:
         raise PageNotFound("There is no such model.")
     if is_chat(model):
-        turns = [str(one) for one in (await request.form()).getall("turn", [])]
-        return _Asked(chat_wish(model, fields, turns), OnBehalf(account_id, key_id))
-    inputs, silent = await _declared(describing, model, account_id)
-    if silent:
-        raise WishInvalid(marked("The model does not answer just now. Try again in a moment."))
-    return _Asked(specialist_wish(model, inputs, fields), OnBehalf(account_id, key_id))
+        turns = [str(candidate) for candidate in (await request.form()).getall("turn", [])]
+        return _PreparedCall(chat_request(model, fields, turns), SignedInCaller(account_id, key_id))
+    inputs, unavailable = await _declared_inputs(model_metadata, model, account_id)
+    if unavailable:
+        raise PlaygroundInputInvalid(
+            gettext_noop("The model does not answer just now. Try again in a moment.")
+        )
+    return _PreparedCall(
+        prediction_request(model, inputs, fields), SignedInCaller(account_id, key_id)
+    )
 
 
-async def _declared(
-    describing: Describing, model: Model, account_id: UUID
-) -> tuple[Sequence[Declared], bool]:
-    """The inputs that a specialist declares, and whether it could not be asked."""
+async def _declared_inputs(
+    model_metadata: ModelMetadata, model: Model, account_id: UUID
+) -> tuple[Sequence[DeclaredInput], bool]:
+    """Fetch a specialist's declared inputs. Returns them, and whether the model is unavailable."""
     if is_chat(model):
         return (), False
     try:
-        status, body = await describing.ask(Served(model, model.id, model.id), account_id, "")
-        return _DESCRIBED.decode(body).parameters.signature.inputs, status != 200
+        status, body = await model_metadata.fetch(
+            ResolvedModel(model, model.id, model.id), account_id, ""
+        )
+        return _METADATA_DECODER.decode(body).parameters.signature.inputs, status != 200
     except (AppError, msgspec.DecodeError, UnicodeDecodeError):
         return (), True
 
 
-def _models(catalog: Catalog) -> list[Model]:
-    """Those that a form can ask, chats first."""
-    found = [one for one in catalog.models.values() if one.task in _TASKS]
-    return sorted(found, key=lambda one: (not is_chat(one), one.id))
+def _playground_models(catalog: Catalog) -> list[Model]:
+    """Return the models that a form can call, chat models first."""
+    models = [model for model in catalog.models.values() if model.task in _SUPPORTED_TASKS]
+    return sorted(models, key=lambda model: (not is_chat(model), model.id))
 
 
-async def _keys(database: Database, clock: Clock, account_id: UUID) -> list[ApiKey]:
-    """Those that can call now."""
+async def _active_keys(database: Database, clock: Clock, account_id: UUID) -> list[ApiKey]:
+    """Return the account's keys that are neither revoked nor expired."""
     async with database.transaction() as session:
-        found = await list_keys(session, account_id)
+        keys = await list_keys(session, account_id)
     now = clock.now()
     return [
         key
-        for key in found
+        for key in keys
         if key.revoked_at is None and (key.expires_at is None or key.expires_at > now)
     ]

@@ -1,7 +1,7 @@
-"""The code of a call, as a developer takes it over: Python, curl, JavaScript.
+"""Code samples of a playground call in Python, curl and JavaScript.
 
-The same body as the playground sends, without the key's secret, which nobody can be shown again.
-Pure.
+The body is the one that the playground sends. The API key is read from the environment, since its
+secret cannot be shown again.
 """
 
 import json
@@ -11,60 +11,72 @@ from pprint import pformat
 from typing import Any
 
 from gateway.call.values import Operation
-from gateway.dashboard.pages.playground_form import Wish
+from gateway.dashboard.pages.playground_form import PlaygroundRequest
 
 
-def code_of(wish: Wish, base: str) -> Mapping[str, str]:
-    """By language."""
-    python = _openai if wish.operation is Operation.CHAT else _httpx
-    return {"Python": python(wish, base), "curl": _curl(wish, base), "JavaScript": _js(wish, base)}
+def code_samples(call: PlaygroundRequest, base_url: str) -> Mapping[str, str]:
+    """Return the code of a call, by language."""
+    python = _python_openai if call.operation is Operation.CHAT else _python_httpx
+    return {
+        "Python": python(call, base_url),
+        "curl": _curl(call, base_url),
+        "JavaScript": _javascript(call, base_url),
+    }
 
 
-def _openai(wish: Wish, base: str) -> str:
-    said = "".join(f"    {name}={_python(value)},\n" for name, value in wish.body.items())
+def _python_openai(call: PlaygroundRequest, base_url: str) -> str:
+    """Return a sample with the OpenAI SDK."""
+    arguments = "".join(
+        f"    {name}={_python_literal(value)},\n" for name, value in call.body.items()
+    )
     return f"""import os
 
 from openai import OpenAI
 
-client = OpenAI(base_url="{base}/v1", api_key=os.environ["MAAS_API_KEY"])
+client = OpenAI(base_url="{base_url}/v1", api_key=os.environ["MAAS_API_KEY"])
 stream = client.chat.completions.create(
-{said})
+{arguments})
 for chunk in stream:
     if chunk.choices:
         print(chunk.choices[0].delta.content or "", end="")
 """
 
 
-def _httpx(wish: Wish, base: str) -> str:
+def _python_httpx(call: PlaygroundRequest, base_url: str) -> str:
+    """Return a sample with httpx."""
     return f"""import os
 
 import httpx
 
 answer = httpx.post(
-    "{base}{wish.path}",
+    "{base_url}{call.path}",
     headers={{"Authorization": "Bearer " + os.environ["MAAS_API_KEY"]}},
-    json={_python(dict(wish.body))},
+    json={_python_literal(dict(call.body))},
 )
 print(answer.json())
 """
 
 
-def _curl(wish: Wish, base: str) -> str:
-    body = shlex.quote(json.dumps(wish.body, ensure_ascii=False, indent=2))
-    return f"""curl -N {base}{wish.path} \\
+def _curl(call: PlaygroundRequest, base_url: str) -> str:
+    """Return a sample with curl."""
+    body = shlex.quote(json.dumps(call.body, ensure_ascii=False, indent=2))
+    return f"""curl -N {base_url}{call.path} \\
   -H "Authorization: Bearer $MAAS_API_KEY" \\
   -H "Content-Type: application/json" \\
   -d {body}
 """
 
 
-def _js(wish: Wish, base: str) -> str:
-    body = json.dumps(wish.body, ensure_ascii=False, indent=2).replace("\n", "\n  ")
-    reading = """for await (const part of answer.body.pipeThrough(new TextDecoderStream())) {
+def _javascript(call: PlaygroundRequest, base_url: str) -> str:
+    """Return a sample with fetch."""
+    body = json.dumps(call.body, ensure_ascii=False, indent=2).replace("\n", "\n  ")
+    read_stream = """for await (const part of answer.body.pipeThrough(new TextDecoderStream())) {
   console.log(part);
 }"""
-    shown = reading if wish.operation is Operation.CHAT else "console.log(await answer.json());"
-    return f"""const answer = await fetch("{base}{wish.path}", {{
+    print_answer = (
+        read_stream if call.operation is Operation.CHAT else "console.log(await answer.json());"
+    )
+    return f"""const answer = await fetch("{base_url}{call.path}", {{
   method: "POST",
   headers: {{
     Authorization: `Bearer ${{process.env.MAAS_API_KEY}}`,
@@ -72,9 +84,10 @@ def _js(wish: Wish, base: str) -> str:
   }},
   body: JSON.stringify({body}),
 }});
-{shown}
+{print_answer}
 """
 
 
-def _python(value: Any) -> str:
+def _python_literal(value: Any) -> str:
+    """Format a value as an indented Python literal."""
     return pformat(value, width=88, sort_dicts=False).replace("\n", "\n    ")

@@ -1,7 +1,5 @@
-"""What somebody wants to call in the playground: from the fields of its form to the call's body.
-
-A chat is its messages; a specialist gets one row of the inputs that it declares. Pure.
-"""
+"""Parsing of the playground's forms to request bodies: chat messages, or one row for a
+specialist."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,26 +8,26 @@ from typing import Any
 import msgspec
 
 from gateway.call.values import Operation
-from gateway.dashboard.labels import marked
+from gateway.dashboard.labels import gettext_noop
 from infra.errors import AppError
 from models.catalog import Model, Task
 
 BYTES = "BYTES"
-INPUT = "input."  # before the name of a declared input, as a field of the form
-_MOST_TURNS = 20
+INPUT_PREFIX = "input."  # name prefix of the form fields for declared inputs
+_MAX_TURNS = 20
 
 
-class WishInvalid(AppError):
-    """A field that cannot be what the model takes; `param` names it."""
+class PlaygroundInputInvalid(AppError):
+    """A form field is not valid input for the model; `param` names it."""
 
     status = 422
     type = "invalid_request_error"
     code = "wish_invalid"
 
 
-class Declared(msgspec.Struct, frozen=True):
-    """An input as a specialist declares it (models/signature.py): its limits, and of a series how
-    many values it has."""
+class DeclaredInput(msgspec.Struct, frozen=True):
+    """An input that a specialist declares (models/signature.py), with its limits; `length` is the
+    allowed number of values of a series."""
 
     name: str
     datatype: str
@@ -43,13 +41,13 @@ class Declared(msgspec.Struct, frozen=True):
 
     @property
     def is_number(self) -> bool:
-        """Whether it is one number in a row."""
+        """Whether the input is a single number per row."""
         return self.length is None and self.datatype not in (BYTES, "BOOL")
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """A call that is not made yet: where it goes, and its body."""
+class PlaygroundRequest:
+    """An API request built from a form: operation, path and JSON body."""
 
     operation: Operation
     path: str
@@ -57,67 +55,83 @@ class Wish:
 
     @property
     def content(self) -> bytes:
+        """The body as JSON bytes."""
         return msgspec.json.encode(self.body)
 
 
-def chat_wish(model: Model, fields: Mapping[str, str], turns: Sequence[str]) -> Wish:
-    """The next question of a conversation; `turns` are what was said before, by the person and by
-    the model in turn. Raises WishInvalid."""
+def chat_request(
+    model: Model, fields: Mapping[str, str], turns: Sequence[str]
+) -> PlaygroundRequest:
+    """Build the request for the next chat message.
+
+    `turns` are the previous messages, user and assistant alternating. Raises
+    PlaygroundInputInvalid.
+    """
     question = fields.get("prompt", "").strip()
     if not question:
-        raise WishInvalid(marked("Write something to ask."), param="prompt")
+        raise PlaygroundInputInvalid(gettext_noop("Write something to ask."), param="prompt")
     messages = [{"role": "system", "content": system}] if (system := fields.get("system")) else []
-    for at, said in enumerate(turns[-_MOST_TURNS:]):
-        messages.append({"role": "assistant" if at % 2 else "user", "content": said})
+    for index, turn in enumerate(turns[-_MAX_TURNS:]):
+        messages.append({"role": "assistant" if index % 2 else "user", "content": turn})
     messages.append({"role": "user", "content": question})
     body: dict[str, Any] = {"model": model.id, "messages": messages}
-    body["max_tokens"] = _whole(fields, "max_tokens", 1, 32_768)
+    body["max_tokens"] = _parse_integer(fields, "max_tokens", 1, 32_768)
     if fields.get("temperature"):
-        body["temperature"] = _number(fields["temperature"], "temperature")
+        body["temperature"] = _parse_number(fields["temperature"], "temperature")
     body |= {"stream": True, "stream_options": {"include_usage": True}}
-    return Wish(Operation.CHAT, "/v1/chat/completions", body)
+    return PlaygroundRequest(Operation.CHAT, "/v1/chat/completions", body)
 
 
-def specialist_wish(model: Model, inputs: Sequence[Declared], fields: Mapping[str, str]) -> Wish:
-    """One row, of what was filled in. Raises WishInvalid."""
+def prediction_request(
+    model: Model, inputs: Sequence[DeclaredInput], fields: Mapping[str, str]
+) -> PlaygroundRequest:
+    """Build the request for one row of inputs. Raises PlaygroundInputInvalid."""
     row = {}
-    for one in inputs:
-        text = fields.get(f"{INPUT}{one.name}", "").strip()
-        if text or not one.optional:
-            row[one.name] = _value(one, text)
+    for declared in inputs:
+        text = fields.get(f"{INPUT_PREFIX}{declared.name}", "").strip()
+        if text or not declared.optional:
+            row[declared.name] = _parse_value(declared, text)
     body = {"model": model.id, "instances": [row]}
-    return Wish(Operation.PREDICTIONS, "/v1/predictions", body)
+    return PlaygroundRequest(Operation.PREDICTIONS, "/v1/predictions", body)
 
 
 def is_chat(model: Model) -> bool:
+    """Return whether the model generates text."""
     return model.task is Task.TEXT_GENERATION
 
 
-def _value(one: Declared, text: str) -> Any:
-    name = f"{INPUT}{one.name}"
+def _parse_value(declared: DeclaredInput, text: str) -> Any:
+    """Parse the text of an input by its declared type. Raises PlaygroundInputInvalid."""
+    name = f"{INPUT_PREFIX}{declared.name}"
     if not text:
-        raise WishInvalid(marked("Fill this in."), param=name)
-    if one.length is not None:
-        return [_number(part, name) for part in text.replace(",", " ").replace("，", " ").split()]
-    if one.datatype == BYTES:
+        raise PlaygroundInputInvalid(gettext_noop("Fill this in."), param=name)
+    if declared.length is not None:
+        return [
+            _parse_number(part, name) for part in text.replace(",", " ").replace("，", " ").split()
+        ]
+    if declared.datatype == BYTES:
         return text
-    if one.datatype == "BOOL":
+    if declared.datatype == "BOOL":
         return text == "true"
-    return _number(text, name)
+    return _parse_number(text, name)
 
 
-def _number(text: str, name: str) -> float | int:
+def _parse_number(text: str, name: str) -> float | int:
+    """Parse a finite number, as an int if it is whole. Raises PlaygroundInputInvalid."""
     try:
         value = float(text)
     except ValueError:
-        raise WishInvalid(marked("This is no number."), param=name) from None
+        raise PlaygroundInputInvalid(gettext_noop("This is no number."), param=name) from None
     if value != value or abs(value) == float("inf"):
-        raise WishInvalid(marked("This is no number."), param=name)
+        raise PlaygroundInputInvalid(gettext_noop("This is no number."), param=name)
     return int(value) if value.is_integer() and abs(value) < 1e15 else value
 
 
-def _whole(fields: Mapping[str, str], name: str, least: int, most: int) -> int:
+def _parse_integer(fields: Mapping[str, str], name: str, minimum: int, maximum: int) -> int:
+    """Parse an integer within a range. Raises PlaygroundInputInvalid."""
     text = fields.get(name, "")
-    if not text.isdecimal() or len(text) > 9 or not least <= int(text) <= most:
-        raise WishInvalid(marked("This is no whole number from 1 to 32,768."), param=name)
+    if not text.isdecimal() or len(text) > 9 or not minimum <= int(text) <= maximum:
+        raise PlaygroundInputInvalid(
+            gettext_noop("This is no whole number from 1 to 32,768."), param=name
+        )
     return int(text)

@@ -1,6 +1,7 @@
-"""Sending: a call's answer to the browser that asked for it by a form, byte by byte as it comes.
+"""Streaming of a playground call's response to the browser.
 
-The form was read already, so the call gets the body that was made of it.
+The handler has read the request body already (a form), so the pipeline is given the JSON body that
+was built from it.
 """
 
 from collections.abc import Awaitable, Callable
@@ -8,32 +9,35 @@ from typing import Any
 
 from litestar.types import ASGIApp, HTTPReceiveMessage, Message, Receive, Scope, Send
 
-from gateway.asgi.exchange import Client
-from gateway.asgi.timeouts import Deadlines
-from gateway.dashboard.security import HEADERS
+from gateway.asgi.exchange import ClientExchange
+from gateway.asgi.timeouts import TimeoutWheel
+from gateway.dashboard.security import SECURITY_HEADERS
 
-_HEADERS = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+_SECURITY_HEADERS = [(name.encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
 
 
-def answering(
-    body: bytes, serve: Callable[[Client], Awaitable[None]], deadlines: Deadlines
+def stream_response(
+    body: bytes, serve: Callable[[ClientExchange], Awaitable[None]], deadlines: TimeoutWheel
 ) -> ASGIApp:
-    """What answers the request in the place of a page."""
+    """Return an ASGI application that serves a call with the given body.
+
+    The security headers are added to the response.
+    """
 
     async def application(_scope: Scope, receive: Receive, send: Send) -> None:
-        said: list[HTTPReceiveMessage] = [
+        pending: list[HTTPReceiveMessage] = [
             {"type": "http.request", "body": body, "more_body": False}
         ]
 
-        async def read() -> Any:
-            # After the body whoever waits hears that the browser has left.
-            return said.pop() if said else await receive()
+        async def receive_body() -> Any:
+            # After the body, wait for `http.disconnect` from the browser.
+            return pending.pop() if pending else await receive()
 
-        async def write(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message = {**message, "headers": [*message["headers"], *_HEADERS]}
+                message = {**message, "headers": [*message["headers"], *_SECURITY_HEADERS]}
             await send(message)
 
-        await serve(Client({}, read, write, deadlines))
+        await serve(ClientExchange({}, receive_body, send_with_headers, deadlines))
 
     return application

@@ -1,6 +1,6 @@
-"""Preferences: the language of pages, for this browser and for whoever is signed in.
+"""The language of the pages: stored for the signed-in person, and in a cookie of the browser.
 
-Light or dark is the browser's alone, and the script's (static/dashboard.js).
+The light or dark theme is stored by the script only (static/dashboard.js).
 """
 
 from typing import Any
@@ -9,11 +9,11 @@ from litestar import Request, Response, post
 from litestar.di import NamedDependency
 
 from gateway.dashboard.errors import PageNotFound
-from gateway.dashboard.forms import fields_of
+from gateway.dashboard.forms import read_form_fields
 from gateway.dashboard.i18n import LANGUAGES
-from gateway.dashboard.page_request import Looking, safe_address
-from gateway.dashboard.security import cookie_name, require_token, wish_cookie
-from gateway.identity.services import Identity
+from gateway.dashboard.page_request import PublicPageRequest, safe_redirect_path
+from gateway.dashboard.security import preference_cookie, require_csrf_token, session_cookie_name
+from gateway.identity.services import IdentityServices
 from gateway.identity.session_lookup import find_viewer
 from infra.clock import Clock
 from infra.database.database import Database
@@ -21,23 +21,23 @@ from infra.database.database import Database
 
 @post("/language")
 async def choose_language(
-    looking: NamedDependency[Looking],
-    identity: NamedDependency[Identity],
+    public_page: NamedDependency[PublicPageRequest],
+    identity: NamedDependency[IdentityServices],
     database: NamedDependency[Database],
     clock: NamedDependency[Clock],
     request: Request[Any, Any, Any],
 ) -> Response[Any]:
-    said = await fields_of(request)
-    language = said.get("language", "")
+    fields = await read_form_fields(request)
+    language = fields.get("language", "")
     if language not in LANGUAGES:
         raise PageNotFound("There is no such language.")
-    if cookie := request.cookies.get(cookie_name(looking.secure)):
+    if cookie := request.cookies.get(session_cookie_name(public_page.secure)):
         async with database.transaction() as session:
             viewer = await find_viewer(session, clock, cookie)
-            # Who looks at somebody else's pages as support changes nothing of anybody.
+            # Support that impersonates a viewer must not change anything.
             if viewer is not None and not viewer.impersonated:
-                await require_token(request, viewer.csrf)
-                await identity.own.describe(session, viewer, viewer.name, language)
-    answer = looking.go(safe_address(said.get("next")))
-    answer.set_cookie(wish_cookie("maas_language", language, secure=looking.secure))
-    return answer
+                await require_csrf_token(request, viewer.csrf)
+                await identity.profile.update_profile(session, viewer, viewer.name, language)
+    response = public_page.redirect(safe_redirect_path(fields.get("next")))
+    response.set_cookie(preference_cookie("maas_language", language, secure=public_page.secure))
+    return response

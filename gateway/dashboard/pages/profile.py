@@ -1,7 +1,5 @@
-"""Their own: name, looks, password and sessions of the person who is signed in.
-
-Who looks at others' pages as support sees none of them.
-"""
+"""The viewer's own profile: name, appearance, password and sessions. Not available when
+impersonating."""
 
 from typing import Any
 from uuid import UUID
@@ -10,181 +8,212 @@ from litestar import Controller, Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
-from billing.accounts.profiles import read_profile
-from billing.dates import zone_of
-from gateway.dashboard.errors import NotAllowed, PageNotFound
-from gateway.dashboard.forms import EMPTY, Filled, fields_of, kept_form, mistaken
+from billing.accounts.profiles import get_profile
+from billing.dates import parse_time_zone
+from gateway.dashboard.errors import PageNotFound, PermissionDenied
+from gateway.dashboard.forms import (
+    EMPTY_FORM,
+    FormState,
+    read_form_fields,
+    restored_form,
+    with_errors,
+)
 from gateway.dashboard.i18n import LANGUAGES
-from gateway.dashboard.keeping import Keeps
-from gateway.dashboard.page_request import INVALID, Viewing, place_of
-from gateway.dashboard.security import Wish, wish_cookie
+from gateway.dashboard.keeping import PreservedFields
+from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest, client_origin
+from gateway.dashboard.security import PreferenceCookie, preference_cookie
 from gateway.dashboard.user_agent import browser_name
-from gateway.identity.audit_log import record
+from gateway.identity.audit_log import record_audit_event
 from gateway.identity.lockout import LockedOut
-from gateway.identity.passwords import PasswordUnfit, SignInBusy
+from gateway.identity.passwords import PasswordInvalid, SignInBusy
 from gateway.identity.profile import PasswordWrong, PersonInvalid
-from gateway.identity.services import Identity
-from gateway.identity.sessions import SessionNotFound, end_others, end_session, my_sessions
-from gateway.identity.totp import second_factor_of
+from gateway.identity.services import IdentityServices
+from gateway.identity.sessions import (
+    SessionNotFound,
+    end_other_sessions,
+    end_session,
+    list_sessions,
+)
+from gateway.identity.totp import get_second_factor_status
 from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
 from infra.error_collection import SeveralErrors, errors_of
 
 _PAGE = "/dashboard/me"
-_SESSION = "session"
-_ZONE = "Asia/Shanghai"  # of who looks at no account
+_SESSION_PREFIX = "session"
+_DEFAULT_TIME_ZONE = "Asia/Shanghai"  # without a selected account
 _THEMES = ("", "light", "dark")
 
 
-class OwnPages(Controller):
-    """`/dashboard/me…`."""
+class ProfilePages(Controller):
+    """Handlers of `/dashboard/me`."""
 
     path = "/me"
 
     @get("/", name="dashboard:me", permission=None)
     async def own(
         self,
-        viewing: NamedDependency[Viewing],
+        page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
     ) -> Response[str]:
-        return await _own(viewing, database, clock)
+        return await _render_profile(page, database, clock)
 
-    @post("/name", permission=None, keeps=Keeps(_PAGE, ("name",)))
+    @post("/name", permission=None, keeps=PreservedFields(_PAGE, ("name",)))
     async def rename(
         self,
-        viewing: NamedDependency[Viewing],
-        identity: NamedDependency[Identity],
+        page: NamedDependency[PageRequest],
+        identity: NamedDependency[IdentityServices],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
-        require_oneself(viewing)
-        said, viewer = await fields_of(request), viewing.viewer
-        place = viewer, said.get("name", ""), viewer.language, viewing.actor.address
+        require_not_impersonated(page)
+        fields, viewer = await read_form_fields(request), page.viewer
         try:
             async with database.transaction() as session:
-                await identity.own.describe(session, *place)
+                await identity.profile.update_profile(
+                    session, viewer, fields.get("name", ""), viewer.language, page.actor.address
+                )
         except PersonInvalid as error:
-            return await _own(viewing, database, clock, mistaken(viewing, said, error))
-        return viewing.go(f"{_PAGE}?done=name")
+            return await _render_profile(page, database, clock, with_errors(page, fields, error))
+        return page.redirect(f"{_PAGE}?done=name")
 
     @post("/looks", permission=None)
     async def looks(
         self,
-        viewing: NamedDependency[Viewing],
-        identity: NamedDependency[Identity],
+        page: NamedDependency[PageRequest],
+        identity: NamedDependency[IdentityServices],
         database: NamedDependency[Database],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
         """The language of the person, everywhere; light or dark of this browser."""
-        require_oneself(viewing)
-        said, viewer = await fields_of(request), viewing.viewer
-        language, theme = said.get("language", ""), said.get("theme", "")
+        require_not_impersonated(page)
+        fields, viewer = await read_form_fields(request), page.viewer
+        language, theme = fields.get("language", ""), fields.get("theme", "")
         if language not in ("", *LANGUAGES) or theme not in _THEMES:
             raise PageNotFound("There is no such choice.")
         async with database.transaction() as session:
-            await identity.own.describe(session, viewer, viewer.name, language or None)
-        answer = viewing.go(f"{_PAGE}?done=looks")
-        wishes: list[tuple[Wish, str]] = [("maas_language", language), ("maas_theme", theme)]
-        for name, value in wishes:
+            await identity.profile.update_profile(session, viewer, viewer.name, language or None)
+        response = page.redirect(f"{_PAGE}?done=looks")
+        preferences: list[tuple[PreferenceCookie, str]] = [
+            ("maas_language", language),
+            ("maas_theme", theme),
+        ]
+        for name, value in preferences:
             if value:
-                answer.set_cookie(wish_cookie(name, value, secure=viewing.secure))
+                response.set_cookie(preference_cookie(name, value, secure=page.secure))
             else:
-                answer.delete_cookie(name)
-        return answer
+                response.delete_cookie(name)
+        return response
 
     @get("/password", name="dashboard:password", permission=None)
-    async def password(self, viewing: NamedDependency[Viewing]) -> Response[str]:
-        require_oneself(viewing)
-        return viewing.page("own_password.html", form=EMPTY)
+    async def password(self, page: NamedDependency[PageRequest]) -> Response[str]:
+        require_not_impersonated(page)
+        return page.render("own_password.html", form=EMPTY_FORM)
 
     @post("/password", permission=None)
     async def change_password(
         self,
-        viewing: NamedDependency[Viewing],
-        identity: NamedDependency[Identity],
+        page: NamedDependency[PageRequest],
+        identity: NamedDependency[IdentityServices],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
-        require_oneself(viewing)
-        said, viewer = await fields_of(request), viewing.viewer
-        old, new = said.get("old_password", ""), said.get("password", "")
+        require_not_impersonated(page)
+        fields, viewer = await read_form_fields(request), page.viewer
+        old, new = fields.get("old_password", ""), fields.get("password", "")
         try:
-            await identity.own.change_password(viewer, old, new, place_of(request))
-        except (PasswordWrong, PasswordUnfit, LockedOut, SignInBusy, SeveralErrors) as error:
-            for one in errors_of(error):
-                if isinstance(one, PasswordWrong):
-                    one.param = "old_password"
-            form = mistaken(viewing, said, error)
-            return viewing.page("own_password.html", status=INVALID, form=form)
-        return viewing.go(f"{_PAGE}?done=password")
+            await identity.profile.change_password(viewer, old, new, client_origin(request))
+        except (PasswordWrong, PasswordInvalid, LockedOut, SignInBusy, SeveralErrors) as error:
+            for each in errors_of(error):
+                if isinstance(each, PasswordWrong):
+                    each.param = "old_password"
+            form = with_errors(page, fields, error)
+            return page.render("own_password.html", status=UNPROCESSABLE, form=form)
+        return page.redirect(f"{_PAGE}?done=password")
 
     @post("/sessions/others", permission=None)
     async def end_others(
         self,
-        viewing: NamedDependency[Viewing],
+        page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
     ) -> Response[Any]:
-        require_oneself(viewing)
-        viewer = viewing.viewer
+        require_not_impersonated(page)
+        viewer = page.viewer
         async with database.transaction() as session:
-            ended = await end_others(session, clock, viewer.person_id, viewer.session_id)
+            ended = await end_other_sessions(session, clock, viewer.person_id, viewer.session_id)
             if ended:
-                what = viewer.account_id, "session.ended", "", {"sessions": ended}
-                await record(session, clock, viewing.actor, *what)
-        return viewing.go(f"{_PAGE}?done=sessions")
+                await record_audit_event(
+                    session,
+                    clock,
+                    page.actor,
+                    viewer.account_id,
+                    "session.ended",
+                    "",
+                    {"sessions": ended},
+                )
+        return page.redirect(f"{_PAGE}?done=sessions")
 
     @post("/sessions/{ended:str}", permission=None)
     async def end(
         self,
-        viewing: NamedDependency[Viewing],
+        page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         ended: FromPath[str],
     ) -> Response[Any]:
-        require_oneself(viewing)
+        require_not_impersonated(page)
         async with database.transaction() as session:
-            await end_session(session, clock, viewing.viewer, _session_id(ended))
-            what = viewing.viewer.account_id, "session.ended", "", {"sessions": 1}
-            await record(session, clock, viewing.actor, *what)
-        return viewing.go(f"{_PAGE}?done=sessions")
+            await end_session(session, clock, page.viewer, _parse_session_id(ended))
+            await record_audit_event(
+                session,
+                clock,
+                page.actor,
+                page.viewer.account_id,
+                "session.ended",
+                "",
+                {"sessions": 1},
+            )
+        return page.redirect(f"{_PAGE}?done=sessions")
 
 
-def require_oneself(viewing: Viewing) -> None:
-    """Raises NotAllowed for support that looks at an account: those pages are the person's."""
-    if viewing.viewer.impersonated:
-        raise NotAllowed("End looking at this account first.")
+def require_not_impersonated(page: PageRequest) -> None:
+    """Raise PermissionDenied if support impersonates the account: the profile is personal."""
+    if page.viewer.impersonated:
+        raise PermissionDenied("End looking at this account first.")
 
 
-async def _own(
-    viewing: Viewing, database: Database, clock: Clock, form: Filled | None = None
+async def _render_profile(
+    page: PageRequest, database: Database, clock: Clock, form: FormState | None = None
 ) -> Response[str]:
-    require_oneself(viewing)
-    viewer = viewing.viewer
+    """Render the profile page, with a form's errors."""
+    require_not_impersonated(page)
+    viewer = page.viewer
     async with database.transaction() as session:
-        sessions = await my_sessions(session, clock, viewer)
-        factor = await second_factor_of(session, viewer.person_id)
-        zone = _ZONE
+        sessions = await list_sessions(session, clock, viewer)
+        factor = await get_second_factor_status(session, viewer.person_id)
+        zone = _DEFAULT_TIME_ZONE
         if viewer.account_id is not None:
-            zone = (await read_profile(session, viewer.account_id)).time_zone
-    return viewing.page(
+            zone = (await get_profile(session, viewer.account_id)).time_zone
+    return page.render(
         "own.html",
-        status=INVALID if form else 200,
-        form=form or kept_form(viewing),
-        sessions=[(one, browser_name(one.agent)) for one in sessions],
+        status=UNPROCESSABLE if form else 200,
+        form=form or restored_form(page),
+        sessions=[(each, browser_name(each.agent)) for each in sessions],
         factor=factor,
-        done=viewing.request.query_params.get("done"),
+        done=page.request.query_params.get("done"),
         chosen_language=viewer.language or "",
         themes=_THEMES,
-        zone=zone_of(zone),
+        zone=parse_time_zone(zone),
         now=clock.now(),
     )
 
 
-def _session_id(text: str) -> UUID:
-    found = ids.parse(_SESSION, text)
-    if found is None:
+def _parse_session_id(text: str) -> UUID:
+    """Parse a session id. Raises SessionNotFound if it is invalid."""
+    session_id = ids.parse_id(_SESSION_PREFIX, text)
+    if session_id is None:
         raise SessionNotFound("There is no such session, or it has ended.")
-    return found
+    return session_id

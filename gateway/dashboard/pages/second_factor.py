@@ -1,7 +1,7 @@
-"""The second factor: setting it up with an authenticator app, and turning it off.
+"""The second factor: enrolment with an authenticator app (TOTP), and turning it off.
 
-The secret is on the page until it is confirmed; recovery codes are on the page that answers that,
-and on no other.
+The secret is shown until it is confirmed. Recovery codes are shown once, on the response to the
+confirmation.
 """
 
 from typing import Any
@@ -9,24 +9,24 @@ from typing import Any
 from litestar import Controller, Request, Response, get, post
 from litestar.di import NamedDependency
 
-from gateway.dashboard.forms import EMPTY, Filled, fields_of, mistaken
-from gateway.dashboard.page_request import INVALID, Viewing, place_of
-from gateway.dashboard.pages.profile import require_oneself
-from gateway.dashboard.qr import qr_path
+from gateway.dashboard.forms import EMPTY_FORM, FormState, read_form_fields, with_errors
+from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest, client_origin
+from gateway.dashboard.pages.profile import require_not_impersonated
+from gateway.dashboard.qr import qr_svg_path
 from gateway.identity.lockout import LockedOut
 from gateway.identity.passwords import SignInBusy
 from gateway.identity.profile import PasswordWrong
-from gateway.identity.services import Identity
+from gateway.identity.services import IdentityServices
 from gateway.identity.totp import (
     CodeWrong,
     Enrolment,
-    SecondFactor,
-    SecondFactorOff,
-    SecondFactorOn,
-    confirm,
-    enrol,
-    enrolling,
-    second_factor_of,
+    SecondFactorAlreadyOn,
+    SecondFactorNotStarted,
+    SecondFactorStatus,
+    confirm_enrolment,
+    get_pending_enrolment,
+    get_second_factor_status,
+    start_enrolment,
 )
 from infra.clock import Clock
 from infra.database.database import Database
@@ -35,97 +35,107 @@ _PAGE = "/dashboard/me/second-factor"
 
 
 class SecondFactorPages(Controller):
-    """`/dashboard/me/second-factor…`."""
+    """Handlers of `/dashboard/me/second-factor`."""
 
     path = "/me/second-factor"
 
     @get("/", name="dashboard:second-factor", permission=None)
     async def show(
         self,
-        viewing: NamedDependency[Viewing],
-        identity: NamedDependency[Identity],
+        page: NamedDependency[PageRequest],
+        identity: NamedDependency[IdentityServices],
         database: NamedDependency[Database],
     ) -> Response[str]:
-        return await _page(viewing, identity, database)
+        return await _render_second_factor(page, identity, database)
 
     @post("/", permission=None)
     async def begin(
         self,
-        viewing: NamedDependency[Viewing],
-        identity: NamedDependency[Identity],
+        page: NamedDependency[PageRequest],
+        identity: NamedDependency[IdentityServices],
         database: NamedDependency[Database],
     ) -> Response[Any]:
-        require_oneself(viewing)
+        require_not_impersonated(page)
         try:
             async with database.transaction() as session:
-                await enrol(session, identity.sealer, viewing.viewer.person_id)
-        except SecondFactorOn:
-            return viewing.go(_PAGE)
-        return viewing.go(_PAGE)
+                await start_enrolment(session, identity.sealer, page.viewer.person_id)
+        except SecondFactorAlreadyOn:
+            return page.redirect(_PAGE)
+        return page.redirect(_PAGE)
 
     @post("/confirm", permission=None)
     async def confirm(
         self,
-        viewing: NamedDependency[Viewing],
-        identity: NamedDependency[Identity],
+        page: NamedDependency[PageRequest],
+        identity: NamedDependency[IdentityServices],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
-        require_oneself(viewing)
-        said, person_id = await fields_of(request), viewing.viewer.person_id
-        place = clock, identity.sealer, viewing.actor, person_id, said.get("code", "")
+        require_not_impersonated(page)
+        fields, person_id = await read_form_fields(request), page.viewer.person_id
         try:
             async with database.transaction() as session:
-                codes = await confirm(session, *place)
+                codes = await confirm_enrolment(
+                    session, clock, identity.sealer, page.actor, person_id, fields.get("code", "")
+                )
         except CodeWrong as error:
             error.param = "code"
-            return await _page(viewing, identity, database, mistaken(viewing, said, error))
-        except (SecondFactorOn, SecondFactorOff):
-            return viewing.go(_PAGE)
-        return viewing.page("own_recovery.html", codes=codes)
+            return await _render_second_factor(
+                page, identity, database, with_errors(page, fields, error)
+            )
+        except (SecondFactorAlreadyOn, SecondFactorNotStarted):
+            return page.redirect(_PAGE)
+        return page.render("own_recovery.html", codes=codes)
 
     @post("/off", permission=None)
     async def turn_off(
         self,
-        viewing: NamedDependency[Viewing],
-        identity: NamedDependency[Identity],
+        page: NamedDependency[PageRequest],
+        identity: NamedDependency[IdentityServices],
         database: NamedDependency[Database],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
-        require_oneself(viewing)
-        said, place = await fields_of(request), place_of(request)
+        require_not_impersonated(page)
+        fields, origin = await read_form_fields(request), client_origin(request)
         try:
-            password = said.get("password", "")
-            await identity.own.turn_second_factor_off(viewing.viewer, password, place)
+            password = fields.get("password", "")
+            await identity.profile.disable_second_factor(page.viewer, password, origin)
         except (PasswordWrong, LockedOut, SignInBusy) as error:
-            return await _page(viewing, identity, database, mistaken(viewing, said, error))
-        return viewing.go("/dashboard/me?done=second_factor_off")
+            return await _render_second_factor(
+                page, identity, database, with_errors(page, fields, error)
+            )
+        return page.redirect("/dashboard/me?done=second_factor_off")
 
 
-async def _page(
-    viewing: Viewing, identity: Identity, database: Database, form: Filled | None = None
+async def _render_second_factor(
+    page: PageRequest, identity: IdentityServices, database: Database, form: FormState | None = None
 ) -> Response[str]:
-    require_oneself(viewing)
-    person_id = viewing.viewer.person_id
+    """Load the state of the second factor and render its page."""
+    require_not_impersonated(page)
+    person_id = page.viewer.person_id
     async with database.transaction() as session:
-        factor = await second_factor_of(session, person_id)
-        begun = None
-        if factor.begun:
-            begun = await enrolling(session, identity.sealer, person_id)
-    return _shown(viewing, factor, begun, form)
+        factor = await get_second_factor_status(session, person_id)
+        enrolment = None
+        if factor.is_enrolment_pending:
+            enrolment = await get_pending_enrolment(session, identity.sealer, person_id)
+    return _second_factor_response(page, factor, enrolment, form)
 
 
-def _shown(
-    viewing: Viewing, factor: SecondFactor, begun: Enrolment | None, form: Filled | None
+def _second_factor_response(
+    page: PageRequest,
+    factor: SecondFactorStatus,
+    enrolment: Enrolment | None,
+    form: FormState | None,
 ) -> Response[str]:
-    size, path = qr_path(begun.uri) if begun else (0, "")
-    return viewing.page(
+    """Render the page, with the QR code of a pending enrolment."""
+    size, path = qr_svg_path(enrolment.uri) if enrolment else (0, "")
+    return page.render(
         "own_second_factor.html",
-        status=INVALID if form else 200,
-        form=form or EMPTY,
+        status=UNPROCESSABLE if form else 200,
+        form=form or EMPTY_FORM,
         factor=factor,
-        begun=begun,
+        begun=enrolment,
         size=size,
         path_of_dark=path,
     )

@@ -1,4 +1,4 @@
-"""Settlements: what a month of a contract came to and why, its evidence, and disputes about it."""
+"""The settlement pages: amounts and reasons of a contract's month, evidence bundle and disputes."""
 
 from typing import Any
 from uuid import UUID
@@ -7,188 +7,216 @@ from litestar import Controller, Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
-from billing.accounts.profiles import read_profile
-from billing.dates import zone_of
-from billing.invoice_documents.outcome_charge import SETTLEMENT_PREFIX, units_text
-from billing.invoice_documents.price_format import percent
-from billing.outcomes.contracts.terms import Measure, Share
+from billing.accounts.profiles import get_profile
+from billing.dates import parse_time_zone
+from billing.invoice_documents.outcome_charge import SETTLEMENT_PREFIX, format_units
+from billing.invoice_documents.price_format import format_percent
+from billing.outcomes.contracts.terms import MeasuredEffect, SavingsShare
 from billing.outcomes.settlement.amounts import CUSTOMER
-from billing.outcomes.settlement.bundle import EFFECT
+from billing.outcomes.settlement.bundle import MEASURED_EFFECT_ID
 from billing.outcomes.settlement.disputes import PREFIX as DISPUTE_PREFIX
 from billing.outcomes.settlement.disputes import (
     DisputeInvalid,
     DisputeNotFound,
-    DisputeStateWrong,
-    Objection,
-    disputable_effects,
+    DisputeStateInvalid,
+    NewDispute,
+    concede_dispute,
+    disputable_effect_ids,
     get_dispute,
-    give_in,
     open_dispute,
-    reply,
+    reply_to_dispute,
 )
-from billing.outcomes.settlement.read_model import dispute_status, read_settled
+from billing.outcomes.settlement.read_model import dispute_status, load_settlement_details
 from billing.outcomes.settlement.settlement import SettlementNotFound, get_settlement
 from billing.outcomes.settlement.wording import price_text
-from billing.tables import Dispute
-from gateway.dashboard.forms import Filled, fields_of, kept_form, mistaken
-from gateway.dashboard.keeping import Keeps
-from gateway.dashboard.page_request import INVALID, Viewing, place_of
-from gateway.dashboard.pages.outcome_chart import reports_of
-from gateway.identity.audit_log import Actor, record
+from gateway.dashboard.forms import FormState, read_form_fields, restored_form, with_errors
+from gateway.dashboard.keeping import PreservedFields
+from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
+from gateway.dashboard.pages.outcome_chart import measurement_reports
+from gateway.identity.audit_log import record_audit_event
 from gateway.identity.roles import Permission
 from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
 
 _SETTLEMENTS = "/dashboard/outcomes/settlements"
-_KEEPS = Keeps(_SETTLEMENTS + "/{settlement}", ("outcome", "reason"))
+_PRESERVED_FIELDS = PreservedFields(_SETTLEMENTS + "/{settlement}", ("outcome", "reason"))
 
 
 class SettlementPages(Controller):
-    """`/dashboard/outcomes/settlements/…`, `/dashboard/outcomes/disputes/…`."""
+    """Handlers of `/dashboard/outcomes/settlements` and `/dashboard/outcomes/disputes`."""
 
     path = "/outcomes"
 
     @get("/settlements/{settlement:str}", name="dashboard:settlement")
     async def settlement(
         self,
-        viewing: NamedDependency[Viewing],
+        page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         settlement: FromPath[str],
     ) -> Response[str]:
-        form = kept_form(viewing)
-        return await _page(viewing, database, clock, _settlement_id(settlement), form, 200)
+        form = restored_form(page)
+        return await _render_settlement(
+            page, database, clock, _parse_settlement_id(settlement), form, 200
+        )
 
     @get("/settlements/{settlement:str}/bundle.json", name="dashboard:bundle")
     async def bundle(
         self,
-        viewing: NamedDependency[Viewing],
+        page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         settlement: FromPath[str],
     ) -> Response[bytes]:
         """Byte for byte what the settlement's digest is of."""
-        place = viewing.account_id, _settlement_id(settlement)
+        settlement_id = _parse_settlement_id(settlement)
         async with database.transaction() as session:
-            found = await get_settlement(session, *place)
+            row = await get_settlement(session, page.account_id, settlement_id)
         headers = {"content-disposition": f'attachment; filename="{settlement}.json"'}
-        return Response(found.bundle.encode(), media_type="application/json", headers=headers)
+        return Response(row.bundle.encode(), media_type="application/json", headers=headers)
 
-    @post("/settlements/{settlement:str}/disputes", permission=Permission.OUTCOMES, keeps=_KEEPS)
+    @post(
+        "/settlements/{settlement:str}/disputes",
+        permission=Permission.OUTCOMES,
+        keeps=_PRESERVED_FIELDS,
+    )
     async def dispute(
         self,
-        viewing: NamedDependency[Viewing],
+        page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         settlement: FromPath[str],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
-        said, identity = await fields_of(request), _settlement_id(settlement)
-        named = tuple(str(one) for one in (await request.form()).getall("outcome", []))
-        by = Actor.of(viewing.viewer, place_of(request).address)
-        objection = Objection(viewing.viewer.email, said.get("reason", ""), named)
-        place = viewing.account_id, identity
+        fields, settlement_id = await read_form_fields(request), _parse_settlement_id(settlement)
+        outcome_ids = tuple(str(name) for name in (await request.form()).getall("outcome", []))
+        actor = page.actor
+        objection = NewDispute(page.viewer.email, fields.get("reason", ""), outcome_ids)
         try:
             async with database.transaction() as session:
-                made = await open_dispute(session, clock, *place, objection)
-                name, what = ids.show(DISPUTE_PREFIX, made.id), {"settlement": settlement}
-                await record(session, clock, by, place[0], "dispute.opened", name, what)
-        except (DisputeInvalid, DisputeStateWrong) as error:
-            form = mistaken(viewing, {**said, "outcome": "\n".join(named)}, error)
-            return await _page(viewing, database, clock, identity, form, INVALID)
-        return viewing.go(f"{_SETTLEMENTS}/{settlement}#disputes")
+                dispute = await open_dispute(
+                    session, clock, page.account_id, settlement_id, objection
+                )
+                dispute_name, details = (
+                    ids.format_id(DISPUTE_PREFIX, dispute.id),
+                    {"settlement": settlement},
+                )
+                await record_audit_event(
+                    session, clock, actor, page.account_id, "dispute.opened", dispute_name, details
+                )
+        except (DisputeInvalid, DisputeStateInvalid) as error:
+            form = with_errors(page, {**fields, "outcome": "\n".join(outcome_ids)}, error)
+            return await _render_settlement(
+                page, database, clock, settlement_id, form, UNPROCESSABLE
+            )
+        return page.redirect(f"{_SETTLEMENTS}/{settlement}#disputes")
 
     @post("/disputes/{dispute:str}/reply", permission=Permission.OUTCOMES)
     async def reply(
         self,
-        viewing: NamedDependency[Viewing],
+        page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         dispute: FromPath[str],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
-        said, place = await fields_of(request), (viewing.account_id, _dispute_id(dispute))
-        by = Actor.of(viewing.viewer, place_of(request).address)
+        fields = await read_form_fields(request)
+        dispute_id = _parse_dispute_id(dispute)
+        actor = page.actor
         async with database.transaction() as session:
-            about = (await get_dispute(session, *place)).settlement_id
+            settlement_id = (await get_dispute(session, page.account_id, dispute_id)).settlement_id
         try:
             async with database.transaction() as session:
-                await reply(session, clock, *place, said.get("reply", ""))
-                await record(session, clock, by, place[0], "dispute.replied", dispute)
-        except (DisputeInvalid, DisputeStateWrong) as error:
-            form = mistaken(viewing, said, error)
-            return await _page(viewing, database, clock, about, form, INVALID)
-        return viewing.go(f"{_SETTLEMENTS}/{ids.show(SETTLEMENT_PREFIX, about)}#disputes")
+                await reply_to_dispute(
+                    session, clock, page.account_id, dispute_id, fields.get("reply", "")
+                )
+                await record_audit_event(
+                    session, clock, actor, page.account_id, "dispute.replied", dispute
+                )
+        except (DisputeInvalid, DisputeStateInvalid) as error:
+            form = with_errors(page, fields, error)
+            return await _render_settlement(
+                page, database, clock, settlement_id, form, UNPROCESSABLE
+            )
+        return page.redirect(
+            f"{_SETTLEMENTS}/{ids.format_id(SETTLEMENT_PREFIX, settlement_id)}#disputes"
+        )
 
     @post("/disputes/{dispute:str}/withdraw", permission=Permission.OUTCOMES)
     async def withdraw(
         self,
-        viewing: NamedDependency[Viewing],
+        page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         dispute: FromPath[str],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
         """Agree with the operator after all."""
-        place = viewing.account_id, _dispute_id(dispute)
-        by = Actor.of(viewing.viewer, place_of(request).address)
+        dispute_id = _parse_dispute_id(dispute)
+        actor = page.actor
         async with database.transaction() as session:
-            about = await get_dispute(session, *place)
-            if about.decided_at is None:  # else it was sent twice, or decided meanwhile
-                await give_in(session, clock, *place, CUSTOMER)
-                await record(session, clock, by, place[0], "dispute.withdrawn", dispute)
-        name = ids.show(SETTLEMENT_PREFIX, about.settlement_id)
-        return viewing.go(f"{_SETTLEMENTS}/{name}#disputes")
+            row = await get_dispute(session, page.account_id, dispute_id)
+            if row.decided_at is None:  # else the form was sent twice, or the dispute is decided
+                await concede_dispute(session, clock, page.account_id, dispute_id, CUSTOMER)
+                await record_audit_event(
+                    session, clock, actor, page.account_id, "dispute.withdrawn", dispute
+                )
+        name = ids.format_id(SETTLEMENT_PREFIX, row.settlement_id)
+        return page.redirect(f"{_SETTLEMENTS}/{name}#disputes")
 
 
-async def _page(
-    viewing: Viewing, database: Database, clock: Clock, identity: UUID, form: Filled, status: int
+async def _render_settlement(
+    page: PageRequest,
+    database: Database,
+    clock: Clock,
+    settlement_id: UUID,
+    form: FormState,
+    status: int,
 ) -> Response[str]:
-    account_id = viewing.account_id
+    """Render a settlement's page, with a form's errors."""
+    account_id = page.account_id
     async with database.transaction() as session:
-        profile = await read_profile(session, account_id)
-        row = await get_settlement(session, account_id, identity)
-        settled = await read_settled(session, row)
-        disputable = await disputable_effects(session, row, clock.now())
+        profile = await get_profile(session, account_id)
+        row = await get_settlement(session, account_id, settlement_id)
+        settled = await load_settlement_details(session, row)
+        disputable = await disputable_effect_ids(session, row, clock.now())
     terms = settled.terms
-    return viewing.page(
+    return page.render(
         "settlement.html",
         status=status,
         settled=settled,
         row=row,
         terms=terms,
-        shared=isinstance(terms.price, Share),
-        measured=isinstance(terms.kind, Measure),
-        price=price_text(terms, viewing.language),
-        report=reports_of(settled),
+        shared=isinstance(terms.price, SavingsShare),
+        measured=isinstance(terms.kind, MeasuredEffect),
+        price=price_text(terms, page.language),
+        report=measurement_reports(settled),
         disputes=[
-            (one, ids.show(DISPUTE_PREFIX, one.id), dispute_status(one)) for one in settled.disputes
+            (dispute, ids.format_id(DISPUTE_PREFIX, dispute.id), dispute_status(dispute))
+            for dispute in settled.disputes
         ],
         disputable=disputable,
-        whole=EFFECT,
-        percent=percent,
-        units=units_text,
+        whole=MEASURED_EFFECT_ID,
+        percent=format_percent,
+        units=format_units,
         form=form,
-        may=viewing.viewer.may(Permission.OUTCOMES),
-        zone=zone_of(profile.time_zone),
-        settlement_id=ids.show(SETTLEMENT_PREFIX, row.id),
+        may=page.viewer.has_permission(Permission.OUTCOMES),
+        zone=parse_time_zone(profile.time_zone),
+        settlement_id=ids.format_id(SETTLEMENT_PREFIX, row.id),
     )
 
 
-def _named(dispute: Dispute) -> tuple[Dispute, str, str]:
-    """With its name and how it stands."""
-    return dispute, ids.show(DISPUTE_PREFIX, dispute.id), dispute_status(dispute)
-
-
-def _settlement_id(text: str) -> UUID:
-    found = ids.parse(SETTLEMENT_PREFIX, text)
-    if found is None:
+def _parse_settlement_id(text: str) -> UUID:
+    """Parse a settlement id. Raises SettlementNotFound if it is invalid."""
+    settlement_id = ids.parse_id(SETTLEMENT_PREFIX, text)
+    if settlement_id is None:
         raise SettlementNotFound("The account has no such settlement.", param="settlement")
-    return found
+    return settlement_id
 
 
-def _dispute_id(text: str) -> UUID:
-    found = ids.parse(DISPUTE_PREFIX, text)
-    if found is None:
+def _parse_dispute_id(text: str) -> UUID:
+    """Parse a dispute id. Raises DisputeNotFound if it is invalid."""
+    dispute_id = ids.parse_id(DISPUTE_PREFIX, text)
+    if dispute_id is None:
         raise DisputeNotFound("The account has no such dispute.", param="dispute")
-    return found
+    return dispute_id

@@ -1,4 +1,4 @@
-"""Team: who belongs to the account, inviting people, and one of them with what owners can do."""
+"""The team pages: members and invitations, and one member with an owner's actions."""
 
 from typing import Any
 from uuid import UUID
@@ -7,12 +7,18 @@ from litestar import Controller, Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
-from billing.accounts.profiles import read_profile
-from billing.dates import zone_of
-from gateway.dashboard.forms import EMPTY, Filled, fields_of, kept_form, mistaken
-from gateway.dashboard.keeping import Keeps
-from gateway.dashboard.page_request import INVALID, Viewing
-from gateway.identity.email_address import EmailInvalid, normal_email
+from billing.accounts.profiles import get_profile
+from billing.dates import parse_time_zone
+from gateway.dashboard.forms import (
+    EMPTY_FORM,
+    FormState,
+    read_form_fields,
+    restored_form,
+    with_errors,
+)
+from gateway.dashboard.keeping import PreservedFields
+from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
+from gateway.identity.email_address import EmailInvalid, normalize_email
 from gateway.identity.invitations import (
     AlreadyInvited,
     AlreadyMember,
@@ -20,24 +26,24 @@ from gateway.identity.invitations import (
     TooManyInvitations,
 )
 from gateway.identity.roles import Permission, Role
-from gateway.identity.services import Identity
+from gateway.identity.services import IdentityServices
 from gateway.identity.team import (
     LastOwner,
     MemberNotFound,
     RoleInvalid,
     change_role,
-    end_sessions,
-    members,
-    remove,
+    end_member_sessions,
+    list_members,
+    remove_member,
 )
 from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
 from infra.error_collection import SeveralErrors, collect
 
-_KEEPS = Keeps("/dashboard/team", ("email", "role"))
-_MEMBER, _INVITATION = "person", "invitation"
-_MISTAKES = (
+_PRESERVED_FIELDS = PreservedFields("/dashboard/team", ("email", "role"))
+_PERSON_PREFIX, _INVITATION_PREFIX = "person", "invitation"
+_FORM_ERRORS = (
     EmailInvalid,
     RoleInvalid,
     AlreadyMember,
@@ -48,209 +54,222 @@ _MISTAKES = (
 
 
 class TeamPages(Controller):
-    """`/dashboard/team…`."""
+    """Handlers of `/dashboard/team`."""
 
     path = "/team"
 
     @get("/", name="dashboard:team")
     async def team(
         self,
-        viewing: NamedDependency[Viewing],
-        identity: NamedDependency[Identity],
+        page: NamedDependency[PageRequest],
+        identity: NamedDependency[IdentityServices],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
     ) -> Response[str]:
-        return await _team(viewing, identity, database, clock)
+        return await _render_team(page, identity, database, clock)
 
-    @post("/invitations", permission=Permission.TEAM, keeps=_KEEPS)
+    @post("/invitations", permission=Permission.TEAM, keeps=_PRESERVED_FIELDS)
     async def invite(
         self,
-        viewing: NamedDependency[Viewing],
-        identity: NamedDependency[Identity],
+        page: NamedDependency[PageRequest],
+        identity: NamedDependency[IdentityServices],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         request: Request[Any, Any, Any],
     ) -> Response[str]:
-        said = await fields_of(request)
+        fields = await read_form_fields(request)
         try:
-            email, role = collect(lambda: normal_email(said.get("email", "")), lambda: _role(said))
-            place = viewing.actor, viewing.account_id, email
+            email, role = collect(
+                lambda: normalize_email(fields.get("email", "")), lambda: _parse_role(fields)
+            )
             async with database.transaction() as session:
-                issued = await identity.inviting.invite_once(session, *place, role)
-                profile = await read_profile(session, viewing.account_id)
-        except _MISTAKES as error:
-            form = mistaken(viewing, said, error)
-            return await _team(viewing, identity, database, clock, form)
-        return viewing.page("invited.html", issued=issued, zone=zone_of(profile.time_zone))
+                issued = await identity.invitations.invite_unless_pending(
+                    session, page.actor, page.account_id, email, role
+                )
+                profile = await get_profile(session, page.account_id)
+        except _FORM_ERRORS as error:
+            form = with_errors(page, fields, error)
+            return await _render_team(page, identity, database, clock, form)
+        return page.render("invited.html", issued=issued, zone=parse_time_zone(profile.time_zone))
 
     @post("/invitations/{invitation:str}/resend", permission=Permission.TEAM)
     async def resend(
         self,
-        viewing: NamedDependency[Viewing],
-        identity: NamedDependency[Identity],
+        page: NamedDependency[PageRequest],
+        identity: NamedDependency[IdentityServices],
         database: NamedDependency[Database],
         invitation: FromPath[str],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
         """The form says which link it is about to replace: sent twice, it replaces one."""
-        said, invitation_id = await fields_of(request), _invitation_id(invitation)
-        place = viewing.actor, viewing.account_id, invitation_id
+        fields, invitation_id = await read_form_fields(request), _parse_invitation_id(invitation)
         async with database.transaction() as session:
-            known = await identity.inviting.pending(session, viewing.account_id)
+            pending = await identity.invitations.list_pending(session, page.account_id)
             if any(
-                one.id == invitation_id and one.expires_at.isoformat() != said.get("until")
-                for one in known
+                invited.id == invitation_id
+                and invited.expires_at.isoformat() != fields.get("until")
+                for invited in pending
             ):
-                return viewing.go("/dashboard/team")
-            issued = await identity.inviting.resend(session, *place)
-            profile = await read_profile(session, viewing.account_id)
-        return viewing.page("invited.html", issued=issued, zone=zone_of(profile.time_zone))
+                return page.redirect("/dashboard/team")
+            issued = await identity.invitations.resend(
+                session, page.actor, page.account_id, invitation_id
+            )
+            profile = await get_profile(session, page.account_id)
+        return page.render("invited.html", issued=issued, zone=parse_time_zone(profile.time_zone))
 
     @post("/invitations/{invitation:str}/withdraw", permission=Permission.TEAM)
     async def withdraw(
         self,
-        viewing: NamedDependency[Viewing],
-        identity: NamedDependency[Identity],
+        page: NamedDependency[PageRequest],
+        identity: NamedDependency[IdentityServices],
         database: NamedDependency[Database],
         invitation: FromPath[str],
     ) -> Response[Any]:
-        place = viewing.actor, viewing.account_id, _invitation_id(invitation)
+        invitation_id = _parse_invitation_id(invitation)
         async with database.transaction() as session:
-            await identity.inviting.withdraw(session, *place)
-        return viewing.go("/dashboard/team")
+            await identity.invitations.withdraw(session, page.actor, page.account_id, invitation_id)
+        return page.redirect("/dashboard/team")
 
     @get("/{member:str}", name="dashboard:member", permission=Permission.TEAM)
     async def member(
         self,
-        viewing: NamedDependency[Viewing],
+        page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         member: FromPath[str],
     ) -> Response[str]:
-        return await _member(viewing, database, clock, _person_id(member))
+        return await _render_member(page, database, clock, _parse_person_id(member))
 
     @post("/{member:str}/role", permission=Permission.TEAM)
     async def change(
         self,
-        viewing: NamedDependency[Viewing],
+        page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         member: FromPath[str],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
-        said, person_id = await fields_of(request), _person_id(member)
-        place = viewing.actor, viewing.account_id, person_id
+        fields, person_id = await read_form_fields(request), _parse_person_id(member)
         try:
-            role, keep = _role(said), viewing.viewer.session_id
+            role, current_session_id = _parse_role(fields), page.viewer.session_id
             async with database.transaction() as session:
-                await change_role(session, clock, *place, role, keep)
+                await change_role(
+                    session, clock, page.actor, page.account_id, person_id, role, current_session_id
+                )
         except (RoleInvalid, LastOwner) as error:
-            form = mistaken(viewing, said, error)
-            return await _member(viewing, database, clock, person_id, form)
-        return viewing.go("/dashboard/team")
+            form = with_errors(page, fields, error)
+            return await _render_member(page, database, clock, person_id, form)
+        return page.redirect("/dashboard/team")
 
     @post("/{member:str}/sessions", permission=Permission.TEAM)
     async def sign_out(
         self,
-        viewing: NamedDependency[Viewing],
+        page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         member: FromPath[str],
     ) -> Response[Any]:
-        place = viewing.actor, viewing.account_id, _person_id(member)
+        person_id = _parse_person_id(member)
         async with database.transaction() as session:
-            await end_sessions(session, clock, *place, viewing.viewer.session_id)
-        return viewing.go(f"/dashboard/team/{member}")
+            await end_member_sessions(
+                session, clock, page.actor, page.account_id, person_id, page.viewer.session_id
+            )
+        return page.redirect(f"/dashboard/team/{member}")
 
     @post("/{member:str}/remove", permission=Permission.TEAM)
     async def remove(
         self,
-        viewing: NamedDependency[Viewing],
+        page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         member: FromPath[str],
     ) -> Response[Any]:
-        person_id = _person_id(member)
+        person_id = _parse_person_id(member)
         try:
             async with database.transaction() as session:
-                await remove(session, clock, viewing.actor, viewing.account_id, person_id)
+                await remove_member(session, clock, page.actor, page.account_id, person_id)
         except LastOwner as error:
-            form = mistaken(viewing, {}, error)
-            return await _member(viewing, database, clock, person_id, form)
-        left = person_id == viewing.viewer.person_id
-        return viewing.go("/dashboard/sign-in" if left else "/dashboard/team")
+            form = with_errors(page, {}, error)
+            return await _render_member(page, database, clock, person_id, form)
+        removed_self = person_id == page.viewer.person_id
+        return page.redirect("/dashboard/sign-in" if removed_self else "/dashboard/team")
 
 
-async def _team(
-    viewing: Viewing,
-    identity: Identity,
+async def _render_team(
+    page: PageRequest,
+    identity: IdentityServices,
     database: Database,
     clock: Clock,
-    form: Filled | None = None,
+    form: FormState | None = None,
 ) -> Response[str]:
+    """Render the list of members and invitations, with the form's errors."""
     async with database.transaction() as session:
-        profile = await read_profile(session, viewing.account_id)
-        team = await members(session, viewing.account_id)
-        invited = await identity.inviting.pending(session, viewing.account_id)
-    return viewing.page(
+        profile = await get_profile(session, page.account_id)
+        team = await list_members(session, page.account_id)
+        invited = await identity.invitations.list_pending(session, page.account_id)
+    return page.render(
         "team.html",
-        status=INVALID if form else 200,
+        status=UNPROCESSABLE if form else 200,
         team=team,
         invited=invited,
-        form=form or kept_form(viewing),
-        roles=_roles(),
-        may=viewing.viewer.may(Permission.TEAM),
-        zone=zone_of(profile.time_zone),
+        form=form or restored_form(page),
+        roles=_account_roles(),
+        may=page.viewer.has_permission(Permission.TEAM),
+        zone=parse_time_zone(profile.time_zone),
         now=clock.now(),
     )
 
 
-async def _member(
-    viewing: Viewing,
+async def _render_member(
+    page: PageRequest,
     database: Database,
     clock: Clock,
     person_id: UUID,
-    form: Filled | None = None,
+    form: FormState | None = None,
 ) -> Response[str]:
+    """Render a member's page, with a form's errors. Raises MemberNotFound."""
     async with database.transaction() as session:
-        profile = await read_profile(session, viewing.account_id)
-        team = await members(session, viewing.account_id)
-    member = next((one for one in team if one.person_id == person_id), None)
+        profile = await get_profile(session, page.account_id)
+        team = await list_members(session, page.account_id)
+    member = next((each for each in team if each.person_id == person_id), None)
     if member is None:
         raise MemberNotFound("There is nobody like that in this account.")
-    return viewing.page(
+    return page.render(
         "member.html",
-        status=INVALID if form else 200,
+        status=UNPROCESSABLE if form else 200,
         member=member,
-        address=f"/dashboard/team/{ids.show(_MEMBER, person_id)}",
-        form=form or EMPTY,
-        roles=_roles(),
-        zone=zone_of(profile.time_zone),
+        address=f"/dashboard/team/{ids.format_id(_PERSON_PREFIX, person_id)}",
+        form=form or EMPTY_FORM,
+        roles=_account_roles(),
+        zone=parse_time_zone(profile.time_zone),
         now=clock.now(),
     )
 
 
-def _roles() -> list[str]:
-    """Those that somebody can have in an account."""
-    return [role.value for role in Role if not role.of_platform]
+def _account_roles() -> list[str]:
+    """Return the roles that a member of an account can have."""
+    return [role.value for role in Role if not role.is_platform_role]
 
 
-def _role(said: dict[str, str]) -> Role:
-    role = said.get("role", "")
-    if role not in _roles():
+def _parse_role(fields: dict[str, str]) -> Role:
+    """Parse the role from a form. Raises RoleInvalid."""
+    role = fields.get("role", "")
+    if role not in _account_roles():
         raise RoleInvalid("Choose one of the roles.", param="role")
     return Role(role)
 
 
-def _person_id(text: str) -> UUID:
-    found = ids.parse(_MEMBER, text)
-    if found is None:
+def _parse_person_id(text: str) -> UUID:
+    """Parse a person id. Raises MemberNotFound if it is invalid."""
+    person_id = ids.parse_id(_PERSON_PREFIX, text)
+    if person_id is None:
         raise MemberNotFound("There is nobody like that in this account.")
-    return found
+    return person_id
 
 
-def _invitation_id(text: str) -> UUID:
-    found = ids.parse(_INVITATION, text)
-    if found is None:
+def _parse_invitation_id(text: str) -> UUID:
+    """Parse an invitation id. Raises InvitationNotFound if it is invalid."""
+    invitation_id = ids.parse_id(_INVITATION_PREFIX, text)
+    if invitation_id is None:
         raise InvitationNotFound("There is no such open invitation.")
-    return found
+    return invitation_id

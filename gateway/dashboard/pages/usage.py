@@ -1,6 +1,6 @@
-"""Usage: what a billing period's calls cost, by day, hour, model, key and tag.
+"""The usage page: cost of a billing period by day, hour, model, key and tag.
 
-The figures are those of the totals from which the period's invoice is made
+The figures come from the usage totals that the period's invoice is computed from
 (billing/reports/spending.py).
 """
 
@@ -16,40 +16,45 @@ from litestar.params import FromQuery
 from litestar.response import Stream
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.accounts.profiles import currency_of, read_profile
-from billing.dates import midnight
+from billing.accounts.profiles import get_account_currency, get_profile
+from billing.dates import local_midnight
 from billing.invoice_documents.billed_call import CallFilter
-from billing.invoice_documents.billed_call_query import Selected, tag_names
-from billing.invoice_documents.call_export import calls_csv
-from billing.invoice_documents.rendering.calls_csv import CallSheet
+from billing.invoice_documents.billed_call_query import CallSelection, list_tag_names
+from billing.invoice_documents.call_export import stream_calls_csv
+from billing.invoice_documents.rendering.calls_csv import CallCsvFormat
 from billing.reports.spending import (
-    Dimension,
-    Only,
-    Spent,
-    by_models,
-    by_times,
-    spending,
-    spending_by_tag,
-    tags_of,
+    SpendingDimension,
+    SpendingFilter,
+    SpendingRow,
+    list_spending,
+    list_spending_by_tag,
+    list_tags,
+    merge_by_model,
+    merge_by_time,
 )
 from gateway.access.api_keys import PREFIX as KEY_PREFIX
 from gateway.access.api_keys import list_keys
 from gateway.dashboard.charts import Chart
-from gateway.dashboard.labels import marked
-from gateway.dashboard.page_request import Viewing
-from gateway.dashboard.pages.cost_chart import Words, cost_chart, day_places, days_of
+from gateway.dashboard.labels import gettext_noop
+from gateway.dashboard.page_request import PageRequest
+from gateway.dashboard.pages.cost_chart import (
+    CostChartTexts,
+    cost_chart,
+    day_labels,
+    period_day_starts,
+)
 from gateway.dashboard.pages.period_picker import Periods, read_periods
 from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
 
-# What times and models do not tell.
-_BY = {"key": Dimension.KEY, "settlement": Dimension.SETTLEMENT}
+# Groupings that need a query of their own.
+_DIMENSIONS = {"key": SpendingDimension.KEY, "settlement": SpendingDimension.SETTLEMENT}
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What the address asks for: a period, a day of it, what is added up by what."""
+class UsageQuery:
+    """The query parameters of the page: period, day, filters and what to group by."""
 
     period: str | None
     by: str
@@ -59,41 +64,43 @@ class Asked:
     tag: str | None
 
     def address(self, **changes: str | None) -> str:
-        """The same with changes."""
+        """Return the page's URL with these parameters and changes."""
         names = ("period", "by", "day", "model", "key", "tag")
-        return address_of(
+        return url_with_query(
             "/dashboard/usage", {name: getattr(self, name) for name in names} | changes
         )
 
     @property
     def csv(self) -> str:
-        """The calls that the page adds up, as a file: with the filters of the page."""
+        """The URL of the CSV export of the calls, with the page's filters."""
         names = ("period", "day", "model", "key")
-        return address_of(
+        return url_with_query(
             "/dashboard/usage/calls.csv", {name: getattr(self, name) for name in names}
         )
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class _UsageReport:
+    """The data of the page."""
+
     periods: Periods
     currency: str
-    times: list[Spent]
-    rows: list[Spent]
+    times: list[SpendingRow]
+    rows: list[SpendingRow]
     tags: list[str]
     keys: dict[UUID, str]
     day: datetime | None
 
 
 class UsagePages(Controller):
-    """`/dashboard/usage…`."""
+    """Handlers of `/dashboard/usage`."""
 
     path = "/usage"
 
     @get("/", name="dashboard:usage")
     async def usage(
         self,
-        viewing: NamedDependency[Viewing],
+        page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         period: FromQuery[str | None] = None,
@@ -103,24 +110,24 @@ class UsagePages(Controller):
         key: FromQuery[str | None] = None,
         tag: FromQuery[str | None] = None,
     ) -> Response[str]:
-        asked = Asked(period, by, day, model or None, key or None, tag or None)
+        query = UsageQuery(period, by, day, model or None, key or None, tag or None)
         async with database.transaction() as session:
-            found = await _read(session, viewing.account_id, clock.now(), asked)
+            report = await _load_usage(session, page.account_id, clock.now(), query)
         now = clock.now()
-        chart = _chart(viewing, found, now, asked)
-        return viewing.page(
-            "parts/usage.html" if viewing.partly else "usage.html",
-            found=found,
-            asked=asked,
+        chart = _usage_chart(page, report, now, query)
+        return page.render(
+            "parts/usage.html" if page.is_htmx else "usage.html",
+            found=report,
+            asked=query,
             charts=chart,
-            zone=found.periods.zone,
-            csv=replace(asked, period=found.periods.day.isoformat()).csv,
+            zone=report.periods.zone,
+            csv=replace(query, period=report.periods.day.isoformat()).csv,
         )
 
     @get("/calls.csv", name="dashboard:calls-csv")
     async def as_csv(
         self,
-        viewing: NamedDependency[Viewing],
+        page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         period: FromQuery[str | None] = None,
@@ -129,48 +136,50 @@ class UsagePages(Controller):
         key: FromQuery[str | None] = None,
     ) -> Stream:
         """The period's calls with the filters of the usage page; refused and failed ones too."""
-        asked = Asked(period, "model", day, model or None, key or None, None)
-        account_id = viewing.account_id
+        query = UsageQuery(period, "model", day, model or None, key or None, None)
+        account_id = page.account_id
         async with database.transaction() as session:
             periods = await read_periods(session, account_id, clock.now(), period)
-            currency = await currency_of(session, account_id)
-            names = await tag_names(session, account_id, periods.shown.id)
-            locale = (await read_profile(session, account_id)).locale
-        begins = _day(day, periods)
-        only = _only(asked, begins, periods)
+            currency = await get_account_currency(session, account_id)
+            names = await list_tag_names(session, account_id, periods.shown.id)
+            locale = (await get_profile(session, account_id)).locale
+        begins = _parse_day(day, periods)
+        only = _usage_filter(query, begins, periods)
         chosen = CallFilter(False, only.model, only.key_id, only.since, only.until)
-        selected = Selected(periods.shown.id, only=chosen)
-        sheet = CallSheet(currency, periods.zone, names, locale)
-        content = calls_csv(database, account_id, selected, sheet)
+        selected = CallSelection(periods.shown.id, call_filter=chosen)
+        sheet = CallCsvFormat(currency, periods.zone, names, locale)
+        content = stream_calls_csv(database, account_id, selected, sheet)
         shown = periods.day if begins is None else begins.astimezone(periods.zone).date()
         headers = {"content-disposition": f'attachment; filename="calls-{shown}.csv"'}
         return Stream(content, media_type="text/csv", headers=headers)
 
 
-def address_of(path: str, said: Mapping[str, str | None]) -> str:
-    """The path with those values as its query that are not empty."""
-    query = urlencode({name: value for name, value in said.items() if value})
+def url_with_query(path: str, params: Mapping[str, str | None]) -> str:
+    """Return the path with the non-empty parameters as its query string."""
+    query = urlencode({name: value for name, value in params.items() if value})
     return f"{path}?{query}" if query else path
 
 
-async def _read(session: AsyncSession, account_id: UUID, now: datetime, asked: Asked) -> _Found:
-    periods = await read_periods(session, account_id, now, asked.period)
-    place = session, account_id, periods.shown
-    day = _day(asked.day, periods)
-    only = _only(asked, day, periods)
-    times = Dimension.DAY if day is None else Dimension.HOUR
-    spent = await spending(*place, times, only, by_model=True)
-    tags = await tags_of(*place)
-    if asked.by == "tag" and tags:
-        tag = asked.tag if asked.tag in tags else tags[0]
-        rows = await spending_by_tag(*place, tag)
-    elif asked.by in _BY:
-        rows = await spending(*place, _BY[asked.by], only)
+async def _load_usage(
+    session: AsyncSession, account_id: UUID, now: datetime, query: UsageQuery
+) -> _UsageReport:
+    """Load the data of the page."""
+    periods = await read_periods(session, account_id, now, query.period)
+    day = _parse_day(query.day, periods)
+    only = _usage_filter(query, day, periods)
+    times = SpendingDimension.DAY if day is None else SpendingDimension.HOUR
+    spent = await list_spending(session, account_id, periods.shown, times, only, by_model=True)
+    tags = await list_tags(session, account_id, periods.shown)
+    if query.by == "tag" and tags:
+        tag = query.tag if query.tag in tags else tags[0]
+        rows = await list_spending_by_tag(session, account_id, periods.shown, tag)
+    elif query.by in _DIMENSIONS:
+        rows = await list_spending(session, account_id, periods.shown, _DIMENSIONS[query.by], only)
     else:
-        rows = by_times(spent) if asked.by == "day" else by_models(spent)
-    return _Found(
+        rows = merge_by_time(spent) if query.by == "day" else merge_by_model(spent)
+    return _UsageReport(
         periods=periods,
-        currency=await currency_of(session, account_id),
+        currency=await get_account_currency(session, account_id),
         times=spent,
         rows=rows,
         tags=tags,
@@ -179,49 +188,56 @@ async def _read(session: AsyncSession, account_id: UUID, now: datetime, asked: A
     )
 
 
-def _only(asked: Asked, day: datetime | None, periods: Periods) -> Only:
-    key_id = ids.parse(KEY_PREFIX, asked.key) if asked.key else None
-    until = None if day is None else _day_after(day, periods)
-    return Only(model=asked.model, key_id=key_id, since=day, until=until)
+def _usage_filter(query: UsageQuery, day: datetime | None, periods: Periods) -> SpendingFilter:
+    """Return the database filter of the query parameters."""
+    key_id = ids.parse_id(KEY_PREFIX, query.key) if query.key else None
+    until = None if day is None else _next_midnight(day, periods)
+    return SpendingFilter(model=query.model, key_id=key_id, since=day, until=until)
 
 
-def _day(text: str | None, periods: Periods) -> datetime | None:
-    """The instant at which an asked day begins; None where it is no day of the period."""
+def _parse_day(text: str | None, periods: Periods) -> datetime | None:
+    """Return the start of a day, None unless it is a day of the shown period."""
     if text is None:
         return None
     try:
-        begins = midnight(datetime.fromisoformat(text).date(), periods.zone)
+        begins = local_midnight(datetime.fromisoformat(text).date(), periods.zone)
     except (ValueError, OverflowError):
         return None
     return begins if periods.shown.starts_at <= begins < periods.shown.ends_at else None
 
 
-def _day_after(day: datetime, periods: Periods) -> datetime:
+def _next_midnight(day: datetime, periods: Periods) -> datetime:
+    """Return the start of the next day in the period's time zone."""
     local = day.astimezone(periods.zone).date()
-    return midnight(local + timedelta(days=1), periods.zone)
+    return local_midnight(local + timedelta(days=1), periods.zone)
 
 
 async def key_names(session: AsyncSession, account_id: UUID) -> dict[UUID, str]:
-    """The names of the account's keys."""
+    """Return the names of the account's keys, by id."""
     return {key.id: key.name for key in await list_keys(session, account_id)}
 
 
-def _chart(viewing: Viewing, found: _Found, now: datetime, asked: Asked) -> Chart | None:
-    if not found.times:
+def _usage_chart(
+    page: PageRequest, report: _UsageReport, now: datetime, query: UsageQuery
+) -> Chart | None:
+    """Build the chart by day, or by hour of the selected day; None without spending."""
+    if not report.times:
         return None
-    writing, zone = viewing.writing, found.periods.zone
-    by_hour = found.day is not None
-    words = Words(
-        viewing.say(marked("Cost by hour")) if by_hour else viewing.say(marked("Cost by day")),
-        viewing.say(marked("Other models")),
-        viewing.say(marked("Together {cost}")),
+    formatter, zone = page.formatter, report.periods.zone
+    by_hour = report.day is not None
+    texts = CostChartTexts(
+        page.translate(gettext_noop("Cost by hour"))
+        if by_hour
+        else page.translate(gettext_noop("Cost by day")),
+        page.translate(gettext_noop("Other models")),
+        page.translate(gettext_noop("Together {cost}")),
     )
-    if found.day is not None:
-        hours = (_day_after(found.day, found.periods) - found.day) // timedelta(hours=1)
-        starts = [found.day + timedelta(hours=at) for at in range(hours)]
-        places, links = [writing.hour(one, zone) for one in starts], []
+    if report.day is not None:
+        hours = (_next_midnight(report.day, report.periods) - report.day) // timedelta(hours=1)
+        starts = [report.day + timedelta(hours=at) for at in range(hours)]
+        labels, links = [formatter.hour(start, zone) for start in starts], []
     else:
-        starts = days_of(found.periods.shown, now)
-        places = day_places(starts, zone, writing)
-        links = [asked.address(day=f"{one.astimezone(zone):%Y-%m-%d}") for one in starts]
-    return cost_chart(found.times, starts, places, found.currency, writing, words, links)
+        starts = period_day_starts(report.periods.shown, now)
+        labels = day_labels(starts, zone, formatter)
+        links = [query.address(day=f"{start.astimezone(zone):%Y-%m-%d}") for start in starts]
+    return cost_chart(report.times, starts, labels, report.currency, formatter, texts, links)

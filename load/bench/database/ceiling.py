@@ -96,13 +96,13 @@ def _together(told: Sequence[Mapping[str, Any]]) -> list[float]:
 
 def _prepared(url: str, firm: Firm) -> dict[str, str]:
     """A process of its own with a lease of the firm's credit."""
-    process, account = ids.new_id(), ids.parse("acct", firm.account)
+    process, account = ids.new_id(), ids.parse_id("acct", firm.account)
     with psycopg.connect(url) as connection:
         values = {"process": process, "account": account}
         connection.execute(_PROCESS, values)
         row = connection.execute(_LEASE, values).fetchone()
     assert row is not None
-    key = ids.parse("key", firm.key_id)
+    key = ids.parse_id("key", firm.key_id)
     return {
         "process": str(process),
         "account": str(account),

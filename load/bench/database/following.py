@@ -16,9 +16,9 @@ from pathlib import Path
 
 import psycopg
 
-from billing.cycle import Share, put_credit_right, take_in_usage
-from billing.subscriptions.plans import publish
-from gateway.access.price_book import listed_terms
+from billing.cycle import WorkShare, aggregate_new_usage, refresh_available_credit
+from billing.subscriptions.plans import publish_plan
+from gateway.access.price_book import catalog_price_terms
 from infra.clock import SystemClock
 from infra.database.database import Database
 from infra.database.embedded_postgres import start_postgres
@@ -71,29 +71,29 @@ async def _listed(url: str) -> None:
     """List prices, which a gateway publishes when the first call comes."""
     database = Database(url)
     async with database.transaction() as session:
-        await publish(session, SystemClock(), listed_terms(load_catalog("cpu"), "CNY"))
+        await publish_plan(session, SystemClock(), catalog_price_terms(load_catalog("cpu"), "CNY"))
     await database.close()
 
 
 def _step(url: str, pool: ProcessPoolExecutor, workers: int) -> float:
     began = time.perf_counter()
     asyncio.run(_taken_in(url))
-    shares = [Share(number, workers) for number in range(workers)]
+    shares = [WorkShare(number, workers) for number in range(workers)]
     list(pool.map(partial(_put_right, url), shares))
     return time.perf_counter() - began
 
 
 async def _taken_in(url: str) -> None:
     database = Database(url)
-    await take_in_usage(database, SystemClock())
+    await aggregate_new_usage(database, SystemClock())
     await database.close()
 
 
-def _put_right(url: str, share: Share) -> None:
+def _put_right(url: str, share: WorkShare) -> None:
     asyncio.run(_share_put_right(url, share))
 
 
-async def _share_put_right(url: str, share: Share) -> None:
+async def _share_put_right(url: str, share: WorkShare) -> None:
     database = Database(url)
-    await put_credit_right(database, SystemClock(), share)
+    await refresh_available_credit(database, SystemClock(), share)
     await database.close()

@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from billing.metering.usage import UsageRecord
-from billing.metering.usage_log import Charge, IntentRecord, Settled, write
+from billing.metering.usage_log import IntentRecord, QuotaCharge, SettledCall, write_usage_batch
 from billing.rating.quantities import Quantities
 from billing.tables import Settlement
 from infra import ids
@@ -36,7 +36,9 @@ async def _write(told: Mapping[str, Any]) -> dict[str, Any]:
     until = time.perf_counter() + told["seconds"]
     while (began := time.perf_counter()) < until:
         coming = [_intent(told) for _ in range(told["group"])]
-        alive = await write(connection, process, coming, [_settled(one, told) for one in opened])
+        alive = await write_usage_batch(
+            connection, process, coming, [_settled(one, told) for one in opened]
+        )
         if not alive:
             raise RuntimeError("the process was taken for dead")
         took.append(time.perf_counter() - began)
@@ -51,7 +53,7 @@ def _intent(told: Mapping[str, Any]) -> IntentRecord:
     return IntentRecord(ids.new_id(), *payer, "chat", told["model"], True, _COST_NANO, "CNY", now)
 
 
-def _settled(intent: IntentRecord, told: Mapping[str, Any]) -> Settled:
+def _settled(intent: IntentRecord, told: Mapping[str, Any]) -> SettledCall:
     record = UsageRecord(
         request_id=intent.request_id,
         account_id=intent.account_id,
@@ -69,7 +71,7 @@ def _settled(intent: IntentRecord, told: Mapping[str, Any]) -> Settled:
         duration_us=2_000_000,
         first_chunk_us=150_000,
     )
-    return Settled(record, (Charge(told["quota"], _COST_NANO),), opened=True)
+    return SettledCall(record, (QuotaCharge(told["quota"], _COST_NANO),), has_intent=True)
 
 
 if __name__ == "__main__":

@@ -16,13 +16,13 @@ from pathlib import Path
 import numpy as np
 
 from gateway.retrieval import hybrid_search
-from gateway.retrieval.chunking import split
+from gateway.retrieval.chunking import split_document
 from gateway.retrieval.extractors import Document
-from gateway.retrieval.hybrid_search import Question, Scope, Wanted
-from gateway.retrieval.lexemes import asked
-from gateway.retrieval.store_files import cutting_of
-from gateway.retrieval.token_length import counter_of
-from gateway.retrieval.vector_stores import embedding_of
+from gateway.retrieval.hybrid_search import SearchOptions, SearchQuery, SearchScope
+from gateway.retrieval.lexemes import query_terms
+from gateway.retrieval.store_files import resolve_chunking
+from gateway.retrieval.token_length import token_counter
+from gateway.retrieval.vector_stores import select_embedding_model
 from infra.database.database import Database
 from infra.database.embedded_postgres import start_postgres
 from infra.database.migrate import migrate
@@ -32,9 +32,9 @@ from models.catalog import load_catalog
 from models.multilingual import PackagedEncoder, Vectors, load_encoder
 
 _WAYS = {
-    "meaning": Wanted(5, words=0.0),
-    "words": Wanted(5, meaning=0.0),
-    "both": Wanted(5),
+    "meaning": SearchOptions(5, keyword_weight=0.0),
+    "words": SearchOptions(5, vector_weight=0.0),
+    "both": SearchOptions(5),
 }
 
 
@@ -75,12 +75,12 @@ async def _measure(url: str, measured: list[Corpus]) -> None:
 
 def _cut(corpus: Corpus) -> list[tuple[str, int]]:
     """As files are cut; each piece with the number of its passage."""
-    model = embedding_of(load_catalog("cpu"))
-    how, count = cutting_of(None, model), counter_of(model)
+    model = select_embedding_model(load_catalog("cpu"))
+    how, count = resolve_chunking(None, model), token_counter(model)
     return [
         (piece, number)
         for number, text in enumerate(corpus.passages)
-        for piece in split(Document(text), how.size, how.overlap, count)
+        for piece in split_document(Document(text), how.size, how.overlap, count)
     ]
 
 
@@ -94,14 +94,14 @@ async def _line(
     texts, of = [text for text, _ in cut], [number for _, number in cut]
     vectors = np.vstack([known[text] for text in texts])
     filled = await fill(database, load_catalog("cpu"), texts, vectors)
-    scope = Scope(filled.account_id, [filled.store_id])
+    scope = SearchScope(filled.account_id, [filled.store_id])
     found, took = dict.fromkeys(_WAYS, 0), []
     for text, answer in corpus.questions:
-        question = Question(encoder.vectors([text])[0].tolist(), asked(text))
+        question = SearchQuery(encoder.vectors([text])[0].tolist(), query_terms(text))
         for way, wanted in _WAYS.items():
             began = time.perf_counter()
             async with database.transaction() as session:
-                best = await hybrid_search.ranked(session, scope, [question], wanted)
+                best = await hybrid_search.rank_chunks(session, scope, [question], wanted)
             if way == "both":
                 took.append(1000 * (time.perf_counter() - began))
             found[way] += answer in [of[filled.positions[piece]] for piece, _ in best]

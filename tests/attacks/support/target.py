@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 
-from billing.accounts.account_creation import Terms
+from billing.accounts.account_creation import AccountLimits
 from billing.tables import Account
 from gateway.access.api_keys import IssuedKey
 from infra.database.database import Database
@@ -49,7 +49,9 @@ class Target:
 
 
 @asynccontextmanager
-async def run_target(terms: Terms = builders.PLENTY, **values: Any) -> AsyncIterator[Target]:
+async def run_target(
+    terms: AccountLimits = builders.PLENTY, **values: Any
+) -> AsyncIterator[Target]:
     """Run until the block ends; `values` are settings of the gateway."""
     os.environ.setdefault("NO_PROXY", "127.0.0.1")
     with tempfile.TemporaryDirectory(prefix="maas-attack-") as folder:

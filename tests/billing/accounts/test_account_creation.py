@@ -2,23 +2,23 @@
 
 import pytest
 
-from billing.accounts.account_creation import Terms, open_account
+from billing.accounts.account_creation import AccountLimits, open_account
 from billing.accounts.accounts import AccountNameTaken
-from billing.metering.quotas import LimitInvalid, list_limits
+from billing.metering.quotas import LimitInvalid, list_quota_states
 from billing.tables import QuotaKind
 from infra.database.database import Database
 from tests.support.billing.making import CLOCK, differences, sql
 
 
-async def opened(database: Database, terms: Terms) -> dict[str, int | None]:
+async def opened(database: Database, terms: AccountLimits) -> dict[str, int | None]:
     async with database.transaction() as session:
         account = await open_account(session, CLOCK, "Acme", "CNY", terms)
-        return {one.kind: one.amount for one in await list_limits(session, account.id)}
+        return {one.kind: one.amount for one in await list_quota_states(session, account.id)}
 
 
 class TestOpen:
     async def test_begins_under_its_terms(self, database: Database) -> None:
-        assert await opened(database, Terms(7, 1, 2, 3)) == {
+        assert await opened(database, AccountLimits(7, 1, 2, 3)) == {
             QuotaKind.CREDIT: 7,
             QuotaKind.REQUESTS: 1,
             QuotaKind.TOKENS: 2,
@@ -30,19 +30,22 @@ class TestOpen:
         assert await differences(database) == ()
 
     async def test_without_rates(self, database: Database) -> None:
-        limits = await opened(database, Terms(0, None, None, None))
+        limits = await opened(database, AccountLimits(0, None, None, None))
         assert [amount for amount in limits.values() if amount is not None] == [0]
 
-    @pytest.mark.parametrize("terms", [Terms(-1, 1, 1, 1), Terms(1, -1, 1, 1), Terms(1, 1, 1, -1)])
+    @pytest.mark.parametrize(
+        "terms",
+        [AccountLimits(-1, 1, 1, 1), AccountLimits(1, -1, 1, 1), AccountLimits(1, 1, 1, -1)],
+    )
     async def test_terms_that_make_no_sense_open_nothing(
-        self, database: Database, terms: Terms
+        self, database: Database, terms: AccountLimits
     ) -> None:
         with pytest.raises(LimitInvalid):
             await opened(database, terms)
         assert await sql(database, "select count(*) from account") == [(0,)]
 
     async def test_a_name_that_is_taken(self, database: Database) -> None:
-        await opened(database, Terms(7, 1, 2, 3))
+        await opened(database, AccountLimits(7, 1, 2, 3))
         with pytest.raises(AccountNameTaken):
-            await opened(database, Terms(9, 9, 9, 9))
+            await opened(database, AccountLimits(9, 9, 9, 9))
         assert await sql(database, "select sum(amount_nano) from credit_entry") == [(7,)]

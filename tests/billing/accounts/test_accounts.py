@@ -24,7 +24,7 @@ class TestCreate:
         assert made.name == "精密机械 Co"
         async with database.transaction() as session:
             by_name = await accounts.get_account(session, "精密机械 Co")
-            by_id = await accounts.get_account(session, ids.show("acct", made.id))
+            by_id = await accounts.get_account(session, ids.format_id("acct", made.id))
             assert by_name.id == by_id.id == made.id
             assert [account.id for account in await accounts.list_accounts(session)] == [made.id]
 

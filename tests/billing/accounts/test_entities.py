@@ -3,30 +3,30 @@
 import pytest
 
 from billing.accounts.entities import (
-    EntityWish,
+    EntityUpdate,
     LegalEntityInvalid,
     LegalEntityNotFound,
     LegalEntityTaken,
-    change_entity,
-    entity_json,
+    create_entity,
+    entity_to_json,
     get_entity,
     list_entities,
-    open_entity,
+    update_entity,
 )
 from infra.database.database import Database
 from tests.support.billing.making import CLOCK, sql
 
-SELLER = EntityWish("上海销售有限公司", "上海市 1 号", "91310000X")
+SELLER = EntityUpdate("上海销售有限公司", "上海市 1 号", "91310000X")
 
 
 class TestOpening:
     async def test_it_sells_after_the_first(self, database: Database) -> None:
         async with database.transaction() as session:
-            made = await open_entity(session, CLOCK, "SH", SELLER)
-            bare = await open_entity(session, CLOCK, "US2", EntityWish("Seller Inc."))
+            made = await create_entity(session, CLOCK, "SH", SELLER)
+            bare = await create_entity(session, CLOCK, "US2", EntityUpdate("Seller Inc."))
             assert [one.code for one in await list_entities(session)] == ["MAAS", "SH", "US2"]
             assert (bare.address, bare.tax_number) == ("", "")
-            assert entity_json(made) == {
+            assert entity_to_json(made) == {
                 "code": "SH",
                 "name": "上海销售有限公司",
                 "address": "上海市 1 号",
@@ -39,38 +39,38 @@ class TestOpening:
     async def test_a_code_is_short_and_plain(self, database: Database, code: str) -> None:
         async with database.transaction() as session:
             with pytest.raises(LegalEntityInvalid, match="capital letters"):
-                await open_entity(session, CLOCK, code, SELLER)
+                await create_entity(session, CLOCK, code, SELLER)
         assert len(await sql(database, "select 1 from legal_entity")) == 1
 
     @pytest.mark.parametrize(
         ("wish", "param"),
         [
-            (EntityWish(), "name"),
-            (EntityWish(" "), "name"),
-            (EntityWish("x" * 501), "name"),
-            (EntityWish("x", address="x" * 501), "address"),
-            (EntityWish("x", tax_number="x" * 501), "tax_number"),
+            (EntityUpdate(), "name"),
+            (EntityUpdate(" "), "name"),
+            (EntityUpdate("x" * 501), "name"),
+            (EntityUpdate("x", address="x" * 501), "address"),
+            (EntityUpdate("x", tax_number="x" * 501), "tax_number"),
         ],
     )
     async def test_what_cannot_be_said(
-        self, database: Database, wish: EntityWish, param: str
+        self, database: Database, wish: EntityUpdate, param: str
     ) -> None:
         async with database.transaction() as session:
             with pytest.raises(LegalEntityInvalid) as caught:
-                await open_entity(session, CLOCK, "SH", wish)
+                await create_entity(session, CLOCK, "SH", wish)
         assert caught.value.param == param
 
     async def test_a_code_is_one_entitys(self, database: Database) -> None:
         async with database.transaction() as session:
             with pytest.raises(LegalEntityTaken):
-                await open_entity(session, CLOCK, "MAAS", SELLER)
+                await create_entity(session, CLOCK, "MAAS", SELLER)
 
 
 class TestChanging:
     async def test_what_is_said_is_changed_and_nothing_else(self, database: Database) -> None:
         async with database.transaction() as session:
-            await open_entity(session, CLOCK, "SH", SELLER)
-            await change_entity(session, "SH", EntityWish(address=""))
+            await create_entity(session, CLOCK, "SH", SELLER)
+            await update_entity(session, "SH", EntityUpdate(address=""))
             now = await get_entity(session, "SH")
             assert (now.name, now.address, now.tax_number) == (SELLER.name, "", SELLER.tax_number)
             await session.rollback()
@@ -78,4 +78,4 @@ class TestChanging:
     async def test_one_that_is_not_there(self, database: Database) -> None:
         async with database.transaction() as session:
             with pytest.raises(LegalEntityNotFound):
-                await change_entity(session, "SH", SELLER)
+                await update_entity(session, "SH", SELLER)

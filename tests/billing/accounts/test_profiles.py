@@ -6,20 +6,20 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import text
 
-from billing.accounts.entities import EntityWish, open_entity
+from billing.accounts.entities import EntityUpdate, create_entity
 from billing.accounts.profiles import (
-    USUAL,
+    DEFAULT_PROFILE,
     Collection,
     NewProfile,
     ProfileInvalid,
-    change_profile,
-    currency_of,
-    open_profile,
-    read_profile,
-    require_email,
-    tax_of,
-    time_zones,
-    zone,
+    create_profile,
+    get_account_currency,
+    get_profile,
+    list_time_zones,
+    profile_tax,
+    profile_time_zone,
+    update_profile,
+    validate_email,
 )
 from billing.dates import TimeZoneUnknown
 from billing.rating.taxes import Tax, TaxTreatment
@@ -67,32 +67,32 @@ class TestChanging:
     async def test_what_it_can_say(self, database: Database, name: str, value: Any) -> None:
         made = await customer(database)
         async with database.transaction() as session:
-            await change_profile(session, made.account_id, **{name: value})
+            await update_profile(session, made.account_id, **{name: value})
         async with database.transaction() as session:
-            assert getattr(await read_profile(session, made.account_id), name) == value
+            assert getattr(await get_profile(session, made.account_id), name) == value
 
     @pytest.mark.parametrize(("name", "value"), WRONG)
     async def test_what_it_cannot(self, database: Database, name: str, value: Any) -> None:
         made = await customer(database)
         with pytest.raises(ProfileInvalid) as raised:
             async with database.transaction() as session:
-                await change_profile(session, made.account_id, **{"locale": "en", name: value})
+                await update_profile(session, made.account_id, **{"locale": "en", name: value})
         assert raised.value.param == name
         async with database.transaction() as session:
-            assert (await read_profile(session, made.account_id)).locale == "zh"
+            assert (await get_profile(session, made.account_id)).locale == "zh"
 
     async def test_a_time_zone_that_is_none(self, database: Database) -> None:
         made = await customer(database)
         async with database.transaction() as session:
             with pytest.raises(TimeZoneUnknown):
-                await change_profile(session, made.account_id, time_zone="Mars/Olympus")
+                await update_profile(session, made.account_id, time_zone="Mars/Olympus")
 
     async def test_another_entity_sells(self, database: Database) -> None:
         made = await customer(database)
         async with database.transaction() as session:
-            entity = await open_entity(session, CLOCK, "SELLER2", EntityWish("Seller"))
-            await change_profile(session, made.account_id, legal_entity_id=entity.id)
-            assert (await read_profile(session, made.account_id)).legal_entity_id == entity.id
+            entity = await create_entity(session, CLOCK, "SELLER2", EntityUpdate("Seller"))
+            await update_profile(session, made.account_id, legal_entity_id=entity.id)
+            assert (await get_profile(session, made.account_id)).legal_entity_id == entity.id
             await session.rollback()
 
 
@@ -111,24 +111,26 @@ class TestOpening:
         made = await customer(database)
         async with database.transaction() as session:
             with pytest.raises((ProfileInvalid, TimeZoneUnknown)):
-                await open_profile(session, made.account_id, new)
+                await create_profile(session, made.account_id, new)
 
     async def test_twice_leaves_it_as_it_is(self, database: Database) -> None:
         made = await customer(database)
         async with database.transaction() as session:
-            await open_profile(session, made.account_id, NewProfile(net_days=7))
+            await create_profile(session, made.account_id, NewProfile(net_days=7))
         async with database.transaction() as session:
-            assert (await read_profile(session, made.account_id)).net_days == USUAL.net_days
+            assert (
+                await get_profile(session, made.account_id)
+            ).net_days == DEFAULT_PROFILE.net_days
 
     async def test_the_first_entity_sells_unless_somebody_says_otherwise(
         self, database: Database
     ) -> None:
         made = await customer(database)
         async with database.transaction() as session:
-            await open_entity(session, CLOCK, "SELLER2", EntityWish("Seller"))
+            await create_entity(session, CLOCK, "SELLER2", EntityUpdate("Seller"))
             await session.execute(text("delete from billing_profile"))
-            await open_profile(session, made.account_id, USUAL)
-            profile = await read_profile(session, made.account_id)
+            await create_profile(session, made.account_id, DEFAULT_PROFILE)
+            profile = await get_profile(session, made.account_id)
             entity = await session.get_one(LegalEntity, profile.legal_entity_id)
             assert entity.code == "MAAS"
             await session.rollback()
@@ -137,7 +139,7 @@ class TestOpening:
         async with database.transaction() as session:
             await session.execute(text("delete from legal_entity"))
             with pytest.raises(ProfileInvalid, match="no legal entity"):
-                await open_profile(session, ids.new_id(), USUAL)
+                await create_profile(session, ids.new_id(), DEFAULT_PROFILE)
             await session.rollback()
 
 
@@ -145,23 +147,23 @@ class TestReading:
     async def test_zone_tax_and_currency(self, database: Database) -> None:
         made = await customer(database)
         async with database.transaction() as session:
-            profile = await change_profile(
+            profile = await update_profile(
                 session, made.account_id, tax_ppm=60_000, tax_treatment="exempt"
             )
-            assert zone(profile) == ZoneInfo("Asia/Shanghai")
-            assert tax_of(profile) == Tax(TaxTreatment.EXEMPT, 60_000)
-            assert await currency_of(session, made.account_id) == "CNY"
+            assert profile_time_zone(profile) == ZoneInfo("Asia/Shanghai")
+            assert profile_tax(profile) == Tax(TaxTreatment.EXEMPT, 60_000)
+            assert await get_account_currency(session, made.account_id) == "CNY"
 
 
 class TestTimeZones:
     async def test_of_one_account_and_of_all(self, database: Database) -> None:
         here, there = await customer(database), await customer(database, name="B")
         async with database.transaction() as session:
-            await change_profile(session, there.account_id, time_zone="America/New_York")
+            await update_profile(session, there.account_id, time_zone="America/New_York")
         shanghai, new_york = ZoneInfo("Asia/Shanghai"), ZoneInfo("America/New_York")
         async with database.transaction() as session:
-            assert await time_zones(session, there.account_id) == {there.account_id: new_york}
-            assert await time_zones(session, None) == {
+            assert await list_time_zones(session, there.account_id) == {there.account_id: new_york}
+            assert await list_time_zones(session, None) == {
                 here.account_id: shanghai,
                 there.account_id: new_york,
             }
@@ -169,16 +171,16 @@ class TestTimeZones:
     async def test_of_an_account_that_is_not_there_are_none(self, database: Database) -> None:
         await customer(database)
         async with database.transaction() as session:
-            assert await time_zones(session, ids.new_id()) == {}
+            assert await list_time_zones(session, ids.new_id()) == {}
 
 
 class TestEmail:
     @pytest.mark.parametrize("value", ["", "accounts@acme.example"])
     def test_an_address_or_none_is_given_back(self, value: str) -> None:
-        assert require_email(value) == value
+        assert validate_email(value) == value
 
     @pytest.mark.parametrize("value", ["nobody", "a b@acme.example"])
     def test_what_is_no_address_is_refused(self, value: str) -> None:
         with pytest.raises(ProfileInvalid, match="email is an e-mail address") as raised:
-            require_email(value)
+            validate_email(value)
         assert raised.value.param == "email"

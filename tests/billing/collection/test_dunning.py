@@ -2,8 +2,14 @@
 
 import pytest
 
-from billing.accounts.profiles import read_profile
-from billing.collection.dunning import USUAL, DunningPolicy, dun, overdue_invoices, stage_of
+from billing.accounts.profiles import get_profile
+from billing.collection.dunning import (
+    DEFAULT_DUNNING_POLICY,
+    DunningPolicy,
+    compute_dunning_stage,
+    list_overdue_invoices,
+    take_dunning_step,
+)
 from billing.cycle import dun_accounts
 from billing.tables import Invoice
 from tests.support.billing.making import sql
@@ -24,15 +30,15 @@ async def last(firm: Firm) -> Invoice:
     return (await firm.invoices())[-1]
 
 
-async def step(story: Story, firm: Firm, policy: DunningPolicy = USUAL) -> bool:
+async def step(story: Story, firm: Firm, policy: DunningPolicy = DEFAULT_DUNNING_POLICY) -> bool:
     async with story.database.transaction() as session:
         place = (session, story.clock, firm.account.id, (await last(firm)).id)
-        return await dun(*place, policy)
+        return await take_dunning_step(*place, policy)
 
 
 async def is_suspended(story: Story, firm: Firm) -> bool:
     async with story.database.transaction() as session:
-        return (await read_profile(session, firm.account.id)).suspended_at is not None
+        return (await get_profile(session, firm.account.id)).suspended_at is not None
 
 
 async def items(story: Story) -> list[tuple[str, str]]:
@@ -94,7 +100,7 @@ class TestWho:
         await other.use("vib", rows=30_000)
         await story.until(2026, 12, 1, 1)
         async with story.database.transaction() as session:
-            overdue = await overdue_invoices(session, story.clock.now())
+            overdue = await list_overdue_invoices(session, story.clock.now())
         assert overdue == [(firm.account.id, (await last(firm)).id)]
 
     async def test_has_paid(self, story: Story, firm: Firm) -> None:
@@ -148,7 +154,7 @@ class TestStages:
     @pytest.mark.parametrize(("taken", "days"), [(0, 1), (1, 5), (3, 15), (4, None), (9, None)])
     def test_what_comes_next(self, story: Story, taken: int, days: int | None) -> None:
         due_at = story.clock.now()
-        stage = stage_of(due_at, taken)
+        stage = compute_dunning_stage(due_at, taken)
         story.clock.pass_(days=days or 0)
         assert stage.next_at == (None if days is None else story.clock.now())
         assert (stage.steps, stage.last) == (4, taken == 4)

@@ -7,17 +7,17 @@ from sqlmodel import col, select
 
 from billing.accounts.profiles import lock_profile
 from billing.collection.line_disputes import (
-    Answer,
+    DisputeAnswer,
+    InvalidLineDisputeState,
     LineDisputeInvalid,
     LineDisputeNotFound,
-    LineDisputeStateWrong,
     answer_line_dispute,
     get_line_dispute,
     line_dispute_status,
-    line_disputes_of,
-    open_line_disputes,
+    list_line_disputes,
+    list_open_line_disputes,
 )
-from billing.invoices.credit_notes import CreditInvalid
+from billing.invoices.credit_notes import CreditNoteInvalid
 from billing.invoices.lifecycle import InvoiceNotFound
 from billing.ledger.ledger import Book
 from billing.tables import Invoice, LineDispute, OutboxItem
@@ -38,7 +38,7 @@ async def invoiced(story: Story) -> tuple[Firm, Invoice]:
 async def answered(
     firm: Firm, dispute: LineDispute, minor: int = 0, text: str = "Li"
 ) -> LineDispute:
-    story, said = firm.story, Answer("Li Na", text, minor)
+    story, said = firm.story, DisputeAnswer("Li Na", text, minor)
     async with story.database.transaction() as session:
         return await answer_line_dispute(session, story.clock, firm.account.id, dispute.id, said)
 
@@ -55,16 +55,16 @@ class TestDisputing:
         made = await disputed(firm, invoice, reason=f"  {REASON} ")
         assert (line_dispute_status(made), made.reason) == ("open", REASON)
         async with story.database.transaction() as session:
-            assert await line_disputes_of(session, firm.account.id, invoice.id) == [made]
-            assert await open_line_disputes(session) == [made]
-            assert await open_line_disputes(session, firm.account.id) == [made]
-            assert await open_line_disputes(session, ids.new_id()) == []
+            assert await list_line_disputes(session, firm.account.id, invoice.id) == [made]
+            assert await list_open_line_disputes(session) == [made]
+            assert await list_open_line_disputes(session, firm.account.id) == [made]
+            assert await list_open_line_disputes(session, ids.new_id()) == []
         assert await firm.owes(invoice) == "106.00"
 
     async def test_once(self, story: Story) -> None:
         firm, invoice = await invoiced(story)
         await disputed(firm, invoice)
-        with pytest.raises(LineDisputeStateWrong, match="disputed already"):
+        with pytest.raises(InvalidLineDisputeState, match="disputed already"):
             await disputed(firm, invoice)
 
     @pytest.mark.parametrize("line", [0, 2, -1])
@@ -84,7 +84,7 @@ class TestDisputing:
         firm, invoice = await invoiced(story)
         assert invoice.finalised_at is not None
         story.clock._now = invoice.finalised_at + timedelta(days=90)
-        with pytest.raises(LineDisputeStateWrong, match="for 90 days"):
+        with pytest.raises(InvalidLineDisputeState, match="for 90 days"):
             await disputed(firm, invoice)
         story.clock._now -= timedelta(seconds=1)
         await disputed(firm, invoice)
@@ -92,7 +92,7 @@ class TestDisputing:
     async def test_of_a_final_invoice_alone(self, story: Story) -> None:
         firm, invoice = await invoiced(story)
         await story.voids(invoice)
-        with pytest.raises(LineDisputeStateWrong):
+        with pytest.raises(InvalidLineDisputeState):
             await disputed(firm, invoice)
 
     async def test_outcomes_are_disputed_elsewhere(self, story: Story) -> None:
@@ -133,7 +133,7 @@ class TestAnswering:
         assert (line_dispute_status(done), done.answer) == ("refused", "They ran, see the calls.")
         assert await firm.owes(invoice) == "106.00"
         async with story.database.transaction() as session:
-            assert await open_line_disputes(session) == []
+            assert await list_open_line_disputes(session) == []
 
     async def test_it_is_told(self, story: Story) -> None:
         firm, invoice = await invoiced(story)
@@ -148,7 +148,7 @@ class TestAnswering:
         firm, invoice = await invoiced(story)
         dispute = await disputed(firm, invoice)
         await answered(firm, dispute)
-        with pytest.raises(LineDisputeStateWrong, match="is answered"):
+        with pytest.raises(InvalidLineDisputeState, match="is answered"):
             await answered(firm, dispute)
 
     async def test_not_without_words_nor_for_more_than_there_is(self, story: Story) -> None:
@@ -156,7 +156,7 @@ class TestAnswering:
         dispute = await disputed(firm, invoice)
         with pytest.raises(LineDisputeInvalid, match="The answer is 1 to"):
             await answered(firm, dispute, text=" ")
-        with pytest.raises(CreditInvalid):
+        with pytest.raises(CreditNoteInvalid):
             await answered(firm, dispute, 106_01)
         async with story.database.transaction() as session:
             found = await get_line_dispute(session, firm.account.id, dispute.id)

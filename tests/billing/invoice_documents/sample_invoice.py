@@ -5,18 +5,18 @@ from fractions import Fraction
 
 from billing.accounts.parties import Party
 from billing.invoice_documents.document import InvoiceDocument
-from billing.invoice_documents.values import DocumentLine, Span, TermsShown
-from billing.invoices.balances import Balance
-from billing.rating.statement import Line, LineKind
-from billing.subscriptions.usage_totals import NO_TERMS
+from billing.invoice_documents.values import AppliedTerms, DocumentLine, ServicePeriod
+from billing.invoices.balances import InvoiceBalance
+from billing.rating.statement import LineKind, StatementLine
+from billing.subscriptions.usage_totals import NO_TERMS_ID
 from infra import ids
 
 VERSION = ids.new_id()
 START, END = datetime(2026, 9, 30, 16, tzinfo=UTC), datetime(2026, 10, 31, 16, tzinfo=UTC)
-OCTOBER = Span(date(2026, 10, 1), date(2026, 10, 31), START, END)
+OCTOBER = ServicePeriod(date(2026, 10, 1), date(2026, 10, 31), START, END)
 USAGE = DocumentLine(
     number=1,
-    line=Line(LineKind.USAGE, 38, VERSION, "llm", "output_tokens", 500_000, 310_000),
+    line=StatementLine(LineKind.USAGE, 38, VERSION, "llm", "output_tokens", 500_000, 310_000),
     description="llm：输出词元",
     plan="growth",
     plan_name="成长版",
@@ -24,7 +24,7 @@ USAGE = DocumentLine(
 )
 FEE = DocumentLine(
     number=2,
-    line=Line(LineKind.FIXED_FEE, 110_00, VERSION),
+    line=StatementLine(LineKind.FIXED_FEE, 110_00, VERSION),
     description="成长版：固定费用",
     plan="growth",
     plan_name="成长版",
@@ -53,11 +53,11 @@ INVOICE = InvoiceDocument(
     tax_treatment="standard",
     tax_ppm=60_000,
     collection="manual",
-    balance=Balance(owed=117_00),
+    balance=InvoiceBalance(owed=117_00),
     notes=(),
     tags=(),
-    terms=(TermsShown(VERSION, "growth", 1, "成长版", Fraction(1), False),),
+    terms=(AppliedTerms(VERSION, "growth", 1, "成长版", Fraction(1), False),),
     as_of=None,
     period_id=ids.new_id(),
-    list_version=NO_TERMS,
+    list_version=NO_TERMS_ID,
 )

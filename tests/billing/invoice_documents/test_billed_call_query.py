@@ -6,12 +6,12 @@ import pytest
 
 from billing.invoice_documents.billed_call import BilledCall
 from billing.invoice_documents.billed_call_query import (
-    LineNotFound,
-    calls_of_invoice,
-    counted_of,
-    every_call,
+    InvoiceLineNotFound,
+    iterate_call_pages,
+    list_invoice_calls,
+    load_period_calls,
 )
-from billing.invoice_documents.sources import stored_lines
+from billing.invoice_documents.sources import load_invoice_lines
 from billing.tables import Invoice
 from infra import ids
 from infra.database.database import Database
@@ -35,7 +35,7 @@ async def story(database: Database) -> Story:
 async def calls(firm: Firm, invoice: Invoice, **choice: int) -> list[BilledCall]:
     async with firm.story.database.transaction() as session:
         values = {"limit": 1000, **choice}
-        return await calls_of_invoice(session, firm.account.id, invoice.id, **values)
+        return await list_invoice_calls(session, firm.account.id, invoice.id, **values)
 
 
 async def agrees(firm: Firm) -> None:
@@ -51,8 +51,10 @@ async def agrees(firm: Firm) -> None:
             period=period,
         )
         async with database.transaction() as session:
-            counted = await counted_of(session, firm.account.id, period)
-            found = [call async for page in every_call(session, counted, 3) for call in page]
+            counted = await load_period_calls(session, firm.account.id, period)
+            found = [
+                call async for page in iterate_call_pages(session, counted, 3) for call in page
+            ]
         late = sum(call.late for call in found)
         assert [(len(found), sum(call.cost_nano for call in found), late)] == list(expected)
         assert len({call.request_id for call in found}) == len(found)
@@ -131,7 +133,7 @@ class TestOfOneInvoice:
         fresh ones."""
         invoice = (await firm.invoices())[1]
         async with firm.story.database.transaction() as session:
-            lines, _ = await stored_lines(session, firm.account.id, invoice.id)
+            lines, _ = await load_invoice_lines(session, firm.account.id, invoice.id)
         found = {
             lines[at].meter or lines[at].kind.value: [
                 (call.input_tokens, call.cached_input_tokens, call.rows)
@@ -154,14 +156,14 @@ class TestOfOneInvoice:
         await story.until(2026, 12, 1, 1)
         invoice = (await firm.invoices())[2]
         async with story.database.transaction() as session:
-            lines, _ = await stored_lines(session, firm.account.id, invoice.id)
+            lines, _ = await load_invoice_lines(session, firm.account.id, invoice.id)
         assert [line.kind.value for line in lines[:2]] == ["usage", "late_usage"]
         for number, rows in ((1, 4), (2, 3)):
             assert [call.rows for call in await calls(firm, invoice, number=number)] == [rows]
 
     @pytest.mark.parametrize("number", [0, 5, -1])
     async def test_a_line_that_is_not_there(self, firm: Firm, number: int) -> None:
-        with pytest.raises(LineNotFound):
+        with pytest.raises(InvoiceLineNotFound):
             await calls(firm, (await firm.invoices())[1], number=number)
 
     async def test_an_invoice_without_a_period_has_none(self, firm: Firm) -> None:

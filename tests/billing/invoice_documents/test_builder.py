@@ -7,14 +7,14 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.invoice_documents.builder import document_of, preview_of
+from billing.invoice_documents.builder import build_invoice_document, build_invoice_preview
 from billing.invoice_documents.document import InvoiceDocument
 from billing.invoice_documents.values import DocumentLine
-from billing.invoices.balances import Balance
+from billing.invoices.balances import InvoiceBalance
 from billing.invoices.lifecycle import InvoiceNotFound
 from billing.money import minor_text
-from billing.rating.plan_file import list_terms
-from billing.subscriptions.plans import publish
+from billing.rating.plan_file import list_price_terms
+from billing.subscriptions.plans import publish_plan
 from billing.tables import Invoice
 from infra import ids
 from infra.database.database import Database
@@ -55,12 +55,12 @@ async def story(database: Database) -> Story:
 
 async def documented(firm: Firm, invoice: Invoice, locale: str | None = None) -> InvoiceDocument:
     async with firm.story.database.transaction() as session:
-        return await document_of(session, firm.account.id, invoice.id, locale)
+        return await build_invoice_document(session, firm.account.id, invoice.id, locale)
 
 
 async def previewed(firm: Firm) -> InvoiceDocument:
     async with firm.story.database.transaction() as session:
-        return await preview_of(session, firm.story.clock, firm.account.id)
+        return await build_invoice_preview(session, firm.story.clock, firm.account.id)
 
 
 def told(line: DocumentLine, document: InvoiceDocument) -> tuple[str, str]:
@@ -104,8 +104,8 @@ class TestAMonth:
         draft = (await firm.invoices())[1]
         document = await documented(firm, draft)
         assert (document.status, document.number, document.issued_on) == ("draft", None, None)
-        assert document.name == ids.show("inv", draft.id)
-        assert document.balance == Balance()
+        assert document.name == ids.format_id("inv", draft.id)
+        assert document.balance == InvoiceBalance()
         assert document.total == 349_80
 
     async def test_all_that_it_says(self, firm: Firm) -> None:
@@ -283,7 +283,7 @@ class TestBalance:
         await firm.pays(invoice, "100.00")
         await firm.is_credited(invoice, "30.00")
         document = await documented(firm, invoice, "en")
-        assert document.balance == Balance(100_00, 30_00, 0, 180_00)
+        assert document.balance == InvoiceBalance(100_00, 30_00, 0, 180_00)
         (note,) = document.notes
         assert (note.number, note.total, note.to_wallet) == ("MAAS-CN-000001", 30_00, 0)
         assert document.to_json()["credit_notes"][0]["total"] == "30.00"
@@ -294,7 +294,7 @@ class TestBalance:
         await firm.pays(invoice, "310.00")
         await firm.is_credited(invoice, "30.00")
         document = await documented(firm, invoice, "en")
-        assert document.balance == Balance(310_00, 0, 0, 0)
+        assert document.balance == InvoiceBalance(310_00, 0, 0, 0)
         assert document.notes[0].to_wallet == 30_00
         assert document.payment_terms == "Nothing is left to pay."
 
@@ -302,14 +302,14 @@ class TestBalance:
         (invoice,) = await firm.invoices()
         await firm.story.voids(invoice)
         document = await documented(firm, invoice)
-        assert (document.status, document.balance) == ("void", Balance())
+        assert (document.status, document.balance) == ("void", InvoiceBalance())
 
     async def test_given_up(self, firm: Firm) -> None:
         (invoice,) = await firm.invoices()
         await firm.pays(invoice, "10.00")
         await firm.story.gives_up(invoice)
         document = await documented(firm, invoice)
-        assert document.balance == Balance(10_00, 0, 300_00, 0)
+        assert document.balance == InvoiceBalance(10_00, 0, 300_00, 0)
 
     @pytest.mark.parametrize(
         ("collection", "words"),
@@ -370,7 +370,9 @@ class TestPreview:
         await sql(story.database, "alter table usage enable trigger all")
         async with story.database.transaction() as session:
             dearer = {"vib": {"rows": 2_000_000}}
-            newest = await publish(session, story.clock, list_terms("CNY", {**LISTED, **dearer}))
+            newest = await publish_plan(
+                session, story.clock, list_price_terms("CNY", {**LISTED, **dearer})
+            )
         await story.counts()
         document = await previewed(firm)
         assert document.list_version == newest.id

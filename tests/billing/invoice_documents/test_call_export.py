@@ -8,19 +8,23 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from billing.invoice_documents.billed_call import BILLED, CallFilter
-from billing.invoice_documents.billed_call_query import MOST_TAG_COLUMNS, Selected, tag_names
-from billing.invoice_documents.call_export import calls_csv
-from billing.invoice_documents.rendering.calls_csv import CallSheet
-from billing.metering.usage import UsageRecord, append_usage
+from billing.invoice_documents.billed_call import BILLED_CALLS, CallFilter
+from billing.invoice_documents.billed_call_query import (
+    MAX_TAG_COLUMNS,
+    CallSelection,
+    list_tag_names,
+)
+from billing.invoice_documents.call_export import stream_calls_csv
+from billing.invoice_documents.rendering.calls_csv import CallCsvFormat
+from billing.metering.usage import UsageRecord, insert_usage
 from billing.rating.quantities import Quantities
-from billing.subscriptions.periods import running_period
+from billing.subscriptions.periods import ensure_period_at
 from billing.tables import Settlement
 from infra import ids
 from infra.database.database import Database
 from tests.support.stories.story import Firm, Story
 
-SHEET = CallSheet("CNY", ZoneInfo("Asia/Shanghai"), ("order",))
+SHEET = CallCsvFormat("CNY", ZoneInfo("Asia/Shanghai"), ("order",))
 EVERY = CallFilter(billed=False)
 
 
@@ -43,9 +47,12 @@ async def firm(database: Database) -> Firm:
 async def rows(firm: Firm, only: CallFilter) -> list[dict[str, str]]:
     database, now = firm.story.database, firm.story.clock.now()
     async with database.transaction() as session:
-        period = await running_period(session, firm.account.id, now)
-    selected = Selected(period.id, only=only)
-    parts = [part async for part in calls_csv(database, firm.account.id, selected, SHEET, size=2)]
+        period = await ensure_period_at(session, firm.account.id, now)
+    selected = CallSelection(period.id, call_filter=only)
+    parts = [
+        part
+        async for part in stream_calls_csv(database, firm.account.id, selected, SHEET, page_size=2)
+    ]
     assert len(parts) >= 1
     return read(parts)
 
@@ -80,7 +87,7 @@ def units(found: list[dict[str, str]]) -> list[str]:
 
 
 async def test_billed_calls_only_unless_all_are_asked_for(firm: Firm) -> None:
-    assert units(await rows(firm, BILLED)) == ["1", "2", "3", "5"]
+    assert units(await rows(firm, BILLED_CALLS)) == ["1", "2", "3", "5"]
     found = await rows(firm, EVERY)
     assert [row["settlement"] for row in found].count("refused") == 1
     assert len(found) == 5
@@ -89,7 +96,7 @@ async def test_billed_calls_only_unless_all_are_asked_for(firm: Firm) -> None:
 async def test_of_one_error_code_or_any(firm: Firm) -> None:
     async with firm.story.database.transaction() as session:
         wrong = usage(firm.account.id, "model_not_found", 404)
-        await append_usage(session, [wrong, usage(firm.account.id, "model_failed", 502)])
+        await insert_usage(session, [wrong, usage(firm.account.id, "model_failed", 502)])
     await firm.story.counts()
     one = CallFilter(billed=False, error_code="model_not_found")
     assert [row["error_code"] for row in await rows(firm, one)] == ["model_not_found"]
@@ -102,12 +109,17 @@ async def test_without_a_period_all_calls_of_the_account_also_uncounted_ones(fir
     await firm.use("llm", output_tokens=9)
     database = firm.story.database
     for selected, expected in [
-        (Selected(None), ["1", "2", "3", "5", "9"]),
-        (Selected(None, only=CallFilter(model="vib")), ["3"]),
+        (CallSelection(None), ["1", "2", "3", "5", "9"]),
+        (CallSelection(None, call_filter=CallFilter(model="vib")), ["3"]),
     ]:
-        parts = [part async for part in calls_csv(database, firm.account.id, selected, SHEET, 2)]
+        parts = [
+            part async for part in stream_calls_csv(database, firm.account.id, selected, SHEET, 2)
+        ]
         assert units(read(parts)) == expected
-    assert read([part async for part in calls_csv(database, ids.new_id(), selected, SHEET)]) == []
+    assert (
+        read([part async for part in stream_calls_csv(database, ids.new_id(), selected, SHEET)])
+        == []
+    )
 
 
 async def test_of_one_model(firm: Firm) -> None:
@@ -129,19 +141,19 @@ async def test_of_one_day_without_calls_of_earlier_periods(firm: Firm) -> None:
 
 async def test_no_selection_is_only_a_header(firm: Firm) -> None:
     database = firm.story.database
-    parts = [part async for part in calls_csv(database, firm.account.id, None, SHEET)]
+    parts = [part async for part in stream_calls_csv(database, firm.account.id, None, SHEET)]
     assert parts == [SHEET.header()]
 
 
 async def test_the_names_of_tags_are_sorted_and_bounded(firm: Firm) -> None:
     story = firm.story
-    for at in range(MOST_TAG_COLUMNS // 2):
+    for at in range(MAX_TAG_COLUMNS // 2):
         await firm.use("llm", output_tokens=1, tags={f"b{at:03}": "x", f"a{at:03}": "x"})
     await story.counts()
     async with story.database.transaction() as session:
-        period = await running_period(session, firm.account.id, story.clock.now())
-        names = await tag_names(session, firm.account.id, period.id)
-        assert await tag_names(session, ids.new_id(), period.id) == ()
+        period = await ensure_period_at(session, firm.account.id, story.clock.now())
+        names = await list_tag_names(session, firm.account.id, period.id)
+        assert await list_tag_names(session, ids.new_id(), period.id) == ()
     assert list(names) == sorted(names)
-    assert len(names) == MOST_TAG_COLUMNS
+    assert len(names) == MAX_TAG_COLUMNS
     assert "order" not in names

@@ -2,7 +2,11 @@
 
 import pytest
 
-from billing.invoice_documents.rendering.fonts import breakable, font_folders, printable
+from billing.invoice_documents.rendering.fonts import (
+    add_line_breaks,
+    font_folders,
+    replace_missing_glyphs,
+)
 
 
 class TestPrintable:
@@ -19,7 +23,7 @@ class TestPrintable:
         ],
     )
     def test_what_a_font_has_stays(self, text: str) -> None:
-        assert printable(text) == text
+        assert replace_missing_glyphs(text) == text
 
     @pytest.mark.parametrize(
         ("text", "shown"),
@@ -32,7 +36,7 @@ class TestPrintable:
         ],
     )
     def test_what_no_font_has_is_written_as_its_code_point(self, text: str, shown: str) -> None:
-        assert printable(text) == shown
+        assert replace_missing_glyphs(text) == shown
 
     @pytest.mark.parametrize(
         ("text", "shown"),
@@ -46,16 +50,16 @@ class TestPrintable:
         ],
     )
     def test_what_shows_nothing_is_left_out(self, text: str, shown: str) -> None:
-        assert printable(text) == shown
+        assert replace_missing_glyphs(text) == shown
 
 
 class TestBreakable:
     def test_long_words_may_break(self) -> None:
-        assert breakable("W" * 40) == "\u200b".join(["W" * 16, "W" * 16, "W" * 8])
+        assert add_line_breaks("W" * 40) == "\u200b".join(["W" * 16, "W" * 16, "W" * 8])
 
     @pytest.mark.parametrize("text", ["W" * 24, "a short text of words", "很长的名字" * 20])
     def test_others_stay(self, text: str) -> None:
-        assert breakable(text) == text
+        assert add_line_breaks(text) == text
 
 
 def test_the_fonts_come_with_their_licences() -> None:

@@ -5,12 +5,12 @@ from datetime import date
 import pytest
 
 from billing.invoice_documents.invoice_list import (
-    Listed,
-    final_invoices,
+    InvoiceListItem,
     find_invoice,
-    invoice_page,
+    list_final_invoice_ids,
+    list_invoices,
 )
-from billing.invoices.balances import booked_for
+from billing.invoices.balances import sum_postings_by_invoice
 from billing.invoices.lifecycle import InvoiceNotFound
 from infra import ids
 from infra.database.database import Database
@@ -37,10 +37,10 @@ async def firm(database: Database) -> Firm:
     return firm
 
 
-async def page(firm: Firm, limit: int, after: str | None = None) -> list[Listed]:
-    mark = ids.parse("inv", after) if after else None
+async def page(firm: Firm, limit: int, after: str | None = None) -> list[InvoiceListItem]:
+    mark = ids.parse_id("inv", after) if after else None
     async with firm.story.database.transaction() as session:
-        return await invoice_page(session, firm.account.id, limit, mark)
+        return await list_invoices(session, firm.account.id, limit, mark)
 
 
 async def test_the_newest_first_page_by_page(firm: Firm) -> None:
@@ -82,7 +82,7 @@ async def test_found_by_number_or_id(firm: Firm) -> None:
     oldest = (await firm.invoices())[0]
     other = await firm.story.firm("Other")
     async with firm.story.database.transaction() as session:
-        for name in ("MAAS-000001", "MAAS-1", ids.show("inv", oldest.id)):
+        for name in ("MAAS-000001", "MAAS-1", ids.format_id("inv", oldest.id)):
             assert (await find_invoice(session, firm.account.id, name)).id == oldest.id
             with pytest.raises(InvoiceNotFound):
                 await find_invoice(session, other.account.id, name)
@@ -97,12 +97,12 @@ async def test_final_ones_of_a_month(firm: Firm) -> None:
     invoices = [one.id for one in await firm.invoices()]
     async with firm.story.database.transaction() as session:
         account = firm.account.id
-        assert await final_invoices(session, account) == invoices[:3]
-        assert await final_invoices(session, account, date(2026, 10, 1)) == invoices[:2]
-        assert await final_invoices(session, account, date(2026, 11, 1)) == invoices[2:3]
-        assert await final_invoices(session, account, date(2026, 9, 1)) == []
+        assert await list_final_invoice_ids(session, account) == invoices[:3]
+        assert await list_final_invoice_ids(session, account, date(2026, 10, 1)) == invoices[:2]
+        assert await list_final_invoice_ids(session, account, date(2026, 11, 1)) == invoices[2:3]
+        assert await list_final_invoice_ids(session, account, date(2026, 9, 1)) == []
 
 
 async def test_nothing_is_booked_for_no_invoices(firm: Firm) -> None:
     async with firm.story.database.transaction() as session:
-        assert await booked_for(session, firm.account.id, []) == {}
+        assert await sum_postings_by_invoice(session, firm.account.id, []) == {}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from billing.invoice_documents.outcome_charge import ChargeShown, units_text
+from billing.invoice_documents.outcome_charge import OutcomeCharge, format_units
 from infra import ids
 
 
@@ -18,14 +18,14 @@ from infra import ids
     ],
 )
 def test_millionths_are_written_exactly_and_without_zeros_at_the_end(micro: int, text: str) -> None:
-    assert units_text(micro) == text
+    assert format_units(micro) == text
 
 
 def test_a_charge_as_json_names_its_settlement_and_not_its_words() -> None:
     settlement_id = ids.new_id()
-    charge = ChargeShown(settlement_id, "ab" * 32, "sign_off", 2_500_000, {"en": "Early warning"})
+    charge = OutcomeCharge(settlement_id, "ab" * 32, "sign_off", 2_500_000, {"en": "Early warning"})
     assert charge.to_json() == {
-        "settlement": ids.show("oset", settlement_id),
+        "settlement": ids.format_id("oset", settlement_id),
         "digest": "ab" * 32,
         "attested_by": "sign_off",
         "quantity": "2.5",

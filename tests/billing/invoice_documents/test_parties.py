@@ -12,10 +12,10 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.parties import Party
-from billing.invoice_documents.builder import document_of, preview_of
+from billing.invoice_documents.builder import build_invoice_document, build_invoice_preview
 from billing.invoice_documents.document import InvoiceDocument
 from billing.invoice_documents.export import export_invoice
-from billing.invoice_documents.invoice_list import final_invoices
+from billing.invoice_documents.invoice_list import list_final_invoice_ids
 from billing.tables import Invoice
 from tests.support.billing.making import sql
 from tests.support.stories.story import Firm, Story
@@ -60,12 +60,12 @@ async def moves(firm: Firm) -> None:
 
 async def documented(firm: Firm, invoice: Invoice) -> InvoiceDocument:
     async with firm.story.database.transaction() as session:
-        return await document_of(session, firm.account.id, invoice.id)
+        return await build_invoice_document(session, firm.account.id, invoice.id)
 
 
 async def exported(firm: Firm, folder: Path) -> dict[str, bytes]:
     async with firm.story.database.transaction() as session:
-        for invoice_id in await final_invoices(session, firm.account.id):
+        for invoice_id in await list_final_invoice_ids(session, firm.account.id):
             await export_invoice(session, firm.account.id, invoice_id, folder)
     return contents(folder)
 
@@ -111,7 +111,7 @@ class TestAfterAMove:
         *_, draft = await firm.invoices()
         assert draft.status == "draft"
         async with firm.story.database.transaction() as session:
-            preview = await preview_of(session, firm.story.clock, firm.account.id)
+            preview = await build_invoice_preview(session, firm.story.clock, firm.account.id)
         expected = Party("Renamed", "北京市", "9131", "old@acme.cn")
         assert (await documented(firm, draft)).buyer == preview.buyer == expected
 
@@ -186,4 +186,4 @@ class TestMonths:
 
 
 async def found(session: AsyncSession, firm: Firm, month: date) -> int:
-    return len(await final_invoices(session, firm.account.id, month))
+    return len(await list_final_invoice_ids(session, firm.account.id, month))

@@ -23,28 +23,35 @@ from pypdf import PdfReader
 
 from billing.accounts.parties import Party
 from billing.invoice_documents.document import InvoiceDocument
-from billing.invoice_documents.rendering.pdf import invoice_pdf
-from billing.invoice_documents.tag_breakdown import LinePart, Part, PartKind, Tag
-from billing.invoice_documents.values import NoteShown
-from billing.invoices.balances import Balance
+from billing.invoice_documents.rendering.pdf import render_invoice_pdf
+from billing.invoice_documents.tag_breakdown import (
+    TagBreakdown,
+    TagLineShare,
+    TagShare,
+    TagShareKind,
+)
+from billing.invoice_documents.values import DocumentCreditNote
+from billing.invoices.balances import InvoiceBalance
 from infra import ids
 from tests.billing.invoice_documents.sample_invoice import INVOICE, USAGE
 from tests.support.billing.pdf_reading import pages
 from tests.support.nightly import at_length
 
-NOTE = NoteShown(ids.new_id(), "MAAS-CN-000001", date(2026, 11, 2), "重复计费", 9, 1, 10, 0, 0)
-TAG = Tag(
+NOTE = DocumentCreditNote(
+    ids.new_id(), "MAAS-CN-000001", date(2026, 11, 2), "重复计费", 9, 1, 10, 0, 0
+)
+TAG = TagBreakdown(
     "order",
     (
-        Part(PartKind.VALUE, "订单 A-17", 1, (LinePart(1, 400_000, 30),)),
-        Part(PartKind.OTHERS, "", 12, (LinePart(1, 60_000, 5),)),
-        Part(PartKind.UNTAGGED, "", 0, (LinePart(1, 40_000, 3),)),
+        TagShare(TagShareKind.VALUE, "订单 A-17", 1, (TagLineShare(1, 400_000, 30),)),
+        TagShare(TagShareKind.OTHERS, "", 12, (TagLineShare(1, 60_000, 5),)),
+        TagShare(TagShareKind.UNTAGGED, "", 0, (TagLineShare(1, 40_000, 3),)),
     ),
 )
 
 
 def text(document: InvoiceDocument) -> str:
-    return "\n".join(pages(invoice_pdf(document)))
+    return "\n".join(pages(render_invoice_pdf(document)))
 
 
 def with_lines(count: int) -> InvoiceDocument:
@@ -78,22 +85,22 @@ class TestTexts:
         assert "Page 1 of 1" in shown
 
     def test_the_same_bytes_each_time(self) -> None:
-        assert invoice_pdf(INVOICE) == invoice_pdf(INVOICE)
+        assert render_invoice_pdf(INVOICE) == render_invoice_pdf(INVOICE)
 
     def test_what_was_paid_and_credited(self) -> None:
-        balance = Balance(paid=50_00, credited=10, written_off=5, owed=66_85)
+        balance = InvoiceBalance(paid=50_00, credited=10, written_off=5, owed=66_85)
         shown = text(replace(INVOICE, balance=balance, notes=(NOTE,)))
         for part in ("-50.00 CNY", "-0.10 CNY", "-0.05 CNY", "66.85 CNY", "重复计费"):
             assert part in shown
 
     def test_a_preview_owes_nothing_yet(self) -> None:
         preview = replace(INVOICE, id=None, number=None, status="preview", issued_on=None)
-        shown = text(replace(preview, due_on=None, balance=Balance()))
+        shown = text(replace(preview, due_on=None, balance=InvoiceBalance()))
         assert "账单 预览" in shown
         assert "应付" not in shown
 
     def test_tags_are_on_a_page_of_their_own(self) -> None:
-        first, second = pages(invoice_pdf(replace(INVOICE, tags=(TAG,))))
+        first, second = pages(render_invoice_pdf(replace(INVOICE, tags=(TAG,))))
         assert "第 1 页，共 2 页" in first
         for shown in ("订单 A-17", "其他 12 个取值", "无此标签", "0.38", "第 2 页，共 2 页"):
             assert shown in second
@@ -105,16 +112,16 @@ class TestTexts:
         line = replace(
             USAGE, description="very-long-model-name" * 40, price_text="0.01 up to 1,000; " * 50
         )
-        value = Part(PartKind.VALUE, "W" * 128, 1, (LinePart(1, 1, 1),))
+        value = TagShare(TagShareKind.VALUE, "W" * 128, 1, (TagLineShare(1, 1, 1),))
         document = replace(
             INVOICE,
             locale=locale,
             seller=party,
             buyer=party,
             lines=tuple(replace(line, number=number) for number in range(1, 60)),
-            tags=tuple(Tag(f"tag_{at}", (value,) * 60) for at in range(5)),
+            tags=tuple(TagBreakdown(f"tag_{at}", (value,) * 60) for at in range(5)),
         )
-        assert len(pages(invoice_pdf(document))) > 10
+        assert len(pages(render_invoice_pdf(document))) > 10
 
     def test_text_from_customers_is_no_markup(self) -> None:
         name = '<b>#panic("x")</b> $x$ *Müller* & 子 \\ "[link](x)" @a'
@@ -147,7 +154,7 @@ class TestTexts:
     ) -> None:
         terms = (replace(INVOICE.terms[0], tax_inclusive=inclusive),)
         document = replace(INVOICE, locale=locale, tags=(TAG,), terms=terms)
-        page = " ".join(pages(invoice_pdf(document))[1].split())
+        page = " ".join(pages(render_invoice_pdf(document))[1].split())
         assert label in page
         assert "价税合计" not in page
         assert "Total" not in page
@@ -157,7 +164,7 @@ class TestTexts:
         late = replace(USAGE, line=replace(USAGE.line, version_id=other))
         terms = (*INVOICE.terms, replace(INVOICE.terms[0], version_id=other, tax_inclusive=True))
         document = replace(INVOICE, lines=(USAGE, late), tags=(TAG,), terms=terms)
-        assert "用量合计 0.38" in " ".join(pages(invoice_pdf(document))[1].split())
+        assert "用量合计 0.38" in " ".join(pages(render_invoice_pdf(document))[1].split())
 
 
 class TestPages:
@@ -166,7 +173,9 @@ class TestPages:
         """Whatever the number of lines: no page has the sums, or one line, alone."""
         several = 0
         for count in range(16, 40):
-            shown = pages(invoice_pdf(replace(with_lines(count), locale=locale, notes=(NOTE,))))
+            shown = pages(
+                render_invoice_pdf(replace(with_lines(count), locale=locale, notes=(NOTE,)))
+            )
             assert shown[-1].count("llm：输出词元") >= 3, count
             assert ("计费范围" if locale == "zh" else "Billed are") in shown[-1]
             assert "MAAS-CN-000001" in shown[-1]
@@ -174,14 +183,14 @@ class TestPages:
         assert several
 
     def test_the_last_values_of_a_tag_stay_with_their_sum(self) -> None:
-        value = Part(PartKind.VALUE, "W", 1, (LinePart(1, 1, 1),))
+        value = TagShare(TagShareKind.VALUE, "W", 1, (TagLineShare(1, 1, 1),))
         for count in range(30, 50):
-            document = replace(INVOICE, tags=(Tag("order", (value,) * count),))
-            last = pages(invoice_pdf(document))[-1]
+            document = replace(INVOICE, tags=(TagBreakdown("order", (value,) * count),))
+            last = pages(render_invoice_pdf(document))[-1]
             assert len(re.findall("^ *W ", last, re.MULTILINE)) >= 3, count
 
     def test_many_credit_notes_flow_over_pages(self) -> None:
-        shown = pages(invoice_pdf(replace(INVOICE, notes=(NOTE,) * 120)))
+        shown = pages(render_invoice_pdf(replace(INVOICE, notes=(NOTE,) * 120)))
         assert len(shown) > 2
         assert sum(page.count("重复计费") for page in shown) == 120
 
@@ -190,7 +199,7 @@ class TestPages:
     def test_long_words_stay_on_the_page(self, long: str, tmp_path: Path) -> None:
         document = replace(INVOICE, buyer=Party(long, long, long, long))
         line = replace(USAGE, description=long, price_text=long)
-        content = invoice_pdf(replace(document, lines=(line,)))
+        content = render_invoice_pdf(replace(document, lines=(line,)))
         for page in rendered(content, tmp_path):
             margin = page.crop((page.width - 50, 0, page.width, page.height))
             assert margin.convert("L").getextrema()[0] == 255
@@ -204,7 +213,7 @@ class TestConformance:
     def content(self, request: pytest.FixtureRequest) -> bytes:
         name = "Łódź Čapek 精密 한국 𠮷 😀 שלום ไทย"
         document = replace(INVOICE, buyer=Party(name, "", ""), tags=(TAG,), locale=request.param)
-        return invoice_pdf(document)
+        return render_invoice_pdf(document)
 
     def test_all_fonts_are_embedded_subsets_with_unicode(self, content: bytes) -> None:
         found = list(fonts(content))
@@ -268,18 +277,20 @@ class TestReproducible:
         script = (
             "import hashlib;"
             "from tests.billing.invoice_documents.sample_invoice import INVOICE;"
-            "from billing.invoice_documents.rendering.pdf import invoice_pdf;"
-            "print(hashlib.sha256(invoice_pdf(INVOICE)).hexdigest())"
+            "from billing.invoice_documents.rendering.pdf import render_invoice_pdf;"
+            "print(hashlib.sha256(render_invoice_pdf(INVOICE)).hexdigest())"
         )
         environment = {**os.environ, "PYTHONHASHSEED": "7", "TZ": "America/Lima"}
         done = subprocess.run(
             [sys.executable, "-c", script], env=environment, capture_output=True, check=True
         )
-        assert done.stdout.decode().strip() == hashlib.sha256(invoice_pdf(INVOICE)).hexdigest()
+        assert (
+            done.stdout.decode().strip() == hashlib.sha256(render_invoice_pdf(INVOICE)).hexdigest()
+        )
 
     def test_the_same_bytes_in_threads(self) -> None:
         with ThreadPoolExecutor(8) as threads:
-            assert len(set(threads.map(invoice_pdf, [with_lines(5)] * 24))) == 1
+            assert len(set(threads.map(render_invoice_pdf, [with_lines(5)] * 24))) == 1
 
 
 def rendered(content: bytes, folder: Path, **environment: str) -> list[Image.Image]:
@@ -309,17 +320,17 @@ class TestWithoutInstalledFonts:
         )
         names = Party("精密制造有限公司 Łódź 한국 𠮷 😀", "上海市浦东新区", "")
         document = replace(INVOICE, locale=locale, seller=names, tags=(TAG,))
-        content = invoice_pdf(document)
+        content = render_invoice_pdf(document)
         bare = {"FONTCONFIG_FILE": str(tmp_path / "fonts.conf")}
         without = [page.tobytes() for page in rendered(content, tmp_path, **bare)]
         assert without == [page.tobytes() for page in rendered(content, tmp_path)]
 
     def test_every_character_leaves_ink(self, tmp_path: Path) -> None:
-        plain = invoice_pdf(replace(INVOICE, buyer=Party("", "", "")))
+        plain = render_invoice_pdf(replace(INVOICE, buyer=Party("", "", "")))
         (before, *_) = rendered(plain, tmp_path)
         for name in ("精", "Č", "한", "𠮷", "😀", "ש", "\u20b9", "\U00013000", "\ue000"):
             (after, *_) = rendered(
-                invoice_pdf(replace(INVOICE, buyer=Party(name, "", ""))), tmp_path
+                render_invoice_pdf(replace(INVOICE, buyer=Party(name, "", ""))), tmp_path
             )
             assert after.tobytes() != before.tobytes(), name
 
@@ -329,4 +340,4 @@ class TestAnyText:
     @given(st.text(st.characters(), max_size=40))
     def test_no_text_prevents_an_invoice(self, name: str) -> None:
         document = replace(INVOICE, buyer=Party(name, name, name, name))
-        assert invoice_pdf(document).startswith(b"%PDF-1.7")
+        assert render_invoice_pdf(document).startswith(b"%PDF-1.7")

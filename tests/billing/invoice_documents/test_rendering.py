@@ -8,13 +8,13 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from billing.invoice_documents.billed_call import BilledCall
-from billing.invoice_documents.rendering.calls_csv import CallSheet
+from billing.invoice_documents.rendering.calls_csv import CallCsvFormat
 from billing.invoice_documents.rendering.csv import (
     LINE_COLUMNS,
-    lines_csv,
-    safe,
+    escape_formula,
+    render_lines_csv,
 )
-from billing.subscriptions.usage_totals import NO_TERMS
+from billing.subscriptions.usage_totals import NO_TERMS_ID
 from infra import ids
 from tests.billing.invoice_documents.sample_invoice import FEE, INVOICE, START, USAGE, VERSION
 
@@ -41,10 +41,10 @@ CALL = BilledCall(
 )
 
 
-SHEET = CallSheet("CNY", ZoneInfo("Asia/Shanghai"), ("order",))
+SHEET = CallCsvFormat("CNY", ZoneInfo("Asia/Shanghai"), ("order",))
 
 
-def row(call: BilledCall, sheet: CallSheet = SHEET) -> dict[str, str]:
+def row(call: BilledCall, sheet: CallCsvFormat = SHEET) -> dict[str, str]:
     content = sheet.header() + sheet.rows([call])
     (found,) = csv.DictReader(io.StringIO(content.decode("utf-8-sig")))
     return found
@@ -79,11 +79,11 @@ class TestCsv:
         ],
     )
     def test_nothing_is_a_formula(self, cell: object, kept: str) -> None:
-        assert safe(cell) == kept
+        assert escape_formula(cell) == kept
 
     def test_lines(self) -> None:
         named = replace(USAGE, description="=cmd|x", line=replace(USAGE.line, minor=-607))
-        content = lines_csv(replace(INVOICE, lines=(named, FEE)))
+        content = render_lines_csv(replace(INVOICE, lines=(named, FEE)))
         assert content.startswith(b"\xef\xbb\xbf")
         first, second = csv.DictReader(io.StringIO(content.decode("utf-8-sig")))
         assert tuple(first) == LINE_COLUMNS
@@ -97,7 +97,7 @@ class TestCsv:
         assert second["currency"] == "CNY"
 
     def test_calls_page_by_page(self) -> None:
-        plain = replace(CALL, tags=None, late=False, version_id=NO_TERMS)
+        plain = replace(CALL, tags=None, late=False, version_id=NO_TERMS_ID)
         content = SHEET.header() + SHEET.rows([CALL]) + SHEET.rows([plain])
         first, second = csv.DictReader(io.StringIO(content.decode("utf-8-sig")))
         assert tuple(first) == SHEET.columns

@@ -8,22 +8,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.invoice_documents.tag_breakdown import (
-    MOST_TAGS,
-    MOST_VALUES,
+    MAX_TAGS,
+    MAX_VALUES_PER_TAG,
     USAGE_KINDS,
-    LinePart,
-    Part,
-    PartKind,
-    Tag,
+    TagBreakdown,
+    TagLineShare,
+    TagShare,
+    TagShareKind,
     TagUsage,
-    divide,
-    tag_usage,
+    divide_lines_by_tag,
+    load_tag_usage,
 )
 from billing.rating.prices import PerUnit
-from billing.rating.quantities import NOTHING, Quantities
-from billing.rating.statement import Consumed, Line, LineKind, usage_lines
+from billing.rating.quantities import NO_USAGE, Quantities
+from billing.rating.statement import LineKind, ModelUsage, StatementLine, usage_lines
 from billing.rating.terms import ModelPrice, PlanTerms
-from billing.subscriptions.usage_totals import NO_TERMS
+from billing.subscriptions.usage_totals import NO_TERMS_ID
 from infra import ids
 from infra.database.database import Database
 from tests.support.billing.making import sql
@@ -43,11 +43,11 @@ VERSION = TERMS.version_id()
 LLM, RUL = (VERSION, "llm", False), (VERSION, "vib", False)
 
 
-def lines(*consumed: Consumed) -> list[Line]:
+def lines(*consumed: ModelUsage) -> list[StatementLine]:
     return usage_lines(TERMS, Fraction(1), consumed)
 
 
-def shown(tag: Tag) -> list[tuple[str, int]]:
+def shown(tag: TagBreakdown) -> list[tuple[str, int]]:
     return [(part.value or part.kind.value, part.minor) for part in tag.parts]
 
 
@@ -58,17 +58,21 @@ class TestDividing:
             TagUsage("order", "A-1", 1, {RUL: Quantities(rows=6)}),
             TagUsage("order", "A-2", 1, {RUL: Quantities(rows=3)}),
         ]
-        tags = divide(lines(Consumed("vib", Quantities(rows=10))), {VERSION: TERMS}, usage)
+        tags = divide_lines_by_tag(
+            lines(ModelUsage("vib", Quantities(rows=10))), {VERSION: TERMS}, usage
+        )
         assert [tag.name for tag in tags] == ["order"]
         assert shown(tags[0]) == [("A-1", 6), ("A-2", 3), ("untagged", 1)]
-        assert tags[0].parts[0].lines == (LinePart(1, 6, 6),)
+        assert tags[0].parts[0].lines == (TagLineShare(1, 6, 6),)
 
     def test_values_are_sorted_by_amount_and_then_by_name(self) -> None:
         """Whatever the order in which the totals name them; others and untagged calls last."""
         rows = {"A-1": 1, "A-3": 20, "B": 3, "A-2": 3}
         usage = [TagUsage("order", name, 1, {RUL: Quantities(rows=n)}) for name, n in rows.items()]
         usage.append(TagUsage("order", None, 7, {RUL: Quantities(rows=40)}))
-        tag = divide(lines(Consumed("vib", Quantities(rows=100))), {VERSION: TERMS}, usage)[0]
+        tag = divide_lines_by_tag(
+            lines(ModelUsage("vib", Quantities(rows=100))), {VERSION: TERMS}, usage
+        )[0]
         assert shown(tag) == [
             *(("A-3", 20), ("A-2", 3), ("B", 3), ("A-1", 1)),
             *(("others", 40), ("untagged", 33)),
@@ -79,37 +83,43 @@ class TestDividing:
             TagUsage("order", "A-1", 1, {RUL: Quantities(rows=10)}),
             TagUsage("machine", "M3", 1, {RUL: Quantities(rows=1)}),
         ]
-        tags = divide(lines(Consumed("vib", Quantities(rows=10))), {VERSION: TERMS}, usage)
+        tags = divide_lines_by_tag(
+            lines(ModelUsage("vib", Quantities(rows=10))), {VERSION: TERMS}, usage
+        )
         assert [shown(tag) for tag in tags] == [[("A-1", 10)], [("M3", 1), ("untagged", 9)]]
 
     def test_cached_tokens_are_counted_as_their_price_counts_them(self) -> None:
         """100 tokens, 40 of them cached: 60 fresh for 6 fen and 40 for 0.4, which rounds to none.
         A-1 has 30 fresh and 20 cached."""
         usage = [TagUsage("order", "A-1", 1, {LLM: Quantities(50, 20)})]
-        drafted = lines(Consumed("llm", Quantities(100, 40)))
+        drafted = lines(ModelUsage("llm", Quantities(100, 40)))
         assert [line.minor for line in drafted] == [6, 0]
-        part, rest = divide(drafted, {VERSION: TERMS}, usage)[0].parts
-        assert part.lines == (LinePart(1, 30, 3), LinePart(2, 20, 0))
-        assert rest.lines == (LinePart(1, 30, 3), LinePart(2, 20, 0))
+        part, rest = divide_lines_by_tag(drafted, {VERSION: TERMS}, usage)[0].parts
+        assert part.lines == (TagLineShare(1, 30, 3), TagLineShare(2, 20, 0))
+        assert rest.lines == (TagLineShare(1, 30, 3), TagLineShare(2, 20, 0))
 
     def test_late_usage_is_of_its_own_line(self) -> None:
         late = (VERSION, "vib", True)
         usage = [TagUsage("order", "A-1", 1, {late: Quantities(rows=4)})]
-        drafted = lines(Consumed("vib", Quantities(rows=10), Quantities(rows=5)))
-        part, rest = divide(drafted, {VERSION: TERMS}, usage)[0].parts
-        assert part.lines == (LinePart(2, 4, 4),)
-        assert rest.lines == (LinePart(1, 10, 10), LinePart(2, 1, 1))
+        drafted = lines(ModelUsage("vib", Quantities(rows=10), Quantities(rows=5)))
+        part, rest = divide_lines_by_tag(drafted, {VERSION: TERMS}, usage)[0].parts
+        assert part.lines == (TagLineShare(2, 4, 4),)
+        assert rest.lines == (TagLineShare(1, 10, 10), TagLineShare(2, 1, 1))
 
     def test_a_draft_that_is_older_than_the_totals_still_adds_up(self) -> None:
         usage = [TagUsage("order", "A-1", 1, {RUL: Quantities(rows=12)})]
-        tag = divide(lines(Consumed("vib", Quantities(rows=10))), {VERSION: TERMS}, usage)[0]
+        tag = divide_lines_by_tag(
+            lines(ModelUsage("vib", Quantities(rows=10))), {VERSION: TERMS}, usage
+        )[0]
         assert shown(tag) == [("A-1", 10)]
 
     def test_fees_and_discounts_are_nobodys(self) -> None:
         usage = [TagUsage("order", "A-1", 1, {RUL: Quantities(rows=10)})]
-        fee = Line(LineKind.FIXED_FEE, 310_00, VERSION)
-        tag = divide([fee, *lines(Consumed("vib", Quantities(rows=10)))], {VERSION: TERMS}, usage)
-        assert tag[0].parts[0].lines == (LinePart(2, 10, 10),)
+        fee = StatementLine(LineKind.FIXED_FEE, 310_00, VERSION)
+        tag = divide_lines_by_tag(
+            [fee, *lines(ModelUsage("vib", Quantities(rows=10)))], {VERSION: TERMS}, usage
+        )
+        assert tag[0].parts[0].lines == (TagLineShare(2, 10, 10),)
 
     @given(st.data(), plan_terms())
     def test_parts_add_up_to_every_line(self, data: st.DataObject, terms: PlanTerms) -> None:
@@ -126,10 +136,10 @@ class TestDividing:
                     value[version, model, late] = data.draw(quantities)
                     total += value[version, model, late]
                 pair.append(total)
-            consumed.append(Consumed(model, *pair))
+            consumed.append(ModelUsage(model, *pair))
         usage = [TagUsage("t", str(at), 1, value) for at, value in enumerate(values)]
         drafted = usage_lines(terms, Fraction(1), consumed)
-        (tag,) = divide(drafted, {version: terms}, usage)
+        (tag,) = divide_lines_by_tag(drafted, {version: terms}, usage)
         for number, line in enumerate(drafted, 1):
             mine = [one for part in tag.parts for one in part.lines if one.number == number]
             if line.kind in USAGE_KINDS:
@@ -158,35 +168,35 @@ class TestReading:
 
     async def read(self, database: Database, period: UUID, account: UUID) -> list[TagUsage]:
         async with database.transaction() as session:
-            return await tag_usage(session, account, period, VERSION)
+            return await load_tag_usage(session, account, period, VERSION)
 
     async def test_the_most_costly_first_and_only_of_the_account(self, database: Database) -> None:
         period = await self.put(database, ids.new_id(), "order", "A-1", 3)
         await self.put(database, period, "order", "A-2", 5)
         await self.put(database, period, "machine", "M", 9, account=ids.new_id())
         assert await self.read(database, period, period) == [
-            TagUsage("order", "A-2", 1, {RUL: NOTHING + Quantities(rows=5)}),
-            TagUsage("order", "A-1", 1, {RUL: NOTHING + Quantities(rows=3)}),
+            TagUsage("order", "A-2", 1, {RUL: NO_USAGE + Quantities(rows=5)}),
+            TagUsage("order", "A-1", 1, {RUL: NO_USAGE + Quantities(rows=3)}),
         ]
 
     async def test_what_names_no_terms_was_priced_by_the_list(self, database: Database) -> None:
         period = await self.put(database, ids.new_id(), "order", "A-1", 3)
-        await self.put(database, period, "order", "A-1", 4, version=NO_TERMS)
+        await self.put(database, period, "order", "A-1", 4, version=NO_TERMS_ID)
         (usage,) = await self.read(database, period, period)
-        assert usage.used == {RUL: NOTHING + Quantities(rows=7)}
+        assert usage.quantities == {RUL: NO_USAGE + Quantities(rows=7)}
 
     async def test_many_values_and_tags_are_bounded(self, database: Database) -> None:
         period = ids.new_id()
-        for at in range(MOST_VALUES + 3):
+        for at in range(MAX_VALUES_PER_TAG + 3):
             await self.put(database, period, "order", f"A-{at:03}", 1000 - at)
-        for at in range(MOST_TAGS + 1):
+        for at in range(MAX_TAGS + 1):
             await self.put(database, period, f"tag_{at:02}", "x", 900 - at)
         usage = await self.read(database, period, period)
-        assert len({one.tag for one in usage}) == MOST_TAGS
+        assert len({one.tag for one in usage}) == MAX_TAGS
         orders = [one for one in usage if one.tag == "order"]
-        assert len(orders) == MOST_VALUES + 1
+        assert len(orders) == MAX_VALUES_PER_TAG + 1
         assert orders[0].value == "A-000"
-        rest = NOTHING + Quantities(rows=900 + 899 + 898)
+        rest = NO_USAGE + Quantities(rows=900 + 899 + 898)
         assert orders[-1] == TagUsage("order", None, 3, {RUL: rest})
 
     async def test_others_are_shown_together(self, database: Database) -> None:
@@ -194,6 +204,8 @@ class TestReading:
             TagUsage("order", "A-1", 1, {RUL: Quantities(rows=6)}),
             TagUsage("order", None, 7, {RUL: Quantities(rows=4)}),
         ]
-        tag = divide(lines(Consumed("vib", Quantities(rows=10))), {VERSION: TERMS}, usage)[0]
-        assert tag.parts[1] == Part(PartKind.OTHERS, "", 7, (LinePart(1, 4, 4),))
-        assert NOTHING == Quantities()
+        tag = divide_lines_by_tag(
+            lines(ModelUsage("vib", Quantities(rows=10))), {VERSION: TERMS}, usage
+        )[0]
+        assert tag.parts[1] == TagShare(TagShareKind.OTHERS, "", 7, (TagLineShare(1, 4, 4),))
+        assert NO_USAGE == Quantities()

@@ -7,10 +7,15 @@ import pytest
 
 from billing.accounts.profiles import Collection
 from billing.invoice_documents import translations
-from billing.invoice_documents.document import PREVIEW
-from billing.invoice_documents.price_format import percent, price_decimals, price_words, short
-from billing.invoice_documents.translations import LOCALES, say
-from billing.invoices.numbering import credit_note_number, invoice_number
+from billing.invoice_documents.document import PREVIEW_STATUS
+from billing.invoice_documents.price_format import (
+    format_percent,
+    format_price,
+    format_short_amount,
+    price_to_json,
+)
+from billing.invoice_documents.translations import LOCALES, translate
+from billing.invoices.numbering import format_credit_note_number, format_invoice_number
 from billing.rating.prices import Graduated, Package, PerUnit, Tier, Volume
 from billing.rating.quantities import METERS
 from billing.rating.statement import LineKind
@@ -26,7 +31,7 @@ class TestTexts:
         "place",
         [
             *chain(LineKind, METERS, TaxTreatment, Collection, InvoiceStatus),
-            PREVIEW,
+            PREVIEW_STATUS,
             "model_discount",
             "rule",
         ],
@@ -44,7 +49,7 @@ class TestTexts:
         assert english == chinese
 
     def test_the_rule_says_of_each_settlement_whether_it_is_billed(self) -> None:
-        rule = say("en", "rule")
+        rule = translate("en", "rule")
         told = {
             Settlement.COMPLETE: "answered whole",
             Settlement.CLIENT_ABORT: "left early",
@@ -59,8 +64,8 @@ class TestTexts:
             assert words in (billed if settlement.billable else not_billed)
 
     def test_values_are_put_in(self) -> None:
-        assert say("en", "page", page=1, pages=2) == "Page 1 of 2"
-        assert say("zh", "page", page=1, pages=2) == "第 1 页，共 2 页"
+        assert translate("en", "page", page=1, pages=2) == "Page 1 of 2"
+        assert translate("zh", "page", page=1, pages=2) == "第 1 页，共 2 页"
         assert LOCALES == ("en", "zh")
 
 
@@ -93,20 +98,20 @@ class TestPrices:
         ],
     )
     def test_in_words(self, price: PerUnit, meter: str, words: str) -> None:
-        assert price_words(price, meter, "en") == words
+        assert format_price(price, meter, "en") == words
 
     def test_in_chinese(self) -> None:
-        assert price_words(PerUnit(10**7), "adaptation_seconds", "zh") == "0.60 / 60 秒"
-        assert price_words(PerUnit(10**7), "images", "zh") == "0.01 / 1"
+        assert format_price(PerUnit(10**7), "adaptation_seconds", "zh") == "0.60 / 60 秒"
+        assert format_price(PerUnit(10**7), "images", "zh") == "0.01 / 1"
 
     def test_as_decimals(self) -> None:
-        assert price_decimals(PerUnit(500)) == {"kind": "per_unit", "unit": "0.000000500"}
-        assert price_decimals(Package(10, 10**9)) == {
+        assert price_to_json(PerUnit(500)) == {"kind": "per_unit", "unit": "0.000000500"}
+        assert price_to_json(Package(10, 10**9)) == {
             "kind": "package",
             "size": 10,
             "amount": "1.000000000",
         }
-        graduated, volume = price_decimals(FLATS), price_decimals(Volume(TIERS))
+        graduated, volume = price_to_json(FLATS), price_to_json(Volume(TIERS))
         assert (graduated["kind"], volume["kind"]) == ("graduated", "volume")
         assert graduated["tiers"] == [
             {"up_to": 1_000, "unit": "0.010000000", "flat": "5.000000000"},
@@ -124,17 +129,17 @@ class TestPrices:
         ],
     )
     def test_short(self, nano: int, text: str) -> None:
-        assert short(nano) == text
+        assert format_short_amount(nano) == text
 
     @pytest.mark.parametrize(
         ("ppm", "text"), [(0, "0"), (60_000, "6"), (82_500, "8.25"), (1, "0.0001"), (10**6, "100")]
     )
     def test_percent(self, ppm: int, text: str) -> None:
-        assert percent(ppm) == text
+        assert format_percent(ppm) == text
 
 
 class TestNumbers:
     def test_each_kind_of_document_has_its_own_form(self) -> None:
-        assert invoice_number("MAAS", 12) == "MAAS-000012"
-        assert invoice_number("MAAS", 1_234_567) == "MAAS-1234567"
-        assert credit_note_number("MAAS", 12) == "MAAS-CN-000012"
+        assert format_invoice_number("MAAS", 12) == "MAAS-000012"
+        assert format_invoice_number("MAAS", 1_234_567) == "MAAS-1234567"
+        assert format_credit_note_number("MAAS", 12) == "MAAS-CN-000012"

@@ -1,15 +1,15 @@
 """A document's lines: their units, and their JSON form."""
 
-from billing.invoice_documents.outcome_charge import ChargeShown
+from billing.invoice_documents.outcome_charge import OutcomeCharge
 from billing.invoice_documents.values import DocumentLine
-from billing.rating.statement import Line, LineKind
+from billing.rating.statement import LineKind, StatementLine
 from infra import ids
 from tests.billing.invoice_documents.sample_invoice import FEE, USAGE, VERSION
 
-CHARGE = ChargeShown(ids.new_id(), "ab" * 32, "sign_off", 1_500_000, {"en": "Early warning"})
+CHARGE = OutcomeCharge(ids.new_id(), "ab" * 32, "sign_off", 1_500_000, {"en": "Early warning"})
 OUTCOME = DocumentLine(
     number=3,
-    line=Line(LineKind.OUTCOME, 450_00, VERSION),
+    line=StatementLine(LineKind.OUTCOME, 450_00, VERSION),
     description="Early warning: signed off",
     plan="contract",
     plan_name="Early warning",

@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy import text
 
 from billing.accounts.accounts import create_account
-from billing.accounts.profiles import USUAL, lock_profile, open_profile, read_profile
-from billing.invoices.available_credit import refresh_credit, to_invoice
-from billing.subscriptions.usage_totals import advance
+from billing.accounts.profiles import DEFAULT_PROFILE, create_profile, get_profile, lock_profile
+from billing.invoices.available_credit import refresh_account_credit, sum_uninvoiced_usage
+from billing.subscriptions.usage_totals import aggregate_usage
 from infra import ids
 from infra.database.database import Database
 from tests.support.billing.making import sql, until_somebody_waits
@@ -35,7 +35,7 @@ percent = "10"
 async def refresh(firm: Firm) -> None:
     async with firm.story.database.transaction() as session:
         await lock_profile(session, firm.account.id)
-        await refresh_credit(session, firm.story.clock, firm.account.id)
+        await refresh_account_credit(session, firm.story.clock, firm.account.id)
 
 
 class TestLeft:
@@ -93,7 +93,7 @@ class TestLeft:
     async def test_an_account_without_any_limit_stays_so(self, story: Story) -> None:
         async with story.database.transaction() as session:
             account = await create_account(session, story.clock, "Acme", "CNY")
-            await open_profile(session, account.id, USUAL)
+            await create_profile(session, account.id, DEFAULT_PROFILE)
         firm = Firm(story, account, ids.new_id())
         await firm.tops_up("10.00", "topup-1")
         assert await sql(story.database, "select 1 from credit_entry") == []
@@ -131,7 +131,7 @@ class TestLeft:
             waiting = asyncio.create_task(refresh(firm))
             await until_somebody_waits(session)
             async with story.database.transaction() as counting:
-                await advance(counting, story.clock)
+                await aggregate_usage(counting, story.clock)
         await waiting
         await operator.close()
         marked = "select account_id from stale_credit"
@@ -185,5 +185,5 @@ class TestToInvoice:
         await story.counts()
         story.clock.set(*at)
         async with story.database.transaction() as session:
-            profile = await read_profile(session, firm.account.id)
-            assert await to_invoice(session, profile, story.clock.now()) == minor
+            profile = await get_profile(session, firm.account.id)
+            assert await sum_uninvoiced_usage(session, profile, story.clock.now()) == minor

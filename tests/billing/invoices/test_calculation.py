@@ -6,13 +6,19 @@ from uuid import UUID
 
 import pytest
 
-from billing.accounts.profiles import read_profile
-from billing.invoices.calculation import TermsUsed, add_up, amounts_of, period_use, use_of
-from billing.rating.quantities import NOTHING, Quantities
-from billing.rating.statement import Consumed, Line, LineKind
-from billing.rating.taxes import Tax, Taxed, TaxTreatment
+from billing.accounts.profiles import get_profile
+from billing.invoices.calculation import (
+    TermsUsage,
+    compute_amounts,
+    load_period_usage,
+    load_usage_by_period,
+    sum_lines,
+)
+from billing.rating.quantities import NO_USAGE, Quantities
+from billing.rating.statement import LineKind, ModelUsage, StatementLine
+from billing.rating.taxes import Tax, TaxedAmount, TaxTreatment
 from billing.rating.terms import PlanTerms
-from billing.subscriptions.periods import running_period
+from billing.subscriptions.periods import ensure_period_at
 from billing.subscriptions.plans import PlanNotFound
 from tests.support.billing.making import append, call
 from tests.support.stories.plan_texts import GROWTH, SCALE
@@ -24,17 +30,17 @@ TERMS = {terms.version_id(): terms for terms in (NET, GROSS)}
 TAX = Tax(TaxTreatment.STANDARD, 130_000)
 
 
-def line(terms: PlanTerms, kind: LineKind, minor: int) -> Line:
-    return Line(kind, minor, terms.version_id())
+def line(terms: PlanTerms, kind: LineKind, minor: int) -> StatementLine:
+    return StatementLine(kind, minor, terms.version_id())
 
 
-async def used_by(firm: Firm) -> list[TermsUsed]:
+async def used_by(firm: Firm) -> list[TermsUsage]:
     story = firm.story
     await story.counts()
     async with story.database.transaction() as session:
-        profile = await read_profile(session, firm.account.id)
-        period = await running_period(session, firm.account.id, story.clock.now())
-        return [*(await period_use(session, profile, period)).used]
+        profile = await get_profile(session, firm.account.id)
+        period = await ensure_period_at(session, firm.account.id, story.clock.now())
+        return [*(await load_period_usage(session, profile, period)).terms_usages]
 
 
 class TestAmounts:
@@ -54,18 +60,18 @@ class TestAmounts:
             line(GROSS, LineKind.MINIMUM, 11_30),
             line(GROSS, LineKind.FIXED_FEE, 22_60),
         ]
-        amounts = add_up(lines, TERMS, TAX)
-        assert amounts.taxed == Taxed(270_00, 35_10, 305_10)
+        amounts = sum_lines(lines, TERMS, TAX)
+        assert amounts.taxed == TaxedAmount(270_00, 35_10, 305_10)
         assert amounts.usage == 200_00
 
     def test_of_nothing(self) -> None:
-        amounts = add_up([], TERMS, TAX)
-        assert (amounts.taxed, amounts.usage) == (Taxed(0, 0, 0), 0)
+        amounts = sum_lines([], TERMS, TAX)
+        assert (amounts.taxed, amounts.usage) == (TaxedAmount(0, 0, 0), 0)
 
     def test_what_is_given_back_is_no_usage(self) -> None:
         lines = [line(NET, LineKind.UNUSED_FEE, -10_00), line(NET, LineKind.FIXED_FEE, 30_00)]
-        amounts = add_up(lines, TERMS, TAX)
-        assert (amounts.taxed, amounts.usage) == (Taxed(20_00, 2_60, 22_60), 0)
+        amounts = sum_lines(lines, TERMS, TAX)
+        assert (amounts.taxed, amounts.usage) == (TaxedAmount(20_00, 2_60, 22_60), 0)
 
 
 class TestTerms:
@@ -83,7 +89,7 @@ class TestTerms:
             ("list", Fraction(0)),
         ]
         assert used[0].consumed == used[1].consumed == ()
-        assert used[2].consumed == [Consumed("vib", NOTHING + Quantities(rows=5))]
+        assert used[2].consumed == [ModelUsage("vib", NO_USAGE + Quantities(rows=5))]
 
     async def test_the_same_plan_left_and_taken_again(self, story: Story) -> None:
         """1 to 4 October and 20 to 31: 4 + 12 = 16 of 31 days."""
@@ -109,8 +115,8 @@ class TestTerms:
         (used,) = await used_by(firm)
         assert used.terms.plan == "list"
         assert sorted(used.consumed, key=lambda one: one.model) == [
-            Consumed("llm", NOTHING + tokens),
-            Consumed("vib", NOTHING + Quantities(rows=42), NOTHING + NOTHING),
+            ModelUsage("llm", NO_USAGE + tokens),
+            ModelUsage("vib", NO_USAGE + Quantities(rows=42), NO_USAGE + NO_USAGE),
         ]
 
     async def test_that_are_not_kept(self, story: Story) -> None:
@@ -124,8 +130,8 @@ class TestTerms:
 async def test_no_period_counts_nothing(story: Story) -> None:
     firm = await story.firm()
     async with story.database.transaction() as session:
-        profile = await read_profile(session, firm.account.id)
-        assert await use_of(session, profile, []) == []
+        profile = await get_profile(session, firm.account.id)
+        assert await load_usage_by_period(session, profile, []) == []
 
 
 async def test_the_running_month_can_be_looked_at(story: Story) -> None:
@@ -136,9 +142,9 @@ async def test_the_running_month_can_be_looked_at(story: Story) -> None:
     await firm.use("llm", output_tokens=410_000)
     await story.counts()
     async with story.database.transaction() as session:
-        profile = await read_profile(session, firm.account.id)
-        period = await running_period(session, firm.account.id, story.clock.now())
-        lines = (await period_use(session, profile, period)).lines()
-        amounts = await amounts_of(session, profile, lines)
+        profile = await get_profile(session, firm.account.id)
+        period = await ensure_period_at(session, firm.account.id, story.clock.now())
+        lines = (await load_period_usage(session, profile, period)).lines()
+        amounts = await compute_amounts(session, profile, lines)
     assert [(one.kind, one.minor, one.included) for one in lines] == [(LineKind.USAGE, 20, 310_000)]
-    assert amounts.taxed == Taxed(20, 1, 21)
+    assert amounts.taxed == TaxedAmount(20, 1, 21)

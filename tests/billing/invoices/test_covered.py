@@ -6,14 +6,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from billing.invoices.included_units import Included, included_at
+from billing.invoices.included_units import IncludedQuotas, get_included_quotas
 from billing.metering.quotas import QuotaRef
-from billing.metering.usage import append_usage
-from billing.outcomes.contracts.agreement import end
+from billing.metering.usage import insert_usage
+from billing.outcomes.contracts.agreement import end_contract
 from billing.rating.quantities import Quantities
 from billing.rating.terms import Allowance
-from billing.subscriptions.covered_calls import coverings_of
-from billing.subscriptions.plans import terms_of
+from billing.subscriptions.covered_calls import list_coverage_spans
+from billing.subscriptions.plans import load_terms
 from tests.support.billing.making import call, sql
 from tests.support.outcomes.deals import CUSTOMER
 from tests.support.stories.outcome_story import Contract, contract, terms
@@ -23,13 +23,15 @@ from tests.support.stories.story import Firm, Story
 MORE = (Allowance("vib", "rows", 2_000),)
 
 
-async def covered(firm: Firm) -> Included:
+async def covered(firm: Firm) -> IncludedQuotas:
     """What the firm's contracts cover now, as a gateway looks it up."""
     story, now = firm.story, firm.story.clock.now()
     async with story.database.transaction() as session:
-        found = await coverings_of(session, firm.account.id, now)
-        held = await terms_of(session, {one.plan_version_id for one in found if one.holds(now)})
-        return await included_at(session, firm.account.id, [*held.values()], now)
+        found = await list_coverage_spans(session, firm.account.id, now)
+        held = await load_terms(
+            session, {one.plan_version_id for one in found if one.contains(now)}
+        )
+        return await get_included_quotas(session, firm.account.id, [*held.values()], now)
 
 
 async def amounts(firm: Firm) -> list[tuple[int, int]]:
@@ -39,7 +41,7 @@ async def amounts(firm: Firm) -> list[tuple[int, int]]:
     return [(amount, used) for amount, used in rows]
 
 
-async def takes(firm: Firm, units: int, found: Included) -> None:
+async def takes(firm: Firm, units: int, found: IncludedQuotas) -> None:
     """A call of so many units, all of them covered, that the totals know."""
     ((version, (quota,)),) = found.quotas.items()
     async with firm.story.database.transaction() as session:
@@ -51,7 +53,7 @@ async def takes(firm: Firm, units: int, found: Included) -> None:
             plan_version_id=version,
             covered={quota.meter: {quota.id: units}},
         )
-        await append_usage(session, [row])
+        await insert_usage(session, [row])
     used = "update quota set used = used + :n where id = :id"
     await sql(firm.story.database, used, n=units, id=quota.id)
     await firm.story.counts()
@@ -60,7 +62,7 @@ async def takes(firm: Firm, units: int, found: Included) -> None:
 async def ends(of: Contract, at: datetime | None = None) -> None:
     story = of.firm.story
     async with story.database.transaction() as session:
-        await end(session, story.clock, of.firm.account.id, of.row.id, CUSTOMER, at)
+        await end_contract(session, story.clock, of.firm.account.id, of.row.id, CUSTOMER, at)
 
 
 def sizes(quotas: Mapping[UUID, Sequence[QuotaRef]]) -> list[tuple[Any, ...]]:
@@ -82,7 +84,7 @@ class TestQuotas:
         story.clock.set(2026, 11, 5)
         november = await covered(firm)
         assert sizes(october.quotas) == sizes(november.quotas) == [("vib", "rows", 1_000)]
-        assert november.since == october.until == story.clock.at(2026, 11, 1)
+        assert november.valid_from == october.valid_until == story.clock.at(2026, 11, 1)
         assert len(await amounts(firm)) == 2
 
     async def test_of_a_period_in_which_it_ends_they_are_its_days(self, story: Story) -> None:

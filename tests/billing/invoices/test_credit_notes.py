@@ -6,13 +6,13 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from billing.invoices.credit_notes import (
-    Credit,
-    CreditDiffers,
-    CreditInvalid,
-    credit_notes_of,
-    write_credit_note,
+    CreditNoteConflict,
+    CreditNoteInvalid,
+    CreditNoteRequest,
+    create_credit_note,
+    list_credit_notes,
 )
-from billing.invoices.lifecycle import InvoiceNotFound, InvoiceStateWrong
+from billing.invoices.lifecycle import InvalidInvoiceState, InvoiceNotFound
 from billing.ledger.ledger import Book
 from billing.tables import CreditNote, Invoice
 from tests.support.billing.making import sql
@@ -32,19 +32,19 @@ async def write(firm: Firm, invoice: Invoice, minor: int, key: str = "k") -> Cre
     story = firm.story
     async with story.database.transaction() as session:
         place = (session, story.clock, firm.account.id, invoice.id)
-        return await write_credit_note(*place, key, Credit(minor, "  a dispute  "))
+        return await create_credit_note(*place, key, CreditNoteRequest(minor, "  a dispute  "))
 
 
 async def notes(firm: Firm, invoice: Invoice) -> list[CreditNote]:
     async with firm.story.database.transaction() as session:
-        return await credit_notes_of(session, firm.account.id, invoice.id)
+        return await list_credit_notes(session, firm.account.id, invoice.id)
 
 
 class TestRefusals:
     @pytest.mark.parametrize("minor", [0, -1, 106_01, 10**15])
     async def test_more_than_there_is_or_nothing(self, story: Story, minor: int) -> None:
         firm, invoice = await invoiced(story)
-        with pytest.raises(CreditInvalid, match="10600 minor units of CNY are left") as raised:
+        with pytest.raises(CreditNoteInvalid, match="10600 minor units of CNY are left") as raised:
             await write(firm, invoice, minor)
         assert raised.value.param == "amount"
         assert await notes(firm, invoice) == []
@@ -52,16 +52,16 @@ class TestRefusals:
     async def test_more_than_is_left(self, story: Story) -> None:
         firm, invoice = await invoiced(story)
         await write(firm, invoice, 100_00)
-        with pytest.raises(CreditInvalid, match="600 minor units"):
+        with pytest.raises(CreditNoteInvalid, match="600 minor units"):
             await write(firm, invoice, 6_01, "l")
         await write(firm, invoice, 6_00, "l")
-        with pytest.raises(CreditInvalid, match="0 minor units"):
+        with pytest.raises(CreditNoteInvalid, match="0 minor units"):
             await write(firm, invoice, 1, "m")
 
     @pytest.mark.parametrize("key", ["", "k" * 201])
     async def test_a_key_that_is_empty_or_too_long(self, story: Story, key: str) -> None:
         firm, invoice = await invoiced(story)
-        with pytest.raises(CreditInvalid, match="1 to 200 characters") as raised:
+        with pytest.raises(CreditNoteInvalid, match="1 to 200 characters") as raised:
             await write(firm, invoice, 1, key)
         assert raised.value.param == "reference"
         assert await notes(firm, invoice) == []
@@ -72,7 +72,7 @@ class TestRefusals:
         await firm.use("llm", output_tokens=1)
         await story.until(2026, 11, 1, 1)
         (invoice,) = await firm.invoices()
-        with pytest.raises(CreditInvalid):
+        with pytest.raises(CreditNoteInvalid):
             await write(firm, invoice, 1)
 
     async def test_an_invoice_of_another(self, story: Story) -> None:
@@ -85,19 +85,19 @@ class TestRefusals:
         firm = await story.firm()
         await firm.use("vib", rows=1_000)
         await story.until(2026, 11, 1, 0, 10)
-        with pytest.raises(InvoiceStateWrong, match="is draft: nothing can be credited"):
+        with pytest.raises(InvalidInvoiceState, match="is draft: nothing can be credited"):
             await write(firm, (await firm.invoices())[0], 1)
 
     async def test_a_voided_one_and_a_loss(self, story: Story) -> None:
         firm, invoice = await invoiced(story)
         await story.gives_up(invoice)
-        with pytest.raises(InvoiceStateWrong, match="is uncollectible"):
+        with pytest.raises(InvalidInvoiceState, match="is uncollectible"):
             await write(firm, invoice, 1)
         await firm.use("vib", rows=1_000)
         await story.until(2026, 12, 1, 1)
         second = (await firm.invoices())[-1]
         await story.voids(second)
-        with pytest.raises(InvoiceStateWrong, match="is void"):
+        with pytest.raises(InvalidInvoiceState, match="is void"):
             await write(firm, second, 1)
 
 
@@ -117,7 +117,7 @@ class TestOnce:
     async def test_another_under_the_same_key(self, story: Story) -> None:
         firm, invoice = await invoiced(story)
         await write(firm, invoice, 50_00)
-        with pytest.raises(CreditDiffers):
+        with pytest.raises(CreditNoteConflict):
             await write(firm, invoice, 50_01)
         assert len(await notes(firm, invoice)) == 1
 

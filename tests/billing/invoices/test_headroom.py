@@ -3,9 +3,14 @@
 from uuid import UUID
 
 from billing.accounts.profiles import lock_profile
-from billing.invoices.headroom import Available, available, available_to_key, read_funds
-from billing.invoices.usage_position import read_position
-from billing.metering.quotas import QuotaState, list_limits, set_budget
+from billing.invoices.headroom import (
+    Headroom,
+    compute_account_headroom,
+    compute_key_headroom,
+    load_credit_funds,
+)
+from billing.invoices.usage_position import load_usage_position
+from billing.metering.quotas import QuotaState, list_quota_states, set_budget
 from billing.tables import QuotaKind
 from infra import ids
 from tests.support.billing.making import make_key, sql
@@ -15,16 +20,18 @@ from tests.support.stories.story import Firm, Story
 YUAN = 10**9
 
 
-async def now_of(story: Story, firm: Firm) -> Available:
+async def now_of(story: Story, firm: Firm) -> Headroom:
     async with story.database.transaction() as session:
         profile = await lock_profile(session, firm.account.id)
-        position = await read_position(session, profile, story.clock.now())
-        funds = await read_funds(session, position)
-        return available(funds, position, await list_limits(session, firm.account.id))
+        position = await load_usage_position(session, profile, story.clock.now())
+        funds = await load_credit_funds(session, position)
+        return compute_account_headroom(
+            funds, position, await list_quota_states(session, firm.account.id)
+        )
 
 
-def yuan(left: float, limited_by: str, limit: float) -> Available:
-    return Available(int(left * YUAN), limited_by, int(limit * YUAN))
+def yuan(left: float, limited_by: str, limit: float) -> Headroom:
+    return Headroom(int(left * YUAN), limited_by, int(limit * YUAN))
 
 
 class TestAvailable:
@@ -105,7 +112,7 @@ class TestAvailable:
     async def test_without_any_limit_nothing_is_named(self, story: Story) -> None:
         firm = await story.firm()
         await sql(story.database, "update quota set amount = null where kind = 'credit'")
-        assert await now_of(story, firm) == Available(None, None, None)
+        assert await now_of(story, firm) == Headroom(None, None, None)
 
 
 class TestAvailableToKey:
@@ -118,20 +125,20 @@ class TestAvailableToKey:
 
     def test_smaller_budget_decides(self) -> None:
         key_id = ids.new_id()
-        found = available_to_key(self.OF_ACCOUNT, self.quotas(key_id, 3), key_id, 8 * YUAN)
+        found = compute_key_headroom(self.OF_ACCOUNT, self.quotas(key_id, 3), key_id, 8 * YUAN)
         assert found == yuan(5, "key_budget", 8)
 
     def test_larger_budget_leaves_the_accounts_limit(self) -> None:
         key_id = ids.new_id()
-        found = available_to_key(self.OF_ACCOUNT, [], key_id, 800 * YUAN)
+        found = compute_key_headroom(self.OF_ACCOUNT, [], key_id, 800 * YUAN)
         assert found == self.OF_ACCOUNT
 
     def test_without_a_budget_the_accounts_limit(self) -> None:
-        assert available_to_key(self.OF_ACCOUNT, [], ids.new_id(), None) == self.OF_ACCOUNT
+        assert compute_key_headroom(self.OF_ACCOUNT, [], ids.new_id(), None) == self.OF_ACCOUNT
 
     def test_budget_alone_decides_for_an_unlimited_account(self) -> None:
-        key_id, unlimited = ids.new_id(), Available(None, None, None)
-        found = available_to_key(unlimited, self.quotas(key_id, 9), key_id, 8 * YUAN)
+        key_id, unlimited = ids.new_id(), Headroom(None, None, None)
+        found = compute_key_headroom(unlimited, self.quotas(key_id, 9), key_id, 8 * YUAN)
         assert found == yuan(0, "key_budget", 8)
 
     async def test_a_raised_budget_holds_at_once(self, story: Story) -> None:
@@ -139,6 +146,8 @@ class TestAvailableToKey:
         key_id = await make_key(story.database, firm.account.id)
         async with story.database.transaction() as session:
             await set_budget(session, story.clock, firm.account.id, key_id, 7 * YUAN)
-            quotas = await list_limits(session, firm.account.id)
+            quotas = await list_quota_states(session, firm.account.id)
         of_account = await now_of(story, firm)
-        assert available_to_key(of_account, quotas, key_id, 7 * YUAN) == yuan(7, "key_budget", 7)
+        assert compute_key_headroom(of_account, quotas, key_id, 7 * YUAN) == yuan(
+            7, "key_budget", 7
+        )

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from billing.invoices.included_units import Included, included_at
+from billing.invoices.included_units import IncludedQuotas, get_included_quotas
 from billing.metering.quotas import QuotaRef
-from billing.metering.usage import append_usage
+from billing.metering.usage import insert_usage
 from billing.rating.quantities import Quantities
-from billing.subscriptions.subscriptions import require_standing
+from billing.subscriptions.subscriptions import require_subscription
 from tests.support.billing.making import call, sql
 from tests.support.stories.plan_texts import GROWTH, SCALE
 from tests.support.stories.story import Firm, Story
@@ -33,15 +33,15 @@ quantity = 500
 """
 
 
-async def included(firm: Firm, *at: int) -> Included:
+async def included(firm: Firm, *at: int) -> IncludedQuotas:
     story = firm.story
     moment = story.clock.at(*at) if at else story.clock.now()
     async with story.database.transaction() as session:
-        terms = (await require_standing(session, firm.account.id, moment)).terms
-        return await included_at(session, firm.account.id, [terms], moment)
+        terms = (await require_subscription(session, firm.account.id, moment)).terms
+        return await get_included_quotas(session, firm.account.id, [terms], moment)
 
 
-def quotas(found: Included) -> Sequence[QuotaRef]:
+def quotas(found: IncludedQuotas) -> Sequence[QuotaRef]:
     """Those of the plan, where nothing else is in force."""
     (only,) = found.quotas.values()
     return only
@@ -68,7 +68,7 @@ async def takes(firm: Firm, units: int, counted: bool = True, of: Any = None) ->
             plan_version_id=version,
             covered={quota.meter: {quota.id: units}},
         )
-        await append_usage(session, [row])
+        await insert_usage(session, [row])
     await sql(
         story.database, "update quota set used = used + :n where id = :id", n=units, id=quota.id
     )
@@ -187,7 +187,7 @@ class TestPeriods:
         await firm.subscribe(await story.plan(GROWTH))
         await takes(firm, 310_000)
         october = await included(firm)
-        assert (october.since, october.until) == (
+        assert (october.valid_from, october.valid_until) == (
             story.clock.at(2026, 10, 1),
             story.clock.at(2026, 11, 1),
         )
@@ -216,10 +216,10 @@ class TestPeriods:
         firm = await story.firm()
         await firm.subscribe(await story.plan(GROWTH))
         async with story.database.transaction() as session:
-            terms = (await require_standing(session, firm.account.id, story.clock.now())).terms
+            terms = (await require_subscription(session, firm.account.id, story.clock.now())).terms
             early = story.clock.at(2026, 9, 1)
-            found = await included_at(session, firm.account.id, [terms], early)
-        assert (found.since, found.until) == (early, story.clock.at(2026, 11, 1))
+            found = await get_included_quotas(session, firm.account.id, [terms], early)
+        assert (found.valid_from, found.valid_until) == (early, story.clock.at(2026, 11, 1))
 
 
 class TestChanges:

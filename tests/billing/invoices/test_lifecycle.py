@@ -9,20 +9,20 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from billing.accounts.profiles import lock_profile
 from billing.invoices.lifecycle import (
+    InvalidInvoiceState,
     InvoiceNotFound,
-    InvoiceStateWrong,
-    draft_of_period,
-    finalise,
+    create_draft,
+    finalize_invoice,
+    find_draft,
     get_invoice,
-    give_up,
-    lines_of,
-    new_draft,
-    next_number,
-    put_lines,
-    void,
+    list_invoice_lines,
+    mark_uncollectible,
+    mark_void,
+    next_document_number,
+    replace_draft_lines,
 )
 from billing.ledger.ledger import Book
-from billing.rating.statement import Line, LineKind
+from billing.rating.statement import LineKind, StatementLine
 from billing.tables import Invoice, InvoiceLine
 from infra import ids
 from tests.support.billing.making import sql
@@ -44,12 +44,12 @@ async def invoiced(story: Story, **profile: Any) -> tuple[Firm, Invoice]:
 async def draft(story: Story, firm: Firm, *minors: int) -> Invoice:
     """A draft of fees of these amounts."""
     growth = await story.plan(GROWTH)
-    lines = [Line(LineKind.FIXED_FEE, minor, growth.id) for minor in minors]
+    lines = [StatementLine(LineKind.FIXED_FEE, minor, growth.id) for minor in minors]
     now = story.clock.now()
     async with story.database.transaction() as session:
         profile = await lock_profile(session, firm.account.id)
-        invoice = await new_draft(session, profile, now, now + timedelta(days=30), now)
-        await put_lines(session, profile, invoice, lines)
+        invoice = await create_draft(session, profile, now, now + timedelta(days=30), now)
+        await replace_draft_lines(session, profile, invoice, lines)
     return invoice
 
 
@@ -59,9 +59,11 @@ async def act(story: Story, invoice: Invoice, name: str) -> Invoice:
         profile = await lock_profile(session, invoice.account_id)
         ours = await get_invoice(session, invoice.account_id, invoice.id)
         if name == "finalise":
-            await finalise(session, story.clock, profile, ours)
+            await finalize_invoice(session, story.clock, profile, ours)
         else:
-            await {"void": void, "give up": give_up}[name](session, story.clock, ours)
+            await {"void": mark_void, "give up": mark_uncollectible}[name](
+                session, story.clock, ours
+            )
     return ours
 
 
@@ -71,7 +73,7 @@ class TestFinding:
         other = await story.firm("B")
         async with story.database.transaction() as session:
             assert (await get_invoice(session, firm.account.id, invoice.id)).id == invoice.id
-            assert await lines_of(session, other.account.id, invoice.id) == []
+            assert await list_invoice_lines(session, other.account.id, invoice.id) == []
             for account_id, invoice_id in (
                 (other.account.id, invoice.id),
                 (firm.account.id, ids.new_id()),
@@ -88,18 +90,18 @@ class TestDraft:
         period_id = invoice.period_id
         assert period_id is not None
         async with story.database.transaction() as session:
-            found = await draft_of_period(session, firm.account.id, period_id)
+            found = await find_draft(session, firm.account.id, period_id)
             assert found is not None
             assert found.id == invoice.id
-            assert await draft_of_period(session, firm.account.id, ids.new_id()) is None
-            assert await draft_of_period(session, other.account.id, period_id) is None
+            assert await find_draft(session, firm.account.id, ids.new_id()) is None
+            assert await find_draft(session, other.account.id, period_id) is None
 
     async def test_a_second_of_a_period_is_refused_by_the_database(self, story: Story) -> None:
         firm, invoice = await invoiced(story)
         async with story.database.transaction() as session:
             profile = await lock_profile(session, firm.account.id)
             span = (invoice.starts_at, invoice.ends_at, story.clock.now())
-            await new_draft(session, profile, *span, invoice.period_id)
+            await create_draft(session, profile, *span, invoice.period_id)
             with pytest.raises(IntegrityError, match="uq_invoice_period_id"):
                 await session.flush()
             await session.rollback()
@@ -112,7 +114,9 @@ class TestDraft:
         async with story.database.transaction() as session:
             profile = await lock_profile(session, firm.account.id)
             ours = await get_invoice(session, firm.account.id, made.id)
-            await put_lines(session, profile, ours, [Line(LineKind.FIXED_FEE, 7, growth.id)])
+            await replace_draft_lines(
+                session, profile, ours, [StatementLine(LineKind.FIXED_FEE, 7, growth.id)]
+            )
         assert await firm.lines(made) == [("fixed_fee", None, None, None, 0, "0.07")]
         assert (await firm.invoices())[0].total == 7
 
@@ -125,7 +129,7 @@ class TestDraft:
     async def test_is_no_invoice_yet(self, story: Story, name: str) -> None:
         firm = await story.firm()
         made = await draft(story, firm, 100)
-        with pytest.raises(InvoiceStateWrong, match="The invoice is draft, not open"):
+        with pytest.raises(InvalidInvoiceState, match="The invoice is draft, not open"):
             await act(story, made, name)
 
     async def test_may_be_thrown_away(self, story: Story) -> None:
@@ -184,13 +188,13 @@ class TestFinal:
     async def test_ends_once(self, story: Story, before: str, name: str) -> None:
         _, invoice = await invoiced(story)
         await act(story, invoice, before)
-        with pytest.raises(InvoiceStateWrong):
+        with pytest.raises(InvalidInvoiceState):
             await act(story, invoice, name)
 
     async def test_money_that_came_in_cannot_be_voided(self, story: Story) -> None:
         firm, invoice = await invoiced(story)
         await firm.pays(invoice, "1.00")
-        with pytest.raises(InvoiceStateWrong, match="write a credit note instead"):
+        with pytest.raises(InvalidInvoiceState, match="write a credit note instead"):
             await act(story, invoice, "void")
         assert (await firm.invoices())[0].status == "open"
 
@@ -200,7 +204,7 @@ class TestFinal:
         await firm.pays(invoice, "1.00")
         await firm.is_credited(invoice, "100.00", refund=True)
         assert await firm.balance(Book.CASH) == 0
-        with pytest.raises(InvoiceStateWrong, match="is paid, not open"):
+        with pytest.raises(InvalidInvoiceState, match="is paid, not open"):
             await act(story, invoice, "void")
 
 
@@ -211,7 +215,7 @@ class TestNumbers:
         async with story.database.transaction() as session:
             profile = await lock_profile(session, firm.account.id)
             ours = await get_invoice(session, firm.account.id, first.id)
-            assert (await finalise(session, story.clock, profile, ours)).number == 1
+            assert (await finalize_invoice(session, story.clock, profile, ours)).number == 1
             await session.rollback()
         second = await draft(story, firm, 200)
         assert [(await act(story, one, "finalise")).number for one in (second, first)] == [1, 2]
@@ -222,7 +226,7 @@ class TestNumbers:
         entity = rows[0][0]
         async with story.database.transaction() as session:
             given = [
-                await next_number(session, entity, document)
+                await next_document_number(session, entity, document)
                 for document in ("invoice", "invoice", "credit_note", "invoice")
             ]
         assert given == [1, 2, 1, 3]

@@ -6,9 +6,14 @@ from datetime import timedelta
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from billing.invoices.lifecycle import InvoiceNotFound, InvoiceStateWrong
-from billing.invoices.payments import PaymentDiffers, PaymentInvalid, Receipt, record_payment
-from billing.invoices.suspension import suspend
+from billing.invoices.lifecycle import InvalidInvoiceState, InvoiceNotFound
+from billing.invoices.payments import (
+    IncomingPayment,
+    PaymentConflict,
+    PaymentInvalid,
+    record_payment,
+)
+from billing.invoices.suspension import suspend_calls
 from billing.ledger.ledger import Book
 from billing.tables import BillingProfile, Invoice
 from tests.support.billing.making import sql
@@ -27,7 +32,7 @@ async def invoiced(story: Story, name: str = "A") -> tuple[Firm, Invoice]:
 
 async def receive(firm: Firm, invoice: Invoice, minor: int, reference: str = "bank-1") -> Invoice:
     story = firm.story
-    receipt = Receipt("manual", reference, minor, story.clock.now())
+    receipt = IncomingPayment("manual", reference, minor, story.clock.now())
     async with story.database.transaction() as session:
         return await record_payment(session, story.clock, firm.account.id, invoice.id, receipt)
 
@@ -54,14 +59,14 @@ class TestRefusals:
         await firm.use("vib", rows=1_000)
         await story.until(2026, 11, 1, 0, 10)
         (draft,) = await firm.invoices()
-        with pytest.raises(InvoiceStateWrong, match="is draft: nothing is owed"):
+        with pytest.raises(InvalidInvoiceState, match="is draft: nothing is owed"):
             await receive(firm, draft, 100)
         assert await sql(story.database, _PAYMENTS) == []
 
     async def test_a_void_invoice(self, story: Story) -> None:
         firm, invoice = await invoiced(story)
         await story.voids(invoice)
-        with pytest.raises(InvoiceStateWrong, match="is void: nothing is owed"):
+        with pytest.raises(InvalidInvoiceState, match="is void: nothing is owed"):
             await receive(firm, invoice, 100)
 
 
@@ -80,7 +85,7 @@ class TestOnce:
     async def test_with_another_amount(self, story: Story) -> None:
         firm, invoice = await invoiced(story)
         await receive(firm, invoice, 40_00)
-        with pytest.raises(PaymentDiffers, match="'bank-1' was recorded before"):
+        with pytest.raises(PaymentConflict, match="'bank-1' was recorded before"):
             await receive(firm, invoice, 40_01)
         assert await firm.owes(invoice) == "60.00"
 
@@ -89,7 +94,7 @@ class TestOnce:
         await firm.use("vib", rows=100_000)
         await story.until(2026, 12, 1, 1)
         await receive(firm, invoice, 40_00)
-        with pytest.raises(PaymentDiffers):
+        with pytest.raises(PaymentConflict):
             await receive(firm, (await firm.invoices())[-1], 40_00)
 
     async def test_of_another_account(self, story: Story) -> None:
@@ -99,7 +104,7 @@ class TestOnce:
         await other.use("vib", rows=100_000)
         await story.until(2026, 12, 1, 1)
         await receive(firm, invoice, 40_00)
-        with pytest.raises(PaymentDiffers):
+        with pytest.raises(PaymentConflict):
             await receive(other, (await other.invoices())[0], 40_00)
 
     async def test_a_second_row_is_refused_by_the_database(self, story: Story) -> None:
@@ -152,7 +157,7 @@ class TestSuspension:
     async def stop(self, story: Story, firm: Firm) -> None:
         story.clock.pass_(days=60)
         async with story.database.transaction() as session:
-            await suspend(session, story.clock, firm.account.id)
+            await suspend_calls(session, story.clock, firm.account.id)
         assert await self.suspended(firm)
 
     async def test_ends_when_nothing_is_overdue(self, story: Story) -> None:
@@ -182,7 +187,7 @@ class TestSuspension:
         await firm.use("vib", rows=100_000)
         await story.until(2027, 1, 1, 1)
         async with story.database.transaction() as session:
-            await suspend(session, story.clock, firm.account.id)
+            await suspend_calls(session, story.clock, firm.account.id)
         await receive(firm, invoice, 100_00)
         assert not await self.suspended(firm)
         later = (await firm.invoices())[-1]

@@ -1,6 +1,6 @@
 """Charges on invoices, drafts and previews."""
 
-from billing.invoice_documents.builder import preview_of
+from billing.invoice_documents.builder import build_invoice_preview
 from billing.rating.statement import LineKind
 from tests.support.stories.outcome_story import Contract, contract
 from tests.support.stories.story import Story
@@ -19,7 +19,7 @@ async def accepted(story: Story) -> Contract:
 async def previewed(of: Contract) -> list[int]:
     story = of.firm.story
     async with story.database.transaction() as session:
-        document = await preview_of(session, story.clock, of.firm.account.id)
+        document = await build_invoice_preview(session, story.clock, of.firm.account.id)
     return [one.line.minor for one in document.lines if one.line.kind is LineKind.OUTCOME]
 
 

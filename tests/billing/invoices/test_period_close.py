@@ -7,14 +7,14 @@ import pytest
 
 from billing.accounts.profiles import lock_profile
 from billing.invoices.period_close import (
-    accounts_to_bill,
-    bill_account,
-    charge_fees,
-    fees_ahead,
-    unused_fees,
+    close_and_invoice,
+    invoice_due_fees,
+    list_accounts_to_bill,
+    list_unused_fee_credits,
+    preview_fee_lines,
 )
-from billing.subscriptions.subscriptions import require_standing
-from billing.subscriptions.usage_totals import advance
+from billing.subscriptions.subscriptions import require_subscription
+from billing.subscriptions.usage_totals import aggregate_usage
 from billing.tables import Invoice
 from tests.support.billing.making import sql
 from tests.support.stories.plan_texts import GROWTH, SCALE
@@ -26,17 +26,17 @@ _CLOSED = "select closed_at is not null from billing_period order by starts_at"
 async def bill(story: Story, firm: Firm, grace: timedelta = timedelta(hours=1)) -> list[Invoice]:
     """Only this account, and without taking in usage before."""
     async with story.database.transaction() as session:
-        return await bill_account(session, story.clock, firm.account.id, grace)
+        return await close_and_invoice(session, story.clock, firm.account.id, grace)
 
 
 async def to_bill(story: Story) -> list[UUID]:
     async with story.database.transaction() as session:
-        return await accounts_to_bill(session, story.clock.now())
+        return await list_accounts_to_bill(session, story.clock.now())
 
 
 async def step(story: Story) -> None:
     async with story.database.transaction() as session:
-        await advance(session, story.clock)
+        await aggregate_usage(session, story.clock)
 
 
 class TestWhatIsDue:
@@ -61,8 +61,8 @@ class TestWhatIsDue:
         story.clock.set(2026, 11, 1)
         async with story.database.transaction() as session:
             profile = await lock_profile(session, firm.account.id)
-            assert await fees_ahead(session, profile, story.clock.now()) == []
-            assert await charge_fees(session, story.clock, profile) == []
+            assert await preview_fee_lines(session, profile, story.clock.now()) == []
+            assert await invoice_due_fees(session, story.clock, profile) == []
 
 
 class TestPeriods:
@@ -147,9 +147,9 @@ class TestFees:
         story.clock.set(2027, 1, 10)
         async with story.database.transaction() as session:
             profile = await lock_profile(session, firm.account.id)
-            ahead = await fees_ahead(session, profile, story.clock.now())
-            (invoice,) = await charge_fees(session, story.clock, profile)
-            assert await charge_fees(session, story.clock, profile) == []
+            ahead = await preview_fee_lines(session, profile, story.clock.now())
+            (invoice,) = await invoice_due_fees(session, story.clock, profile)
+            assert await invoice_due_fees(session, story.clock, profile) == []
         assert [line.minor for line in ahead] == [310_00] * 3
         assert await firm.fees(invoice) == [
             ("fixed_fee", f"{year}-{month:02d}-01", end, "310.00")
@@ -177,8 +177,10 @@ class TestUnused:
         async with story.database.transaction() as session:
             profile = await lock_profile(session, firm.account.id)
             now = story.clock.now()
-            phase = (await require_standing(session, firm.account.id, now)).phase
-            return [line.minor for line in await unused_fees(session, profile, phase, now)]
+            phase = (await require_subscription(session, firm.account.id, now)).phase
+            return [
+                line.minor for line in await list_unused_fee_credits(session, profile, phase, now)
+            ]
 
     async def test_of_what_was_invoiced_for_the_days_to_come(self, story: Story) -> None:
         firm = await story.firm()

@@ -4,8 +4,13 @@ from datetime import datetime
 
 import pytest
 
-from billing.accounts.profiles import Collection, read_profile
-from billing.invoices.suspension import is_worth, restore, restore_if_paid, suspend
+from billing.accounts.profiles import Collection, get_profile
+from billing.invoices.suspension import (
+    is_worth_collecting,
+    restore_calls,
+    restore_calls_if_paid,
+    suspend_calls,
+)
 from billing.tables import BillingProfile, Invoice
 from tests.support.billing.making import sql
 from tests.support.stories.story import Firm, Story
@@ -20,7 +25,7 @@ class Seen:
 
     async def suspended_at(self) -> datetime | None:
         async with self.story.database.transaction() as session:
-            return (await read_profile(session, self.account_id)).suspended_at
+            return (await get_profile(session, self.account_id)).suspended_at
 
     async def epoch(self) -> int:
         (row,) = await sql(self.story.database, "select count from access_epoch")
@@ -28,15 +33,15 @@ class Seen:
 
     async def suspend(self) -> None:
         async with self.story.database.transaction() as session:
-            await suspend(session, self.story.clock, self.account_id)
+            await suspend_calls(session, self.story.clock, self.account_id)
 
     async def restore(self) -> None:
         async with self.story.database.transaction() as session:
-            await restore(session, self.account_id)
+            await restore_calls(session, self.account_id)
 
     async def restore_if_paid(self) -> None:
         async with self.story.database.transaction() as session:
-            await restore_if_paid(session, self.story.clock, self.account_id)
+            await restore_calls_if_paid(session, self.story.clock, self.account_id)
 
 
 @pytest.fixture
@@ -174,4 +179,4 @@ def test_what_an_account_is_pressed_for(
     collection: Collection, currency: str, minor: int, worth: bool
 ) -> None:
     profile, invoice = BillingProfile(collection=collection.value), Invoice(currency=currency)
-    assert is_worth(profile, invoice, minor) is worth
+    assert is_worth_collecting(profile, invoice, minor) is worth

@@ -7,7 +7,16 @@ from uuid import UUID
 import pytest
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from billing.ledger.ledger import Book, Kind, Posting, balance, booked_for, booked_of, owed, post
+from billing.ledger.ledger import (
+    Book,
+    Posting,
+    TransactionKind,
+    book_balance,
+    invoice_book_balance,
+    outstanding_amount,
+    post_transaction,
+    sum_transaction_by_book,
+)
 from infra import ids
 from infra.database.database import Database
 from tests.support.billing.making import CLOCK, Customer, customer, sql
@@ -24,7 +33,9 @@ async def book(
     database: Database, of: Customer, *postings: Posting, key: str = "sale:1"
 ) -> UUID | None:
     async with database.transaction() as session:
-        return await post(session, CLOCK, of.account_id, Kind.INVOICE, key, "CNY", postings)
+        return await post_transaction(
+            session, CLOCK, of.account_id, TransactionKind.INVOICE, key, "CNY", postings
+        )
 
 
 class TestPosting:
@@ -32,13 +43,13 @@ class TestPosting:
         of = await customer(database)
         assert await book(database, of, *SALE) is not None
         async with database.transaction() as session:
-            found = [await balance(session, of.account_id, one) for one in Book]
-            assert await booked_of(session, of.account_id, "sale:1") == {
+            found = [await book_balance(session, of.account_id, one) for one in Book]
+            assert await sum_transaction_by_book(session, of.account_id, "sale:1") == {
                 Book.RECEIVABLE: 106,
                 Book.REVENUE_USAGE: -100,
                 Book.TAX: -6,
             }
-            assert await booked_of(session, of.account_id, "sale:2") == {}
+            assert await sum_transaction_by_book(session, of.account_id, "sale:2") == {}
         assert sum(found) == 0
         assert found[:4] == [106, 0, 0, -100]
 
@@ -48,8 +59,8 @@ class TestPosting:
         other = (Posting(Book.CASH, 5), Posting(Book.WALLET, -5))
         assert await book(database, of, *other) is None
         async with database.transaction() as session:
-            assert await balance(session, of.account_id, Book.CASH) == 0
-            assert await balance(session, of.account_id, Book.RECEIVABLE) == 106
+            assert await book_balance(session, of.account_id, Book.CASH) == 0
+            assert await book_balance(session, of.account_id, Book.RECEIVABLE) == 106
 
     async def test_leaves_out_what_is_nothing(self, database: Database) -> None:
         of = await customer(database)
@@ -63,10 +74,10 @@ class TestPosting:
         (invoice,) = await firm.invoices()
         async with story.database.transaction() as session:
             place = (session, firm.account.id, invoice.id)
-            assert await owed(*place) == 106_00
-            assert await booked_for(*place, Book.TAX) == -6_00
-            assert await booked_for(*place, Book.CASH) == 0
-            assert await owed(session, ids.new_id(), invoice.id) == 0
+            assert await outstanding_amount(*place) == 106_00
+            assert await invoice_book_balance(*place, Book.TAX) == -6_00
+            assert await invoice_book_balance(*place, Book.CASH) == 0
+            assert await outstanding_amount(session, ids.new_id(), invoice.id) == 0
 
 
 class TestBalance:

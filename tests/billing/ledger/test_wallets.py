@@ -9,16 +9,16 @@ from sqlalchemy.exc import IntegrityError
 
 from billing.ledger.ledger import Book
 from billing.ledger.wallets import (
-    Grant,
-    Left,
-    TopUpDiffers,
+    GrantBalance,
+    TopUpConflict,
     TopUpInvalid,
-    accounts_with_expiry,
+    TopUpRequest,
+    allocate_to_grants,
     expire_grants,
-    grants_left,
+    list_accounts_with_expired_grants,
+    list_grant_balances,
     pay_from_wallet,
-    top_up,
-    uses,
+    top_up_wallet,
 )
 from billing.tables import WalletGrant
 from infra import ids
@@ -33,7 +33,7 @@ async def left(firm: Firm) -> list[tuple[str, int]]:
     async with firm.story.database.transaction() as session:
         return [
             (one.grant.business_key, one.minor)
-            for one in await grants_left(session, firm.account.id)
+            for one in await list_grant_balances(session, firm.account.id)
         ]
 
 
@@ -46,19 +46,19 @@ class TestToppingUp:
     @pytest.mark.parametrize(
         ("grant", "param"),
         [
-            (Grant(0), "amount"),
-            (Grant(-1), "amount"),
-            (Grant(10**13 + 1), "amount"),
-            (Grant(1, priority=-1), "priority"),
-            (Grant(1, priority=101), "priority"),
-            (Grant(1, expires_at=NOW), "expires_at"),
+            (TopUpRequest(0), "amount"),
+            (TopUpRequest(-1), "amount"),
+            (TopUpRequest(10**13 + 1), "amount"),
+            (TopUpRequest(1, priority=-1), "priority"),
+            (TopUpRequest(1, priority=101), "priority"),
+            (TopUpRequest(1, expires_at=NOW), "expires_at"),
         ],
     )
-    async def test_with_what_cannot_be(self, story: Story, grant: Grant, param: str) -> None:
+    async def test_with_what_cannot_be(self, story: Story, grant: TopUpRequest, param: str) -> None:
         firm = await story.firm()
         async with story.database.transaction() as session:
             with pytest.raises(TopUpInvalid) as raised:
-                await top_up(session, story.clock, firm.account.id, "k", grant)
+                await top_up_wallet(session, story.clock, firm.account.id, "k", grant)
         assert raised.value.param == param
         assert await left(firm) == []
 
@@ -107,7 +107,7 @@ class TestToppingUp:
     async def test_another_under_the_same_key(self, story: Story, again: dict[str, Any]) -> None:
         firm = await story.firm()
         await firm.tops_up("5.00", "k")
-        with pytest.raises(TopUpDiffers):
+        with pytest.raises(TopUpConflict):
             await firm.tops_up(again.pop("amount"), "k", **again)
         assert await left(firm) == [("k", 5_00)]
 
@@ -145,7 +145,7 @@ class TestOrder:
     )
     def test_which_grants_pay(self, minor: int, taken: list[int]) -> None:
         grants = [
-            Left(
+            GrantBalance(
                 WalletGrant(
                     id=UUID(int=place),
                     account_id=UUID(int=9),
@@ -159,7 +159,9 @@ class TestOrder:
             )
             for place, of in enumerate((10, 20))
         ]
-        assert uses(grants, minor) == [(UUID(int=place), one) for place, one in enumerate(taken)]
+        assert allocate_to_grants(grants, minor) == [
+            (UUID(int=place), one) for place, one in enumerate(taken)
+        ]
 
 
 class TestPaying:
@@ -212,10 +214,14 @@ class TestExpiry:
         await third.tops_up("5.00", "k")
         for day, firms in ((9, []), (10, [first]), (11, [first, second])):
             async with story.database.transaction() as session:
-                found = await accounts_with_expiry(session, story.clock.at(2026, 10, day))
+                found = await list_accounts_with_expired_grants(
+                    session, story.clock.at(2026, 10, day)
+                )
             assert set(found) == {one.account.id for one in firms}
             assert len(found) == len(firms)
         story.clock.set(2026, 10, 11)
         await expire(first)
         async with story.database.transaction() as session:
-            assert await accounts_with_expiry(session, story.clock.now()) == [second.account.id]
+            assert await list_accounts_with_expired_grants(session, story.clock.now()) == [
+                second.account.id
+            ]

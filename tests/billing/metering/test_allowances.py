@@ -6,14 +6,14 @@ from uuid import UUID
 
 from billing.metering.allowances import (
     AllowanceKey,
-    allowances_of,
-    open_allowances,
-    put_allowances,
-    units_left,
+    create_missing_allowances,
+    find_allowance_quotas,
+    remaining_units_by_quota,
+    set_allowance_quotas,
 )
-from billing.metering.leases import Wish
-from billing.metering.quotas import QuotaRef, list_limits, quotas_over
-from billing.metering.usage_log import Charge, Settled, write
+from billing.metering.leases import LeaseChange
+from billing.metering.quotas import QuotaRef, find_call_quotas, list_quota_states
+from billing.metering.usage_log import QuotaCharge, SettledCall, write_usage_batch
 from billing.rating.quantities import Quantities
 from billing.tables import QuotaKind
 from infra import ids
@@ -38,19 +38,19 @@ OWN = AllowanceKey(SINCE, VERSION, "a/b", "output_tokens")
 
 async def opened(database: Database, of: Customer, left: dict[AllowanceKey, int]) -> None:
     async with database.transaction() as session:
-        await open_allowances(session, of.account_id, left)
+        await create_missing_allowances(session, of.account_id, left)
 
 
 async def put(
     database: Database, of: Customer, left: dict[AllowanceKey, int]
 ) -> dict[AllowanceKey, int]:
     async with database.transaction() as session:
-        return await put_allowances(session, of.account_id, left, {})
+        return await set_allowance_quotas(session, of.account_id, left, {})
 
 
 async def found(database: Database, of: Customer) -> list[QuotaRef]:
     async with database.transaction() as session:
-        return (await allowances_of(session, of.account_id, SINCE, [VERSION]))[VERSION]
+        return (await find_allowance_quotas(session, of.account_id, SINCE, [VERSION]))[VERSION]
 
 
 class TestOf:
@@ -73,8 +73,8 @@ class TestOf:
         of = await customer(database)
         await opened(database, of, {ANY: 7})
         async with database.transaction() as session:
-            over = await quotas_over(session, of.account_id, of.key_id, SINCE)
-            listed = await list_limits(session, of.account_id)
+            over = await find_call_quotas(session, of.account_id, of.key_id, SINCE)
+            listed = await list_quota_states(session, of.account_id)
         assert QuotaKind.ALLOWANCE not in {one.kind for one in over}
         (shown,) = [one for one in listed if one.kind is QuotaKind.ALLOWANCE]
         assert (shown.scope, shown.period_start, shown.amount) == ("*/output_tokens", SINCE, 7)
@@ -109,7 +109,7 @@ class TestPut:
         await sql(database, "update quota set used = 4 where id = :id", id=quota.id)
         async with database.transaction() as session:
             counted = {UUID(quota.id): 4}
-            assert await put_allowances(session, of.account_id, {ANY: 6}, counted) == {}
+            assert await set_allowance_quotas(session, of.account_id, {ANY: 6}, counted) == {}
         assert [one.amount for one in await found(database, of)] == [10]
 
     async def test_tells_what_others_have_beyond_it(self, database: Database) -> None:
@@ -123,9 +123,9 @@ class TestPut:
         of = await customer(database)
         await put(database, of, {ANY: 10})
         async with database.transaction() as session:
-            await allowances_of(session, of.account_id, SINCE, [VERSION])
+            await find_allowance_quotas(session, of.account_id, SINCE, [VERSION])
             await sql(database, "update quota set used = 9 where scope like '*/%'")
-            assert await put_allowances(session, of.account_id, {ANY: 5}, {}) == {ANY: 4}
+            assert await set_allowance_quotas(session, of.account_id, {ANY: 5}, {}) == {ANY: 4}
 
 
 class TestUnitsLeft:
@@ -142,11 +142,17 @@ class TestUnitsLeft:
             plan_version_id=VERSION,
             covered={"output_tokens": {quota.id: 20}},
         )
-        await write(connection, mine, [], [Settled(row, (Charge(quota.id, 20),))])
+        await write_usage_batch(
+            connection, mine, [], [SettledCall(row, (QuotaCharge(quota.id, 20),))]
+        )
         async with database.transaction() as session:
-            assert await units_left(session, of.account_id, [quota.id]) == {quota.id: 80}
-            assert await units_left(session, ids.new_id(), [quota.id]) == {}
-        await wish(database, mine, {quota.id: Wish(end=True)})
+            assert await remaining_units_by_quota(session, of.account_id, [quota.id]) == {
+                quota.id: 80
+            }
+            assert await remaining_units_by_quota(session, ids.new_id(), [quota.id]) == {}
+        await wish(database, mine, {quota.id: LeaseChange(close=True)})
         await put(database, of, {ANY: 10})
         async with database.transaction() as session:
-            assert await units_left(session, of.account_id, [quota.id]) == {quota.id: 0}
+            assert await remaining_units_by_quota(session, of.account_id, [quota.id]) == {
+                quota.id: 0
+            }

@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import create_engine, event, text
 from sqlalchemy.orm import ORMExecuteState
 
-from billing.metering.idempotency_keys import Claim, keep_answer, take_key
-from billing.metering.process_reaper import end_process, tidy
-from billing.metering.usage_log import Answer, Settled, write
+from billing.metering.idempotency_keys import IdempotencyClaim, claim_key, store_response
+from billing.metering.process_reaper import delete_expired_rows, end_process
+from billing.metering.usage_log import SettledCall, StoredResponse, write_usage_batch
 from billing.tables import KeptAnswer
 from infra import ids
 from infra.database.database import Database, driver_url
@@ -20,18 +20,22 @@ from tests.support.billing.making import CLOCK, Customer, customer, process, rec
 EXPIRE = "update kept_answer set expires_at = now() - interval '1 second'"
 
 
-def claim(of: Customer, process_id: UUID, key: str = "k") -> Claim:
-    return Claim(of.account_id, key, b"hash", ids.new_id(), process_id)
+def claim(of: Customer, process_id: UUID, key: str = "k") -> IdempotencyClaim:
+    return IdempotencyClaim(of.account_id, key, b"hash", ids.new_id(), process_id)
 
 
-async def take(database: Database, made: Claim) -> KeptAnswer | None:
+async def take(database: Database, made: IdempotencyClaim) -> KeptAnswer | None:
     async with database.transaction() as session:
-        return await take_key(session, made)
+        return await claim_key(session, made)
 
 
-async def answer(connection: DirectConnection, of: Customer, made: Claim, kept: Answer) -> None:
+async def answer(
+    connection: DirectConnection, of: Customer, made: IdempotencyClaim, kept: StoredResponse
+) -> None:
     row = record(of, request_id=made.request_id)
-    assert await write(connection, made.process_id, [], [Settled(row, answer=kept)])
+    assert await write_usage_batch(
+        connection, made.process_id, [], [SettledCall(row, response=kept)]
+    )
 
 
 class Lost(Exception):
@@ -70,7 +74,7 @@ class TestTake:
         of, mine = await customer(database), await process(database)
         first = claim(of, mine)
         await take(database, first)
-        await answer(connection, of, first, Answer(200, "text/plain", b"\x00\xff"))
+        await answer(connection, of, first, StoredResponse(200, "text/plain", b"\x00\xff"))
         holder = await take(database, claim(of, mine))
         assert holder is not None
         told = (holder.status, holder.content_type, holder.body, holder.request_hash)
@@ -82,7 +86,7 @@ class TestTake:
         of, mine = await customer(database), await process(database)
         first = claim(of, mine)
         await take(database, first)
-        await answer(connection, of, first, Answer(200, "text/plain"))
+        await answer(connection, of, first, StoredResponse(200, "text/plain"))
         holder = await take(database, claim(of, mine))
         assert holder is not None
         assert (holder.status, holder.body) == (200, None)
@@ -93,7 +97,7 @@ class TestTake:
         of, mine = await customer(database), await process(database)
         first = claim(of, mine)
         await take(database, first)
-        await answer(connection, of, first, Answer(200, "text/plain", b"x"))
+        await answer(connection, of, first, StoredResponse(200, "text/plain", b"x"))
         kept = "select expires_at > now() + interval '23 hours' from kept_answer"
         assert await sql(database, kept) == [(True,)]
         await sql(database, EXPIRE)
@@ -115,7 +119,7 @@ class TestTake:
 
         async def come_to_nothing() -> None:
             async with database.transaction() as session:
-                assert await take_key(session, claim(of, mine)) is None
+                assert await claim_key(session, claim(of, mine)) is None
                 waiting.append(asyncio.create_task(take(database, claim(of, mine))))
                 await until_one_waits(connection)
                 raise Lost
@@ -143,7 +147,7 @@ class TestTake:
         late = claim(of, mine)
         async with database.transaction() as session:
             event.listen(session.sync_session, "do_orm_execute", let_go)
-            assert await take_key(session, late) is None
+            assert await claim_key(session, late) is None
         other.dispose()
         holders = "select request_id from kept_answer"
         assert await sql(database, holders) == [(late.request_id,)]
@@ -176,8 +180,8 @@ class TestChange:
         first, other = claim(of, mine), claim(of, mine, "other")
         await take(database, other)
         async with database.transaction() as session:
-            assert await take_key(session, first) is None
-            await keep_answer(session, first, b'{"id": "key_1"}')
+            assert await claim_key(session, first) is None
+            await store_response(session, first, b'{"id": "key_1"}')
         holder = await take(database, claim(of, mine))
         assert holder is not None
         assert (holder.request_id, holder.status) == (first.request_id, 200)
@@ -194,7 +198,7 @@ class TestFree:
         of, mine = await customer(database), await process(database)
         first = claim(of, mine)
         await take(database, first)
-        await answer(connection, of, first, Answer(None))
+        await answer(connection, of, first, StoredResponse(None))
         assert await take(database, claim(of, mine)) is None
 
 
@@ -205,11 +209,11 @@ class TestOver:
         of, mine = await customer(database), await process(database)
         old, young = claim(of, mine, "old"), claim(of, mine, "young")
         await take(database, old)
-        await answer(connection, of, old, Answer(200, "text/plain", b"x"))
+        await answer(connection, of, old, StoredResponse(200, "text/plain", b"x"))
         await sql(database, EXPIRE)
         await take(database, young)
         async with database.transaction() as session:
-            await tidy(session)
+            await delete_expired_rows(session)
         assert await sql(database, "select idempotency_key from kept_answer") == [("young",)]
 
     async def test_the_running_calls_of_a_lost_process_let_go(
@@ -218,7 +222,7 @@ class TestOver:
         of, mine, other = await customer(database), await process(database), await process(database)
         ended, running = claim(of, mine, "ended"), claim(of, mine, "running")
         await take(database, ended)
-        await answer(connection, of, ended, Answer(200, "text/plain", b"x"))
+        await answer(connection, of, ended, StoredResponse(200, "text/plain", b"x"))
         await take(database, running)
         await take(database, replace(claim(of, other), idempotency_key="other"))
         async with database.transaction() as session:

@@ -5,15 +5,15 @@ from uuid import UUID
 import pytest
 
 from billing.metering.key_epoch import (
-    MOST_TOLD,
-    Changes,
-    acknowledge,
+    MAX_REPORTED_CHANGES,
+    AccessChanges,
+    acknowledge_epoch,
     advance_epoch,
-    processes_behind,
-    read_changes,
+    count_processes_behind,
+    read_access_changes,
     read_epoch,
 )
-from billing.metering.process_reaper import end_process, tidy
+from billing.metering.process_reaper import delete_expired_rows, end_process
 from infra import ids
 from infra.database.database import Database
 from infra.database.direct import DirectConnection
@@ -34,12 +34,12 @@ async def change_and_fail(database: Database) -> None:
 
 @pytest.fixture
 async def before(connection: DirectConnection) -> int:
-    return (await read_changes(connection, 0)).epoch
+    return (await read_access_changes(connection, 0)).epoch
 
 
 class TestChanges:
     async def test_none_is_of_nobody(self, connection: DirectConnection, before: int) -> None:
-        assert await read_changes(connection, before) == Changes(before, frozenset())
+        assert await read_access_changes(connection, before) == AccessChanges(before, frozenset())
 
     async def test_are_the_accounts_since(
         self, database: Database, connection: DirectConnection, before: int
@@ -47,31 +47,31 @@ class TestChanges:
         one, other, third = ids.new_id(), ids.new_id(), ids.new_id()
         await change(database, one)
         await change(database, other, third, other)
-        told = await read_changes(connection, before + 1)
-        assert told == Changes(before + 4, frozenset({other, third}))
+        told = await read_access_changes(connection, before + 1)
+        assert told == AccessChanges(before + 4, frozenset({other, third}))
 
     async def test_everybodys_is_not_told_by_account(
         self, database: Database, connection: DirectConnection, before: int
     ) -> None:
         await change(database, ids.new_id(), None)
-        assert await read_changes(connection, before) == Changes(before + 2, None)
+        assert await read_access_changes(connection, before) == AccessChanges(before + 2, None)
 
     async def test_what_is_undone_is_no_change(
         self, database: Database, connection: DirectConnection, before: int
     ) -> None:
         with pytest.raises(ZeroDivisionError):
             await change_and_fail(database)
-        assert await read_changes(connection, before) == Changes(before, frozenset())
+        assert await read_access_changes(connection, before) == AccessChanges(before, frozenset())
 
     async def test_too_many_are_everybodys(
         self, database: Database, connection: DirectConnection, before: int
     ) -> None:
-        await change(database, *(ids.new_id() for _ in range(MOST_TOLD + 1)))
-        told = await read_changes(connection, before)
-        assert told == Changes(before + MOST_TOLD + 1, None)
-        last = await read_changes(connection, before + 1)
-        assert last.accounts is not None
-        assert len(last.accounts) == MOST_TOLD
+        await change(database, *(ids.new_id() for _ in range(MAX_REPORTED_CHANGES + 1)))
+        told = await read_access_changes(connection, before)
+        assert told == AccessChanges(before + MAX_REPORTED_CHANGES + 1, None)
+        last = await read_access_changes(connection, before + 1)
+        assert last.account_ids is not None
+        assert len(last.account_ids) == MAX_REPORTED_CHANGES
 
 
 class TestForgotten:
@@ -83,16 +83,18 @@ class TestForgotten:
         await sql(database, "update access_change set at = at - interval '11 minutes'")
         await change(database, new)
         async with database.transaction() as session:
-            await tidy(session)
-        assert await read_changes(connection, before) == Changes(before + 2, None)
-        assert await read_changes(connection, before + 1) == Changes(before + 2, frozenset({new}))
+            await delete_expired_rows(session)
+        assert await read_access_changes(connection, before) == AccessChanges(before + 2, None)
+        assert await read_access_changes(connection, before + 1) == AccessChanges(
+            before + 2, frozenset({new})
+        )
 
     async def test_an_older_gateway_counts_up_without_saying_whose(
         self, database: Database, connection: DirectConnection, before: int
     ) -> None:
         await sql(database, "update access_epoch set count = count + 1")
         await change(database, ids.new_id())
-        assert await read_changes(connection, before) == Changes(before + 2, None)
+        assert await read_access_changes(connection, before) == AccessChanges(before + 2, None)
 
 
 class TestCount:
@@ -108,15 +110,15 @@ class TestCount:
 class TestBehind:
     async def behind(self, database: Database, epoch: int) -> int:
         async with database.transaction() as session:
-            return await processes_behind(session, epoch)
+            return await count_processes_behind(session, epoch)
 
     async def test_is_a_process_until_it_acknowledges_that_many_changes(
         self, database: Database, connection: DirectConnection, before: int
     ) -> None:
         early, late = await process(database), await process(database)
         assert await self.behind(database, before) == 2
-        assert await acknowledge(connection, early, before + 1)
-        assert await acknowledge(connection, late, before)
+        assert await acknowledge_epoch(connection, early, before + 1)
+        assert await acknowledge_epoch(connection, late, before)
         assert await self.behind(database, before) == 0
         assert await self.behind(database, before + 1) == 1
         assert await self.behind(database, before + 2) == 2
@@ -128,4 +130,4 @@ class TestBehind:
         async with database.transaction() as session:
             await end_process(session, ended, CLOCK.now())
         assert await self.behind(database, before + 1) == 0
-        assert not await acknowledge(connection, ended, before + 1)
+        assert not await acknowledge_epoch(connection, ended, before + 1)

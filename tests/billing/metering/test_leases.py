@@ -8,22 +8,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.accounts.account_creation import Terms
+from billing.accounts.account_creation import AccountLimits
 from billing.metering import leases
 from billing.metering.leases import (
+    LeaseChange,
     ProcessEnded,
-    Standing,
-    Wish,
-    credit_left,
-    grant,
-    read_standings,
-    recall,
-    register,
-    renew,
+    QuotaSnapshot,
+    read_quota_snapshots,
+    recall_leases,
+    register_process,
+    remaining_credit,
+    renew_process,
+    units_to_lend,
 )
 from billing.metering.process_reaper import end_process
 from billing.metering.quotas import set_limit
-from billing.metering.usage_log import write
+from billing.metering.usage_log import write_usage_batch
 from billing.tables import QuotaKind
 from infra import ids
 from infra.database.database import Database
@@ -48,48 +48,60 @@ def credit(of: Customer) -> str:
     return of.quota(QuotaKind.CREDIT)
 
 
-async def standing(connection: DirectConnection, process_id: UUID, quota_id: str) -> Standing:
-    return (await read_standings(connection, process_id, [quota_id]))[quota_id]
+async def standing(connection: DirectConnection, process_id: UUID, quota_id: str) -> QuotaSnapshot:
+    return (await read_quota_snapshots(connection, process_id, [quota_id]))[quota_id]
 
 
 class TestGrant:
     @pytest.mark.parametrize(
         ("free", "wish", "lent"),
         [
-            (100, Wish(needs=((10, 1), (20, 1))), 30),
-            (100, Wish(), 0),
-            (25, Wish(needs=((10, 1), (20, 5))), 25),  # the second makes do with what is left
-            (12, Wish(needs=((10, 1), (20, 5))), 10),  # and what is no use to it stays
-            (20, Wish(needs=((30, 25), (20, 5))), 20),  # the first cannot, the second can
-            (20, Wish(needs=((30, 5), (10, 5))), 20),  # the first has all, the second nothing
-            (-5, Wish(needs=((10, 1),), extra=5), 0),
-            (3200, Wish(extra=1000), 100),
-            (3200, Wish(extra=7), 7),
-            (31, Wish(extra=7), 0),
+            (100, LeaseChange(needs=((10, 1), (20, 1))), 30),
+            (100, LeaseChange(), 0),
+            (
+                25,
+                LeaseChange(needs=((10, 1), (20, 5))),
+                25,
+            ),  # the second makes do with what is left
+            (12, LeaseChange(needs=((10, 1), (20, 5))), 10),  # and what is no use to it stays
+            (20, LeaseChange(needs=((30, 25), (20, 5))), 20),  # the first cannot, the second can
+            (
+                20,
+                LeaseChange(needs=((30, 5), (10, 5))),
+                20,
+            ),  # the first has all, the second nothing
+            (-5, LeaseChange(needs=((10, 1),), prefetch_units=5), 0),
+            (3200, LeaseChange(prefetch_units=1000), 100),
+            (3200, LeaseChange(prefetch_units=7), 7),
+            (31, LeaseChange(prefetch_units=7), 0),
         ],
     )
-    def test_worked_by_hand(self, free: int, wish: Wish, lent: int) -> None:
-        assert grant(free, wish) == lent
+    def test_worked_by_hand(self, free: int, wish: LeaseChange, lent: int) -> None:
+        assert units_to_lend(free, wish) == lent
 
     @given(st.integers(-1000, 5000), NEEDS, UNITS)
     def test_never_more_than_is_free(
         self, free: int, needs: list[tuple[int, int]], extra: int
     ) -> None:
-        assert 0 <= grant(free, Wish(needs=tuple(needs), extra=extra)) <= max(free, 0)
+        assert (
+            0
+            <= units_to_lend(free, LeaseChange(needs=tuple(needs), prefetch_units=extra))
+            <= max(free, 0)
+        )
 
     @given(st.integers(0, 5000), NEEDS, UNITS)
     def test_never_more_than_is_wished(
         self, free: int, needs: list[tuple[int, int]], extra: int
     ) -> None:
         most = sum(most for most, _ in needs) + extra
-        assert grant(free, Wish(needs=tuple(needs), extra=extra)) <= most
+        assert units_to_lend(free, LeaseChange(needs=tuple(needs), prefetch_units=extra)) <= most
 
     @given(st.integers(0, 5000), NEEDS)
     def test_the_first_that_has_enough_is_served_whatever_comes_behind(
         self, free: int, needs: list[tuple[int, int]]
     ) -> None:
-        first = grant(free, Wish(needs=tuple(needs[:1])))
-        assert grant(free, Wish(needs=tuple(needs))) >= first
+        first = units_to_lend(free, LeaseChange(needs=tuple(needs[:1])))
+        assert units_to_lend(free, LeaseChange(needs=tuple(needs))) >= first
         if needs and needs[0][1] <= free:
             assert first == min(needs[0][0], free)
 
@@ -98,7 +110,7 @@ class TestGrant:
         self, free: int, needs: list[tuple[int, int]]
     ) -> None:
         if all(least > free for _, least in needs):
-            assert grant(free, Wish(needs=tuple(needs))) == 0
+            assert units_to_lend(free, LeaseChange(needs=tuple(needs))) == 0
 
 
 class TestRegister:
@@ -106,13 +118,13 @@ class TestRegister:
         self, database: Database, connection: DirectConnection
     ) -> None:
         mine, other = await process(database), await process(database, ttl_s=-1)
-        assert await renew(connection, mine, 10) == (True, True)
-        assert await renew(connection, other, 10) == (True, False)
+        assert await renew_process(connection, mine, 10) == (True, True)
+        assert await renew_process(connection, other, 10) == (True, False)
 
     async def test_twice_is_once(self, database: Database) -> None:
         mine = await process(database)
         async with database.transaction() as session:
-            await register(session, mine, "host", 1, 10)
+            await register_process(session, mine, "host", 1, 10)
         assert await sql(database, "select count(*) from gateway_process") == [(1,)]
 
 
@@ -123,12 +135,12 @@ class TestRenew:
         mine = await process(database)
         async with database.transaction() as session:
             await end_process(session, mine, CLOCK.now())
-        assert await renew(connection, mine, 10) == (False, False)
+        assert await renew_process(connection, mine, 10) == (False, False)
 
     async def test_a_stranger_is_not_alive(
         self, database: Database, connection: DirectConnection
     ) -> None:
-        assert await renew(connection, ids.new_id(), 10) == (False, False)
+        assert await renew_process(connection, ids.new_id(), 10) == (False, False)
 
 
 class TestChange:
@@ -137,12 +149,16 @@ class TestChange:
         first, second = await process(database), await process(database)
         assert (await borrow(database, first, credit(of), 600)).borrowed == 600
         assert (await borrow(database, second, credit(of), 600)).borrowed == 0
-        assert await borrow(database, second, credit(of), 400) == Standing(1000, 0, 400, 600, 0, 0)
+        assert await borrow(database, second, credit(of), 400) == QuotaSnapshot(
+            1000, 0, 400, 600, 0, 0
+        )
 
     async def test_gives_back_what_is_too_much(self, database: Database) -> None:
         of, mine = await customer(database), await process(database)
         await borrow(database, mine, credit(of), 600)
-        changed = await wish(database, mine, {credit(of): Wish(surplus=500, needs=((50, 50),))})
+        changed = await wish(
+            database, mine, {credit(of): LeaseChange(returned_units=500, needs=((50, 50),))}
+        )
         assert changed[credit(of)].borrowed == 150
 
     async def test_what_is_used_does_not_come_back(
@@ -151,9 +167,9 @@ class TestChange:
         of, mine = await customer(database), await process(database)
         for payer in of.payers:
             await borrow(database, mine, payer, 600)
-        await write(connection, mine, [], [settled(of, 100)])
-        changed = await wish(database, mine, {credit(of): Wish(surplus=10_000)})
-        assert changed[credit(of)] == Standing(1000, 100, 100, 0, 0, 100)
+        await write_usage_batch(connection, mine, [], [settled(of, 100)])
+        changed = await wish(database, mine, {credit(of): LeaseChange(returned_units=10_000)})
+        assert changed[credit(of)] == QuotaSnapshot(1000, 100, 100, 0, 0, 100)
         assert await differences(database) == ()
 
     async def test_a_call_that_is_recorded_meanwhile_is_not_anothers(
@@ -163,16 +179,18 @@ class TestChange:
         of, mine = await customer(database), await process(database)
         for payer in of.payers:
             await borrow(database, mine, payer, 600)
-        read = leases._leases
+        read = leases._find_leases
 
         async def reading(*arguments: Any) -> Any:
             found = await read(*arguments)
-            await write(connection, mine, [], [settled(of, 100)])
+            await write_usage_batch(connection, mine, [], [settled(of, 100)])
             return found
 
-        monkeypatch.setattr(leases, "_leases", reading)
-        changed = (await wish(database, mine, {credit(of): Wish(surplus=10)}))[credit(of)]
-        assert changed.spent - changed.used == changed.elsewhere == 0
+        monkeypatch.setattr(leases, "_find_leases", reading)
+        changed = (await wish(database, mine, {credit(of): LeaseChange(returned_units=10)}))[
+            credit(of)
+        ]
+        assert changed.consumed - changed.used == changed.leased_elsewhere == 0
         monkeypatch.undo()
         assert await differences(database) == ()
 
@@ -182,8 +200,8 @@ class TestChange:
         of, mine = await customer(database), await process(database)
         for payer in of.payers:
             await borrow(database, mine, payer, 600)
-        await write(connection, mine, [], [settled(of, 100)])
-        await wish(database, mine, {payer: Wish(end=True) for payer in of.payers})
+        await write_usage_batch(connection, mine, [], [settled(of, 100)])
+        await wish(database, mine, {payer: LeaseChange(close=True) for payer in of.payers})
         assert await sql(database, "select count(*) from quota_lease") == [(0,)]
         used = "select sum(used), sum(leased) from quota where kind = 'credit'"
         assert await sql(database, used) == [(100, 0)]
@@ -191,8 +209,8 @@ class TestChange:
 
     async def test_the_end_of_what_never_was_changes_nothing(self, database: Database) -> None:
         of, mine = await customer(database), await process(database)
-        changed = await wish(database, mine, {credit(of): Wish(end=True)})
-        assert changed[credit(of)] == Standing(1000, 0, 0, 0, 0, 0)
+        changed = await wish(database, mine, {credit(of): LeaseChange(close=True)})
+        assert changed[credit(of)] == QuotaSnapshot(1000, 0, 0, 0, 0, 0)
         assert await sql(database, "select count(*) from quota_lease") == [(0,)]
 
     async def test_without_a_limit_there_is_always_enough(self, database: Database) -> None:
@@ -207,8 +225,10 @@ class TestChange:
         async with database.transaction() as session:
             await set_limit(session, of.account_id, QuotaKind.TOKENS, 500)
         assert (await borrow(database, mine, tokens, 1)).borrowed == 600
-        back = await wish(database, mine, {tokens: Wish(surplus=200, needs=((200, 50),))})
-        assert back[tokens] == Standing(500, 0, 500, 0, 1, 0)
+        back = await wish(
+            database, mine, {tokens: LeaseChange(returned_units=200, needs=((200, 50),))}
+        )
+        assert back[tokens] == QuotaSnapshot(500, 0, 500, 0, 1, 0)
 
     async def test_the_dead_may_have_nothing(self, database: Database) -> None:
         of, mine = await customer(database), await process(database)
@@ -226,16 +246,18 @@ class TestStandings:
         for borrower in (mine, other):
             for payer in of.payers:
                 await borrow(database, borrower, payer, 300)
-        await write(connection, other, [], [settled(of, 120)])
+        await write_usage_batch(connection, other, [], [settled(of, 120)])
         read = await standing(connection, mine, credit(of))
-        assert read == Standing(1000, 120, 300, 180, 0, 0)
-        assert await wish(database, mine, {credit(of): Wish()}) == {credit(of): read}
+        assert read == QuotaSnapshot(1000, 120, 300, 180, 0, 0)
+        assert await wish(database, mine, {credit(of): LeaseChange()}) == {credit(of): read}
 
     async def test_of_a_quota_that_nobody_borrowed(
         self, database: Database, connection: DirectConnection
     ) -> None:
         of = await customer(database)
-        assert await standing(connection, ids.new_id(), credit(of)) == Standing(1000, 0, 0, 0, 0, 0)
+        assert await standing(connection, ids.new_id(), credit(of)) == QuotaSnapshot(
+            1000, 0, 0, 0, 0, 0
+        )
 
 
 class TestCreditLeft:
@@ -245,13 +267,13 @@ class TestCreditLeft:
         of, mine = await customer(database), await process(database)
         for payer in of.payers:
             await borrow(database, mine, payer, 300)
-        await write(connection, mine, [], [settled(of, 120)])
+        await write_usage_batch(connection, mine, [], [settled(of, 120)])
         async with database.transaction() as session:
-            assert await credit_left(session, of.account_id) == 880
+            assert await remaining_credit(session, of.account_id) == 880
 
     async def test_is_endless_without_a_limit(self, database: Database) -> None:
         async with database.transaction() as session:
-            assert await credit_left(session, ids.new_id()) is None
+            assert await remaining_credit(session, ids.new_id()) is None
 
 
 class TestRecall:
@@ -261,7 +283,7 @@ class TestRecall:
         of = await customer(database)
         before = await standing(connection, ids.new_id(), credit(of))
         async with database.transaction() as session:
-            await recall(session, [credit(of)])
+            await recall_leases(session, [credit(of)])
         after = await standing(connection, ids.new_id(), credit(of))
         assert after.recalls == before.recalls + 1
 
@@ -279,13 +301,15 @@ class TestTogether:
             for turn in range(10):
                 order = quotas if (place + turn) % 2 else quotas[::-1]
                 await wish(
-                    database, mine, {quota: Wish(surplus=1, needs=((2, 1),)) for quota in order}
+                    database,
+                    mine,
+                    {quota: LeaseChange(returned_units=1, needs=((2, 1),)) for quota in order},
                 )
 
         async def recalls(order: list[str]) -> None:
             for _ in range(10):
                 async with database.transaction() as session:
-                    await recall(session, order)
+                    await recall_leases(session, order)
 
         async def limits(order: list[QuotaKind]) -> None:
             for _ in range(10):
@@ -307,23 +331,27 @@ class TestTogether:
         """The two write the same rows, from two connections of one process."""
         database = Database(database_url, pool_size=2)
         connection = DirectConnection(database_url, 30.0)
-        of = await customer(database, Terms(10**6, None, None, None))
+        of = await customer(database, AccountLimits(10**6, None, None, None))
         mine = await process(database)
         for payer in of.payers:
             await borrow(database, mine, payer, 5_000)
 
         async def charge() -> None:
             for _ in range(30):
-                assert await write(connection, mine, [], [settled(of, 10), settled(of, 20)])
+                assert await write_usage_batch(
+                    connection, mine, [], [settled(of, 10), settled(of, 20)]
+                )
 
         async def change() -> None:
             for _ in range(30):
-                wishes = {payer: Wish(surplus=7, needs=((9, 9),)) for payer in of.payers}
+                wishes = {
+                    payer: LeaseChange(returned_units=7, needs=((9, 9),)) for payer in of.payers
+                }
                 await wish(database, mine, wishes)
 
         await asyncio.gather(charge(), change())
         async with database.transaction() as session:
-            assert await credit_left(session, of.account_id) == 10**6 - 900
+            assert await remaining_credit(session, of.account_id) == 10**6 - 900
         assert await differences(database) == ()
         await connection.close()
         await database.close()

@@ -4,8 +4,13 @@ import asyncio
 from datetime import timedelta
 from uuid import UUID
 
-from billing.metering.process_reaper import Ended, end_process, reap_one, tidy
-from billing.metering.usage_log import write
+from billing.metering.process_reaper import (
+    ReapedProcess,
+    delete_expired_rows,
+    end_process,
+    reap_expired_process,
+)
+from billing.metering.usage_log import write_usage_batch
 from billing.tables import QuotaKind
 from infra import ids
 from infra.database.database import Database
@@ -33,7 +38,7 @@ async def busy(
     mine = await process(database)
     for quota in of.quotas:
         await borrow(database, mine, quota.id, 10)
-    await write(connection, mine, [intent(of), intent(of)], [settled(of, 4)])
+    await write_usage_batch(connection, mine, [intent(of), intent(of)], [settled(of, 4)])
     await sql(
         database,
         "update gateway_process set expires_at = now() + make_interval(secs => :ttl)"
@@ -44,12 +49,12 @@ async def busy(
     return mine
 
 
-async def reap(database: Database) -> Ended | None:
+async def reap(database: Database) -> ReapedProcess | None:
     async with database.transaction() as session:
-        return await reap_one(session, CLOCK.now())
+        return await reap_expired_process(session, CLOCK.now())
 
 
-async def end(database: Database, mine: UUID) -> Ended | None:
+async def end(database: Database, mine: UUID) -> ReapedProcess | None:
     async with database.transaction() as session:
         return await end_process(session, mine, CLOCK.now())
 
@@ -57,7 +62,7 @@ async def end(database: Database, mine: UUID) -> Ended | None:
 async def pass_time(database: Database, seconds: int) -> None:
     await sql(database, _AGE, seconds=seconds)
     async with database.transaction() as session:
-        await tidy(session)
+        await delete_expired_rows(session)
 
 
 class TestReap:
@@ -72,7 +77,7 @@ class TestReap:
     ) -> None:
         of = await customer(database)
         lost = await busy(database, connection, of, ttl_s=-1)
-        assert await reap(database) == Ended(lost, 2)
+        assert await reap(database) == ReapedProcess(lost, 2)
         unknown = await sql(
             database,
             "select account_id, key_id, operation, model, streamed, status, error_code, cost_nano,"
@@ -104,7 +109,7 @@ class TestReap:
         of = await customer(database)
         lost = [await busy(database, connection, of, ttl_s=-1) for _ in range(4)]
 
-        async def reap_all() -> list[Ended]:
+        async def reap_all() -> list[ReapedProcess]:
             found = []
             while (ended := await reap(database)) is not None:
                 found.append(ended)
@@ -114,7 +119,7 @@ class TestReap:
             one for some in await asyncio.gather(*(reap_all() for _ in range(6))) for one in some
         ]
         assert sorted(one.process_id for one in reaped) == sorted(lost)
-        assert [one.unknown for one in reaped] == [2] * 4
+        assert [one.unknown_calls for one in reaped] == [2] * 4
         unknown = "select count(*) from usage where settlement = 'unknown'"
         assert await sql(database, unknown) == [(8,)]
         assert await differences(database) == ()
@@ -133,7 +138,7 @@ class TestEnd:
         self, database: Database, connection: DirectConnection
     ) -> None:
         mine = await busy(database, connection, await customer(database), ttl_s=10)
-        assert await end(database, mine) == Ended(mine, 2)
+        assert await end(database, mine) == ReapedProcess(mine, 2)
         assert await end(database, mine) is None
         assert await differences(database) == ()
 
@@ -142,7 +147,7 @@ class TestEnd:
 
     async def test_without_open_calls_none_is_unknown(self, database: Database) -> None:
         mine = await process(database)
-        assert await end(database, mine) == Ended(mine, 0)
+        assert await end(database, mine) == ReapedProcess(mine, 0)
 
     async def test_a_call_of_the_clocks_future_took_no_time(
         self, database: Database, connection: DirectConnection

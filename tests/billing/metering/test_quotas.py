@@ -8,23 +8,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.exc import DBAPIError, NoResultFound
 
-from billing.accounts.account_creation import Terms
-from billing.metering.key_epoch import Changes, read_changes
+from billing.accounts.account_creation import AccountLimits
+from billing.metering.key_epoch import AccessChanges, read_access_changes
 from billing.metering.quotas import (
     LimitInvalid,
     QuotaRef,
-    change_credit,
-    credit_of,
-    list_limits,
-    month_of,
-    next_month,
-    quotas_over,
-    request_quotas_of,
+    add_credit_entry,
+    find_call_quotas,
+    find_request_rate_quotas,
+    list_quota_states,
+    month_start,
+    next_month_start,
     set_budget,
     set_credit_limit,
     set_limit,
+    sum_credit_entries,
 )
-from billing.metering.usage_log import write
+from billing.metering.usage_log import write_usage_batch
 from billing.tables import CreditReason, QuotaKind
 from infra.database.database import Database
 from infra.database.direct import DirectConnection
@@ -40,7 +40,7 @@ from tests.support.billing.making import (
     with_key,
 )
 
-UNLIMITED = Terms(credit_nano=1000, requests=None, tokens=None, streams=None)
+UNLIMITED = AccountLimits(credit_nano=1000, requests=None, tokens=None, streams=None)
 MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 
 
@@ -59,7 +59,7 @@ class At:
 
 async def over(database: Database, of: Customer, at: datetime | None = None) -> list[QuotaRef]:
     async with database.transaction() as session:
-        return list(await quotas_over(session, of.account_id, of.key_id, at or CLOCK.now()))
+        return list(await find_call_quotas(session, of.account_id, of.key_id, at or CLOCK.now()))
 
 
 async def budget(database: Database, of: Customer, at: datetime) -> QuotaRef:
@@ -71,7 +71,7 @@ async def credit(
     database: Database, of: Customer, amount: int, reason: CreditReason = CreditReason.TOP_UP
 ) -> int:
     async with database.transaction() as session:
-        return await change_credit(session, CLOCK, of.account_id, reason, amount, " why ")
+        return await add_credit_entry(session, CLOCK, of.account_id, reason, amount, " why ")
 
 
 class TestMonth:
@@ -88,21 +88,23 @@ class TestMonth:
     def test_by_hand(
         self, moment: datetime, start: tuple[int, int], after: tuple[int, int]
     ) -> None:
-        assert month_of(moment) == datetime(*start, 1, tzinfo=UTC)
-        assert next_month(moment) == datetime(*after, 1, tzinfo=UTC)
+        assert month_start(moment) == datetime(*start, 1, tzinfo=UTC)
+        assert next_month_start(moment) == datetime(*after, 1, tzinfo=UTC)
 
     @given(MOMENTS)
     def test_months_follow_one_another_without_a_gap(self, moment: datetime) -> None:
-        assert month_of(moment) <= moment < next_month(moment)
-        assert month_of(next_month(moment) - timedelta(microseconds=1)) == month_of(moment)
+        assert month_start(moment) <= moment < next_month_start(moment)
+        assert month_start(next_month_start(moment) - timedelta(microseconds=1)) == month_start(
+            moment
+        )
 
 
 class TestOver:
     async def test_what_an_account_and_its_key_are_under(self, database: Database) -> None:
-        of = await customer(database, Terms(1000, 1, 2, 3))
+        of = await customer(database, AccountLimits(1000, 1, 2, 3))
         found = await over(database, of)
         assert [quota.id for quota in found] == sorted(quota.id for quota in found)
-        assert {quota.kind: (quota.amount, quota.of_key) for quota in found} == {
+        assert {quota.kind: (quota.amount, quota.is_key_quota) for quota in found} == {
             QuotaKind.CREDIT: (1000, False),
             QuotaKind.BUDGET: (None, True),
             QuotaKind.REQUESTS: (1, False),
@@ -121,15 +123,15 @@ class TestOver:
         self, database: Database
     ) -> None:
         """Neither under a key's rate, nor under anything else that limits the account."""
-        of = await customer(database, Terms(1000, 7, 2, 3))
+        of = await customer(database, AccountLimits(1000, 7, 2, 3))
         async with database.transaction() as session:
             await set_limit(session, of.account_id, QuotaKind.REQUESTS, 5, of.key_id)
         async with database.transaction() as session:
-            found = await request_quotas_of(session, of.account_id)
+            found = await find_request_rate_quotas(session, of.account_id)
         (own,) = (
             quota.id
             for quota in await over(database, of)
-            if quota.kind is QuotaKind.REQUESTS and not quota.of_key
+            if quota.kind is QuotaKind.REQUESTS and not quota.is_key_quota
         )
         assert found == (QuotaRef(own, QuotaKind.REQUESTS, False, 7),)
 
@@ -139,7 +141,7 @@ class TestOver:
         of = await customer(database, UNLIMITED)
         async with database.transaction() as session:
             await set_limit(session, of.account_id, QuotaKind.REQUESTS, 5, of.key_id)
-            assert await request_quotas_of(session, of.account_id) == ()
+            assert await find_request_rate_quotas(session, of.account_id) == ()
 
     async def test_another_key_has_limits_of_its_own(self, database: Database) -> None:
         of = await customer(database, UNLIMITED)
@@ -157,7 +159,7 @@ class TestOver:
         of, stranger = await customer(database), await customer(database, name="B")
         async with database.transaction() as session:
             with pytest.raises(NoResultFound):
-                await quotas_over(session, of.account_id, stranger.key_id, CLOCK.now())
+                await find_call_quotas(session, of.account_id, stranger.key_id, CLOCK.now())
 
     async def test_looked_up_at_once_a_month_is_opened_once(self, database: Database) -> None:
         of = await customer(database)
@@ -179,13 +181,13 @@ class TestLimit:
         self, database: Database, connection: DirectConnection
     ) -> None:
         of = await customer(database)
-        before = await read_changes(connection, 0)
+        before = await read_access_changes(connection, 0)
         async with database.transaction() as session:
             await set_limit(session, of.account_id, QuotaKind.TOKENS, 5)
             await set_budget(session, CLOCK, of.account_id, of.key_id, 5)
         await credit(database, of, 5)
-        told = await read_changes(connection, before.epoch)
-        assert told == Changes(before.epoch + 3, frozenset({of.account_id}))
+        told = await read_access_changes(connection, before.epoch)
+        assert told == AccessChanges(before.epoch + 3, frozenset({of.account_id}))
 
     @pytest.mark.parametrize("amount", [-1, 10**18 + 1])
     async def test_beyond_all_sense(self, database: Database, amount: int) -> None:
@@ -200,7 +202,7 @@ class TestLimit:
     async def test_all_are_listed(self, database: Database) -> None:
         of = await customer(database, UNLIMITED)
         async with database.transaction() as session:
-            listed = await list_limits(session, of.account_id)
+            listed = await list_quota_states(session, of.account_id)
         assert [quota.kind for quota in listed] == [
             QuotaKind.CREDIT,
             QuotaKind.REQUESTS,
@@ -215,10 +217,10 @@ class TestLimit:
         of, mine = await customer(database, UNLIMITED), await process(database)
         for payer in of.payers:
             await borrow(database, mine, payer, 1000)
-        await write(connection, mine, [], [settled(of, 300)])
+        await write_usage_batch(connection, mine, [], [settled(of, 300)])
         async with database.transaction() as session:
-            credit = (await list_limits(session, of.account_id))[0]
-        assert (credit.used, credit.lent) == (300, 700)
+            credit = (await list_quota_states(session, of.account_id))[0]
+        assert (credit.used, credit.leased) == (300, 700)
 
 
 class TestBudget:
@@ -259,8 +261,8 @@ class TestCredit:
         assert await credit(database, of, 500) == 1500
         assert await credit(database, of, -300, CreditReason.CREDIT_LIMIT) == 1200
         async with database.transaction() as session:
-            assert await credit_of(session, of.account_id) == 1200
-            assert await credit_of(session, of.account_id, CreditReason.TOP_UP) == 500
+            assert await sum_credit_entries(session, of.account_id) == 1200
+            assert await sum_credit_entries(session, of.account_id, CreditReason.TOP_UP) == 500
         limits = {quota.kind: quota.amount for quota in await over(database, of)}
         assert limits[QuotaKind.CREDIT] == 1200
         assert await differences(database) == ()
@@ -273,7 +275,7 @@ class TestCredit:
         with pytest.raises(LimitInvalid):
             await credit(database, of, amount)
         async with database.transaction() as session:
-            assert await credit_of(session, of.account_id) == 1000
+            assert await sum_credit_entries(session, of.account_id) == 1000
         assert await differences(database) == ()
 
     async def test_a_limit_set_twice_is_set_once(self, database: Database) -> None:
@@ -283,7 +285,7 @@ class TestCredit:
             async with database.transaction() as session:
                 assert await set_credit_limit(session, CLOCK, of.account_id, limit) == before
         async with database.transaction() as session:
-            assert await credit_of(session, of.account_id) == 900
+            assert await sum_credit_entries(session, of.account_id) == 900
         rows = await sql(database, "select amount_nano from credit_entry order by id")
         assert [row[0] for row in rows] == [1000, 500, -750, 150]
         with pytest.raises(LimitInvalid):
@@ -298,14 +300,14 @@ class TestCredit:
         of = await customer(database)
         await asyncio.gather(*(credit(database, of, 10) for _ in range(10)))
         async with database.transaction() as session:
-            assert await credit_of(session, of.account_id) == 1100
+            assert await sum_credit_entries(session, of.account_id) == 1100
         assert await differences(database) == ()
 
     async def test_the_note_is_kept_within_bounds(self, database: Database) -> None:
         of = await customer(database)
         async with database.transaction() as session:
             reason = CreditReason.TOP_UP
-            await change_credit(session, CLOCK, of.account_id, reason, 1, f" {'x' * 600}")
+            await add_credit_entry(session, CLOCK, of.account_id, reason, 1, f" {'x' * 600}")
         notes = "select note from credit_entry where reason = 'top_up'"
         assert await sql(database, notes) == [("x" * 500,)]
 

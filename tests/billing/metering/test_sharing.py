@@ -21,20 +21,25 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import text
 
-from billing.accounts.account_creation import Terms
+from billing.accounts.account_creation import AccountLimits
 from billing.metering.allowances import (
     AllowanceKey,
-    allowances_of,
-    open_allowances,
-    put_allowances,
+    create_missing_allowances,
+    find_allowance_quotas,
+    set_allowance_quotas,
 )
-from billing.metering.leases import recall
-from billing.metering.process_reaper import Ended, end_process, reap_one, tidy
-from billing.metering.quotas import change_credit, credit_of, set_budget, set_limit
+from billing.metering.leases import recall_leases
+from billing.metering.process_reaper import (
+    ReapedProcess,
+    delete_expired_rows,
+    end_process,
+    reap_expired_process,
+)
+from billing.metering.quotas import add_credit_entry, set_budget, set_limit, sum_credit_entries
 from billing.rating.prices import PerUnit
 from billing.rating.terms import ModelPrice, PlanTerms
 from billing.reconciliation.usage_and_quotas import reconcile
-from billing.subscriptions.plans import publish
+from billing.subscriptions.plans import publish_plan
 from billing.tables import CreditReason, QuotaKind
 from gateway.quota.demand import Demand
 from infra.database.database import Database
@@ -45,7 +50,7 @@ from tests.support.builders import empty
 from tests.support.chaos import in_full
 
 _PROCESSES = 3
-_TERMS = Terms(credit_nano=20_000, requests=40, tokens=5_000, streams=4)
+_TERMS = AccountLimits(credit_nano=20_000, requests=40, tokens=5_000, streams=4)
 _PRICES = {"input_tokens": 1, "output_tokens": PRICE}
 _RATES = (QuotaKind.REQUESTS, QuotaKind.TOKENS, QuotaKind.STREAMS)
 
@@ -74,10 +79,12 @@ class Sharing(RuleBasedStateMachine):
         self.customers = [first, await with_key(self.database, first.account_id)]
         async with self.database.transaction() as session:
             await set_budget(session, CLOCK, first.account_id, first.key_id, 9_000)
-            await publish(session, CLOCK, _PLAN)
-            await open_allowances(session, first.account_id, _INCLUDED)
+            await publish_plan(session, CLOCK, _PLAN)
+            await create_missing_allowances(session, first.account_id, _INCLUDED)
             place, version_id = (first.account_id, _SINCE), _PLAN.version_id()
-            self.included = (await allowances_of(session, *place, [version_id]))[version_id]
+            self.allowances = (await find_allowance_quotas(session, *place, [version_id]))[
+                version_id
+            ]
         self.members = [await self._join(connection) for connection in self.connections]
 
     async def _join(self, connection: DirectConnection) -> Borrower:
@@ -143,8 +150,8 @@ class Sharing(RuleBasedStateMachine):
     def ask_the_others(self, kinds: set[QuotaKind]) -> None:
         async def ask() -> None:
             async with self.database.transaction() as session:
-                quotas = [*self.customers[0].quotas, *self.included]
-                await recall(session, [one.id for one in quotas if one.kind in kinds])
+                quotas = [*self.customers[0].quotas, *self.allowances]
+                await recall_leases(session, [one.id for one in quotas if one.kind in kinds])
 
         self.runner.run(ask())
 
@@ -157,13 +164,13 @@ class Sharing(RuleBasedStateMachine):
                     await set_budget(session, CLOCK, owner.account_id, owner.key_id, amount)
                 elif kind is QuotaKind.ALLOWANCE:
                     left = dict.fromkeys(_INCLUDED, amount // 20)
-                    await put_allowances(session, owner.account_id, left, {})
+                    await set_allowance_quotas(session, owner.account_id, left, {})
                 elif kind in _RATES:
                     await set_limit(session, owner.account_id, kind, amount // 100)
                 else:
-                    more = amount - await credit_of(session, owner.account_id)
+                    more = amount - await sum_credit_entries(session, owner.account_id)
                     reason = CreditReason.CREDIT_LIMIT
-                    await change_credit(session, CLOCK, owner.account_id, reason, more)
+                    await add_credit_entry(session, CLOCK, owner.account_id, reason, more)
 
         self.runner.run(change())
 
@@ -226,11 +233,11 @@ class Sharing(RuleBasedStateMachine):
         """To their own process, unless it was taken for dead and does not know yet."""
         known = {process_id for process_id, _ in lent}
         for member in self.members:
-            for quota_id in member.holdings.ids():
+            for quota_id in member.holdings.quota_ids():
                 lease = member.holdings.lease(quota_id)
-                lease.free(self.now)
-                if lease.held and member.process_id in known:
-                    assert lent[member.process_id, quota_id] >= lease.used + lease.held
+                lease.available(self.now)
+                if lease.reserved and member.process_id in known:
+                    assert lent[member.process_id, quota_id] >= lease.used + lease.reserved
 
     def teardown(self) -> None:
         try:
@@ -277,16 +284,16 @@ class Sharing(RuleBasedStateMachine):
             id=member.process_id,
         )
 
-    async def _reap_one(self) -> Ended | None:
+    async def _reap_one(self) -> ReapedProcess | None:
         async with self.database.transaction() as session:
-            return await reap_one(session, CLOCK.now())
+            return await reap_expired_process(session, CLOCK.now())
 
     async def _tidy_later(self) -> None:
         await sql(
             self.database, "update gateway_process set ended_at = ended_at - interval '61 seconds'"
         )
         async with self.database.transaction() as session:
-            await tidy(session)
+            await delete_expired_rows(session)
 
     def _demand(self, key: int, output: int, stream: bool) -> Demand:
         quotas = self.customers[key].quotas
@@ -295,7 +302,7 @@ class Sharing(RuleBasedStateMachine):
             output_tokens=output,
             streams=int(stream),
             quotas=quotas,
-            included=self.included,
+            allowances=self.allowances,
         )
 
     def _sql(self, statement: str) -> list[Any]:
@@ -326,7 +333,7 @@ _LENT = """
 _DEMAND = Demand(
     input_tokens=20,
     output_tokens=0,
-    floor=1,
+    min_output_tokens=1,
     streams=0,
     requests=1,
     prices=_PRICES,
@@ -355,7 +362,7 @@ class TestLostAnswers:
         """A call that cannot be lent for gives back what is free, whose commit goes unheard. The
         next call must not give back the same again: it would be what the first call holds."""
         of = await customer(
-            database, Terms(credit_nano=200, requests=None, tokens=None, streams=None)
+            database, AccountLimits(credit_nano=200, requests=None, tokens=None, streams=None)
         )
         credit = replace(_DEMAND, quotas=of.quotas, input_tokens=0)
         slow, other = Borrower(database, connection), Borrower(database, connection)
@@ -364,7 +371,7 @@ class TestLostAnswers:
         assert await slow.call(of, replace(credit, output_tokens=50), True, 0.0, Fate.HEARD)
         assert await slow.call(of, replace(credit, output_tokens=10), True, 0.0, Fate.HEARD)
         await slow.end(slow.calls[1], 0.0, 0, 0.0, Fate.HEARD)
-        huge = replace(credit, output_tokens=60, floor=60)
+        huge = replace(credit, output_tokens=60, min_output_tokens=60)
         assert not await slow.call(of, huge, True, 0.0, Fate.LOST)
         assert not await slow.call(of, huge, True, 0.0, Fate.HEARD)
         assert not await other.call(of, huge, True, 0.0, Fate.HEARD)
@@ -383,5 +390,5 @@ class TestLostAnswers:
         await member.tick(True, 100.0, Fate.HEARD)
         await member.tick(True, 100.0, Fate.LOST)
         await member.tick(False, 100.0, Fate.HEARD)
-        rest = replace(whole, output_tokens=233, floor=233)
+        rest = replace(whole, output_tokens=233, min_output_tokens=233)
         assert await member.call(of, rest, False, 100.0, Fate.HEARD)

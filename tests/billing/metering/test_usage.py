@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from billing.accounts.accounts import create_account
-from billing.metering.usage import UsageRecord, append_usage, list_usage, show_usage
+from billing.metering.usage import UsageRecord, insert_usage, list_usage, usage_to_json
 from billing.rating.quantities import METERS, Quantities
 from billing.tables import Settlement
 from infra import ids
@@ -46,15 +46,15 @@ async def accounts(database: Database) -> tuple[UUID, UUID]:
 def test_taken_is_what_quotas_gave_over_all_meters() -> None:
     of = record(ids.new_id(), 1)
     covered = {"input_tokens": {"a": 2, "b": 1}, "output_tokens": {"c": 4}}
-    assert replace(of, covered=covered).taken == {"a": 2, "b": 1, "c": 4}
-    assert of.taken == {}
+    assert replace(of, covered=covered).covered_units_by_quota == {"a": 2, "b": 1, "c": 4}
+    assert of.covered_units_by_quota == {}
 
 
 class TestList:
     async def test_until_leaves_out_its_own_moment(self, database: Database) -> None:
         mine, _ = await accounts(database)
         async with database.transaction() as session:
-            await append_usage(session, [record(mine, minute) for minute in range(3)])
+            await insert_usage(session, [record(mine, minute) for minute in range(3)])
         until = START + timedelta(minutes=2)
         async with database.transaction() as session:
             rows = await list_usage(session, account_id=mine, limit=10, until=until)
@@ -72,15 +72,15 @@ class TestList:
             for minute in range(3)
         ]
         async with database.transaction() as session:
-            await append_usage(session, records)
+            await insert_usage(session, records)
             listed = await list_usage(session, account_id=mine, limit=10, error_code=code)
         assert [row.input_tokens for row in listed] == found
 
     async def test_by_account_and_time(self, database: Database) -> None:
         mine, other = await accounts(database)
         async with database.transaction() as session:
-            await append_usage(session, [record(mine, minute) for minute in range(5)])
-            await append_usage(session, [record(other, 99)])
+            await insert_usage(session, [record(mine, minute) for minute in range(5)])
+            await insert_usage(session, [record(other, 99)])
             since = START + timedelta(minutes=3)
             rows = await list_usage(session, account_id=mine, limit=10, since=since)
             assert [row.input_tokens for row in rows] == [4, 3]
@@ -91,7 +91,7 @@ class TestList:
         mine, _ = await accounts(database)
         async with database.transaction() as session:
             made = [record(mine, 1) for _ in range(5)]
-            await append_usage(session, made)
+            await insert_usage(session, made)
             seen: list[UUID] = []
             while True:
                 before = seen[-1] if seen else None
@@ -105,7 +105,7 @@ class TestList:
         mine, other = await accounts(database)
         async with database.transaction() as session:
             foreign = record(other, 9)
-            await append_usage(session, [record(mine, 1), foreign])
+            await insert_usage(session, [record(mine, 1), foreign])
             page = await list_usage(session, account_id=mine, limit=9, before=foreign.request_id)
         assert page == []
 
@@ -113,7 +113,7 @@ class TestList:
         mine, other = await accounts(database)
         async with database.transaction() as session:
             first, second = record(mine, 1), record(other, 2)
-            await append_usage(session, [first, second])
+            await insert_usage(session, [first, second])
             page = await list_usage(session, account_id=None, limit=9, before=second.request_id)
         assert [row.request_id for row in page] == [first.request_id]
 
@@ -133,8 +133,8 @@ class TestShow:
     async def test_unknown_is_null_and_not_zero(self, database: Database) -> None:
         mine, _ = await accounts(database)
         async with database.transaction() as session:
-            await append_usage(session, [record(mine, 7)])
-            shown = show_usage((await list_usage(session, account_id=mine, limit=1))[0])
+            await insert_usage(session, [record(mine, 7)])
+            shown = usage_to_json((await list_usage(session, account_id=mine, limit=1))[0])
         assert (shown["input_tokens"], shown["output_tokens"], shown["rows"]) == (7, 0, None)
         assert (shown["cost"], shown["currency"]) == ("0.000001234", "CNY")
         assert (shown["duration_ms"], shown["first_chunk_ms"]) == (1.5, 0.25)
@@ -145,8 +145,8 @@ class TestShow:
         mine, _ = await accounts(database)
         consumed = Quantities(7, 2, 3, 4, 5, 600)
         async with database.transaction() as session:
-            await append_usage(session, [replace(record(mine, 7), quantities=consumed)])
-            shown = show_usage((await list_usage(session, account_id=mine, limit=1))[0])
+            await insert_usage(session, [replace(record(mine, 7), quantities=consumed)])
+            shown = usage_to_json((await list_usage(session, account_id=mine, limit=1))[0])
         assert {meter: shown[meter] for meter in METERS} == {
             "input_tokens": 7,
             "cached_input_tokens": 2,

@@ -5,7 +5,13 @@ from typing import Any
 
 import pytest
 
-from billing.metering.usage_buckets import UsageWish, Used, Width, counted_until, used_by
+from billing.metering.usage_buckets import (
+    BucketWidth,
+    UsageBucket,
+    UsageBucketQuery,
+    get_aggregation_time,
+    list_usage_buckets,
+)
 from infra import ids
 from infra.database.database import Database
 from tests.support.billing.making import sql
@@ -31,13 +37,15 @@ async def firm(database: Database) -> Firm:
     return firm
 
 
-async def used(firm: Firm, **values: Any) -> list[Used]:
-    wish = UsageWish(DAY, DAY + timedelta(days=2), **{"width": Width.DAY, **values})
+async def used(firm: Firm, **values: Any) -> list[UsageBucket]:
+    wish = UsageBucketQuery(
+        DAY, DAY + timedelta(days=2), **{"bucket_width": BucketWidth.DAY, **values}
+    )
     async with firm.story.database.transaction() as session:
-        return await used_by(session, firm.account.id, wish)
+        return await list_usage_buckets(session, firm.account.id, wish)
 
 
-def shown(found: list[Used]) -> list[tuple[Any, ...]]:
+def shown(found: list[UsageBucket]) -> list[tuple[Any, ...]]:
     return [
         (one.starts_at, one.model, one.calls, one.input_tokens, one.output_tokens) for one in found
     ]
@@ -54,7 +62,7 @@ async def test_by_days(firm: Firm) -> None:
 
 
 async def test_by_hours_and_models(firm: Firm) -> None:
-    found = await used(firm, width=Width.HOUR, by_model=True)
+    found = await used(firm, bucket_width=BucketWidth.HOUR, by_model=True)
     assert shown(found) == [
         (DAY + timedelta(hours=1), "llm", 2, 100, 7),
         (DAY + timedelta(hours=2), "vib", 1, 0, 0),
@@ -89,7 +97,7 @@ async def test_only_what_is_billed(firm: Firm) -> None:
 
 async def test_up_to_when_it_is_known(firm: Firm) -> None:
     async with firm.story.database.transaction() as session:
-        assert await counted_until(session) == firm.story.clock.now()
+        assert await get_aggregation_time(session) == firm.story.clock.now()
 
 
 async def test_it_reads_an_index(firm: Firm) -> None:

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from billing.metering.process_reaper import end_process
-from billing.metering.usage_log import Answer, Settled, write
+from billing.metering.usage_log import SettledCall, StoredResponse, write_usage_batch
 from billing.tables import QuotaKind, Settlement
 from infra import ids
 from infra.database.database import Database
@@ -60,7 +60,7 @@ class TestCharges:
     ) -> None:
         of = await customer(database)
         mine = await lent(database, of)
-        assert await write(
+        assert await write_usage_batch(
             connection, mine, [], [settled(of, 100), settled(of, 20), settled(of, 0)]
         )
         assert await used(database, of, mine) == [120, 120]
@@ -74,7 +74,7 @@ class TestCharges:
         other = await with_key(database, of.account_id)
         mine = await lent(database, of, 300)
         await borrow(database, mine, other.quota(QuotaKind.BUDGET), 300)
-        await write(connection, mine, [], [settled(of, 100), settled(other, 20)])
+        await write_usage_batch(connection, mine, [], [settled(of, 100), settled(other, 20)])
         assert await used(database, of, mine) == [120, 100]
         assert await used(database, other, mine) == [120, 20]
         assert await differences(database) == ()
@@ -85,8 +85,8 @@ class TestCharges:
         of = await customer(database)
         mine = await lent(database, of)
         group = [settled(of, 100), settled(of, 20)]
-        assert await write(connection, mine, [], group)
-        assert await write(connection, mine, [], [*group, settled(of, 3)])
+        assert await write_usage_batch(connection, mine, [], group)
+        assert await write_usage_batch(connection, mine, [], [*group, settled(of, 3)])
         assert await used(database, of, mine) == [123, 123]
         assert await differences(database) == ()
 
@@ -99,7 +99,7 @@ class TestCharges:
         both = [DirectConnection(database_url, 30.0) for _ in range(2)]
         for _ in range(10):
             group = [settled(of, 10)]
-            await asyncio.gather(*(write(one, mine, [], group) for one in both))
+            await asyncio.gather(*(write_usage_batch(one, mine, [], group) for one in both))
         assert await used(database, of, mine) == [100, 100]
         assert await differences(database) == ()
         await asyncio.gather(*(one.close() for one in both))
@@ -110,9 +110,9 @@ class TestCharges:
         of = await customer(database)
         mine = await lent(database, of)
         first = settled(of, 100)
-        await write(connection, mine, [], [first])
+        await write_usage_batch(connection, mine, [], [first])
         late = replace(first.record, settlement=Settlement.PLATFORM_FAULT, cost_nano=0)
-        await write(connection, mine, [], [Settled(late)])
+        await write_usage_batch(connection, mine, [], [SettledCall(late)])
         assert await sql(database, "select settlement, cost_nano from usage") == [("complete", 100)]
 
     async def test_more_than_was_borrowed_is_refused_whole(
@@ -121,7 +121,9 @@ class TestCharges:
         of = await customer(database)
         mine = await lent(database, of)
         with pytest.raises(DBAPIError, match="within_what_was_borrowed"):
-            await write(connection, mine, [intent(of)], [settled(of, 400), settled(of, 200)])
+            await write_usage_batch(
+                connection, mine, [intent(of)], [settled(of, 400), settled(of, 200)]
+            )
         assert await used(database, of, mine) == [0, 0]
         assert await count(database, "usage") == await count(database, "intent") == 0
 
@@ -132,11 +134,11 @@ class TestIntents:
     ) -> None:
         of, mine = await customer(database), await process(database)
         sent = intent(of)
-        await write(connection, mine, [sent, intent(of)], [])
-        await write(connection, mine, [sent], [])
+        await write_usage_batch(connection, mine, [sent, intent(of)], [])
+        await write_usage_batch(connection, mine, [sent], [])
         assert await count(database, "intent") == 2
         row = record(of, request_id=sent.request_id)
-        await write(connection, mine, [], [Settled(row, opened=True)])
+        await write_usage_batch(connection, mine, [], [SettledCall(row, has_intent=True)])
         assert await count(database, "intent") == 1
         assert await differences(database) == ()
 
@@ -148,8 +150,8 @@ class TestIntents:
         async with database.transaction() as session:
             await end_process(session, dead, CLOCK.now())
         sent = [intent(of)]
-        assert not await write(connection, dead, sent, [])
-        assert await write(connection, anew, sent, [])
+        assert not await write_usage_batch(connection, dead, sent, [])
+        assert await write_usage_batch(connection, anew, sent, [])
         columns = "process_id, account_id, key_id, held_nano, streamed"
         assert await sql(database, f"select {columns} from intent") == [
             (anew, of.account_id, of.key_id, 5, True)
@@ -172,13 +174,15 @@ class TestAnswers:
             mine=mine,
         )
         row = record(of, request_id=request_id)
-        kept = Answer(201, "text/plain", "精密".encode())
+        kept = StoredResponse(201, "text/plain", "精密".encode())
         stranger = record(of, account_id=ids.new_id())
         with pytest.raises(DBAPIError):
-            await write(connection, mine, [], [Settled(row, answer=kept), Settled(stranger)])
+            await write_usage_batch(
+                connection, mine, [], [SettledCall(row, response=kept), SettledCall(stranger)]
+            )
         answers = "select status, content_type, body from kept_answer"
         assert await sql(database, answers) == [(None, None, None)]
-        await write(connection, mine, [], [Settled(row, answer=kept)])
+        await write_usage_batch(connection, mine, [], [SettledCall(row, response=kept)])
         assert await sql(database, answers) == [(201, "text/plain", "精密".encode())]
 
 
@@ -187,11 +191,11 @@ class TestDead:
         of = await customer(database)
         mine = await lent(database, of)
         sent = intent(of)
-        await write(connection, mine, [sent], [])
+        await write_usage_batch(connection, mine, [sent], [])
         async with database.transaction() as session:
             await end_process(session, mine, CLOCK.now())
-        late = replace(settled(of, 100, request_id=sent.request_id), opened=True)
-        assert not await write(connection, mine, [intent(of)], [late, settled(of, 50)])
+        late = replace(settled(of, 100, request_id=sent.request_id), has_intent=True)
+        assert not await write_usage_batch(connection, mine, [intent(of)], [late, settled(of, 50)])
         rows = await sql(database, "select request_id, settlement, cost_nano from usage")
         assert rows == [(sent.request_id, "unknown", 0)]
         assert await count(database, "intent") == 0
@@ -201,7 +205,7 @@ class TestDead:
         self, database: Database, connection: DirectConnection
     ) -> None:
         of = await customer(database)
-        assert not await write(connection, ids.new_id(), [intent(of)], [settled(of, 0)])
+        assert not await write_usage_batch(connection, ids.new_id(), [intent(of)], [settled(of, 0)])
         assert await count(database, "usage") == await count(database, "intent") == 0
 
     async def test_of_a_write_and_a_death_at_once_one_is_first(
@@ -211,14 +215,16 @@ class TestDead:
             of = await customer(database, name=f"A{turn}")
             mine = await lent(database, of)
             sent = intent(of)
-            await write(connection, mine, [sent], [])
-            ending = replace(settled(of, 100, request_id=sent.request_id), opened=True)
+            await write_usage_batch(connection, mine, [sent], [])
+            ending = replace(settled(of, 100, request_id=sent.request_id), has_intent=True)
 
             async def die(dying: UUID) -> None:
                 async with database.transaction() as session:
                     await end_process(session, dying, CLOCK.now())
 
-            _, written = await asyncio.gather(die(mine), write(connection, mine, [], [ending]))
+            _, written = await asyncio.gather(
+                die(mine), write_usage_batch(connection, mine, [], [ending])
+            )
             costs = "select cost_nano from usage where request_id = :id"
             rows = await sql(database, costs, id=sent.request_id)
             assert rows == [(100 if written else 0,)]

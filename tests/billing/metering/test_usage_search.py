@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 
 from billing.metering.error_fixes import ANY_ERROR
-from billing.metering.usage import UsageRecord, append_usage
+from billing.metering.usage import UsageRecord, insert_usage
 from billing.metering.usage_search import (
     UsageFilter,
-    newest_usage,
-    place_now,
-    place_of,
-    usage_after,
+    current_write_cursor,
+    list_newest_usage,
+    list_usage_after,
+    write_cursor_of,
 )
 from billing.tables import Settlement
 from infra.database.database import Database
@@ -51,7 +51,7 @@ def calls(of: Customer) -> list[UsageRecord]:
 
 async def newest(database: Database, wanted: UsageFilter, limit: int = 10) -> list[str | None]:
     async with database.transaction() as session:
-        return [row.model for row in await newest_usage(session, wanted, limit)]
+        return [row.model for row in await list_newest_usage(session, wanted, limit)]
 
 
 @pytest.fixture
@@ -114,41 +114,43 @@ class TestFollowing:
     ) -> None:
         """However early a call began; what was there before is not given."""
         async with database.transaction() as session:
-            place = await place_now(session)
+            place = await current_write_cursor(session)
         for name, began in (("second", 20), ("first", 10), ("third", 30)):
             await append(database, record(of, model=name, started_at=minute(began)))
         async with database.transaction() as session:
-            rows = await usage_after(session, UsageFilter(), place, 10)
+            rows = await list_usage_after(session, UsageFilter(), place, 10)
             assert [row.model for row in rows] == ["second", "first", "third"]
-            rest = await usage_after(session, UsageFilter(), place_of(rows[0]), 10)
+            rest = await list_usage_after(session, UsageFilter(), write_cursor_of(rows[0]), 10)
             assert [row.model for row in rest] == ["first", "third"]
-            assert await usage_after(session, UsageFilter(), place_of(rows[-1]), 10) == []
+            assert (
+                await list_usage_after(session, UsageFilter(), write_cursor_of(rows[-1]), 10) == []
+            )
 
     async def test_gives_each_row_of_one_transaction_once_page_by_page(
         self, database: Database
     ) -> None:
         async with database.transaction() as session:
-            place = await place_now(session)
+            place = await current_write_cursor(session)
         of, seen = await customer(database), list[str | None]()
         await append(database, *calls(of))
         while True:
             async with database.transaction() as session:
-                rows = await usage_after(session, UsageFilter(), place, 4)
+                rows = await list_usage_after(session, UsageFilter(), place, 4)
             if not rows:
                 break
             seen += [row.model for row in rows]
-            place = place_of(rows[-1])
+            place = write_cursor_of(rows[-1])
         assert len(seen) == len(CALLS)
         assert set(seen) == set(CALLS)
 
     async def test_gives_only_what_the_filter_wants(self, database: Database) -> None:
         async with database.transaction() as session:
-            place = await place_now(session)
+            place = await current_write_cursor(session)
         of, other = await customer(database), await customer(database, name="B")
         await append(database, *calls(of), record(other, status=502))
         wanted = UsageFilter(account_id=of.account_id, statuses=[(500, 599)])
         async with database.transaction() as session:
-            rows = await usage_after(session, wanted, place, 10)
+            rows = await list_usage_after(session, wanted, place, 10)
         assert [row.model for row in rows] == ["failed"]
 
     async def test_waits_for_an_older_transaction_that_may_still_write(
@@ -157,12 +159,12 @@ class TestFollowing:
         """Shown before it, its row would be passed over for good."""
         of = await customer(database)
         async with database.transaction() as session:
-            place = await place_now(session)
+            place = await current_write_cursor(session)
         async with database.transaction() as older:
-            await append_usage(older, [record(of, model="older")])
+            await insert_usage(older, [record(of, model="older")])
             await append(database, record(of, model="younger"))
             async with database.transaction() as session:
-                assert await usage_after(session, UsageFilter(), place, 10) == []
+                assert await list_usage_after(session, UsageFilter(), place, 10) == []
         async with database.transaction() as session:
-            rows = await usage_after(session, UsageFilter(), place, 10)
+            rows = await list_usage_after(session, UsageFilter(), place, 10)
         assert [row.model for row in rows] == ["older", "younger"]

@@ -2,11 +2,11 @@
 
 import pytest
 
-from billing.notifications.alert_target_changes import change_target, check_url
-from billing.notifications.alert_targets import read_target
-from billing.notifications.webhook_addresses import NOT_CHECKED, WebhookUnreachable
+from billing.notifications.alert_target_changes import change_alert_target, check_webhook_url
+from billing.notifications.alert_targets import get_alert_target
+from billing.notifications.webhook_addresses import HOST_NOT_CHECKED, WebhookUnreachable
 from infra.database.database import Database
-from infra.outbound.allowed_addresses import Reach
+from infra.outbound.allowed_addresses import AllowedAddresses
 from infra.outbound.resolver import Address
 from tests.support.fakes import names
 from tests.support.stories.story import Firm, Story
@@ -38,13 +38,15 @@ def watching(firm: Firm) -> Watching:
 
 async def stored(firm: Firm) -> str:
     async with firm.story.database.transaction() as session:
-        return (await read_target(session, firm.account.id)).url
+        return (await get_alert_target(session, firm.account.id)).url
 
 
 async def test_a_new_url_is_looked_up_with_no_transaction_open(
     firm: Firm, watching: Watching
 ) -> None:
-    made = await change_target(watching.database, Reach(resolve=watching), firm.account.id, HOOK)
+    made = await change_alert_target(
+        watching.database, AllowedAddresses(resolve=watching), firm.account.id, HOOK
+    )
     assert watching.asked == [("hook.example", 0)]
     assert made["url"] == HOOK
     assert made["secret"].startswith("whsec_")
@@ -54,42 +56,42 @@ async def test_a_new_url_is_looked_up_with_no_transaction_open(
 async def test_the_same_url_no_url_and_percentages_alone_are_not_looked_up(
     firm: Firm, watching: Watching
 ) -> None:
-    database, reach, owner = watching.database, Reach(resolve=watching), firm.account.id
-    await change_target(database, reach, owner, HOOK)
+    database, reach, owner = watching.database, AllowedAddresses(resolve=watching), firm.account.id
+    await change_alert_target(database, reach, owner, HOOK)
     watching.asked.clear()
-    again = await change_target(database, reach, owner, HOOK, [70])
+    again = await change_alert_target(database, reach, owner, HOOK, [70])
     assert (again["url"], again["percentages"]) == (HOOK, [70])
-    assert (await change_target(database, reach, owner, None, [80]))["url"] == HOOK
-    assert (await change_target(database, reach, owner, ""))["url"] is None
+    assert (await change_alert_target(database, reach, owner, None, [80]))["url"] == HOOK
+    assert (await change_alert_target(database, reach, owner, ""))["url"] is None
     assert watching.asked == []
 
 
 async def test_another_accounts_url_is_looked_up_all_the_same(
     firm: Firm, watching: Watching
 ) -> None:
-    reach, other = Reach(resolve=watching), await firm.story.firm(name="Other")
+    reach, other = AllowedAddresses(resolve=watching), await firm.story.firm(name="Other")
     for account in (firm.account, other.account):
-        await change_target(watching.database, reach, account.id, HOOK)
+        await change_alert_target(watching.database, reach, account.id, HOOK)
     assert [host for host, _ in watching.asked] == ["hook.example"] * 2
 
 
 @pytest.mark.parametrize("host", ["missing.example", "inside.example"])
 async def test_a_refused_url_changes_nothing(firm: Firm, watching: Watching, host: str) -> None:
-    database, reach = watching.database, Reach(resolve=watching)
-    await change_target(database, reach, firm.account.id, HOOK)
+    database, reach = watching.database, AllowedAddresses(resolve=watching)
+    await change_alert_target(database, reach, firm.account.id, HOOK)
     with pytest.raises(WebhookUnreachable):
-        await change_target(database, reach, firm.account.id, f"https://{host}/", [10])
+        await change_alert_target(database, reach, firm.account.id, f"https://{host}/", [10])
     async with database.transaction() as session:
-        target = await read_target(session, firm.account.id)
+        target = await get_alert_target(session, firm.account.id)
     assert (target.url, target.percentages) == (HOOK, [50, 80, 100])
 
 
 async def test_where_dns_is_away_the_url_is_stored_with_a_warning(
     firm: Firm, watching: Watching
 ) -> None:
-    url, reach = "https://away.example/", Reach(resolve=watching)
-    made = await change_target(watching.database, reach, firm.account.id, url)
-    assert (made["url"], made["warning"]) == (url, NOT_CHECKED)
+    url, reach = "https://away.example/", AllowedAddresses(resolve=watching)
+    made = await change_alert_target(watching.database, reach, firm.account.id, url)
+    assert (made["url"], made["warning"]) == (url, HOST_NOT_CHECKED)
     assert await stored(firm) == url
-    checked = await check_url(watching.database, firm.account.id, url, reach)
+    checked = await check_webhook_url(watching.database, firm.account.id, url, reach)
     assert checked.warning is None  # stored already

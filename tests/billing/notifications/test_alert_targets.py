@@ -6,16 +6,16 @@ from uuid import UUID
 
 import pytest
 
-from billing.accounts.profiles import change_profile
+from billing.accounts.profiles import update_profile
 from billing.notifications.alert_targets import (
-    ALERT,
-    PERCENTAGES,
+    ALERT_ACTION,
+    DEFAULT_PERCENTAGES,
     AlertTargetInvalid,
-    read_target,
-    set_target,
-    target_json,
+    alert_target_json,
+    get_alert_target,
+    update_alert_target,
 )
-from billing.outbox import Item, Refused, TryLater, deliver, put
+from billing.outbox import ClaimedItem, PermanentFailure, RetryLater, enqueue, process_due_items
 from tests.support.stories.story import Firm, Story
 
 HOOK = "https://acme.example/hook"
@@ -23,28 +23,28 @@ HOOK = "https://acme.example/hook"
 
 async def change(story: Story, firm: Firm, **values: Any) -> str | None:
     async with story.database.transaction() as session:
-        return await set_target(session, firm.account.id, **values)
+        return await update_alert_target(session, firm.account.id, **values)
 
 
 async def shown(story: Story, account_id: UUID) -> dict[str, Any]:
     async with story.database.transaction() as session:
-        return await target_json(session, account_id)
+        return await alert_target_json(session, account_id)
 
 
 async def secret(story: Story, firm: Firm) -> str:
     async with story.database.transaction() as session:
-        return (await read_target(session, firm.account.id)).secret
+        return (await get_alert_target(session, firm.account.id)).secret
 
 
 class TestSetting:
     async def test_nothing_was_said_yet(self, story: Story) -> None:
         firm = await story.firm()
         async with story.database.transaction() as session:
-            await change_profile(session, firm.account.id, email="accounts@acme.example")
+            await update_profile(session, firm.account.id, email="accounts@acme.example")
         assert await shown(story, firm.account.id) == {
             "object": "alert_target",
             "url": None,
-            "percentages": list(PERCENTAGES),
+            "percentages": list(DEFAULT_PERCENTAGES),
             "email": "accounts@acme.example",
             "undelivered": [],
         }
@@ -58,7 +58,7 @@ class TestSetting:
         await change(story, firm, url="")
         now = await shown(story, firm.account.id)
         assert (now["url"], now["percentages"]) == (None, [30, 90])
-        assert (await shown(story, other.account.id))["percentages"] == list(PERCENTAGES)
+        assert (await shown(story, other.account.id))["percentages"] == list(DEFAULT_PERCENTAGES)
 
     async def test_a_new_address_has_a_new_secret(self, story: Story) -> None:
         firm = await story.firm()
@@ -117,7 +117,7 @@ class TestUndelivered:
         firm, other = await story.firm(), await story.firm("Other")
         for owner, key in ((firm, "later"), (firm, "never"), (firm, "done"), (other, "later 2")):
             await _put(story, owner, key)
-        await deliver(story.database, story.clock, {ALERT: _handle})
+        await process_due_items(story.database, story.clock, {ALERT_ACTION: _handle})
         await _put(story, firm, "waits")
         never, later = (await shown(story, firm.account.id))["undelivered"]
         assert (later["reason"], later["attempts"]) == ("the receiver answered 500", 1)
@@ -128,11 +128,11 @@ class TestUndelivered:
 
 async def _put(story: Story, firm: Firm, key: str) -> None:
     async with story.database.transaction() as session:
-        await put(session, story.clock, firm.account.id, ALERT, key, key, {})
+        await enqueue(session, story.clock, firm.account.id, ALERT_ACTION, key, key, {})
 
 
-async def _handle(item: Item) -> None:
+async def _handle(item: ClaimedItem) -> None:
     if item.subject.startswith("later"):
-        raise TryLater("the receiver answered 500")
+        raise RetryLater("the receiver answered 500")
     if item.subject == "never":
-        raise Refused("it is gone")
+        raise PermanentFailure("it is gone")

@@ -4,10 +4,14 @@ from typing import Any
 from uuid import UUID
 
 from billing.accounts.profiles import lock_profile
-from billing.invoices.usage_position import read_position
-from billing.metering.quotas import month_of
-from billing.notifications.alert_targets import PERCENTAGES, read_target, set_target
-from billing.notifications.alerts import alert
+from billing.invoices.usage_position import load_usage_position
+from billing.metering.quotas import month_start
+from billing.notifications.alert_targets import (
+    DEFAULT_PERCENTAGES,
+    get_alert_target,
+    update_alert_target,
+)
+from billing.notifications.alerts import enqueue_alerts
 from billing.tables import Quota, QuotaKind
 from infra import ids
 from tests.support.billing.making import make_key, sql
@@ -40,7 +44,7 @@ async def items(story: Story, action: str) -> list[dict[str, Any]]:
 
 async def targets(story: Story, firm: Firm, url: str = "", *percentages: int) -> None:
     async with story.database.transaction() as session:
-        await set_target(session, firm.account.id, url, percentages or PERCENTAGES)
+        await update_alert_target(session, firm.account.id, url, percentages or DEFAULT_PERCENTAGES)
 
 
 class TestCredit:
@@ -150,7 +154,7 @@ class TestBudget:
         await firm.billed(email="pay@acme.example")
         key_id = await budget(story, firm, used=8, amount=10)
         assert await looked(story, firm) == 2
-        name = ids.show("key", key_id)
+        name = ids.format_id("key", key_id)
         assert await told(story) == [(f"budget of {name}", 50), (f"budget of {name}", 80)]
         mail = (await items(story, "email"))[1]
         assert mail["subject"] == f"用量提醒:密钥 {name} 的预算 已达 80%"
@@ -183,8 +187,8 @@ async def looked(story: Story, firm: Firm) -> int:
     """How many were told, now that somebody looks."""
     async with story.database.transaction() as session:
         profile = await lock_profile(session, firm.account.id)
-        position = await read_position(session, profile, story.clock.now())
-        return await alert(session, story.clock, position)
+        position = await load_usage_position(session, profile, story.clock.now())
+        return await enqueue_alerts(session, story.clock, position)
 
 
 async def budget(story: Story, firm: Firm, used: int, amount: int) -> UUID:
@@ -195,7 +199,7 @@ async def budget(story: Story, firm: Firm, used: int, amount: int) -> UUID:
         account_id=firm.account.id,
         key_id=key_id,
         kind=QuotaKind.BUDGET.value,
-        period_start=month_of(story.clock.now()),
+        period_start=month_start(story.clock.now()),
         amount=amount * 10**9,
         used=used * 10**9,
     )
@@ -208,7 +212,7 @@ class TestTargets:
     async def test_the_usual(self, story: Story) -> None:
         firm = await story.firm()
         async with story.database.transaction() as session:
-            target = await read_target(session, firm.account.id)
+            target = await get_alert_target(session, firm.account.id)
         assert (target.url, target.secret, target.percentages) == ("", "", [50, 80, 100])
 
     async def test_percentages_of_an_accounts_own(self, story: Story) -> None:
@@ -229,7 +233,7 @@ class TestTargets:
         assert {one["type"] for one in said} == {"usage.threshold_passed"}
         assert {one["timestamp"] for one in said} == {story.clock.now().isoformat()}
         of_both = {
-            "account": ids.show("acct", firm.account.id),
+            "account": ids.format_id("acct", firm.account.id),
             "percent": 50,
             "period_start": story.clock.at(2026, 10, 1).isoformat(),
         }

@@ -6,10 +6,19 @@ from uuid import UUID
 import pytest
 from sqlalchemy.exc import NoResultFound
 
-from billing.invoices.headroom import CREDIT_LIMIT, KEY_BUDGET, SPEND_CAP, Available
+from billing.invoices.headroom import (
+    LIMITED_BY_CREDIT_LIMIT,
+    LIMITED_BY_KEY_BUDGET,
+    LIMITED_BY_SPEND_CAP,
+    Headroom,
+)
 from billing.metering.quotas import set_budget
 from billing.money import nano_from_text
-from billing.notifications.limits_in_force import LimitsInForce, limits_json, limits_now
+from billing.notifications.limits_in_force import (
+    AccountLimits,
+    key_limits_json,
+    load_current_limits,
+)
 from infra import ids
 from tests.support.billing.making import make_key, sql
 from tests.support.stories.capped_plans import BASIC
@@ -20,14 +29,14 @@ MONTH = "2026-10-01T00:00:00+00:00"  # budgets are of months in UTC
 YUAN = 10**9
 
 
-async def limits(firm: Firm) -> LimitsInForce:
+async def limits(firm: Firm) -> AccountLimits:
     async with firm.story.database.transaction() as session:
-        return await limits_now(session, firm.story.clock, firm.account.id)
+        return await load_current_limits(session, firm.story.clock, firm.account.id)
 
 
 async def of_key(firm: Firm, key_id: UUID) -> dict[str, Any]:
     async with firm.story.database.transaction() as session:
-        return await limits_json(session, firm.story.clock, firm.account.id, key_id)
+        return await key_limits_json(session, firm.story.clock, firm.account.id, key_id)
 
 
 async def budgeted(firm: Firm, amount: str) -> UUID:
@@ -50,7 +59,7 @@ class TestAccount:
         firm = await story.firm()
         await used(firm, 3_000)
         found = await limits(firm)
-        assert found.available == Available(997 * YUAN, CREDIT_LIMIT, 1000 * YUAN)
+        assert found.available == Headroom(997 * YUAN, LIMITED_BY_CREDIT_LIMIT, 1000 * YUAN)
         assert [(one.kind, one.used, one.amount) for one in found.watched] == [
             ("credit", 3 * YUAN, 1000 * YUAN)
         ]
@@ -61,7 +70,7 @@ class TestAccount:
         await firm.subscribe(await story.plan(BASIC))
         await used(firm, 3_000)
         found = await limits(firm)
-        assert found.available == Available(47 * YUAN, SPEND_CAP, 50 * YUAN)
+        assert found.available == Headroom(47 * YUAN, LIMITED_BY_SPEND_CAP, 50 * YUAN)
         assert [(one.kind, one.used, one.amount) for one in found.watched] == [
             ("cap", 3 * YUAN, 50 * YUAN),
             ("credit", 3 * YUAN, 1000 * YUAN),
@@ -110,13 +119,13 @@ class TestKey:
         found = await of_key(firm, key_id)
         assert (found["available"]["amount"], found["available"]["limited_by"]) == (
             "12.000000000",
-            KEY_BUDGET,
+            LIMITED_BY_KEY_BUDGET,
         )
         assert found["account_available"]["amount"] == "1000.000000000"
         budgets = [one for one in found["limits"] if one["kind"] == "budget"]
         assert {(one["key"], one["used"], one["limit"], one["since"]) for one in budgets} == {
-            (ids.show("key", key_id), "8.000000000", "20.000000000", MONTH),
-            (ids.show("key", other), "0.000000000", "5.000000000", MONTH),
+            (ids.format_id("key", key_id), "8.000000000", "20.000000000", MONTH),
+            (ids.format_id("key", other), "0.000000000", "5.000000000", MONTH),
         }
 
     async def test_with_a_budget_that_last_month_used_up_has_all_of_it_again(

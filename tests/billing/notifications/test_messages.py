@@ -2,8 +2,8 @@
 
 import pytest
 
-from billing.accounts.profiles import read_profile
-from billing.notifications.messages import Notice, tell
+from billing.accounts.profiles import get_profile
+from billing.notifications.messages import EmailNotice, enqueue_email
 from tests.support.billing.making import sql
 from tests.support.stories.story import Firm, Story
 
@@ -17,27 +17,29 @@ class TestWords:
         ("kind", "values"), [("reminder", INVOICE), ("suspended", INVOICE), ("alert", USED)]
     )
     def test_all_values_are_said(self, kind: str, values: dict[str, str], locale: str) -> None:
-        subject, text = Notice(kind, values).words(locale)
+        subject, text = EmailNotice(kind, values).render(locale)
         assert all(value in subject + text for value in values.values())
         assert "\n" not in subject
 
     def test_a_reminder_in_chinese(self) -> None:
-        assert Notice("reminder", INVOICE).words("zh") == (
+        assert EmailNotice("reminder", INVOICE).render("zh") == (
             "付款提醒:账单 MAAS-000001",
             "您好,\n\n账单 MAAS-000001 金额 30.00 CNY 已于 2026-11-01 到期,尚未收到付款。\n"
             "请尽快付款;如已付款,请忽略本邮件。\n",
         )
 
     def test_a_suspension_in_english(self) -> None:
-        subject, text = Notice("suspended", INVOICE).words("en")
+        subject, text = EmailNotice("suspended", INVOICE).render("en")
         assert subject == "Calls are suspended: invoice MAAS-000001 is not paid"
         assert "was due on 2026-11-01" in text
 
 
 async def told(story: Story, firm: Firm, key: str) -> bool:
     async with story.database.transaction() as session:
-        profile = await read_profile(session, firm.account.id)
-        return await tell(session, story.clock, profile, key, Notice("reminder", INVOICE))
+        profile = await get_profile(session, firm.account.id)
+        return await enqueue_email(
+            session, story.clock, profile, key, EmailNotice("reminder", INVOICE)
+        )
 
 
 class TestTelling:
@@ -51,7 +53,7 @@ class TestTelling:
         )
         assert [row.business_key for row in rows] == ["email:invoice:1", "email:invoice:2"]
         assert {row.action for row in rows} == {"email"}
-        subject, text = Notice("reminder", INVOICE).words("zh")
+        subject, text = EmailNotice("reminder", INVOICE).render("zh")
         assert rows[0].payload == {"to": "pay@acme.example", "subject": subject, "text": text}
 
     async def test_an_account_without_an_address_is_not_told(self, story: Story) -> None:

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook
 
-from billing.notifications.alert_targets import ALERT, read_target, set_target
+from billing.notifications.alert_targets import ALERT_ACTION, get_alert_target, update_alert_target
 from billing.notifications.outbox_handlers import Notifier
-from billing.outbox import deliver, put
-from infra.outbound.allowed_addresses import Reach
+from billing.outbox import enqueue, process_due_items
+from infra.outbound.allowed_addresses import AllowedAddresses
 from infra.outbound.mail import Mailer
 from infra.outbound.webhook_post import SignedPoster
 from tests.support.billing.making import sql
@@ -42,7 +42,7 @@ def told(story: Story, smtp: FakeSmtp, tmp_path: Path) -> "Told":
     calendar = Calendar(story.clock.zone)
     calendar.pass_(seconds=(datetime.now(UTC) - calendar.now()).total_seconds())
     story.clock = calendar
-    poster = SignedPoster(Reach([ip_network("127.0.0.0/8")]))
+    poster = SignedPoster(AllowedAddresses([ip_network("127.0.0.0/8")]))
     mailer = Mailer(smtp.url, tmp_path)
     return Told(
         story, Notifier(story.database, calendar, mailer, "bill@maas.example", poster, SEALER)
@@ -57,12 +57,14 @@ class Told:
         self._notifier = notifier
 
     async def deliver(self) -> int:
-        return await deliver(self.story.database, self.story.clock, self._notifier.handlers)
+        return await process_due_items(
+            self.story.database, self.story.clock, self._notifier.handlers
+        )
 
     async def put(self, firm: Firm, action: str, **said: Any) -> None:
         async with self.story.database.transaction() as session:
             place = (self.story.clock, firm.account.id, action, "subject", f"{action}:1")
-            await put(session, *place, said)
+            await enqueue(session, *place, said)
 
     async def row(self) -> Any:
         query = "select id, last_error, done_at, given_up_at, attempts from outbox"
@@ -105,8 +107,8 @@ class TestMail:
     async def test_of_no_account_is_sent(self, told: Told, smtp: FakeSmtp) -> None:
         said = {"to": "op@maas.example", "subject": "s", "text": "t\n"}
         async with told.story.database.transaction() as session:
-            await put(session, told.story.clock, None, "email", "subject", "email:1", said)
-            await put(session, told.story.clock, None, ALERT, "other", "alert:1", {})
+            await enqueue(session, told.story.clock, None, "email", "subject", "email:1", said)
+            await enqueue(session, told.story.clock, None, ALERT_ACTION, "other", "alert:1", {})
         assert await told.deliver() == 1
         assert smtp.taken[0].recipients == ["op@maas.example"]
 
@@ -189,9 +191,9 @@ async def watched(told: Told, url: str) -> Firm:
 
 async def change(told: Told, firm: Firm, url: str) -> None:
     async with told.story.database.transaction() as session:
-        await set_target(session, firm.account.id, url)
+        await update_alert_target(session, firm.account.id, url)
 
 
 async def secret(told: Told, firm: Firm) -> str:
     async with told.story.database.transaction() as session:
-        return (await read_target(session, firm.account.id)).secret
+        return (await get_alert_target(session, firm.account.id)).secret

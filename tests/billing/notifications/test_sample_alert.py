@@ -7,10 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from billing.accounts.profiles import change_profile
-from billing.notifications.alert_targets import set_target
-from billing.notifications.sample_alert import NobodyToTell, TriedTooOften, TryResult, try_out
-from infra.outbound.allowed_addresses import Reach
+from billing.accounts.profiles import update_profile
+from billing.notifications.alert_targets import update_alert_target
+from billing.notifications.sample_alert import (
+    NoAlertRecipient,
+    SampleAlertResult,
+    SampleAlertTooSoon,
+    send_sample_alert,
+)
+from infra.outbound.allowed_addresses import AllowedAddresses
 from infra.outbound.webhook_post import SignedPoster
 from tests.support.billing.making import sql
 from tests.support.fakes.certificates import self_signed
@@ -18,18 +23,18 @@ from tests.support.fakes.raw_server import answering, run_raw_server
 from tests.support.fakes.webhook_receiver import run_hook
 from tests.support.stories.story import Firm, Story
 
-LOCAL = SignedPoster(Reach([ip_network("127.0.0.0/8")]), timeout_s=1)
+LOCAL = SignedPoster(AllowedAddresses([ip_network("127.0.0.0/8")]), timeout_s=1)
 
 
-async def tries(firm: Firm, poster: SignedPoster = LOCAL) -> TryResult:
+async def tries(firm: Firm, poster: SignedPoster = LOCAL) -> SampleAlertResult:
     firm.story.clock.pass_(seconds=11)
-    return await try_out(firm.story.database, firm.story.clock, poster, firm.account.id)
+    return await send_sample_alert(firm.story.database, firm.story.clock, poster, firm.account.id)
 
 
 async def reachable(firm: Firm, email: str = "", url: str = "") -> None:
     async with firm.story.database.transaction() as session:
-        await change_profile(session, firm.account.id, email=email)
-        await set_target(session, firm.account.id, url=url)
+        await update_profile(session, firm.account.id, email=email)
+        await update_alert_target(session, firm.account.id, url=url)
 
 
 async def waiting(firm: Firm) -> list[str]:
@@ -48,14 +53,14 @@ async def failure(story: Story, url: str, poster: SignedPoster = LOCAL) -> str |
 
 async def test_where_there_is_nobody(story: Story) -> None:
     firm = await story.firm()
-    with pytest.raises(NobodyToTell):
+    with pytest.raises(NoAlertRecipient):
         await tries(firm)
 
 
 async def test_by_mail_alone_nothing_is_delivered_now(story: Story) -> None:
     firm = await story.firm()
     await reachable(firm, email="li@acme.example")
-    assert await tries(firm) == TryResult(True, "", None)
+    assert await tries(firm) == SampleAlertResult(True, "", None)
     assert (await tries(firm)).to_json()["webhook"] is None
     assert await waiting(firm) == ["email"]  # once a minute
 
@@ -92,8 +97,8 @@ async def test_a_second_test_at_once_is_refused(story: Story) -> None:
     async with run_hook() as hook:
         await reachable(firm, url=hook.url)
         await tries(firm)
-        with pytest.raises(TriedTooOften):
-            await try_out(story.database, story.clock, LOCAL, firm.account.id)
+        with pytest.raises(SampleAlertTooSoon):
+            await send_sample_alert(story.database, story.clock, LOCAL, firm.account.id)
         assert len(hook.posts) == 1
 
 
@@ -102,11 +107,11 @@ async def test_many_at_once_call_the_receiver_once(story: Story) -> None:
     async with run_hook() as hook:
         await reachable(firm, url=hook.url)
         all_of_them = [
-            try_out(story.database, story.clock, LOCAL, firm.account.id) for _ in range(5)
+            send_sample_alert(story.database, story.clock, LOCAL, firm.account.id) for _ in range(5)
         ]
         done = await asyncio.gather(*all_of_them, return_exceptions=True)
         assert len(hook.posts) == 1
-    assert sum(isinstance(one, TriedTooOften) for one in done) == 4
+    assert sum(isinstance(one, SampleAlertTooSoon) for one in done) == 4
 
 
 class TestFailures:
@@ -123,11 +128,11 @@ class TestFailures:
 
     async def test_private_address(self, story: Story) -> None:
         said = "The host name resolves only to private or reserved addresses."
-        assert await failure(story, "https://127.0.0.1/", SignedPoster(Reach())) == said
+        assert await failure(story, "https://127.0.0.1/", SignedPoster(AllowedAddresses())) == said
 
     async def test_no_answer_in_time(self, story: Story) -> None:
         async with run_raw_server(answering(b"")) as server:
-            poster = SignedPoster(LOCAL.reach, timeout_s=0.2)
+            poster = SignedPoster(LOCAL.allowed_addresses, timeout_s=0.2)
             said = "The receiver did not answer in time."
             assert await failure(story, server.url, poster) == said
 
@@ -135,7 +140,7 @@ class TestFailures:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.load_cert_chain(self_signed(tmp_path / "receiver.pem"))
         async with run_raw_server(tls=tls) as server:
-            poster = SignedPoster(LOCAL.reach, timeout_s=30)
+            poster = SignedPoster(LOCAL.allowed_addresses, timeout_s=30)
             said = "The TLS connection failed: check the receiver's certificate."
             assert await failure(story, server.url, poster) == said
             assert server.requests == []

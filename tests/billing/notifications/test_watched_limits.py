@@ -1,11 +1,11 @@
 """Watched limits after changes of plan: the cap and the included units in force now."""
 
 from billing.accounts.profiles import lock_profile
-from billing.invoices.usage_position import read_position
+from billing.invoices.usage_position import load_usage_position
 from billing.metering.quotas import set_budget
 from billing.money import nano_from_text
-from billing.notifications.alerts import alert
-from billing.notifications.watched_limits import Watched, watched_of
+from billing.notifications.alerts import enqueue_alerts
+from billing.notifications.watched_limits import MonitoredLimit, load_monitored_limits
 from billing.tables import PlanVersion
 from tests.support.billing.making import make_key, sql
 from tests.support.stories.capped_plans import BASIC, LARGE, TRIAL
@@ -17,11 +17,11 @@ async def plans(story: Story) -> tuple[PlanVersion, PlanVersion]:
     return await story.plan(BASIC), await story.plan(LARGE)
 
 
-async def watched(story: Story, firm: Firm) -> list[Watched]:
+async def watched(story: Story, firm: Firm) -> list[MonitoredLimit]:
     async with story.database.transaction() as session:
         profile = await lock_profile(session, firm.account.id)
-        position = await read_position(session, profile, story.clock.now())
-        return await watched_of(session, position)
+        position = await load_usage_position(session, profile, story.clock.now())
+        return await load_monitored_limits(session, position)
 
 
 async def money(story: Story, firm: Firm, kind: str = "cap") -> list[tuple[str, str]]:
@@ -196,5 +196,5 @@ class TestRaisedBudget:
 async def looked(story: Story, firm: Firm) -> int:
     async with story.database.transaction() as session:
         profile = await lock_profile(session, firm.account.id)
-        position = await read_position(session, profile, story.clock.now())
-        return await alert(session, story.clock, position)
+        position = await load_usage_position(session, profile, story.clock.now())
+        return await enqueue_alerts(session, story.clock, position)

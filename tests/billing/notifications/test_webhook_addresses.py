@@ -6,17 +6,17 @@ import pytest
 
 from billing.notifications.alert_targets import AlertTargetInvalid
 from billing.notifications.webhook_addresses import (
-    NOT_CHECKED,
+    HOST_NOT_CHECKED,
     WebhookUnreachable,
-    look_up,
+    check_host_resolves,
     require_reachable,
 )
-from infra.outbound.allowed_addresses import Reach
+from infra.outbound.allowed_addresses import AllowedAddresses
 from infra.outbound.resolver import Address
 from tests.support.fakes import names
 
-PUBLIC = Reach()
-INSIDE = Reach([ip_network("10.0.0.0/8")])
+PUBLIC = AllowedAddresses()
+INSIDE = AllowedAddresses([ip_network("10.0.0.0/8")])
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_public_addresses_are_taken(url: str) -> None:
 def test_what_no_delivery_reaches_is_refused_with_its_reason(url: str, why: str) -> None:
     with pytest.raises(WebhookUnreachable) as refused:
         require_reachable(url, PUBLIC)
-    assert (refused.value.why, refused.value.param) == (why, "url")
+    assert (refused.value.reason, refused.value.param) == (why, "url")
     assert isinstance(refused.value, AlertTargetInvalid)
     assert "secret" not in refused.value.message
 
@@ -91,14 +91,14 @@ def test_other_networks_and_names_that_never_resolve_are_not(url: str) -> None:
         require_reachable(url, INSIDE)
 
 
-NAMES = Reach(resolve=names.resolve)
+NAMES = AllowedAddresses(resolve=names.resolve)
 
 
 @pytest.mark.parametrize(
     "url", ["https://hook.example/", "https://mixed.example:8443/x", "https://8.8.8.8/"]
 )
 async def test_names_with_an_allowed_address_pass_the_lookup(url: str) -> None:
-    assert await look_up(url, NAMES) is None
+    assert await check_host_resolves(url, NAMES) is None
 
 
 @pytest.mark.parametrize(
@@ -115,15 +115,15 @@ async def test_names_that_no_delivery_reaches_are_refused_with_the_reason(
     url: str, why: str, said: str
 ) -> None:
     with pytest.raises(WebhookUnreachable) as refused:
-        await look_up(url, NAMES)
-    assert (refused.value.why, refused.value.param) == (why, "url")
+        await check_host_resolves(url, NAMES)
+    assert (refused.value.reason, refused.value.param) == (why, "url")
     assert said in refused.value.message
     assert "secret" not in refused.value.message
 
 
 @pytest.mark.parametrize("host", ["away.example", "broken.example"])
 async def test_where_dns_is_not_available_the_lookup_warns(host: str) -> None:
-    assert await look_up(f"https://{host}/", NAMES) == NOT_CHECKED
+    assert await check_host_resolves(f"https://{host}/", NAMES) == HOST_NOT_CHECKED
 
 
 async def test_the_name_looked_up_is_the_one_that_a_delivery_connects_to() -> None:
@@ -134,5 +134,5 @@ async def test_the_name_looked_up_is_the_one_that_a_delivery_connects_to() -> No
         asked.append(host)
         return await names.resolve(host)
 
-    await look_up("https://Straße.采购.example/", Reach(resolve=resolve))
+    await check_host_resolves("https://Straße.采购.example/", AllowedAddresses(resolve=resolve))
     assert asked == ["xn--strae-oqa.xn--7n3ap4g.example"]

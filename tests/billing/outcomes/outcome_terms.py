@@ -5,27 +5,33 @@ from typing import Any
 
 from billing.outcomes.contracts.terms import (
     AttesterKind,
-    Deadlines,
-    Design,
-    Direction,
-    Event,
-    Gates,
-    Measure,
+    BaselineGateTerms,
+    ContractDeadlines,
+    EventEffect,
+    ImprovementDirection,
+    MeasuredEffect,
+    MeasurementDesign,
     OutcomeTerms,
-    Share,
+    SavingsShare,
 )
 from billing.rating.prices import PerUnit, Price
 
 YUAN = 10**9
-SAVING = Measure(
-    "kg", Direction.LESS, Design.BASELINE, (), 900_000, Gates(200_000, 10_000, 50_000, 30), looks=3
+SAVING = MeasuredEffect(
+    "kg",
+    ImprovementDirection.LESS,
+    MeasurementDesign.BASELINE,
+    (),
+    900_000,
+    BaselineGateTerms(200_000, 10_000, 50_000, 30),
+    looks=3,
 )
 
 EACH = PerUnit(300 * YUAN)
 
 
-def terms(price: Price | Share = EACH, **values: Any) -> OutcomeTerms:
-    kind = SAVING if isinstance(price, Share) else Event(2, 168, 72)
+def terms(price: Price | SavingsShare = EACH, **values: Any) -> OutcomeTerms:
+    kind = SAVING if isinstance(price, SavingsShare) else EventEffect(2, 168, 72)
     usual: dict[str, Any] = {
         "tag": "spindles",
         "names": {"en": "Early warning", "zh": "故障预警"},
@@ -35,7 +41,7 @@ def terms(price: Price | Share = EACH, **values: Any) -> OutcomeTerms:
         "price": price,
         "meter": "work orders of the CMMS",
         "attesters": (AttesterKind.CUSTOMER_SYSTEM,),
-        "deadlines": Deadlines(10, 5, 90),
+        "deadlines": ContractDeadlines(10, 5, 90),
         "starts_at": datetime(2026, 10, 1, tzinfo=UTC),
         "ends_at": datetime(2026, 12, 1, tzinfo=UTC),
     }

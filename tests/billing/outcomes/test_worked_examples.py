@@ -6,10 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from billing.outcomes.contracts.attribution import Settled, Supporting, holds
-from billing.outcomes.contracts.contract_file import read_contract_file
-from billing.outcomes.contracts.effect_definitions import Event, Measure
-from billing.outcomes.contracts.pricing import SILENCE, Counted, Priced, bounds_of, price_month
+from billing.outcomes.contracts.attribution import SettledOutcome, SupportingCall, is_billable
+from billing.outcomes.contracts.contract_file import parse_contract_toml
+from billing.outcomes.contracts.effect_definitions import EventEffect, MeasuredEffect
+from billing.outcomes.contracts.pricing import (
+    SILENCE,
+    MonthPrice,
+    VersionQuantities,
+    month_bounds,
+    price_month,
+)
 from billing.outcomes.contracts.terms import MICRO, AttesterKind, OutcomeTerms
 from tests.support.builders import SPECIALIST
 
@@ -21,16 +27,16 @@ WHOLE = Fraction(1)
 
 
 def template(name: str) -> OutcomeTerms:
-    return read_contract_file((DOCS / "outcomes" / f"{name}.toml").read_text("utf-8"))
+    return parse_contract_toml((DOCS / "outcomes" / f"{name}.toml").read_text("utf-8"))
 
 
-def priced(terms: OutcomeTerms, usage: int | None = None, **units: int) -> Priced:
+def priced(terms: OutcomeTerms, usage: int | None = None, **units: int) -> MonthPrice:
     """What a whole month with so many whole units comes to."""
-    counted = [Counted(terms, {kind: count * MICRO for kind, count in units.items()})]
-    return price_month(bounds_of(terms, WHOLE, usage), counted)
+    counted = [VersionQuantities(terms, {kind: count * MICRO for kind, count in units.items()})]
+    return price_month(month_bounds(terms, WHOLE, usage), counted)
 
 
-def parts(found: Priced) -> dict[str, int]:
+def parts(found: MonthPrice) -> dict[str, int]:
     return {part.attested_by: part.minor for part in found.parts}
 
 
@@ -62,17 +68,17 @@ class TestPredictiveMaintenance:
         before: tuple[int, int] | None,
         counts: bool,
     ) -> None:
-        def settled(happened: tuple[int, int], called: tuple[int, int]) -> Settled:
+        def settled(happened: tuple[int, int], called: tuple[int, int]) -> SettledOutcome:
             at, call = (
                 datetime(2027, 3, day, hour, tzinfo=UTC) for day, hour in (happened, called)
             )
-            supporting = Supporting(call, SPECIALIST, "predictions")
-            return Settled(at, at, by.value, at, (supporting,))
+            supporting = SupportingCall(call, SPECIALIST, "predictions")
+            return SettledOutcome(at, at, by.value, at, (supporting,))
 
         kind = self.TERMS.kind
-        assert isinstance(kind, Event)
+        assert isinstance(kind, EventEffect)
         others = [] if before is None else [settled(before, (3, 8))]
-        assert holds(self.TERMS, kind, settled(failed, warned), others) == counts
+        assert is_billable(self.TERMS, kind, settled(failed, warned), others) == counts
 
     def test_hours_are_those_of_the_table(self) -> None:
         for (day, hour), (later, at), hours in (
@@ -107,7 +113,7 @@ class TestScrapReduction:
     def test_may_and_june_cost_the_floor(self) -> None:
         assert shown(priced(self.TERMS).minor) == "500.00"
         kind = self.TERMS.kind
-        assert isinstance(kind, Measure)
+        assert isinstance(kind, MeasuredEffect)
         assert 4 * 1_000_000 // 30 > kind.missing_ppm
         assert "13.3 %" in TEXT
 

@@ -4,16 +4,16 @@ import asyncio
 
 import pytest
 
-from billing.plan_changes.offers import find_offer, offers, preview, take
-from billing.plan_changes.plan_changes import Change, ChangePreview
+from billing.plan_changes.offers import find_offer, list_offers, preview_plan, take_plan
+from billing.plan_changes.plan_changes import PlanChange, PlanChangePreview
 from billing.plan_changes.views import (
-    change_json,
     offer_json,
+    plan_change_json,
     subscription_json,
     wallet_json,
 )
-from billing.rating.plan_file import read_plan_file
-from billing.subscriptions.plans import PlanNotFound, is_listed, publish
+from billing.rating.plan_file import parse_plan_file
+from billing.subscriptions.plans import PlanNotFound, is_listed, publish_plan
 from billing.subscriptions.subscriptions import SamePlan
 from billing.tables import PlanVersion
 from infra.database.database import Database
@@ -50,14 +50,14 @@ async def firm(database: Database) -> Firm:
     return firm
 
 
-async def taken(firm: Firm, version: PlanVersion) -> Change:
+async def taken(firm: Firm, version: PlanVersion) -> PlanChange:
     async with firm.story.database.transaction() as session:
-        return await take(session, firm.story.clock, firm.account.id, version)
+        return await take_plan(session, firm.story.clock, firm.account.id, version)
 
 
-async def previewed(firm: Firm, version: PlanVersion) -> ChangePreview:
+async def previewed(firm: Firm, version: PlanVersion) -> PlanChangePreview:
     async with firm.story.database.transaction() as session:
-        return await preview(session, firm.story.clock, firm.account.id, version)
+        return await preview_plan(session, firm.story.clock, firm.account.id, version)
 
 
 class TestOffers:
@@ -66,7 +66,7 @@ class TestOffers:
         newest = await firm.story.plan(SMALL.replace("310.00", "320.00"))
         await firm.story.plan(LARGE.replace("CNY", "USD"))
         async with firm.story.database.transaction() as session:
-            found = await offers(session, firm.account.id)
+            found = await list_offers(session, firm.account.id)
             one = await find_offer(session, firm.account.id, "small")
         assert [offer.version.id for offer in found] == [newest.id]
         assert found[0].terms.fixed_fee == 320_00
@@ -128,7 +128,7 @@ class TestUnlisted:
         self, firm: Firm, hidden: PlanVersion
     ) -> None:
         async with firm.story.database.transaction() as session:
-            found = await offers(session, firm.account.id)
+            found = await list_offers(session, firm.account.id)
             with pytest.raises(PlanNotFound) as refused:
                 await find_offer(session, firm.account.id, "large")
             with pytest.raises(PlanNotFound) as absent:
@@ -168,16 +168,16 @@ class TestUnlisted:
 
 
 async def publishes(firm: Firm, toml: str, listed: bool | None = None) -> PlanVersion:
-    terms = read_plan_file(toml, lambda _currency: LISTED)
+    terms = parse_plan_file(toml, lambda _currency: LISTED)
     async with firm.story.database.transaction() as session:
-        return await publish(session, firm.story.clock, terms, listed)
+        return await publish_plan(session, firm.story.clock, terms, listed)
 
 
 class TestViews:
     async def test_a_plan(self, firm: Firm) -> None:
         version = await firm.story.plan(SMALL)
         async with firm.story.database.transaction() as session:
-            (offer,) = await offers(session, firm.account.id)
+            (offer,) = await list_offers(session, firm.account.id)
         shown = offer_json(offer)
         assert (shown["plan"], shown["number"], shown["version"]) == ("small", 1, version.id.hex)
         assert (shown["fixed_fee"], shown["interval"]) == ("310.00", "month")
@@ -208,7 +208,7 @@ class TestViews:
             "2026-10-31T16:00:00+00:00",
         )
         async with firm.story.database.transaction() as session:
-            told = await change_json(session, firm.account.id, small, down)
+            told = await plan_change_json(session, firm.account.id, small, down)
         assert (told["takes_effect"], told["total"], told["lines"]) == (
             "when_the_paid_time_ends",
             "0.00",
@@ -224,7 +224,7 @@ class TestViews:
         small = await firm.story.plan(SMALL)
         before = await previewed(firm, small)
         async with firm.story.database.transaction() as session:
-            told = await change_json(session, firm.account.id, small, before)
+            told = await plan_change_json(session, firm.account.id, small, before)
         assert (told["takes_effect"], told["net"], told["tax"], told["total"]) == (
             "now",
             "110.00",

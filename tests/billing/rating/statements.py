@@ -4,7 +4,7 @@ from fractions import Fraction
 from typing import Any
 
 from billing.rating.prices import Price, Tier
-from billing.rating.statement import Consumed, usage_lines
+from billing.rating.statement import ModelUsage, usage_lines
 from billing.rating.terms import ModelPrice, PlanTerms
 
 FEN = 10_000_000
@@ -23,5 +23,5 @@ def plan(prices: dict[str, Price], **others: Any) -> PlanTerms:
     return PlanTerms(prices=tuple(made), **values)
 
 
-def minors(terms: PlanTerms, *consumed: Consumed, share: Fraction = WHOLE) -> list[int]:
+def minors(terms: PlanTerms, *consumed: ModelUsage, share: Fraction = WHOLE) -> list[int]:
     return [line.minor for line in usage_lines(terms, share, consumed)]

@@ -15,7 +15,7 @@ from billing.money import nano_per_minor
 from billing.rating import allowance_use
 from billing.rating.prices import PerUnit
 from billing.rating.quantities import Quantities
-from billing.rating.statement import Consumed, LineKind, running, usage_lines
+from billing.rating.statement import LineKind, ModelUsage, running_total, usage_lines
 from billing.rating.terms import ANY_MODEL, PPM, Allowance, Discount, ModelPrice, PlanTerms
 from tests.support.billing.random_terms import PER_UNIT, AnyOrder, Case, FirstCome, cases
 from tests.support.nightly import at_length
@@ -35,10 +35,10 @@ def due(case: Case) -> Fraction:
     lines = usage_lines(*case)
     rounded = sum(line.kind is not LineKind.DISCOUNT for line in lines) + len(terms.discounts)
     by_lines = sum(line.minor for line in lines) * unit - Fraction(rounded * unit, 2)
-    return max(Fraction(running(*case).amount), by_lines)
+    return max(Fraction(running_total(*case).amount), by_lines)
 
 
-def place(one: allowance_use.Given) -> tuple[str, str]:
+def place(one: allowance_use.AllowanceBalance) -> tuple[str, str]:
     return one.allowance.model, one.allowance.meter
 
 
@@ -51,7 +51,7 @@ class TestHeldCoversTheBill:
         first_come, bill = FirstCome(terms, share), due(case)
         costs = [first_come.cost(call) for call in calls]
         for at in range(len(calls) + 1):
-            now = running(terms, share, calls[:at])
+            now = running_total(terms, share, calls[:at])
             assert now.amount + now.reserve + sum(costs[at:]) >= bill
 
     @given(CASES)
@@ -61,7 +61,7 @@ class TestHeldCoversTheBill:
         none_left, bill = FirstCome(terms, Fraction(0)), due(case)
         costs = [none_left.cost(call) for call in calls]
         for at in range(len(calls) + 1):
-            now = running(terms, share, calls[:at])
+            now = running_total(terms, share, calls[:at])
             assert now.amount + now.reserve + sum(costs[at:]) >= bill
 
 
@@ -74,8 +74,11 @@ class TestAllowancesInAnyOrder:
     def test_held_covers_the_bill(self, case: Case, data: st.DataObject) -> None:
         terms, share, calls = case
         at = data.draw(st.integers(0, len(calls)))
-        now = running(terms, share, calls[:at])
-        left = {place(one): one.left for one in allowance_use.given(terms, share, calls[:at])}
+        now = running_total(terms, share, calls[:at])
+        left = {
+            place(one): one.remaining
+            for one in allowance_use.allowance_balances(terms, share, calls[:at])
+        }
         later = AnyOrder(terms, left, data)
         assert now.amount + now.reserve + sum(map(later.cost, calls[at:])) >= due(case)
 
@@ -87,23 +90,24 @@ class TestAllowancesInAnyOrder:
         """Calls that run, and are not counted: what they have beyond what is left is held."""
         terms, share, calls = case
         at = data.draw(st.integers(0, len(calls)))
-        now = running(terms, share, calls[:at])
-        allowances = allowance_use.given(terms, share, calls[:at])
+        now = running_total(terms, share, calls[:at])
+        allowances = allowance_use.allowance_balances(terms, share, calls[:at])
         beyond = {
-            place(one): data.draw(st.integers(0, one.quantity - one.left)) for one in allowances
+            place(one): data.draw(st.integers(0, one.quantity - one.remaining))
+            for one in allowances
         }
-        held = sum(one.worth(beyond[place(one)]) for one in allowances)
+        held = sum(one.displacement_cost(beyond[place(one)]) for one in allowances)
         later = AnyOrder(
-            terms, {place(one): one.left + beyond[place(one)] for one in allowances}, data
+            terms, {place(one): one.remaining + beyond[place(one)] for one in allowances}, data
         )
         costs = sum(map(later.cost, calls[at:]))
         assert now.amount + now.reserve + held + costs >= due(case)
 
     def test_what_costs_least_is_given_up(self) -> None:
         """8 of 10 are given: 5 units that are worth 3 each, and 3 at 7."""
-        one = allowance_use.Given(Allowance(ANY_MODEL, "rows", 10), 10, {7: 3, 3: 5})
-        assert one.left == 2
-        assert [one.worth(units) for units in (0, 4, 6, 8, 9)] == [0, 12, 22, 36, 36]
+        one = allowance_use.AllowanceBalance(Allowance(ANY_MODEL, "rows", 10), 10, {7: 3, 3: 5})
+        assert one.remaining == 2
+        assert [one.displacement_cost(units) for units in (0, 4, 6, 8, 9)] == [0, 12, 22, 36, 36]
 
     def test_what_costs_nothing_is_given_nothing(self) -> None:
         terms = PlanTerms(
@@ -113,10 +117,10 @@ class TestAllowancesInAnyOrder:
             prices=(ModelPrice("a", "rows", PerUnit(5)), ModelPrice("b", "rows", PerUnit(0))),
             allowances=(Allowance(ANY_MODEL, "rows", 10),),
         )
-        calls = [Consumed("b", Quantities(rows=9)), Consumed("a", Quantities(rows=2))]
-        (one,) = allowance_use.given(terms, WHOLE, calls)
-        assert (one.left, one.by_price) == (8, {5: 2})
-        assert allowance_use.given(replace(terms, allowances=()), WHOLE, calls) == []
+        calls = [ModelUsage("b", Quantities(rows=9)), ModelUsage("a", Quantities(rows=2))]
+        (one,) = allowance_use.allowance_balances(terms, WHOLE, calls)
+        assert (one.remaining, one.by_price) == (8, {5: 2})
+        assert allowance_use.allowance_balances(replace(terms, allowances=()), WHOLE, calls) == []
 
 
 class TestAllowancesOfAllModels:
@@ -147,7 +151,7 @@ class TestAllowancesOfAllModels:
             allowances=allowances,
             discounts=discounts,
         )
-        calls = [Consumed("b", Quantities(rows=10)), Consumed("a", Quantities(rows=10))]
+        calls = [ModelUsage("b", Quantities(rows=10)), ModelUsage("a", Quantities(rows=10))]
         first_come = FirstCome(terms, WHOLE)
         assert sum(first_come.cost(call) for call in calls) == 0
         assert sum(line.minor for line in usage_lines(terms, WHOLE, calls)) == 0

@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from billing.dates import midnight
-from billing.rating.fees import Calendar, PaidFee, fee_line, unused_line
+from billing.dates import local_midnight
+from billing.rating.fees import BillingCalendar, PaidFee, fixed_fee_line, unused_fee_line
 from billing.rating.statement import LineKind
 from billing.rating.terms import Interval, PlanTerms
 
@@ -19,7 +19,7 @@ VERSION = UUID(int=7)
 
 
 def day(*of: int) -> datetime:
-    return midnight(date(*of), SHANGHAI)
+    return local_midnight(date(*of), SHANGHAI)
 
 
 def paid(minor: int, start: tuple[int, ...], end: tuple[int, ...]) -> PaidFee:
@@ -41,7 +41,7 @@ class TestFee:
     def test_of_a_month(
         self, starts: tuple[int, ...], anchor: int, ends: tuple[int, ...], minor: int
     ) -> None:
-        line = fee_line(TERMS, Calendar(SHANGHAI, anchor), day(*starts))
+        line = fixed_fee_line(TERMS, BillingCalendar(SHANGHAI, anchor), day(*starts))
         assert (line.kind, line.minor) == (LineKind.FIXED_FEE, minor)
         assert (line.starts_at, line.ends_at) == (day(*starts), day(*ends))
         assert line.version_id == TERMS.version_id()
@@ -54,7 +54,7 @@ class TestFee:
         self, starts: tuple[int, ...], ends: tuple[int, ...]
     ) -> None:
         yearly = replace(TERMS, interval=Interval.YEAR)
-        line = fee_line(yearly, Calendar(SHANGHAI, 1), day(*starts))
+        line = fixed_fee_line(yearly, BillingCalendar(SHANGHAI, 1), day(*starts))
         assert (line.minor, line.ends_at) == (310_00, day(*ends))
 
 
@@ -71,14 +71,14 @@ class TestUnused:
     )
     def test_is_given_back_by_days(self, fee: PaidFee, at: tuple[Any, ...], minor: int) -> None:
         now = datetime(*at, tzinfo=SHANGHAI)
-        line = unused_line(fee, now, SHANGHAI)
+        line = unused_fee_line(fee, now, SHANGHAI)
         assert line is not None
         assert (line.kind, line.minor, line.version_id) == (LineKind.UNUSED_FEE, -minor, VERSION)
         assert (line.starts_at, line.ends_at) == (now, fee.ends_at)
 
     def test_before_its_days_is_all_of_it(self) -> None:
         fee = paid(310_00, (2026, 11, 1), (2026, 12, 1))
-        line = unused_line(fee, day(2026, 10, 20), SHANGHAI)
+        line = unused_fee_line(fee, day(2026, 10, 20), SHANGHAI)
         assert line is not None
         assert (line.minor, line.starts_at) == (-310_00, fee.starts_at)
 
@@ -93,4 +93,4 @@ class TestUnused:
         ids=["its days have passed", "it was free", "less than half a fen", "it is for no day"],
     )
     def test_is_nothing(self, fee: PaidFee, at: tuple[int, ...]) -> None:
-        assert unused_line(fee, day(*at), SHANGHAI) is None
+        assert unused_fee_line(fee, day(*at), SHANGHAI) is None

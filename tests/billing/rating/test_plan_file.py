@@ -2,7 +2,7 @@
 
 import pytest
 
-from billing.rating.plan_file import ListPrices, list_terms, read_plan_file
+from billing.rating.plan_file import ListPrices, list_price_terms, parse_plan_file
 from billing.rating.prices import Graduated, Package, PerUnit, PriceInvalid, Tier, Volume
 from billing.rating.quantities import METERS
 from billing.rating.terms import (
@@ -89,12 +89,12 @@ def no_list(currency: str) -> ListPrices:
 
 
 def read(text: str) -> PlanTerms:
-    return read_plan_file(text, no_list)
+    return parse_plan_file(text, no_list)
 
 
 class TestRead:
     def test_everything(self) -> None:
-        terms = read_plan_file(WHOLE, lambda currency: LIST if currency == "CNY" else {})
+        terms = parse_plan_file(WHOLE, lambda currency: LIST if currency == "CNY" else {})
         assert terms == PlanTerms(
             plan="team",
             names={"en": "Team", "zh": "团队"},
@@ -152,7 +152,7 @@ class TestRead:
 
 class TestListTerms:
     def test_are_the_whole_list(self) -> None:
-        terms = list_terms("JPY", LIST)
+        terms = list_price_terms("JPY", LIST)
         assert (terms.plan, terms.currency) == ("list", "JPY")
         assert [(one.model, one.meter) for one in terms.prices] == [
             ("chat", "cached_input_tokens"),
@@ -168,7 +168,10 @@ class TestListTerms:
         backwards = {
             model: dict(reversed(meters.items())) for model, meters in reversed(LIST.items())
         }
-        assert list_terms("CNY", backwards).version_id() == list_terms("CNY", LIST).version_id()
+        assert (
+            list_price_terms("CNY", backwards).version_id()
+            == list_price_terms("CNY", LIST).version_id()
+        )
 
 
 # What is no plan file at all: the message says where.

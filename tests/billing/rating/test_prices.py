@@ -15,8 +15,8 @@ from billing.rating.prices import (
     Tier,
     Volume,
     amount_of,
+    max_unit_price,
     reserve_of,
-    slope_of,
 )
 from tests.support.billing.random_terms import PRICES, RISING
 
@@ -85,7 +85,7 @@ class TestHeld:
         ],
     )
     def test_a_unit_is_held_for_the_dearest(self, price: Price, slope: int) -> None:
-        assert slope_of(price) == slope
+        assert max_unit_price(price) == slope
 
     @pytest.mark.parametrize(
         ("price", "quantity", "reserve"),
@@ -111,7 +111,9 @@ class TestHeld:
     @given(PRICES, ANY_QUANTITY, ANY_QUANTITY)
     def test_envelope(self, price: Price, quantity: int, more: int) -> None:
         """The contract of billing/rating/prices.py, which every cap rests on."""
-        held = amount_of(price, quantity) + reserve_of(price, quantity) + more * slope_of(price)
+        held = (
+            amount_of(price, quantity) + reserve_of(price, quantity) + more * max_unit_price(price)
+        )
         assert amount_of(price, quantity + more) <= held
 
 
@@ -163,6 +165,6 @@ class TestInvalid:
     def test_what_is_at_the_limit_is_a_price(self) -> None:
         most = (*(Tier(end, 10**15, flat=10**18) for end in range(1, 50)), Tier(None, 0))
         assert len(Graduated(most).tiers) == 50
-        assert slope_of(PerUnit(10**15)) == slope_of(Package(1, 10**15)) == 10**15
-        assert slope_of(Package(10**12, 1)) == 1
-        assert slope_of(Volume((Tier(1, 3), Tier(2, 3), Tier(None, 3)))) == 3
+        assert max_unit_price(PerUnit(10**15)) == max_unit_price(Package(1, 10**15)) == 10**15
+        assert max_unit_price(Package(10**12, 1)) == 1
+        assert max_unit_price(Volume((Tier(1, 3), Tier(2, 3), Tier(None, 3)))) == 3

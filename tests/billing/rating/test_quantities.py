@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.rating.quantities import METERS, NOTHING, Quantities, rate, units_by_meter
+from billing.rating.quantities import METERS, NO_USAGE, Quantities, rate, units_by_meter
 from tests.support.billing.random_terms import quantities
 
 PRICES = {
@@ -23,7 +23,7 @@ class TestGolden:
     @pytest.mark.parametrize(
         ("quantities", "nano"),
         [
-            (NOTHING, 0),
+            (NO_USAGE, 0),
             (Quantities(input_tokens=1000), 500_000),
             # 600 fresh at 500 and 400 cached at 100
             (Quantities(input_tokens=1000, cached_input_tokens=400), 340_000),
@@ -75,7 +75,7 @@ class TestQuantities:
         """Cached ones are a part of the others already."""
         assert Quantities(input_tokens=5, cached_input_tokens=4, output_tokens=2).tokens == 7
         assert Quantities(input_tokens=5, rows=9).tokens == 5
-        assert NOTHING.tokens == 0
+        assert NO_USAGE.tokens == 0
 
     def test_are_added_by_meter(self) -> None:
         """What is unknown adds nothing."""
@@ -83,14 +83,14 @@ class TestQuantities:
         other = Quantities(input_tokens=1, cached_input_tokens=1, rows=3)
         both = Quantities(6, 5, 2, 3, 0, 0)
         assert one + other == other + one == both
-        assert NOTHING + NOTHING == Quantities(0, 0, 0, 0, 0, 0)
+        assert NO_USAGE + NO_USAGE == Quantities(0, 0, 0, 0, 0, 0)
         seen = Quantities(images=7, adaptation_seconds=600)
         assert both + seen + seen == Quantities(6, 5, 2, 3, 14, 1200)
 
     @pytest.mark.parametrize("meter", METERS)
     def test_what_is_known_of_a_meter(self, meter: str) -> None:
         both = {"input_tokens": 3, meter: 3}
-        assert (Quantities(**both).of(meter), NOTHING.of(meter)) == (3, 0)
+        assert (Quantities(**both).get(meter), NO_USAGE.get(meter)) == (3, 0)
 
     @pytest.mark.parametrize(
         "values",

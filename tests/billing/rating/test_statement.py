@@ -7,15 +7,15 @@ import pytest
 from billing.rating.prices import Graduated, Package, PerUnit, Price, Tier, Volume
 from billing.rating.quantities import Quantities
 from billing.rating.statement import (
-    AllowanceTaken,
-    Consumed,
-    Line,
+    AllowanceUsage,
     LineKind,
-    Running,
-    allowances_taken,
-    held_prices,
-    part_of,
-    running,
+    ModelUsage,
+    RunningTotal,
+    StatementLine,
+    allowance_usage,
+    prorated_units,
+    running_total,
+    unit_prices,
     usage_lines,
 )
 from billing.rating.terms import ANY_MODEL, PPM, Allowance, Discount
@@ -24,11 +24,11 @@ from tests.billing.rating.statements import FEN, TEN_DAYS, TIERS, WHOLE, minors,
 _Figures = tuple[str, str | None, int | None, int, int]
 
 
-def used(model: str, rows: int, late: int = 0) -> Consumed:
-    return Consumed(model, Quantities(rows=rows), Quantities(rows=late))
+def used(model: str, rows: int, late: int = 0) -> ModelUsage:
+    return ModelUsage(model, Quantities(rows=rows), Quantities(rows=late))
 
 
-def figures(lines: list[Line]) -> list[_Figures]:
+def figures(lines: list[StatementLine]) -> list[_Figures]:
     """Kind, model, quantity, included, minor units."""
     return [(line.kind, line.model, line.quantity, line.included, line.minor) for line in lines]
 
@@ -43,21 +43,25 @@ class TestUsage:
         terms = plan(prices)
         consumed = [
             used("a", 101),
-            Consumed("b", Quantities(input_tokens=1_234_567, output_tokens=200_000)),
+            ModelUsage("b", Quantities(input_tokens=1_234_567, output_tokens=200_000)),
         ]
         version = terms.version_id()
         assert usage_lines(terms, WHOLE, consumed) == [
             # 200,000 * 10,000 nano-units = 200 fen
-            Line(LineKind.USAGE, 200, version, "b", "output_tokens", 200_000, 0, PerUnit(10_000)),
+            StatementLine(
+                LineKind.USAGE, 200, version, "b", "output_tokens", 200_000, 0, PerUnit(10_000)
+            ),
             # 1,234,567 * 2,500 = 3,086,417,500 nano-units = 308.64 fen
-            Line(LineKind.USAGE, 309, version, "b", "input_tokens", 1_234_567, 0, PerUnit(2_500)),
+            StatementLine(
+                LineKind.USAGE, 309, version, "b", "input_tokens", 1_234_567, 0, PerUnit(2_500)
+            ),
             # a second package is begun
-            Line(LineKind.USAGE, 60, version, "a", "rows", 101, 0, Package(100, 30 * FEN)),
+            StatementLine(LineKind.USAGE, 60, version, "a", "rows", 101, 0, Package(100, 30 * FEN)),
         ]
 
     def test_nothing_for_what_was_not_used_or_has_no_price(self) -> None:
         terms = plan({"a": PerUnit(FEN), "b": PerUnit(FEN)})
-        tokens = Consumed("a", Quantities(input_tokens=5))
+        tokens = ModelUsage("a", Quantities(input_tokens=5))
         assert minors(terms, tokens, used("unknown", 5), used("b", 0)) == []
 
     def test_a_free_meter_has_its_line(self) -> None:
@@ -88,7 +92,7 @@ class TestUsage:
     )
     def test_cached_tokens(self, prices: dict[str, int], minor: list[int]) -> None:
         terms = plan({place: PerUnit(fen * FEN) for place, fen in prices.items()})
-        assert minors(terms, Consumed("m", Quantities(100, 40))) == minor
+        assert minors(terms, ModelUsage("m", Quantities(100, 40))) == minor
 
 
 class TestAllowances:
@@ -115,7 +119,7 @@ class TestAllowances:
         assert figures(usage_lines(terms, share, [used("a", 400)])) == [
             ("usage", "a", 400, included, 400 - included)
         ]
-        assert min(part_of(1000, share), 400) == included
+        assert min(prorated_units(1000, share), 400) == included
 
     @pytest.mark.parametrize(
         ("a", "b", "allowances", "discounts", "included"),
@@ -162,21 +166,21 @@ class TestAllowances:
         own, shared = Allowance("a", "rows", 50), Allowance(ANY_MODEL, "rows", 200)
         unused = Allowance("b", "rows", 400)
         terms = plan({"a": PerUnit(FEN), "b": PerUnit(2 * FEN)}, allowances=(shared, own, unused))
-        taken = allowances_taken(terms, TEN_DAYS, [used("a", 70, late=10), used("b", 130)])
+        taken = allowance_usage(terms, TEN_DAYS, [used("a", 70, late=10), used("b", 130)])
         assert taken == [
-            AllowanceTaken(own, 16, {("a", "rows"): 16}),
-            AllowanceTaken(unused, 129, {("b", "rows"): 129}),
-            AllowanceTaken(shared, 64, {("b", "rows"): 1, ("a", "rows"): 63}),
+            AllowanceUsage(own, 16, {("a", "rows"): 16}),
+            AllowanceUsage(unused, 129, {("b", "rows"): 129}),
+            AllowanceUsage(shared, 64, {("b", "rows"): 1, ("a", "rows"): 63}),
         ]
-        assert [one.taken for one in taken] == [16, 129, 64]
-        assert [one.taken for one in allowances_taken(terms, TEN_DAYS, [])] == [0, 0, 0]
+        assert [one.used_units for one in taken] == [16, 129, 64]
+        assert [one.used_units for one in allowance_usage(terms, TEN_DAYS, [])] == [0, 0, 0]
 
     def test_of_another_meter_covers_nothing(self) -> None:
         terms = plan(
             {"a:input_tokens": PerUnit(FEN), "a:output_tokens": PerUnit(FEN)},
             allowances=(Allowance(ANY_MODEL, "output_tokens", 100),),
         )
-        assert minors(terms, Consumed("a", Quantities(10, None, 10))) == [10, 0]
+        assert minors(terms, ModelUsage("a", Quantities(10, None, 10))) == [10, 0]
 
     @pytest.mark.parametrize(
         ("price", "minor"),
@@ -241,7 +245,9 @@ class TestMinimum:
 
     def test_line(self) -> None:
         terms = plan({"a": PerUnit(FEN)}, minimum=1000)
-        assert usage_lines(terms, WHOLE, []) == [Line(LineKind.MINIMUM, 1000, terms.version_id())]
+        assert usage_lines(terms, WHOLE, []) == [
+            StatementLine(LineKind.MINIMUM, 1000, terms.version_id())
+        ]
 
 
 class TestLateUsage:
@@ -287,16 +293,18 @@ class TestRunning:
     @pytest.mark.parametrize(
         ("price", "rows", "expected"),
         [
-            (PerUnit(7), 3, Running(21, 0)),
-            (Package(10, 25), 0, Running(0, 25)),
-            (Package(10, 25), 11, Running(50, 25)),
-            (Graduated((Tier(10, 5), Tier(None, 3, 100))), 10, Running(50, 100)),
-            (Graduated((Tier(10, 5), Tier(None, 3, 100))), 11, Running(153, 0)),
+            (PerUnit(7), 3, RunningTotal(21, 0)),
+            (Package(10, 25), 0, RunningTotal(0, 25)),
+            (Package(10, 25), 11, RunningTotal(50, 25)),
+            (Graduated((Tier(10, 5), Tier(None, 3, 100))), 10, RunningTotal(50, 100)),
+            (Graduated((Tier(10, 5), Tier(None, 3, 100))), 11, RunningTotal(153, 0)),
         ],
     )
-    def test_amount_and_what_may_fall_due(self, price: Price, rows: int, expected: Running) -> None:
+    def test_amount_and_what_may_fall_due(
+        self, price: Price, rows: int, expected: RunningTotal
+    ) -> None:
         terms = plan({"a": price}, minimum=10**6)  # which only the end of the period calls for
-        assert running(terms, WHOLE, [used("a", rows)]) == expected
+        assert running_total(terms, WHOLE, [used("a", rows)]) == expected
 
     def test_knows_allowances_discounts_late_and_unused_models(self) -> None:
         terms = plan(
@@ -305,15 +313,15 @@ class TestRunning:
             discounts=(Discount("b", 500_000), Discount(ANY_MODEL, 100_000)),
         )
         # a: 10 of 31 are included, 12 + 3 - 10 = 5 at 10, less 10 %; b: 25 less 50 % is 12.5
-        assert running(terms, TEN_DAYS, [used("a", 12, late=3)]) == Running(45, 13)
+        assert running_total(terms, TEN_DAYS, [used("a", 12, late=3)]) == RunningTotal(45, 13)
 
     def test_fractions_of_a_nano_unit_go_up(self) -> None:
         terms = plan(
             {"a": PerUnit(1), "b": PerUnit(1)}, discounts=(Discount("a", 1), Discount("b", PPM))
         )
         # 0.999999 of a, and nothing of b
-        assert running(terms, WHOLE, [used("a", 1), used("b", 1)]) == Running(1, 0)
-        assert (held_prices(terms, "a"), held_prices(terms, "b")) == ({"rows": 1}, {"rows": 0})
+        assert running_total(terms, WHOLE, [used("a", 1), used("b", 1)]) == RunningTotal(1, 0)
+        assert (unit_prices(terms, "a"), unit_prices(terms, "b")) == ({"rows": 1}, {"rows": 0})
 
 
 class TestHeldPrices:
@@ -327,6 +335,6 @@ class TestHeldPrices:
             discounts=(Discount("a", 500_000),),
         )
         # 5 fen less half; 10 for 3 is 4 a unit, less half; 11 whole
-        assert held_prices(terms, "a") == {"input_tokens": 25_000_000, "output_tokens": 2}
-        assert held_prices(terms, "b") == {"rows": 11}
-        assert held_prices(terms, "unknown") == {}
+        assert unit_prices(terms, "a") == {"input_tokens": 25_000_000, "output_tokens": 2}
+        assert unit_prices(terms, "b") == {"rows": 11}
+        assert unit_prices(terms, "unknown") == {}

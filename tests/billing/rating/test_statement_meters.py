@@ -4,7 +4,7 @@ import pytest
 
 from billing.rating.prices import Graduated, Package, PerUnit, Price
 from billing.rating.quantities import Quantities
-from billing.rating.statement import Consumed
+from billing.rating.statement import ModelUsage
 from billing.rating.terms import ANY_MODEL, Allowance
 from tests.billing.rating.statements import FEN, TIERS, minors, plan
 
@@ -32,7 +32,7 @@ class TestPicturesAndAdaptation:
     ) -> None:
         allowances = (Allowance("eye", "adaptation_seconds", included),) if included else ()
         terms = plan(EYE, allowances=allowances)
-        consumed = Consumed("eye", Quantities(images=images, adaptation_seconds=seconds))
+        consumed = ModelUsage("eye", Quantities(images=images, adaptation_seconds=seconds))
         assert minors(terms, consumed) == expected
 
     @pytest.mark.parametrize(
@@ -40,12 +40,12 @@ class TestPicturesAndAdaptation:
     )
     def test_begun_minutes(self, seconds: int, minor: int) -> None:
         terms = plan({"eye:adaptation_seconds": Package(60, 60 * FEN)})
-        assert minors(terms, Consumed("eye", Quantities(adaptation_seconds=seconds))) == [minor]
+        assert minors(terms, ModelUsage("eye", Quantities(adaptation_seconds=seconds))) == [minor]
 
     def test_tiers_of_pictures_and_late_ones(self) -> None:
         """10 at 5 and 2 at 3, then 3 late ones at 3."""
         terms = plan({"eye:images": Graduated(TIERS)})
-        consumed = Consumed("eye", Quantities(images=12), Quantities(images=3))
+        consumed = ModelUsage("eye", Quantities(images=12), Quantities(images=3))
         assert minors(terms, consumed) == [56, 9]
 
     def test_shared_by_all_models_and_no_other_meter(self) -> None:
@@ -54,8 +54,8 @@ class TestPicturesAndAdaptation:
             allowances=(Allowance(ANY_MODEL, "images", 10),),
         )
         consumed = [
-            Consumed("eye", Quantities(rows=4, images=8)),
-            Consumed("ear", Quantities(images=6)),
+            ModelUsage("eye", Quantities(rows=4, images=8)),
+            ModelUsage("ear", Quantities(images=6)),
         ]
         # All 6 of the dearer ear, then 4 of the 8 of the eye.
         assert minors(terms, *consumed) == [4 * 3, 0, 4]

@@ -10,29 +10,29 @@ from hypothesis import strategies as st
 
 from billing.money import nano_per_minor, rounded
 from billing.rating.prices import Package, Volume
-from billing.rating.quantities import NOTHING, Quantities
+from billing.rating.quantities import NO_USAGE, Quantities
 from billing.rating.statement import (
-    Consumed,
     LineKind,
-    allowances_taken,
-    part_of,
-    running,
+    ModelUsage,
+    allowance_usage,
+    prorated_units,
+    running_total,
     usage_lines,
 )
 from billing.rating.terms import ANY_MODEL, ModelPrice, PlanTerms
 from tests.support.billing.random_terms import RISING, Case, cases
 
 
-def total(terms: PlanTerms, share: Fraction, calls: Iterable[Consumed]) -> int:
+def total(terms: PlanTerms, share: Fraction, calls: Iterable[ModelUsage]) -> int:
     return sum(line.minor for line in usage_lines(terms, share, calls))
 
 
-def merged(calls: Iterable[Consumed]) -> list[Consumed]:
+def merged(calls: Iterable[ModelUsage]) -> list[ModelUsage]:
     """One of each model."""
-    found: dict[str, Consumed] = {}
+    found: dict[str, ModelUsage] = {}
     for call in calls:
-        last = found.get(call.model, Consumed(call.model, NOTHING))
-        found[call.model] = Consumed(
+        last = found.get(call.model, ModelUsage(call.model, NO_USAGE))
+        found[call.model] = ModelUsage(
             call.model, last.quantities + call.quantities, last.late + call.late
         )
     return list(found.values())
@@ -54,7 +54,7 @@ class TestRunning:
         """Half a minor unit for each line, and for a discount that rounds to nothing."""
         lines, terms = usage_lines(*case), case[0]
         unit = nano_per_minor(terms.currency)
-        off = sum(line.minor for line in lines) * unit - running(*case).amount
+        off = sum(line.minor for line in lines) * unit - running_total(*case).amount
         assert abs(off) <= Fraction((len(lines) + len(terms.discounts)) * unit, 2) + 1
 
 
@@ -78,9 +78,9 @@ class TestSigns:
         terms, share, calls = case
         lines = usage_lines(terms, share, calls)
         assert all(0 <= line.included <= (line.quantity or 0) for line in lines)
-        taken = allowances_taken(terms, share, calls)
-        assert all(0 <= one.taken <= one.quantity for one in taken)
-        assert sum(one.taken for one in taken) == sum(line.included for line in lines)
+        taken = allowance_usage(terms, share, calls)
+        assert all(0 <= one.used_units <= one.quantity for one in taken)
+        assert sum(one.used_units for one in taken) == sum(line.included for line in lines)
 
     @given(cases())
     def test_nothing_is_paid_while_its_allowance_lasts(self, case: Case) -> None:
@@ -93,7 +93,9 @@ class TestSigns:
                 if line.meter == one.meter and one.model in (ANY_MODEL, line.model)
             ]
             units = sum(line.quantity or 0 for line in own)
-            assert sum(line.included for line in own) >= min(units, part_of(one.quantity, share))
+            assert sum(line.included for line in own) >= min(
+                units, prorated_units(one.quantity, share)
+            )
 
 
 class TestMoreUsage:
@@ -102,7 +104,7 @@ class TestMoreUsage:
         """But for volume prices, which fall for all units where a tier begins."""
         terms, share, calls = case
         terms = replace(terms, minimum=minimum)
-        calls = [Consumed(call.model, call.quantities + call.late) for call in calls]
+        calls = [ModelUsage(call.model, call.quantities + call.late) for call in calls]
         assert total(terms, share, calls[:at]) <= total(terms, share, calls)
 
     @given(cases(RISING), st.integers(0, 8))
@@ -119,7 +121,7 @@ class TestMoreUsage:
         terms = PlanTerms("p", {"en": "P", "zh": "P"}, "CNY", (price,))
 
         def both(rows: int) -> int:
-            call = Consumed("a", Quantities(rows=rows), Quantities(rows=1))
+            call = ModelUsage("a", Quantities(rows=rows), Quantities(rows=1))
             return total(terms, Fraction(1), [call])
 
         assert (both(2), both(3)) == (2, 1)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.rating.taxes import Tax, Taxed, TaxTreatment, taxed
+from billing.rating.taxes import Tax, TaxedAmount, TaxTreatment, apply_tax
 
 VAT = Tax(ppm=190_000)
 REVERSE = Tax(TaxTreatment.REVERSE_CHARGE, 190_000)
@@ -28,7 +28,7 @@ class TestGolden:
         ],
     )
     def test_on_top_of_net_prices(self, amount: int, tax: Tax, net: int, added: int) -> None:
-        assert taxed(amount, False, tax) == Taxed(net, added, net + added)
+        assert apply_tax(amount, False, tax) == TaxedAmount(net, added, net + added)
 
     @pytest.mark.parametrize(
         ("amount", "tax", "net", "contained", "total"),
@@ -46,33 +46,33 @@ class TestGolden:
     def test_contained_in_gross_prices(
         self, amount: int, tax: Tax, net: int, contained: int, total: int
     ) -> None:
-        assert taxed(amount, True, tax) == Taxed(net, contained, total)
+        assert apply_tax(amount, True, tax) == TaxedAmount(net, contained, total)
 
 
 class TestProperties:
     @given(AMOUNTS, TAXES)
     def test_net_prices_are_the_net(self, amount: int, tax: Tax) -> None:
         """And tax is within half a minor unit of the rate."""
-        made = taxed(amount, False, tax)
+        made = apply_tax(amount, False, tax)
         assert made.net == amount
         assert abs(made.tax * 10**6 - amount * tax.applied_ppm) * 2 <= 10**6
 
     @given(AMOUNTS, TAXES)
     def test_gross_prices_are_the_total_of_who_pays_tax(self, amount: int, tax: Tax) -> None:
         """Whoever pays none pays the same net."""
-        standard = taxed(amount, True, Tax(ppm=tax.ppm))
-        made = taxed(amount, True, tax)
+        standard = apply_tax(amount, True, Tax(ppm=tax.ppm))
+        made = apply_tax(amount, True, tax)
         assert standard.total == amount
         assert made.net == standard.net
         assert made.tax == (standard.tax if tax.applied_ppm else 0)
 
     @given(AMOUNTS, TAXES, st.booleans())
     def test_a_credit_mirrors_the_invoice(self, amount: int, tax: Tax, inclusive: bool) -> None:
-        made, back = taxed(amount, inclusive, tax), taxed(-amount, inclusive, tax)
+        made, back = apply_tax(amount, inclusive, tax), apply_tax(-amount, inclusive, tax)
         assert (back.net, back.tax, back.total) == (-made.net, -made.tax, -made.total)
 
 
 class TestTaxed:
     def test_adds_up_or_is_not_made(self) -> None:
         with pytest.raises(ValueError, match="are not the total"):
-            Taxed(100, 19, 120)
+            TaxedAmount(100, 19, 120)

@@ -4,11 +4,11 @@ from fractions import Fraction
 
 import pytest
 
-from billing.rating.plan_file import read_plan_file
+from billing.rating.plan_file import parse_plan_file
 from billing.rating.prices import Graduated, Package, PerUnit, Tier, Volume
 from billing.rating.quantities import Quantities
-from billing.rating.statement import Consumed, usage_lines
-from billing.rating.terms import PlanTerms, TermsInvalid, read_terms
+from billing.rating.statement import ModelUsage, usage_lines
+from billing.rating.terms import PlanTerms, TermsInvalid, parse_terms
 
 BASE = """
 plan = "tiers"
@@ -42,7 +42,7 @@ price = "0.1"
 
 
 def read(more: str) -> PlanTerms:
-    return read_plan_file(BASE + more, lambda _currency: {})
+    return parse_plan_file(BASE + more, lambda _currency: {})
 
 
 def test_a_percentage_prices_each_kind_of_each_text_model() -> None:
@@ -54,7 +54,7 @@ def test_a_percentage_prices_each_kind_of_each_text_model() -> None:
     assert terms.price("pack@priority", "output_tokens") == Package(10, 30_000_000)
     assert terms.price("many@priority", "output_tokens") == Volume((Tier(10, 6), Tier(None, 3)))
     assert not terms.has_model("rows@priority")
-    assert read_terms(terms.text()) == terms
+    assert parse_terms(terms.canonical_json()) == terms
 
 
 def test_a_price_of_its_own_goes_before_the_percentage() -> None:
@@ -88,7 +88,7 @@ def test_a_tier_has_lines_of_its_own_and_no_shared_allowance() -> None:
     terms = read(more + "quantity = 1_000_000_000\n")
     used = Quantities(input_tokens=10**9)
     lines = usage_lines(
-        terms, Fraction(1), [Consumed("chat", used), Consumed("chat@priority", used)]
+        terms, Fraction(1), [ModelUsage("chat", used), ModelUsage("chat@priority", used)]
     )
     assert [(line.model, line.included, line.minor) for line in lines] == [
         ("chat", 10**9, 0),

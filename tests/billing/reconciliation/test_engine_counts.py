@@ -9,16 +9,16 @@ import pytest
 from sqlalchemy import text
 
 from billing.accounts.accounts import create_account
-from billing.metering.usage import UsageRecord, append_usage
+from billing.metering.usage import UsageRecord, insert_usage
 from billing.rating.quantities import Quantities
 from billing.reconciliation.usage_and_quotas import (
-    EngineCompared,
+    EngineComparison,
     EngineCount,
-    Recorded,
-    Tokens,
+    RecordedUsage,
+    TokenTotals,
     compare_engine,
     compare_engines,
-    recorded_tokens,
+    load_recorded_tokens,
 )
 from billing.tables import Settlement
 from infra import ids
@@ -43,9 +43,11 @@ def count(generated: int, prompt: int = 1000, **values: Any) -> EngineCount:
     )
 
 
-def recorded(output: int, prompt: int = 10, *, after: int = 0, **early: int) -> Recorded:
+def recorded(output: int, prompt: int = 10, *, after: int = 0, **early: int) -> RecordedUsage:
     """`output` tokens before the engine was asked, `after` more by the time it had answered."""
-    return Recorded(Tokens(prompt, output), output + after, **{"cut": 0, "untold": 0, **early})
+    return RecordedUsage(
+        TokenTotals(prompt, output), output + after, **{"aborted": 0, "unmeasured": 0, **early}
+    )
 
 
 class TestBounds:
@@ -54,7 +56,7 @@ class TestBounds:
     @pytest.mark.parametrize("generated", [100, 103, 105])
     def test_between_before_and_after_agrees(self, generated: int) -> None:
         found = compare_engine(count(generated), recorded(100, after=5))
-        assert found == EngineCompared(MODEL, generated, 105, 0, 0, ())
+        assert found == EngineComparison(MODEL, generated, 105, 0, 0, ())
 
     def test_usage_that_no_engine_generated(self) -> None:
         (found,) = compare_engine(count(99), recorded(100)).differences
@@ -62,7 +64,7 @@ class TestBounds:
         assert (found.subject, found.recorded, found.expected) == (MODEL, 100, 99)
 
     def test_calls_that_ended_early_explain_no_lack(self) -> None:
-        assert compare_engine(count(99), recorded(100, untold=9, cut=9)).differences
+        assert compare_engine(count(99), recorded(100, unmeasured=9, aborted=9)).differences
 
     def test_prompts_that_no_engine_read(self) -> None:
         (found,) = compare_engine(count(100, prompt=9), recorded(100, prompt=10)).differences
@@ -80,7 +82,7 @@ class TestBounds:
         assert (found.generated_unbilled, found.explained_by) == (1, 0)
 
     @pytest.mark.parametrize(
-        ("cut", "untold", "overrun", "explained"),
+        ("aborted", "unmeasured", "overrun", "explained"),
         [
             (1, 0, 3, True),
             (1, 0, 256, True),
@@ -91,11 +93,15 @@ class TestBounds:
             (0, 0, 1, False),
         ],
     )
-    def test_what_explains_it(self, cut: int, untold: int, overrun: int, explained: bool) -> None:
+    def test_what_explains_it(
+        self, aborted: int, unmeasured: int, overrun: int, explained: bool
+    ) -> None:
         """A few tokens for a stream that was left, any number where nobody knows."""
-        found = compare_engine(count(100 + overrun), recorded(100, cut=cut, untold=untold))
+        found = compare_engine(
+            count(100 + overrun), recorded(100, aborted=aborted, unmeasured=unmeasured)
+        )
         assert bool(found.differences) is not explained
-        assert (found.generated_unbilled, found.explained_by) == (overrun, cut + untold)
+        assert (found.generated_unbilled, found.explained_by) == (overrun, aborted + unmeasured)
 
 
 def record(account_id: UUID, output: int | None, **values: Any) -> UsageRecord:
@@ -130,7 +136,7 @@ class Calls:
 
     async def add(self, output: int | None, **values: Any) -> None:
         async with self.database.transaction() as session:
-            await append_usage(session, [record(self._account_id, output, **values)])
+            await insert_usage(session, [record(self._account_id, output, **values)])
 
     async def open(self) -> None:
         async with self.database.transaction() as session:
@@ -142,16 +148,16 @@ class Calls:
             values = {"id": ids.new_id(), "model": MODEL, "start": LATER}
             await session.execute(statement, values)
 
-    async def before(self) -> dict[str, Tokens]:
+    async def before(self) -> dict[str, TokenTotals]:
         async with self.database.transaction() as session:
-            return await recorded_tokens(session)
+            return await load_recorded_tokens(session)
 
     async def compare(
         self,
         engine: EngineCount,
-        before: dict[str, Tokens] | None = None,
+        before: dict[str, TokenTotals] | None = None,
         adapters: Sequence[str] = (),
-    ) -> EngineCompared:
+    ) -> EngineComparison:
         before = await self.before() if before is None else before
         async with self.database.transaction() as session:
             (compared,) = await compare_engines(session, [engine], before, {MODEL: adapters})
@@ -169,7 +175,7 @@ class TestUsage:
     """What is read of the database for these bounds."""
 
     async def test_nothing_agrees_with_nothing(self, calls: Calls) -> None:
-        assert await calls.compare(count(0, prompt=0)) == EngineCompared(MODEL, 0, 0, 0, 0, ())
+        assert await calls.compare(count(0, prompt=0)) == EngineComparison(MODEL, 0, 0, 0, 0, ())
 
     async def test_an_engine_counts_for_its_adapters_too(self, calls: Calls) -> None:
         await calls.add(100)
@@ -184,7 +190,7 @@ class TestUsage:
         await calls.add(7, settlement=Settlement.PLATFORM_FAULT)
         await calls.add(1000, model="another")
         found = await calls.compare(count(112, prompt=224))
-        assert found == EngineCompared(MODEL, 112, 112, 0, 0, ())
+        assert found == EngineComparison(MODEL, 112, 112, 0, 0, ())
 
     async def test_a_planted_row_is_found(self, calls: Calls) -> None:
         await calls.add(100)

@@ -5,11 +5,15 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import text
 
-from billing.metering.allowances import AllowanceKey, allowances_of, open_allowances
-from billing.metering.usage_log import Charge, Settled, write
+from billing.metering.allowances import (
+    AllowanceKey,
+    create_missing_allowances,
+    find_allowance_quotas,
+)
+from billing.metering.usage_log import QuotaCharge, SettledCall, write_usage_batch
 from billing.rating.quantities import Quantities
 from billing.reconciliation.included_units import CHECKS
-from billing.subscriptions.usage_totals import advance
+from billing.subscriptions.usage_totals import aggregate_usage
 from infra.database.database import Database
 from infra.database.direct import DirectConnection
 from tests.support.billing.making import CLOCK, borrow, customer, differences, process, record
@@ -55,18 +59,18 @@ async def _taken(story: Story, connection: DirectConnection) -> None:
     version_id = (await story.plan(GROWTH)).id
     key = AllowanceKey(CLOCK.now(), version_id, "llm", "output_tokens")
     async with database.transaction() as session:
-        await open_allowances(session, of.account_id, {key: 100})
+        await create_missing_allowances(session, of.account_id, {key: 100})
         place = (of.account_id, key.period_start, [version_id])
-        (quota,) = (await allowances_of(session, *place))[version_id]
+        (quota,) = (await find_allowance_quotas(session, *place))[version_id]
     await borrow(database, mine, quota.id, 60)
     row = replace(
         record(of, model="llm", plan_version_id=version_id),
         quantities=Quantities(output_tokens=30),
         covered={"output_tokens": {quota.id: 30}},
     )
-    await write(connection, mine, [], [Settled(row, (Charge(quota.id, 30),))])
+    await write_usage_batch(connection, mine, [], [SettledCall(row, (QuotaCharge(quota.id, 30),))])
     async with database.transaction() as session:
-        await advance(session, CLOCK)
+        await aggregate_usage(session, CLOCK)
 
 
 async def test_is_silent_where_all_agrees(story: Story, connection: DirectConnection) -> None:

@@ -8,11 +8,11 @@ month: 500,000 output tokens at 0.000002 are 1.00; with 6 % tax 1.06, of which t
 import pytest
 from sqlalchemy import text
 
-from billing.invoices.credit_notes import Credit, write_credit_note
-from billing.invoices.payments import Receipt, record_payment
-from billing.ledger.wallets import Grant, top_up
+from billing.invoices.credit_notes import CreditNoteRequest, create_credit_note
+from billing.invoices.payments import IncomingPayment, record_payment
+from billing.ledger.wallets import TopUpRequest, top_up_wallet
 from billing.rating.quantities import METERS
-from billing.reconciliation.invoices_and_ledger import CHECKS, RERATED
+from billing.reconciliation.invoices_and_ledger import CHECKS, RERATING_CHECK
 from infra import ids
 from tests.support.stories.story import Firm, Story
 
@@ -46,7 +46,7 @@ FAULTS = {
         update number_series set last = 7 where document = 'credit_note'
     """,
     "a charge is on its invoice once, as it was made": "update invoice_line set kind = 'outcome'",
-    RERATED: "update invoice_line set minor = minor + 1",
+    RERATING_CHECK: "update invoice_line set minor = minor + 1",
 }
 
 
@@ -54,7 +54,7 @@ async def _month(story: Story) -> Firm:
     firm = await story.firm(tax_ppm=60_000)
     clock, account = story.clock, firm.account.id
     async with story.database.transaction() as session:
-        await top_up(session, clock, account, "top-up-1", Grant(30))
+        await top_up_wallet(session, clock, account, "top-up-1", TopUpRequest(30))
     story.clock.set(2026, 10, 12)
     for _ in range(2):
         await firm.use("llm", output_tokens=250_000)
@@ -62,9 +62,11 @@ async def _month(story: Story) -> Firm:
     (invoice,) = await firm.invoices()
     assert (invoice.net, invoice.tax, invoice.total) == (100, 6, 106)
     async with story.database.transaction() as session:
-        receipt = Receipt("manual", "bank-1", 50, clock.now())
+        receipt = IncomingPayment("manual", "bank-1", 50, clock.now())
         await record_payment(session, clock, account, invoice.id, receipt)
-        await write_credit_note(session, clock, account, invoice.id, "cn", Credit(10, "goodwill"))
+        await create_credit_note(
+            session, clock, account, invoice.id, "cn", CreditNoteRequest(10, "goodwill")
+        )
     return firm
 
 
@@ -80,7 +82,7 @@ async def test_a_month_without_a_fault_is_silent(story: Story) -> None:
 
 
 def test_each_check_has_a_fault() -> None:
-    assert set(FAULTS) == {*CHECKS, RERATED}
+    assert set(FAULTS) == {*CHECKS, RERATING_CHECK}
 
 
 @pytest.mark.parametrize("check", FAULTS)
@@ -120,9 +122,9 @@ async def test_an_invoice_of_other_usage_says_what_it_comes_to(story: Story) -> 
     """A line of 1.00 says 1.01: with 6 % tax 1.07 instead of 1.06, and usage of 1.01."""
     firm = await _month(story)
     (invoice,) = await firm.invoices()
-    await _plant(story, FAULTS[RERATED])
-    found = [one for one in await story.differences() if one.check == RERATED]
+    await _plant(story, FAULTS[RERATING_CHECK])
+    found = [one for one in await story.differences() if one.check == RERATING_CHECK]
     assert [(one.subject, one.recorded, one.expected) for one in found] == [
-        (ids.show("inv", invoice.id), 106, 107),
-        (ids.show("inv", invoice.id), 101, 100),
+        (ids.format_id("inv", invoice.id), 106, 107),
+        (ids.format_id("inv", invoice.id), 101, 100),
     ]

@@ -3,17 +3,22 @@
 import pytest
 from sqlalchemy import text
 
-from billing.reconciliation.outcomes import BUNDLED, CHARGED, SETTLED, recompute
+from billing.reconciliation.outcomes import (
+    BUNDLE_DIGEST_CHECK,
+    SETTLEMENT_AMOUNT_CHECK,
+    SETTLEMENT_CHARGE_CHECK,
+    recompute_settlements,
+)
 from tests.support.stories.outcome_story import contract
 from tests.support.stories.story import Story
 
 FAULTS = {
-    BUNDLED: ["update outcome_settlement set bundle = bundle || ' '"],
-    SETTLED: [
+    BUNDLE_DIGEST_CHECK: ["update outcome_settlement set bundle = bundle || ' '"],
+    SETTLEMENT_AMOUNT_CHECK: [
         "update outcome_settlement set minor = minor + 1",
         "update outcome_settlement set micro = micro + 1",
     ],
-    CHARGED: [
+    SETTLEMENT_CHARGE_CHECK: [
         "update charge set minor = minor + 1",
         "update charge set withdrawn_at = now()",
         "update outcome_settlement set accepted_at = null",
@@ -36,4 +41,4 @@ async def test_a_planted_fault_is_found(story: Story, check: str, statement: str
         await session.execute(text("set local session_replication_role = replica"))
         await session.execute(text(statement))
     async with story.database.transaction() as session:
-        assert {found[0] for found in await recompute(session)} == {check}
+        assert {found[0] for found in await recompute_settlements(session)} == {check}

@@ -8,9 +8,9 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from billing.collection.stripe.client import Payments
-from billing.collection.stripe.values import Charge
-from billing.reconciliation.stripe import StripeCompared, compare_with_stripe
+from billing.collection.stripe.client import StripeClient
+from billing.collection.stripe.values import StripeLineItem
+from billing.reconciliation.stripe import StripeComparison, compare_with_stripe
 from billing.tables import Invoice
 from tests.support.billing.making import sql
 from tests.support.fakes.stripe.running import run_fake_stripe
@@ -24,16 +24,16 @@ THERE = "an invoice that Stripe collects is there"
 class October:
     """A final invoice of 10.60, and a Stripe that has it, or another."""
 
-    def __init__(self, firm: Firm, invoice: Invoice, payments: Payments) -> None:
+    def __init__(self, firm: Firm, invoice: Invoice, payments: StripeClient) -> None:
         self.firm, self.invoice, self.payments = firm, invoice, payments
 
     async def has(self, total: int) -> str:
         """Stripe has it, finished, of so much; gives its id there."""
-        customer = await self.payments.make_customer("c", self.firm.account.id.hex, "Acme", "")
+        customer = await self.payments.create_customer("c", self.firm.account.id.hex, "Acme", "")
         ours = self.invoice.id.hex, "MAAS-000001", "CNY"
-        made = await self.payments.make_invoice("i", customer, *ours, 30)
-        await self.payments.add_charges("l", made, [Charge("usage", total)])
-        await self.payments.finalise("f", made.id)
+        made = await self.payments.create_invoice("i", customer, *ours, 30)
+        await self.payments.add_line_items("l", made, [StripeLineItem("usage", total)])
+        await self.payments.finalize_invoice("f", made.id)
         await self.knows(made.id)
         return made.id
 
@@ -42,7 +42,7 @@ class October:
         database, ours = self.firm.story.database, self.invoice.id
         await sql(database, statement, there=stripe_id, ours=ours)
 
-    async def compared(self) -> StripeCompared:
+    async def compared(self) -> StripeComparison:
         return await compare_with_stripe(self.firm.story.database, self.payments)
 
     async def found(self) -> list[tuple[str, str, int, int]]:
@@ -61,18 +61,18 @@ async def october(story: Story, network: None) -> AsyncIterator[October]:
     (invoice,) = await firm.invoices()
     async with AsyncExitStack() as stack:
         fake = await stack.enter_async_context(run_fake_stripe())
-        payments = Payments(fake.key, fake.url)
+        payments = StripeClient(fake.key, fake.url)
         stack.push_async_callback(payments.close)
         yield October(firm, invoice, payments)
 
 
 async def test_an_invoice_that_stripe_does_not_collect_is_not_compared(october: October) -> None:
-    assert await october.compared() == StripeCompared(0, ())
+    assert await october.compared() == StripeComparison(0, ())
 
 
 async def test_the_same_total_agrees(october: October) -> None:
     await october.has(1060)
-    assert await october.compared() == StripeCompared(1, ())
+    assert await october.compared() == StripeComparison(1, ())
 
 
 async def test_a_fen_more_at_stripe_is_told(october: October) -> None:
@@ -88,10 +88,10 @@ async def test_what_the_wallet_paid_is_not_asked_for_at_stripe(october: October)
     await october.firm.story.until(2026, 12, 1, 1)
     october.invoice = (await october.firm.invoices())[-1]
     await october.has(660)
-    assert await october.compared() == StripeCompared(1, ())
+    assert await october.compared() == StripeComparison(1, ())
 
 
-@pytest.mark.parametrize("end", ["void", "give_up"])
+@pytest.mark.parametrize("end", ["void_invoice", "mark_uncollectible"])
 async def test_one_that_only_stripe_has_settled_is_told(october: October, end: str) -> None:
     there = await october.has(1060)
     await getattr(october.payments, end)("v", there)

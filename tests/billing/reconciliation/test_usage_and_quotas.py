@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from billing.metering.leases import Wish
-from billing.metering.usage_log import write
-from billing.reconciliation.usage_and_quotas import Difference, Reconciled, reconcile
+from billing.metering.leases import LeaseChange
+from billing.metering.usage_log import write_usage_batch
+from billing.reconciliation.usage_and_quotas import Difference, ReconciliationResult, reconcile
 from billing.tables import QuotaKind, Settlement
 from infra.database.database import Database
 from infra.database.direct import DirectConnection
@@ -102,9 +102,9 @@ async def spender(database: Database, connection: DirectConnection) -> Customer:
     of, mine = await customer(database), await process(database)
     for payer in of.payers:
         await borrow(database, mine, payer, 400)
-    await write(connection, mine, [], [settled(of, 100)])
-    await wish(database, mine, {payer: Wish() for payer in of.payers})
-    await write(connection, mine, [], [settled(of, 4)])
+    await write_usage_batch(connection, mine, [], [settled(of, 100)])
+    await wish(database, mine, {payer: LeaseChange() for payer in of.payers})
+    await write_usage_batch(connection, mine, [], [settled(of, 4)])
     return of
 
 
@@ -114,10 +114,10 @@ class TestReconcile:
     ) -> None:
         of = await spender(database, connection)
         unknown = settled(of, 0, settlement=Settlement.UNKNOWN)
-        await write(connection, await process(database), [intent(of)], [unknown])
+        await write_usage_batch(connection, await process(database), [intent(of)], [unknown])
         async with database.transaction() as session:
             found = await reconcile(session)
-        assert found == Reconciled(
+        assert found == ReconciliationResult(
             usage_rows=3, unknown_rows=1, open_calls=1, processes=2, held=296, differences=()
         )
 
@@ -164,8 +164,8 @@ class TestReconcile:
         mine = await process(database)
         for payer in of.payers:
             await borrow(database, mine, payer, 400)
-        await write(connection, mine, [], [settled(of, 100, started_at=last)])
+        await write_usage_batch(connection, mine, [], [settled(of, 100, started_at=last)])
         assert await differences(database) == ()
-        await write(connection, mine, [], [settled(of, 20, started_at=first)])
+        await write_usage_batch(connection, mine, [], [settled(of, 20, started_at=first)])
         march = of.quota(QuotaKind.BUDGET)
         assert await differences(database) == (Difference(MONTH_SPENT, march, 120, 100),)

@@ -5,17 +5,23 @@ from uuid import UUID
 
 import pytest
 
-from billing.metering.corrections import correct
-from billing.metering.leases import Wish
+from billing.metering.corrections import record_cost_correction
+from billing.metering.leases import LeaseChange
 from billing.metering.usage import UsageRecord
-from billing.metering.usage_log import write
-from billing.rating.plan_file import list_terms
+from billing.metering.usage_log import write_usage_batch
+from billing.rating.plan_file import list_price_terms
 from billing.rating.quantities import Quantities
-from billing.reconciliation.history import rated_until
-from billing.reconciliation.job import check_records
+from billing.reconciliation.history import get_rated_until
+from billing.reconciliation.job import run_record_check
 from billing.reconciliation.usage_and_quotas import reconcile
-from billing.reconciliation.usage_rows import MOST_WRONG, ROW_COSTS, RowsRated, WrongCost, rate_rows
-from billing.subscriptions.plans import publish
+from billing.reconciliation.usage_rows import (
+    MAX_WRONG,
+    ROW_COSTS,
+    RowCostCheck,
+    WrongCost,
+    check_row_costs,
+)
+from billing.subscriptions.plans import publish_plan
 from billing.tables import QuotaKind, Settlement
 from infra.database.database import Database
 from infra.database.direct import DirectConnection
@@ -33,14 +39,14 @@ from tests.support.billing.making import (
     wish,
 )
 
-TERMS = list_terms("CNY", {"m": {"input_tokens": 500, "output_tokens": 2_000}})
+TERMS = list_price_terms("CNY", {"m": {"input_tokens": 500, "output_tokens": 2_000}})
 QUOTA = str(UUID(int=7))
 
 
 @pytest.fixture
 async def of(database: Database) -> Customer:
     async with database.transaction() as session:
-        await publish(session, CLOCK, TERMS)
+        await publish_plan(session, CLOCK, TERMS)
     return await customer(database)
 
 
@@ -50,9 +56,9 @@ def call(of: Customer, cost: int, **values: object) -> UsageRecord:
     return record(of, cost_nano=cost, **{**usual, **values})
 
 
-async def rated(database: Database, since: int = 0) -> RowsRated:
+async def rated(database: Database, since: int = 0) -> RowCostCheck:
     async with database.transaction() as session:
-        return await rate_rows(session, since)
+        return await check_row_costs(session, since)
 
 
 class TestRateRows:
@@ -109,8 +115,8 @@ class TestRateRows:
     async def test_many_wrong_rows_are_told_up_to_a_bound(
         self, database: Database, of: Customer
     ) -> None:
-        await append(database, *(call(of, 1) for _ in range(MOST_WRONG + 5)))
-        assert len((await rated(database)).wrong) == MOST_WRONG
+        await append(database, *(call(of, 1) for _ in range(MAX_WRONG + 5)))
+        assert len((await rated(database)).wrong) == MAX_WRONG
 
 
 class TestNightly:
@@ -118,11 +124,11 @@ class TestNightly:
         self, database: Database, of: Customer
     ) -> None:
         await self._spent(database, call(of, 3_000))
-        assert await check_records(database, CLOCK) == 0
+        assert await run_record_check(database, CLOCK) == 0
         assert (await self._until(database)) > 0
         before = await self._until(database)
         await self._spent(database, call(of, 4_000))
-        assert await check_records(database, CLOCK) == 1
+        assert await run_record_check(database, CLOCK) == 1
         assert await self._until(database) == before
 
     async def _spent(self, database: Database, *records: UsageRecord) -> None:
@@ -136,7 +142,7 @@ class TestNightly:
 
     async def _until(self, database: Database) -> int:
         async with database.transaction() as session:
-            return await rated_until(session)
+            return await get_rated_until(session)
 
 
 class TestCorrect:
@@ -150,15 +156,17 @@ class TestCorrect:
         wrong = settled(
             of, 700, plan_version_id=TERMS.version_id(), quantities=Quantities(0, None, 0)
         )
-        await write(connection, mine, [], [wrong])
+        await write_usage_batch(connection, mine, [], [wrong])
         found = await differences(database)
         assert [(one.check, one.recorded, one.expected) for one in found] == [(ROW_COSTS, 700, 0)]
         async with database.transaction() as session:
-            (one,) = (await rate_rows(session)).wrong
-            await correct(session, CLOCK, one.account_id, one.request_id, one.recorded, 0)
+            (one,) = (await check_row_costs(session)).wrong
+            await record_cost_correction(
+                session, CLOCK, one.account_id, one.request_id, one.recorded, 0
+            )
         assert await differences(database) == ()
-        standing = await wish(database, mine, {of.quota(QuotaKind.BUDGET): Wish()})
-        assert standing[of.quota(QuotaKind.BUDGET)].spent == 0
+        standing = await wish(database, mine, {of.quota(QuotaKind.BUDGET): LeaseChange()})
+        assert standing[of.quota(QuotaKind.BUDGET)].consumed == 0
 
     async def test_a_call_of_another_month_gives_no_budget_back(
         self, database: Database, of: Customer
@@ -166,7 +174,7 @@ class TestCorrect:
         old = call(of, 700, started_at=datetime(2026, 1, 5, tzinfo=UTC))
         await append(database, old)
         async with database.transaction() as session:
-            await correct(session, CLOCK, of.account_id, old.request_id, 700, 3_000)
+            await record_cost_correction(session, CLOCK, of.account_id, old.request_id, 700, 3_000)
         found = await sql(database, "select used from quota where kind = 'budget'")
         assert [row[0] for row in found] == [0]
         async with database.transaction() as session:
@@ -176,6 +184,6 @@ class TestCorrect:
         row = call(of, 700)
         await append(database, row)
         async with database.transaction() as session:
-            await correct(session, CLOCK, of.account_id, row.request_id, 700, 3_000)
+            await record_cost_correction(session, CLOCK, of.account_id, row.request_id, 700, 3_000)
         with pytest.raises(Exception, match="never changed"):
             await sql(database, "update usage_correction set cost_nano = 1")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from billing.metering.usage import UsageRecord
-from billing.reports.call_cost import CallNotFound, MeterPriced, PricedCall, priced_call
+from billing.reports.call_cost import CallCost, CallNotFound, MeterCost, get_call_cost
 from billing.tables import Settlement
 from infra import ids
 from infra.database.database import Database
@@ -19,9 +19,9 @@ async def firm(database: Database) -> Firm:
     return await Story(database).firm()
 
 
-async def priced(firm: Firm, record: UsageRecord) -> PricedCall:
+async def priced(firm: Firm, record: UsageRecord) -> CallCost:
     async with firm.story.database.transaction() as session:
-        return await priced_call(session, firm.account.id, record.request_id)
+        return await get_call_cost(session, firm.account.id, record.request_id)
 
 
 async def again(firm: Firm, record: UsageRecord, **values: Any) -> UsageRecord:
@@ -47,7 +47,7 @@ class TestParts:
         record = await firm.use("vib", rows=10)
         covered = {"rows": {str(ids.new_id()): 4}}
         found = await priced(firm, await again(firm, record, covered=covered, cost_nano=6_000_000))
-        assert found.parts == (MeterPriced("rows", 10, 4, 1_000_000),)
+        assert found.parts == (MeterCost("rows", 10, 4, 1_000_000),)
         assert found.waived == 0
 
     async def test_what_was_not_held_for_is_waived(self, firm: Firm) -> None:
@@ -82,7 +82,7 @@ class TestRefusals:
     async def test_no_such_call(self, firm: Firm) -> None:
         async with firm.story.database.transaction() as session:
             with pytest.raises(CallNotFound):
-                await priced_call(session, firm.account.id, ids.new_id())
+                await get_call_cost(session, firm.account.id, ids.new_id())
 
     async def test_anothers(self, firm: Firm) -> None:
         record = await firm.use("vib", rows=1)

@@ -4,9 +4,15 @@ from datetime import datetime
 
 import pytest
 
-from billing.reports.model_usage import use_by_model
-from billing.reports.spending import Dimension, Spent, by_models, spending, spending_by_tag
-from billing.subscriptions.periods import running_period
+from billing.reports.model_usage import load_usage_by_model
+from billing.reports.spending import (
+    SpendingDimension,
+    SpendingRow,
+    list_spending,
+    list_spending_by_tag,
+    merge_by_model,
+)
+from billing.subscriptions.periods import ensure_period_at
 from billing.tables import Settlement
 from infra.database.database import Database
 from tests.support.stories.plan_texts import GROWTH
@@ -39,17 +45,17 @@ async def covered(firm: Firm, at: datetime, tokens: int, of_them: int, **tags: s
     await firm.use("llm", at, tags, output_tokens=tokens, saved_nano=saved)
 
 
-async def spent(firm: Firm, by: Dimension, *, by_model: bool = False) -> list[Spent]:
+async def spent(firm: Firm, by: SpendingDimension, *, by_model: bool = False) -> list[SpendingRow]:
     async with firm.story.database.transaction() as session:
-        period = await running_period(session, firm.account.id, firm.story.clock.now())
-        return await spending(session, firm.account.id, period, by, by_model=by_model)
+        period = await ensure_period_at(session, firm.account.id, firm.story.clock.now())
+        return await list_spending(session, firm.account.id, period, by, by_model=by_model)
 
 
 class TestSpending:
     async def test_by_day_covered_partly_covered_and_charged_are_told_apart(
         self, firm: Firm
     ) -> None:
-        days = await spent(firm, Dimension.DAY)
+        days = await spent(firm, SpendingDimension.DAY)
         assert [(one.cost_nano, one.covered_nano, one.included) for one in days] == [
             (0, 1_000 * TOKEN, True),
             (600 * TOKEN, 400 * TOKEN, False),
@@ -57,24 +63,26 @@ class TestSpending:
         ]
 
     async def test_by_model_times_are_added_up(self, firm: Firm) -> None:
-        models = by_models(await spent(firm, Dimension.DAY, by_model=True))
+        models = merge_by_model(await spent(firm, SpendingDimension.DAY, by_model=True))
         assert [(one.value, one.cost_nano, one.covered_nano) for one in models] == [
             ("vib", 3_000_000, 0),
             ("llm", 600 * TOKEN, 1_400 * TOKEN),
         ]
 
     async def test_by_settlement_what_is_not_billed_is_not_covered(self, firm: Firm) -> None:
-        found = {one.value: one.covered_nano for one in await spent(firm, Dimension.SETTLEMENT)}
+        found = {
+            one.value: one.covered_nano for one in await spent(firm, SpendingDimension.SETTLEMENT)
+        }
         assert found == {"complete": 1_400 * TOKEN, "platform_fault": 0}
 
     async def test_by_key(self, firm: Firm) -> None:
-        (one,) = await spent(firm, Dimension.KEY)
+        (one,) = await spent(firm, SpendingDimension.KEY)
         assert one.covered_nano == 1_400 * TOKEN
 
     async def test_by_tag(self, firm: Firm) -> None:
         async with firm.story.database.transaction() as session:
-            period = await running_period(session, firm.account.id, firm.story.clock.now())
-            rows = await spending_by_tag(session, firm.account.id, period, "order")
+            period = await ensure_period_at(session, firm.account.id, firm.story.clock.now())
+            rows = await list_spending_by_tag(session, firm.account.id, period, "order")
         assert {one.value: (one.covered_nano, one.included) for one in rows} == {
             "A": (1_000 * TOKEN, True),
             "B": (400 * TOKEN, False),
@@ -85,7 +93,7 @@ class TestSpending:
 class TestModelUse:
     async def test_what_included_units_saved_is_told_by_currency(self, firm: Firm) -> None:
         async with firm.story.database.transaction() as session:
-            found = await use_by_model(session, firm.story.clock.at(2026, 10, 1))
+            found = await load_usage_by_model(session, firm.story.clock.at(2026, 10, 1))
         assert found["llm"].costs == {"CNY": 600 * TOKEN}
         assert found["llm"].covered == {"CNY": 1_400 * TOKEN}
         assert found["vib"].covered == {"CNY": 0}

@@ -5,8 +5,15 @@ from uuid import UUID
 import pytest
 
 from billing.accounts.accounts import AccountNotFound
-from billing.invoices.suspension import suspend
-from billing.reports.customers import Customer, Found, Search, State, find_accounts, read_customer
+from billing.invoices.suspension import suspend_calls
+from billing.reports.customers import (
+    Customer,
+    CustomerRow,
+    CustomerSearch,
+    CustomerState,
+    get_customer,
+    search_customers,
+)
 from infra import ids
 from tests.support.stories.plan_texts import GROWTH
 from tests.support.stories.story import Firm, Story
@@ -21,19 +28,19 @@ async def firms(story: Story) -> list[Firm]:
     await story.until(2026, 11, 1, 1)
     story.clock.pass_(days=3)
     async with story.database.transaction() as session:
-        await suspend(session, story.clock, stopped.account.id)
+        await suspend_calls(session, story.clock, stopped.account.id)
     return [late, stopped, await story.firm("Neu")]
 
 
-async def found(story: Story, text: str = "", **wish: object) -> list[Found]:
+async def found(story: Story, text: str = "", **wish: object) -> list[CustomerRow]:
     async with story.database.transaction() as session:
-        search = Search(text, **wish)  # type: ignore[arg-type]
-        return await find_accounts(session, search, story.clock.now())
+        search = CustomerSearch(text, **wish)  # type: ignore[arg-type]
+        return await search_customers(session, search, story.clock.now())
 
 
 async def customer(story: Story, account_id: UUID) -> Customer:
     async with story.database.transaction() as session:
-        return await read_customer(session, account_id, story.clock.now())
+        return await get_customer(session, account_id, story.clock.now())
 
 
 class TestFinding:
@@ -42,9 +49,9 @@ class TestFinding:
     ) -> None:
         rows = await found(story)
         assert [(one.name, one.state, one.owed) for one in rows] == [
-            ("Neu", State.ACTIVE, 0),
-            ("Acme Zwei", State.SUSPENDED, 62_000),
-            ("Acme 精密", State.OVERDUE, 3_000),
+            ("Neu", CustomerState.ACTIVE, 0),
+            ("Acme Zwei", CustomerState.SUSPENDED, 62_000),
+            ("Acme 精密", CustomerState.OVERDUE, 3_000),
         ]
         assert [one.terms and one.terms.plan for one in rows] == [None, "growth", None]
 
@@ -55,8 +62,8 @@ class TestFinding:
         assert await names(" acme ") == ["Acme Zwei", "Acme 精密"]
         assert await names("精密") == ["Acme 精密"]
         assert await names("%") == await names("\x00") == []
-        assert await names(ids.show("acct", firms[2].account.id)) == ["Neu"]
-        assert await names(state=State.OVERDUE) == ["Acme 精密"]
+        assert await names(ids.format_id("acct", firms[2].account.id)) == ["Neu"]
+        assert await names(state=CustomerState.OVERDUE) == ["Acme 精密"]
         assert await names(limit=1) == ["Neu"]
         assert await names(after=firms[2].account.id, limit=1) == ["Acme Zwei"]
 
@@ -66,14 +73,14 @@ class TestOne:
         late, stopped, new = firms
         await new.tops_up("12.00", "bank-1")
         one = await customer(story, late.account.id)
-        assert (one.state, one.owed, one.wallet) == (State.OVERDUE, 3_000, 0)
+        assert (one.state, one.owed, one.wallet) == (CustomerState.OVERDUE, 3_000, 0)
         assert one.credit_limit == 1_000 * 10**9
         assert one.credit_left == 970 * 10**9
         assert [row.owed for row in one.invoices] == [3_000]
         assert (await customer(story, new.account.id)).wallet == 1_200
         two = await customer(story, stopped.account.id)
         assert two.terms is not None
-        assert (two.state, two.terms.plan) == (State.SUSPENDED, "growth")
+        assert (two.state, two.terms.plan) == (CustomerState.SUSPENDED, "growth")
 
     async def test_there_is_none(self, story: Story) -> None:
         with pytest.raises(AccountNotFound):

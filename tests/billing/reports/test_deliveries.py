@@ -1,15 +1,15 @@
 """What goes out and came in, as operators see it."""
 
-from billing.collection.stripe.inbox import handle_again, keep
-from billing.collection.stripe.values import Event
-from billing.outbox import put, retry
+from billing.collection.stripe.inbox import requeue_event, store_event
+from billing.collection.stripe.values import StripeEvent
+from billing.outbox import enqueue, retry_item
 from billing.reports.deliveries import (
-    Mark,
-    Progress,
-    count_incoming,
-    count_outgoing,
-    list_incoming,
-    list_outgoing,
+    DeliveryState,
+    InboxCursor,
+    count_inbox,
+    count_outbox,
+    list_inbox,
+    list_outbox,
 )
 from billing.tables import OutboxItem
 from tests.support.billing.making import sql
@@ -27,15 +27,15 @@ class TestOutgoing:
         ):
             async with story.database.transaction() as session:
                 owner = None if key == "a" else firm.account.id
-                await put(session, story.clock, owner, "email", "s", key, {"text": "secret"})
+                await enqueue(session, story.clock, owner, "email", "s", key, {"text": "secret"})
             await sql(story.database, f"update outbox set {state} where business_key = :k", k=key)
         async with story.database.transaction() as session:
-            assert set((await count_outgoing(session)).values()) == {1}
-            rows = await list_outgoing(session, None, 10)
-            (failed,) = await list_outgoing(session, Progress.FAILED, 10)
-            older = await list_outgoing(session, None, 10, rows[2].id)
-            await retry(session, story.clock, failed.id)
-            assert (await count_outgoing(session))[Progress.FAILED] == 0
+            assert set((await count_outbox(session)).values()) == {1}
+            rows = await list_outbox(session, None, 10)
+            (failed,) = await list_outbox(session, DeliveryState.FAILED, 10)
+            older = await list_outbox(session, None, 10, rows[2].id)
+            await retry_item(session, story.clock, failed.id)
+            assert (await count_outbox(session))[DeliveryState.FAILED] == 0
             assert await session.get(OutboxItem, failed.id) is not None
         assert [one.progress for one in rows] == ["waiting", "retrying", "failed", "done"]
         assert (failed.error, failed.account_name) == ("no", "Acme 精密")
@@ -55,23 +55,23 @@ class TestIncoming:
             story.clock.pass_(minutes=1)
             said = {"data": {"object": {}}}
             async with story.database.transaction() as session:
-                event = Event(f"evt_{number}", "invoice.paid", "in_1", said)
-                await keep(session, story.clock, event)
+                event = StripeEvent(f"evt_{number}", "invoice.paid", "in_1", said)
+                await store_event(session, story.clock, event)
             query = f"update inbox set {state} where id = :id"
             await sql(story.database, query, id=f"evt_{number}")
         async with story.database.transaction() as session:
-            assert set((await count_incoming(session)).values()) == {1}
-            rows = await list_incoming(session, None, 10)
-            mark = Mark.read(str(Mark.of(rows[1])))
-            older = await list_incoming(session, None, 10, mark)
-            await handle_again(session, story.clock, "evt_1")
-            await handle_again(session, story.clock, "evt_3")
-            assert (await count_incoming(session))[Progress.FAILED] == 0
-            waiting = await list_incoming(session, Progress.WAITING, 10)
+            assert set((await count_inbox(session)).values()) == {1}
+            rows = await list_inbox(session, None, 10)
+            mark = InboxCursor.parse(str(InboxCursor.from_event(rows[1])))
+            older = await list_inbox(session, None, 10, mark)
+            await requeue_event(session, story.clock, "evt_1")
+            await requeue_event(session, story.clock, "evt_3")
+            assert (await count_inbox(session))[DeliveryState.FAILED] == 0
+            waiting = await list_inbox(session, DeliveryState.WAITING, 10)
         assert [one.progress for one in rows] == ["waiting", "retrying", "failed", "done"]
         assert [one.id for one in older] == ["evt_1", "evt_0"]
         assert {one.id for one in waiting} == {"evt_1", "evt_3"}
 
     def test_what_is_no_mark(self) -> None:
         for text in ("", "x", "2026-11-01 evt_1", "2026-11-01T00:00:00+00:00 \x00"):
-            assert Mark.read(text) is None
+            assert InboxCursor.parse(text) is None

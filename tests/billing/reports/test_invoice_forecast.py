@@ -1,25 +1,27 @@
 """What the running invoice will come to, by the functions that make it."""
 
-from billing.accounts.account_creation import Terms, open_account
-from billing.accounts.profiles import read_profile
-from billing.invoice_documents.builder import preview_of
-from billing.invoices.usage_position import read_position
-from billing.reports.invoice_forecast import Foreseen, foresee
+from billing.accounts.account_creation import AccountLimits, open_account
+from billing.accounts.profiles import get_profile
+from billing.invoice_documents.builder import build_invoice_preview
+from billing.invoices.usage_position import load_usage_position
+from billing.reports.invoice_forecast import InvoiceForecast, forecast_invoice
 from infra.database.database import Database
 from tests.support.stories.plan_texts import GROWTH
 from tests.support.stories.story import Firm, Story
 
 
-async def foreseen(firm: Firm) -> Foreseen | None:
+async def foreseen(firm: Firm) -> InvoiceForecast | None:
     clock = firm.story.clock
     async with firm.story.database.transaction() as session:
-        profile = await read_profile(session, firm.account.id)
-        return await foresee(session, await read_position(session, profile, clock.now()))
+        profile = await get_profile(session, firm.account.id)
+        return await forecast_invoice(
+            session, await load_usage_position(session, profile, clock.now())
+        )
 
 
 async def so_far(firm: Firm) -> int:
     async with firm.story.database.transaction() as session:
-        return (await preview_of(session, firm.story.clock, firm.account.id)).total
+        return (await build_invoice_preview(session, firm.story.clock, firm.account.id)).total
 
 
 async def daily(firm: Firm, first: int, last: int, **units: int) -> None:
@@ -37,7 +39,7 @@ class TestWithoutPlan:
         await story.counts()
         # Two yuan a day: ten days so far, and 21 to come.
         assert await so_far(firm) == 2_000
-        assert await foreseen(firm) == Foreseen(6_200, 6_200, 6_200)
+        assert await foreseen(firm) == InvoiceForecast(6_200, 6_200, 6_200)
 
     async def test_uneven_days_have_a_range(self, database: Database) -> None:
         story = Story(database)
@@ -65,11 +67,11 @@ class TestWithoutPlan:
         await daily(firm, 1, 31, output_tokens=1_000_000)
         await story.until(2026, 11, 1)
         assert await so_far(firm) == 0
-        assert await foreseen(firm) == Foreseen(6_000, 6_000, 6_000)
+        assert await foreseen(firm) == InvoiceForecast(6_000, 6_000, 6_000)
 
     async def test_nothing_is_listed_yet(self, database: Database) -> None:
         story = Story(database)
-        terms = Terms(10**9, None, None, None)
+        terms = AccountLimits(10**9, None, None, None)
         async with database.transaction() as session:
             account = await open_account(session, story.clock, "Acme", "CNY", terms)
         assert await foreseen(Firm(story, account, account.id)) is None

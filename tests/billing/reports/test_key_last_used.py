@@ -1,6 +1,6 @@
 """In which hour keys were last called with."""
 
-from billing.reports.key_last_used import last_hours
+from billing.reports.key_last_used import last_used_hours
 from billing.tables import Settlement
 from infra.database.database import Database
 from tests.support.billing.making import append, record, with_key
@@ -23,8 +23,8 @@ async def test_of_each_key_the_last_hour_of_thirty_days(database: Database) -> N
     story.clock.set(2026, 11, 1)
     await story.counts()
     async with database.transaction() as session:
-        found = await last_hours(session, firm.account.id, story.clock.now())
-        assert await last_hours(session, other.account.id, story.clock.now()) == {}
+        found = await last_used_hours(session, firm.account.id, story.clock.now())
+        assert await last_used_hours(session, other.account.id, story.clock.now()) == {}
     assert found == {
         first.key_id: at(2026, 10, 20, 14),
         second.key_id: at(2026, 10, 21, 8),

@@ -1,6 +1,6 @@
 """What each model did for everybody."""
 
-from billing.reports.model_usage import open_calls, use_by_model
+from billing.reports.model_usage import count_open_calls, load_usage_by_model
 from billing.tables import Settlement
 from infra import ids
 from tests.support.billing.making import sql
@@ -21,7 +21,7 @@ class TestUse:
         story.clock.set(2026, 10, 13)
         await story.counts()
         async with story.database.transaction() as session:
-            found = await use_by_model(session, at(2026, 10, 12, 10))
+            found = await load_usage_by_model(session, at(2026, 10, 12, 10))
         assert set(found) == {"vib"}
         use = found["vib"]
         assert (use.calls, use.faults, use.quantities.rows) == (3, 1, 5)
@@ -35,7 +35,7 @@ class TestUse:
         await firm.use("llm", output_tokens=1_000, tier="priority")
         await story.counts()
         async with story.database.transaction() as session:
-            found = await use_by_model(session, since)
+            found = await load_usage_by_model(session, since)
         assert set(found) == {"llm"}
         assert (found["llm"].calls, found["llm"].quantities.output_tokens) == (2, 401_000)
         # 400,000 tokens at 2,000 nano-units, and 1,000 at 3,000.
@@ -52,4 +52,4 @@ class TestUse:
             of=firm.account.id,
         )
         async with story.database.transaction() as session:
-            assert await open_calls(session) == {"llm": 1}
+            assert await count_open_calls(session) == {"llm": 1}

@@ -1,7 +1,7 @@
 """Which plans there are, and who is on them."""
 
-from billing.reports.plan_sales import sold_plans
-from billing.subscriptions.plans import publish
+from billing.reports.plan_sales import list_plan_sales
+from billing.subscriptions.plans import publish_plan
 from tests.support.stories.plan_texts import GROWTH
 from tests.support.stories.story import Story
 
@@ -14,10 +14,10 @@ class TestSales:
         await story.plan(GROWTH.replace("310.00", "320.00"))
         hidden = await story.plan(GROWTH.replace('plan = "growth"', 'plan = "hidden"'))
         async with story.database.transaction() as session:
-            before = await sold_plans(session, story.clock.now())
+            before = await list_plan_sales(session, story.clock.now())
             terms = next(one.terms for one in before if one.version.id == hidden.id)
-            await publish(session, story.clock, terms, listed=False)
-            rows = await sold_plans(session, story.clock.now())
+            await publish_plan(session, story.clock, terms, listed=False)
+            rows = await list_plan_sales(session, story.clock.now())
         told = [
             (one.version.plan, one.version.number, one.offered, one.newest, one.accounts)
             for one in rows

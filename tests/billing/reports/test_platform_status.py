@@ -2,11 +2,11 @@
 
 from datetime import UTC, datetime, timedelta
 
-from billing.collection.stripe.inbox import keep
-from billing.collection.stripe.values import Event
-from billing.outbox import put
-from billing.reconciliation.history import keep_run
-from billing.reports.platform_status import Counted, platform_standing
+from billing.collection.stripe.inbox import store_event
+from billing.collection.stripe.values import StripeEvent
+from billing.outbox import enqueue
+from billing.reconciliation.history import store_check_run
+from billing.reports.platform_status import LabelledCount, read_platform_status
 from tests.support.billing.making import sql
 from tests.support.stories.story import Story
 
@@ -14,7 +14,7 @@ from tests.support.stories.story import Story
 class TestStanding:
     async def test_of_nothing(self, story: Story) -> None:
         async with story.database.transaction() as session:
-            found = await platform_standing(session, story.clock.now())
+            found = await read_platform_status(session, story.clock.now())
         assert (found.workers, found.checked_at, found.differences) == (0, None, 0)
         assert not [*found.jobs, *found.outbox, *found.inbox, *found.invoices]
 
@@ -23,9 +23,13 @@ class TestStanding:
         async with story.database.transaction() as session:
             for number in range(5):
                 place = (firm.account.id, "mail", f"m{number}", f"m{number}", {})
-                await put(session, story.clock, *place)
-            await keep(session, story.clock, Event("evt_1", "invoice.paid", "in_1", {}))
-            await keep(session, story.clock, Event("evt_2", "invoice.paid", "in_1", {}))
+                await enqueue(session, story.clock, *place)
+            await store_event(
+                session, story.clock, StripeEvent("evt_1", "invoice.paid", "in_1", {})
+            )
+            await store_event(
+                session, story.clock, StripeEvent("evt_2", "invoice.paid", "in_1", {})
+            )
         await sql(
             story.database, "update outbox set last_error = 'x' where subject in ('m0', 'm1')"
         )
@@ -33,17 +37,19 @@ class TestStanding:
         await sql(story.database, "update outbox set done_at = now() where subject = 'm2'")
         await sql(story.database, "update inbox set outcome = 'x' where id = 'evt_2'")
         async with story.database.transaction() as session:
-            found = await platform_standing(session, story.clock.now())
+            found = await read_platform_status(session, story.clock.now())
         expected = [("failed", 1), ("retrying", 1), ("waiting", 2)]
-        assert found.outbox == [Counted(("mail", state), number) for state, number in expected]
-        assert found.inbox == [Counted(("retrying",), 1), Counted(("waiting",), 1)]
+        assert found.outbox == [
+            LabelledCount(("mail", state), number) for state, number in expected
+        ]
+        assert found.inbox == [LabelledCount(("retrying",), 1), LabelledCount(("waiting",), 1)]
 
     async def test_what_was_given_up_long_ago_is_no_alarm(self, story: Story) -> None:
         async with story.database.transaction() as session:
-            await put(session, story.clock, None, "mail", "m", "m", {})
+            await enqueue(session, story.clock, None, "mail", "m", "m", {})
         await sql(story.database, "update outbox set given_up_at = now()")
         async with story.database.transaction() as session:
-            later = await platform_standing(session, datetime.now(UTC) + timedelta(days=8))
+            later = await read_platform_status(session, datetime.now(UTC) + timedelta(days=8))
         assert later.outbox == []
 
     async def test_invoices_and_checks(self, story: Story) -> None:
@@ -52,9 +58,11 @@ class TestStanding:
         await story.until(2026, 11, 1, 1)
         async with story.database.transaction() as session:
             now = story.clock.now()
-            await keep_run(session, story.clock, now, "job", {}, [{"what": "x"}, {"what": "y"}])
-            soon = await platform_standing(session, now)
-            late = await platform_standing(session, now + timedelta(days=400))
+            await store_check_run(
+                session, story.clock, now, "job", {}, [{"what": "x"}, {"what": "y"}]
+            )
+            soon = await read_platform_status(session, now)
+            late = await read_platform_status(session, now + timedelta(days=400))
         assert (soon.checked_at, soon.differences) == (now, 2)
-        assert soon.invoices == [Counted(("CNY", "no"), 1)]
-        assert late.invoices == [Counted(("CNY", "yes"), 1)]
+        assert soon.invoices == [LabelledCount(("CNY", "no"), 1)]
+        assert late.invoices == [LabelledCount(("CNY", "yes"), 1)]

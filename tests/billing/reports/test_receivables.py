@@ -1,6 +1,6 @@
 """What is owed, how old it is, and by whom."""
 
-from billing.reports.receivables import Age, ageing, overdue
+from billing.reports.receivables import AgeBucket, list_overdue_invoices, load_receivables_ageing
 from tests.support.stories.story import Story
 
 
@@ -15,13 +15,19 @@ class TestReceivables:
         await story.until(2026, 11, 1, 1)
         story.clock.pass_(days=45)
         async with story.database.transaction() as session:
-            owed = await ageing(session, story.clock.now())
-            late = await overdue(session, story.clock.now(), 10)
-            first = await overdue(session, story.clock.now(), 1)
+            owed = await load_receivables_ageing(session, story.clock.now())
+            late = await list_overdue_invoices(session, story.clock.now(), 10)
+            first = await list_overdue_invoices(session, story.clock.now(), 1)
         cny, dollars = owed
-        assert cny.ages == (Age(1, 400), Age(1, 200), Age(1, 100), Age(), Age())
+        assert cny.ages == (
+            AgeBucket(1, 400),
+            AgeBucket(1, 200),
+            AgeBucket(1, 100),
+            AgeBucket(),
+            AgeBucket(),
+        )
         assert (cny.owed, cny.late) == (700, 300)
-        assert dollars.ages[2] == Age(1, 50)
+        assert dollars.ages[2] == AgeBucket(1, 50)
         shown = [(one.account_name, one.owed, one.days(story.clock.now())) for one in late]
         # Invoices of one night are numbered, and due, in no order of accounts.
         assert sorted(shown[:2]) == [("A", 100, 45), ("D", 50, 45)]
@@ -40,4 +46,4 @@ class TestReceivables:
         await story.until(2026, 11, 1, 1)
         await firm.pays((await firm.invoices())[0], "1.00")
         async with story.database.transaction() as session:
-            assert await ageing(session, story.clock.now()) == []
+            assert await load_receivables_ageing(session, story.clock.now()) == []

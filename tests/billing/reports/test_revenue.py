@@ -5,15 +5,15 @@ from datetime import date
 import pytest
 
 from billing.reports.revenue import (
-    Earned,
-    Month,
-    Part,
-    plan_names,
-    revenue_by,
-    revenue_by_month,
-    running_usage,
+    MonthlyRevenue,
+    RevenueDimension,
+    RevenueShare,
+    list_revenue_by,
+    list_revenue_by_month,
+    load_uninvoiced_usage,
+    newest_plan_versions,
 )
-from billing.subscriptions.plans import terms_of
+from billing.subscriptions.plans import load_terms
 from tests.support.stories.plan_texts import GROWTH
 from tests.support.stories.story import SHANGHAI, Story
 
@@ -37,45 +37,52 @@ async def year(story: Story) -> Story:
     return story
 
 
-async def parts(story: Story, part: Part, *, currency: str = "CNY") -> list[Earned]:
+async def parts(
+    story: Story, part: RevenueDimension, *, currency: str = "CNY"
+) -> list[RevenueShare]:
     since, until = story.clock.at(2026, 10, 1), story.clock.at(2026, 12, 1)
     async with story.database.transaction() as session:
-        return await revenue_by(session, part, currency, since, until)
+        return await list_revenue_by(session, part, currency, since, until)
 
 
 class TestMonths:
     async def test_they_are_the_ledgers(self, year: Story) -> None:
         since, until = year.clock.at(2026, 10, 1), year.clock.at(2026, 12, 1)
         async with year.database.transaction() as session:
-            months = await revenue_by_month(session, since, until, SHANGHAI)
+            months = await list_revenue_by_month(session, since, until, SHANGHAI)
         assert months == [
-            Month("CNY", date(2026, 10, 1), usage=0, fees=31_000, credited=0, lost=0),
-            Month("CNY", date(2026, 11, 1), usage=3_900, fees=31_000, credited=1_000, lost=500),
+            MonthlyRevenue("CNY", date(2026, 10, 1), usage=0, fees=31_000, credited=0, lost=0),
+            MonthlyRevenue(
+                "CNY", date(2026, 11, 1), usage=3_900, fees=31_000, credited=1_000, lost=500
+            ),
         ]
         assert months[1].net == 33_900
 
     async def test_what_no_invoice_has_yet(self, year: Story) -> None:
         async with year.database.transaction() as session:
-            assert await running_usage(session) == {"CNY": 2 * 10**9}
+            assert await load_uninvoiced_usage(session) == {"CNY": 2 * 10**9}
 
 
 class TestParts:
     async def test_net_of_tax(self, year: Story) -> None:
-        assert await parts(year, Part.PLAN) == [Earned("growth", 65_400, 2), Earned("list", 500, 1)]
-        assert await parts(year, Part.KIND) == [
-            Earned("fees", 62_000, 2),
-            Earned("usage", 3_900, 2),
+        assert await parts(year, RevenueDimension.PLAN) == [
+            RevenueShare("growth", 65_400, 2),
+            RevenueShare("list", 500, 1),
         ]
-        assert await parts(year, Part.MODEL) == [
-            Earned(None, 62_000, 2),
-            Earned("vib", 3_500, 2),
-            Earned("eye", 400, 1),
+        assert await parts(year, RevenueDimension.KIND) == [
+            RevenueShare("fees", 62_000, 2),
+            RevenueShare("usage", 3_900, 2),
         ]
-        assert await parts(year, Part.ACCOUNT) == [
-            Earned("Acme", 65_400, 2),
-            Earned("Lost", 500, 1),
+        assert await parts(year, RevenueDimension.MODEL) == [
+            RevenueShare(None, 62_000, 2),
+            RevenueShare("vib", 3_500, 2),
+            RevenueShare("eye", 400, 1),
         ]
-        assert await parts(year, Part.PLAN, currency="USD") == []
+        assert await parts(year, RevenueDimension.ACCOUNT) == [
+            RevenueShare("Acme", 65_400, 2),
+            RevenueShare("Lost", 500, 1),
+        ]
+        assert await parts(year, RevenueDimension.PLAN, currency="USD") == []
 
     async def test_prices_that_include_tax_are_told_without(self, story: Story) -> None:
         firm = await story.firm(tax_ppm=60_000)
@@ -87,11 +94,11 @@ class TestParts:
             )
         )
         (invoice,) = await firm.invoices()
-        assert await parts(story, Part.PLAN) == [Earned("growth", invoice.net, 1)]
+        assert await parts(story, RevenueDimension.PLAN) == [RevenueShare("growth", invoice.net, 1)]
         assert invoice.net == 29_245
 
     async def test_what_plans_are_called(self, year: Story) -> None:
         async with year.database.transaction() as session:
-            names = await plan_names(session)
-            terms = await terms_of(session, names.values())
+            names = await newest_plan_versions(session)
+            terms = await load_terms(session, names.values())
         assert terms[names["growth"]].names["en"] == "Growth"

@@ -6,17 +6,17 @@ from typing import Any
 import pytest
 
 from billing.reports.spending import (
-    ALL,
-    Dimension,
-    Only,
-    Spent,
-    by_models,
-    by_times,
-    spending,
-    spending_by_tag,
-    tags_of,
+    NO_FILTER,
+    SpendingDimension,
+    SpendingFilter,
+    SpendingRow,
+    list_spending,
+    list_spending_by_tag,
+    list_tags,
+    merge_by_model,
+    merge_by_time,
 )
-from billing.subscriptions.periods import past_periods, running_period
+from billing.subscriptions.periods import ensure_period_at, list_past_periods
 from billing.tables import BillingPeriod, Settlement
 from infra.database.database import Database
 from tests.support.billing.making import sql
@@ -43,25 +43,27 @@ async def firm(database: Database) -> Firm:
 
 async def period_of(firm: Firm) -> BillingPeriod:
     async with firm.story.database.transaction() as session:
-        return await running_period(session, firm.account.id, firm.story.clock.now())
+        return await ensure_period_at(session, firm.account.id, firm.story.clock.now())
 
 
-async def spent(firm: Firm, by: Dimension, only: Only = ALL, **more: Any) -> list[Spent]:
+async def spent(
+    firm: Firm, by: SpendingDimension, only: SpendingFilter = NO_FILTER, **more: Any
+) -> list[SpendingRow]:
     period = await period_of(firm)
     async with firm.story.database.transaction() as session:
-        return await spending(session, firm.account.id, period, by, only, **more)
+        return await list_spending(session, firm.account.id, period, by, only, **more)
 
 
 class TestByTime:
     async def test_days_are_the_accounts(self, firm: Firm) -> None:
         at = firm.story.clock.at
-        assert [(one.value, one.calls) for one in await spent(firm, Dimension.DAY)] == [
+        assert [(one.value, one.calls) for one in await spent(firm, SpendingDimension.DAY)] == [
             (at(2026, 10, 12), 3),
             (at(2026, 10, 13), 1),
         ]
 
     async def test_days_by_model(self, firm: Firm) -> None:
-        found = await spent(firm, Dimension.DAY, by_model=True)
+        found = await spent(firm, SpendingDimension.DAY, by_model=True)
         assert [(one.model, one.cost_nano) for one in found] == [
             ("llm", 100 * 500 + 7 * 2_000),
             ("vib", 3_000_000),
@@ -70,8 +72,8 @@ class TestByTime:
 
     async def test_hours_of_a_day(self, firm: Firm) -> None:
         at = firm.story.clock.at
-        day = Only(since=at(2026, 10, 12), until=at(2026, 10, 13))
-        found = await spent(firm, Dimension.HOUR, day)
+        day = SpendingFilter(since=at(2026, 10, 12), until=at(2026, 10, 13))
+        found = await spent(firm, SpendingDimension.HOUR, day)
         assert [(one.value, one.calls) for one in found] == [
             (at(2026, 10, 12, 10), 2),
             (at(2026, 10, 12, 11), 1),
@@ -83,7 +85,7 @@ class TestByTime:
         await firm.use("vib", story.clock.at(2026, 10, 30), rows=1)
         await firm.use("vib", story.clock.at(2026, 11, 1, 0, 30), rows=2)
         await story.counts()
-        found = await spent(firm, Dimension.DAY)
+        found = await spent(firm, SpendingDimension.DAY)
         assert [(one.value, one.quantities.rows) for one in found] == [
             (story.clock.at(2026, 11, 1), 2),
             (None, 1),
@@ -92,23 +94,23 @@ class TestByTime:
 
 class TestByWhat:
     async def test_models_the_dearest_first(self, firm: Firm) -> None:
-        found = await spent(firm, Dimension.MODEL)
+        found = await spent(firm, SpendingDimension.MODEL)
         assert [(one.value, one.calls, one.quantities.rows) for one in found] == [
             ("vib", 1, 3),
             ("llm", 3, 0),
         ]
 
     async def test_one_model(self, firm: Firm) -> None:
-        found = await spent(firm, Dimension.MODEL, Only(model="vib"))
+        found = await spent(firm, SpendingDimension.MODEL, SpendingFilter(model="vib"))
         assert [one.value for one in found] == ["vib"]
 
     async def test_keys(self, firm: Firm) -> None:
-        (found,) = await spent(firm, Dimension.KEY)
+        (found,) = await spent(firm, SpendingDimension.KEY)
         assert found.calls == 4
-        assert await spent(firm, Dimension.KEY, Only(key_id=firm.key_id)) == []
+        assert await spent(firm, SpendingDimension.KEY, SpendingFilter(key_id=firm.key_id)) == []
 
     async def test_settlements_count_what_was_not_billed(self, firm: Firm) -> None:
-        found = await spent(firm, Dimension.SETTLEMENT)
+        found = await spent(firm, SpendingDimension.SETTLEMENT)
         assert {one.value: (one.calls, one.cost_nano > 0) for one in found} == {
             "complete": (4, True),
             "platform_fault": (1, False),
@@ -117,21 +119,21 @@ class TestByWhat:
 
 class TestAddedUp:
     async def test_the_same_as_asked_for_alone(self, firm: Firm) -> None:
-        both = await spent(firm, Dimension.DAY, by_model=True)
-        assert by_times(both) == await spent(firm, Dimension.DAY)
-        assert by_models(both) == await spent(firm, Dimension.MODEL)
+        both = await spent(firm, SpendingDimension.DAY, by_model=True)
+        assert merge_by_time(both) == await spent(firm, SpendingDimension.DAY)
+        assert merge_by_model(both) == await spent(firm, SpendingDimension.MODEL)
 
 
 class TestByTag:
     async def test_names_the_dearest_first(self, firm: Firm) -> None:
         period = await period_of(firm)
         async with firm.story.database.transaction() as session:
-            assert await tags_of(session, firm.account.id, period) == ["machine", "order"]
+            assert await list_tags(session, firm.account.id, period) == ["machine", "order"]
 
     async def test_values(self, firm: Firm) -> None:
         period = await period_of(firm)
         async with firm.story.database.transaction() as session:
-            found = await spending_by_tag(session, firm.account.id, period, "machine")
+            found = await list_spending_by_tag(session, firm.account.id, period, "machine")
         assert [(one.value, one.calls, one.cost_nano) for one in found] == [
             ("CNC-01", 2, 3_050_000),
             ("CNC-02", 1, 14_000),
@@ -144,18 +146,18 @@ class TestTenants:
         period = await period_of(firm)
         async with firm.story.database.transaction() as session:
             place = session, other.account.id, period
-            assert await spending(*place, Dimension.MODEL) == []
-            assert await tags_of(*place) == []
-            assert await spending_by_tag(*place, "machine") == []
+            assert await list_spending(*place, SpendingDimension.MODEL) == []
+            assert await list_tags(*place) == []
+            assert await list_spending_by_tag(*place, "machine") == []
 
 
 class TestScale:
     async def test_no_usage_row_is_read(self, firm: Firm) -> None:
         """Ten million calls cost no more than their hours."""
-        before = await spent(firm, Dimension.MODEL)
+        before = await spent(firm, SpendingDimension.MODEL)
         forget = "set local session_replication_role = replica; delete from usage;"
         await sql(firm.story.database, f"do $$ begin {forget} end $$")
-        assert await spent(firm, Dimension.MODEL) == before
+        assert await spent(firm, SpendingDimension.MODEL) == before
 
 
 class TestPeriods:
@@ -163,7 +165,7 @@ class TestPeriods:
         await firm.story.until(2026, 12, 2)
         now = firm.story.clock.now()
         async with firm.story.database.transaction() as session:
-            found = await past_periods(session, firm.account.id, now, 2)
+            found = await list_past_periods(session, firm.account.id, now, 2)
         at = firm.story.clock.at
         assert [one.starts_at for one in found] == [at(2026, 12, 1), at(2026, 11, 1)]
         assert found[1].ends_at - found[1].starts_at == timedelta(days=30)

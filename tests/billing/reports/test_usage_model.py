@@ -4,7 +4,7 @@ import random
 from datetime import date, timedelta
 from fractions import Fraction
 
-from billing.reports.usage_model import LEAST_DAYS, expect
+from billing.reports.usage_model import MIN_DAYS, forecast_usage
 
 MONDAY = date(2026, 10, 5)
 WHOLE = Fraction(1)
@@ -22,35 +22,35 @@ def ahead(past: dict[date, int], count: int) -> list[tuple[date, Fraction]]:
 
 class TestExpected:
     def test_too_early(self) -> None:
-        past = days(*[5] * (LEAST_DAYS - 1))
-        assert expect(past, ahead(past, 1)) is None
+        past = days(*[5] * (MIN_DAYS - 1))
+        assert forecast_usage(past, ahead(past, 1)) is None
 
     def test_the_mean_of_few_days(self) -> None:
         past = days(10, 20, 30)
-        found = expect(past, ahead(past, 2))
+        found = forecast_usage(past, ahead(past, 2))
         assert found is not None
         assert found.middle == 40
         assert found.low < 40 < found.high
 
     def test_half_a_day(self) -> None:
         past = days(10, 10, 10)
-        found = expect(past, [(MONDAY, Fraction(1, 2))])
+        found = forecast_usage(past, [(MONDAY, Fraction(1, 2))])
         assert found is not None
         assert (found.low, found.middle, found.high) == (5, 5, 5)
 
     def test_weekends_are_told_apart_after_two_weeks(self) -> None:
         past = days(*[100, 100, 100, 100, 100, 0, 0] * 2)
-        found = expect(past, ahead(past, 7))
+        found = forecast_usage(past, ahead(past, 7))
         assert found is not None
         assert (found.low, found.middle, found.high) == (500, 500, 500)
 
     def test_nothing_is_ahead(self) -> None:
-        found = expect(days(1, 2, 30), [])
+        found = forecast_usage(days(1, 2, 30), [])
         assert found is not None
         assert (found.low, found.middle, found.high) == (0, 0, 0)
 
     def test_never_below_nothing(self) -> None:
-        found = expect(days(0, 0, 1000), [(MONDAY, WHOLE)])
+        found = forecast_usage(days(0, 0, 1000), [(MONDAY, WHOLE)])
         assert found is not None
         assert found.low == 0
 
@@ -62,7 +62,7 @@ class TestRange:
         for _ in range(400):
             had = [source.randint(0, 1000) for _ in range(28 + 12)]
             past = days(*had[:28])
-            found = expect(past, ahead(past, 12))
+            found = forecast_usage(past, ahead(past, 12))
             assert found is not None
             held += found.low <= sum(had[28:]) <= found.high
         assert 0.72 <= held / 400 <= 0.90

@@ -5,7 +5,7 @@ from typing import Any
 
 from billing.outcomes.contracts.terms import OutcomeTerms
 from billing.rating.terms import Allowance
-from billing.subscriptions.covered_calls import Covering, coverings_of
+from billing.subscriptions.covered_calls import CoverageSpan, list_coverage_spans
 from tests.support.stories.outcome_story import contract, proposed, terms
 from tests.support.stories.story import Firm, Story
 
@@ -19,9 +19,9 @@ def changed(firm: Firm, **values: Any) -> OutcomeTerms:
 
 async def found(
     firm: Firm, since: datetime = LONG_AGO, until: datetime | None = None
-) -> list[Covering]:
+) -> list[CoverageSpan]:
     async with firm.story.database.transaction() as session:
-        return await coverings_of(session, firm.account.id, since, until)
+        return await list_coverage_spans(session, firm.account.id, since, until)
 
 
 async def test_by_days(story: Story) -> None:
@@ -71,7 +71,9 @@ class TestSpans:
         firm, at = await story.firm(), story.clock.at
         await contract(firm, starts_at=at(2026, 10, 9), ends_at=at(2026, 10, 16))
         (one,) = await found(firm)
-        assert [one.holds(at(2026, 10, *day)) for day in ((8, 23, 59), (9,), (15, 23), (16,))] == [
+        assert [
+            one.contains(at(2026, 10, *day)) for day in ((8, 23, 59), (9,), (15, 23), (16,))
+        ] == [
             False,
             True,
             True,

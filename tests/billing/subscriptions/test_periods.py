@@ -11,7 +11,12 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.profiles import lock_profile
-from billing.subscriptions.periods import begin_anew, ensure_periods, open_periods, running_period
+from billing.subscriptions.periods import (
+    ensure_period_at,
+    ensure_periods,
+    list_open_periods,
+    restart_period,
+)
 from tests.support.billing.making import sql, until_somebody_waits
 from tests.support.stories.story import Firm, Story
 
@@ -34,7 +39,7 @@ async def periods(firm: Firm) -> list[tuple[str, str]]:
 
 async def anew(session: AsyncSession, firm: Firm, at: datetime, anchor_day: int) -> None:
     profile = await lock_profile(session, firm.account.id)
-    await begin_anew(session, profile, at, anchor_day)
+    await restart_period(session, profile, at, anchor_day)
 
 
 class TestMaking:
@@ -70,15 +75,15 @@ class TestMaking:
     ) -> None:
         firm = await story.firm()
         async with story.database.transaction() as session:
-            found = await running_period(session, firm.account.id, story.clock.at(*at))
-            again = await running_period(session, firm.account.id, story.clock.at(*at))
+            found = await ensure_period_at(session, firm.account.id, story.clock.at(*at))
+            again = await ensure_period_at(session, firm.account.id, story.clock.at(*at))
         assert found.starts_at == story.clock.at(*start)
         assert again.id == found.id
 
     async def test_before_the_first_it_is_the_first(self, story: Story) -> None:
         firm = await story.firm()
         async with story.database.transaction() as session:
-            found = await running_period(session, firm.account.id, story.clock.at(2020, 1, 1))
+            found = await ensure_period_at(session, firm.account.id, story.clock.at(2020, 1, 1))
         assert found.starts_at == story.clock.at(2026, 10, 1)
 
     async def test_two_processes_at_the_same_time(self, story: Story) -> None:
@@ -88,10 +93,10 @@ class TestMaking:
 
         async def other() -> UUID:
             async with story.database.transaction() as session:
-                return (await running_period(session, account_id, now)).id
+                return (await ensure_period_at(session, account_id, now)).id
 
         async with story.database.transaction() as session:
-            ours = await running_period(session, account_id, now)
+            ours = await ensure_period_at(session, account_id, now)
             waiting = asyncio.create_task(other())
             await until_somebody_waits(session)
         assert await waiting == ours.id
@@ -103,7 +108,7 @@ class TestBeginningAnew:
         firm = await story.firm()
         at = story.clock.at(2026, 10, 15, 14)
         async with story.database.transaction() as session:
-            await running_period(session, firm.account.id, at)
+            await ensure_period_at(session, firm.account.id, at)
         async with story.database.transaction() as session:
             await anew(session, firm, at, 15)
         assert await periods(firm) == [("2026-10-01", "2026-10-15"), ("2026-10-15", "2026-11-15")]
@@ -115,7 +120,7 @@ class TestBeginningAnew:
                 await anew(session, firm, story.clock.at(2026, 10, 1, 14), anchor_day)
             assert await periods(firm) == [("2026-10-01", ends)]
             async with story.database.transaction() as session:
-                (period,) = await open_periods(session, firm.account.id)
+                (period,) = await list_open_periods(session, firm.account.id)
             assert period.anchor_day == anchor_day
 
     async def test_later_ones_begin_on_the_new_day(self, story: Story) -> None:

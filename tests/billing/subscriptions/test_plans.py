@@ -8,7 +8,13 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from billing.rating.terms import PlanTerms
-from billing.subscriptions.plans import PlanNotFound, find_version, list_versions, publish, terms_of
+from billing.subscriptions.plans import (
+    PlanNotFound,
+    find_plan_version,
+    list_plan_versions,
+    load_terms,
+    publish_plan,
+)
 from billing.tables import PlanVersion
 from infra.database.database import Database
 from tests.support.billing.making import CLOCK, sql
@@ -18,7 +24,7 @@ TERMS = PlanTerms("team", {"en": "Team", "zh": "团队"}, "CNY", prices=(), fixe
 
 async def published(database: Database, terms: PlanTerms) -> PlanVersion:
     async with database.transaction() as session:
-        return await publish(session, CLOCK, terms)
+        return await publish_plan(session, CLOCK, terms)
 
 
 class TestPublishing:
@@ -60,8 +66,8 @@ class TestFinding:
         first = await published(database, TERMS)
         second = await published(database, replace(TERMS, fixed_fee=200))
         async with database.transaction() as session:
-            assert (await find_version(session, "team", "CNY")).id == second.id
-            assert (await find_version(session, "team", "CNY", 1)).id == first.id
+            assert (await find_plan_version(session, "team", "CNY")).id == second.id
+            assert (await find_plan_version(session, "team", "CNY", 1)).id == first.id
 
     @pytest.mark.parametrize(
         ("plan", "currency", "number", "said"),
@@ -77,20 +83,20 @@ class TestFinding:
         await published(database, TERMS)
         async with database.transaction() as session:
             with pytest.raises(PlanNotFound, match=said) as raised:
-                await find_version(session, plan, currency, number)
+                await find_plan_version(session, plan, currency, number)
         assert (raised.value.status, raised.value.param) == (404, "plan")
 
     async def test_all_by_plan_currency_and_number(self, database: Database) -> None:
         for terms in (TERMS, replace(TERMS, plan="a"), replace(TERMS, fixed_fee=1)):
             await published(database, terms)
         async with database.transaction() as session:
-            found = await list_versions(session)
+            found = await list_plan_versions(session)
         assert [(one.plan, one.number) for one in found] == [("a", 1), ("team", 1), ("team", 2)]
 
     async def test_terms_are_read_back_and_unknown_ones_left_out(self, database: Database) -> None:
         version = await published(database, TERMS)
         async with database.transaction() as session:
-            assert await terms_of(session, [version.id, UUID(int=1)]) == {version.id: TERMS}
+            assert await load_terms(session, [version.id, UUID(int=1)]) == {version.id: TERMS}
 
 
 @pytest.mark.parametrize(

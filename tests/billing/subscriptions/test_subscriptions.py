@@ -15,12 +15,12 @@ from billing.subscriptions.subscriptions import (
     NotSubscribed,
     PlanCurrencyDiffers,
     SamePlan,
-    cancel,
-    change_later,
-    phases_of,
-    require_standing,
-    standing_of,
-    subscribe,
+    cancel_subscription,
+    find_subscription,
+    list_phases,
+    require_subscription,
+    schedule_plan_change,
+    start_subscription,
     yearly_fee,
 )
 from billing.tables import SubscriptionPhase
@@ -51,9 +51,9 @@ async def phases(firm: Firm) -> list[tuple[str, str, str | None]]:
         return at and at.astimezone(zone).strftime("%m-%d %H:%M")
 
     async with firm.story.database.transaction() as session:
-        found = await phases_of(session, firm.account.id, firm.story.clock.at(2026, 1, 1))
+        found = await list_phases(session, firm.account.id, firm.story.clock.at(2026, 1, 1))
         names = {
-            row.id: (await require_standing(session, firm.account.id, row.starts_at)).terms.plan
+            row.id: (await require_subscription(session, firm.account.id, row.starts_at)).terms.plan
             for row in found
         }
     return [(names[row.id], day(row.starts_at) or "", day(row.ends_at)) for row in found]
@@ -112,7 +112,7 @@ class TestRefusals:
             await firm.preview(version)
         async with story.database.transaction() as session:
             with pytest.raises(SamePlan):
-                await change_later(session, story.clock, firm.account.id, version)
+                await schedule_plan_change(session, story.clock, firm.account.id, version)
 
     async def test_a_change_into_another_currency(self, story: Story) -> None:
         firm = await on(story)
@@ -180,8 +180,8 @@ class TestPhases:
     async def test_whose_fee_was_never_charged_ends_with_its_period(self, story: Story) -> None:
         firm, version = await story.firm(), await story.plan(GROWTH)
         async with story.database.transaction() as session:
-            await subscribe(session, story.clock, firm.account.id, version)
-            await cancel(session, story.clock, firm.account.id, at_end=True)
+            await start_subscription(session, story.clock, firm.account.id, version)
+            await cancel_subscription(session, story.clock, firm.account.id, at_end=True)
         assert await phases(firm) == [("growth", "10-01 00:00", "11-01 00:00")]
 
     async def test_again_after_the_end(self, story: Story) -> None:
@@ -198,7 +198,7 @@ class TestPhases:
         await firm.change(await story.plan(SCALE))
         assert await firm.is_on("scale", 2026, 10, 1)
         async with story.database.transaction() as session:
-            found = await phases_of(session, firm.account.id, story.clock.now())
+            found = await list_phases(session, firm.account.id, story.clock.now())
         assert len(found) == 1
 
 
@@ -207,9 +207,9 @@ class TestStanding:
         firm = await on(story, SCALE)
         await firm.change(await story.plan(GROWTH))
         async with story.database.transaction() as session:
-            before = await standing_of(session, firm.account.id, story.clock.at(2026, 9, 30))
-            now = await standing_of(session, firm.account.id, story.clock.at(2026, 10, 31))
-            later = await standing_of(session, firm.account.id, story.clock.at(2026, 11, 1))
+            before = await find_subscription(session, firm.account.id, story.clock.at(2026, 9, 30))
+            now = await find_subscription(session, firm.account.id, story.clock.at(2026, 10, 31))
+            later = await find_subscription(session, firm.account.id, story.clock.at(2026, 11, 1))
         assert before is None
         assert now is not None
         assert now.following is not None
@@ -222,8 +222,8 @@ class TestStanding:
         await firm.change(await story.plan(GROWTH))
         async with story.database.transaction() as session:
             october = story.clock.at(2026, 10, 1), story.clock.at(2026, 11, 1)
-            assert len(await phases_of(session, firm.account.id, *october)) == 1
-            assert len(await phases_of(session, firm.account.id, october[0])) == 2
+            assert len(await list_phases(session, firm.account.id, *october)) == 1
+            assert len(await list_phases(session, firm.account.id, october[0])) == 2
 
 
 async def test_gateways_are_told_to_look_again(story: Story) -> None:

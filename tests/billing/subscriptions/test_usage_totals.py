@@ -9,17 +9,17 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from billing.metering.usage import UsageRecord, append_usage
-from billing.rating.quantities import METERS, NOTHING, Quantities
-from billing.rating.statement import Consumed
+from billing.metering.usage import UsageRecord, insert_usage
+from billing.rating.quantities import METERS, NO_USAGE, Quantities
+from billing.rating.statement import ModelUsage
 from billing.subscriptions.usage_totals import (
-    NO_TERMS,
-    Advanced,
+    NO_TERMS_ID,
+    AggregationStep,
     PeriodTotals,
-    advance,
-    hold_totals,
-    recount,
-    totals_of,
+    aggregate_usage,
+    load_period_totals,
+    rebuild_totals,
+    share_lock_totals,
 )
 from billing.tables import Settlement
 from infra import ids
@@ -45,9 +45,9 @@ def row(firm: Firm, at: datetime, rows: int = 1, **values: Any) -> UsageRecord:
     return call(firm.account.id, at, rows, **{"plan_version_id": VERSION, **values})
 
 
-async def step(story: Story) -> Advanced:
+async def step(story: Story) -> AggregationStep:
     async with story.database.transaction() as session:
-        return await advance(session, story.clock)
+        return await aggregate_usage(session, story.clock)
 
 
 async def close_october(story: Story) -> None:
@@ -95,7 +95,7 @@ class TestTakingIn:
         await step(story)
         other = Database(database_url, pool_size=1)
         async with other.transaction() as slow:
-            await append_usage(slow, [row(firm, at, rows=100)])
+            await insert_usage(slow, [row(firm, at, rows=100)])
             await append(story.database, row(firm, at, rows=20))
             assert (await step(story)).accounts == ()
             assert await totals(story) == []
@@ -111,7 +111,7 @@ class TestTakingIn:
         firm, at = await story.firm(), story.clock.at(2026, 10, 5, 8)
         other = Database(database_url, pool_size=1)
         async with other.transaction() as slow:
-            await append_usage(slow, [row(firm, at, rows=100)])
+            await insert_usage(slow, [row(firm, at, rows=100)])
             await append(story.database, row(firm, at, rows=20))
             await slow.rollback()
         await step(story)
@@ -129,12 +129,12 @@ class TestTakingIn:
         firm = await story.firm()
         await append(story.database, row(firm, story.clock.now()))
         async with story.database.transaction() as session:
-            held = await hold_totals(session)
+            held = await share_lock_totals(session)
             waiting = asyncio.create_task(step(story))
             await until_somebody_waits(session)
             counted = text("select count(*) from usage_total")
             assert (await session.execute(counted)).scalar_one() == 0
-            assert await hold_totals(session) == held
+            assert await share_lock_totals(session) == held
         assert (await waiting).cut > held.consumed
         assert len(await totals(story)) == 1
 
@@ -232,7 +232,7 @@ class TestRebuilding:
         before = await totals(story), await tags(story)
         await append(story.database, row(firm, story.clock.now(), rows=999))  # not counted yet
         async with story.database.transaction() as session:
-            await recount(session, firm.account.id)
+            await rebuild_totals(session, firm.account.id)
         assert (await totals(story), await tags(story)) == before
 
     @pytest.mark.parametrize("table", ["usage_total", "usage_tag_total"])
@@ -247,7 +247,7 @@ class TestRebuilding:
         )
         assert (await totals(story), await tags(story)) != before
         async with story.database.transaction() as session:
-            await recount(session, firm.account.id)
+            await rebuild_totals(session, firm.account.id)
         assert (await totals(story), await tags(story)) == before
 
 
@@ -268,16 +268,16 @@ class TestMeters:
         tagged: dict[str, Any] = {"tags": {"order": "7"}, "quantities": self.CALL}
         await append(story.database, row(firm, now, **tagged))
         await step(story)
-        await append(story.database, row(firm, now, **tagged), row(firm, now, quantities=NOTHING))
+        await append(story.database, row(firm, now, **tagged), row(firm, now, quantities=NO_USAGE))
         await step(story)
         assert await self.counted(story) == [(14, 4, 6, 8, 10, 1200)] * 2
         async with story.database.transaction() as session:
-            await recount(session, firm.account.id)
+            await rebuild_totals(session, firm.account.id)
         assert await self.counted(story) == [(14, 4, 6, 8, 10, 1200)] * 2
         async with story.database.transaction() as session:
             period = await october(story)
-            found = (await totals_of(session, firm.account.id, [period]))[period]
-        assert found.consumed == {VERSION: [Consumed("vib", self.CALL + self.CALL)]}
+            found = (await load_period_totals(session, firm.account.id, [period]))[period]
+        assert found.consumed == {VERSION: [ModelUsage("vib", self.CALL + self.CALL)]}
 
 
 class TestReading:
@@ -286,7 +286,9 @@ class TestReading:
         await step(story)
         async with story.database.transaction() as session:
             period = await october(story)
-            return (await totals_of(session, records[0].account_id or NO_TERMS, [period]))[period]
+            return (
+                await load_period_totals(session, records[0].account_id or NO_TERMS_ID, [period])
+            )[period]
 
     async def test_by_terms_and_model(self, story: Story) -> None:
         firm, now = await story.firm(), story.clock.now()
@@ -300,10 +302,10 @@ class TestReading:
             row(firm, now, rows=8, cost_nano=0, settlement=Settlement.PLATFORM_FAULT),
         )
         assert found.consumed == {
-            NO_TERMS: [Consumed("vib", NOTHING + Quantities(rows=4))],
+            NO_TERMS_ID: [ModelUsage("vib", NO_USAGE + Quantities(rows=4))],
             VERSION: [
-                Consumed("llm", NOTHING + tokens),
-                Consumed("vib", NOTHING + Quantities(rows=1), NOTHING + Quantities(rows=2)),
+                ModelUsage("llm", NO_USAGE + tokens),
+                ModelUsage("vib", NO_USAGE + Quantities(rows=1), NO_USAGE + Quantities(rows=2)),
             ],
         }
 
@@ -314,5 +316,5 @@ class TestReading:
         nothing = PeriodTotals({}, 0)
         async with story.database.transaction() as session:
             period = await october(story)
-            assert await totals_of(session, firm.account.id, []) == {}
-            assert await totals_of(session, ids.new_id(), [period]) == {period: nothing}
+            assert await load_period_totals(session, firm.account.id, []) == {}
+            assert await load_period_totals(session, ids.new_id(), [period]) == {period: nothing}

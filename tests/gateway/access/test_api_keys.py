@@ -26,20 +26,20 @@ CLOCK = SystemClock()
 
 class TestFormat:
     def test_a_made_key_is_well_formed(self) -> None:
-        secret = key_format.make_secret()
+        secret = key_format.generate_api_key()
         assert re.fullmatch(r"maas_[0-9A-Za-z]{38}", secret)
-        assert key_format.well_formed(secret)
-        assert secret != key_format.make_secret()
+        assert key_format.is_well_formed(secret)
+        assert secret != key_format.generate_api_key()
 
     @given(st.integers(5, key_format.KEY_LENGTH - 1), st.characters(codec="ascii"))
     def test_one_wrong_character_shows(self, place: int, character: str) -> None:
-        secret = key_format.make_secret()
+        secret = key_format.generate_api_key()
         wrong = secret[:place] + character + secret[place + 1 :]
-        assert key_format.well_formed(wrong) is (wrong == secret)
+        assert key_format.is_well_formed(wrong) is (wrong == secret)
 
     @given(st.text(max_size=60))
     def test_other_texts_are_no_keys(self, text: str) -> None:
-        assert not key_format.well_formed(text)
+        assert not key_format.is_well_formed(text)
 
 
 class TestLife:
@@ -68,13 +68,13 @@ class TestLife:
         assert (answer.status_code, answer.json()["error"]["code"]) == (401, "api_key_revoked")
         # Its owner sees that somebody still uses it.
         row = await gateway.row()
-        assert row["key_id"] == ids.show(api_keys.PREFIX, gateway.key.row.id)
+        assert row["key_id"] == ids.format_id(api_keys.PREFIX, gateway.key.row.id)
 
     async def test_a_crowd_with_one_new_key_is_one_look_up(self, gateway: Gateway) -> None:
         """Also where those who came first leave, and where the key is none."""
         authenticator, bearer = gateway.parts.authenticator, f"Bearer {gateway.key.secret}"
         with pytest.raises(KeyInvalid):  # compiles the query, which may take longer than the rest
-            await authenticator.identify(f"Bearer {key_format.make_secret()}")
+            await authenticator.identify(f"Bearer {key_format.generate_api_key()}")
         before = asyncio.all_tasks()
         first = asyncio.create_task(authenticator.identify(bearer))
         await asyncio.sleep(0)
@@ -85,7 +85,7 @@ class TestLife:
         first.cancel()
         known = await asyncio.gather(*others)
         assert {one.principal.key_id for one in known} == {gateway.key.row.id}
-        stranger = f"Bearer {key_format.make_secret()}"
+        stranger = f"Bearer {key_format.generate_api_key()}"
         refused = await asyncio.gather(
             *(authenticator.identify(stranger) for _ in range(50)), return_exceptions=True
         )
@@ -161,10 +161,10 @@ class TestLife:
 class TestIds:
     def test_show_and_parse(self) -> None:
         identity = ids.new_id()
-        assert ids.parse("key", ids.show("key", identity)) == identity
+        assert ids.parse_id("key", ids.format_id("key", identity)) == identity
 
     @pytest.mark.parametrize(
         "text", ["", "key", "key_", "key_xyz", f"acct_{'0' * 32}", "key_" + "g" * 32]
     )
     def test_other_texts_are_none(self, text: str) -> None:
-        assert ids.parse("key", text) is None
+        assert ids.parse_id("key", text) is None

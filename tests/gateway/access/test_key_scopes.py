@@ -5,13 +5,13 @@ from ipaddress import ip_network
 import pytest
 
 from gateway.access.key_scopes import (
-    ALL,
+    UNRESTRICTED,
     NetworksUnreadable,
     Scope,
     ServiceTierInvalid,
-    scope_from,
-    tiers_from,
-    within,
+    is_in_networks,
+    parse_scope,
+    parse_service_tiers,
 )
 
 OFFICE = (ip_network("203.0.113.0/24"), ip_network("2001:db8::/48"))
@@ -19,22 +19,22 @@ OFFICE = (ip_network("203.0.113.0/24"), ip_network("2001:db8::/48"))
 
 class TestReading:
     def test_nothing_said_is_everything(self) -> None:
-        assert scope_from([], " ") == ALL
+        assert parse_scope([], " ") == UNRESTRICTED
 
     def test_lists_are_in_order_and_each_once(self) -> None:
-        found = scope_from(["m2", "m1"], "203.0.113.9/24， 10.1.2.3;10.1.2.3\n2001:db8::1/48")
+        found = parse_scope(["m2", "m1"], "203.0.113.9/24， 10.1.2.3;10.1.2.3\n2001:db8::1/48")
         networks = ["10.1.2.3/32", "2001:db8::/48", "203.0.113.0/24"]
         assert found == Scope(["m1", "m2"], networks)
 
     @pytest.mark.parametrize("text", ["home", "10.0.0.0/33", "10.0.0", "1.2.3.4/24/24"])
     def test_what_is_no_network(self, text: str) -> None:
         with pytest.raises(NetworksUnreadable) as caught:
-            scope_from([], text)
+            parse_scope([], text)
         assert caught.value.param == "networks"
 
     def test_too_many(self) -> None:
         with pytest.raises(NetworksUnreadable):
-            scope_from([], " ".join(f"10.0.0.{at}" for at in range(51)))
+            parse_scope([], " ".join(f"10.0.0.{at}" for at in range(51)))
 
 
 @pytest.mark.parametrize(
@@ -50,15 +50,15 @@ class TestReading:
     ],
 )
 def test_within(address: str, is_within: bool) -> None:
-    assert within(OFFICE, address) is is_within
+    assert is_in_networks(OFFICE, address) is is_within
 
 
 class TestServiceTiers:
     def test_none_selected_is_all_and_names_are_sorted(self) -> None:
-        assert tiers_from([]) is None
-        assert tiers_from(["flex", "default", "flex"]) == ["default", "flex"]
+        assert parse_service_tiers([]) is None
+        assert parse_service_tiers(["flex", "default", "flex"]) == ["default", "flex"]
 
     def test_an_unknown_name_is_an_error(self) -> None:
         with pytest.raises(ServiceTierInvalid) as caught:
-            scope_from([], "", ["gold"])
+            parse_scope([], "", ["gold"])
         assert caught.value.param == "service_tiers"

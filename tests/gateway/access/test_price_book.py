@@ -3,10 +3,10 @@
 from datetime import datetime, timedelta
 
 from billing.metering.quotas import QuotaRef
-from billing.plan_changes.plan_changes import end, start
-from billing.rating.plan_file import read_plan_file
-from billing.subscriptions.plans import publish
-from gateway.access.key_lookup import KnownKey
+from billing.plan_changes.plan_changes import cancel_plan, start_plan
+from billing.rating.plan_file import parse_plan_file
+from billing.subscriptions.plans import publish_plan
+from gateway.access.key_lookup import KeyRecord
 from gateway.access.price_book import catalog_prices
 from tests.support.billing.making import sql
 from tests.support.builders import CATALOG, CHAT, EMBEDDING, SPECIALIST, Gateway
@@ -53,18 +53,20 @@ quantity = 100
 
 
 async def subscribe(gateway: Gateway, text: str) -> None:
-    plan = read_plan_file(text, lambda currency: catalog_prices(CATALOG, currency))
+    plan = parse_plan_file(text, lambda currency: catalog_prices(CATALOG, currency))
     clock = gateway.parts.clock
     async with gateway.parts.database.transaction() as session:
-        await start(session, clock, gateway.account.id, await publish(session, clock, plan))
+        await start_plan(
+            session, clock, gateway.account.id, await publish_plan(session, clock, plan)
+        )
 
 
-async def known(gateway: Gateway, at: datetime | None = None) -> KnownKey:
+async def known(gateway: Gateway, at: datetime | None = None) -> KeyRecord:
     return await gateway.parts.authenticator.identify(f"Bearer {gateway.key.secret}", at)
 
 
-def included(of: KnownKey, model: str = CHAT) -> tuple[QuotaRef, ...]:
-    return of.principal.contract[model].included
+def included(of: KeyRecord, model: str = CHAT) -> tuple[QuotaRef, ...]:
+    return of.principal.model_prices[model].allowances
 
 
 async def shown(gateway: Gateway, model: str) -> list[tuple[str, str, int | None]]:
@@ -104,7 +106,7 @@ class TestTime:
         ((ends_at,),) = await sql(gateway.parts.database, query, now=now)
         before = await known(gateway, ends_at - timedelta(microseconds=1))
         after = await known(gateway, ends_at)
-        assert (before.holds_until, after.holds_from) == (ends_at, ends_at)
+        assert (before.valid_until, after.valid_from) == (ends_at, ends_at)
         first, second = included(before), included(after)
         assert {one.id for one in first}.isdisjoint({one.id for one in second})
         assert [one.amount for one in first] == [one.amount for one in second]
@@ -119,6 +121,6 @@ class TestTime:
     async def test_a_plan_that_ends_is_looked_up_again_then(self, gateway: Gateway) -> None:
         await subscribe(gateway, PLAN)
         async with gateway.parts.database.transaction() as session:
-            phase = await end(session, gateway.parts.clock, gateway.account.id, at_end=True)
+            phase = await cancel_plan(session, gateway.parts.clock, gateway.account.id, at_end=True)
         assert phase.ends_at is not None
         assert included(await known(gateway, phase.ends_at)) == ()

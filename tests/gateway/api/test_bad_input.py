@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gateway.asgi.server_protocol import is_host
+from gateway.asgi.server_protocol import is_valid_host
 from tests.support.builders import CHAT, EMBEDDING, Gateway
 from tests.support.raw_http import is_unharmed, wire_to
 
@@ -44,7 +44,7 @@ class TestHost:
         "host", ["x", "X.example:8000", "maas_gateway", "127.0.0.1:80", "[::1]:8000", "x:", ""]
     )
     def test_usual_host_is_accepted(self, host: str) -> None:
-        assert is_host(host.encode())
+        assert is_valid_host(host.encode())
 
 
 class TestTarget:

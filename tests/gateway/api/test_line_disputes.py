@@ -35,7 +35,7 @@ async def test_a_line_is_disputed_once(limited: Limited) -> None:
         again = await gateway.http.post(address, json=wish)
         assert (again.status_code, error_of(again)["code"]) == (409, "line_dispute_state_wrong")
         second = await gateway.http.post(address, json={"line": 2, "reason": "And this?"})
-        assert second.json()["opened_by"] == ids.show("key", gateway.key.row.id)
+        assert second.json()["opened_by"] == ids.format_id("key", gateway.key.row.id)
         _, key = await customer(gateway.parts.database, gateway.parts.settings, "Other")
         other = {"authorization": f"Bearer {key.secret}"}
         for answer in (
@@ -53,7 +53,7 @@ async def test_the_operator_answers(maas: Maas, monkeypatch: pytest.MonkeyPatch)
     await story.until(2026, 11, 1, 1)
     made = await disputed(firm, (await firm.invoices())[-1])
     (waiting,) = await maas.say("invoices", "disputes", "Acme")
-    assert waiting["id"] == ids.show("ldsp", made.id)
+    assert waiting["id"] == ids.format_id("ldsp", made.id)
     answer = ("invoices", "answer", "Acme", waiting["id"], "Half of it was ours.", "--by", "Li")
     done = await maas.say(*answer, "--credit", "50.00")
     assert (done["status"], done["answer"]) == ("credited", "Half of it was ours.")

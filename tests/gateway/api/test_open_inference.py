@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from billing.plan_changes.plan_changes import start
-from billing.rating.plan_file import read_plan_file
+from billing.plan_changes.plan_changes import start_plan
+from billing.rating.plan_file import parse_plan_file
 from billing.rating.quantities import METERS
-from billing.subscriptions.plans import publish
+from billing.subscriptions.plans import publish_plan
 from tests.support.builders import (
     CONTROL_CHART,
     PICTURES,
@@ -167,7 +167,7 @@ class TestPictures:
         row = await judging.row()
         consumed = {meter: row[meter] for meter in METERS if row[meter] is not None}
         assert (consumed, row["cost"]) == ({"images": 3}, "0.075000000")
-        judging.parts.figures.tell()
+        judging.parts.call_metrics.flush()
         text = (await judging.http.get("/metrics")).text
         assert f'maas_images_total{{model="{SPECIALIST}"}} 3.0' in text
         assert f'maas_rows_total{{model="{SPECIALIST}"}}' not in text
@@ -197,10 +197,10 @@ class TestPictures:
 
     async def test_included_ones_cost_nothing(self, judging: Gateway) -> None:
         """2 of 3 are included by the plan, and the third costs what that says."""
-        plan, clock = read_plan_file(PLAN, lambda _currency: {}), judging.parts.clock
+        plan, clock = parse_plan_file(PLAN, lambda _currency: {}), judging.parts.clock
         async with judging.parts.database.transaction() as session:
-            version = await publish(session, clock, plan)
-            await start(session, clock, judging.account.id, version)
+            version = await publish_plan(session, clock, plan)
+            await start_plan(session, clock, judging.account.id, version)
         await judging.http.post("/v1/predictions", json=SHOWN)
         row = await judging.row()
         assert (row["included"], row["cost"]) == ({"images": 2}, "0.010000000")

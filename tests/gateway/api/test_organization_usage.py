@@ -76,12 +76,12 @@ class TestOfficialClient:
             bucket_width="1h",
             group_by=["model", "api_key_id", "project_id"],
             models=[CHAT],
-            api_key_ids=[ids.show("key", used.key.row.id)],
+            api_key_ids=[ids.format_id("key", used.key.row.id)],
         )
         results = [result for bucket in page.data for result in bucket.results]
         assert {result.model for result in results} == {CHAT}
-        assert {result.api_key_id for result in results} == {ids.show("key", used.key.row.id)}
-        assert {result.project_id for result in results} == {ids.show("acct", used.account.id)}
+        assert {result.api_key_id for result in results} == {ids.format_id("key", used.key.row.id)}
+        assert {result.project_id for result in results} == {ids.format_id("acct", used.account.id)}
         assert sum(result.num_model_requests for result in results) == 2
 
     async def test_embeddings(self, client: AsyncOpenAI, used: Gateway) -> None:
@@ -96,8 +96,8 @@ class TestOfficialClient:
         assert result.object == "organization.usage.embeddings.result"
         assert (result.input_tokens, result.num_model_requests) == (3, 1)
         assert (result.model, result.user_id) == (EMBEDDING, None)
-        assert result.api_key_id == ids.show("key", used.key.row.id)
-        assert result.project_id == ids.show("acct", used.account.id)
+        assert result.api_key_id == ids.format_id("key", used.key.row.id)
+        assert result.project_id == ids.format_id("acct", used.account.id)
 
     async def test_nothing_but_what_their_model_knows(self, used: Gateway) -> None:
         answer = await asked(used, "usage/embeddings", start_time=today(), bucket_width="1h")
@@ -144,7 +144,7 @@ class TestOfficialClient:
         (one,) = grouped.data[-1].results
         assert isinstance(one, DataResultOrganizationUsageImagesResult)
         assert (one.images, one.model) == (5, SPECIALIST)
-        assert one.api_key_id == ids.show("key", gateway.key.row.id)
+        assert one.api_key_id == ids.format_id("key", gateway.key.row.id)
         known = DataResultOrganizationUsageImagesResult.model_fields.keys()
         assert set(answer["data"][-1]["results"][0]) == set(known)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from billing.accounts.profiles import change_profile, read_profile
+from billing.accounts.profiles import get_profile, update_profile
 from tests.support import builders
 from tests.support.builders import Gateway, run_gateway
 from tests.support.fakes.stripe.running import FakeStripe, run_fake_stripe
@@ -33,7 +33,7 @@ class TestPages:
             )
             async with run_gateway(configured) as gateway:
                 async with gateway.parts.database.transaction() as session:
-                    await change_profile(session, gateway.account.id, email="a@acme.example")
+                    await update_profile(session, gateway.account.id, email="a@acme.example")
                 first = await ask(gateway, page="setup", return_url=BACK)
                 assert first.status_code == 200, first.text
                 (made,) = fake.objects("checkout.session")
@@ -53,7 +53,7 @@ class TestPages:
         (customer,) = fake.objects("customer")
         assert customer["email"] == "a@acme.example"
         async with gateway.parts.database.transaction() as session:
-            profile = await read_profile(session, gateway.account.id)
+            profile = await get_profile(session, gateway.account.id)
         assert profile.stripe_customer == customer["id"]
 
     async def test_without_stripe(self, gateway: Gateway) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from billing.ledger.wallets import Grant, top_up
+from billing.ledger.wallets import TopUpRequest, top_up_wallet
 from tests.support.builders import CHAT, Gateway, customer
 from tests.support.gateway.subscribing import LARGE, SMALL, choose, offer
 
@@ -104,7 +104,7 @@ async def test_the_wallet_is_ones_own(gateway: Gateway) -> None:
     other, _ = await customer(parts.database, parts.settings, "Other")
     for account, minor in ((gateway.account, 50_00), (other, 7_00)):
         async with parts.database.transaction() as session:
-            await top_up(session, parts.clock, account.id, "bank-1", Grant(minor))
+            await top_up_wallet(session, parts.clock, account.id, "bank-1", TopUpRequest(minor))
     wallet = (await gateway.http.get("/v1/wallet")).json()
     assert (wallet["object"], wallet["balance"], wallet["currency"]) == ("wallet", "50.00", "CNY")
     assert [grant["left"] for grant in wallet["grants"]] == ["50.00"]

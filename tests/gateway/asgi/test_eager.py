@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from gateway.asgi.eager import Begun
+from gateway.asgi.eager import EagerAwaitable
 
 
 async def at_once() -> int:
@@ -27,15 +27,15 @@ def future() -> "asyncio.Future[int]":
 
 
 async def test_what_waits_for_nothing_is_done() -> None:
-    begun = Begun(at_once())
-    assert begun.done
+    begun = EagerAwaitable(at_once())
+    assert begun.is_done
     assert (begun.value, await begun) == (7, 7)
 
 
 async def test_what_waits_is_awaited() -> None:
     wait, cleaned = future(), []
-    begun = Begun(later(wait, cleaned))
-    assert not begun.done
+    begun = EagerAwaitable(later(wait, cleaned))
+    assert not begun.is_done
     asyncio.get_running_loop().call_later(0.01, wait.set_result, 1)
     assert (await begun, cleaned) == (2, [True])
 
@@ -43,19 +43,19 @@ async def test_what_waits_is_awaited() -> None:
 async def test_what_has_ended_can_be_awaited_again() -> None:
     """As a coroutine cannot: what it gave is kept."""
     wait, cleaned = future(), []
-    begun = Begun(later(wait, cleaned))
+    begun = EagerAwaitable(later(wait, cleaned))
     asyncio.get_running_loop().call_later(0.01, wait.set_result, 1)
-    assert (await begun, await begun, begun.done, cleaned) == (2, 2, True, [True])
+    assert (await begun, await begun, begun.is_done, cleaned) == (2, 2, True, [True])
 
 
 async def test_what_fails_at_once_fails_there() -> None:
     with pytest.raises(ValueError, match="at once"):
-        Begun(fails())
+        EagerAwaitable(fails())
 
 
 async def test_what_fails_later_fails_where_it_is_awaited() -> None:
     wait, cleaned = future(), []
-    begun = Begun(later(wait, cleaned))
+    begun = EagerAwaitable(later(wait, cleaned))
     asyncio.get_running_loop().call_later(0.01, wait.set_exception, ValueError("later"))
     with pytest.raises(ValueError, match="later"):
         await begun
@@ -64,7 +64,7 @@ async def test_what_fails_later_fails_where_it_is_awaited() -> None:
 
 async def test_a_cancellation_reaches_it() -> None:
     cleaned: list[bool] = []
-    begun = Begun(later(future(), cleaned))
+    begun = EagerAwaitable(later(future(), cleaned))
 
     async def wait() -> int:
         return await begun

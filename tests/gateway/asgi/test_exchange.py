@@ -13,8 +13,8 @@ from typing import Any
 import psutil
 import pytest
 
-from gateway.asgi.exchange import Client, ClientGone
-from gateway.asgi.timeouts import Deadlines
+from gateway.asgi.exchange import ClientDisconnected, ClientExchange
+from gateway.asgi.timeouts import TimeoutWheel
 from gateway.call.errors import UpstreamTimeout
 from tests.support import builders
 from tests.support.builders import CHAT, PLENTY, Gateway, run_gateway
@@ -242,36 +242,36 @@ class TestAttended:
 
     async def test_it_ends_when_nothing_moves(self) -> None:
         with pytest.raises(UpstreamTimeout):
-            async with _client().attended(0.1):
+            async with _client().deadline(0.1):
                 await asyncio.sleep(20)
 
     async def test_it_goes_on_while_something_does(self) -> None:
-        async with _client().attended(1.0) as attended:
+        async with _client().deadline(1.0) as attended:
             for _ in range(6):
                 await asyncio.sleep(0.2)
                 attended.extend(1.0)
 
     async def test_it_ends_when_the_client_leaves(self) -> None:
         client = _client(leaves_after=0.1)
-        with pytest.raises(ClientGone):
-            async with client.attended(20):
+        with pytest.raises(ClientDisconnected):
+            async with client.deadline(20):
                 await asyncio.sleep(20)
-        assert client.gone
+        assert client.disconnected
 
     async def test_not_for_a_client_that_may_leave(self) -> None:
         client = _client(leaves_after=0.0)
-        client.stays = True
-        async with client.attended(20):
+        client.detached = True
+        async with client.deadline(20):
             await asyncio.sleep(0.3)
 
     async def test_other_failures_pass(self) -> None:
         with pytest.raises(ZeroDivisionError):
-            async with _client(leaves_after=0.0).attended(20):
+            async with _client(leaves_after=0.0).deadline(20):
                 raise ZeroDivisionError
 
     async def test_who_stops_the_process_is_obeyed(self) -> None:
         async def attend() -> None:
-            async with _client().attended(20):
+            async with _client().deadline(20):
                 await asyncio.sleep(20)
 
         task = asyncio.create_task(attend())
@@ -284,13 +284,13 @@ class TestAttended:
         """A client that has left is noticed by each block, not by the first alone."""
         client = _client(leaves_after=0.0)
         for _ in range(2):
-            with pytest.raises(ClientGone):
-                async with client.attended(20):
+            with pytest.raises(ClientDisconnected):
+                async with client.deadline(20):
                     await asyncio.sleep(20)
         assert asyncio.current_task().cancelling() == 0  # type: ignore[union-attr]
 
 
-def _client(leaves_after: float = 60.0) -> Client:
+def _client(leaves_after: float = 60.0) -> ClientExchange:
     """A request at the server's end of ASGI, whose client leaves after so many seconds."""
 
     async def receive() -> Any:
@@ -300,4 +300,4 @@ def _client(leaves_after: float = 60.0) -> Client:
     async def send(_event: Any) -> None:
         return None
 
-    return Client({}, receive, send, Deadlines())
+    return ClientExchange({}, receive, send, TimeoutWheel())

@@ -24,7 +24,7 @@ class TestRequests:
             assert again.headers["idempotent-replayed"] == "true"
         told = [line["event"] for line in lines]
         assert told == ["plan.started", "invoice.finalised", "ledger.invoice"]
-        key = ids.show("key", gateway.key.row.id)
+        key = ids.format_id("key", gateway.key.row.id)
         cause = {"address": "POST /v1/subscription", "key_id": key}
         assert [line["caused_by"] for line in lines] == [cause] * 3
 

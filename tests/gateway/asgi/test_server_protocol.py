@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.asgi.server_protocol import Bounds, Listening
+from gateway.asgi.server_protocol import BoundedHttpProtocol, ConnectionLimits
 from infra.database.database import Database
 from tests.support import builders
 from tests.support.builders import CHAT, Gateway, serve
@@ -248,10 +248,16 @@ class TestUsual:
             assert answer.error["code"] == "invalid_value"
 
 
-class Impatient(Listening):
+class Impatient(BoundedHttpProtocol):
     """As the real one, with less patience."""
 
-    bounds = Bounds(head_s=0.4, body_s=0.4, bytes_a_second=1_000_000, after_s=0.4, look_s=0.1)
+    limits = ConnectionLimits(
+        head_timeout_s=0.4,
+        body_timeout_s=0.4,
+        min_bytes_per_s=1_000_000,
+        discard_timeout_s=0.4,
+        check_interval_s=0.1,
+    )
 
 
 @pytest.fixture

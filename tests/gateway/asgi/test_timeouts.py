@@ -4,23 +4,23 @@ import asyncio
 
 import pytest
 
-from gateway.asgi.timeouts import Deadlines, Within
+from gateway.asgi.timeouts import Timeout, TimeoutWheel
 
 
 async def test_ends_what_takes_too_long() -> None:
     with pytest.raises(TimeoutError):
-        async with Within(Deadlines(), 0.05):
+        async with Timeout(TimeoutWheel(), 0.05):
             await asyncio.sleep(30)
 
 
 async def test_leaves_what_is_in_time() -> None:
-    async with Within(Deadlines(), 30):
+    async with Timeout(TimeoutWheel(), 30):
         await asyncio.sleep(0)
     await asyncio.sleep(0.05)  # nothing comes later
 
 
 async def test_is_extended() -> None:
-    async with Within(Deadlines(), 0.5) as within:
+    async with Timeout(TimeoutWheel(), 0.5) as within:
         for _ in range(10):
             await asyncio.sleep(0.06)
             within.extend(0.5)
@@ -31,14 +31,14 @@ async def test_a_far_limit_is_kept_to_as_well() -> None:
     loop = asyncio.get_running_loop()
     began = loop.time()
     with pytest.raises(TimeoutError):
-        async with Within(Deadlines(), 1.3):
+        async with Timeout(TimeoutWheel(), 1.3):
             await asyncio.sleep(30)
     assert loop.time() - began >= 1.3
 
 
 async def test_another_cancellation_is_not_taken_for_it() -> None:
     async def late() -> None:
-        async with Within(Deadlines(), 30):
+        async with Timeout(TimeoutWheel(), 30):
             await asyncio.sleep(30)
 
     task = asyncio.create_task(late())
@@ -49,19 +49,19 @@ async def test_another_cancellation_is_not_taken_for_it() -> None:
 
 
 async def test_blocks_within_blocks() -> None:
-    deadlines = Deadlines()
-    async with Within(deadlines, 30):
+    deadlines = TimeoutWheel()
+    async with Timeout(deadlines, 30):
         with pytest.raises(TimeoutError):
-            async with Within(deadlines, 0.03):
+            async with Timeout(deadlines, 0.03):
                 await asyncio.sleep(30)
 
 
 async def test_a_thousand_at_once_end_alike() -> None:
-    deadlines = Deadlines()
+    deadlines = TimeoutWheel()
 
     async def one(seconds: float) -> bool:
         try:
-            async with Within(deadlines, seconds):
+            async with Timeout(deadlines, seconds):
                 await asyncio.sleep(0.3)
         except TimeoutError:
             return False
@@ -76,7 +76,7 @@ async def test_needs_a_task() -> None:
     failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
 
     def outside() -> None:
-        steps = Within(Deadlines(), 1).__aenter__()
+        steps = Timeout(TimeoutWheel(), 1).__aenter__()
         try:
             steps.send(None)
         except RuntimeError as error:

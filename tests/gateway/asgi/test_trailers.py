@@ -14,7 +14,7 @@ import pytest
 
 from gateway.access.api_keys import IssuedKey
 from gateway.access.key_scopes import Scope, change_scope
-from gateway.identity.audit_log import COMMAND_LINE
+from gateway.identity.audit_log import CLI_ACTOR
 from infra.clock import SystemClock
 from infra.database.database import Database
 from tests.support import builders
@@ -61,7 +61,7 @@ async def process(postgres: str) -> AsyncIterator[Process]:
             scope = Scope(networks=["203.0.113.0/24"])
             async with database.transaction() as session:
                 place = account.id, limited.row.id, scope
-                await change_scope(session, SystemClock(), COMMAND_LINE, *place)
+                await change_scope(session, SystemClock(), CLI_ACTOR, *place)
             await database.close()
             async with run_fleet(configured, 1) as fleet:
                 yield Process(fleet.urls[0], key, limited)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from billing.tables import QuotaKind
-from gateway.call.reservation import Held, Hold, Lease, Part, take
+from gateway.call.reservation import Lease, QuotaUnits, Reservation, ReservedUnits, reserve_all
 from infra import ids
 from tests.support.chaos import in_full
 from tests.support.gateway.quotas import ALL, KINDS, allowance, quota
@@ -31,8 +31,8 @@ def lease(kind: QuotaKind, borrowed: int) -> Lease:
     return made
 
 
-def held(made: Lease, units: int, now: float = 0.0, process_id: UUID = PROCESS) -> Hold:
-    hold = take([(made, (quota(made.kind), units))], process_id, now)
+def held(made: Lease, units: int, now: float = 0.0, process_id: UUID = PROCESS) -> Reservation:
+    hold = reserve_all([(made, (quota(made.kind), units))], process_id, now)
     assert hold is not None
     return hold
 
@@ -41,47 +41,56 @@ class TestTake:
     def test_holds_what_is_free(self) -> None:
         credit = lease(CREDIT, 10)
         held(credit, 4)
-        assert (credit.held, credit.free(0.0), credit.taken) == (4, 6, 4)
+        assert (credit.reserved, credit.available(0.0), credit.total_reserved) == (4, 6, 4)
 
     def test_all_or_nothing(self) -> None:
         credit, streams = lease(CREDIT, 10), lease(STREAMS, 0)
-        parts: list[tuple[Lease, Part]] = [
+        parts: list[tuple[Lease, QuotaUnits]] = [
             (credit, (quota(CREDIT), 4)),
             (streams, (quota(STREAMS), 1)),
         ]
-        assert take(parts, PROCESS, 0.0) is None
-        assert (credit.held, credit.taken) == (0, 0)
+        assert reserve_all(parts, PROCESS, 0.0) is None
+        assert (credit.reserved, credit.total_reserved) == (0, 0)
 
     def test_the_last_unit_can_be_had_and_no_more(self) -> None:
         credit = lease(CREDIT, 10)
         held(credit, 10)
-        assert take([(credit, (quota(CREDIT), 1))], PROCESS, 0.0) is None
+        assert reserve_all([(credit, (quota(CREDIT), 1))], PROCESS, 0.0) is None
 
 
 class TestClose:
     @pytest.mark.parametrize("kind", [CREDIT, BUDGET])
     def test_what_money_was_consumed_is_used_and_the_rest_free(self, kind: QuotaKind) -> None:
         money = lease(kind, 10)
-        held(money, 6).close(cost=2, tokens=99, now=0.0)
-        assert (money.used, money.held, money.free(1e9)) == (2, 0, 8)
+        held(money, 6).settle(cost=2, tokens=99, now=0.0)
+        assert (money.used, money.reserved, money.available(1e9)) == (2, 0, 8)
 
     def test_what_included_units_were_consumed_is_used_and_the_rest_free(self) -> None:
         own, shared = lease(INCLUDED.kind, 10), lease(INCLUDED.kind, 10)
-        parts: list[tuple[Lease, Part]] = [
+        parts: list[tuple[Lease, QuotaUnits]] = [
             (shared, (allowance("output_tokens", "*"), 6)),
             (own, (INCLUDED, 4)),
         ]
-        hold = take(parts, PROCESS, 0.0)
+        hold = reserve_all(parts, PROCESS, 0.0)
         assert hold is not None
-        assert (list(hold.included.values()), hold.money, hold.payers) == ([4, 6], 0, [])
-        hold.close(cost=0, tokens=99, now=0.0, covered={INCLUDED.id: 3})
-        assert (own.used, own.held, own.free(0.0)) == (3, 0, 7)
-        assert (shared.used, shared.held, shared.free(0.0)) == (0, 0, 10)
+        assert (
+            list(hold.reserved_allowances.values()),
+            hold.max_cost_nano,
+            hold.charged_quota_ids,
+        ) == ([4, 6], 0, [])
+        hold.settle(cost=0, tokens=99, now=0.0, allowance_units={INCLUDED.id: 3})
+        assert (own.used, own.reserved, own.available(0.0)) == (3, 0, 7)
+        assert (shared.used, shared.reserved, shared.available(0.0)) == (0, 0, 10)
 
     def test_tokens_stay_held_for_a_minute(self) -> None:
         tokens = lease(TOKENS, 10)
-        held(tokens, 6).close(cost=99, tokens=2, now=5.5)
-        assert (tokens.used, tokens.free(5.5), tokens.free(65.5), tokens.free(66.0)) == (
+        held(tokens, 6).settle(cost=99, tokens=2, now=5.5)
+        assert (
+            tokens.used,
+            tokens.available(5.5),
+            tokens.available(65.5),
+            tokens.available(66.0),
+        ) == (
             0,
             8,
             8,
@@ -90,89 +99,89 @@ class TestClose:
 
     def test_tokens_that_were_not_consumed_are_free_at_once(self) -> None:
         tokens = lease(TOKENS, 10)
-        held(tokens, 6).close(cost=0, tokens=0, now=0.0)
-        assert tokens.free(0.0) == 10
+        held(tokens, 6).settle(cost=0, tokens=0, now=0.0)
+        assert tokens.available(0.0) == 10
 
     def test_a_request_counts_from_when_it_came(self) -> None:
         requests = lease(REQUESTS, 2)
         hold = held(requests, 1, now=0.0)
-        hold.close(cost=0, tokens=0, now=50.0)
-        assert (requests.free(50.0), requests.free(61.0)) == (1, 2)
+        hold.settle(cost=0, tokens=0, now=50.0)
+        assert (requests.available(50.0), requests.available(61.0)) == (1, 2)
 
     def test_a_request_longer_than_a_minute_does_not_count_twice(self) -> None:
         requests = lease(REQUESTS, 2)
         hold = held(requests, 1, now=0.0)
-        assert requests.free(100.0) == 2
-        hold.close(cost=0, tokens=0, now=100.0)
-        assert (requests.held, requests.free(100.0)) == (0, 2)
+        assert requests.available(100.0) == 2
+        hold.settle(cost=0, tokens=0, now=100.0)
+        assert (requests.reserved, requests.available(100.0)) == (0, 2)
 
     def test_a_stream_is_free_when_it_ends(self) -> None:
         streams = lease(STREAMS, 1)
         hold = held(streams, 1)
-        assert streams.free(1e9) == 0
-        hold.close(cost=5, tokens=5, now=0.0)
-        assert (streams.free(0.0), streams.used) == (1, 0)
+        assert streams.available(1e9) == 0
+        hold.settle(cost=5, tokens=5, now=0.0)
+        assert (streams.available(0.0), streams.used) == (1, 0)
 
     def test_never_consumes_more_than_was_held(self) -> None:
         credit, tokens = lease(CREDIT, 10), lease(TOKENS, 10)
-        parts: list[tuple[Lease, Part]] = [
+        parts: list[tuple[Lease, QuotaUnits]] = [
             (credit, (quota(CREDIT), 3)),
             (tokens, (quota(TOKENS), 4)),
         ]
-        hold = take(parts, PROCESS, 0.0)
+        hold = reserve_all(parts, PROCESS, 0.0)
         assert hold is not None
-        hold.close(cost=100, tokens=100, now=0.0)
-        assert (credit.used, tokens.held) == (3, 4)
+        hold.settle(cost=100, tokens=100, now=0.0)
+        assert (credit.used, tokens.reserved) == (3, 4)
 
     def test_twice_is_once(self) -> None:
         credit = lease(CREDIT, 10)
         hold = held(credit, 6)
-        hold.close(cost=2, tokens=0, now=0.0)
-        hold.close(cost=2, tokens=0, now=0.0)
-        assert (credit.used, credit.held) == (2, 0)
+        hold.settle(cost=2, tokens=0, now=0.0)
+        hold.settle(cost=2, tokens=0, now=0.0)
+        assert (credit.used, credit.reserved) == (2, 0)
 
 
 class TestAdd:
     def test_both_are_closed_as_one(self) -> None:
         credit = lease(CREDIT, 10)
         hold, more = held(credit, 3), held(credit, 4)
-        hold.add(more)
-        assert hold.money == 7
-        more.close(cost=4, tokens=0, now=0.0)
-        assert (credit.used, credit.held) == (0, 7)
-        hold.close(cost=5, tokens=0, now=0.0)
-        assert (credit.used, credit.held) == (5, 0)
+        hold.merge(more)
+        assert hold.max_cost_nano == 7
+        more.settle(cost=4, tokens=0, now=0.0)
+        assert (credit.used, credit.reserved) == (0, 7)
+        hold.settle(cost=5, tokens=0, now=0.0)
+        assert (credit.used, credit.reserved) == (5, 0)
 
     def test_another_quota_is_taken_over(self) -> None:
         credit, streams = lease(CREDIT, 10), lease(STREAMS, 1)
         hold = held(credit, 3)
-        hold.add(held(streams, 1))
-        hold.close(cost=0, tokens=0, now=0.0)
-        assert streams.held == 0
+        hold.merge(held(streams, 1))
+        hold.settle(cost=0, tokens=0, now=0.0)
+        assert streams.reserved == 0
 
     def test_each_lease_gets_back_its_own(self) -> None:
         """A stream is extended after its process began anew, with other leases."""
         before, after = lease(CREDIT, 10), lease(CREDIT, 10)
         hold = held(before, 3)
-        hold.add(held(after, 4, process_id=ids.new_id()))
+        hold.merge(held(after, 4, process_id=ids.new_id()))
         assert hold.process_id == PROCESS
-        hold.close(cost=0, tokens=0, now=0.0)
-        assert (before.held, after.held) == (0, 0)
+        hold.settle(cost=0, tokens=0, now=0.0)
+        assert (before.reserved, after.reserved) == (0, 0)
 
 
 class TestHold:
     def test_money_is_the_least_that_is_held_of_any(self) -> None:
         parts = [
-            Held(quota(CREDIT), lease(CREDIT, 9), 5),
-            Held(quota(BUDGET), lease(BUDGET, 9), 4),
-            Held(quota(TOKENS), lease(TOKENS, 9), 1),
+            ReservedUnits(quota(CREDIT), lease(CREDIT, 9), 5),
+            ReservedUnits(quota(BUDGET), lease(BUDGET, 9), 4),
+            ReservedUnits(quota(TOKENS), lease(TOKENS, 9), 1),
         ]
-        hold = Hold(parts, PROCESS)
-        assert hold.money == 4
-        assert hold.payers == [quota(CREDIT).id, quota(BUDGET).id]
+        hold = Reservation(parts, PROCESS)
+        assert hold.max_cost_nano == 4
+        assert hold.charged_quota_ids == [quota(CREDIT).id, quota(BUDGET).id]
 
     def test_without_money_nothing_may_be_spent(self) -> None:
-        assert held(lease(STREAMS, 1), 1).money == 0
+        assert held(lease(STREAMS, 1), 1).max_cost_nano == 0
 
 
 class TestAgeing:
@@ -181,35 +190,47 @@ class TestAgeing:
         requests = lease(REQUESTS, 1000)
         for tenth in range(20):
             held(requests, 1, now=tenth / 10)
-        assert [requests.free(now) for now in (60.9, 61.0, 61.9, 62.0)] == [980, 990, 990, 1000]
+        assert [requests.available(now) for now in (60.9, 61.0, 61.9, 62.0)] == [
+            980,
+            990,
+            990,
+            1000,
+        ]
 
     def test_tells_when_enough_will_be_free(self) -> None:
         requests = lease(REQUESTS, 3)
         held(requests, 1, now=0.0)
         held(requests, 2, now=10.0)
-        assert [requests.free_in(units, 20.0) for units in (1, 2, 3)] == [41.0, 51.0, 51.0]
+        assert [requests.seconds_until_available(units, 20.0) for units in (1, 2, 3)] == [
+            41.0,
+            51.0,
+            51.0,
+        ]
 
     def test_what_it_cannot_tell_is_a_whole_window(self) -> None:
-        assert lease(REQUESTS, 3).free_in(1, 0.0) == 60.0
+        assert lease(REQUESTS, 3).seconds_until_available(1, 0.0) == 60.0
 
     def test_what_is_over_is_free_now(self) -> None:
         requests = lease(REQUESTS, 1)
         held(requests, 1, now=0.0)
-        assert (requests.free_in(1, 99.0), requests.full_in(99.0)) == (0.0, 0.0)
+        assert (requests.seconds_until_available(1, 99.0), requests.seconds_until_full(99.0)) == (
+            0.0,
+            0.0,
+        )
 
     def test_tells_when_all_will_be_free(self) -> None:
         requests = lease(REQUESTS, 3)
-        assert requests.full_in(0.0) == 0.0
+        assert requests.seconds_until_full(0.0) == 0.0
         held(requests, 1, now=0.0)
         held(requests, 1, now=10.0)
-        assert requests.full_in(20.0) == 51.0
+        assert requests.seconds_until_full(20.0) == 51.0
 
 
 @dataclass
 class Running:
     """A call: its hold, and what the test knows that it holds of each quota."""
 
-    hold: Hold
+    hold: Reservation
     units: dict[QuotaKind, int]
 
 
@@ -221,7 +242,7 @@ class Accounting(RuleBasedStateMachine):
         self.now = 0.0
         self.leases = {kind: Lease(kind) for kind in KINDS}
         self.running: list[Running] = []
-        self.over: list[Hold] = []
+        self.over: list[Reservation] = []
         self.used = dict.fromkeys(KINDS, 0)
         self.aged: dict[QuotaKind, list[tuple[float, int]]] = {kind: [] for kind in KINDS}
 
@@ -231,7 +252,7 @@ class Accounting(RuleBasedStateMachine):
 
     @rule(kind=st.sampled_from(KINDS), part=st.floats(0, 1))
     def give_back(self, kind: QuotaKind, part: float) -> None:
-        self.leases[kind].borrowed -= int(part * self.leases[kind].free(self.now))
+        self.leases[kind].borrowed -= int(part * self.leases[kind].available(self.now))
 
     @rule(seconds=st.floats(0, 70))
     def wait(self, seconds: float) -> None:
@@ -239,9 +260,9 @@ class Accounting(RuleBasedStateMachine):
 
     @rule(units=st.fixed_dictionaries({kind: st.integers(1, 60) for kind in KINDS}))
     def call(self, units: dict[QuotaKind, int]) -> None:
-        enough = all(self.leases[kind].free(self.now) >= n for kind, n in units.items())
+        enough = all(self.leases[kind].available(self.now) >= n for kind, n in units.items())
         parts = [(self.leases[one.kind], (one, units[one.kind])) for one in (*ALL, INCLUDED)]
-        hold = take(parts, PROCESS, self.now)
+        hold = reserve_all(parts, PROCESS, self.now)
         assert (hold is not None) == enough
         if hold is not None:
             self.running.append(Running(hold, units))
@@ -251,7 +272,7 @@ class Accounting(RuleBasedStateMachine):
     @rule()
     def extend(self) -> None:
         more, call = self.running.pop(), self.running[-1]
-        call.hold.add(more.hold)
+        call.hold.merge(more.hold)
         call.units = {kind: units + more.units[kind] for kind, units in call.units.items()}
         self.over.append(more.hold)
 
@@ -264,9 +285,9 @@ class Accounting(RuleBasedStateMachine):
     )
     def end(self, data: st.DataObject, cost: int, tokens: int, covered: int) -> None:
         call = self.running.pop(data.draw(st.integers(0, len(self.running) - 1)))
-        assert call.hold.money == min(call.units[CREDIT], call.units[BUDGET])
-        assert call.hold.included == {INCLUDED: call.units[INCLUDED.kind]}
-        call.hold.close(cost, tokens, self.now, {INCLUDED.id: covered})
+        assert call.hold.max_cost_nano == min(call.units[CREDIT], call.units[BUDGET])
+        assert call.hold.reserved_allowances == {INCLUDED: call.units[INCLUDED.kind]}
+        call.hold.settle(cost, tokens, self.now, {INCLUDED.id: covered})
         self.over.append(call.hold)
         for kind, consumed in ((CREDIT, cost), (BUDGET, cost), (INCLUDED.kind, covered)):
             self.used[kind] += min(consumed, call.units[kind])
@@ -276,15 +297,15 @@ class Accounting(RuleBasedStateMachine):
     @rule(data=st.data())
     def end_again(self, data: st.DataObject) -> None:
         before = self._counts()
-        data.draw(st.sampled_from(self.over)).close(7, 7, self.now)
+        data.draw(st.sampled_from(self.over)).settle(7, 7, self.now)
         assert self._counts() == before
 
     @invariant()
     def all_is_used_held_or_free(self) -> None:
         for made in self.leases.values():
-            free = made.free(self.now)
-            assert made.borrowed == made.used + made.held + free
-            assert min(made.used, made.held, free) >= 0
+            free = made.available(self.now)
+            assert made.borrowed == made.used + made.reserved + free
+            assert min(made.used, made.reserved, free) >= 0
 
     @invariant()
     def what_was_consumed_is_used(self) -> None:
@@ -293,15 +314,17 @@ class Accounting(RuleBasedStateMachine):
     @invariant()
     def what_is_held_is_of_running_calls_or_of_the_last_minute(self) -> None:
         for kind, made in self.leases.items():
-            made.free(self.now)
+            made.available(self.now)
             running = sum(call.units[kind] for call in self.running) if kind != REQUESTS else 0
             ages = [(self.now - since, units) for since, units in self.aged[kind]]
             least = sum(units for age, units in ages if age < 60)
             most = sum(units for age, units in ages if age < 61)
-            assert running + least <= made.held <= running + most
+            assert running + least <= made.reserved <= running + most
 
     def _counts(self) -> list[tuple[int, int, int]]:
-        return [(made.free(self.now), made.used, made.held) for made in self.leases.values()]
+        return [
+            (made.available(self.now), made.used, made.reserved) for made in self.leases.values()
+        ]
 
 
 TestAccounting = Accounting.TestCase

@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.call.errors import ParameterInvalid
-from gateway.call.tags import tags_of
+from gateway.call.tags import parse_tags
 from tests.support.builders import Gateway
 
 
@@ -20,7 +20,7 @@ class TestHeader:
         ],
     )
     def test_is_read(self, said: bytes, tags: dict[str, str] | None) -> None:
-        assert tags_of({b"x-maas-tags": said}) == tags
+        assert parse_tags({b"x-maas-tags": said}) == tags
 
     @pytest.mark.parametrize(
         "said",
@@ -40,11 +40,11 @@ class TestHeader:
     )
     def test_that_is_wrong_is_refused(self, said: bytes) -> None:
         with pytest.raises(ParameterInvalid) as refused:
-            tags_of({b"x-maas-tags": said})
+            parse_tags({b"x-maas-tags": said})
         assert refused.value.param == "X-Maas-Tags"
 
     def test_is_not_there(self) -> None:
-        assert tags_of({}) is None
+        assert parse_tags({}) is None
 
 
 class TestCalls:

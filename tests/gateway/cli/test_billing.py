@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from billing.cycle import bill_accounts
-from billing.invoice_documents.builder import document_of
+from billing.invoice_documents.builder import build_invoice_document
 from billing.tables import QuotaKind
 from infra.clock import SystemClock
 from tests.support.billing.making import sql
@@ -307,7 +307,7 @@ class TestInvoices:
         said = json.loads((out / "MAAS-000001" / "invoice.json").read_text("utf-8"))
         (invoice,) = await billed.firm.invoices()
         async with billed.firm.story.database.transaction() as session:
-            document = await document_of(session, billed.firm.account.id, invoice.id)
+            document = await build_invoice_document(session, billed.firm.account.id, invoice.id)
         assert said == document.to_json()
 
     @pytest.mark.parametrize(

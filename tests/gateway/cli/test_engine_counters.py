@@ -12,7 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.reconciliation.usage_and_quotas import EngineCount
-from gateway.cli.engine_counters import CountsUnknown, NotAsked, ask_engines, parse_counts
+from gateway.cli.engine_counters import (
+    EngineCountsUnavailable,
+    EngineNotCompared,
+    fetch_engine_counts,
+    parse_engine_counts,
+)
 from serving.text.prometheus import uncounted
 from tests.support.builders import CHAT, Gateway
 from tests.support.fakes.upstream import FakeUpstream, run_fake_upstream
@@ -37,10 +42,12 @@ def counters(generated: int, prompt: int = 0, model: str = CHAT, engine: int = 0
 class TestParser:
     def test_a_vllm_server(self) -> None:
         since = datetime(2026, 11, 25, 9, 23, 52, 653964, UTC)
-        assert parse_counts(VLLM) == {CHAT: EngineCount(CHAT, 2, 17, since, since)}
+        assert parse_engine_counts(VLLM) == {CHAT: EngineCount(CHAT, 2, 17, since, since)}
 
     def test_the_engines_of_one_server_are_added_up(self) -> None:
-        found = parse_counts(counters(5, 7) + counters(6, 8, engine=1) + counters(9, model="m"))
+        found = parse_engine_counts(
+            counters(5, 7) + counters(6, 8, engine=1) + counters(9, model="m")
+        )
         assert found[CHAT] == EngineCount(CHAT, 15, 11, SINCE, SINCE)
         assert found["m"] == EngineCount("m", 0, 9, SINCE, SINCE)
 
@@ -53,22 +60,22 @@ class TestParser:
             + uncounted("m", 0)
             + uncounted("n", 2)
         )
-        found = parse_counts(text)
+        found = parse_engine_counts(text)
         assert found["m"] == EngineCount("m", 0, 9, SINCE, SINCE)
         for model in (CHAT, "n"):
-            assert isinstance(found[model], CountsUnknown)
+            assert isinstance(found[model], EngineCountsUnavailable)
 
     def test_more_than_a_float_shows(self) -> None:
         text = counters(0).replace(" 0.0", " 1.2345678e+07")
-        assert parse_counts(text)[CHAT].generated_tokens == 12_345_678
+        assert parse_engine_counts(text)[CHAT].generated_tokens == 12_345_678
 
     def test_since_the_process_started(self) -> None:
         """Where `_created` is switched off."""
         text = counters(5).split("\n", 1)[1]
         started = f"process_start_time_seconds {SINCE.timestamp()}\n"
-        assert parse_counts(text + started)[CHAT].first_start == SINCE
-        with pytest.raises(CountsUnknown, match="since when"):
-            parse_counts(text)
+        assert parse_engine_counts(text + started)[CHAT].first_start == SINCE
+        with pytest.raises(EngineCountsUnavailable, match="since when"):
+            parse_engine_counts(text)
 
     @pytest.mark.parametrize(
         "text",
@@ -99,14 +106,14 @@ class TestParser:
 
     def _read(self, text: str) -> None:
         """It is understood, or refused in words; nothing else comes of it."""
-        with suppress(CountsUnknown):
-            for model, count in parse_counts(text).items():
-                assert isinstance(count, CountsUnknown) or count.model == model
+        with suppress(EngineCountsUnavailable):
+            for model, count in parse_engine_counts(text).items():
+                assert isinstance(count, EngineCountsUnavailable) or count.model == model
 
 
 class TestAsking:
-    async def ask(self, *servers: str) -> EngineCount | NotAsked:
-        (found,) = await asyncio.to_thread(ask_engines, {CHAT: servers})
+    async def ask(self, *servers: str) -> EngineCount | EngineNotCompared:
+        (found,) = await asyncio.to_thread(fetch_engine_counts, {CHAT: servers})
         return found
 
     @pytest.mark.parametrize("path", ["/v2/metrics", "/metrics"])
@@ -142,17 +149,17 @@ class TestAsking:
     ) -> None:
         if text is not None:
             upstream.counters["/v2/metrics"] = text
-        assert await self.ask(upstream.url) == NotAsked(CHAT, f"{upstream.url}: {reason}")
+        assert await self.ask(upstream.url) == EngineNotCompared(CHAT, f"{upstream.url}: {reason}")
 
     async def test_one_of_two_is_away(self, upstream: FakeUpstream) -> None:
         """Then nothing can be said of the sum."""
         upstream.counters["/v2/metrics"] = counters(5)
         away = f"http://127.0.0.1:{free_port()}"
         found = await self.ask(upstream.url, away)
-        assert found == NotAsked(CHAT, f"{away}: it does not answer")
+        assert found == EngineNotCompared(CHAT, f"{away}: it does not answer")
 
     async def test_no_server_at_all(self) -> None:
-        assert await self.ask() == NotAsked(CHAT, "no server is configured for it")
+        assert await self.ask() == EngineNotCompared(CHAT, "no server is configured for it")
 
 
 class TestCommand:

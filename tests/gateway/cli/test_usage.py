@@ -10,12 +10,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from billing.accounts.profiles import change_profile
-from billing.metering.usage import REQUEST_PREFIX, UsageRecord, append_usage
+from billing.accounts.profiles import update_profile
+from billing.metering.usage import REQUEST_ID_PREFIX, UsageRecord, insert_usage
 from billing.rating.quantities import Quantities
 from billing.tables import Settlement
 from gateway.access.api_keys import PREFIX as KEY_PREFIX
-from gateway.cli.usage_filters import UsageFilterInvalid, moment_of
+from gateway.cli.usage_filters import UsageFilterInvalid, parse_time_option
 from infra import ids
 from infra.database.database import Database
 from tests.support.gateway.commands import Maas
@@ -47,8 +47,8 @@ async def call(maas: Maas, ago: timedelta = timedelta(), **values: Any) -> str:
         }
     )
     async with maas.firm.story.database.transaction() as session:
-        await append_usage(session, [record])
-    return ids.show(REQUEST_PREFIX, record.request_id)
+        await insert_usage(session, [record])
+    return ids.format_id(REQUEST_ID_PREFIX, record.request_id)
 
 
 def refused(status: int, code: str) -> dict[str, Any]:
@@ -89,7 +89,7 @@ class TestFilters:
 
     async def test_model_key_and_tag(self, maas: Maas) -> None:
         made = await maas.say("keys", "create", "Acme", "--name", "line 1")
-        tags, key_id = {"order": "A-17", "line": "2"}, ids.parse(KEY_PREFIX, made["id"])
+        tags, key_id = {"order": "A-17", "line": "2"}, ids.parse_id(KEY_PREFIX, made["id"])
         one = await call(maas, timedelta(minutes=4), tags=tags, key_id=key_id)
         two = await call(maas, timedelta(minutes=3), model="m-2")
         assert await listed(maas, "--model", "m-2") == [two]
@@ -117,14 +117,14 @@ class TestFilters:
 
     def test_far_too_long_ago_is_refused(self) -> None:
         with pytest.raises(UsageFilterInvalid):
-            moment_of("999999w", NOW, ZoneInfo("UTC"), "--since")
+            parse_time_option("999999w", NOW, ZoneInfo("UTC"), "--since")
 
 
 class TestForPeople:
     async def test_a_call_has_its_id_and_the_time_of_the_accounts_zone(self, maas: Maas) -> None:
         at = datetime(2026, 5, 4, 20, 0, tzinfo=UTC)
         async with maas.firm.story.database.transaction() as session:
-            await change_profile(session, maas.firm.account.id, time_zone="America/New_York")
+            await update_profile(session, maas.firm.account.id, time_zone="America/New_York")
         shown = await call(maas, started_at=at)
         told = await maas.tell("usage")
         assert shown in told

@@ -59,7 +59,7 @@ async def addresses(firm: Firm) -> list[str]:
     invoice = (await firm.gateway.http.get("/v1/invoices")).json()["data"][0]["id"]
     call = (await firm.gateway.http.get("/v1/usage")).json()["data"][0]["request_id"]
     await offer(firm.gateway, SMALL)
-    key = ids.show("key", firm.gateway.key.row.id)
-    member = ids.show("person", firm.owner.person_id)
+    key = ids.format_id("key", firm.gateway.key.row.id)
+    member = ids.format_id("person", firm.owner.person_id)
     known = {"invoice": invoice, "call": call, "key": key, "member": member, "plan": "small"}
     return [page.format(**known) for page in PAGES]

@@ -8,7 +8,7 @@ from tests.support.dashboard.firm import Firm
 
 
 def key_of(firm: Firm) -> str:
-    return ids.show("key", firm.gateway.key.row.id)
+    return ids.format_id("key", firm.gateway.key.row.id)
 
 
 def chat(firm: Firm, **fields: Any) -> dict[str, Any]:

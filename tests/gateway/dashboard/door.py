@@ -6,8 +6,8 @@ from uuid import UUID
 import httpx
 from sqlmodel import col, select
 
-from gateway.identity.audit_log import COMMAND_LINE
-from gateway.identity.invitations import Inviting
+from gateway.identity.audit_log import CLI_ACTOR
+from gateway.identity.invitations import InvitationService
 from gateway.identity.links import Links
 from gateway.identity.roles import Role
 from gateway.tables import Person
@@ -31,10 +31,10 @@ class Door:
         """The path of an invitation to the firm, or to another."""
         parts = self.gateway.parts
         sealer = Sealer(secret_key(parts.settings))
-        inviting = Inviting(parts.clock, sealer, Links(self.gateway.url))
+        inviting = InvitationService(parts.clock, sealer, Links(self.gateway.url))
         async with parts.database.transaction() as session:
             firm = account_id or self.gateway.account.id
-            place = (session, COMMAND_LINE, firm, email, Role.FINANCE)
+            place = (session, CLI_ACTOR, firm, email, Role.FINANCE)
             issued = await inviting.invite(*place)
         return issued.link.removeprefix(self.gateway.url)
 

@@ -27,7 +27,7 @@ def wrong_fields(page: str) -> list[str]:
 
 async def test_a_new_key(office: Firm) -> None:
     said = {"name": "", "budget": "much", "requests": "-1", "tokens": "1e9", "streams": "9" * 13}
-    key = ids.show("key", ids.new_id())
+    key = ids.format_id("key", ids.new_id())
     answer = await office.owner.send("/dashboard/keys", id=key, networks="nowhere", **said)
     assert answer.status_code == 422
     assert wrong_fields(answer.text) == [*said, "networks"]
@@ -72,7 +72,7 @@ async def test_a_new_password(office: Firm) -> None:
 
 async def test_an_operators_change_of_credit(office: Firm) -> None:
     gateway = office.gateway
-    account = ids.show("acct", gateway.account.id)
+    account = ids.format_id("acct", gateway.account.id)
     address = f"/dashboard/platform/accounts/{account}/credit-limit"
     async with looker(gateway.url, gateway.parts, None, Role.OPERATOR) as operator:
         answer = await operator.send(address, amount="many", reason="")

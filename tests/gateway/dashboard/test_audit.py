@@ -6,17 +6,19 @@ import re
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from gateway.dashboard.formatting import Writing
+from gateway.dashboard.formatting import LocaleFormatter
 from gateway.dashboard.i18n import read_languages
-from gateway.dashboard.pages.audit_details import Detail, Details
-from gateway.identity.audit_log import Actor, record
+from gateway.dashboard.pages.audit_details import AuditDetail, AuditDetailFormatter
+from gateway.identity.audit_log import Actor, record_audit_event
 from gateway.identity.roles import Role
 from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import looker, words
 
 PAGE = "/dashboard/audit"
 EN = read_languages()["en"]
-DETAILS = Details(EN.gettext, Writing(EN.locale), "CNY", ZoneInfo("Asia/Shanghai"))
+DETAILS = AuditDetailFormatter(
+    EN.gettext, LocaleFormatter(EN.locale), "CNY", ZoneInfo("Asia/Shanghai")
+)
 
 
 async def happens(office: Firm, count: int = 1) -> None:
@@ -25,7 +27,7 @@ async def happens(office: Firm, count: int = 1) -> None:
     async with office.gateway.parts.database.transaction() as session:
         for _ in range(count):
             place = by, office.gateway.account.id, "plan.changed", "=1+1", {"to": "growth"}
-            await record(session, office.clock, *place)
+            await record_audit_event(session, office.clock, *place)
 
 
 class TestPage:
@@ -81,22 +83,24 @@ class TestDetails:
     def test_a_value(self) -> None:
         said = {"agent": "Firefox on Windows", "reason": "", "percentages": [50, 80], "x": 1}
         assert DETAILS.read(said) == [
-            Detail("Browser", "Firefox, Windows"),
-            Detail("Reason", "–"),
-            Detail("Percentages", "50, 80"),
-            Detail("x", "1"),
+            AuditDetail("Browser", "Firefox, Windows"),
+            AuditDetail("Reason", "–"),
+            AuditDetail("Percentages", "50, 80"),
+            AuditDetail("x", "1"),
         ]
 
     def test_a_time(self) -> None:
         (told,) = DETAILS.read({"until": "2026-11-26T10:00:00+00:00"})
         assert "6:00:00" in told.text
-        assert DETAILS.read({"until": "soon"}) == [Detail("Works until", "soon")]
+        assert DETAILS.read({"until": "soon"}) == [AuditDetail("Works until", "soon")]
 
     def test_changes(self) -> None:
-        assert DETAILS.read({"from": "owner", "to": "viewer"}) == [Detail("", "Viewer", "Owner")]
+        assert DETAILS.read({"from": "owner", "to": "viewer"}) == [
+            AuditDetail("", "Viewer", "Owner")
+        ]
         before = {"budget": None, "requests": 5, "streams": 1}
         after = {"budget": 7_500_000_000, "requests": 5, "streams": None}
         assert DETAILS.read({"from": before, "to": after}) == [
-            Detail("Most in a calendar month", "CN¥7.50", "–"),
-            Detail("Streams at once", "–", "1"),
+            AuditDetail("Most in a calendar month", "CN¥7.50", "–"),
+            AuditDetail("Streams at once", "–", "1"),
         ]

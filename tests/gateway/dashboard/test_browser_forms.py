@@ -3,7 +3,7 @@
 import pytest
 from playwright.async_api import Page
 
-from gateway.dashboard.i18n import texts_of
+from gateway.dashboard.i18n import read_translations
 from gateway.identity.roles import Role
 from infra import ids
 from tests.support.dashboard.browsing import NEEDS_BROWSER, Looked, Windows, looked
@@ -54,7 +54,7 @@ class TestFocus:
         ("look", "message"),
         [
             (WIDE, "Write 1 to 20 whole percentages, as 50, 80, 100."),
-            (PHONE, texts_of("zh")["Write 1 to 20 whole percentages, as 50, 80, 100."]),
+            (PHONE, read_translations("zh")["Write 1 to 20 whole percentages, as 50, 80, 100."]),
         ],
     )
     async def test_goes_to_the_first_invalid_field_after_a_submission(
@@ -112,7 +112,7 @@ class TestCancel:
     async def test_closes_the_dialogs_of_a_key_and_the_key_works(
         self, firm: Firm, browser: Windows
     ) -> None:
-        address = f"/dashboard/keys/{ids.show('key', firm.gateway.key.row.id)}"
+        address = f"/dashboard/keys/{ids.format_id('key', firm.gateway.key.row.id)}"
         async with looked(browser, firm.gateway.url, WIDE, firm.owner) as seen:
             await require_cancels(seen, address, "rotate")
             await require_cancels(seen, address, "revoke")
@@ -127,7 +127,7 @@ class TestCancel:
             looker(gateway.url, gateway.parts, account, Role.VIEWER) as viewer,
             looked(browser, gateway.url, WIDE, firm.owner) as seen,
         ):
-            member = ids.show("person", viewer.person_id)
+            member = ids.format_id("person", viewer.person_id)
             await require_cancels(seen, f"/dashboard/team/{member}", "remove")
             await viewer.page("/dashboard/limits")
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from playwright.async_api import Page
 
-from gateway.dashboard.i18n import texts_of
+from gateway.dashboard.i18n import read_translations
 from tests.gateway.dashboard.door import EMAIL, PASSWORD, Door
 from tests.support.dashboard.browsing import NEEDS_BROWSER, Windows, looked
 from tests.support.dashboard.firm import Firm
@@ -38,7 +38,10 @@ async def sign_in(page: Page) -> None:
 
 @pytest.mark.parametrize(
     ("look", "texts"),
-    [(WIDE, (SIGN_IN, NOTE)), (PHONE, (texts_of("zh")[SIGN_IN], texts_of("zh")[NOTE]))],
+    [
+        (WIDE, (SIGN_IN, NOTE)),
+        (PHONE, (read_translations("zh")[SIGN_IN], read_translations("zh")[NOTE])),
+    ],
 )
 async def test_the_input_is_there_after_signing_in_and_is_saved_by_the_person(
     office: Firm,

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from billing.metering.error_fixes import FIXES
+from billing.metering.error_fixes import FIXES_BY_ERROR_CODE
 from tests.gateway.dashboard.listed_calls import LIST, codes, file_of
 from tests.gateway.dashboard.widths import too_wide
 from tests.support.builders import Gateway
@@ -57,7 +57,7 @@ async def test_another_accounts_calls_are_not_in_the_file(failing: Firm) -> None
 
 async def test_the_csv_has_the_fix_in_the_accounts_language(failing: Firm) -> None:
     (row,) = await file_of(failing.owner, await failing.owner.page(f"{LIST}?error=model_not_found"))
-    fix = FIXES["model_not_found"]
+    fix = FIXES_BY_ERROR_CODE["model_not_found"]
     assert row["suggested_fix"] in (fix.en, fix.zh)
 
 
@@ -78,7 +78,7 @@ async def refused_call(firm: Firm, code: str) -> str:
 async def test_the_page_of_a_refused_call_tells_message_param_model_and_fix(
     failing: Firm,
 ) -> None:
-    fix = FIXES["model_not_found"]
+    fix = FIXES_BY_ERROR_CODE["model_not_found"]
     # Names in backticks are shown as code.
     english_fix, chinese_fix = (" ".join(of.replace("`", " ").split()) for of in (fix.en, fix.zh))
     address = await refused_call(failing, "model_not_found")

@@ -6,15 +6,21 @@ from zoneinfo import ZoneInfo
 from babel import Locale
 
 from billing.rating.quantities import Quantities
-from billing.reports.spending import Spent
+from billing.reports.spending import SpendingRow
 from billing.tables import BillingPeriod
-from gateway.dashboard.formatting import Writing
-from gateway.dashboard.pages.cost_chart import MOST_MODELS, Words, cost_chart, day_places, days_of
+from gateway.dashboard.formatting import LocaleFormatter
+from gateway.dashboard.pages.cost_chart import (
+    MAX_MODEL_SERIES,
+    CostChartTexts,
+    cost_chart,
+    day_labels,
+    period_day_starts,
+)
 from infra import ids
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
-EN = Writing(Locale.parse("en_US"))
-WORDS = Words("Cost by day", "Others", "Together {cost}")
+EN = LocaleFormatter(Locale.parse("en_US"))
+WORDS = CostChartTexts("Cost by day", "Others", "Together {cost}")
 
 
 def at(day: int, hour: int = 0) -> datetime:
@@ -31,19 +37,19 @@ PERIOD = BillingPeriod(
 )
 
 
-def spent(day: datetime | None, model: str, yuan: int) -> Spent:
-    return Spent(day, model, 1, Quantities(), yuan * 10**9)
+def spent(day: datetime | None, model: str, yuan: int) -> SpendingRow:
+    return SpendingRow(day, model, 1, Quantities(), yuan * 10**9)
 
 
 class TestDays:
     def test_up_to_today(self) -> None:
-        assert days_of(PERIOD, at(2, 10)) == [at(1), at(2)]
+        assert period_day_starts(PERIOD, at(2, 10)) == [at(1), at(2)]
 
     def test_of_a_period_that_is_over(self) -> None:
-        assert days_of(PERIOD, at(20)) == [at(1), at(2), at(3)]
+        assert period_day_starts(PERIOD, at(20)) == [at(1), at(2), at(3)]
 
     def test_names(self) -> None:
-        assert day_places([at(1)], SHANGHAI, EN) == ["Nov 1"]
+        assert day_labels([at(1)], SHANGHAI, EN) == ["Nov 1"]
         assert date(2026, 11, 1) == at(1).astimezone(SHANGHAI).date()
 
 
@@ -59,9 +65,9 @@ class TestChart:
         assert chart.json["series"][0]["texts"] == ["CN¥2.00", "CN¥3.00"]
 
     def test_many_models_are_one_colour(self) -> None:
-        found = [spent(at(1), f"m{number}", 100 - number) for number in range(MOST_MODELS + 3)]
+        found = [spent(at(1), f"m{number}", 100 - number) for number in range(MAX_MODEL_SERIES + 3)]
         chart = cost_chart(found, [at(1)], ["1"], "CNY", EN, WORDS)
-        assert len(chart.series) == MOST_MODELS + 1
+        assert len(chart.series) == MAX_MODEL_SERIES + 1
         assert (chart.series[-1].name, chart.series[-1].heights) == ("Others", [93 + 92 + 91.0])
 
     def test_late_calls_have_no_place(self) -> None:

@@ -67,7 +67,7 @@ async def test_can_be_used_by_everybody(firm: Firm, browser: Windows) -> None:
 async def test_the_platforms_can_be_used_by_everybody(firm: Firm, browser: Windows) -> None:
     gateway = firm.gateway
     invoice = (await gateway.http.get("/v1/invoices")).json()["data"][0]["id"]
-    known = {"account": ids.show("acct", gateway.account.id), "invoice": invoice}
+    known = {"account": ids.format_id("acct", gateway.account.id), "invoice": invoice}
     async with looker(gateway.url, gateway.parts, None, Role.OPERATOR) as operator:
         pages = [page.format(**known) for page in PLATFORM]
         assert await faults(browser, firm, operator, pages) == {}

@@ -6,9 +6,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from babel import Locale
 
-from gateway.dashboard.formatting import Writing
+from gateway.dashboard.formatting import LocaleFormatter
 
-EN, ZH = Writing(Locale.parse("en_US")), Writing(Locale.parse("zh_Hans_CN"))
+EN, ZH = LocaleFormatter(Locale.parse("en_US")), LocaleFormatter(Locale.parse("zh_Hans_CN"))
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 AT = datetime(2026, 11, 18, 2, 24, 5, tzinfo=UTC)
 

@@ -9,11 +9,11 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from gateway.dashboard.keeping import Keeps
+from gateway.dashboard.keeping import PreservedFields
 from gateway.dashboard.router import HANDLERS
-from gateway.identity.kept_input import MOST_BYTES
+from gateway.identity.kept_input import MAX_BYTES
 from gateway.identity.roles import Role
-from gateway.identity.sessions import open_session
+from gateway.identity.sessions import create_session
 from infra import ids
 from tests.gateway.dashboard.door import PASSWORD, Door
 from tests.support.billing.making import sql
@@ -142,7 +142,7 @@ class TestExpiredSession:
     ) -> None:
         csrf = await token(door.http)
         passes(office, hours=13)
-        long = {"csrf": csrf, "url": "https://a.example/" + "x" * MOST_BYTES}
+        long = {"csrf": csrf, "url": "https://a.example/" + "x" * MAX_BYTES}
         await door.http.post(ALERTS, data=long)
         assert await kept_rows(office) == 1
         await door.signs_in()
@@ -202,7 +202,7 @@ class TestExpiredSession:
     ) -> None:
         csrf = await token(door.http)
         passes(office, hours=13)
-        await door.http.post(ALERTS, data={"csrf": csrf, "password": "p" * MOST_BYTES, **INPUT})
+        await door.http.post(ALERTS, data={"csrf": csrf, "password": "p" * MAX_BYTES, **INPUT})
         await door.signs_in()
         # Within the bound: the undeclared field did not count.
         page = (await door.http.get("/dashboard/limits")).text
@@ -262,7 +262,7 @@ async def _move(office: Firm, door: Door, to: Looker) -> None:
     )
     await sql(parts.database, insert)
     async with parts.database.transaction() as session:
-        opened = await open_session(session, parts.clock, person_id, row.account_id, PLACE)
+        opened = await create_session(session, parts.clock, person_id, row.account_id, PLACE)
     door.http.cookies.set("maas_session", opened.token)
 
 
@@ -273,7 +273,7 @@ class TestEarlierToken:
         parts = firm.gateway.parts
         async with parts.database.transaction() as session:
             place = firm.gateway.account.id if account else None
-            opened = await open_session(session, parts.clock, person.person_id, place, PLACE)
+            opened = await create_session(session, parts.clock, person.person_id, place, PLACE)
         person.http.cookies.set("maas_session", opened.token)
 
     async def test_the_form_is_shown_filled_at_once(self, office: Firm) -> None:
@@ -287,7 +287,7 @@ class TestEarlierToken:
         assert await alerts_url(office) is None
 
     async def test_of_a_new_key_with_its_models(self, office: Firm) -> None:
-        owner, key = office.owner, ids.show("key", ids.new_id())
+        owner, key = office.owner, ids.format_id("key", ids.new_id())
         await self.again(office, owner)
         said = {"id": key, "name": "press 4", "budget": "50", "networks": "10.0.0.0/8"}
         await owner.send("/dashboard/keys", **said, **{"model:anomaly-detector": "on"})
@@ -297,7 +297,7 @@ class TestEarlierToken:
         assert re.search(r'name="model:anomaly-detector"[^>]* checked', page)
 
     async def test_of_an_existing_keys_limits(self, office: Firm) -> None:
-        owner, key = office.owner, ids.show("key", office.gateway.key.row.id)
+        owner, key = office.owner, ids.format_id("key", office.gateway.key.row.id)
         await self.again(office, owner)
         answer = await owner.send(f"/dashboard/keys/{key}/limits", budget="41.50", requests="7")
         assert answer.headers["location"] == f"/dashboard/keys/{key}"
@@ -316,7 +316,7 @@ class TestEarlierToken:
 
     async def test_of_an_operators_change_of_credit(self, office: Firm) -> None:
         gateway = office.gateway
-        address = f"/dashboard/platform/accounts/{ids.show('acct', gateway.account.id)}"
+        address = f"/dashboard/platform/accounts/{ids.format_id('acct', gateway.account.id)}"
         async with looker(gateway.url, gateway.parts, None, Role.OPERATOR) as operator:
             await self.again(office, operator, account=False)
             said = {"amount": "12.50", "reason": "a larger order"}
@@ -347,8 +347,8 @@ def test_no_form_declares_a_field_that_holds_a_secret() -> None:
         found = vars(one).values() if isinstance(one, type) else [one]
         for each in found:
             keeps = getattr(each, "opt", {}).get("keeps")
-            if isinstance(keeps, Keeps):
+            if isinstance(keeps, PreservedFields):
                 declared.append(keeps)
     assert len(declared) >= 10
     assert not SECRETS & {field for keeps in declared for field in keeps.fields}
-    assert all(keeps.page.startswith("/dashboard/") for keeps in declared)
+    assert all(keeps.form_page.startswith("/dashboard/") for keeps in declared)

@@ -9,7 +9,7 @@ from sqlmodel import col, select
 from billing.tables import ApiKey
 from gateway.access.api_keys import PREFIX
 from gateway.access.key_scopes import Scope, change_scope, scope_of
-from gateway.identity.audit_log import COMMAND_LINE, entries_of
+from gateway.identity.audit_log import CLI_ACTOR, list_account_entries
 from gateway.identity.roles import Role
 from infra import ids
 from tests.support.builders import CHAT, SPECIALIST
@@ -20,7 +20,7 @@ _SECRET = re.compile(r"maas_[0-9A-Za-z]{38}")
 
 
 def own_key(firm: Firm) -> str:
-    return ids.show(PREFIX, firm.gateway.key.row.id)
+    return ids.format_id(PREFIX, firm.gateway.key.row.id)
 
 
 def form_id(page: str) -> str:
@@ -42,13 +42,13 @@ async def creates(who: Looker, name: str = "line 1", **fields: Any) -> tuple[str
 async def rows(firm: Firm) -> dict[str, ApiKey]:
     async with firm.gateway.parts.database.transaction() as session:
         query = select(ApiKey).where(col(ApiKey.account_id) == firm.gateway.account.id)
-        return {ids.show(PREFIX, row.id): row for row in (await session.scalars(query)).all()}
+        return {ids.format_id(PREFIX, row.id): row for row in (await session.scalars(query)).all()}
 
 
 async def actions(firm: Firm) -> list[str]:
     """What was done to keys, the newest first."""
     async with firm.gateway.parts.database.transaction() as session:
-        found = await entries_of(session, firm.gateway.account.id)
+        found = await list_account_entries(session, firm.gateway.account.id)
     return [one.action for one in found if one.action.startswith("key.") and one.email]
 
 
@@ -114,7 +114,7 @@ class TestCreating:
             ({"tokens": "1.5"}, "Write a whole number, or nothing for no limit."),
             ({"budget": "9999999999"}, "This limit is larger than any can be."),
         ):
-            key = ids.show(PREFIX, ids.new_id())
+            key = ids.format_id(PREFIX, ids.new_id())
             answer = await office.owner.send(
                 "/dashboard/keys", **{"id": key, "name": "a", **fields}
             )
@@ -201,7 +201,7 @@ class TestScope:
         scope = Scope([CHAT], None, ["default", "flex"])
         account = office.gateway.account.id
         async with office.gateway.parts.database.transaction() as session:
-            place = COMMAND_LINE, account, office.gateway.key.row.id, scope
+            place = CLI_ACTOR, account, office.gateway.key.row.id, scope
             await change_scope(session, office.gateway.parts.clock, *place)
         page = await office.owner.page(f"/dashboard/keys/{key}")
         checked = dict.fromkeys(re.findall(r'name="(\w+:\S+)" checked', page), "on")

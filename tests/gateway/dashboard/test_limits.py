@@ -5,7 +5,7 @@ from typing import Any
 
 from billing.metering.quotas import set_budget
 from gateway.access.api_keys import create_key
-from gateway.identity.audit_log import Entry, entries_of
+from gateway.identity.audit_log import AuditLogEntry, list_account_entries
 from gateway.identity.roles import Role
 from infra.secrets.secret_key import secret_key
 from tests.support.dashboard.firm import Firm
@@ -21,11 +21,11 @@ quantity = {}
 HOOK = "https://acme.example/hook?token=hidden"
 
 
-async def entries(office: Firm) -> list[Entry]:
+async def entries(office: Firm) -> list[AuditLogEntry]:
     async with office.gateway.parts.database.transaction() as session:
         return [
             one
-            for one in await entries_of(session, office.gateway.account.id)
+            for one in await list_account_entries(session, office.gateway.account.id)
             if one.action.startswith("alerts")
         ]
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from billing.collection.line_disputes import Answer, answer_line_dispute, line_disputes_of
-from gateway.identity.audit_log import entries_of
+from billing.collection.line_disputes import DisputeAnswer, answer_line_dispute, list_line_disputes
+from gateway.identity.audit_log import list_account_entries
 from gateway.identity.roles import Role
 from infra import ids
 from tests.gateway.dashboard.api_reading import invoice_of
@@ -33,12 +33,12 @@ async def test_from_the_invoice_to_the_answer(firm: Firm) -> None:
     assert "It was never called." in said
     parts, account_id = firm.gateway.parts, firm.gateway.account.id
     async with parts.database.transaction() as session:
-        identity = ids.parse("inv", invoice)
+        identity = ids.parse_id("inv", invoice)
         assert identity is not None
-        (dispute,) = await line_disputes_of(session, account_id, identity)
-        answer = Answer("Li", "It was, see its calls.")
+        (dispute,) = await list_line_disputes(session, account_id, identity)
+        answer = DisputeAnswer("Li", "It was, see its calls.")
         await answer_line_dispute(session, firm.clock, account_id, dispute.id, answer)
-        actions = [one.action for one in await entries_of(session, account_id)]
+        actions = [one.action for one in await list_account_entries(session, account_id)]
     assert actions[0] == "line.disputed"
     said = words(await firm.owner.page(page))
     assert "Stays as it is" in said

@@ -3,18 +3,18 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from billing.invoice_documents.invoice_list import Listed
-from billing.notifications.watched_limits import Watched
+from billing.invoice_documents.invoice_list import InvoiceListItem
+from billing.notifications.watched_limits import MonitoredLimit
 from billing.tables import Dispute, Invoice
-from gateway.dashboard.pages.next_steps import Standing, next_steps
+from gateway.dashboard.pages.next_steps import AccountState, next_steps
 from infra import ids
 
 NOW = datetime(2026, 11, 18, tzinfo=UTC)
 ALL = {"keys", "playground", "plan", "invoices", "limits", "outcomes"}
-SETTLED = Standing((), (), (), has_keys=True, has_calls=True, has_plan=True)
+SETTLED = AccountState((), (), (), has_keys=True, has_calls=True, has_plan=True)
 
 
-def invoice(due: datetime, owed: int = 5, status: str = "open") -> Listed:
+def invoice(due: datetime, owed: int = 5, status: str = "open") -> InvoiceListItem:
     made = Invoice(
         id=ids.new_id(),
         account_id=ids.new_id(),
@@ -32,7 +32,7 @@ def invoice(due: datetime, owed: int = 5, status: str = "open") -> Listed:
         created_at=NOW,
         due_at=due,
     )
-    return Listed(made, "MAAS-000001", owed)
+    return InvoiceListItem(made, "MAAS-000001", owed)
 
 
 def dispute(answered: datetime | None, replied: datetime | None = None) -> Dispute:
@@ -51,12 +51,12 @@ def dispute(answered: datetime | None, replied: datetime | None = None) -> Dispu
     )
 
 
-def watched(kind: str, used: int) -> Watched:
+def watched(kind: str, used: int) -> MonitoredLimit:
     of = {"meter": "rows", "model": "*"} if kind == "allowance" else {}
-    return Watched(kind, NOW, used, 100, of)
+    return MonitoredLimit(kind, NOW, used, 100, of)
 
 
-def steps(standing: Standing, pages: set[str] = ALL) -> list[tuple[str, str]]:
+def steps(standing: AccountState, pages: set[str] = ALL) -> list[tuple[str, str]]:
     return [(step.name, step.kind) for step in next_steps(standing, NOW, pages)]
 
 
@@ -75,7 +75,7 @@ def test_a_dispute_in_which_it_is_the_customers_turn() -> None:
     (step,) = next_steps(
         replace(SETTLED, disputes=(dispute(None), turn, dispute(NOW, NOW))), NOW, ALL
     )
-    settlement = ids.show("oset", turn.settlement_id)
+    settlement = ids.format_id("oset", turn.settlement_id)
     assert (step.name, step.kind, step.dispute) == ("reply", "warn", turn)
     assert step.address == f"/dashboard/outcomes/settlements/{settlement}#disputes"
 
@@ -91,12 +91,12 @@ def test_included_units_that_are_used_up_alarm_nobody() -> None:
 
 
 def test_a_new_account() -> None:
-    new = Standing((), (), (), has_keys=False, has_calls=False, has_plan=False)
+    new = AccountState((), (), (), has_keys=False, has_calls=False, has_plan=False)
     assert [name for name, _ in steps(new)] == ["first_key", "choose_plan"]
     with_key = replace(new, has_keys=True, has_plan=True)
     assert [name for name, _ in steps(with_key)] == ["first_call"]
 
 
 def test_pages_that_the_person_may_not_open() -> None:
-    new = Standing((invoice(NOW),), (), (), has_keys=False, has_calls=False, has_plan=False)
+    new = AccountState((invoice(NOW),), (), (), has_keys=False, has_calls=False, has_plan=False)
     assert [name for name, _ in steps(new, {"invoices"})] == ["pay"]

@@ -5,13 +5,13 @@ from datetime import date
 
 import pytest
 
-from billing.outcomes.contracts.contracts import hash_of, propose
+from billing.outcomes.contracts.contracts import propose_version, version_hash
 from billing.outcomes.contracts.parties import Party, Side
 from billing.outcomes.contracts.terms import AttesterKind
 from billing.outcomes.settlement.disputes import get_dispute
 from billing.tables import OutcomeSettlement
-from gateway.access.price_book import listed_terms
-from gateway.identity.audit_log import entries_of
+from gateway.access.price_book import catalog_price_terms
+from gateway.identity.audit_log import list_account_entries
 from gateway.identity.roles import Role
 from infra import ids
 from tests.gateway.dashboard.addresses import CONTRACTS, SETTLEMENTS
@@ -37,7 +37,7 @@ async def measured(seen: Seen) -> OutcomeSettlement:
 async def actions(seen: Seen) -> list[str]:
     gateway = seen.told.gateway
     async with gateway.parts.database.transaction() as session:
-        entries = await entries_of(session, gateway.account.id)
+        entries = await list_account_entries(session, gateway.account.id)
         return [one.action for one in entries if one.action != "key.created"]
 
 
@@ -64,18 +64,18 @@ class TestContracts:
         starts = firm.story.clock.at(2026, 12, 1)
         wanted = terms(firm, tag="bearings", starts_at=starts, covered=())
         async with gateway.parts.database.transaction() as session:
-            listed = listed_terms(CATALOG, "CNY")
+            listed = catalog_price_terms(CATALOG, "CNY")
             place = session, firm.story.clock, gateway.account.id
-            version = await propose(*place, wanted, Party(Side.OPERATOR, "Li Na"), listed)
+            version = await propose_version(*place, wanted, Party(Side.OPERATOR, "Li Na"), listed)
         async with seen.owner() as owner:
             page = await owner.page(f"{CONTRACTS}/bearings")
-            assert hash_of(version) in page
+            assert version_hash(version) in page
             address = f"{CONTRACTS}/bearings/agree"
             for wrong in ({}, {"version": "1", "hash": "x"}, {"version": "9", "hash": "x"}):
                 answer = await owner.send(address, **wrong)
                 assert answer.status_code in (404, 422)
             for _ in range(2):
-                answer = await owner.send(address, version=1, hash=hash_of(version))
+                answer = await owner.send(address, version=1, hash=version_hash(version))
                 assert answer.status_code == 303
             page = await owner.page(answer.headers["location"])
             assert "@acme.example" in words(page)
@@ -126,7 +126,7 @@ class TestDisputes:
             reply = f"/dashboard/outcomes/disputes/{dispute['id']}"
             early = await owner.send(f"{reply}/reply", reply="No.")
             assert (early.status_code, "the other side's turn" in words(early.text)) == (422, True)
-            row = await seen.told.of._do(_found, ids.parse("odsp", dispute["id"]))
+            row = await seen.told.of._do(_found, ids.parse_id("odsp", dispute["id"]))
             await seen.told.of.answers(row)
             assert "Your reply" in await owner.page(address)
             await owner.send(f"{reply}/reply", reply="It was within limits.")
@@ -205,7 +205,7 @@ class TestMeasured:
             assert "data-chart" in page
             assert "Billed of it" in words(page)
             assert date(2026, 10, 31).isoformat() in settlement.bundle
-            said = words(await owner.page(f"{SETTLEMENTS}/{ids.show('oset', settlement.id)}"))
+            said = words(await owner.page(f"{SETTLEMENTS}/{ids.format_id('oset', settlement.id)}"))
             assert "25 % of the saving, at CN¥42.00 a pcs" in said
             assert "Neutral sensor" in said
 

@@ -6,10 +6,10 @@ from typing import Any
 import pyotp
 import pytest
 
-from gateway.dashboard.qr import qr_path
+from gateway.dashboard.qr import qr_svg_path
 from gateway.dashboard.user_agent import browser_name
-from gateway.identity.audit_log import all_entries
-from gateway.identity.impersonation import begin
+from gateway.identity.audit_log import list_all_entries
+from gateway.identity.impersonation import start_impersonation
 from gateway.identity.roles import Role
 from gateway.identity.session_lookup import find_viewer
 from tests.support.dashboard.firm import Firm
@@ -52,7 +52,7 @@ class Own:
 
 async def actions(office: Firm) -> list[str]:
     async with office.gateway.parts.database.transaction() as session:
-        return [one.action for one in await all_entries(session) if one.email == EMAIL]
+        return [one.action for one in await list_all_entries(session) if one.email == EMAIL]
 
 
 class TestNameAndLooks:
@@ -159,7 +159,7 @@ class TestSecondFactor:
         ]
 
     def test_a_code_is_square_with_a_light_border(self) -> None:
-        size, path = qr_path("otpauth://totp/MaaS:li")
+        size, path = qr_svg_path("otpauth://totp/MaaS:li")
         drawn = [(int(x), int(y)) for x, y in re.findall(r"M(\d+) (\d+)h1v1h-1z", path)]
         assert (min(drawn), max(x for x, _ in drawn)) == ((4, 4), size - 5)
         # The three corners by which it is found.
@@ -180,7 +180,9 @@ class TestWhoElse:
                 token = one.http.cookies["maas_session"]
                 viewer = await find_viewer(session, office.clock, token)
                 assert viewer is not None
-                await begin(session, office.clock, viewer, gateway.account.id, "127.0.0.1")
+                await start_impersonation(
+                    session, office.clock, viewer, gateway.account.id, "127.0.0.1"
+                )
             assert 'href="/dashboard/me"' not in await one.page("/dashboard")
             for address in ("", "/password", "/second-factor"):
                 await one.page(f"/dashboard/me{address}", 403)

@@ -123,7 +123,7 @@ class TestUsage:
         day = re.search(r"/dashboard/usage\?by=day&amp;day=(\d{4}-\d\d-\d\d)", page)
         assert day is not None
         other = date.fromisoformat(first) + timedelta(days=9)
-        key = ids.show("key", firm.gateway.key.row.id)
+        key = ids.format_id("key", firm.gateway.key.row.id)
         known = {"model": CHAT, "key": key, "day": day[1], "other": other, "before": before}
         asked = query.format(**known)
         for headers in ({}, {"hx-request": "true"}):
@@ -134,7 +134,7 @@ class TestUsage:
             assert len(rows) == count
 
     async def test_a_csv_of_anothers_key_is_empty(self, firm: Firm) -> None:
-        key = ids.show("key", firm.gateway.key.row.id)
+        key = ids.format_id("key", firm.gateway.key.row.id)
         answer = await firm.stranger.http.get(f"/dashboard/usage/calls.csv?key={key}")
         assert len(answer.text.splitlines()) == 1
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from gateway.identity.audit_log import entries_of
+from gateway.identity.audit_log import list_account_entries
 from gateway.identity.roles import Role
 from tests.support.builders import CHAT, PLENTY, Gateway, Limited
 from tests.support.clocks import ShiftedClock
@@ -43,7 +43,7 @@ async def firm(limited: Limited) -> AsyncIterator[Firm]:
 
 async def actions(gateway: Gateway) -> list[str]:
     async with gateway.parts.database.transaction() as session:
-        entries = await entries_of(session, gateway.account.id)
+        entries = await list_account_entries(session, gateway.account.id)
         return [one.action for one in entries if one.action != "key.created"]
 
 

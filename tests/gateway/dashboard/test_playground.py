@@ -7,14 +7,14 @@ import httpx
 import pytest
 
 from gateway.access.api_keys import revoke_key
-from gateway.dashboard.pages.playground_code import code_of
+from gateway.dashboard.pages.playground_code import code_samples
 from gateway.dashboard.pages.playground_form import (
-    Declared,
-    WishInvalid,
-    chat_wish,
-    specialist_wish,
+    DeclaredInput,
+    PlaygroundInputInvalid,
+    chat_request,
+    prediction_request,
 )
-from gateway.identity.audit_log import entries_of
+from gateway.identity.audit_log import list_account_entries
 from gateway.identity.roles import Role
 from tests.gateway.dashboard.chat_form import chat, key_of
 from tests.support.builders import CATALOG, INDUSTRIAL, SPECIALIST
@@ -30,7 +30,7 @@ INPUTS = [
     {"name": "note", "datatype": "BYTES", "optional": True},
 ]
 ROW = {"input.type": "L", "input.torque": "65.5", "input.wave": "1, 2 3", "input.note": ""}
-FIELDS = tuple(Declared(**{**one, "length": None}) for one in INPUTS)  # type: ignore[arg-type]
+FIELDS = tuple(DeclaredInput(**{**one, "length": None}) for one in INPUTS)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ class TestCalling:
         assert chunks[-1]["x_maas_cost"] == row["cost"]
         gateway = firm.gateway
         async with gateway.parts.database.transaction() as session:
-            entry, *_ = await entries_of(session, gateway.account.id)
+            entry, *_ = await list_account_entries(session, gateway.account.id)
         assert (entry.action, entry.subject) == ("playground.called", row["request_id"])
 
     async def test_what_was_said_goes_along(self, firm: Firm, upstream: FakeUpstream) -> None:
@@ -153,34 +153,36 @@ class TestCalling:
 
 class TestWishes:
     def test_a_row_of_what_is_declared(self) -> None:
-        fields = (*FIELDS[:2], Declared("wave", "FP32", length=(2, 4)), FIELDS[3])
-        wish = specialist_wish(CATALOG.models[SPECIALIST], fields, ROW)
+        fields = (*FIELDS[:2], DeclaredInput("wave", "FP32", length=(2, 4)), FIELDS[3])
+        wish = prediction_request(CATALOG.models[SPECIALIST], fields, ROW)
         row = {"type": "L", "torque": 65.5, "wave": [1, 2, 3]}
         assert wish.body == {"model": SPECIALIST, "instances": [row]}
 
     def test_truths(self) -> None:
-        wish = specialist_wish(
-            CATALOG.models[SPECIALIST], [Declared("on", "BOOL")], {"input.on": "true"}
+        wish = prediction_request(
+            CATALOG.models[SPECIALIST], [DeclaredInput("on", "BOOL")], {"input.on": "true"}
         )
         assert wish.body["instances"] == [{"on": True}]
 
     @pytest.mark.parametrize("text", ["", "x", "nan", "inf", "1e999"])
     def test_no_numbers(self, text: str) -> None:
-        with pytest.raises(WishInvalid) as raised:
-            specialist_wish(CATALOG.models[SPECIALIST], [Declared("t", "FP32")], {"input.t": text})
+        with pytest.raises(PlaygroundInputInvalid) as raised:
+            prediction_request(
+                CATALOG.models[SPECIALIST], [DeclaredInput("t", "FP32")], {"input.t": text}
+            )
         assert raised.value.param == "input.t"
 
     def test_the_code_says_the_same(self) -> None:
         fields = {"prompt": "it's 泵", "max_tokens": "5", "temperature": "0.5"}
-        wish = chat_wish(CATALOG.models[INDUSTRIAL], fields, [])
-        code = code_of(wish, "http://maas")
+        wish = chat_request(CATALOG.models[INDUSTRIAL], fields, [])
+        code = code_samples(wish, "http://maas")
         assert list(code) == ["Python", "curl", "JavaScript"]
         compile(code["Python"], "code", "exec")
         assert "temperature=0.5" in code["Python"]
         assert all("泵" in text and "maas_" not in text for text in code.values())
-        row = specialist_wish(CATALOG.models[SPECIALIST], FIELDS[:2], ROW)
-        compile(code_of(row, "http://maas")["Python"], "code", "exec")
-        assert "/v1/predictions" in code_of(row, "http://maas")["curl"]
+        row = prediction_request(CATALOG.models[SPECIALIST], FIELDS[:2], ROW)
+        compile(code_samples(row, "http://maas")["Python"], "code", "exec")
+        assert "/v1/predictions" in code_samples(row, "http://maas")["curl"]
 
 
 class TestNotInstalled:
@@ -188,7 +190,7 @@ class TestNotInstalled:
         self, firm: Firm, upstream: FakeUpstream
     ) -> None:
         upstream.models = {one: True for one in CATALOG.models if one != SPECIALIST}
-        await firm.gateway.parts.availability.ask()
+        await firm.gateway.parts.availability.refresh()
         assert f'value="{SPECIALIST}"' not in await firm.owner.page(PAGE)
         assert SPECIALIST not in words(await firm.owner.page("/dashboard/plan"))
         refused = await quoted(firm, model=SPECIALIST, key=key_of(firm), **ROW)

@@ -112,7 +112,7 @@ class TestForms:
         assert answer.status_code == 413
 
     def test_each_change_asks_for_somebody(self) -> None:
-        """A handler that takes a form asks for `viewing`, or is for those who have none yet."""
+        """A handler that takes a form asks for `page`, or is for those who have none yet."""
         handlers = []
         for one in HANDLERS:
             found = vars(one).values() if isinstance(one, type) else [one]
@@ -121,7 +121,7 @@ class TestForms:
         for handler in handlers:
             name = handler.fn.__name__
             if "POST" in handler.http_methods and name not in SIGNED_OUT:
-                assert "viewing" in handler.fn.__annotations__, name
+                assert "page" in handler.fn.__annotations__, name
 
 
 class TestRoles:

@@ -10,8 +10,8 @@ from sqlmodel import select
 
 from billing.tables import OutboxItem
 from gateway.identity.audit_log import Actor
-from gateway.identity.one_time_tokens import Kind, issue
-from gateway.identity.totp import confirm, enrol
+from gateway.identity.one_time_tokens import TokenKind, issue_token
+from gateway.identity.totp import confirm_enrolment, start_enrolment
 from infra.secrets.sealer import Sealer
 from infra.secrets.secret_key import secret_key
 from tests.gateway.dashboard.door import EMAIL, PASSWORD, Door
@@ -153,11 +153,11 @@ class TestSecondStep:
         parts, person_id = door.gateway.parts, await door.person_id()
         sealer = Sealer(secret_key(parts.settings))
         async with parts.database.transaction() as session:
-            app = pyotp.TOTP((await enrol(session, sealer, person_id)).secret)
+            app = pyotp.TOTP((await start_enrolment(session, sealer, person_id)).secret)
         async with parts.database.transaction() as session:
             code = app.at(parts.clock.now())
             by = Actor(person_id, "")
-            await confirm(session, parts.clock, sealer, by, person_id, code)
+            await confirm_enrolment(session, parts.clock, sealer, by, person_id, code)
         return app
 
 
@@ -200,8 +200,8 @@ class TestResets:
     async def _link(self, door: Door) -> str:
         parts, person_id = door.gateway.parts, await door.person_id()
         async with parts.database.transaction() as session:
-            place = (session, parts.clock, Kind.RESET, timedelta(hours=1))
-            _, secret = await issue(*place, person_id=person_id)
+            place = (session, parts.clock, TokenKind.RESET, timedelta(hours=1))
+            _, secret = await issue_token(*place, person_id=person_id)
         return f"/dashboard/reset/{secret}"
 
 

@@ -15,8 +15,8 @@ import httpx
 from playwright.async_api import Page, Route
 from pypdf import PdfReader
 
-from gateway.identity.audit_log import COMMAND_LINE
-from gateway.identity.invitations import Inviting
+from gateway.identity.audit_log import CLI_ACTOR
+from gateway.identity.invitations import InvitationService
 from gateway.identity.roles import Role
 from infra import ids
 from tests.support.builders import CHAT, NO_TLS, client
@@ -34,9 +34,9 @@ _SECRET = re.compile(r"maas_[0-9A-Za-z]{38}")
 
 async def joins(seen: Looked, stripe: StripeStory, firm: StoryFirm, role: Role) -> None:
     """Somebody is invited, follows the link of the mail, and is on the first page then."""
-    inviting = Inviting.of(stripe.settings, stripe.story.clock)
+    inviting = InvitationService.from_settings(stripe.settings, stripe.story.clock)
     async with stripe.story.database.transaction() as session:
-        place = session, COMMAND_LINE, firm.account.id
+        place = session, CLI_ACTOR, firm.account.id
         issued = await inviting.invite(*place, ADDRESS, role)
     await seen.opens(urlsplit(issued.link).path)
     assert await seen.faults() == []
@@ -228,4 +228,4 @@ async def test_an_operator_suspends_and_restores(office: Firm, browser: Windows)
         assert "Suspended the account" in said
         assert "Restored the account" in said
         assert seen.complaints == []
-    assert ids.show("acct", gateway.account.id) in page.url
+    assert ids.format_id("acct", gateway.account.id) in page.url

@@ -3,7 +3,7 @@
 import re
 from uuid import UUID
 
-from gateway.identity.audit_log import entries_of
+from gateway.identity.audit_log import list_account_entries
 from gateway.identity.roles import Role
 from infra import ids
 from tests.support.dashboard.firm import Firm
@@ -13,14 +13,14 @@ EMAIL = "wu@acme.example"
 
 
 def person(who: Looker) -> str:
-    return f"/dashboard/team/{ids.show('person', who.person_id)}"
+    return f"/dashboard/team/{ids.format_id('person', who.person_id)}"
 
 
 async def actions(office: Firm, account_id: UUID | None = None) -> list[str]:
     """What people did, the newest first."""
     account = account_id or office.gateway.account.id
     async with office.gateway.parts.database.transaction() as session:
-        return [one.action for one in await entries_of(session, account) if one.email]
+        return [one.action for one in await list_account_entries(session, account) if one.email]
 
 
 def links(page: str) -> list[str]:

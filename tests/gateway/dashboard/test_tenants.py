@@ -34,13 +34,13 @@ async def known(firm: Firm) -> dict[str, str]:
         query = select(col(LoginSession.id)).where(col(LoginSession.person_id) == owner.person_id)
         opened = (await session.scalars(query)).one()
     return {
-        "account": ids.show("acct", gateway.account.id),
+        "account": ids.format_id("acct", gateway.account.id),
         "invoice": (await gateway.http.get("/v1/invoices")).json()["data"][0]["id"],
         "request_id": (await gateway.http.get("/v1/usage")).json()["data"][0]["request_id"],
-        "key": ids.show("key", gateway.key.row.id),
-        "member": ids.show("person", owner.person_id),
+        "key": ids.format_id("key", gateway.key.row.id),
+        "member": ids.format_id("person", owner.person_id),
         "invitation": invitation[1],
-        "ended": ids.show("session", opened),
+        "ended": ids.format_id("session", opened),
         "number": "1",
         "switch": "suspend",
         "plan": "growth",
@@ -91,7 +91,7 @@ class TestForms:
             assert (await firm.stranger.send(form, **said)).status_code == 404
 
     async def test_anothers_account_to_switch_to(self, firm: Firm) -> None:
-        account = ids.show("acct", firm.gateway.account.id)
+        account = ids.format_id("acct", firm.gateway.account.id)
         answer = await firm.stranger.send("/dashboard/switch", account=account)
         assert answer.status_code == 404
 
@@ -110,7 +110,7 @@ async def test_who_left_finds_nothing(firm: Firm) -> None:
     """A session of a member who was removed opens no page."""
     gateway = firm.gateway
     async with looker(gateway.url, gateway.parts, gateway.account.id) as one:
-        member = ids.show("person", one.person_id)
+        member = ids.format_id("person", one.person_id)
         await firm.owner.send(f"/dashboard/team/{member}/remove")
         answer = await one.http.get("/dashboard/keys")
         assert answer.status_code in (303, 404)

@@ -7,7 +7,7 @@ import pytest
 from babel.messages.pofile import read_po
 
 import gateway.dashboard
-from gateway.dashboard.i18n import LANGUAGES, read_languages, texts_of
+from gateway.dashboard.i18n import LANGUAGES, read_languages, read_translations
 from tests.gateway.dashboard.texts import of_inputs, said
 
 _VALUE = re.compile(r"%\(\w+\)s|%%|{\w+}")
@@ -15,13 +15,13 @@ _FOLDER = Path(gateway.dashboard.__file__).parent / "translations"
 
 
 def test_every_text_is_translated_and_no_other() -> None:
-    ours, theirs = said(), texts_of("zh")
+    ours, theirs = said(), read_translations("zh")
     assert sorted(ours.keys() - theirs.keys()) == []
     assert sorted(theirs.keys() - ours.keys() - of_inputs()) == []
 
 
 def test_none_is_empty_and_values_stay() -> None:
-    for english, chinese in texts_of("zh").items():
+    for english, chinese in read_translations("zh").items():
         for text in [chinese] if isinstance(chinese, str) else chinese:
             assert text, english
             assert sorted(_VALUE.findall(text)) == sorted(_VALUE.findall(english)), english

@@ -4,23 +4,29 @@ from datetime import date, timedelta
 
 import pytest
 
-from billing.rating.quantities import NOTHING
-from gateway.demo.calls import Planned, between, callable_works, calls_of_day, model_of
+from billing.rating.quantities import NO_USAGE
+from gateway.demo.calls import (
+    PlannedCall,
+    call_types_with_models,
+    calls_between,
+    first_model,
+    plan_calls_of_day,
+)
 from gateway.demo.dates import at_hour
 from gateway.demo.machining import MACHINING
 from gateway.demo.pumping import PUMPING
 from models.catalog import Task, load_catalog
 
 CPU = load_catalog("cpu")
-WORKS = callable_works(CPU, MACHINING.works)
+WORKS = call_types_with_models(CPU, MACHINING.call_types)
 MONDAY = date(2026, 9, 7)
 
 
-def calls(day: date = MONDAY, percent: int = 100) -> list[Planned]:
-    return calls_of_day(MACHINING, WORKS, date(2026, 9, 1), day, percent)
+def calls(day: date = MONDAY, percent: int = 100) -> list[PlannedCall]:
+    return plan_calls_of_day(MACHINING, WORKS, date(2026, 9, 1), day, percent)
 
 
-def a_month(since: date = MONDAY, percent: int = 100) -> list[Planned]:
+def a_month(since: date = MONDAY, percent: int = 100) -> list[PlannedCall]:
     return [call for at in range(28) for call in calls(since + timedelta(days=at), percent)]
 
 
@@ -36,7 +42,7 @@ class TestCallsOfDay:
     def test_a_sunday_is_quiet_and_nights_are(self) -> None:
         sunday, nights = calls(MONDAY + timedelta(days=6)), at_hour(MONDAY, 5)
         assert 0 < len(sunday) < len(calls()) / 5
-        assert between(calls(), at_hour(MONDAY, 0), nights) == []
+        assert calls_between(calls(), at_hour(MONDAY, 0), nights) == []
 
     def test_fewer_are_asked_for(self) -> None:
         assert len(a_month(percent=10)) == pytest.approx(len(a_month()) / 10, rel=0.1)
@@ -48,24 +54,24 @@ class TestCallsOfDay:
 
     def test_some_work_ends(self) -> None:
         """That of the key which is revoked then."""
-        ending = {work.key for work, _ in WORKS if work.days == 24}
+        ending = {work.key for work, _ in WORKS if work.active_days == 24}
         on_day = [
-            {call.work.key for call in calls(date(2026, 9, 1) + timedelta(days=at))} & ending
+            {call.call_type.key for call in calls(date(2026, 9, 1) + timedelta(days=at))} & ending
             for at in (22, 23, 24, 27)
         ]
         assert on_day == [ending, ending, set(), set()]
 
     def test_what_is_not_billed_consumes_nothing(self) -> None:
         found = a_month()
-        unbilled = [call for call in found if not call.end.settlement.billable]
+        unbilled = [call for call in found if not call.outcome.settlement.billable]
         assert 0.005 < len(unbilled) / len(found) < 0.04
-        assert {call.quantities for call in unbilled} == {NOTHING}
-        assert all(call.quantities != NOTHING for call in found if call not in unbilled)
+        assert {call.quantities for call in unbilled} == {NO_USAGE}
+        assert all(call.quantities != NO_USAGE for call in found if call not in unbilled)
 
     def test_only_streams_are_left(self) -> None:
-        left = [call for call in a_month() if call.end.status == 499]
+        left = [call for call in a_month() if call.outcome.status == 499]
         assert left
-        assert all(call.work.streamed and call.first_chunk_us for call in left)
+        assert all(call.call_type.streamed and call.first_chunk_us for call in left)
 
     def test_tags_name_machines_and_orders_of_the_week(self) -> None:
         first = next(call for call in calls() if "order" in call.tags and "machine" in call.tags)
@@ -77,16 +83,18 @@ class TestModels:
     def test_every_kind_of_work_has_one_on_both_profiles(self) -> None:
         for firm in (MACHINING, PUMPING):
             for profile in ("cpu", "gpu"):
-                assert len(callable_works(load_catalog(profile), firm.works)) == len(firm.works)
+                assert len(call_types_with_models(load_catalog(profile), firm.call_types)) == len(
+                    firm.call_types
+                )
 
     def test_by_its_source(self) -> None:
-        named = model_of(CPU, Task.CALCULATION, "pump_efficiency")
-        assert named != model_of(CPU, Task.CALCULATION, "")
+        named = first_model(CPU, Task.CALCULATION, "pump_efficiency")
+        assert named != first_model(CPU, Task.CALCULATION, "")
         assert named is not None
         assert CPU.models[named].weights.source == "pump_efficiency"
 
     def test_without_one_the_work_is_left_out(self) -> None:
-        assert model_of(CPU, Task.CALCULATION, "nothing") is None
+        assert first_model(CPU, Task.CALCULATION, "nothing") is None
         without = [model for model in CPU.models.values() if model.task is not Task.REGRESSION]
         smaller = type(CPU)({model.id: model for model in without})
-        assert len(callable_works(smaller, MACHINING.works)) == len(WORKS) - 1
+        assert len(call_types_with_models(smaller, MACHINING.call_types)) == len(WORKS) - 1

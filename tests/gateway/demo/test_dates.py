@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from billing.dates import midnight
-from gateway.demo.dates import SHANGHAI, StoryClock, at_hour, dates_until, net_days
+from billing.dates import local_midnight
+from gateway.demo.dates import SHANGHAI, SimulatedClock, at_hour, demo_dates, net_days
 from gateway.demo.firms import Firm
 from gateway.demo.moulding import MOULDING
 
@@ -19,13 +19,13 @@ class TestDates:
     def test_the_second_month_ended_ten_days_ago_or_more(self, hours: int) -> None:
         for day in DAYS:
             now = day + timedelta(hours=hours)
-            dates = dates_until(now)
-            assert timedelta(days=10) <= now - at_hour(dates.third, 0) < timedelta(days=42)
-            months = [dates.first, dates.second, dates.third]
+            dates = demo_dates(now)
+            assert timedelta(days=10) <= now - at_hour(dates.third_month, 0) < timedelta(days=42)
+            months = [dates.first_month, dates.second_month, dates.third_month]
             assert [one.day for one in months] == [1, 1, 1]
-            assert (dates.third - dates.first).days in (59, 60, 61, 62)
-            assert dates.opening < at_hour(dates.first, 0)
-            assert dates.days[0] == dates.first
+            assert (dates.third_month - dates.first_month).days in (59, 60, 61, 62)
+            assert dates.opening < at_hour(dates.first_month, 0)
+            assert dates.days[0] == dates.first_month
             assert at_hour(dates.days[-1], 0) <= now < at_hour(dates.days[-1], 24)
 
     @pytest.mark.parametrize(
@@ -34,25 +34,25 @@ class TestDates:
     def test_the_months_of_an_autumn(self, now: str, first: str) -> None:
         """On 11 November the tenth day since October ended is over."""
         at = datetime.fromisoformat(now).replace(tzinfo=SHANGHAI)
-        assert dates_until(at).first.isoformat() == first
+        assert demo_dates(at).first_month.isoformat() == first
 
 
 class TestNetDays:
     def test_an_invoice_is_late_now(self) -> None:
         for now in DAYS:
-            dates = dates_until(now)
-            issued = midnight(dates.third, SHANGHAI) + timedelta(hours=2)
+            dates = demo_dates(now)
+            issued = local_midnight(dates.third_month, SHANGHAI) + timedelta(hours=2)
             late = now - issued - timedelta(days=net_days(MOULDING, dates))
             assert timedelta(days=5) <= late < timedelta(days=8)
 
     def test_others_have_their_own(self) -> None:
-        punctual: Firm = replace(MOULDING, overdue=None, net_days=14)
-        assert net_days(punctual, dates_until(DAYS[0])) == 14
+        punctual: Firm = replace(MOULDING, overdue_days=None, net_days=14)
+        assert net_days(punctual, demo_dates(DAYS[0])) == 14
 
 
 def test_the_clock_never_goes_back() -> None:
-    clock = StoryClock(DAYS[5])
-    clock.to(DAYS[3])
+    clock = SimulatedClock(DAYS[5])
+    clock.advance_to(DAYS[3])
     assert clock.now() == DAYS[5]
-    clock.to(DAYS[7])
+    clock.advance_to(DAYS[7])
     assert (clock.now(), clock.monotonic()) == (DAYS[7], DAYS[7].timestamp())

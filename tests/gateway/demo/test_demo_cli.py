@@ -5,7 +5,7 @@ import socket
 
 from billing.accounts.account_creation import open_account
 from billing.accounts.accounts import list_accounts
-from billing.metering.leases import register
+from billing.metering.leases import register_process
 from gateway.demo.machining import MACHINING
 from infra import ids
 from infra.clock import SystemClock
@@ -29,7 +29,7 @@ class TestRefused:
     async def test_while_the_service_runs(self, maas: Maas, database: Database) -> None:
         """It is asked after real firms, so `--yes` got further here."""
         async with database.transaction() as session:
-            await register(session, ids.new_id(), socket.gethostname(), os.getpid(), 60)
+            await register_process(session, ids.new_id(), socket.gethostname(), os.getpid(), 60)
         assert await maas.refuse("demo", "--yes") == "service_at_work"
         assert await names(database) == ["Acme"]
 

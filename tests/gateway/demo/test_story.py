@@ -6,25 +6,25 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import SQLModel, select
 
-from billing.accounts.profiles import read_profile
-from billing.invoice_documents.builder import document_of, preview_of
-from billing.invoice_documents.invoice_list import Listed, invoice_page
-from billing.invoices.usage_position import read_position
-from billing.metering.quotas import list_limits, month_of
+from billing.accounts.profiles import get_profile
+from billing.invoice_documents.builder import build_invoice_document, build_invoice_preview
+from billing.invoice_documents.invoice_list import InvoiceListItem, list_invoices
+from billing.invoices.usage_position import load_usage_position
+from billing.metering.quotas import list_quota_states, month_start
 from billing.metering.usage import list_usage
-from billing.notifications.watched_limits import watched_of
+from billing.notifications.watched_limits import load_monitored_limits
 from billing.outcomes.settlement.views import disputes_page, settlements_page
 from billing.reconciliation.usage_and_quotas import reconcile
-from billing.reports.spending import Dimension, spending, tags_of
-from billing.subscriptions.subscriptions import standing_of
+from billing.reports.spending import SpendingDimension, list_spending, list_tags
+from billing.subscriptions.subscriptions import find_subscription
 from billing.tables import CreditNote, InvoiceStatus, QuotaKind, Settlement
 from gateway.access.api_keys import list_keys
-from gateway.identity.client_origin import Place
-from gateway.identity.invitations import Inviting
+from gateway.identity.client_origin import ClientOrigin
+from gateway.identity.invitations import InvitationService
 from gateway.identity.links import Links
 from gateway.identity.services import build_identity
 from gateway.identity.session_lookup import find_viewer
-from gateway.identity.team import members
+from gateway.identity.team import list_members
 from infra.clock import SystemClock
 from infra.secrets.secret_key import secret_key
 from tests.gateway.demo.filled import Filled
@@ -33,11 +33,11 @@ from tests.support.passwords import QUICK
 MACHINING, MOULDING, PUMPING = range(3)
 ALL = (MACHINING, MOULDING, PUMPING)
 CLOCK = SystemClock()
-PLACE = Place("203.0.113.7", "a browser")
+PLACE = ClientOrigin("203.0.113.7", "a browser")
 
 
-async def invoices(session: AsyncSession, filled: Filled, place: int) -> list[Listed]:
-    return await invoice_page(session, (await filled.account(place)).id, 100)
+async def invoices(session: AsyncSession, filled: Filled, place: int) -> list[InvoiceListItem]:
+    return await list_invoices(session, (await filled.account(place)).id, 100)
 
 
 class TestBooks:
@@ -57,7 +57,9 @@ class TestBooks:
                 assert len(found) >= 2
                 for one in found:
                     invoice = one.invoice
-                    document = await document_of(session, invoice.account_id, invoice.id, "en")
+                    document = await build_invoice_document(
+                        session, invoice.account_id, invoice.id, "en"
+                    )
                     assert sum(line.line.minor for line in document.lines) == invoice.net
                     assert invoice.net + invoice.tax == invoice.total
                     shown = document.to_json()
@@ -81,16 +83,18 @@ class TestEveryFirm:
         async with filled.database.transaction() as session:
             for place in ALL:
                 account_id = (await filled.account(place)).id
-                profile = await read_profile(session, account_id)
-                position = await read_position(session, profile, CLOCK.now())
-                period = position.running.period
-                days = await spending(session, account_id, period, Dimension.DAY)
+                profile = await get_profile(session, account_id)
+                position = await load_usage_position(session, profile, CLOCK.now())
+                period = position.current_period.period
+                days = await list_spending(session, account_id, period, SpendingDimension.DAY)
                 assert sum(day.calls for day in days) > 20
                 assert sum(day.cost_nano for day in days) > 0
-                assert "machine" in await tags_of(session, account_id, period)
-                preview = await preview_of(session, CLOCK, account_id, "zh", position.running)
+                assert "machine" in await list_tags(session, account_id, period)
+                preview = await build_invoice_preview(
+                    session, CLOCK, account_id, "zh", position.current_period
+                )
                 assert preview.lines
-                assert await watched_of(session, position)
+                assert await load_monitored_limits(session, position)
 
     async def test_some_calls_did_not_end_well(self, filled: Filled) -> None:
         settled = set()
@@ -103,9 +107,9 @@ class TestEveryFirm:
         assert {Settlement.COMPLETE, Settlement.REFUSED} <= settled
 
     async def test_its_people_sign_in(self, filled: Filled) -> None:
-        secret, links = secret_key(filled.settings), Links.of(filled.settings)
+        secret, links = secret_key(filled.settings), Links.from_settings(filled.settings)
         place = (filled.database, CLOCK, secret, links, QUICK)
-        signing_in = build_identity(*place).signing_in
+        signing_in = build_identity(*place).login
         for firm in filled.said["firms"]:
             roles = [one["role"] for one in firm["people"]]
             assert sorted(roles) == ["developer", "finance", "owner", "viewer"]
@@ -118,7 +122,7 @@ class TestEveryFirm:
             assert viewer.account_id == (await filled.account(place_)).id
 
     async def test_keys_one_revoked_one_near_its_cap(self, filled: Filled) -> None:
-        month = month_of(CLOCK.now())
+        month = month_start(CLOCK.now())
         async with filled.database.transaction() as session:
             for place in ALL:
                 account_id = (await filled.account(place)).id
@@ -127,7 +131,7 @@ class TestEveryFirm:
                 assert len([key for key in keys if key.revoked_at is not None]) == 1
                 capped = [
                     quota
-                    for quota in await list_limits(session, account_id)
+                    for quota in await list_quota_states(session, account_id)
                     if quota.kind is QuotaKind.BUDGET
                     and quota.amount
                     and quota.period_start == month
@@ -139,12 +143,13 @@ class TestMachining:
     async def test_it_went_up_a_plan_and_is_credited(self, filled: Filled) -> None:
         account_id = (await filled.account(MACHINING)).id
         async with filled.database.transaction() as session:
-            standing = await standing_of(session, account_id, CLOCK.now())
+            standing = await find_subscription(session, account_id, CLOCK.now())
             assert standing is not None
             assert standing.terms.plan == "demo_growth"
             found = await invoices(session, filled, MACHINING)
             documents = [
-                await document_of(session, account_id, one.invoice.id, "en") for one in found
+                await build_invoice_document(session, account_id, one.invoice.id, "en")
+                for one in found
             ]
             notes = (await session.scalars(select(CreditNote))).all()
             assert [(one.account_id, one.total) for one in notes] == [(account_id, 30_00)]
@@ -153,12 +158,12 @@ class TestMachining:
 
     async def test_somebody_is_still_invited(self, filled: Filled) -> None:
         account_id = (await filled.account(MACHINING)).id
-        inviting = Inviting.of(filled.settings, CLOCK)
+        inviting = InvitationService.from_settings(filled.settings, CLOCK)
         async with filled.database.transaction() as session:
-            assert [one.email for one in await inviting.pending(session, account_id)] == [
+            assert [one.email for one in await inviting.list_pending(session, account_id)] == [
                 "zhao.min@haishu.example"
             ]
-            assert len(await members(session, account_id)) == 4
+            assert len(await list_members(session, account_id)) == 4
 
 
 class TestMoulding:
@@ -176,8 +181,8 @@ class TestMoulding:
             ]
             assert [one.reminders for one in late] in ([1], [2])
             assert any(one.invoice.status == InvoiceStatus.PAID for one in found)
-            assert (await read_profile(session, account_id)).suspended_at is None
-            assert await standing_of(session, account_id, now) is None
+            assert (await get_profile(session, account_id)).suspended_at is None
+            assert await find_subscription(session, account_id, now) is None
 
 
 class TestPumping:
@@ -200,7 +205,9 @@ class TestPumping:
             lines = [
                 line.line
                 for one in await invoices(session, filled, PUMPING)
-                for line in (await document_of(session, account_id, one.invoice.id, "zh")).lines
+                for line in (
+                    await build_invoice_document(session, account_id, one.invoice.id, "zh")
+                ).lines
             ]
             outcomes = [line for line in lines if line.kind.value == "outcome"]
             assert len(outcomes) >= 1

@@ -8,7 +8,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from gateway.fine_tuning.file_check import TrainingFileRefused, examine
+from gateway.fine_tuning.file_check import TrainingFileRejected, check_training_file
 from models.catalog import Model
 from models.problems import MOST_SHOWN
 from tests.support.builders import CATALOG, REMAINING_LIFE, SPECIALIST
@@ -42,8 +42,8 @@ def file(*lines: Any) -> bytes:
 
 
 def problems(model: Model, content: bytes) -> list[dict[str, Any]]:
-    with pytest.raises(TrainingFileRefused) as caught:
-        examine(model, content, UUID(int=1), "cpu", False)
+    with pytest.raises(TrainingFileRejected) as caught:
+        check_training_file(model, content, UUID(int=1), "cpu", False)
     assert caught.value.code == "invalid_training_file"
     found: list[dict[str, Any]] = caught.value.details["problems"]
     assert all(one["message"] and one["fix"] for one in found)
@@ -101,8 +101,8 @@ class TestTables:
 
     def test_of_many_problems_a_hundred_are_shown_and_all_are_counted(self) -> None:
         content = file(*({**one, "torque": 4000 + at} for at, one in enumerate(points(500))))
-        with pytest.raises(TrainingFileRefused) as caught:
-            examine(FAILURE, content, UUID(int=1), "cpu", False)
+        with pytest.raises(TrainingFileRejected) as caught:
+            check_training_file(FAILURE, content, UUID(int=1), "cpu", False)
         assert caught.value.details["problem_count"] == 500
         assert len(caught.value.details["problems"]) == MOST_SHOWN
         assert caught.value.message.endswith("There are 499 more problems.")
@@ -190,18 +190,20 @@ class TestText:
         ids=["bom", "crlf", "no last line end", "utf-16"],
     )
     def test_other_ways_to_write_the_same_text_are_read(self, content: bytes) -> None:
-        assert examine(FAILURE, content, UUID(int=1), "cpu", False).learned == 40
+        assert (
+            check_training_file(FAILURE, content, UUID(int=1), "cpu", False).training_examples == 40
+        )
 
     def test_gb_18030_is_read_and_said_so(self) -> None:
         stretch = {"sensors": {"压力": [1.0, 2.0] * 200, "流量传感器": [3.0, 5.0] * 200}}
         content = file(stretch).decode().encode("gb18030")
-        examined = examine(ANOMALY, content, UUID(int=1), "cpu", False)
-        assert examined.learned == 400
-        assert examined.doubts[0] == "The file is in GB 18030 (GBK) and was read as that."
+        examined = check_training_file(ANOMALY, content, UUID(int=1), "cpu", False)
+        assert examined.training_examples == 400
+        assert examined.warnings[0] == "The file is in GB 18030 (GBK) and was read as that."
 
     def test_few_rows_of_normal_hours_are_told(self) -> None:
         content = file({"sensors": {"flow": [1.0, 2.0] * 200}})
-        (said,) = examine(ANOMALY, content, UUID(int=1), "cpu", False).doubts
+        (said,) = check_training_file(ANOMALY, content, UUID(int=1), "cpu", False).warnings
         assert said.startswith("400 rows of normal hours are enough to fit")
 
     def test_two_encodings_in_one_file_are_reported_by_line(self) -> None:

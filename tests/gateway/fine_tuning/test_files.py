@@ -73,13 +73,13 @@ class TestFiles:
         assert kept.filename == "passwd"
 
     async def test_too_large(self, customer: Customer, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(files, "MOST_BYTES", 100)
+        monkeypatch.setattr(files, "MAX_FILE_BYTES", 100)
         with pytest.raises(APIStatusError) as caught:
             await customer.openai.files.create(file=("a", b"x" * 101), purpose="fine-tune")
         assert caught.value.status_code == 400
 
     async def test_too_many(self, customer: Customer, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(files, "MOST_FILES", 1)
+        monkeypatch.setattr(files, "MAX_FILES", 1)
         file = await customer.sends()
         with pytest.raises(APIStatusError) as caught:
             await customer.sends()

@@ -120,12 +120,12 @@ class TestJobs:
         self, customer: Customer, upstream: FakeUpstream
     ) -> None:
         other = parts_like(customer.gateway)
-        await customer.gateway.parts.adaptations.stop()
+        await customer.gateway.parts.fine_tuning_runner.stop()
         async with serve(other):
             job = await customer.asks("hang")
             await upstream.learner.learning.wait()
             upstream.learner.learning.clear()
-        await customer.gateway.parts.adaptations.start()
+        await customer.gateway.parts.fine_tuning_runner.start()
         await upstream.learner.learning.wait()
         await customer.openai.fine_tuning.jobs.cancel(job.id)
         assert len(upstream.learner.files) == 2
@@ -227,7 +227,7 @@ class TestInterrupted:
     async def _as_if_killed(self, customer: Customer, before: str, attempts: int = 1) -> None:
         """The job's rows as a process leaves them that was killed before that step."""
         parts = customer.gateway.parts
-        await parts.adaptations.stop()
+        await parts.fine_tuning_runner.stop()
         async with parts.database.transaction() as session:
             await session.execute(
                 text(
@@ -244,4 +244,4 @@ class TestInterrupted:
                 await session.execute(
                     text("update usage set settlement = 'unknown', cost_nano = 0")
                 )
-        await parts.adaptations.start()
+        await parts.fine_tuning_runner.start()

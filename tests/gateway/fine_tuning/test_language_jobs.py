@@ -191,8 +191,8 @@ class TestInterrupted:
         )
         await upstream.learner.learning.wait()
         upstream.learner.learning.clear()
-        await talker.gateway.parts.adaptations.stop()
-        await talker.gateway.parts.adaptations.start()
+        await talker.gateway.parts.fine_tuning_runner.stop()
+        await talker.gateway.parts.fine_tuning_runner.start()
         await upstream.learner.learning.wait()
         first, again = upstream.learner.files
         assert first == again

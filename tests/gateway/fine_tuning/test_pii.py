@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from gateway.fine_tuning.pii_scrubber import scrub, scrubbed
+from gateway.fine_tuning.pii_scrubber import scrub_text, scrub_training_file
 
 DATA = Path(__file__).parents[4] / "shared" / "data" / "maint_text"
 
 
 def without(text: str) -> str:
-    return scrubbed(text, Counter())
+    return scrub_text(text, Counter())
 
 
 class TestFound:
@@ -75,7 +75,9 @@ class TestFound:
 class TestFiles:
     def test_each_message_of_each_line(self) -> None:
         line = {"messages": [{"role": "user", "content": "王女士 13812345678"}] * 2}
-        content, counts = scrub(json.dumps(line).encode() + b"\n" + json.dumps(line).encode())
+        content, counts = scrub_training_file(
+            json.dumps(line).encode() + b"\n" + json.dumps(line).encode()
+        )
         assert content.decode().count("<NAME>女士 <PHONE>") == 4
         assert counts == {"NAME": 4, "PHONE": 4}
 
@@ -83,7 +85,7 @@ class TestFiles:
         "line", [b"{", b"\xff", b"[]", b'{"messages": 1}', b'{"messages": [1, {"content": null}]}']
     )
     def test_what_cannot_be_read_is_left_to_be_refused(self, line: bytes) -> None:
-        content, counts = scrub(line)
+        content, counts = scrub_training_file(line)
         assert content.replace(b" ", b"") == line.replace(b" ", b"")
         assert counts == {}
 
@@ -104,6 +106,6 @@ def test_no_false_alarm_in_work_orders() -> None:
     counts = Counter[str]()
     texts = list(work_orders())
     for text in texts:
-        scrubbed(text, counts)
+        scrub_text(text, counts)
     assert len(texts) > 14_000
     assert counts == {}

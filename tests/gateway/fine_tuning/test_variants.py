@@ -128,8 +128,8 @@ class TestVersions:
     async def test_the_oldest_are_erased(
         self, customer: Customer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        most = at_length(variants.MOST_VERSIONS, 2)
-        monkeypatch.setattr(variants, "MOST_VERSIONS", most)
+        most = at_length(variants.MAX_VERSIONS, 2)
+        monkeypatch.setattr(variants, "MAX_VERSIONS", most)
         for _ in range(most + 2):
             name = (await customer.adapts()).fine_tuned_model
         await version(customer, name, most + 2)
@@ -158,6 +158,6 @@ class TestDeleting:
     ) -> None:
         name = await adapted(customer)
         router = customer.gateway.parts.router
-        monkeypatch.setattr(router, "servers", lambda _: ("http://127.0.0.1:9",))
+        monkeypatch.setattr(router, "server_urls", lambda _: ("http://127.0.0.1:9",))
         assert (await customer.openai.models.delete(name)).deleted
         await known(customer, name, there=False)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from gateway.identity.client_origin import Place
-from gateway.identity.email_address import EmailInvalid, normal_email
+from gateway.identity.client_origin import ClientOrigin
+from gateway.identity.email_address import EmailInvalid, normalize_email
 
 
 class TestEmails:
@@ -18,8 +18,8 @@ class TestEmails:
         ],
     )
     def test_one_form(self, typed: str, kept: str) -> None:
-        assert normal_email(typed) == kept
-        assert normal_email(kept) == kept
+        assert normalize_email(typed) == kept
+        assert normalize_email(kept) == kept
 
     @pytest.mark.parametrize(
         "typed",
@@ -40,7 +40,7 @@ class TestEmails:
     )
     def test_what_is_none(self, typed: str) -> None:
         with pytest.raises(EmailInvalid):
-            normal_email(typed)
+            normalize_email(typed)
 
 
 class TestPlaces:
@@ -55,13 +55,15 @@ class TestPlaces:
         ],
     )
     def test_what_is_counted(self, address: str, network: str) -> None:
-        assert Place.of(address, None).network == network
+        assert ClientOrigin.from_request(address, None).network == network
 
     def test_a_browser_is_the_same_after_its_update(self) -> None:
-        old, new = (Place.of("x", f"Mozilla/5.0 Firefox/{at}.0") for at in (143, 144))
+        old, new = (
+            ClientOrigin.from_request("x", f"Mozilla/5.0 Firefox/{at}.0") for at in (143, 144)
+        )
         assert old.browser == new.browser
-        assert old.browser != Place.of("x", "Mozilla/5.0 Chrome/144.0").browser
+        assert old.browser != ClientOrigin.from_request("x", "Mozilla/5.0 Chrome/144.0").browser
 
     def test_is_cut_and_clean(self) -> None:
-        place = Place.of("1" * 1000, "\x00\ud800\n" + "a" * 100_000)
+        place = ClientOrigin.from_request("1" * 1000, "\x00\ud800\n" + "a" * 100_000)
         assert (len(place.address), place.agent) == (64, "a" * 300)

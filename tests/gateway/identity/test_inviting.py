@@ -5,9 +5,13 @@ import asyncio
 import pytest
 
 from billing.tables import Account
-from gateway.identity.audit_log import COMMAND_LINE
+from gateway.identity.audit_log import CLI_ACTOR
 from gateway.identity.email_address import EmailInvalid
-from gateway.identity.invitation_acceptance import InvitationForAnother, Newcomer, PersonKnown
+from gateway.identity.invitation_acceptance import (
+    InvitationEmailMismatch,
+    PersonAlreadyExists,
+    Registration,
+)
 from gateway.identity.invitations import (
     AlreadyInvited,
     AlreadyMember,
@@ -15,15 +19,15 @@ from gateway.identity.invitations import (
     TooManyInvitations,
 )
 from gateway.identity.one_time_tokens import LinkUnusable
-from gateway.identity.passwords import PasswordUnfit
+from gateway.identity.passwords import PasswordInvalid
 from gateway.identity.profile import PersonInvalid
 from gateway.identity.roles import Permission, Role
-from gateway.identity.team import RoleInvalid, members
+from gateway.identity.team import RoleInvalid, list_members
 from infra import ids
 from tests.support.gateway.desks import OFFICE, PASSWORD, Desk, Someone
 
 NEW = "wu@acme.example"
-WU = Newcomer("Wu Yan 吴岩", PASSWORD, "en")
+WU = Registration("Wu Yan 吴岩", PASSWORD, "en")
 
 
 class TestInviting:
@@ -39,55 +43,55 @@ class TestInviting:
         first = await desk.invite(firm.id, NEW, Role.VIEWER)
         second = await desk.invite(firm.id, NEW, Role.FINANCE)
         with pytest.raises(LinkUnusable):
-            await desk.identity.accepting.look(first)
-        invited = await desk.identity.accepting.look(second)
+            await desk.identity.invitation_acceptance.preview(first)
+        invited = await desk.identity.invitation_acceptance.preview(second)
         assert (invited.email, invited.account_name) == (NEW, firm.name)
         assert (invited.role, invited.known) == (Role.FINANCE, False)
-        inviting = desk.identity.inviting
+        inviting = desk.identity.invitations
         async with desk.database.transaction() as session:
-            (pending,) = await inviting.pending(session, firm.id)
-            issued = await inviting.resend(session, COMMAND_LINE, firm.id, pending.id)
+            (pending,) = await inviting.list_pending(session, firm.id)
+            issued = await inviting.resend(session, CLI_ACTOR, firm.id, pending.id)
         with pytest.raises(LinkUnusable):
-            await desk.identity.accepting.look(second)
+            await desk.identity.invitation_acceptance.preview(second)
         third = issued.link.rpartition("/")[2]
         async with desk.database.transaction() as session:
-            await inviting.withdraw(session, COMMAND_LINE, firm.id, pending.id)
-            assert await inviting.pending(session, firm.id) == []
+            await inviting.withdraw(session, CLI_ACTOR, firm.id, pending.id)
+            assert await inviting.list_pending(session, firm.id) == []
         with pytest.raises(LinkUnusable):
-            await desk.identity.accepting.accept(third, WU, OFFICE)
+            await desk.identity.invitation_acceptance.accept(third, WU, OFFICE)
         assert len(await desk.mails("invitation")) == 3
 
     async def test_once(self, desk: Desk, firm: Account, owner: Someone) -> None:
         async with desk.database.transaction() as session:
             place = (session, owner.actor, firm.id, "wu@acme.example")
-            await desk.identity.inviting.invite_once(*place, Role.VIEWER)
+            await desk.identity.invitations.invite_unless_pending(*place, Role.VIEWER)
             with pytest.raises(AlreadyInvited):
-                await desk.identity.inviting.invite_once(*place, Role.VIEWER)
-            await desk.identity.inviting.invite_once(*place, Role.FINANCE)
+                await desk.identity.invitations.invite_unless_pending(*place, Role.VIEWER)
+            await desk.identity.invitations.invite_unless_pending(*place, Role.FINANCE)
         desk.clock.pass_(days=8)
         async with desk.database.transaction() as session:
             place = (session, owner.actor, firm.id, "wu@acme.example")
-            await desk.identity.inviting.invite_once(*place, Role.FINANCE)
+            await desk.identity.invitations.invite_unless_pending(*place, Role.FINANCE)
         assert len(await desk.mails("invitation")) == 4
 
     async def test_an_expired_one_is_sent_again(self, desk: Desk, firm: Account) -> None:
         secret = await desk.invite(firm.id, NEW, Role.VIEWER)
         desk.clock.pass_(days=7)
         with pytest.raises(LinkUnusable):
-            await desk.identity.accepting.accept(secret, WU, OFFICE)
-        inviting = desk.identity.inviting
+            await desk.identity.invitation_acceptance.accept(secret, WU, OFFICE)
+        inviting = desk.identity.invitations
         async with desk.database.transaction() as session:
-            (pending,) = await inviting.pending(session, firm.id)
-            issued = await inviting.resend(session, COMMAND_LINE, firm.id, pending.id)
-        await desk.identity.accepting.accept(issued.link.rpartition("/")[2], WU, OFFICE)
+            (pending,) = await inviting.list_pending(session, firm.id)
+            issued = await inviting.resend(session, CLI_ACTOR, firm.id, pending.id)
+        await desk.identity.invitation_acceptance.accept(issued.link.rpartition("/")[2], WU, OFFICE)
 
     async def test_of_another_account_is_none(self, desk: Desk, firm: Account) -> None:
         other = await desk.account("Zeta")
         await desk.invite(firm.id, NEW, Role.VIEWER)
-        inviting = desk.identity.inviting
+        inviting = desk.identity.invitations
         async with desk.database.transaction() as session:
-            (pending,) = await inviting.pending(session, firm.id)
-            assert await inviting.pending(session, other.id) == []
+            (pending,) = await inviting.list_pending(session, firm.id)
+            assert await inviting.list_pending(session, other.id) == []
         for account_id, invitation_id in (
             (other.id, pending.id),
             (None, pending.id),
@@ -96,7 +100,7 @@ class TestInviting:
             for work in (inviting.resend, inviting.withdraw):
                 async with desk.database.transaction() as session:
                     with pytest.raises(InvitationNotFound):
-                        await work(session, COMMAND_LINE, account_id, invitation_id)
+                        await work(session, CLI_ACTOR, account_id, invitation_id)
 
     async def test_what_cannot_be(self, desk: Desk, firm: Account, owner: Someone) -> None:
         for account_id, email, role, fact in (
@@ -111,8 +115,8 @@ class TestInviting:
     async def test_not_without_end(self, desk: Desk, firm: Account) -> None:
         async with desk.database.transaction() as session:
             for at in range(100):
-                await desk.identity.inviting.invite(
-                    session, COMMAND_LINE, firm.id, f"{at}@acme.example", Role.VIEWER
+                await desk.identity.invitations.invite(
+                    session, CLI_ACTOR, firm.id, f"{at}@acme.example", Role.VIEWER
                 )
         with pytest.raises(TooManyInvitations):
             await desk.invite(firm.id, NEW, Role.VIEWER)
@@ -121,7 +125,9 @@ class TestInviting:
 class TestAccepting:
     async def test_makes_the_person(self, desk: Desk, firm: Account) -> None:
         secret = await desk.invite(firm.id, NEW, Role.DEVELOPER)
-        someone = await desk.of(await desk.identity.accepting.accept(secret, WU, OFFICE))
+        someone = await desk.of(
+            await desk.identity.invitation_acceptance.accept(secret, WU, OFFICE)
+        )
         viewer = someone.viewer
         assert (viewer.email, viewer.name, viewer.language) == (NEW, WU.name, "en")
         assert (viewer.role, viewer.account_id) == (Role.DEVELOPER, firm.id)
@@ -130,75 +136,79 @@ class TestAccepting:
     async def test_twice_at_once_is_once(self, desk: Desk, firm: Account) -> None:
         secret = await desk.invite(firm.id, NEW, Role.VIEWER)
         told = await asyncio.gather(
-            *(desk.identity.accepting.accept(secret, WU, OFFICE) for _ in range(6)),
+            *(desk.identity.invitation_acceptance.accept(secret, WU, OFFICE) for _ in range(6)),
             return_exceptions=True,
         )
-        assert sorted(type(one).__name__ for one in told) == ["LinkUnusable"] * 5 + ["Opened"]
+        assert sorted(type(one).__name__ for one in told) == ["LinkUnusable"] * 5 + ["NewSession"]
         assert await desk.sql("select count(*) from person") == [(1,)]
 
     async def test_two_accounts_at_once(self, desk: Desk, firm: Account) -> None:
         other = await desk.account("Zeta")
         secrets = [await desk.invite(one.id, NEW, Role.VIEWER) for one in (firm, other)]
         told = await asyncio.gather(
-            *(desk.identity.accepting.accept(one, WU, OFFICE) for one in secrets),
+            *(desk.identity.invitation_acceptance.accept(one, WU, OFFICE) for one in secrets),
             return_exceptions=True,
         )
-        assert sorted(type(one).__name__ for one in told) == ["Opened", "PersonKnown"]
+        assert sorted(type(one).__name__ for one in told) == ["NewSession", "PersonAlreadyExists"]
         # The link that made nobody still works, for the one who signs in.
-        left = secrets[[isinstance(one, PersonKnown) for one in told].index(True)]
-        assert (await desk.identity.accepting.look(left)).known
+        left = secrets[[isinstance(one, PersonAlreadyExists) for one in told].index(True)]
+        assert (await desk.identity.invitation_acceptance.preview(left)).known
         someone = await desk.sign_in(NEW)
         async with desk.database.transaction() as session:
             place = (session, someone.viewer, left, OFFICE.address)
-            await desk.identity.accepting.join(*place)
+            await desk.identity.invitation_acceptance.join(*place)
         assert await desk.sql("select count(*) from membership") == [(2,)]
 
     async def test_what_is_unfit_leaves_the_link(self, desk: Desk, firm: Account) -> None:
         secret = await desk.invite(firm.id, NEW, Role.VIEWER)
         for newcomer, fact in (
-            (Newcomer("", PASSWORD), PersonInvalid),
-            (Newcomer("a" * 101, PASSWORD), PersonInvalid),
-            (Newcomer("a\nb", PASSWORD), PersonInvalid),
-            (Newcomer("Wu", PASSWORD, "fr"), PersonInvalid),
-            (Newcomer("Wu", "short"), PasswordUnfit),
-            (Newcomer("Wu", NEW), PasswordUnfit),
+            (Registration("", PASSWORD), PersonInvalid),
+            (Registration("a" * 101, PASSWORD), PersonInvalid),
+            (Registration("a\nb", PASSWORD), PersonInvalid),
+            (Registration("Wu", PASSWORD, "fr"), PersonInvalid),
+            (Registration("Wu", "short"), PasswordInvalid),
+            (Registration("Wu", NEW), PasswordInvalid),
         ):
             with pytest.raises(fact):
-                await desk.identity.accepting.accept(secret, newcomer, OFFICE)
-        await desk.identity.accepting.accept(secret, WU, OFFICE)
+                await desk.identity.invitation_acceptance.accept(secret, newcomer, OFFICE)
+        await desk.identity.invitation_acceptance.accept(secret, WU, OFFICE)
 
     @pytest.mark.parametrize("secret", ["", "\x00", "\ud800", "x" * 10_000_000])
     async def test_what_is_no_link(self, desk: Desk, secret: str) -> None:
         with pytest.raises(LinkUnusable):
-            await desk.identity.accepting.look(secret)
+            await desk.identity.invitation_acceptance.preview(secret)
 
     async def test_somebody_known_signs_in_first(
         self, desk: Desk, firm: Account, owner: Someone
     ) -> None:
         other = await desk.account("Zeta")
         secret = await desk.invite(other.id, owner.email, Role.VIEWER)
-        with pytest.raises(PersonKnown):
-            await desk.identity.accepting.accept(secret, Newcomer("Eve", "eve was here"), OFFICE)
+        with pytest.raises(PersonAlreadyExists):
+            await desk.identity.invitation_acceptance.accept(
+                secret, Registration("Eve", "eve was here"), OFFICE
+            )
         stranger = await desk.someone(other.id, "eve@zeta.example")
         async with desk.database.transaction() as session:
             place = (session, stranger.viewer, secret, OFFICE.address)
-            with pytest.raises(InvitationForAnother):
-                await desk.identity.accepting.join(*place)
+            with pytest.raises(InvitationEmailMismatch):
+                await desk.identity.invitation_acceptance.join(*place)
         async with desk.database.transaction() as session:
             place = (session, owner.viewer, secret, OFFICE.address)
-            await desk.identity.accepting.join(*place)
-            found = {one.email: one.role for one in await members(session, other.id)}
+            await desk.identity.invitation_acceptance.join(*place)
+            found = {one.email: one.role for one in await list_members(session, other.id)}
         assert found == {owner.email: Role.VIEWER, stranger.email: Role.OWNER}
         async with desk.database.transaction() as session:
             place = (session, owner.viewer, secret, OFFICE.address)
             with pytest.raises(LinkUnusable):
-                await desk.identity.accepting.join(*place)
+                await desk.identity.invitation_acceptance.join(*place)
 
 
 class TestFirst:
     async def first(self, desk: Desk, account: Account | None) -> str | None:
         async with desk.database.transaction() as session:
-            link = await desk.identity.inviting.first(session, account and account.id)
+            link = await desk.identity.invitations.create_first_operator_link(
+                session, account and account.id
+            )
         return link and link.rpartition("/")[2]
 
     async def test_runs_the_platform_and_owns_the_account(self, desk: Desk, firm: Account) -> None:
@@ -206,17 +216,19 @@ class TestFirst:
         assert early is not None
         assert secret is not None
         with pytest.raises(LinkUnusable):
-            await desk.identity.accepting.look(early)
-        invited = await desk.identity.accepting.look(secret)
+            await desk.identity.invitation_acceptance.preview(early)
+        invited = await desk.identity.invitation_acceptance.preview(secret)
         assert (invited.email, invited.account_name) == (None, firm.name)
         with pytest.raises(EmailInvalid):
-            await desk.identity.accepting.accept(secret, WU, OFFICE)
-        newcomer = Newcomer("Li", PASSWORD, email=" Li@Platform.example")
-        someone = await desk.of(await desk.identity.accepting.accept(secret, newcomer, OFFICE))
+            await desk.identity.invitation_acceptance.accept(secret, WU, OFFICE)
+        newcomer = Registration("Li", PASSWORD, email=" Li@Platform.example")
+        someone = await desk.of(
+            await desk.identity.invitation_acceptance.accept(secret, newcomer, OFFICE)
+        )
         assert (someone.email, someone.viewer.role) == ("li@platform.example", Role.OPERATOR)
-        assert someone.viewer.may(Permission.OPERATE)
+        assert someone.viewer.has_permission(Permission.OPERATE)
         async with desk.database.transaction() as session:
-            (member,) = await members(session, firm.id)
+            (member,) = await list_members(session, firm.id)
         assert (member.person_id, member.role) == (someone.viewer.person_id, Role.OWNER)
         assert await self.first(desk, firm) is None
 
@@ -224,7 +236,7 @@ class TestFirst:
         secret = await self.first(desk, None)
         assert secret is not None
         await desk.someone(firm.id, NEW)
-        newcomer = Newcomer("Eve", PASSWORD, email="eve@platform.example")
+        newcomer = Registration("Eve", PASSWORD, email="eve@platform.example")
         with pytest.raises(LinkUnusable):
-            await desk.identity.accepting.accept(secret, newcomer, OFFICE)
+            await desk.identity.invitation_acceptance.accept(secret, newcomer, OFFICE)
         assert await desk.sql("select platform_role from person") == [(None,)]

@@ -6,29 +6,29 @@ import pytest
 from argon2 import PasswordHasher
 
 from billing.tables import Account
-from gateway.identity.client_origin import Place
+from gateway.identity.client_origin import ClientOrigin
 from gateway.identity.links import Links
 from gateway.identity.lockout import LockedOut
-from gateway.identity.login import CredentialsWrong, SecondFactorWanted
+from gateway.identity.login import CredentialsWrong, SecondFactorRequired
 from gateway.identity.memberships import NoAccount
 from gateway.identity.one_time_tokens import LinkUnusable
 from gateway.identity.passwords import Passwords
 from gateway.identity.roles import Role
 from gateway.identity.services import build_identity
-from gateway.identity.team import remove
+from gateway.identity.team import remove_member
 from gateway.identity.totp import CodeWrong
 from tests.support.gateway.desks import OFFICE, PASSWORD, Desk, Someone
 
 WRONG = "three wise turbans"
 
 
-async def wrong(desk: Desk, email: str, place: Place = OFFICE) -> None:
+async def wrong(desk: Desk, email: str, place: ClientOrigin = OFFICE) -> None:
     with pytest.raises(CredentialsWrong):
         await desk.sign_in(email, WRONG, place)
 
 
 async def ticket(desk: Desk, email: str) -> str:
-    with pytest.raises(SecondFactorWanted) as caught:
+    with pytest.raises(SecondFactorRequired) as caught:
         await desk.sign_in(email)
     return caught.value.ticket
 
@@ -91,7 +91,7 @@ class TestPassword:
         other = await desk.someone(firm.id, "wu@acme.example", Role.VIEWER)
         async with desk.database.transaction() as session:
             place = (session, desk.clock, owner.actor, firm.id, other.viewer.person_id)
-            await remove(*place)
+            await remove_member(*place)
         with pytest.raises(NoAccount):
             await desk.sign_in(other.email)
         await wrong(desk, other.email)
@@ -101,16 +101,16 @@ class TestNewPlace:
     async def test_is_told_once(self, desk: Desk, owner: Someone) -> None:
         await desk.sign_in(owner.email)
         await desk.sign_in(
-            owner.email, place=Place(OFFICE.address, "Mozilla/5.0 (Windows) Firefox/144")
+            owner.email, place=ClientOrigin(OFFICE.address, "Mozilla/5.0 (Windows) Firefox/144")
         )
         assert await desk.mails("new_place") == []
-        home = Place("198.51.100.9", OFFICE.agent)
+        home = ClientOrigin("198.51.100.9", OFFICE.agent)
         await desk.sign_in(owner.email, place=home)
         await desk.sign_in(owner.email, place=home)
         ((to, subject, text),) = await desk.mails("new_place")
         assert (to, subject) == (owner.email, "新设备登录")
         assert home.address in text
-        await desk.sign_in(owner.email, place=Place(OFFICE.address, "curl/8"))
+        await desk.sign_in(owner.email, place=ClientOrigin(OFFICE.address, "curl/8"))
         assert len(await desk.mails("new_place")) == 2
 
 
@@ -144,7 +144,10 @@ class TestLockOut:
     async def test_many_at_once_are_many(self, desk: Desk, owner: Someone) -> None:
         """By several gateways, each from another address."""
         told = await asyncio.gather(
-            *(desk.sign_in(owner.email, WRONG, Place(f"10.0.0.{at}", "")) for at in range(40)),
+            *(
+                desk.sign_in(owner.email, WRONG, ClientOrigin(f"10.0.0.{at}", ""))
+                for at in range(40)
+            ),
             return_exceptions=True,
         )
         assert sum(isinstance(one, CredentialsWrong) for one in told) == 5
@@ -152,7 +155,7 @@ class TestLockOut:
 
     async def test_other_spellings_are_one(self, desk: Desk, owner: Someone) -> None:
         for at, email in enumerate(("LI@acme.example", "ｌｉ@acme.example", " li@acme.example")):
-            await wrong(desk, email, Place(f"10.0.0.{at}", ""))
+            await wrong(desk, email, ClientOrigin(f"10.0.0.{at}", ""))
         await wrong(desk, owner.email)
         await wrong(desk, owner.email)
         with pytest.raises(LockedOut):
@@ -163,7 +166,7 @@ class TestLockOut:
             await wrong(desk, f"nobody{at}@acme.example")
         with pytest.raises(LockedOut):
             await desk.sign_in(owner.email)
-        await desk.sign_in(owner.email, place=Place("198.51.100.9", ""))
+        await desk.sign_in(owner.email, place=ClientOrigin("198.51.100.9", ""))
 
     async def test_an_office_that_signs_in_is_not_locked(self, desk: Desk, owner: Someone) -> None:
         for _ in range(30):
@@ -189,25 +192,26 @@ class TestSecondStep:
         app, _ = await desk.enrolled(owner)
         first, second = await ticket(desk, owner.email), await ticket(desk, owner.email)
         code = app.at(desk.clock.now())
-        steps = desk.identity.signing_in
-        opened = await steps.second_step(first, f" {code[:3]} {code[3:]} ", OFFICE)
+        steps = desk.identity.login
+        opened = await steps.verify_second_factor(first, f" {code[:3]} {code[3:]} ", OFFICE)
         assert (await desk.of(opened)).email == owner.email
         with pytest.raises(CodeWrong):
-            await steps.second_step(second, code, OFFICE)
+            await steps.verify_second_factor(second, code, OFFICE)
         desk.clock.pass_(seconds=30)
         with pytest.raises(LinkUnusable):
-            await steps.second_step(first, app.at(desk.clock.now()), OFFICE)
-        await steps.second_step(second, app.at(desk.clock.now()), OFFICE)
+            await steps.verify_second_factor(first, app.at(desk.clock.now()), OFFICE)
+        await steps.verify_second_factor(second, app.at(desk.clock.now()), OFFICE)
 
     async def test_the_same_code_twice_at_once(self, desk: Desk, owner: Someone) -> None:
         app, _ = await desk.enrolled(owner)
         tickets = [await ticket(desk, owner.email) for _ in range(4)]
         code = app.at(desk.clock.now())
-        steps = desk.identity.signing_in
+        steps = desk.identity.login
         told = await asyncio.gather(
-            *(steps.second_step(one, code, OFFICE) for one in tickets), return_exceptions=True
+            *(steps.verify_second_factor(one, code, OFFICE) for one in tickets),
+            return_exceptions=True,
         )
-        assert sorted(type(one).__name__ for one in told) == ["CodeWrong"] * 3 + ["Opened"]
+        assert sorted(type(one).__name__ for one in told) == ["CodeWrong"] * 3 + ["NewSession"]
 
     async def test_clocks_may_differ_by_a_step(self, desk: Desk, owner: Someone) -> None:
         app, _ = await desk.enrolled(owner)
@@ -216,31 +220,31 @@ class TestSecondStep:
             one = await ticket(desk, owner.email)
             code = app.at(int(desk.clock.now().timestamp()) + drift)
             if taken:
-                await desk.identity.signing_in.second_step(one, code, OFFICE)
+                await desk.identity.login.verify_second_factor(one, code, OFFICE)
             else:
                 with pytest.raises(CodeWrong):
-                    await desk.identity.signing_in.second_step(one, code, OFFICE)
+                    await desk.identity.login.verify_second_factor(one, code, OFFICE)
 
     async def test_an_earlier_code_is_not_taken_after_a_later_one(
         self, desk: Desk, owner: Someone
     ) -> None:
         app, _ = await desk.enrolled(owner)
         now = int(desk.clock.now().timestamp())
-        steps = desk.identity.signing_in
-        await steps.second_step(await ticket(desk, owner.email), app.at(now + 30), OFFICE)
+        steps = desk.identity.login
+        await steps.verify_second_factor(await ticket(desk, owner.email), app.at(now + 30), OFFICE)
         with pytest.raises(CodeWrong):
-            await steps.second_step(await ticket(desk, owner.email), app.at(now), OFFICE)
+            await steps.verify_second_factor(await ticket(desk, owner.email), app.at(now), OFFICE)
 
     async def test_recovery_codes_work_once_each(self, desk: Desk, owner: Someone) -> None:
         _, codes = await desk.enrolled(owner)
         assert len(set(codes)) == 10
-        steps = desk.identity.signing_in
-        await steps.second_step(
+        steps = desk.identity.login
+        await steps.verify_second_factor(
             await ticket(desk, owner.email), codes[3].upper().replace("-", " "), OFFICE
         )
         with pytest.raises(CodeWrong):
-            await steps.second_step(await ticket(desk, owner.email), codes[3], OFFICE)
-        await steps.second_step(await ticket(desk, owner.email), codes[4], OFFICE)
+            await steps.verify_second_factor(await ticket(desk, owner.email), codes[3], OFFICE)
+        await steps.verify_second_factor(await ticket(desk, owner.email), codes[4], OFFICE)
         ((kept,),) = await desk.sql("select recovery from person")
         assert len(kept) == 8
         assert not set(codes) & set(kept)
@@ -248,12 +252,12 @@ class TestSecondStep:
     async def test_guessing_codes_is_counted(self, desk: Desk, owner: Someone) -> None:
         await desk.enrolled(owner)
         one = await ticket(desk, owner.email)
-        steps = desk.identity.signing_in
+        steps = desk.identity.login
         for code in ("", "12345", "１２３４５６", "a" * 1_000_000, "\ud800"):
             with pytest.raises(CodeWrong):
-                await steps.second_step(one, code, OFFICE)
+                await steps.verify_second_factor(one, code, OFFICE)
         with pytest.raises(LockedOut):
-            await steps.second_step(one, "123456", OFFICE)
+            await steps.verify_second_factor(one, "123456", OFFICE)
         with pytest.raises(LockedOut):
             await desk.sign_in(owner.email)
 
@@ -264,7 +268,7 @@ class TestSecondStep:
         for _ in range(5):
             one = await ticket(desk, owner.email)
             with pytest.raises(CodeWrong):
-                await desk.identity.signing_in.second_step(one, "123456", OFFICE)
+                await desk.identity.login.verify_second_factor(one, "123456", OFFICE)
         with pytest.raises(LockedOut):
             await desk.sign_in(owner.email)
 
@@ -275,4 +279,6 @@ class TestSecondStep:
         desk.clock.pass_(minutes=11)
         for secret in (one, "", "x" * 1_000_000, owner.token):
             with pytest.raises(LinkUnusable):
-                await desk.identity.signing_in.second_step(secret, app.at(desk.clock.now()), OFFICE)
+                await desk.identity.login.verify_second_factor(
+                    secret, app.at(desk.clock.now()), OFFICE
+                )

@@ -6,7 +6,7 @@ import time
 import pytest
 from argon2 import PasswordHasher
 
-from gateway.identity.passwords import Passwords, PasswordUnfit, SignInBusy, require_fit
+from gateway.identity.passwords import PasswordInvalid, Passwords, SignInBusy, validate_password
 from tests.support.passwords import QUICK
 
 EMAIL = "li.wei.zhang@plant.example"
@@ -25,7 +25,7 @@ class TestPolicy:
         ],
     )
     def test_taken(self, password: str) -> None:
-        require_fit(password, EMAIL)
+        validate_password(password, EMAIL)
 
     @pytest.mark.parametrize(
         ("password", "why"),
@@ -46,9 +46,9 @@ class TestPolicy:
         ],
     )
     def test_refused(self, password: str, why: str) -> None:
-        with pytest.raises(PasswordUnfit) as caught:
-            require_fit(password, EMAIL)
-        assert caught.value.why == why
+        with pytest.raises(PasswordInvalid) as caught:
+            validate_password(password, EMAIL)
+        assert caught.value.reason == why
         assert len(password) < 5 or password not in caught.value.message
 
 
@@ -57,27 +57,27 @@ class TestHashes:
         known = await QUICK.hash("three wise turbines")
         assert known.startswith("$argon2id$")
         assert known != await QUICK.hash("three wise turbines")
-        assert await QUICK.fits(known, "three wise turbines")
+        assert await QUICK.verify(known, "three wise turbines")
         for other in ("Three wise turbines", "", " ", "three wise turbines" * 100_000, "\ud800"):
-            assert not await QUICK.fits(known, other)
+            assert not await QUICK.verify(known, other)
 
     async def test_is_one_however_a_keyboard_composes_it(self) -> None:
         known = await QUICK.hash("turbine é très sage")
-        assert await QUICK.fits(known, "turbine e\u0301 tre\u0300s sage")
+        assert await QUICK.verify(known, "turbine e\u0301 tre\u0300s sage")
 
     async def test_nobody_and_a_broken_hash_fit_nothing(self) -> None:
-        assert not await QUICK.fits(None, "nobody")
-        assert not await QUICK.fits("", "nobody")
-        assert not await QUICK.fits("not a hash", "nobody")
+        assert not await QUICK.verify(None, "nobody")
+        assert not await QUICK.verify("", "nobody")
+        assert not await QUICK.verify("not a hash", "nobody")
 
     async def test_is_made_anew_where_parameters_changed(self) -> None:
         known = await QUICK.hash("three wise turbines")
-        assert await QUICK.renewed(known, "three wise turbines") is None
+        assert await QUICK.rehash_if_outdated(known, "three wise turbines") is None
         stronger = Passwords(PasswordHasher(time_cost=2, memory_cost=16, parallelism=1))
-        renewed = await stronger.renewed(known, "three wise turbines")
+        renewed = await stronger.rehash_if_outdated(known, "three wise turbines")
         assert renewed is not None
-        assert await stronger.fits(renewed, "three wise turbines")
-        assert await stronger.renewed(renewed, "three wise turbines") is None
+        assert await stronger.verify(renewed, "three wise turbines")
+        assert await stronger.rehash_if_outdated(renewed, "three wise turbines") is None
 
     async def test_nobody_takes_as_long_as_somebody(self) -> None:
         slow = Passwords(PasswordHasher(time_cost=2, memory_cost=32 << 10, parallelism=1))
@@ -85,7 +85,7 @@ class TestHashes:
 
         async def seconds(of: str | None) -> float:
             began = time.process_time()
-            await slow.fits(of, "some other password")
+            await slow.verify(of, "some other password")
             return time.process_time() - began
 
         somebody = min([await seconds(known) for _ in range(5)])
@@ -95,7 +95,7 @@ class TestHashes:
     async def test_a_crowd_is_told_to_come_again(self) -> None:
         crowd = Passwords(PasswordHasher(time_cost=1, memory_cost=8 << 10, parallelism=1))
         told = await asyncio.gather(
-            *(crowd.fits(None, "nobody") for _ in range(100)), return_exceptions=True
+            *(crowd.verify(None, "nobody") for _ in range(100)), return_exceptions=True
         )
         assert 0 < sum(isinstance(one, SignInBusy) for one in told) <= 36
-        assert not await crowd.fits(None, "nobody")
+        assert not await crowd.verify(None, "nobody")

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from gateway.identity.invitation_acceptance import Newcomer
+from gateway.identity.invitation_acceptance import Registration
 from gateway.identity.links import Links
 from gateway.identity.roles import Role
 from gateway.identity.services import build_identity
@@ -25,7 +25,7 @@ async def desk(maas: Maas, database_url: str) -> AsyncIterator[Desk]:
     settings = Settings(database_url=database_url, data_dir=maas.folder)
     database, clock = Database(database_url), Calendar()
     clock.set(2026, 10, 1)
-    links = Links.of(settings)
+    links = Links.from_settings(settings)
     secret = secret_key(settings)
     yield Desk(database, clock, build_identity(database, clock, secret, links, QUICK))
     await database.close()
@@ -37,7 +37,9 @@ class TestPeople:
         assert said["email"] == "li@acme.example"
         base, _, secret = said["link"].rpartition("/")
         assert base == "http://127.0.0.1:8080/dashboard/invitation"
-        await desk.identity.accepting.accept(secret, Newcomer("Li", PASSWORD), OFFICE)
+        await desk.identity.invitation_acceptance.accept(
+            secret, Registration("Li", PASSWORD), OFFICE
+        )
         again = await desk.sign_in("li@acme.example")
         assert again.viewer.role is Role.OWNER
         (listed,) = await maas.say("people", "list")
@@ -59,7 +61,9 @@ class TestPeople:
         for role, email in (("operator", "op@x.example"), ("support", "su@x.example")):
             said = await maas.say("people", "operator", "--email", email, "--role", role)
             secret = said["link"].rpartition("/")[2]
-            opened = await desk.identity.accepting.accept(secret, Newcomer("A", PASSWORD), OFFICE)
+            opened = await desk.identity.invitation_acceptance.accept(
+                secret, Registration("A", PASSWORD), OFFICE
+            )
             someone = await desk.of(opened)
             assert someone.viewer.role.value == role
         assert await maas.say("people", "dismiss", "--email", "SU@x.example")

@@ -5,23 +5,23 @@ import asyncio
 import pytest
 
 from billing.tables import Account
-from gateway.identity.client_origin import Place
+from gateway.identity.client_origin import ClientOrigin
 from gateway.identity.lockout import LockedOut
-from gateway.identity.login import CredentialsWrong, SecondFactorWanted
+from gateway.identity.login import CredentialsWrong, SecondFactorRequired
 from gateway.identity.one_time_tokens import LinkUnusable
-from gateway.identity.passwords import PasswordUnfit
-from gateway.identity.people import PersonNotFound, unlock
+from gateway.identity.passwords import PasswordInvalid
+from gateway.identity.people import PersonNotFound, unlock_person
 from gateway.identity.profile import PasswordWrong, PersonInvalid
 from gateway.identity.roles import Role
 from gateway.identity.totp import (
     CodeWrong,
-    SecondFactor,
-    SecondFactorOff,
-    SecondFactorOn,
-    confirm,
-    enrol,
-    enrolling,
-    second_factor_of,
+    SecondFactorAlreadyOn,
+    SecondFactorNotStarted,
+    SecondFactorStatus,
+    confirm_enrolment,
+    get_pending_enrolment,
+    get_second_factor_status,
+    start_enrolment,
 )
 from infra.secrets.sealer import SealBroken, Sealer
 from tests.support.gateway.desks import OFFICE, PASSWORD, Desk, Someone
@@ -30,7 +30,7 @@ FRESH = "four quiet compressors"
 
 
 async def link(desk: Desk, email: str) -> str:
-    await desk.identity.resets.ask(email, OFFICE)
+    await desk.identity.password_resets.request_link(email, OFFICE)
     _, _, text = (await desk.mails("reset"))[-1]
     return text.partition("/reset/")[2].split()[0]
 
@@ -38,10 +38,13 @@ async def link(desk: Desk, email: str) -> str:
 class TestReset:
     async def test_sets_another_once(self, desk: Desk, firm: Account, owner: Someone) -> None:
         secret = await link(desk, "LI@acme.example")
-        await desk.identity.resets.look(secret)
+        await desk.identity.password_resets.require_valid_link(secret)
         assert secret not in str(await desk.sql("select payload::text from outbox"))
         told = await asyncio.gather(
-            *(desk.identity.resets.use(secret, FRESH, OFFICE) for _ in range(4)),
+            *(
+                desk.identity.password_resets.reset_password(secret, FRESH, OFFICE)
+                for _ in range(4)
+            ),
             return_exceptions=True,
         )
         assert sorted(type(one).__name__ for one in told) == ["LinkUnusable"] * 3 + ["NoneType"]
@@ -56,61 +59,63 @@ class TestReset:
     async def test_of_two_links_at_once_one_works(self, desk: Desk, owner: Someone) -> None:
         links = [await link(desk, owner.email) for _ in range(2)]
         told = await asyncio.gather(
-            *(desk.identity.resets.use(one, FRESH, OFFICE) for one in links),
+            *(desk.identity.password_resets.reset_password(one, FRESH, OFFICE) for one in links),
             return_exceptions=True,
         )
         assert sorted(type(one).__name__ for one in told) == ["LinkUnusable", "NoneType"]
 
     async def test_nothing_tells_who_is_known(self, desk: Desk, owner: Someone) -> None:
         for email in ("nobody@acme.example", "", "\x00", "\ud800", "a" * 5_000_000):
-            await desk.identity.resets.ask(email, OFFICE)
+            await desk.identity.password_resets.request_link(email, OFFICE)
         assert await desk.mails("reset") == []
 
     async def test_a_mailbox_is_not_flooded(self, desk: Desk, owner: Someone) -> None:
         for at in range(10):
-            await desk.identity.resets.ask(owner.email, Place(f"10.0.0.{at}", ""))
+            await desk.identity.password_resets.request_link(
+                owner.email, ClientOrigin(f"10.0.0.{at}", "")
+            )
         assert len(await desk.mails("reset")) == 3
 
     async def test_late_unfit_or_of_another_kind(
         self, desk: Desk, firm: Account, owner: Someone
     ) -> None:
         secret = await link(desk, owner.email)
-        with pytest.raises(PasswordUnfit):
-            await desk.identity.resets.use(secret, owner.email, OFFICE)
+        with pytest.raises(PasswordInvalid):
+            await desk.identity.password_resets.reset_password(secret, owner.email, OFFICE)
         invitation = await desk.invite(firm.id, "wu@acme.example", Role.VIEWER)
         desk.clock.pass_(minutes=60)
         for one in (secret, invitation, owner.token, ""):
             with pytest.raises(LinkUnusable):
-                await desk.identity.resets.use(one, FRESH, OFFICE)
+                await desk.identity.password_resets.reset_password(one, FRESH, OFFICE)
         await desk.sign_in(owner.email)
 
     async def test_ends_the_lock_other_links_and_tickets_but_no_second_factor(
         self, desk: Desk, owner: Someone
     ) -> None:
         app, _ = await desk.enrolled(owner)
-        with pytest.raises(SecondFactorWanted) as caught:
+        with pytest.raises(SecondFactorRequired) as caught:
             await desk.sign_in(owner.email)
         first, second = await link(desk, owner.email), await link(desk, owner.email)
         for _ in range(5):
             with pytest.raises(CredentialsWrong):
                 await desk.sign_in(owner.email, FRESH)
-        await desk.identity.resets.use(second, FRESH, OFFICE)
-        steps = desk.identity.signing_in
+        await desk.identity.password_resets.reset_password(second, FRESH, OFFICE)
+        steps = desk.identity.login
         with pytest.raises(LinkUnusable):
-            await desk.identity.resets.use(first, FRESH, OFFICE)
+            await desk.identity.password_resets.reset_password(first, FRESH, OFFICE)
         with pytest.raises(LinkUnusable):
-            await steps.second_step(caught.value.ticket, app.at(desk.clock.now()), OFFICE)
-        with pytest.raises(SecondFactorWanted) as caught:
+            await steps.verify_second_factor(caught.value.ticket, app.at(desk.clock.now()), OFFICE)
+        with pytest.raises(SecondFactorRequired) as caught:
             await desk.sign_in(owner.email, FRESH)
-        await steps.second_step(caught.value.ticket, app.at(desk.clock.now()), OFFICE)
+        await steps.verify_second_factor(caught.value.ticket, app.at(desk.clock.now()), OFFICE)
 
     async def test_a_sign_in_under_way_with_the_old_one_opens_nothing(
         self, desk: Desk, owner: Someone
     ) -> None:
         secret = await link(desk, owner.email)
         told = await asyncio.gather(
-            desk.identity.resets.use(secret, FRESH, OFFICE),
-            *(desk.sign_in(owner.email, place=Place(f"10.0.0.{at}", "")) for at in range(4)),
+            desk.identity.password_resets.reset_password(secret, FRESH, OFFICE),
+            *(desk.sign_in(owner.email, place=ClientOrigin(f"10.0.0.{at}", "")) for at in range(4)),
             return_exceptions=True,
         )
         assert told[0] is None
@@ -123,32 +128,32 @@ class TestReset:
 class TestPassword:
     async def test_another_ends_other_sessions(self, desk: Desk, owner: Someone) -> None:
         other = await desk.sign_in(owner.email)
-        await desk.identity.own.change_password(owner.viewer, PASSWORD, FRESH, OFFICE)
+        await desk.identity.profile.change_password(owner.viewer, PASSWORD, FRESH, OFFICE)
         assert await desk.viewer(owner.token) == owner.viewer
         assert await desk.viewer(other.token) is None
         await desk.sign_in(owner.email, FRESH)
 
     async def test_a_browser_left_open_is_not_enough(self, desk: Desk, owner: Someone) -> None:
-        own = desk.identity.own
+        own = desk.identity.profile
         for _ in range(3):
             with pytest.raises(PasswordWrong):
                 await own.change_password(owner.viewer, FRESH, FRESH, OFFICE)
         for _ in range(2):
             with pytest.raises(PasswordWrong):
-                await own.turn_second_factor_off(owner.viewer, FRESH, OFFICE)
+                await own.disable_second_factor(owner.viewer, FRESH, OFFICE)
         with pytest.raises(LockedOut):
             await own.change_password(owner.viewer, PASSWORD, FRESH, OFFICE)
 
     async def test_an_unfit_one(self, desk: Desk, owner: Someone) -> None:
-        with pytest.raises(PasswordUnfit):
-            await desk.identity.own.change_password(owner.viewer, PASSWORD, "short", OFFICE)
+        with pytest.raises(PasswordInvalid):
+            await desk.identity.profile.change_password(owner.viewer, PASSWORD, "short", OFFICE)
         await desk.sign_in(owner.email)
 
 
 class TestSecondFactor:
     async def test_the_uri_is_what_apps_take(self, desk: Desk, owner: Someone) -> None:
         async with desk.database.transaction() as session:
-            made = await enrol(session, desk.identity.sealer, owner.viewer.person_id)
+            made = await start_enrolment(session, desk.identity.sealer, owner.viewer.person_id)
         assert made.uri.startswith("otpauth://totp/MaaS:li%40acme.example?secret=" + made.secret)
         ((sealed,),) = await desk.sql("select totp_secret from person")
         assert made.secret.encode() not in sealed
@@ -164,23 +169,23 @@ class TestSecondFactor:
 
         async def confirms(code: str) -> None:
             async with desk.database.transaction() as session:
-                await confirm(session, desk.clock, sealer, owner.actor, person_id, code)
+                await confirm_enrolment(session, desk.clock, sealer, owner.actor, person_id, code)
 
         async def enrols() -> None:
             async with desk.database.transaction() as session:
-                await enrol(session, sealer, person_id)
+                await start_enrolment(session, sealer, person_id)
 
-        with pytest.raises(SecondFactorOff):
+        with pytest.raises(SecondFactorNotStarted):
             await confirms("123456")
         await enrols()
         with pytest.raises(CodeWrong):
             await confirms("12345")
         app, _ = await desk.enrolled(owner)
-        with pytest.raises(SecondFactorOn):
+        with pytest.raises(SecondFactorAlreadyOn):
             await enrols()
-        with pytest.raises(SecondFactorOn):
+        with pytest.raises(SecondFactorAlreadyOn):
             await confirms(app.at(desk.clock.now()))
-        await desk.identity.own.turn_second_factor_off(owner.viewer, PASSWORD, OFFICE)
+        await desk.identity.profile.disable_second_factor(owner.viewer, PASSWORD, OFFICE)
         await desk.sign_in(owner.email)
         actions = [one.action for one in await desk.entries()]
         assert actions[1:3] == ["second_factor.off", "second_factor.on"]
@@ -188,30 +193,36 @@ class TestSecondFactor:
     async def test_it_is_shown_until_it_is_confirmed(self, desk: Desk, owner: Someone) -> None:
         sealer, person_id = desk.identity.sealer, owner.viewer.person_id
         async with desk.database.transaction() as session:
-            with pytest.raises(SecondFactorOff):
-                await enrolling(session, sealer, person_id)
-            assert await second_factor_of(session, person_id) == SecondFactor(None, False, 0)
-            begun = await enrol(session, sealer, person_id)
-            assert await enrolling(session, sealer, person_id) == begun
-            assert (await second_factor_of(session, person_id)).begun
+            with pytest.raises(SecondFactorNotStarted):
+                await get_pending_enrolment(session, sealer, person_id)
+            assert await get_second_factor_status(session, person_id) == SecondFactorStatus(
+                None, False, 0
+            )
+            begun = await start_enrolment(session, sealer, person_id)
+            assert await get_pending_enrolment(session, sealer, person_id) == begun
+            assert (await get_second_factor_status(session, person_id)).is_enrolment_pending
         await desk.enrolled(owner)
         async with desk.database.transaction() as session:
-            with pytest.raises(SecondFactorOn):
-                await enrolling(session, sealer, person_id)
-            now = await second_factor_of(session, person_id)
-        assert (now.since is not None, now.begun, now.recovery_left) == (True, False, 10)
+            with pytest.raises(SecondFactorAlreadyOn):
+                await get_pending_enrolment(session, sealer, person_id)
+            now = await get_second_factor_status(session, person_id)
+        assert (now.since is not None, now.is_enrolment_pending, now.recovery_left) == (
+            True,
+            False,
+            10,
+        )
 
 
 class TestDescribing:
     async def test_name_and_language(self, desk: Desk, owner: Someone) -> None:
         async with desk.database.transaction() as session:
-            await desk.identity.own.describe(session, owner.viewer, " 李伟 ", "en")
+            await desk.identity.profile.update_profile(session, owner.viewer, " 李伟 ", "en")
         viewer = await desk.viewer(owner.token)
         assert viewer is not None
         assert (viewer.name, viewer.language) == ("李伟", "en")
         (entry, *_) = await desk.entries()
         assert (entry.action, entry.details) == ("person.renamed", {"from": "li", "to": "李伟"})
-        await desk.sign_in(owner.email, place=Place("198.51.100.9", ""))
+        await desk.sign_in(owner.email, place=ClientOrigin("198.51.100.9", ""))
         ((_, subject, _),) = await desk.mails("new_place")
         assert subject == "New sign-in"
 
@@ -221,7 +232,7 @@ class TestDescribing:
     ) -> None:
         async with desk.database.transaction() as session:
             with pytest.raises(PersonInvalid):
-                await desk.identity.own.describe(session, owner.viewer, name, language)
+                await desk.identity.profile.update_profile(session, owner.viewer, name, language)
 
 
 class TestUnlocking:
@@ -232,8 +243,8 @@ class TestUnlocking:
                 await desk.sign_in(owner.email, FRESH)
         async with desk.database.transaction() as session:
             place = (session, desk.clock, owner.actor)
-            assert await unlock(*place, "LI@acme.example", second_factor_off=True)
-            assert not await unlock(*place, owner.email)
+            assert await unlock_person(*place, "LI@acme.example", disable_totp=True)
+            assert not await unlock_person(*place, owner.email)
             with pytest.raises(PersonNotFound):
-                await unlock(*place, "nobody@acme.example")
+                await unlock_person(*place, "nobody@acme.example")
         await desk.sign_in(owner.email)

@@ -7,15 +7,15 @@ import pytest
 from sqlalchemy import event
 
 from billing.tables import Account
-from gateway.identity.memberships import NotAMember, belongings
+from gateway.identity.memberships import NotAMember, list_memberships
 from gateway.identity.roles import Permission, Role
 from gateway.identity.session_lookup import find_viewer
 from gateway.identity.sessions import (
     SessionNotFound,
-    end_others,
+    end_other_sessions,
     end_session,
-    my_sessions,
-    show_account,
+    list_sessions,
+    switch_account,
 )
 from infra import ids
 from tests.support.gateway.desks import OFFICE, Desk, Someone
@@ -46,14 +46,14 @@ class TestFinding:
         await desk.sql("update membership set role = 'viewer'")
         viewer = await desk.viewer(owner.token)
         assert viewer is not None
-        assert not viewer.may(Permission.TEAM)
+        assert not viewer.has_permission(Permission.TEAM)
         await desk.sql("delete from membership")
         assert await desk.viewer(owner.token) is None
 
     async def test_of_the_platform(self, desk: Desk) -> None:
         support = await desk.someone(None, "su@platform.example", Role.SUPPORT)
         assert (support.viewer.role, support.viewer.account_id) == (Role.SUPPORT, None)
-        assert support.viewer.may(Permission.WATCH)
+        assert support.viewer.has_permission(Permission.WATCH)
         await desk.sql("update person set platform_role = null")
         assert await desk.viewer(support.token) is None
 
@@ -104,14 +104,14 @@ class TestEnding:
     async def test_one_and_all_others(self, desk: Desk, owner: Someone) -> None:
         others = [await desk.sign_in(owner.email) for _ in range(3)]
         async with desk.database.transaction() as session:
-            listed = await my_sessions(session, desk.clock, owner.viewer)
+            listed = await list_sessions(session, desk.clock, owner.viewer)
             assert len(listed) == 4
             assert [one.id for one in listed if one.current] == [owner.viewer.session_id]
             await end_session(session, desk.clock, owner.viewer, others[0].viewer.session_id)
         assert await desk.viewer(others[0].token) is None
         async with desk.database.transaction() as session:
             keep = owner.viewer.session_id
-            ended = await end_others(session, desk.clock, owner.viewer.person_id, keep)
+            ended = await end_other_sessions(session, desk.clock, owner.viewer.person_id, keep)
         assert ended == 2
         assert [await desk.viewer(one.token) for one in others] == [None] * 3
         assert await desk.viewer(owner.token) == owner.viewer
@@ -123,7 +123,7 @@ class TestEnding:
                 with pytest.raises(SessionNotFound):
                     await end_session(session, desk.clock, owner.viewer, session_id)
         async with desk.database.transaction() as session:
-            assert len(await my_sessions(session, desk.clock, owner.viewer)) == 1
+            assert len(await list_sessions(session, desk.clock, owner.viewer)) == 1
         assert await desk.viewer(other.token) == other.viewer
 
     async def test_twice(self, desk: Desk, owner: Someone) -> None:
@@ -145,13 +145,13 @@ class TestAccounts:
         secret = await desk.invite(second.id, owner.email, Role.FINANCE)
         async with desk.database.transaction() as session:
             place = (session, owner.viewer, secret, OFFICE.address)
-            assert await desk.identity.accepting.join(*place) == second.id
-            found = await belongings(session, owner.viewer.person_id)
+            assert await desk.identity.invitation_acceptance.join(*place) == second.id
+            found = await list_memberships(session, owner.viewer.person_id)
             assert [(one.account_name, one.role) for one in found] == [
                 (firm.name, Role.OWNER),
                 ("Zeta", Role.FINANCE),
             ]
-            await show_account(session, desk.clock, owner.viewer, second.id)
+            await switch_account(session, desk.clock, owner.viewer, second.id)
         viewer = await desk.viewer(owner.token)
         assert viewer is not None
         assert (viewer.account_name, viewer.role) == ("Zeta", Role.FINANCE)
@@ -162,5 +162,5 @@ class TestAccounts:
         for account_id in (other.id, ids.new_id(), None):
             async with desk.database.transaction() as session:
                 with pytest.raises(NotAMember):
-                    await show_account(session, desk.clock, owner.viewer, account_id)
+                    await switch_account(session, desk.clock, owner.viewer, account_id)
         assert await desk.viewer(owner.token) == owner.viewer

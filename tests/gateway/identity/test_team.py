@@ -8,19 +8,25 @@ from sqlalchemy.exc import DBAPIError
 from billing.accounts.accounts import AccountNotFound
 from billing.tables import Account
 from gateway.identity import impersonation
-from gateway.identity.audit_log import COMMAND_LINE, Only, entries_of, people_in, record
+from gateway.identity.audit_log import (
+    CLI_ACTOR,
+    AuditFilter,
+    list_account_entries,
+    list_actor_names,
+    record_audit_event,
+)
 from gateway.identity.impersonation import NotPermitted
 from gateway.identity.memberships import NotAMember
 from gateway.identity.roles import Permission, Role
-from gateway.identity.sessions import show_account
+from gateway.identity.sessions import switch_account
 from gateway.identity.team import (
     LastOwner,
     MemberNotFound,
     RoleInvalid,
     change_role,
-    end_sessions,
-    members,
-    remove,
+    end_member_sessions,
+    list_members,
+    remove_member,
 )
 from infra import ids
 from tests.support.gateway.desks import Desk, Someone
@@ -47,17 +53,17 @@ class Firm:
         desk, person_id = self._desk, whom.viewer.person_id
         async with desk.database.transaction() as session:
             place = (session, desk.clock, self._by.actor, self._account.id, person_id)
-            await change_role(*place, role, keep=self._by.viewer.session_id)
+            await change_role(*place, role, kept_session_id=self._by.viewer.session_id)
 
     async def removes(self, whom: Someone) -> None:
         desk, person_id = self._desk, whom.viewer.person_id
         async with desk.database.transaction() as session:
             place = (session, desk.clock, self._by.actor, self._account.id, person_id)
-            await remove(*place)
+            await remove_member(*place)
 
     async def roles(self) -> dict[str, Role]:
         async with self._desk.database.transaction() as session:
-            return {one.email: one.role for one in await members(session, self._account.id)}
+            return {one.email: one.role for one in await list_members(session, self._account.id)}
 
 
 @pytest.fixture
@@ -113,11 +119,11 @@ class TestTeam:
         person_id = other.viewer.person_id
         async with desk.database.transaction() as session:
             place = (session, desk.clock, owner.actor, firm.id, person_id)
-            assert await end_sessions(*place, keep=other.viewer.session_id) == 0
-            assert await end_sessions(*place) == 1
-            assert await end_sessions(*place) == 0
+            assert await end_member_sessions(*place, kept_session_id=other.viewer.session_id) == 0
+            assert await end_member_sessions(*place) == 1
+            assert await end_member_sessions(*place) == 0
             with pytest.raises(MemberNotFound):
-                await end_sessions(session, desk.clock, owner.actor, firm.id, ids.new_id())
+                await end_member_sessions(session, desk.clock, owner.actor, firm.id, ids.new_id())
         assert await desk.viewer(other.token) is None
         assert await desk.viewer(owner.token) == owner.viewer
         (entry, *_) = await desk.entries(firm.id)
@@ -149,7 +155,7 @@ class TestImpersonating:
     async def begin(self, desk: Desk, support: Someone, account: Account) -> None:
         async with desk.database.transaction() as session:
             place = (session, desk.clock, support.viewer, account.id, "192.0.2.4")
-            await impersonation.begin(*place, "asked by phone")
+            await impersonation.start_impersonation(*place, "asked by phone")
 
     async def test_reads_and_no_more(self, desk: Desk, firm: Account, support: Someone) -> None:
         await self.begin(desk, support, firm)
@@ -157,9 +163,9 @@ class TestImpersonating:
         assert viewer is not None
         assert (viewer.account_id, viewer.account_name) == (firm.id, firm.name)
         assert (viewer.role, viewer.impersonated) == (Role.SUPPORT, True)
-        assert [one for one in Permission if viewer.may(one)] == [Permission.READ]
+        assert [one for one in Permission if viewer.has_permission(one)] == [Permission.READ]
         async with desk.database.transaction() as session:
-            await impersonation.end(session, desk.clock, viewer, "192.0.2.4")
+            await impersonation.end_impersonation(session, desk.clock, viewer, "192.0.2.4")
         assert await desk.viewer(support.token) == support.viewer
         end, begin = [one for one in await desk.entries(firm.id) if one.impersonated]
         assert (begin.action, begin.email) == ("impersonation.began", support.email)
@@ -200,7 +206,7 @@ class TestImpersonating:
         assert viewer is not None
         async with desk.database.transaction() as session:
             with pytest.raises(NotAMember):
-                await show_account(session, desk.clock, viewer, None)
+                await switch_account(session, desk.clock, viewer, None)
 
 
 class TestAudit:
@@ -216,7 +222,7 @@ class TestAudit:
     async def test_goes_with_its_transaction(self, desk: Desk, firm: Account) -> None:
         async def fails() -> None:
             async with desk.database.transaction() as session:
-                await record(session, desk.clock, COMMAND_LINE, firm.id, "key.revoked")
+                await record_audit_event(session, desk.clock, CLI_ACTOR, firm.id, "key.revoked")
                 raise KeyError
 
         with pytest.raises(KeyError):
@@ -225,9 +231,9 @@ class TestAudit:
 
     async def test_takes_whatever_it_is_given(self, desk: Desk, firm: Account) -> None:
         async with desk.database.transaction() as session:
-            place = (session, desk.clock, COMMAND_LINE, firm.id, "key.revoked")
+            place = (session, desk.clock, CLI_ACTOR, firm.id, "key.revoked")
             details = {"name": "a\x00\ud800" + "b" * 10_000, "many": list(range(1000)), "n": None}
-            await record(*place, "x" * 10_000, details)
+            await record_audit_event(*place, "x" * 10_000, details)
         (entry,) = await desk.entries(firm.id)
         assert (len(entry.subject), len(entry.details["many"])) == (300, 50)
         assert entry.details["name"].startswith("a?bb")
@@ -237,9 +243,9 @@ class TestAudit:
         async with desk.database.transaction() as session:
             for at in range(5):
                 for account in (firm, zeta):
-                    await record(session, desk.clock, COMMAND_LINE, account.id, f"a.{at}")
-            first = await entries_of(session, firm.id, limit=3)
-            second = await entries_of(session, firm.id, before=first[-1].id, limit=3)
+                    await record_audit_event(session, desk.clock, CLI_ACTOR, account.id, f"a.{at}")
+            first = await list_account_entries(session, firm.id, limit=3)
+            second = await list_account_entries(session, firm.id, before=first[-1].id, limit=3)
         assert [one.action for one in first + second] == ["a.4", "a.3", "a.2", "a.1", "a.0"]
         assert {one.account_name for one in first} == {firm.name}
         assert (first[0].email, first[0].name) == (None, None)
@@ -248,14 +254,14 @@ class TestAudit:
     async def test_some_of_them(self, desk: Desk, firm: Account, owner: Someone) -> None:
         async with desk.database.transaction() as session:
             by_owner = [(owner.actor, "keys%"), (owner.actor, "k.x")]
-            for by, action in [(COMMAND_LINE, "key.made"), *by_owner]:
-                await record(session, desk.clock, by, firm.id, action)
+            for by, action in [(CLI_ACTOR, "key.made"), *by_owner]:
+                await record_audit_event(session, desk.clock, by, firm.id, action)
 
-            async def found(only: Only) -> list[str]:
-                rows = await entries_of(session, firm.id, only=only)
+            async def found(only: AuditFilter) -> list[str]:
+                rows = await list_account_entries(session, firm.id, filters=only)
                 return [one.action for one in rows if one.action.startswith("k")]
 
-            assert await found(Only(about="key")) == ["key.made"]
-            assert await found(Only(about="k%")) == []
-            assert await found(Only(person_id=owner.viewer.person_id)) == ["k.x", "keys%"]
-            assert await people_in(session, firm.id) == {owner.viewer.person_id: "li"}
+            assert await found(AuditFilter(area="key")) == ["key.made"]
+            assert await found(AuditFilter(area="k%")) == []
+            assert await found(AuditFilter(person_id=owner.viewer.person_id)) == ["k.x", "keys%"]
+            assert await list_actor_names(session, firm.id) == {owner.viewer.person_id: "li"}

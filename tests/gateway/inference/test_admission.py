@@ -9,7 +9,7 @@ import httpx
 import pytest
 from openai import AsyncOpenAI, RateLimitError
 
-from billing.metering.quotas import change_credit, set_budget, set_limit
+from billing.metering.quotas import add_credit_entry, set_budget, set_limit
 from billing.tables import CreditReason, QuotaKind
 from tests.support.builders import CHAT, PLENTY, SPECIALIST, Gateway, Limited, credit
 from tests.support.fakes.upstream import FakeUpstream
@@ -65,7 +65,7 @@ class TestCredit:
         assert (await poor.chat("one two")).status_code == 429
         async with poor.parts.database.transaction() as session:
             reason = CreditReason.TOP_UP
-            await change_credit(session, poor.parts.clock, poor.account.id, reason, 10**9)
+            await add_credit_entry(session, poor.parts.clock, poor.account.id, reason, 10**9)
         await poor.until(200, "one two")
 
     async def test_the_balance_is_told(self, gateway: Gateway) -> None:
@@ -85,7 +85,7 @@ class TestCredit:
         async with gateway.parts.database.transaction() as session:
             reason = CreditReason.CREDIT_LIMIT
             clock, account = gateway.parts.clock, gateway.account.id
-            await change_credit(session, clock, account, reason, 1 - 100 * 10**9)
+            await add_credit_entry(session, clock, account, reason, 1 - 100 * 10**9)
         await gateway.until(429)
 
     async def test_waits_for_what_running_calls_hold(

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from gateway.access.key_lookup import KnownKey
+from gateway.access.key_lookup import KeyRecord
 from tests.support import builders
 from tests.support.builders import CHAT, EMBEDDING, PLENTY, Limited, credit
 from tests.support.clocks import ShiftedClock
@@ -152,7 +152,7 @@ class TestTime:
             await made.agrees(ends_at=ends_at, output_tokens=1_000_000)
             tick = timedelta(microseconds=1)
             moments = (made.starts_at - tick, made.starts_at, ends_at - tick, ends_at)
-            found = [(await known(made, at)).principal.coverings for at in moments]
+            found = [(await known(made, at)).principal.outcome_contract_prices for at in moments]
             assert [[*one] for one in found] == [[], ["pumps"], ["pumps"], []]
             assert [*found[1]["pumps"]] == [CHAT]
 
@@ -196,7 +196,7 @@ async def quoted(of: Covered, body: dict[str, Any], headers: Any) -> dict[str, A
     return quote
 
 
-async def known(of: Covered, at: datetime | None = None) -> KnownKey:
+async def known(of: Covered, at: datetime | None = None) -> KeyRecord:
     return await of.gateway.parts.authenticator.identify(f"Bearer {of.gateway.key.secret}", at)
 
 

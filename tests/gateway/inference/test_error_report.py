@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from billing.metering.error_fixes import FIXES, OF_ROWS, fix_of
-from gateway.inference.error_report import _without_content, vocabulary
+from billing.metering.error_fixes import FIXES_BY_ERROR_CODE, USAGE_ROW_FIXES, find_suggested_fix
+from gateway.inference.error_report import _redact_message, known_words
 from gateway.wire import nested
 from gateway.wire.parameters import PARAMETERS
 from tests.support.builders import CATALOG, CHAT, EMBEDDING, SPECIALIST, Gateway
@@ -105,7 +105,7 @@ class TestTold:
         assert row["model"] is None
         assert row["error_param"] == "model"
         assert row["error_message"].startswith("The model 'gpt-4o' does not exist.")
-        assert row["suggested_fix"] == FIXES["model_not_found"].en
+        assert row["suggested_fix"] == FIXES_BY_ERROR_CODE["model_not_found"].en
 
     async def test_a_field_of_ours_is_named(self, gateway: Gateway) -> None:
         await gateway.chat("hi", temperature=3)
@@ -153,13 +153,13 @@ class TestTold:
         row = await gateway.row()
         assert (row["error_code"], row["error_param"]) == (code, param)
         assert f"`{param}`" in row["error_message"]
-        assert row["suggested_fix"] == FIXES[code].en
+        assert row["suggested_fix"] == FIXES_BY_ERROR_CODE[code].en
 
     def test_all_fields_of_the_tables_may_be_named(self) -> None:
-        words = vocabulary(CATALOG)
+        words = known_words(CATALOG)
         assert words >= {name for table in PARAMETERS.values() for name in table}
-        assert words >= {name for fields in nested.PARTS.values() for name in fields}
-        assert words >= nested.MESSAGE
+        assert words >= {name for fields in nested.PART_FIELDS.values() for name in fields}
+        assert words >= nested.MESSAGE_FIELDS
 
     async def test_a_successful_call_has_none_of_it(self, gateway: Gateway) -> None:
         await gateway.chat("hi")
@@ -192,7 +192,7 @@ class TestTold:
 
 
 class TestWithoutContent:
-    words = vocabulary(CATALOG)
+    words = known_words(CATALOG)
 
     @pytest.mark.parametrize(
         ("message", "kept"),
@@ -205,18 +205,22 @@ class TestWithoutContent:
         ],
     )
     def test_only_quoted_unknown_words_are_hidden(self, message: str, kept: str) -> None:
-        assert _without_content(message, self.words, ambiguous=False) == kept
+        assert _redact_message(message, self.words, has_ambiguous_backticks=False) == kept
 
 
 class TestFixes:
     def test_each_is_in_both_languages(self) -> None:
-        for code, fix in {**FIXES, **OF_ROWS}.items():
+        for code, fix in {**FIXES_BY_ERROR_CODE, **USAGE_ROW_FIXES}.items():
             assert fix.en, code
             assert any("\u4e00" <= sign <= "\u9fff" for sign in fix.zh), code
 
     def test_a_code_without_one_has_advice_by_its_status(self) -> None:
-        assert fix_of("out_of_range", 400) is not fix_of("out_of_range", 502) is not None
-        assert fix_of(None, 200) is None
+        assert (
+            find_suggested_fix("out_of_range", 400)
+            is not find_suggested_fix("out_of_range", 502)
+            is not None
+        )
+        assert find_suggested_fix(None, 200) is None
 
 
 def test_canaries_are_in_every_request() -> None:

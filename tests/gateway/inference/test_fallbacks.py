@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.upstream.http1 import Connection, Origin, Pool
+from gateway.upstream.http1 import Connection, ConnectionPool, Origin
 from models.catalog import Catalog
 from tests.support import builders
 from tests.support.builders import (
@@ -39,7 +39,7 @@ async def one_down(
     database_url: str,
     data_dir: Path,
     upstream: FakeUpstream,
-    terms: builders.Terms = PLENTY,
+    terms: builders.AccountLimits = PLENTY,
     catalog: Catalog | None = None,
 ) -> AsyncIterator[Gateway]:
     """A gateway to which CHAT's server takes no connection, while the others' do."""
@@ -103,13 +103,13 @@ class TestFallbacks:
         self, halved: Gateway, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """To find out that a server is away may take longer than an intent waits."""
-        take = Pool.take
+        take = ConnectionPool.acquire
 
-        async def slowly(pool: Pool, origin: Origin) -> Connection:
+        async def slowly(pool: ConnectionPool, origin: Origin) -> Connection:
             await asyncio.sleep(0.05)
             return await take(pool, origin)
 
-        monkeypatch.setattr(Pool, "take", slowly)
+        monkeypatch.setattr(ConnectionPool, "acquire", slowly)
         for stream in (False, True):
             body = chat(stream=stream)
             answer = await halved.http.post("/v1/chat/completions", json=body)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.inference.call_metrics import Figures, Sent
+from gateway.inference.call_metrics import AttemptOutcome, CallMetrics
 from infra.telemetry.metrics import declare_metrics
 from models.catalog import Task
 from tests.support import builders
@@ -101,9 +101,11 @@ class TestLabels:
 
     def test_errors_are_few_whatever_a_server_says(self) -> None:
         metrics = declare_metrics()
-        figures = Figures(None, metrics)  # type: ignore[arg-type]
+        figures = CallMetrics(None, metrics)  # type: ignore[arg-type]
         for number in range(1000):
-            figures.sent("chat", CHAT, 0.0, 1.0, Sent(f"made_up_{number}"))
+            figures.record_upstream_attempt(
+                "chat", CHAT, 0.0, 1.0, AttemptOutcome(f"made_up_{number}")
+            )
         told = {
             sample.labels["error_type"]
             for family in metrics.registry.collect()
@@ -116,7 +118,7 @@ class TestLabels:
 
 class TestStanding:
     async def test_how_things_stand(self, gateway: Gateway) -> None:
-        gateway.parts.gauges.look()
+        gateway.parts.gauges.update_process_gauges()
         found = await read(gateway)
         up = {labels["model"]: number for labels, number in found["maas_model_up"]}
         assert up == dict.fromkeys(CATALOG.models, 1.0)
@@ -133,7 +135,7 @@ class TestStanding:
         async with builders.run_gateway(configured) as gateway:
             for _ in range(3):
                 await gateway.chat("one")
-            gateway.parts.gauges.look()
+            gateway.parts.gauges.update_process_gauges()
             assert await value(gateway, "maas_model_up", model=CHAT) == 0
             other = CATALOG.with_task(Task.EMBEDDING)[0].id
             assert await value(gateway, "maas_model_up", model=other) == 1

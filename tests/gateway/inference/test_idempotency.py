@@ -272,7 +272,7 @@ class TestWhileItRuns:
         await nothing_is_held(gateway)
         async with gateway.parts.database.transaction() as session:
             rows = await builders.list_usage(session, account_id=gateway.account.id, limit=1000)
-        costs = [builders.show_usage(row)["cost"] for row in rows]
+        costs = [builders.usage_to_json(row)["cost"] for row in rows]
         return [cost for cost in costs if cost != "0.000000000"]
 
 

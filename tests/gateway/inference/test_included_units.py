@@ -101,7 +101,7 @@ class TestCall:
 
     async def test_metrics_tell_what_was_included(self, penniless: Gateway) -> None:
         await penniless.chat("one two")
-        penniless.parts.figures.tell()
+        penniless.parts.call_metrics.flush()
         text = (await penniless.http.get("/metrics")).text
         assert f'maas_included_units_total{{meter="output_tokens",model="{CHAT}"}} 5.0' in text
 

@@ -6,14 +6,14 @@ from uuid import UUID
 import pytest
 
 from gateway.call.errors import ModelNotFound, ModelNotPriced, ParameterInvalid
-from gateway.call.values import Priced
+from gateway.call.values import ModelPrices
 from gateway.inference.model_selection import (
-    Chooser,
-    Wish,
-    as_headers,
-    budget_of,
-    fallback_allowed,
-    next_choice,
+    ModelSelector,
+    SelectionCriteria,
+    next_fallback,
+    parse_fallback,
+    parse_latency_budget,
+    selection_headers,
 )
 from models.catalog import Catalog, CatalogInvalid, Model, Route
 from models.routing.classifier import RouteClassifier
@@ -31,12 +31,12 @@ def language(name: str, price: int, latency_ms: int | None, **values: object) ->
     return replace(model, fallbacks=(), **values)
 
 
-def priced(*models: Model) -> dict[str, Priced]:
-    return {one.id: Priced(UUID(int=1), one.prices["CNY"]) for one in models}
+def priced(*models: Model) -> dict[str, ModelPrices]:
+    return {one.id: ModelPrices(UUID(int=1), one.prices["CNY"]) for one in models}
 
 
-def chooser(*models: Model) -> Chooser:
-    return Chooser(Catalog({one.id: one for one in models}), CLASSIFIER)
+def chooser(*models: Model) -> ModelSelector:
+    return ModelSelector(Catalog({one.id: one for one in models}), CLASSIFIER)
 
 
 CHEAP = language("cheap", 1, 300)
@@ -59,8 +59,8 @@ class TestLanguage:
     def test_the_cheapest_that_holds_the_budget(
         self, budget: int | None, model: str, reason: str
     ) -> None:
-        choice = chooser(UNKNOWN, CHEAP, DEAR).for_text(
-            Wish(ALL, output_tokens=5, budget_ms=budget)
+        choice = chooser(UNKNOWN, CHEAP, DEAR).select_for_text(
+            SelectionCriteria(ALL, output_tokens=5, budget_ms=budget)
         )
         assert (choice.model.id, choice.reason) == (model, reason)
 
@@ -69,64 +69,86 @@ class TestLanguage:
         asks = replace(DEAR, prices={"CNY": {"input_tokens": 9, "output_tokens": 1}})
         dear_answers = language("answers", 5, 300)
         both, prices = chooser(dear_answers, asks), priced(dear_answers, asks)
-        assert both.for_text(Wish(prices, input_tokens=1, output_tokens=9)).model is asks
-        assert both.for_text(Wish(prices, input_tokens=9, output_tokens=1)).model is dear_answers
+        assert (
+            both.select_for_text(SelectionCriteria(prices, input_tokens=1, output_tokens=9)).model
+            is asks
+        )
+        assert (
+            both.select_for_text(SelectionCriteria(prices, input_tokens=9, output_tokens=1)).model
+            is dear_answers
+        )
 
     def test_equal_prices_go_to_the_faster(self) -> None:
         swift = language("swift", 1, 10)
-        choice = chooser(CHEAP, swift).for_text(Wish(priced(CHEAP, swift), output_tokens=1))
+        choice = chooser(CHEAP, swift).select_for_text(
+            SelectionCriteria(priced(CHEAP, swift), output_tokens=1)
+        )
         assert choice.model is swift
 
     def test_what_is_too_long_for_one_goes_to_another(self) -> None:
         short = language("short", 0, 10, context_length=100)
         both, prices = chooser(short, DEAR), priced(short, DEAR)
-        assert both.for_text(Wish(prices, input_tokens=60, output_tokens=40)).model is short
-        assert both.for_text(Wish(prices, input_tokens=61, output_tokens=40)).model is DEAR
+        assert (
+            both.select_for_text(SelectionCriteria(prices, input_tokens=60, output_tokens=40)).model
+            is short
+        )
+        assert (
+            both.select_for_text(SelectionCriteria(prices, input_tokens=61, output_tokens=40)).model
+            is DEAR
+        )
 
     def test_only_what_has_a_price(self) -> None:
         both = chooser(CHEAP, DEAR)
-        assert both.for_text(Wish(priced(DEAR))).model is DEAR
+        assert both.select_for_text(SelectionCriteria(priced(DEAR))).model is DEAR
         with pytest.raises(ModelNotPriced):
-            both.for_text(Wish({}))
+            both.select_for_text(SelectionCriteria({}))
 
     def test_where_none_is_sold(self) -> None:
         with pytest.raises(ModelNotFound):
-            chooser(CATALOG.models[SPECIALIST]).for_text(Wish({}))
+            chooser(CATALOG.models[SPECIALIST]).select_for_text(SelectionCriteria({}))
 
 
 class TestWords:
-    ours = Chooser(CATALOG, CLASSIFIER)
+    ours = ModelSelector(CATALOG, CLASSIFIER)
     prices = priced(*CATALOG.models.values())
 
     def test_a_specialist_is_suggested_beside_the_language_model(self) -> None:
-        choice = self.ours.for_text(Wish(self.prices, OEE))
-        suggested = CATALOG.models[choice.suggested or ""]
+        choice = self.ours.select_for_text(SelectionCriteria(self.prices, OEE))
+        suggested = CATALOG.models[choice.suggested_model_id or ""]
         assert suggested.route is not None
         assert (choice.model.id, suggested.route.task) == (INDUSTRIAL, "oee")
         assert choice.reason.startswith("task oee (")
 
     @pytest.mark.parametrize("text", [POEM, "", "  ", "写一首关于夜班的诗"])
     def test_nothing_is_suggested_for_what_none_does(self, text: str) -> None:
-        assert self.ours.for_text(Wish(self.prices, text)).suggested is None
+        assert (
+            self.ours.select_for_text(SelectionCriteria(self.prices, text)).suggested_model_id
+            is None
+        )
 
     def test_nor_what_has_no_price(self) -> None:
         prices = priced(CATALOG.models[INDUSTRIAL])
-        assert self.ours.for_text(Wish(prices, OEE)).suggested is None
+        assert self.ours.select_for_text(SelectionCriteria(prices, OEE)).suggested_model_id is None
 
     def test_where_the_address_is_open_the_specialist_itself(self) -> None:
-        choice = self.ours.for_either(Wish(self.prices, OEE))
+        choice = self.ours.select_for_any_endpoint(SelectionCriteria(self.prices, OEE))
         assert choice.model.route is not None
         assert choice.model.route.task == "oee"
-        assert self.ours.for_either(Wish(self.prices, POEM)).model.id == INDUSTRIAL
+        assert (
+            self.ours.select_for_any_endpoint(SelectionCriteria(self.prices, POEM)).model.id
+            == INDUSTRIAL
+        )
 
     def test_of_a_task_that_no_model_does_language(self) -> None:
         """Not the specialist that is next to it."""
         own = Catalog(
             {INDUSTRIAL: CATALOG.models[INDUSTRIAL], SPECIALIST: CATALOG.models[SPECIALIST]}
         )
-        choice = Chooser(own, CLASSIFIER).for_either(Wish(self.prices, OEE))
-        assert (choice.model.id, choice.suggested) == (INDUSTRIAL, None)
-        assert next(iter(choice.confidences)) == "oee"
+        choice = ModelSelector(own, CLASSIFIER).select_for_any_endpoint(
+            SelectionCriteria(self.prices, OEE)
+        )
+        assert (choice.model.id, choice.suggested_model_id) == (INDUSTRIAL, None)
+        assert next(iter(choice.task_confidences)) == "oee"
 
     def test_a_route_that_nobody_can_tell(self) -> None:
         odd = replace(CHEAP, route=Route("alchemy"))
@@ -135,7 +157,7 @@ class TestWords:
 
 
 class TestColumns:
-    ours = Chooser(CATALOG, CLASSIFIER)
+    ours = ModelSelector(CATALOG, CLASSIFIER)
     prices = priced(*CATALOG.models.values())
 
     @pytest.mark.parametrize(
@@ -143,7 +165,9 @@ class TestColumns:
     )
     def test_each_specialist_is_found_by_its_own(self, model: Model) -> None:
         assert model.route is not None
-        choice = self.ours.for_rows(Wish(self.prices, columns=model.route.inputs, rows=2))
+        choice = self.ours.select_for_rows(
+            SelectionCriteria(self.prices, columns=model.route.inputs, rows=2)
+        )
         assert (choice.model, choice.reason) == (model, "columns; the only one")
 
     @pytest.mark.parametrize(
@@ -152,19 +176,21 @@ class TestColumns:
     def test_optional_columns_may_be_there(self, model: Model) -> None:
         assert model.route is not None
         whole = model.route.inputs | model.route.optional
-        assert self.ours.for_rows(Wish(self.prices, columns=whole)).model == model
+        assert (
+            self.ours.select_for_rows(SelectionCriteria(self.prices, columns=whole)).model == model
+        )
         with pytest.raises(ParameterInvalid, match="surplus 'odd'") as refused:
-            self.ours.for_rows(Wish(self.prices, columns=whole | {"odd"}))
+            self.ours.select_for_rows(SelectionCriteria(self.prices, columns=whole | {"odd"}))
         assert f"{model.id} (surplus 'odd')" in refused.value.message
         with pytest.raises(ParameterInvalid, match="lacking"):
-            self.ours.for_rows(Wish(self.prices, columns=model.route.optional))
+            self.ours.select_for_rows(SelectionCriteria(self.prices, columns=model.route.optional))
 
     def test_the_nearest_are_named(self) -> None:
         chart = CATALOG.models[CONTROL_CHART].route
         assert chart is not None
         given = (chart.inputs - {"deviation"}) | {"sigma"}
         with pytest.raises(ParameterInvalid) as refused:
-            self.ours.for_rows(Wish(self.prices, columns=given))
+            self.ours.select_for_rows(SelectionCriteria(self.prices, columns=given))
         assert refused.value.param == "instances"
         told = f"The nearest: {CONTROL_CHART} (lacking 'deviation', surplus 'sigma'); "
         assert told in refused.value.message
@@ -172,7 +198,7 @@ class TestColumns:
     def test_many_columns_are_not_all_named(self) -> None:
         given = frozenset(f"column {number}" for number in range(500))
         with pytest.raises(ParameterInvalid) as refused:
-            self.ours.for_rows(Wish(self.prices, columns=given | {"x" * 9999}))
+            self.ours.select_for_rows(SelectionCriteria(self.prices, columns=given | {"x" * 9999}))
         assert len(refused.value.message) < 1200
 
     def test_of_several_the_one_that_the_words_ask_for(self) -> None:
@@ -180,18 +206,22 @@ class TestColumns:
         assert first.route is not None
         twin = replace(second, route=replace(first.route, task="control_chart"))
         both, prices = chooser(first, twin), priced(first, twin)
-        wish = Wish(prices, "which points of the chart violate a rule", first.route.inputs, 1)
-        choice = both.for_rows(wish)
+        wish = SelectionCriteria(
+            prices, "which points of the chart violate a rule", first.route.inputs, 1
+        )
+        choice = both.select_for_rows(wish)
         assert choice.model is twin
         assert choice.reason == "columns, then task control_chart; the only one"
-        assert both.for_rows(replace(wish, text="hours until the bearing fails")).model is first
+        assert (
+            both.select_for_rows(replace(wish, text="hours until the bearing fails")).model is first
+        )
 
     def test_of_several_the_cheapest_where_no_words_are_given(self) -> None:
         first, second = (CATALOG.models[name] for name in (BEARING_LIFE, CONTROL_CHART))
         twin = replace(second, route=first.route)
         assert first.route is not None
-        choice = chooser(twin, first).for_rows(
-            Wish(priced(first, twin), columns=first.route.inputs, rows=1)
+        choice = chooser(twin, first).select_for_rows(
+            SelectionCriteria(priced(first, twin), columns=first.route.inputs, rows=1)
         )
         assert (choice.model, choice.reason) == (first, "columns; cheapest of 2")
 
@@ -200,21 +230,21 @@ class TestFallbacks:
     def test_in_the_order_of_the_catalog_and_with_a_price(self) -> None:
         first = replace(CHEAP, fallbacks=("dear", "gone", "unknown"))
         three, prices = chooser(first, DEAR, UNKNOWN), priced(first, DEAR, UNKNOWN)
-        assert three.for_name(first, prices).others == (DEAR, UNKNOWN)
-        assert three.for_name(first, priced(first, UNKNOWN)).others == (UNKNOWN,)
+        assert three.select_by_name(first, prices).fallbacks == (DEAR, UNKNOWN)
+        assert three.select_by_name(first, priced(first, UNKNOWN)).fallbacks == (UNKNOWN,)
 
     def test_one_after_the_other_is_told(self) -> None:
         first = replace(CHEAP, fallbacks=("dear", "unknown"))
-        choice = chooser(first, DEAR, UNKNOWN).for_name(first, priced(first, DEAR, UNKNOWN))
-        second = next_choice(choice)
+        choice = chooser(first, DEAR, UNKNOWN).select_by_name(first, priced(first, DEAR, UNKNOWN))
+        second = next_fallback(choice)
         assert second is not None
-        assert as_headers(second) == {
+        assert selection_headers(second) == {
             "x-maas-model": "dear",
             "x-maas-route-reason": "stands in for cheap, which cannot be reached",
         }
-        third = next_choice(second)
+        third = next_fallback(second)
         assert third is not None
-        assert (third.model, next_choice(third)) == (UNKNOWN, None)
+        assert (third.model, next_fallback(third)) == (UNKNOWN, None)
 
 
 class TestHeaders:
@@ -222,8 +252,8 @@ class TestHeaders:
         ("said", "budget"), [(b"1", 1), (b" 250 ", 250), (b"3600000", 3600000)]
     )
     def test_a_budget(self, said: bytes, budget: int) -> None:
-        assert budget_of({b"x-maas-latency-ms": said}) == budget
-        assert budget_of({}) is None
+        assert parse_latency_budget({b"x-maas-latency-ms": said}) == budget
+        assert parse_latency_budget({}) is None
 
     @pytest.mark.parametrize(
         "said",
@@ -231,21 +261,22 @@ class TestHeaders:
     )
     def test_what_is_no_budget(self, said: bytes) -> None:
         with pytest.raises(ParameterInvalid) as refused:
-            budget_of({b"x-maas-latency-ms": said})
+            parse_latency_budget({b"x-maas-latency-ms": said})
         assert refused.value.param == "X-Maas-Latency-Ms"
 
     def test_whether_others_may_stand_in(self) -> None:
-        assert fallback_allowed({}) is None
-        assert fallback_allowed({b"x-maas-fallback": b"allow"}) is True
-        assert fallback_allowed({b"x-maas-fallback": b"deny"}) is False
+        assert parse_fallback({}) is None
+        assert parse_fallback({b"x-maas-fallback": b"allow"}) is True
+        assert parse_fallback({b"x-maas-fallback": b"deny"}) is False
         with pytest.raises(ParameterInvalid) as refused:
-            fallback_allowed({b"x-maas-fallback": b"maybe"})
+            parse_fallback({b"x-maas-fallback": b"maybe"})
         assert refused.value.param == "X-Maas-Fallback"
 
     def test_are_ascii(self) -> None:
         for model in CATALOG.models.values():
-            choice = Chooser(CATALOG, CLASSIFIER).for_name(model, {})
+            choice = ModelSelector(CATALOG, CLASSIFIER).select_by_name(model, {})
             assert all(
-                value.isascii() and value.isprintable() for value in as_headers(choice).values()
+                value.isascii() and value.isprintable()
+                for value in selection_headers(choice).values()
             )
         assert all(task.isascii() for task in CLASSIFIER.tasks)

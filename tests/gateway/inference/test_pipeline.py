@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from openai import AsyncOpenAI
 
-from gateway.access.key_format import make_secret
+from gateway.access.key_format import generate_api_key
 from gateway.upstream.load_balancer import Router, parse_upstreams
 from tests.support.builders import CHAT, EMBEDDING, Gateway
 from tests.support.fakes.upstream import FakeUpstream
@@ -235,7 +235,7 @@ class TestKeys:
 
     async def test_a_foreign_key(self, gateway: Gateway) -> None:
         """Well formed, but made elsewhere."""
-        gateway.http.headers["authorization"] = f"Bearer {make_secret()}"
+        gateway.http.headers["authorization"] = f"Bearer {generate_api_key()}"
         answer = await gateway.chat("hi")
         assert (answer.status_code, error_of(answer)["code"]) == (401, "invalid_api_key")
         assert (await gateway.row())["account_id"] is None

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from billing.plan_changes.plan_changes import start
-from billing.rating.plan_file import read_plan_file
-from billing.subscriptions.plans import publish
-from billing.subscriptions.usage_totals import advance
+from billing.plan_changes.plan_changes import start_plan
+from billing.rating.plan_file import parse_plan_file
+from billing.subscriptions.plans import publish_plan
+from billing.subscriptions.usage_totals import aggregate_usage
 from gateway.access.key_scopes import Scope, change_scope
-from gateway.identity.audit_log import COMMAND_LINE
+from gateway.identity.audit_log import CLI_ACTOR
 from tests.support.builders import CHAT, Gateway
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.gateway.errors import error_of
@@ -44,10 +44,12 @@ quantity = 100
 @pytest.fixture
 async def sold(gateway: Gateway) -> Gateway:
     """Under a plan that sells priority at 150 percent."""
-    plan = read_plan_file(PLAN, lambda _currency: {})
+    plan = parse_plan_file(PLAN, lambda _currency: {})
     clock = gateway.parts.clock
     async with gateway.parts.database.transaction() as session:
-        await start(session, clock, gateway.account.id, await publish(session, clock, plan))
+        await start_plan(
+            session, clock, gateway.account.id, await publish_plan(session, clock, plan)
+        )
     return gateway
 
 
@@ -106,7 +108,7 @@ async def test_a_key_without_the_tier_is_refused(sold: Gateway) -> None:
     async with sold.parts.database.transaction() as session:
         key = sold.key.row.id
         scope = Scope(service_tiers=["default"])
-        await change_scope(session, sold.parts.clock, COMMAND_LINE, sold.account.id, key, scope)
+        await change_scope(session, sold.parts.clock, CLI_ACTOR, sold.account.id, key, scope)
     answer = await sold.chat("one", service_tier="priority")
     assert (answer.status_code, error_of(answer)["code"]) == (403, "service_tier_not_available")
     assert "key" in error_of(answer)["message"]
@@ -116,7 +118,7 @@ async def test_the_totals_count_a_tier_apart(sold: Gateway) -> None:
     await sold.chat("one two", service_tier="priority")
     await sold.chat("one two")
     async with sold.parts.database.transaction() as session:
-        await advance(session, sold.parts.clock)
+        await aggregate_usage(session, sold.parts.clock)
         query = "select model, calls, cost_nano from usage_total order by model"
         rows = (await session.execute(text(query))).all()
     # The default call has its 5 tokens included.
@@ -134,6 +136,6 @@ async def test_models_lists_no_tier_that_the_plan_or_the_key_does_not_have(sold:
     async with sold.parts.database.transaction() as session:
         key = sold.key.row.id
         scope = Scope(service_tiers=["default", "flex"])
-        await change_scope(session, sold.parts.clock, COMMAND_LINE, sold.account.id, key, scope)
+        await change_scope(session, sold.parts.clock, CLI_ACTOR, sold.account.id, key, scope)
     for model in (await sold.http.get("/v1/models")).json()["data"]:
         assert model["service_tier_price_nano_per_unit"] == {}

@@ -20,7 +20,11 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from gateway.call.values import Operation
 from gateway.inference import token_count
-from gateway.inference.token_count import PromptCounter, prompt_bound, worst_prompt
+from gateway.inference.token_count import (
+    PromptTokenCounter,
+    max_prompt_tokens,
+    max_prompt_tokens_by_size,
+)
 from gateway.wire import body as bodies
 from models.catalog import Model, Task, Weights
 from tests.support import builders
@@ -73,9 +77,9 @@ def written(body: Mapping[str, Any], escaped: bool = False) -> bytes:
 
 
 async def count(
-    counter: PromptCounter, operation: Operation, name: str = "tiny", **body: Any
+    counter: PromptTokenCounter, operation: Operation, name: str = "tiny", **body: Any
 ) -> int | None:
-    return await counter.count(a_model(name), operation, bodies.fields(written(body)))
+    return await counter.count(a_model(name), operation, bodies.decode_fields(written(body)))
 
 
 @pytest.fixture
@@ -99,8 +103,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def counter(folder: Path) -> PromptCounter:
-    return PromptCounter(folder.parents[1])
+def counter(folder: Path) -> PromptTokenCounter:
+    return PromptTokenCounter(folder.parents[1])
 
 
 @pytest.mark.parametrize(
@@ -121,7 +125,7 @@ def counter(folder: Path) -> PromptCounter:
     ],
 )
 async def test_prompts_and_inputs(
-    counter: PromptCounter, given: Any, completion: int | None, embeddings: int | None
+    counter: PromptTokenCounter, given: Any, completion: int | None, embeddings: int | None
 ) -> None:
     assert await count(counter, COMPLETION, prompt=given) == completion
     assert await count(counter, EMBEDDINGS, input=given) == embeddings
@@ -144,7 +148,7 @@ async def test_prompts_and_inputs(
         ([{"role": "user", "content": "a", "unheard_of": "b"}], None),
     ],
 )
-async def test_chats(counter: PromptCounter, messages: Any, expected: int | None) -> None:
+async def test_chats(counter: PromptTokenCounter, messages: Any, expected: int | None) -> None:
     assert await count(counter, CHAT, messages=messages) == expected
 
 
@@ -161,14 +165,14 @@ async def test_chats(counter: PromptCounter, messages: Any, expected: int | None
     ],
 )
 async def test_a_field_that_may_change_the_prompt_is_not_counted(
-    counter: PromptCounter, field: dict[str, Any]
+    counter: PromptTokenCounter, field: dict[str, Any]
 ) -> None:
     messages = [{"role": "user", "content": "a"}]
     assert await count(counter, CHAT, messages=messages, **field) is None
     assert await count(counter, CHAT, messages=messages, **dict.fromkeys(field)) == 4
 
 
-async def test_an_unreadable_prompt_is_not_counted(counter: PromptCounter) -> None:
+async def test_an_unreadable_prompt_is_not_counted(counter: PromptTokenCounter) -> None:
     for raw in (rb'["\ud800"]', b"[" * 100_000 + b"]" * 100_000):
         fields = {"prompt": msgspec.Raw(raw), "messages": msgspec.Raw(raw)}
         assert await counter.count(a_model("tiny"), COMPLETION, fields) is None
@@ -186,7 +190,7 @@ async def test_an_unreadable_prompt_is_not_counted(counter: PromptCounter) -> No
     ],
 )
 async def test_a_template_that_cannot_be_rendered_is_not_counted(
-    folder: Path, counter: PromptCounter, template: str | None
+    folder: Path, counter: PromptTokenCounter, template: str | None
 ) -> None:
     (folder / "chat_template.jinja").unlink()
     if template is not None:
@@ -196,18 +200,16 @@ async def test_a_template_that_cannot_be_rendered_is_not_counted(
 
 
 async def test_a_folder_is_awaited_and_a_broken_one_is_not_counted(folder: Path) -> None:
-    counter = PromptCounter(folder.parents[1])
+    counter = PromptTokenCounter(folder.parents[1])
     assert await count(counter, COMPLETION, "absent", prompt="a") is None
     os.rename(folder, folder.with_name("absent-test"))
     assert await count(counter, COMPLETION, "absent", prompt="a") == 3
     (folder.parent / "broken-test").mkdir()
     assert await count(counter, COMPLETION, "broken", prompt="a") is None
-    assert await count(PromptCounter(folder / "none"), COMPLETION, prompt="a") is None
+    assert await count(PromptTokenCounter(folder / "none"), COMPLETION, prompt="a") is None
 
 
-async def test_the_newest_folder_of_this_very_model_is_taken(
-    folder: Path, counter: PromptCounter
-) -> None:
+async def test_newest_folder_of_model_is_taken(folder: Path, counter: PromptTokenCounter) -> None:
     for name, time in (("tiny-older", 1), ("tiny-er-test", 1 << 40), (".tiny-part", 1 << 40)):
         (folder.parent / name).mkdir()
         os.utime(folder.parent / name, (time, time))
@@ -215,7 +217,7 @@ async def test_the_newest_folder_of_this_very_model_is_taken(
 
 
 async def test_a_tokenizer_is_loaded_once_and_large_prompts_leave_the_loop(
-    counter: PromptCounter, monkeypatch: pytest.MonkeyPatch
+    counter: PromptTokenCounter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     moved: list[str] = []
     to_thread = asyncio.to_thread
@@ -226,15 +228,15 @@ async def test_a_tokenizer_is_loaded_once_and_large_prompts_leave_the_loop(
 
     monkeypatch.setattr(asyncio, "to_thread", noted)
     await asyncio.gather(*(count(counter, COMPLETION, prompt="a") for _ in range(5)))
-    assert moved == ["_newest_folder", "_load"]
+    assert moved == ["_newest_folder", "_load_tokenizer"]
     assert await count(counter, COMPLETION, prompt="w " * 20_000) == 20_002
     assert moved[2:] == ["count"]
 
 
 def test_the_bound() -> None:
-    assert prompt_bound(100, None) == 164
-    assert prompt_bound(100, 4096) == 164
-    assert prompt_bound(10_000, 4096) == 4096
+    assert max_prompt_tokens_by_size(100, None) == 164
+    assert max_prompt_tokens_by_size(100, 4096) == 164
+    assert max_prompt_tokens_by_size(10_000, 4096) == 4096
 
 
 @pytest.mark.parametrize(
@@ -250,12 +252,14 @@ def test_the_bound() -> None:
 )
 def test_the_worst_prompt(operation: Operation, body: dict[str, Any], expected: int) -> None:
     raw = written(body)
-    assert worst_prompt(a_model("a", 1000), operation, bodies.fields(raw), raw) == expected
+    assert (
+        max_prompt_tokens(a_model("a", 1000), operation, bodies.decode_fields(raw), raw) == expected
+    )
 
 
 def test_a_chat_with_more_than_text_is_bound_by_nothing_but_the_context() -> None:
     raw = written({"messages": [], "tools": [{}]})
-    assert worst_prompt(a_model("a"), CHAT, bodies.fields(raw), raw) is None
+    assert max_prompt_tokens(a_model("a"), CHAT, bodies.decode_fields(raw), raw) is None
 
 
 def test_nfc_makes_no_character_longer_than_its_escape() -> None:
@@ -282,12 +286,12 @@ def test_minilm_sees_no_more_characters_than_bytes() -> None:
 
 
 @needs_gemma
-def test_what_the_template_adds_is_paid_for_by_the_json(counter: PromptCounter) -> None:
-    loaded = token_count._load(GEMMA or Path())
+def test_what_the_template_adds_is_paid_for_by_the_json(counter: PromptTokenCounter) -> None:
+    loaded = token_count._load_tokenizer(GEMMA or Path())
     assert loaded is not None
     assert loaded.render is not None
     fixed = len(loaded.render([]).removeprefix("<bos>").encode()) + 1
-    assert fixed <= token_count._TEMPLATE_FIXED + len(b'{"model":"","messages":[]}')
+    assert fixed <= token_count._TEMPLATE_OVERHEAD_TOKENS + len(b'{"model":"","messages":[]}')
     for role in ("system", "developer", "user", "assistant"):
         message = msgspec.json.decode(written({"role": role}), type=token_count._Message)
         added = len(loaded.render([message]).removeprefix("<bos>").encode()) + 1 - fixed
@@ -295,16 +299,14 @@ def test_what_the_template_adds_is_paid_for_by_the_json(counter: PromptCounter) 
 
 
 @pytest.fixture(scope="module")
-def real() -> PromptCounter:
-    return PromptCounter(BUILD)
+def real() -> PromptTokenCounter:
+    return PromptTokenCounter(BUILD)
 
 
 @needs_gemma
 @MANY
 @given(messages=MESSAGES | TINY, escaped=st.booleans())
-async def test_no_chat_of_gemma_is_above_its_bound(
-    real: PromptCounter, messages: Any, escaped: bool
-) -> None:
+async def test_gemma_chat_bound(real: PromptTokenCounter, messages: Any, escaped: bool) -> None:
     await _below_bound(real, builders.CHAT, CHAT, {"model": "", "messages": messages}, escaped)
 
 
@@ -312,7 +314,7 @@ async def test_no_chat_of_gemma_is_above_its_bound(
 @MANY
 @given(prompt=PROMPTS, escaped=st.booleans())
 async def test_no_completion_of_gemma_is_above_its_bound(
-    real: PromptCounter, prompt: Any, escaped: bool
+    real: PromptTokenCounter, prompt: Any, escaped: bool
 ) -> None:
     await _below_bound(real, builders.CHAT, COMPLETION, {"prompt": prompt}, escaped)
 
@@ -320,9 +322,7 @@ async def test_no_completion_of_gemma_is_above_its_bound(
 @needs_minilm
 @MANY
 @given(texts=PROMPTS, escaped=st.booleans())
-async def test_no_input_of_minilm_is_above_its_bound(
-    real: PromptCounter, texts: Any, escaped: bool
-) -> None:
+async def test_minilm_input_bound(real: PromptTokenCounter, texts: Any, escaped: bool) -> None:
     await _below_bound(real, builders.EMBEDDING, EMBEDDINGS, {"input": texts}, escaped)
 
 
@@ -338,7 +338,7 @@ DIALOGUES = [
 @needs_gemma
 @pytest.mark.parametrize("dialogue", DIALOGUES)
 async def test_chats_count_as_transformers_counts_them(
-    real: PromptCounter, reference: Any, dialogue: list[tuple[str, str]]
+    real: PromptTokenCounter, reference: Any, dialogue: list[tuple[str, str]]
 ) -> None:
     messages = [{"role": role, "content": content} for role, content in dialogue]
     expected = reference.apply_chat_template(
@@ -350,7 +350,7 @@ async def test_chats_count_as_transformers_counts_them(
 @needs_gemma
 @pytest.mark.parametrize("text", ["", "Hello", "  四  个  空格 ", "a\n\n\nb<bos>c\x00\ufffd"])
 async def test_completions_count_as_transformers_counts_them(
-    real: PromptCounter, reference: Any, text: str
+    real: PromptTokenCounter, reference: Any, text: str
 ) -> None:
     expected = len(reference(text, add_special_tokens=True).input_ids)
     assert await count(real, COMPLETION, builders.CHAT, prompt=text) == expected
@@ -363,12 +363,16 @@ def reference() -> Any:
 
 
 async def _below_bound(
-    counter: PromptCounter, name: str, operation: Operation, body: dict[str, Any], escaped: bool
+    counter: PromptTokenCounter,
+    name: str,
+    operation: Operation,
+    body: dict[str, Any],
+    escaped: bool,
 ) -> None:
     raw = written(body, escaped)
-    counted = await counter.count(a_model(name), operation, bodies.fields(raw))
+    counted = await counter.count(a_model(name), operation, bodies.decode_fields(raw))
     assert counted is not None
-    assert counted <= prompt_bound(len(raw), None)
+    assert counted <= max_prompt_tokens_by_size(len(raw), None)
 
 
 def _tokenizer(folder: Path | None) -> Tokenizer:

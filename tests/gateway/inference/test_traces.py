@@ -11,7 +11,7 @@ import pytest
 import structlog
 from structlog.testing import LogCapture
 
-from infra.telemetry.tracer_factory import tracer_of
+from infra.telemetry.tracer_factory import create_tracer
 from tests.support import builders
 from tests.support.builders import CHAT, Gateway
 from tests.support.fakes.otlp_collector import Collector, Span, run_collector
@@ -177,9 +177,9 @@ class TestCollectorInTrouble:
         monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "100")
         monkeypatch.setenv("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "50")
         async with run_collector(hangs=True) as collector:
-            tracer = tracer_of(collector.url, "test")
+            tracer = create_tracer(collector.url, "test")
             for number in range(10_000):
-                tracer.call({}, 0.0).end(f"call {number}", {}, None)
+                tracer.start_call({}, 0.0).end(f"call {number}", {}, None)
             batch = tracer._provider._active_span_processor._span_processors[0]._batch_processor  # type: ignore[attr-defined]
             assert len(batch._queue) <= 100
             await tracer.stop()

@@ -10,11 +10,24 @@ from hypothesis import strategies as st
 
 from billing.metering.quotas import QuotaRef
 from billing.metering.usage import UsageRecord
-from billing.rating.quantities import NOTHING, WHOLE, Quantities, rate
+from billing.rating.quantities import NO_USAGE, NON_TOKEN_METERS, Quantities, rate
 from billing.tables import QuotaKind, Settlement
-from gateway.call.reservation import Held, Hold, Lease
-from gateway.call.values import Ask, Call, Completion, Operation, Priced, Principal, Ticket
-from gateway.inference.usage_record import HOLD_EXCEEDED, intent_of, price, unbilled
+from gateway.call.reservation import Lease, Reservation, ReservedUnits
+from gateway.call.values import (
+    AdmittedCall,
+    Call,
+    CallResult,
+    ModelPrices,
+    Operation,
+    ParsedRequest,
+    Principal,
+)
+from gateway.inference.usage_record import (
+    RESERVATION_EXCEEDED,
+    as_unbilled,
+    build_intent,
+    build_usage_record,
+)
 from infra import ids
 from tests.support.builders import CATALOG, CHAT
 from tests.support.gateway.quotas import allowance, quota
@@ -38,28 +51,30 @@ class At:
 
 
 CALL = Call(ids.new_id(), Operation.CHAT, "/v1/chat/completions", None, {}, None, START, 100.0)
-ASK = Ask(CATALOG.models[CHAT], "/", b"", {}, lambda _: NOTHING, stream=True)
+ASK = ParsedRequest(CATALOG.models[CHAT], "/", b"", {}, lambda _: NO_USAGE, stream=True)
 CALLER = Principal(ids.new_id(), ids.new_id(), "CNY")
-DONE = Completion(Settlement.COMPLETE, 200, b"", {}, Quantities(input_tokens=2, output_tokens=5))
+DONE = CallResult(Settlement.COMPLETE, 200, b"", {}, Quantities(input_tokens=2, output_tokens=5))
 
 
-def ticket(credit: int, budget: int | None = None) -> Ticket:
+def ticket(credit: int, budget: int | None = None) -> AdmittedCall:
     """Holds so much credit, and of the key's budget as much, or so much."""
     units = {QuotaKind.CREDIT: credit, QuotaKind.BUDGET: credit if budget is None else budget}
-    held = [Held(quota(kind), Lease(kind), amount) for kind, amount in units.items()]
-    return Ticket(CALLER, ASK, Priced(ids.new_id(), PRICES), Hold(held, ids.new_id()))
+    held = [ReservedUnits(quota(kind), Lease(kind), amount) for kind, amount in units.items()]
+    return AdmittedCall(
+        CALLER, ASK, ModelPrices(ids.new_id(), PRICES), Reservation(held, ids.new_id())
+    )
 
 
 OWN, SHARED = allowance("output_tokens"), allowance("output_tokens", "*")
 READ = allowance("input_tokens")
 
 
-def including(credit: int, included: dict[QuotaRef, int]) -> Ticket:
+def including(credit: int, included: dict[QuotaRef, int]) -> AdmittedCall:
     """The same with included units, those of all models first, as an extension may leave them."""
     made = ticket(credit)
-    held = [Held(one, Lease(one.kind), units) for one, units in included.items()]
-    made.hold.add(Hold(held[::-1], made.hold.process_id))
-    return replace(made, priced=replace(made.priced, included=(OWN, SHARED, READ)))
+    held = [ReservedUnits(one, Lease(one.kind), units) for one, units in included.items()]
+    made.reservation.merge(Reservation(held[::-1], made.reservation.process_id))
+    return replace(made, model_prices=replace(made.model_prices, allowances=(OWN, SHARED, READ)))
 
 
 class TestIncluded:
@@ -67,39 +82,39 @@ class TestIncluded:
 
     def test_what_is_included_costs_nothing(self) -> None:
         of = including(1_000, {OWN: 4, SHARED: 9})
-        row = price(CALL, CALLER, ASK, of, DONE, At(100.0))
+        row = build_usage_record(CALL, CALLER, ASK, of, DONE, At(100.0))
         assert (row.cost_nano, row.error_code) == (1_000, None)
         assert row.covered == {"output_tokens": {OWN.id: 4, SHARED.id: 1}}
-        assert row.taken == {OWN.id: 4, SHARED.id: 1}
+        assert row.covered_units_by_quota == {OWN.id: 4, SHARED.id: 1}
         assert row.quantities == DONE.quantities
 
     def test_without_any_money(self) -> None:
         of = including(0, {OWN: 5, READ: 7})
-        row = price(CALL, CALLER, ASK, of, DONE, At(100.0))
+        row = build_usage_record(CALL, CALLER, ASK, of, DONE, At(100.0))
         assert (row.cost_nano, row.error_code) == (0, None)
         assert row.covered == {"output_tokens": {OWN.id: 5}, "input_tokens": {READ.id: 2}}
 
     def test_of_more_than_was_held_is_billed_what_is_covered_or_paid(self) -> None:
         """1000 for the prompt, 2000 for one more token than the 3 that are included."""
-        row = price(CALL, CALLER, ASK, including(3_000, {OWN: 3}), DONE, At(100.0))
-        assert (row.cost_nano, row.error_code) == (3_000, HOLD_EXCEEDED)
-        assert row.quantities == Quantities(2, None, 4, *[0] * len(WHOLE))
+        row = build_usage_record(CALL, CALLER, ASK, including(3_000, {OWN: 3}), DONE, At(100.0))
+        assert (row.cost_nano, row.error_code) == (3_000, RESERVATION_EXCEEDED)
+        assert row.quantities == Quantities(2, None, 4, *[0] * len(NON_TOKEN_METERS))
         assert row.covered == {"output_tokens": {OWN.id: 3}}
 
     def test_a_prompt_that_is_not_paid_for_is_not_billed_at_all(self) -> None:
-        row = price(CALL, CALLER, ASK, including(999, {OWN: 3}), DONE, At(100.0))
-        assert (row.quantities, row.covered) == (NOTHING + NOTHING, None)
-        assert (row.cost_nano, row.error_code) == (0, HOLD_EXCEEDED)
+        row = build_usage_record(CALL, CALLER, ASK, including(999, {OWN: 3}), DONE, At(100.0))
+        assert (row.quantities, row.covered) == (NO_USAGE + NO_USAGE, None)
+        assert (row.cost_nano, row.error_code) == (0, RESERVATION_EXCEEDED)
 
     @pytest.mark.parametrize("settlement", [one for one in Settlement if not one.billable])
     def test_what_is_not_billed_takes_nothing(self, settlement: Settlement) -> None:
         completion = replace(DONE, settlement=settlement)
-        row = price(CALL, CALLER, ASK, including(0, {OWN: 9}), completion, At(100.0))
-        assert (row.covered, row.taken) == (None, {})
+        row = build_usage_record(CALL, CALLER, ASK, including(0, {OWN: 9}), completion, At(100.0))
+        assert (row.covered, row.covered_units_by_quota) == (None, {})
 
     def test_what_becomes_our_fault_takes_nothing(self) -> None:
-        row = price(CALL, CALLER, ASK, including(1_000, {OWN: 9}), DONE, At(100.0))
-        assert unbilled(row, "late").covered is None
+        row = build_usage_record(CALL, CALLER, ASK, including(1_000, {OWN: 9}), DONE, At(100.0))
+        assert as_unbilled(row, "late").covered is None
 
     @given(COUNTS, COUNTS, st.integers(0, 10**8), COUNTS, COUNTS)
     def test_what_a_row_bills_was_paid_or_held_of_what_is_included(
@@ -107,8 +122,8 @@ class TestIncluded:
     ) -> None:
         completion = replace(DONE, quantities=Quantities(prompt, None, output))
         of = including(money, {OWN: own, SHARED: shared})
-        row = price(CALL, CALLER, ASK, of, completion, At(100.0))
-        taken = row.taken
+        row = build_usage_record(CALL, CALLER, ASK, of, completion, At(100.0))
+        taken = row.covered_units_by_quota
         assert taken.get(OWN.id, 0) <= own
         assert taken.get(SHARED.id, 0) <= shared
         free = sum(taken.values()) * PRICES["output_tokens"]
@@ -117,8 +132,8 @@ class TestIncluded:
 
 class TestPrice:
     def test_a_whole_row(self) -> None:
-        completion = replace(DONE, first_chunk=100.25)
-        row = price(CALL, CALLER, ASK, ticket(20_000), completion, At(101.5))
+        completion = replace(DONE, first_chunk_monotonic=100.25)
+        row = build_usage_record(CALL, CALLER, ASK, ticket(20_000), completion, At(101.5))
         assert (row.request_id, row.account_id, row.key_id) == (
             CALL.request_id,
             CALLER.account_id,
@@ -130,43 +145,43 @@ class TestPrice:
         assert (row.started_at, row.duration_us, row.first_chunk_us) == (START, 1_500_000, 250_000)
 
     def test_of_a_stranger(self) -> None:
-        refused = replace(DONE, settlement=Settlement.REFUSED, status=401, quantities=NOTHING)
-        row = price(CALL, None, None, None, refused, At(100.0))
+        refused = replace(DONE, settlement=Settlement.REFUSED, status=401, quantities=NO_USAGE)
+        row = build_usage_record(CALL, None, None, None, refused, At(100.0))
         assert (row.account_id, row.key_id, row.model, row.currency) == (None, None, None, None)
         assert (row.streamed, row.cost_nano, row.first_chunk_us) == (False, 0, None)
 
     @pytest.mark.parametrize("settlement", [one for one in Settlement if not one.billable])
     def test_what_is_not_billed_costs_nothing(self, settlement: Settlement) -> None:
         completion = replace(DONE, settlement=settlement, error_code="why")
-        row = price(CALL, CALLER, ASK, ticket(20_000), completion, At(100.0))
+        row = build_usage_record(CALL, CALLER, ASK, ticket(20_000), completion, At(100.0))
         assert (row.cost_nano, row.error_code, row.quantities) == (0, "why", DONE.quantities)
 
     def test_what_a_client_left_is_billed(self) -> None:
         completion = replace(DONE, settlement=Settlement.CLIENT_ABORT)
-        row = price(CALL, CALLER, ASK, ticket(20_000), completion, At(100.0))
+        row = build_usage_record(CALL, CALLER, ASK, ticket(20_000), completion, At(100.0))
         assert row.cost_nano == 11_000
 
     def test_what_was_held_is_the_most(self) -> None:
         """1000 for the prompt, and as many whole tokens as the rest of 9000 pays for: 4 of 5."""
-        row = price(CALL, CALLER, ASK, ticket(10_000), DONE, At(100.0))
-        assert (row.cost_nano, row.error_code) == (9_000, HOLD_EXCEEDED)
+        row = build_usage_record(CALL, CALLER, ASK, ticket(10_000), DONE, At(100.0))
+        assert (row.cost_nano, row.error_code) == (9_000, RESERVATION_EXCEEDED)
         assert (row.quantities.input_tokens, row.quantities.output_tokens) == (2, 4)
-        exact = price(CALL, CALLER, ASK, ticket(11_000), DONE, At(100.0))
+        exact = build_usage_record(CALL, CALLER, ASK, ticket(11_000), DONE, At(100.0))
         assert (exact.cost_nano, exact.error_code) == (11_000, None)
 
     def test_the_least_of_what_was_held_is_the_most(self) -> None:
-        row = price(CALL, CALLER, ASK, ticket(20_000, budget=7_000), DONE, At(100.0))
-        assert (row.cost_nano, row.error_code) == (7_000, HOLD_EXCEEDED)
+        row = build_usage_record(CALL, CALLER, ASK, ticket(20_000, budget=7_000), DONE, At(100.0))
+        assert (row.cost_nano, row.error_code) == (7_000, RESERVATION_EXCEEDED)
         assert row.quantities.output_tokens == 3
 
     def test_a_call_that_holds_no_money_costs_none(self) -> None:
         """Its worst case was nothing: then nothing can be charged, whatever an engine says."""
-        free = replace(ticket(0), hold=Hold([], ids.new_id()))
-        row = price(CALL, CALLER, ASK, free, DONE, At(100.0))
-        assert (row.cost_nano, row.error_code) == (0, HOLD_EXCEEDED)
+        free = replace(ticket(0), reservation=Reservation([], ids.new_id()))
+        row = build_usage_record(CALL, CALLER, ASK, free, DONE, At(100.0))
+        assert (row.cost_nano, row.error_code) == (0, RESERVATION_EXCEEDED)
 
     def test_a_clock_that_is_behind_makes_no_negative_time(self) -> None:
-        row = price(CALL, CALLER, ASK, ticket(20_000), DONE, At(99.0))
+        row = build_usage_record(CALL, CALLER, ASK, ticket(20_000), DONE, At(99.0))
         assert row.duration_us == 0
 
     @given(COUNTS, COUNTS, st.integers(0, 10**8), st.sampled_from(Settlement))
@@ -175,7 +190,7 @@ class TestPrice:
     ) -> None:
         quantities = Quantities(input_tokens=prompt, output_tokens=output)
         completion = replace(DONE, quantities=quantities, settlement=settlement)
-        row = price(CALL, CALLER, ASK, ticket(held), completion, At(100.0))
+        row = build_usage_record(CALL, CALLER, ASK, ticket(held), completion, At(100.0))
         due = rate(quantities, PRICES) if settlement.billable else 0
         assert row.cost_nano <= min(held, due)
         # Bills count quantities: a row costs what its own come to, and not what was held.
@@ -183,7 +198,7 @@ class TestPrice:
             assert rate(row.quantities, PRICES) == row.cost_nano
             if due > held >= prompt * PRICES["input_tokens"]:
                 assert held - rate(row.quantities, PRICES) < max(PRICES.values())
-        assert (row.error_code == HOLD_EXCEEDED) == (due > held)
+        assert (row.error_code == RESERVATION_EXCEEDED) == (due > held)
 
 
 class TestWhole:
@@ -194,8 +209,13 @@ class TestWhole:
 
     def priced(self, held: int, included: dict[QuotaRef, int], **units: int) -> UsageRecord:
         of = including(held, included)
-        of = replace(of, priced=replace(of.priced, prices=self.PRICES, included=tuple(included)))
-        return price(CALL, CALLER, ASK, of, replace(DONE, quantities=Quantities(**units)), At(100))
+        of = replace(
+            of,
+            model_prices=replace(of.model_prices, prices=self.PRICES, allowances=tuple(included)),
+        )
+        return build_usage_record(
+            CALL, CALLER, ASK, of, replace(DONE, quantities=Quantities(**units)), At(100)
+        )
 
     @pytest.mark.parametrize(
         ("held", "images", "seconds", "billed", "cost"),
@@ -213,7 +233,7 @@ class TestWhole:
         row = self.priced(held, {}, images=images, adaptation_seconds=seconds)
         of = row.quantities
         assert ((of.images, of.adaptation_seconds), row.cost_nano) == (billed, cost)
-        assert (row.error_code == HOLD_EXCEEDED) == (held < 30 * images + 11 * seconds)
+        assert (row.error_code == RESERVATION_EXCEEDED) == (held < 30 * images + 11 * seconds)
 
     def test_what_is_included_costs_nothing(self) -> None:
         seconds = allowance("adaptation_seconds")
@@ -224,15 +244,15 @@ class TestWhole:
 
 class TestUnbilled:
     def test_is_our_fault(self) -> None:
-        row = price(CALL, CALLER, ASK, ticket(20_000), DONE, At(100.0))
-        ours = unbilled(row, "late")
+        row = build_usage_record(CALL, CALLER, ASK, ticket(20_000), DONE, At(100.0))
+        ours = as_unbilled(row, "late")
         assert (ours.settlement, ours.cost_nano) == (Settlement.PLATFORM_FAULT, 0)
         assert (ours.error_code, ours.quantities) == ("late", row.quantities)
 
 
 class TestIntent:
     def test_says_what_it_can_cost(self) -> None:
-        intent = intent_of(CALL, ticket(20_000, budget=7_000))
+        intent = build_intent(CALL, ticket(20_000, budget=7_000))
         assert (intent.request_id, intent.account_id) == (CALL.request_id, CALLER.account_id)
         assert (intent.key_id, intent.model) == (CALLER.key_id, CHAT)
         assert (intent.operation, intent.streamed, intent.currency) == ("chat", True, "CNY")

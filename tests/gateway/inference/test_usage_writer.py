@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from billing.metering.usage import UsageRecord, append_usage
+from billing.metering.usage import UsageRecord, insert_usage
 from billing.rating.quantities import Quantities
 from billing.tables import Settlement
 from gateway.call.errors import MeteringUnavailable
@@ -44,7 +44,7 @@ def record(gateway: Gateway, **values: object) -> UsageRecord:
 class TestWriter:
     async def test_many_rows_at_once_are_few_commits(self, gateway: Gateway) -> None:
         rows = [record(gateway) for _ in range(500)]
-        await asyncio.gather(*(gateway.parts.writer.append(row) for row in rows))
+        await asyncio.gather(*(gateway.parts.writer.write(row) for row in rows))
         assert len(await gateway.rows(500)) == 500
         commits = gateway.parts.metrics.registry.get_sample_value("maas_settle_batch_rows_count")
         assert commits is not None
@@ -52,18 +52,18 @@ class TestWriter:
 
     async def test_the_same_request_twice_is_one_row(self, gateway: Gateway) -> None:
         row = record(gateway)
-        await gateway.parts.writer.append(row)
-        await gateway.parts.writer.append(dataclasses.replace(row, cost_nano=7))
+        await gateway.parts.writer.write(row)
+        await gateway.parts.writer.write(dataclasses.replace(row, cost_nano=7))
         assert (await gateway.row())["cost"] == "0.000000500"
 
     async def test_a_row_that_cannot_be_said_harms_no_other(self, gateway: Gateway) -> None:
         good, bad = record(gateway), record(gateway, tags={"order": object()})
         answers = await asyncio.gather(
-            *(gateway.parts.writer.append(row) for row in (bad, good)), return_exceptions=True
+            *(gateway.parts.writer.write(row) for row in (bad, good)), return_exceptions=True
         )
         assert isinstance(answers[0], MeteringUnavailable)
         assert answers[1] is None
-        await gateway.parts.writer.append(record(gateway))
+        await gateway.parts.writer.write(record(gateway))
         assert len(await gateway.rows(2)) == 2
 
     async def test_a_log_that_cannot_be_written_ends_no_writer(
@@ -73,32 +73,37 @@ class TestWriter:
         writer = gateway.parts.writer
         monkeypatch.setattr(writer, "_log", object())
         with pytest.raises(MeteringUnavailable):
-            await writer.append(record(gateway, tags={"order": object()}))
-        await writer.append(record(gateway))
+            await writer.write(record(gateway, tags={"order": object()}))
+        await writer.write(record(gateway))
         assert len(await gateway.rows(1)) == 1
 
     async def test_a_row_that_the_database_refuses_harms_no_other(self, gateway: Gateway) -> None:
         good, bad = record(gateway), record(gateway, account_id=ids.new_id())
         answers = await asyncio.gather(
-            gateway.parts.writer.append(good),
-            gateway.parts.writer.append(bad),
+            gateway.parts.writer.write(good),
+            gateway.parts.writer.write(bad),
             return_exceptions=True,
         )
         assert answers[0] is None
         assert isinstance(answers[1], Exception)
-        assert (await gateway.row())["request_id"] == ids.show("req", good.request_id)
+        assert (await gateway.row())["request_id"] == ids.format_id("req", good.request_id)
 
     async def test_strangers_cannot_fill_the_queue(self, gateway: Gateway) -> None:
         metrics = declare_metrics()
         parts = gateway.parts
         writer = UsageWriter(  # never started
-            parts.connections.records, parts.membership, parts.lender, parts.clock, metrics, 1.0
+            parts.connections.records,
+            parts.heartbeat,
+            parts.quota_leaser,
+            parts.clock,
+            metrics,
+            1.0,
         )
         stranger = record(
             gateway, account_id=None, key_id=None, cost_nano=0, settlement=Settlement.REFUSED
         )
         for _ in range(6000):
-            writer.offer(stranger)
+            writer.enqueue(stranger)
         dropped = metrics.registry.get_sample_value("maas_refusals_unrecorded_total")
         assert dropped == 6000 - 5001
 
@@ -132,7 +137,7 @@ def _unavailable(*_: object) -> object:
 
 class TestFacts:
     async def test_a_usage_row_is_never_changed(self, gateway: Gateway) -> None:
-        await gateway.parts.writer.append(record(gateway))
+        await gateway.parts.writer.write(record(gateway))
         for statement in ("update usage set cost_nano = 0", "delete from usage"):
             with pytest.raises(DBAPIError, match="never changed"):
                 async with gateway.parts.database.transaction() as session:
@@ -144,4 +149,4 @@ class TestFacts:
         object.__setattr__(row, "settlement", Settlement.REFUSED)
         with pytest.raises(DBAPIError, match="ck_usage_billable"):
             async with gateway.parts.database.transaction() as session:
-                await append_usage(session, [row])
+                await insert_usage(session, [row])

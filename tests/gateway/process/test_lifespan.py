@@ -7,7 +7,7 @@ import pytest
 
 from gateway import app as application
 from gateway.app import create_app
-from gateway.process.lifespan import settle_memory
+from gateway.process.lifespan import freeze_loaded_objects
 from tests.support.builders import run_gateway, settings
 
 
@@ -17,7 +17,7 @@ def test_a_process_of_its_own_settles_its_memory(
     monkeypatch.setenv("MAAS_DATABASE_URL", database_url)
     monkeypatch.setenv("MAAS_SERVING_URL", "http://127.0.0.1:9")
     monkeypatch.setattr(application, "configure_logging", lambda _level: None)
-    assert settle_memory in create_app().on_startup
+    assert freeze_loaded_objects in create_app().on_startup
 
 
 async def test_one_of_several_applications_does_not(database_url: str, data_dir: Path) -> None:

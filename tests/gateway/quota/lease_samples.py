@@ -1,13 +1,13 @@
-"""Holdings to try, and what is read of their quotas."""
+"""LocalLeases to try, and what is read of their quotas."""
 
 from dataclasses import replace
 
-from billing.metering.leases import Standing
+from billing.metering.leases import QuotaSnapshot
 from billing.metering.quotas import QuotaRef
 from billing.tables import QuotaKind
-from gateway.call.reservation import Hold
+from gateway.call.reservation import Reservation
 from gateway.quota.demand import Demand
-from gateway.quota.local_leases import Holdings
+from gateway.quota.local_leases import LocalLeases
 from infra import ids
 from tests.support.gateway.quotas import allowance, quota
 
@@ -21,7 +21,7 @@ OWN, SHARED = allowance("output_tokens"), allowance("output_tokens", "*")
 CALL = Demand(
     input_tokens=0,
     output_tokens=100,
-    floor=10,
+    min_output_tokens=10,
     streams=0,
     requests=0,
     prices={"output_tokens": 1},
@@ -29,42 +29,42 @@ CALL = Demand(
 )
 
 
-def read(borrowed: int, amount: int | None = 1000, **values: int) -> Standing:
-    counts = {"spent": 0, "elsewhere": 0, "recalls": 0, "used": 0, **values}
-    return Standing(amount=amount, borrowed=borrowed, **counts)
+def read(borrowed: int, amount: int | None = 1000, **values: int) -> QuotaSnapshot:
+    counts = {"consumed": 0, "leased_elsewhere": 0, "recalls": 0, "used": 0, **values}
+    return QuotaSnapshot(amount=amount, borrowed=borrowed, **counts)
 
 
-def having(units: int, of: QuotaRef = CREDIT, now: float = 0.0, **values: int) -> Holdings:
-    """Holdings that have borrowed so much of one quota."""
-    holdings = Holdings()
+def having(units: int, of: QuotaRef = CREDIT, now: float = 0.0, **values: int) -> LocalLeases:
+    """LocalLeases that have borrowed so much of one quota."""
+    holdings = LocalLeases()
     demand = replace(CALL, quotas=(of,), streams=1, requests=1)
-    holdings.wishes_for([demand], now)
-    holdings.change([of.id])
-    holdings.learn({of.id: read(units, **values)})
+    holdings.borrow_plan([demand], now)
+    holdings.begin_change([of.id])
+    holdings.update({of.id: read(units, **values)})
     return holdings
 
 
-def hold(holdings: Holdings, units: int, of: QuotaRef = CREDIT, now: float = 0.0) -> Hold:
-    made = holdings.try_hold([(of, units)], PROCESS, now)
+def hold(holdings: LocalLeases, units: int, of: QuotaRef = CREDIT, now: float = 0.0) -> Reservation:
+    made = holdings.try_reserve([(of, units)], PROCESS, now)
     assert made is not None
     return made
 
 
-def idle(holdings: Holdings, now: float = 0.0) -> Holdings:
+def idle(holdings: LocalLeases, now: float = 0.0) -> LocalLeases:
     """A second goes by after what was taken."""
-    holdings.wishes_back(set(), True, now)
+    holdings.return_plan(set(), True, now)
     return holdings
 
 
-def including(**borrowed: int) -> Holdings:
-    """Holdings that have borrowed so much: `own` and `shared` of 1000 included units each, and
+def including(**borrowed: int) -> LocalLeases:
+    """LocalLeases that have borrowed so much: `own` and `shared` of 1000 included units each, and
     `credit` of 1000."""
     quotas = {"own": OWN, "shared": SHARED, "credit": CREDIT}
-    holdings = Holdings()
-    holdings.wishes_for([INCLUDING], 0.0)
-    holdings.change([quota.id for quota in quotas.values()])
-    holdings.learn({of.id: read(borrowed.get(name, 0)) for name, of in quotas.items()})
+    holdings = LocalLeases()
+    holdings.borrow_plan([INCLUDING], 0.0)
+    holdings.begin_change([quota.id for quota in quotas.values()])
+    holdings.update({of.id: read(borrowed.get(name, 0)) for name, of in quotas.items()})
     return holdings
 
 
-INCLUDING = replace(CALL, included=(OWN, SHARED))
+INCLUDING = replace(CALL, allowances=(OWN, SHARED))

@@ -4,7 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.quota.allowance import by_meter, cover, covered
+from gateway.quota.allowance import (
+    apply_allowances,
+    covered_by_meter_and_quota,
+    covered_units_by_meter,
+)
 from tests.support.gateway.quotas import allowance
 
 OWN, SHARED = allowance("output_tokens"), allowance("output_tokens", "*")
@@ -27,20 +31,20 @@ class TestCover:
     )
     def test_in_their_order(self, needs: int, free: dict, parts: tuple) -> None:
         units = {quota.id: amount for quota, amount in free.items()}
-        assert cover({"output_tokens": needs, "rows": 0}, INCLUDED, units) == parts
+        assert apply_allowances({"output_tokens": needs, "rows": 0}, INCLUDED, units) == parts
 
     @given(st.fixed_dictionaries({"output_tokens": COUNTS, "rows": COUNTS}), st.data())
     def test_never_more_than_is_needed_or_free(
         self, needs: dict[str, int], data: st.DataObject
     ) -> None:
         free = {quota.id: data.draw(COUNTS) for quota in INCLUDED}
-        parts = cover(needs, INCLUDED, free)
+        parts = apply_allowances(needs, INCLUDED, free)
         assert all(0 < units <= free[quota.id] for quota, units in parts)
-        assert all(units <= needs[meter] for meter, units in covered(parts).items())
+        assert all(units <= needs[meter] for meter, units in covered_units_by_meter(parts).items())
 
     def test_as_a_row_tells_it(self) -> None:
-        assert by_meter([(OWN, 3), (SHARED, 4), (ROWS, 1)]) == {
+        assert covered_by_meter_and_quota([(OWN, 3), (SHARED, 4), (ROWS, 1)]) == {
             "output_tokens": {OWN.id: 3, SHARED.id: 4},
             "rows": {ROWS.id: 1},
         }
-        assert by_meter([]) is None
+        assert covered_by_meter_and_quota([]) is None

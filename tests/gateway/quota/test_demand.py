@@ -6,10 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.rating.quantities import METERS, WHOLE, Quantities, call_cost, rate, units_by_meter
+from billing.rating.quantities import (
+    METERS,
+    NON_TOKEN_METERS,
+    Quantities,
+    call_cost,
+    rate,
+    units_by_meter,
+)
 from billing.tables import QuotaKind
-from gateway.quota.allowance import cover, covered
-from gateway.quota.demand import Demand, worst_cost
+from gateway.quota.allowance import apply_allowances, covered_units_by_meter
+from gateway.quota.demand import Demand, worst_case_cost
 from tests.support.gateway.quotas import ALL, allowance, quota
 
 TEXT = {"input_tokens": 500, "cached_input_tokens": 100, "output_tokens": 2000}
@@ -17,7 +24,7 @@ PRICES = {**TEXT, "rows": 7, "images": 30, "adaptation_seconds": 11}
 COUNTS = st.integers(0, 10_000)
 OWN, SHARED = allowance("output_tokens"), allowance("output_tokens", "*")
 READ, CACHED = allowance("input_tokens"), allowance("cached_input_tokens")
-INCLUDED = (READ, CACHED, OWN, SHARED, *(allowance(meter, "*") for meter in WHOLE))
+INCLUDED = (READ, CACHED, OWN, SHARED, *(allowance(meter, "*") for meter in NON_TOKEN_METERS))
 SOME_PRICES = st.dictionaries(
     st.sampled_from(sorted(PRICES)), st.integers(0, 5_000), max_size=len(PRICES)
 )
@@ -25,18 +32,20 @@ DEMANDS = st.builds(
     Demand,
     input_tokens=COUNTS,
     output_tokens=COUNTS,
-    floor=st.integers(0, 100),
-    whole=st.builds(Quantities, **{meter: st.integers(0, 50) for meter in WHOLE}),
+    min_output_tokens=st.integers(0, 100),
+    non_token_units=st.builds(
+        Quantities, **{meter: st.integers(0, 50) for meter in NON_TOKEN_METERS}
+    ),
     streams=st.integers(0, 1),
     requests=st.integers(0, 1),
     prices=SOME_PRICES,
     quotas=st.just(ALL),
-    included=st.sampled_from(((), INCLUDED, INCLUDED[3:])),
+    allowances=st.sampled_from(((), INCLUDED, INCLUDED[3:])),
 )
 CHAT = Demand(
     input_tokens=10,
     output_tokens=100,
-    floor=16,
+    min_output_tokens=16,
     streams=1,
     requests=1,
     prices=TEXT,
@@ -48,7 +57,7 @@ PLENTY = dict.fromkeys((one.id for one in ALL), 10**9)
 @st.composite
 def within(draw: st.DrawFn, demand: Demand) -> Quantities:
     """What a call can consume that is held for so much."""
-    units = {meter: draw(st.integers(0, demand.most.of(meter))) for meter in METERS}
+    units = {meter: draw(st.integers(0, demand.max_quantities.get(meter))) for meter in METERS}
     cached = draw(st.integers(0, units["input_tokens"]))
     return Quantities(**{**units, "cached_input_tokens": cached})
 
@@ -57,8 +66,11 @@ def within(draw: st.DrawFn, demand: Demand) -> Quantities:
 def situations(draw: st.DrawFn, slack: int) -> tuple[Demand, dict[str, int]]:
     """A demand, and what is free: from `slack` more than the least to more than the whole."""
     demand = draw(DEMANDS)
-    included = {one.id: draw(st.sampled_from((0, 0, 3)) | COUNTS) for one in demand.included}
-    least, whole = demand.least.covered(included).units, demand.covered(included).units
+    included = {one.id: draw(st.sampled_from((0, 0, 3)) | COUNTS) for one in demand.allowances}
+    least, whole = (
+        demand.with_min_output.with_allowances(included).units_by_kind,
+        demand.with_allowances(included).units_by_kind,
+    )
     return demand, included | {
         one.id: draw(st.integers(least[one.kind] + slack, whole[one.kind] + 3)) for one in ALL
     }
@@ -71,24 +83,26 @@ def free(**amounts: int) -> dict[str, int]:
 class TestWorstCost:
     def test_worked_by_hand(self) -> None:
         most = Quantities(10, None, 100, rows=3, images=2, adaptation_seconds=90)
-        assert worst_cost(most, PRICES) == 10 * 500 + 100 * 2000 + 3 * 7 + 2 * 30 + 90 * 11
+        assert worst_case_cost(most, PRICES) == 10 * 500 + 100 * 2000 + 3 * 7 + 2 * 30 + 90 * 11
 
     def test_all_may_come_from_a_cache_that_is_dear(self) -> None:
         prices = {"input_tokens": 5, "cached_input_tokens": 9}
-        assert worst_cost(Quantities(input_tokens=10), prices) == 90
+        assert worst_case_cost(Quantities(input_tokens=10), prices) == 90
 
     def test_a_cache_without_a_price_is_as_dear_as_none(self) -> None:
-        assert worst_cost(Quantities(input_tokens=10), {"input_tokens": 5}) == 50
+        assert worst_case_cost(Quantities(input_tokens=10), {"input_tokens": 5}) == 50
 
     @given(DEMANDS, st.data())
     def test_nothing_within_it_costs_more(self, demand: Demand, data: st.DataObject) -> None:
         consumed = data.draw(within(demand))
-        assert rate(consumed, demand.prices) <= worst_cost(demand.most, demand.prices)
+        assert rate(consumed, demand.prices) <= worst_case_cost(
+            demand.max_quantities, demand.prices
+        )
 
 
 class TestParts:
     def test_of_each_quota_in_its_unit(self) -> None:
-        assert {one.kind: units for one, units in CHAT.parts} == {
+        assert {one.kind: units for one, units in CHAT.quota_units} == {
             QuotaKind.CREDIT: 205_000,
             QuotaKind.BUDGET: 205_000,
             QuotaKind.REQUESTS: 1,
@@ -98,12 +112,12 @@ class TestParts:
 
     def test_what_it_takes_nothing_of_is_left_out(self) -> None:
         plain = replace(CHAT, streams=0, prices={})
-        assert [one.kind for one, _ in plain.parts] == [QuotaKind.REQUESTS, QuotaKind.TOKENS]
+        assert [one.kind for one, _ in plain.quota_units] == [QuotaKind.REQUESTS, QuotaKind.TOKENS]
 
     def test_the_least_is_the_same_with_the_shortest_answer(self) -> None:
-        assert CHAT.least == replace(CHAT, output_tokens=16)
+        assert CHAT.with_min_output == replace(CHAT, output_tokens=16)
         short = replace(CHAT, output_tokens=3)
-        assert short.least == short
+        assert short.with_min_output == short
 
 
 class TestWhole:
@@ -115,27 +129,27 @@ class TestWhole:
         output_tokens=0,
         streams=0,
         prices=PRICES,
-        whole=Quantities(images=12, adaptation_seconds=90),
+        non_token_units=Quantities(images=12, adaptation_seconds=90),
     )
 
     def test_costs_what_it_can_be(self) -> None:
-        assert self.CALL.cost == 12 * 30 + 90 * 11
-        assert self.CALL.units[QuotaKind.TOKENS] == 0
+        assert self.CALL.max_cost_nano == 12 * 30 + 90 * 11
+        assert self.CALL.units_by_kind[QuotaKind.TOKENS] == 0
 
     def test_is_taken_whole_or_not(self) -> None:
-        assert self.CALL.within(free(CREDIT=1_350)) == self.CALL
-        assert self.CALL.within(free(CREDIT=1_349)) is None
-        assert self.CALL.costing(1_349) is None
+        assert self.CALL.shortened_to_fit(free(CREDIT=1_350)) == self.CALL
+        assert self.CALL.shortened_to_fit(free(CREDIT=1_349)) is None
+        assert self.CALL.shortened_to_cost(1_349) is None
 
     def test_what_is_included_costs_nothing(self) -> None:
         seconds = allowance("adaptation_seconds")
-        covered = replace(self.CALL, included=(seconds,)).covered({seconds.id: 600})
-        assert (covered.cover, covered.cost) == (((seconds, 90),), 12 * 30)
+        covered = replace(self.CALL, allowances=(seconds,)).with_allowances({seconds.id: 600})
+        assert (covered.allowance_use, covered.max_cost_nano) == (((seconds, 90),), 12 * 30)
 
 
 class TestWithin:
     def test_enough_of_all_leaves_it_whole(self) -> None:
-        assert CHAT.within(PLENTY) == CHAT
+        assert CHAT.shortened_to_fit(PLENTY) == CHAT
 
     @pytest.mark.parametrize(
         ("amounts", "output"),
@@ -151,40 +165,40 @@ class TestWithin:
     def test_the_answer_is_as_long_as_the_scarcest_allows(
         self, amounts: dict[str, int], output: int
     ) -> None:
-        assert CHAT.within(free(**amounts)) == replace(CHAT, output_tokens=output)
+        assert CHAT.shortened_to_fit(free(**amounts)) == replace(CHAT, output_tokens=output)
 
     @pytest.mark.parametrize(
         "amounts",
         [{"CREDIT": 5_000 + 16 * 2_000 - 1}, {"TOKENS": 25}, {"REQUESTS": 0}, {"STREAMS": 0}],
     )
     def test_less_than_the_least_is_nothing(self, amounts: dict[str, int]) -> None:
-        assert CHAT.within(free(**amounts)) is None
+        assert CHAT.shortened_to_fit(free(**amounts)) is None
 
     def test_an_answer_that_costs_nothing_is_not_shortened_for_money(self) -> None:
         gratis = replace(CHAT, prices={"input_tokens": 500})
-        assert gratis.within(free(CREDIT=5_000)) == gratis
+        assert gratis.shortened_to_fit(free(CREDIT=5_000)) == gratis
 
     def test_without_a_floor_the_answer_is_still_made_to_fit(self) -> None:
         """What even the shortest takes nothing of can limit a longer one."""
-        answer = replace(CHAT, input_tokens=0, floor=0)
-        assert answer.within(free(TOKENS=5)) == replace(answer, output_tokens=5)
+        answer = replace(CHAT, input_tokens=0, min_output_tokens=0)
+        assert answer.shortened_to_fit(free(TOKENS=5)) == replace(answer, output_tokens=5)
 
     @given(situations(slack=0))
     def test_never_exceeds_what_is_free(self, situation: tuple[Demand, dict[str, int]]) -> None:
         demand, available = situation
-        fitting = demand.within(available)
+        fitting = demand.shortened_to_fit(available)
         assert fitting is not None
-        assert all(units <= available[one.id] for one, units in fitting.parts)
-        assert demand.least.output_tokens <= fitting.output_tokens <= demand.output_tokens
+        assert all(units <= available[one.id] for one, units in fitting.quota_units)
+        assert demand.with_min_output.output_tokens <= fitting.output_tokens <= demand.output_tokens
 
     @given(situations(slack=0))
     def test_no_longer_answer_would_fit(self, situation: tuple[Demand, dict[str, int]]) -> None:
         demand, available = situation
-        fitting = demand.within(available)
+        fitting = demand.shortened_to_fit(available)
         assert fitting is not None
         longer = replace(fitting, output_tokens=fitting.output_tokens + 1)
         assert longer.output_tokens > demand.output_tokens or any(
-            units > available[one.id] for one, units in longer.parts
+            units > available[one.id] for one, units in longer.quota_units
         )
 
     @given(situations(slack=-3))
@@ -192,20 +206,23 @@ class TestWithin:
         self, situation: tuple[Demand, dict[str, int]]
     ) -> None:
         demand, available = situation
-        least, parts = demand.least.covered(available).units, demand.parts
+        least, parts = (
+            demand.with_min_output.with_allowances(available).units_by_kind,
+            demand.quota_units,
+        )
         fits = all(least[one.kind] <= max(0, available[one.id]) for one, _ in parts)
-        assert (demand.within(available) is not None) == fits
+        assert (demand.shortened_to_fit(available) is not None) == fits
 
 
 class TestCovered:
     """100 tokens out at 2000, 10 in at 500 or, from the cache, 100."""
 
     def test_what_is_included_costs_nothing(self) -> None:
-        chat = replace(CHAT, included=(OWN, SHARED))
-        covered = chat.covered({OWN.id: 30, SHARED.id: 500})
-        assert covered.cover == ((OWN, 30), (SHARED, 70))
-        assert covered.cost == 10 * 500
-        assert dict(covered.parts) == {
+        chat = replace(CHAT, allowances=(OWN, SHARED))
+        covered = chat.with_allowances({OWN.id: 30, SHARED.id: 500})
+        assert covered.allowance_use == ((OWN, 30), (SHARED, 70))
+        assert covered.max_cost_nano == 10 * 500
+        assert dict(covered.quota_units) == {
             quota(QuotaKind.CREDIT): 5_000,
             quota(QuotaKind.BUDGET): 5_000,
             quota(QuotaKind.REQUESTS): 1,
@@ -216,57 +233,59 @@ class TestCovered:
         }
 
     def test_whether_the_prompt_comes_from_the_cache_is_not_known(self) -> None:
-        chat = replace(CHAT, output_tokens=0, included=(READ, CACHED))
-        assert chat.covered({READ.id: 10}).cost == 10 * 100
-        assert chat.covered({CACHED.id: 10}).cost == 10 * 500
-        assert chat.covered({READ.id: 4, CACHED.id: 9}).cost == 6 * 500
-        assert chat.covered({READ.id: 99, CACHED.id: 99}).cost == 0
+        chat = replace(CHAT, output_tokens=0, allowances=(READ, CACHED))
+        assert chat.with_allowances({READ.id: 10}).max_cost_nano == 10 * 100
+        assert chat.with_allowances({CACHED.id: 10}).max_cost_nano == 10 * 500
+        assert chat.with_allowances({READ.id: 4, CACHED.id: 9}).max_cost_nano == 6 * 500
+        assert chat.with_allowances({READ.id: 99, CACHED.id: 99}).max_cost_nano == 0
 
     def test_without_a_price_of_its_own_the_cache_needs_nothing(self) -> None:
-        chat = replace(CHAT, prices={"input_tokens": 500}, included=(READ, CACHED))
-        assert chat.covered({READ.id: 99, CACHED.id: 99}).cover == ((READ, 10),)
+        chat = replace(CHAT, prices={"input_tokens": 500}, allowances=(READ, CACHED))
+        assert chat.with_allowances({READ.id: 99, CACHED.id: 99}).allowance_use == ((READ, 10),)
 
     def test_money_that_is_not_needed_need_not_be_there(self) -> None:
         """Less than nothing is left of the credit, and the call needs none of it."""
-        chat = replace(CHAT, prices={"output_tokens": 2000}, included=(OWN,))
-        fitting = chat.within(free(CREDIT=-7) | {OWN.id: 100})
-        assert fitting == chat.covered({OWN.id: 100})
-        assert chat.within(free(CREDIT=-7) | {OWN.id: 50}) == replace(
-            chat, output_tokens=50, cover=((OWN, 50),)
+        chat = replace(CHAT, prices={"output_tokens": 2000}, allowances=(OWN,))
+        fitting = chat.shortened_to_fit(free(CREDIT=-7) | {OWN.id: 100})
+        assert fitting == chat.with_allowances({OWN.id: 100})
+        assert chat.shortened_to_fit(free(CREDIT=-7) | {OWN.id: 50}) == replace(
+            chat, output_tokens=50, allowance_use=((OWN, 50),)
         )
-        assert chat.within(free(CREDIT=-7) | {OWN.id: 15}) is None
+        assert chat.shortened_to_fit(free(CREDIT=-7) | {OWN.id: 15}) is None
 
     def test_partly_included(self) -> None:
         """50 tokens are included, and the credit is worth 7 more."""
-        chat = replace(CHAT, prices={"output_tokens": 2000}, included=(OWN,))
-        fitting = chat.within(free(CREDIT=7 * 2000) | {OWN.id: 50})
+        chat = replace(CHAT, prices={"output_tokens": 2000}, allowances=(OWN,))
+        fitting = chat.shortened_to_fit(free(CREDIT=7 * 2000) | {OWN.id: 50})
         assert fitting is not None
-        assert (fitting.output_tokens, fitting.cost) == (57, 7 * 2000)
+        assert (fitting.output_tokens, fitting.max_cost_nano) == (57, 7 * 2000)
 
     @given(DEMANDS, st.data())
     def test_no_call_within_it_costs_more(self, demand: Demand, data: st.DataObject) -> None:
         """Whatever of what was covered a call then consumes."""
-        free = {one.id: data.draw(COUNTS) for one in demand.included}
-        held = demand.covered(free)
+        free = {one.id: data.draw(COUNTS) for one in demand.allowances}
+        held = demand.with_allowances(free)
         consumed = data.draw(within(demand))
-        units = {one.id: amount for one, amount in held.cover}
-        taken = cover(units_by_meter(consumed, demand.prices), demand.included, units)
-        assert call_cost(consumed, demand.prices, covered(taken)) <= held.cost
+        units = {one.id: amount for one, amount in held.allowance_use}
+        taken = apply_allowances(units_by_meter(consumed, demand.prices), demand.allowances, units)
+        assert (
+            call_cost(consumed, demand.prices, covered_units_by_meter(taken)) <= held.max_cost_nano
+        )
 
 
 class TestCosting:
     def test_within_it_is_the_same(self) -> None:
-        assert CHAT.costing(205_000) == CHAT
+        assert CHAT.shortened_to_cost(205_000) == CHAT
 
     def test_the_answer_is_as_long_as_it_allows(self) -> None:
-        assert CHAT.costing(5_000 + 20 * 2_000 + 1) == replace(CHAT, output_tokens=20)
+        assert CHAT.shortened_to_cost(5_000 + 20 * 2_000 + 1) == replace(CHAT, output_tokens=20)
 
     def test_what_is_included_makes_it_longer(self) -> None:
-        chat = replace(CHAT, included=(OWN,)).covered({OWN.id: 50})
-        assert chat.costing(5_000 + 20 * 2_000) == replace(chat, output_tokens=70)
+        chat = replace(CHAT, allowances=(OWN,)).with_allowances({OWN.id: 50})
+        assert chat.shortened_to_cost(5_000 + 20 * 2_000) == replace(chat, output_tokens=70)
 
     def test_not_even_the_least(self) -> None:
-        assert CHAT.costing(5_000 + 16 * 2_000 - 1) is None
+        assert CHAT.shortened_to_cost(5_000 + 16 * 2_000 - 1) is None
 
     def test_an_answer_that_costs_nothing_makes_it_no_cheaper(self) -> None:
-        assert replace(CHAT, prices={"input_tokens": 500}).costing(4_999) is None
+        assert replace(CHAT, prices={"input_tokens": 500}).shortened_to_cost(4_999) is None

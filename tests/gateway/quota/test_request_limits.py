@@ -10,7 +10,7 @@ import pytest
 
 from billing.cycle import bill_accounts
 from gateway.call.errors import RateLimited
-from gateway.process.document_queue import AT_ONCE, MOST_OF_ACCOUNT, DocumentQueue
+from gateway.process.document_queue import CONCURRENCY, MAX_PER_ACCOUNT, DocumentQueue
 from infra import ids
 from tests.support.builders import CHAT, PLENTY, Gateway, Limited
 from tests.support.clocks import ShiftedClock
@@ -85,7 +85,7 @@ class TestDocuments:
         answers = await asyncio.gather(*(billed.http.get(pdf) for _ in range(80)))
         statuses = {answer.status_code for answer in answers}
         assert statuses == {200, 429}
-        assert sum(answer.status_code == 200 for answer in answers) >= MOST_OF_ACCOUNT
+        assert sum(answer.status_code == 200 for answer in answers) >= MAX_PER_ACCOUNT
         refused = next(answer for answer in answers if answer.status_code == 429)
         assert error_of(refused)["type"] == "rate_limit_error"
         assert int(refused.headers["retry-after"]) >= 1
@@ -96,21 +96,21 @@ class TestQueue:
         queue, begun, done = DocumentQueue(), [], asyncio.Event()
 
         async def prepare(account: Any) -> None:
-            async with queue.place(account):
+            async with queue.slot(account):
                 begun.append(account)
                 await done.wait()
 
         busy, other = ids.new_id(), ids.new_id()
-        tasks = [asyncio.create_task(prepare(busy)) for _ in range(MOST_OF_ACCOUNT)]
+        tasks = [asyncio.create_task(prepare(busy)) for _ in range(MAX_PER_ACCOUNT)]
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         with pytest.raises(RateLimited):
-            async with queue.place(busy):
+            async with queue.slot(busy):
                 pass
         tasks.append(asyncio.create_task(prepare(other)))
         await asyncio.sleep(0)
         done.set()
         await asyncio.gather(*tasks)
-        assert begun.index(other) == AT_ONCE
-        async with queue.place(busy):
+        assert begun.index(other) == CONCURRENCY
+        async with queue.slot(busy):
             pass

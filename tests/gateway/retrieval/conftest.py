@@ -29,5 +29,5 @@ async def firm(gateway: Gateway) -> AsyncIterator[Firm]:
 def cut_in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a child for each file, which takes longer to start than such a test takes. What
     children do test_ingestion.py has."""
-    monkeypatch.setattr(ingestion, "cut", cut_here)
+    monkeypatch.setattr(ingestion, "chunk_in_subprocess", cut_here)
     monkeypatch.setattr(token_length, "load_encoder", encoder)

@@ -7,7 +7,7 @@ from typing import Any
 from openai import AsyncOpenAI
 from sqlmodel import col, select
 
-from gateway.retrieval.chunker_process import Order, pieces_of
+from gateway.retrieval.chunker_process import ChunkRequest, chunk_file
 from gateway.retrieval.vector_stores import PREFIX
 from gateway.tables import FileStatus, VectorStoreFile
 from infra import ids
@@ -40,9 +40,9 @@ RETRIEVING = next(one for one in CATALOG.models.values() if one.retrieval is not
 encoder = cache(load_encoder)
 
 
-async def cut_here(order: Order) -> list[str]:
+async def cut_here(order: ChunkRequest) -> list[str]:
     """The pieces of a file that can be cut, as the child tells them."""
-    return pieces_of(order)
+    return chunk_file(order)
 
 
 class Firm:
@@ -74,7 +74,7 @@ class Firm:
 
     async def _awaits(self, store_id: str) -> bool:
         query = select(VectorStoreFile.id).where(
-            col(VectorStoreFile.vector_store_id) == ids.parse(PREFIX, store_id),
+            col(VectorStoreFile.vector_store_id) == ids.parse_id(PREFIX, store_id),
             col(VectorStoreFile.status) == FileStatus.IN_PROGRESS,
         )
         async with self.gateway.parts.database.transaction() as session:

@@ -5,9 +5,9 @@ import random
 
 import pytest
 
-from gateway.retrieval.chunking import split
+from gateway.retrieval.chunking import split_document
 from gateway.retrieval.extractors import Document
-from gateway.retrieval.token_length import counter_of, estimated
+from gateway.retrieval.token_length import estimate_tokens, token_counter
 from models.multilingual import EncoderMissing, load_encoder
 from tests.gateway.retrieval.firm import RETRIEVING
 from tests.support.builders import CATALOG
@@ -18,7 +18,7 @@ def words(text: str) -> int:
 
 
 def pieces(text: str, size: int, overlap: int = 0) -> list[str]:
-    return list(split(Document(text), size, overlap, words))
+    return list(split_document(Document(text), size, overlap, words))
 
 
 class TestSplit:
@@ -28,7 +28,7 @@ class TestSplit:
 
     def test_at_chinese_sentences(self) -> None:
         text = "检查水泵。清洗过滤器！为什么？（见图。）结束"
-        assert list(split(Document(text), 12, 0, len)) == [
+        assert list(split_document(Document(text), 12, 0, len)) == [
             "检查水泵。清洗过滤器！",
             "为什么？（见图。）结束",
         ]
@@ -38,7 +38,7 @@ class TestSplit:
 
     def test_what_is_too_long_is_cut_within(self) -> None:
         text = "x" * 5000
-        made = list(split(Document(text), 100, 0, len))
+        made = list(split_document(Document(text), 100, 0, len))
         assert "".join(made) == text
         assert max(map(len, made)) <= 100
         made = pieces("word " * 1000, 100)
@@ -57,7 +57,7 @@ class TestSplit:
     def test_headings(self) -> None:
         text = "# One\na. b.\n# Two\nc. d. e. f."
         document = Document(text, ((0, "One"), (12, "Two")))
-        assert list(split(document, 6, 0, words)) == [
+        assert list(split_document(document, 6, 0, words)) == [
             "# One\na. b.",
             "# Two\nc. d.",
             "Two\ne. f.",
@@ -75,7 +75,7 @@ class TestSplit:
                 one + chance.choice(["", "", "。", ".\n", "\n\n", " ", "! "]) for one in letters
             )
             overlap, position = chance.randrange(4), 0
-            for piece in split(Document(text), 7, overlap, len):
+            for piece in split_document(Document(text), 7, overlap, len):
                 found = text.index(piece)
                 assert position - overlap - 4 <= found
                 assert not text[position:found].strip()
@@ -96,23 +96,23 @@ class TestLengths:
             "code: F30001; seen: 2024-05-06 07:08:09; value: 3.14159265; unit: N·m",
             "a1b2c3d4e5f60718293a4b5c6d7e8f90",
         ]:
-            assert estimated(text) >= encoder.tokens(text) - frame, text
-        assert estimated("") == 0
+            assert estimate_tokens(text) >= encoder.tokens(text) - frame, text
+        assert estimate_tokens("") == 0
 
     def test_the_models_own_where_it_is_here(self) -> None:
         try:
             load_encoder()
         except EncoderMissing as error:
             pytest.skip(f"needs the encoder: {error}")
-        assert counter_of(RETRIEVING)("") == 0
-        assert counter_of(RETRIEVING)("bearing") in (1, 2, 3)
+        assert token_counter(RETRIEVING)("") == 0
+        assert token_counter(RETRIEVING)("bearing") in (1, 2, 3)
 
     def test_other_models_are_estimated(self) -> None:
         other = next(iter(CATALOG.models.values()))
-        assert counter_of(other) is estimated
+        assert token_counter(other) is estimate_tokens
 
 
 def test_pieces_are_lazy() -> None:
     """Of a file with too many, only so many are made."""
     text = "a b c. " * 100_000
-    assert len(list(itertools.islice(split(Document(text), 3, 0, words), 5))) == 5
+    assert len(list(itertools.islice(split_document(Document(text), 3, 0, words), 5))) == 5

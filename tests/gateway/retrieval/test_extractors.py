@@ -10,7 +10,7 @@ from gateway.retrieval.extractors import (
     Document,
     FileUnreadable,
     FileUnsupported,
-    read,
+    extract_text,
     require_supported,
 )
 
@@ -29,23 +29,25 @@ class TestText:
     @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "utf-16"])
     def test_encodings(self, encoding: str) -> None:
         content = "主轴轴承过热\r\n检查润滑".encode(encoding)
-        assert read("a.txt", content) == Document("主轴轴承过热\n检查润滑")
+        assert extract_text("a.txt", content) == Document("主轴轴承过热\n检查润滑")
 
     def test_markdown_has_headings(self) -> None:
-        document = read("A.MD", b"# One #\ntext\n## Two\nmore")
+        document = extract_text("A.MD", b"# One #\ntext\n## Two\nmore")
         assert document.headings == ((0, "One"), (13, "Two"))
 
     def test_tables(self) -> None:
-        document = read("a.csv", '代码;含义\nF1;过流\n;\nF2;"多行\n文本"\n'.encode("gb18030"))
+        document = extract_text(
+            "a.csv", '代码;含义\nF1;过流\n;\nF2;"多行\n文本"\n'.encode("gb18030")
+        )
         assert document.text == "代码 | 含义\nF1 | 过流\nF2 | 多行 文本"
         assert document.headings == ((0, "代码 | 含义"),)
 
     def test_json_lines(self) -> None:
         line = b'{"code": "F1", "seen": [1, 2.5], "why": {"deep": null}, "ok": true}\n\n'
-        assert read("a.jsonl", line).text == "code: F1; seen: 1, 2.5; why: deep: ; ok: True"
+        assert extract_text("a.jsonl", line).text == "code: F1; seen: 1, 2.5; why: deep: ; ok: True"
 
     def test_pdf(self) -> None:
-        text = read("a.pdf", pdf("Fault F30001", "Grease 6205-2RS")).text
+        text = extract_text("a.pdf", pdf("Fault F30001", "Grease 6205-2RS")).text
         assert text.split() == ["Fault", "F30001", "Grease", "6205-2RS"]
 
 
@@ -70,14 +72,14 @@ class TestRefused:
     )
     def test_contents(self, name: str, content: bytes, why: str) -> None:
         with pytest.raises(FileUnreadable, match=why):
-            read(name, content)
+            extract_text(name, content)
 
     def test_a_pdf_without_text_or_with_a_password(self) -> None:
         with pytest.raises(FileUnreadable, match="pictures of pages"):
-            read("a.pdf", pdf(""))
+            extract_text("a.pdf", pdf(""))
         writer, file = PdfWriter(), io.BytesIO()
         writer.add_blank_page(100, 100)
         writer.encrypt("secret", algorithm="RC4-128")
         writer.write(file)
         with pytest.raises(FileUnreadable):
-            read("a.pdf", file.getvalue())
+            extract_text("a.pdf", file.getvalue())

@@ -147,19 +147,19 @@ class TestFailures:
 
     @in_process
     async def test_too_many_pieces(self, firm: Firm, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(chunks, "MOST_PIECES", 0)
+        monkeypatch.setattr(chunks, "MAX_CHUNKS", 0)
         error = await self.failed(firm, MANUAL, "a.md")
         assert error.code == "knowledge_full"
 
     async def test_a_child_that_is_killed(
         self, firm: Firm, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(chunker_process, "_PATIENCE_S", 0.0)
+        monkeypatch.setattr(chunker_process, "_TIMEOUT_S", 0.0)
         error = await self.failed(firm, MANUAL, "a.md")
         assert error.code == "invalid_file"
 
     async def test_too_many_files(self, firm: Firm, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(store_files, "MOST_FILES", 1)
+        monkeypatch.setattr(store_files, "MAX_FILES", 1)
         ids = [await firm.sends(), await firm.sends()]
         with pytest.raises(APIStatusError) as caught:
             await firm.openai.vector_stores.create(file_ids=ids)
@@ -176,8 +176,8 @@ class TestFailures:
     async def test_a_model_that_is_away_is_waited_for(
         self, firm: Firm, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(ingestion_jobs, "_LONGEST_WAIT_S", 0)
-        monkeypatch.setattr(ingestion_jobs, "MOST_ATTEMPTS", 10_000)
+        monkeypatch.setattr(ingestion_jobs, "_MAX_RETRY_DELAY_S", 0)
+        monkeypatch.setattr(ingestion_jobs, "MAX_ATTEMPTS", 10_000)
         upstream.embeddings_do = "fault"
         file = await firm.sends()
         store = (await firm.openai.vector_stores.create(file_ids=[file])).id
@@ -192,8 +192,8 @@ class TestFailures:
     async def test_but_not_for_ever(
         self, firm: Firm, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(ingestion_jobs, "_LONGEST_WAIT_S", 0)
-        monkeypatch.setattr(ingestion_jobs, "MOST_ATTEMPTS", 3)
+        monkeypatch.setattr(ingestion_jobs, "_MAX_RETRY_DELAY_S", 0)
+        monkeypatch.setattr(ingestion_jobs, "MAX_ATTEMPTS", 3)
         upstream.embeddings_do = "fault"
         error = await self.failed(firm, MANUAL, "a.md")
         assert error.code == "server_error"
@@ -222,7 +222,7 @@ class TestExpiry:
                 await firm.finds(store, "F30001")
             assert code_of(caught.value) == "vector_store_expired"
             async with gateway.parts.database.transaction() as session:
-                await ingestion_jobs.tidy(session, clock)
+                await ingestion_jobs.delete_expired_files(session, clock)
             assert (await openai.vector_stores.retrieve(store)).file_counts.total == 0
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.retrieval.lexemes import MOST_ASKED, asked, terms
+from gateway.retrieval.lexemes import MAX_QUERY_TERMS, extract_terms, query_terms
 
 
 class TestTerms:
@@ -25,14 +25,14 @@ class TestTerms:
         ],
     )
     def test_of_a_text(self, text: str, made: list[str]) -> None:
-        assert terms(text) == made
+        assert extract_terms(text) == made
 
     def test_each_once_and_none_endless(self) -> None:
-        assert terms("a A a") == ["a"]
-        assert terms("x" * 65) == []
+        assert extract_terms("a A a") == ["a"]
+        assert extract_terms("x" * 65) == []
 
     def test_codes_are_asked_for_first(self) -> None:
         question = " ".join(f"word{'x' * n}" for n in range(1, 50)) + " F30001"
-        made = asked(question)
-        assert len(made) == MOST_ASKED
+        made = query_terms(question)
+        assert len(made) == MAX_QUERY_TERMS
         assert made[:2] == ["f30001", "30001"]

@@ -20,7 +20,7 @@ FUNCTION: Any = {"type": "function", "function": {"name": "stop_line", "paramete
 async def served(postgres: str, emptying: Emptying, lasting: object) -> AsyncIterator[Lasting]:
     """One gateway for all, which cuts files without children."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(ingestion, "cut", cut_here)
+        patched.setattr(ingestion, "chunk_in_subprocess", cut_here)
         async with run_lasting(postgres, emptying) as running:
             yield running
 

@@ -71,7 +71,7 @@ class TestStores:
         assert (await firm.openai.vector_stores.retrieve(store)).file_counts.completed == 1
 
     async def test_too_many(self, firm: Firm, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(vector_stores, "MOST_STORES", 2)
+        monkeypatch.setattr(vector_stores, "MAX_STORES", 2)
 
         async def make() -> str:
             try:

@@ -8,7 +8,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from gateway.shared_models import evaluation
-from gateway.shared_models.evaluation import Bringing, Rival, how_many
+from gateway.shared_models.evaluation import Contender, LoadOnMissTransport, sample_size
 from models.industrial_llm.examples import Example
 
 pytestmark = pytest.mark.usefixtures("network")
@@ -32,7 +32,7 @@ class Restarted:
 
 @pytest.fixture
 async def restarted(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Restarted, str]]:
-    monkeypatch.setattr(evaluation, "_WAIT_S", 0.01)
+    monkeypatch.setattr(evaluation, "_RETRY_DELAY_S", 0.01)
     told, app = Restarted(), web.Application()
     app.router.add_post("/v1/chat/completions", told.answer)
     async with TestServer(app) as server:
@@ -40,7 +40,7 @@ async def restarted(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Rest
 
 
 async def ask(url: str) -> httpx.Response:
-    transport = Bringing(url, Rival(0, "model"))
+    transport = LoadOnMissTransport(url, Contender(0, "model"))
     async with httpx.AsyncClient(transport=transport) as client:
         return await client.post(f"{url}/v1/chat/completions", json={})
 
@@ -54,7 +54,7 @@ async def test_it_is_asked_again_until_it_answers(restarted: tuple[Restarted, st
 async def test_but_not_for_ever(
     restarted: tuple[Restarted, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(evaluation, "_MOST_WAITS", 2)
+    monkeypatch.setattr(evaluation, "_MAX_RETRIES", 2)
     told, url = restarted
     assert (await ask(url)).status_code == 502
     assert told.asked == 3
@@ -70,5 +70,5 @@ async def test_what_it_refuses_is_an_answer(restarted: tuple[Restarted, str]) ->
 @pytest.mark.parametrize(("letters", "asked"), [(1, 200), (100, 200), (250, 80), (5_000, 60)])
 def test_of_a_task_whose_answers_are_long_fewer_are_asked(letters: int, asked: int) -> None:
     examples = [Example("terms", "own", "en", f"{number}", "x" * letters) for number in range(300)]
-    assert how_many(examples) == asked
-    assert how_many([]) == 200
+    assert sample_size(examples) == asked
+    assert sample_size([]) == 200

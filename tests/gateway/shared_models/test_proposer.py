@@ -11,8 +11,8 @@ from gateway.registry.versions import promote
 from gateway.shared_models import candidates
 from gateway.shared_models.candidates import ProposalLost, ProposalRunning
 from gateway.shared_models.examples import TooFewExamples
-from gateway.shared_models.proposer import NothingNew, Proposer, Tools
-from gateway.upstream.error_mapping import SpecialistRefused
+from gateway.shared_models.proposer import NoNewExamples, Proposer, ProposerDependencies
+from gateway.upstream.error_mapping import SpecialistError
 from infra.clock import SystemClock
 from tests.support.fakes.adapters import ANSWER
 from tests.support.gateway.shops import (
@@ -142,7 +142,7 @@ class TestGivenUp:
     async def test_a_line_of_our_own_is_our_fault(self, shop: Shop) -> None:
         await shop.corrected()
         shop.serving.refuses = "术语"
-        with pytest.raises(SpecialistRefused):
+        with pytest.raises(SpecialistError):
             await shop.proposes()
         (row,) = await shop.versions()
         assert row.status == "rejected"
@@ -187,10 +187,10 @@ class TestGivenUp:
         await shop.corrected()
         database = shop.gateway.parts.database
         async with database.transaction() as session:
-            lost = await candidates.begin(session, CLOCK, SHARED, "a killed one")
+            lost = await candidates.start_proposal(session, CLOCK, SHARED, "a killed one")
         with pytest.raises(ProposalRunning):
             await shop.proposes()
-        late = (candidates.LOST_AFTER + timedelta(seconds=1)).total_seconds()
+        late = (candidates.HEARTBEAT_TIMEOUT + timedelta(seconds=1)).total_seconds()
         await shop.sql(
             "update model_version set heard_at = heard_at - make_interval(secs => :late) "
             "returning 1",
@@ -201,15 +201,15 @@ class TestGivenUp:
         assert (await shop.versions())[1].status == "rejected"
         async with database.transaction() as session:
             with pytest.raises(ProposalLost):
-                await candidates.judged(session, lost, {})
+                await candidates.record_scores(session, lost, {})
 
     async def test_nothing_new_by_night(self, shop: Shop) -> None:
         await shop.corrected()
-        await shop.proposes(again=False)
-        with pytest.raises(NothingNew):
-            await shop.proposes(again=False)
+        await shop.proposes(allow_unchanged=False)
+        with pytest.raises(NoNewExamples):
+            await shop.proposes(allow_unchanged=False)
         await shop.firms[0].corrects(question_of("more"), f"{ANSWER}more")
-        assert (await shop.proposes(again=False)).number == 2
+        assert (await shop.proposes(allow_unchanged=False)).number == 2
 
 
 class TestProvenance:
@@ -270,7 +270,7 @@ class TestProvenance:
         def scrub(said: str) -> str:
             return said.replace("a", "#")
 
-        tools = Tools(
+        tools = ProposerDependencies(
             parts.clock, parts.database, parts.upstream, parts.router, RULES, tasks, scrub
         )
         await Proposer(tools).propose(MODEL, "a test", lambda _: None)

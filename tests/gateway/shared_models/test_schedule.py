@@ -7,8 +7,8 @@ from typing import cast
 import pytest
 from sqlalchemy import text
 
-from gateway.shared_models.proposer import Proposer, Tools
-from gateway.shared_models.schedule import Nightly
+from gateway.shared_models.proposer import Proposer, ProposerDependencies
+from gateway.shared_models.schedule import NightlyProposals
 from infra import ids
 from infra.database.database import Database
 from tests.support.builders import CHAT
@@ -28,10 +28,12 @@ def calendar() -> Calendar:
 
 
 @pytest.fixture
-def nightly(shop: Shop, calendar: Calendar) -> Nightly:
+def nightly(shop: Shop, calendar: Calendar) -> NightlyProposals:
     parts = shop.gateway.parts
-    tools = Tools(calendar, parts.database, parts.upstream, parts.router, RULES, tasks)
-    return Nightly(AT, SOLD, calendar, parts.database, Proposer(tools))
+    tools = ProposerDependencies(
+        calendar, parts.database, parts.upstream, parts.router, RULES, tasks
+    )
+    return NightlyProposals(AT, SOLD, calendar, parts.database, Proposer(tools))
 
 
 async def numbers(shop: Shop) -> list[int]:
@@ -45,21 +47,21 @@ async def numbers(shop: Shop) -> list[int]:
 def test_the_night_begins_when_the_operator_says(
     calendar: Calendar, hour: int, minute: int, night: int | None
 ) -> None:
-    began = at_night(AT, calendar).night(datetime(2027, 1, 4, hour, minute, tzinfo=UTC))
+    began = at_night(AT, calendar).night_start(datetime(2027, 1, 4, hour, minute, tzinfo=UTC))
     assert began == (None if night is None else datetime(2027, 1, night, 18, 30, tzinfo=UTC))
 
 
 def test_a_night_goes_on_past_midnight(calendar: Calendar) -> None:
-    began = at_night(time(23), calendar).night(datetime(2027, 1, 5, 1, tzinfo=UTC))
+    began = at_night(time(23), calendar).night_start(datetime(2027, 1, 5, 1, tzinfo=UTC))
     assert began == datetime(2027, 1, 4, 23, tzinfo=UTC)
 
 
-def at_night(begins: time, calendar: Calendar) -> Nightly:
+def at_night(begins: time, calendar: Calendar) -> NightlyProposals:
     """One that is only asked when nights are."""
-    return Nightly(begins, SOLD, calendar, cast(Database, None), cast(Proposer, None))
+    return NightlyProposals(begins, SOLD, calendar, cast(Database, None), cast(Proposer, None))
 
 
-async def test_one_a_night(shop: Shop, calendar: Calendar, nightly: Nightly) -> None:
+async def test_one_a_night(shop: Shop, calendar: Calendar, nightly: NightlyProposals) -> None:
     await shop.corrected()
     calendar.set(2027, 1, 4, 12)
     await nightly()
@@ -78,12 +80,12 @@ async def test_one_a_night(shop: Shop, calendar: Calendar, nightly: Nightly) -> 
     assert await numbers(shop) == [2, 1]
 
 
-async def test_too_few_is_no_fault(shop: Shop, nightly: Nightly) -> None:
+async def test_too_few_is_no_fault(shop: Shop, nightly: NightlyProposals) -> None:
     await nightly()
     assert await numbers(shop) == []
 
 
-async def test_a_night_that_fails_is_over(shop: Shop, nightly: Nightly) -> None:
+async def test_a_night_that_fails_is_over(shop: Shop, nightly: NightlyProposals) -> None:
     await shop.corrected()
     shop.serving.breaks = True
     await nightly()
@@ -93,7 +95,7 @@ async def test_a_night_that_fails_is_over(shop: Shop, nightly: Nightly) -> None:
     assert row.status == "rejected"
 
 
-async def test_a_busy_engine_is_left_alone(shop: Shop, nightly: Nightly) -> None:
+async def test_a_busy_engine_is_left_alone(shop: Shop, nightly: NightlyProposals) -> None:
     """Of 16 calls that it takes at once more than four run: of the base and its adapters."""
     await shop.corrected()
     await running(shop, [CHAT, SHARED, CHAT, SHARED, SHARED])
@@ -104,10 +106,10 @@ async def test_a_busy_engine_is_left_alone(shop: Shop, nightly: Nightly) -> None
     assert await numbers(shop) == [1]
 
 
-async def test_two_engines_are_not_busy_by_as_much(shop: Shop, nightly: Nightly) -> None:
+async def test_two_engines_are_not_busy_by_as_much(shop: Shop, nightly: NightlyProposals) -> None:
     await shop.corrected()
     await running(shop, [CHAT, SHARED, CHAT, SHARED, SHARED])
-    await replace(nightly, engines=2)()
+    await replace(nightly, engines_per_model=2)()
     assert await numbers(shop) == [1]
 
 
@@ -120,6 +122,6 @@ async def running(shop: Shop, models: list[str]) -> None:
     async with gateway.parts.database.transaction() as session:
         await session.execute(text("delete from intent"))
         for model in models:
-            place = {"process": gateway.parts.membership.process_id, "account": gateway.account.id}
+            place = {"process": gateway.parts.heartbeat.process_id, "account": gateway.account.id}
             values = {"id": ids.new_id(), "key": gateway.key.row.id, "model": model, **place}
             await session.execute(statement, values)

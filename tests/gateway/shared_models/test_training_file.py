@@ -4,8 +4,8 @@ import json
 from datetime import UTC, datetime
 from uuid import UUID
 
-from gateway.shared_models.examples import Example, Source
-from gateway.shared_models.training_file import written
+from gateway.shared_models.examples import ExampleSource, SharedExample
+from gateway.shared_models.training_file import build_training_text
 from infra import ids
 from models.industrial_llm.dialogues import read
 from models.industrial_llm.examples import Example as TaskExample
@@ -16,10 +16,10 @@ from tests.support.gateway.shops import faults, tasks
 NOON = datetime(2026, 10, 1, 12, tzinfo=UTC)
 
 
-def given(count: int) -> list[Example]:
+def given(count: int) -> list[SharedExample]:
     return [
-        Example(
-            source=Source.FEEDBACK,
+        SharedExample(
+            source=ExampleSource.FEEDBACK,
             source_id=ids.new_id(),
             line=0,
             account_id=UUID(int=1),
@@ -40,17 +40,17 @@ def orders(source: str, count: int, part: str = "order") -> tuple[TaskExample, .
 
 
 def test_every_line_can_be_learned_and_none_is_judged_by() -> None:
-    text = written(given(10), tasks(), 1)
+    text = build_training_text(given(10), tasks(), 1)
     found = read(text.content)
     assert len(found.learned) + len(found.apart) == len(text.lines) == 10 + 60
-    assert text.replayed == {"failure_mode": 30, "terms": 30}
+    assert text.replayed_counts == {"failure_mode": 30, "terms": 30}
     content = text.content.decode()
     assert not any(one.text in content for some in tasks().values() for one in some.test)
 
 
 def test_accounts_examples_stand_first_as_they_were_given() -> None:
     (first, second) = given(2)
-    text = written([first, second], {}, 1)
+    text = build_training_text([first, second], {}, 1)
     assert text.examples == {1: first, 2: second}
     assert json.loads(text.lines[0]) == {
         "messages": [
@@ -63,7 +63,7 @@ def test_accounts_examples_stand_first_as_they_were_given() -> None:
 
 def test_a_line_is_left_out() -> None:
     first, second, third = given(3)
-    text = written([first, second, third], tasks(), 1).without(2)
+    text = build_training_text([first, second, third], tasks(), 1).without_line(2)
     assert text.examples == {1: first, 2: third}
     assert len(text.lines) == 2 + 60
     assert third.question in text.lines[1].decode()
@@ -71,23 +71,26 @@ def test_a_line_is_left_out() -> None:
 
 def test_two_are_replayed_for_each_but_eight_hundred_at_least() -> None:
     corpus = {"failure_mode": Parts(train=orders(OWN, 1_200))}
-    assert written(given(10), corpus, 1).replayed == {"failure_mode": 800}
-    assert written(given(500), corpus, 1).replayed == {"failure_mode": 1_000}
+    assert build_training_text(given(10), corpus, 1).replayed_counts == {"failure_mode": 800}
+    assert build_training_text(given(500), corpus, 1).replayed_counts == {"failure_mode": 1_000}
 
 
 def test_what_a_small_task_leaves_over_the_others_have() -> None:
     corpus = {"failure_mode": Parts(train=orders(OWN, 900)), "terms": tasks()["terms"]}
-    assert written(given(10), corpus, 1).replayed == {"failure_mode": 770, "terms": 30}
+    assert build_training_text(given(10), corpus, 1).replayed_counts == {
+        "failure_mode": 770,
+        "terms": 30,
+    }
 
 
 def test_another_version_replays_others() -> None:
     corpus = {"failure_mode": Parts(train=orders(OWN, 900))}
-    first, again, second = (written([], corpus, number).lines for number in (1, 1, 2))
+    first, again, second = (build_training_text([], corpus, number).lines for number in (1, 1, 2))
     assert first == again
     assert first != second
 
 
 def test_a_set_without_a_licence_is_not_learned() -> None:
     corpus = {"failure_mode": Parts(train=orders(FMC, 50) + orders(OWN, 20, "own"))}
-    text = written([], corpus, 1)
-    assert text.replayed == {"failure_mode": 20}
+    text = build_training_text([], corpus, 1)
+    assert text.replayed_counts == {"failure_mode": 20}

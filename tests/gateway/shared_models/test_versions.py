@@ -8,19 +8,19 @@ import pytest
 from sqlalchemy import text
 
 from gateway.registry.versions import (
-    MOST_KEPT,
+    MAX_KEPT_VERSIONS,
     ModelVersionConflict,
     ModelVersionNotFound,
     ModelVersionUnfit,
-    answering,
-    before,
+    find_stored_version,
     find_version,
-    present,
+    get_current_number,
+    get_current_version_ids,
+    get_previous_number,
+    list_versions,
     promote,
     roll_back,
-    shown_as,
-    stored_version,
-    versions_of,
+    version_name,
 )
 from gateway.tables import ModelVersion, VersionStatus
 from infra import ids
@@ -66,12 +66,12 @@ async def rolled_back(database: Database, to: int, instead_of: int) -> None:
 
 async def now(database: Database) -> int:
     async with database.transaction() as session:
-        return await present(session, MODEL)
+        return await get_current_number(session, MODEL)
 
 
 async def all_of(database: Database) -> Sequence[ModelVersion]:
     async with database.transaction() as session:
-        return await versions_of(session, MODEL)
+        return await list_versions(session, MODEL)
 
 
 async def epoch(database: Database) -> int:
@@ -91,10 +91,14 @@ class TestPromoting:
         assert await epoch(database) == count + 2
         async with database.transaction() as session:
             row = await find_version(session, MODEL, 2)
-            assert await answering(session) == {MODEL: row.id}
-            stored = await stored_version(session, row.id)
+            assert await get_current_version_ids(session) == {MODEL: row.id}
+            stored = await find_stored_version(session, row.id)
         assert stored is not None
-        assert (stored.base, stored.shown, stored.artefact) == (MODEL, f"{MODEL}@2", b"weights 2")
+        assert (stored.base, stored.public_name, stored.artefact) == (
+            MODEL,
+            f"{MODEL}@2",
+            b"weights 2",
+        )
         assert [line["what"] for line in row.history] == ["promoted"]
         assert row.promoted_at is not None
 
@@ -140,17 +144,17 @@ class TestPromoting:
             await promoted(database, 1, instead_of=1)
 
     async def test_weights_of_long_ago_are_erased(self, database: Database) -> None:
-        numbers = range(1, MOST_KEPT + 3)
+        numbers = range(1, MAX_KEPT_VERSIONS + 3)
         await made(database, *numbers)
         for number in numbers:
             await promoted(database, number, instead_of=number - 1)
-        for number, kept in ((1, False), (2, False), (3, True), (MOST_KEPT + 2, True)):
+        for number, kept in ((1, False), (2, False), (3, True), (MAX_KEPT_VERSIONS + 2, True)):
             async with database.transaction() as session:
                 row = await find_version(session, MODEL, number)
-                assert (await stored_version(session, row.id) is not None) == kept
+                assert (await find_stored_version(session, row.id) is not None) == kept
         with pytest.raises(ModelVersionUnfit, match="no weights"):
-            await rolled_back(database, 1, MOST_KEPT + 2)
-        assert await now(database) == MOST_KEPT + 2
+            await rolled_back(database, 1, MAX_KEPT_VERSIONS + 2)
+        assert await now(database) == MAX_KEPT_VERSIONS + 2
 
 
 class TestRollingBack:
@@ -159,7 +163,7 @@ class TestRollingBack:
         await promoted(database, 1)
         await promoted(database, 2, instead_of=1)
         async with database.transaction() as session:
-            assert await before(session, MODEL) == 1
+            assert await get_previous_number(session, MODEL) == 1
         await rolled_back(database, 1, instead_of=2)
         second, first = await all_of(database)
         assert (first.status, first.current) == (VersionStatus.PROMOTED, True)
@@ -172,11 +176,11 @@ class TestRollingBack:
         await made(database, 1)
         await promoted(database, 1)
         async with database.transaction() as session:
-            assert await before(session, MODEL) == 0
+            assert await get_previous_number(session, MODEL) == 0
         await rolled_back(database, 0, instead_of=1)
         assert await now(database) == 0
         async with database.transaction() as session:
-            assert await answering(session) == {}
+            assert await get_current_version_ids(session) == {}
 
     async def test_what_was_rolled_back_is_not_gone_back_to(self, database: Database) -> None:
         await made(database, 1, 2)
@@ -184,7 +188,7 @@ class TestRollingBack:
         await rolled_back(database, 0, instead_of=1)
         await promoted(database, 2)
         async with database.transaction() as session:
-            assert await before(session, MODEL) == 0
+            assert await get_previous_number(session, MODEL) == 0
 
     @pytest.mark.parametrize(
         ("to", "instead_of", "error"),
@@ -204,4 +208,4 @@ class TestRollingBack:
 
 def test_versions_have_names_of_their_own() -> None:
     """An engine has the built-in one by the model's name: another must not be taken for it."""
-    assert (shown_as(MODEL, 0), shown_as(MODEL, 3)) == (MODEL, f"{MODEL}@3")
+    assert (version_name(MODEL, 0), version_name(MODEL, 3)) == (MODEL, f"{MODEL}@3")

@@ -10,9 +10,9 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from billing.accounts.accounts import PREFIX as ACCOUNT_PREFIX
+from billing.accounts.accounts import ACCOUNT_ID_PREFIX as ACCOUNT_PREFIX
 from gateway.upstream.availability import Availability
-from gateway.upstream.client import Upstream
+from gateway.upstream.client import UpstreamClient
 from gateway.upstream.load_balancer import Router, parse_upstreams
 from infra import ids
 from infra.clock import SystemClock
@@ -142,7 +142,7 @@ class TestNotInstalled:
         self, plain: Gateway, upstream: FakeUpstream
     ) -> None:
         upstream.models = {**upstream.models, SURFACE: True}
-        await plain.parts.availability.ask()
+        await plain.parts.availability.refresh()
         listed = (await plain.http.get("/v1/models")).json()["data"]
         assert SURFACE in {one["id"] for one in listed}
 
@@ -158,7 +158,7 @@ class TestNotInstalled:
                 ),
                 {"account": gateway.account.id, "base": SURFACE},
             )
-        shown = ids.show(ACCOUNT_PREFIX, gateway.account.id)
+        shown = ids.format_id(ACCOUNT_PREFIX, gateway.account.id)
         return f"ft:{SURFACE}:{shown}:line-3"
 
 
@@ -188,7 +188,7 @@ class TestServers:
         async with run_fake_upstream() as upstream:
             upstream.models = {CHAT: True}
             availability = await self._asked(upstream.url)
-        await availability.ask()
+        await availability.refresh()
         assert set(availability.catalog.models) == {CHAT}
 
     async def test_before_any_server_has_answered_only_installed_extras_count(self) -> None:
@@ -197,8 +197,8 @@ class TestServers:
 
     async def _asked(self, servers: str) -> Availability:
         router = Router(parse_upstreams(servers), SystemClock())
-        availability = Availability(CATALOG, router, Upstream(1.0))
-        await availability.ask()
+        availability = Availability(CATALOG, router, UpstreamClient(1.0))
+        await availability.refresh()
         return availability
 
 

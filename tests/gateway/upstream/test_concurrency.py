@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.call.errors import UpstreamBusy
-from gateway.call.values import Tier
-from gateway.upstream.concurrency import Scheduler, Schedulers, slots_of
+from gateway.call.values import ServiceTier
+from gateway.upstream.concurrency import Scheduler, Schedulers, slots_per_model
 from infra.settings import Settings
 from tests.support.builders import CATALOG, CHAT, EMBEDDING
 
-P, D, F = Tier.PRIORITY, Tier.DEFAULT, Tier.FLEX
+P, D, F = ServiceTier.PRIORITY, ServiceTier.DEFAULT, ServiceTier.FLEX
 
 
 class Crowd:
@@ -26,18 +26,18 @@ class Crowd:
         self.running: list[int] = []
         self.served: list[int] = []
         self.refused: list[int] = []
-        self.tiers: list[Tier] = []
+        self.tiers: list[ServiceTier] = []
         self.tasks: list[asyncio.Task[None]] = []
-        self.peak: Counter[Tier | None] = Counter()
+        self.peak: Counter[ServiceTier | None] = Counter()
         self._ends: list[asyncio.Event] = []
 
-    def start(self, *tiers: Tier) -> None:
+    def start(self, *tiers: ServiceTier) -> None:
         for tier in tiers:
             self.tiers.append(tier)
             self._ends.append(asyncio.Event())
             self.tasks.append(asyncio.create_task(self._call(len(self.tasks), tier)))
 
-    async def _call(self, number: int, tier: Tier) -> None:
+    async def _call(self, number: int, tier: ServiceTier) -> None:
         try:
             async with self.scheduler.slot(tier):
                 self.served.append(number)
@@ -76,7 +76,7 @@ class Crowd:
         assert set(self.scheduler.running.values()) == {0}
         assert set(self.scheduler.waiting.values()) == {0}
 
-    async def order(self, count: int, refill: Iterable[Tier] = ()) -> list[Tier]:
+    async def order(self, count: int, refill: Iterable[ServiceTier] = ()) -> list[ServiceTier]:
         """End calls one by one; the classes of the next `count` that got a slot."""
         seen = len(self.served)
         while len(self.served) < seen + count:
@@ -326,7 +326,7 @@ class TestCancellation:
 
 STEPS = st.lists(
     st.one_of(
-        st.tuples(st.just("start"), st.sampled_from(Tier)),
+        st.tuples(st.just("start"), st.sampled_from(ServiceTier)),
         st.tuples(st.sampled_from(["end", "cancel"]), st.integers(0, 30)),
         st.tuples(st.just("turn"), st.just(0)),
     ),
@@ -358,7 +358,7 @@ class TestAnySequence:
         assert everyone - cancelled <= set(crowd.served) | set(crowd.refused)
         assert crowd.peak[None] <= slots
         assert crowd.peak[F] <= max(slots - max(slots // 8, 1), 1)
-        for tier in Tier:
+        for tier in ServiceTier:
             served = [number for number in crowd.served if crowd.tiers[number] is tier]
             assert served == sorted(served)
         crowd.start(*[P] * slots)  # no slot was lost
@@ -370,16 +370,16 @@ class TestAnySequence:
 class TestModels:
     async def test_each_model_has_its_own_slots(self) -> None:
         schedulers = Schedulers({"small": 1, "large": 2, "free": None}, waiting_limit=0)
-        assert set(schedulers.all()) == {"small", "large", "free"}
-        async with schedulers.of("small").slot(D):
-            assert not schedulers.of("small")._take(D, None)
-            assert schedulers.of("large")._take(D, None)
-            assert schedulers.of("free")._take(D, None)
+        assert set(schedulers.by_model()) == {"small", "large", "free"}
+        async with schedulers.for_model("small").slot(D):
+            assert not schedulers.for_model("small")._try_acquire(D, None)
+            assert schedulers.for_model("large")._try_acquire(D, None)
+            assert schedulers.for_model("free")._try_acquire(D, None)
 
     async def test_a_model_without_a_number_has_no_limit(self) -> None:
         schedulers = Schedulers({"small": 1}, waiting_limit=0)
-        assert all(schedulers.of("other")._take(F, None) for _ in range(100))
-        assert schedulers.of("other") is schedulers.of("another")
+        assert all(schedulers.for_model("other")._try_acquire(F, None) for _ in range(100))
+        assert schedulers.for_model("other") is schedulers.for_model("another")
 
 
 class TestPartOfAProcess:
@@ -389,11 +389,12 @@ class TestPartOfAProcess:
         each = CATALOG.models[CHAT].concurrency
         assert each is not None
         one, three = Settings(), Settings(engine_min_replicas=2, engine_max_replicas=3)
-        assert slots_of(CATALOG, one)[CHAT] == each
-        assert slots_of(CATALOG, three)[CHAT] == 3 * each
+        assert slots_per_model(CATALOG, one)[CHAT] == each
+        assert slots_per_model(CATALOG, three)[CHAT] == 3 * each
         # Others have no engines.
-        assert slots_of(CATALOG, three)[EMBEDDING] == slots_of(CATALOG, one)[EMBEDDING]
+        slots = [slots_per_model(CATALOG, replicas)[EMBEDDING] for replicas in (one, three)]
+        assert slots[0] == slots[1]
 
     def test_what_the_operator_says_is_what_a_host_sends(self) -> None:
         said = Settings(model_concurrency=10, engine_max_replicas=3, workers=4)
-        assert slots_of(CATALOG, said)[CHAT] == 3  # of ten, for each of four processes
+        assert slots_per_model(CATALOG, said)[CHAT] == 3  # of ten, for each of four processes

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.call.errors import UpstreamBusy
-from gateway.call.values import Tier
+from gateway.call.values import ServiceTier
 from gateway.upstream.concurrency import Scheduler, Slot
-from gateway.upstream.fair_queue import Turns
+from gateway.upstream.fair_queue import FairQueue
 
-D = Tier.DEFAULT
+D = ServiceTier.DEFAULT
 NOISY, QUIET, OTHER = uuid4(), uuid4(), uuid4()
 
 
@@ -21,7 +21,7 @@ async def entered(scheduler: Scheduler, *accounts: UUID) -> list[asyncio.Task[Sl
     """Calls that wait, one after the other."""
     tasks = []
     for account in accounts:
-        tasks.append(asyncio.create_task(scheduler.enter(D, account)))
+        tasks.append(asyncio.create_task(scheduler.acquire(D, account)))
         await asyncio.sleep(0)
     return tasks
 
@@ -39,73 +39,73 @@ async def cancelled(tasks: list[asyncio.Task[Slot]]) -> None:
 
 class TestTurns:
     async def test_who_has_the_fewest_running_is_next(self) -> None:
-        turns = Turns()
+        turns = FairQueue()
         first = [turns.add(NOISY), turns.add(NOISY), turns.add(QUIET)]
-        assert turns.take({NOISY: 2, QUIET: 1}) == (QUIET, first[2])
-        assert turns.take({NOISY: 2}) == (NOISY, first[0])
+        assert turns.pop({NOISY: 2, QUIET: 1}) == (QUIET, first[2])
+        assert turns.pop({NOISY: 2}) == (NOISY, first[0])
         assert len(turns) == 1
 
     async def test_among_equals_who_waits_longest(self) -> None:
-        turns = Turns()
+        turns = FairQueue()
         first = [turns.add(account) for account in (OTHER, NOISY, QUIET)]
-        assert [turns.take({})[1] for _ in first] == first
+        assert [turns.pop({})[1] for _ in first] == first
 
     async def test_they_take_turns_where_nobody_runs(self) -> None:
         """One slot: whoever just left it has none running, as all others."""
-        turns = Turns()
+        turns = FairQueue()
         for account in (NOISY, NOISY, NOISY, QUIET, QUIET):
             turns.add(account)
-        order = [turns.take({})[0] for _ in range(5)]
+        order = [turns.pop({})[0] for _ in range(5)]
         assert order == [NOISY, QUIET, NOISY, QUIET, NOISY]
 
     async def test_who_left_is_passed_over(self) -> None:
-        turns = Turns()
+        turns = FairQueue()
         gone, stays = turns.add(QUIET), turns.add(NOISY)
         gone.cancel()
-        assert turns.waits()
-        assert turns.take({NOISY: 5})[1] is stays
-        assert not turns.waits()
+        assert turns.has_waiting()
+        assert turns.pop({NOISY: 5})[1] is stays
+        assert not turns.has_waiting()
         turns.remove(QUIET, gone)  # as its task does when it runs
         assert len(turns) == 0
 
     async def test_the_longest_line_gives_way_with_its_newest(self) -> None:
-        turns = Turns()
+        turns = FairQueue()
         line = [turns.add(NOISY) for _ in range(3)]
         turns.add(QUIET)
-        assert turns.give_way(QUIET) is line[-1]
-        assert turns.give_way(QUIET) is None  # two and one: nothing is gained
-        assert turns.give_way(NOISY) is None
-        assert turns.give_way(OTHER) is line[1]
+        assert turns.evict(QUIET) is line[-1]
+        assert turns.evict(QUIET) is None  # two and one: nothing is gained
+        assert turns.evict(NOISY) is None
+        assert turns.evict(OTHER) is line[1]
         assert len(turns) == 2
 
     async def test_nobody_gives_way_to_nobody(self) -> None:
-        assert Turns().give_way(NOISY) is None
+        assert FairQueue().evict(NOISY) is None
 
 
 class TestScheduler:
     async def test_a_thousand_calls_delay_another_account_by_one(self) -> None:
         scheduler = Scheduler(2, 2000)
-        running = [await scheduler.enter(D, NOISY) for _ in range(2)]
+        running = [await scheduler.acquire(D, NOISY) for _ in range(2)]
         noisy = await entered(scheduler, *[NOISY] * 1000)
         (quiet,) = await entered(scheduler, QUIET)
-        running[0].leave()
+        running[0].release()
         await settle()
         assert quiet.done()
         await cancelled(noisy)
 
     async def test_a_full_house_makes_room_for_who_has_less(self) -> None:
         scheduler = Scheduler(1, 4)
-        running = await scheduler.enter(D, NOISY)
+        running = await scheduler.acquire(D, NOISY)
         noisy = await entered(scheduler, *[NOISY] * 4)
         (quiet,) = await entered(scheduler, QUIET)
         await settle()
         assert [task.done() for task in noisy] == [False, False, False, True]
         assert isinstance(noisy[-1].exception(), UpstreamBusy)
         with pytest.raises(UpstreamBusy):
-            await scheduler.enter(D, NOISY)
-        running.leave()
+            await scheduler.acquire(D, NOISY)
+        running.release()
         await settle()
-        noisy[0].result().leave()
+        noisy[0].result().release()
         await settle()
         assert quiet.done()
         assert scheduler.running[D] == 1  # who gave way held no slot, and gives none back
@@ -128,7 +128,7 @@ class TestScheduler:
             elif what == "l" and tasks:
                 tasks[number % len(tasks)].cancel()
             elif held:
-                held.pop(number % len(held)).leave()
+                held.pop(number % len(held)).release()
             await settle()
             held += [task.result() for task in tasks if _came(task)]
             tasks = [task for task in tasks if not task.done()]
@@ -137,7 +137,7 @@ class TestScheduler:
             assert not tasks or len(held) == 3
         for _ in range(len(steps)):
             for slot in held:
-                slot.leave()
+                slot.release()
             await settle()
             held = [task.result() for task in tasks if _came(task)]
             tasks = [task for task in tasks if not task.done()]
@@ -151,10 +151,10 @@ class TestScheduler:
     async def _share(self, asked: list[int]) -> None:
         accounts = [UUID(int=number + 1) for number in range(4)]
         scheduler = Scheduler(4, 1000)
-        blocking = [await scheduler.enter(D, OTHER) for _ in range(4)]
+        blocking = [await scheduler.acquire(D, OTHER) for _ in range(4)]
         tasks = await entered(scheduler, *(accounts[number] for number in asked))
         for slot in blocking:
-            slot.leave()
+            slot.release()
         await settle()
         shares = Counter(n for n, task in zip(asked, tasks, strict=True) if task.done())
         wanted = Counter(asked)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.upstream.http1 import BrokenOff, Origin, Pool, request_bytes
+from gateway.upstream.http1 import ConnectionBroken, ConnectionPool, Origin, encode_request
 from tests.support.fakes.raw_server import Exchange, answering, run_raw_server
 from tests.support.gateway.asking import LIMIT, Asker, ask, standstill, until
 
@@ -23,8 +23,8 @@ CHUNKED = OK + b"transfer-encoding: chunked\r\n\r\n"
 @pytest.fixture(scope="module")
 async def asker() -> AsyncIterator[Asker]:
     async with run_raw_server() as raw:
-        pool = Pool(connect_timeout_s=5.0, idle_s=4.0)
-        yield Asker(pool, raw, Origin.of(raw.url))
+        pool = ConnectionPool(connect_timeout_s=5.0, idle_s=4.0)
+        yield Asker(pool, raw, Origin.from_url(raw.url))
         pool.close()
 
 
@@ -108,7 +108,7 @@ class TestAnyResponse:
             exchange.reset() if reset else exchange.close()
 
         asker.raw.script = script
-        with pytest.raises(BrokenOff):
+        with pytest.raises(ConnectionBroken):
             await ask(asker.pool, asker.origin, whole)
 
 
@@ -140,7 +140,7 @@ class TestFraming:
         ],
     )
     async def test_what_makes_no_sense_breaks_off(self, asker: Asker, wire: bytes) -> None:
-        with pytest.raises(BrokenOff):
+        with pytest.raises(ConnectionBroken):
             await asker.ask(answering(wire, close=True))
 
     async def test_content_length_beats_the_connections_end(self, asker: Asker) -> None:
@@ -151,27 +151,27 @@ class TestFraming:
             OK + b"Content-Type: a\r\ntransfer-encoding: chunked\r\n\r\n",
             b"1\r\nx\r\n0\r\ncontent-type: evil\r\n\r\n",
         )
-        connection = await asker.pool.take(asker.origin)
-        await connection.send(request_bytes(b"GET", asker.origin, "/", {}, b""))
-        assert await connection.read_whole(LIMIT) == b"x"
+        connection = await asker.pool.acquire(asker.origin)
+        await connection.send(encode_request(b"GET", asker.origin, "/", {}, b""))
+        assert await connection.read_all(LIMIT) == b"x"
         assert connection.headers[b"content-type"] == b"a"
-        asker.pool.give_back(asker.origin, connection)
+        asker.pool.release(asker.origin, connection)
 
     async def test_interim_answers_leave_nothing_behind(self, asker: Asker) -> None:
         hints = b"HTTP/1.1 103 Early Hints\r\nx-maas-error: 1\r\n\r\n" * 3
         asker.raw.script = answering(hints, WHOLE)
-        connection = await asker.pool.take(asker.origin)
-        await connection.send(request_bytes(b"GET", asker.origin, "/", {}, b""))
-        assert await connection.read_whole(LIMIT) == b"whole"
+        connection = await asker.pool.acquire(asker.origin)
+        await connection.send(encode_request(b"GET", asker.origin, "/", {}, b""))
+        assert await connection.read_all(LIMIT) == b"whole"
         assert connection.headers == {b"content-length": b"5"}
-        asker.pool.give_back(asker.origin, connection)
+        asker.pool.release(asker.origin, connection)
 
     async def test_a_body_over_the_limit_is_not_taken(self, asker: Asker) -> None:
         asker.raw.script = answering(OK + b"content-length: 1000000\r\n\r\n" + b"x" * 1_000_000)
-        connection = await asker.pool.take(asker.origin)
-        await connection.send(request_bytes(b"GET", asker.origin, "/", {}, b""))
-        assert await connection.read_whole(100_000) is None
-        asker.pool.give_back(asker.origin, connection)
+        connection = await asker.pool.acquire(asker.origin)
+        await connection.send(encode_request(b"GET", asker.origin, "/", {}, b""))
+        assert await connection.read_all(100_000) is None
+        asker.pool.release(asker.origin, connection)
         assert await asker.ask(answering(WHOLE)) == (200, b"whole")
 
 
@@ -199,7 +199,7 @@ class TestBounds:
             await exchange.flood(part, 64 << 20)
 
         before = asker.raw.sent
-        with pytest.raises(BrokenOff):
+        with pytest.raises(ConnectionBroken):
             await asker.ask(script)
         assert asker.raw.sent - before < 32 << 20  # what the kernel holds by itself included
 
@@ -228,8 +228,8 @@ class TestBounds:
 
         asker.raw.script = script
         before = asker.raw.sent
-        connection = await asker.pool.take(asker.origin)
-        await connection.send(request_bytes(b"GET", asker.origin, "/", {}, b""))
+        connection = await asker.pool.acquire(asker.origin)
+        await connection.send(encode_request(b"GET", asker.origin, "/", {}, b""))
         await until(lambda: asker.raw.sent > before + 1000)
         waiting = await standstill(lambda: asker.raw.sent)
         assert waiting - before < total // 3  # the kernel's own buffers are the most of that
@@ -238,7 +238,7 @@ class TestBounds:
             assert len(part) < 1 << 20
             size += len(part)
         assert size == total
-        asker.pool.give_back(asker.origin, connection)
+        asker.pool.release(asker.origin, connection)
         assert await asker.ask(answering(WHOLE)) == (200, b"whole")
 
     async def test_an_upstream_that_takes_no_request_keeps_nothing_here(self) -> None:
@@ -250,18 +250,18 @@ class TestBounds:
 
         accepted: list[asyncio.StreamWriter] = []
         server = await asyncio.start_server(refuse_to_read, "127.0.0.1", 0)
-        origin = Origin.of(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
-        pool = Pool(5.0, 4.0)
-        connection = await pool.take(origin)
+        origin = Origin.from_url(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        pool = ConnectionPool(5.0, 4.0)
+        connection = await pool.acquire(origin)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.3):
-                await connection.send(request_bytes(b"POST", origin, "/", {}, b"x" * (32 << 20)))
+                await connection.send(encode_request(b"POST", origin, "/", {}, b"x" * (32 << 20)))
         transport = connection._transport
         assert transport is not None
         assert transport.get_write_buffer_size() > 0
-        pool.give_back(origin, connection)
+        pool.release(origin, connection)
         await until(lambda: transport.get_write_buffer_size() == 0)
-        with pytest.raises(BrokenOff):
+        with pytest.raises(ConnectionBroken):
             await connection.send(b"")
         accepted[0].transport.abort()
         server.close()

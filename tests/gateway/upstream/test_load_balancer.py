@@ -10,8 +10,8 @@ from uuid import UUID
 
 import pytest
 
-from billing.rating.quantities import NOTHING
-from gateway.asgi.exchange import ClientGone
+from billing.rating.quantities import NO_USAGE
+from gateway.asgi.exchange import ClientDisconnected
 from gateway.call.errors import (
     BadRequest,
     InternalError,
@@ -21,19 +21,19 @@ from gateway.call.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
-from gateway.call.values import Ask, Target, Ticket
+from gateway.call.values import AdmittedCall, ParsedRequest, UpstreamRequest
 from gateway.upstream.load_balancer import (
     CircuitState,
+    InFlightCall,
     Router,
-    Watch,
-    may_retry,
+    is_retryable,
     parse_upstreams,
 )
 from models.catalog import Model, Task, Weights
 
 A, B, C = "http://a:1", "http://b:2", "http://c:3"
 ONE = UUID(int=1)
-SAYS_NOTHING = (ClientGone(), BadRequest("x"), asyncio.CancelledError())
+SAYS_NOTHING = (ClientDisconnected(), BadRequest("x"), asyncio.CancelledError())
 
 
 @dataclass
@@ -49,12 +49,12 @@ class FakeClock:
         return self.seconds
 
 
-def ticket(model_id: str = "m") -> Ticket:
+def ticket(model_id: str = "m") -> AdmittedCall:
     weights = Weights("hub", "x")
     model = Model(model_id, Task.TEXT_GENERATION, ("cpu",), "", "MIT", weights, {})
-    ask = Ask(model, "/v1/chat/completions", b"{}", {}, lambda _: NOTHING)
+    ask = ParsedRequest(model, "/v1/chat/completions", b"{}", {}, lambda _: NO_USAGE)
     return cast(
-        Ticket, SimpleNamespace(ask=ask, allowance=None)
+        AdmittedCall, SimpleNamespace(request=ask, output_reservation=None)
     )  # routing reads nothing else of it
 
 
@@ -65,14 +65,14 @@ class Calls:
         self.clock = FakeClock()
         self.router = Router(parse_upstreams(serving_url), self.clock)
 
-    def route(self, model_id: str = "m", tried: Collection[str] = ()) -> Target:
+    def route(self, model_id: str = "m", tried: Collection[str] = ()) -> UpstreamRequest:
         return self.router.route(ticket(model_id), ONE, tried)
 
     def chosen(self, count: int) -> list[str]:
         return [self.route().server for _ in range(count)]
 
-    def start(self, model_id: str = "m") -> Watch:
-        return self.router.watched(self.route(model_id)).__enter__()
+    def start(self, model_id: str = "m") -> InFlightCall:
+        return self.router.track(self.route(model_id)).__enter__()
 
     def call(self, error: BaseException | None = None, model_id: str = "m") -> None:
         end(self.start(model_id), error)
@@ -82,13 +82,13 @@ class Calls:
             self.call(error or UpstreamFailed("broken"))
 
     def circuit(self, model_id: str = "m") -> CircuitState:
-        return self.router.state()[0].circuits[model_id]
+        return self.router.snapshot()[0].circuits[model_id]
 
     def outstanding(self) -> list[int]:
-        return [server.outstanding for server in self.router.state()]
+        return [server.outstanding for server in self.router.snapshot()]
 
 
-def end(watch: Watch, error: BaseException | None = None) -> None:
+def end(watch: InFlightCall, error: BaseException | None = None) -> None:
     watch.__exit__(None if error is None else type(error), error, None)
 
 
@@ -98,21 +98,21 @@ class TestChoice:
         target = calls.route()
         assert target.url == "http://a:1/prefix/v1/chat/completions"
         assert (target.server, target.request_id) == ("http://a:1/prefix", ONE)
-        assert target.ask.model.id == "m"
+        assert target.request.model.id == "m"
 
     def test_a_named_model_goes_to_its_entries_only(self) -> None:
         calls = Calls(f"{A} m={B} m={C}")
         assert set(calls.chosen(6)) == {B, C}
         assert calls.route("other").server == A
-        assert calls.router.servers("m") == (B, C)
-        assert calls.router.servers("other") == (A,)
+        assert calls.router.server_urls("m") == (B, C)
+        assert calls.router.server_urls("other") == (A,)
 
     def test_a_model_without_a_server_is_said_to_be_so(self) -> None:
         calls = Calls(f"m={A}")
         with pytest.raises(Unavailable, match="'other' is not being served") as caught:
             calls.route("other")
-        assert not may_retry(caught.value)
-        assert calls.router.servers("other") == ()
+        assert not is_retryable(caught.value)
+        assert calls.router.server_urls("other") == ()
 
     def test_equals_take_turns(self) -> None:
         assert Calls(f"{A} {B} {C}").chosen(6) == [A, B, C, A, B, C]
@@ -143,18 +143,18 @@ class TestChoice:
     @pytest.mark.parametrize("error", [UpstreamFailed("x"), *SAYS_NOTHING])
     def test_no_end_leaves_a_call_outstanding(self, error: BaseException) -> None:
         calls = Calls(A)
-        with pytest.raises(type(error)), calls.router.watched(calls.route()):
+        with pytest.raises(type(error)), calls.router.track(calls.route()):
             raise error
         assert calls.outstanding() == [0]
 
 
 class TestRetry:
     def test_only_what_was_never_taken(self) -> None:
-        assert may_retry(UpstreamUnreachable("x"))
-        assert may_retry(UpstreamBusy("x"))
+        assert is_retryable(UpstreamUnreachable("x"))
+        assert is_retryable(UpstreamBusy("x"))
         for error in UpstreamTimeout("x"), UpstreamFailed("x"), BadRequest("x"), Unavailable("x"):
-            assert not may_retry(error)
-        assert not may_retry(ClientGone())
+            assert not is_retryable(error)
+        assert not is_retryable(ClientDisconnected())
 
     def test_tried_servers_are_left_out_until_none_is_left(self) -> None:
         calls = Calls(f"{A} {B}")
@@ -209,23 +209,23 @@ class TestOpening:
     def test_a_stream_that_broke_off_is_a_failure(self) -> None:
         calls = Calls(A)
         for _ in range(5):
-            with calls.router.watched(calls.route()) as watch:
-                watch.answered()
-                watch.failed()
+            with calls.router.track(calls.route()) as watch:
+                watch.mark_responding()
+                watch.mark_failed()
         assert calls.circuit() is CircuitState.OPEN
 
     def test_a_client_that_left_silently_is_no_success(self) -> None:
         calls = Calls(A)
         calls.fail(4)
-        with calls.router.watched(calls.route()) as watch:
-            watch.inconclusive()
+        with calls.router.track(calls.route()) as watch:
+            watch.mark_inconclusive()
         calls.fail(1)
         assert calls.circuit() is CircuitState.OPEN
 
     def test_others_take_over(self) -> None:
         calls = Calls(f"{A} {B}")
         for _ in range(2):
-            end(calls.router.watched(calls.route(tried=(B,))).__enter__(), UpstreamUnreachable("x"))
+            end(calls.router.track(calls.route(tried=(B,))).__enter__(), UpstreamUnreachable("x"))
         assert calls.chosen(3) == [B, B, B]
 
     def test_one_engine_of_an_address_fails_alone(self) -> None:
@@ -243,7 +243,7 @@ class TestOpening:
 
     def test_entering_after_the_server_went_bad_is_refused(self) -> None:
         calls = Calls(A)
-        waiting = calls.router.watched(calls.route())
+        waiting = calls.router.track(calls.route())
         calls.fail(5)
         with pytest.raises(UpstreamUnreachable):
             waiting.__enter__()
@@ -268,7 +268,7 @@ class TestHalfOpen:
 
     def test_one_trial_only(self) -> None:
         calls = self.half_open()
-        late = calls.router.watched(calls.route())
+        late = calls.router.track(calls.route())
         calls.start()
         with pytest.raises(UpstreamUnreachable, match=r"not billed\.$"):
             calls.route()
@@ -321,10 +321,10 @@ class TestHalfOpen:
     def test_a_trial_that_begins_to_answer_lets_others_in(self) -> None:
         calls = self.half_open()
         trial = calls.start()
-        trial.answered()
+        trial.mark_responding()
         assert calls.circuit() is CircuitState.CLOSED
         calls.fail(4)
-        trial.failed()
+        trial.mark_failed()
         end(trial)  # its end still counts
         assert calls.circuit() is CircuitState.OPEN
         calls.clock.seconds += 1.99  # it never did well to the end, so the time has doubled
@@ -351,7 +351,7 @@ class TestHalfOpen:
         assert calls.circuit() is CircuitState.HALF_OPEN
         trial = calls.start()
         end(before[11], UpstreamFailed("x"))
-        end(before[12], ClientGone())
+        end(before[12], ClientDisconnected())
         assert calls.circuit() is CircuitState.HALF_OPEN
         assert not calls.router.can_route(ticket())
         end(trial)
@@ -361,6 +361,6 @@ class TestHalfOpen:
         calls = Calls(f"{A} {B}")
         for number in range(300):
             calls.call(UpstreamFailed("x") if number % 2 else None, f"m{number % 3}")
-        state = calls.router.state()
+        state = calls.router.snapshot()
         assert [server.url for server in state] == [A, B]
         assert all(set(server.circuits) == {"m0", "m1", "m2"} for server in state)

@@ -6,7 +6,13 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 import uvloop
 
-from gateway.upstream.http1 import BrokenOff, ConnectFailed, Origin, Pool, request_bytes
+from gateway.upstream.http1 import (
+    ConnectFailed,
+    ConnectionBroken,
+    ConnectionPool,
+    Origin,
+    encode_request,
+)
 from tests.support.fakes.raw_server import Exchange, Script, answering, in_turn, run_raw_server
 from tests.support.gateway.asking import Asker, ask, until
 
@@ -20,8 +26,8 @@ CHUNKED = OK + b"transfer-encoding: chunked\r\n\r\n"
 @pytest.fixture(scope="module")
 async def asker() -> AsyncIterator[Asker]:
     async with run_raw_server() as raw:
-        pool = Pool(connect_timeout_s=5.0, idle_s=4.0)
-        yield Asker(pool, raw, Origin.of(raw.url))
+        pool = ConnectionPool(connect_timeout_s=5.0, idle_s=4.0)
+        yield Asker(pool, raw, Origin.from_url(raw.url))
         pool.close()
 
 
@@ -90,10 +96,10 @@ class TestUsedAgain:
         """Whole, but nobody took it, and its last byte is one too many: reading was paused."""
         size = (256 << 10) + 1
         asker.raw.script = answering(OK + b"content-length: %d\r\n\r\n" % size, b"x" * size)
-        connection = await asker.pool.take(asker.origin)
-        await connection.send(request_bytes(b"GET", asker.origin, "/", {}, b""))
-        await until(lambda: connection.complete)
-        asker.pool.give_back(asker.origin, connection)
+        connection = await asker.pool.acquire(asker.origin)
+        await connection.send(encode_request(b"GET", asker.origin, "/", {}, b""))
+        await until(lambda: connection.is_complete)
+        asker.pool.release(asker.origin, connection)
         assert await asker.ask(answering(WHOLE)) == (200, b"whole")
 
     async def test_an_upstream_that_left_meanwhile(self, asker: Asker) -> None:
@@ -111,7 +117,7 @@ class TestUsedAgain:
         asker.raw.script = in_turn([answering(WHOLE), leave, answering(WHOLE)])
         assert await asker.ask() == (200, b"whole")
         requests = len(asker.raw.requests)
-        with pytest.raises(BrokenOff):
+        with pytest.raises(ConnectionBroken):
             await asker.ask()
         assert len(asker.raw.requests) == requests + 1
         assert await asker.ask() == (200, b"whole")
@@ -120,7 +126,7 @@ class TestUsedAgain:
 class TestPool:
     async def test_what_was_idle_for_too_long_is_closed(self) -> None:
         async with run_raw_server(answering(WHOLE)) as raw:
-            pool, origin = Pool(5.0, idle_s=0.1), Origin.of(raw.url)
+            pool, origin = ConnectionPool(5.0, idle_s=0.1), Origin.from_url(raw.url)
             await ask(pool, origin, whole=True)
             await asyncio.sleep(0.2)
             await ask(pool, origin, whole=True)
@@ -130,7 +136,7 @@ class TestPool:
     async def test_few_wait(self) -> None:
         """A burst's connections are not all kept."""
         async with run_raw_server(answering(WHOLE)) as raw:
-            pool, origin = Pool(5.0, idle_s=60.0), Origin.of(raw.url)
+            pool, origin = ConnectionPool(5.0, idle_s=60.0), Origin.from_url(raw.url)
             await asyncio.gather(*(ask(pool, origin, whole=True) for _ in range(300)))
             assert raw.connections == 300
             await until(lambda: raw.open == 256)
@@ -138,10 +144,10 @@ class TestPool:
             await until(lambda: raw.open == 0)
 
     async def test_nobody_there(self) -> None:
-        pool = Pool(5.0, 4.0)
+        pool = ConnectionPool(5.0, 4.0)
         for url in ("http://127.0.0.1:9", "http://no-such-host.invalid", f"http://{'a' * 80}"):
             with pytest.raises(ConnectFailed):
-                await pool.take(Origin.of(url))
+                await pool.acquire(Origin.from_url(url))
 
 
 class TestOrigins:
@@ -162,12 +168,12 @@ class TestOrigins:
     def test_of_a_url(
         self, url: str, host: str, port: int, authority: bytes, prefix: bytes
     ) -> None:
-        origin = Origin.of(url)
-        assert (origin.host, origin.port, origin.secure) == (host, port, url[4] == "s")
+        origin = Origin.from_url(url)
+        assert (origin.host, origin.port, origin.tls) == (host, port, url[4] == "s")
         assert (origin.authority, origin.prefix) == (authority, prefix)
 
     async def test_what_goes_over_the_wire(self, asker: Asker) -> None:
-        origin = Origin.of(f"{asker.raw.url}/serve/llm/")
+        origin = Origin.from_url(f"{asker.raw.url}/serve/llm/")
         asker.raw.script = answering(WHOLE)
         await ask(asker.pool, origin, whole=True)
         assert asker.raw.requests[-1] == (
@@ -177,8 +183,8 @@ class TestOrigins:
 
     async def test_ipv6(self) -> None:
         async with run_raw_server(answering(WHOLE), host="::1") as raw:
-            pool = Pool(5.0, 4.0)
-            assert await ask(pool, Origin.of(raw.url), whole=True) == (200, b"whole")
+            pool = ConnectionPool(5.0, 4.0)
+            assert await ask(pool, Origin.from_url(raw.url), whole=True) == (200, b"whole")
             assert b"host: [::1]:%d\r\n" % raw.port in raw.requests[0]
             pool.close()
 
@@ -201,7 +207,7 @@ class TestOtherLoop:
             self._large,
         ]
         async with run_raw_server(in_turn(scripts)) as raw:
-            pool, origin = Pool(5.0, 4.0), Origin.of(raw.url)
+            pool, origin = ConnectionPool(5.0, 4.0), Origin.from_url(raw.url)
             said = [await _outcome(pool, origin) for _ in scripts]
             pool.close()
         assert said == [b"whole", b"whole", None, b"whole", b"whole", None, b"x" * (8 << 20)]
@@ -215,8 +221,8 @@ class TestOtherLoop:
         await exchange.flood(b"x", 8 << 20)
 
 
-async def _outcome(pool: Pool, origin: Origin) -> bytes | None:
+async def _outcome(pool: ConnectionPool, origin: Origin) -> bytes | None:
     try:
         return (await ask(pool, origin, whole=True))[1]
-    except BrokenOff:
+    except ConnectionBroken:
         return None

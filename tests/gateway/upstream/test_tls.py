@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.upstream.http1 import ConnectFailed, Origin, Pool, request_bytes
+from gateway.upstream.http1 import ConnectFailed, ConnectionPool, Origin, encode_request
 from tests.support.fakes.certificates import self_signed
 from tests.support.fakes.raw_server import answering, run_raw_server
 
@@ -28,11 +28,11 @@ def served(certificate: Path) -> ssl.SSLContext:
     return context
 
 
-async def _ask(pool: Pool, origin: Origin) -> bytes | None:
-    connection = await pool.take(origin)
-    await connection.send(request_bytes(b"GET", origin, "/", {}, b""))
-    body = await connection.read_whole(100)
-    pool.give_back(origin, connection)
+async def _ask(pool: ConnectionPool, origin: Origin) -> bytes | None:
+    connection = await pool.acquire(origin)
+    await connection.send(encode_request(b"GET", origin, "/", {}, b""))
+    body = await connection.read_all(100)
+    pool.release(origin, connection)
     return body
 
 
@@ -42,7 +42,7 @@ async def test_what_is_trusted_is_read_once(
     """Later connections trust the same, though the file says nothing by then."""
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     async with run_raw_server(answering(WHOLE), tls=served) as raw:
-        pool, origin = Pool(5.0, 4.0), Origin.of(raw.url)
+        pool, origin = ConnectionPool(5.0, 4.0), Origin.from_url(raw.url)
         assert await _ask(pool, origin) == b"whole"
         monkeypatch.delenv("SSL_CERT_FILE")
         assert await _ask(pool, origin) == b"whole"
@@ -53,7 +53,7 @@ async def test_what_is_trusted_is_read_once(
 async def test_a_stranger_gets_no_call(served: ssl.SSLContext) -> None:
     async with run_raw_server(answering(WHOLE), tls=served) as raw:
         with pytest.raises(ConnectFailed):
-            await _ask(Pool(5.0, 4.0), Origin.of(raw.url))
+            await _ask(ConnectionPool(5.0, 4.0), Origin.from_url(raw.url))
         assert raw.requests == []
 
 
@@ -61,7 +61,7 @@ async def test_an_upstream_without_tls() -> None:
     server = await asyncio.start_server(_greet, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     with pytest.raises(ConnectFailed):
-        await _ask(Pool(5.0, 4.0), Origin.of(f"https://127.0.0.1:{port}"))
+        await _ask(ConnectionPool(5.0, 4.0), Origin.from_url(f"https://127.0.0.1:{port}"))
     server.close()
 
 

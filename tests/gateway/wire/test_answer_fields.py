@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.call.errors import UpstreamFailed
-from gateway.call.values import Operation, UsageWish
-from gateway.wire.answer_fields import reshaper
-from gateway.wire.sse import StreamTee
+from gateway.call.values import Operation, StreamUsageOption
+from gateway.wire.answer_fields import response_converter
+from gateway.wire.sse import StreamTransformer
 
 INTERNAL = """
     ec_transfer_params kv_transfer_params metrics prompt_logprobs prompt_text prompt_token_ids
@@ -49,26 +49,26 @@ def test_a_plain_chat_keeps_its_text_and_loses_internals(text: str, ascii_only: 
     body = json.dumps(with_internals(expected), ensure_ascii=ascii_only).encode(
         errors="surrogatepass"
     )
-    assert json.loads(reshaper(Operation.CHAT)(body)) == expected
+    assert json.loads(response_converter(Operation.CHAT)(body)) == expected
 
 
 @given(TEXTS)
 def test_a_plain_completion_keeps_its_text_and_loses_internals(text: str) -> None:
     expected = answer("text", text)
     body = json.dumps(with_internals(expected)).encode()
-    assert json.loads(reshaper(Operation.TEXT_COMPLETION)(body)) == expected
+    assert json.loads(response_converter(Operation.TEXT_COMPLETION)(body)) == expected
 
 
 @given(TEXTS, st.sampled_from(["delta", "text"]))
 def test_a_chunk_keeps_its_text_and_loses_internals(text: str, key: str) -> None:
     expected = answer(key, {"content": text} if key == "delta" else text)
     event = b"data: " + json.dumps(with_internals(expected)).encode() + b"\n\n"
-    shown = StreamTee(UsageWish.EVERY, 1, 1, 1 << 20).feed(event)
+    shown = StreamTransformer(StreamUsageOption.EVERY, 1, 1, 1 << 20).feed(event)
     assert json.loads(shown[6:]) == expected
 
 
 def test_the_last_chunk_loses_internals_as_well() -> None:
-    tee = StreamTee(UsageWish.LAST, 1, 1, 1 << 20)
+    tee = StreamTransformer(StreamUsageOption.LAST, 1, 1, 1 << 20)
     total = {"id": "c", "choices": [], "usage": USAGE}
     tee.feed(b"data: " + json.dumps({**OWN, **total}).encode() + b"\n\n")
     assert tee.usage_event is not None
@@ -79,10 +79,10 @@ def test_vectors_keep_their_numbers_and_lose_internals() -> None:
     vector = {"object": "embedding", "index": 0, "embedding": [0.1, -1e-07]}
     expected = {"object": "list", "data": [vector], "model": "m", "usage": USAGE}
     body = json.dumps({**expected, "data": [{**vector, **OWN}], **OWN}).encode()
-    assert json.loads(reshaper(Operation.EMBEDDINGS)(body)) == expected
+    assert json.loads(response_converter(Operation.EMBEDDINGS)(body)) == expected
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"choices":1}', b'{"usage":{}}'])
 def test_what_is_no_answer_is_the_engines_fault(body: bytes) -> None:
     with pytest.raises(UpstreamFailed):
-        reshaper(Operation.CHAT)(body)
+        response_converter(Operation.CHAT)(body)

@@ -4,14 +4,14 @@ import msgspec
 import pytest
 
 from gateway.call.errors import BodyNotJson, ParameterInvalid
-from gateway.wire.body import envelope, fields, read, read_strictly
+from gateway.wire.body import decode_body, decode_body_strict, decode_fields, encode_body
 
 
 def test_bytes_that_are_no_text_go_to_no_engine() -> None:
     """Nor where nothing here reads them."""
     with pytest.raises(BodyNotJson, match="no UTF-8"):
-        fields(b'{"model": "a", "more": {"\xe1": 1}}')
-    assert set(fields('{"more": "泵"}'.encode())) == {"more"}
+        decode_fields(b'{"model": "a", "more": {"\xe1": 1}}')
+    assert set(decode_fields('{"more": "泵"}'.encode())) == {"more"}
 
 
 class Question(msgspec.Struct):
@@ -35,27 +35,27 @@ class TestRead:
     )
     def test_what_is_no_json_is_told_where(self, body: bytes, where: str) -> None:
         with pytest.raises(BodyNotJson, match=where):
-            read(DECODER, body)
+            decode_body(DECODER, body)
 
     def test_another_shape_names_the_field(self) -> None:
         with pytest.raises(ParameterInvalid, match="rows") as raised:
-            read(DECODER, b'{"model": "m", "rows": "many"}')
+            decode_body(DECODER, b'{"model": "m", "rows": "many"}')
         assert raised.value.param == "rows"
 
     def test_no_object_is_told(self) -> None:
         with pytest.raises(BodyNotJson, match="JSON object"):
-            read(DECODER, b"[]")
+            decode_body(DECODER, b"[]")
 
     def test_a_field_too_many_is_refused_where_it_matters(self) -> None:
-        assert read(DECODER, b'{"model": "m", "mdoel": 1}').model == "m"
+        assert decode_body(DECODER, b'{"model": "m", "mdoel": 1}').model == "m"
         with pytest.raises(ParameterInvalid, match="mdoel"):
-            read_strictly(DECODER, b'{"model": "m", "mdoel": 1}')
+            decode_body_strict(DECODER, b'{"model": "m", "mdoel": 1}')
 
 
 class TestFields:
     def test_values_stay_the_bytes_that_came(self) -> None:
-        given = fields(b'{"model": "m", "temperature": 1.00}')
-        assert envelope(given) == b'{"model":"m","temperature":1.00}'
+        given = decode_fields(b'{"model": "m", "temperature": 1.00}')
+        assert encode_body(given) == b'{"model":"m","temperature":1.00}'
 
     def test_a_field_given_twice_is_one(self) -> None:
-        assert envelope(fields(b'{"n": 1, "n": 2}')) == b'{"n":2}'
+        assert encode_body(decode_fields(b'{"n": 1, "n": 2}')) == b'{"n":2}'

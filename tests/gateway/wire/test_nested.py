@@ -7,9 +7,9 @@ import pytest
 
 from gateway.call.errors import ParameterInvalid, ParameterUnknown
 from gateway.call.values import Operation
-from gateway.wire.answer_fields import Message
-from gateway.wire.nested import MESSAGE
-from gateway.wire.openai import read_request
+from gateway.wire.answer_fields import ResponseMessage
+from gateway.wire.nested import MESSAGE_FIELDS
+from gateway.wire.openai import parse_openai_request
 from tests.support.builders import CHAT
 
 PICTURE = "data:image/png;base64,iVBORw0KGgo="
@@ -18,7 +18,7 @@ FUNCTION = {"name": "a", "description": "b", "parameters": {"type": "object"}, "
 
 def read(**values: Any) -> None:
     messages = [{"role": "user", "content": "a"}]
-    read_request(
+    parse_openai_request(
         Operation.CHAT, json.dumps({"model": CHAT, "messages": messages, **values}).encode()
     )
 
@@ -90,4 +90,4 @@ def test_what_official_clients_send_is_accepted(values: dict[str, Any]) -> None:
 
 
 def test_a_message_of_an_answer_can_be_sent_back() -> None:
-    assert set(Message.__struct_fields__) <= MESSAGE
+    assert set(ResponseMessage.__struct_fields__) <= MESSAGE_FIELDS

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from gateway.call.errors import ParameterInvalid, ParameterUnknown, ParameterUnsupported
-from gateway.call.values import Ask, Operation, Served
-from gateway.wire.openai import ask, read_request
+from gateway.call.values import Operation, ParsedRequest, ResolvedModel
+from gateway.wire.openai import build_openai_request, parse_openai_request
 from tests.support.builders import CATALOG, CHAT, EMBEDDING
 
 REQUIRED: dict[Operation, dict[str, Any]] = {
@@ -22,10 +22,15 @@ INTERNAL = """
     use_beam_search vllm_xargs""".split()
 
 
-def asked(operation: Operation, **values: Any) -> Ask:
+def asked(operation: Operation, **values: Any) -> ParsedRequest:
     body = json.dumps({**REQUIRED[operation], **values}).encode()
     model = CATALOG.models[REQUIRED[operation]["model"]]
-    return ask(read_request(operation, body), Served(model, model.id, model.id), "/v1/x", body)
+    return build_openai_request(
+        parse_openai_request(operation, body),
+        ResolvedModel(model, model.id, model.id),
+        "/v1/x",
+        body,
+    )
 
 
 def sent(operation: Operation, **values: Any) -> dict[str, Any]:
@@ -138,4 +143,4 @@ class TestBounds:
 def test_each_prompt_has_each_choice(
     operation: Operation, values: dict[str, Any], choices: int
 ) -> None:
-    assert asked(operation, **values).extent.choices == choices
+    assert asked(operation, **values).output_bounds.choices == choices

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.rating.quantities import NOTHING, Quantities
-from gateway.call.values import UsageWish
-from gateway.wire.sse import StreamBroken, StreamTee
+from billing.rating.quantities import NO_USAGE, Quantities
+from gateway.call.values import StreamUsageOption
+from gateway.wire.sse import StreamBroken, StreamTransformer
 
 LIMIT = 1 << 16
 
@@ -31,16 +31,18 @@ def chunk(index: int | None, tokens: int, prompt: int = 13, text: str = " a") ->
     return b"data: " + json.dumps(value, separators=(",", ":")).encode() + b"\n\n"
 
 
-def tee(wish: UsageWish = UsageWish.NONE, choices_each: int = 1) -> StreamTee:
-    return StreamTee(wish, choices_each, 4, LIMIT)
+def tee(
+    wish: StreamUsageOption = StreamUsageOption.NONE, choices_each: int = 1
+) -> StreamTransformer:
+    return StreamTransformer(wish, choices_each, 4, LIMIT)
 
 
 STREAM = chunk(0, 1) + chunk(0, 2) + chunk(None, 2) + b"data: [DONE]\n\n"
 
 
 class TestPieces:
-    @given(st.lists(st.integers(0, len(STREAM)), max_size=12), st.sampled_from(UsageWish))
-    def test_any_cutting_gives_the_same(self, cuts: list[int], wish: UsageWish) -> None:
+    @given(st.lists(st.integers(0, len(STREAM)), max_size=12), st.sampled_from(StreamUsageOption))
+    def test_any_cutting_gives_the_same(self, cuts: list[int], wish: StreamUsageOption) -> None:
         whole, parts = tee(wish), tee(wish)
         places = [0, *sorted(cuts), len(STREAM)]
         pieces = [STREAM[a:b] for a, b in itertools.pairwise(places)]
@@ -63,7 +65,7 @@ class TestPieces:
             assert parts.done
 
     def test_the_end_is_held_back(self) -> None:
-        assert b"[DONE]" not in tee(UsageWish.EVERY).feed(STREAM)
+        assert b"[DONE]" not in tee(StreamUsageOption.EVERY).feed(STREAM)
 
     def test_comments_keep_the_connection_open(self) -> None:
         assert tee().feed(b": ping\n\n") == b": ping\n\n"
@@ -114,17 +116,17 @@ class TestUsage:
     def test_the_total_is_not_counted_again(self) -> None:
         subject = tee()
         subject.feed(chunk(0, 2))
-        assert subject.generated() == 2
+        assert subject.output_tokens() == 2
         subject.feed(chunk(None, 2))
-        assert subject.generated() == 2
+        assert subject.output_tokens() == 2
 
     def test_more_choices_than_there_can_be_are_not_kept(self) -> None:
         subject = tee()
         subject.feed(b"".join(chunk(index, 1) for index in range(1000)))
-        assert subject.generated() == 4
+        assert subject.output_tokens() == 4
 
     def test_nothing_is_known_before_the_first_chunk(self) -> None:
-        assert tee().quantities() is NOTHING
+        assert tee().quantities() is NO_USAGE
 
 
 class TestBroken:
@@ -141,7 +143,7 @@ class TestBroken:
     def test_the_good_events_before_it_are_shown(self, event: bytes) -> None:
         with pytest.raises(StreamBroken) as caught:
             tee().feed(chunk(0, 1) + event + chunk(0, 2))
-        assert caught.value.shown == tee().feed(chunk(0, 1))
+        assert caught.value.client_events == tee().feed(chunk(0, 1))
 
     def test_an_event_without_end(self) -> None:
         subject = tee()
@@ -153,11 +155,11 @@ class TestBroken:
         subject = tee()
         with pytest.raises(StreamBroken) as caught:
             subject.feed(chunk(0, 1) + b"data: " + b"x" * LIMIT)
-        assert caught.value.shown == tee().feed(chunk(0, 1))
+        assert caught.value.client_events == tee().feed(chunk(0, 1))
 
     @pytest.mark.parametrize("end", [b"\n\n", b"\r\n\r\n"])
     def test_a_long_event_is_found_whole(self, end: bytes) -> None:
-        subject = tee(UsageWish.EVERY)
+        subject = tee(StreamUsageOption.EVERY)
         event = b'data: {"id":"' + b"x" * (LIMIT - 100) + b'","choices":[{"index":0}]}'
         places = range(0, len(event + end), 7)
         shown = b"".join(subject.feed((event + end)[place : place + 7]) for place in places)

@@ -10,10 +10,10 @@ from sqlalchemy.engine import make_url
 from infra.database.backup import (
     BackupFailed,
     DatabaseNotEmpty,
-    back_up,
-    keep_newest,
-    name_of,
-    restore,
+    backup_file_name,
+    create_backup,
+    delete_old_backups,
+    restore_backup,
 )
 from infra.database.connect import driver_url
 from infra.database.migrate import migrate
@@ -56,17 +56,17 @@ class TestRestore:
         self, postgres: str, of_a_tenant: str, tmp_path: Path
     ) -> None:
         file = tmp_path / "all.dump"
-        assert back_up(postgres, file) == file.stat().st_size
-        restore(of_a_tenant, file)
+        assert create_backup(postgres, file) == file.stat().st_size
+        restore_backup(of_a_tenant, file)
         assert migrate(of_a_tenant) == ()
         tables = "select count(*) from pg_tables where schemaname in ('public', 'jobs')"
         assert _run(of_a_tenant, tables) == _run(postgres, tables)
         with pytest.raises(DatabaseNotEmpty):
-            restore(of_a_tenant, file)
+            restore_backup(of_a_tenant, file)
 
     def test_no_such_file(self, of_a_tenant: str, tmp_path: Path) -> None:
         with pytest.raises(BackupFailed, match="no backup"):
-            restore(of_a_tenant, tmp_path / "none")
+            restore_backup(of_a_tenant, tmp_path / "none")
 
 
 class TestBackUp:
@@ -74,25 +74,25 @@ class TestBackUp:
         file = tmp_path / "all.dump"
         file.write_text("last week's")
         with pytest.raises(BackupFailed, match="there already"):
-            back_up(postgres, file)
+            create_backup(postgres, file)
         assert file.read_text() == "last week's"
 
     @pytest.mark.usefixtures("processes")
     def test_nothing_is_left_of_one_that_failed(self, tmp_path: Path) -> None:
         url = "postgresql://maas:hidden@127.0.0.1:9/maas"
         with pytest.raises(BackupFailed, match="pg_dump failed") as caught:
-            back_up(url, tmp_path / "all.dump")
+            create_backup(url, tmp_path / "all.dump")
         assert list(tmp_path.iterdir()) == []
         assert "hidden" not in caught.value.message
 
     def test_a_folder_that_is_not_there(self, postgres: str, tmp_path: Path) -> None:
         with pytest.raises(BackupFailed, match="cannot be written"):
-            back_up(postgres, tmp_path / "none" / "all.dump")
+            create_backup(postgres, tmp_path / "none" / "all.dump")
 
 
 def test_the_oldest_go(tmp_path: Path) -> None:
-    names = [name_of(f"2026112{day}T010000Z") for day in range(5)]
+    names = [backup_file_name(f"2026112{day}T010000Z") for day in range(5)]
     for name in (*names, "another.dump"):
         (tmp_path / name).touch()
-    keep_newest(tmp_path, 2)
+    delete_old_backups(tmp_path, 2)
     assert {one.name for one in tmp_path.iterdir()} == {*names[-2:], "another.dump"}

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from infra.database.database import Database, DatabaseUnavailable, RecordsContended
+from infra.database.database import Database, DatabaseUnavailable, TransactionConflict
 from infra.database.direct import DirectConnection
 from infra.database.embedded_postgres import EmbeddedPostgres, start_postgres
 from tests.support.billing.making import until_somebody_waits
@@ -87,12 +87,12 @@ async def test_of_two_that_wait_for_each_other_one_is_told_to_try_again(postgres
         waiting = asyncio.create_task(connection.statement(_BOTH, {}))
         await until_somebody_waits(session)
         await _lock(session, 2)  # deadlock: of the two, the statement is ended
-        with pytest.raises(RecordsContended) as told:
+        with pytest.raises(TransactionConflict) as told:
             await waiting
     assert told.value.headers == {"retry-after": "1"}
     assert await connection.statement("select 1", {}) == [(1,)]
 
-    with pytest.raises(RecordsContended):
+    with pytest.raises(TransactionConflict):
         await _cross(pool)
     await connection.close()
     await pool.close()

@@ -218,7 +218,7 @@ class TestExpandThenContract:
     def test_a_step_does_not_have_all_wait_behind_it(
         self, empty_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("infra.database.migrate._PATIENCE", "100ms")
+        monkeypatch.setattr("infra.database.migrate._LOCK_TIMEOUT", "100ms")
         scripts = self.release(tmp_path, _ADDS_A)
         migrate(empty_database, scripts=scripts)
         other = ("other", "create table other (x int)", False)

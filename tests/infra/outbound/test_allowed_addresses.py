@@ -9,11 +9,13 @@ from typing import Any
 import httpcore
 import pytest
 
-from infra.outbound.allowed_addresses import NameStatus, OutOfReach, Reach
+from infra.outbound.allowed_addresses import AllowedAddresses, NameStatus, OutOfReach
 from tests.support.fakes import names as fake_names
 
-PUBLIC = Reach()
-OWN = Reach([ip_network("10.1.0.0/16"), ip_network("127.0.0.0/8"), ip_network("fd00::/8")])
+PUBLIC = AllowedAddresses()
+OWN = AllowedAddresses(
+    [ip_network("10.1.0.0/16"), ip_network("127.0.0.0/8"), ip_network("fd00::/8")]
+)
 
 
 @pytest.fixture
@@ -100,12 +102,12 @@ class TestChecking:
     async def test_a_name_by_its_addresses_or_the_error(
         self, host: str, status: NameStatus
     ) -> None:
-        assert await Reach(resolve=fake_names.resolve).check(host) is status
+        assert await AllowedAddresses(resolve=fake_names.resolve).check(host) is status
 
     async def test_a_private_name_in_a_network_that_is_allowed(self) -> None:
-        own = Reach([ip_network("10.9.0.0/16")], fake_names.resolve)
+        own = AllowedAddresses([ip_network("10.9.0.0/16")], fake_names.resolve)
         assert await own.check("inside.example") is NameStatus.PRIVATE
-        own = Reach([ip_network("10.0.0.0/8")], fake_names.resolve)
+        own = AllowedAddresses([ip_network("10.0.0.0/8")], fake_names.resolve)
         assert await own.check("inside.example") is NameStatus.ALLOWED
 
     @pytest.mark.parametrize(
@@ -120,7 +122,7 @@ class TestChecking:
         async def failing(_host: str) -> list[Any]:
             raise error
 
-        assert await Reach(resolve=failing).check("hook.example") is status
+        assert await AllowedAddresses(resolve=failing).check("hook.example") is status
 
     async def test_by_the_system_where_no_resolver_is_given(
         self, monkeypatch: pytest.MonkeyPatch
@@ -135,7 +137,7 @@ class TestChecking:
         self, port: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """DNS rebinding: what was said at entry counts for nothing in a delivery."""
-        reach = Reach(resolve=fake_names.resolve)
+        reach = AllowedAddresses(resolve=fake_names.resolve)
         assert await reach.check("hook.example") is NameStatus.ALLOWED
         names(monkeypatch, "127.0.0.1", "10.1.2.3")
         with pytest.raises(OutOfReach):

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from infra.outbound.mail import Mailer, MailNotSent, MailRefused, message
+from infra.outbound.mail import Mailer, MailNotSent, MailRefused, build_message
 from tests.support.fakes.smtp import FakeSmtp, run_fake_smtp
 
 SENDER, RECIPIENT = "bill@maas.example", "pay@acme.example"
 
 
 def mail(key: str = "key-1", text: str = "您好,\n\n30.00 CNY\n") -> EmailMessage:
-    return message(SENDER, RECIPIENT, "付款提醒:账单 MAAS-000001", text, key)
+    return build_message(SENDER, RECIPIENT, "付款提醒:账单 MAAS-000001", text, key)
 
 
 def files_in(folder: Path) -> list[str]:
@@ -43,7 +43,7 @@ class TestMessage:
     )
     def test_a_header_that_would_be_two(self, recipient: str, subject: str) -> None:
         with pytest.raises(ValueError, match="linefeed"):
-            message(SENDER, recipient, subject, "text", "key")
+            build_message(SENDER, recipient, subject, "text", "key")
 
 
 class TestFiles:

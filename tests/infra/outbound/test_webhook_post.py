@@ -11,14 +11,14 @@ from ipaddress import ip_network
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from infra.outbound.allowed_addresses import Reach
+from infra.outbound.allowed_addresses import AllowedAddresses
 from infra.outbound.webhook_post import PostFailed, SignedPoster, new_secret
 from tests.support.fakes.raw_server import Exchange, run_raw_server
 from tests.support.fakes.webhook_receiver import Hook, run_hook
 
 pytestmark = pytest.mark.usefixtures("network")
 
-LOCAL = SignedPoster(Reach([ip_network("127.0.0.0/8")]))
+LOCAL = SignedPoster(AllowedAddresses([ip_network("127.0.0.0/8")]))
 SAID = {"type": "usage.threshold_passed", "data": {"subject": "信用额度", "percent": 80}}
 
 
@@ -94,7 +94,7 @@ class TestAnswers:
         """By a poster as an operator has it, by any spelling, on any port."""
         port = hook.url.rpartition(":")[2]
         with pytest.raises(PostFailed, match=r"not on the public internet|not known"):
-            await SignedPoster(Reach()).post(
+            await SignedPoster(AllowedAddresses()).post(
                 f"http://{host}:{port}", new_secret(), "alert_1", SAID, datetime.now(UTC)
             )
         assert hook.posts == []

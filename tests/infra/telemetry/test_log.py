@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 import structlog
 
-from gateway.access.key_format import make_secret
-from infra.telemetry.log import configure_logging, keep_money_log, money_log, strike_secrets
+from gateway.access.key_format import generate_api_key
+from infra.telemetry.log import configure_logging, money_log, redact_secrets, write_money_log_to
 from tests.support.money_lines import money_lines
 
 
 class TestSecrets:
     def test_keys_are_struck_out_of_texts_and_fields(self) -> None:
-        secret = make_secret()
+        secret = generate_api_key()
         event = {"event": f"bad key {secret}!", "authorization": f"Bearer {secret}", "n": 1}
-        struck = strike_secrets(None, "info", event)
+        struck = redact_secrets(None, "info", event)
         assert secret not in repr(struck)
         assert struck["n"] == 1
 
@@ -39,7 +39,7 @@ class TestSecrets:
     )
     def test_others_are_too(self, text: str, stays: str) -> None:
         deep = {"event": text, "more": {"list": [text, ("a", text)]}, "error": ValueError(text)}
-        struck = repr(strike_secrets(None, "info", deep))
+        struck = repr(redact_secrets(None, "info", deep))
         assert stays in struck
         for secret in ("aB3/", "51abcdefgh", "12345678", "AbCd", "abc.def", "JBSW", "hunter22",
                        "pa55word", "abcdefghijkl"):  # fmt: skip
@@ -47,11 +47,11 @@ class TestSecrets:
 
     def test_what_only_looks_like_one_stays(self) -> None:
         said = "GET /v1/models of maas on http://127.0.0.1:8080/v1, bearing 12:30@noon, maas_calls"
-        assert strike_secrets(None, "info", {"event": said})["event"] == said
+        assert redact_secrets(None, "info", {"event": said})["event"] == said
 
     @pytest.mark.parametrize("field", ["prompt", "messages", "body", "password"])
     def test_prompts_are_struck_out(self, field: str) -> None:
-        assert strike_secrets(None, "info", {field: "private"})[field] == "[struck out]"
+        assert redact_secrets(None, "info", {field: "private"})[field] == "[struck out]"
 
 
 def written(capsys: pytest.CaptureFixture[str], log: Callable[[], object]) -> list[dict[str, Any]]:
@@ -72,7 +72,7 @@ class TestFormat:
     def test_our_lines_and_the_librarys_are_json(self, capsys: pytest.CaptureFixture[str]) -> None:
         def log() -> None:
             structlog.get_logger().info("ours", count=2)
-            logging.getLogger("uvicorn").warning("theirs %s", make_secret())
+            logging.getLogger("uvicorn").warning("theirs %s", generate_api_key())
 
         ours, theirs = written(capsys, log)
         assert (ours["event"], ours["count"], ours["level"]) == ("ours", 2, "info")
@@ -100,7 +100,7 @@ def test_an_event_of_money_is_not_lost_with_its_file(
     logger, folder = logging.getLogger("maas.money"), tmp_path / "logs"
     before = logger.handlers, logger.propagate
     try:
-        keep_money_log(folder / "money.log")
+        write_money_log_to(folder / "money.log")
         folder.rmdir()
         with money_lines() as lines:
             money_log().info("ledger.invoice", minor=100)

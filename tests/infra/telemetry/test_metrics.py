@@ -18,11 +18,11 @@ def count(metrics):
     metrics.calls.labels("chat", "m", "complete", "200").inc()
 
 def fail(metrics):
-    metrics.standing.models_up.labels("m").set(0)
+    metrics.platform_gauges.models_up.labels("m").set(0)
     metrics.running.set(3)
 
 def recover(metrics):
-    metrics.standing.models_up.labels("m").set(1)
+    metrics.platform_gauges.models_up.labels("m").set(1)
     metrics.running.set(2)
 
 def process(work):

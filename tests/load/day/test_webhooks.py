@@ -4,14 +4,14 @@ import json
 import random
 import time
 
-from billing.collection.stripe.client import read_event
+from billing.collection.stripe.client import parse_signed_event
 from load.day.webhooks import Events
 
 
 class TestEvents:
     def test_the_service_takes_them(self) -> None:
         body, headers = Events("a", random.Random(1)).post("whsec_x")
-        event = read_event(body, headers["stripe-signature"], "whsec_x")
+        event = parse_signed_event(body, headers["stripe-signature"], "whsec_x")
         assert event.id == "evt_a_1"
         assert f"t={int(time.time())}"[:6] in headers["stripe-signature"]
 

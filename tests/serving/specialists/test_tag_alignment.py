@@ -55,7 +55,7 @@ class TestTags:
         assert answer["score"][0] == answer["candidate_scores"][0][0]
 
     def test_a_tag_like_nothing_has_no_candidate(self, tags: TagSpecialist) -> None:
-        answer = infer(tags, " 17")
+        answer = infer(tags, "§§ 17")
         assert (answer["concept"], answer["name"], answer["score"]) == ([""], [""], [0.0])
         assert answer["candidates"] == [[""] * TOP]
 

@@ -16,7 +16,7 @@ import pytest
 from prometheus_client import CollectorRegistry, Counter
 
 from billing.reconciliation.usage_and_quotas import EngineCount
-from gateway.cli.engine_counters import CountsUnknown, parse_counts
+from gateway.cli.engine_counters import EngineCountsUnavailable, parse_engine_counts
 from serving.readiness import Where
 from serving.text.ended_counters import EndedCounts
 from serving.text.prometheus import METRICS, told, uncounted
@@ -147,7 +147,7 @@ def test_no_engine_is_left_out(tmp_path: Path) -> None:
     # Figures come all the same, and nobody takes what the other one says for all that there is.
     for text in (said["ending"], said["starting"]):
         assert f'vllm:generation_tokens_total{{model_name="{MODEL}"' in text
-        assert isinstance(parse_counts(text)[MODEL], CountsUnknown)
+        assert isinstance(parse_engine_counts(text)[MODEL], EngineCountsUnavailable)
     assert said["none runs"] == uncounted(MODEL, 1)
     assert counted(said["one"]) == 2_400
     assert said["left"] == 1
@@ -158,7 +158,7 @@ def test_no_engine_is_left_out(tmp_path: Path) -> None:
 
 def counted(text: str) -> int:
     """What a gateway makes of it."""
-    count = parse_counts(text)[MODEL]
+    count = parse_engine_counts(text)[MODEL]
     assert isinstance(count, EngineCount)
     return count.generated_tokens
 
@@ -208,7 +208,7 @@ async def test_how_many_engines_say_nothing(
     text = await counters.text({MODEL: True})
     assert uncounted(MODEL, missing) in text
     if missing:
-        assert isinstance(parse_counts(text)[MODEL], CountsUnknown)
+        assert isinstance(parse_engine_counts(text)[MODEL], EngineCountsUnavailable)
         assert f'vllm:generation_tokens_total{{model_name="{MODEL}"' in text
     else:
         assert counted(text) == 200

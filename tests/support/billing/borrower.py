@@ -1,7 +1,7 @@
 """A gateway process without its event loop's chances: each step is taken when a test says so.
 
-It does with the real `Holdings`, leases and recording what gateway/quota/leaser.py, membership.py
-and metering.py do with them, in the same order; and it can lose the answer of any commit.
+It uses the real `LocalLeases`, leases and usage log in the order in which leaser, heartbeat and
+usage writer of a gateway process use them, and it can lose the answer of any commit.
 """
 
 from collections.abc import Mapping
@@ -10,20 +10,20 @@ from enum import Enum
 from uuid import UUID
 
 from billing.metering.leases import (
+    LeaseChange,
     ProcessEnded,
-    Wish,
     change_leases,
-    read_standings,
-    register,
-    renew,
+    read_quota_snapshots,
+    register_process,
+    renew_process,
 )
-from billing.metering.usage_log import Charge, Settled, write
+from billing.metering.usage_log import QuotaCharge, SettledCall, write_usage_batch
 from billing.rating.quantities import Quantities
 from billing.tables import Settlement
-from gateway.call.reservation import Hold
-from gateway.quota.allowance import by_meter
+from gateway.call.reservation import Reservation
+from gateway.quota.allowance import covered_by_meter_and_quota
 from gateway.quota.demand import Demand
-from gateway.quota.local_leases import Holdings
+from gateway.quota.local_leases import LocalLeases
 from infra import ids
 from infra.database.database import Database
 from infra.database.direct import DirectConnection
@@ -48,12 +48,12 @@ class Unheard(Exception):
 class Running:
     """A call; `settled` once it has ended, until that is known to be written."""
 
-    hold: Hold
+    hold: Reservation
     customer: Customer
     request_id: UUID
     opened: bool
     version_id: UUID | None = None
-    settled: Settled | None = None
+    settled: SettledCall | None = None
     tokens: int = 0
 
 
@@ -80,16 +80,16 @@ class Borrower:
     def begin(self) -> None:
         """Begin anew, knowing nothing but the calls that still run."""
         self.process_id = ids.new_id()
-        self.holdings = Holdings()
+        self.holdings = LocalLeases()
         self.calls: list[Running] = getattr(self, "calls", [])
 
     async def join(self) -> None:
         async with self._database.transaction() as session:
-            await register(session, self.process_id, "host", 1, TTL_S)
+            await register_process(session, self.process_id, "host", 1, TTL_S)
 
     async def keep(self) -> None:
         """Renew; where that is too late, begin anew."""
-        alive, _ = await renew(self._connection, self.process_id, TTL_S)
+        alive, _ = await renew_process(self._connection, self.process_id, TTL_S)
         if not alive:
             self.begin()
             await self.join()
@@ -97,14 +97,14 @@ class Borrower:
     async def call(
         self, customer: Customer, demand: Demand, opened: bool, now: float, fate: Fate
     ) -> bool:
-        """Hold for a call, borrowing where that is needed, and send it; whether it was admitted."""
-        covered = self.holdings.covered(demand, now)
-        parts = None if covered is None else covered.parts
-        hold = None if parts is None else self.holdings.try_hold(parts, self.process_id, now)
+        """Reserve for a call, borrow if needed, and send it. Returns whether it was admitted."""
+        covered = self.holdings.with_local_allowances(demand, now)
+        parts = None if covered is None else covered.quota_units
+        hold = None if parts is None else self.holdings.try_reserve(parts, self.process_id, now)
         if hold is None:
-            if not await self._change(self.holdings.wishes_for([demand], now), fate):
+            if not await self._change(self.holdings.borrow_plan([demand], now), fate):
                 return False
-            fitted = self.holdings.fit(demand, self.process_id, now)
+            fitted = self.holdings.try_partial(demand, self.process_id, now)
             if fitted is None:
                 return False
             hold = fitted[1]
@@ -112,24 +112,28 @@ class Borrower:
         self.calls.append(call)
         if opened:
             sent = intent(customer, call.request_id)
-            if not await write(self._connection, self.process_id, [sent], []):
+            if not await write_usage_batch(self._connection, self.process_id, [sent], []):
                 await self.keep()
         return True
 
     async def end(self, call: Running, part: float, tokens: int, now: float, fate: Fate) -> None:
         """A call has consumed that part of what was held: write it, or lose the answer."""
-        paid = int(part * call.hold.money) // PRICE
+        paid = int(part * call.hold.max_cost_nano) // PRICE
         cost = paid * PRICE
-        taken = [(quota, int(part * units)) for quota, units in call.hold.included.items()]
+        taken = [
+            (quota, int(part * units)) for quota, units in call.hold.reserved_allowances.items()
+        ]
         row = replace(
             record(call.customer, request_id=call.request_id, cost_nano=cost),
             quantities=Quantities(output_tokens=paid + sum(units for _, units in taken)),
             plan_version_id=call.version_id,
-            covered=by_meter(taken) if call.version_id else None,
+            covered=covered_by_meter_and_quota(taken) if call.version_id else None,
         )
-        charges = tuple(Charge(payer, cost) for payer in call.hold.payers) if cost else ()
-        charges += tuple(Charge(*one) for one in row.taken.items())
-        call.settled, call.tokens = Settled(row, charges, call.opened), tokens
+        charges = (
+            tuple(QuotaCharge(payer, cost) for payer in call.hold.charged_quota_ids) if cost else ()
+        )
+        charges += tuple(QuotaCharge(*one) for one in row.covered_units_by_quota.items())
+        call.settled, call.tokens = SettledCall(row, charges, call.opened), tokens
         await self.write(now, fate)
 
     async def write(self, now: float, fate: Fate = Fate.HEARD) -> None:
@@ -141,7 +145,7 @@ class Borrower:
         group = [call.settled for call in ended if call.settled is not None]
         if fate is Fate.FAILED:
             return
-        if not await write(self._connection, self.process_id, [], group):
+        if not await write_usage_batch(self._connection, self.process_id, [], group):
             await self.keep()
             return
         for one in group:
@@ -149,20 +153,22 @@ class Borrower:
         if fate is Fate.LOST:
             return
         for call, one in zip(ended, group, strict=True):
-            call.hold.close(one.record.cost_nano, call.tokens, now, one.record.taken)
+            call.hold.settle(
+                one.record.cost_nano, call.tokens, now, one.record.covered_units_by_quota
+            )
             self.calls.remove(call)
 
     async def tick(self, shrink: bool, now: float, fate: Fate) -> None:
         """See how the quotas stand, and give back what is not needed."""
-        quotas = self.holdings.ids()
-        standings = await read_standings(self._connection, self.process_id, quotas)
-        recalled = self.holdings.learn(standings)
-        wishes = self.holdings.wishes_back(recalled, shrink, now)
+        quotas = self.holdings.quota_ids()
+        standings = await read_quota_snapshots(self._connection, self.process_id, quotas)
+        recalled = self.holdings.update(standings)
+        wishes = self.holdings.return_plan(recalled, shrink, now)
         if wishes and await self._change(wishes, fate):
-            self.holdings.forget([quota for quota, wish in wishes.items() if wish.end])
+            self.holdings.drop([quota for quota, wish in wishes.items() if wish.close])
 
-    async def _change(self, wishes: Mapping[str, Wish], fate: Fate) -> bool:
-        self.holdings.change(wishes)
+    async def _change(self, wishes: Mapping[str, LeaseChange], fate: Fate) -> bool:
+        self.holdings.begin_change(wishes)
         try:
             async with self._database.transaction() as session:
                 standings = await change_leases(session, self.process_id, wishes)
@@ -174,11 +180,11 @@ class Borrower:
             await self.keep()
             return False
         if fate is Fate.HEARD:
-            self.holdings.learn(standings)
+            self.holdings.update(standings)
         return fate is Fate.HEARD
 
 
-def _unbilled(settled: Settled) -> Settled:
+def _unbilled(settled: SettledCall) -> SettledCall:
     fault = Settlement.PLATFORM_FAULT
     row = replace(settled.record, settlement=fault, cost_nano=0, covered=None)
     return replace(settled, record=row, charges=())

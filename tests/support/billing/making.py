@@ -10,12 +10,12 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.accounts.account_creation import Terms, open_account
-from billing.cycle import count_usage
-from billing.metering.leases import Standing, Wish, change_leases, register
-from billing.metering.quotas import QuotaRef, quotas_over
-from billing.metering.usage import UsageRecord, append_usage
-from billing.metering.usage_log import Charge, IntentRecord, Settled
+from billing.accounts.account_creation import AccountLimits, open_account
+from billing.cycle import aggregate_and_refresh_credit
+from billing.metering.leases import LeaseChange, QuotaSnapshot, change_leases, register_process
+from billing.metering.quotas import QuotaRef, find_call_quotas
+from billing.metering.usage import UsageRecord, insert_usage
+from billing.metering.usage_log import IntentRecord, QuotaCharge, SettledCall
 from billing.rating.quantities import Quantities
 from billing.reconciliation.usage_and_quotas import Difference, reconcile
 from billing.tables import ApiKey, QuotaKind, Settlement
@@ -24,7 +24,7 @@ from infra.clock import Clock, SystemClock
 from infra.database.database import Database
 
 CLOCK = SystemClock()
-TERMS = Terms(credit_nano=1000, requests=100, tokens=1000, streams=10)
+TERMS = AccountLimits(credit_nano=1000, requests=100, tokens=1000, streams=10)
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ async def make_key(database: Database, account_id: UUID) -> UUID:
 
 
 async def customer(
-    database: Database, terms: Terms = TERMS, name: str = "Acme", at: datetime | None = None
+    database: Database, terms: AccountLimits = TERMS, name: str = "Acme", at: datetime | None = None
 ) -> Customer:
     async with database.transaction() as session:
         account = await open_account(session, CLOCK, name, "CNY", terms)
@@ -68,27 +68,27 @@ async def customer(
 async def with_key(database: Database, account_id: UUID, at: datetime | None = None) -> Customer:
     key_id = await make_key(database, account_id)
     async with database.transaction() as session:
-        quotas = await quotas_over(session, account_id, key_id, at or CLOCK.now())
+        quotas = await find_call_quotas(session, account_id, key_id, at or CLOCK.now())
     return Customer(account_id, key_id, quotas)
 
 
 async def process(database: Database, ttl_s: float = 3600) -> UUID:
     process_id = ids.new_id()
     async with database.transaction() as session:
-        await register(session, process_id, "host", 1, ttl_s)
+        await register_process(session, process_id, "host", 1, ttl_s)
     return process_id
 
 
 async def wish(
-    database: Database, process_id: UUID, wishes: Mapping[str, Wish]
-) -> dict[str, Standing]:
+    database: Database, process_id: UUID, wishes: Mapping[str, LeaseChange]
+) -> dict[str, QuotaSnapshot]:
     async with database.transaction() as session:
         return await change_leases(session, process_id, wishes)
 
 
-async def borrow(database: Database, process_id: UUID, quota_id: str, units: int) -> Standing:
+async def borrow(database: Database, process_id: UUID, quota_id: str, units: int) -> QuotaSnapshot:
     """What it has afterwards: so many units more, or as before."""
-    needs = {quota_id: Wish(needs=((units, units),))}
+    needs = {quota_id: LeaseChange(needs=((units, units),))}
     return (await wish(database, process_id, needs))[quota_id]
 
 
@@ -114,10 +114,10 @@ def record(of: Customer, **values: Any) -> UsageRecord:
     return replace(made, **values)
 
 
-def settled(of: Customer, cost: int, **values: Any) -> Settled:
+def settled(of: Customer, cost: int, **values: Any) -> SettledCall:
     """A call that is charged to the account and the key."""
-    charges = tuple(Charge(quota_id, cost) for quota_id in of.payers) if cost else ()
-    return Settled(record(of, cost_nano=cost, **values), charges)
+    charges = tuple(QuotaCharge(quota_id, cost) for quota_id in of.payers) if cost else ()
+    return SettledCall(record(of, cost_nano=cost, **values), charges)
 
 
 def intent(of: Customer, request_id: UUID | None = None) -> IntentRecord:
@@ -144,7 +144,7 @@ def call(account_id: UUID, at: datetime, rows: int = 1, **values: Any) -> UsageR
 
 async def append(database: Database, *records: UsageRecord) -> None:
     async with database.transaction() as session:
-        await append_usage(session, records)
+        await insert_usage(session, records)
 
 
 async def sql(database: Database, statement: str, **values: object) -> Sequence[Any]:
@@ -162,17 +162,17 @@ async def differences(database: Database) -> tuple[Difference, ...]:
 async def count_all_usage(database: Database, clock: Clock) -> None:
     """Take everything into the totals that is written by now.
 
-    `count_usage` leaves what was written beside a transaction that still runs, of vacuuming too, to
-    its next step: so steps follow until the totals are past all transactions that have begun.
+    `aggregate_and_refresh_credit` leaves rows written beside a running transaction (vacuum too) to
+    its next step, so it is repeated until the totals are past all transactions that have begun.
     """
     begun = (await sql(database, "select pg_snapshot_xmax(pg_current_snapshot())::text::bigint"))[
         0
     ][0]
     async with asyncio.timeout(10):
-        await count_usage(database, clock)
+        await aggregate_and_refresh_credit(database, clock)
         while (await sql(database, "select consumed from usage_cursor"))[0][0] < begun:
             await asyncio.sleep(0.01)
-            await count_usage(database, clock)
+            await aggregate_and_refresh_credit(database, clock)
 
 
 async def until_somebody_waits(session: AsyncSession) -> None:

@@ -7,8 +7,8 @@ from fractions import Fraction
 from hypothesis import strategies as st
 
 from billing.rating.prices import Graduated, Package, PerUnit, Price, Tier, Volume
-from billing.rating.quantities import METERS, NOTHING, Quantities, rate, units_by_meter
-from billing.rating.statement import Consumed, held_prices, part_of
+from billing.rating.quantities import METERS, NO_USAGE, Quantities, rate, units_by_meter
+from billing.rating.statement import ModelUsage, prorated_units, unit_prices
 from billing.rating.terms import (
     ANY_MODEL,
     PPM,
@@ -25,7 +25,7 @@ COUNTS = st.integers(0, 25)
 # Up to ten fen a unit, and often so little that lines are rounded.
 AMOUNTS = st.one_of(st.integers(0, 10**8), st.sampled_from((0, 1, 3 * 10**6, 10**7)))
 # Terms, the share of a period that they were in force, and its calls as they came.
-Case = tuple[PlanTerms, Fraction, list[Consumed]]
+Case = tuple[PlanTerms, Fraction, list[ModelUsage]]
 SHARES = st.just(Fraction(1)) | st.integers(0, 31).map(lambda days: Fraction(days, 31))
 
 
@@ -106,9 +106,9 @@ def cases(draw: st.DrawFn, prices: st.SearchStrategy[Price] = PRICES) -> Case:
     return terms, draw(SHARES), draw(st.permutations(calls))
 
 
-def _calls(models: st.SearchStrategy[str]) -> st.SearchStrategy[Consumed]:
-    on_time = st.builds(Consumed, models, quantities())
-    return on_time | on_time | st.builds(Consumed, models, st.just(NOTHING), quantities())
+def _calls(models: st.SearchStrategy[str]) -> st.SearchStrategy[ModelUsage]:
+    on_time = st.builds(ModelUsage, models, quantities())
+    return on_time | on_time | st.builds(ModelUsage, models, st.just(NO_USAGE), quantities())
 
 
 class FirstCome:
@@ -120,13 +120,13 @@ class FirstCome:
     def __init__(self, terms: PlanTerms, share: Fraction) -> None:
         self._terms = terms
         self._left = {
-            (one.model, one.meter): part_of(one.quantity, share) for one in terms.allowances
+            (one.model, one.meter): prorated_units(one.quantity, share) for one in terms.allowances
         }
 
-    def cost(self, call: Consumed) -> int:
+    def cost(self, call: ModelUsage) -> int:
         """The running cost of the units of a call that no allowance covers."""
-        of = call.quantities if call.late == NOTHING else call.late
-        prices = held_prices(self._terms, call.model)
+        of = call.quantities if call.late == NO_USAGE else call.late
+        prices = unit_prices(self._terms, call.model)
         left = {
             meter: self._uncovered(call.model, meter, units)
             for meter, units in units_by_meter(of, prices).items()

@@ -10,15 +10,15 @@ from uuid import UUID
 
 import httpx
 
-from gateway.components import Parts
-from gateway.identity.client_origin import Place
+from gateway.components import Components
+from gateway.identity.client_origin import ClientOrigin
 from gateway.identity.roles import Role
-from gateway.identity.sessions import open_session
+from gateway.identity.sessions import create_session
 from gateway.tables import LoginSession, Membership, Person
 from infra import ids
 from tests.support.builders import NO_TLS
 
-PLACE = Place("127.0.0.1", "a test")
+PLACE = ClientOrigin("127.0.0.1", "a test")
 # Argon2 of nothing that anybody knows: these people sign in by a session that is made for them.
 _UNKNOWN = "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$AAAA"
 
@@ -50,7 +50,11 @@ def client(url: str, language: str = "en") -> httpx.AsyncClient:
 
 @asynccontextmanager
 async def looker(
-    url: str, parts: Parts, account_id: UUID | None, role: Role = Role.OWNER, language: str = "en"
+    url: str,
+    parts: Components,
+    account_id: UUID | None,
+    role: Role = Role.OWNER,
+    language: str = "en",
 ) -> AsyncIterator[Looker]:
     """Somebody with a role in an account, or on the platform, who is signed in."""
     async with parts.database.transaction() as session:
@@ -59,7 +63,7 @@ async def looker(
             email=f"{ids.new_id().hex}@acme.example",
             name="Li Xuemei",
             password_hash=_UNKNOWN,
-            platform_role=role.value if role.of_platform else None,
+            platform_role=role.value if role.is_platform_role else None,
             recovery=[],
             created_at=parts.clock.now(),
         )
@@ -74,7 +78,7 @@ async def looker(
                     created_at=parts.clock.now(),
                 )
             )
-        opened = await open_session(session, parts.clock, person.id, account_id, PLACE)
+        opened = await create_session(session, parts.clock, person.id, account_id, PLACE)
         row = await session.get_one(LoginSession, opened.session_id)
     async with client(url, language) as http:
         http.cookies.set("maas_session", opened.token)

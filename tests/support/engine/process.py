@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 
-from infra.processes import stop
+from infra.processes import stop_process
 from serving.cluster.environment import reserved
 
 # Kept between runs: converting the weights again would test nothing.
@@ -140,7 +140,7 @@ class EngineProcess:
         self._child.terminate()
 
     def stop(self) -> None:
-        stop(self._child, 30)
+        stop_process(self._child, 30)
 
 
 def raise_priority(pid: int) -> None:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gateway.upstream.http1 import Origin, Pool, request_bytes
+from gateway.upstream.http1 import ConnectionPool, Origin, encode_request
 from tests.support.fakes.raw_server import RawServer, Script
 
 LIMIT = 64 << 20
@@ -14,7 +14,7 @@ LIMIT = 64 << 20
 class Asker:
     """A pool and the server that it asks."""
 
-    pool: Pool
+    pool: ConnectionPool
     raw: RawServer
     origin: Origin
 
@@ -25,20 +25,20 @@ class Asker:
         return await ask(self.pool, self.origin, whole=True)
 
 
-async def ask(pool: Pool, origin: Origin, whole: bool) -> tuple[int, bytes]:
-    connection = await pool.take(origin)
+async def ask(pool: ConnectionPool, origin: Origin, whole: bool) -> tuple[int, bytes]:
+    connection = await pool.acquire(origin)
     try:
         async with asyncio.timeout(20):
-            await connection.send(request_bytes(b"POST", origin, "/v1/x", {"a": "b"}, b"body"))
+            await connection.send(encode_request(b"POST", origin, "/v1/x", {"a": "b"}, b"body"))
             if whole:
-                body = await connection.read_whole(LIMIT) or b""
+                body = await connection.read_all(LIMIT) or b""
             else:
                 body = b""
                 while part := await connection.read():
                     body += part
             return connection.status, body
     finally:
-        pool.give_back(origin, connection)
+        pool.release(origin, connection)
 
 
 async def until(true: Callable[[], bool]) -> None:

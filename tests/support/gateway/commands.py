@@ -27,7 +27,7 @@ def leave_logs_alone(patched: pytest.MonkeyPatch) -> None:
     """What is configured for the whole process is none of a test's business: the next test would
     write its events into the folder of this one."""
     patched.setattr(gateway.cli.runner, "configure_logging", lambda _level: None)
-    patched.setattr(gateway.cli.runner, "keep_money_log", lambda _file: None)
+    patched.setattr(gateway.cli.runner, "write_money_log_to", lambda _file: None)
 
 
 async def invoke(environment: Mapping[str, str], *arguments: str) -> tuple[int, str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from openai import APIStatusError, AsyncOpenAI, DefaultAsyncHttpxClient
 
-from gateway.fine_tuning.jobs import PREFIX
+from gateway.fine_tuning.jobs import JOB_ID_PREFIX
 from gateway.tables import Adaptation
 from infra import ids
 from tests.support import builders
@@ -56,7 +56,7 @@ class Customer:
 
     async def _over(self, job_id: str) -> bool:
         async with self.gateway.parts.database.transaction() as session:
-            job = await session.get(Adaptation, ids.parse(PREFIX, job_id))
+            job = await session.get(Adaptation, ids.parse_id(JOB_ID_PREFIX, job_id))
         return job is not None and job.finished_at is not None
 
     async def adapts(self, do: str = "8", suffix: str = "line-3") -> Any:

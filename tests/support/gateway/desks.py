@@ -10,21 +10,27 @@ from sqlalchemy import text
 
 from billing.accounts.account_creation import open_account
 from billing.tables import Account
-from gateway.identity.audit_log import COMMAND_LINE, Actor, Entry, all_entries, entries_of
-from gateway.identity.client_origin import Place
+from gateway.identity.audit_log import (
+    CLI_ACTOR,
+    Actor,
+    AuditLogEntry,
+    list_account_entries,
+    list_all_entries,
+)
+from gateway.identity.client_origin import ClientOrigin
 from gateway.identity.current_user import Viewer
-from gateway.identity.invitation_acceptance import Newcomer
+from gateway.identity.invitation_acceptance import Registration
 from gateway.identity.roles import Role
-from gateway.identity.services import Identity
+from gateway.identity.services import IdentityServices
 from gateway.identity.session_lookup import find_viewer
-from gateway.identity.sessions import Opened
-from gateway.identity.totp import confirm, enrol
+from gateway.identity.sessions import NewSession
+from gateway.identity.totp import confirm_enrolment, start_enrolment
 from infra.database.database import Database
 from tests.support.builders import PLENTY
 from tests.support.stories.story import Calendar
 
 PASSWORD = "three wise turbines"
-OFFICE = Place("203.0.113.7", "Mozilla/5.0 (Windows) Firefox/143.0")
+OFFICE = ClientOrigin("203.0.113.7", "Mozilla/5.0 (Windows) Firefox/143.0")
 
 
 @dataclass
@@ -37,7 +43,7 @@ class Someone:
 
     @property
     def actor(self) -> Actor:
-        return Actor.of(self.viewer, OFFICE.address)
+        return Actor.from_viewer(self.viewer, OFFICE.address)
 
 
 @dataclass
@@ -46,7 +52,7 @@ class Desk:
 
     database: Database
     clock: Calendar
-    identity: Identity
+    identity: IdentityServices
 
     async def account(self, name: str) -> Account:
         async with self.database.transaction() as session:
@@ -55,8 +61,8 @@ class Desk:
     async def invite(self, account_id: UUID | None, email: str, role: Role) -> str:
         """The secret of the invitation's link."""
         async with self.database.transaction() as session:
-            place = (session, COMMAND_LINE, account_id, email, role)
-            issued = await self.identity.inviting.invite(*place)
+            place = (session, CLI_ACTOR, account_id, email, role)
+            issued = await self.identity.invitations.invite(*place)
         return issued.link.rpartition("/")[2]
 
     async def someone(
@@ -68,11 +74,11 @@ class Desk:
     ) -> Someone:
         """Invited, and accepted."""
         secret = await self.invite(account_id, email, role)
-        newcomer = Newcomer(email.partition("@")[0], PASSWORD, language)
-        opened = await self.identity.accepting.accept(secret, newcomer, OFFICE)
+        newcomer = Registration(email.partition("@")[0], PASSWORD, language)
+        opened = await self.identity.invitation_acceptance.accept(secret, newcomer, OFFICE)
         return await self.of(opened)
 
-    async def of(self, opened: Opened) -> Someone:
+    async def of(self, opened: NewSession) -> Someone:
         viewer = await self.viewer(opened.token)
         assert viewer is not None
         return Someone(viewer.email, viewer, opened.token)
@@ -81,17 +87,19 @@ class Desk:
         async with self.database.transaction() as session:
             return await find_viewer(session, self.clock, token)
 
-    async def sign_in(self, email: str, password: str = PASSWORD, place: Place = OFFICE) -> Someone:
-        return await self.of(await self.identity.signing_in.sign_in(email, password, place))
+    async def sign_in(
+        self, email: str, password: str = PASSWORD, place: ClientOrigin = OFFICE
+    ) -> Someone:
+        return await self.of(await self.identity.login.sign_in(email, password, place))
 
     async def enrolled(self, someone: Someone) -> tuple[pyotp.TOTP, list[str]]:
         """The authenticator app, and the recovery codes; the code that confirmed is past."""
         sealer, person_id = self.identity.sealer, someone.viewer.person_id
         async with self.database.transaction() as session:
-            app = pyotp.TOTP((await enrol(session, sealer, person_id)).secret)
+            app = pyotp.TOTP((await start_enrolment(session, sealer, person_id)).secret)
         async with self.database.transaction() as session:
             place = (session, self.clock, sealer, someone.actor, person_id)
-            codes = await confirm(*place, app.at(self.clock.now()))
+            codes = await confirm_enrolment(*place, app.at(self.clock.now()))
         self.clock.pass_(seconds=60)
         return app, codes
 
@@ -103,11 +111,11 @@ class Desk:
         )
         return [(said["to"], said["subject"], self._text(key, said)) for key, said in rows]
 
-    async def entries(self, account_id: UUID | None = None) -> list[Entry]:
+    async def entries(self, account_id: UUID | None = None) -> list[AuditLogEntry]:
         async with self.database.transaction() as session:
             if account_id is None:
-                return await all_entries(session)
-            return await entries_of(session, account_id)
+                return await list_all_entries(session)
+            return await list_account_entries(session, account_id)
 
     async def sql(self, statement: str, **values: Any) -> list[Any]:
         async with self.database.transaction() as session:

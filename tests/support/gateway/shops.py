@@ -12,16 +12,16 @@ import pytest
 from openai import AsyncOpenAI
 from sqlalchemy import text
 
-from billing.metering.usage import REQUEST_PREFIX, append_usage
+from billing.metering.usage import REQUEST_ID_PREFIX, insert_usage
 from billing.tables import Account
 from gateway.access.api_keys import IssuedKey
-from gateway.components import Parts
-from gateway.registry.versions import versions_of
+from gateway.components import Components
+from gateway.registry.versions import list_versions
 from gateway.shared_models import feedback
-from gateway.shared_models.collector import without_personal_data
-from gateway.shared_models.examples import Rules
-from gateway.shared_models.proposer import Proposer, Tools
-from gateway.shared_models.provenance import provenance
+from gateway.shared_models.collector import scrub_personal_data
+from gateway.shared_models.examples import SelectionRules
+from gateway.shared_models.proposer import Proposer, ProposerDependencies
+from gateway.shared_models.provenance import list_provenance
 from gateway.tables import ModelVersion
 from gateway.wire.feedback import FeedbackMessage, FeedbackRequest
 from infra import ids
@@ -50,7 +50,7 @@ MODEL = replace(
     route=None,
 )
 SOLD = Catalog({**CATALOG.models, SHARED: MODEL})
-RULES = Rules(fewest_accounts=3, fewest_examples=20)
+RULES = SelectionRules(min_accounts=3, min_examples=20)
 LETTERS = "abcdefghij"
 # So many examples of each task: one of them may come out worse before a version falls behind.
 JUDGED_BY = 8
@@ -92,20 +92,22 @@ class Firm(Asker):
         self.account_id = account.id
         self._caller = making.Customer(account.id, key.row.id, ())
 
-    async def has_corrected(self, parts: Parts, given: Sequence[str], consent: bool = True) -> None:
+    async def has_corrected(
+        self, parts: Components, given: Sequence[str], consent: bool = True
+    ) -> None:
         """So many answers to questions of these faults: rows as calls and their feedback leave."""
         calls = [making.record(self._caller, model=SHARED) for _ in given]
         async with parts.database.transaction() as session:
-            await append_usage(session, calls)
+            await insert_usage(session, calls)
             for call, fault in zip(calls, given, strict=True):
                 said = FeedbackRequest(
-                    request_id=ids.show(REQUEST_PREFIX, call.request_id),
+                    request_id=ids.format_id(REQUEST_ID_PREFIX, call.request_id),
                     rating="bad",
                     messages=[FeedbackMessage("user", question_of(fault))],
                     correction=f"{ANSWER}{fault}",
                     consent=consent,
                 )
-                await feedback.give(session, parts.clock, self.account_id, said)
+                await feedback.save_feedback(session, parts.clock, self.account_id, said)
 
 
 @dataclass
@@ -148,7 +150,7 @@ class Shop:
         """Of a version."""
         (row,) = [one for one in await self.versions() if one.number == number]
         async with self.gateway.parts.database.transaction() as session:
-            return await provenance(session, row, without_personal_data)
+            return await list_provenance(session, row, scrub_personal_data)
 
     async def sql(self, statement: str, **values: Any) -> Sequence[Any]:
         async with self.gateway.parts.database.transaction() as session:
@@ -156,12 +158,16 @@ class Shop:
 
     async def versions(self) -> Sequence[ModelVersion]:
         async with self.gateway.parts.database.transaction() as session:
-            return await versions_of(session, SHARED)
+            return await list_versions(session, SHARED)
 
 
-def proposer_of(parts: Parts, rules: Rules = RULES) -> Proposer:
+def proposer_of(parts: Components, rules: SelectionRules = RULES) -> Proposer:
     """As the worker's, on this gateway's database and servers."""
-    return Proposer(Tools(parts.clock, parts.database, parts.upstream, parts.router, rules, tasks))
+    return Proposer(
+        ProposerDependencies(
+            parts.clock, parts.database, parts.upstream, parts.router, rules, tasks
+        )
+    )
 
 
 @asynccontextmanager

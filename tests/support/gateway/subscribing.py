@@ -4,8 +4,8 @@ from typing import Any
 
 import httpx
 
-from billing.rating.plan_file import read_plan_file
-from billing.subscriptions.plans import publish
+from billing.rating.plan_file import parse_plan_file
+from billing.subscriptions.plans import publish_plan
 from gateway.access.price_book import catalog_prices
 from tests.support.builders import CATALOG, Gateway
 
@@ -22,9 +22,9 @@ LARGE = SMALL.replace("small", "large").replace("310.00", "620.00")
 
 async def offer(gateway: Gateway, *plans: str) -> None:
     for plan in plans:
-        terms = read_plan_file(plan, lambda currency: catalog_prices(CATALOG, currency))
+        terms = parse_plan_file(plan, lambda currency: catalog_prices(CATALOG, currency))
         async with gateway.parts.database.transaction() as session:
-            await publish(session, gateway.parts.clock, terms)
+            await publish_plan(session, gateway.parts.clock, terms)
 
 
 async def choose(gateway: Gateway, plan: str, **values: Any) -> httpx.Response:

@@ -11,11 +11,11 @@ from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 
-from billing.outcomes.contracts.contract_file import read_contract_file
+from billing.outcomes.contracts.contract_file import parse_contract_toml
 from billing.outcomes.contracts.terms import AttesterKind, OutcomeTerms
-from billing.outcomes.evidence.series import READINGS, Told
-from billing.outcomes.settlement.measured_effects import fit_baseline
-from billing.outcomes.settlement.measurement_inputs import Inputs
+from billing.outcomes.evidence.series import READINGS, ReadingsEvidence
+from billing.outcomes.settlement.measured_effects import fit_contract_baseline
+from billing.outcomes.settlement.measurement_inputs import MeasurementInputs
 
 FIRST, START = date(2026, 1, 1), date(2026, 10, 1)
 RECEIVED = datetime(2028, 1, 1, tzinfo=UTC)
@@ -42,7 +42,7 @@ gates = { cv_rmse = "15", nmbe = "5", missing = "5", days = 250 }
 percent = "25"
 unit_value = "42.00"
 """
-TERMS = read_contract_file(SCRAP)
+TERMS = parse_contract_toml(SCRAP)
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,10 @@ def written(days: Sequence[Day], unit: str = "pcs", factor: float = 1.0) -> str:
     return "\n".join(["at,value,unit,parts,hard", *(one.row(unit, factor) for one in days)])
 
 
-def told(said: str, of: AttesterKind = AttesterKind.NEUTRAL_SENSOR, kind: str = READINGS) -> Told:
-    return Told(f"evd_{of}", kind, of.value, of.value, RECEIVED, said)
+def told(
+    said: str, of: AttesterKind = AttesterKind.NEUTRAL_SENSOR, kind: str = READINGS
+) -> ReadingsEvidence:
+    return ReadingsEvidence(f"evd_{of}", kind, of.value, of.value, RECEIVED, said)
 
 
 def month(days: Sequence[Day], first: date, until: date) -> list[Day]:
@@ -86,14 +88,16 @@ def month(days: Sequence[Day], first: date, until: date) -> list[Day]:
 
 
 def inputs(
-    said: Sequence[Told],
+    said: Sequence[ReadingsEvidence],
     terms: OutcomeTerms = TERMS,
     baseline: str | None = None,
     span: tuple[date, date] = (START, date(2026, 11, 1)),
 ) -> str:
-    return Inputs(terms.text().decode(), baseline, *span, tuple(said)).text()
+    return MeasurementInputs(
+        terms.canonical_json().decode(), baseline, *span, tuple(said)
+    ).canonical_json()
 
 
 def baseline(days: Sequence[Day], terms: OutcomeTerms = TERMS) -> str:
     """What is fitted to the days before the start."""
-    return fit_baseline(terms, [told(written(month(days, FIRST, START)))])
+    return fit_contract_baseline(terms, [told(written(month(days, FIRST, START)))])

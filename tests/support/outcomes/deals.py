@@ -4,22 +4,39 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from billing.outcomes.contracts.agreement import Agreement, agree, end, fix_baseline
-from billing.outcomes.contracts.contract_file import read_contract_file
-from billing.outcomes.contracts.contracts import PREFIX, hash_of, propose, spans_of, versions_of
+from billing.outcomes.contracts.agreement import (
+    VersionReference,
+    agree_to_version,
+    end_contract,
+    set_version_baseline,
+)
+from billing.outcomes.contracts.contract_file import parse_contract_toml
+from billing.outcomes.contracts.contracts import (
+    PREFIX,
+    list_versions,
+    propose_version,
+    version_hash,
+    version_periods,
+)
 from billing.outcomes.contracts.parties import Party, Side
 from billing.outcomes.contracts.terms import AttesterKind
-from billing.outcomes.contracts.versions import in_force
+from billing.outcomes.contracts.versions import version_in_force
 from billing.outcomes.evidence.attesters import NewAttester, accept_attester, add_attester
-from billing.outcomes.evidence.log import EvidenceKind, Said, Verified, record, verify
-from billing.outcomes.evidence.signatures import (
-    make_keys,
-    message_of,
-    read_public_key,
-    read_signature,
-    sign,
+from billing.outcomes.evidence.log import (
+    ChainVerification,
+    EvidenceKind,
+    EvidenceSubmission,
+    append_evidence,
+    verify_chain,
 )
-from billing.rating.plan_file import list_terms
+from billing.outcomes.evidence.signatures import (
+    generate_key_pair,
+    parse_public_key,
+    parse_signature,
+    sign,
+    signing_message,
+)
+from billing.rating.plan_file import list_price_terms
 from billing.tables import Attester, Evidence, OutcomeVersion
 from infra import ids
 from tests.support.outcomes.contract_texts import EVENT
@@ -39,8 +56,8 @@ class Signer:
     private: bytes
 
     def signs(self, kind: EvidenceKind, body: bytes) -> bytes:
-        contract = ids.show(PREFIX, self.row.contract_id)
-        return read_signature(sign(self.private, message_of(contract, kind, body)))
+        contract = ids.format_id(PREFIX, self.row.contract_id)
+        return parse_signature(sign(self.private, signing_message(contract, kind, body)))
 
 
 @dataclass
@@ -48,24 +65,26 @@ class Deal:
     """What happens to a firm's contracts; the clock is the story's."""
 
     firm: Firm
-    listed: Any = field(default_factory=lambda: list_terms("CNY", LISTED))
+    listed: Any = field(default_factory=lambda: list_price_terms("CNY", LISTED))
 
     @property
     def account_id(self) -> Any:
         return self.firm.account.id
 
     async def proposed(self, text: str = EVENT, by: Party = OPERATOR) -> OutcomeVersion:
-        story, terms = self.firm.story, read_contract_file(text)
+        story, terms = self.firm.story, parse_contract_toml(text)
         async with story.database.transaction() as session:
-            return await propose(session, story.clock, self.account_id, terms, by, self.listed)
+            return await propose_version(
+                session, story.clock, self.account_id, terms, by, self.listed
+            )
 
     async def says_yes(
         self, version: OutcomeVersion, by: Party, hash: str | None = None
     ) -> OutcomeVersion:
-        story, to = self.firm.story, Agreement(version.number, hash or hash_of(version))
+        story, to = self.firm.story, VersionReference(version.number, hash or version_hash(version))
         place = (self.account_id, version.contract_id)
         async with story.database.transaction() as session:
-            return await agree(session, story.clock, *place, to, by, self.listed)
+            return await agree_to_version(session, story.clock, *place, to, by, self.listed)
 
     async def agreed(self, text: str = EVENT) -> OutcomeVersion:
         version = await self.proposed(text)
@@ -75,21 +94,21 @@ class Deal:
     async def fitted(self, version: OutcomeVersion, baseline: str = FIT) -> OutcomeVersion:
         place = (self.account_id, version.contract_id, version.number)
         async with self.firm.story.database.transaction() as session:
-            return await fix_baseline(session, *place, baseline)
+            return await set_version_baseline(session, *place, baseline)
 
     async def ended(
         self, version: OutcomeVersion, by: Party = CUSTOMER, at: datetime | None = None
     ) -> None:
         story = self.firm.story
         async with story.database.transaction() as session:
-            await end(session, story.clock, self.account_id, version.contract_id, by, at)
+            await end_contract(session, story.clock, self.account_id, version.contract_id, by, at)
 
     async def holds(self, version: OutcomeVersion, *at: int) -> int | None:
         """The number of the version that is in force at a moment."""
         moment = self.firm.story.clock.at(*at)
         async with self.firm.story.database.transaction() as session:
-            versions = await versions_of(session, self.account_id, version.contract_id)
-        span = in_force(spans_of(versions), moment)
+            versions = await list_versions(session, self.account_id, version.contract_id)
+        span = version_in_force(version_periods(versions), moment)
         return span and span.version.number
 
     async def attester(
@@ -101,9 +120,9 @@ class Deal:
         accepted: bool = True,
     ) -> Signer:
         """An attester with a key of its own, which the other side accepts where that is needed."""
-        private, public = make_keys()
+        private, public = generate_key_pair()
         new = NewAttester(
-            kind, f"Attester {private[40:50].hex()}", read_public_key(public.decode())
+            kind, f"Attester {private[40:50].hex()}", parse_public_key(public.decode())
         )
         place, clock = (self.account_id, version.contract_id), self.firm.story.clock
         async with self.firm.story.database.transaction() as session:
@@ -123,14 +142,14 @@ class Deal:
         """What an attester says, signed with its key unless another signature is given."""
         story, contract_id = self.firm.story, signer.row.contract_id
         signed = signature or signer.signs(kind, body)
-        said = Said(signer.row.id, kind, body, signed)
+        said = EvidenceSubmission(signer.row.id, kind, body, signed)
         async with story.database.transaction() as session:
-            return await record(session, story.clock, self.account_id, contract_id, said)
+            return await append_evidence(session, story.clock, self.account_id, contract_id, said)
 
-    async def verified(self, version: OutcomeVersion) -> Verified:
+    async def verified(self, version: OutcomeVersion) -> ChainVerification:
         async with self.firm.story.database.transaction() as session:
-            return await verify(session, self.account_id, version.contract_id)
+            return await verify_chain(session, self.account_id, version.contract_id)
 
     async def versions(self, version: OutcomeVersion) -> list[OutcomeVersion]:
         async with self.firm.story.database.transaction() as session:
-            return await versions_of(session, self.account_id, version.contract_id)
+            return await list_versions(session, self.account_id, version.contract_id)

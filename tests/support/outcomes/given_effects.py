@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from billing.outcomes.contracts.terms import AttesterKind
-from billing.outcomes.settlement.bundle import Measured
+from billing.outcomes.settlement.bundle import EffectMeasurement
 from tests.support.outcomes.castings import TERMS
 from tests.support.stories.outcome_story import Contract, proposed
 from tests.support.stories.story import Firm
@@ -18,8 +18,8 @@ SENSOR, SYSTEM = AttesterKind.NEUTRAL_SENSOR, AttesterKind.CUSTOMER_SYSTEM
 FIT = '{"cv_rmse_ppm":50000,"nmbe_ppm":10000,"missing_ppm":0,"days":273}'
 
 
-def two_castings(inputs: str) -> Measured:
-    return Measured(inputs, {SENSOR.value: 2_000_000})
+def two_castings(inputs: str) -> EffectMeasurement:
+    return EffectMeasurement(inputs, {SENSOR.value: 2_000_000})
 
 
 async def less_scrap(firm: Firm, later: Sequence[datetime] = (), **values: Any) -> Contract:

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import msgspec
 
-from billing.outcomes.evidence.signatures import make_keys, message_of, sign
+from billing.outcomes.evidence.signatures import generate_key_pair, sign, signing_message
 from tests.support.builders import Gateway
 from tests.support.outcomes.contract_texts import EVENT, MEASURE
 
@@ -38,9 +38,9 @@ class Signer:
     """Somebody with a key pair."""
 
     def __init__(self) -> None:
-        self.private, public = make_keys()
+        self.private, public = generate_key_pair()
         self.public = public.decode()
 
     def headers(self, attester: str, contract: str, kind: str, body: bytes) -> dict[str, str]:
-        signature = sign(self.private, message_of(contract, kind, body))
+        signature = sign(self.private, signing_message(contract, kind, body))
         return {"x-maas-attester": attester, "x-maas-signature": signature}

@@ -33,7 +33,7 @@ class Told:
         return answer.status_code, error_of(answer)["code"]
 
     async def says(self, kind: str, said: dict[str, Any], by: str = "customer_system") -> str:
-        return ids.show("evd", await self.of.says(kind, by, said))
+        return ids.format_id("evd", await self.of.says(kind, by, said))
 
     async def claimed(self, key: str, machine: str, by: str = "our_model") -> Any:
         """A failure of 11 October, six hours after a call."""

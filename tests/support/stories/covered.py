@@ -9,14 +9,19 @@ from zoneinfo import ZoneInfo
 
 import httpx
 
-from billing.dates import day_of, midnight, next_month_start
-from billing.outcomes.contracts.agreement import Agreement, agree, end
-from billing.outcomes.contracts.contracts import hash_of, propose
-from billing.outcomes.contracts.terms import AttesterKind, Deadlines, Event, OutcomeTerms
+from billing.dates import local_day, local_midnight, next_billing_month_start
+from billing.outcomes.contracts.agreement import VersionReference, agree_to_version, end_contract
+from billing.outcomes.contracts.contracts import propose_version, version_hash
+from billing.outcomes.contracts.terms import (
+    AttesterKind,
+    ContractDeadlines,
+    EventEffect,
+    OutcomeTerms,
+)
 from billing.rating.prices import PerUnit
 from billing.rating.terms import Allowance
 from billing.tables import OutcomeVersion
-from gateway.access.price_book import listed_terms
+from gateway.access.price_book import catalog_price_terms
 from tests.support.builders import CATALOG, CHAT, SPECIALIST, Gateway
 from tests.support.clocks import ShiftedClock
 from tests.support.outcomes.deals import CUSTOMER, OPERATOR
@@ -30,7 +35,7 @@ PROMPTS = tuple(Allowance(CHAT, one, 100_000) for one in ("input_tokens", "cache
 
 def month_after(at: datetime) -> datetime:
     """The start of the next calendar month in Shanghai."""
-    return midnight(next_month_start(day_of(at, SHANGHAI), 1), SHANGHAI)
+    return local_midnight(next_billing_month_start(local_day(at, SHANGHAI), 1), SHANGHAI)
 
 
 def terms(starts_at: datetime, **values: Any) -> OutcomeTerms:
@@ -39,11 +44,11 @@ def terms(starts_at: datetime, **values: Any) -> OutcomeTerms:
         "names": {"en": "Pumps", "zh": "水泵"},
         "currency": "CNY",
         "effect": "A pump failure was foreseen.",
-        "kind": Event(lead_hours=2, window_hours=168, apart_hours=72),
+        "kind": EventEffect(lead_hours=2, window_hours=168, apart_hours=72),
         "price": PerUnit(300 * 10**9),
         "meter": "work orders",
         "attesters": (AttesterKind.CUSTOMER_SYSTEM,),
-        "deadlines": Deadlines(dispute_days=10, answer_days=5, reversal_days=90),
+        "deadlines": ContractDeadlines(dispute_days=10, answer_days=5, reversal_days=90),
         "starts_at": starts_at,
         "ends_at": None,
     }
@@ -70,20 +75,20 @@ class Covered:
         judged = (Allowance(SPECIALIST, "rows", rows),) if rows else ()
         covered = (*PROMPTS, answers, *judged)
         said = terms(starts_at or self.starts_at, covered=covered, **values)
-        listed = listed_terms(CATALOG, "CNY")
+        listed = catalog_price_terms(CATALOG, "CNY")
         place = (self.clock, account_id or self.gateway.account.id)
         async with self.gateway.parts.database.transaction() as session:
-            version = await propose(session, *place, said, OPERATOR, listed)
-            to = Agreement(version.number, hash_of(version))
+            version = await propose_version(session, *place, said, OPERATOR, listed)
+            to = VersionReference(version.number, version_hash(version))
             for side in (CUSTOMER, OPERATOR):
-                await agree(session, *place, version.contract_id, to, side, listed)
+                await agree_to_version(session, *place, version.contract_id, to, side, listed)
         self.versions.append(version)
         return version
 
     async def ends(self, at: datetime | None = None) -> None:
         place = (self.gateway.account.id, self.versions[-1].contract_id)
         async with self.gateway.parts.database.transaction() as session:
-            await end(session, self.clock, *place, OPERATOR, at)
+            await end_contract(session, self.clock, *place, OPERATOR, at)
 
     def begins(self) -> None:
         """Set the clock to an hour after the contract's start."""

@@ -7,9 +7,9 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from billing.plan_changes.plan_changes import start
-from billing.rating.plan_file import read_plan_file
-from billing.subscriptions.plans import publish
+from billing.plan_changes.plan_changes import start_plan
+from billing.rating.plan_file import parse_plan_file
+from billing.subscriptions.plans import publish_plan
 from infra.clock import Clock
 from infra.database.database import Database
 from infra.settings import Settings
@@ -100,13 +100,15 @@ async def subscriber(
     terms = replace(PLENTY, credit_nano=credit_nano)
     account, key = await builders.customer(database, configured, name=name, terms=terms)
     async with database.transaction() as session:
-        plan = read_plan_file(plan_text(name, **allowances), lambda _currency: {})
-        await start(session, clock, account.id, await publish(session, clock, plan))
+        plan = parse_plan_file(plan_text(name, **allowances), lambda _currency: {})
+        await start_plan(session, clock, account.id, await publish_plan(session, clock, plan))
     return Subscriber(database, account.id, key.row.id, key.secret)
 
 
 async def subscribe(gateway: Gateway, **allowances: int) -> None:
-    plan = read_plan_file(plan_text("included", **allowances), lambda _currency: {})
+    plan = parse_plan_file(plan_text("included", **allowances), lambda _currency: {})
     clock = gateway.parts.clock
     async with gateway.parts.database.transaction() as session:
-        await start(session, clock, gateway.account.id, await publish(session, clock, plan))
+        await start_plan(
+            session, clock, gateway.account.id, await publish_plan(session, clock, plan)
+        )

@@ -12,27 +12,32 @@ from uuid import UUID
 import msgspec
 from sqlmodel import col, select
 
-from billing.invoice_documents.builder import document_of
+from billing.invoice_documents.builder import build_invoice_document
 from billing.invoice_documents.document import InvoiceDocument
-from billing.metering.usage import REQUEST_PREFIX, UsageRecord
-from billing.outcomes.contracts.contracts import hash_of, propose, versions_of
-from billing.outcomes.contracts.terms import AttesterKind, Deadlines, Event, OutcomeTerms
+from billing.metering.usage import REQUEST_ID_PREFIX, UsageRecord
+from billing.outcomes.contracts.contracts import list_versions, propose_version, version_hash
+from billing.outcomes.contracts.terms import (
+    AttesterKind,
+    ContractDeadlines,
+    EventEffect,
+    OutcomeTerms,
+)
 from billing.outcomes.evidence.log import EvidenceKind
-from billing.outcomes.evidence.signatures import make_keys, read_public_key
-from billing.outcomes.settlement.baseline_fit import fit_version
-from billing.outcomes.settlement.claims import claim, confirm, deny
+from billing.outcomes.evidence.signatures import generate_key_pair, parse_public_key
+from billing.outcomes.settlement.baseline_fit import fit_version_baseline
+from billing.outcomes.settlement.claims import confirm_outcome, deny_outcome, submit_claim
 from billing.outcomes.settlement.disputes import (
-    Objection,
-    answer,
-    decide,
-    give_in,
+    NewDispute,
+    answer_dispute,
+    concede_dispute,
+    decide_dispute,
     open_dispute,
-    reply,
+    reply_to_dispute,
 )
 from billing.outcomes.settlement.jobs import settle_outcomes
 from billing.outcomes.settlement.measured_effects import measure_effect
-from billing.outcomes.settlement.replay import Measure as Measuring
-from billing.outcomes.settlement.reversal import reverse
+from billing.outcomes.settlement.replay import MeasureFunction as Measuring
+from billing.outcomes.settlement.reversal import reverse_outcome
 from billing.rating.prices import PerUnit
 from billing.rating.statement import LineKind
 from billing.rating.terms import Allowance
@@ -49,7 +54,7 @@ from infra import ids
 from tests.support.outcomes.deals import CUSTOMER, OPERATOR, Deal, Signer
 from tests.support.stories.story import Firm
 
-DEADLINES = Deadlines(dispute_days=10, answer_days=5, reversal_days=90)
+DEADLINES = ContractDeadlines(dispute_days=10, answer_days=5, reversal_days=90)
 COVERED = (Allowance("vib", "rows", 1_000),)
 
 
@@ -61,7 +66,7 @@ def terms(firm: Firm, **values: Any) -> OutcomeTerms:
         "names": {"en": "Early warning", "zh": "故障预警"},
         "currency": firm.account.currency,
         "effect": "A spindle failure was foreseen, and the spindle was replaced before it.",
-        "kind": Event(lead_hours=2, window_hours=168, apart_hours=72),
+        "kind": EventEffect(lead_hours=2, window_hours=168, apart_hours=72),
         "price": PerUnit(300 * 10**9),
         "meter": "work orders of the CMMS",
         "attesters": (AttesterKind.CUSTOMER_SYSTEM, AttesterKind.SIGN_OFF),
@@ -93,14 +98,14 @@ class Contract:
         deal = Deal(self.firm)
         async with self.firm.story.database.transaction() as session:
             place = (session, calendar, self.firm.account.id)
-            version = await propose(*place, agreed, OPERATOR, deal.listed)
+            version = await propose_version(*place, agreed, OPERATOR, deal.listed)
         if self.baseline is not None:
             await deal.fitted(version, self.baseline)
         if self.before is not None:
             await self.says("readings", AttesterKind.NEUTRAL_SENSOR, self.before)
             async with self.firm.story.database.transaction() as session:
                 place = (self.firm.account.id, self.row.id, version.number)
-                await fit_version(session, calendar, *place)
+                await fit_version_baseline(session, calendar, *place)
         for side in (OPERATOR, CUSTOMER) if both else (OPERATOR,):
             version = await deal.says_yes(version, side, await self._hash(version))
         calendar._now = now
@@ -110,7 +115,7 @@ class Contract:
     async def _hash(self, version: OutcomeVersion) -> str:
         async with self.firm.story.database.transaction() as session:
             place = (session, version.account_id, version.contract_id)
-            return hash_of((await versions_of(*place))[version.number - 1])
+            return version_hash((await list_versions(*place))[version.number - 1])
 
     async def use(
         self,
@@ -154,23 +159,23 @@ class Contract:
             "happened_at": self.firm.story.clock.at(*at),
         }
         if calls is not None:
-            said["calls"] = [ids.show(REQUEST_PREFIX, one.request_id) for one in calls]
+            said["calls"] = [ids.format_id(REQUEST_ID_PREFIX, one.request_id) for one in calls]
         return await self.claims_by(await self.says("claim", by, said))
 
     async def claims_by(self, evidence_id: UUID) -> Outcome:
         story = self.firm.story
         async with story.database.transaction() as session:
             place = (self.firm.account.id, self.row.tag, evidence_id)
-            return await claim(session, story.clock, *place)
+            return await submit_claim(session, story.clock, *place)
 
     async def confirms(self, outcome: Outcome, by: str = AttesterKind.CUSTOMER_SYSTEM) -> Outcome:
-        return await self._told("confirmation", by, outcome, confirm)
+        return await self._told("confirmation", by, outcome, confirm_outcome)
 
     async def denies(self, outcome: Outcome, by: str = AttesterKind.CUSTOMER_SYSTEM) -> Outcome:
-        return await self._told("denial", by, outcome, deny)
+        return await self._told("denial", by, outcome, deny_outcome)
 
     async def reverses(self, outcome: Outcome, by: str = AttesterKind.CUSTOMER_SYSTEM) -> Outcome:
-        return await self._told("reversal", by, outcome, reverse)
+        return await self._told("reversal", by, outcome, reverse_outcome)
 
     async def is_confirmed(self, key: str, machine: str, *at: int) -> Outcome:
         """A call six hours before, a claim of our model, and the customer's system confirms."""
@@ -198,21 +203,21 @@ class Contract:
             )
 
     async def disputes(self, settlement: OutcomeSettlement, *outcomes: Outcome) -> Dispute:
-        named = tuple(ids.show("outc", one.id) for one in outcomes)
-        said = Objection("Ms Li", "The spindle was replaced by the calendar anyway.", named)
+        named = tuple(ids.format_id("outc", one.id) for one in outcomes)
+        said = NewDispute("Ms Li", "The spindle was replaced by the calendar anyway.", named)
         return await self._do(open_dispute, settlement.id, said)
 
     async def answers(self, dispute: Dispute, said: str = "See the vibration.") -> Dispute:
-        return await self._do(answer, dispute.id, said)
+        return await self._do(answer_dispute, dispute.id, said)
 
     async def replies(self, dispute: Dispute, said: str = "It was within limits.") -> Dispute:
-        return await self._do(reply, dispute.id, said)
+        return await self._do(reply_to_dispute, dispute.id, said)
 
     async def decides(self, dispute: Dispute, side: str) -> Dispute:
-        return await self._do(decide, dispute.id, side, "arbiter")
+        return await self._do(decide_dispute, dispute.id, side, "arbiter")
 
     async def gives_in(self, dispute: Dispute, side: str) -> Dispute:
-        return await self._do(give_in, dispute.id, side)
+        return await self._do(concede_dispute, dispute.id, side)
 
     async def outcome_lines(self, invoice: Invoice) -> list[tuple[str, str, str]]:
         """(who attested, quantity, amount) of the lines for outcomes."""
@@ -225,7 +230,7 @@ class Contract:
 
     async def document(self, invoice: Invoice) -> InvoiceDocument:
         async with self.firm.story.database.transaction() as session:
-            return await document_of(session, self.firm.account.id, invoice.id, "en")
+            return await build_invoice_document(session, self.firm.account.id, invoice.id, "en")
 
     async def _told(self, kind: str, by: str, outcome: Outcome, work: Any) -> Outcome:
         text = {"outcome": outcome.business_key, "says": kind, "by": by}
@@ -240,14 +245,14 @@ class Contract:
     async def _signer(self, kind: str) -> Signer:
         """A row, as a contract takes attesters of the kinds only that it names."""
         if kind not in self.signers:
-            (private, public), now = make_keys(), self.firm.story.clock.now()
+            (private, public), now = generate_key_pair(), self.firm.story.clock.now()
             attester = Attester(
                 id=ids.new_id(),
                 account_id=self.firm.account.id,
                 contract_id=self.row.id,
                 kind=kind,
                 name=f"the {kind}",
-                public_key=read_public_key(public.decode()),
+                public_key=parse_public_key(public.decode()),
                 added_by="Ms Li",
                 added_at=now,
                 accepted_at=now,

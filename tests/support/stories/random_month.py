@@ -13,7 +13,7 @@ from functools import partial
 from billing.rating.prices import Graduated, Package, PerUnit, Price, Tier, Volume
 from billing.rating.quantities import METERS
 from billing.rating.terms import Alignment, Allowance, Discount, Interval, ModelPrice, PlanTerms
-from billing.subscriptions.plans import publish
+from billing.subscriptions.plans import publish_plan
 from billing.subscriptions.subscriptions import NotSubscribed
 from billing.tables import PlanVersion
 from tests.support.stories.story import Firm, Story
@@ -148,7 +148,7 @@ def _call(dice: Dice, firm: Firm) -> tuple[datetime, _Event]:
 async def _plan(story: Story, dice: Dice, firm: Firm, name: str) -> PlanVersion:
     terms = dice.terms(name, firm.account.currency, dice.random.choice(KINDS))
     async with story.database.transaction() as session:
-        return await publish(session, story.clock, terms)
+        return await publish_plan(session, story.clock, terms)
 
 
 async def _if_subscribed(event: _Event) -> None:

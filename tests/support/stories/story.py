@@ -14,35 +14,35 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import text
 from sqlmodel import col, select
 
-from billing.accounts.account_creation import Terms, open_account
-from billing.accounts.profiles import NewProfile, change_profile
+from billing.accounts.account_creation import AccountLimits, open_account
+from billing.accounts.profiles import NewProfile, update_profile
 from billing.cycle import bill_accounts, expire_wallets
-from billing.dates import day_of
-from billing.invoices.available_credit import refresh_credit
-from billing.invoices.credit_notes import Credit, write_credit_note
-from billing.invoices.lifecycle import lines_of
-from billing.invoices.payments import Receipt, record_payment
-from billing.invoices.void_and_write_off import take_back, write_off
-from billing.ledger.ledger import Book, balance, owed
-from billing.ledger.wallets import Grant, top_up
-from billing.metering.usage import UsageRecord, append_usage
+from billing.dates import local_day
+from billing.invoices.available_credit import refresh_account_credit
+from billing.invoices.credit_notes import CreditNoteRequest, create_credit_note
+from billing.invoices.lifecycle import list_invoice_lines
+from billing.invoices.payments import IncomingPayment, record_payment
+from billing.invoices.void_and_write_off import void_invoice, write_off_invoice
+from billing.ledger.ledger import Book, book_balance, outstanding_amount
+from billing.ledger.wallets import TopUpRequest, top_up_wallet
+from billing.metering.usage import UsageRecord, insert_usage
 from billing.money import minor_from_text, minor_text, nano_from_text, nano_text
 from billing.plan_changes.plan_changes import (
-    Change,
-    ChangePreview,
+    PlanChange,
+    PlanChangePreview,
+    cancel_plan,
     change_plan,
-    end,
-    go_on,
-    preview_change,
-    start,
+    preview_plan_change,
+    resume_plan,
+    start_plan,
 )
-from billing.rating.plan_file import list_terms, read_plan_file
-from billing.rating.products import product
+from billing.rating.plan_file import list_price_terms, parse_plan_file
+from billing.rating.products import product_name
 from billing.rating.quantities import Quantities, rate
-from billing.rating.statement import held_prices
+from billing.rating.statement import unit_prices
 from billing.reconciliation.usage_and_quotas import Difference, reconcile
-from billing.subscriptions.plans import publish, terms_of
-from billing.subscriptions.subscriptions import standing_of
+from billing.subscriptions.plans import load_terms, publish_plan
+from billing.subscriptions.subscriptions import find_subscription
 from billing.tables import Account, CreditNote, Invoice, PlanVersion, QuotaKind, Settlement
 from infra import ids
 from infra.database.database import Database
@@ -110,9 +110,9 @@ class Firm:
             if version is None:
                 version, terms = await story.terms_at(session, self, model, at)
             else:
-                terms = (await terms_of(session, [version]))[version]
+                terms = (await load_terms(session, [version]))[version]
             quantities = Quantities(**units)
-            cost = rate(quantities, held_prices(terms, product(model, tier))) - saved_nano
+            cost = rate(quantities, unit_prices(terms, product_name(model, tier))) - saved_nano
             record = UsageRecord(
                 request_id=ids.new_id(),
                 account_id=self.account.id,
@@ -134,7 +134,7 @@ class Firm:
                 tags=tags,
                 service_tier=tier,
             )
-            await append_usage(session, [record])
+            await insert_usage(session, [record])
             await session.execute(
                 text(
                     "update quota set used = used + :cost where account_id = :of and kind = :kind"
@@ -143,39 +143,39 @@ class Firm:
             )
         return record
 
-    async def subscribe(self, version: PlanVersion) -> Change:
+    async def subscribe(self, version: PlanVersion) -> PlanChange:
         async with self.story.database.transaction() as session:
-            return await start(session, self.story.clock, self.account.id, version)
+            return await start_plan(session, self.story.clock, self.account.id, version)
 
-    async def change(self, version: PlanVersion) -> Change:
+    async def change(self, version: PlanVersion) -> PlanChange:
         async with self.story.database.transaction() as session:
             return await change_plan(session, self.story.clock, self.account.id, version)
 
-    async def preview(self, version: PlanVersion) -> ChangePreview:
+    async def preview(self, version: PlanVersion) -> PlanChangePreview:
         async with self.story.database.transaction() as session:
-            return await preview_change(session, self.story.clock, self.account.id, version)
+            return await preview_plan_change(session, self.story.clock, self.account.id, version)
 
     async def cancel(self, *, at_end: bool = True) -> None:
         async with self.story.database.transaction() as session:
-            await end(session, self.story.clock, self.account.id, at_end=at_end)
+            await cancel_plan(session, self.story.clock, self.account.id, at_end=at_end)
 
     async def resume(self) -> None:
         async with self.story.database.transaction() as session:
-            await go_on(session, self.story.clock, self.account.id)
+            await resume_plan(session, self.story.clock, self.account.id)
 
     async def is_on(self, plan: str, *at: int) -> bool:
         moment = self.story.clock.at(*at)
         async with self.story.database.transaction() as session:
-            standing = await standing_of(session, self.account.id, moment)
+            standing = await find_subscription(session, self.account.id, moment)
         return standing is not None and standing.terms.plan == plan
 
     async def billed(self, **values: Any) -> None:
         """How the firm is billed from now on."""
         async with self.story.database.transaction() as session:
-            await change_profile(session, self.account.id, **values)
+            await update_profile(session, self.account.id, **values)
 
     async def pays(self, invoice: Invoice, amount: str, reference: str = "bank-1") -> Invoice:
-        receipt = Receipt("manual", reference, self.minor(amount), self.story.clock.now())
+        receipt = IncomingPayment("manual", reference, self.minor(amount), self.story.clock.now())
         async with self.story.database.transaction() as session:
             clock = self.story.clock
             return await record_payment(session, clock, self.account.id, invoice.id, receipt)
@@ -190,19 +190,19 @@ class Firm:
 
     async def tops_up(self, amount: str, key: str, **grant: Any) -> None:
         """Put money into the wallet, or be given some (`paid=False`)."""
-        given = Grant(self.minor(amount), **grant)
+        given = TopUpRequest(self.minor(amount), **grant)
         async with self.story.database.transaction() as session:
-            await top_up(session, self.story.clock, self.account.id, key, given)
-            await refresh_credit(session, self.story.clock, self.account.id)
+            await top_up_wallet(session, self.story.clock, self.account.id, key, given)
+            await refresh_account_credit(session, self.story.clock, self.account.id)
 
     async def is_credited(
         self, invoice: Invoice, amount: str, key: str = "dispute-1", *, refund: bool = False
     ) -> CreditNote:
-        credit = Credit(self.minor(amount), "a dispute", refund)
+        credit = CreditNoteRequest(self.minor(amount), "a dispute", refund)
         async with self.story.database.transaction() as session:
             clock = self.story.clock
             place = (self.account.id, invoice.id)
-            return await write_credit_note(session, clock, *place, key, credit)
+            return await create_credit_note(session, clock, *place, key, credit)
 
     def minor(self, amount: str) -> int:
         return minor_from_text(amount, self.account.currency)
@@ -219,7 +219,7 @@ class Firm:
     async def lines(self, invoice: Invoice) -> list[tuple[Any, ...]]:
         """(kind, model, meter, units used, of them included, amount)."""
         async with self.story.database.transaction() as session:
-            rows = await lines_of(session, self.account.id, invoice.id)
+            rows = await list_invoice_lines(session, self.account.id, invoice.id)
         return [
             (
                 row.kind,
@@ -236,12 +236,12 @@ class Firm:
         """(kind, first day, day after the last, amount) of the lines that are for days."""
         zone = self.story.clock.zone
         async with self.story.database.transaction() as session:
-            rows = await lines_of(session, self.account.id, invoice.id)
+            rows = await list_invoice_lines(session, self.account.id, invoice.id)
         return [
             (
                 row.kind,
-                day_of(row.starts_at, zone).isoformat(),
-                day_of(row.ends_at, zone).isoformat(),
+                local_day(row.starts_at, zone).isoformat(),
+                local_day(row.ends_at, zone).isoformat(),
                 self.text(row.minor),
             )
             for row in rows
@@ -265,11 +265,11 @@ class Firm:
 
     async def owes(self, invoice: Invoice) -> str:
         async with self.story.database.transaction() as session:
-            return self.text(await owed(session, self.account.id, invoice.id))
+            return self.text(await outstanding_amount(session, self.account.id, invoice.id))
 
     async def balance(self, book: Book) -> int:
         async with self.story.database.transaction() as session:
-            return await balance(session, self.account.id, book)
+            return await book_balance(session, self.account.id, book)
 
     async def wallet(self) -> str:
         return self.text(-await self.balance(Book.WALLET))
@@ -301,17 +301,17 @@ class Story:
         **profile: Any,
     ) -> Firm:
         """A new customer with a credit limit, whose days are the calendar's."""
-        terms = Terms(nano_from_text(credit), None, None, None)
+        terms = AccountLimits(nano_from_text(credit), None, None, None)
         new = NewProfile(time_zone=self.clock.zone.key, **profile)
         async with self.database.transaction() as session:
             account = await open_account(session, self.clock, name, currency, terms, new)
-            await publish(session, self.clock, list_terms(currency, LISTED))
+            await publish_plan(session, self.clock, list_price_terms(currency, LISTED))
         return Firm(self, account, ids.new_id())
 
     async def plan(self, toml: str) -> PlanVersion:
-        terms = read_plan_file(toml, lambda _currency: LISTED)
+        terms = parse_plan_file(toml, lambda _currency: LISTED)
         async with self.database.transaction() as session:
-            return await publish(session, self.clock, terms)
+            return await publish_plan(session, self.clock, terms)
 
     async def counts(self) -> None:
         """The job that takes usage into totals and credit."""
@@ -330,12 +330,12 @@ class Story:
 
     async def voids(self, invoice: Invoice) -> None:
         async with self.database.transaction() as session:
-            await take_back(session, self.clock, invoice.account_id, invoice.id)
+            await void_invoice(session, self.clock, invoice.account_id, invoice.id)
 
     async def gives_up(self, invoice: Invoice) -> None:
         """Mark it as uncollectible."""
         async with self.database.transaction() as session:
-            await write_off(session, self.clock, invoice.account_id, invoice.id)
+            await write_off_invoice(session, self.clock, invoice.account_id, invoice.id)
 
     async def differences(self) -> Sequence[Difference]:
         await count_all_usage(self.database, self.clock)
@@ -344,8 +344,8 @@ class Story:
 
     async def terms_at(self, session: Any, firm: Firm, model: str, at: datetime) -> Any:
         """The terms that the gateway would price a call by."""
-        standing = await standing_of(session, firm.account.id, at)
+        standing = await find_subscription(session, firm.account.id, at)
         if standing is not None and standing.terms.has_model(model):
             return standing.phase.plan_version_id, standing.terms
-        listed = list_terms(firm.account.currency, LISTED)
+        listed = list_price_terms(firm.account.currency, LISTED)
         return listed.version_id(), listed

@@ -18,9 +18,9 @@ import httpx
 from sqlmodel import col, select
 
 from billing.accounts.profiles import Collection
-from billing.collection.stripe.client import Payments
-from billing.collection.stripe.outbox_handlers import Collector
-from billing.outbox import retry
+from billing.collection.stripe.client import StripeClient
+from billing.collection.stripe.outbox_handlers import StripeOutboxHandlers
+from billing.outbox import retry_item
 from billing.reconciliation.stripe import compare_with_stripe
 from billing.reconciliation.usage_and_quotas import Difference
 from billing.schedule import Worker
@@ -28,7 +28,7 @@ from billing.tables import Invoice, OutboxItem
 from gateway.access.api_keys import create_key
 from infra.clock import SystemClock
 from infra.database.database import Database
-from infra.outbound.allowed_addresses import Reach
+from infra.outbound.allowed_addresses import AllowedAddresses
 from infra.outbound.mail import Mailer
 from infra.outbound.webhook_post import SignedPoster
 from infra.secrets.secret_key import secret_key
@@ -72,7 +72,7 @@ class StripeStory:
 
     story: Story
     fake: FakeStripe
-    payments: Payments
+    payments: StripeClient
     worker: Worker
     settings: Settings
     url: str
@@ -108,7 +108,7 @@ class StripeStory:
         while True:
             before = len(self.fake.requests)
             await self.fake.webhooks.settled()
-            await self.worker.exchange()
+            await self.worker.sync_stripe()
             await self.fake.webhooks.settled()
             if len(self.fake.requests) == before:
                 return
@@ -116,11 +116,11 @@ class StripeStory:
     async def works(self) -> None:
         """Every tick of the worker, once all is quiet."""
         await self.worker.bill()
-        await self.worker.dun()
+        await self.worker.run_dunning()
         await self.exchanges()
-        await self.worker.ask()
+        await self.worker.poll_stripe()
         await self.exchanges()
-        await self.worker.notify()
+        await self.worker.send_notifications()
 
     async def until(self, *at: int) -> None:
         self.story.clock.set(*at)
@@ -169,7 +169,7 @@ class StripeStory:
         )
         async with self.story.database.transaction() as session:
             item = (await session.scalars(query)).one()
-            await retry(session, self.story.clock, item.id)
+            await retry_item(session, self.story.clock, item.id)
 
     @asynccontextmanager
     async def calling(self, firm: Firm) -> AsyncIterator[httpx.AsyncClient]:
@@ -182,8 +182,8 @@ class StripeStory:
             yield http
 
     @property
-    def collector(self) -> Collector:
-        return Collector(self.story.database, self.story.clock, self.payments)
+    def collector(self) -> StripeOutboxHandlers:
+        return StripeOutboxHandlers(self.story.database, self.story.clock, self.payments)
 
 
 def _state(item: OutboxItem) -> str:
@@ -231,7 +231,7 @@ async def run_stripe_story(
         url = await stack.enter_async_context(serve(build_parts(settings, clock, CATALOG)))
         (endpoint,) = fake.account.all("webhook_endpoint")
         endpoint["url"] = f"{url}/stripe/webhook"
-        payments = Payments(fake.key, fake.url)
+        payments = StripeClient(fake.key, fake.url)
         stack.push_async_callback(payments.close)
         mail = folder / "mail"
         worker = Worker(
@@ -239,7 +239,7 @@ async def run_stripe_story(
             story.clock,
             Mailer(None, mail),
             "bill@maas.example",
-            SignedPoster(Reach()),
+            SignedPoster(AllowedAddresses()),
             SEALER,
             payments,
         )

@@ -1,1 +1,1 @@
-"""The platform's pages: what its operators see of all accounts, and change about one."""
+"""The platform's pages: all accounts as operators see them, and changes to one account."""

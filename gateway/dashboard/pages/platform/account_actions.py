@@ -1,6 +1,6 @@
-"""Changes of an account: suspending and restoring it, its credit limit, a credit note.
+"""Operator actions on an account: suspend, restore, change the credit limit, write a credit note.
 
-Each is a page of its own that says what will happen and asks why, and a form that does it.
+Each action has a confirmation page that states the effect and asks for a reason.
 """
 
 from typing import Any
@@ -11,25 +11,24 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.accounts.accounts import PREFIX
-from billing.dates import zone_of
-from billing.invoice_documents.builder import document_of
+from billing.accounts.accounts import ACCOUNT_ID_PREFIX
+from billing.dates import parse_time_zone
+from billing.invoice_documents.builder import build_invoice_document
 from billing.invoice_documents.document import InvoiceDocument
-from billing.invoices.credit_notes import Credit, CreditDiffers, CreditInvalid
-from billing.invoices.lifecycle import PREFIX as INVOICE_PREFIX
-from billing.invoices.lifecycle import InvoiceStateWrong
+from billing.invoices.credit_notes import CreditNoteConflict, CreditNoteInvalid, CreditNoteRequest
+from billing.invoices.lifecycle import INVOICE_ID_PREFIX as INVOICE_PREFIX
+from billing.invoices.lifecycle import InvalidInvoiceState
 from billing.metering.quotas import LimitInvalid
 from billing.money import minor_from_text, nano_from_text
-from billing.reports.customers import Customer, read_customer
-from gateway.dashboard.errors import AmountUnreadable, PageNotFound
-from gateway.dashboard.forms import Filled, fields_of, kept_form, mistaken
-from gateway.dashboard.keeping import Keeps
-from gateway.dashboard.page_request import INVALID, Viewing, place_of
-from gateway.dashboard.pages.platform.common import account_address, require_id
-from gateway.identity.audit_log import Actor
+from billing.reports.customers import Customer, get_customer
+from gateway.dashboard.errors import AmountInvalid, PageNotFound
+from gateway.dashboard.forms import FormState, read_form_fields, restored_form, with_errors
+from gateway.dashboard.keeping import PreservedFields
+from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
+from gateway.dashboard.pages.platform.common import account_url, parse_id_or_404
 from gateway.identity.roles import Permission
 from gateway.operations.accounts import (
-    Order,
+    AccountChange,
     ReasonMissing,
     change_credit_limit,
     credit_invoice,
@@ -41,29 +40,31 @@ from infra.clock import Clock
 from infra.database.database import Database
 from infra.error_collection import SeveralErrors, collect
 
-_NO_CREDIT = (
+_CREDIT_NOTE_ERRORS = (
     ReasonMissing,
-    AmountUnreadable,
-    CreditInvalid,
-    CreditDiffers,
-    InvoiceStateWrong,
+    AmountInvalid,
+    CreditNoteInvalid,
+    CreditNoteConflict,
+    InvalidInvoiceState,
     SeveralErrors,
 )
 _PAGE = "/dashboard/platform/accounts/{account}"
-_KEEPS_CREDIT = Keeps(_PAGE + "/invoices/{invoice}/credit", ("key", "amount", "reason", "refund"))
+_CREDIT_NOTE_FIELDS = PreservedFields(
+    _PAGE + "/invoices/{invoice}/credit", ("key", "amount", "reason", "refund")
+)
 _SWITCHES = {"suspend": suspend_account, "restore": restore_account}
 
 
-class AccountChanges(Controller):
-    """`/dashboard/platform/accounts/acct_…/…`."""
+class AccountActionPages(Controller):
+    """Handlers of `/dashboard/platform/accounts/{account}/…` that change the account."""
 
     path = "/platform/accounts/{account:str}"
-    opt = {"permission": Permission.OPERATE}  # noqa: RUF012  # the framework's own field
+    opt = {"permission": Permission.OPERATE}  # noqa: RUF012  # declared by Litestar
 
     @get("/{switch:str}", name="platform:switching")
     async def ask_switch(
         self,
-        viewing: NamedDependency[Viewing],
+        page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         account: FromPath[str],
@@ -71,15 +72,15 @@ class AccountChanges(Controller):
     ) -> Response[str]:
         """Whether to suspend, or to restore."""
         _require_switch(switch)
-        customer = await _customer(database, clock, account)
-        return viewing.page(
-            "platform/switch.html", customer=customer, switch=switch, form=kept_form(viewing)
+        customer = await _get_customer(database, clock, account)
+        return page.render(
+            "platform/switch.html", customer=customer, switch=switch, form=restored_form(page)
         )
 
-    @post("/{switch:str}", keeps=Keeps(_PAGE + "/{switch}", ("reason",)))
+    @post("/{switch:str}", keeps=PreservedFields(_PAGE + "/{switch}", ("reason",)))
     async def switch(
         self,
-        viewing: NamedDependency[Viewing],
+        page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         account: FromPath[str],
@@ -87,156 +88,166 @@ class AccountChanges(Controller):
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
         _require_switch(switch)
-        customer = await _customer(database, clock, account)
-        said = await fields_of(request)
+        customer = await _get_customer(database, clock, account)
+        fields = await read_form_fields(request)
         try:
-            order = _order(viewing, customer, said.get("reason", ""))
+            order = _create_order(page, customer, fields.get("reason", ""))
         except ReasonMissing as error:
-            form = mistaken(viewing, {"reason": "", **said}, error)
+            form = with_errors(page, {"reason": "", **fields}, error)
             values = {"customer": customer, "switch": switch, "form": form}
-            return viewing.page("platform/switch.html", status=INVALID, **values)
+            return page.render("platform/switch.html", status=UNPROCESSABLE, **values)
         async with database.transaction() as session:
             await _SWITCHES[switch](session, clock, order)
-        return viewing.go(account_address(order.account_id))
+        return page.redirect(account_url(order.account_id))
 
     @get("/credit-limit", name="platform:credit-limit")
     async def ask_limit(
         self,
-        viewing: NamedDependency[Viewing],
+        page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         account: FromPath[str],
     ) -> Response[str]:
-        customer = await _customer(database, clock, account)
-        return viewing.page(
-            "platform/credit_limit.html", customer=customer, form=kept_form(viewing)
+        customer = await _get_customer(database, clock, account)
+        return page.render(
+            "platform/credit_limit.html", customer=customer, form=restored_form(page)
         )
 
-    @post("/credit-limit", keeps=Keeps(_PAGE + "/credit-limit", ("amount", "reason")))
+    @post("/credit-limit", keeps=PreservedFields(_PAGE + "/credit-limit", ("amount", "reason")))
     async def limit(
         self,
-        viewing: NamedDependency[Viewing],
+        page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         account: FromPath[str],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
-        customer = await _customer(database, clock, account)
-        said = {"reason": "", "amount": "", **await fields_of(request)}
+        customer = await _get_customer(database, clock, account)
+        fields = {"reason": "", "amount": "", **await read_form_fields(request)}
         try:
             amount, order = collect(
-                lambda: _nano(said["amount"]), lambda: _order(viewing, customer, said["reason"])
+                lambda: _parse_nano(fields["amount"]),
+                lambda: _create_order(page, customer, fields["reason"]),
             )
             async with database.transaction() as session:
                 await change_credit_limit(session, clock, order, amount)
-        except (ReasonMissing, AmountUnreadable, LimitInvalid, SeveralErrors) as error:
+        except (ReasonMissing, AmountInvalid, LimitInvalid, SeveralErrors) as error:
             error.param = error.param or "amount"
-            form = mistaken(viewing, said, error)
+            form = with_errors(page, fields, error)
             values = {"customer": customer, "form": form}
-            return viewing.page("platform/credit_limit.html", status=INVALID, **values)
-        return viewing.go(account_address(order.account_id))
+            return page.render("platform/credit_limit.html", status=UNPROCESSABLE, **values)
+        return page.redirect(account_url(order.account_id))
 
     @get("/invoices/{invoice:str}/credit", name="platform:credit-note")
     async def ask_credit(
         self,
-        viewing: NamedDependency[Viewing],
+        page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         account: FromPath[str],
         invoice: FromPath[str],
     ) -> Response[str]:
-        customer = await _customer(database, clock, account)
+        customer = await _get_customer(database, clock, account)
         async with database.transaction() as session:
-            document = await _document(session, viewing, customer, invoice)
-        # The note's own name: the form sent twice writes one.
-        return _credit_page(
-            viewing, customer, document, kept_form(viewing, {"key": ids.new_id().hex})
+            document = await _get_document(session, page, customer, invoice)
+        # The form carries an idempotency key, so that sending it twice writes one note.
+        return _render_credit_note(
+            page, customer, document, restored_form(page, {"key": ids.new_id().hex})
         )
 
-    @post("/invoices/{invoice:str}/credit", keeps=_KEEPS_CREDIT)
+    @post("/invoices/{invoice:str}/credit", keeps=_CREDIT_NOTE_FIELDS)
     async def credit(
         self,
-        viewing: NamedDependency[Viewing],
+        page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         account: FromPath[str],
         invoice: FromPath[str],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
-        customer = await _customer(database, clock, account)
-        said = {"reason": "", "amount": "", **await fields_of(request)}
+        customer = await _get_customer(database, clock, account)
+        fields = {"reason": "", "amount": "", **await read_form_fields(request)}
         async with database.transaction() as session:
-            document = await _document(session, viewing, customer, invoice)
+            document = await _get_document(session, page, customer, invoice)
         try:
             credit, order = collect(
-                lambda: _credit(said, document), lambda: _order(viewing, customer, said["reason"])
+                lambda: _parse_credit_note(fields, document),
+                lambda: _create_order(page, customer, fields["reason"]),
             )
-            key = _key(said.get("key", ""))
+            key = _parse_note_key(fields.get("key", ""))
             async with database.transaction() as session:
-                place = session, clock, order, require_id(INVOICE_PREFIX, invoice)
-                await credit_invoice(*place, key, credit)
-        except _NO_CREDIT as error:
-            form = mistaken(viewing, said, error)
-            return _credit_page(viewing, customer, document, form, INVALID)
-        return viewing.go(account_address(order.account_id))
+                invoice_id = parse_id_or_404(INVOICE_PREFIX, invoice)
+                await credit_invoice(session, clock, order, invoice_id, key, credit)
+        except _CREDIT_NOTE_ERRORS as error:
+            form = with_errors(page, fields, error)
+            return _render_credit_note(page, customer, document, form, UNPROCESSABLE)
+        return page.redirect(account_url(order.account_id))
 
 
-async def _customer(database: Database, clock: Clock, account: str) -> Customer:
-    """Raises PageNotFound, AccountNotFound."""
-    account_id = require_id(PREFIX, account)
+async def _get_customer(database: Database, clock: Clock, account: str) -> Customer:
+    """Load an account. Raises PageNotFound, AccountNotFound."""
+    account_id = parse_id_or_404(ACCOUNT_ID_PREFIX, account)
     async with database.transaction() as session:
-        return await read_customer(session, account_id, clock.now(), invoices=0)
+        return await get_customer(session, account_id, clock.now(), invoices=0)
 
 
-async def _document(
-    session: AsyncSession, viewing: Viewing, customer: Customer, invoice: str
+async def _get_document(
+    session: AsyncSession, page: PageRequest, customer: Customer, invoice: str
 ) -> InvoiceDocument:
-    """Raises PageNotFound, InvoiceNotFound."""
-    invoice_id = require_id(INVOICE_PREFIX, invoice)
-    return await document_of(session, customer.account.id, invoice_id, viewing.language)
+    """Load the document of an invoice. Raises PageNotFound, InvoiceNotFound."""
+    invoice_id = parse_id_or_404(INVOICE_PREFIX, invoice)
+    return await build_invoice_document(session, customer.account.id, invoice_id, page.language)
 
 
-def _credit_page(
-    viewing: Viewing, customer: Customer, document: InvoiceDocument, form: Filled, status: int = 200
+def _render_credit_note(
+    page: PageRequest,
+    customer: Customer,
+    document: InvoiceDocument,
+    form: FormState,
+    status: int = 200,
 ) -> Response[str]:
-    return viewing.page(
+    """Render the form for a credit note."""
+    return page.render(
         "platform/credit_note.html",
         status=status,
         customer=customer,
         document=document,
         form=form,
-        zone=zone_of(document.time_zone),
+        zone=parse_time_zone(document.time_zone),
     )
 
 
-def _order(viewing: Viewing, customer: Customer, reason: str) -> Order:
-    """Raises ReasonMissing."""
-    by = Actor.of(viewing.viewer, place_of(viewing.request).address)
-    return Order(by, customer.account.id, reason)
+def _create_order(page: PageRequest, customer: Customer, reason: str) -> AccountChange:
+    """Build the audited change of an account. Raises ReasonMissing."""
+    actor = page.actor
+    return AccountChange(actor, customer.account.id, reason)
 
 
 def _require_switch(text: str) -> None:
+    """Raise PageNotFound unless the text is `suspend` or `restore`."""
     if text not in _SWITCHES:
         raise PageNotFound("There is no such page.")
 
 
-def _nano(text: str) -> int:
+def _parse_nano(text: str) -> int:
+    """Parse an amount to nano-units. Raises AmountInvalid."""
     try:
         return nano_from_text(text.strip())
     except ValueError as error:
-        raise AmountUnreadable from error
+        raise AmountInvalid from error
 
 
-def _credit(said: dict[str, str], document: InvoiceDocument) -> Credit:
+def _parse_credit_note(fields: dict[str, str], document: InvoiceDocument) -> CreditNoteRequest:
+    """Parse the form of a credit note. Raises AmountInvalid."""
     try:
-        minor = minor_from_text(said["amount"].strip(), document.currency)
+        minor = minor_from_text(fields["amount"].strip(), document.currency)
     except ValueError as error:
-        raise AmountUnreadable from error
-    return Credit(minor, said["reason"].strip(), refund="refund" in said)
+        raise AmountInvalid from error
+    return CreditNoteRequest(minor, fields["reason"].strip(), refund="refund" in fields)
 
 
-def _key(text: str) -> str:
-    """The name that the form was given. Raises PageNotFound for what is none of ours."""
+def _parse_note_key(text: str) -> str:
+    """Parse the form's idempotency key. Raises PageNotFound if the form is not genuine."""
     try:
         return UUID(hex=text).hex
     except ValueError as error:

@@ -1,7 +1,4 @@
-"""Accounts: finding one by name, id or state, and how it stands.
-
-Owns what these pages show (billing/reports/customers.py gathers it).
-"""
+"""The platform's account pages: search by name, id or state, and one account's status."""
 
 from urllib.parse import urlencode
 from uuid import UUID
@@ -11,92 +8,98 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.accounts.accounts import PREFIX
-from billing.dates import zone_of
-from billing.reports.customers import Search, State, find_accounts, read_customer
-from gateway.dashboard.page_request import Viewing
-from gateway.dashboard.pages.platform.common import ACCOUNTS, platform_zone, require_id
-from gateway.identity.audit_log import Entry, entries_of
+from billing.accounts.accounts import ACCOUNT_ID_PREFIX
+from billing.dates import parse_time_zone
+from billing.reports.customers import CustomerSearch, CustomerState, get_customer, search_customers
+from gateway.dashboard.page_request import PageRequest
+from gateway.dashboard.pages.platform.common import ACCOUNTS_URL, parse_id_or_404, platform_zone
+from gateway.identity.audit_log import AuditLogEntry, list_account_entries
 from gateway.identity.roles import Permission
-from gateway.identity.team import Member, members
+from gateway.identity.team import Member, list_members
 from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
 
-_ACCOUNTS, _ENTRIES = 50, 8
-_STATES = frozenset(State)
+_PAGE_SIZE, _AUDIT_ENTRIES = 50, 8
+_STATES = frozenset(CustomerState)
 
 
 class AccountPages(Controller):
-    """`/dashboard/platform/accounts…`, to read."""
+    """Read-only handlers of `/dashboard/platform/accounts`."""
 
     path = "/platform/accounts"
 
     @get("/", name="platform:accounts", permission=Permission.WATCH)
     async def accounts(
         self,
-        viewing: NamedDependency[Viewing],
+        page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         name: FromQuery[str] = "",
         standing: FromQuery[str | None] = None,
         after: FromQuery[str | None] = None,
     ) -> Response[str]:
-        wanted = State(standing) if standing in _STATES else None
-        mark = None if after is None else ids.parse(PREFIX, after)
-        search = Search(name, wanted, mark, _ACCOUNTS + 1)
+        state = CustomerState(standing) if standing in _STATES else None
+        cursor = None if after is None else ids.parse_id(ACCOUNT_ID_PREFIX, after)
+        search = CustomerSearch(name, state, cursor, _PAGE_SIZE + 1)
         async with database.transaction() as session:
-            found = await find_accounts(session, search, clock.now())
-        shown = found[:_ACCOUNTS]
-        last = shown[-1].id if len(found) > _ACCOUNTS else None
-        return viewing.page(
+            accounts = await search_customers(session, search, clock.now())
+        visible = accounts[:_PAGE_SIZE]
+        last = visible[-1].id if len(accounts) > _PAGE_SIZE else None
+        return page.render(
             "platform/accounts.html",
-            rows=shown,
+            rows=visible,
             name=name,
-            state=wanted,
-            states=[(_address(name, one), one) for one in (None, *State)],
-            here=_address(name, wanted),
-            more=None if last is None else _address(name, wanted, last),
-            first=_address(name, wanted) if after else None,
+            state=state,
+            states=[
+                (_list_url(name, state_choice), state_choice)
+                for state_choice in (None, *CustomerState)
+            ],
+            here=_list_url(name, state),
+            more=None if last is None else _list_url(name, state, last),
+            first=_list_url(name, state) if after else None,
             zone=platform_zone(),
         )
 
     @get("/{account:str}", name="platform:account", permission=Permission.WATCH)
     async def account(
         self,
-        viewing: NamedDependency[Viewing],
+        page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         account: FromPath[str],
     ) -> Response[str]:
-        account_id = require_id(PREFIX, account)
+        account_id = parse_id_or_404(ACCOUNT_ID_PREFIX, account)
         async with database.transaction() as session:
-            customer = await read_customer(session, account_id, clock.now())
-            people, changes = await _people(session, account_id)
-        return viewing.page(
+            customer = await get_customer(session, account_id, clock.now())
+            people, changes = await _list_people(session, account_id)
+        return page.render(
             "platform/account.html",
             customer=customer,
             people=people,
             changes=changes,
-            address=f"{ACCOUNTS}/{account}",
+            address=f"{ACCOUNTS_URL}/{account}",
             account=account,
-            operates=viewing.viewer.may(Permission.OPERATE),
-            zone=zone_of(customer.profile.time_zone),
+            operates=page.viewer.has_permission(Permission.OPERATE),
+            zone=parse_time_zone(customer.profile.time_zone),
             now=clock.now(),
         )
 
 
-async def _people(session: AsyncSession, account_id: UUID) -> tuple[list[Member], list[Entry]]:
-    """Who belongs to an account, and what was changed there of late."""
-    entries = await entries_of(session, account_id, limit=_ENTRIES)
-    return await members(session, account_id), entries
+async def _list_people(
+    session: AsyncSession, account_id: UUID
+) -> tuple[list[Member], list[AuditLogEntry]]:
+    """Return the members of an account and its latest audit log entries."""
+    entries = await list_account_entries(session, account_id, limit=_AUDIT_ENTRIES)
+    return await list_members(session, account_id), entries
 
 
-def _address(name: str, state: State | None, after: UUID | None = None) -> str:
-    said = {
+def _list_url(name: str, state: CustomerState | None, after: UUID | None = None) -> str:
+    """Return the URL of the account list with filters and cursor."""
+    params = {
         "name": name,
         "standing": state and state.value,
-        "after": after and ids.show(PREFIX, after),
+        "after": after and ids.format_id(ACCOUNT_ID_PREFIX, after),
     }
-    query = urlencode({key: one for key, one in said.items() if one})
-    return f"{ACCOUNTS}?{query}" if query else ACCOUNTS
+    query = urlencode({key: value for key, value in params.items() if value})
+    return f"{ACCOUNTS_URL}?{query}" if query else ACCOUNTS_URL

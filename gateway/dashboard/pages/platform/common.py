@@ -1,34 +1,30 @@
-"""Place: where and when the platform's pages are.
-
-Owns the addresses under which they stand, reading an account's id from one, and the zone of their
-days: that of accounts of which nobody says otherwise.
-"""
+"""URLs, id parsing and the time zone shared by the platform's pages."""
 
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from billing.accounts.accounts import PREFIX
-from billing.accounts.profiles import USUAL
-from billing.dates import zone_of
+from billing.accounts.accounts import ACCOUNT_ID_PREFIX
+from billing.accounts.profiles import DEFAULT_PROFILE
+from billing.dates import parse_time_zone
 from gateway.dashboard.errors import PageNotFound
 from infra import ids
 
-ACCOUNTS = "/dashboard/platform/accounts"
+ACCOUNTS_URL = "/dashboard/platform/accounts"
 
 
 def platform_zone() -> ZoneInfo:
-    """By whose clocks the platform's pages show times."""
-    return zone_of(USUAL.time_zone)
+    """Return the time zone of the platform's pages: the default zone of new accounts."""
+    return parse_time_zone(DEFAULT_PROFILE.time_zone)
 
 
-def account_address(account_id: UUID) -> str:
-    """The page of one account."""
-    return f"{ACCOUNTS}/{ids.show(PREFIX, account_id)}"
+def account_url(account_id: UUID) -> str:
+    """Return the URL of an account's page."""
+    return f"{ACCOUNTS_URL}/{ids.format_id(ACCOUNT_ID_PREFIX, account_id)}"
 
 
-def require_id(prefix: str, text: str) -> UUID:
-    """Raises PageNotFound where it is no id of this kind."""
-    found = ids.parse(prefix, text)
-    if found is None:
+def parse_id_or_404(prefix: str, text: str) -> UUID:
+    """Parse an id with a prefix. Raises PageNotFound if it is invalid."""
+    parsed = ids.parse_id(prefix, text)
+    if parsed is None:
         raise PageNotFound("There is nothing of this id.")
-    return found
+    return parsed

@@ -1,15 +1,15 @@
-"""Home: where the platform's people come in."""
+"""The start page of operators: redirects to the list of accounts."""
 
 from typing import Any
 
 from litestar import Response, get
 from litestar.di import NamedDependency
 
-from gateway.dashboard.page_request import Viewing
-from gateway.dashboard.pages.platform.common import ACCOUNTS
+from gateway.dashboard.page_request import PageRequest
+from gateway.dashboard.pages.platform.common import ACCOUNTS_URL
 from gateway.identity.roles import Permission
 
 
 @get("/platform", name="platform:platform", permission=Permission.WATCH)
-async def home(viewing: NamedDependency[Viewing]) -> Response[Any]:
-    return viewing.go(ACCOUNTS)
+async def home(page: NamedDependency[PageRequest]) -> Response[Any]:
+    return page.redirect(ACCOUNTS_URL)

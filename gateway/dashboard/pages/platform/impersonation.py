@@ -1,4 +1,4 @@
-"""Looking in: beginning and ending to see an account's pages as its people see them."""
+"""Impersonation: start and end viewing an account's pages as its members see them."""
 
 from typing import Any
 
@@ -6,73 +6,76 @@ from litestar import Controller, Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
-from billing.accounts.accounts import PREFIX
-from billing.reports.customers import Customer, read_customer
-from gateway.dashboard.forms import EMPTY, fields_of, mistaken
-from gateway.dashboard.page_request import INVALID, Viewing, place_of
-from gateway.dashboard.pages.platform.common import account_address, require_id
-from gateway.identity.impersonation import begin, end
+from billing.accounts.accounts import ACCOUNT_ID_PREFIX
+from billing.reports.customers import Customer, get_customer
+from gateway.dashboard.forms import EMPTY_FORM, read_form_fields, with_errors
+from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest, client_origin
+from gateway.dashboard.pages.platform.common import account_url, parse_id_or_404
+from gateway.identity.impersonation import end_impersonation, start_impersonation
 from gateway.identity.roles import Permission
-from gateway.operations.accounts import ReasonMissing, require_reason
+from gateway.operations.accounts import ReasonMissing, validate_reason
 from infra.clock import Clock
 from infra.database.database import Database
 
 
-class LookingIn(Controller):
-    """`/dashboard/platform/…look…`."""
+class ImpersonationPages(Controller):
+    """Handlers that start and end impersonation."""
 
     path = "/platform"
 
     @get("/accounts/{account:str}/look", permission=Permission.IMPERSONATE)
     async def ask_look(
         self,
-        viewing: NamedDependency[Viewing],
+        page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         account: FromPath[str],
     ) -> Response[str]:
-        customer = await _customer(database, clock, account)
-        return viewing.page("platform/look.html", customer=customer, form=EMPTY)
+        customer = await _get_customer(database, clock, account)
+        return page.render("platform/look.html", customer=customer, form=EMPTY_FORM)
 
     @post("/accounts/{account:str}/look", permission=Permission.IMPERSONATE)
     async def look(
         self,
-        viewing: NamedDependency[Viewing],
+        page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         account: FromPath[str],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
-        customer = await _customer(database, clock, account)
-        said = {"reason": "", **await fields_of(request)}
+        customer = await _get_customer(database, clock, account)
+        fields = {"reason": "", **await read_form_fields(request)}
         try:
-            reason = require_reason(said["reason"])
+            reason = validate_reason(fields["reason"])
         except ReasonMissing as error:
-            form = mistaken(viewing, said, error)
+            form = with_errors(page, fields, error)
             values = {"customer": customer, "form": form}
-            return viewing.page("platform/look.html", status=INVALID, **values)
-        address = place_of(request).address
+            return page.render("platform/look.html", status=UNPROCESSABLE, **values)
+        address = client_origin(request).address
         async with database.transaction() as session:
-            await begin(session, clock, viewing.viewer, customer.account.id, address, reason)
-        return viewing.go("/dashboard")
+            await start_impersonation(
+                session, clock, page.viewer, customer.account.id, address, reason
+            )
+        return page.redirect("/dashboard")
 
     @post("/look/end", permission=None)
     async def end_look(
         self,
-        viewing: NamedDependency[Viewing],
+        page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
         """Where nobody looks any more it leads home all the same."""
-        viewer = viewing.viewer
+        viewer = page.viewer
         async with database.transaction() as session:
-            await end(session, clock, viewer, place_of(request).address)
-        looked = viewer.account_id if viewer.impersonated else None
-        return viewing.go("/dashboard" if looked is None else account_address(looked))
+            await end_impersonation(session, clock, viewer, client_origin(request).address)
+        account_id = viewer.account_id if viewer.impersonated else None
+        return page.redirect("/dashboard" if account_id is None else account_url(account_id))
 
 
-async def _customer(database: Database, clock: Clock, account: str) -> Customer:
-    account_id = require_id(PREFIX, account)
+async def _get_customer(database: Database, clock: Clock, account: str) -> Customer:
+    """Load an account without its invoices. Raises PageNotFound, AccountNotFound."""
+    account_id = parse_id_or_404(ACCOUNT_ID_PREFIX, account)
     async with database.transaction() as session:
-        return await read_customer(session, account_id, clock.now(), invoices=0)
+        return await get_customer(session, account_id, clock.now(), invoices=0)

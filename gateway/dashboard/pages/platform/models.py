@@ -1,6 +1,6 @@
-"""Models: what is sold, whether it answers, how much it is called and what it earned.
+"""The page of models: availability, health, calls and revenue.
 
-Health is what this process knows of the servers from its own calls.
+Health comes from the circuit breakers of this process, so from its own calls.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,8 +10,13 @@ from datetime import timedelta
 from litestar import Response, get
 from litestar.di import NamedDependency
 
-from billing.reports.model_usage import NOTHING, ModelUse, open_calls, use_by_model
-from gateway.dashboard.page_request import Viewing
+from billing.reports.model_usage import (
+    NO_MODEL_USAGE,
+    PlatformModelUsage,
+    count_open_calls,
+    load_usage_by_model,
+)
+from gateway.dashboard.page_request import PageRequest
 from gateway.identity.roles import Permission
 from gateway.upstream.availability import Availability
 from gateway.upstream.load_balancer import CircuitState, Router
@@ -20,58 +25,61 @@ from infra.database.database import Database
 from models.catalog import Catalog, Model
 from models.extras import extra_of
 
-_DAY, _LONG = timedelta(days=1), timedelta(days=30)
+_DAY, _MONTH = timedelta(days=1), timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """A model in the list. `health` is `good`, `partly`, `bad`, `unserved` or, where this process
-    has not called it yet, `unknown`. `extra` is what has to be installed for it to be served."""
+class ModelRow:
+    """A row of the model list.
+
+    `health` is `good`, `partly`, `bad`, `unserved`, or `unknown` if this process has not called the
+    model. `extra` is the package extra to install before the model can be served.
+    """
 
     model: Model
     health: str
     extra: str | None
     servers: int
     open: int
-    day: ModelUse
-    month: ModelUse
+    day: PlatformModelUsage
+    month: PlatformModelUsage
 
 
 @get("/platform/models", name="platform:models", permission=Permission.WATCH)
 async def models(
-    viewing: NamedDependency[Viewing],
+    page: NamedDependency[PageRequest],
     database: NamedDependency[Database],
     clock: NamedDependency[Clock],
     catalog: NamedDependency[Catalog],
     availability: NamedDependency[Availability],
     router: NamedDependency[Router],
 ) -> Response[str]:
-    now, circuits = clock.now(), _circuits(router)
+    now, circuits = clock.now(), _circuits_by_server(router)
     async with database.transaction() as session:
-        day = await use_by_model(session, now - _DAY)
-        month = await use_by_model(session, now - _LONG)
-        running = await open_calls(session)
-    shown = [
-        Shown(
+        day = await load_usage_by_model(session, now - _DAY)
+        month = await load_usage_by_model(session, now - _MONTH)
+        running = await count_open_calls(session)
+    rows = [
+        ModelRow(
             model=model,
             health=(
-                health_of([circuits[url].get(model.id) for url in router.servers(model.id)])
-                if availability.serves(model)
+                model_health([circuits[url].get(model.id) for url in router.server_urls(model.id)])
+                if availability.is_served(model)
                 else "unserved"
             ),
-            extra=None if availability.serves(model) else extra_of(model),
-            servers=len(router.servers(model.id)),
+            extra=None if availability.is_served(model) else extra_of(model),
+            servers=len(router.server_urls(model.id)),
             open=running.get(model.id, 0),
-            day=day.get(model.id, NOTHING),
-            month=month.get(model.id, NOTHING),
+            day=day.get(model.id, NO_MODEL_USAGE),
+            month=month.get(model.id, NO_MODEL_USAGE),
         )
         for model in catalog.models.values()
     ]
-    return viewing.page("platform/models.html", rows=shown)
+    return page.render("platform/models.html", rows=rows)
 
 
-def health_of(circuits: Sequence[CircuitState | None]) -> str:
-    """What the servers of a model are like together; None is one that was not called yet."""
+def model_health(circuits: Sequence[CircuitState | None]) -> str:
+    """Combine the circuit states of a model's servers; None is a server not called yet."""
     if not circuits:
         return "unserved"
     if CircuitState.OPEN not in circuits:
@@ -79,5 +87,6 @@ def health_of(circuits: Sequence[CircuitState | None]) -> str:
     return "partly" if set(circuits) - {CircuitState.OPEN} else "bad"
 
 
-def _circuits(router: Router) -> Mapping[str, Mapping[str, CircuitState]]:
-    return {server.url: server.circuits for server in router.state()}
+def _circuits_by_server(router: Router) -> Mapping[str, Mapping[str, CircuitState]]:
+    """Return the circuit states by server URL and model."""
+    return {server.url: server.circuits for server in router.snapshot()}

@@ -1,61 +1,63 @@
-"""Plans: what is sold, in which versions, at which prices; `maas plans publish` makes them."""
+"""The pages of published plans: versions, subscribers and prices."""
 
 from litestar import Controller, Response, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
-from billing.invoice_documents.price_format import percent, price_words
-from billing.rating.products import model_of
-from billing.reports.plan_sales import Sold, sold_plans
+from billing.invoice_documents.price_format import format_percent, format_price
+from billing.rating.products import model_of_product
+from billing.reports.plan_sales import PlanVersionSales, list_plan_sales
 from gateway.dashboard.errors import PageNotFound
-from gateway.dashboard.page_request import Viewing
+from gateway.dashboard.page_request import PageRequest
 from gateway.dashboard.pages.platform.common import platform_zone
 from gateway.identity.roles import Permission
 from infra.clock import Clock
 from infra.database.database import Database
 
 
-class SoldPlanPages(Controller):
-    """`/dashboard/platform/plans…`."""
+class PublishedPlanPages(Controller):
+    """Handlers of `/dashboard/platform/plans`."""
 
     path = "/platform/plans"
 
     @get("/", name="platform:plans", permission=Permission.WATCH)
     async def plans(
         self,
-        viewing: NamedDependency[Viewing],
+        page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
     ) -> Response[str]:
         async with database.transaction() as session:
-            rows = await sold_plans(session, clock.now())
-        return viewing.page("platform/plans.html", rows=rows, zone=platform_zone())
+            rows = await list_plan_sales(session, clock.now())
+        return page.render("platform/plans.html", rows=rows, zone=platform_zone())
 
     @get("/{version:str}", name="platform:version", permission=Permission.WATCH)
     async def plan(
         self,
-        viewing: NamedDependency[Viewing],
+        page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         version: FromPath[str],
     ) -> Response[str]:
         async with database.transaction() as session:
-            rows = await sold_plans(session, clock.now())
-        sold = next((one for one in rows if one.version.id.hex == version), None)
+            rows = await list_plan_sales(session, clock.now())
+        sold = next((row for row in rows if row.version.id.hex == version), None)
         if sold is None:
             raise PageNotFound("There is no such version of a plan.")
-        return viewing.page(
+        return page.render(
             "platform/plan.html",
             sold=sold,
-            prices=_prices(sold, viewing.language),
-            discounts=[(one.model, percent(one.ppm)) for one in sold.terms.discounts],
+            prices=_price_rows(sold, page.language),
+            discounts=[
+                (discount.model, format_percent(discount.ppm)) for discount in sold.terms.discounts
+            ],
             zone=platform_zone(),
         )
 
 
-def _prices(sold: Sold, language: str) -> list[tuple[str, str, str]]:
-    """Model, meter and the price in words."""
+def _price_rows(sold: PlanVersionSales, language: str) -> list[tuple[str, str, str]]:
+    """Return rows of model, meter and price text."""
     return [
-        (one.model, one.meter, price_words(one.price, one.meter, language))
-        for one in sorted(sold.terms.prices, key=lambda one: model_of(one.model))
+        (price.model, price.meter, format_price(price.price, price.meter, language))
+        for price in sorted(sold.terms.prices, key=lambda price: model_of_product(price.model))
     ]

@@ -1,36 +1,43 @@
-"""Receivables: what is owed and how late it is, and how far dunning is with whom."""
+"""The page of receivables: ageing of open invoices, and the dunning stage of overdue ones."""
 
 from litestar import Response, get
 from litestar.di import NamedDependency
 
-from billing.collection.dunning import USUAL, stage_of
-from billing.reports.receivables import AGES, ageing, overdue
-from gateway.dashboard.page_request import Viewing
+from billing.collection.dunning import DEFAULT_DUNNING_POLICY, compute_dunning_stage
+from billing.reports.receivables import (
+    AGE_BUCKET_DAYS,
+    list_overdue_invoices,
+    load_receivables_ageing,
+)
+from gateway.dashboard.page_request import PageRequest
 from gateway.dashboard.pages.platform.common import platform_zone
 from gateway.identity.roles import Permission
 from infra.clock import Clock
 from infra.database.database import Database
 
-_MOST = 100
+_MAX_ROWS = 100
 
 
 @get("/platform/receivables", name="platform:receivables", permission=Permission.WATCH)
 async def receivables(
-    viewing: NamedDependency[Viewing],
+    page: NamedDependency[PageRequest],
     database: NamedDependency[Database],
     clock: NamedDependency[Clock],
 ) -> Response[str]:
     now = clock.now()
     async with database.transaction() as session:
-        owed = await ageing(session, now)
-        late = await overdue(session, now, _MOST + 1)
-    return viewing.page(
+        owed = await load_receivables_ageing(session, now)
+        late = await list_overdue_invoices(session, now, _MAX_ROWS + 1)
+    return page.render(
         "platform/receivables.html",
         owed=owed,
-        ages=AGES,
-        late=[(one, stage_of(one.due_at, one.reminders)) for one in late[:_MOST]],
-        more=len(late) > _MOST,
-        policy=USUAL,
+        ages=AGE_BUCKET_DAYS,
+        late=[
+            (invoice, compute_dunning_stage(invoice.due_at, invoice.reminders))
+            for invoice in late[:_MAX_ROWS]
+        ],
+        more=len(late) > _MAX_ROWS,
+        policy=DEFAULT_DUNNING_POLICY,
         zone=platform_zone(),
         now=now,
     )

@@ -1,30 +1,30 @@
-"""Reconciliation: whether all records agreed when they were compared last."""
+"""The page of reconciliation runs and the differences they found."""
 
 from litestar import Response, get
 from litestar.di import NamedDependency
 
-from billing.reconciliation.history import MOST_DIFFERENCES, last_runs
-from gateway.dashboard.page_request import Viewing
+from billing.reconciliation.history import MAX_DIFFERENCES, list_check_runs
+from gateway.dashboard.page_request import PageRequest
 from gateway.dashboard.pages.platform.common import platform_zone
 from gateway.identity.roles import Permission
 from infra.clock import Clock
 from infra.database.database import Database
 
-_RUNS = 30
+_MAX_RUNS = 30
 
 
 @get("/platform/reconciliation", name="platform:reconciliation", permission=Permission.WATCH)
 async def reconciliation(
-    viewing: NamedDependency[Viewing],
+    page: NamedDependency[PageRequest],
     database: NamedDependency[Database],
     clock: NamedDependency[Clock],
 ) -> Response[str]:
     async with database.transaction() as session:
-        runs = await last_runs(session, _RUNS)
-    return viewing.page(
+        runs = await list_check_runs(session, _MAX_RUNS)
+    return page.render(
         "platform/reconciliation.html",
         runs=runs,
-        most=MOST_DIFFERENCES,
+        most=MAX_DIFFERENCES,
         zone=platform_zone(),
         now=clock.now(),
     )

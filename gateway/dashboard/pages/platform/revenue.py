@@ -1,4 +1,4 @@
-"""Revenue: what was earned month by month, and by plan, model, kind or account."""
+"""The page of revenue by month, broken down by plan, model, kind or account."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,21 +11,21 @@ from litestar.di import NamedDependency
 from litestar.params import FromQuery
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.dates import day_of, midnight
+from billing.dates import local_day, local_midnight
 from billing.money import nano_per_minor
 from billing.reports.revenue import (
-    Earned,
-    Month,
-    Part,
-    plan_names,
-    revenue_by,
-    revenue_by_month,
-    running_usage,
+    MonthlyRevenue,
+    RevenueDimension,
+    RevenueShare,
+    list_revenue_by,
+    list_revenue_by_month,
+    load_uninvoiced_usage,
+    newest_plan_versions,
 )
-from billing.subscriptions.plans import terms_of
-from gateway.dashboard.charts import Chart, Series, height
-from gateway.dashboard.labels import marked
-from gateway.dashboard.page_request import Viewing
+from billing.subscriptions.plans import load_terms
+from gateway.dashboard.charts import Chart, Series, bar_height
+from gateway.dashboard.labels import gettext_noop
+from gateway.dashboard.page_request import PageRequest
 from gateway.dashboard.pages.platform.common import platform_zone
 from gateway.identity.roles import Permission
 from infra.clock import Clock
@@ -33,26 +33,27 @@ from infra.database.database import Database
 
 _PATH = "/dashboard/platform/revenue"
 _MONTHS = 12
-_PARTS = frozenset(Part)
+_BREAKDOWNS = frozenset(RevenueDimension)
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What the address asks for: a currency, one month of the year or all, divided by what."""
+class RevenueQuery:
+    """The query parameters of the page: currency, month (None for all) and breakdown."""
 
     currency: str
     month: date | None
-    part: Part
+    part: RevenueDimension
 
-    def address(self, **other: object) -> str:
-        said = {"currency": self.currency, "month": self.month, "by": self.part, **other}
-        shown = {name: _text(value) for name, value in said.items() if value is not None}
-        return f"{_PATH}?{urlencode(shown)}"
+    def address(self, **changes: object) -> str:
+        """Return the page's URL with these parameters and changes."""
+        params = {"currency": self.currency, "month": self.month, "by": self.part, **changes}
+        query = {name: _query_value(value) for name, value in params.items() if value is not None}
+        return f"{_PATH}?{urlencode(query)}"
 
 
 @get("/platform/revenue", name="platform:revenue", permission=Permission.WATCH)
 async def revenue(
-    viewing: NamedDependency[Viewing],
+    page: NamedDependency[PageRequest],
     database: NamedDependency[Database],
     clock: NamedDependency[Clock],
     currency: FromQuery[str | None] = None,
@@ -60,87 +61,102 @@ async def revenue(
     by: FromQuery[str | None] = None,
 ) -> Response[str]:
     zone = platform_zone()
-    months = _months(day_of(clock.now(), zone))
+    months = _last_months(local_day(clock.now(), zone))
     async with database.transaction() as session:
-        earned = await revenue_by_month(session, midnight(months[0], zone), clock.now(), zone)
-        running = await running_usage(session)
+        earned = await list_revenue_by_month(
+            session, local_midnight(months[0], zone), clock.now(), zone
+        )
+        running = await load_uninvoiced_usage(session)
         currencies = _currencies(earned, running)
-        asked = Asked(
+        query = RevenueQuery(
             currency if currency in currencies else next(iter(currencies), "CNY"),
             next((one for one in months if f"{one:%Y-%m}" == month), None),
-            Part(by) if by in _PARTS else Part.PLAN,
+            RevenueDimension(by) if by in _BREAKDOWNS else RevenueDimension.PLAN,
         )
-        time = _time(asked, months, zone, clock.now())
-        parts = await revenue_by(session, asked.part, asked.currency, *time)
-        names = await _names(session, viewing.language)
-    own = {one.first_day: one for one in earned if one.currency == asked.currency}
-    return viewing.page(
+        time_range = _time_range(query, months, zone, clock.now())
+        parts = await list_revenue_by(session, query.part, query.currency, *time_range)
+        names = await _localized_plan_names(session, page.language)
+    by_month = {one.first_day: one for one in earned if one.currency == query.currency}
+    return page.render(
         "platform/revenue.html",
-        asked=asked,
+        asked=query,
         currencies=currencies,
-        months=[own[one] for one in reversed(months) if one in own],
-        running=running.get(asked.currency, 0),
+        months=[by_month[one] for one in reversed(months) if one in by_month],
+        running=running.get(query.currency, 0),
         parts=parts,
-        whole=_whole(parts),
+        whole=_positive_total(parts),
         names=names,
-        charts=_chart(viewing, asked, months, own) if own else None,
+        charts=_revenue_chart(page, query, months, by_month) if by_month else None,
     )
 
 
-def _months(today: date) -> list[date]:
-    """The first days of the last twelve months, this one included."""
+def _last_months(today: date) -> list[date]:
+    """Return the first days of the last twelve months, including the current one."""
     last = today.year * 12 + today.month - 1
-    return [date(at // 12, at % 12 + 1, 1) for at in range(last - _MONTHS + 1, last + 1)]
+    return [date(index // 12, index % 12 + 1, 1) for index in range(last - _MONTHS + 1, last + 1)]
 
 
-def _time(
-    asked: Asked, months: Sequence[date], zone: ZoneInfo, now: datetime
+def _time_range(
+    query: RevenueQuery, months: Sequence[date], zone: ZoneInfo, now: datetime
 ) -> tuple[datetime, datetime]:
-    if asked.month is None:
-        return midnight(months[0], zone), now
-    following = months.index(asked.month) + 1
-    until = midnight(months[following], zone) if following < len(months) else now
-    return midnight(asked.month, zone), until
+    """Return the start and end of the selected month, or of all months."""
+    if query.month is None:
+        return local_midnight(months[0], zone), now
+    next_index = months.index(query.month) + 1
+    until = local_midnight(months[next_index], zone) if next_index < len(months) else now
+    return local_midnight(query.month, zone), until
 
 
-def _currencies(earned: Sequence[Month], running: Mapping[str, int]) -> list[str]:
-    return list(dict.fromkeys([*(one.currency for one in earned), *running]))
+def _currencies(earned: Sequence[MonthlyRevenue], running: Mapping[str, int]) -> list[str]:
+    """Return the currencies with revenue or running usage."""
+    return list(dict.fromkeys([*(row.currency for row in earned), *running]))
 
 
-def _whole(parts: Sequence[Earned]) -> int:
-    """What shares are told of: parts that took something off are none of it."""
-    return sum(max(0, one.minor) for one in parts)
+def _positive_total(parts: Sequence[RevenueShare]) -> int:
+    """Return the total that shares refer to; negative parts are not included."""
+    return sum(max(0, part.minor) for part in parts)
 
 
-async def _names(session: AsyncSession, language: str) -> dict[str, str]:
-    """What plans are called."""
-    versions = await plan_names(session)
-    terms = await terms_of(session, versions.values())
+async def _localized_plan_names(session: AsyncSession, language: str) -> dict[str, str]:
+    """Return the plans' names in a language, by plan."""
+    versions = await newest_plan_versions(session)
+    terms = await load_terms(session, versions.values())
     return {plan: terms[version].names[language] for plan, version in versions.items()}
 
 
-def _chart(
-    viewing: Viewing, asked: Asked, months: Sequence[date], own: Mapping[date, Month]
+def _revenue_chart(
+    page: PageRequest,
+    query: RevenueQuery,
+    months: Sequence[date],
+    by_month: Mapping[date, MonthlyRevenue],
 ) -> Chart:
-    writing, unit = viewing.writing, nano_per_minor(asked.currency)
-    shown = [own.get(one) or Month(asked.currency, one, 0, 0, 0, 0) for one in months]
+    """Build the chart of revenue by month."""
+    formatter, unit = page.formatter, nano_per_minor(query.currency)
+    rows = [
+        by_month.get(month) or MonthlyRevenue(query.currency, month, 0, 0, 0, 0) for month in months
+    ]
 
     def series(name: str, amounts: Sequence[int]) -> Series:
-        texts = [writing.money(one, asked.currency) for one in amounts]
-        return Series(name, [height(one * unit) for one in amounts], texts)
+        texts = [formatter.money(amount, query.currency) for amount in amounts]
+        return Series(name, [bar_height(amount * unit) for amount in amounts], texts)
 
-    together = viewing.say(marked("Net {amount}"))
+    total_label = page.translate(gettext_noop("Net {amount}"))
     return Chart(
-        title=viewing.say(marked("Revenue by month")),
-        places=[writing.month(one) for one in months],
+        title=page.translate(gettext_noop("Revenue by month")),
+        places=[formatter.month(month) for month in months],
         series=[
-            series(viewing.say(marked("Usage")), [one.usage for one in shown]),
-            series(viewing.say(marked("Fees and outcomes")), [one.fees for one in shown]),
+            series(page.translate(gettext_noop("Usage")), [month.usage for month in rows]),
+            series(
+                page.translate(gettext_noop("Fees and outcomes")), [month.fees for month in rows]
+            ),
         ],
-        totals=[together.format(amount=writing.money(one.net, asked.currency)) for one in shown],
-        links=[asked.address(month=one) for one in months],
+        totals=[
+            total_label.format(amount=formatter.money(month.net, query.currency)) for month in rows
+        ],
+        links=[query.address(month=month) for month in months],
     )
 
 
-def _text(value: object) -> str:
+def _query_value(value: object) -> str:
+    """Format a query parameter; a month as `2026-11`."""
     return f"{value:%Y-%m}" if isinstance(value, date) else str(value)

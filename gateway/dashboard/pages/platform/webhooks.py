@@ -1,7 +1,4 @@
-"""Webhooks: events that came from Stripe, and what goes out: to Stripe, by mail, to customers.
-
-Owns what these pages show and having something tried once more.
-"""
+"""The pages of incoming Stripe events and of outgoing deliveries (Stripe, e-mail, webhooks)."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -10,125 +7,138 @@ from litestar import Controller, Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromQuery
 
-from billing.collection.stripe.client import Payments
+from billing.collection.stripe.client import StripeClient
 from billing.reports.deliveries import (
-    Mark,
-    Progress,
-    count_incoming,
-    count_outgoing,
-    list_incoming,
-    list_outgoing,
+    DeliveryState,
+    InboxCursor,
+    count_inbox,
+    count_outbox,
+    list_inbox,
+    list_outbox,
 )
-from gateway.dashboard.forms import fields_of
-from gateway.dashboard.page_request import Viewing, place_of, safe_address
-from gateway.dashboard.pages.platform.common import platform_zone, require_id
-from gateway.identity.audit_log import Actor
+from gateway.dashboard.forms import read_form_fields
+from gateway.dashboard.page_request import PageRequest, safe_redirect_path
+from gateway.dashboard.pages.platform.common import parse_id_or_404, platform_zone
 from gateway.identity.roles import Permission
-from gateway.operations.accounts import retry_event, retry_item
+from gateway.operations.accounts import retry_inbox_event, retry_outbox_item
 from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
 
-_OUT, _IN = "/dashboard/platform/webhooks", "/dashboard/platform/webhooks/incoming"
-_ITEM = "out"
-_ROWS = 50
-_ALL = frozenset(Progress)
+_OUTGOING_URL, _INCOMING_URL = (
+    "/dashboard/platform/webhooks",
+    "/dashboard/platform/webhooks/incoming",
+)
+_OUTBOX_PREFIX = "out"
+_PAGE_SIZE = 50
+_PROGRESS_VALUES = frozenset(DeliveryState)
 
 
 class WebhookPages(Controller):
-    """`/dashboard/platform/webhooks…`."""
+    """Handlers of `/dashboard/platform/webhooks`."""
 
     path = "/platform/webhooks"
 
     @get("/", name="platform:outgoing", permission=Permission.WATCH)
     async def outgoing(
         self,
-        viewing: NamedDependency[Viewing],
+        page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         progress: FromQuery[str | None] = None,
         before: FromQuery[str | None] = None,
     ) -> Response[str]:
-        wanted = _progress(progress)
-        mark = None if before is None else ids.parse(_ITEM, before)
+        selected = _parse_progress(progress)
+        cursor = None if before is None else ids.parse_id(_OUTBOX_PREFIX, before)
         async with database.transaction() as session:
-            counts = await count_outgoing(session)
-            rows = await list_outgoing(session, wanted, _ROWS + 1, mark)
-        more = ids.show(_ITEM, rows[_ROWS - 1].id) if len(rows) > _ROWS else None
-        return viewing.page(
+            counts = await count_outbox(session)
+            rows = await list_outbox(session, selected, _PAGE_SIZE + 1, cursor)
+        more = (
+            ids.format_id(_OUTBOX_PREFIX, rows[_PAGE_SIZE - 1].id)
+            if len(rows) > _PAGE_SIZE
+            else None
+        )
+        return page.render(
             "platform/outgoing.html",
-            rows=rows[:_ROWS],
-            **_around(viewing, clock, _OUT, wanted, counts, more, before),
+            rows=rows[:_PAGE_SIZE],
+            **_common_context(page, clock, _OUTGOING_URL, selected, counts, more, before),
         )
 
     @get("/incoming", name="platform:incoming", permission=Permission.WATCH)
     async def incoming(
         self,
-        viewing: NamedDependency[Viewing],
+        page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
-        payments: NamedDependency[Payments | None],
+        stripe_client: NamedDependency[StripeClient | None],
         progress: FromQuery[str | None] = None,
         before: FromQuery[str | None] = None,
     ) -> Response[str]:
-        wanted = _progress(progress)
+        selected = _parse_progress(progress)
         async with database.transaction() as session:
-            counts = await count_incoming(session)
-            rows = await list_incoming(session, wanted, _ROWS + 1, Mark.read(before or ""))
-        more = str(Mark.of(rows[_ROWS - 1])) if len(rows) > _ROWS else None
-        return viewing.page(
+            counts = await count_inbox(session)
+            rows = await list_inbox(
+                session, selected, _PAGE_SIZE + 1, InboxCursor.parse(before or "")
+            )
+        more = str(InboxCursor.from_event(rows[_PAGE_SIZE - 1])) if len(rows) > _PAGE_SIZE else None
+        return page.render(
             "platform/incoming.html",
-            rows=rows[:_ROWS],
-            used=payments is not None,
-            **_around(viewing, clock, _IN, wanted, counts, more, before),
+            rows=rows[:_PAGE_SIZE],
+            used=stripe_client is not None,
+            **_common_context(page, clock, _INCOMING_URL, selected, counts, more, before),
         )
 
     @post("/retry", permission=Permission.OPERATE)
     async def again(
         self,
-        viewing: NamedDependency[Viewing],
+        page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
         """Try an item (`out_…`) or an event (Stripe's own id) once more."""
-        said = await fields_of(request)
-        by, name = Actor.of(viewing.viewer, place_of(request).address), said.get("id", "")
+        fields = await read_form_fields(request)
+        actor, item_id = page.actor, fields.get("id", "")
         async with database.transaction() as session:
-            if name.startswith(f"{_ITEM}_"):
-                await retry_item(session, clock, by, require_id(_ITEM, name))
+            if item_id.startswith(f"{_OUTBOX_PREFIX}_"):
+                await retry_outbox_item(
+                    session, clock, actor, parse_id_or_404(_OUTBOX_PREFIX, item_id)
+                )
             else:
-                await retry_event(session, clock, by, name.replace("\x00", ""))
-        return viewing.go(safe_address(said.get("next")))
+                await retry_inbox_event(session, clock, actor, item_id.replace("\x00", ""))
+        return page.redirect(safe_redirect_path(fields.get("next")))
 
 
-def _around(
-    viewing: Viewing,
+def _common_context(
+    page: PageRequest,
     clock: Clock,
     path: str,
-    wanted: Progress | None,
-    counts: dict[Progress, int],
-    more: str | None,
+    selected: DeliveryState | None,
+    counts: dict[DeliveryState, int],
+    next_cursor: str | None,
     before: str | None,
 ) -> dict[str, Any]:
-    """What both pages show beside their rows."""
+    """Return the template context shared by both lists: filters, pagination, permission and
+    time."""
     return {
-        "here": _address(path, wanted),
-        "choices": [(_address(path, None), None, None)]
-        + [(_address(path, one), one, counts[one]) for one in Progress],
-        "more": None if more is None else _address(path, wanted, more),
-        "first": _address(path, wanted) if before else None,
-        "operates": viewing.viewer.may(Permission.OPERATE),
+        "here": _list_url(path, selected),
+        "choices": [(_list_url(path, None), None, None)]
+        + [(_list_url(path, state), state, counts[state]) for state in DeliveryState],
+        "more": None if next_cursor is None else _list_url(path, selected, next_cursor),
+        "first": _list_url(path, selected) if before else None,
+        "operates": page.viewer.has_permission(Permission.OPERATE),
         "zone": platform_zone(),
         "now": clock.now(),
     }
 
 
-def _address(path: str, progress: Progress | None, before: str | None = None) -> str:
-    said = {"progress": progress and progress.value, "before": before}
-    query = urlencode({name: one for name, one in said.items() if one})
+def _list_url(path: str, progress: DeliveryState | None, before: str | None = None) -> str:
+    """Return the URL of a list with filter and cursor."""
+    params = {"progress": progress and progress.value, "before": before}
+    query = urlencode({name: value for name, value in params.items() if value})
     return f"{path}?{query}" if query else path
 
 
-def _progress(text: str | None) -> Progress | None:
-    return Progress(text) if text in _ALL else None
+def _parse_progress(text: str | None) -> DeliveryState | None:
+    """Parse the progress filter; None if it is unknown."""
+    return DeliveryState(text) if text in _PROGRESS_VALUES else None

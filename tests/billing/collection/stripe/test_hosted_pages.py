@@ -2,7 +2,7 @@
 
 import pytest
 
-from billing.collection.stripe.hosted_pages import paying_page
+from billing.collection.stripe.hosted_pages import get_payment_page_url
 from billing.invoices.lifecycle import InvoiceNotFound
 from infra import ids
 from tests.support.stories.story import Firm
@@ -14,7 +14,7 @@ BACK = "https://maas.example/dashboard/invoices/x"
 async def page(stripe: StripeStory, firm: Firm) -> str:
     story = stripe.story
     place = story.database, story.clock, stripe.payments, firm.account.id
-    return await paying_page(*place, (await firm.invoices())[-1].id, BACK)
+    return await get_payment_page_url(*place, (await firm.invoices())[-1].id, BACK)
 
 
 async def test_its_own_page_once_stripe_knows_the_invoice(stripe: StripeStory) -> None:
@@ -33,4 +33,4 @@ async def test_no_such_invoice(stripe: StripeStory) -> None:
     story = stripe.story
     place = story.database, story.clock, stripe.payments, firm.account.id
     with pytest.raises(InvoiceNotFound):
-        await paying_page(*place, ids.new_id(), BACK)
+        await get_payment_page_url(*place, ids.new_id(), BACK)

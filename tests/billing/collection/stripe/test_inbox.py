@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from billing.collection.stripe.inbox import handle_events, keep
-from billing.collection.stripe.values import Event
-from billing.invoices.lifecycle import InvoiceStateWrong
-from billing.outbox import Refused, TryLater
+from billing.collection.stripe.inbox import process_pending_events, store_event
+from billing.collection.stripe.values import StripeEvent
+from billing.invoices.lifecycle import InvalidInvoiceState
+from billing.outbox import PermanentFailure, RetryLater
 from infra.database.database import Database, DatabaseUnavailable
 from tests.support.billing.making import sql
 from tests.support.stories.story import Calendar
@@ -20,14 +20,14 @@ class Handler:
     """What was handled, and what comes of it, by event."""
 
     def __init__(self) -> None:
-        self.events: list[Event] = []
+        self.events: list[StripeEvent] = []
         self.faults: dict[str, Callable[[], Exception]] = {}
 
     @property
     def ids(self) -> list[str]:
         return [event.id for event in self.events]
 
-    async def __call__(self, event: Event) -> str:
+    async def __call__(self, event: StripeEvent) -> str:
         self.events.append(event)
         await asyncio.sleep(0)
         if event.id in self.faults:
@@ -47,11 +47,11 @@ class Box:
         for event_id in ids:
             payload = {"id": event_id, "data": {"object": {"id": "in_1", **said}}}
             async with self.database.transaction() as session:
-                await keep(session, self.clock, Event(event_id, kind, "in_1", payload))
+                await store_event(session, self.clock, StripeEvent(event_id, kind, "in_1", payload))
             self.clock.pass_(seconds=1)
 
     async def handle(self) -> int:
-        return await handle_events(self.database, self.clock, self.handler)
+        return await process_pending_events(self.database, self.clock, self.handler)
 
     async def row(self, event_id: str) -> Any:
         query = "select outcome, handled_at, attempts, due_at from inbox where id = :id"
@@ -82,14 +82,16 @@ async def test_events_are_handled_as_they_came(box: Box) -> None:
 
 
 async def test_of_an_object_without_an_id(box: Box) -> None:
-    event = Event("evt_1", "balance.available", "", {"data": {"object": {"object": "balance"}}})
+    event = StripeEvent(
+        "evt_1", "balance.available", "", {"data": {"object": {"object": "balance"}}}
+    )
     async with box.database.transaction() as session:
-        await keep(session, box.clock, event)
+        await store_event(session, box.clock, event)
     await box.handle()
     assert box.handler.events == [event]
 
 
-@pytest.mark.parametrize("fault", [lambda: TryLater("down"), DatabaseUnavailable])
+@pytest.mark.parametrize("fault", [lambda: RetryLater("down"), DatabaseUnavailable])
 async def test_where_stripe_does_not_answer_all_wait(
     box: Box, fault: Callable[[], Exception]
 ) -> None:
@@ -109,7 +111,7 @@ async def test_where_stripe_does_not_answer_all_wait(
 
 async def test_waits_get_longer_up_to_an_hour(box: Box) -> None:
     await box.keep("evt_1")
-    box.handler.faults["evt_1"] = lambda: TryLater("down")
+    box.handler.faults["evt_1"] = lambda: RetryLater("down")
     waits: list[float] = []
     for _ in range(11):
         await box.handle()
@@ -119,7 +121,8 @@ async def test_waits_get_longer_up_to_an_hour(box: Box) -> None:
 
 
 @pytest.mark.parametrize(
-    "fault", [lambda: Refused("no such invoice"), lambda: InvoiceStateWrong("it is a draft")]
+    "fault",
+    [lambda: PermanentFailure("no such invoice"), lambda: InvalidInvoiceState("it is a draft")],
 )
 async def test_what_is_refused_is_not_tried_again(box: Box, fault: Callable[[], Exception]) -> None:
     await box.keep("evt_1", "evt_2")
@@ -147,11 +150,11 @@ async def test_a_worker_that_ends_in_the_middle(box: Box) -> None:
     """The event is another's after five minutes."""
     await box.keep("evt_1")
 
-    async def ends(event: Event) -> str:
+    async def ends(event: StripeEvent) -> str:
         raise asyncio.CancelledError
 
     with pytest.raises(asyncio.CancelledError):
-        await handle_events(box.database, box.clock, ends)
+        await process_pending_events(box.database, box.clock, ends)
     assert await box.handle() == 0
     box.clock.pass_(minutes=5)
     assert await box.handle() == 1
@@ -161,7 +164,7 @@ async def test_two_workers_at_once(box: Box, database_url: str) -> None:
     await box.keep(*(f"evt_{number:02d}" for number in range(20)))
     machines = [Database(database_url, pool_size=2) for _ in range(2)]
     done = await asyncio.gather(
-        *(handle_events(machine, box.clock, box.handler) for machine in machines)
+        *(process_pending_events(machine, box.clock, box.handler) for machine in machines)
     )
     for machine in machines:
         await machine.close()

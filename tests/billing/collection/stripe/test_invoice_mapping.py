@@ -6,17 +6,21 @@ from uuid import UUID
 import pytest
 
 from billing.accounts.profiles import Collection
-from billing.collection.stripe.invoice_mapping import Bill, bill_of, share_of_credit
-from billing.collection.stripe.values import Charge, StripeCredit, StripeInvoice
-from billing.outbox import Refused
+from billing.collection.stripe.invoice_mapping import (
+    InvoiceForStripe,
+    build_invoice_for_stripe,
+    map_credit_note,
+)
+from billing.collection.stripe.values import StripeCreditNoteRequest, StripeInvoice, StripeLineItem
+from billing.outbox import PermanentFailure
 from billing.tables import CreditNote, Invoice
 from infra import ids
 from tests.support.stories.story import Firm, Story
 
 
-async def bill(story: Story, firm: Firm, invoice: Invoice) -> Bill:
+async def bill(story: Story, firm: Firm, invoice: Invoice) -> InvoiceForStripe:
     async with story.database.transaction() as session:
-        return await bill_of(session, firm.account.id, invoice.id)
+        return await build_invoice_for_stripe(session, firm.account.id, invoice.id)
 
 
 async def october(story: Story, firm: Firm) -> Invoice:
@@ -30,10 +34,14 @@ class TestBill:
         await firm.use("vib", rows=30_000)
         invoice = await october(story, firm)
         charged = await bill(story, firm, invoice)
-        assert (charged.days, charged.due, charged.number) == (None, 3000, "MAAS-000001")
+        assert (charged.days_until_due, charged.amount_due, charged.number) == (
+            None,
+            3000,
+            "MAAS-000001",
+        )
         await firm.billed(collection="stripe_invoice")
         sent = await bill(story, firm, invoice)
-        assert (sent.days, sent.is_to_collect) == (14, True)
+        assert (sent.days_until_due, sent.is_to_collect) == (14, True)
         await firm.billed(collection="manual")
         assert not (await bill(story, firm, invoice)).is_to_collect
 
@@ -43,12 +51,12 @@ class TestBill:
         await firm.tops_up("5.00", "top-up-1")
         await firm.use("vib", rows=30_000)
         told = await bill(story, firm, await october(story, firm))
-        assert told.charges == (
-            Charge("vib: rows judged: 30,000", 3000),
-            Charge("Tax", 180),
-            Charge("Paid from the wallet", -500),
+        assert told.line_items == (
+            StripeLineItem("vib: rows judged: 30,000", 3000),
+            StripeLineItem("Tax", 180),
+            StripeLineItem("Paid from the wallet", -500),
         )
-        assert told.due == sum(charge.minor for charge in told.charges) == 2680
+        assert told.amount_due == sum(charge.minor for charge in told.line_items) == 2680
 
     async def test_tax_that_is_not_due(self, story: Story) -> None:
         """10 % are included in a fee of 110.00, and the firm accounts for them itself: 100.00."""
@@ -56,11 +64,11 @@ class TestBill:
         await firm.billed(tax_treatment="reverse_charge", tax_number="DE1")
         change = await firm.subscribe(await story.plan(GROSS))
         told = await bill(story, firm, change.invoices[0])
-        assert told.charges == (
-            Charge("Gross: fixed fee, 2026-10-01 – 2026-10-31", 11000),
-            Charge("Tax that the prices include, not due", -1000),
+        assert told.line_items == (
+            StripeLineItem("Gross: fixed fee, 2026-10-01 – 2026-10-31", 11000),
+            StripeLineItem("Tax that the prices include, not due", -1000),
         )
-        assert told.due == 10000
+        assert told.amount_due == 10000
 
     async def test_of_very_many_lines_the_last_are_one(self, story: Story) -> None:
         """300 models at 1.00 each: 240 lines and one of 60.00, of which Stripe takes 250."""
@@ -70,9 +78,9 @@ class TestBill:
         for number in range(300):
             await firm.use(f"m{number:03d}", rows=1)
         told = await bill(story, firm, await october(story, firm))
-        assert len(told.charges) == 241
-        assert told.charges[-1] == Charge("Further lines, see the invoice", 6000)
-        assert told.due == 30000
+        assert len(told.line_items) == 241
+        assert told.line_items[-1] == StripeLineItem("Further lines, see the invoice", 6000)
+        assert told.amount_due == 30000
 
     async def test_discount_and_minimum(self, story: Story) -> None:
         """30.00 less 10 % are 27.00; 13.00 are missing to the minimum of 40.00."""
@@ -80,10 +88,10 @@ class TestBill:
         await firm.subscribe(await story.plan(COMMITTED))
         await firm.use("vib", rows=30_000)
         told = await bill(story, firm, await october(story, firm))
-        assert told.charges == (
-            Charge("vib: rows judged: 30,000", 3000),
-            Charge("Committed: 10 % discount", -300),
-            Charge("Committed: up to the minimum of the period", 1300),
+        assert told.line_items == (
+            StripeLineItem("vib: rows judged: 30,000", 3000),
+            StripeLineItem("Committed: 10 % discount", -300),
+            StripeLineItem("Committed: up to the minimum of the period", 1300),
         )
 
     async def test_lines_of_nothing_are_not_told(self, story: Story) -> None:
@@ -92,7 +100,7 @@ class TestBill:
         await firm.use("vib", rows=1)
         await firm.use("llm", output_tokens=10_000_000)
         told = await bill(story, firm, await october(story, firm))
-        assert [charge.minor for charge in told.charges] == [2000]
+        assert [charge.minor for charge in told.line_items] == [2000]
 
 
 GROSS = """
@@ -129,12 +137,16 @@ class TestCollectable:
     )
     def test_some_are_refused(self, currency: str, due: int, words: str) -> None:
         invoice = Invoice(id=ids.new_id(), currency=currency)
-        with pytest.raises(Refused, match=words):
-            Bill(invoice, "MAAS-000001", (), due, None, by_hand=False).require_collectable()
+        with pytest.raises(PermanentFailure, match=words):
+            InvoiceForStripe(
+                invoice, "MAAS-000001", (), due, None, is_manual=False
+            ).require_collectable()
 
     def test_others_are_not(self) -> None:
         invoice = Invoice(id=ids.new_id(), currency="CNY")
-        Bill(invoice, "MAAS-000001", (), 400, None, by_hand=False).require_collectable()
+        InvoiceForStripe(
+            invoice, "MAAS-000001", (), 400, None, is_manual=False
+        ).require_collectable()
 
 
 NOTE = UUID(int=7)
@@ -147,8 +159,17 @@ def note(total: int, to_wallet: int = 0, refunded: int = 0) -> CreditNote:
 
 
 def there(status: str, **amounts: Any) -> StripeInvoice:
-    given = {"total": 3000, "due": 3000, "remaining": 0, "paid": 0, "given_back": 0, **amounts}
-    return StripeInvoice("in_1", status, currency="CNY", ours=None, customer="cus_1", **given)
+    given = {
+        "total": 3000,
+        "due": 3000,
+        "remaining": 0,
+        "paid": 0,
+        "credited_after_payment": 0,
+        **amounts,
+    }
+    return StripeInvoice(
+        "in_1", status, currency="CNY", our_invoice_id=None, customer="cus_1", **given
+    )
 
 
 class TestCredits:
@@ -173,12 +194,12 @@ class TestCredits:
             # 18.00 of 20.00 were credited before.
             (
                 note(1000, refunded=1000),
-                there("paid", paid=2000, given_back=1800),
+                there("paid", paid=2000, credited_after_payment=1800),
                 200,
                 (200, 200, 0),
             ),
             # All was credited before.
-            (note(500, 500), there("paid", paid=2000, given_back=2000), 0, (0, 0, 0)),
+            (note(500, 500), there("paid", paid=2000, credited_after_payment=2000), 0, (0, 0, 0)),
             # Stripe does not know yet that it was paid by bank: no credit may lower what is open.
             (note(500, 500), there("open", remaining=3000), 0, (0, 0, 0)),
             # Void in the dashboard.
@@ -192,5 +213,5 @@ class TestCredits:
         refundable: int,
         told: tuple[int, int, int],
     ) -> None:
-        share = share_of_credit(credit, invoice, refundable)
-        assert share == StripeCredit(NOTE.hex, *told, memo="a dispute")
+        share = map_credit_note(credit, invoice, refundable)
+        assert share == StripeCreditNoteRequest(NOTE.hex, *told, memo="a dispute")

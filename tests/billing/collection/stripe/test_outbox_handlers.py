@@ -7,9 +7,9 @@ import asyncio
 
 import httpx
 
-from billing.accounts.profiles import lock_profile, read_profile
-from billing.collection.stripe.values import Charge
-from billing.invoices.lifecycle import end_collection
+from billing.accounts.profiles import get_profile, lock_profile
+from billing.collection.stripe.values import StripeLineItem
+from billing.invoices.lifecycle import enqueue_stripe_action
 from tests.support.billing.making import sql
 from tests.support.stories.story import Firm
 from tests.support.stories.stripe_story import CHARGE, SEND, StripeStory
@@ -39,10 +39,10 @@ async def credit_at_stripe(stripe: StripeStory, balance: int) -> None:
 class TestCustomer:
     async def test_is_made_once_and_kept(self, stripe: StripeStory) -> None:
         firm = await stripe.firm()
-        first = await stripe.collector.customer(firm.account.id)
-        assert await stripe.collector.customer(firm.account.id) == first
+        first = await stripe.collector.ensure_customer(firm.account.id)
+        assert await stripe.collector.ensure_customer(firm.account.id) == first
         async with stripe.story.database.transaction() as session:
-            assert (await read_profile(session, firm.account.id)).stripe_customer == first
+            assert (await get_profile(session, firm.account.id)).stripe_customer == first
         (theirs,) = stripe.fake.objects("customer")
         assert (theirs["name"], theirs["email"], theirs["metadata"]) == (
             "Acme 精密",
@@ -53,13 +53,13 @@ class TestCustomer:
     async def test_has_the_name_on_the_bill(self, stripe: StripeStory) -> None:
         firm = await stripe.firm()
         await firm.billed(billing_name="Acme 精密机械有限公司", email="")
-        await stripe.collector.customer(firm.account.id)
+        await stripe.collector.ensure_customer(firm.account.id)
         (theirs,) = stripe.fake.objects("customer")
         assert (theirs["name"], theirs["email"]) == ("Acme 精密机械有限公司", None)
 
     async def test_is_one_for_all_who_ask_at_once(self, stripe: StripeStory) -> None:
         firm = await stripe.firm()
-        asked = (stripe.collector.customer(firm.account.id) for _ in range(3))
+        asked = (stripe.collector.ensure_customer(firm.account.id) for _ in range(3))
         assert len(set(await asyncio.gather(*asked))) == 1
         assert len(stripe.fake.objects("customer")) == 1
 
@@ -94,12 +94,12 @@ class TestAmounts:
         firm = await card_firm(stripe)
         await stripe.invoiced(firm, rows=30_000)
         stripe.fake.lose_answers(3, "POST /v1/invoices")
-        await stripe.worker.exchange()
+        await stripe.worker.sync_stripe()
         customer = stripe.fake.objects("customer")[0]["id"]
         ours = (await stripe.ours(firm)).id.hex
         draft = await stripe.payments.find_invoice(customer, ours)
         assert draft is not None
-        await stripe.payments.add_charges("somebody", draft, [Charge("a gift", 100)])
+        await stripe.payments.add_line_items("somebody", draft, [StripeLineItem("a gift", 100)])
         await stripe.later(minutes=1)
         assert await last_error(stripe) == "Stripe would collect 3100 of 3100, our invoice is 3000."
         assert (stripe.theirs()["status"], stripe.charges()) == ("draft", [])
@@ -146,7 +146,7 @@ class TestByHand:
         firm = await card_firm(stripe)
         invoice = await stripe.invoiced(firm, rows=30_000)
         stripe.fake.lose_answers(3, "POST /v1/invoices")
-        await stripe.worker.exchange()
+        await stripe.worker.sync_stripe()
         await firm.billed(collection="manual")
         await stripe.later(minutes=1)
         await firm.pays(invoice, "10.00", "bank-1")
@@ -174,7 +174,7 @@ class TestNothingThere:
         invoice = await stripe.invoiced(firm, rows=30_000)
         stripe.fake.down()
         stripe.story.clock.pass_(days=4)
-        await stripe.worker.exchange()
+        await stripe.worker.sync_stripe()
         stripe.fake.up()
         await firm.pays(invoice, "10.00", "bank-1")
         await firm.is_credited(invoice, "5.00")
@@ -196,7 +196,7 @@ class TestNothingThere:
         await firm.pays(invoice, "15.00", "bank-2")
         async with stripe.story.database.transaction() as session:
             await lock_profile(session, firm.account.id)
-            await end_collection(session, stripe.story.clock, invoice, "stripe_void")
+            await enqueue_stripe_action(session, stripe.story.clock, invoice, "stripe_void")
         assert await stripe.outbox(firm) == []
 
     async def test_what_is_paid_is_not_sent(self, stripe: StripeStory) -> None:
@@ -236,7 +236,7 @@ class TestRepeating:
         await stripe.works()
         stripe.story.clock.pass_(days=1)
         await stripe.leaves_card(firm)
-        await stripe.worker.dun()
+        await stripe.worker.run_dunning()
         await stripe.exchanges()
         tries = [state for action, state in await stripe.outbox(firm) if action == "stripe_pay"]
         assert tries == ["done"] * 3

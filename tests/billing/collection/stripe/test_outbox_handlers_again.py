@@ -35,7 +35,7 @@ async def test_what_was_made_and_never_answered_is_found_again(
     await stripe.invoiced(firm, rows=30_000)
     stripe.fake.webhooks.drop(1000)  # or an event would tell of the invoice before
     stripe.fake.lose_answers(3, at)
-    await stripe.worker.exchange()
+    await stripe.worker.sync_stripe()
     assert await stripe.outbox(firm) == [("stripe_invoice", "waits")]
     stripe.story.clock.pass_(seconds=FORGOTTEN.total_seconds())
     await stripe.exchanges()
@@ -70,7 +70,7 @@ class TestLess:
         await stripe.exchanges()
         await firm.pays(invoice, "12.00")
         stripe.fake.lose_answers(3, CREDITS)
-        await stripe.worker.exchange()
+        await stripe.worker.sync_stripe()
         assert (await stripe.outbox(firm))[-1] == ("stripe_part_paid", "waits")
         stripe.story.clock.pass_(seconds=FORGOTTEN.total_seconds())
         await stripe.exchanges()
@@ -90,7 +90,7 @@ class TestLess:
         stripe.fake.webhooks.hold()
         stripe.fake.pay_hosted_invoice(stripe.theirs()["id"])
         await firm.pays(invoice, "12.00")
-        await stripe.worker.exchange()
+        await stripe.worker.sync_stripe()
         assert (await stripe.outbox(firm))[-1] == ("stripe_part_paid", "done")
         assert stripe.fake.objects("credit_note") == []
         stripe.fake.webhooks.release()
@@ -114,7 +114,7 @@ async def test_an_end_is_told_until_it_is_answered_and_done_once(
         case _:
             await firm.pays(invoice, "30.00")
     stripe.fake.lose_answers(3, ENDS[end])
-    await stripe.worker.exchange()
+    await stripe.worker.sync_stripe()
     assert (await stripe.outbox(firm))[-1][1] == "waits"
     stripe.story.clock.pass_(seconds=FORGOTTEN.total_seconds())
     await stripe.exchanges()

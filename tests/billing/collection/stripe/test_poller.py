@@ -2,8 +2,8 @@
 
 import asyncio
 
-from billing.collection.stripe.poller import ask_about_invoices, catch_up
-from billing.collection.stripe.webhooks import StripeEvents
+from billing.collection.stripe.poller import poll_open_invoices, store_missed_setup_events
+from billing.collection.stripe.webhooks import StripeEventHandler
 from infra.database.database import Database
 from tests.support.billing.making import sql
 from tests.support.stories.story import Firm
@@ -14,8 +14,8 @@ READS = "GET /v1/invoices/{id}"
 
 async def ask(stripe: StripeStory, database: Database | None = None, most: int = 500) -> int:
     database = database or stripe.story.database
-    events = StripeEvents(database, stripe.story.clock, stripe.payments)
-    return await ask_about_invoices(database, stripe.story.clock, events, most)
+    events = StripeEventHandler(database, stripe.story.clock, stripe.payments)
+    return await poll_open_invoices(database, stripe.story.clock, events, most)
 
 
 async def sent(stripe: StripeStory, *names: str) -> list[Firm]:
@@ -101,7 +101,9 @@ class TestMethods:
         stripe.fake.webhooks.drop(100)
         await stripe.leaves_card(second)
         for _ in range(2):
-            await catch_up(stripe.story.database, stripe.story.clock, stripe.payments)
+            await store_missed_setup_events(
+                stripe.story.database, stripe.story.clock, stripe.payments
+            )
         query = "select count(*) as kept from inbox where kind = 'setup_intent.succeeded'"
         rows = await sql(stripe.story.database, query)
         assert rows[0].kept == 2
@@ -116,5 +118,5 @@ class TestMethods:
         stripe.fake.webhooks.drop(100)
         await stripe.leaves_card(await stripe.firm(CHARGE))
         stripe.story.clock.pass_(days=8)
-        await catch_up(stripe.story.database, stripe.story.clock, stripe.payments)
+        await store_missed_setup_events(stripe.story.database, stripe.story.clock, stripe.payments)
         assert await sql(stripe.story.database, "select 1 from inbox") == []

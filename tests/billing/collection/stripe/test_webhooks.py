@@ -6,28 +6,35 @@ Events on their way are in tests/stories/test_story_stripe_webhooks.py.
 import pytest
 from structlog.testing import capture_logs
 
-from billing.collection.stripe.values import Charge, Event
-from billing.collection.stripe.webhooks import FOREIGN, IGNORED, StripeEvents, charge_again
-from billing.outbox import Refused
+from billing.collection.stripe.values import StripeEvent, StripeLineItem
+from billing.collection.stripe.webhooks import (
+    OUTCOME_IGNORED,
+    OUTCOME_NOT_OURS,
+    StripeEventHandler,
+    enqueue_charge_attempt,
+)
+from billing.outbox import PermanentFailure
 from infra import ids
 from tests.support.stories.stripe_story import CHARGE, SEND, StripeStory
 
 
-def events(stripe: StripeStory) -> StripeEvents:
-    return StripeEvents(stripe.story.database, stripe.story.clock, stripe.payments)
+def events(stripe: StripeStory) -> StripeEventHandler:
+    return StripeEventHandler(stripe.story.database, stripe.story.clock, stripe.payments)
 
 
-def event(kind: str, object_id: str) -> Event:
-    return Event("evt_1", kind, object_id, {})
+def event(kind: str, object_id: str) -> StripeEvent:
+    return StripeEvent("evt_1", kind, object_id, {})
 
 
 async def foreign(stripe: StripeStory, customer: str, ours: str, currency: str = "CNY") -> str:
     """An invoice of 99.00, made and finished past our outbox, whose events are lost."""
     stripe.fake.webhooks.drop(1000)
     key = f"foreign:{len(stripe.fake.objects('invoice'))}"
-    made = await stripe.payments.make_invoice(f"{key}:make", customer, ours, key, currency, 30)
-    await stripe.payments.add_charges(f"{key}:lines", made, [Charge("something else", 9900)])
-    await stripe.payments.finalise(f"{key}:final", made.id)
+    made = await stripe.payments.create_invoice(f"{key}:make", customer, ours, key, currency, 30)
+    await stripe.payments.add_line_items(
+        f"{key}:lines", made, [StripeLineItem("something else", 9900)]
+    )
+    await stripe.payments.finalize_invoice(f"{key}:final", made.id)
     return made.id
 
 
@@ -37,11 +44,11 @@ class TestKinds:
     )
     async def test_of_no_concern(self, stripe: StripeStory, kind: str) -> None:
         before = len(stripe.fake.requests)
-        assert await events(stripe).handle(event(kind, "x_1")) == IGNORED
+        assert await events(stripe).handle(event(kind, "x_1")) == OUTCOME_IGNORED
         assert len(stripe.fake.requests) == before
 
     async def test_of_an_invoice_that_is_gone(self, stripe: StripeStory) -> None:
-        with pytest.raises(Refused, match="No such invoice"):
+        with pytest.raises(PermanentFailure, match="No such invoice"):
             await events(stripe).handle(event("invoice.deleted", "in_gone"))
 
 
@@ -62,10 +69,10 @@ class TestInvoices:
 
     async def test_one_that_names_none_of_ours_is_left_alone(self, stripe: StripeStory) -> None:
         firm = await stripe.firm(SEND)
-        customer = await stripe.collector.customer(firm.account.id)
+        customer = await stripe.collector.ensure_customer(firm.account.id)
         for ours in ("nothing of ours", ids.new_id().hex):
             theirs = await foreign(stripe, customer, ours)
-            assert await events(stripe).handle(event("invoice.paid", theirs)) == FOREIGN
+            assert await events(stripe).handle(event("invoice.paid", theirs)) == OUTCOME_NOT_OURS
         assert await firm.invoices() == []
 
     async def test_one_that_names_an_invoice_of_another_customer_or_currency_is_left_alone(
@@ -73,14 +80,14 @@ class TestInvoices:
     ) -> None:
         """Ours of 30.00 is to be paid by hand: Stripe was not given it."""
         firm = await stripe.firm(CHARGE)
-        customer = await stripe.collector.customer(firm.account.id)
-        stranger = await stripe.payments.make_customer("stranger", "0" * 32, "Other", "")
+        customer = await stripe.collector.ensure_customer(firm.account.id)
+        stranger = await stripe.payments.create_customer("stranger", "0" * 32, "Other", "")
         await firm.billed(collection="manual")
         ours = await stripe.invoiced(firm, rows=30_000)
         for owner, currency in ((stranger, "CNY"), (customer, "USD")):
             theirs = await foreign(stripe, owner, ours.id.hex, currency)
             stripe.fake.pay_hosted_invoice(theirs)
-            assert await events(stripe).handle(event("invoice.paid", theirs)) == FOREIGN
+            assert await events(stripe).handle(event("invoice.paid", theirs)) == OUTCOME_NOT_OURS
         found = await stripe.ours(firm)
         assert (found.status, found.stripe_invoice, await firm.wallet()) == ("open", None, "0.00")
 
@@ -92,7 +99,7 @@ class TestInvoices:
         ours, customer = await stripe.ours(firm), stripe.theirs()["customer"]
         copy = await foreign(stripe, customer, ours.id.hex)
         stripe.fake.pay_hosted_invoice(copy)
-        assert await events(stripe).handle(event("invoice.paid", copy)) == FOREIGN
+        assert await events(stripe).handle(event("invoice.paid", copy)) == OUTCOME_NOT_OURS
         found = await stripe.ours(firm)
         assert (found.status, found.stripe_invoice) == ("open", ours.stripe_invoice)
 
@@ -101,7 +108,7 @@ class TestInvoices:
     ) -> None:
         """It names ours, and Stripe's customer is the firm's: 99.00 pay 30.00 and the wallet."""
         firm = await stripe.firm(SEND)
-        customer = await stripe.collector.customer(firm.account.id)
+        customer = await stripe.collector.ensure_customer(firm.account.id)
         ours = await stripe.invoiced(firm, rows=30_000)
         theirs = await foreign(stripe, customer, ours.id.hex)
         stripe.fake.pay_hosted_invoice(theirs)
@@ -119,7 +126,7 @@ class TestInvoices:
         await stripe.invoiced(firm, rows=30_000)
         await stripe.exchanges()
         ours = await stripe.ours(firm)
-        await stripe.payments.void("dashboard", ours.stripe_invoice or "")
+        await stripe.payments.void_invoice("dashboard", ours.stripe_invoice or "")
         with capture_logs() as said:
             voided = event("invoice.voided", ours.stripe_invoice or "")
             assert await events(stripe).handle(voided) == "void, 0 paid"
@@ -163,17 +170,23 @@ class TestMethods:
 
     async def test_that_was_not_left_after_all(self, stripe: StripeStory) -> None:
         firm = await stripe.firm(CHARGE)
-        customer = await stripe.collector.customer(firm.account.id)
-        await stripe.payments.setup_page("page", customer, "CNY", "https://a.b", "https://a.b")
+        customer = await stripe.collector.ensure_customer(firm.account.id)
+        await stripe.payments.create_setup_page(
+            "page", customer, "CNY", "https://a.b", "https://a.b"
+        )
         intent = stripe.fake.objects("setup_intent")[-1]["id"]
-        assert await events(stripe).handle(event("setup_intent.succeeded", intent)) == IGNORED
+        assert (
+            await events(stripe).handle(event("setup_intent.succeeded", intent)) == OUTCOME_IGNORED
+        )
 
     async def test_of_a_stranger(self, stripe: StripeStory) -> None:
-        customer = await stripe.payments.make_customer("stranger", "0" * 32, "Other", "")
-        await stripe.payments.setup_page("page", customer, "CNY", "https://a.b", "https://a.b")
+        customer = await stripe.payments.create_customer("stranger", "0" * 32, "Other", "")
+        await stripe.payments.create_setup_page(
+            "page", customer, "CNY", "https://a.b", "https://a.b"
+        )
         stripe.fake.complete_checkout(stripe.fake.objects("checkout.session")[-1]["id"])
         left = event("setup_intent.succeeded", stripe.fake.objects("setup_intent")[-1]["id"])
-        assert await events(stripe).handle(left) == FOREIGN
+        assert await events(stripe).handle(left) == OUTCOME_NOT_OURS
 
 
 async def test_each_occasion_brings_one_try(stripe: StripeStory) -> None:
@@ -181,5 +194,5 @@ async def test_each_occasion_brings_one_try(stripe: StripeStory) -> None:
     invoice = await stripe.invoiced(firm, rows=30_000)
     async with stripe.story.database.transaction() as session:
         for occasion in ("dunning:1", "dunning:1", "dunning:2"):
-            await charge_again(session, stripe.story.clock, invoice, occasion)
+            await enqueue_charge_attempt(session, stripe.story.clock, invoice, occasion)
     assert [action for action, _ in await stripe.outbox(firm)][1:] == ["stripe_pay", "stripe_pay"]

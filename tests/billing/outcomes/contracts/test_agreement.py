@@ -5,14 +5,18 @@ import asyncio
 import pytest
 from sqlalchemy.exc import DBAPIError
 
-from billing.outcomes.contracts.agreement import EndInvalid, VersionClosed, VersionDiffers
-from billing.outcomes.contracts.baselines import BaselineInvalid, BaselineMissesGates
-from billing.outcomes.contracts.contracts import StartsTooSoon, hash_of
-from billing.outcomes.contracts.parties import Party, Side, side_of
+from billing.outcomes.contracts.agreement import (
+    ContractEndInvalid,
+    VersionClosed,
+    VersionHashMismatch,
+)
+from billing.outcomes.contracts.baselines import BaselineGatesNotMet, BaselineInvalid
+from billing.outcomes.contracts.contracts import StartsTooSoon, version_hash
+from billing.outcomes.contracts.parties import Party, Side, parse_side
 from billing.outcomes.contracts.terms import OutcomeTermsInvalid
 from billing.rating.prices import PerUnit
 from billing.rating.terms import Allowance, Discount, PlanTerms
-from billing.subscriptions.plans import is_listed, terms_of
+from billing.subscriptions.plans import is_listed, load_terms
 from billing.tables import OutcomeVersion
 from tests.support.billing.making import sql
 from tests.support.outcomes.contract_texts import EVENT, MEASURE
@@ -56,7 +60,7 @@ async def epoch(deal: Deal) -> int:
 async def covering(deal: Deal, version: OutcomeVersion) -> PlanTerms:
     assert version.plan_version_id is not None
     async with deal.firm.story.database.transaction() as session:
-        terms = (await terms_of(session, [version.plan_version_id]))[version.plan_version_id]
+        terms = (await load_terms(session, [version.plan_version_id]))[version.plan_version_id]
         assert not await is_listed(session, terms.plan, terms.currency)
     return terms
 
@@ -68,7 +72,7 @@ class TestAgreeing:
         first = clock.now()
         await deal.says_yes(version, CUSTOMER)
         clock.pass_(hours=1)
-        agreed = await deal.says_yes(version, OPERATOR, hash_of(version).upper())
+        agreed = await deal.says_yes(version, OPERATOR, version_hash(version).upper())
         assert (agreed.customer_agreed_by, agreed.customer_agreed_at) == ("key_1", first)
         assert (agreed.operator_agreed_by, agreed.operator_agreed_at) == ("Li Na", clock.now())
 
@@ -83,7 +87,7 @@ class TestAgreeing:
 
     async def test_to_something_else(self, deal: Deal) -> None:
         version = await deal.proposed()
-        with pytest.raises(VersionDiffers, match=hash_of(version)):
+        with pytest.raises(VersionHashMismatch, match=version_hash(version)):
             await deal.says_yes(version, CUSTOMER, "0" * 64)
 
     async def test_too_late(self, deal: Deal) -> None:
@@ -185,8 +189,8 @@ class TestBaselines:
     async def test_agreed_with_it(self, deal: Deal) -> None:
         version = await deal.proposed(MEASURE)
         fitted = await deal.fitted(version)
-        assert (fitted.baseline, hash_of(fitted) != hash_of(version)) == (FIT, True)
-        with pytest.raises(VersionDiffers):
+        assert (fitted.baseline, version_hash(fitted) != version_hash(version)) == (FIT, True)
+        with pytest.raises(VersionHashMismatch):
             await deal.says_yes(version, CUSTOMER)
         await deal.says_yes(fitted, CUSTOMER)
         await deal.says_yes(fitted, OPERATOR)
@@ -195,7 +199,7 @@ class TestBaselines:
     async def test_fitted_again_until_somebody_agrees(self, deal: Deal) -> None:
         version = await deal.fitted(await deal.proposed(MEASURE))
         better = await deal.fitted(version, FIT.replace("90}", "99}"))
-        assert hash_of(better) != hash_of(version)
+        assert version_hash(better) != version_hash(version)
         await deal.says_yes(better, OPERATOR)
         assert better.baseline is not None
         assert (await deal.fitted(better, better.baseline)).baseline == better.baseline
@@ -206,12 +210,12 @@ class TestBaselines:
 
     async def test_none(self, deal: Deal) -> None:
         version = await deal.proposed(MEASURE)
-        with pytest.raises(BaselineMissesGates, match="no baseline yet"):
+        with pytest.raises(BaselineGatesNotMet, match="no baseline yet"):
             await deal.says_yes(version, CUSTOMER)
 
     async def test_machines_without_need_one_and_weeks_without_none(self, deal: Deal) -> None:
         apart = await deal.proposed(MEASURE.replace('unit = "kWh"', f'unit = "kWh"{HOLDOUT}'))
-        with pytest.raises(BaselineMissesGates, match="no baseline yet"):
+        with pytest.raises(BaselineGatesNotMet, match="no baseline yet"):
             await deal.says_yes(apart, CUSTOMER)
         turns = 'unit = "kWh"\ndesign = "switchback"\nturns = {}'
         weeks = await deal.proposed(MEASURE.replace('unit = "kWh"', turns))
@@ -228,7 +232,7 @@ class TestBaselines:
     )
     async def test_a_gate(self, deal: Deal, old: str, new: str, gate: str) -> None:
         version = await deal.fitted(await deal.proposed(MEASURE), FIT.replace(old, new))
-        with pytest.raises(BaselineMissesGates, match="are agreed") as caught:
+        with pytest.raises(BaselineGatesNotMet, match="are agreed") as caught:
             await deal.says_yes(version, CUSTOMER)
         assert caught.value.param == f"measure.gates.{gate}"
 
@@ -251,14 +255,14 @@ class TestEnding:
         (kept,) = await deal.versions(version)
         assert (kept.ends_at, kept.ended_at) == (clock.at(2026, 12, 1), clock.now())
         assert kept.ended_by == "operator Li Na"
-        assert side_of(kept.ended_by) is Side.OPERATOR
+        assert parse_side(kept.ended_by) is Side.OPERATOR
 
     async def test_now_and_once(self, deal: Deal) -> None:
         version = await deal.agreed()
         deal.firm.story.clock.set(2026, 11, 20)
         await deal.ended(version)
         assert await deal.holds(version, 2026, 11, 20) is None
-        with pytest.raises(EndInvalid, match="ends already"):
+        with pytest.raises(ContractEndInvalid, match="ends already"):
             await deal.ended(version)
 
     async def test_gateways_look_again(self, deal: Deal) -> None:
@@ -269,7 +273,7 @@ class TestEnding:
 
     async def test_in_the_past(self, deal: Deal) -> None:
         version = await deal.agreed()
-        with pytest.raises(EndInvalid, match="past"):
+        with pytest.raises(ContractEndInvalid, match="past"):
             await deal.ended(version, at=deal.firm.story.clock.at(2026, 9, 1))
 
     async def test_what_was_proposed_is_withdrawn(self, deal: Deal) -> None:

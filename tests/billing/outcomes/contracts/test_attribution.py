@@ -5,25 +5,25 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from billing.outcomes.contracts.attribution import (
-    Settled,
-    Supporting,
-    can_be_reversed,
-    confirms,
-    holds,
-    is_about,
-    requirement,
-    silent_until,
-    span_of_calls,
-    too_close,
+    SettledOutcome,
+    SupportingCall,
+    call_window,
+    has_matching_tags,
+    is_billable,
+    is_confirmation,
+    is_reversible,
+    is_same_effect,
+    silence_deadline,
+    supporting_call_requirement,
 )
 from billing.outcomes.contracts.pricing import SILENCE
-from billing.outcomes.contracts.supporting_calls import Attribution
-from billing.outcomes.contracts.terms import AttesterKind, Deadlines, Event
+from billing.outcomes.contracts.supporting_calls import AttributionRules
+from billing.outcomes.contracts.terms import AttesterKind, ContractDeadlines, EventEffect
 from tests.billing.outcomes.outcome_terms import terms
 
 AT = datetime(2026, 10, 11, 12, tzinfo=UTC)
-KIND = Event(lead_hours=2, window_hours=168, apart_hours=72)
-SILENT = Deadlines(10, 5, 90, 7, "Not objected to within 7 days it counts.")
+KIND = EventEffect(lead_hours=2, window_hours=168, apart_hours=72)
+SILENT = ContractDeadlines(10, 5, 90, 7, "Not objected to within 7 days it counts.")
 
 
 def hours(count: float) -> timedelta:
@@ -34,7 +34,7 @@ def hours(count: float) -> timedelta:
     ("before", "holds"), [(2, True), (168, True), (1.9, False), (168.1, False), (-1, False)]
 )
 def test_the_window_of_calls(before: float, holds: bool) -> None:
-    assert span_of_calls(KIND, AT).holds(AT - hours(before)) is holds
+    assert call_window(KIND, AT).contains(AT - hours(before)) is holds
 
 
 @pytest.mark.parametrize(
@@ -50,51 +50,56 @@ def test_the_window_of_calls(before: float, holds: bool) -> None:
     ],
 )
 def test_what_a_call_is_about(tags: dict[str, str] | None, named: bool, about: bool) -> None:
-    assert is_about(tags, terms(), "M1", named=named) is about
+    assert has_matching_tags(tags, terms(), "M1", listed_in_claim=named) is about
 
 
 def test_apart() -> None:
-    assert too_close(KIND, AT, AT - hours(72))
-    assert too_close(KIND, AT, AT + hours(72))
-    assert not too_close(KIND, AT, AT - hours(72.1))
-    assert too_close(Event(2, 168, 0), AT, AT)
+    assert is_same_effect(KIND, AT, AT - hours(72))
+    assert is_same_effect(KIND, AT, AT + hours(72))
+    assert not is_same_effect(KIND, AT, AT - hours(72.1))
+    assert is_same_effect(EventEffect(2, 168, 0), AT, AT)
 
 
 def test_who_confirms() -> None:
     accepted = terms(attesters=(AttesterKind.CUSTOMER_SYSTEM, AttesterKind.OUR_MODEL))
-    assert confirms(accepted, "customer_system", same_as_claimant=True)
-    assert confirms(accepted, "our_model", same_as_claimant=False)
-    assert not confirms(accepted, "our_model", same_as_claimant=True)
-    assert not confirms(accepted, "sign_off", same_as_claimant=False)
+    assert is_confirmation(accepted, "customer_system", same_as_claimant=True)
+    assert is_confirmation(accepted, "our_model", same_as_claimant=False)
+    assert not is_confirmation(accepted, "our_model", same_as_claimant=True)
+    assert not is_confirmation(accepted, "sign_off", same_as_claimant=False)
 
 
 def test_what_is_required_of_a_call_is_said_in_words() -> None:
     said = "The contract requires a call of any model, made by predictions or infer."
-    assert requirement(terms()) == said
-    named = terms(attribution=Attribution(("vib", "eye"), ("infer",)))
-    assert requirement(named) == "The contract requires a call of vib or eye, made by infer."
+    assert supporting_call_requirement(terms()) == said
+    named = terms(attribution=AttributionRules(("vib", "eye"), ("infer",)))
+    assert (
+        supporting_call_requirement(named)
+        == "The contract requires a call of vib or eye, made by infer."
+    )
 
 
 def test_deadlines() -> None:
-    assert silent_until(Deadlines(10, 5, 90), AT) is None
-    assert silent_until(SILENT, AT) == AT + timedelta(days=7)
-    assert can_be_reversed(SILENT, AT, AT + timedelta(days=90))
-    assert not can_be_reversed(SILENT, AT, AT + timedelta(days=90, seconds=1))
+    assert silence_deadline(ContractDeadlines(10, 5, 90), AT) is None
+    assert silence_deadline(SILENT, AT) == AT + timedelta(days=7)
+    assert is_reversible(SILENT, AT, AT + timedelta(days=90))
+    assert not is_reversible(SILENT, AT, AT + timedelta(days=90, seconds=1))
 
 
 class TestSettled:
-    ONE = Settled(AT, AT, "customer_system", AT, (Supporting(AT - hours(6), "vib", "predictions"),))
+    ONE = SettledOutcome(
+        AT, AT, "customer_system", AT, (SupportingCall(AT - hours(6), "vib", "predictions"),)
+    )
 
     def test_it_holds(self) -> None:
-        assert holds(terms(), KIND, self.ONE, [])
+        assert is_billable(terms(), KIND, self.ONE, [])
 
     def test_another_nearby(self) -> None:
-        assert not holds(terms(), KIND, self.ONE, [self.ONE])
+        assert not is_billable(terms(), KIND, self.ONE, [self.ONE])
 
     def test_no_call_in_time(self) -> None:
-        call = Supporting(AT, "vib", "predictions")
-        late = Settled(AT, AT, "customer_system", AT, (call,))
-        assert not holds(terms(), KIND, late, [])
+        call = SupportingCall(AT, "vib", "predictions")
+        late = SettledOutcome(AT, AT, "customer_system", AT, (call,))
+        assert not is_billable(terms(), KIND, late, [])
 
     @pytest.mark.parametrize(
         ("model", "operation", "found"),
@@ -109,24 +114,24 @@ class TestSettled:
     def test_a_call_of_another_model_or_operation_does_not_support_it(
         self, model: str | None, operation: str | None, found: bool
     ) -> None:
-        named = terms(attribution=Attribution(("vib",), ("predictions", "infer")))
-        call = Supporting(AT - hours(6), model, operation)
-        one = Settled(AT, AT, "customer_system", AT, (call,))
-        assert holds(named, KIND, one, []) is found
+        named = terms(attribution=AttributionRules(("vib",), ("predictions", "infer")))
+        call = SupportingCall(AT - hours(6), model, operation)
+        one = SettledOutcome(AT, AT, "customer_system", AT, (call,))
+        assert is_billable(named, KIND, one, []) is found
 
     def test_a_settlement_from_before_operations_were_kept_is_judged_as_it_was(self) -> None:
-        call = Supporting(AT - hours(6), "any", None)
-        one = Settled(AT, AT, "customer_system", AT, (call,))
-        assert holds(terms(), KIND, one, [])
+        call = SupportingCall(AT - hours(6), "any", None)
+        one = SettledOutcome(AT, AT, "customer_system", AT, (call,))
+        assert is_billable(terms(), KIND, one, [])
 
     def test_an_attester_who_is_not_accepted(self) -> None:
-        ours = Settled(AT, AT, "our_model", AT, self.ONE.calls)
-        assert not holds(terms(), KIND, ours, [])
+        ours = SettledOutcome(AT, AT, "our_model", AT, self.ONE.calls)
+        assert not is_billable(terms(), KIND, ours, [])
 
     def test_silence(self) -> None:
-        def silent(days: int) -> Settled:
-            return Settled(AT, AT, SILENCE, AT + timedelta(days=days), self.ONE.calls)
+        def silent(days: int) -> SettledOutcome:
+            return SettledOutcome(AT, AT, SILENCE, AT + timedelta(days=days), self.ONE.calls)
 
-        assert holds(terms(deadlines=SILENT), KIND, silent(7), [])
-        assert not holds(terms(deadlines=SILENT), KIND, silent(6), [])
-        assert not holds(terms(), KIND, silent(7), [])
+        assert is_billable(terms(deadlines=SILENT), KIND, silent(7), [])
+        assert not is_billable(terms(deadlines=SILENT), KIND, silent(6), [])
+        assert not is_billable(terms(), KIND, silent(7), [])

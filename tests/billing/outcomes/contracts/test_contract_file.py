@@ -8,26 +8,30 @@ import msgspec
 import pytest
 
 from billing.dates import TimeZoneUnknown
-from billing.outcomes.contracts.contract_file import read_contract_file, read_contract_json
+from billing.outcomes.contracts.contract_file import parse_contract_json, parse_contract_toml
 from billing.outcomes.contracts.effect_definitions import (
-    Before,
-    Combine,
-    Machines,
-    Shape,
-    Turns,
-    Variable,
+    BaselinePeriodTerms,
+    DailyAggregation,
+    MachineGroupTerms,
+    SwitchbackTerms,
+    VariableForm,
+    VariableTerms,
 )
-from billing.outcomes.contracts.nonroutine import Adjustment, Excluded, Swap
-from billing.outcomes.contracts.supporting_calls import Attribution, default_attribution
+from billing.outcomes.contracts.nonroutine import (
+    AdjustmentTerms,
+    ExclusionTerms,
+    MeterReplacementTerms,
+)
+from billing.outcomes.contracts.supporting_calls import AttributionRules, default_attribution
 from billing.outcomes.contracts.terms import (
-    Deadlines,
-    Design,
-    Direction,
-    Event,
-    Gates,
-    Measure,
+    BaselineGateTerms,
+    ContractDeadlines,
+    EventEffect,
+    ImprovementDirection,
+    MeasuredEffect,
+    MeasurementDesign,
     OutcomeTermsInvalid,
-    Share,
+    SavingsShare,
 )
 from billing.rating.prices import PerUnit, PriceInvalid
 from billing.rating.terms import Allowance
@@ -36,7 +40,7 @@ from tests.support.builders import CATALOG
 from tests.support.outcomes.contract_texts import EVENT, MEASURE
 
 TEMPLATES = Path(__file__).parents[4] / "docs" / "outcomes"
-PARTS = Variable("parts", "pcs")
+PARTS = VariableTerms("parts", "pcs")
 NMBE = "measure.gates.nmbe"
 COVERED = '\n[[covered]]\nmodel = "vib"\nmeter = "rows"\nquantity = 10\n'
 EMBEDDED = '[attribution]\nmodels = ["vib"]\noperations = ["embeddings"]\n'
@@ -50,14 +54,14 @@ class TestTemplates:
     @pytest.mark.parametrize(
         ("name", "kind"),
         [
-            ("predictive_maintenance", Event),
-            ("scrap_reduction", Measure),
-            ("energy_per_part", Measure),
-            ("maintenance_tickets", Event),
+            ("predictive_maintenance", EventEffect),
+            ("scrap_reduction", MeasuredEffect),
+            ("energy_per_part", MeasuredEffect),
+            ("maintenance_tickets", EventEffect),
         ],
     )
     def test_can_be_read(self, name: str, kind: type) -> None:
-        terms = read_contract_file((TEMPLATES / f"{name}.toml").read_text(encoding="utf-8"))
+        terms = parse_contract_toml((TEMPLATES / f"{name}.toml").read_text(encoding="utf-8"))
         assert isinstance(terms.kind, kind)
         models = {one.model: CATALOG.models[one.model] for one in terms.covered}
         assert models
@@ -69,7 +73,7 @@ class TestTemplates:
 
     @pytest.mark.parametrize("name", ["predictive_maintenance", "maintenance_tickets"])
     def test_an_events_template_names_the_calls_that_may_support_a_claim(self, name: str) -> None:
-        terms = read_contract_file((TEMPLATES / f"{name}.toml").read_text(encoding="utf-8"))
+        terms = parse_contract_toml((TEMPLATES / f"{name}.toml").read_text(encoding="utf-8"))
         assert terms.attribution is not None
         assert set(terms.attribution.models) <= CATALOG.models.keys()
         assert terms.attribution == default_attribution(terms.covered)
@@ -78,22 +82,30 @@ class TestTemplates:
 class TestReading:
     def test_the_calls_that_may_support_a_claim(self) -> None:
         text = f'{EVENT}\n[attribution]\nmodels = ["vib"]\noperations = ["infer"]\n'
-        terms = read_contract_file(text)
-        assert terms.attribution == terms.supporting == Attribution(("vib",), ("infer",))
-        assert read_contract_json(as_json(text)) == terms
+        terms = parse_contract_toml(text)
+        assert terms.attribution == terms.supporting == AttributionRules(("vib",), ("infer",))
+        assert parse_contract_json(as_json(text)) == terms
 
     def test_an_event(self) -> None:
-        terms = read_contract_file(f'cap = "9000"\nfloor = "1.5"{EVENT}{COVERED}')
-        assert (terms.kind, terms.price) == (Event(24, 336, 720), PerUnit(1_800 * 10**9))
+        terms = parse_contract_toml(f'cap = "9000"\nfloor = "1.5"{EVENT}{COVERED}')
+        assert (terms.kind, terms.price) == (EventEffect(24, 336, 720), PerUnit(1_800 * 10**9))
         assert (terms.cap, terms.floor, terms.ends_at) == (900_000, 150, None)
-        assert terms.deadlines == Deadlines(14, 10, 30)
+        assert terms.deadlines == ContractDeadlines(14, 10, 30)
         assert terms.covered == (Allowance("vib", "rows", 10),)
 
     def test_a_measure(self) -> None:
-        terms = read_contract_file(MEASURE)
-        gates = Gates(250_000, 100_000, 100_000, 90)
-        kind = Measure("kWh", Direction.LESS, Design.BASELINE, (PARTS,), 900_000, gates, looks=12)
-        assert (terms.kind, terms.price) == (kind, Share(300_000, 680_000_000))
+        terms = parse_contract_toml(MEASURE)
+        gates = BaselineGateTerms(250_000, 100_000, 100_000, 90)
+        kind = MeasuredEffect(
+            "kWh",
+            ImprovementDirection.LESS,
+            MeasurementDesign.BASELINE,
+            (PARTS,),
+            900_000,
+            gates,
+            looks=12,
+        )
+        assert (terms.kind, terms.price) == (kind, SavingsShare(300_000, 680_000_000))
 
     def test_a_measure_with_all(self) -> None:
         more = """
@@ -111,42 +123,44 @@ swaps = [{ at = 2027-03-01T12:00:00, old = "1", new = "2", factor = "1.02", reas
         degrees = '{ name = "outdoor", unit = "degC", combine = "mean", shape = "degrees" }'
         text = changed(MEASURE, "\n[measure]\n", more).replace("}]\n\n", f"}}, {degrees}]\n\n")
         text = changed(text, 'unit = "kWh"', 'unit = "kWh/pcs"')
-        kind = read_contract_file(text).kind
-        assert isinstance(kind, Measure)
-        assert kind.variables[1:] == (Variable("outdoor", "degC", Combine.MEAN, Shape.DEGREES),)
-        assert (kind.combine, kind.every_minutes, kind.per) == (Combine.MEAN, 60, "parts")
+        kind = parse_contract_toml(text).kind
+        assert isinstance(kind, MeasuredEffect)
+        assert kind.variables[1:] == (
+            VariableTerms("outdoor", "degC", DailyAggregation.MEAN, VariableForm.DEGREES),
+        )
+        assert (kind.combine, kind.every_minutes, kind.per) == (DailyAggregation.MEAN, 60, "parts")
         assert kind.looks == 12
-        assert kind.excluded == (Excluded(date(2026, 12, 24), date(2027, 1, 2), "shut"),)
+        assert kind.excluded == (ExclusionTerms(date(2026, 12, 24), date(2027, 1, 2), "shut"),)
         noon = datetime(2027, 3, 1, 4, tzinfo=UTC)
-        assert kind.swaps == (Swap(noon, "1", "2", 1_020_000_000, "burnt"),)
-        assert kind.before == Before(date(2026, 1, 1), date(2026, 11, 1))
-        assert kind.machines == Machines(("M1",), ("M2", "M3"))
-        assert read_contract_json(as_json(text)) == read_contract_file(text)
+        assert kind.swaps == (MeterReplacementTerms(noon, "1", "2", 1_020_000_000, "burnt"),)
+        assert kind.before == BaselinePeriodTerms(date(2026, 1, 1), date(2026, 11, 1))
+        assert kind.machines == MachineGroupTerms(("M1",), ("M2", "M3"))
+        assert parse_contract_json(as_json(text)) == parse_contract_toml(text)
 
     def test_adjusted(self) -> None:
         change = '{ first = 2026-12-01, per_day = "12.5", reason = "a second shift", less = true }'
         text = changed(MEASURE, "[measure]", f"[measure]\nadjustments = [{change}]")
-        kind = read_contract_file(text).kind
-        assert isinstance(kind, Measure)
+        kind = parse_contract_toml(text).kind
+        assert isinstance(kind, MeasuredEffect)
         (one,) = kind.adjustments
-        assert one == Adjustment(
+        assert one == AdjustmentTerms(
             date(2026, 12, 1), 12_500_000_000, "a second shift", None, less=True
         )
-        assert read_contract_json(as_json(text)) == read_contract_file(text)
+        assert parse_contract_json(as_json(text)) == parse_contract_toml(text)
 
     def test_by_turns(self) -> None:
         text = changed(MEASURE, "[measure]", '[measure]\ndesign = "switchback"\nturns = {}')
-        kind = read_contract_file(text).kind
-        assert isinstance(kind, Measure)
-        assert kind.turns == Turns(7, 1)
+        kind = parse_contract_toml(text).kind
+        assert isinstance(kind, MeasuredEffect)
+        assert kind.turns == SwitchbackTerms(7, 1)
 
     def test_json_says_the_same(self) -> None:
         for text in (EVENT, MEASURE):
-            assert read_contract_json(as_json(text)) == read_contract_file(text)
+            assert parse_contract_json(as_json(text)) == parse_contract_toml(text)
 
     def test_times_are_the_plants(self) -> None:
         ends = "ends_at = 2027-11-01T00:00:00+01:00"
-        terms = read_contract_file(f'{ends}\ntime_zone = "Europe/Berlin"{EVENT}')
+        terms = parse_contract_toml(f'{ends}\ntime_zone = "Europe/Berlin"{EVENT}')
         assert terms.starts_at == datetime(2026, 10, 31, 23, tzinfo=UTC)
         assert terms.ends_at == datetime(2027, 10, 31, 23, tzinfo=UTC)
 
@@ -186,7 +200,7 @@ class TestWrong:
     )
     def test_says_where(self, text: str, param: str, line: int | None) -> None:
         with pytest.raises(AppError) as caught:
-            read_contract_file(text)
+            parse_contract_toml(text)
         assert caught.value.param == param
         told = caught.value.message.endswith(f"(line {line})")
         assert told if line else "line" not in caught.value.message
@@ -198,12 +212,12 @@ class TestWrong:
             (f'time_zone = "Mars"{EVENT}', TimeZoneUnknown),
         ):
             with pytest.raises(fact):
-                read_contract_file(text)
+                parse_contract_toml(text)
 
     def test_a_time_that_there_is_twice(self) -> None:
         twice = changed(EVENT, "2026-11-01T00:00:00", "2026-10-25T02:30:00")
         with pytest.raises(OutcomeTermsInvalid, match="with its offset") as caught:
-            read_contract_file(f'time_zone = "Europe/Berlin"{twice}')
+            parse_contract_toml(f'time_zone = "Europe/Berlin"{twice}')
         assert caught.value.param == "starts_at"
 
     @pytest.mark.parametrize(
@@ -218,5 +232,5 @@ class TestWrong:
     )
     def test_json(self, body: bytes, param: str | None, what: str) -> None:
         with pytest.raises(OutcomeTermsInvalid, match=what) as caught:
-            read_contract_json(body)
+            parse_contract_json(body)
         assert caught.value.param == param

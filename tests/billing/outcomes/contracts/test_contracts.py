@@ -12,12 +12,12 @@ from billing.outcomes.contracts.contracts import (
     ContractNotFound,
     StartsTooSoon,
     find_contract,
-    hash_of,
+    get_version,
     list_contracts,
-    numbered,
+    version_hash,
 )
 from billing.outcomes.contracts.terms import OutcomeTermsInvalid
-from gateway.access.price_book import listed_terms
+from gateway.access.price_book import catalog_price_terms
 from infra import ids
 from tests.support.billing.making import sql
 from tests.support.builders import CATALOG
@@ -31,7 +31,7 @@ DECEMBER = EVENT.replace("2026-11-01", "2026-12-01")
 
 @pytest.mark.parametrize("text", [file.read_text("utf-8") for file in sorted(TEMPLATES.iterdir())])
 async def test_the_templates_can_be_proposed(deal: Deal, text: str) -> None:
-    deal.listed = listed_terms(CATALOG, "CNY")
+    deal.listed = catalog_price_terms(CATALOG, "CNY")
     assert (await deal.proposed(text)).number == 1
 
 
@@ -43,12 +43,12 @@ class TestProposing:
         assert (second.number, second.proposed_by) == (2, "customer key_1")
         assert second.contract_id == first.contract_id
         assert first.plan_version_id is first.customer_agreed_at is None
-        assert numbered(await deal.versions(first), 1).id == first.id
+        assert get_version(await deal.versions(first), 1).id == first.id
 
     async def test_both_come_to_its_hash(self, deal: Deal) -> None:
         version = await deal.proposed()
         digest = hashlib.sha256(version.terms.encode()).hexdigest()
-        assert (hash_of(version), version.terms_id.hex) == (digest, digest[:32])
+        assert (version_hash(version), version.terms_id.hex) == (digest, digest[:32])
 
     async def test_the_same_again_is_the_same(self, deal: Deal) -> None:
         first = await deal.proposed()
@@ -83,7 +83,7 @@ class TestProposing:
         assert (await deal.proposed(again)).number == 2
 
     async def test_so_many(self, deal: Deal, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(billing.outcomes.contracts, "_MOST", 1)
+        monkeypatch.setattr(billing.outcomes.contracts.contracts, "_MAX_COUNT", 1)
         await deal.proposed()
         with pytest.raises(OutcomeTermsInvalid, match="1 versions already"):
             await deal.proposed(DECEMBER)
@@ -107,7 +107,7 @@ class TestFinding:
         version = await deal.proposed()
         other = await deal.proposed(MEASURE)
         async with deal.firm.story.database.transaction() as session:
-            for name in ("pumps", ids.show(PREFIX, version.contract_id)):
+            for name in ("pumps", ids.format_id(PREFIX, version.contract_id)):
                 found = await find_contract(session, deal.account_id, name)
                 assert found.id == version.contract_id
             listed = await list_contracts(session, deal.account_id)
@@ -118,7 +118,7 @@ class TestFinding:
         version = await deal.proposed()
         stranger = await story.firm("Other")
         async with story.database.transaction() as session:
-            for name in ("nope", "no name\0", ids.show(PREFIX, version.contract_id), "pumps"):
+            for name in ("nope", "no name\0", ids.format_id(PREFIX, version.contract_id), "pumps"):
                 with pytest.raises(ContractNotFound):
                     await find_contract(session, stranger.account.id, name)
             assert await list_contracts(session, stranger.account.id) == []
@@ -126,7 +126,7 @@ class TestFinding:
     async def test_no_such_version(self, deal: Deal) -> None:
         version = await deal.proposed()
         with pytest.raises(ContractNotFound, match="no version 2"):
-            numbered(await deal.versions(version), 2)
+            get_version(await deal.versions(version), 2)
 
 
 class TestInForce:

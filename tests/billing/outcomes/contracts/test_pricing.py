@@ -10,28 +10,28 @@ from hypothesis import strategies as st
 from billing.outcomes.contracts.pricing import (
     FLOOR,
     SILENCE,
-    Bounds,
-    Counted,
-    Part,
-    bounds_of,
-    divided,
+    AttesterPart,
+    PriceBounds,
+    VersionQuantities,
+    divide_amount,
+    month_bounds,
     price_month,
 )
 from billing.outcomes.contracts.terms import (
     MICRO,
     AttesterKind,
-    Share,
+    SavingsShare,
 )
 from billing.rating.prices import Graduated, Package, PerUnit, Price, Tier, Volume
 from billing.rating.terms import Allowance
 from tests.billing.outcomes.outcome_terms import EACH, YUAN, terms
 
 KINDS = [*(kind.value for kind in AttesterKind), SILENCE]
-FREE = Bounds("CNY", 0, None, None)
+FREE = PriceBounds("CNY", 0, None, None)
 
 
-def events(price: Price, **by: int) -> Counted:
-    return Counted(terms(price), {kind: count * MICRO for kind, count in by.items()})
+def events(price: Price, **by: int) -> VersionQuantities:
+    return VersionQuantities(terms(price), {kind: count * MICRO for kind, count in by.items()})
 
 
 class TestForms:
@@ -40,8 +40,8 @@ class TestForms:
         priced = price_month(FREE, [events(EACH, customer_system=2, sign_off=1)])
         assert (priced.micro, priced.minor) == (3 * MICRO, 900_00)
         assert priced.parts == (
-            Part("customer_system", 2 * MICRO, 600_00),
-            Part("sign_off", MICRO, 300_00),
+            AttesterPart("customer_system", 2 * MICRO, 600_00),
+            AttesterPart("sign_off", MICRO, 300_00),
         )
 
     def test_tiers(self) -> None:
@@ -55,7 +55,9 @@ class TestForms:
 
     def test_a_share_of_a_saving(self) -> None:
         """30 % of 12.345678 kg at 41.00: 151.8518... yuan, rounded once."""
-        saving = Counted(terms(Share(300_000, 41 * YUAN)), {"neutral_sensor": 12_345_678})
+        saving = VersionQuantities(
+            terms(SavingsShare(300_000, 41 * YUAN)), {"neutral_sensor": 12_345_678}
+        )
         assert price_month(FREE, [saving]).minor == 151_85
 
     def test_by_the_version_in_force(self) -> None:
@@ -68,17 +70,17 @@ class TestForms:
 
     def test_an_effect_below_nothing_is_none(self) -> None:
         with pytest.raises(ValueError, match="less than nothing"):
-            Counted(terms(), {"sign_off": -1})
+            VersionQuantities(terms(), {"sign_off": -1})
 
 
 class TestBounds:
     def test_the_floor_is_for_the_days_in_force(self) -> None:
         """15 of 30 days of a floor of 100.01: 50.005, half away from zero."""
-        bounds = bounds_of(terms(floor=100_01, cap=200_00), Fraction(15, 30), 7)
-        assert bounds == Bounds("CNY", 50_01, 200_00, None)
+        bounds = month_bounds(terms(floor=100_01, cap=200_00), Fraction(15, 30), 7)
+        assert bounds == PriceBounds("CNY", 50_01, 200_00, None)
 
     def test_the_lower_of_price_and_usage(self) -> None:
-        bounds = bounds_of(
+        bounds = month_bounds(
             terms(lower_of_usage=True, covered=(Allowance("vib", "rows", 1_000),)),
             Fraction(1),
             120_00,
@@ -86,21 +88,24 @@ class TestBounds:
         assert price_month(bounds, [events(EACH, sign_off=1)]).minor == 120_00
 
     def test_what_is_missing_to_the_floor_nobody_attests(self) -> None:
-        priced = price_month(Bounds("CNY", 500_00, None, None), [events(EACH, sign_off=1)])
-        assert priced.parts == (Part("sign_off", MICRO, 300_00), Part(FLOOR, 0, 200_00))
+        priced = price_month(PriceBounds("CNY", 500_00, None, None), [events(EACH, sign_off=1)])
+        assert priced.parts == (
+            AttesterPart("sign_off", MICRO, 300_00),
+            AttesterPart(FLOOR, 0, 200_00),
+        )
 
     def test_usage_is_the_strongest(self) -> None:
-        assert Bounds("CNY", 500, 400, 300).held(10**6) == 300
+        assert PriceBounds("CNY", 500, 400, 300).clamp(10**6) == 300
 
 
 class TestDivided:
     def test_as_the_price_is(self) -> None:
         priced = price_month(FREE, [events(EACH, customer_system=2, sign_off=1)])
-        assert [part.minor for part in divided(priced, 1_00)] == [67, 33]
+        assert [part.minor for part in divide_amount(priced, 1_00)] == [67, 33]
 
     def test_of_nothing_it_is_the_floor(self) -> None:
-        assert divided(price_month(FREE, []), 7) == [Part(FLOOR, 0, 7)]
-        assert divided(price_month(FREE, []), 0) == []
+        assert divide_amount(price_month(FREE, []), 7) == [AttesterPart(FLOOR, 0, 7)]
+        assert divide_amount(price_month(FREE, []), 0) == []
 
 
 prices: st.SearchStrategy[Price] = st.one_of(
@@ -119,12 +124,14 @@ prices: st.SearchStrategy[Price] = st.one_of(
     ),
 )
 event_months = st.builds(
-    lambda price, counts: Counted(terms(price), {k: n * MICRO for k, n in counts.items()}),
+    lambda price, counts: VersionQuantities(
+        terms(price), {k: n * MICRO for k, n in counts.items()}
+    ),
     prices,
     st.dictionaries(st.sampled_from(KINDS), st.integers(0, 40)),
 )
 savings = st.builds(
-    lambda ppm, value, micro: Counted(terms(Share(ppm, value)), micro),
+    lambda ppm, value, micro: VersionQuantities(terms(SavingsShare(ppm, value)), micro),
     st.integers(1, 10**6),
     st.integers(1, 10**14),
     st.dictionaries(st.sampled_from(KINDS), st.integers(0, 10**10)),
@@ -132,7 +139,7 @@ savings = st.builds(
 months = st.lists(st.one_of(event_months, savings), max_size=3)
 amounts = st.one_of(st.none(), st.integers(0, 10**9))
 bounded = st.builds(
-    lambda floor, above, usage: Bounds(
+    lambda floor, above, usage: PriceBounds(
         "CNY", floor, None if above is None else floor + above, usage
     ),
     st.integers(0, 10**7),
@@ -143,7 +150,7 @@ bounded = st.builds(
 
 @given(bounded, months)
 def test_the_parts_are_the_whole_and_the_bounds_hold(
-    bounds: Bounds, counted: list[Counted]
+    bounds: PriceBounds, counted: list[VersionQuantities]
 ) -> None:
     priced = price_month(bounds, counted)
     assert sum(part.minor for part in priced.parts) == priced.minor
@@ -156,12 +163,16 @@ def test_the_parts_are_the_whole_and_the_bounds_hold(
 
 
 @given(bounded, months, st.integers(0, 2**32))
-def test_the_order_makes_no_difference(bounds: Bounds, counted: list[Counted], seed: int) -> None:
-    turned = [Counted(one.terms, dict(reversed(one.micro.items()))) for one in counted]
+def test_the_order_makes_no_difference(
+    bounds: PriceBounds, counted: list[VersionQuantities], seed: int
+) -> None:
+    turned = [VersionQuantities(one.terms, dict(reversed(one.micro.items()))) for one in counted]
     Random(seed).shuffle(turned)
     assert price_month(bounds, turned) == price_month(bounds, counted)
 
 
 @given(bounded, months, st.integers(0, 10**9))
-def test_any_amount_is_divided_whole(bounds: Bounds, counted: list[Counted], minor: int) -> None:
-    assert sum(part.minor for part in divided(price_month(bounds, counted), minor)) == minor
+def test_any_amount_is_divided_whole(
+    bounds: PriceBounds, counted: list[VersionQuantities], minor: int
+) -> None:
+    assert sum(part.minor for part in divide_amount(price_month(bounds, counted), minor)) == minor

@@ -5,26 +5,26 @@ import pytest
 from billing.outcomes.contracts.field_rules import OutcomeTermsInvalid
 from billing.outcomes.contracts.supporting_calls import (
     OPERATIONS,
-    Attribution,
+    AttributionRules,
     default_attribution,
-    require_attribution,
+    validate_attribution,
 )
 from billing.rating.terms import Allowance
 from gateway.call.values import Operation
 
 
-def covering(*units: tuple[str, str]) -> Attribution:
+def covering(*units: tuple[str, str]) -> AttributionRules:
     return default_attribution([Allowance(model, meter, 10) for model, meter in units])
 
 
 class TestDefault:
     def test_covered_rows_name_their_models_predictions(self) -> None:
         found = covering(("vib", "rows"), ("eye", "images"))
-        assert found == Attribution(("eye", "vib"), ("predictions", "infer"))
+        assert found == AttributionRules(("eye", "vib"), ("predictions", "infer"))
 
     def test_covered_tokens_of_answers_name_their_models_chats(self) -> None:
         found = covering(("llm", "input_tokens"), ("llm", "output_tokens"))
-        assert found == Attribution(("llm",), ("chat", "text_completion"))
+        assert found == AttributionRules(("llm",), ("chat", "text_completion"))
 
     def test_covered_embeddings_support_nothing(self) -> None:
         found = covering(("vectors", "input_tokens"))
@@ -59,5 +59,5 @@ def test_an_invalid_attribution_is_refused_by_field(
     models: tuple[str, ...], operations: tuple[str, ...], field: str
 ) -> None:
     with pytest.raises(OutcomeTermsInvalid) as caught:
-        require_attribution(Attribution(models, operations))
+        validate_attribution(AttributionRules(models, operations))
     assert caught.value.param == field

@@ -3,25 +3,25 @@
 from datetime import datetime
 from fractions import Fraction
 
-from billing.outcomes.contracts.contracts import Span, find_contract
+from billing.outcomes.contracts.contracts import VersionPeriod, find_contract
 from billing.outcomes.contracts.versions import (
-    agreed_versions,
-    in_force,
-    last_of,
-    nearest,
+    last_version_in,
+    list_agreed_versions,
+    nearest_version,
     share_in_force,
+    version_in_force,
 )
 from tests.support.stories.outcome_story import Contract, contract, terms
 from tests.support.stories.story import SHANGHAI, Story
 
 
-async def versions(of: Contract) -> list[Span]:
+async def versions(of: Contract) -> list[VersionPeriod]:
     async with of.firm.story.database.transaction() as session:
         row = await find_contract(session, of.firm.account.id, of.row.tag)
-        return await agreed_versions(session, of.firm.account.id, row.id)
+        return await list_agreed_versions(session, of.firm.account.id, row.id)
 
 
-async def two(story: Story) -> list[Span]:
+async def two(story: Story) -> list[VersionPeriod]:
     """One from the 7th, one that takes its place from the 16th and ends on the 26th; between them
     a version that only one side wants."""
     firm, at = await story.firm(), story.clock.at
@@ -31,7 +31,7 @@ async def two(story: Story) -> list[Span]:
     return await versions(of)
 
 
-def number(version: Span | None) -> int | None:
+def number(version: VersionPeriod | None) -> int | None:
     return version and version.version.number
 
 
@@ -39,19 +39,19 @@ async def test_which_is_in_force(story: Story) -> None:
     """The newer one takes its place for good: after its end there is none."""
     found, at = await two(story), story.clock.at
     days = [at(2026, 10, day) for day in (6, 7, 15, 16, 25, 27)]
-    assert [number(in_force(found, day)) for day in days] == [None, 1, 1, 3, 3, None]
-    assert [number(nearest(found, day)) for day in days] == [1, 1, 1, 3, 3, 3]
+    assert [number(version_in_force(found, day)) for day in days] == [None, 1, 1, 3, 3, None]
+    assert [number(nearest_version(found, day)) for day in days] == [1, 1, 1, 3, 3, 3]
 
 
 async def test_whose_bounds_hold(story: Story) -> None:
     found, at = await two(story), story.clock.at
-    assert number(last_of(found, at(2026, 10, 1), at(2026, 11, 1))) == 3
-    assert number(last_of(found, at(2026, 9, 1), at(2026, 10, 1))) == 1
-    assert number(last_of(found, at(2026, 11, 1), at(2026, 12, 1))) == 3
+    assert number(last_version_in(found, at(2026, 10, 1), at(2026, 11, 1))) == 3
+    assert number(last_version_in(found, at(2026, 9, 1), at(2026, 10, 1))) == 1
+    assert number(last_version_in(found, at(2026, 11, 1), at(2026, 12, 1))) == 3
 
 
 async def test_days_in_force(story: Story) -> None:
-    def share(found: list[Span], starts_at: datetime, ends_at: datetime) -> Fraction:
+    def share(found: list[VersionPeriod], starts_at: datetime, ends_at: datetime) -> Fraction:
         return share_in_force(found, starts_at, ends_at, SHANGHAI)
 
     found, at = await two(story), story.clock.at

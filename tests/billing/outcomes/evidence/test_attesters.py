@@ -9,15 +9,15 @@ import billing.outcomes.evidence.attesters
 from billing.outcomes.contracts.parties import Party
 from billing.outcomes.contracts.terms import AttesterKind
 from billing.outcomes.evidence.attesters import (
-    AttesterDiffers,
     AttesterInvalid,
+    AttesterKeyConflict,
     AttesterNotFound,
     NewAttester,
     accept_attester,
     add_attester,
-    attesters_of,
     get_attester,
-    is_heard,
+    is_active,
+    list_attesters,
     revoke_attester,
 )
 from billing.tables import Attester, OutcomeVersion
@@ -68,7 +68,7 @@ class TestAdding:
         with pytest.raises(AttesterInvalid, match="by the other side"):
             await add(deal, version, other, kind=kind)
         attester = await add(deal, version, by, kind=kind)
-        assert (attester.added_by, is_heard(attester)) == (str(by), True)
+        assert (attester.added_by, is_active(attester)) == (str(by), True)
 
     async def test_a_kind_that_the_contract_does_not_take(self, deal: Deal) -> None:
         version = await deal.proposed(EVENT)
@@ -92,14 +92,14 @@ class TestAdding:
         version = await deal.proposed(MEASURE)
         first = await add(deal, version, OPERATOR)
         assert (await add(deal, version, CUSTOMER)).id == first.id
-        with pytest.raises(AttesterDiffers, match="that of 'Meter', a neutral_sensor: each"):
+        with pytest.raises(AttesterKeyConflict, match="that of 'Meter', a neutral_sensor: each"):
             await add(deal, version, OPERATOR, name="Other")
         await revoke(deal, first)
-        with pytest.raises(AttesterDiffers, match="which was revoked"):
+        with pytest.raises(AttesterKeyConflict, match="which was revoked"):
             await add(deal, version, OPERATOR)
 
     async def test_so_many(self, deal: Deal, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(billing.outcomes.attesters, "_MOST", 1)
+        monkeypatch.setattr(billing.outcomes.evidence.attesters, "_MAX_ATTESTERS", 1)
         version = await deal.proposed(MEASURE)
         await add(deal, version, OPERATOR)
         with pytest.raises(AttesterInvalid, match="1 attesters already"):
@@ -114,11 +114,11 @@ class TestAdding:
 class TestAccepting:
     async def test_a_sensor_by_the_other_side(self, deal: Deal) -> None:
         attester = await add(deal, await deal.proposed(MEASURE), OPERATOR)
-        assert not is_heard(attester)
+        assert not is_active(attester)
         with pytest.raises(AttesterInvalid, match="did not add it"):
             await accept(deal, attester, OPERATOR)
         accepted = await accept(deal, attester, CUSTOMER)
-        assert (accepted.accepted_by, is_heard(accepted)) == ("customer key_1", True)
+        assert (accepted.accepted_by, is_active(accepted)) == ("customer key_1", True)
         deal.firm.story.clock.pass_(hours=1)
         assert (await accept(deal, attester, CUSTOMER)).accepted_at == accepted.accepted_at
 
@@ -134,7 +134,7 @@ class TestRevoking:
         attester = await add(deal, await deal.proposed(MEASURE), OPERATOR)
         await accept(deal, attester, CUSTOMER)
         revoked = await revoke(deal, attester)
-        assert (revoked.revoked_by, is_heard(revoked)) == ("customer key_1", False)
+        assert (revoked.revoked_by, is_active(revoked)) == ("customer key_1", False)
         deal.firm.story.clock.pass_(hours=1)
         again = await revoke(deal, attester, OPERATOR)
         assert (again.revoked_by, again.revoked_at) == ("customer key_1", revoked.revoked_at)
@@ -147,7 +147,7 @@ async def test_another_accounts_is_none(deal: Deal) -> None:
     attester = await add(deal, await deal.proposed(MEASURE), OPERATOR)
     stranger = (await deal.firm.story.firm("Other")).account.id
     async with deal.firm.story.database.transaction() as session:
-        assert await attesters_of(session, stranger, attester.contract_id) == []
+        assert await list_attesters(session, stranger, attester.contract_id) == []
         with pytest.raises(AttesterNotFound):
             await get_attester(session, stranger, attester.id)
         assert (await get_attester(session, deal.account_id, attester.id)).id == attester.id

@@ -11,12 +11,12 @@ import billing.outcomes.evidence.log
 from billing.outcomes.contracts.terms import AttesterKind
 from billing.outcomes.evidence.attesters import AttesterNotFound, revoke_attester
 from billing.outcomes.evidence.log import (
-    MOST_BYTES,
-    AttesterNotHeard,
+    MAX_BYTES,
+    AttesterNotActive,
     EvidenceKind,
     EvidenceNotFound,
-    evidence_page,
     get_evidence,
+    list_evidence,
 )
 from billing.outcomes.evidence.readings_file import EvidenceInvalid
 from billing.outcomes.evidence.signatures import AttestationInvalid
@@ -39,7 +39,7 @@ async def sensor(deal: Deal) -> Signer:
 async def page(deal: Deal, signer: Signer, limit: int = 10, after: int = 0) -> list[Evidence]:
     async with deal.firm.story.database.transaction() as session:
         place = (deal.account_id, signer.row.contract_id)
-        return await evidence_page(session, *place, limit, after)
+        return await list_evidence(session, *place, limit, after)
 
 
 class TestRecording:
@@ -130,19 +130,19 @@ class TestRefused:
     async def test_who_is_not_heard(self, deal: Deal, sensor: Signer) -> None:
         version = await deal.proposed(MEASURE)
         waiting = await deal.attester(version, accepted=False)
-        with pytest.raises(AttesterNotHeard, match="not accepted"):
+        with pytest.raises(AttesterNotActive, match="not accepted"):
             await deal.says(waiting)
         async with deal.firm.story.database.transaction() as session:
             clock = deal.firm.story.clock
             await revoke_attester(session, clock, deal.account_id, sensor.row.id, CUSTOMER)
-        with pytest.raises(AttesterNotHeard, match="revoked"):
+        with pytest.raises(AttesterNotActive, match="revoked"):
             await deal.says(sensor)
 
     @pytest.mark.parametrize(
         ("body", "what"),
         [
             (b"", "1 to 2097152 bytes"),
-            (b"x" * (MOST_BYTES + 1), "1 to 2097152 bytes"),
+            (b"x" * (MAX_BYTES + 1), "1 to 2097152 bytes"),
             (b"at,value\n\xff", r"line 2: it is not UTF-8"),
             (READINGS + b"\0", "zero byte"),
             (READINGS.replace(b"kWh", b"J"), "which is no kWh"),
@@ -171,7 +171,7 @@ class TestRefused:
         async with deal.firm.story.database.transaction() as session:
             with pytest.raises(EvidenceNotFound):
                 await get_evidence(session, stranger, kept.id)
-            assert await evidence_page(session, stranger, kept.contract_id, 10) == []
+            assert await list_evidence(session, stranger, kept.contract_id, 10) == []
 
 
 class TestChain:
@@ -181,7 +181,7 @@ class TestChain:
     async def test_holds(self, deal: Deal, sensor: Signer, monkeypatch: pytest.MonkeyPatch) -> None:
         version = await deal.proposed(MEASURE)
         assert (await deal.verified(version)).entries == 0
-        monkeypatch.setattr(billing.outcomes.evidence, "_PAGE", 2)
+        monkeypatch.setattr(billing.outcomes.evidence.log, "_PAGE_SIZE", 2)
         said = await self.said(deal, sensor)
         verified = await deal.verified(version)
         assert (verified.entries, verified.head) == (3, said[-1].chained)
@@ -191,7 +191,7 @@ class TestChain:
         """From what the API shows, with the standard library alone."""
         head = bytes(32)
         for entry in await self.said(deal, sensor):
-            shown = evidence_json(entry, whole=True)
+            shown = evidence_json(entry, include_body=True)
             digest = hashlib.sha256(shown["said"].encode()).hexdigest()
             signed = f"maas-evidence-v1\n{shown['contract']}\n{shown['kind']}\n{digest}\n"
             at = datetime.fromisoformat(shown["received_at"]).isoformat(timespec="microseconds")

@@ -7,18 +7,18 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from billing.outcomes.contracts.contract_file import read_contract_file
-from billing.outcomes.evidence.log import MOST_BYTES
+from billing.outcomes.contracts.contract_file import parse_contract_toml
+from billing.outcomes.evidence.log import MAX_BYTES
 from billing.outcomes.evidence.readings_file import (
-    MOST_ROWS,
+    MAX_ROWS,
     EvidenceInvalid,
-    Reading,
-    read_readings,
+    ReadingRow,
+    parse_readings,
 )
 from tests.support.outcomes.contract_texts import EVENT, MEASURE
 
-TERMS = read_contract_file(MEASURE)
-APART = read_contract_file(
+TERMS = parse_contract_toml(MEASURE)
+APART = parse_contract_toml(
     MEASURE.replace(
         "[measure]",
         '[measure]\ndesign = "holdout"\nmachines = { having = ["M1"], lacking = ["M2"] }',
@@ -29,10 +29,12 @@ HEAD = "at,value,unit,parts\n"
 FIRST = "2026-11-01T00:00:00+08:00,412.5,kWh,1180\n"
 SECOND = "2026-11-02T00:00:00+08:00,0,kWh,-3.25\n"
 READ = (
-    Reading(
+    ReadingRow(
         datetime(2026, 10, 31, 16, tzinfo=UTC), Decimal("412.5"), "kWh", {"parts": Decimal(1180)}
     ),
-    Reading(datetime(2026, 11, 1, 16, tzinfo=UTC), Decimal(0), "kWh", {"parts": Decimal("-3.25")}),
+    ReadingRow(
+        datetime(2026, 11, 1, 16, tzinfo=UTC), Decimal(0), "kWh", {"parts": Decimal("-3.25")}
+    ),
 )
 
 
@@ -49,8 +51,8 @@ class TestRows:
         ],
     )
     def test_as_csv(self, text: str) -> None:
-        read = read_readings(text, TERMS, NOW)
-        assert (read.rows, read.doubled) == (READ, 0)
+        read = parse_readings(text, TERMS, NOW)
+        assert (read.rows, read.duplicates) == (READ, 0)
 
     def test_as_json(self) -> None:
         names = HEAD.strip().split(",")
@@ -58,15 +60,15 @@ class TestRows:
             dict(zip(names, row.strip().split(","), strict=True)) for row in (SECOND, FIRST, FIRST)
         ]
         text = " " + msgspec.json.encode({"readings": rows}).decode()
-        read = read_readings(text, TERMS, NOW)
-        assert (read.rows, read.doubled) == (READ, 1)
+        read = parse_readings(text, TERMS, NOW)
+        assert (read.rows, read.duplicates) == (READ, 1)
 
     def test_of_machines_and_meters(self) -> None:
         text = (
             "at,machine,value,unit,meter,parts\n"
             "2026-11-01,M2,1,kWh,4711,1\n2026-11-01,M1,2,kWh,4712,1"
         )
-        rows = read_readings(text, APART, NOW).rows
+        rows = parse_readings(text, APART, NOW).rows
         assert [(one.machine, one.meter, one.value) for one in rows] == [
             ("M1", "4712", 2),
             ("M2", "4711", 1),
@@ -74,20 +76,20 @@ class TestRows:
 
     def test_in_another_unit_of_the_kind(self) -> None:
         """Kept as it was said; it is converted where it is measured."""
-        (row,) = read_readings(HEAD + FIRST.replace("kWh", "MWh"), TERMS, NOW).rows
+        (row,) = parse_readings(HEAD + FIRST.replace("kWh", "MWh"), TERMS, NOW).rows
         assert (row.value, row.unit) == (Decimal("412.5"), "MWh")
 
     def test_twice_is_once(self) -> None:
-        read = read_readings(HEAD + FIRST + SECOND + FIRST.replace("412.5", "412.50"), TERMS, NOW)
-        assert (len(read.rows), read.doubled) == (2, 1)
+        read = parse_readings(HEAD + FIRST + SECOND + FIRST.replace("412.5", "412.50"), TERMS, NOW)
+        assert (len(read.rows), read.duplicates) == (2, 1)
 
     def test_many(self) -> None:
         """A month by the minute."""
         start = datetime(2026, 10, 1, tzinfo=UTC)
         times = [(start + timedelta(minutes=at)).isoformat() for at in range(44_640)]
         text = HEAD + "".join(f"{at},1.5,kWh,7\n" for at in reversed(times))
-        assert len(text) < MOST_BYTES
-        read = read_readings(text, TERMS, NOW)
+        assert len(text) < MAX_BYTES
+        read = parse_readings(text, TERMS, NOW)
         assert (len(read.rows), read.rows[0].at) == (44_640, start)
 
 
@@ -132,24 +134,24 @@ class TestWrong:
     )
     def test_says_where(self, text: str, place: str, what: str) -> None:
         with pytest.raises(EvidenceInvalid) as caught:
-            read_readings(text, TERMS, NOW)
+            parse_readings(text, TERMS, NOW)
         assert (caught.value.param, caught.value.message.startswith(f"{place}: ")) == (place, True)
         assert what in caught.value.message
 
     def test_too_many(self) -> None:
         with pytest.raises(EvidenceInvalid, match="more than 50000"):
-            read_readings(HEAD + FIRST * (MOST_ROWS + 1), TERMS, NOW)
+            parse_readings(HEAD + FIRST * (MAX_ROWS + 1), TERMS, NOW)
         row = '{"at":"","value":"","unit":""}'
         with pytest.raises(EvidenceInvalid, match="more than 50000"):
-            read_readings('{"readings":[' + ",".join([row] * 50_001) + "]}", TERMS, NOW)
+            parse_readings('{"readings":[' + ",".join([row] * 50_001) + "]}", TERMS, NOW)
 
     def test_a_time_that_there_is_twice(self) -> None:
         terms = replace(TERMS, time_zone="Europe/Berlin", kind=replace(TERMS.kind, looks=13))
         row = "2026-10-25T02:30:00,1,kWh,1\n"
         with pytest.raises(EvidenceInvalid, match=r"line 2: .*with its offset"):
-            read_readings(HEAD + row, terms, NOW)
+            parse_readings(HEAD + row, terms, NOW)
 
     def test_of_events_there_are_none(self) -> None:
         with pytest.raises(EvidenceInvalid, match="no readings") as caught:
-            read_readings(HEAD + FIRST, read_contract_file(EVENT), NOW)
+            parse_readings(HEAD + FIRST, parse_contract_toml(EVENT), NOW)
         assert caught.value.param == "kind"

@@ -4,12 +4,12 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import count
 
-from billing.outcomes.contracts.contract_file import read_contract_file
+from billing.outcomes.contracts.contract_file import parse_contract_toml
 from billing.outcomes.contracts.terms import AttesterKind
-from billing.outcomes.evidence.series import CORRECTION, READINGS, Told, series_of
+from billing.outcomes.evidence.series import CORRECTION, READINGS, ReadingsEvidence, build_series
 from tests.support.outcomes.contract_texts import MEASURE
 
-TERMS = read_contract_file(MEASURE)
+TERMS = parse_contract_toml(MEASURE)
 SENSOR, SYSTEM = AttesterKind.NEUTRAL_SENSOR, AttesterKind.CUSTOMER_SYSTEM
 NUMBERS = count()
 
@@ -22,34 +22,34 @@ def told(
     of: AttesterKind = SENSOR,
     kind: str = READINGS,
     unit: str = "kWh",
-) -> Told:
+) -> ReadingsEvidence:
     """A piece of evidence with one reading of a day in October."""
     said = f"at,value,unit,parts\n2026-10-{day:02d},{value},{unit},1180\n"
     at = datetime(2026, 10, 20, tzinfo=UTC)
-    return Told(f"evd_{next(NUMBERS)}", kind, by, of.value, at, said)
+    return ReadingsEvidence(f"evd_{next(NUMBERS)}", kind, by, of.value, at, said)
 
 
-def values(*evidence: Told) -> list[Decimal]:
-    return [one.reading.value for one in series_of(evidence, TERMS).rows]
+def values(*evidence: ReadingsEvidence) -> list[Decimal]:
+    return [one.reading.value for one in build_series(evidence, TERMS).readings]
 
 
 class TestOfOne:
     def test_by_time(self) -> None:
         last, first = told(2, "7"), told(1)
-        found = series_of((last, first), TERMS)
-        assert [one.reading.value for one in found.rows] == [Decimal("412.5"), 7]
-        assert [one.told for one in found.rows] == [first, last]
-        assert (found.contested, found.left_out) == (0, ())
+        found = build_series((last, first), TERMS)
+        assert [one.reading.value for one in found.readings] == [Decimal("412.5"), 7]
+        assert [one.evidence for one in found.readings] == [first, last]
+        assert (found.contested, found.unreadable) == (0, ())
 
     def test_the_first_stands(self) -> None:
-        found = series_of((told(), told(1, "400"), told(), told(2)), TERMS)
-        assert [one.reading.value for one in found.rows] == [Decimal("412.5"), Decimal("412.5")]
+        found = build_series((told(), told(1, "400"), told(), told(2)), TERMS)
+        assert [one.reading.value for one in found.readings] == [Decimal("412.5"), Decimal("412.5")]
         assert found.contested == 1
 
     def test_but_for_a_correction(self) -> None:
         better = [told(1, value, kind=CORRECTION) for value in ("400", "401")]
         assert values(told(), *better) == [401]
-        assert series_of((told(), *better), TERMS).contested == 0
+        assert build_series((told(), *better), TERMS).contested == 0
 
     def test_none(self) -> None:
         assert values() == []
@@ -76,7 +76,7 @@ class TestOfSeveral:
 
 def test_what_the_terms_do_not_read_is_told() -> None:
     odd = told(unit="kg")
-    found = series_of((odd, told(2)), TERMS)
-    assert [one.reading.value for one in found.rows] == [Decimal("412.5")]
-    assert [one.id for one in found.left_out] == [odd.id]
-    assert "which is no kWh" in found.left_out[0].why
+    found = build_series((odd, told(2)), TERMS)
+    assert [one.reading.value for one in found.readings] == [Decimal("412.5")]
+    assert [one.id for one in found.unreadable] == [odd.id]
+    assert "which is no kWh" in found.unreadable[0].why

@@ -20,18 +20,18 @@ from cryptography.hazmat.primitives.serialization import (
 from billing.outcomes.evidence.signatures import (
     AttestationInvalid,
     AttestationKeyInvalid,
-    fits,
-    make_keys,
-    message_of,
+    generate_key_pair,
+    is_valid_signature,
+    parse_public_key,
+    parse_signature,
     public_pem,
-    read_public_key,
-    read_signature,
     sign,
+    signing_message,
 )
 
 DOCS = Path(__file__).parents[4] / "docs"
 CONTRACT = "octr_" + "0" * 31 + "1"
-MESSAGE = message_of(CONTRACT, "readings", b"at,value,unit\n")
+MESSAGE = signing_message(CONTRACT, "readings", b"at,value,unit\n")
 OTHER = X25519PrivateKey.generate()
 
 
@@ -42,27 +42,27 @@ class TestMessages:
         assert MESSAGE.decode() == f"maas-evidence-v1\n{CONTRACT}\nreadings\n{digest}\n"
 
     def test_each_part_counts(self) -> None:
-        private, public = make_keys()
-        key, signature = read_public_key(public.decode()), read_signature(sign(private, MESSAGE))
-        assert fits(key, MESSAGE, signature)
+        private, public = generate_key_pair()
+        key, signature = parse_public_key(public.decode()), parse_signature(sign(private, MESSAGE))
+        assert is_valid_signature(key, MESSAGE, signature)
         for contract, kind, body in (
             (CONTRACT[:-1] + "2", "readings", b"at,value,unit\n"),
             (CONTRACT, "correction", b"at,value,unit\n"),
             (CONTRACT, "readings", b"at,value,unit\r\n"),
         ):
-            assert not fits(key, message_of(contract, kind, body), signature)
-        other = read_public_key(make_keys()[1].decode())
-        assert not fits(other, MESSAGE, signature)
+            assert not is_valid_signature(key, signing_message(contract, kind, body), signature)
+        other = parse_public_key(generate_key_pair()[1].decode())
+        assert not is_valid_signature(other, MESSAGE, signature)
 
     @pytest.mark.usefixtures("processes")
     @pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
     def test_openssl_signs_the_same(self, tmp_path: Path) -> None:
-        private, public = make_keys()
+        private, public = generate_key_pair()
         (tmp_path / "key.pem").write_bytes(private)
         (tmp_path / "message").write_bytes(MESSAGE)
         command = ["openssl", "pkeyutl", "-sign", "-inkey", "key.pem", "-rawin", "-in", "message"]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=True)
-        assert fits(read_public_key(public.decode()), MESSAGE, done.stdout)
+        assert is_valid_signature(parse_public_key(public.decode()), MESSAGE, done.stdout)
         assert b64encode(done.stdout).decode() == sign(private, MESSAGE)
 
     def test_the_documents_program_signs_the_same(self) -> None:
@@ -70,17 +70,17 @@ class TestMessages:
         program = text.partition("```python\n")[2].partition("```")[0]
         names: dict[str, Any] = {}
         exec(program, names)
-        private, _ = make_keys()
+        private, _ = generate_key_pair()
         signed = names["signature"](CONTRACT, "readings", b"at,value,unit\n", private)
         assert signed == sign(private, MESSAGE)
 
 
 class TestKeys:
     def test_in_pem_and_base64(self) -> None:
-        _, public = make_keys()
-        key = read_public_key(f"\n{public.decode()}\n")
-        assert read_public_key(b64encode(key).decode()) == key
-        assert read_public_key(public_pem(key)) == key
+        _, public = generate_key_pair()
+        key = parse_public_key(f"\n{public.decode()}\n")
+        assert parse_public_key(b64encode(key).decode()) == key
+        assert parse_public_key(public_pem(key)) == key
 
     @pytest.mark.parametrize(
         "text",
@@ -97,17 +97,17 @@ class TestKeys:
     )
     def test_what_is_none(self, text: str) -> None:
         with pytest.raises(AttestationKeyInvalid) as caught:
-            read_public_key(text)
+            parse_public_key(text)
         assert caught.value.param == "public_key"
 
     @pytest.mark.parametrize("weak", ["00" * 32, "01" + "00" * 30 + "80", "ec" + "ff" * 30 + "7f"])
     def test_for_which_anybody_could_sign(self, weak: str) -> None:
         with pytest.raises(AttestationKeyInvalid):
-            read_public_key(b64encode(bytes.fromhex(weak)).decode())
+            parse_public_key(b64encode(bytes.fromhex(weak)).decode())
 
     def test_private_ones_that_do_not_sign(self) -> None:
         kind = (Encoding.PEM, PrivateFormat.PKCS8)
-        private, _ = make_keys()
+        private, _ = generate_key_pair()
         locked = load_pem_private_key(private, None).private_bytes(
             *kind, BestAvailableEncryption(b"x")
         )
@@ -120,5 +120,5 @@ class TestSignatures:
     @pytest.mark.parametrize("text", ["", "???", "ü", b64encode(bytes(63)).decode()])
     def test_what_is_none(self, text: str) -> None:
         with pytest.raises(AttestationInvalid) as caught:
-            read_signature(text)
+            parse_signature(text)
         assert caught.value.param == "signature"

@@ -1,8 +1,8 @@
 """What both sides see of contracts, attesters and evidence."""
 
-from billing.outcomes.contracts.contracts import find_contract, terms_of, versions_of
-from billing.outcomes.evidence.attesters import attesters_of
-from billing.outcomes.evidence.log import evidence_page
+from billing.outcomes.contracts.contracts import find_contract, list_versions, version_terms
+from billing.outcomes.evidence.attesters import list_attesters
+from billing.outcomes.evidence.log import list_evidence
 from billing.outcomes.evidence.views import attester_json, contract_json, evidence_json
 from tests.support.outcomes.contract_texts import EVENT, MEASURE
 from tests.support.outcomes.deals import Deal
@@ -15,7 +15,7 @@ async def seen(deal: Deal, *at: int) -> tuple[int | None, list[str]]:
     moment = deal.firm.story.clock.at(*at)
     async with deal.firm.story.database.transaction() as session:
         found = await find_contract(session, deal.account_id, "pumps")
-        versions = await versions_of(session, deal.account_id, found.id)
+        versions = await list_versions(session, deal.account_id, found.id)
         shown = contract_json(found, versions, moment)
     return shown["in_force"], [one["status"] for one in shown["versions"]]
 
@@ -43,9 +43,9 @@ async def test_evidence_without_what_was_said(deal: Deal) -> None:
     kept = await deal.says(sensor)
     place = (deal.account_id, kept.contract_id)
     async with deal.firm.story.database.transaction() as session:
-        (found,) = await evidence_page(session, *place, 10, whole=False)
-        (attester,) = await attesters_of(session, *place)
-    assert evidence_json(found, whole=False) == evidence_json(kept, whole=False)
+        (found,) = await list_evidence(session, *place, 10, include_body=False)
+        (attester,) = await list_attesters(session, *place)
+    assert evidence_json(found, include_body=False) == evidence_json(kept, include_body=False)
     shown = attester_json(attester)
     assert (shown["heard"], shown["added"]["by"]) == (True, "operator Li Na")
     assert (shown["accepted"]["by"], shown["revoked"]) == ("customer key_1", None)
@@ -59,7 +59,7 @@ async def test_a_version_says_which_calls_may_support_a_claim(deal: Deal) -> Non
     for text, shown in ((EVENT, default), (f"{DECEMBER}{named}", declared), (MEASURE, None)):
         version = await deal.proposed(text)
         async with deal.firm.story.database.transaction() as session:
-            found = await find_contract(session, deal.account_id, terms_of(version).tag)
-            versions = await versions_of(session, deal.account_id, found.id)
+            found = await find_contract(session, deal.account_id, version_terms(version).tag)
+            versions = await list_versions(session, deal.account_id, found.id)
         seen = contract_json(found, versions, deal.firm.story.clock.now())["versions"]
         assert seen[-1]["attribution"] == shown

@@ -8,26 +8,33 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from billing.outcomes.measurement.agreed import Agreed, Limits, Span, Variable
-from billing.outcomes.measurement.days import Table
-from billing.outcomes.measurement.evidence import Study
-from billing.outcomes.measurement.readings import Amount, Reading
+from billing.outcomes.measurement.agreed import (
+    DateRange,
+    GateLimits,
+    IndependentVariable,
+    MeasurementPlan,
+)
+from billing.outcomes.measurement.days import DailyTable
+from billing.outcomes.measurement.evidence import MeasurementStudy
+from billing.outcomes.measurement.readings import MeterReading, Quantity
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 FIRST = date(2026, 1, 1)
 BEFORE, AFTER = 120, 60
 TURN = FIRST + timedelta(days=BEFORE)
-AGREED = Agreed(
+AGREED = MeasurementPlan(
     unit="kWh",
     zone="Asia/Shanghai",
-    baseline=Span(FIRST, TURN),
-    reporting=Span(TURN, TURN + timedelta(days=AFTER)),
-    variables=(Variable("parts", "pcs"),),
-    limits=Limits(least_days=100),
+    baseline=DateRange(FIRST, TURN),
+    reporting=DateRange(TURN, TURN + timedelta(days=AFTER)),
+    variables=(IndependentVariable("parts", "pcs"),),
+    limits=GateLimits(least_days=100),
 )
 
 
-def table(seed: int = 1, *, noise: float = 50.0, saving: float = 0.0, rho: float = 0.0) -> Table:
+def table(
+    seed: int = 1, *, noise: float = 50.0, saving: float = 0.0, rho: float = 0.0
+) -> DailyTable:
     """Energy is 500 and 2 for each of about 300 parts, and noise of that deviation."""
     random = np.random.default_rng(seed)
     parts = random.integers(200, 400, BEFORE + AFTER).astype(np.float64)
@@ -37,10 +44,10 @@ def table(seed: int = 1, *, noise: float = 50.0, saving: float = 0.0, rho: float
     without = 500 + 2 * parts + noise * lasting
     days = np.arange(BEFORE + AFTER) + FIRST.toordinal()
     values = np.where(days < TURN.toordinal(), without, (1 - saving) * without)
-    return Table(days, values, {"parts": parts})
+    return DailyTable(days, values, {"parts": parts})
 
 
-def halves(whole: Table) -> tuple[Table, Table]:
+def halves(whole: DailyTable) -> tuple[DailyTable, DailyTable]:
     """The days of the baseline and the days after."""
     assert AGREED.baseline is not None
     return whole.within(AGREED.baseline), whole.within(AGREED.reporting)
@@ -50,28 +57,30 @@ def start_of(day: date, zone: ZoneInfo = SHANGHAI) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=zone)
 
 
-def readings(of: Table, machine: str = "") -> Iterator[Reading]:
+def readings(of: DailyTable, machine: str = "") -> Iterator[MeterReading]:
     """One reading a day."""
     for at, day in enumerate(of.days):
-        yield Reading(
+        yield MeterReading(
             start_of(date.fromordinal(int(day))),
-            Amount(float(of.values[at]), "kWh"),
-            {"parts": Amount(float(of.variables["parts"][at]), "pcs")},
+            Quantity(float(of.values[at]), "kWh"),
+            {"parts": Quantity(float(of.variables["parts"][at]), "pcs")},
             machine=machine,
         )
 
 
-def study(seed: int = 1, agreed: Agreed = AGREED, **plant: Any) -> Study:
-    return Study(agreed, tuple(readings(table(seed, **plant))))
+def study(seed: int = 1, agreed: MeasurementPlan = AGREED, **plant: Any) -> MeasurementStudy:
+    return MeasurementStudy(agreed, tuple(readings(table(seed, **plant))))
 
 
-def changed(one: Study, at: int, change: Callable[[Reading], Reading | None]) -> Study:
+def changed(
+    one: MeasurementStudy, at: int, change: Callable[[MeterReading], MeterReading | None]
+) -> MeasurementStudy:
     """The same with one reading changed, or left out where the change gives none."""
     new = change(one.readings[at])
     told = (*one.readings[:at], *([new] if new else []), *one.readings[at + 1 :])
     return replace(one, readings=told)
 
 
-def agreeing(one: Study, **terms: Any) -> Study:
+def agreeing(one: MeasurementStudy, **terms: Any) -> MeasurementStudy:
     """The same study, agreed otherwise."""
     return replace(one, agreed=replace(one.agreed, **terms))

@@ -9,27 +9,33 @@ import pytest
 
 from billing.dates import TimeZoneUnknown
 from billing.outcomes.measurement.agreed import (
-    Adjustment,
-    Machines,
-    Method,
-    Span,
-    Swap,
-    Variable,
-    Weeks,
+    DateRange,
+    IndependentVariable,
+    MachineGroups,
+    MeasurementMethod,
+    MeterReplacement,
+    NonRoutineAdjustment,
+    SwitchbackSchedule,
 )
-from billing.outcomes.measurement.faults import MeasureInvalid, ReadingsInvalid
+from billing.outcomes.measurement.faults import MeasurementPlanInvalid, ReadingsInvalid
 from tests.billing.outcomes.measurement.making import AGREED, FIRST, SHANGHAI, TURN
 
 BOTH = ("plant", "us")
 NOON = datetime(2026, 1, 2, 12, tzinfo=SHANGHAI)
-SWAPS = (Swap(NOON.replace(hour=13), "b", "c", BOTH), Swap(NOON, "a", "b", BOTH))
+SWAPS = (
+    MeterReplacement(NOON.replace(hour=13), "b", "c", BOTH),
+    MeterReplacement(NOON, "a", "b", BOTH),
+)
 
 
 class TestAgreed:
     @pytest.mark.parametrize(
         ("param", "terms"),
         [
-            ("variables", {"variables": (Variable("a", "pcs"), Variable("a", "kg"))}),
+            (
+                "variables",
+                {"variables": (IndependentVariable("a", "pcs"), IndependentVariable("a", "kg"))},
+            ),
             ("weight", {"weight": "what"}),
             ("every", {"every": 0}),
             ("every", {"every": 7}),
@@ -40,35 +46,35 @@ class TestAgreed:
             ("resolution", {"resolution": Decimal("0.002")}),
             ("resolution", {"resolution": Decimal("NaN")}),
             ("resolution", {"resolution": Decimal("-0.1")}),
-            ("reporting", {"reporting": Span(FIRST, TURN)}),
+            ("reporting", {"reporting": DateRange(FIRST, TURN)}),
             ("method", {"baseline": None}),
-            ("method", {"weeks": Weeks()}),
-            ("method", {"method": Method.SWITCHBACK}),
-            ("method", {"method": Method.MACHINES}),
+            ("method", {"weeks": SwitchbackSchedule()}),
+            ("method", {"method": MeasurementMethod.SWITCHBACK}),
+            ("method", {"method": MeasurementMethod.MACHINES}),
             ("swaps", {"swaps": SWAPS}),
             (
                 "weeks",
                 {
                     "baseline": None,
-                    "method": Method.SWITCHBACK,
-                    "weeks": Weeks(since=TURN + timedelta(days=1)),
+                    "method": MeasurementMethod.SWITCHBACK,
+                    "weeks": SwitchbackSchedule(since=TURN + timedelta(days=1)),
                 },
             ),
         ],
     )
     def test_contradictions(self, param: str, terms: dict[str, Any]) -> None:
-        with pytest.raises(MeasureInvalid, match=f"^{param}: ") as refused:
+        with pytest.raises(MeasurementPlanInvalid, match=f"^{param}: ") as refused:
             replace(AGREED, **terms)
         assert refused.value.param == param
 
     def test_holdouts_have_no_adjustments(self) -> None:
-        adjustment = Adjustment(TURN, 5.0, "a new hall", BOTH)
-        with pytest.raises(MeasureInvalid, match="adjustments: are of a baseline only"):
+        adjustment = NonRoutineAdjustment(TURN, 5.0, "a new hall", BOTH)
+        with pytest.raises(MeasurementPlanInvalid, match="adjustments: are of a baseline only"):
             replace(
                 AGREED,
                 baseline=None,
-                method=Method.SWITCHBACK,
-                weeks=Weeks(),
+                method=MeasurementMethod.SWITCHBACK,
+                weeks=SwitchbackSchedule(),
                 adjustments=(adjustment,),
             )
 
@@ -78,7 +84,7 @@ class TestAgreed:
         with pytest.raises(ReadingsInvalid):
             replace(AGREED, unit="furlong")
         with pytest.raises(ReadingsInvalid):
-            replace(AGREED, variables=(Variable("parts", "furlong"),))
+            replace(AGREED, variables=(IndependentVariable("parts", "furlong"),))
 
     @pytest.mark.parametrize(
         ("unit", "weight", "saved"),
@@ -91,14 +97,14 @@ class TestAgreed:
         ],
     )
     def test_unit_of_the_saving(self, unit: str, weight: str | None, saved: str) -> None:
-        assert replace(AGREED, unit=unit, weight=weight).saved_unit == saved
+        assert replace(AGREED, unit=unit, weight=weight).savings_unit == saved
 
 
 class TestParts:
     def test_a_span_has_days(self) -> None:
-        assert Span(FIRST, date(2026, 1, 4)).days == 3
-        with pytest.raises(MeasureInvalid, match="ends before"):
-            Span(FIRST, FIRST)
+        assert DateRange(FIRST, date(2026, 1, 4)).days == 3
+        with pytest.raises(MeasurementPlanInvalid, match="ends before"):
+            DateRange(FIRST, FIRST)
 
     @pytest.mark.parametrize(
         "of",
@@ -110,15 +116,15 @@ class TestParts:
         ],
     )
     def test_adjustments_need_both_sides(self, of: dict[str, Any]) -> None:
-        with pytest.raises(MeasureInvalid, match=r"^adjustments: "):
-            replace(Adjustment(TURN, 5.0, "a new hall", BOTH), **of)
+        with pytest.raises(MeasurementPlanInvalid, match=r"^adjustments: "):
+            replace(NonRoutineAdjustment(TURN, 5.0, "a new hall", BOTH), **of)
 
     def test_an_adjustment_holds_from_then_until(self) -> None:
-        always = Adjustment(date(2026, 5, 2), 5.0, "a new hall", BOTH)
+        always = NonRoutineAdjustment(date(2026, 5, 2), 5.0, "a new hall", BOTH)
         awhile = replace(always, until=date(2026, 5, 4))
         days = [date(2026, 5, day) for day in (1, 2, 3, 4)]
-        assert [always.holds(day) for day in days] == [False, True, True, True]
-        assert [awhile.holds(day) for day in days] == [False, True, True, False]
+        assert [always.applies_on(day) for day in days] == [False, True, True, True]
+        assert [awhile.applies_on(day) for day in days] == [False, True, True, False]
 
     @pytest.mark.parametrize(
         "of",
@@ -130,17 +136,17 @@ class TestParts:
         ],
     )
     def test_swaps(self, of: dict[str, Any]) -> None:
-        with pytest.raises(MeasureInvalid, match=r"^swaps: "):
-            replace(Swap(NOON, "a", "b", BOTH), **of)
+        with pytest.raises(MeasurementPlanInvalid, match=r"^swaps: "):
+            replace(MeterReplacement(NOON, "a", "b", BOTH), **of)
 
     @pytest.mark.parametrize("of", [{"days": 7, "washout": 7}, {"days": 93}, {"washout": -1}])
     def test_weeks(self, of: dict[str, int]) -> None:
-        with pytest.raises(MeasureInvalid, match=r"^weeks: "):
-            Weeks(**of)
+        with pytest.raises(MeasurementPlanInvalid, match=r"^weeks: "):
+            SwitchbackSchedule(**of)
 
     @pytest.mark.parametrize(
         ("having", "lacking"), [((), ("a",)), (("a",), ()), (("a", "b"), ("b",))]
     )
     def test_machines(self, having: tuple[str, ...], lacking: tuple[str, ...]) -> None:
-        with pytest.raises(MeasureInvalid, match=r"^machines: "):
-            Machines(having, lacking)
+        with pytest.raises(MeasurementPlanInvalid, match=r"^machines: "):
+            MachineGroups(having, lacking)

@@ -6,10 +6,16 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from billing.outcomes.measurement.agreed import Agreed, Combine, Span, Swap, Variable
-from billing.outcomes.measurement.days import LeftOut, Table, daily
+from billing.outcomes.measurement.agreed import (
+    DailyAggregation,
+    DateRange,
+    IndependentVariable,
+    MeasurementPlan,
+    MeterReplacement,
+)
+from billing.outcomes.measurement.days import DailyTable, OmittedDays, aggregate_by_day
 from billing.outcomes.measurement.faults import ReadingsInvalid
-from billing.outcomes.measurement.readings import Cleaned, Point
+from billing.outcomes.measurement.readings import CleanedReadings, NormalizedReading
 from tests.billing.outcomes.measurement.making import AGREED, SHANGHAI, start_of
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -18,21 +24,26 @@ HOURLY = replace(
     AGREED,
     zone="Europe/Berlin",
     every=3600,
-    variables=(Variable("parts", "pcs"), Variable("outside", "degC", Combine.MEAN)),
+    variables=(
+        IndependentVariable("parts", "pcs"),
+        IndependentVariable("outside", "degC", DailyAggregation.MEAN),
+    ),
 )
 
 
-def hours(day: date, count: int) -> list[Point]:
+def hours(day: date, count: int) -> list[NormalizedReading]:
     """One kWh and two parts an hour from a Berlin midnight on, and the hour's number of degrees."""
     start = start_of(day, BERLIN).astimezone(UTC)
     return [
-        Point(start + timedelta(hours=at), 1.0, {"parts": 2.0, "outside": float(at)})
+        NormalizedReading(start + timedelta(hours=at), 1.0, {"parts": 2.0, "outside": float(at)})
         for at in range(count)
     ]
 
 
-def days_of(points: list[Point], agreed: Agreed = HOURLY) -> tuple[Table, LeftOut]:
-    return daily(Cleaned(tuple(points), 0), agreed)
+def days_of(
+    points: list[NormalizedReading], agreed: MeasurementPlan = HOURLY
+) -> tuple[DailyTable, OmittedDays]:
+    return aggregate_by_day(CleanedReadings(tuple(points), 0), agreed)
 
 
 class TestWhole:
@@ -46,22 +57,23 @@ class TestWhole:
         assert table.values.tolist() == [count]
         assert table.variables["parts"].tolist() == [2 * count]
         assert table.variables["outside"].tolist() == [(count - 1) / 2]
-        assert left == LeftOut((), (), ())
+        assert left == OmittedDays((), (), ())
 
     def test_an_average_quantity(self) -> None:
-        table, _ = days_of(hours(DAY, 24), replace(HOURLY, combine=Combine.MEAN))
+        table, _ = days_of(hours(DAY, 24), replace(HOURLY, combine=DailyAggregation.MEAN))
         assert table.values.tolist() == [1.0]
 
     def test_a_day_ends_at_midnight_there(self) -> None:
         # 00:30 in Shanghai is still the day before in UTC.
         at = datetime(2026, 3, 4, 0, 30, tzinfo=SHANGHAI)
-        table, _ = days_of([Point(at, 1.0, {"parts": 1.0})], AGREED)
+        table, _ = days_of([NormalizedReading(at, 1.0, {"parts": 1.0})], AGREED)
         assert table.days.tolist() == [DAY.toordinal()]
 
     def test_one_reading_a_day_whatever_the_clocks_do(self) -> None:
         agreed = replace(AGREED, zone="Europe/Berlin")
         points = [
-            Point(start_of(date(2026, 3, day), BERLIN), 1.0, {"parts": 1.0}) for day in (28, 29, 30)
+            NormalizedReading(start_of(date(2026, 3, day), BERLIN), 1.0, {"parts": 1.0})
+            for day in (28, 29, 30)
         ]
         assert len(days_of(points, agreed)[0].days) == 3
 
@@ -71,25 +83,25 @@ class TestMissing:
     def test_an_hour_makes_the_day_missing(self, day: date, count: int) -> None:
         table, left = days_of([*hours(day, count), *hours(date(2026, 5, 1), 24)])
         assert table.days.tolist() == [date(2026, 5, 1).toordinal()]
-        assert left.part == (day,)
+        assert left.incomplete == (day,)
 
     def test_a_variable_makes_the_day_missing(self) -> None:
         points = hours(DAY, 24)
         points[7] = replace(points[7], variables={"parts": 2.0})
         table, left = days_of(points)
         assert not len(table.days)
-        assert left == LeftOut((), (DAY,), ())
+        assert left == OmittedDays((), (DAY,), ())
 
     def test_a_day_in_part_is_named_once(self) -> None:
         points = hours(DAY, 23)
         points[7] = replace(points[7], variables={})
-        assert days_of(points)[1] == LeftOut((DAY,), (), ())
+        assert days_of(points)[1] == OmittedDays((DAY,), (), ())
 
     @pytest.mark.parametrize(("hour", "left"), [(0, ()), (9, (DAY,))])
     def test_the_day_of_a_swap_unless_at_midnight(self, hour: int, left: tuple[date]) -> None:
         at = start_of(DAY, BERLIN) + timedelta(hours=hour)
-        swap = Swap(at, "a", "b", ("plant", "us"))
-        assert days_of(hours(DAY, 24), replace(HOURLY, swaps=(swap,)))[1].swapped == left
+        swap = MeterReplacement(at, "a", "b", ("plant", "us"))
+        assert days_of(hours(DAY, 24), replace(HOURLY, swaps=(swap,)))[1].meter_replaced == left
 
     def test_twice_in_an_interval_is_refused(self) -> None:
         points = hours(DAY, 24)
@@ -99,20 +111,26 @@ class TestMissing:
 
     def test_twice_a_day_is_refused(self) -> None:
         start = start_of(DAY)
-        points = [Point(start + timedelta(hours=at), 1.0, {"parts": 1.0}) for at in (0, 8)]
+        points = [
+            NormalizedReading(start + timedelta(hours=at), 1.0, {"parts": 1.0}) for at in (0, 8)
+        ]
         with pytest.raises(ReadingsInvalid, match="Two readings are of one interval"):
             days_of(points, AGREED)
 
     def test_none_at_all(self) -> None:
         table, left = days_of([])
-        assert (len(table.days), len(table.variables["parts"]), left) == (0, 0, LeftOut((), (), ()))
+        assert (len(table.days), len(table.variables["parts"]), left) == (
+            0,
+            0,
+            OmittedDays((), (), ()),
+        )
 
 
 class TestTable:
     def test_periods_and_weights(self) -> None:
         days = [date(2026, 5, day) for day in (1, 2, 3)]
         table, _ = days_of([point for day in days for point in hours(day, 24)])
-        assert table.within(Span(days[1], days[2])).days.tolist() == [days[1].toordinal()]
+        assert table.within(DateRange(days[1], days[2])).days.tolist() == [days[1].toordinal()]
         assert table.weights(None).tolist() == [1.0, 1.0, 1.0]
         assert table.weights("parts").tolist() == [48.0, 48.0, 48.0]
 
@@ -120,10 +138,10 @@ class TestTable:
         days = [date(2026, 5, day) for day in (1, 2, 3)]
         table, _ = days_of([point for day in days for point in hours(day, 24)])
         first, second = (
-            table.where(table.days == table.days[0]),
-            table.where(table.days > table.days[0]),
+            table.filter(table.days == table.days[0]),
+            table.filter(table.days > table.days[0]),
         )
-        both = first.followed_by(second)
+        both = first.concat(second)
         assert both.days.tolist() == table.days.tolist()
         assert both.values.tolist() == table.values.tolist()
         assert both.variables["outside"].tolist() == table.variables["outside"].tolist()

@@ -6,20 +6,20 @@ from decimal import Decimal
 
 import pytest
 
-from billing.outcomes.measurement.agreed import Adjustment
-from billing.outcomes.measurement.evidence import Study, read_study
-from billing.outcomes.measurement.faults import MeasureInvalid, ReadingsInvalid
-from billing.outcomes.measurement.measuring import fit
-from billing.outcomes.measurement.readings import Amount
+from billing.outcomes.measurement.agreed import NonRoutineAdjustment
+from billing.outcomes.measurement.evidence import MeasurementStudy, parse_study
+from billing.outcomes.measurement.faults import MeasurementPlanInvalid, ReadingsInvalid
+from billing.outcomes.measurement.measuring import fit_baseline_of_study
+from billing.outcomes.measurement.readings import Quantity
 from tests.billing.outcomes.measurement.making import TURN, agreeing, changed, study
 
 STUDY = study(saving=0.1)
 
 
-def edited(one: Study, at: int) -> Study:
+def edited(one: MeasurementStudy, at: int) -> MeasurementStudy:
     """One reading a thousandth of a kWh higher."""
     return changed(
-        one, at, lambda was: replace(was, amount=Amount(was.amount.value + 0.001, "kWh"))
+        one, at, lambda was: replace(was, amount=Quantity(was.amount.value + 0.001, "kWh"))
     )
 
 
@@ -27,29 +27,31 @@ class TestText:
     def test_there_and_back(self) -> None:
         full = agreeing(
             STUDY,
-            adjustments=(Adjustment(TURN, 5.0, "新车间", ("plant", "us")),),
+            adjustments=(NonRoutineAdjustment(TURN, 5.0, "新车间", ("plant", "us")),),
             resolution=Decimal("0.01"),
         )
-        for one in (full, replace(full, kept=fit(full))):
-            assert read_study(one.text()) == one
-            assert read_study(one.text()).text() == one.text()
+        for one in (full, replace(full, kept=fit_baseline_of_study(full))):
+            assert parse_study(one.canonical_json()) == one
+            assert parse_study(one.canonical_json()).canonical_json() == one.canonical_json()
 
     def test_of_adjustments(self) -> None:
-        full = agreeing(STUDY, adjustments=(Adjustment(TURN, 5.0, "新车间", ("plant", "us")),))
-        assert read_study(full.text()).text() == full.text()
+        full = agreeing(
+            STUDY, adjustments=(NonRoutineAdjustment(TURN, 5.0, "新车间", ("plant", "us")),)
+        )
+        assert parse_study(full.canonical_json()).canonical_json() == full.canonical_json()
 
     def test_is_the_same_in_whatever_order(self) -> None:
         mixed = list(STUDY.readings)
         random.Random(1).shuffle(mixed)
         other = replace(STUDY, readings=tuple(mixed))
-        assert other.text() == STUDY.text()
+        assert other.canonical_json() == STUDY.canonical_json()
         assert other.digest() == STUDY.digest()
 
     def test_is_another_for_other_readings(self) -> None:
         assert edited(STUDY, 170).digest() != STUDY.digest()
 
     def test_is_sorted_and_plain(self) -> None:
-        text = STUDY.text()
+        text = STUDY.canonical_json()
         assert text.startswith(b'{"agreed":{"adjustments":[],"baseline":{"first":"2026-01-01"')
         assert b": " not in text
 
@@ -58,12 +60,12 @@ class TestText:
     )
     def test_what_is_none(self, text: bytes) -> None:
         with pytest.raises(ReadingsInvalid, match="The study cannot be read"):
-            read_study(text)
+            parse_study(text)
 
     def test_no_number_is_refused(self) -> None:
-        text = STUDY.text().replace(b'"value":', b'"value":null,"was":', 1)
+        text = STUDY.canonical_json().replace(b'"value":', b'"value":null,"was":', 1)
         with pytest.raises(ReadingsInvalid, match="cannot be read"):
-            read_study(text)
+            parse_study(text)
 
     @pytest.mark.parametrize(
         ("old", "new", "told"),
@@ -73,5 +75,5 @@ class TestText:
         ],
     )
     def test_rules_hold_for_a_text_too(self, old: bytes, new: bytes, told: str) -> None:
-        with pytest.raises((ReadingsInvalid, MeasureInvalid), match=told):
-            read_study(STUDY.text().replace(old, new, 1))
+        with pytest.raises((ReadingsInvalid, MeasurementPlanInvalid), match=told):
+            parse_study(STUDY.canonical_json().replace(old, new, 1))

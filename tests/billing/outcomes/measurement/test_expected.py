@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.stats import t as student
 
-from billing.outcomes.settlement.bundle import Measured
+from billing.outcomes.settlement.bundle import EffectMeasurement
 from billing.outcomes.settlement.measured_effects import measure_effect
 from tests.support.outcomes.castings import (
     FIRST,
@@ -26,7 +26,7 @@ DAYS = foundry(320)
 OCTOBER = month(DAYS, START, date(2026, 11, 1))
 
 
-def measured(days: list[Day]) -> Measured:
+def measured(days: list[Day]) -> EffectMeasurement:
     return measure_effect(inputs([told(written(days))], TERMS, baseline(DAYS)))
 
 

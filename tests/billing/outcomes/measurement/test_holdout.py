@@ -7,50 +7,66 @@ from datetime import date
 import numpy as np
 import pytest
 
-from billing.outcomes.measurement.agreed import Agreed, Machines, Method, Span, Variable, Weeks
-from billing.outcomes.measurement.baseline import Baseline, choose
-from billing.outcomes.measurement.columns import Terms
-from billing.outcomes.measurement.days import Table
-from billing.outcomes.measurement.faults import BaselineUnfit
-from billing.outcomes.measurement.holdout import by_machines, by_weeks, compared, having
-from billing.outcomes.measurement.noise import Floats
-from billing.outcomes.measurement.saving import Saving
+from billing.outcomes.measurement.agreed import (
+    DateRange,
+    IndependentVariable,
+    MachineGroups,
+    MeasurementMethod,
+    MeasurementPlan,
+    SwitchbackSchedule,
+)
+from billing.outcomes.measurement.baseline import BaselineModel, select_baseline
+from billing.outcomes.measurement.columns import RegressionTerms
+from billing.outcomes.measurement.days import DailyTable
+from billing.outcomes.measurement.faults import BaselineFitFailed
+from billing.outcomes.measurement.holdout import (
+    compare_machine_groups,
+    holdout_savings,
+    switchback_savings,
+    treatment_indicator,
+)
+from billing.outcomes.measurement.noise import FloatArray
+from billing.outcomes.measurement.saving import SavingsEstimate
 from tests.billing.outcomes.measurement.making import AGREED, FIRST, TURN
 
-WEEKS = Weeks(days=7, washout=1)
+WEEKS = SwitchbackSchedule(days=7, washout=1)
 ALTERNATING = replace(
     AGREED,
     baseline=None,
-    reporting=Span(FIRST, date(2026, 12, 31)),
+    reporting=DateRange(FIRST, date(2026, 12, 31)),
     variables=(),
-    method=Method.SWITCHBACK,
+    method=MeasurementMethod.SWITCHBACK,
     weeks=WEEKS,
 )
-MACHINES = Machines(("a", "b"), ("c", "d"))
-BESIDE = replace(AGREED, variables=(), method=Method.MACHINES, machines=MACHINES)
-PARTS = (Variable("parts", "pcs"),)
+MACHINES = MachineGroups(("a", "b"), ("c", "d"))
+BESIDE = replace(AGREED, variables=(), method=MeasurementMethod.MACHINES, machines=MACHINES)
+PARTS = (IndependentVariable("parts", "pcs"),)
 
 
-def noise(seed: int, count: int, rho: float = 0.5) -> Floats:
+def noise(seed: int, count: int, rho: float = 0.5) -> FloatArray:
     lasts = np.random.default_rng(seed).standard_normal(count)
     for at in range(1, count):
         lasts[at] += rho * lasts[at - 1]
     return lasts
 
 
-def weeks(effect: float, seed: int = 1) -> Table:
+def weeks(effect: float, seed: int = 1) -> DailyTable:
     """364 days around 100, those with the effect lower by it."""
     days = np.arange(364) + FIRST.toordinal()
-    values = 100 + noise(seed, 364) - effect * having(days, ALTERNATING.reporting.first, WEEKS)
-    return Table(days, values, {"parts": 300 + noise(seed + 100, 364)})
+    values = (
+        100
+        + noise(seed, 364)
+        - effect * treatment_indicator(days, ALTERNATING.reporting.first, WEEKS)
+    )
+    return DailyTable(days, values, {"parts": 300 + noise(seed + 100, 364)})
 
 
-def half_of(whole: Table) -> Table:
+def half_of(whole: DailyTable) -> DailyTable:
     """The first half of a year, which is as much a test and done sooner."""
-    return whole.where(np.arange(len(whole.days)) < 182)
+    return whole.filter(np.arange(len(whole.days)) < 182)
 
 
-def machines(effect: float, seed: int = 1, **parts: float) -> dict[str, Table]:
+def machines(effect: float, seed: int = 1, **parts: float) -> dict[str, DailyTable]:
     """180 days of four machines that share a bad week, two of them lower by the effect."""
     days = np.arange(180) + FIRST.toordinal()
     shared = 5 * noise(seed + 50, 180)
@@ -60,48 +76,49 @@ def machines(effect: float, seed: int = 1, **parts: float) -> dict[str, Table]:
         made = 300 + 10 * np.random.default_rng(seed * 9 + at).standard_normal(180)
         own = 100 + 3 * at + shared + noise(seed * 10 + at, 180)
         own += parts.get("parts", 0.0) * made
-        tables[name] = Table(days, own - effect * treated, {"parts": made})
+        tables[name] = DailyTable(days, own - effect * treated, {"parts": made})
     return tables
 
 
 class TestWeeks:
     def test_alternate_and_begin_with(self) -> None:
         days = np.arange(21) + FIRST.toordinal()
-        treated = having(days, ALTERNATING.reporting.first, WEEKS)
+        treated = treatment_indicator(days, ALTERNATING.reporting.first, WEEKS)
         assert treated.tolist() == [1.0] * 7 + [0.0] * 7 + [1.0] * 7
 
     def test_saving_of_the_days_with(self) -> None:
         # 26 weeks with, of which six days each count: 5 a day of 156 days.
-        one, baseline = by_weeks(weeks(5.0), ALTERNATING, WEEKS)
+        one, baseline = switchback_savings(weeks(5.0), ALTERNATING, WEEKS)
         assert one.estimate == pytest.approx(5 * 156, rel=0.1)
         assert one.actual == pytest.approx(95 * 156, rel=0.01)
         assert one.baseline == pytest.approx(one.actual + one.estimate)
         assert baseline.names == ("constant",)
-        assert 0 < one.above(0.95) < one.estimate
+        assert 0 < one.lower_bound(0.95) < one.estimate
 
     def test_is_surer_than_a_baseline_of_the_same_days(self) -> None:
         # What lasts for weeks is on both sides of the comparison.
-        one, _ = by_weeks(weeks(5.0), ALTERNATING, WEEKS)
+        one, _ = switchback_savings(weeks(5.0), ALTERNATING, WEEKS)
         independent = 156 * (1.33 * 2 / 156) ** 0.5
-        assert one.mixture.error < 2 * independent
+        assert one.mixture.standard_error < 2 * independent
 
     def test_adjusted_by_a_variable(self) -> None:
         whole = weeks(5.0)
         driven = replace(whole, values=whole.values + 2 * whole.variables["parts"])
-        one, baseline = by_weeks(driven, replace(ALTERNATING, variables=PARTS), WEEKS)
+        one, baseline = switchback_savings(driven, replace(ALTERNATING, variables=PARTS), WEEKS)
         assert baseline.names == ("constant", "parts")
         assert one.estimate == pytest.approx(5 * 156, rel=0.1)
 
     def test_weighted_and_more_is_better(self) -> None:
         agreed = replace(ALTERNATING, variables=PARTS, unit="kWh/pcs", weight="parts")
-        one, _ = by_weeks(weeks(5.0), agreed, WEEKS)
+        one, _ = switchback_savings(weeks(5.0), agreed, WEEKS)
         assert one.estimate == pytest.approx(5 * 156 * 300, rel=0.1)
-        more, _ = by_weeks(weeks(5.0), replace(agreed, more_is_better=True), WEEKS)
+        more, _ = switchback_savings(weeks(5.0), replace(agreed, more_is_better=True), WEEKS)
         assert more.estimate == -one.estimate
 
     def test_billed_by_chance_one_time_in_twenty(self) -> None:
         billed = [
-            by_weeks(half_of(weeks(0.0, seed)), ALTERNATING, WEEKS)[0].above(0.95) > 0
+            switchback_savings(half_of(weeks(0.0, seed)), ALTERNATING, WEEKS)[0].lower_bound(0.95)
+            > 0
             for seed in range(60)
         ]
         assert sum(billed) <= 7  # 3 are expected; more than 7 come once in 100 times
@@ -109,39 +126,39 @@ class TestWeeks:
     def test_an_effect_may_be_in_proportion(self) -> None:
         # A tenth of what each day would have been, however much that was.
         whole = weeks(0.0)
-        treated = having(whole.days, ALTERNATING.reporting.first, WEEKS)
+        treated = treatment_indicator(whole.days, ALTERNATING.reporting.first, WEEKS)
         without = whole.values + 2 * whole.variables["parts"]
         told = replace(whole, values=without * (1 - 0.1 * treated))
-        one, _ = by_weeks(told, replace(ALTERNATING, variables=PARTS), WEEKS)
+        one, _ = switchback_savings(told, replace(ALTERNATING, variables=PARTS), WEEKS)
         counts = np.arange(364) % 7 >= 1
         assert one.estimate == pytest.approx(0.1 * without @ (treated * counts), rel=0.05)
 
     def test_is_as_sure_whatever_share_is_saved(self) -> None:
         # The same plant, of which each day with uses 30 % less: what would have been is as unsure.
         whole = weeks(0.0, 3)
-        treated = having(whole.days, ALTERNATING.reporting.first, WEEKS)
+        treated = treatment_indicator(whole.days, ALTERNATING.reporting.first, WEEKS)
         less = replace(whole, values=whole.values * (1 - 0.3 * treated))
-        plain, saving = (by_weeks(one, ALTERNATING, WEEKS)[0] for one in (whole, less))
-        assert saving.mixture.error == pytest.approx(plain.mixture.error)
+        plain, saving = (switchback_savings(one, ALTERNATING, WEEKS)[0] for one in (whole, less))
+        assert saving.mixture.standard_error == pytest.approx(plain.mixture.standard_error)
 
     def test_calmer_days_with_are_not_made_rough_without_bound(self) -> None:
         # Next to nothing is left, and it is as noisy as ever: at most twofold it counts.
         whole = weeks(0.0, 3)
-        treated = having(whole.days, ALTERNATING.reporting.first, WEEKS)
+        treated = treatment_indicator(whole.days, ALTERNATING.reporting.first, WEEKS)
         gone = replace(whole, values=whole.values - 95 * treated)
-        plain, saving = (by_weeks(one, ALTERNATING, WEEKS)[0] for one in (whole, gone))
-        assert 1 < saving.mixture.error / plain.mixture.error < 2
+        plain, saving = (switchback_savings(one, ALTERNATING, WEEKS)[0] for one in (whole, gone))
+        assert 1 < saving.mixture.standard_error / plain.mixture.standard_error < 2
 
     def test_days_with_tell_of_the_noise_as_well(self) -> None:
-        one, _ = by_weeks(weeks(5.0), ALTERNATING, WEEKS)
+        one, _ = switchback_savings(weeks(5.0), ALTERNATING, WEEKS)
         assert len(one.mixture.weights) == 4
 
     def test_days_with_on_which_a_variable_stands_still_tell_nothing_of_it(self) -> None:
         whole = weeks(5.0)
-        treated = having(whole.days, ALTERNATING.reporting.first, WEEKS)
+        treated = treatment_indicator(whole.days, ALTERNATING.reporting.first, WEEKS)
         parts = np.where(treated == 1, 300.0, whole.variables["parts"])
         still = replace(whole, variables={"parts": parts})
-        one, _ = by_weeks(still, replace(ALTERNATING, variables=PARTS), WEEKS)
+        one, _ = switchback_savings(still, replace(ALTERNATING, variables=PARTS), WEEKS)
         assert len(one.mixture.weights) == 2
         assert one.estimate == pytest.approx(5 * 156, rel=0.1)
 
@@ -155,22 +172,24 @@ class TestWeeks:
     )
     def test_only_one_side_is_refused(self, keep: str, told: str) -> None:
         whole = weeks(5.0)
-        treated = having(whole.days, ALTERNATING.reporting.first, WEEKS)
+        treated = treatment_indicator(whole.days, ALTERNATING.reporting.first, WEEKS)
         side = {"with": treated == 1, "without": treated == 0, "neither": treated > 1}[keep]
-        with pytest.raises(BaselineUnfit, match=told):
-            by_weeks(whole.where(side), ALTERNATING, WEEKS)
+        with pytest.raises(BaselineFitFailed, match=told):
+            switchback_savings(whole.filter(side), ALTERNATING, WEEKS)
 
 
 def beside(
-    tables: Mapping[str, Table], agreed: Agreed = BESIDE, machines: Machines = MACHINES
-) -> tuple[Saving, Baseline]:
+    tables: Mapping[str, DailyTable],
+    agreed: MeasurementPlan = BESIDE,
+    machines: MachineGroups = MACHINES,
+) -> tuple[SavingsEstimate, BaselineModel]:
     """The saving by terms that are chosen from the days before, and these."""
     before = {
-        name: one.where(one.days < agreed.reporting.first.toordinal())
+        name: one.filter(one.days < agreed.reporting.first.toordinal())
         for name, one in tables.items()
     }
-    baseline = choose(compared(before, agreed, machines).table, agreed)
-    return by_machines(tables, baseline.terms, agreed, machines), baseline
+    baseline = select_baseline(compare_machine_groups(before, agreed, machines).difference, agreed)
+    return holdout_savings(tables, baseline.terms, agreed, machines), baseline
 
 
 class TestMachines:
@@ -178,7 +197,7 @@ class TestMachines:
         # 4 a day of each of two machines for 60 days; the shared weather is in no difference.
         one, baseline = beside(machines(4.0))
         assert one.estimate == pytest.approx(4 * 2 * 60, rel=0.15)
-        assert one.mixture.error < 60
+        assert one.mixture.standard_error < 60
         assert baseline.names == ("constant",)
 
     def test_are_as_sure_whatever_share_is_saved(self) -> None:
@@ -195,9 +214,9 @@ class TestMachines:
             float((plain[name].values - less[name].values).sum()) for name in MACHINES.having
         )
         assert saving.estimate - true == pytest.approx(
-            known.estimate, abs=0.2 * known.mixture.error
+            known.estimate, abs=0.2 * known.mixture.standard_error
         )
-        assert saving.mixture.error == pytest.approx(known.mixture.error, rel=0.1)
+        assert saving.mixture.standard_error == pytest.approx(known.mixture.standard_error, rel=0.1)
         assert saving.baseline == pytest.approx(saving.actual + saving.estimate)
 
     def test_adjusted_by_the_difference_of_a_variable(self) -> None:
@@ -215,14 +234,14 @@ class TestMachines:
     def test_no_days_of_one_period_is_refused(self, after: bool) -> None:
         turn = TURN.toordinal()
         tables = {
-            name: one.where((one.days >= turn) == after) for name, one in machines(4.0).items()
+            name: one.filter((one.days >= turn) == after) for name, one in machines(4.0).items()
         }
-        with pytest.raises(BaselineUnfit, match="both with and without"):
-            by_machines(tables, Terms(), BESIDE, MACHINES)
+        with pytest.raises(BaselineFitFailed, match="both with and without"):
+            holdout_savings(tables, RegressionTerms(), BESIDE, MACHINES)
 
     def test_days_that_one_lacks_do_not_count(self) -> None:
         tables = machines(4.0)
-        tables["c"] = tables["c"].where(tables["c"].days % 5 != 0)
+        tables["c"] = tables["c"].filter(tables["c"].days % 5 != 0)
         one, baseline = beside(tables)
         assert len(baseline.residuals) == 96
         assert one.estimate == pytest.approx(4 * 2 * 48, rel=0.2)
@@ -232,12 +251,15 @@ class TestMachines:
             name: replace(one, variables={"parts": np.arange(180.0)})
             for name, one in machines(4.0).items()
         }
-        with pytest.raises(BaselineUnfit, match="parts is the same on all days"):
+        with pytest.raises(BaselineFitFailed, match="parts is the same on all days"):
             beside(tables, replace(BESIDE, variables=PARTS))
 
     def test_billed_by_chance_one_time_in_twenty(self) -> None:
         billed = [
-            by_machines(machines(0.0, seed), Terms(), BESIDE, MACHINES).above(0.95) > 0
+            holdout_savings(machines(0.0, seed), RegressionTerms(), BESIDE, MACHINES).lower_bound(
+                0.95
+            )
+            > 0
             for seed in range(60)
         ]
         assert sum(billed) <= 7

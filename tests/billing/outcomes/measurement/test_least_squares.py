@@ -6,25 +6,25 @@ import numpy as np
 import pytest
 from statsmodels.regression.linear_model import OLS
 
-from billing.outcomes.measurement.least_squares import Fit, least_squares
-from billing.outcomes.measurement.noise import Floats
+from billing.outcomes.measurement.least_squares import LeastSquaresFit, least_squares
+from billing.outcomes.measurement.noise import FloatArray
 
 RANDOM = np.random.default_rng(4)
 COLUMNS = np.column_stack([np.ones(60), RANDOM.uniform(200, 400, 60), RANDOM.uniform(0, 1, 60)])
 VALUES = COLUMNS @ [500.0, 2.0, -30.0] + 20 * RANDOM.standard_normal(60)
 
 
-def both(columns: Floats) -> tuple[Fit, Any]:
+def both(columns: FloatArray) -> tuple[LeastSquaresFit, Any]:
     return least_squares(VALUES, columns), OLS(VALUES, columns).fit()
 
 
 def test_effects_and_what_is_left() -> None:
     ours, theirs = both(COLUMNS)
-    assert ours.effects == pytest.approx(theirs.params)
+    assert ours.coefficients == pytest.approx(theirs.params)
     assert ours.residuals == pytest.approx(theirs.resid)
-    assert ours.squares == pytest.approx(theirs.ssr)
+    assert ours.residual_sum_of_squares == pytest.approx(theirs.ssr)
 
 
 def test_information_differs_as_theirs_does() -> None:
     (more, more_theirs), (less, less_theirs) = both(COLUMNS), both(COLUMNS[:, :2])
-    assert more.information - less.information == pytest.approx(more_theirs.bic - less_theirs.bic)
+    assert more.bic - less.bic == pytest.approx(more_theirs.bic - less_theirs.bic)

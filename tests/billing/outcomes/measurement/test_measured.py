@@ -5,13 +5,13 @@ from decimal import Decimal
 import pytest
 
 from billing.outcomes.measurement.measured import (
-    ppm,
-    read_measured,
-    resolution_for,
-    rounded_down,
-    to_nearest,
+    effective_resolution,
+    floor_to_resolution,
+    parse_measurement_result,
+    round_to_resolution,
+    to_ppm,
 )
-from billing.outcomes.measurement.measuring import measure
+from billing.outcomes.measurement.measuring import measure_savings
 from tests.billing.outcomes.measurement.making import study
 
 MILLI = Decimal("0.001")
@@ -30,7 +30,7 @@ class TestResolution:
         ],
     )
     def test_is_never_finer_than_a_billionth(self, agreed: str, size: float, used: str) -> None:
-        assert resolution_for(Decimal(agreed), size) == Decimal(used)
+        assert effective_resolution(Decimal(agreed), size) == Decimal(used)
 
 
 class TestRounding:
@@ -49,28 +49,31 @@ class TestRounding:
         ],
     )
     def test_steps(self, value: float, down: str, near: str) -> None:
-        assert str(rounded_down(value, MILLI)) == down
-        assert str(to_nearest(value, MILLI)) == near
+        assert str(floor_to_resolution(value, MILLI)) == down
+        assert str(round_to_resolution(value, MILLI)) == near
 
     def test_steps_above_one(self) -> None:
-        assert rounded_down(1234.0, Decimal("1E+1")) == 1230
+        assert floor_to_resolution(1234.0, Decimal("1E+1")) == 1230
 
     @pytest.mark.parametrize(
         ("share", "millionths"),
         [(0.1234567, 123_457), (float("inf"), 10**9), (1e9, 10**9), (-1e9, -(10**9))],
     )
     def test_ppm(self, share: float, millionths: int) -> None:
-        assert ppm(share) == millionths
+        assert to_ppm(share) == millionths
 
 
 class TestText:
     def test_there_and_back(self) -> None:
-        measured = measure(study(saving=0.1))
-        assert read_measured(measured.text()) == measured
-        assert read_measured(measured.text()).text() == measured.text()
+        measured = measure_savings(study(saving=0.1))
+        assert parse_measurement_result(measured.canonical_json()) == measured
+        assert (
+            parse_measurement_result(measured.canonical_json()).canonical_json()
+            == measured.canonical_json()
+        )
 
     def test_holds_no_float(self) -> None:
-        text = measure(study(saving=0.1)).text()
+        text = measure_savings(study(saving=0.1)).canonical_json()
         assert b'"saving":"' in text
         assert b" " not in text.replace(b"missing in the baseline period", b"").replace(
             b"missing in the reporting period", b""

@@ -3,17 +3,17 @@
 import numpy as np
 import pytest
 
-from billing.outcomes.measurement.noise import Days, Floats, Noise, fresh
+from billing.outcomes.measurement.noise import DayArray, FloatArray, NoiseModels, ar1_innovations
 
 DAYS = np.array([3, 4, 5, 9, 10, 30])
 
 
-def noise(share: float, rho: float) -> Noise:
-    return Noise(np.array([share]), np.array([rho]))
+def noise(share: float, rho: float) -> NoiseModels:
+    return NoiseModels(np.array([share]), np.array([rho]))
 
 
-def covariance(share: float, rho: float, days: Days) -> Floats:
-    whole: Floats = share * rho ** np.abs(days[:, None] - days).astype(float)
+def covariance(share: float, rho: float, days: DayArray) -> FloatArray:
+    whole: FloatArray = share * rho ** np.abs(days[:, None] - days).astype(float)
     whole[np.arange(len(days)), np.arange(len(days))] = 1.0
     return whole
 
@@ -25,7 +25,7 @@ class TestWhiten:
         news, volume = noise(1.0, 0.5).whiten(np.ones((1, 3, 1)), days)
         by_hand = [1, 0.5 / 0.75**0.5, 0.75 / 0.9375**0.5]
         assert news[0, :, 0] == pytest.approx(by_hand)
-        assert fresh(np.ones((3, 1)), days, 0.5)[:, 0] == pytest.approx(by_hand)
+        assert ar1_innovations(np.ones((3, 1)), days, 0.5)[:, 0] == pytest.approx(by_hand)
         assert volume[0] == pytest.approx(np.log(0.75 * 0.9375))
 
     def test_of_the_day_only_is_left_alone(self) -> None:
@@ -47,19 +47,19 @@ class TestSums:
     def test_by_hand(self) -> None:
         # Two days of which half lasts vary by 1 + 1 + 2 / 2; if only half of it lasts, 1 + 1 + 1/2.
         ones, days = np.ones(2), np.array([0, 1])
-        assert noise(1.0, 0.5).varies(days, ones) == pytest.approx([3.0])
-        assert noise(0.5, 0.5).varies(days, ones) == pytest.approx([2.5])
+        assert noise(1.0, 0.5).weighted_sum_variance(days, ones) == pytest.approx([3.0])
+        assert noise(0.5, 0.5).weighted_sum_variance(days, ones) == pytest.approx([2.5])
         # Day 0 with days 2 and 3: 1/4 + 1/8; day 1: 1/2 + 1/4.
-        reach = noise(1.0, 0.5).shared(days, ones, days + 2)
+        reach = noise(1.0, 0.5).cross_covariance(days, ones, days + 2)
         assert reach[0] == pytest.approx([0.375, 0.75])
 
     @pytest.mark.parametrize(("share", "rho"), [(1.0, 0.7), (0.3, 0.9)])
     def test_against_the_covariance(self, share: float, rho: float) -> None:
         whole = covariance(share, rho, DAYS)
         weights = np.array([1.0, -2.0, 0.5, 3.0, 0.0, 1.0])
-        varies = noise(share, rho).varies(DAYS, weights)
+        varies = noise(share, rho).weighted_sum_variance(DAYS, weights)
         assert varies == pytest.approx([weights @ whole @ weights])
         for here in ([0, 1], [1, 2, 4], [5]):
             there = [at for at in range(6) if at not in here]
-            reach = noise(share, rho).shared(DAYS[here], weights[there], DAYS[there])
+            reach = noise(share, rho).cross_covariance(DAYS[here], weights[there], DAYS[there])
             assert reach[0] == pytest.approx(whole[np.ix_(here, there)] @ weights[there])

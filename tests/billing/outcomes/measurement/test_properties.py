@@ -8,11 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from billing.outcomes.measurement.baseline import choose
-from billing.outcomes.measurement.days import Table
-from billing.outcomes.measurement.measuring import measure
-from billing.outcomes.measurement.readings import Amount, Reading
-from billing.outcomes.measurement.saving import Saving, saved
+from billing.outcomes.measurement.baseline import select_baseline
+from billing.outcomes.measurement.days import DailyTable
+from billing.outcomes.measurement.measuring import measure_savings
+from billing.outcomes.measurement.readings import MeterReading, Quantity
+from billing.outcomes.measurement.saving import SavingsEstimate, estimate_savings
 from tests.billing.outcomes.measurement.making import AGREED, TURN, halves, study, table
 
 SOME = settings(max_examples=6, suppress_health_check=[HealthCheck.too_slow])
@@ -25,9 +25,9 @@ PLANTS = st.builds(
 )
 
 
-def of(whole: Table) -> Saving:
+def of(whole: DailyTable) -> SavingsEstimate:
     before, after = halves(whole)
-    return saved(before, after, choose(before, AGREED), AGREED)
+    return estimate_savings(before, after, select_baseline(before, AGREED), AGREED)
 
 
 @SOME
@@ -36,61 +36,64 @@ def test_the_order_of_readings_does_not_matter(seed: int, random: Random) -> Non
     one = study(seed, saving=0.1)
     mixed = list(one.readings)
     random.shuffle(mixed)
-    assert measure(replace(one, readings=tuple(mixed))).text() == measure(one).text()
+    assert (
+        measure_savings(replace(one, readings=tuple(mixed))).canonical_json()
+        == measure_savings(one).canonical_json()
+    )
 
 
 @SOME
 @given(PLANTS, st.floats(-400, 5000))
-def test_what_is_added_to_every_day_changes_nothing(whole: Table, more: float) -> None:
+def test_what_is_added_to_every_day_changes_nothing(whole: DailyTable, more: float) -> None:
     plain, shifted = of(whole), of(replace(whole, values=whole.values + more))
     assert shifted.estimate == pytest.approx(plain.estimate, rel=1e-6, abs=1e-3)
-    assert shifted.above(0.95) == pytest.approx(plain.above(0.95), rel=1e-6, abs=1e-3)
+    assert shifted.lower_bound(0.95) == pytest.approx(plain.lower_bound(0.95), rel=1e-6, abs=1e-3)
 
 
 @SOME
 @given(PLANTS, st.floats(1e-3, 1e4))
-def test_other_units_scale_the_saving(whole: Table, factor: float) -> None:
+def test_other_units_scale_the_saving(whole: DailyTable, factor: float) -> None:
     plain, scaled = of(whole), of(replace(whole, values=whole.values * factor))
     assert scaled.estimate == pytest.approx(plain.estimate * factor, rel=1e-6)
-    assert scaled.above(0.95) == pytest.approx(plain.above(0.95) * factor, rel=1e-6)
+    assert scaled.lower_bound(0.95) == pytest.approx(plain.lower_bound(0.95) * factor, rel=1e-6)
 
 
 @SOME
 @given(st.integers(0, 10**6))
 def test_other_units_of_readings_are_the_same_to_the_digit(seed: int) -> None:
-    def in_wh(was: Reading) -> Reading:
-        return replace(was, amount=Amount(was.amount.value * 1000, "Wh"))
+    def in_wh(was: MeterReading) -> MeterReading:
+        return replace(was, amount=Quantity(was.amount.value * 1000, "Wh"))
 
     one = study(seed, saving=0.1)
     other = replace(one, readings=tuple(in_wh(reading) for reading in one.readings))
-    measured, again = measure(one), measure(other)
+    measured, again = measure_savings(one), measure_savings(other)
     assert (again.saving, again.billable) == (measured.saving, measured.billable)
 
 
 @SOME
 @given(PLANTS)
-def test_what_the_baseline_predicts_saves_nothing(whole: Table) -> None:
+def test_what_the_baseline_predicts_saves_nothing(whole: DailyTable) -> None:
     before, _ = halves(whole)
-    columns = choose(before, AGREED).terms.columns
+    columns = select_baseline(before, AGREED).terms.design_matrix
     effects = np.linalg.lstsq(columns(before), before.values)[0]
     later = whole.days >= TURN.toordinal()
     one = of(replace(whole, values=np.where(later, columns(whole) @ effects, whole.values)))
-    assert abs(one.estimate) < 1.5 * one.mixture.error
-    assert one.above(0.95) < 0
+    assert abs(one.estimate) < 1.5 * one.mixture.standard_error
+    assert one.lower_bound(0.95) < 0
 
 
 @SOME
 @given(PLANTS)
-def test_the_bound_is_below_the_estimate_and_falls_with_confidence(whole: Table) -> None:
+def test_the_bound_is_below_the_estimate_and_falls_with_confidence(whole: DailyTable) -> None:
     one = of(whole)
-    bounds = [one.above(share) for share in (0.6, 0.8, 0.9, 0.95, 0.99, 0.999)]
+    bounds = [one.lower_bound(share) for share in (0.6, 0.8, 0.9, 0.95, 0.99, 0.999)]
     assert bounds == sorted(bounds, reverse=True)
-    assert one.above(0.95) < one.estimate < one.above(0.05)
+    assert one.lower_bound(0.95) < one.estimate < one.lower_bound(0.05)
 
 
 @SOME
 @given(PLANTS, st.floats(10, 500))
-def test_a_day_that_used_less_saves_as_much_more(whole: Table, less: float) -> None:
+def test_a_day_that_used_less_saves_as_much_more(whole: DailyTable, less: float) -> None:
     cheaper = whole.values.copy()
     cheaper[-1] -= less
     assert of(replace(whole, values=cheaper)).estimate - of(whole).estimate == pytest.approx(less)
@@ -98,7 +101,7 @@ def test_a_day_that_used_less_saves_as_much_more(whole: Table, less: float) -> N
 
 def test_more_noise_does_not_raise_the_bound_on_average() -> None:
     bounds = [
-        np.mean([of(table(seed, noise=noise, saving=0.1)).above(0.95) for seed in range(8)])
+        np.mean([of(table(seed, noise=noise, saving=0.1)).lower_bound(0.95) for seed in range(8)])
         for noise in (10.0, 40.0, 80.0, 160.0)
     ]
     assert bounds == sorted(bounds, reverse=True)

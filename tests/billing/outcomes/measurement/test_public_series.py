@@ -13,11 +13,16 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from billing.outcomes.measurement.agreed import Agreed, Limits, Span, Variable
-from billing.outcomes.measurement.evidence import Study
-from billing.outcomes.measurement.measured import Fitness
-from billing.outcomes.measurement.measuring import fitness_of, measure
-from billing.outcomes.measurement.readings import Amount, Reading
+from billing.outcomes.measurement.agreed import (
+    DateRange,
+    GateLimits,
+    IndependentVariable,
+    MeasurementPlan,
+)
+from billing.outcomes.measurement.evidence import MeasurementStudy
+from billing.outcomes.measurement.measured import BaselineFitReport
+from billing.outcomes.measurement.measuring import baseline_fit_report, measure_savings
+from billing.outcomes.measurement.readings import MeterReading, Quantity
 
 ROOT = Path(__file__).parents[4]
 PLACES = [folder / "shared/data/ett/ETTh1.csv.gz" for folder in (ROOT, ROOT.parent)]
@@ -26,54 +31,56 @@ SHANGHAI = ZoneInfo("Asia/Shanghai")
 
 pytestmark = pytest.mark.skipif(SERIES is None, reason="shared/data/ett is not here")
 
-AGREED = Agreed(
+AGREED = MeasurementPlan(
     unit="kWh",
     zone="Asia/Shanghai",
     every=3600,
-    baseline=Span(date(2016, 7, 1), date(2017, 7, 1)),
-    reporting=Span(date(2017, 7, 1), date(2018, 6, 26)),
-    variables=(Variable("low", "kWh"),),
-    limits=Limits(most_cv=250_000),
+    baseline=DateRange(date(2016, 7, 1), date(2017, 7, 1)),
+    reporting=DateRange(date(2017, 7, 1), date(2018, 6, 26)),
+    variables=(IndependentVariable("low", "kWh"),),
+    limits=GateLimits(most_cv=250_000),
 )
 
 
-def load() -> Iterator[Reading]:
+def load() -> Iterator[MeterReading]:
     """The high load of each hour (as kWh), which the low load explains in part."""
     assert SERIES is not None
     with gzip.open(SERIES, "rt") as lines:
         for row in csv.DictReader(lines):
             at = datetime.fromisoformat(row["date"]).replace(tzinfo=SHANGHAI)
-            yield Reading(
-                at, Amount(float(row["HUFL"]), "kWh"), {"low": Amount(float(row["LUFL"]), "kWh")}
+            yield MeterReading(
+                at,
+                Quantity(float(row["HUFL"]), "kWh"),
+                {"low": Quantity(float(row["LUFL"]), "kWh")},
             )
 
 
 @pytest.fixture(scope="module")
-def study() -> Study:
-    return Study(AGREED, tuple(load()))
+def study() -> MeasurementStudy:
+    return MeasurementStudy(AGREED, tuple(load()))
 
 
 @pytest.fixture(scope="module")
-def fitness(study: Study) -> Fitness:
-    return fitness_of(study)
+def fitness(study: MeasurementStudy) -> BaselineFitReport:
+    return baseline_fit_report(study)
 
 
-def test_a_baseline_fits(fitness: Fitness) -> None:
+def test_a_baseline_fits(fitness: BaselineFitReport) -> None:
     assert fitness.days == 365
     assert fitness.cv == pytest.approx(231_000, abs=5_000)
     assert fitness.rho == pytest.approx(423_000, abs=20_000)
     assert fitness.terms[:2] == ("constant", "low")
 
 
-def test_a_month_that_it_has_not_seen_is_too_far_off(fitness: Fitness) -> None:
+def test_a_month_that_it_has_not_seen_is_too_far_off(fitness: BaselineFitReport) -> None:
     # In sample it fits well, so only months that are left out tell that it predicts badly.
     assert fitness.bias == pytest.approx(162_000, abs=5_000)
     assert [gate.name for gate in fitness.gates if not gate.holds] == ["nmbe"]
 
 
-def test_a_change_that_nobody_caused_is_found_and_not_billed(study: Study) -> None:
+def test_a_change_that_nobody_caused_is_found_and_not_billed(study: MeasurementStudy) -> None:
     # Load was moved to another transformer in the second year. No regression knows that it was
     # no saving; but this one misses a gate, so it could not start.
-    measured = measure(study)
+    measured = measure_savings(study)
     assert measured.bound > 0 == measured.billable
     assert measured.fitness.notes == ()

@@ -6,24 +6,24 @@ from typing import Any
 
 import pytest
 
-from billing.outcomes.measurement.agreed import Agreed, Swap
+from billing.outcomes.measurement.agreed import MeasurementPlan, MeterReplacement
 from billing.outcomes.measurement.faults import ReadingsInvalid
-from billing.outcomes.measurement.readings import Amount, Reading, clean
+from billing.outcomes.measurement.readings import MeterReading, Quantity, clean_readings
 from tests.billing.outcomes.measurement.making import AGREED, SHANGHAI
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=SHANGHAI)
 BOTH = ("plant", "us")
 
 
-def reading(hours: int = 0, value: float = 7.0, unit: str = "kWh", **more: Any) -> Reading:
-    parts = {"parts": Amount(3.0, "pcs")}
-    return Reading(
-        NOON + timedelta(hours=hours), Amount(value, unit), **{"variables": parts, **more}
+def reading(hours: int = 0, value: float = 7.0, unit: str = "kWh", **more: Any) -> MeterReading:
+    parts = {"parts": Quantity(3.0, "pcs")}
+    return MeterReading(
+        NOON + timedelta(hours=hours), Quantity(value, unit), **{"variables": parts, **more}
     )
 
 
-def values(readings: list[Reading], agreed: Agreed = AGREED) -> list[float]:
-    return [point.value for point in clean(readings, agreed).points]
+def values(readings: list[MeterReading], agreed: MeasurementPlan = AGREED) -> list[float]:
+    return [point.value for point in clean_readings(readings, agreed).readings]
 
 
 class TestTimes:
@@ -41,16 +41,18 @@ class TestTimes:
 
 class TestDoubled:
     def test_the_same_counts_once(self) -> None:
-        cleaned = clean([reading(), reading(), reading(1)], AGREED)
-        assert (len(cleaned.points), cleaned.doubled) == (2, 1)
+        cleaned = clean_readings([reading(), reading(), reading(1)], AGREED)
+        assert (len(cleaned.readings), cleaned.duplicates) == (2, 1)
 
     def test_the_same_in_another_unit_counts_once(self) -> None:
         assert values([reading(), reading(value=7000.0, unit="Wh")]) == [7.0]
 
-    @pytest.mark.parametrize("other", [{"value": 8.0}, {"variables": {"parts": Amount(4, "pcs")}}])
+    @pytest.mark.parametrize(
+        "other", [{"value": 8.0}, {"variables": {"parts": Quantity(4, "pcs")}}]
+    )
     def test_different_is_refused(self, other: dict[str, Any]) -> None:
         with pytest.raises(ReadingsInvalid, match="Two readings of 2026-01-02T04:00:00"):
-            clean([reading(), reading(**other)], AGREED)
+            clean_readings([reading(), reading(**other)], AGREED)
 
 
 class TestValues:
@@ -60,29 +62,31 @@ class TestValues:
             reading(value=value)
 
     def test_are_converted(self) -> None:
-        parts = {"parts": Amount(0.5, "kpcs"), "not agreed": Amount(1.0, "bananas")}
-        cleaned = clean([reading(value=2.0, unit="MWh", variables=parts)], AGREED)
-        assert cleaned.points[0].value == 2000.0
-        assert cleaned.points[0].variables == {"parts": 500.0}
+        parts = {"parts": Quantity(0.5, "kpcs"), "not agreed": Quantity(1.0, "bananas")}
+        cleaned = clean_readings([reading(value=2.0, unit="MWh", variables=parts)], AGREED)
+        assert cleaned.readings[0].value == 2000.0
+        assert cleaned.readings[0].variables == {"parts": 500.0}
 
     def test_of_another_machine_do_not_count(self) -> None:
         assert values([reading(), reading(1, machine="press")]) == [7.0]
 
 
 class TestSwaps:
-    SWAPPED = replace(AGREED, swaps=(Swap(NOON, "old", "new", BOTH, factor=2.0),))
+    SWAPPED = replace(AGREED, swaps=(MeterReplacement(NOON, "old", "new", BOTH, factor=2.0),))
 
     def test_two_meters_are_refused(self) -> None:
         with pytest.raises(ReadingsInvalid, match="Meters new and old both tell") as refused:
-            clean([reading(0, meter="old"), reading(1, meter="new")], AGREED)
+            clean_readings([reading(0, meter="old"), reading(1, meter="new")], AGREED)
         assert refused.value.param == "meter"
 
     def test_another_meter_than_told_of_the_baseline_is_refused(self) -> None:
-        assert clean([reading(meter="old")], AGREED, meter="old").meter == "old"
-        assert clean([], AGREED, meter="old").points == ()
+        assert (
+            clean_readings([reading(meter="old")], AGREED, baseline_meter="old").last_meter == "old"
+        )
+        assert clean_readings([], AGREED, baseline_meter="old").readings == ()
         for meter, was in (("new", "old"), ("", "old"), ("new", "")):
             with pytest.raises(ReadingsInvalid, match="both tell"):
-                clean([reading(meter=meter)], AGREED, meter=was)
+                clean_readings([reading(meter=meter)], AGREED, baseline_meter=was)
 
     def test_as_agreed_counts_by_its_factor(self) -> None:
         told = [reading(-1, meter="old"), reading(0, meter="new"), reading(5, meter="new")]
@@ -91,9 +95,9 @@ class TestSwaps:
     @pytest.mark.parametrize(("hours", "meter"), [(-1, "new"), (0, "old"), (1, "third")])
     def test_at_another_time_is_refused(self, hours: int, meter: str) -> None:
         with pytest.raises(ReadingsInvalid, match=f"Meter {meter} tells of"):
-            clean([reading(hours, meter=meter)], self.SWAPPED)
+            clean_readings([reading(hours, meter=meter)], self.SWAPPED)
 
     def test_one_after_the_other(self) -> None:
-        later = Swap(NOON + timedelta(hours=2), "new", "third", BOTH, factor=5.0)
+        later = MeterReplacement(NOON + timedelta(hours=2), "new", "third", BOTH, factor=5.0)
         agreed = replace(self.SWAPPED, swaps=(*self.SWAPPED.swaps, later))
         assert values([reading(3, 1.0, meter="third")], agreed) == [10.0]

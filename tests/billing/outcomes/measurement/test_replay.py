@@ -8,34 +8,34 @@ from pathlib import Path
 
 import pytest
 
-from billing.outcomes.measurement.agreed import Method, Span, Weeks
-from billing.outcomes.measurement.evidence import read_study
-from billing.outcomes.measurement.measuring import measure
+from billing.outcomes.measurement.agreed import DateRange, MeasurementMethod, SwitchbackSchedule
+from billing.outcomes.measurement.evidence import parse_study
+from billing.outcomes.measurement.measuring import measure_savings
 from tests.billing.outcomes.measurement.making import AFTER, FIRST, TURN, agreeing, study
 
 ROOT = Path(__file__).parents[4]
 REPLAY = """
 import sys
-from billing.outcomes.measurement.evidence import read_study
-from billing.outcomes.measurement.measuring import measure
+from billing.outcomes.measurement.evidence import parse_study
+from billing.outcomes.measurement.measuring import measure_savings
 for line in sys.stdin.buffer:
-    sys.stdout.buffer.write(measure(read_study(line)).text() + b"\\n")
+    sys.stdout.buffer.write(measure_savings(parse_study(line)).canonical_json() + b"\\n")
 """
 BEFORE_AND_AFTER = [
     study(seed, noise=30.0 + 10 * seed, saving=0.1, rho=0.1 * seed) for seed in range(0, 8, 2)
 ]
 IN_TURN = {
-    "method": Method.SWITCHBACK,
+    "method": MeasurementMethod.SWITCHBACK,
     "baseline": None,
-    "reporting": Span(FIRST, TURN + timedelta(days=AFTER)),
-    "weeks": Weeks(days=8),
+    "reporting": DateRange(FIRST, TURN + timedelta(days=AFTER)),
+    "weeks": SwitchbackSchedule(days=8),
 }
 STUDIES = [*BEFORE_AND_AFTER, *(agreeing(one, **IN_TURN) for one in BEFORE_AND_AFTER)]
 
 
 def replayed(**processor: str) -> list[bytes]:
     """The measurements of another process, whose linear algebra is told what it runs on."""
-    told = b"\n".join(one.text() for one in STUDIES)
+    told = b"\n".join(one.canonical_json() for one in STUDIES)
     done = subprocess.run(
         [sys.executable, "-c", REPLAY],
         cwd=ROOT,
@@ -48,8 +48,8 @@ def replayed(**processor: str) -> list[bytes]:
 
 
 def test_from_the_text_alone() -> None:
-    again = [measure(read_study(one.text())) for one in STUDIES]
-    assert again == [measure(one) for one in STUDIES]
+    again = [measure_savings(parse_study(one.canonical_json())) for one in STUDIES]
+    assert again == [measure_savings(one) for one in STUDIES]
 
 
 @pytest.mark.usefixtures("processes")
@@ -61,4 +61,4 @@ def test_from_the_text_alone() -> None:
     ],
 )
 def test_on_another_processor(processor: dict[str, str]) -> None:
-    assert replayed(**processor) == [measure(one).text() for one in STUDIES]
+    assert replayed(**processor) == [measure_savings(one).canonical_json() for one in STUDIES]

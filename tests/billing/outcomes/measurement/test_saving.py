@@ -6,27 +6,27 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from billing.outcomes.measurement.agreed import Adjustment, Agreed
-from billing.outcomes.measurement.baseline import choose
-from billing.outcomes.measurement.days import Table
-from billing.outcomes.measurement.faults import BaselineUnfit
-from billing.outcomes.measurement.saving import Saving, saved
+from billing.outcomes.measurement.agreed import MeasurementPlan, NonRoutineAdjustment
+from billing.outcomes.measurement.baseline import select_baseline
+from billing.outcomes.measurement.days import DailyTable
+from billing.outcomes.measurement.faults import BaselineFitFailed
+from billing.outcomes.measurement.saving import SavingsEstimate, estimate_savings
 from tests.billing.outcomes.measurement.making import AFTER, AGREED, FIRST, TURN, halves, table
 
 ALONE = replace(AGREED, variables=())
 BOTH = ("plant", "us")
 
 
-def of(whole: Table, agreed: Agreed = AGREED) -> Saving:
+def of(whole: DailyTable, agreed: MeasurementPlan = AGREED) -> SavingsEstimate:
     before, after = halves(whole)
-    return saved(before, after, choose(before, agreed), agreed)
+    return estimate_savings(before, after, select_baseline(before, agreed), agreed)
 
 
 class TestSums:
     def test_by_hand(self) -> None:
         # 9 and 11 in turn are 10 a day however much lasts; 8 a day for 60 days save 120 of 600.
         values = np.concatenate([np.tile([9.0, 11.0], 60), np.full(60, 8.0)])
-        one = of(Table(np.arange(180) + FIRST.toordinal(), values, {}), ALONE)
+        one = of(DailyTable(np.arange(180) + FIRST.toordinal(), values, {}), ALONE)
         assert one.estimate == pytest.approx(120, abs=1)
         assert one.baseline == pytest.approx(600, abs=1)
         assert one.actual == 480
@@ -35,13 +35,13 @@ class TestSums:
         one = of(table(noise=10.0, saving=0.1))
         assert one.estimate == pytest.approx(0.1 * one.baseline, rel=0.02)
         assert one.baseline == pytest.approx(one.actual + one.estimate)
-        assert one.above(0.95) < one.estimate < one.above(0.05)
+        assert one.lower_bound(0.95) < one.estimate < one.lower_bound(0.05)
 
     def test_more_may_be_better(self) -> None:
         whole = table(noise=10.0, saving=-0.1)
         less, more = of(whole), of(whole, replace(AGREED, more_is_better=True))
         assert more.estimate == -less.estimate > 0
-        assert more.above(0.95) == pytest.approx(-less.above(0.05))
+        assert more.lower_bound(0.95) == pytest.approx(-less.lower_bound(0.05))
 
     def test_a_rate_is_weighted(self) -> None:
         # Energy per part falls from about 5 to 4: a saving of about 1 for each of the parts.
@@ -56,9 +56,9 @@ class TestSums:
 
     def test_no_whole_day_is_refused(self) -> None:
         before, after = halves(table())
-        nothing = after.where(after.days < 0)
-        with pytest.raises(BaselineUnfit, match="No day of the reporting period"):
-            saved(before, nothing, choose(before, AGREED), AGREED)
+        nothing = after.filter(after.days < 0)
+        with pytest.raises(BaselineFitFailed, match="No day of the reporting period"):
+            estimate_savings(before, nothing, select_baseline(before, AGREED), AGREED)
 
 
 class TestAdjustments:
@@ -67,19 +67,21 @@ class TestAdjustments:
         agreed = replace(
             AGREED,
             adjustments=(
-                Adjustment(FIRST, 3.0, "a second compressor", BOTH),
-                Adjustment(TURN, 10.0, "a trial run", BOTH, until=TURN + timedelta(days=5)),
+                NonRoutineAdjustment(FIRST, 3.0, "a second compressor", BOTH),
+                NonRoutineAdjustment(
+                    TURN, 10.0, "a trial run", BOTH, until=TURN + timedelta(days=5)
+                ),
             ),
         )
         plain, adjusted = of(table()), of(table(), agreed)
         assert adjusted.estimate - plain.estimate == pytest.approx(3 * AFTER + 10 * 5)
         assert adjusted.baseline - plain.baseline == pytest.approx(3 * AFTER + 10 * 5)
-        assert adjusted.mixture.error == plain.mixture.error
+        assert adjusted.mixture.standard_error == plain.mixture.standard_error
 
     def test_do_not_count_on_days_that_are_missing(self) -> None:
-        agreed = replace(AGREED, adjustments=(Adjustment(FIRST, 3.0, "a hall", BOTH),))
+        agreed = replace(AGREED, adjustments=(NonRoutineAdjustment(FIRST, 3.0, "a hall", BOTH),))
         whole = table()
-        gone = whole.where(whole.days != TURN.toordinal() + 4)
+        gone = whole.filter(whole.days != TURN.toordinal() + 4)
         assert of(gone, agreed).estimate - of(gone).estimate == pytest.approx(3 * (AFTER - 1))
 
 
@@ -88,12 +90,12 @@ class TestError:
         # Noise of 50 a day: 60 days later, and a mean of 120 days 60 times over:
         # 50 sqrt(60 + 60^2 / 120) = 474; the slope's part is small. That it does not last is
         # not known from 120 days.
-        errors = [of(table(seed)).mixture.error for seed in range(20)]
+        errors = [of(table(seed)).mixture.standard_error for seed in range(20)]
         assert 1 < np.mean(errors) / 474 < 1.7
 
     def test_is_larger_where_noise_lasts(self) -> None:
-        quick = np.mean([of(table(seed)).mixture.error for seed in range(10)])
-        slow = np.mean([of(table(seed, rho=0.6)).mixture.error for seed in range(10)])
+        quick = np.mean([of(table(seed)).mixture.standard_error for seed in range(10)])
+        slow = np.mean([of(table(seed, rho=0.6)).mixture.standard_error for seed in range(10)])
         assert slow > 1.4 * quick
 
     def test_is_larger_where_it_is_rougher_later(self) -> None:
@@ -104,20 +106,23 @@ class TestError:
             whole,
             values=np.where(later, explained + 3 * (whole.values - explained), whole.values),
         )
-        assert of(rough).mixture.error > 1.8 * of(whole).mixture.error
+        assert of(rough).mixture.standard_error > 1.8 * of(whole).mixture.standard_error
 
     def test_few_days_tell_nothing_of_roughness(self) -> None:
         before, after = halves(table())
         values = after.values + np.where(np.arange(AFTER) % 2, 900.0, -900.0)
-        few = replace(after, values=values).where(after.days < TURN.toordinal() + 20)
-        calm = after.where(after.days < TURN.toordinal() + 20)
-        baseline = choose(before, AGREED)
-        errors = [saved(before, one, baseline, AGREED).mixture.error for one in (few, calm)]
+        few = replace(after, values=values).filter(after.days < TURN.toordinal() + 20)
+        calm = after.filter(after.days < TURN.toordinal() + 20)
+        baseline = select_baseline(before, AGREED)
+        errors = [
+            estimate_savings(before, one, baseline, AGREED).mixture.standard_error
+            for one in (few, calm)
+        ]
         assert errors[0] == errors[1]
 
     def test_grows_with_the_days_that_are_missing_before(self) -> None:
         before, after = halves(table())
-        fewer = before.where(before.days % 3 != 0)
-        whole = saved(before, after, choose(before, AGREED), AGREED)
-        part = saved(fewer, after, choose(fewer, AGREED), AGREED)
-        assert part.mixture.error > whole.mixture.error
+        fewer = before.filter(before.days % 3 != 0)
+        whole = estimate_savings(before, after, select_baseline(before, AGREED), AGREED)
+        part = estimate_savings(fewer, after, select_baseline(fewer, AGREED), AGREED)
+        assert part.mixture.standard_error > whole.mixture.standard_error

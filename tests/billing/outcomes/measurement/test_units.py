@@ -3,7 +3,7 @@
 import pytest
 
 from billing.outcomes.measurement.faults import ReadingsInvalid
-from billing.outcomes.measurement.units import converted, require_known
+from billing.outcomes.measurement.units import convert_unit, require_known_unit
 
 
 class TestConverted:
@@ -27,7 +27,7 @@ class TestConverted:
         ],
     )
     def test_becomes(self, value: float, unit: str, wanted: str, becomes: float) -> None:
-        assert converted(value, unit, wanted) == pytest.approx(becomes, rel=1e-15)
+        assert convert_unit(value, unit, wanted) == pytest.approx(becomes, rel=1e-15)
 
     @pytest.mark.parametrize(
         ("unit", "wanted"),
@@ -35,14 +35,14 @@ class TestConverted:
     )
     def test_of_another_kind_is_refused(self, unit: str, wanted: str) -> None:
         with pytest.raises(ReadingsInvalid, match=r"degC|is no|unknown"):
-            converted(1.0, unit, wanted)
+            convert_unit(1.0, unit, wanted)
 
     @pytest.mark.parametrize("unit", ["kw", "", "kWh/pcs/h", "degC/h", "kWh "])
     def test_unknown_is_refused(self, unit: str) -> None:
         with pytest.raises(ReadingsInvalid, match="is unknown; known: kWh") as refused:
-            converted(1.0, unit, unit)
+            convert_unit(1.0, unit, unit)
         assert refused.value.param == "unit"
 
     def test_known(self) -> None:
-        require_known("degF")
-        require_known("kWh/m3")
+        require_known_unit("degF")
+        require_known_unit("kWh/m3")

@@ -3,10 +3,10 @@
 import pytest
 
 from billing.outcomes.contracts.agreement import VersionClosed
-from billing.outcomes.contracts.baselines import read_fit
+from billing.outcomes.contracts.baselines import parse_fit_statistics
 from billing.outcomes.contracts.terms import AttesterKind
-from billing.outcomes.measurement.faults import BaselineUnfit
-from billing.outcomes.settlement.baseline_fit import fit_version
+from billing.outcomes.measurement.faults import BaselineFitFailed
+from billing.outcomes.settlement.baseline_fit import fit_version_baseline
 from billing.tables import OutcomeVersion
 from tests.support.outcomes.castings import (
     FIRST,
@@ -32,7 +32,7 @@ class Scrap:
     async def fits(self) -> OutcomeVersion:
         story, place = self.deal.firm.story, (self.version.contract_id, self.version.number)
         async with story.database.transaction() as session:
-            return await fit_version(session, story.clock, self.deal.account_id, *place)
+            return await fit_version_baseline(session, story.clock, self.deal.account_id, *place)
 
     async def kept(self) -> str | None:
         return (await self.deal.versions(self.version))[0].baseline
@@ -56,8 +56,8 @@ async def test_is_to_the_readings_of_all_attesters_that_the_version_accepts(scra
     fitted = await scrap.fits()
     assert fitted.baseline is not None
     assert await scrap.kept() == fitted.baseline
-    assert read_fit(fitted.baseline) == read_fit(baseline(BEFORE))
-    assert read_fit(fitted.baseline).days == 273
+    assert parse_fit_statistics(fitted.baseline) == parse_fit_statistics(baseline(BEFORE))
+    assert parse_fit_statistics(fitted.baseline).days == 273
 
 
 async def test_again_takes_the_place_of_an_earlier_fit(scrap: Scrap) -> None:
@@ -69,12 +69,12 @@ async def test_again_takes_the_place_of_an_earlier_fit(scrap: Scrap) -> None:
     second = (await scrap.fits()).baseline
     assert first is not None
     assert second is not None
-    assert [read_fit(one).days for one in (first, second)] == [260, 273]
+    assert [parse_fit_statistics(one).days for one in (first, second)] == [260, 273]
     assert await scrap.kept() == second
 
 
 async def test_without_any_reading_is_refused(scrap: Scrap) -> None:
-    with pytest.raises(BaselineUnfit, match="no readings of the time before"):
+    with pytest.raises(BaselineFitFailed, match="no readings of the time before"):
         await scrap.fits()
     assert await scrap.kept() is None
 

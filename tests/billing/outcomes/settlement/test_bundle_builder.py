@@ -4,8 +4,11 @@ from datetime import date
 
 import pytest
 
-from billing.outcomes.settlement.bundle import Bundle, read_bundle
-from billing.outcomes.settlement.measurement_inputs import Inputs, read_inputs
+from billing.outcomes.settlement.bundle import EvidenceBundle, parse_bundle
+from billing.outcomes.settlement.measurement_inputs import (
+    MeasurementInputs,
+    parse_measurement_inputs,
+)
 from billing.tables import OutcomeSettlement
 from infra import ids
 from tests.support.outcomes.given_effects import FIT, SENSOR, SYSTEM, less_scrap, row
@@ -13,14 +16,14 @@ from tests.support.stories.outcome_story import Contract, contract
 from tests.support.stories.story import Story
 
 
-async def october(of: Contract) -> tuple[OutcomeSettlement, Bundle]:
+async def october(of: Contract) -> tuple[OutcomeSettlement, EvidenceBundle]:
     await of.until(2026, 11, 4)
     (settled,) = await of.settlements()
-    return settled, read_bundle(settled.bundle)
+    return settled, parse_bundle(settled.bundle)
 
 
-def inputs_in(bundle: Bundle) -> list[Inputs]:
-    return [read_inputs(one.measured.inputs) for one in bundle.measured]
+def inputs_in(bundle: EvidenceBundle) -> list[MeasurementInputs]:
+    return [parse_measurement_inputs(one.measured.inputs) for one in bundle.measured]
 
 
 @pytest.fixture
@@ -44,7 +47,7 @@ async def test_a_month_is_measured_by_what_was_said_in_time(scrap: Contract) -> 
         date(2026, 11, 1),
         FIT,
     )
-    named = [ids.show("evd", one) for one in (first, second)]
+    named = [ids.format_id("evd", one) for one in (first, second)]
     assert [one.id for one in inputs.readings] == named
     assert [(one.id, one.attester_kind) for one in bundle.evidence] == [
         (named[0], "neutral_sensor"),
@@ -67,7 +70,7 @@ async def test_each_version_is_measured_on_its_own_days_and_readings_are_there_o
         (date(2026, 10, 16), date(2026, 11, 1)),
     ]
     assert [one.version for one in bundle.measured] == [one.id.hex for one in scrap.versions]
-    assert [one.id for one in bundle.evidence] == [ids.show("evd", one) for one in said]
+    assert [one.id for one in bundle.evidence] == [ids.format_id("evd", one) for one in said]
 
 
 async def test_a_version_that_begins_later_is_not_measured(story: Story) -> None:

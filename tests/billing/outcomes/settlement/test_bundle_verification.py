@@ -9,12 +9,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from billing.outcomes.settlement.bundle import BundleInvalid, Measured
-from billing.outcomes.settlement.replay import replay
+from billing.outcomes.settlement.bundle import BundleInvalid, EffectMeasurement
+from billing.outcomes.settlement.replay import replay_bundle
 from tests.support.outcomes.given_effects import SENSOR, less_scrap, row, two_castings
 from tests.support.stories.story import Story
 
-Measure = Callable[[str], Measured]
+Measure = Callable[[str], EffectMeasurement]
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ async def said(story: Story) -> dict[str, Any]:
 
 
 def figures(said: Any, measure: Measure = two_castings) -> list[tuple[str, Any, Any]]:
-    found = replay(msgspec.json.encode(said, order="sorted").decode(), measure)
+    found = replay_bundle(msgspec.json.encode(said, order="sorted").decode(), measure)
     return [(one.figure, one.stated, one.computed) for one in found.differences]
 
 
@@ -102,8 +102,8 @@ async def test_another_saving_than_is_measured_again_is_told_figure_by_figure(
 ) -> None:
     """The bundle states two castings, 21.00; measured again it is one, 10.50."""
 
-    def one_casting(inputs: str) -> Measured:
-        return Measured(inputs, {SENSOR.value: 1_000_000})
+    def one_casting(inputs: str) -> EffectMeasurement:
+        return EffectMeasurement(inputs, {SENSOR.value: 1_000_000})
 
     found = figures(said, one_casting)
     assert found[:3] == [

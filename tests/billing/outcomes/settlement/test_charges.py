@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from billing.outcomes.contracts.terms import AttesterKind
-from billing.outcomes.settlement.amounts import charged_for
+from billing.outcomes.settlement.amounts import load_settlement_charges
 from billing.tables import Outcome
 from tests.support.stories.outcome_story import DEADLINES, Contract, contract
 from tests.support.stories.story import Story
@@ -21,8 +21,8 @@ class Month:
         """Made, waiting, and in all."""
         (settled,) = (await self.of.settlements())[:1]
         async with self.of.firm.story.database.transaction() as session:
-            found = await charged_for(session, settled)
-        return len(found.made), sum(one.minor for one in found.waiting), found.total
+            found = await load_settlement_charges(session, settled)
+        return len(found.all_charges), sum(one.minor for one in found.pending), found.total
 
 
 async def month_of(story: Story, **profile: int) -> Month:
@@ -181,5 +181,5 @@ async def made(of: Contract) -> list[tuple[str, int]]:
     """(who attested, amount) of the charges of the one settlement."""
     (settled,) = await of.settlements()
     async with of.firm.story.database.transaction() as session:
-        found = await charged_for(session, settled)
-    return sorted((one.attested_by, one.minor) for one in found.made)
+        found = await load_settlement_charges(session, settled)
+    return sorted((one.attested_by, one.minor) for one in found.all_charges)

@@ -4,28 +4,28 @@ from typing import Any
 
 import pytest
 
-from billing.outcomes.contracts.attribution import MOST_CALLS
+from billing.outcomes.contracts.attribution import MAX_CALLS
 from billing.outcomes.contracts.contracts import ContractNotFound
-from billing.outcomes.contracts.supporting_calls import Attribution
+from billing.outcomes.contracts.supporting_calls import AttributionRules
 from billing.outcomes.contracts.terms import (
     AttesterKind,
-    Deadlines,
-    Design,
-    Direction,
-    Event,
-    Gates,
-    Measure,
-    Share,
+    BaselineGateTerms,
+    ContractDeadlines,
+    EventEffect,
+    ImprovementDirection,
+    MeasuredEffect,
+    MeasurementDesign,
+    SavingsShare,
 )
 from billing.outcomes.contracts.versions import OutcomeContractNotAgreed
 from billing.outcomes.evidence.statements import StatementInvalid, StatementNotFound
-from billing.outcomes.settlement.attributed_calls import calls_of
+from billing.outcomes.settlement.attributed_calls import list_attributed_calls
 from billing.outcomes.settlement.claims import (
     AttesterNotAccepted,
-    OutcomeDiffers,
+    BusinessKeyConflict,
     OutcomeInvalid,
     OutcomeNotFound,
-    OutcomeStateWrong,
+    OutcomeStateInvalid,
     get_outcome,
 )
 from billing.outcomes.settlement.views import outcome_json, outcomes_page
@@ -49,7 +49,9 @@ async def spindles(story: Story) -> Contract:
 
 async def calls(of: Contract, outcome: Outcome) -> int:
     async with of.firm.story.database.transaction() as session:
-        return len((await calls_of(session, of.firm.account.id, [outcome.id]))[outcome.id])
+        return len(
+            (await list_attributed_calls(session, of.firm.account.id, [outcome.id]))[outcome.id]
+        )
 
 
 class TestCalls:
@@ -95,10 +97,10 @@ class TestCalls:
         assert (by_tags.refused_for, named.refused_for) == ("no_call", "call_taken")
 
     async def test_of_many_the_last(self, spindles: Contract) -> None:
-        for minute in range(MOST_CALLS + 1):
+        for minute in range(MAX_CALLS + 1):
             await spindles.use("M1", 2026, 10, 11, 6, minute % 60, minute // 60)
         outcome = await spindles.claims("W-1", "M1", *FAILURE)
-        assert await calls(spindles, outcome) == MOST_CALLS
+        assert await calls(spindles, outcome) == MAX_CALLS
 
 
 class TestEligibleCalls:
@@ -130,7 +132,7 @@ class TestEligibleCalls:
     ) -> None:
         """More later calls than an outcome keeps do not push the eligible one out."""
         right = await spindles.use("M1", 2026, 10, 11, 5)
-        for minute in range(MOST_CALLS):
+        for minute in range(MAX_CALLS):
             await spindles.use(
                 "M1", 2026, 10, 11, 6, minute % 60, minute // 60,
                 model="llm", units={"input_tokens": 1},
@@ -138,13 +140,13 @@ class TestEligibleCalls:
         outcome = await spindles.claims("W-1", "M1", *FAILURE)
         assert (outcome.refused_for, await calls(spindles, outcome)) == (None, 1)
         async with spindles.firm.story.database.transaction() as session:
-            kept = await calls_of(session, spindles.firm.account.id, [outcome.id])
+            kept = await list_attributed_calls(session, spindles.firm.account.id, [outcome.id])
         assert [one.request_id for one in kept[outcome.id]] == [right.request_id]
 
     async def test_a_declared_attribution_takes_the_place_of_the_default(
         self, story: Story
     ) -> None:
-        named = Attribution(("llm",), ("chat",))
+        named = AttributionRules(("llm",), ("chat",))
         spindles = await contract(await story.firm(), attribution=named)
         story.clock.set(2026, 10, 20)
         await spindles.use("M1", 2026, 10, 11, 6)
@@ -191,7 +193,7 @@ class TestRefused:
 
     async def test_two_contracts(self, spindles: Contract) -> None:
         """The other contract asks for no time between, but this one does."""
-        bearings = await contract(spindles.firm, tag="bearings", kind=Event(2, 168, 0))
+        bearings = await contract(spindles.firm, tag="bearings", kind=EventEffect(2, 168, 0))
         await spindles.use("M1", 2026, 10, 11, 6)
         await bearings.use("M1", 2026, 10, 11, 7)
         await spindles.claims("W-1", "M1", *FAILURE)
@@ -204,7 +206,7 @@ class TestRefused:
         await spindles.reverses(first)
         again = await spindles.is_confirmed("W-2", "M1", 2026, 10, 11, 20)
         assert again.refused_for is None
-        with pytest.raises(OutcomeStateWrong):
+        with pytest.raises(OutcomeStateInvalid):
             await spindles.confirms(first)
 
     @pytest.mark.parametrize("day", [5, 16])
@@ -218,17 +220,17 @@ class TestRefused:
         await spindles.use("M1", 2026, 10, day, 6)
         outcome = await spindles.claims("W-1", "M1", 2026, 10, day, 12, by=SYSTEM)
         assert (outcome.refused_for, outcome.confirmed_at) == ("not_in_force", None)
-        with pytest.raises(OutcomeStateWrong):
+        with pytest.raises(OutcomeStateInvalid):
             await spindles.reverses(outcome)
 
     async def test_denied(self, spindles: Contract) -> None:
         await spindles.use("M1", 2026, 10, 11, 6)
         outcome = await spindles.denies(await spindles.claims("W-1", "M1", *FAILURE))
         assert outcome.refused_for == "denied"
-        with pytest.raises(OutcomeStateWrong, match="refused"):
+        with pytest.raises(OutcomeStateInvalid, match="refused"):
             await spindles.confirms(outcome)
         sure = await spindles.is_confirmed("W-2", "M2", *FAILURE)
-        with pytest.raises(OutcomeStateWrong, match="confirmed"):
+        with pytest.raises(OutcomeStateInvalid, match="confirmed"):
             await spindles.denies(sure)
 
 
@@ -241,7 +243,7 @@ class TestOnce:
     async def test_the_key_for_something_else(self, spindles: Contract) -> None:
         await spindles.use("M1", 2026, 10, 11, 6)
         await spindles.claims("W-1", "M1", *FAILURE)
-        with pytest.raises(OutcomeDiffers):
+        with pytest.raises(BusinessKeyConflict):
             await spindles.claims("W-1", "M1", 2026, 10, 12)
 
 
@@ -274,7 +276,7 @@ class TestConfirming:
     async def test_silence(self, story: Story) -> None:
         """Claimed on the 20th; with seven days of silence it counts on the 27th."""
         words = "Not objected to within 7 days it counts."
-        silent = Deadlines(10, 5, 90, 7, words)
+        silent = ContractDeadlines(10, 5, 90, 7, words)
         spindles = await contract(await story.firm(), deadlines=silent)
         story.clock.set(2026, 10, 20)
         await spindles.use("M1", 2026, 10, 11, 6)
@@ -354,15 +356,17 @@ class TestBadInput:
         assert await made.settlements() == []
 
     async def test_a_measured_effect_is_not_claimed(self, story: Story) -> None:
-        gates = Gates(300_000, 100_000, 100_000, 30)
-        kind = Measure("kg", Direction.LESS, Design.BASELINE, (), 900_000, gates, looks=3)
+        gates = BaselineGateTerms(300_000, 100_000, 100_000, 30)
+        kind = MeasuredEffect(
+            "kg", ImprovementDirection.LESS, MeasurementDesign.BASELINE, (), 900_000, gates, looks=3
+        )
         scrap = await proposed(await story.firm(), "spindles")
         scrap.baseline = FIT
         await scrap.agrees(
             terms(
                 scrap.firm,
                 kind=kind,
-                price=Share(300_000, 10**9),
+                price=SavingsShare(300_000, 10**9),
                 ends_at=story.clock.at(2027, 1, 1),
             )
         )
@@ -374,5 +378,5 @@ class TestBadInput:
         outcome = await spindles.is_confirmed("W-1", "M1", *FAILURE)
         spindles.firm.story.clock.set(2026, 10, 11, 12)
         spindles.firm.story.clock.pass_(days=90, seconds=1)
-        with pytest.raises(OutcomeStateWrong, match="90 days"):
+        with pytest.raises(OutcomeStateInvalid, match="90 days"):
             await spindles.reverses(outcome)

@@ -2,13 +2,13 @@
 
 import pytest
 
-from billing.accounts.profiles import change_profile
+from billing.accounts.profiles import update_profile
 from billing.outcomes.settlement.disputes import (
     DisputeInvalid,
     DisputeNotFound,
-    DisputeStateWrong,
-    Objection,
-    end_overdue,
+    DisputeStateInvalid,
+    NewDispute,
+    decide_overdue_dispute,
     get_dispute,
     open_dispute,
 )
@@ -54,19 +54,19 @@ class TestOpening:
 
     async def test_after_the_window(self, month: Month) -> None:
         month.of.firm.story.clock.set(2026, 11, 14)
-        with pytest.raises(DisputeStateWrong, match="until"):
+        with pytest.raises(DisputeStateInvalid, match="until"):
             await month.of.disputes(month.settled)
 
     async def test_one_at_a_time_and_once(self, month: Month) -> None:
         first, second = month.outcomes
         dispute = await month.of.disputes(month.settled, first)
-        with pytest.raises(DisputeStateWrong, match="open already"):
+        with pytest.raises(DisputeStateInvalid, match="open already"):
             await month.of.disputes(month.settled, second)
         await month.of.gives_in(dispute, CUSTOMER)
-        with pytest.raises(DisputeStateWrong, match="before"):
+        with pytest.raises(DisputeStateInvalid, match="before"):
             await month.of.disputes(month.settled, first)
         rest = await month.of.disputes(month.settled)
-        assert rest.outcomes == [ids.show("outc", second.id)]
+        assert rest.outcomes == [ids.format_id("outc", second.id)]
         await month.of.gives_in(rest, OPERATOR)
         with pytest.raises(DisputeInvalid, match="nothing"):
             await month.of.disputes(month.settled)
@@ -75,13 +75,13 @@ class TestOpening:
 
     @pytest.mark.parametrize(("reason", "named"), [("  ", ()), ("x" * 4001, ()), ("x", ("outc_",))])
     async def test_what_cannot_be(self, month: Month, reason: str, named: tuple[str, ...]) -> None:
-        said = Objection("Ms Li", reason, named)
+        said = NewDispute("Ms Li", reason, named)
         with pytest.raises(DisputeInvalid):
             await month.of._do(open_dispute, month.settled.id, said)
 
     async def test_nothing_there(self, month: Month) -> None:
         with pytest.raises(DisputeNotFound):
-            await month.of._do(end_overdue, ids.new_id())
+            await month.of._do(decide_overdue_dispute, ids.new_id())
 
 
 class TestDeadlines:
@@ -90,7 +90,7 @@ class TestDeadlines:
         month.of.firm.story.clock.set(2026, 11, 6)
         dispute = await month.of.disputes(month.settled, month.outcomes[0])
         month.of.firm.story.clock.set(2026, 11, 11)
-        with pytest.raises(DisputeStateWrong):
+        with pytest.raises(DisputeStateInvalid):
             await month.of.answers(dispute)
         await month.of.until(2026, 11, 15)
         seen = await month.now(dispute)
@@ -104,11 +104,11 @@ class TestDeadlines:
         dispute = await month.of.disputes(month.settled, month.outcomes[0])
         await month.of.until(2026, 11, 15)
         await month.of.answers(dispute)
-        with pytest.raises(DisputeStateWrong):
+        with pytest.raises(DisputeStateInvalid):
             await month.of.answers(dispute)
-        assert (await month.of._do(end_overdue, dispute.id)).decided_at is None
+        assert (await month.of._do(decide_overdue_dispute, dispute.id)).decided_at is None
         month.of.firm.story.clock.set(2026, 11, 20)
-        with pytest.raises(DisputeStateWrong):
+        with pytest.raises(DisputeStateInvalid):
             await month.of.replies(dispute)
         await month.of.settles()
         assert (await month.now(dispute)).decided_for == OPERATOR
@@ -122,7 +122,7 @@ class TestDeadlines:
         await month.of.answers(dispute)
         await month.of.replies(dispute)
         month.of.firm.story.clock.set(2026, 11, 20)
-        with pytest.raises(DisputeStateWrong, match="until"):
+        with pytest.raises(DisputeStateInvalid, match="until"):
             await month.of.decides(dispute, OPERATOR)
         await month.of.settles()
         seen = await month.now(dispute)
@@ -137,7 +137,7 @@ class TestTelling:
         story = month.of.firm.story
         async with story.database.transaction() as session:
             place = (session, month.of.firm.account.id)
-            await change_profile(*place, email="li@acme.example", locale="en")
+            await update_profile(*place, email="li@acme.example", locale="en")
         dispute = await month.of.disputes(month.settled, month.outcomes[0])
         await month.of.answers(dispute, "See the vibration.")
         await month.of.gives_in(dispute, CUSTOMER)
@@ -161,19 +161,19 @@ class TestTelling:
 class TestDeciding:
     async def test_in_turn(self, month: Month) -> None:
         dispute = await month.of.disputes(month.settled, month.outcomes[0])
-        with pytest.raises(DisputeStateWrong):
+        with pytest.raises(DisputeStateInvalid):
             await month.of.replies(dispute)
         await month.of.answers(dispute)
-        with pytest.raises(DisputeStateWrong, match="Both sides"):
+        with pytest.raises(DisputeStateInvalid, match="Both sides"):
             await month.of.decides(dispute, CUSTOMER)
         await month.of.replies(dispute)
-        with pytest.raises(DisputeStateWrong):
+        with pytest.raises(DisputeStateInvalid):
             await month.of.replies(dispute)
-        assert (await month.of._do(end_overdue, dispute.id)).decided_at is None
+        assert (await month.of._do(decide_overdue_dispute, dispute.id)).decided_at is None
         with pytest.raises(DisputeInvalid, match="side"):
             await month.of.decides(dispute, "nobody")
         await month.of.decides(dispute, CUSTOMER)
-        with pytest.raises(DisputeStateWrong, match="decided"):
+        with pytest.raises(DisputeStateInvalid, match="decided"):
             await month.of.gives_in(dispute, CUSTOMER)
         await month.of.until(2026, 11, 14)
         assert await month.lines() == [("customer_system", "1", "300.00")]

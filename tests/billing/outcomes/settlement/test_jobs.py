@@ -2,16 +2,16 @@
 
 from structlog.testing import capture_logs
 
-from billing.outcomes.measurement.faults import MeasureInvalid
-from billing.outcomes.settlement.bundle import Measured
+from billing.outcomes.measurement.faults import MeasurementPlanInvalid
+from billing.outcomes.settlement.bundle import EffectMeasurement
 from billing.outcomes.settlement.jobs import settle_outcomes
 from tests.support.outcomes.given_effects import less_scrap
 from tests.support.stories.outcome_story import contract
 from tests.support.stories.story import Story
 
 
-def contradicting(_inputs: str) -> Measured:
-    raise MeasureInvalid("measure: its days contradict each other.", param="measure")
+def contradicting(_inputs: str) -> EffectMeasurement:
+    raise MeasurementPlanInvalid("measure: its days contradict each other.", param="measure")
 
 
 async def test_one_that_cannot_be_measured_is_told_and_tried_again(story: Story) -> None:

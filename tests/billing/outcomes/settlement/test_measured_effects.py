@@ -8,12 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from billing.outcomes.contracts.baselines import read_fit
-from billing.outcomes.contracts.contract_file import read_contract_file
+from billing.outcomes.contracts.baselines import parse_fit_statistics
+from billing.outcomes.contracts.contract_file import parse_contract_toml
 from billing.outcomes.contracts.terms import AttesterKind, OutcomeTerms
 from billing.outcomes.evidence.series import CORRECTION
-from billing.outcomes.measurement.faults import BaselineUnfit, MeasureInvalid, ReadingsInvalid
-from billing.outcomes.settlement.measured_effects import fit_baseline, measure_effect
+from billing.outcomes.measurement.faults import (
+    BaselineFitFailed,
+    MeasurementPlanInvalid,
+    ReadingsInvalid,
+)
+from billing.outcomes.settlement.measured_effects import fit_contract_baseline, measure_effect
 from tests.support.outcomes.castings import (
     FIRST,
     SCRAP,
@@ -38,7 +42,7 @@ SENSOR, SYSTEM = AttesterKind.NEUTRAL_SENSOR, AttesterKind.CUSTOMER_SYSTEM
 
 def terms(more: str, text: str = SCRAP) -> OutcomeTerms:
     """The contract with more in its [measure]."""
-    return read_contract_file(text.replace("[measure]", f"[measure]\n{more}"))
+    return parse_contract_toml(text.replace("[measure]", f"[measure]\n{more}"))
 
 
 def report(*days: Day, of: OutcomeTerms = TERMS, fitted: str = BASELINE) -> Any:
@@ -62,7 +66,7 @@ class TestFitting:
             month = months == out
             apart += [(rejects[month] - columns[month] @ known).mean()] * month.sum()
         nmbe = np.sqrt(np.mean(np.square(apart))) / rejects.mean()
-        fit, kept = read_fit(BASELINE), json.loads(BASELINE)
+        fit, kept = parse_fit_statistics(BASELINE), json.loads(BASELINE)
         assert fit.cv_rmse_ppm == pytest.approx(1e6 * cv, abs=1)
         assert fit.nmbe_ppm == pytest.approx(1e6 * nmbe, abs=1)
         assert (fit.missing_ppm, fit.days) == (0, 273)
@@ -71,27 +75,35 @@ class TestFitting:
         )
 
     def test_until_the_start_where_nothing_is_said(self) -> None:
-        open_ = read_contract_file(
+        open_ = parse_contract_toml(
             SCRAP.replace("before = { first = 2026-01-01, until = 2026-10-01 }", "")
         )
         late = told(written(DAYS[30:]))
-        period = json.loads(fit_baseline(open_, [late]))["period"]
+        period = json.loads(fit_contract_baseline(open_, [late]))["period"]
         assert period == {"first": "2026-01-31", "until": "2026-10-01"}
 
     def test_only_of_the_days_before(self) -> None:
-        assert fit_baseline(TERMS, [told(written(DAYS))]) == BASELINE
+        assert fit_contract_baseline(TERMS, [told(written(DAYS))]) == BASELINE
 
     @pytest.mark.parametrize(
         ("days", "fact", "what"),
         [
-            ([], BaselineUnfit, "no readings of the time before"),
-            (OCTOBER, BaselineUnfit, "no readings of the time before"),
-            (BEFORE[:8], BaselineUnfit, "8 whole days are too few"),
-            ([replace(one, rejects=40) for one in BEFORE], BaselineUnfit, "quantity is the same"),
-            ([replace(one, hard=300) for one in BEFORE], BaselineUnfit, "hard is the same on all"),
+            ([], BaselineFitFailed, "no readings of the time before"),
+            (OCTOBER, BaselineFitFailed, "no readings of the time before"),
+            (BEFORE[:8], BaselineFitFailed, "8 whole days are too few"),
+            (
+                [replace(one, rejects=40) for one in BEFORE],
+                BaselineFitFailed,
+                "quantity is the same",
+            ),
+            (
+                [replace(one, hard=300) for one in BEFORE],
+                BaselineFitFailed,
+                "hard is the same on all",
+            ),
             (
                 [replace(one, hard=2 * one.parts) for one in BEFORE],
-                BaselineUnfit,
+                BaselineFitFailed,
                 "hard follows from parts",
             ),
         ],
@@ -99,14 +111,16 @@ class TestFitting:
     def test_what_cannot_be_fitted(self, days: list[Day], fact: type, what: str) -> None:
         said = [told(written(days))] if days else []
         with pytest.raises(fact, match=what):
-            fit_baseline(TERMS, said)
+            fit_contract_baseline(TERMS, said)
 
     def test_of_what_has_none(self) -> None:
-        with pytest.raises(MeasureInvalid, match="about events"):
-            fit_baseline(read_contract_file(EVENT), [])
+        with pytest.raises(MeasurementPlanInvalid, match="about events"):
+            fit_contract_baseline(parse_contract_toml(EVENT), [])
         weeks = SCRAP.replace("before = {", "# before = {")
-        with pytest.raises(MeasureInvalid, match="weeks without are the baseline"):
-            fit_baseline(terms('design = "switchback"\nturns = {}', weeks), [told(written(BEFORE))])
+        with pytest.raises(MeasurementPlanInvalid, match="weeks without are the baseline"):
+            fit_contract_baseline(
+                terms('design = "switchback"\nturns = {}', weeks), [told(written(BEFORE))]
+            )
 
 
 class TestMeasuring:
@@ -178,7 +192,7 @@ class TestMeasuring:
     def test_surer_for_more_settlements(self) -> None:
         """10 % over twelve settlements, as the contract has them, against 10 % for one."""
         text = SCRAP.replace("ends_at = 2027-10-01", "ends_at = 2026-11-01")
-        once = report(*OCTOBER, of=read_contract_file(text))
+        once = report(*OCTOBER, of=parse_contract_toml(text))
         assert number(once, "bound") > number(report(*OCTOBER), "bound")
 
 
@@ -209,7 +223,7 @@ class TestNonRoutine:
             head, *rows = written(days, factor=factor).split("\n")
             return "\n".join([f"{head},meter", *(f"{row},{meter}" for row in rows)])
 
-        fitted = fit_baseline(TERMS, [told(named(BEFORE, "old"))])
+        fitted = fit_contract_baseline(TERMS, [told(named(BEFORE, "old"))])
         said = [told(named(OCTOBER[:14], "old")), told(named(OCTOBER[14:], "new", 0.9))]
         refused = measure_effect(inputs(said, baseline=fitted)).report
         assert "no swap is agreed" in refused["why"]
@@ -238,7 +252,7 @@ class TestHoldouts:
             ]
             return "\n".join([head, *rows])
 
-        fitted = fit_baseline(agreed, [told(said(FIRST, START))])
+        fitted = fit_contract_baseline(agreed, [told(said(FIRST, START))])
         assert [one["machine"] for one in json.loads(fitted)["machines"]] == ["L1", "L2", "L3"]
         found = measure_effect(inputs([told(said(START, NOVEMBER))], agreed, fitted)).report
         true = sum(
@@ -280,7 +294,7 @@ def test_readings_that_contradict_each_other() -> None:
     """Two of a day, where the contract has one."""
     twice = [told(f"at,value,unit,parts,hard\n2026-10-01T0{at}:00,1,pcs,1,1") for at in (1, 2)]
     with pytest.raises(ReadingsInvalid):
-        fit_baseline(TERMS, [told(written(BEFORE)), *[one_of(twice, at) for at in (0, 1)]])
+        fit_contract_baseline(TERMS, [told(written(BEFORE)), *[one_of(twice, at) for at in (0, 1)]])
 
 
 def one_of(said: list[Any], at: int) -> Any:

@@ -4,14 +4,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from billing.outcomes.settlement.disputes import disputable_effects
+from billing.outcomes.settlement.disputes import disputable_effect_ids
 from billing.outcomes.settlement.read_model import (
     dispute_status,
-    disputes_in,
+    list_account_disputes,
+    list_contract_outcomes,
+    list_contract_settlements,
+    load_settlement_details,
     outcome_status,
-    outcomes_of,
-    read_settled,
-    settled_of,
 )
 from billing.tables import Dispute, Outcome
 from infra import ids
@@ -34,19 +34,19 @@ async def test_from_open_to_accepted(story: Story) -> None:
     of = await october(story)
     account_id, contract_id = of.firm.account.id, of.row.id
     async with story.database.transaction() as session:
-        (settled,) = await settled_of(session, account_id, contract_id, 5)
+        (settled,) = await list_contract_settlements(session, account_id, contract_id, 5)
         assert (settled.status, settled.waiting, settled.invoiced) == ("open", 0, 0)
         assert settled.terms.tag == "spindles"
-        named = await disputable_effects(session, settled.row, story.clock.now())
-        assert named == settled.bundle.effects
-        assert await settled_of(session, ids.new_id(), contract_id, 5) == []
-        outcomes = await outcomes_of(session, account_id, contract_id, 5)
+        named = await disputable_effect_ids(session, settled.row, story.clock.now())
+        assert named == settled.bundle.effect_ids
+        assert await list_contract_settlements(session, ids.new_id(), contract_id, 5) == []
+        outcomes = await list_contract_outcomes(session, account_id, contract_id, 5)
         assert [outcome_status(one) for one in outcomes] == ["refused", "settled"]
     await of.until(2026, 11, 14)
     async with story.database.transaction() as session:
-        (settled,) = await settled_of(session, account_id, contract_id, 5)
+        (settled,) = await list_contract_settlements(session, account_id, contract_id, 5)
         assert (settled.status, settled.waiting, settled.credited) == ("accepted", 300_00, 0)
-        assert await disputable_effects(session, settled.row, story.clock.now()) == frozenset()
+        assert await disputable_effect_ids(session, settled.row, story.clock.now()) == frozenset()
 
 
 async def test_while_it_is_disputed(story: Story) -> None:
@@ -54,12 +54,14 @@ async def test_while_it_is_disputed(story: Story) -> None:
     account_id, (row,) = of.firm.account.id, await of.settlements()
     dispute = await of.disputes(row)
     async with story.database.transaction() as session:
-        settled = await read_settled(session, row)
+        settled = await load_settlement_details(session, row)
         assert (settled.status, dispute_status(dispute)) == ("disputed", "waits_for_answer")
-        assert await disputable_effects(session, row, story.clock.now()) == frozenset()
-        assert [one.id for one in await disputes_in(session, account_id, 5)] == [dispute.id]
-        assert await disputes_in(session, account_id, 5, dispute.id) == []
-        assert await disputes_in(session, ids.new_id(), 5) == []
+        assert await disputable_effect_ids(session, row, story.clock.now()) == frozenset()
+        assert [one.id for one in await list_account_disputes(session, account_id, 5)] == [
+            dispute.id
+        ]
+        assert await list_account_disputes(session, account_id, 5, dispute.id) == []
+        assert await list_account_disputes(session, ids.new_id(), 5) == []
 
 
 NOW, ID = datetime(2026, 11, 4, tzinfo=UTC), ids.new_id()

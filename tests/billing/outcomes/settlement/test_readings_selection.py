@@ -6,18 +6,23 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from billing.outcomes.contracts.contract_file import read_contract_file
-from billing.outcomes.contracts.contracts import Span
+from billing.outcomes.contracts.contract_file import parse_contract_toml
+from billing.outcomes.contracts.contracts import VersionPeriod
 from billing.outcomes.evidence.log import EvidenceKind
-from billing.outcomes.evidence.series import series_of
-from billing.outcomes.settlement.readings_selection import Month, days_in, inputs_of, readings_for
+from billing.outcomes.evidence.series import build_series
+from billing.outcomes.settlement.readings_selection import (
+    SettlementMonth,
+    build_measurement_inputs,
+    full_days_in_force,
+    list_month_readings,
+)
 from billing.tables import OutcomeVersion
 from tests.support.outcomes.contract_texts import MEASURE
 from tests.support.outcomes.deals import READINGS, Deal, Signer
 
 SHANGHAI, BERLIN = ZoneInfo("Asia/Shanghai"), ZoneInfo("Europe/Berlin")
 WEEKS = MEASURE.replace('"kWh"', '"kWh"\ndesign = "switchback"\nturns = {}')
-NOVEMBER = Month(
+NOVEMBER = SettlementMonth(
     datetime(2026, 11, 1, tzinfo=SHANGHAI),
     datetime(2026, 12, 1, tzinfo=SHANGHAI),
     datetime(2026, 12, 4, tzinfo=SHANGHAI),
@@ -25,8 +30,10 @@ NOVEMBER = Month(
 )
 
 
-def span(starts_at: datetime, ends_at: datetime | None = None, text: str = MEASURE) -> Span:
-    return Span(OutcomeVersion(), read_contract_file(text), starts_at, ends_at)
+def span(
+    starts_at: datetime, ends_at: datetime | None = None, text: str = MEASURE
+) -> VersionPeriod:
+    return VersionPeriod(OutcomeVersion(), parse_contract_toml(text), starts_at, ends_at)
 
 
 def local(month: int, day: int, hour: int = 0, zone: ZoneInfo = SHANGHAI) -> datetime:
@@ -46,8 +53,10 @@ class TestDays:
             (span(local(11, 10), local(11, 11)), (10, 10)),
         ],
     )
-    def test_are_the_whole_ones_in_force(self, version: Span, days: tuple[int, int]) -> None:
-        found = days_in(version, NOVEMBER)
+    def test_are_the_whole_ones_in_force(
+        self, version: VersionPeriod, days: tuple[int, int]
+    ) -> None:
+        found = full_days_in_force(version, NOVEMBER)
         assert found is not None
         assert (found[0], found[1] - timedelta(days=1)) == (
             date(2026, 11, days[0]),
@@ -62,15 +71,15 @@ class TestDays:
             span(local(11, 10, 8), local(11, 11, 8)),
         ],
     )
-    def test_there_may_be_none(self, version: Span) -> None:
-        assert days_in(version, NOVEMBER) is None
+    def test_there_may_be_none(self, version: VersionPeriod) -> None:
+        assert full_days_in_force(version, NOVEMBER) is None
 
     def test_are_those_of_the_month_wherever_the_plant_is(self) -> None:
         """Berlin's November begins seven hours after that of the account."""
         text = f'time_zone = "Europe/Berlin"{MEASURE}'
         for starts_at in (local(11, 1, 0, BERLIN), local(10, 31, 16, BERLIN)):
             version = span(starts_at, text=text.replace("[measure]", "[measure]\nlooks = 13"))
-            assert days_in(version, NOVEMBER) == (date(2026, 11, 1), date(2026, 12, 1))
+            assert full_days_in_force(version, NOVEMBER) == (date(2026, 11, 1), date(2026, 12, 1))
 
 
 def of(day: str, value: str = "412.5") -> bytes:
@@ -93,12 +102,12 @@ class Plant:
 
     async def counts(self, text: str = MEASURE, starts_at: datetime | None = None) -> list[str]:
         """The readings that count for November, by day and value."""
-        terms = read_contract_file(text)
-        version = Span(self.version, terms, starts_at or terms.starts_at, None)
+        terms = parse_contract_toml(text)
+        version = VersionPeriod(self.version, terms, starts_at or terms.starts_at, None)
         async with self.deal.firm.story.database.transaction() as session:
-            readings = await readings_for(session, version, NOVEMBER)
-        inputs = inputs_of(version, (date(2026, 11, 1), date(2026, 12, 1)), readings)
-        rows = series_of(inputs.readings, terms).rows
+            readings = await list_month_readings(session, version, NOVEMBER)
+        inputs = build_measurement_inputs(version, (date(2026, 11, 1), date(2026, 12, 1)), readings)
+        rows = build_series(inputs.readings, terms).readings
         return [f"{one.reading.at.astimezone(SHANGHAI):%m-%d} {one.reading.value}" for one in rows]
 
 
@@ -113,12 +122,12 @@ class TestLate:
     """A reading counts for the month of its days, if it came by that month's cut."""
 
     async def test_until_the_cut_it_counts(self, plant: Plant) -> None:
-        await plant.says(NOVEMBER.cut, of("2026-11-30"))
+        await plant.says(NOVEMBER.cutoff, of("2026-11-30"))
         assert await plant.counts() == ["11-30 412.5"]
 
     async def test_after_the_cut_it_counts_for_no_month(self, plant: Plant) -> None:
         """Neither does a correction; both stay as evidence."""
-        late = NOVEMBER.cut + timedelta(microseconds=1)
+        late = NOVEMBER.cutoff + timedelta(microseconds=1)
         await plant.says(local(12, 3), of("2026-11-29"))
         await plant.says(late, of("2026-11-30"))
         await plant.says(late, of("2026-11-29", "1"), EvidenceKind.CORRECTION)

@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from billing.outcomes.contracts.terms import AttesterKind
-from billing.outcomes.settlement.bundle import BundleInvalid, digest_of, read_bundle
+from billing.outcomes.settlement.bundle import BundleInvalid, bundle_digest, parse_bundle
 from billing.outcomes.settlement.measured_effects import measure_effect
-from billing.outcomes.settlement.replay import priced_without, replay
+from billing.outcomes.settlement.replay import price_without_effects, replay_bundle
 from billing.rating.terms import Allowance
 from tests.support.stories.outcome_story import contract
 from tests.support.stories.story import Story
@@ -25,20 +25,20 @@ async def said(story: Story) -> dict[str, Any]:
     await of.use("M1", 2026, 10, 12, rows=10**6)
     await of.until(2026, 11, 4)
     (settled,) = await of.settlements()
-    assert digest_of(settled.bundle) == settled.digest
-    assert read_bundle(settled.bundle).text() == settled.bundle
+    assert bundle_digest(settled.bundle) == settled.digest
+    assert parse_bundle(settled.bundle).canonical_json() == settled.bundle
     return dict(msgspec.json.decode(settled.bundle))
 
 
 def figures(said: Any) -> list[tuple[str, Any, Any]]:
-    found = replay(msgspec.json.encode(said, order="sorted").decode(), measure_effect)
+    found = replay_bundle(msgspec.json.encode(said, order="sorted").decode(), measure_effect)
     return [(one.figure, one.stated, one.computed) for one in found.differences]
 
 
 async def test_the_same_again(said: dict[str, Any]) -> None:
     """1,000,002 rows at 0.001 would be 1,000.00: two failures are less."""
     assert figures(said) == []
-    found = replay(msgspec.json.encode(said).decode(), measure_effect)
+    found = replay_bundle(msgspec.json.encode(said).decode(), measure_effect)
     assert (found.result.minor, found.result.usage, found.currency) == (600_00, 1_000_00, "CNY")
     assert found.settlement.startswith("oset_")
 
@@ -73,7 +73,7 @@ async def test_covered_pictures_bound_what_it_costs(story: Story) -> None:
     await of.confirms(await of.claims("W-1", "M1", 2026, 10, 11, 12))
     await of.until(2026, 11, 4)
     (settled,) = await of.settlements()
-    found = replay(settled.bundle, measure_effect)
+    found = replay_bundle(settled.bundle, measure_effect)
     assert (found.result.usage, found.result.minor, found.differences) == (5_60, 5_60, ())
 
 
@@ -172,16 +172,16 @@ async def test_an_outcome_twice(said: dict[str, Any]) -> None:
 
 
 async def test_without_some(said: dict[str, Any]) -> None:
-    bundle = read_bundle(msgspec.json.encode(said).decode())
-    one, other = sorted(bundle.effects)
-    assert priced_without(bundle, frozenset({one})).minor == 300_00
-    assert priced_without(bundle, frozenset({one, other})).minor == 0
+    bundle = parse_bundle(msgspec.json.encode(said).decode())
+    one, other = sorted(bundle.effect_ids)
+    assert price_without_effects(bundle, frozenset({one})).minor == 300_00
+    assert price_without_effects(bundle, frozenset({one, other})).minor == 0
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "no JSON"])
 def test_no_bundle(text: str) -> None:
     with pytest.raises(BundleInvalid):
-        read_bundle(text)
+        parse_bundle(text)
 
 
 async def test_another_format(said: dict[str, Any]) -> None:

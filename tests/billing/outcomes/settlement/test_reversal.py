@@ -2,7 +2,7 @@
 
 import pytest
 
-from billing.outcomes.settlement.claims import OutcomeStateWrong
+from billing.outcomes.settlement.claims import OutcomeStateInvalid
 from billing.outcomes.settlement.read_model import outcome_status
 from tests.support.billing.making import sql
 from tests.support.stories.outcome_story import Contract, contract
@@ -37,7 +37,7 @@ async def test_one_that_was_refused_is_not_there(spindles: Contract) -> None:
     """Nobody called about the machine."""
     refused = await spindles.claims("W-1", "M1", 2026, 10, 11, 12)
     assert outcome_status(refused) == "refused"
-    with pytest.raises(OutcomeStateWrong, match="nothing to reverse"):
+    with pytest.raises(OutcomeStateInvalid, match="nothing to reverse"):
         await spindles.reverses(refused)
 
 
@@ -45,5 +45,5 @@ async def test_after_the_agreed_days_is_too_late(spindles: Contract) -> None:
     """90 days after 11 October, noon, are over on 9 January, noon."""
     outcome = await spindles.is_confirmed("W-1", "M1", 2026, 10, 11, 12)
     spindles.firm.story.clock.set(2027, 1, 10)
-    with pytest.raises(OutcomeStateWrong, match="within 90 days"):
+    with pytest.raises(OutcomeStateInvalid, match="within 90 days"):
         await spindles.reverses(outcome)

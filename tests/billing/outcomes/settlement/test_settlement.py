@@ -9,11 +9,11 @@ from billing.outcomes.settlement.jobs import settle_outcomes
 from billing.outcomes.settlement.measured_effects import measure_effect
 from billing.outcomes.settlement.settlement import (
     SettlementNotFound,
-    accept,
-    bundle_of,
-    contracts_to_settle,
+    accept_settlement,
+    get_bundle_text,
     get_settlement,
-    settle,
+    list_contracts_to_settle,
+    settle_contract,
 )
 from billing.rating.prices import PerUnit
 from billing.rating.terms import Allowance
@@ -57,7 +57,7 @@ class TestMonths:
         story = spindles.firm.story
         story.clock.set(2026, 11, 20)
         databases = [Database(database_url, pool_size=2) for _ in range(3)]
-        work = partial(settle_outcomes, clock=story.clock, measure=measure_effect)
+        work = partial(settle_outcomes, clock=story.clock, measure_function=measure_effect)
         await asyncio.gather(*(work(one) for one in databases))
         for one in databases:
             await one.close()
@@ -85,7 +85,7 @@ class TestMonths:
         await ended.until(2027, 3, 1)
         assert await minors(ended) == [0, 300_00]
         async with story.database.transaction() as session:
-            assert await contracts_to_settle(session, story.clock.now()) == []
+            assert await list_contracts_to_settle(session, story.clock.now()) == []
 
 
 class TestBounds:
@@ -137,7 +137,7 @@ class TestAccepting:
         await spindles.is_confirmed("W-1", "M1", 2026, 10, 11, 12)
         await spindles.until(2026, 11, 4)
         (settled,) = await spindles.settlements()
-        seen = await spindles._do(accept, settled.id)
+        seen = await spindles._do(accept_settlement, settled.id)
         assert seen.accepted_at is None
         await spindles.until(2026, 11, 14)
         (settled,) = await spindles.settlements()
@@ -149,14 +149,14 @@ class TestAccepting:
         await spindles.until(2026, 11, 4)
         (settled,) = await spindles.settlements()
         async with spindles.firm.story.database.transaction() as session:
-            assert await bundle_of(session, settled.id) == settled.bundle
+            assert await get_bundle_text(session, settled.id) == settled.bundle
 
     async def test_nothing_there(self, spindles: Contract) -> None:
         async with spindles.firm.story.database.transaction() as session:
             with pytest.raises(SettlementNotFound):
                 await get_settlement(session, spindles.firm.account.id, ids.new_id())
             with pytest.raises(SettlementNotFound):
-                await bundle_of(session, ids.new_id())
+                await get_bundle_text(session, ids.new_id())
 
 
 async def test_a_reversed_outcome_is_not_counted(spindles: Contract) -> None:
@@ -179,4 +179,4 @@ async def test_settling_again_makes_none(spindles: Contract) -> None:
     story = spindles.firm.story
     async with story.database.transaction() as session:
         place = (spindles.firm.account.id, spindles.row.id, measure_effect)
-        assert await settle(session, story.clock, *place) == []
+        assert await settle_contract(session, story.clock, *place) == []

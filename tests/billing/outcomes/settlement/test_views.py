@@ -7,12 +7,12 @@ import msgspec
 import pytest
 
 from billing.outcomes.settlement.measured_effects import measure_effect
-from billing.outcomes.settlement.replay import replay
+from billing.outcomes.settlement.replay import replay_bundle
 from billing.outcomes.settlement.views import (
     dispute_json,
     disputes_page,
     outcomes_page,
-    replayed_json,
+    replay_json,
     settlement_json,
     settlements_page,
 )
@@ -55,7 +55,7 @@ class TestSettlements:
     async def test_one_that_can_be_disputed_has_nothing_charged(self, month: Month) -> None:
         assert await month.shown() == {
             "object": "outcome.settlement",
-            "id": ids.show("oset", month.settled.id),
+            "id": ids.format_id("oset", month.settled.id),
             "contract": "spindles",
             "status": "open",
             "starts_at": "2026-09-30T16:00:00+00:00",
@@ -66,7 +66,7 @@ class TestSettlements:
             "by_attester": [
                 {"attested_by": "customer_system", "quantity": "2", "amount": "600.00"}
             ],
-            "outcomes": [ids.show("outc", one.id) for one in month.outcomes],
+            "outcomes": [ids.format_id("outc", one.id) for one in month.outcomes],
             "made_at": "2026-11-03T16:00:00+00:00",
             "disputable_until": "2026-11-13T16:00:00+00:00",
             "accepted_at": None,
@@ -98,7 +98,7 @@ class TestSettlements:
     async def test_are_listed_the_newest_first_page_by_page(self, month: Month) -> None:
         await month.of.until(2026, 12, 4)
         october, november = await month.of.settlements()
-        named = [ids.show("oset", one.id) for one in (november, october)]
+        named = [ids.format_id("oset", one.id) for one in (november, october)]
         assert [one["id"] for one in await month.page(settlements_page)] == named
         assert [one["id"] for one in await month.page(settlements_page, 1)] == named[:1]
         rest = await month.page(settlements_page, 10, november.id)
@@ -113,10 +113,10 @@ class TestSettlements:
 
 
 async def test_outcomes_are_listed_the_newest_first_page_by_page(month: Month) -> None:
-    named = [ids.show("outc", one.id) for one in reversed(month.outcomes)]
+    named = [ids.format_id("outc", one.id) for one in reversed(month.outcomes)]
     listed = await month.page(outcomes_page)
     assert [one["id"] for one in listed] == named
-    assert {one["settlement"] for one in listed} == {ids.show("oset", month.settled.id)}
+    assert {one["settlement"] for one in listed} == {ids.format_id("oset", month.settled.id)}
     rest = await month.page(outcomes_page, 10, month.outcomes[1].id)
     assert [one["id"] for one in rest] == named[1:]
 
@@ -127,9 +127,9 @@ class TestDisputes:
         dispute = await month.of.disputes(month.settled, month.outcomes[0])
         assert await month.dispute(dispute) == {
             "object": "outcome.dispute",
-            "id": ids.show("odsp", dispute.id),
-            "settlement": ids.show("oset", month.settled.id),
-            "outcomes": [ids.show("outc", month.outcomes[0].id)],
+            "id": ids.format_id("odsp", dispute.id),
+            "settlement": ids.format_id("oset", month.settled.id),
+            "outcomes": [ids.format_id("outc", month.outcomes[0].id)],
             "status": "waits_for_answer",
             "reason": "The spindle was replaced by the calendar anyway.",
             "opened_by": "Ms Li",
@@ -149,7 +149,7 @@ class TestDisputes:
             "digest": month.settled.digest.hex(),
             "replayed": {"amount": "600.00", "quantity": "2", "agrees": True},
         }
-        assert (await month.shown())["disputes"] == [ids.show("odsp", dispute.id)]
+        assert (await month.shown())["disputes"] == [ids.format_id("odsp", dispute.id)]
 
     async def test_one_that_was_decided_says_what_was_said_and_for_whom(self, month: Month) -> None:
         month.of.firm.story.clock.set(2026, 11, 6)
@@ -167,7 +167,7 @@ class TestDisputes:
         first = await month.of.disputes(month.settled, month.outcomes[0])
         await month.of.gives_in(first, "customer")
         second = await month.of.disputes(month.settled, month.outcomes[1])
-        named = [ids.show("odsp", one.id) for one in (second, first)]
+        named = [ids.format_id("odsp", one.id) for one in (second, first)]
         assert [one["id"] for one in await month.page(disputes_page)] == named
         rest = await month.page(disputes_page, 10, second.id)
         assert [one["id"] for one in rest] == named[1:]
@@ -175,8 +175,8 @@ class TestDisputes:
 
 class TestReplayed:
     async def test_one_that_computes_to_what_it_states_agrees(self, month: Month) -> None:
-        assert replayed_json(replay(month.settled.bundle, measure_effect)) == {
-            "settlement": ids.show("oset", month.settled.id),
+        assert replay_json(replay_bundle(month.settled.bundle, measure_effect)) == {
+            "settlement": ids.format_id("oset", month.settled.id),
             "quantity": "2",
             "amount": "600.00",
             "currency": "CNY",
@@ -187,6 +187,6 @@ class TestReplayed:
     async def test_one_that_states_something_else_names_each_figure(self, month: Month) -> None:
         said = msgspec.json.decode(month.settled.bundle)
         said["result"]["minor"] = 700_00
-        shown = replayed_json(replay(msgspec.json.encode(said).decode(), measure_effect))
+        shown = replay_json(replay_bundle(msgspec.json.encode(said).decode(), measure_effect))
         assert (shown["amount"], shown["agrees"]) == ("600.00", False)
         assert shown["differences"] == [{"figure": "minor", "stated": "70000", "computed": "60000"}]

@@ -4,23 +4,23 @@ from dataclasses import replace
 
 import pytest
 
-from billing.outcomes.contracts.effect_definitions import Variable
-from billing.outcomes.contracts.pricing import FLOOR, SILENCE, Part
-from billing.outcomes.contracts.terms import AttesterKind, Share
-from billing.outcomes.settlement.wording import charge_words, price_text
+from billing.outcomes.contracts.effect_definitions import VariableTerms
+from billing.outcomes.contracts.pricing import FLOOR, SILENCE, AttesterPart
+from billing.outcomes.contracts.terms import AttesterKind, SavingsShare
+from billing.outcomes.settlement.wording import charge_descriptions, price_text
 from billing.rating.prices import PerUnit
 from tests.billing.outcomes.outcome_terms import SAVING, terms
 
 
 @pytest.mark.parametrize("by", [*AttesterKind, SILENCE, FLOOR])
 def test_each_attester_has_words(by: str) -> None:
-    words = charge_words(terms(), Part(by, 1_000_000, 1))
+    words = charge_descriptions(terms(), AttesterPart(by, 1_000_000, 1))
     assert words["en"].startswith("Early warning: ")
     assert words["zh"].startswith("故障预警：")
 
 
 def test_a_saving_names_its_unit() -> None:
-    words = charge_words(terms(Share(1, 1)), Part("sign_off", 1, 1))
+    words = charge_descriptions(terms(SavingsShare(1, 1)), AttesterPart("sign_off", 1, 1))
     assert words["en"] == "Early warning: verified saving in kg, signed off by the customer"
     assert words["zh"] == "故障预警：经核实的节约量（kg），由客户人员签字确认"
 
@@ -30,11 +30,13 @@ def test_a_saving_names_its_unit() -> None:
 )
 def test_of_a_rate_it_is_what_that_is_a_rate_of(unit: str, of: str, saved: str) -> None:
     """Energy per part saves energy, a share of parts saves parts."""
-    kind = replace(SAVING, unit=unit, variables=(Variable("made", of),), per="made")
-    words = charge_words(terms(Share(1, 1), kind=kind), Part("sign_off", 1, 1))
+    kind = replace(SAVING, unit=unit, variables=(VariableTerms("made", of),), per="made")
+    words = charge_descriptions(
+        terms(SavingsShare(1, 1), kind=kind), AttesterPart("sign_off", 1, 1)
+    )
     assert words["en"] == f"Early warning: verified saving in {saved}, signed off by the customer"
 
 
 def test_what_one_costs_as_a_price_list_says_it() -> None:
-    assert price_text(terms(Share(1, 1)), "en") == ""
+    assert price_text(terms(SavingsShare(1, 1)), "en") == ""
     assert price_text(terms(PerUnit(1_800 * 10**9)), "en") == "1800.00 / 1"

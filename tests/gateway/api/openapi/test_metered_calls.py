@@ -21,10 +21,10 @@ METERED = (
     "/v2/models/{name}/infer",
 )
 READERS = {
-    METERED[0]: lambda body: openai.read_request(Operation.CHAT, body),
-    METERED[1]: lambda body: openai.read_request(Operation.TEXT_COMPLETION, body),
-    METERED[2]: lambda body: openai.read_request(Operation.EMBEDDINGS, body),
-    METERED[3]: inference.read_prediction,
+    METERED[0]: lambda body: openai.parse_openai_request(Operation.CHAT, body),
+    METERED[1]: lambda body: openai.parse_openai_request(Operation.TEXT_COMPLETION, body),
+    METERED[2]: lambda body: openai.parse_openai_request(Operation.EMBEDDINGS, body),
+    METERED[3]: inference.parse_prediction_request,
 }
 
 

@@ -6,10 +6,10 @@ from typing import Any
 import httpx
 import pytest
 
-from billing.outcomes.contracts.agreement import Agreement, agree
+from billing.outcomes.contracts.agreement import VersionReference, agree_to_version
 from billing.outcomes.contracts.contracts import find_contract
 from billing.outcomes.contracts.parties import Party, Side
-from gateway.access.price_book import listed_terms
+from gateway.access.price_book import catalog_price_terms
 from infra import ids
 from tests.support.builders import CATALOG, SPECIALIST, Gateway, customer
 from tests.support.outcomes.outcome_bodies import CONTRACTS, ENERGY, PUMPS, as_json, code, propose
@@ -28,8 +28,10 @@ async def operator_agrees(gateway: Gateway, digest: str) -> None:
     account_id, by = gateway.account.id, Party(Side.OPERATOR, "Li Na")
     async with parts.database.transaction() as session:
         found = await find_contract(session, account_id, "pumps")
-        place, to = (account_id, found.id), Agreement(1, digest)
-        await agree(session, parts.clock, *place, to, by, listed_terms(CATALOG, "CNY"))
+        place, to = (account_id, found.id), VersionReference(1, digest)
+        await agree_to_version(
+            session, parts.clock, *place, to, by, catalog_price_terms(CATALOG, "CNY")
+        )
 
 
 class TestProposing:
@@ -39,7 +41,7 @@ class TestProposing:
         assert (shown["object"], shown["contract"]) == ("outcome_contract", "pumps")
         assert (version["number"], version["status"]) == (1, "proposed")
         assert version["hash"] == hashlib.sha256(version["terms"].encode()).hexdigest()
-        by = f"customer {ids.show('key', gateway.key.row.id)}"
+        by = f"customer {ids.format_id('key', gateway.key.row.id)}"
         assert version["proposed"]["by"] == by
         headers = {"content-type": "application/toml; charset=utf-8"}
         again = await gateway.http.post(CONTRACTS, content=PUMPS.encode(), headers=headers)
@@ -85,7 +87,7 @@ class TestAgreeing:
     async def test_by_both(self, gateway: Gateway) -> None:
         digest = (await propose(gateway, PUMPS + COVERED))["versions"][0]["hash"]
         (version,) = (await say_yes(gateway, digest)).json()["versions"]
-        assert version["agreed_by_customer"]["by"] == ids.show("key", gateway.key.row.id)
+        assert version["agreed_by_customer"]["by"] == ids.format_id("key", gateway.key.row.id)
         assert (version["status"], version["agreed_by_operator"]) == ("proposed", None)
         await operator_agrees(gateway, digest)
         (version,) = (await gateway.http.get(f"{CONTRACTS}/pumps")).json()["versions"]

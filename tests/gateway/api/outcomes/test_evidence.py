@@ -8,8 +8,8 @@ from billing.outcomes.contracts.contracts import find_contract
 from billing.outcomes.contracts.parties import Party, Side
 from billing.outcomes.contracts.terms import AttesterKind
 from billing.outcomes.evidence.attesters import NewAttester, add_attester
-from billing.outcomes.evidence.log import MOST_BYTES
-from billing.outcomes.evidence.signatures import read_public_key
+from billing.outcomes.evidence.log import MAX_BYTES
+from billing.outcomes.evidence.signatures import parse_public_key
 from infra import ids
 from tests.support.builders import Gateway, customer
 from tests.support.outcomes.outcome_bodies import (
@@ -35,19 +35,21 @@ class TestAttesters:
         listed = await gateway.http.get(ATTESTERS, params={"contract": "pumps"})
         assert listed.json()["data"] == [shown]
         revoked = (await gateway.http.post(f"{ATTESTERS}/{shown['id']}/revoke")).json()
-        by = f"customer {ids.show('key', gateway.key.row.id)}"
+        by = f"customer {ids.format_id('key', gateway.key.row.id)}"
         assert (revoked["heard"], revoked["revoked"]["by"]) == (False, by)
 
     async def test_the_operators_sensor_is_accepted(self, gateway: Gateway) -> None:
         await propose(gateway, ENERGY)
         signer, parts = Signer(), gateway.parts
-        new = NewAttester(AttesterKind.NEUTRAL_SENSOR, "Meter 4711", read_public_key(signer.public))
+        new = NewAttester(
+            AttesterKind.NEUTRAL_SENSOR, "Meter 4711", parse_public_key(signer.public)
+        )
         async with parts.database.transaction() as session:
             found = await find_contract(session, gateway.account.id, "energy")
             place = (gateway.account.id, found.id)
             by = Party(Side.OPERATOR, "Li Na")
             sensor = await add_attester(session, parts.clock, *place, new, by)
-        attester, contract = ids.show("atst", sensor.id), ids.show("octr", found.id)
+        attester, contract = ids.format_id("atst", sensor.id), ids.format_id("octr", found.id)
         headers = signer.headers(attester, contract, "readings", READINGS)
         early = await send(gateway, headers, READINGS, "energy", "readings")
         assert code(early)[:2] == (409, "attester_not_heard")
@@ -73,7 +75,7 @@ class TestAttesters:
         assert code(await add(gateway, Signer(), **values)) == wrong
 
     async def test_no_such_attester(self, gateway: Gateway) -> None:
-        for name in ("nope", ids.show("atst", ids.new_id())):
+        for name in ("nope", ids.format_id("atst", ids.new_id())):
             for what in ("accept", "revoke"):
                 answer = await gateway.http.post(f"{ATTESTERS}/{name}/{what}")
                 assert code(answer) == (404, "attester_not_found", "attester")
@@ -99,7 +101,7 @@ class TestEvidence:
         assert code(answer)[:2] == (400, "attestation_invalid")
 
     async def test_what_is_too_large(self, gateway: Gateway, sender: Sender) -> None:
-        body = b" " * (MOST_BYTES + 1)
+        body = b" " * (MAX_BYTES + 1)
         answer = await send(gateway, sender.headers(body), body, "pumps", "claim")
         assert code(answer)[:2] == (413, "request_too_large")
 

@@ -132,7 +132,7 @@ class TestDisputes:
             409,
             "outcome_dispute_state_wrong",
         )
-        row = await told.of._do(_found, ids.parse("odsp", dispute["id"]))
+        row = await told.of._do(_found, ids.parse_id("odsp", dispute["id"]))
         await told.of.answers(row)
         assert (await told.get(place))["status"] == "waits_for_reply"
         replied = await told.post(f"{place}/reply", reply="It was within limits.")
@@ -148,7 +148,7 @@ class TestDisputes:
     async def test_who_says_nothing_is_a_key(self, told: Told) -> None:
         settlement = await told.settled()
         dispute = await told.post("/disputes", settlement=settlement["id"], reason="Why?")
-        assert dispute["opened_by"] == ids.show("key", told.gateway.key.row.id)
+        assert dispute["opened_by"] == ids.format_id("key", told.gateway.key.row.id)
 
     async def test_none(self, told: Told) -> None:
         answer = await told.gateway.http.get("/v1/outcomes/disputes/x")

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from billing.outcomes.contracts.agreement import Agreement, agree
+from billing.outcomes.contracts.agreement import VersionReference, agree_to_version
 from billing.outcomes.contracts.contracts import find_contract
 from billing.outcomes.contracts.parties import Party, Side
-from gateway.access.price_book import listed_terms
+from gateway.access.price_book import catalog_price_terms
 from infra.clock import SystemClock
 from tests.support.billing.making import sql
 from tests.support.builders import CATALOG
@@ -34,8 +34,10 @@ async def customer_agrees(maas: Maas, name: str, digest: str) -> None:
     account_id, by = maas.firm.account.id, Party(Side.CUSTOMER, "key_1")
     async with maas.firm.story.database.transaction() as session:
         found = await find_contract(session, account_id, name)
-        place, to = (account_id, found.id), Agreement(1, digest)
-        await agree(session, SystemClock(), *place, to, by, listed_terms(CATALOG, "CNY"))
+        place, to = (account_id, found.id), VersionReference(1, digest)
+        await agree_to_version(
+            session, SystemClock(), *place, to, by, catalog_price_terms(CATALOG, "CNY")
+        )
 
 
 class TestContracts:

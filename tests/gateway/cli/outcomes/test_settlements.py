@@ -29,12 +29,14 @@ async def claimed(maas: Maas, of: Contract, key: str, by: str) -> Any:
     await of.use(key, 2026, 10, 11, 6)
     happened_at = of.firm.story.clock.at(2026, 10, 11, 12).isoformat()
     said = {"outcome": key, "subject": key, "happened_at": happened_at}
-    evidence = ids.show("evd", await of.says("claim", by, said))
+    evidence = ids.format_id("evd", await of.says("claim", by, said))
     return await maas.say("outcomes", "claim", "Acme", "spindles", evidence)
 
 
 async def said(of: Contract, kind: str, key: str) -> str:
-    return ids.show("evd", await of.says(kind, "customer_system", {"outcome": key, "is": kind}))
+    return ids.format_id(
+        "evd", await of.says(kind, "customer_system", {"outcome": key, "is": kind})
+    )
 
 
 class TestOutcomes:

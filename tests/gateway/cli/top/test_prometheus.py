@@ -3,7 +3,7 @@
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
-from gateway.cli.top.prometheus import Reading, between, read
+from gateway.cli.top.prometheus import MetricsReading, metrics_delta, parse_metrics
 
 
 class Metrics:
@@ -14,8 +14,8 @@ class Metrics:
         self.calls = Counter("calls", "c", ["model", "status"], registry=self.registry)
         self.took = Histogram("took", "t", ["model"], registry=self.registry, buckets=(1, 2, 4))
 
-    def at(self, seconds: float) -> Reading:
-        return read(generate_latest(self.registry).decode(), seconds)
+    def at(self, seconds: float) -> MetricsReading:
+        return parse_metrics(generate_latest(self.registry).decode(), seconds)
 
 
 class TestCounters:
@@ -25,7 +25,7 @@ class TestCounters:
         before = metrics.at(10.0)
         metrics.calls.labels("a", "200").inc(3)
         metrics.calls.labels("b", "500").inc(1)
-        past = between(before, metrics.at(12.0))
+        past = metrics_delta(before, metrics.at(12.0))
         assert past.rate("calls_total") == 2.0
         assert past.rate("calls_total", model="a") == 1.5
         assert past.rate("calls_total", status="500") == 0.5
@@ -35,25 +35,25 @@ class TestCounters:
         old, new = Metrics(), Metrics()
         old.calls.labels("a", "200").inc(1000)
         new.calls.labels("a", "200").inc(4)
-        assert between(old.at(0.0), new.at(2.0)).rate("calls_total") == 2.0
+        assert metrics_delta(old.at(0.0), new.at(2.0)).rate("calls_total") == 2.0
 
     def test_by_a_label(self) -> None:
         metrics = Metrics()
         metrics.calls.labels("a", "200").inc(1)
         metrics.calls.labels("a", "500").inc(2)
         reading = metrics.at(0.0)
-        assert reading.by("calls_total", "model") == {"a": 3.0}
-        assert reading.by("calls_total", "status") == {"200": 1.0, "500": 2.0}
+        assert reading.values_by_label("calls_total", "model") == {"a": 3.0}
+        assert reading.values_by_label("calls_total", "status") == {"200": 1.0, "500": 2.0}
         assert reading.value("calls_total", status="404") is None
 
 
 class TestQuantiles:
     def test_nothing_has_none(self) -> None:
         metrics = Metrics()
-        past = between(metrics.at(0.0), metrics.at(1.0))
+        past = metrics_delta(metrics.at(0.0), metrics.at(1.0))
         assert past.quantile(0.5, "took") is None
         metrics.took.labels("a").observe(1.5)
-        same = between(metrics.at(0.0), metrics.at(1.0))
+        same = metrics_delta(metrics.at(0.0), metrics.at(1.0))
         assert same.quantile(0.5, "took") is None
 
     @pytest.mark.parametrize(
@@ -65,14 +65,14 @@ class TestQuantiles:
         before = metrics.at(0.0)
         for value in (0.1, 0.2, 1.1, 1.2):
             metrics.took.labels("a").observe(value)
-        assert between(before, metrics.at(1.0)).quantile(share, "took") == expected
+        assert metrics_delta(before, metrics.at(1.0)).quantile(share, "took") == expected
 
     def test_of_several_models_together_and_of_one(self) -> None:
         metrics = Metrics()
         before = metrics.at(0.0)
         metrics.took.labels("a").observe(0.5)
         metrics.took.labels("b").observe(3.0)
-        past = between(before, metrics.at(1.0))
+        past = metrics_delta(before, metrics.at(1.0))
         assert past.quantile(1.0, "took") == 4.0
         assert past.quantile(1.0, "took", model="a") == 1.0
 
@@ -80,9 +80,9 @@ class TestQuantiles:
         metrics = Metrics()
         before = metrics.at(0.0)
         metrics.took.labels("a").observe(100.0)
-        assert between(before, metrics.at(1.0)).quantile(0.5, "took") == 4.0
+        assert metrics_delta(before, metrics.at(1.0)).quantile(0.5, "took") == 4.0
 
 
 def test_what_is_no_text_of_metrics() -> None:
     with pytest.raises(ValueError, match=r"."):
-        read("<html>\nno {such\n", 0.0)
+        parse_metrics("<html>\nno {such\n", 0.0)

@@ -5,8 +5,8 @@ import re
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.accounts import get_account
-from gateway.identity.audit_log import Entry, entries_of
-from gateway.identity.memberships import join
+from gateway.identity.audit_log import AuditLogEntry, list_account_entries
+from gateway.identity.memberships import add_member
 from gateway.identity.roles import Role
 from infra import ids
 from infra.clock import Clock
@@ -18,22 +18,22 @@ ACCOUNTS = "/dashboard/platform/accounts"
 
 
 def address(firm: Firm) -> str:
-    return f"{ACCOUNTS}/{ids.show('acct', firm.gateway.account.id)}"
+    return f"{ACCOUNTS}/{ids.format_id('acct', firm.gateway.account.id)}"
 
 
-async def entries(firm: Firm, action: str) -> list[Entry]:
+async def entries(firm: Firm, action: str) -> list[AuditLogEntry]:
     async with firm.gateway.parts.database.transaction() as session:
-        found = await entries_of(session, firm.gateway.account.id)
+        found = await list_account_entries(session, firm.gateway.account.id)
     return [one for one in found if one.action == action]
 
 
 def of_debtor(debtor: stories.Firm) -> str:
-    return f"{ACCOUNTS}/{ids.show('acct', debtor.account.id)}"
+    return f"{ACCOUNTS}/{ids.format_id('acct', debtor.account.id)}"
 
 
 async def credit_address(debtor: stories.Firm) -> str:
     (invoice,) = await debtor.invoices()
-    return f"{of_debtor(debtor)}/invoices/{ids.show('inv', invoice.id)}/credit"
+    return f"{of_debtor(debtor)}/invoices/{ids.format_id('inv', invoice.id)}/credit"
 
 
 class TestWho:
@@ -166,9 +166,9 @@ class TestChanging:
         (invoice,) = await debtor.invoices()
         assert await debtor.owes(invoice) == "18.00"
         async with firm.gateway.parts.database.transaction() as session:
-            (entry,) = await entries_of(session, debtor.account.id)
+            (entry,) = await list_account_entries(session, debtor.account.id)
         assert entry.details == {"reason": "our fault", "amount": "12.00", "refund": False}
-        assert entry.subject == ids.show("inv", invoice.id)
+        assert entry.subject == ids.format_id("inv", invoice.id)
 
 
 class TestLooking:
@@ -195,5 +195,5 @@ class TestLooking:
 async def another(session: AsyncSession, clock: Clock, one: Looker) -> str:
     """Make the person a member of the other firm too; gives its id."""
     other = await get_account(session, "Other")
-    await join(session, clock, one.person_id, other.id, Role.FINANCE)
-    return ids.show("acct", other.id)
+    await add_member(session, clock, one.person_id, other.id, Role.FINANCE)
+    return ids.format_id("acct", other.id)

@@ -6,17 +6,21 @@ from datetime import timedelta
 import pytest
 
 from billing.cycle import bill_accounts
-from billing.outbox import put
+from billing.outbox import enqueue
 from billing.reconciliation.included_units import CHECKS as INCLUDED_CHECKS
 from billing.reconciliation.invoices_and_ledger import CHECKS as BOOK_CHECKS
-from billing.reconciliation.invoices_and_ledger import RERATED
-from billing.reconciliation.job import check_records
-from billing.reconciliation.outcomes import BUNDLED, CHARGED, SETTLED
+from billing.reconciliation.invoices_and_ledger import RERATING_CHECK
+from billing.reconciliation.job import run_record_check
+from billing.reconciliation.outcomes import (
+    BUNDLE_DIGEST_CHECK,
+    SETTLEMENT_AMOUNT_CHECK,
+    SETTLEMENT_CHARGE_CHECK,
+)
 from billing.reconciliation.usage_and_quotas import _CHECKS
 from billing.tables import InboxEvent
-from gateway.dashboard.labels import CHECKS
-from gateway.dashboard.pages.platform.models import health_of
-from gateway.identity.audit_log import all_entries
+from gateway.dashboard.labels import RECONCILIATION_CHECKS
+from gateway.dashboard.pages.platform.models import model_health
+from gateway.identity.audit_log import list_all_entries
 from gateway.identity.roles import Role
 from gateway.upstream.load_balancer import CircuitState
 from models.catalog import Task
@@ -71,7 +75,7 @@ class TestWork:
     ) -> None:
         database, clock, of = firm.gateway.parts.database, firm.clock, firm.gateway.account.id
         async with database.transaction() as session:
-            await put(session, clock, of, "email", "invoice:1", "k", {"to": "li@acme.example"})
+            await enqueue(session, clock, of, "email", "invoice:1", "k", {"to": "li@acme.example"})
             now = clock.now()
             session.add(
                 InboxEvent(
@@ -103,7 +107,7 @@ class TestWork:
         assert "Failed 0" in words(await operator.page(webhooks))
         assert "Failed 0" in words(await operator.page(f"{webhooks}/incoming?before=x"))
         async with database.transaction() as session:
-            done = [one.action for one in await all_entries(session)]
+            done = [one.action for one in await list_all_entries(session)]
         assert (done.count("outbox.retried"), done.count("inbox.retried")) == (1, 1)
 
     async def test_jobs_and_checks(self, firm: Firm, operator: Looker, support: Looker) -> None:
@@ -120,10 +124,10 @@ class TestWork:
             assert (await operator.send(f"{jobs}/retry", id=number)).status_code == 404
         assert "Nothing failed" in words(await operator.page(jobs))
         assert "Not compared yet" in words(await support.page(checks))
-        await check_records(database, firm.clock)
+        await run_record_check(database, firm.clock)
         assert "All agrees" in words(await support.page(checks))
         await sql(database, "update usage_total set calls = calls + 1")
-        await check_records(database, firm.clock)
+        await run_record_check(database, firm.clock)
         assert "the totals of a period are what its usage rows say" in words(
             await support.page(checks)
         )
@@ -131,8 +135,16 @@ class TestWork:
 
 class TestChecks:
     def test_each_has_its_words(self) -> None:
-        names = {*_CHECKS, *BOOK_CHECKS, *INCLUDED_CHECKS, RERATED, BUNDLED, SETTLED, CHARGED}
-        assert names <= set(CHECKS)
+        names = {
+            *_CHECKS,
+            *BOOK_CHECKS,
+            *INCLUDED_CHECKS,
+            RERATING_CHECK,
+            BUNDLE_DIGEST_CHECK,
+            SETTLEMENT_AMOUNT_CHECK,
+            SETTLEMENT_CHARGE_CHECK,
+        }
+        assert names <= set(RECONCILIATION_CHECKS)
 
 
 class TestServiceTiers:
@@ -167,7 +179,7 @@ class TestHealth:
         ],
     )
     def test_of_servers(self, circuits: Sequence[CircuitState | None], health: str) -> None:
-        assert health_of(circuits) == health
+        assert model_health(circuits) == health
 
 
 class TestNotInstalled:
@@ -176,7 +188,7 @@ class TestNotInstalled:
     ) -> None:
         absent = CATALOG.with_task(Task.IMAGE_CLASSIFICATION)[0].id
         upstream.models = {one: True for one in CATALOG.models if one != absent}
-        await firm.gateway.parts.availability.ask()
+        await firm.gateway.parts.availability.refresh()
         page = words(await operator.page(f"{PLATFORM}/models"))
         assert "Not installed: extra vision" in page
         assert page.count("Not served") == 1
