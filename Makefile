@@ -164,6 +164,7 @@ build/docs-environment/installed: docs/requirements.txt
 
 # What is installed, with versions and licences, as a CycloneDX bill of materials.
 sbom: $(TESTED)
+	mkdir -p build
 	$(BIN)/cyclonedx-py environment --output-reproducible --output-file build/sbom.json $(BIN)/python
 
 # Torch is left out: vLLM pins it, and its CPU build has another version name on every index.

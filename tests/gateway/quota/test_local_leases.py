@@ -1,4 +1,4 @@
-"""Holdings: what a process asks for and gives back, and what it never gives out."""
+"""Leases of one process in memory: what it borrows, returns and never gives out."""
 
 from dataclasses import replace
 
