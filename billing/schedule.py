@@ -70,7 +70,10 @@ class Worker:
             return min(await count_running_workers(session) - 1, _MAX_HELPERS)
 
     async def refresh_credit(self, share: WorkShare = ALL_ACCOUNTS) -> None:
-        """Refresh the available credit of accounts with new usage."""
+        """Refresh the available credit of accounts with new usage.
+
+        `share` selects the accounts if several workers divide them.
+        """
         await refresh_available_credit(self.database, self.clock, share)
 
     async def bill(self) -> None:

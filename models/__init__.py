@@ -1,1 +1,1 @@
-"""What is sold: the catalog and the specialist models with their training."""
+"""The model catalog, and the specialist models with their training and export."""

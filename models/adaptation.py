@@ -1,15 +1,12 @@
-"""Adapting a specialist to one customer's line: what each adaptable specialist offers.
-
-Owns the shape of an adaptation, of its score, and reading a training file's lines.
-"""
+"""Types of fine-tuning a specialist on a customer's training file, and parsing the file's lines."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from infra.errors import AppError
-from models.problems import Problems, single
-from models.training_text import LONG_LINE, MAX_LINES, structs
+from models.problems import Problems, single_problem
+from models.training_text import MAX_LINES, MAX_LONG_LINE, decode_lines
 
 __all__ = ["MAX_LINES"]
 
@@ -18,7 +15,10 @@ Shape = TypeVar("Shape")
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """How far learning is: losses as the score counts them; `valid_loss` where it was looked at."""
+    """The training losses after a step, in the unit of the score.
+
+    `valid_loss` is None if it was not computed at this step.
+    """
 
     step: int
     total_steps: int
@@ -27,17 +27,23 @@ class Metrics:
 
     @property
     def sentence(self) -> str:
-        seen = "" if self.valid_loss is None else f", validation loss {self.valid_loss:.3f}"
-        return f"Step {self.step} of {self.total_steps}, training loss {self.train_loss:.3f}{seen}."
+        """Return the metrics as a sentence for the customer."""
+        validation = "" if self.valid_loss is None else f", validation loss {self.valid_loss:.3f}"
+        return (
+            f"Step {self.step} of {self.total_steps}, training loss {self.train_loss:.3f}"
+            f"{validation}."
+        )
 
 
-Progress = Callable[[str | Metrics], None]
-"""Takes a sentence for the customer on what is being done, or how far it is in figures."""
+ProgressCallback = Callable[[str | Metrics], None]
+"""Receives a sentence for the customer, or the training metrics."""
 
 
 class TrainingFileInvalid(AppError):
-    """A training file cannot be learned from; the message names the line and the field. `problems`
-    are all that were found, as far as they are kept."""
+    """A training file that cannot be used; the message names the line and the field.
+
+    `problems` has the first problems and the total count.
+    """
 
     status = 400
     type = "invalid_request_error"
@@ -45,22 +51,22 @@ class TrainingFileInvalid(AppError):
 
     def __init__(self, message: str, *, problems: Problems | None = None) -> None:
         super().__init__(message, param="training_file" if problems else None)
-        self.problems = problems or single("unsuitable_file", message, "")
+        self.problems = problems or single_problem("unsuitable_file", message, "")
         self.details = {
             "problem_count": self.problems.count,
-            "problems": [one.as_json() for one in self.problems.shown],
+            "problems": [problem.as_json() for problem in self.problems.shown],
         }
 
 
-def require_none(problems: Problems) -> None:
-    """Raises TrainingFileInvalid with all of them."""
+def require_no_problems(problems: Problems) -> None:
+    """Raise TrainingFileInvalid with all problems, if there are any."""
     if problems.count:
         raise TrainingFileInvalid(problems.summary, problems=problems)
 
 
 @dataclass(frozen=True, slots=True)
-class Exact:
-    """How many answers `of` those held out come out to the letter."""
+class ExactMatches:
+    """How many of `of` held-out answers are reproduced exactly, before and after fine-tuning."""
 
     base: int
     adapted: int
@@ -69,21 +75,21 @@ class Exact:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """How well base and variant do on examples that neither has learned from.
+    """The metric of base and fine-tuned variant on held-out examples.
 
-    `metric` names it with its unit. `base` is None where the base answers nothing before it is
-    fitted. `exact` tells of models that answer in words how often they say the same.
+    `metric` is its name with the unit. `base` is None if the base answers nothing before
+    fine-tuning. `exact` has the exact matches of a language model.
     """
 
     metric: str
     base: float | None
     adapted: float
     higher_is_better: bool
-    exact: Exact | None = None
+    exact: ExactMatches | None = None
 
     @property
     def worse(self) -> bool:
-        """Whether the variant falls behind its base. Equal is not worse."""
+        """Whether the variant scores worse than its base; equal is not worse."""
         if self.base is None:
             return False
         return self.adapted < self.base if self.higher_is_better else self.adapted > self.base
@@ -91,9 +97,12 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Adaptation:
-    """A variant: `artefact` is what serving loads it from. `examples` were learned from in the
-    end, `held_out` of them scored both before that. `trained_tokens` are those that were learned,
-    however often, where a model has any."""
+    """The result of fine-tuning.
+
+    `artefact` is what serving loads the variant from. `examples` were trained on in the end;
+    `held_out` of them were held out for the score before. `trained_tokens` counts the tokens of all
+    epochs; None for models without tokens.
+    """
 
     artefact: bytes
     score: Score
@@ -102,21 +111,23 @@ class Adaptation:
     trained_tokens: int | None = None
 
 
-class Adapter(Protocol):
-    """Each `models/<specialist>/adapt.py` has a function of this shape."""
+class AdaptFunction(Protocol):
+    """The signature of the fine-tuning function in each `models/<specialist>/adapt.py`."""
 
-    def __call__(self, training_file: bytes, progress: Progress) -> Adaptation:
-        """Learn from a training file in JSON lines. Same file, same variant.
+    def __call__(self, training_file: bytes, progress: ProgressCallback) -> Adaptation:
+        """Fine-tune on a training file in JSON lines. The same file gives the same variant.
 
-        Raises TrainingFileInvalid, naming the line (from 1) and the field.
+        Raises TrainingFileInvalid with the line (from 1) and the field.
         """
         ...
 
 
-def examples(training_file: bytes, shape: type[Shape]) -> Iterator[tuple[int, Shape]]:
-    """Each line of a file in JSON lines as a `shape`, with its number from 1; empty lines are left
-    out. Raises TrainingFileInvalid."""
+def parse_examples(training_file: bytes, shape: type[Shape]) -> Iterator[tuple[int, Shape]]:
+    """Yield each line of a JSON Lines file as a `shape`, with its number from 1.
+
+    Empty lines are skipped. Raises TrainingFileInvalid.
+    """
     problems = Problems()
-    found = structs(training_file, shape, problems, LONG_LINE)
-    require_none(problems)
-    yield from found
+    examples = decode_lines(training_file, shape, problems, MAX_LONG_LINE)
+    require_no_problems(problems)
+    yield from examples

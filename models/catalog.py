@@ -1,4 +1,4 @@
-"""The catalog: which models are sold, how they are served and at what list price."""
+"""The model catalog: models with their tasks, weights, list prices and routes, read from TOML."""
 
 import tomllib
 from collections.abc import Callable, Mapping
@@ -13,19 +13,19 @@ from infra.errors import AppError
 
 CATALOG_FILE = Path(__file__).with_name("catalog.toml")
 _NANO = Decimal(10) ** 9
-# Who asks for it leaves the choice to us.
+# The model id that lets the gateway select a model.
 AUTO = "auto"
-_DEAREST = 10**15  # a million for one unit: anything above is a slip of the pen
+_MAX_NANO_PRICE = 10**15  # a million per unit; higher prices are typing errors
 
 
 class CatalogInvalid(AppError):
-    """The catalog file cannot be read as one, or says something that cannot be sold."""
+    """The catalog file cannot be read or has an invalid entry."""
 
     code = "catalog_invalid"
 
 
 class Task(StrEnum):
-    """What a model does; decides which endpoints accept it."""
+    """A model's task, which decides the endpoints that accept it."""
 
     TEXT_GENERATION = "text-generation"
     EMBEDDING = "embedding"
@@ -37,7 +37,7 @@ class Task(StrEnum):
     IMAGE_CLASSIFICATION = "image-classification"
 
 
-# What the Open Inference Protocol and `/v1/predictions` speak to: rows with named columns.
+# Tasks of the Open Inference Protocol and `/v1/predictions`: rows with named columns.
 SPECIALIST_TASKS = frozenset(
     {
         Task.CLASSIFICATION,
@@ -51,7 +51,10 @@ SPECIALIST_TASKS = frozenset(
 
 
 class Meter(StrEnum):
-    """What is counted. `cached_input_tokens` are a part of `input_tokens`, priced apart."""
+    """A billed unit of usage.
+
+    `cached_input_tokens` are a part of `input_tokens` with their own price.
+    """
 
     INPUT_TOKENS = "input_tokens"
     CACHED_INPUT_TOKENS = "cached_input_tokens"
@@ -65,13 +68,14 @@ class Meter(StrEnum):
 class Weights:
     """Where a model's weights come from.
 
-    kind: `gguf-package` (a Python package with a GGUF in parts), `hub` (a Hugging Face id or a
+    kind: `gguf-package` (a Python package with a GGUF file in parts), `hub` (a Hugging Face id or a
     local path), `onnx-package` (a Python package with `model.onnx`), `artefact` (a file below
-    `models/`), `adapter` (a folder below `models/` with an adapter of low rank for the engine of
-    its `base`), `mechanism` (a formula of `models/mechanisms/`, which has none), `fitted` (each
-    customer fits its own), `vision-package` (an optional Python package with a backbone, on which
-    each customer fits its own head), `encoder-package` (an optional Python package with an encoder
-    and its tokenizer, models/multilingual.py). What is optional is served where it is installed.
+    `models/`), `adapter` (a folder below `models/` with a LoRA adapter for the engine of its
+    `base`), `mechanism` (a formula of `models/mechanisms/`, without weights), `fitted` (each
+    customer fits its own), `vision-package` (an optional Python package with a backbone, for which
+    each customer fits a head), `encoder-package` (an optional Python package with an encoder and
+    its tokenizer, models/multilingual.py). Optional models are served where their package is
+    installed.
     """
 
     kind: str
@@ -83,22 +87,24 @@ class Weights:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What `auto` chooses a model for: a task that models/routing tells from a text, and the names
-    of the columns that a specialist takes, of which rows may lack the `optional`. Without `inputs`
-    it cannot be chosen by columns."""
+    """When the model `auto` selects this model: by a text's task or by column names.
+
+    `task` is predicted by models/routing. `inputs` are the specialist's columns, of which
+    `optional` ones may be missing. A model without `inputs` is not selected by columns.
+    """
 
     task: str
     inputs: frozenset[str] = frozenset()
     optional: frozenset[str] = frozenset()
 
-    def takes(self, columns: frozenset[str]) -> bool:
+    def accepts(self, columns: frozenset[str]) -> bool:
+        """Return whether the columns match: all required ones and no unknown ones."""
         return self.inputs <= columns <= self.inputs | self.optional
 
 
 @dataclass(frozen=True, slots=True)
 class Retrieval:
-    """How an embedding model is asked where texts are to be found: what it was trained to see
-    before a question, and before a text that may answer it."""
+    """The prefixes that an embedding model was trained with, for queries and for passages."""
 
     query: str = ""
     passage: str = ""
@@ -106,14 +112,14 @@ class Retrieval:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One entry of the catalog. `prices[currency][meter]` is in nano-units for one unit.
+    """A model in the catalog.
 
-    `base` is the model on whose engine it answers, by an adapter of low rank; None where it has an
-    engine of its own. `adapter` names how customers adapt it (serving/training/fine_tune_task.py);
-    None where they cannot. Without a `route` it is never chosen, only named. `latency_ms` is
-    typical for one row, or for the first token of a short prompt; None where nobody measured it.
-    `fallbacks` stand in for it, in order. The first with `retrieval` makes the vectors of
-    knowledge.
+    `prices[currency][meter]` are nano-units per unit. `base` is the model whose engine serves it
+    with a LoRA adapter; None if it has its own engine. `adapter` is the fine-tuning method
+    (serving/training/fine_tune_task.py); None if customers cannot fine-tune it. A model without
+    `route` is only used by name. `latency_ms` is typical for one row, or for the first token of a
+    short prompt; None if not measured. `fallbacks` are substitute models in order. The first model
+    with `retrieval` computes the embeddings of vector stores.
     """
 
     id: str
@@ -145,40 +151,46 @@ class Model:
 
     @property
     def engine_id(self) -> str:
-        """The model whose engine generates for it: that counts, and has only so many slots."""
+        """Return the id of the model whose engine runs this one.
+
+        Tokenizer and concurrency are the engine's.
+        """
         return self.base or self.id
 
     @property
     def counts_images(self) -> bool:
-        """Whether what it judges is counted, and sold, as pictures rather than as rows."""
+        """Whether the model is billed by image rather than by row."""
         return self._has_price(Meter.IMAGES)
 
     def _has_price(self, meter: Meter) -> bool:
+        """Return whether any currency has a price for the meter."""
         return any(meter in prices for prices in self.prices.values())
 
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """The models of one profile, by id."""
+    """The models of one profile by id."""
 
     models: Mapping[str, Model]
 
     def find(self, model_id: str) -> Model | None:
+        """Return the model with this id, or None."""
         return self.models.get(model_id)
 
-    def only(self, kept: Callable[[Model], bool]) -> "Catalog":
-        """The same without the models of which `kept` says no."""
-        some = {key: model for key, model in self.models.items() if kept(model)}
-        return Catalog(MappingProxyType(some))
+    def filter(self, is_included: Callable[[Model], bool]) -> "Catalog":
+        """Return a catalog of the models for which the predicate is true."""
+        included = {key: model for key, model in self.models.items() if is_included(model)}
+        return Catalog(MappingProxyType(included))
 
     def with_task(self, task: Task) -> tuple[Model, ...]:
+        """Return the models with this task."""
         return tuple(model for model in self.models.values() if model.task is task)
 
 
 def load_catalog(profile: str, path: Path = CATALOG_FILE) -> Catalog:
-    """Read the models that `profile` serves.
+    """Load the models of a profile from the catalog file.
 
-    Raises CatalogInvalid with the entry and the field that is wrong.
+    Raises CatalogInvalid with the invalid entry and field.
     """
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -186,20 +198,21 @@ def load_catalog(profile: str, path: Path = CATALOG_FILE) -> Catalog:
         raise CatalogInvalid(f"The catalog {path.name} cannot be read: {error}") from error
     models: dict[str, Model] = {}
     for entry in document.get("model", []):
-        model = _model(entry)
+        model = _parse_model(entry)
         if model.id in models:
             raise CatalogInvalid(f"The catalog names the model {model.id!r} twice.")
         models[model.id] = model
     for model in models.values():
-        _require_fallbacks(model, models)
-        _require_base(model, models)
+        _validate_fallbacks(model, models)
+        _validate_base(model, models)
     served = {key: model for key, model in models.items() if profile in model.profiles}
     if not served:
         raise CatalogInvalid(f"The catalog holds no model for the profile {profile!r}.")
     return Catalog(MappingProxyType(served))
 
 
-def _model(entry: dict[str, Any]) -> Model:
+def _parse_model(entry: dict[str, Any]) -> Model:
+    """Parse a catalog entry. Raises CatalogInvalid."""
     name = entry.get("id", "without an id")
     try:
         return Model(
@@ -209,12 +222,12 @@ def _model(entry: dict[str, Any]) -> Model:
             description=entry["description"],
             licence=entry["licence"],
             weights=Weights(**entry["weights"]),
-            prices=_prices(entry["meters"]),
+            prices=_parse_prices(entry["meters"]),
             context_length=entry.get("context_length"),
             concurrency=entry.get("concurrency"),
             base=entry.get("base"),
             adapter=entry.get("adapter"),
-            route=_route(entry["route"]) if "route" in entry else None,
+            route=_parse_route(entry["route"]) if "route" in entry else None,
             latency_ms=entry.get("latency_ms"),
             fallbacks=tuple(entry.get("fallbacks", ())),
             retrieval=Retrieval(**entry["retrieval"]) if "retrieval" in entry else None,
@@ -224,12 +237,14 @@ def _model(entry: dict[str, Any]) -> Model:
         raise CatalogInvalid(f"The catalog entry {name!r} is wrong: {error}") from error
 
 
-def _route(route: dict[str, Any]) -> Route:
+def _parse_route(route: dict[str, Any]) -> Route:
+    """Parse an entry's route table."""
     inputs, optional = (frozenset(route.get(key, ())) for key in ("inputs", "optional"))
     return Route(route["task"], inputs, optional)
 
 
-def _require_base(model: Model, models: Mapping[str, Model]) -> None:
+def _validate_base(model: Model, models: Mapping[str, Model]) -> None:
+    """Raise CatalogInvalid if an adapter model's base, engine settings or profiles are invalid."""
     if (model.base is None) != (model.weights.kind != "adapter"):
         raise CatalogInvalid(f"The catalog entry {model.id!r}: an adapter has a base, only it has.")
     if model.base is None:
@@ -247,35 +262,38 @@ def _require_base(model: Model, models: Mapping[str, Model]) -> None:
         )
 
 
-def _require_fallbacks(model: Model, models: Mapping[str, Model]) -> None:
-    """What stands in for a model takes the same requests. Raises CatalogInvalid."""
+def _validate_fallbacks(model: Model, models: Mapping[str, Model]) -> None:
+    """Raise CatalogInvalid if a fallback does not accept the same requests."""
     for name in model.fallbacks:
-        other = models.get(name)
-        if other is None or other is model or not _alike(model, other):
+        fallback = models.get(name)
+        if fallback is None or fallback is model or not _accept_same_requests(model, fallback):
             raise CatalogInvalid(
                 f"The catalog entry {model.id!r} is wrong: {name!r} is no other model that takes "
                 "the same requests."
             )
 
 
-def _alike(model: Model, other: Model) -> bool:
-    nothing = Route("")
-    ours, theirs = (one.route or nothing for one in (model, other))
-    same = (ours.inputs, ours.optional) == (theirs.inputs, theirs.optional)
-    return model.task is other.task and same
+def _accept_same_requests(model: Model, other: Model) -> bool:
+    """Return whether two models have the same task and the same columns."""
+    no_route = Route("")
+    route, other_route = (entry.route or no_route for entry in (model, other))
+    has_same_columns = (route.inputs, route.optional) == (other_route.inputs, other_route.optional)
+    return model.task is other.task and has_same_columns
 
 
-def _prices(meters: dict[str, dict[str, Any]]) -> Mapping[str, Mapping[str, int]]:
+def _parse_prices(meters: dict[str, dict[str, Any]]) -> Mapping[str, Mapping[str, int]]:
+    """Convert list prices by meter to nano-units by currency and meter."""
     prices: dict[str, dict[str, int]] = {}
     for meter, row in meters.items():
         for currency, amount in row.items():
             if currency != "per":
-                prices.setdefault(currency, {})[Meter(meter)] = _nano(amount, row["per"])
+                prices.setdefault(currency, {})[Meter(meter)] = _to_nano_units(amount, row["per"])
     return MappingProxyType({key: MappingProxyType(value) for key, value in prices.items()})
 
 
-def _nano(amount: str, per: int) -> int:
+def _to_nano_units(amount: str, per: int) -> int:
+    """Convert a price per `per` units to nano-units per unit. Raises ValueError."""
     nano = Decimal(amount) * _NANO / per
-    if not 0 <= nano <= _DEAREST or nano != nano.to_integral_value():
+    if not 0 <= nano <= _MAX_NANO_PRICE or nano != nano.to_integral_value():
         raise ValueError(f"the price {amount} for {per} is no whole number of nano-units a unit")
     return int(nano)

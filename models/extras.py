@@ -1,6 +1,6 @@
-"""Optional models: which package extra brings what a model needs, and whether it is installed here.
+"""Which optional package extra a model needs, and whether it is installed.
 
-Owns that knowledge for everybody who asks before anything is loaded.
+Checks without importing the packages.
 """
 
 from collections.abc import Mapping
@@ -9,23 +9,23 @@ from types import MappingProxyType
 
 from models.catalog import Model
 
-# By the kind of a model's weights (models/catalog.py): the extra in pyproject.toml.
+# The extra in pyproject.toml by the kind of a model's weights (models/catalog.py).
 EXTRAS: Mapping[str, str] = MappingProxyType(
     {"vision-package": "vision", "encoder-package": "multilingual"}
 )
 
 
-def extra_of(model: Model) -> str | None:
-    """The extra that the model needs; None where it needs none."""
+def required_extra(model: Model) -> str | None:
+    """Return the package extra that the model needs, or None."""
     return EXTRAS.get(model.weights.kind)
 
 
-def installed(model: Model) -> bool:
-    """Whether what the model needs is installed here; only an optional extra may be absent."""
-    return extra_of(model) is None or is_package(model.weights.source)
+def is_installed(model: Model) -> bool:
+    """Return whether the model's optional package, if it needs one, is installed."""
+    return required_extra(model) is None or is_package(model.weights.source)
 
 
 def is_package(name: str) -> bool:
-    """Whether a package with files is installed. Not imported: some print when they are."""
+    """Return whether a package is installed, without importing it: some print on import."""
     spec = find_spec(name)
     return spec is not None and bool(spec.submodule_search_locations)

@@ -1,7 +1,6 @@
-"""The frame of an artefact: what the ONNX graphs of all learned specialists have in common.
+"""Build and read the ONNX artefacts of the trained specialists.
 
-Owns the operator sets, the container's version, the signature's place, taking trees out of a
-converter, what becomes of a NaN, and opening an artefact on one thread.
+All artefacts share the operator sets, the IR version and the metadata key of the signature.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,12 +23,12 @@ ML_DOMAIN = "ai.onnx.ml"
 ML_OPSET = 3
 # The first IR version that holds operator set 15: older edge runtimes read it too.
 IR_VERSION = 8
-# Where serving looks for the signature's JSON in the artefact's metadata.
+# Key of the signature's JSON in the artefact's metadata; serving reads it.
 METADATA_KEY = "signature"
 
 
-class ExportDisagrees(RuntimeError):
-    """The ONNX graph answers differently from the model that it was made from."""
+class ExportMismatch(RuntimeError):
+    """The exported ONNX graph gives other results than the trained model."""
 
 
 Constants = Mapping[str, NDArray[np.generic]]
@@ -47,12 +46,12 @@ def to_model(
     producer: str,
     signature: str,
 ) -> ModelProto:
-    """A checked model with its signature. Same parts, same bytes.
+    """Build and check an ONNX model with its signature. The same parts give the same bytes.
 
-    Raises onnx.checker.ValidationError where the parts do not fit together.
+    Raises onnx.checker.ValidationError.
     """
-    initial = [numpy_helper.from_array(array, key) for key, array in constants.items()]
-    graph = helper.make_graph(list(nodes), name, list(inputs), list(outputs), initial)
+    initializers = [numpy_helper.from_array(array, key) for key, array in constants.items()]
+    graph = helper.make_graph(list(nodes), name, list(inputs), list(outputs), initializers)
     model = helper.make_model(
         graph,
         producer_name=producer,
@@ -64,21 +63,23 @@ def to_model(
     return model
 
 
-def value(name: str, *more: str | int, kind: int = TensorProto.FLOAT) -> ValueInfoProto:
-    """An input or output [batch, *more]; a string is an axis of any length."""
-    return helper.make_tensor_value_info(name, kind, [BATCH, *more])
+def tensor_info(name: str, *dimensions: str | int, kind: int = TensorProto.FLOAT) -> ValueInfoProto:
+    """Describe an input or output [batch, *dimensions]; a string is an axis of any length."""
+    return helper.make_tensor_value_info(name, kind, [BATCH, *dimensions])
 
 
-def constant(model: ModelProto, name: str) -> NDArray[np.generic]:
-    """A constant that the graph holds. Raises StopIteration where it holds none of the name."""
-    stored = next(one for one in model.graph.initializer if one.name == name)
+def read_constant(model: ModelProto, name: str) -> NDArray[np.generic]:
+    """Return a constant of the graph by name. Raises StopIteration if it has none of that name."""
+    stored = next(
+        initializer for initializer in model.graph.initializer if initializer.name == name
+    )
     return np.asarray(numpy_helper.to_array(stored))
 
 
-def trees(booster: lgb.Booster, source: str, outputs: Sequence[str]) -> NodeProto:
-    """The booster as one node, from features `source` [batch, features].
+def tree_ensemble_node(booster: lgb.Booster, source: str, outputs: Sequence[str]) -> NodeProto:
+    """Convert a LightGBM booster to one node, from features `source` [batch, features].
 
-    What the converter puts behind the trees (casts and identities) is left to the graph.
+    The converter's casts and identities behind the trees are dropped.
     """
     converted = convert_lightgbm(
         booster,
@@ -87,11 +88,13 @@ def trees(booster: lgb.Booster, source: str, outputs: Sequence[str]) -> NodeProt
         target_opset=OPSET,
         zipmap=False,
     )
-    return ensemble(converted, outputs[0], source, outputs)
+    return extract_tree_ensemble(converted, outputs[0], source, outputs)
 
 
-def ensemble(converted: ModelProto, name: str, source: str, outputs: Sequence[str]) -> NodeProto:
-    """The trees of what a converter made, put between `source` and `outputs`."""
+def extract_tree_ensemble(
+    converted: ModelProto, name: str, source: str, outputs: Sequence[str]
+) -> NodeProto:
+    """Take the tree ensemble node from a converted model and connect it to source and outputs."""
     node: NodeProto = next(
         node for node in converted.graph.node if node.op_type.startswith("TreeEnsemble")
     )
@@ -102,25 +105,25 @@ def ensemble(converted: ModelProto, name: str, source: str, outputs: Sequence[st
     return node
 
 
-def nothing_or_nan(features: str) -> Iterator[NodeProto]:
-    """`row_nothing_or_nan` [batch, 1]: NaN where one of a row's `features` [batch, features] is NaN
-    or infinite, else 0. Wants the constants `zero` and `axis_1`.
+def nan_guard_nodes(features: str) -> Iterator[NodeProto]:
+    """Yield nodes that compute `row_nothing_or_nan` [batch, 1]: NaN for rows with NaN or infinity.
 
-    Trees send a NaN down some branch and answer all the same. Zero times a NaN or an infinity is
-    NaN, and zero times anything else adds nothing.
+    It is 0 for other rows. Needs the constants `zero` and `axis_1`. Without it trees would send a
+    NaN down some branch and still predict. Zero times NaN or infinity is NaN, so adding the result
+    keeps valid predictions unchanged.
     """
     yield make("Mul", [features, "zero"], ["nothing_or_nan"])
     yield make("ReduceSum", ["nothing_or_nan", "axis_1"], ["row_nothing_or_nan"], keepdims=1)
 
 
-def opened(artefact: bytes) -> ort.InferenceSession:
-    """A serialised graph, on one thread."""
+def open_session(artefact: bytes) -> ort.InferenceSession:
+    """Open a serialized graph on the CPU with one thread."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     return ort.InferenceSession(artefact, options, providers=["CPUExecutionProvider"])
 
 
-def signature_of(session: ort.InferenceSession) -> Signature:
-    """What an artefact of ours says of itself."""
+def read_signature(session: ort.InferenceSession) -> Signature:
+    """Read the signature from an artefact's metadata."""
     text = session.get_modelmeta().custom_metadata_map[METADATA_KEY]
     return msgspec.json.decode(text, type=Signature)

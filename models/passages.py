@@ -1,6 +1,6 @@
-"""How a question is asked of passages: the words that stand before it.
+"""The prompt of retrieval-augmented generation: instructions and numbered passages.
 
-Owns this one form, in which the gateway asks and the language model has learned to read.
+The gateway writes it and the language model is trained on it: change both together.
 """
 
 import re
@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 _HAN = re.compile(r"[\u3400-\u9fff]")
-# What engines' templates take for the end of a turn; within a document it is none.
+# Special tokens of chat templates. In a document's text they must not take effect.
 _CONTROL = re.compile(
     r"<(?=\|[^<>|]{1,40}\|>|/?(?:start_of_turn|end_of_turn|bos|eos|pad|unk|s|think)>)"
 )
-_NONE_FOUND: Mapping[str, str] = MappingProxyType(
+_NO_PASSAGES: Mapping[str, str] = MappingProxyType(
     {"en": "(no passage was found)", "zh": "（没有找到段落）"}
 )
 _INSTRUCTIONS: Mapping[str, str] = MappingProxyType(
@@ -32,18 +32,20 @@ _INSTRUCTIONS: Mapping[str, str] = MappingProxyType(
 _QUESTION: Mapping[str, str] = MappingProxyType({"en": "Question: ", "zh": "问题："})
 
 
-def preface(question: str, passages: Sequence[tuple[str, str]]) -> str:
-    """What stands before the question, in its language: each passage is a file's name and a text,
-    numbered from 1 in the order given."""
+def render_preface(question: str, passages: Sequence[tuple[str, str]]) -> str:
+    """Render instructions and passages, to be followed by the question, in its language.
+
+    Each passage is a file name and a text, numbered from 1 in the given order.
+    """
     language = "zh" if _HAN.search(question) else "en"
     numbered = [
-        f"[{number}] {_as_data(name)}\n{_as_data(text)}"
+        f"[{number}] {_escape_control_tokens(name)}\n{_escape_control_tokens(text)}"
         for number, (name, text) in enumerate(passages, start=1)
     ]
-    shown = "\n\n".join(numbered) or _NONE_FOUND[language]
+    shown = "\n\n".join(numbered) or _NO_PASSAGES[language]
     return f"{_INSTRUCTIONS[language]}\n\n{shown}\n\n{_QUESTION[language]}"
 
 
-def _as_data(text: str) -> str:
-    """The same to a reader, but nothing that an engine takes for a mark of its own."""
+def _escape_control_tokens(text: str) -> str:
+    """Replace the `<` of chat template tokens, so that document text cannot end a turn."""
     return _CONTROL.sub("‹", text)

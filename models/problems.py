@@ -1,16 +1,19 @@
-"""What is wrong with a training file: each problem with its line, its field and what to do."""
+"""Problems of a training file, each with line, field, message and fix."""
 
 from dataclasses import dataclass, field
 from typing import Any
 
-# Further ones are counted only.
-MOST_SHOWN = 100
+# Further problems are only counted.
+MAX_SHOWN = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """`code` is for programs, `message` says what is wrong and where, `fix` what to do. `line` is
-    counted from 1, None where the whole file is meant; `field` is the column or sensor."""
+    """A problem of a training file.
+
+    `code` is machine-readable, `message` says what is wrong and where, `fix` what to do. `line`
+    counts from 1 and is None for the whole file; `field` is the column or sensor.
+    """
 
     code: str
     message: str
@@ -19,6 +22,7 @@ class Problem:
     field: str | None = None
 
     def as_json(self) -> dict[str, Any]:
+        """Return the problem as a JSON object for the API."""
         return {
             "line": self.line,
             "field": self.field,
@@ -30,20 +34,24 @@ class Problem:
 
 @dataclass(slots=True)
 class Problems:
-    """Collected while a file is read. `notes` are told, and no problems."""
+    """The problems found while a file is read, with at most MAX_SHOWN kept.
+
+    `notes` are remarks that are not problems.
+    """
 
     count: int = 0
     shown: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def add(self, problem: Problem) -> None:
+        """Count a problem, and keep it if there are fewer than MAX_SHOWN."""
         self.count += 1
-        if len(self.shown) < MOST_SHOWN:
+        if len(self.shown) < MAX_SHOWN:
             self.shown.append(problem)
 
     @property
     def summary(self) -> str:
-        """The first, and how many more there are."""
+        """Return the first problem's message with the number of further problems."""
         more = self.count - 1
         if not more:
             return self.shown[0].message
@@ -51,11 +59,11 @@ class Problems:
         return f"{self.shown[0].message} There {counted}."
 
 
-def single(code: str, message: str, fix: str) -> Problems:
-    """One problem of the whole file."""
+def single_problem(code: str, message: str, fix: str) -> Problems:
+    """Return a collection with one problem of the whole file."""
     problems = Problems()
     problems.add(Problem(code, message, fix))
     return problems
 
 
-EMPTY = Problem("empty_file", "The training file has no lines.", "Write one example a line.")
+EMPTY_FILE = Problem("empty_file", "The training file has no lines.", "Write one example a line.")

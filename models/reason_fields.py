@@ -1,17 +1,20 @@
-"""Reasons in a signature: the words about the few contributions that moved an answer most."""
+"""Signature fields of a prediction's reasons: the features with the largest contributions."""
 
 from models.signature import BYTES, OutputField
 
-TOLD = 3
+REASON_COUNT = 3
 
 
 def reason_fields(reasons: str, told: str, of: str, names: str) -> tuple[OutputField, OutputField]:
-    """The two outputs in a signature. of: what the contributions are to, in words."""
+    """Return the signature's two output fields: reason names, and their contributions.
+
+    `reasons` and `told` are the outputs' names; `of` is what the contributions belong to, in words.
+    """
     return (
         OutputField(
             reasons,
             BYTES,
-            description=f"The {TOLD} that moved {of} most, strongest first: {names}",
+            description=f"The {REASON_COUNT} that moved {of} most, strongest first: {names}",
             series=True,
         ),
         OutputField(

@@ -1,7 +1,7 @@
-"""A signature: the columns that a specialist takes and gives, learned or calculated alike.
+"""The signature of a specialist: its input and output columns, and validation of inputs.
 
-Owns the fields' shape, which is also their JSON, bringing columns into the signature's units and
-refusing what lies outside it, by field, row and unit.
+The structs are also the signature's JSON. Input columns are converted to the signature's units;
+errors name field, row and unit.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,16 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infra.errors import AppError
-from models.units import UnitMismatch, UnitUnknown, conversion
+from models.units import UnitMismatch, UnitUnknown, unit_conversion
 
 BYTES = "BYTES"
 
 Columns = Mapping[str, NDArray[Any]]
-"""One array for each field: [rows], or [rows, length] where the field is a series."""
+"""One array per field: [rows], or [rows, length] for a series."""
 
 
 class InputInvalid(AppError):
-    """The caller sent something that the model cannot take; `param` names the field."""
+    """An input that the model cannot accept; `param` names the field."""
 
     status = 400
     type = "invalid_request_error"
@@ -29,13 +29,11 @@ class InputInvalid(AppError):
 
 
 class InputField(msgspec.Struct, frozen=True):
-    """One column that the model takes. Limits are inclusive; `values` closes a list of strings.
+    """An input column of a model. Limits are inclusive; `values` lists the allowed strings.
 
-    `length` makes it a series: that many values in each row, from the least to the most. All rows
-    of a request have equally many.
-
-    Where `optional`, a caller may leave it out, and the model is given the `default` in each row,
-    an empty text where there is none; of one value a row only.
+    `length` makes the column a series with that many values per row, from minimum to maximum; all
+    rows of a request have the same length. An `optional` column may be omitted; each row then gets
+    the `default`, or an empty text without one. Series cannot be optional.
     """
 
     name: str
@@ -52,8 +50,11 @@ class InputField(msgspec.Struct, frozen=True):
 
 
 class OutputField(msgspec.Struct, frozen=True):
-    """`series` where a row's answer is a list: one value for each of the series that came in, or
-    as many of a kind as the description says."""
+    """An output column of a model.
+
+    With `series` each row has a list: one value per input value, or as many as the description
+    says.
+    """
 
     name: str
     datatype: str
@@ -63,14 +64,16 @@ class OutputField(msgspec.Struct, frozen=True):
 
 
 class Signature(msgspec.Struct, frozen=True):
+    """The input and output columns of a model, with the model's version."""
+
     inputs: tuple[InputField, ...]
     outputs: tuple[OutputField, ...]
     version: str
 
 
-def require_names(signature: Signature, given: Iterable[str]) -> None:
-    """Every input of the signature that is not optional, and no other. Raises InputInvalid."""
-    names, expected = set(given), {field.name for field in signature.inputs}
+def require_names(signature: Signature, column_names: Iterable[str]) -> None:
+    """Raise InputInvalid if a required input is missing or an unknown one is present."""
+    names, expected = set(column_names), {field.name for field in signature.inputs}
     optional = {field.name for field in signature.inputs if field.optional}
     for name in sorted(expected - optional - names):
         raise InputInvalid(f"The input {name!r} is missing.", param=name)
@@ -78,127 +81,143 @@ def require_names(signature: Signature, given: Iterable[str]) -> None:
         raise InputInvalid(f"The model has no input {name!r}.", param=name)
 
 
-def checked(signature: Signature, columns: Columns, units: Mapping[str, str]) -> Columns:
-    """The columns in the signature's units, all within its limits. What was left out is filled in.
+def validate_columns(signature: Signature, columns: Columns, units: Mapping[str, str]) -> Columns:
+    """Return the columns in the signature's units, validated, with defaults for omitted ones.
 
-    `units` names the unit of a column that came in another. Raises InputInvalid, naming the field,
-    the row and the unit.
+    `units` has the units of columns that differ from the signature. Raises InputInvalid with field,
+    row and unit.
     """
     require_names(signature, columns)
-    given = [field for field in signature.inputs if field.name in columns]
-    for field in given:
+    present_fields = [field for field in signature.inputs if field.name in columns]
+    for field in present_fields:
         _require_shape(field, columns[field.name].shape)
-    rows = _rows({name: len(column) for name, column in columns.items()})
+    rows = _require_equal_row_counts({name: len(column) for name, column in columns.items()})
     converted = {
-        field.name: in_unit(field, columns[field.name], units.get(field.name)) for field in given
+        field.name: convert_to_field_unit(field, columns[field.name], units.get(field.name))
+        for field in present_fields
     }
-    for field in given:
-        _require_values(field, converted[field.name])
+    for field in present_fields:
+        _require_valid_values(field, converted[field.name])
     absent = (field for field in signature.inputs if field.name not in columns)
-    return {**converted, **{field.name: _left_out(field, rows) for field in absent}}
+    return {**converted, **{field.name: _default_column(field, rows) for field in absent}}
 
 
-def _left_out(field: InputField, rows: int) -> NDArray[Any]:
+def _default_column(field: InputField, rows: int) -> NDArray[Any]:
+    """Return the default values of an omitted optional column."""
     if field.default is None:
         return np.full(rows, "", dtype=object)
     return np.full(rows, field.default, dtype=np.float32)
 
 
-def place(index: Iterable[int]) -> str:
-    """Where in a column, in words: `row 3`, or `row 3, value 5` of a series."""
-    return ", ".join(f"{kind} {at}" for kind, at in zip(("row", "value"), index, strict=False))
+def describe_index(index: Iterable[int]) -> str:
+    """Describe a position in a column: `row 3`, or `row 3, value 5` of a series."""
+    return ", ".join(
+        f"{axis} {position}" for axis, position in zip(("row", "value"), index, strict=False)
+    )
 
 
-def first(bad: NDArray[np.bool_]) -> tuple[int, ...]:
-    """The index of the first true one."""
-    return tuple(int(at) for at in np.argwhere(bad)[0])
+def first_true_index(mask: NDArray[np.bool_]) -> tuple[int, ...]:
+    """Return the index of the first true value."""
+    return tuple(int(position) for position in np.argwhere(mask)[0])
 
 
 def _require_shape(field: InputField, shape: tuple[int, ...]) -> None:
+    """Raise InputInvalid if a column's shape does not fit its field."""
     if field.length is None:
         if len(shape) != 1:
             raise InputInvalid(f"{field.name!r} is one value in each row.", param=field.name)
         return
-    least, most = field.length
-    if len(shape) != 2 or not least <= shape[1] <= most:
-        wanted = f"{least}" if least == most else f"{least} to {most}"
+    minimum, maximum = field.length
+    if len(shape) != 2 or not minimum <= shape[1] <= maximum:
+        expected_length = f"{minimum}" if minimum == maximum else f"{minimum} to {maximum}"
         raise InputInvalid(
-            f"{field.name!r} is a list of {wanted} values in each row, all equally long.",
+            f"{field.name!r} is a list of {expected_length} values in each row, all equally long.",
             param=field.name,
         )
 
 
-def _rows(rows: Mapping[str, int]) -> int:
-    """How many all columns have."""
-    leader, count = next(iter(rows.items()), ("", 0))
-    for name, other in rows.items():
-        if other != count:
+def _require_equal_row_counts(row_counts: Mapping[str, int]) -> int:
+    """Return the row count of all columns. Raises InputInvalid if they differ or are 0."""
+    first_name, count = next(iter(row_counts.items()), ("", 0))
+    for name, row_count in row_counts.items():
+        if row_count != count:
             raise InputInvalid(
-                f"{name!r} has {other} rows, but {leader!r} has {count}.", param=name
+                f"{name!r} has {row_count} rows, but {first_name!r} has {count}.", param=name
             )
     if count == 0:
         raise InputInvalid("There are no rows.", param="inputs")
     return count
 
 
-def in_unit(field: InputField, column: NDArray[Any], unit: str | None) -> NDArray[Any]:
-    """A column in the field's own unit, from `unit`. Raises InputInvalid."""
+def convert_to_field_unit(
+    field: InputField, column: NDArray[Any], unit: str | None
+) -> NDArray[Any]:
+    """Convert a column from `unit` to the field's unit. Raises InputInvalid."""
     if unit is None or unit == field.unit:
         return column
     if field.unit is None:
-        raise _of_unit(field, unit, "but the model takes it without a unit")
+        raise _unit_error(field, unit, "but the model takes it without a unit")
     if not np.issubdtype(column.dtype, np.floating):
-        raise _of_unit(field, unit, f"but the model takes whole {field.unit}")
+        raise _unit_error(field, unit, f"but the model takes whole {field.unit}")
     try:
-        change = conversion(unit, field.unit)
+        convert = unit_conversion(unit, field.unit)
     except UnitUnknown:
-        raise _of_unit(field, unit, f"which is not known; the model takes {field.unit}") from None
+        raise _unit_error(
+            field, unit, f"which is not known; the model takes {field.unit}"
+        ) from None
     except UnitMismatch:
-        raise _of_unit(field, unit, f"which is no unit of its kind; it is {field.unit}") from None
-    # A number too large for the type becomes infinite, which is refused as that.
+        raise _unit_error(
+            field, unit, f"which is no unit of its kind; it is {field.unit}"
+        ) from None
+    # Numbers too large for the type become infinite and are rejected as not finite.
     with np.errstate(over="ignore"):
-        return change(column).astype(column.dtype)
+        return convert(column).astype(column.dtype)
 
 
-def _of_unit(field: InputField, unit: str, why: str) -> InputInvalid:
-    return InputInvalid(f"{field.name!r} is given in {unit[:40]!r}, {why}.", param=field.name)
+def _unit_error(field: InputField, unit: str, reason: str) -> InputInvalid:
+    """Create the error for a unit that the field does not accept."""
+    return InputInvalid(f"{field.name!r} is given in {unit[:40]!r}, {reason}.", param=field.name)
 
 
-def _require_values(field: InputField, column: NDArray[Any]) -> None:
-    for bad, why in wrong_values(field, column):
-        at = first(bad)
+def _require_valid_values(field: InputField, column: NDArray[Any]) -> None:
+    """Raise InputInvalid for the first value that the field does not accept."""
+    for is_invalid, reason in find_invalid_values(field, column):
+        index = first_true_index(is_invalid)
         raise InputInvalid(
-            f"{field.name!r} in {place(at)} ({shown(field, column[at])}) {why}.", param=field.name
+            f"{field.name!r} in {describe_index(index)} ({format_value(field, column[index])}) "
+            f"{reason}.",
+            param=field.name,
         )
 
 
-def wrong_values(
+def find_invalid_values(
     field: InputField, column: NDArray[Any]
 ) -> Iterator[tuple[NDArray[np.bool_], str]]:
-    """Which values of a column in the field's unit it does not take, by the reason."""
-    finite = np.ones(column.shape, dtype=np.bool_)
+    """Yield masks of invalid values, each with its reason; the column is in the field's unit."""
+    is_finite = np.ones(column.shape, dtype=np.bool_)
     reasons: list[tuple[NDArray[np.bool_], str]] = []
     if field.datatype == BYTES:
-        known = field.values
-        if known is not None:
-            bad = np.array([value not in known for value in column], dtype=bool)
-            reasons.append((bad, f"is not one of {', '.join(known)}"))
+        allowed = field.values
+        if allowed is not None:
+            is_invalid = np.array([value not in allowed for value in column], dtype=bool)
+            reasons.append((is_invalid, f"is not one of {', '.join(allowed)}"))
     elif np.issubdtype(column.dtype, np.floating):
-        finite = np.isfinite(column)
-        reasons.append((~finite, "is not a finite number"))
+        is_finite = np.isfinite(column)
+        reasons.append((~is_finite, "is not a finite number"))
     if field.minimum is not None:
-        low = finite & (column < field.minimum)
-        reasons.append((low, f"is below {_limit(field, field.minimum)}"))
+        is_low = is_finite & (column < field.minimum)
+        reasons.append((is_low, f"is below {_format_limit(field, field.minimum)}"))
     if field.maximum is not None:
-        high = finite & (column > field.maximum)
-        reasons.append((high, f"is above {_limit(field, field.maximum)}"))
-    yield from ((bad, why) for bad, why in reasons if bad.any())
+        is_high = is_finite & (column > field.maximum)
+        reasons.append((is_high, f"is above {_format_limit(field, field.maximum)}"))
+    yield from ((is_invalid, reason) for is_invalid, reason in reasons if is_invalid.any())
 
 
-def shown(field: InputField, value: Any) -> str:
-    """A value in a message."""
+def format_value(field: InputField, value: Any) -> str:
+    """Format a value for an error message."""
     return repr(value[:40]) if field.datatype == BYTES else f"{value:.7g}"
 
 
-def _limit(field: InputField, value: float) -> str:
+def _format_limit(field: InputField, value: float) -> str:
+    """Format a limit with its unit."""
     return f"{value:g} {field.unit}" if field.unit else f"{value:g}"

@@ -1,4 +1,4 @@
-"""Every specialist, retrained and measured, and the table of their figures beside the bars.
+"""Retrain and evaluate every specialist, and print their figures beside the target values.
 
 python -m models.specialists [--data FOLDER] [--only NAME …] [--table]
 """
@@ -30,16 +30,19 @@ from models.tag_align import evaluate as tag_align
 from models.tag_align import train as tag_align_train
 from models.training_data import default_directory
 
-# By its folder: the catalog's ids are spelled there only.
+# Named by folder: catalog ids appear only in the catalog.
 REMAINING_LIFE = rul_train.ARTEFACT.parent.name
 CONDITION = condition_train.ARTEFACT.parent.name
 
-Step = Callable[[Sequence[str]], None]
+CommandFunction = Callable[[Sequence[str]], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A figure of a specialist, by its place in `metrics.json`, and what it should keep to."""
+    """A target value for a figure in a specialist's `metrics.json`.
+
+    `place` is the figure's path with slashes, `bar` the target, `holds` the comparison.
+    """
 
     specialist: str
     what: str
@@ -49,8 +52,8 @@ class Bar:
     percent: bool = False
 
 
-# What retrains a specialist and what measures it; one that customers fit is only measured.
-STEPS: Mapping[str, tuple[Step, ...]] = MappingProxyType(
+# Training and evaluation commands; specialists that customers fit are only evaluated.
+STEPS: Mapping[str, tuple[CommandFunction, ...]] = MappingProxyType(
     {
         REMAINING_LIFE: (rul_train.main, rul.main),
         "anomaly": (anomaly.main,),
@@ -132,35 +135,36 @@ BARS = (
 )
 
 
-def figure(bar: Bar, metrics: Mapping[str, Any]) -> float:
-    """The figure at the bar's place. Raises KeyError where it was not measured."""
-    found: Any = metrics
+def read_figure(bar: Bar, metrics: Mapping[str, Any]) -> float:
+    """Read the bar's figure from the metrics. Raises KeyError if it was not measured."""
+    value: Any = metrics
     for part in bar.place.split("/"):
-        found = found[part]
-    return float(found)
+        value = value[part]
+    return float(value)
 
 
-def table(folder: Path = Path(__file__).parent) -> str:
-    """What is recorded, in Markdown."""
+def render_table(folder: Path = Path(__file__).parent) -> str:
+    """Render the recorded figures with their targets as a Markdown table."""
     lines = ["| specialist | what | figure | bar | |", "|---|---|---|---|---|"]
     for bar in BARS:
         metrics = json.loads((folder / bar.specialist / "metrics.json").read_text("utf-8"))
-        found = figure(bar, metrics)
-        kept = "" if bar.holds(found, bar.bar) else "**missed**"
+        value = read_figure(bar, metrics)
+        verdict = "" if bar.holds(value, bar.bar) else "**missed**"
         sign = "≥" if bar.holds is ge else "≤"
         lines.append(
-            f"| {bar.specialist} | {bar.what} | {_shown(found, bar)} "
-            f"| {sign} {_shown(bar.bar, bar)} | {kept} |"
+            f"| {bar.specialist} | {bar.what} | {_format_figure(value, bar)} "
+            f"| {sign} {_format_figure(bar.bar, bar)} | {verdict} |"
         )
     return "\n".join(lines) + "\n"
 
 
-def _shown(value: float, bar: Bar) -> str:
+def _format_figure(value: float, bar: Bar) -> str:
+    """Format a figure as a percentage or with three significant digits."""
     return f"{value:.1%}" if bar.percent else f"{value:.3g}"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Retrain, measure, print the table."""
+    """Retrain and evaluate the specialists and print the table."""
     parser = argparse.ArgumentParser(description="Retrain and measure every specialist.")
     parser.add_argument("--data", type=Path, default=default_directory(), help="training sets")
     parser.add_argument("--only", nargs="*", choices=STEPS, default=list(STEPS))
@@ -168,11 +172,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     for name in () if options.table else options.only:
         for step in STEPS[name]:
-            began = time.monotonic()
+            started = time.monotonic()
             step(["--data", str(options.data)])
-            took = time.monotonic() - began
-            sys.stderr.write(f"{name}: {step.__module__.rpartition('.')[2]}, {took:.0f} s\n")
-    sys.stdout.write(table())
+            seconds = time.monotonic() - started
+            sys.stderr.write(f"{name}: {step.__module__.rpartition('.')[2]}, {seconds:.0f} s\n")
+    sys.stdout.write(render_table())
 
 
 if __name__ == "__main__":

@@ -1,7 +1,4 @@
-"""Where training sets lie, and what is said where they do not; and how figures are recorded.
-
-Owns the folder, that fact, and the commands that write a model's artefact and `metrics.json`.
-"""
+"""Locate the training sets, and write the artefacts and metrics of training commands."""
 
 import argparse
 import json
@@ -15,18 +12,17 @@ DIRECTORY_VARIABLE = "MAAS_TRAINING_DATA"
 
 
 class TrainingDataMissing(FileNotFoundError):
-    """The data directory holds no file of a set that can be used."""
+    """A training set is missing in the data directory."""
 
 
 def default_directory(environment: Mapping[str, str] = os.environ) -> Path:
-    """The folder of the training sets: `MAAS_TRAINING_DATA`, or beside the repository."""
-    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
-    return Path(environment.get(DIRECTORY_VARIABLE) or beside)
+    """Return the training sets' folder: `MAAS_TRAINING_DATA`, or beside the repository."""
+    default = Path(__file__).resolve().parents[2] / "shared" / "data"
+    return Path(environment.get(DIRECTORY_VARIABLE) or default)
 
 
-def content(directory: Path, file: Path, what: str = "it") -> bytes:
-    """A file below the folder of the training sets. Raises TrainingDataMissing, which says `what`
-    is to be put there."""
+def read_training_set(directory: Path, file: Path, what: str = "it") -> bytes:
+    """Read a file of the training sets. Raises TrainingDataMissing, which asks for `what`."""
     path = directory / file
     if not path.is_file():
         raise TrainingDataMissing(
@@ -40,17 +36,17 @@ def record_metrics(
     arguments: Sequence[str] | None,
     description: str,
     metrics: Path,
-    measure: Callable[[Path], Mapping[str, Any]],
-    missing: tuple[type[Exception], ...] = (TrainingDataMissing,),
+    evaluate: Callable[[Path], Mapping[str, Any]],
+    reported_errors: tuple[type[Exception], ...] = (TrainingDataMissing,),
 ) -> None:
-    """Write what `measure` gives for the folder of the training sets to `metrics`, and show it.
+    """Write the metrics that `evaluate` computes from the training sets, and print them.
 
-    Of `missing` the command's user is told in words.
+    Exceptions in `reported_errors` become the command's error message.
     """
-    parser, options = _command(arguments, description, metrics)
+    parser, options = _parse_arguments(arguments, description, metrics)
     try:
-        figures = measure(options.data)
-    except missing as error:
+        figures = evaluate(options.data)
+    except reported_errors as error:
         parser.error(str(error))
     text = json.dumps(figures, indent=2) + "\n"
     options.output.write_text(text, encoding="utf-8")
@@ -61,22 +57,22 @@ def write_artefact(
     arguments: Sequence[str] | None,
     description: str,
     artefact: Path,
-    make: Callable[[Path], tuple[bytes, str]],
+    train: Callable[[Path], tuple[bytes, str]],
 ) -> None:
-    """Write the bytes that `make` gives for the folder of the training sets to `artefact`, and show
-    what it says of them."""
-    parser, options = _command(arguments, description, artefact)
+    """Write the artefact that `train` creates from the training sets, and print its summary."""
+    parser, options = _parse_arguments(arguments, description, artefact)
     try:
-        content, said = make(options.data)
+        content, summary = train(options.data)
     except TrainingDataMissing as error:
         parser.error(str(error))
     options.output.write_bytes(content)
-    sys.stdout.write(f"{options.output}: {len(content)} bytes, {said}\n")
+    sys.stdout.write(f"{options.output}: {len(content)} bytes, {summary}\n")
 
 
-def _command(
+def _parse_arguments(
     arguments: Sequence[str] | None, description: str, output: Path
 ) -> tuple[argparse.ArgumentParser, argparse.Namespace]:
+    """Parse the command line options `--data` and `--output`."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--data", type=Path, default=default_directory(), help="training sets")
     parser.add_argument("--output", type=Path, default=output, help="where the result goes")

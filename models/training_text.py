@@ -1,4 +1,4 @@
-"""A training file as text: from its bytes to lines of JSON, with every problem of its form."""
+"""Decode a training file from bytes to JSON lines, collecting every problem of its format."""
 
 import json
 import re
@@ -12,50 +12,52 @@ import msgspec
 from models.problems import Problem, Problems
 
 MAX_LINES = 100_000
-# Of a line with a single example, and of one with whole series.
-SHORT_LINE, LONG_LINE = 64 << 10, 16 << 20
-# Of longer lines keys that are there twice are not looked for: it takes too long.
-_MOST_FOR_TWINS = 1 << 20
-_MARKS: Mapping[bytes, str] = MappingProxyType({b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"})
-_BOM = b"\xef\xbb\xbf"
-# So much of a text's other characters is in GB 2312 where it is Chinese, and not Latin-1 misread.
-_CHINESE = 0.9
+# Maximum bytes of a line with a single example, and of a line with whole series.
+MAX_SHORT_LINE, MAX_LONG_LINE = 64 << 10, 16 << 20
+# Longer lines are not checked for duplicate keys: it would take too long.
+_MAX_DUPLICATE_CHECK = 1 << 20
+_UTF16_BOMS: Mapping[bytes, str] = MappingProxyType({b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"})
+_UTF8_BOM = b"\xef\xbb\xbf"
+# Share of the non-ASCII characters in GB 2312 above which a text is Chinese, not misread Latin-1.
+_MIN_CHINESE_SHARE = 0.9
 _DELIMITERS = (",", ";", "\t", "|")
-# JSON has none of these, but much software writes them; the field is the key before them.
-_NO_NUMBER = re.compile(rb'"([^"]*)"\s*:\s*(?:\[[^\]"]*?)?(-?Infinity|NaN)')
-_AS_UTF8 = "Save the file as UTF-8 and upload it again."
-_LONGEST_NAME = 64
+# Not valid JSON, but written by much software; the field is the key before the literal.
+_NON_FINITE_NUMBER = re.compile(rb'"([^"]*)"\s*:\s*(?:\[[^\]"]*?)?(-?Infinity|NaN)')
+_SAVE_AS_UTF8 = "Save the file as UTF-8 and upload it again."
+_MAX_NAME_LENGTH = 64
 
 Shape = TypeVar("Shape")
-Numbered = tuple[int, bytes]
+NumberedLine = tuple[int, bytes]
 
 
-def structs(
-    content: bytes, shape: type[Shape], problems: Problems, longest: int = SHORT_LINE
+def decode_lines(
+    content: bytes, shape: type[Shape], problems: Problems, max_length: int = MAX_SHORT_LINE
 ) -> list[tuple[int, Shape]]:
-    """Each line that is a `shape`, with its number from 1; what the others are is a problem."""
+    """Decode each line as a `shape`, with its number from 1; invalid lines become `problems`."""
     decoder = msgspec.json.Decoder(shape)
-    cut = not content.endswith((b"\n", b"\r"))
-    lines = lines_of(content, problems, longest)
-    found = []
+    is_truncated = not content.endswith((b"\n", b"\r"))
+    lines = split_lines(content, problems, max_length)
+    decoded = []
     for number, line in lines:
         try:
-            found.append((number, decoder.decode(line)))
+            decoded.append((number, decoder.decode(line)))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            last = cut and number == lines[-1][0]
-            for problem in _explained(number, line, shape, error, last):
+            is_last = is_truncated and number == lines[-1][0]
+            for problem in _line_problems(number, line, shape, error, is_last):
                 problems.add(problem)
             continue
-        for name in _twins(line):
-            problems.add(_twin(number, name))
-    return found
+        for name in _duplicate_keys(line):
+            problems.add(_duplicate_key_problem(number, name))
+    return decoded
 
 
-def lines_of(content: bytes, problems: Problems, longest: int = SHORT_LINE) -> list[Numbered]:
-    """The lines that are not empty, in UTF-8, with their numbers."""
+def split_lines(
+    content: bytes, problems: Problems, max_length: int = MAX_SHORT_LINE
+) -> list[NumberedLine]:
+    """Return the non-empty lines in UTF-8 with their numbers; format problems are added."""
     lines = [
         (number, line)
-        for number, line in enumerate(_utf8(content, problems).splitlines(), 1)
+        for number, line in enumerate(_to_utf8(content, problems).splitlines(), 1)
         if line.strip()
     ]
     if len(lines) > MAX_LINES:
@@ -67,68 +69,75 @@ def lines_of(content: bytes, problems: Problems, longest: int = SHORT_LINE) -> l
             )
         )
         return []
-    if lines and (other := _other_format(lines)) is not None:
-        problems.add(other)
+    if lines and (other_format := _detect_other_format(lines)) is not None:
+        problems.add(other_format)
         return []
-    return [one for one in lines if not _too_long(one, longest, problems)]
+    return [numbered for numbered in lines if not _is_too_long(numbered, max_length, problems)]
 
 
 def encoding_notes(content: bytes) -> tuple[str, ...]:
-    """What is to be told of a file that is not in UTF-8 and was read all the same."""
+    """Return notes about a file that is not UTF-8 but was read."""
     problems = Problems()
-    _utf8(content, problems)
+    _to_utf8(content, problems)
     return tuple(problems.notes)
 
 
-def _utf8(content: bytes, problems: Problems) -> bytes:
-    content = content.removeprefix(_BOM)
-    mark = _MARKS.get(content[:2])
-    if mark is not None:
-        return _from_utf16(content, mark, problems)
+def _to_utf8(content: bytes, problems: Problems) -> bytes:
+    """Convert a file to UTF-8 from UTF-16 or GB 18030."""
+    content = content.removeprefix(_UTF8_BOM)
+    utf16_encoding = _UTF16_BOMS.get(content[:2])
+    if utf16_encoding is not None:
+        return _utf16_to_utf8(content, utf16_encoding, problems)
     try:
         content.decode()
     except UnicodeDecodeError:
-        return _from_other(content, problems)
+        return _gb18030_to_utf8(content, problems)
     return content
 
 
-def _from_utf16(content: bytes, encoding: str, problems: Problems) -> bytes:
+def _utf16_to_utf8(content: bytes, encoding: str, problems: Problems) -> bytes:
+    """Convert UTF-16 to UTF-8, or add a problem."""
     try:
         text = content.decode(encoding)
     except UnicodeDecodeError:
-        problems.add(Problem("encoding", "Line 1: the file is no valid UTF-16.", _AS_UTF8, 1))
+        problems.add(Problem("encoding", "Line 1: the file is no valid UTF-16.", _SAVE_AS_UTF8, 1))
         return b""
     problems.notes.append("The file is in UTF-16 and was read as that.")
     return text.encode("utf-8", "replace")
 
 
-def _from_other(content: bytes, problems: Problems) -> bytes:
-    """Chinese files are often in GB 18030. A file in two encodings is in none."""
+def _gb18030_to_utf8(content: bytes, problems: Problems) -> bytes:
+    """Convert GB 18030, common in Chinese files, to UTF-8, or add a problem per invalid line.
+
+    Files with mixed encodings are rejected.
+    """
     lines = content.splitlines()
-    foreign = [number for number, line in enumerate(lines, 1) if not _is_utf8(line)]
-    mixed = any(_is_utf8(line) and not line.isascii() for line in lines)
-    text = None if mixed else _chinese(content)
+    invalid_lines = [number for number, line in enumerate(lines, 1) if not _is_utf8(line)]
+    is_mixed = any(_is_utf8(line) and not line.isascii() for line in lines)
+    text = None if is_mixed else _decode_chinese(content)
     if text is not None:
         problems.notes.append("The file is in GB 18030 (GBK) and was read as that.")
         return text.encode()
-    why = "is not UTF-8, while other lines are" if mixed else "is neither UTF-8 nor GB 18030"
-    for number in foreign:
-        code = "mixed_encodings" if mixed else "encoding"
-        problems.add(Problem(code, f"Line {number}: the text {why}.", _AS_UTF8, number))
+    reason = "is not UTF-8, while other lines are" if is_mixed else "is neither UTF-8 nor GB 18030"
+    for number in invalid_lines:
+        code = "mixed_encodings" if is_mixed else "encoding"
+        problems.add(Problem(code, f"Line {number}: the text {reason}.", _SAVE_AS_UTF8, number))
     return b"\n".join(line if _is_utf8(line) else b"" for line in lines)
 
 
-def _chinese(content: bytes) -> str | None:
+def _decode_chinese(content: bytes) -> str | None:
+    """Decode GB 18030. Returns None if the text is probably not Chinese."""
     try:
         text = content.decode("gb18030")
     except UnicodeDecodeError:
         return None
-    other = [character for character in text if not character.isascii()]
-    common = sum(_in_gb2312(character) for character in other)
-    return text if other and common >= _CHINESE * len(other) else None
+    non_ascii = [character for character in text if not character.isascii()]
+    common_count = sum(_in_gb2312(character) for character in non_ascii)
+    return text if non_ascii and common_count >= _MIN_CHINESE_SHARE * len(non_ascii) else None
 
 
 def _in_gb2312(character: str) -> bool:
+    """Return whether a character is in the common Chinese set GB 2312."""
     try:
         character.encode("gb2312")
     except UnicodeEncodeError:
@@ -137,6 +146,7 @@ def _in_gb2312(character: str) -> bool:
 
 
 def _is_utf8(line: bytes) -> bool:
+    """Return whether a line is valid UTF-8."""
     try:
         line.decode()
     except UnicodeDecodeError:
@@ -144,8 +154,8 @@ def _is_utf8(line: bytes) -> bool:
     return True
 
 
-def _other_format(lines: list[Numbered]) -> Problem | None:
-    """A file in another format: one problem rather than one for each line."""
+def _detect_other_format(lines: list[NumberedLine]) -> Problem | None:
+    """Return one problem for a file in another format, such as a JSON array or CSV, else None."""
     number, first = lines[0]
     start = first.strip()
     if start[:1] == b"[" and (start == b"[" or start.startswith(b"[{")):
@@ -163,32 +173,34 @@ def _other_format(lines: list[Numbered]) -> Problem | None:
             number,
         )
     text = start.decode("utf-8", "replace")
-    if start[:1] not in (b"{", b"[") and (delimiter := _delimiter(text)):
-        shown = "tabs" if delimiter == "\t" else f"`{delimiter}`"
+    if start[:1] not in (b"{", b"[") and (delimiter := _detect_delimiter(text)):
+        separator = "tabs" if delimiter == "\t" else f"`{delimiter}`"
         return Problem(
             "not_json_lines",
-            f"Line {number}: the file looks like a table separated by {shown}.",
+            f"Line {number}: the file looks like a table separated by {separator}.",
             'Write one JSON object a line, as {"column": value, …}; CSV is not read.',
             number,
         )
     return None
 
 
-def _delimiter(text: str) -> str | None:
-    counts = Counter({one: text.count(one) for one in _DELIMITERS})
+def _detect_delimiter(text: str) -> str | None:
+    """Return the most frequent CSV delimiter of a line, or None."""
+    counts = Counter({candidate: text.count(candidate) for candidate in _DELIMITERS})
     delimiter, count = counts.most_common(1)[0]
     return delimiter if count else None
 
 
-def _too_long(numbered: Numbered, longest: int, problems: Problems) -> bool:
+def _is_too_long(numbered: NumberedLine, max_length: int, problems: Problems) -> bool:
+    """Return whether a line exceeds the maximum length, adding a problem if so."""
     number, line = numbered
-    if len(line) <= longest:
+    if len(line) <= max_length:
         return False
-    shown = f"{longest >> 20} MiB" if longest >= 1 << 20 else f"{longest >> 10} KiB"
+    limit = f"{max_length >> 20} MiB" if max_length >= 1 << 20 else f"{max_length >> 10} KiB"
     problems.add(
         Problem(
             "line_too_long",
-            f"Line {number} has {len(line)} bytes; at most {shown} are read.",
+            f"Line {number} has {len(line)} bytes; at most {limit} are read.",
             "Check that every example is on a line of its own, or divide it.",
             number,
         )
@@ -196,46 +208,48 @@ def _too_long(numbered: Numbered, longest: int, problems: Problems) -> bool:
     return True
 
 
-def _explained(
-    number: int, line: bytes, shape: type[Any], error: Exception, last: bool
+def _line_problems(
+    number: int, line: bytes, shape: type[Any], error: Exception, is_last: bool
 ) -> Iterator[Problem]:
-    """Every problem of a line that is no `shape`."""
-    words = list(_words_for_numbers(number, line))
-    if words:
-        yield from words
+    """Yield every problem of a line that could not be decoded as a `shape`."""
+    non_finite = list(_non_finite_problems(number, line))
+    if non_finite:
+        yield from non_finite
         return
     try:
         value = msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as broken:
-        yield _broken(number, broken, last)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as json_error:
+        yield _json_problem(number, json_error, is_last)
         return
-    found = list(_of_fields(number, value, shape)) if isinstance(value, dict) else []
-    yield from found or [
+    problems = list(_field_problems(number, value, shape)) if isinstance(value, dict) else []
+    yield from problems or [
         Problem("wrong_form", f"Line {number}: {error}.", "See the form of a line.", number)
     ]
-    for name in _twins(line):
-        yield _twin(number, name)
+    for name in _duplicate_keys(line):
+        yield _duplicate_key_problem(number, name)
 
 
-def _words_for_numbers(number: int, line: bytes) -> Iterator[Problem]:
+def _non_finite_problems(number: int, line: bytes) -> Iterator[Problem]:
+    """Yield a problem for each field with NaN or Infinity, which JSON does not allow."""
     if b"NaN" not in line and b"Infinity" not in line:
         return
-    seen = set()
-    for found in _NO_NUMBER.finditer(line):
-        name, word = (part.decode(errors="replace") for part in found.groups())
-        if name not in seen:
-            seen.add(name)
+    reported = set()
+    for match in _NON_FINITE_NUMBER.finditer(line):
+        name, literal = (part.decode(errors="replace") for part in match.groups())
+        if name not in reported:
+            reported.add(name)
             yield Problem(
                 "not_finite",
-                f"Line {number}: {name[:_LONGEST_NAME]!r} holds {word}.",
+                f"Line {number}: {name[:_MAX_NAME_LENGTH]!r} holds {literal}.",
                 "Leave the example out, or give the value that was measured.",
                 number,
-                name[:_LONGEST_NAME],
+                name[:_MAX_NAME_LENGTH],
             )
 
 
-def _broken(number: int, error: Exception, last: bool) -> Problem:
-    if last and "truncated" in str(error):
+def _json_problem(number: int, error: Exception, is_last: bool) -> Problem:
+    """Return the problem of a line that is not valid JSON."""
+    if is_last and "truncated" in str(error):
         return Problem(
             "truncated_line",
             f"Line {number}: {error}: the file ends in the middle of a line.",
@@ -245,56 +259,62 @@ def _broken(number: int, error: Exception, last: bool) -> Problem:
     return Problem("invalid_json", f"Line {number}: {error}.", "Write valid JSON.", number)
 
 
-def _of_fields(number: int, value: dict[str, Any], shape: type[Any]) -> Iterator[Problem]:
-    """What is wrong with each field, in the words of the whole line's decoder."""
-    fields = {one.encode_name: one for one in msgspec.structs.fields(shape)}
-    for name, one in fields.items():
+def _field_problems(number: int, value: dict[str, Any], shape: type[Any]) -> Iterator[Problem]:
+    """Yield the problem of each invalid, missing or unknown field, worded like msgspec's errors."""
+    fields = {field.encode_name: field for field in msgspec.structs.fields(shape)}
+    for name, field in fields.items():
         if name not in value:
-            if one.required:
-                said = f"Object missing required field `{name}`"
-                yield _of_field("missing_field", number, name, said, "Add it to the line.")
+            if field.required:
+                message = f"Object missing required field `{name}`"
+                yield _field_problem("missing_field", number, name, message, "Add it to the line.")
             continue
         try:
-            msgspec.convert(value[name], _plain(one.type))
+            msgspec.convert(value[name], _validation_type(field.type))
         except msgspec.ValidationError as error:
-            said, _, place = str(error).partition(" - at `$")
-            at = f" - at `$.{name}{place.rstrip('`')}`"
-            yield _of_field("wrong_type", number, name, said + at, "Give a value of that type.")
+            message, _, location = str(error).partition(" - at `$")
+            suffix = f" - at `$.{name}{location.rstrip('`')}`"
+            yield _field_problem(
+                "wrong_type", number, name, message + suffix, "Give a value of that type."
+            )
     for name in value.keys() - fields.keys():
-        said = f"Object contains unknown field `{name[:_LONGEST_NAME]}`"
-        known = ", ".join(f"`{one}`" for one in fields)
-        yield _of_field("unknown_field", number, name, said, f"Remove it. Known: {known}.")
+        message = f"Object contains unknown field `{name[:_MAX_NAME_LENGTH]}`"
+        known_fields = ", ".join(f"`{field}`" for field in fields)
+        yield _field_problem(
+            "unknown_field", number, name, message, f"Remove it. Known: {known_fields}."
+        )
 
 
-def _plain(kind: Any) -> Any:
-    """Parts that a reader decodes later, a sensor at a time, may be anything here."""
-    return dict[str, Any] if kind == dict[str, msgspec.Raw] else kind
+def _validation_type(field_type: Any) -> Any:
+    """Return the type to check a field against; parts decoded later may have any type."""
+    return dict[str, Any] if field_type == dict[str, msgspec.Raw] else field_type
 
 
-def _of_field(code: str, number: int, name: str, said: str, fix: str) -> Problem:
-    return Problem(code, f"Line {number}: {said}.", fix, number, name[:_LONGEST_NAME])
+def _field_problem(code: str, number: int, name: str, message: str, fix: str) -> Problem:
+    """Create the problem of a field."""
+    return Problem(code, f"Line {number}: {message}.", fix, number, name[:_MAX_NAME_LENGTH])
 
 
-def _twins(line: bytes) -> list[str]:
-    """The keys that an object has twice; JSON's readers keep the last and say nothing."""
-    if len(line) > _MOST_FOR_TWINS:
+def _duplicate_keys(line: bytes) -> list[str]:
+    """Return the keys that occur twice in an object; JSON parsers silently keep the last."""
+    if len(line) > _MAX_DUPLICATE_CHECK:
         return []
-    found: list[str] = []
+    duplicates: list[str] = []
 
-    def keep(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        made = dict(pairs)
-        if len(made) < len(pairs):
+    def collect(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        unique = dict(pairs)
+        if len(unique) < len(pairs):
             counts = Counter(name for name, _ in pairs)
-            found.extend(name for name, count in counts.items() if count > 1)
-        return made
+            duplicates.extend(name for name, count in counts.items() if count > 1)
+        return unique
 
     try:
-        json.loads(line, object_pairs_hook=keep)
+        json.loads(line, object_pairs_hook=collect)
     except (ValueError, RecursionError):
         return []
-    return found
+    return duplicates
 
 
-def _twin(number: int, name: str) -> Problem:
-    said = f"Line {number}: {name[:_LONGEST_NAME]!r} is there twice."
-    return Problem("duplicate_field", said, "Keep one of them.", number, name[:_LONGEST_NAME])
+def _duplicate_key_problem(number: int, name: str) -> Problem:
+    """Create the problem of a duplicate key."""
+    message = f"Line {number}: {name[:_MAX_NAME_LENGTH]!r} is there twice."
+    return Problem("duplicate_field", message, "Keep one of them.", number, name[:_MAX_NAME_LENGTH])

@@ -1,8 +1,7 @@
-"""Units of measurement: which are known, and how a value of one becomes a value of another.
+"""Units of measurement: a fixed vocabulary, and conversion between units with pint.
 
-Owns the vocabulary and how a unit is written, `m³/h` or `m^3/h`; pint does the algebra. Pure.
-Effects that are billed have an exact table of their own (billing/outcomes/measurement/units.py),
-which no library may move.
+Billed effects use an exact table of their own (billing/outcomes/measurement/units.py), independent
+of any library.
 """
 
 import re
@@ -24,8 +23,8 @@ if TYPE_CHECKING:
 else:
     pint = LazyModule("pint")
 
-# Ours and not pint's own, which knows a thousand names that nobody here vouches for, and takes a
-# radian for 1: 60 rpm are 6.28 1/s to it. In the standards a rotational speed counts turns.
+# Not pint's default vocabulary: it has a thousand unreviewed names and treats a radian as 1, so
+# that 60 rpm are 6.28 1/s. In the standards a rotational speed counts turns.
 _VOCABULARY = """
 micro- = 1e-6 = µ- = μ- = u-
 milli- = 1e-3 = m-
@@ -69,59 +68,65 @@ metric_horsepower = 735.49875 * watt = PS
 horsepower = 550 * foot * pound_force / second = hp
 volt = watt / ampere = V
 """
-_LONGEST = 24
-# What NFKC leaves: it makes `℃` into `°C`, and raised digits into plain ones.
-_SIGNS: Mapping[int, str] = MappingProxyType(
+_MAX_LENGTH = 24
+# Signs that remain after NFKC, which converts `℃` to `°C` and superscript digits to digits.
+_SIGN_NAMES: Mapping[int, str] = MappingProxyType(
     str.maketrans({"°": "deg", "%": "percent", "·": "*", "⋅": "*", "−": "-"})
 )
 _NAME = r"[A-Za-zμ]+"
 _POWER = rf"{_NAME}(?:\^?-?[1-4])?"
-# One quotient or several, but no product behind a quotient: people read `J/kg·K` in two ways.
-_WRITTEN = re.compile(rf"(?:1|{_POWER})(?:\*{_POWER})*(?:/{_POWER})*")
+# No product after a quotient: `J/kg·K` is ambiguous.
+_UNIT_PATTERN = re.compile(rf"(?:1|{_POWER})(?:\*{_POWER})*(?:/{_POWER})*")
 _EXPONENT = re.compile(rf"({_NAME})\^?(-?[1-4])")
 
 
 class UnitUnknown(ValueError):
-    """No unit of the vocabulary."""
+    """A unit outside the vocabulary."""
 
 
 class UnitMismatch(ValueError):
-    """Units of two kinds: no value of one is a value of the other."""
+    """Two units of different dimensions, which cannot be converted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """A value of the one unit, times `scale`, plus `offset`, is a value of the other."""
+    """A linear conversion: value × scale + offset."""
 
     scale: float
     offset: float
 
     def __call__(self, values: NDArray[Any]) -> NDArray[np.float64]:
+        """Convert an array of values."""
         return values.astype(np.float64) * self.scale + self.offset
 
 
 @lru_cache(maxsize=1024)
-def conversion(unit: str, wanted: str) -> Conversion:
-    """From `unit` to `wanted`. Raises UnitUnknown, UnitMismatch.
+def unit_conversion(unit: str, target_unit: str) -> Conversion:
+    """Return the conversion between two units. Raises UnitUnknown, UnitMismatch.
 
-    Worked out in fractions and rounded once. The registry is made anew for each pair, some
-    milliseconds, because it never forgets a unit that somebody wrote.
+    Computed in fractions and rounded once. A new registry is created per pair, which takes
+    milliseconds, because a registry caches every unit string forever.
     """
     registry: pint.UnitRegistry[Any] = pint.UnitRegistry(None, non_int_type=Fraction)
     registry.load_definitions(_VOCABULARY.split("\n"))
     try:
-        source, target = registry.Unit(_expression(unit)), registry.Unit(_expression(wanted))
-        zero, one = (registry.Quantity(Fraction(n), source).m_as(target) for n in (0, 1))
+        source, target = (
+            registry.Unit(_to_pint_expression(unit)),
+            registry.Unit(_to_pint_expression(target_unit)),
+        )
+        zero, unit_value = (
+            registry.Quantity(Fraction(number), source).m_as(target) for number in (0, 1)
+        )
     except pint.UndefinedUnitError:
-        raise UnitUnknown(f"{unit!r} or {wanted!r}") from None
+        raise UnitUnknown(f"{unit!r} or {target_unit!r}") from None
     except (pint.DimensionalityError, pint.OffsetUnitCalculusError):
-        raise UnitMismatch(f"{unit!r} is no {wanted!r}") from None
-    return Conversion(float(one - zero), float(zero))
+        raise UnitMismatch(f"{unit!r} is no {target_unit!r}") from None
+    return Conversion(float(unit_value - zero), float(zero))
 
 
-def _expression(unit: str) -> str:
-    """The unit as pint reads it. Only what the pattern allows reaches pint's own parser."""
-    plain = unicodedata.normalize("NFKC", unit[: _LONGEST + 1]).translate(dict(_SIGNS))
-    if len(plain) > _LONGEST or not _WRITTEN.fullmatch(plain):
-        raise UnitUnknown(repr(unit[:_LONGEST]))
-    return _EXPONENT.sub(r"\1**\2", plain)
+def _to_pint_expression(unit: str) -> str:
+    """Normalize a unit for pint's parser. Raises UnitUnknown for anything but products of units."""
+    normalized = unicodedata.normalize("NFKC", unit[: _MAX_LENGTH + 1]).translate(dict(_SIGN_NAMES))
+    if len(normalized) > _MAX_LENGTH or not _UNIT_PATTERN.fullmatch(normalized):
+        raise UnitUnknown(repr(unit[:_MAX_LENGTH]))
+    return _EXPONENT.sub(r"\1**\2", normalized)

@@ -1,4 +1,4 @@
-"""The cells of a training set that comes as a workbook (Office Open XML)."""
+"""Read the cells of an Office Open XML workbook (a training set)."""
 
 import io
 import xml.etree.ElementTree as ElementTree
@@ -9,25 +9,28 @@ _MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 _SHARED = "xl/sharedStrings.xml"
 
 
-def sheet(packed: bytes) -> Sequence[Sequence[str]]:
-    """The rows of the first sheet; of each, the cells that there are, as texts."""
-    with zipfile.ZipFile(io.BytesIO(packed)) as workbook:
-        shared = _shared(workbook.read(_SHARED)) if _SHARED in workbook.namelist() else []
-        # Our own training file, named with its sha256: not what the parser must be guarded from.
+def read_first_sheet(content: bytes) -> Sequence[Sequence[str]]:
+    """Return the first sheet's rows as texts; empty cells are omitted."""
+    with zipfile.ZipFile(io.BytesIO(content)) as workbook:
+        shared = _shared_strings(workbook.read(_SHARED)) if _SHARED in workbook.namelist() else []
+        # A trusted file: the training set is pinned by its SHA-256.
         root = ElementTree.fromstring(workbook.read("xl/worksheets/sheet1.xml"))  # noqa: S314
-    return [[_text(cell, shared) for cell in row] for row in root.iter(f"{_MAIN}row")]
+    return [[_cell_text(cell, shared) for cell in row] for row in root.iter(f"{_MAIN}row")]
 
 
-def _shared(document: bytes) -> list[str]:
-    return [_joined(one) for one in ElementTree.fromstring(document)]  # noqa: S314
+def _shared_strings(document: bytes) -> list[str]:
+    """Return the workbook's shared strings."""
+    return [_join_text(item) for item in ElementTree.fromstring(document)]  # noqa: S314
 
 
-def _text(cell: ElementTree.Element, shared: Sequence[str]) -> str:
+def _cell_text(cell: ElementTree.Element, shared: Sequence[str]) -> str:
+    """Return a cell's text, resolving shared strings."""
     if cell.get("t") == "inlineStr":
-        return _joined(cell)
+        return _join_text(cell)
     value = cell.findtext(f"{_MAIN}v", "")
     return shared[int(value)] if cell.get("t") == "s" and value else value
 
 
-def _joined(texts: ElementTree.Element) -> str:
+def _join_text(texts: ElementTree.Element) -> str:
+    """Join the text runs of an element."""
     return "".join(part.text or "" for part in texts.iter(f"{_MAIN}t"))

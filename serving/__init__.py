@@ -1,1 +1,1 @@
-"""Ray Serve applications that answer for the models of the catalog."""
+"""Ray Serve applications that serve the models of the catalog."""

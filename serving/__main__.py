@@ -1,4 +1,4 @@
-"""`python -m serving --data-dir DIR`: serve the models of the catalog until told to stop."""
+"""`python -m serving --data-dir DIR`: serve the catalog's models until SIGTERM or SIGINT."""
 
 import importlib
 import os
@@ -10,69 +10,84 @@ import structlog
 from infra.errors import AppError
 from infra.processes import exit_with_parent
 from models.catalog import Catalog, load_catalog
-from models.extras import installed
-from serving.cluster.arguments import Arguments, parse
-from serving.cluster.environment import environment, free_ports, write_token
-from serving.cluster.haproxy import end_leftover, write_script
-from serving.cluster.signals import stop_with
-from serving.folders import Folders, folders_of, forget_old_sessions, only_one, prepare
-from serving.progress import Progress, Stage, progress
-from serving.weights.conversion_process import convert
-from serving.weights.weights import Obtained, obtain
+from models.extras import is_installed
+from serving.cluster.arguments import Arguments, parse_arguments
+from serving.cluster.environment import build_environment, find_free_ports, write_ray_token
+from serving.cluster.haproxy import kill_leftover_haproxy, write_haproxy_script
+from serving.cluster.signals import raise_on_stop_signals
+from serving.folders import (
+    Folders,
+    create_folders,
+    delete_old_sessions,
+    lock_data_dir,
+    resolve_folders,
+)
+from serving.progress import Progress, Stage, open_progress
+from serving.weights.conversion_process import convert_in_child_process
+from serving.weights.weights import ObtainedWeights, obtain_weights
 
 
 def main() -> int:
-    arguments = parse(sys.argv[1:])
+    """Run the command; return its exit status."""
+    arguments = parse_arguments(sys.argv[1:])
     if arguments.exit_with_parent:
         exit_with_parent()
-    stop_with(KeyboardInterrupt)
-    folders = folders_of(arguments.data_dir)
-    with progress() as shown:
+    raise_on_stop_signals(KeyboardInterrupt)
+    folders = resolve_folders(arguments.data_dir)
+    with open_progress() as progress:
         try:
-            prepare(folders)
-            with only_one(folders):
-                _log_to(folders.logs / "serving.log")
-                _serve(arguments, folders, shown)
+            create_folders(folders)
+            with lock_data_dir(folders):
+                _redirect_output_to(folders.logs / "serving.log")
+                _serve(arguments, folders, progress)
         except KeyboardInterrupt:
             return 0
         except AppError as error:
-            shown.report(Stage.FAILED, error.message)
+            progress.report(Stage.FAILED, error.message)
             return 1
         except Exception:
             structlog.get_logger().exception("serving failed")
             where = folders.logs / "serving.log"
-            shown.report(Stage.FAILED, f"The models could not be started; {where} says why.")
+            progress.report(Stage.FAILED, f"The models could not be started; {where} says why.")
             return 1
     return 0
 
 
-def _serve(arguments: Arguments, folders: Folders, shown: Progress) -> None:
-    catalog = load_catalog(arguments.profile).only(installed)
-    weights = _weights(catalog, folders, shown)
-    end_leftover(folders)
-    forget_old_sessions(folders)
-    ports = free_ports()
-    write_token(folders)
-    write_script(folders, ports, arguments)
-    os.environ.update(environment(folders, ports, os.environ))
-    if all(one.local for one in weights.values()):
-        # Without it each library asks a hub that may not answer before it looks at the disk.
+def _serve(arguments: Arguments, folders: Folders, progress: Progress) -> None:
+    """Obtain the weights, set the environment of Ray and run the cluster."""
+    catalog = load_catalog(arguments.profile).filter(is_installed)
+    weights = _obtain_weights(catalog, folders, progress)
+    kill_leftover_haproxy(folders)
+    delete_old_sessions(folders)
+    ports = find_free_ports()
+    write_ray_token(folders)
+    write_haproxy_script(folders, ports, arguments)
+    os.environ.update(build_environment(folders, ports, os.environ))
+    if all(obtained.local for obtained in weights.values()):
+        # Otherwise each library queries the Hugging Face hub before it reads the local files.
         os.environ["HF_HUB_OFFLINE"] = "1"
-    # Imported only now: Ray, Serve and vLLM read the environment when they are imported.
-    importlib.import_module("serving.cluster.run").run(arguments, folders, catalog, weights, shown)
+    # Imported here because Ray, Serve and vLLM read the environment when they are imported.
+    importlib.import_module("serving.cluster.run").run_serving(
+        arguments, folders, catalog, weights, progress
+    )
 
 
-def _weights(catalog: Catalog, folders: Folders, shown: Progress) -> dict[str, Obtained]:
+def _obtain_weights(
+    catalog: Catalog, folders: Folders, progress: Progress
+) -> dict[str, ObtainedWeights]:
+    """Obtain the weights of every model of the catalog, by model id."""
+
     def report(message: str, fraction: float | None) -> None:
-        shown.report(Stage.WEIGHTS, message, fraction)
+        progress.report(Stage.WEIGHTS, message, fraction)
 
     return {
-        model.id: obtain(model, folders.data, report, convert) for model in catalog.models.values()
+        model.id: obtain_weights(model, folders.data, report, convert_in_child_process)
+        for model in catalog.models.values()
     }
 
 
-def _log_to(path: Path) -> None:
-    """Everything on standard error into the log: libraries in C write there too, past Python."""
+def _redirect_output_to(path: Path) -> None:
+    """Redirect standard error to the log file, including output of C libraries."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(descriptor, sys.stderr.fileno())
     if not sys.stdout.isatty():

@@ -1,9 +1,9 @@
-"""The applications by their names in a Ray Serve config file, as `serving.applications:text`.
+"""Ray Serve application builders for a config file, for example `serving.applications:text`.
 
-For a Ray cluster that somebody else starts, as KubeRay does or `ray start`; on one machine
-serving/cluster/run.py starts all. Owns reading the settings there: `MAAS_DATA_DIR`, `MAAS_PROFILE`,
-`MAAS_SPECIALIST_…` and `MAAS_ENGINE_…`, the same on each node. All nodes see one data directory:
-weights are converted into it once, and what customers had made is found by whichever node answers.
+For a Ray cluster started by KubeRay or `ray start`; on a single machine serving/cluster/run.py
+starts everything. The settings `MAAS_DATA_DIR`, `MAAS_PROFILE`, `MAAS_SPECIALIST_…` and
+`MAAS_ENGINE_…` must be the same on each node. All nodes share a single data
+directory: weights are converted once, and every node finds the customers' variants in it.
 """
 
 from typing import Any
@@ -12,51 +12,56 @@ from ray.serve import Application
 
 from infra.settings import load_settings
 from models.catalog import load_catalog
-from models.extras import installed
-from serving.cluster.plan import EMBEDDINGS, OPERATIONS, SPECIALISTS, TEXT, targets
+from models.extras import is_installed
+from serving.cluster.plan import EMBEDDINGS, OPERATIONS, SPECIALISTS, TEXT, plan_applications
 from serving.errors import ServingFailed
-from serving.folders import folders_of, prepare
-from serving.scaling import scalings
-from serving.weights.conversion_process import convert
-from serving.weights.weights import obtain
+from serving.folders import create_folders, resolve_folders
+from serving.scaling import load_scaling
+from serving.weights.conversion_process import convert_in_child_process
+from serving.weights.weights import obtain_weights
 
 
 def operations(_arguments: dict[str, Any]) -> Application:
-    """Health of all models, the engines' counts, adapters and adaptations: `/v2`."""
-    return _application(OPERATIONS)
+    """Build the operations application at `/v2`: readiness, metrics, adapters and fine-tuning."""
+    return _build_application(OPERATIONS)
 
 
 def specialists(_arguments: dict[str, Any]) -> Application:
-    """`/v2/models`."""
-    return _application(SPECIALISTS)
+    """Build the specialists' application at `/v2/models`."""
+    return _build_application(SPECIALISTS)
 
 
 def embeddings(_arguments: dict[str, Any]) -> Application:
-    """`/v1/embeddings`."""
-    return _application(EMBEDDINGS)
+    """Build the embeddings application at `/v1/embeddings`."""
+    return _build_application(EMBEDDINGS)
 
 
 def text(_arguments: dict[str, Any]) -> Application:
-    """The language models: `/`, which is what no other prefix takes."""
-    return _application(TEXT)
+    """Build the language models' application at `/`, for all paths without a longer prefix."""
+    return _build_application(TEXT)
 
 
-def _application(name: str) -> Application:
-    """Raises ServingFailed, SettingsInvalid, WeightsBroken, of which Ray tells."""
+def _build_application(name: str) -> Application:
+    """Obtain the weights and build the application `name`.
+
+    Raises ServingFailed, SettingsInvalid or WeightsBroken; Ray reports them as a failed deployment.
+    """
     settings = load_settings()
-    folders = folders_of(settings.data_dir)
-    prepare(folders)
-    catalog = load_catalog(settings.profile).only(installed)
+    folders = resolve_folders(settings.data_dir)
+    create_folders(folders)
+    catalog = load_catalog(settings.profile).filter(is_installed)
     weights = {
-        model.id: obtain(model, folders.data, _nobody_watches, convert)
+        model.id: obtain_weights(model, folders.data, _ignore_progress, convert_in_child_process)
         for model in catalog.models.values()
     }
-    planned = targets(catalog, weights, settings.profile, folders, scalings(settings))
-    for one in planned:
-        if one.name == name:
-            return one.target
+    applications = plan_applications(
+        catalog, weights, settings.profile, folders, load_scaling(settings)
+    )
+    for application in applications:
+        if application.name == name:
+            return application.target
     raise ServingFailed(f"The profile {settings.profile!r} has nothing for {name!r}.")
 
 
-def _nobody_watches(message: str, fraction: float | None) -> None:
-    """Ray tells of an application that is being built."""
+def _ignore_progress(message: str, fraction: float | None) -> None:
+    """Discard progress: Ray reports that the application is being built."""

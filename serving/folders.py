@@ -1,4 +1,4 @@
-"""Where serving keeps its files, and that only one serving uses them."""
+"""The folders of one serving process, and the lock that keeps a second process out of them."""
 
 import fcntl
 import hashlib
@@ -12,17 +12,20 @@ from pathlib import Path
 
 from serving.errors import ServingFailed
 
-# Ray lets HAProxy make `run/<56 digits>/metrics.sock` below this folder, and HAProxy takes no
-# socket's path of more than 97 characters.
-_LONGEST_RAY_FOLDER = 22
-_SESSIONS_KEPT = 2
+# Ray makes HAProxy create `run/<56 digits>/metrics.sock` below this folder, and HAProxy limits the
+# path of a socket to 97 characters.
+_MAX_RAY_FOLDER_LENGTH = 22
+_MAX_SESSIONS = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Folders:
-    """`ray` holds Ray's sessions (its logs too), `run` what lives only while serving runs,
-    `variants` copies of customers' variants, `adapters` of their adapters of language models,
-    `counts` what engines counted that have ended."""
+    """Absolute paths of the folders that serving uses.
+
+    `ray` holds Ray's sessions and logs, `run` the files of the current run, `variants` and
+    `adapters` copies of customers' specialist variants and language model adapters, `counts` the
+    final token counters of engines that have stopped.
+    """
 
     data: Path
     ray: Path
@@ -33,9 +36,10 @@ class Folders:
     counts: Path
 
 
-def folders_of(data_dir: Path) -> Folders:
+def resolve_folders(data_dir: Path) -> Folders:
+    """Return the folders below `data_dir`; a long path moves Ray's folder to the temp folder."""
     ray = data_dir / "ray"
-    if len(str(ray)) > _LONGEST_RAY_FOLDER:
+    if len(str(ray)) > _MAX_RAY_FOLDER_LENGTH:
         digest = hashlib.sha256(f"{os.getuid()} {data_dir}".encode()).hexdigest()[:8]
         ray = Path(tempfile.gettempdir()) / f"maas-{digest}"
     return Folders(
@@ -49,32 +53,32 @@ def folders_of(data_dir: Path) -> Folders:
     )
 
 
-def prepare(folders: Folders) -> None:
-    """Make the folders, for this user only: HAProxy's command socket is open to all who see it,
-    and variants are customers' own.
+def create_folders(folders: Folders) -> None:
+    """Create the folders with access for this user only.
 
-    Raises ServingFailed where a folder belongs to somebody else.
+    HAProxy's command socket has no access control of its own, and variants are customer data.
+    Raises ServingFailed if a folder belongs to another user.
     """
-    customers = (folders.variants, folders.adapters)
-    ours = (folders.data, folders.ray, folders.run, folders.logs, folders.counts)
-    for folder in (*ours, *customers):
+    customer_folders = (folders.variants, folders.adapters)
+    own_folders = (folders.data, folders.ray, folders.run, folders.logs, folders.counts)
+    for folder in (*own_folders, *customer_folders):
         folder.mkdir(parents=True, exist_ok=True)
-    for folder in (folders.ray, folders.run, *customers):
+    for folder in (folders.ray, folders.run, *customer_folders):
         if folder.stat().st_uid != os.getuid() or folder.is_symlink():
             raise ServingFailed("A folder that serving needs belongs to another user.")
         folder.chmod(0o700)
 
 
-def forget_old_sessions(folders: Folders) -> None:
-    """Keep the logs of the latest runs only; each session would stay for ever otherwise."""
+def delete_old_sessions(folders: Folders) -> None:
+    """Delete all but the latest Ray sessions; Ray itself never deletes a session folder."""
     sessions = [path for path in folders.ray.glob("session_2*") if path.is_dir()]
-    for path in sorted(sessions)[:-_SESSIONS_KEPT]:
+    for path in sorted(sessions)[:-_MAX_SESSIONS]:
         shutil.rmtree(path, ignore_errors=True)
 
 
 @contextmanager
-def only_one(folders: Folders) -> Iterator[None]:
-    """Hold the data directory. Raises ServingFailed where another serving holds it."""
+def lock_data_dir(folders: Folders) -> Iterator[None]:
+    """Lock the data directory. Raises ServingFailed if another serving process holds the lock."""
     with (folders.data / "serving.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

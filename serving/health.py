@@ -1,4 +1,4 @@
-"""Health checks and draining of Ray Serve replicas: polling intervals in seconds."""
+"""Polling intervals in seconds for health checks and draining of Ray Serve replicas."""
 
 # How often a stopping replica checks whether its requests have ended. Ray's default of 2 s also
 # delays an idle replica, so Ctrl-C would take that long.

@@ -1,4 +1,4 @@
-"""HTTP for our own applications: bodies read with a limit, errors in OpenAI's shape."""
+"""HTTP helpers of the Starlette applications: size-limited bodies and OpenAI error responses."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -8,44 +8,49 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from infra.errors import AppError
-from serving.errors import BodyTooLarge, InputInvalid, MethodWrong, ModelFailed, envelope
+from serving.errors import BodyTooLarge, InputInvalid, MethodNotAllowed, ModelFailed, error_body
 
-# Says to the gateway that an error's text is ours, so that it may be passed on to a customer.
-OUR_ERROR = {"x-maas-error": "1"}
+# Marks a response whose error text was written by this service: the gateway may show that text to
+# customers, unlike texts of Ray or vLLM.
+MAAS_ERROR_HEADER = {"x-maas-error": "1"}
 JSON = "application/json"
 
 log = logging.getLogger("ray.serve")
 
 
-async def guarded(request: Request, handle: Callable[[Request], Awaitable[Response]]) -> Response:
-    """Answer with `handle`; every failure becomes an error object with nothing internal in it."""
+async def run_handler(
+    request: Request, handle: Callable[[Request], Awaitable[Response]]
+) -> Response:
+    """Call `handle` and convert its exceptions into OpenAI error responses without internals."""
     try:
         return await handle(request)
     except AppError as error:
         return _error_response(error)
     except Exception:
-        # The traceback names code, never the values that a customer sent.
+        # The log gets code locations only, never the values that a customer sent.
         log.exception("A request to %s failed", request.scope.get("path"))
         return _error_response(ModelFailed("The model could not answer."))
 
 
 def json_response(content: object, status: int = 200) -> Response:
+    """Return `content` as an application/json response."""
     return Response(msgspec.json.encode(content), status_code=status, media_type=JSON)
 
 
-def parts_of(request: Request) -> list[str]:
-    """The address below the application's prefix, in pieces."""
+def path_segments(request: Request) -> list[str]:
+    """Return the path segments after the application's route prefix."""
     path: str = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
     return [part for part in path.split("/") if part]
 
 
 def require_method(request: Request, method: str) -> None:
+    """Raise MethodNotAllowed (405) unless the request uses `method`."""
     if request.method != method:
-        raise MethodWrong(f"This address takes {method}.")
+        raise MethodNotAllowed(f"This address takes {method}.")
 
 
 async def read_body(request: Request, limit: int) -> bytes:
-    """The whole body. Raises BodyTooLarge before more than `limit` is held."""
+    """Return the whole body. Raises BodyTooLarge as soon as more than `limit` bytes were read."""
     if request.headers.get("content-encoding", "identity") != "identity":
         raise InputInvalid("A compressed body is not supported.")
     body = bytearray()
@@ -57,5 +62,5 @@ async def read_body(request: Request, limit: int) -> bytes:
 
 
 def _error_response(error: AppError) -> Response:
-    body = msgspec.json.encode(envelope(error))
-    return Response(body, status_code=error.status, headers=OUR_ERROR, media_type=JSON)
+    body = msgspec.json.encode(error_body(error))
+    return Response(body, status_code=error.status, headers=MAAS_ERROR_HEADER, media_type=JSON)

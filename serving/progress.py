@@ -1,7 +1,4 @@
-"""How far the start is, for a person or for the process that started us.
-
-Owns the two forms: a live line in a terminal, one JSON object a line anywhere else.
-"""
+"""Start-up progress on standard output: a live line in a terminal, JSON lines elsewhere."""
 
 import json
 import os
@@ -16,6 +13,8 @@ from rich.status import Status
 
 
 class Stage(StrEnum):
+    """A stage of the start-up."""
+
     WEIGHTS = "weights"
     RAY = "ray"
     DEPLOY = "deploy"
@@ -24,29 +23,33 @@ class Stage(StrEnum):
 
 
 class Progress(Protocol):
-    def report(self, stage: Stage, message: str, fraction: float | None = None) -> None: ...
+    """A receiver of start-up progress."""
+
+    def report(self, stage: Stage, message: str, fraction: float | None = None) -> None:
+        """Show a message; `fraction` of the stage is 0 to 1, None if unknown."""
+        ...
 
 
-class JsonLines:
-    """One JSON object a line: stage, message, fraction. Steps below a percent are left out."""
+class JsonLinesProgress:
+    """Progress as JSON lines; steps below one percent are skipped."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._last: tuple[Stage, str, int | None] | None = None
 
     def report(self, stage: Stage, message: str, fraction: float | None = None) -> None:
-        step = (stage, message, None if fraction is None else int(fraction * 100))
-        if step == self._last:
+        event = (stage, message, None if fraction is None else int(fraction * 100))
+        if event == self._last:
             return
-        self._last = step
+        self._last = event
         rounded = None if fraction is None else round(fraction, 3)
         line = {"stage": stage, "message": message, "fraction": rounded}
         self._stream.write(json.dumps(line, ensure_ascii=False) + "\n")
         self._stream.flush()
 
 
-class Terminal:
-    """A line that moves while something is under way, and stays once it is decided."""
+class TerminalProgress:
+    """Progress as a live line in a terminal; the final READY or FAILED message stays."""
 
     def __init__(self, console: Console, status: Status) -> None:
         self._console = console
@@ -57,13 +60,13 @@ class Terminal:
             self._status.stop()
             self._console.print(message, style="green" if stage is Stage.READY else "red")
         else:
-            share = "" if fraction is None else f" {fraction:4.0%}"
-            self._status.update(f"{message}{share}")
+            percent = "" if fraction is None else f" {fraction:4.0%}"
+            self._status.update(f"{message}{percent}")
 
 
 @contextmanager
-def _own_stream() -> Iterator[TextIO]:
-    """Standard output for the progress alone: what libraries print goes to standard error."""
+def _dedicated_stdout() -> Iterator[TextIO]:
+    """Reserve standard output for progress: redirect what libraries print to standard error."""
     sys.stdout.flush()
     with os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8") as stream:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
@@ -71,12 +74,12 @@ def _own_stream() -> Iterator[TextIO]:
 
 
 @contextmanager
-def progress() -> Iterator[Progress]:
-    """The form that fits standard output."""
+def open_progress() -> Iterator[Progress]:
+    """Open the progress display that fits standard output."""
     if not sys.stdout.isatty():
-        with _own_stream() as stream:
-            yield JsonLines(stream)
+        with _dedicated_stdout() as stream:
+            yield JsonLinesProgress(stream)
         return
     console = Console()
     with console.status("Starting") as status:
-        yield Terminal(console, status)
+        yield TerminalProgress(console, status)

@@ -1,7 +1,7 @@
-"""Which models answer at this moment, as Ray Serve's controller sees it.
+"""Readiness of each model, as reported by Ray Serve's controller.
 
-Ray's own `/-/healthz` says "success" as soon as any application has a server, and `/v1/models`
-lists a model long before its engine is up.
+Ray's own `/-/healthz` returns "success" as soon as any application has a server, and `/v1/models`
+lists a model long before its engine is running.
 """
 
 import asyncio
@@ -16,56 +16,61 @@ from ray.serve.schema import (  # type: ignore[attr-defined]
     ReplicaState,
 )
 
-_REMEMBERED_S = 1.0
-# Of a deployment that may have no replica: it sleeps, or wakes, or falls asleep.
-_WELL = (DeploymentStatus.HEALTHY, DeploymentStatus.UPSCALING, DeploymentStatus.DOWNSCALING)
+_CACHE_S = 1.0
+# Statuses in which a deployment that scales to zero can serve a request, even without a replica.
+_HEALTHY_STATUSES = (
+    DeploymentStatus.HEALTHY,
+    DeploymentStatus.UPSCALING,
+    DeploymentStatus.DOWNSCALING,
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Where:
-    """The Serve application and deployment that answer for a model.
+class ModelDeployment:
+    """The Ray Serve application and deployment that serve a model.
 
-    `counts_tokens` where its server tells what the engine counted (serving/text/server.py);
-    `sleeps` where it may have no replica while nobody calls: a call waits until there is one.
+    `counts_tokens`: its server reports the engine's token counters (serving/text/server.py).
+    `scales_to_zero`: it may have no replica while idle; a request then waits until one runs.
     """
 
     application: str
     deployment: str
     counts_tokens: bool = False
-    sleeps: bool = False
+    scales_to_zero: bool = False
 
 
-class Readiness:
-    """Asks at most once a second, however often it is asked."""
+class ModelReadiness:
+    """The readiness of all models, queried from Ray at most once a second."""
 
-    def __init__(self, models: Mapping[str, Where]) -> None:
+    def __init__(self, models: Mapping[str, ModelDeployment]) -> None:
         self._models = models
         self._lock = asyncio.Lock()
         self._states: dict[str, bool] = {}
-        self._asked_at = float("-inf")
+        self._queried_at = float("-inf")
 
     async def states(self) -> dict[str, bool]:
-        """Each model of the catalog, and whether a call to it would be answered."""
+        """Return whether each model of the catalog can serve a request, by model id."""
         async with self._lock:
-            if time.monotonic() - self._asked_at > _REMEMBERED_S:
-                # A blocking call to the controller; the event loop carries everybody's requests.
-                self._states = await asyncio.to_thread(_ask, self._models)
-                self._asked_at = time.monotonic()
+            if time.monotonic() - self._queried_at > _CACHE_S:
+                # In a thread, because the call to the controller blocks.
+                self._states = await asyncio.to_thread(_query_states, self._models)
+                self._queried_at = time.monotonic()
             return self._states
 
 
-def _ask(models: Mapping[str, Where]) -> dict[str, bool]:
+def _query_states(models: Mapping[str, ModelDeployment]) -> dict[str, bool]:
+    """Query Ray Serve (blocking) and return whether each model can serve a request."""
     applications = serve.status().applications
     states = {}
-    for model, where in models.items():
-        application = applications.get(where.application)
-        deployment = application and application.deployments.get(where.deployment)
-        states[model] = bool(deployment and answers(deployment, where.sleeps))
+    for model, location in models.items():
+        application = applications.get(location.application)
+        deployment = application and application.deployments.get(location.deployment)
+        states[model] = bool(deployment and can_answer(deployment, location.scales_to_zero))
     return states
 
 
-def answers(deployment: DeploymentStatusOverview, sleeps: bool) -> bool:
-    """Whether a call would be answered, by a replica that runs or by one that it wakes."""
+def can_answer(deployment: DeploymentStatusOverview, scales_to_zero: bool) -> bool:
+    """Return whether the deployment runs a replica or would start one for a request."""
     if deployment.replica_states.get(ReplicaState.RUNNING, 0) > 0:
         return True
-    return sleeps and deployment.status in _WELL
+    return scales_to_zero and deployment.status in _HEALTHY_STATUSES

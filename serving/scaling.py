@@ -1,7 +1,6 @@
-"""How many replicas hold the specialists, and how many engines each language model has.
+"""Autoscaling bounds of the specialists' replicas and of each language model's engines.
 
-Owns the bounds and how they are said to Ray Serve, as plain values: the environment has to be in
-force before Ray is imported.
+Plain values without a Ray import, because the environment has to be set before Ray is imported.
 """
 
 import os
@@ -10,74 +9,76 @@ from typing import Any
 
 from infra.settings import Settings
 
-# Requests come in bursts: one that is over in this time needs no further replica.
-_LOOK_BACK_S = 10.0
-# For how long there have to be too many requests. Specialists start in seconds, an engine in a
-# minute or more, and one that is started for a burst comes after it (docs/scale.md).
-_SPECIALISTS_PATIENCE_S = 5.0
-ENGINES_PATIENCE_S = 30.0
-# With Ray's 10 s the first request to specialists that sleep waits 5 s more on average. Deprecated
-# for two variables of the environment, which Ray 2.60 names but does not read.
-_REPORT_S = 1.0
+# Requests come in bursts: a burst shorter than this needs no further replica.
+_LOOK_BACK_PERIOD_S = 10.0
+# How long the load has to exceed the target before a replica is added. A specialist starts in
+# seconds, an engine in a minute or more, which is too late for a burst (docs/scale.md).
+_SPECIALIST_UPSCALE_DELAY_S = 5.0
+ENGINE_UPSCALE_DELAY_S = 30.0
+# With Ray's default of 10 s the first request to specialists scaled to zero waits 5 s longer on
+# average. Deprecated in favour of two environment variables that Ray 2.60 documents but ignores.
+_METRICS_INTERVAL_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Scaling:
-    """`target` is how many requests a replica should work on at once, on average; where it was
-    more for `patience_s` seconds another is started, and one that has been too many for `idle_s`
-    seconds is stopped, the last one only where `least` is 0."""
+    """Autoscaling bounds of one deployment.
 
-    least: int
-    most: int
-    target: float
+    `target_requests` is the average number of concurrent requests per replica. A replica is added
+    after `upscale_delay_s` seconds above it and stopped after `idle_s` seconds of excess capacity.
+    """
+
+    min_replicas: int
+    max_replicas: int
+    target_requests: float
     idle_s: float
-    patience_s: float = _SPECIALISTS_PATIENCE_S
+    upscale_delay_s: float = _SPECIALIST_UPSCALE_DELAY_S
 
     @property
-    def sleeps(self) -> bool:
-        """Whether no replica at all may be what is wanted."""
-        return self.least == 0
+    def scales_to_zero(self) -> bool:
+        """Whether the deployment may have no replica while it gets no requests."""
+        return self.min_replicas == 0
 
-    def settings(self) -> dict[str, Any]:
-        """Ray Serve's `autoscaling_config`."""
+    def autoscaling_config(self) -> dict[str, Any]:
+        """Return Ray Serve's `autoscaling_config`."""
         return {
-            "min_replicas": self.least,
-            "max_replicas": self.most,
-            # Started once in any case: an artefact that cannot be loaded is to be found out now,
-            # not by the first customer.
-            "initial_replicas": max(1, self.least),
-            "target_ongoing_requests": self.target,
-            "metrics_interval_s": _REPORT_S,
-            "look_back_period_s": _LOOK_BACK_S,
-            "upscale_delay_s": self.patience_s,
+            "min_replicas": self.min_replicas,
+            "max_replicas": self.max_replicas,
+            # At least one replica at the start, so that an artefact that cannot be loaded fails the
+            # start and not the first customer's request.
+            "initial_replicas": max(1, self.min_replicas),
+            "target_ongoing_requests": self.target_requests,
+            "metrics_interval_s": _METRICS_INTERVAL_S,
+            "look_back_period_s": _LOOK_BACK_PERIOD_S,
+            "upscale_delay_s": self.upscale_delay_s,
             "downscale_delay_s": self.idle_s,
         }
 
-    def options(self) -> dict[str, Any]:
-        """The same as options of a deployment: a fixed number needs no look at the load."""
-        if self.least == self.most:
-            return {"num_replicas": self.least}
-        return {"autoscaling_config": self.settings()}
+    def deployment_options(self) -> dict[str, Any]:
+        """Return Ray deployment options; equal bounds give a fixed replica count."""
+        if self.min_replicas == self.max_replicas:
+            return {"num_replicas": self.min_replicas}
+        return {"autoscaling_config": self.autoscaling_config()}
 
 
 @dataclass(frozen=True, slots=True)
-class Scalings:
-    """Of the specialists, which share replicas, and of each language model's engines."""
+class ScalingSettings:
+    """The scaling of the specialists' shared replicas and of each language model's engines."""
 
     specialists: Scaling
     engines: Scaling
 
 
-def scalings(settings: Settings) -> Scalings:
-    """As `MAAS_SPECIALIST_…` and `MAAS_ENGINE_…` say."""
-    return Scalings(
-        of_specialists(
+def load_scaling(settings: Settings) -> ScalingSettings:
+    """Build the scaling from the settings `MAAS_SPECIALIST_…` and `MAAS_ENGINE_…`."""
+    return ScalingSettings(
+        specialist_scaling(
             settings.specialist_min_replicas,
             settings.specialist_max_replicas,
             settings.specialist_target_requests,
             settings.specialist_idle_s,
         ),
-        of_engines(
+        engine_scaling(
             settings.engine_min_replicas,
             settings.engine_max_replicas,
             settings.engine_target_requests,
@@ -86,17 +87,34 @@ def scalings(settings: Settings) -> Scalings:
     )
 
 
-def of_specialists(least: int, most: int | None, target: float, idle_s: float) -> Scaling:
-    """Half the processors at most, where nobody says."""
-    return Scaling(least, most or max(least, most_replicas()), target, idle_s)
+def specialist_scaling(
+    min_replicas: int, max_replicas: int | None, target_requests: float, idle_s: float
+) -> Scaling:
+    """Build the specialists' scaling; the default maximum is half the CPUs."""
+    return Scaling(
+        min_replicas,
+        max_replicas or max(min_replicas, default_max_replicas()),
+        target_requests,
+        idle_s,
+    )
 
 
-def of_engines(least: int, most: int | None, target: float, idle_s: float) -> Scaling:
-    """As many at most as at least, where nobody says: each takes a card or a core of its own."""
-    return Scaling(least, most or least, target, idle_s, ENGINES_PATIENCE_S)
+def engine_scaling(
+    min_replicas: int, max_replicas: int | None, target_requests: float, idle_s: float
+) -> Scaling:
+    """Build the engines' scaling; the default maximum is the minimum.
+
+    Each engine occupies a GPU or a CPU core of its own.
+    """
+    return Scaling(
+        min_replicas, max_replicas or min_replicas, target_requests, idle_s, ENGINE_UPSCALE_DELAY_S
+    )
 
 
-def most_replicas() -> int:
-    """For this machine's processors: a replica's threads are busy on more than one of them, and
-    HAProxy, the gateway and the language model need the rest."""
+def default_max_replicas() -> int:
+    """Return half the machine's CPUs, at least 1.
+
+    A replica's threads use more than one CPU; HAProxy, the gateway and the language model need the
+    rest.
+    """
     return max(1, (os.cpu_count() or 1) // 2)

@@ -1,8 +1,8 @@
-"""Customers' variants in a folder that the replicas of a machine share.
+"""A folder cache of customers' variants, shared by the replicas of a machine.
 
-Owns that a file is whole or is not there, and how many stay: up to a limit of bytes, those used
-last, and none that nobody has asked for in a day. A copy only, the database has the originals: so
-what cannot be written or read is a loss of time, never an error.
+Files are written atomically. Least recently stat files are deleted above a size limit, and every
+file after a day without use. The database has the originals, so an I/O error is a cache miss and
+never an error.
 """
 
 import hashlib
@@ -14,43 +14,46 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-MOST_BYTES = 2 << 30
-# What a customer has deleted is asked for no more, and so is gone from here after this time.
-UNUSED_S = 86_400.0
-# Of the limit, by each process, before it looks again: thousands of files take a while to look at.
-_SLACK = 16
+MAX_BYTES = 2 << 30
+# Seconds without use after which a file is deleted; this also removes variants that customers
+# deleted.
+MAX_UNUSED_S = 86_400.0
+# A process checks the folder size only after it wrote 1/16 of the limit, because listing thousands
+# of files takes time.
+_CHECK_DIVISOR = 16
 _DIGEST = hashlib.sha256().digest_size
-# It becomes a file's name.
+# Valid ids are used as file names.
 _ID = re.compile(r"var_[0-9A-Za-z]{1,64}")
 
 log = logging.getLogger("ray.serve")
 
 
 def is_variant_id(text: str) -> bool:
+    """Return whether `text` is the id of a customer's variant and safe as a file name."""
     return _ID.fullmatch(text) is not None
 
 
 class VariantFolder:
-    """May be used by several processes at once. All methods take milliseconds: use a thread."""
+    """A folder of variant files, safe for several processes; its methods block on file I/O."""
 
-    def __init__(self, path: Path, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, path: Path, max_bytes: int = MAX_BYTES) -> None:
         self._path = path
-        self._most_bytes = most_bytes
-        self._unseen = 0
+        self._most_bytes = max_bytes
+        self._bytes_since_check = 0
 
     def write(self, variant_id: str, content: bytes) -> None:
-        """Keep it, where that is possible, and make room for it."""
+        """Store a variant's content if the disk allows it, and delete old files above the limit."""
         try:
-            self._replace(self._path / variant_id, content)
+            self._write_atomically(self._path / variant_id, content)
         except OSError as error:
             log.warning("A variant is kept in memory only: %s", error.strerror)
-        self._unseen += len(content)
-        if self._unseen * _SLACK > self._most_bytes:
-            self._unseen = 0
-            self.tidy()
+        self._bytes_since_check += len(content)
+        if self._bytes_since_check * _CHECK_DIVISOR > self._most_bytes:
+            self._bytes_since_check = 0
+            self.remove_unused()
 
     def read(self, variant_id: str) -> bytes | None:
-        """What was written; None where it is not here, or not whole."""
+        """Return the content; None if the file is missing or its digest does not match."""
         path = self._path / variant_id
         try:
             stored = path.read_bytes()
@@ -64,32 +67,33 @@ class VariantFolder:
         return None
 
     def remove(self, variant_id: str) -> None:
+        """Delete the file of a variant if it exists."""
         with suppress(OSError):
             (self._path / variant_id).unlink()
 
-    def tidy(self) -> None:
-        """Remove what nobody has used for long, then those used longest ago, down to the limit.
+    def remove_unused(self) -> None:
+        """Delete files unused for MAX_UNUSED_S, then the least recently used above the limit.
 
-        A file half-written by a killed process is one of them: nobody uses it.
+        Partial files of killed processes are deleted in the same way.
         """
-        room = self._most_bytes
-        oldest = time.time() - UNUSED_S
-        for name, used in sorted(self._files(), key=lambda file: -file[1].st_mtime):
-            room -= used.st_size
-            if room < 0 or used.st_mtime < oldest:
+        remaining_bytes = self._most_bytes
+        min_used_at = time.time() - MAX_UNUSED_S
+        for name, stat in sorted(self._list_files(), key=lambda file: -file[1].st_mtime):
+            remaining_bytes -= stat.st_size
+            if remaining_bytes < 0 or stat.st_mtime < min_used_at:
                 self.remove(name)
 
-    def _files(self) -> list[tuple[str, os.stat_result]]:
-        found = []
+    def _list_files(self) -> list[tuple[str, os.stat_result]]:
+        """Return the names and stat results of all files."""
+        files = []
         with suppress(OSError), os.scandir(self._path) as entries:
             for entry in entries:
                 with suppress(OSError):  # another process removed it just now
-                    found.append((entry.name, entry.stat()))
-        return found
+                    files.append((entry.name, entry.stat()))
+        return files
 
-    def _replace(self, path: Path, content: bytes) -> None:
-        """A reader sees the whole file or none. Not forced onto the disk: where a failing machine
-        leaves less than was written, the digest tells."""
+    def _write_atomically(self, path: Path, content: bytes) -> None:
+        """Write a file atomically but without fsync; the digest detects lost content."""
         descriptor, name = tempfile.mkstemp(dir=self._path)
         try:
             with os.fdopen(descriptor, "wb") as file:

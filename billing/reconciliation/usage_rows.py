@@ -109,6 +109,7 @@ async def _load_unit_prices(
 
 
 def _covered_units(covered: Mapping[str, Mapping[str, int]] | None) -> Mapping[str, int]:
+    """Return the included units of a usage row, summed over quotas, by meter."""
     return {
         meter: sum(units_by_quota.values()) for meter, units_by_quota in (covered or {}).items()
     }

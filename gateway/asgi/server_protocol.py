@@ -78,7 +78,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self._state is _ReadState.HEAD and self._bytes_read > self.limits.max_head_bytes:
             self._reject(_head_too_large())
         if self._state is _ReadState.BODY and self._framing_bytes > self.limits.max_trailer_bytes:
-            self._reject(_trailers_too_large())
+            self._reject(_trailers_too_large_error())
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -159,7 +159,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """
         self._trailer_bytes += len(name) + len(b": ") + len(value) + len(b"\r\n")
         if self._trailer_bytes > self.limits.max_trailer_bytes:
-            self._rejection = _trailers_too_large()
+            self._rejection = _trailers_too_large_error()
             raise self._rejection  # as in `on_headers_complete`
 
     def _enter_state(self, state: _ReadState) -> None:
@@ -235,7 +235,7 @@ def _head_too_large() -> HeadTooLarge:
     return HeadTooLarge("The request's line and headers are too many or too large.")
 
 
-def _trailers_too_large() -> HeadTooLarge:
+def _trailers_too_large_error() -> HeadTooLarge:
     return HeadTooLarge("The trailer fields or chunk extensions of the body are too large.")
 
 

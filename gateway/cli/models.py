@@ -33,7 +33,7 @@ from gateway.upstream.load_balancer import Router, parse_upstreams
 from infra.clock import SystemClock
 from infra.settings import Settings
 from models.catalog import Catalog, Model, load_catalog
-from models.extras import extra_of
+from models.extras import required_extra
 
 _TRAINING_COMMANDS = (
     Command(
@@ -209,7 +209,7 @@ def _served_text(model: Model, availability: Availability) -> str:
     """Return whether a model is served, or which package extra is missing."""
     if availability.is_served(model):
         return "yes"
-    extra = extra_of(model)
+    extra = required_extra(model)
     return "no" if extra is None else f"not installed: extra {extra}"
 
 

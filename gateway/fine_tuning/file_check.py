@@ -17,8 +17,8 @@ from gateway.fine_tuning.training_file_readers import EXAMPLE_COUNTERS
 from models.adaptation import TrainingFileInvalid
 from models.anomaly.settings import RELIABLE_ROWS
 from models.catalog import Model, Task
-from models.industrial_llm.dialogues import read
-from models.industrial_llm.effort import likely_seconds
+from models.industrial_llm.dialogues import parse_training_file
+from models.industrial_llm.effort import estimate_seconds
 from models.training_text import encoding_notes
 
 
@@ -113,12 +113,12 @@ def _check_dialogues(
 ) -> TrainingFileCheck:
     notes = encoding_notes(content)
     content, pii_counts = scrub_training_file(content) if scrub_pii else (content, {})
-    dialogues = read(content)
-    require_no_secrets((*dialogues.learned, *dialogues.apart), account_id)
+    dialogues = parse_training_file(content)
+    require_no_secrets((*dialogues.train, *dialogues.held_out), account_id)
     return TrainingFileCheck(
-        training_examples=len(dialogues.learned),
-        held_out=len(dialogues.apart),
-        warnings=(*notes, *dialogues.doubts),
+        training_examples=len(dialogues.train),
+        held_out=len(dialogues.held_out),
+        warnings=(*notes, *dialogues.warnings),
         pii_counts=pii_counts,
-        estimated_seconds=likely_seconds(dialogues, profile),
+        estimated_seconds=estimate_seconds(dialogues, profile),
     )

@@ -243,6 +243,7 @@ class FineTuningRunner(Poller):
 
 
 def _with_variant_tag(request: ParsedRequest, job: Adaptation) -> ParsedRequest:
+    """Return the job's metered request with a tag that names the fine-tuned model."""
     variant_id = variants.public_id(job.model, job.account_id, job.name)
     return replace(request, tags={**(job.tags or {}), VARIANT_TAG: variant_id})
 

@@ -18,19 +18,21 @@ CountExamples = Callable[[bytes], int]
 
 
 def _count_anomaly_rows(content: bytes) -> int:
-    return sum(map(len, hours.read(content, Settings()).normal))
+    return sum(map(len, hours.read_hours(content, Settings()).normal))
 
 
 def _count_failure_windows(content: bytes) -> int:
-    return len(labelled.read(content, failure_signature.accepted()).failed)
+    return len(
+        labelled.read_training_file(content, failure_signature.training_file_signature()).failed
+    )
 
 
 def _count_fleet_units(content: bytes) -> int:
-    return len(fleet.read_fleet(content, life_signature.accepted()))
+    return len(fleet.read_fleet(content, life_signature.input_signature()))
 
 
 def _count_labelled_images(content: bytes) -> int:
-    return len(labelled_pictures.read(content))
+    return len(labelled_pictures.read_training_file(content))
 
 
 def _count_tag_confirmations(content: bytes) -> int:

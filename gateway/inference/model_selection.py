@@ -106,7 +106,7 @@ class ModelSelector:
 
         Raises ParameterInvalid, which names the closest models, and ModelNotPriced.
         """
-        candidates = [entry for entry in self._specialists if entry[1].takes(criteria.columns)]
+        candidates = [entry for entry in self._specialists if entry[1].accepts(criteria.columns)]
         if not candidates:
             raise self._columns_error(criteria)
         confidences, _ = self._classify(criteria)
@@ -141,7 +141,7 @@ class ModelSelector:
         """Return the probabilities of the text's tasks and the specialists for a certain task."""
         if not criteria.text.strip():
             return {}, []
-        classification = self._classifier.judge(criteria.text)
+        classification = self._classifier.predict(criteria.text)
         specialists = self.specialists_for_task(classification.specialist_task or "")
         return classification.confidences, [
             model for model in specialists if model.id in criteria.prices

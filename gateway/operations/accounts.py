@@ -71,7 +71,7 @@ async def suspend_account(session: AsyncSession, clock: Clock, change: AccountCh
     profile = await lock_profile(session, change.account_id)
     if profile.suspended_at is None:
         await suspend_calls(session, clock, change.account_id)
-        await _record(session, clock, change, "account.suspended")
+        await _record_in_audit_log(session, clock, change, "account.suspended")
 
 
 async def restore_account(session: AsyncSession, clock: Clock, change: AccountChange) -> None:
@@ -79,7 +79,7 @@ async def restore_account(session: AsyncSession, clock: Clock, change: AccountCh
     profile = await lock_profile(session, change.account_id)
     if profile.suspended_at is not None:
         await restore_calls(session, change.account_id)
-        await _record(session, clock, change, "account.restored")
+        await _record_in_audit_log(session, clock, change, "account.restored")
 
 
 async def change_credit_limit(
@@ -89,7 +89,7 @@ async def change_credit_limit(
     before = await set_credit_limit(session, clock, change.account_id, limit_nano, change.reason)
     if before != limit_nano:
         details = {"from": nano_text(before), "to": nano_text(limit_nano)}
-        await _record(session, clock, change, "credit_limit.changed", details=details)
+        await _record_in_audit_log(session, clock, change, "credit_limit.changed", details=details)
 
 
 async def credit_invoice(
@@ -112,7 +112,7 @@ async def credit_invoice(
         )
         currency = await get_account_currency(session, change.account_id)
         details = {"amount": minor_text(credit.minor, currency), "refund": credit.refund}
-        await _record(session, clock, change, "invoice.credited", invoice, details)
+        await _record_in_audit_log(session, clock, change, "invoice.credited", invoice, details)
         return {}
 
     body = msgspec.json.encode([credit.minor, credit.reason, credit.refund])
@@ -165,7 +165,7 @@ async def retry_failed_job(session: AsyncSession, clock: Clock, actor: Actor, jo
         )
 
 
-async def _record(
+async def _record_in_audit_log(
     session: AsyncSession,
     clock: Clock,
     change: AccountChange,

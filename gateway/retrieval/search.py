@@ -98,7 +98,7 @@ class VectorStoreSearcher:
         return passages[: query.options.limit]
 
     def price_request(self, queries: Sequence[str]) -> ParsedRequest:
-        """Return the embedding call of a search in new stores, to price it.
+        """Return the embedding call of a search with the current embedding model, to price it.
 
         Raises ModelServerNotFound, ModelNotInstalled.
         """

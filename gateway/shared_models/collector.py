@@ -17,7 +17,7 @@ from gateway.fine_tuning.pii_scrubber import scrub_text
 from gateway.shared_models.examples import ExampleSource, SharedExample
 from gateway.tables import Adaptation, Feedback, TrainingFile
 from models.adaptation import TrainingFileInvalid
-from models.industrial_llm.dialogues import Dialogue, read
+from models.industrial_llm.dialogues import Dialogue, parse_training_file
 
 Scrubber = Callable[[str], str]
 """Removes personal data from a text."""
@@ -79,10 +79,10 @@ def _read_and_scrub(
 
 def _file_examples(job: Adaptation, content: bytes, shared_at: datetime) -> Iterator[SharedExample]:
     try:
-        dialogues = read(content)
+        dialogues = parse_training_file(content)
     except TrainingFileInvalid:  # the job failed too
         return
-    for dialogue in (*dialogues.learned, *dialogues.apart):
+    for dialogue in (*dialogues.train, *dialogues.held_out):
         yield _line_example(job, dialogue, shared_at)
 
 

@@ -14,13 +14,19 @@ import httpx
 from gateway.call.errors import UpstreamFailed
 from gateway.shared_models.examples import SharedExample
 from gateway.upstream.error_mapping import VARIANT_NOT_LOADED
-from models.industrial_llm.asking import Prompt, Server, ServerUnfit
-from models.industrial_llm.comparing import Verdict, compared, likeness, verdict, worth
+from models.industrial_llm.asking import ChatClient, ChatServerError, Prompt
+from models.industrial_llm.comparing import (
+    Verdict,
+    answer_score,
+    compare_scores,
+    decide_verdict,
+    text_similarity,
+)
 from models.industrial_llm.data import TASKS
-from models.industrial_llm.evaluate import Judged, prompts
+from models.industrial_llm.evaluate import EvaluationOptions, build_prompts
+from models.industrial_llm.examples import DatasetSplit
 from models.industrial_llm.examples import Example as TaskExample
-from models.industrial_llm.examples import Parts
-from models.industrial_llm.scoring import Answered
+from models.industrial_llm.scoring import AnsweredExample
 
 # The task name of the accounts' held-out examples.
 FEEDBACK_TASK = "feedback"
@@ -67,7 +73,7 @@ class Evaluator:
     """Evaluates versions on one server. An evaluation takes minutes."""
 
     server: str
-    corpus: Mapping[str, Parts]
+    corpus: Mapping[str, DatasetSplit]
     held_out: Sequence[SharedExample]
 
     async def evaluate(
@@ -79,9 +85,10 @@ class Evaluator:
             report(f"Version {contender.number} answers what is held out.")
             task_scores.append(await self._score_answers(contender))
         tasks = {
-            name: compared(values, task_scores[1][name]) for name, values in task_scores[0].items()
+            name: compare_scores(values, task_scores[1][name])
+            for name, values in task_scores[0].items()
         }
-        decided = verdict(tasks)
+        decided = decide_verdict(tasks)
         scores = {
             "against": before.number,
             "tasks": {name: asdict(comparison) for name, comparison in tasks.items()},
@@ -92,7 +99,9 @@ class Evaluator:
     async def _score_answers(self, contender: Contender) -> dict[str, list[float]]:
         """Return the score of each answer by task, in the order of the examples."""
         transport = LoadOnMissTransport(self.server, contender)
-        server = Server(f"{self.server}/v1", "", contender.upstream_name, transport, _CONCURRENCY)
+        server = ChatClient(
+            f"{self.server}/v1", "", contender.upstream_name, transport, _CONCURRENCY
+        )
         scores: dict[str, list[float]] = {}
         try:
             for name, parts in self.corpus.items():
@@ -100,17 +109,17 @@ class Evaluator:
                     scores[name] = await _score_task(server, name, parts)
             if self.held_out:
                 scores[FEEDBACK_TASK] = await _score_feedback(server, self.held_out)
-        except ServerUnfit as error:
+        except ChatServerError as error:
             raise UpstreamFailed(f"Version {contender.number} could not be asked.") from error
         return scores
 
 
-async def _score_task(server: Server, name: str, parts: Parts) -> list[float]:
+async def _score_task(server: ChatClient, name: str, parts: DatasetSplit) -> list[float]:
     """Score a version's answers to the test examples of one task."""
-    sampled = prompts(TASKS[name], parts, Judged(limit=sample_size(parts.test)))
-    answers = await server.gather([prompt for _, prompt in sampled], _ignore_progress)
+    sampled = build_prompts(TASKS[name], parts, EvaluationOptions(limit=sample_size(parts.test)))
+    answers = await server.complete_all_async([prompt for _, prompt in sampled], _ignore_progress)
     return [
-        worth(Answered(example, answer))
+        answer_score(AnsweredExample(example, answer))
         for (example, _), answer in zip(sampled, answers, strict=True)
     ]
 
@@ -125,11 +134,14 @@ def sample_size(examples: Sequence[TaskExample]) -> int:
     )
 
 
-async def _score_feedback(server: Server, held_out: Sequence[SharedExample]) -> list[float]:
+async def _score_feedback(server: ChatClient, held_out: Sequence[SharedExample]) -> list[float]:
     """Score a version's answers by likeness to the accounts' held-out answers."""
-    answers = await server.gather([_to_prompt(example) for example in held_out], _ignore_progress)
+    answers = await server.complete_all_async(
+        [_to_prompt(example) for example in held_out], _ignore_progress
+    )
     return [
-        likeness(answer, example.answer) for example, answer in zip(held_out, answers, strict=True)
+        text_similarity(answer, example.answer)
+        for example, answer in zip(held_out, answers, strict=True)
     ]
 
 

@@ -16,8 +16,8 @@ from enum import StrEnum
 from uuid import UUID
 
 from infra.errors import AppError
-from models.industrial_llm.examples import number_of
-from models.industrial_llm.splitting import plain
+from models.industrial_llm.examples import stable_hash
+from models.industrial_llm.splitting import normalize_text
 
 # One in this many questions is held out. The choice depends on the question alone, so a question
 # once used for evaluation is never trained on later.
@@ -126,11 +126,11 @@ def select_examples(
     Raises TooFewExamples.
     """
     all_candidates = list(candidates)
-    excluded_questions = {plain(question) for question in test_questions}
+    excluded_questions = {normalize_text(question) for question in test_questions}
     usable = [
         example
         for example in all_candidates
-        if _is_short(example) and plain(example.question) not in excluded_questions
+        if _is_short(example) and normalize_text(example.question) not in excluded_questions
     ]
     unique = _deduplicate(usable)
     selected = _limit_account_shares(unique, rules.max_account_share)
@@ -152,7 +152,7 @@ def select_examples(
 
 def is_held_out(question: str) -> bool:
     """Whether a question is held out. Depends on its words only, not on numbers or punctuation."""
-    return number_of(plain(question)) % HELD_OUT_EVERY == 0
+    return stable_hash(normalize_text(question)) % HELD_OUT_EVERY == 0
 
 
 def _is_short(example: SharedExample) -> bool:

@@ -9,7 +9,7 @@ from gateway.upstream.load_balancer import Router, parse_upstreams
 from infra.clock import Clock
 from infra.database.database import Database
 from infra.settings import Settings
-from models.industrial_llm.data import at_hand
+from models.industrial_llm.data import load_available
 from models.training_data import default_directory
 
 
@@ -27,6 +27,6 @@ def create_proposer(
             upstream=upstream,
             router=Router(parse_upstreams(serving_url), clock),
             rules=SelectionRules(settings.improve_min_accounts, settings.improve_min_examples),
-            load_corpus=partial(at_hand, default_directory()),
+            load_corpus=partial(load_available, default_directory()),
         )
     )

@@ -136,9 +136,10 @@ def render_feedback(row: Feedback) -> dict[str, Any]:
 
 
 def _row_values(
-    now: datetime, request: FeedbackRequest, lesson: TrainingExample | None
+    now: datetime, request: FeedbackRequest, example: TrainingExample | None
 ) -> dict[str, Any]:
-    stored = lesson if request.consent else None
+    """Return the columns of a feedback row. The training example is stored only with consent."""
+    stored = example if request.consent else None
     return {
         "rating": request.rating,
         "comment": request.comment,

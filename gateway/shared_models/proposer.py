@@ -40,7 +40,7 @@ from infra.clock import Clock
 from infra.database.database import Database, DatabaseUnavailable
 from infra.errors import AppError
 from models.catalog import Model
-from models.industrial_llm.examples import Parts
+from models.industrial_llm.examples import DatasetSplit
 
 _HEARTBEAT_INTERVAL_S = 30.0
 
@@ -68,7 +68,7 @@ class ProposerDependencies:
     upstream: UpstreamClient
     router: Router
     rules: SelectionRules
-    load_corpus: Callable[[], Mapping[str, Parts]]
+    load_corpus: Callable[[], Mapping[str, DatasetSplit]]
     scrub: Scrubber = scrub_personal_data
 
 
@@ -108,7 +108,7 @@ class Proposer:
             return await find_version(session, model.id, claim.number)
 
     async def _select(
-        self, model: Model, corpus: Mapping[str, Parts], allow_unchanged: bool
+        self, model: Model, corpus: Mapping[str, DatasetSplit], allow_unchanged: bool
     ) -> SelectedExamples:
         deps = self._deps
         test_questions = [item.text for parts in corpus.values() for item in parts.test]
@@ -142,7 +142,7 @@ class Proposer:
         model: Model,
         claim: candidates.ProposalClaim,
         selected: SelectedExamples,
-        corpus: Mapping[str, Parts],
+        corpus: Mapping[str, DatasetSplit],
         report: ProgressCallback,
     ) -> EvaluationResult:
         """Train a version, store it and evaluate it against the current one."""

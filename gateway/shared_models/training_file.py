@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.shared_models.examples import SharedExample
-from models.industrial_llm.chat import taught
+from models.industrial_llm.chat import training_messages
 from models.industrial_llm.data import TASKS
+from models.industrial_llm.examples import DatasetSplit
 from models.industrial_llm.examples import Example as TaskExample
-from models.industrial_llm.examples import Parts
 from models.industrial_llm.tasks.failure_mode import FMC
 
 # Replayed task examples per account example, with a minimum and a maximum.
@@ -46,7 +46,7 @@ class TrainingText:
 
 
 def build_training_text(
-    account_examples: Sequence[SharedExample], corpus: Mapping[str, Parts], seed: int
+    account_examples: Sequence[SharedExample], corpus: Mapping[str, DatasetSplit], seed: int
 ) -> TrainingText:
     """Build the training file of a version.
 
@@ -54,7 +54,9 @@ def build_training_text(
     """
     replayed = _sample_replayed(corpus, len(account_examples), seed)
     lines = [_encode_line(_chat_messages(example)) for example in account_examples]
-    lines += [_encode_line(taught(TASKS[example.task], example, seed)) for example in replayed]
+    lines += [
+        _encode_line(training_messages(TASKS[example.task], example, seed)) for example in replayed
+    ]
     counts = Counter(example.task for example in replayed)
     return TrainingText(
         tuple(lines), dict(enumerate(account_examples, 1)), dict(sorted(counts.items()))
@@ -62,12 +64,14 @@ def build_training_text(
 
 
 def _sample_replayed(
-    corpus: Mapping[str, Parts], account_example_count: int, seed: int
+    corpus: Mapping[str, DatasetSplit], account_example_count: int, seed: int
 ) -> list[TaskExample]:
     """Sample an equal number of examples per task, or all examples of smaller tasks."""
     generator = random.Random(seed)  # noqa: S311
     total = min(_MAX_REPLAYED, max(_MIN_REPLAYED, _REPLAYED_PER_EXAMPLE * account_example_count))
-    tasks = {name: parts.without(_EVALUATION_ONLY_TASKS).train for name, parts in corpus.items()}
+    tasks = {
+        name: parts.without_sources(_EVALUATION_ONLY_TASKS).train for name, parts in corpus.items()
+    }
     chosen: list[TaskExample] = []
     # Smallest tasks first: the others share what they leave over.
     remaining = sorted(tasks, key=lambda name: (len(tasks[name]), name))

@@ -17,7 +17,7 @@ from gateway.upstream.load_balancer import Router
 from infra.errors import AppError
 from infra.timing import DEFAULT_TIMING, Timing
 from models.catalog import Catalog, Model
-from models.extras import installed
+from models.extras import is_installed
 
 _TIMEOUT_S = 3.0
 
@@ -64,7 +64,7 @@ class Availability:
     @property
     def catalog(self) -> Catalog:
         """The catalog restricted to the served models."""
-        return self._full_catalog.only(self.is_served)
+        return self._full_catalog.filter(self.is_served)
 
     def is_served(self, model: Model) -> bool:
         """Whether a server of the model lists it, or lists no models at all.
@@ -76,7 +76,7 @@ class Availability:
         lists = self._listed_by_server
         known_lists = [lists[server] for server in servers if server in lists]
         if not known_lists:
-            return bool(servers) and installed(model)
+            return bool(servers) and is_installed(model)
         return any(model_ids is None or model.id in model_ids for model_ids in known_lists)
 
     def require_served(self, model: Model) -> None:

@@ -22,7 +22,7 @@ from gateway.wire.vector_stores import (
     parse_filter,
 )
 from infra.validation_errors import parse_validation_error
-from models.passages import preface
+from models.passages import render_preface
 
 FILE_SEARCH = "file_search"
 _DEFAULT_RESULTS = 5
@@ -111,7 +111,7 @@ def insert_passages(body: bytes, question: str, sources: Sequence[RetrievedPassa
     )
     passages = [(source.filename, source.text) for source in sources]
     messages[last]["content"] = _prepend_text(
-        messages[last]["content"], preface(question, passages)
+        messages[last]["content"], render_preface(question, passages)
     )
     values["messages"] = msgspec.Raw(msgspec.json.encode(messages))
     return bodies.encode_body(values)

@@ -15,7 +15,7 @@ from billing.rating.quantities import NO_USAGE
 from gateway.call.errors import ParameterInvalid
 from gateway.call.values import OutputBounds, ParsedRequest
 from gateway.wire import body as bodies
-from models.anomaly.settings import LEAST_SENSITIVE, MOST_SENSITIVE
+from models.anomaly.settings import MAX_SENSITIVITY, MIN_SENSITIVITY
 from models.catalog import Model, Task
 
 # Maximum training seconds, as in serving/training/fine_tune_task.py. A job's price is reserved for
@@ -96,7 +96,7 @@ def sensitivity_of(request: JobRequest) -> float | None:
             continue
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise _sensitivity_invalid()
-        if not LEAST_SENSITIVE <= value <= MOST_SENSITIVE:
+        if not MIN_SENSITIVITY <= value <= MAX_SENSITIVITY:
             raise _sensitivity_invalid()
         return float(value)
     return None
@@ -104,8 +104,8 @@ def sensitivity_of(request: JobRequest) -> float | None:
 
 def _sensitivity_invalid() -> ParameterInvalid:
     return ParameterInvalid(
-        f"`hyperparameters.{SENSITIVITY}` is a number from {LEAST_SENSITIVE:g} to "
-        f"{MOST_SENSITIVE:g}; 1 is the default, above 1 gives more alarms.",
+        f"`hyperparameters.{SENSITIVITY}` is a number from {MIN_SENSITIVITY:g} to "
+        f"{MAX_SENSITIVITY:g}; 1 is the default, above 1 gives more alarms.",
         param="hyperparameters",
     )
 

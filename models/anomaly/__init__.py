@@ -1,1 +1,1 @@
-"""Anomalies of several sensors together, told by a detector that is fitted on normal hours."""
+"""Anomaly detection on several sensors of a machine, fitted on its normal operation."""

@@ -1,7 +1,6 @@
-"""The SKAB experiments of a water-circulation rig as arrays.
+"""Load the SKAB experiments of a water circulation rig as arrays.
 
-Owns where the files are looked for and which columns are sensors. **GPL-3.0: only tests and figures
-may come of them**; nothing that was fitted on them is shipped.
+**SKAB is GPL-3.0: use it for tests and metrics only**; nothing fitted on it may be shipped.
 """
 
 import csv
@@ -29,12 +28,12 @@ SENSORS = (
     "Voltage",
     "Volume Flow RateRMS",
 )
-_LABEL = "anomaly"
+_LABEL_COLUMN = "anomaly"
 
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """One run of the rig, a row a second: `readings` [rows, sensors], `anomalous` [rows]."""
+    """One run of the rig at one row a second: `readings` [rows, sensors], `anomalous` [rows]."""
 
     readings: Floats
     anomalous: Flags
@@ -42,32 +41,35 @@ class Experiment:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """`experiments` of the folder `other`, in the order of their numbers; `free`, [rows, sensors],
-    is a run without an anomaly. sha256: of the compressed files."""
+    """The labelled experiments of SKAB's folder `other` by number, and a run without anomaly.
+
+    anomaly_free: [rows, sensors]. sha256: digest of each compressed file by name.
+    """
 
     experiments: tuple[Experiment, ...]
-    free: Floats
+    anomaly_free: Floats
     sha256: Mapping[str, str]
 
 
 def load(directory: Path) -> Dataset:
-    """Read the files below `directory/skab`.
+    """Read the SKAB files below `directory/skab`.
 
-    Raises TrainingDataMissing where one is absent or lacks a column.
+    Raises TrainingDataMissing if a file or a column is missing.
     """
     names = [f"other/{number}.csv.gz" for number in range(1, EXPERIMENTS + 1)]
-    free = "anomaly-free/anomaly-free.csv.gz"
-    packed = {name: _read(directory / FOLDER / name) for name in [*names, free]}
+    anomaly_free = "anomaly-free/anomaly-free.csv.gz"
+    compressed = {name: _read_file(directory / FOLDER / name) for name in [*names, anomaly_free]}
     return Dataset(
-        tuple(_experiment(name, packed[name]) for name in names),
-        _columns(free, packed[free], SENSORS),
+        tuple(_parse_experiment(name, compressed[name]) for name in names),
+        _parse_columns(anomaly_free, compressed[anomaly_free], SENSORS),
         MappingProxyType(
-            {name: hashlib.sha256(content).hexdigest() for name, content in packed.items()}
+            {name: hashlib.sha256(content).hexdigest() for name, content in compressed.items()}
         ),
     )
 
 
-def _read(path: Path) -> bytes:
+def _read_file(path: Path) -> bytes:
+    """Read a file. Raises TrainingDataMissing if it is missing."""
     if not path.is_file():
         raise TrainingDataMissing(
             f"{path} is absent. Put SKAB's gzipped files there, or name the folder that holds "
@@ -76,14 +78,15 @@ def _read(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def _experiment(name: str, packed: bytes) -> Experiment:
-    table = _columns(name, packed, (*SENSORS, _LABEL))
+def _parse_experiment(name: str, compressed: bytes) -> Experiment:
+    """Parse readings and labels of one experiment."""
+    table = _parse_columns(name, compressed, (*SENSORS, _LABEL_COLUMN))
     return Experiment(table[:, :-1], table[:, -1] == 1.0)
 
 
-def _columns(name: str, packed: bytes, wanted: Sequence[str]) -> Floats:
-    """The columns by name, [rows, columns]."""
-    rows = list(csv.DictReader(gzip.decompress(packed).decode().splitlines(), delimiter=";"))
-    if missing := sorted(set(wanted) - set(rows[0] if rows else ())):
+def _parse_columns(name: str, compressed: bytes, columns: Sequence[str]) -> Floats:
+    """Parse columns of a gzipped CSV file by name, [rows, columns]."""
+    rows = list(csv.DictReader(gzip.decompress(compressed).decode().splitlines(), delimiter=";"))
+    if missing := sorted(set(columns) - set(rows[0] if rows else ())):
         raise TrainingDataMissing(f"{name} lacks the columns {', '.join(missing)}.")
-    return np.array([[row[column] for column in wanted] for row in rows], dtype=np.float64)
+    return np.array([[row[column] for column in columns] for row in rows], dtype=np.float64)

@@ -1,10 +1,8 @@
-"""The detector: how far a machine's sensors are from their normal hours, one step at a time.
+"""Anomaly detector for several sensors: a multivariate EWMA chart (Lowry et al. 1992).
 
-Owns what is asked at each step and what is carried from one to the next.
-
-A multivariate EWMA chart (Lowry et al. 1992): the sensors' departures are averaged over the last
-steps, and the Mahalanobis distance of that average is held against a limit. A sensor's share in a
-distance is that of Garthwaite and Koch (2016), never negative and 1 in sum.
+The departures of the sensors from their baselines are exponentially averaged, and the Mahalanobis
+distance of the average is compared with an alarm limit. A sensor's share of a distance follows
+Garthwaite and Koch (2016): shares are not negative and sum to 1.
 """
 
 from dataclasses import dataclass
@@ -15,41 +13,50 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
-# The average is kept within this many limits of normal. Otherwise a great anomaly fills it, and the
-# alarm stays long after its cause is gone: a filter's windup.
-FARTHEST = 1.5
+# The norm of the whitened average is clipped to this many alarm limits. Without clipping, a large
+# anomaly saturates the filter (windup) and the alarm outlasts its cause.
+MAX_AVERAGE_NORM = 1.5
 
 
 @dataclass(frozen=True, slots=True)
-class State:
-    """What is carried from step to step: of each machine, each sensor's `average` departure and the
-    `baseline` that it departs from, both [machines, sensors]."""
+class DetectorState:
+    """The filter state of machines between two steps.
+
+    average: whitened average departure. baseline: the level from which readings depart. Both are
+    [machines, sensors].
+    """
 
     average: Floats
     baseline: Floats
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """`score`, [machines, steps], is the distance in limits: above 1 is an alarm. `shares`,
-    [machines, steps, sensors], is how much of it each sensor has; they sum to 1."""
+class AnomalyScores:
+    """Anomaly scores of machines over steps.
+
+    score: Mahalanobis distance in multiples of the alarm limit, [machines, steps]; above 1 is an
+    alarm. shares: each sensor's share of the squared distance, [machines, steps, sensors]; they sum
+    to 1.
+    """
 
     score: Floats
     shares: Floats
 
     @property
     def alarm(self) -> Flags:
+        """Whether each step is an alarm, [machines, steps]."""
         return self.score > 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Detector:
-    """Fitted on one machine's normal hours; never changes.
+    """An immutable detector fitted on one machine's normal operation.
 
-    Of the S sensors: `level` is the mean, from which the quick ones depart; `slow` ones depart from
-    their own latest readings, averaged with the weight `baseline_weight` each step, of which a
-    departure beyond `bound` counts as `bound`. `centre` is the mean departure. `whitening`, [S, S],
-    makes of the average departure (weight `weight`) the vector whose length is the score.
+    Arrays are [sensors] unless stated otherwise. level: mean reading, the baseline of fast sensors.
+    slow: sensors whose baseline is an EWMA of their own readings with the weight `baseline_weight`,
+    in which a departure is clipped to `bound`. centre: mean departure. weight: EWMA weight of the
+    departures. whitening: [sensors, sensors], maps the average departure to the vector whose norm
+    is the score.
     """
 
     sensors: tuple[str, ...]
@@ -61,58 +68,68 @@ class Detector:
     centre: Floats
     whitening: Floats
 
-    def start(self, readings: Floats) -> State:
-        """The state before the first `readings`, [machines, sensors]: as if all were normal, and
-        slow sensors always had been where they are."""
-        return State(np.zeros(readings.shape), np.where(self.slow, readings, self.level))
+    def initial_state(self, readings: Floats) -> DetectorState:
+        """Return the state before the first `readings`, [machines, sensors].
 
-    def step(self, readings: Floats, state: State | None = None) -> tuple[Verdict, State]:
-        """One step of each machine, [machines, sensors]."""
+        The average departure is 0 and the baseline of slow sensors is their first reading.
+        """
+        return DetectorState(np.zeros(readings.shape), np.where(self.slow, readings, self.level))
+
+    def step(
+        self, readings: Floats, state: DetectorState | None = None
+    ) -> tuple[AnomalyScores, DetectorState]:
+        """Score one step of each machine, [machines, sensors]."""
         return self.run(readings[:, np.newaxis], state)
 
-    def run(self, series: Floats, state: State | None = None) -> tuple[Verdict, State]:
-        """Each machine's next steps, [machines, steps, sensors], all finite numbers.
+    def run(
+        self, series: Floats, state: DetectorState | None = None
+    ) -> tuple[AnomalyScores, DetectorState]:
+        """Score the next steps of each machine, [machines, steps, sensors]; all must be finite.
 
-        Without a state they are the first. In pieces or at once, the verdicts are the same but for
-        rounding.
+        Returns the scores and the state after the last step. Without a state, the series begins at
+        the first step. Splitting a series changes the scores by rounding only.
         """
-        state = state or self.start(series[:, 0])
+        state = state or self.initial_state(series[:, 0])
         weights = np.where(self.slow, self.baseline_weight, 0.0)
-        departures, baseline = depart(series, state.baseline, weights, self.bound)
-        averages, average = self._averages(departures, state.average)
+        departures, baseline = departures_from_baseline(series, state.baseline, weights, self.bound)
+        averages, average = self._whitened_averages(departures, state.average)
         squares = averages**2
         total = squares.sum(axis=-1)
         shares = squares / np.maximum(total, np.finfo(np.float64).tiny)[..., np.newaxis]
-        return Verdict(np.sqrt(total), shares), State(average, baseline)
+        return AnomalyScores(np.sqrt(total), shares), DetectorState(average, baseline)
 
-    def _averages(self, departures: Floats, average: Floats) -> tuple[Floats, Floats]:
-        """The whitened average at each step, and the one to go on from."""
-        moved = np.moveaxis((departures - self.centre) @ (self.weight * self.whitening), 1, 0)
-        averages = np.empty_like(moved)
-        for at, one in enumerate(moved):
-            average = averages[at] = average * (1.0 - self.weight) + one
+    def _whitened_averages(self, departures: Floats, average: Floats) -> tuple[Floats, Floats]:
+        """Return the whitened average at each step, and the clipped one after the last step."""
+        steps = np.moveaxis((departures - self.centre) @ (self.weight * self.whitening), 1, 0)
+        averages = np.empty_like(steps)
+        for step, departure in enumerate(steps):
+            average = averages[step] = average * (1.0 - self.weight) + departure
             square = np.vecdot(average, average)
-            if (square > FARTHEST**2).any():
-                average = average * np.minimum(1.0, FARTHEST / np.sqrt(square))[:, np.newaxis]
+            if (square > MAX_AVERAGE_NORM**2).any():
+                average = (
+                    average * np.minimum(1.0, MAX_AVERAGE_NORM / np.sqrt(square))[:, np.newaxis]
+                )
         return np.moveaxis(averages, 0, 1), average
 
 
-def depart(
+def departures_from_baseline(
     series: Floats, baseline: Floats, weights: Floats, bound: Floats
 ) -> tuple[Floats, Floats]:
-    """How far each reading of [machines, steps, sensors] is from a baseline that has followed it,
-    and the last baseline. `weights`, [sensors], is how fast: 0 for a baseline that stays.
+    """Subtract a moving EWMA baseline from a series, [machines, steps, sensors].
 
-    `bound` keeps one wild reading from taking the baseline along, which would make the normal ones
-    after it look like departures.
+    Returns the departures and the baseline after the last step. weights: EWMA weight of each
+    sensor's baseline, 0 for a constant one. bound: maximum departure that moves the baseline, so
+    that one outlier does not shift it and make the normal readings after it look like departures.
     """
     baselines = np.repeat(baseline[:, np.newaxis], series.shape[1], axis=1)
     moving = np.flatnonzero(weights)
     if moving.size:
         readings = np.moveaxis(series[..., moving], 1, 0)
-        last, weight, most = baseline[:, moving], weights[moving], bound[moving]
-        followed = np.empty_like(readings)
-        for at, one in enumerate(readings):
-            last = followed[at] = last + weight * np.minimum(np.maximum(one - last, -most), most)
-        baselines[..., moving] = np.moveaxis(followed, 0, 1)
+        current, weight, max_step = baseline[:, moving], weights[moving], bound[moving]
+        baselines_of_moving = np.empty_like(readings)
+        for step, reading in enumerate(readings):
+            current = baselines_of_moving[step] = current + weight * np.minimum(
+                np.maximum(reading - current, -max_step), max_step
+            )
+        baselines[..., moving] = np.moveaxis(baselines_of_moving, 0, 1)
     return series - baselines, baselines[:, -1]

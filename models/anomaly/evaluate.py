@@ -1,7 +1,7 @@
-"""Measure and record: `python -m models.anomaly.evaluate`.
+"""Evaluate the anomaly detector and write `metrics.json`: `python -m models.anomaly.evaluate`.
 
-Owns `metrics.json`: false alarms and misses on SKAB, with the settings as they are and as chosen
-without the experiments judged, and what a step takes. Changes no setting (fitting.py).
+False alarms and misses are measured on SKAB, with the default settings and with settings chosen by
+cross-validation; latency is measured for a step.
 """
 
 import itertools
@@ -25,35 +25,35 @@ from models.anomaly.variant import load as load_variant
 from models.training_data import record_metrics
 
 METRICS = Path(__file__).with_name("metrics.json")
-# Fitted on so many first rows of each experiment; judged on the others.
-FITTED = 400
-FEWER = 320
-# What the settings are chosen among: memory, caution, share trimmed. A longer memory than the
-# longest takes more rows than are fitted on.
+# The first rows of each experiment, which are fitted on; the others are evaluated.
+FIT_ROWS = 400
+FEWER_FIT_ROWS = 320
+# Values of memory, caution and trimmed to choose from. A longer memory would require more rows than
+# are fitted on.
 GRID = (
-    (10.0, 14.0, 20.0),  # in steps of the root of two, as those of the caution
+    (10.0, 14.0, 20.0),  # in steps of the square root of 2, like the caution
     (25.0, 35.0, 50.0, 70.0, 100.0),
     (0.0, 0.05),
 )
-# To tell how much hangs on that: many more settings, among which to choose the luckiest.
-FINER = ((10.0, 14.0, 20.0, 25.0), tuple(5.0 * step for step in range(5, 15)), (0.0, 0.05, 0.1))
-JUDGED = 4
-DIVISIONS = 200
+# A finer grid, which shows how much the result depends on the choice of the grid.
+FINE_GRID = ((10.0, 14.0, 20.0, 25.0), tuple(5.0 * step for step in range(5, 15)), (0.0, 0.05, 0.1))
+TEST_EXPERIMENTS = 4
+RESAMPLES = 200
 SEED = 101
-AHEAD = 1200
-LONGER = (400, 1600, 3200)
+EVALUATED_ROWS = 1200
+ANOMALY_FREE_FIT_ROWS = (400, 1600, 3200)
 SENSITIVITIES = (0.25, 0.5, 0.7, 1.0, 1.4, 2.0, 4.0)
 REPEATS = 50
 DIGITS = 3
 
-Counts = Mapping[Settings, Floats]
-"""By settings: of each experiment the alarms that are true and false, the misses, and the silence
-that is right, [experiments, 4]."""
+CountsBySettings = Mapping[Settings, Floats]
+"""True positives, false positives, false negatives and true negatives of each experiment, by
+settings, [experiments, 4]."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Of pooled counts: F1 of anomalous rows, false alarms of normal, misses of anomalous rows."""
+    """F1, false positive rate and false negative rate of rows, pooled over experiments."""
 
     f1: float
     false_alarms: float
@@ -61,173 +61,199 @@ class Rates:
 
     @classmethod
     def of(cls, counts: Floats) -> "Rates":
-        """From [experiments, 4] or more than one such below each other."""
+        """Compute rates from confusion counts, [experiments, 4]."""
         true, false, missed, right = counts.sum(axis=0)
         return cls(
-            _rounded(2 * true / (2 * true + false + missed)),
-            _rounded(false / (false + right)),
-            _rounded(missed / (true + missed)),
+            _round(2 * true / (2 * true + false + missed)),
+            _round(false / (false + right)),
+            _round(missed / (true + missed)),
         )
 
 
 def evaluate(dataset: Dataset, directory: Path) -> dict[str, Any]:
-    """Every figure of the model card, ready for JSON."""
-    counts, finer = (among(dataset.experiments, *grid) for grid in (GRID, FINER))
+    """Compute all figures of the model card, ready for JSON."""
+    counts, fine_counts = (grid_counts(dataset.experiments, *grid) for grid in (GRID, FINE_GRID))
     default = Settings()
-    ours = count(dataset.experiments, default)
+    default_counts = confusion_counts(dataset.experiments, default)
     return {
         "data": {"sha256": dict(dataset.sha256)},
         "settings": asdict(default),
-        "default": asdict(Rates.of(ours)),
-        "default_on_resampled_experiments": resampled(ours),
-        "false_alarms_after_the_anomaly": after(dataset.experiments, default),
-        "chosen_leaving_one_out": leaving_one_out(counts),
-        f"chosen_leaving_one_out_among_{len(finer)}": leaving_one_out(finer),
-        "chosen_leaving_four_out": leaving_some_out(counts),
-        f"fitted_on_{FEWER}": asdict(
-            Rates.of(count([_later(one) for one in dataset.experiments], default, FEWER))
+        "default": asdict(Rates.of(default_counts)),
+        "default_on_resampled_experiments": bootstrap_intervals(default_counts),
+        "false_alarms_after_the_anomaly": false_alarms_after_anomaly(dataset.experiments, default),
+        "chosen_leaving_one_out": leave_one_out(counts),
+        f"chosen_leaving_one_out_among_{len(fine_counts)}": leave_one_out(fine_counts),
+        "chosen_leaving_four_out": leave_several_out(counts),
+        f"fitted_on_{FEWER_FIT_ROWS}": asdict(
+            Rates.of(
+                confusion_counts(
+                    [_skip_first_rows(one) for one in dataset.experiments], default, FEWER_FIT_ROWS
+                )
+            )
         ),
         "false_alarms_of_an_anomaly_free_run": {
-            str(rows): free_run(dataset.free, rows) for rows in LONGER
+            str(rows): anomaly_free_alarms(dataset.anomaly_free, rows)
+            for rows in ANOMALY_FREE_FIT_ROWS
         },
         "against_rows": few_rows.measure(dataset, directory),
-        "against_sensitivity": against_sensitivity(dataset.experiments),
-        "microseconds": microseconds(dataset),
+        "against_sensitivity": rates_by_sensitivity(dataset.experiments),
+        "microseconds": measure_latency(dataset),
     }
 
 
-def alarms(experiment: Experiment, settings: Settings, fitted: int = FITTED) -> Flags:
-    """After the rows fitted on, the stream going on from there."""
-    detector = fit([experiment.readings[:fitted]], SENSORS, settings)
-    verdict, _ = detector.run(experiment.readings[np.newaxis])
-    return verdict.alarm[0, fitted:]
+def predict_alarms(experiment: Experiment, settings: Settings, fit_rows: int = FIT_ROWS) -> Flags:
+    """Fit on the first rows of an experiment and return the alarms of the others."""
+    detector = fit([experiment.readings[:fit_rows]], SENSORS, settings)
+    scores, _ = detector.run(experiment.readings[np.newaxis])
+    return scores.alarm[0, fit_rows:]
 
 
-def count(experiments: Iterable[Experiment], settings: Settings, fitted: int = FITTED) -> Floats:
-    """See Counts."""
+def confusion_counts(
+    experiments: Iterable[Experiment], settings: Settings, fit_rows: int = FIT_ROWS
+) -> Floats:
+    """Return the confusion counts of each experiment, [experiments, 4]."""
     rows = []
-    for one in experiments:
-        alarm, truth = alarms(one, settings, fitted), one.anomalous[fitted:]
+    for experiment in experiments:
+        alarm, truth = (
+            predict_alarms(experiment, settings, fit_rows),
+            experiment.anomalous[fit_rows:],
+        )
         rows.append([alarm & truth, alarm & ~truth, ~alarm & truth, ~alarm & ~truth])
     return np.array([[flags.sum() for flags in row] for row in rows], dtype=np.float64)
 
 
-def among(experiments: Sequence[Experiment], *values: Iterable[float]) -> Counts:
-    """For each of the settings that have one of each of these values."""
+def grid_counts(experiments: Sequence[Experiment], *values: Iterable[float]) -> CountsBySettings:
+    """Return the confusion counts for each combination of settings values (grid search)."""
     settings = [Settings(*combined) for combined in itertools.product(*values)]
-    return MappingProxyType({one: count(experiments, one) for one in settings})
+    return MappingProxyType({one: confusion_counts(experiments, one) for one in settings})
 
 
-def choose(counts: Counts, experiments: Sequence[int]) -> Settings:
-    """Of the highest F1 on these experiments."""
+def choose_settings(counts: CountsBySettings, experiments: Sequence[int]) -> Settings:
+    """Return the settings with the highest F1 on these experiments."""
     return max(counts, key=lambda settings: Rates.of(counts[settings][experiments]).f1)
 
 
-def leaving_one_out(counts: Counts) -> dict[str, Any]:
-    """Each experiment with the settings that the others choose."""
-    everyone = range(len(next(iter(counts.values()))))
-    chosen = [choose(counts, [at for at in everyone if at != one]) for one in everyone]
-    judged = [counts[settings][[one]] for one, settings in zip(everyone, chosen, strict=True)]
+def leave_one_out(counts: CountsBySettings) -> dict[str, Any]:
+    """Return the rates of each experiment with the settings chosen on all others."""
+    experiments = range(len(next(iter(counts.values()))))
+    chosen_settings = [
+        choose_settings(
+            counts, [experiment for experiment in experiments if experiment != held_out]
+        )
+        for held_out in experiments
+    ]
+    test_counts = [
+        counts[settings][[held_out]]
+        for held_out, settings in zip(experiments, chosen_settings, strict=True)
+    ]
     return {
-        **asdict(Rates.of(np.concatenate(judged))),
-        "as_the_default": sum(settings == Settings() for settings in chosen),
+        **asdict(Rates.of(np.concatenate(test_counts))),
+        "as_the_default": sum(settings == Settings() for settings in chosen_settings),
     }
 
 
-def leaving_some_out(counts: Counts) -> dict[str, Any]:
-    """Many times: `JUDGED` experiments drawn, with the settings that the others choose."""
+def leave_several_out(counts: CountsBySettings) -> dict[str, Any]:
+    """Return the rates of random test experiments with the settings chosen on the others."""
     generator = np.random.default_rng(SEED)
-    judged = []
-    for _ in range(DIVISIONS):
-        drawn, others = np.split(generator.permutation(len(next(iter(counts.values())))), [JUDGED])
-        judged.append(counts[choose(counts, others.tolist())][drawn])
-    return asdict(Rates.of(np.concatenate(judged)))
+    test_counts = []
+    for _ in range(RESAMPLES):
+        test, training = np.split(
+            generator.permutation(len(next(iter(counts.values())))), [TEST_EXPERIMENTS]
+        )
+        test_counts.append(counts[choose_settings(counts, training.tolist())][test])
+    return asdict(Rates.of(np.concatenate(test_counts)))
 
 
-def resampled(counts: Floats) -> dict[str, list[float]]:
-    """Between which of each rate nine of ten sets of as many experiments lie that are drawn from
-    these with replacement."""
+def bootstrap_intervals(counts: Floats) -> dict[str, list[float]]:
+    """Return the 90 % bootstrap interval of each rate over experiments."""
     generator = np.random.default_rng(SEED)
-    drawn = generator.integers(0, len(counts), (DIVISIONS, len(counts)))
-    rates = [asdict(Rates.of(counts[rows])) for rows in drawn]
+    samples = generator.integers(0, len(counts), (RESAMPLES, len(counts)))
+    rates = [asdict(Rates.of(counts[rows])) for rows in samples]
     return {
-        name: [_rounded(end) for end in np.quantile([one[name] for one in rates], (0.05, 0.95))]
+        name: [_round(end) for end in np.quantile([one[name] for one in rates], (0.05, 0.95))]
         for name in rates[0]
     }
 
 
-def after(experiments: Iterable[Experiment], settings: Settings) -> float:
-    """The share of false alarms which come when the anomaly is over."""
-    late = total = 0
-    for one in experiments:
-        truth = one.anomalous[FITTED:]
-        false = alarms(one, settings) & ~truth
-        total += int(false.sum())
-        late += int((false & np.logical_or.accumulate(truth)).sum())
-    return _rounded(late / total)
+def false_alarms_after_anomaly(experiments: Iterable[Experiment], settings: Settings) -> float:
+    """Return the share of false alarms that occur after an anomaly has ended."""
+    late_alarms = all_alarms = 0
+    for experiment in experiments:
+        truth = experiment.anomalous[FIT_ROWS:]
+        false_alarms = predict_alarms(experiment, settings) & ~truth
+        all_alarms += int(false_alarms.sum())
+        late_alarms += int((false_alarms & np.logical_or.accumulate(truth)).sum())
+    return _round(late_alarms / all_alarms)
 
 
-def free_run(free: Floats, rows: int) -> float:
-    """The share of alarms in the `AHEAD` rows after the `rows` fitted on, the mean of as many such
-    windows as the run has, one beginning every `AHEAD` rows."""
+def anomaly_free_alarms(anomaly_free: Floats, rows: int) -> float:
+    """Return the mean alarm rate after `rows` fitted rows of an anomaly-free run.
+
+    It is the mean over windows of EVALUATED_ROWS rows.
+    """
     shares = []
-    for start in range(0, len(free) - rows - AHEAD + 1, AHEAD):
-        stretch = free[start : start + rows + AHEAD]
-        one = Experiment(stretch, np.zeros(len(stretch), dtype=bool))
-        shares.append(alarms(one, Settings(), rows).mean())
-    return _rounded(np.mean(shares))
+    for start in range(0, len(anomaly_free) - rows - EVALUATED_ROWS + 1, EVALUATED_ROWS):
+        stretch = anomaly_free[start : start + rows + EVALUATED_ROWS]
+        experiment = Experiment(stretch, np.zeros(len(stretch), dtype=bool))
+        shares.append(predict_alarms(experiment, Settings(), rows).mean())
+    return _round(np.mean(shares))
 
 
-def against_sensitivity(experiments: Sequence[Experiment]) -> dict[str, Any]:
-    """F1, false alarms and misses where the limit is divided by so much."""
+def rates_by_sensitivity(experiments: Sequence[Experiment]) -> dict[str, Any]:
+    """Return F1, false alarms and misses for each sensitivity at fitting."""
     return {
-        str(one): asdict(Rates.of(count(experiments, replace(Settings(), sensitivity=one))))
-        for one in SENSITIVITIES
+        str(sensitivity): asdict(
+            Rates.of(confusion_counts(experiments, replace(Settings(), sensitivity=sensitivity)))
+        )
+        for sensitivity in SENSITIVITIES
     }
 
 
-def microseconds(dataset: Dataset) -> dict[str, float]:
-    """A step within a series of `FITTED`, and a call with one step and its state as text."""
+def measure_latency(dataset: Dataset) -> dict[str, float]:
+    """Return the time of a step in a long series and of a call with one step, in microseconds."""
     readings = dataset.experiments[0].readings
-    fitted = [readings[:FITTED]]
+    fitted = [readings[:FIT_ROWS]]
     variant = load_variant(render(fit(fitted, SENSORS), {}, fitted))
     states = np.array([""], dtype=object)
-    began = variant.run(_columns(readings[:FITTED], states))
-    one = _columns(readings[FITTED : FITTED + 1], began[STATE])
-    series = partial(variant.detector.run, readings[np.newaxis, :FITTED])
+    first_step = variant.run(_columns(readings[:FIT_ROWS], states))
+    next_step = _columns(readings[FIT_ROWS : FIT_ROWS + 1], first_step[STATE])
+    series = partial(variant.detector.run, readings[np.newaxis, :FIT_ROWS])
     return {
-        "step_in_a_series": round(_shortest(series) / FITTED, 1),
-        "call_with_one_step": round(_shortest(partial(Variant.run, variant, one)), 1),
+        "step_in_a_series": round(_best_microseconds(series) / FIT_ROWS, 1),
+        "call_with_one_step": round(
+            _best_microseconds(partial(Variant.run, variant, next_step)), 1
+        ),
     }
 
 
 def _columns(readings: Floats, states: Any) -> dict[str, Any]:
+    """Return the input columns of one machine, with its state token."""
     columns = {name: readings[np.newaxis, :, at] for at, name in enumerate(SENSORS)}
     return {**columns, STATE: states}
 
 
-def _shortest(work: Callable[[], object]) -> float:
-    """Of many, as others use the machine too."""
-    spent = []
+def _best_microseconds(work: Callable[[], object]) -> float:
+    """Return the shortest of many runs in microseconds, as other processes share the CPU."""
+    seconds = []
     for _ in range(REPEATS):
-        begun = time.perf_counter()
+        started = time.perf_counter()
         work()
-        spent.append(time.perf_counter() - begun)
-    return 1e6 * min(spent)
+        seconds.append(time.perf_counter() - started)
+    return 1e6 * min(seconds)
 
 
-def _later(experiment: Experiment) -> Experiment:
-    """Without the first rows, so that fewer are fitted on and the same are judged."""
-    first = FITTED - FEWER
+def _skip_first_rows(experiment: Experiment) -> Experiment:
+    """Drop the first rows, so that fewer rows are fitted on and the same rows are evaluated."""
+    first = FIT_ROWS - FEWER_FIT_ROWS
     return Experiment(experiment.readings[first:], experiment.anomalous[first:])
 
 
-def _rounded(value: float | np.floating[Any]) -> float:
+def _round(value: float | np.floating[Any]) -> float:
     return round(float(value), DIGITS)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Write `metrics.json` and show it."""
+    """Write and print `metrics.json`."""
     record_metrics(
         arguments,
         "Measure false alarms and misses of the anomaly detector.",

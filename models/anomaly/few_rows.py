@@ -1,8 +1,8 @@
-"""How many normal rows a detector takes: false alarms and detection against the rows fitted on.
+"""Measure false alarms and detection by the number of normal rows a detector is fitted on.
 
-Measured on SKAB's run without an anomaly (drawn sensors and places), on its experiments, and on two
-single sensors of NAB with their labelled windows. Owns these figures, by which the least number of
-rows is chosen (settings.py). **The data are for tests and figures only.**
+Measured on random sensors and windows of SKAB's anomaly-free run, on SKAB's experiments, and on two
+single-sensor series of NAB with labelled anomaly windows. The minimum number of rows in settings.py
+is chosen by these metrics. **Use the data for tests and metrics only.**
 """
 
 import csv
@@ -18,32 +18,33 @@ import numpy as np
 
 from models.anomaly.data import Dataset, Experiment
 from models.anomaly.detector import Flags, Floats
-from models.anomaly.fitting import fitted
+from models.anomaly.fitting import fit_unchecked
 from models.anomaly.settings import Settings
-from models.training_data import content
+from models.training_data import read_training_set
 
 ROWS = (60, 100, 150, 200, 250, 400, 800, 1600)
 SENSORS = (1, 2, 4, 8)
 DRAWS = 60
 SEED = 7
-AHEAD = 1200
-# A sensor is moved by so many of its standard deviations for so many steps, to be found.
-SHIFT, SHIFTED = 3.0, 60
+EVALUATED_ROWS = 1200
+# Injected anomaly: one sensor is shifted by this many standard deviations for this many steps.
+SHIFT_DEVIATIONS, SHIFT_STEPS = 3.0, 60
 EXPERIMENT_ROWS = 400
-NAB = ("machine_temperature_system_failure", "ambient_temperature_system_failure")
-_BEFORE, _AFTER = 300, 40
-_PLACES = 40
+NAB_SERIES = ("machine_temperature_system_failure", "ambient_temperature_system_failure")
+_ROWS_BEFORE_SHIFT, _ROWS_AFTER_SHIFT = 300, 40
+_STARTS = 40
 
 
 @dataclass(frozen=True, slots=True)
-class Single:
-    """A single sensor, [rows, 1], and its labelled windows as [first, last] rows."""
+class LabelledSeries:
+    """A single-sensor series, [rows, 1], and its labelled anomaly windows as (first, last) rows."""
 
     readings: Floats
     windows: tuple[tuple[int, int], ...]
 
     @property
     def anomalous(self) -> Flags:
+        """Whether each row is in an anomaly window, [rows]."""
         flags = np.zeros(len(self.readings), dtype=np.bool_)
         for first, last in self.windows:
             flags[first : last + 1] = True
@@ -51,63 +52,79 @@ class Single:
 
 
 def measure(dataset: Dataset, directory: Path) -> dict[str, Any]:
-    """By data and number of rows, ready for JSON."""
+    """Measure all rates by data set and number of fitted rows, ready for JSON."""
     return {
         "skab_anomaly_free": {
-            f"{sensors} sensors": {str(rows): _free(dataset.free, sensors, rows) for rows in ROWS}
+            f"{sensors} sensors": {
+                str(rows): _rates_without_anomaly(dataset.anomaly_free, sensors, rows)
+                for rows in ROWS
+            }
             for sensors in SENSORS
         },
         "skab_experiments_8_sensors": {
-            str(rows): _experiments(dataset.experiments, rows)
+            str(rows): _rates_of_experiments(dataset.experiments, rows)
             for rows in ROWS
             if rows <= EXPERIMENT_ROWS
         },
         **{
-            f"nab_{name}": {str(rows): _single(load(directory, name), rows) for rows in ROWS}
-            for name in NAB
+            f"nab_{name}": {
+                str(rows): _rates_of_series(load_nab_series(directory, name), rows) for rows in ROWS
+            }
+            for name in NAB_SERIES
         },
     }
 
 
-def load(directory: Path, name: str) -> Single:
-    """One of NAB's series. Raises TrainingDataMissing."""
-    packed = content(directory, Path("nab", f"{name}.csv.gz"), "NAB's file")
-    text = io.StringIO(gzip.decompress(packed).decode())
+def load_nab_series(directory: Path, name: str) -> LabelledSeries:
+    """Load one of NAB's series. Raises TrainingDataMissing."""
+    compressed = read_training_set(directory, Path("nab", f"{name}.csv.gz"), "NAB's file")
+    text = io.StringIO(gzip.decompress(compressed).decode())
     rows = list(csv.DictReader(text))
     times = [row["timestamp"] for row in rows]
-    told = json.loads(content(directory, Path("nab", "combined_windows.json"), "NAB's windows"))
-    ends = next(value for key, value in told.items() if name in key)
-    windows = tuple(tuple(_row(times, end) for end in pair) for pair in ends)
+    windows_by_file = json.loads(
+        read_training_set(directory, Path("nab", "combined_windows.json"), "NAB's windows")
+    )
+    window_times = next(value for key, value in windows_by_file.items() if name in key)
+    windows = tuple(tuple(_row_at_time(times, time) for time in pair) for pair in window_times)
     readings = np.array([[float(row["value"])] for row in rows])
-    return Single(readings, windows)  # type: ignore[arg-type]
+    return LabelledSeries(readings, windows)  # type: ignore[arg-type]
 
 
-def _row(times: Sequence[str], end: str) -> int:
-    return int(np.searchsorted(np.array(times), end[:19]))
+def _row_at_time(times: Sequence[str], time: str) -> int:
+    """Return the row with a timestamp, to the second."""
+    return int(np.searchsorted(np.array(times), time[:19]))
 
 
-def _free(free: Floats, sensors: int, rows: int) -> dict[str, float]:
-    """Drawn sensors and places of a run in which nothing is wrong."""
+def _rates_without_anomaly(anomaly_free: Floats, sensors: int, rows: int) -> dict[str, float]:
+    """Return false alarm and shift detection rates on random windows of an anomaly-free run."""
     generator = np.random.default_rng([SEED, sensors, rows])
-    alarms, found = [], []
+    alarms, detected = [], []
     for _ in range(DRAWS):
-        columns = generator.choice(free.shape[1], sensors, replace=False)
-        start = int(generator.integers(0, len(free) - rows - AHEAD + 1))
-        stretch = free[start : start + rows + AHEAD, columns]
-        alarms.append(float(_alarms(stretch, rows).mean()))
-        moved = stretch[: rows + _BEFORE + SHIFTED + _AFTER].copy()
-        at, one = rows + _BEFORE, int(generator.integers(sensors))
-        moved[at : at + SHIFTED, one] += SHIFT * stretch[:rows, one].std()
-        found.append(bool(_alarms(moved, rows)[_BEFORE : _BEFORE + SHIFTED].any()))
-    return {**_rates(alarms), "shift_found": round(float(np.mean(found)), 2)}
+        columns = generator.choice(anomaly_free.shape[1], sensors, replace=False)
+        start = int(generator.integers(0, len(anomaly_free) - rows - EVALUATED_ROWS + 1))
+        stretch = anomaly_free[start : start + rows + EVALUATED_ROWS, columns]
+        alarms.append(float(_alarms_after_fit(stretch, rows).mean()))
+        shifted = stretch[: rows + _ROWS_BEFORE_SHIFT + SHIFT_STEPS + _ROWS_AFTER_SHIFT].copy()
+        shift_start, sensor = rows + _ROWS_BEFORE_SHIFT, int(generator.integers(sensors))
+        shifted[shift_start : shift_start + SHIFT_STEPS, sensor] += (
+            SHIFT_DEVIATIONS * stretch[:rows, sensor].std()
+        )
+        detected.append(
+            bool(
+                _alarms_after_fit(shifted, rows)[
+                    _ROWS_BEFORE_SHIFT : _ROWS_BEFORE_SHIFT + SHIFT_STEPS
+                ].any()
+            )
+        )
+    return {**_false_alarm_rates(alarms), "shift_found": round(float(np.mean(detected)), 2)}
 
 
-def _experiments(experiments: Sequence[Experiment], rows: int) -> dict[str, float]:
-    """Fitted on the last `rows` of the first 400, judged on what follows."""
+def _rates_of_experiments(experiments: Sequence[Experiment], rows: int) -> dict[str, float]:
+    """Return F1, false alarms and misses after fitting on the last `rows` of the first 400."""
     counts = np.zeros(4)
-    for one in experiments:
-        truth = one.anomalous[EXPERIMENT_ROWS:]
-        alarm = _alarms(one.readings[EXPERIMENT_ROWS - rows :], rows)
+    for experiment in experiments:
+        truth = experiment.anomalous[EXPERIMENT_ROWS:]
+        alarm = _alarms_after_fit(experiment.readings[EXPERIMENT_ROWS - rows :], rows)
         counts += [(alarm & truth).sum(), (alarm & ~truth).sum(), (~alarm & truth).sum(), 0]
         counts[3] += (~alarm & ~truth).sum()
     true, false, missed, right = counts
@@ -118,33 +135,37 @@ def _experiments(experiments: Sequence[Experiment], rows: int) -> dict[str, floa
     }
 
 
-def _single(series: Single, rows: int) -> dict[str, float]:
-    """Fitted at many places without an anomaly; false alarms ahead, and labelled windows found."""
-    alarms, found = [], []
+def _rates_of_series(series: LabelledSeries, rows: int) -> dict[str, float]:
+    """Return false alarm and detection rates of detectors fitted at anomaly-free starts."""
+    alarms, detected = [], []
     truth = series.anomalous
-    for start in _places(truth, rows):
-        alarm, flags = _alarms(series.readings[start:], rows), truth[start + rows :]
-        ahead = ~flags[:AHEAD]
-        alarms.append(float(alarm[:AHEAD][ahead].mean()) if ahead.any() else 0.0)
-        later = [pair for pair in series.windows if pair[0] >= start + rows]
-        found += [bool(alarm[a - start - rows : b - start - rows + 1].any()) for a, b in later]
-    return {**_rates(alarms), "windows_found": round(float(np.mean(found)), 2)}
+    for start in _anomaly_free_starts(truth, rows):
+        alarm, flags = _alarms_after_fit(series.readings[start:], rows), truth[start + rows :]
+        is_normal = ~flags[:EVALUATED_ROWS]
+        alarms.append(float(alarm[:EVALUATED_ROWS][is_normal].mean()) if is_normal.any() else 0.0)
+        later_windows = [pair for pair in series.windows if pair[0] >= start + rows]
+        detected += [
+            bool(alarm[a - start - rows : b - start - rows + 1].any()) for a, b in later_windows
+        ]
+    return {**_false_alarm_rates(alarms), "windows_found": round(float(np.mean(detected)), 2)}
 
 
-def _places(truth: Flags, rows: int) -> Iterator[int]:
-    for start in range(0, len(truth) - rows - 1, max(1, len(truth) // _PLACES)):
+def _anomaly_free_starts(truth: Flags, rows: int) -> Iterator[int]:
+    """Yield evenly spaced starts of `rows` rows without an anomaly."""
+    for start in range(0, len(truth) - rows - 1, max(1, len(truth) // _STARTS)):
         if not truth[start : start + rows].any():
             yield start
 
 
-def _alarms(stretch: Floats, rows: int) -> Flags:
-    """After the rows fitted on, whatever their number."""
+def _alarms_after_fit(stretch: Floats, rows: int) -> Flags:
+    """Fit a detector on the first `rows` and return the alarms of the others."""
     names = [str(number) for number in range(stretch.shape[1])]
-    verdict, _ = fitted([stretch[:rows]], names, Settings()).run(stretch[np.newaxis])
-    return verdict.alarm[0, rows:]
+    scores, _ = fit_unchecked([stretch[:rows]], names, Settings()).run(stretch[np.newaxis])
+    return scores.alarm[0, rows:]
 
 
-def _rates(alarms: Sequence[float]) -> dict[str, float]:
+def _false_alarm_rates(alarms: Sequence[float]) -> dict[str, float]:
+    """Return the mean and the 90 % quantile of false alarm rates."""
     return {
         "false_alarms": round(float(np.mean(alarms)), 3),
         "one_in_ten_above": round(float(np.quantile(alarms, 0.9)), 3),

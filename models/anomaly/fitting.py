@@ -1,121 +1,138 @@
-"""Fitting a detector on normal hours.
-
-Owns what is learned from them: which sensors are slow, how they move together, and where the alarm
-begins.
-"""
+"""Fit a detector on normal operation: slow sensors, robust covariance and alarm limit."""
 
 from collections.abc import Sequence
 
 import numpy as np
 from scipy.signal import lfilter
 
-from models.anomaly.detector import Detector, Flags, Floats, depart
+from models.anomaly.detector import Detector, Flags, Floats, departures_from_baseline
 from models.anomaly.settings import Settings
 
-# Von Neumann's ratio, mean square of successive differences to variance, is 2 for noise and falls
-# to 0 for what drifts. The level of a drifting sensor is another one tomorrow.
-SLOW = 0.2
-# What one reading moves a baseline by at most, in standard deviations of the departures.
-BOUND = 5.0
-# Of the correlations, towards none, so that two sensors which always agree can be inverted.
+# A sensor drifts if its von Neumann ratio, the mean square of successive differences over the
+# variance, is below this: it is 2 for white noise and tends to 0 for drift. A drifting sensor has
+# no constant level to compare with.
+DRIFT_RATIO = 0.2
+# Clip limit of departures in the baseline, in standard deviations of the departures.
+MAX_DEPARTURE_DEVIATIONS = 5.0
+# Shrinkage of the correlation matrix towards the identity, which keeps it invertible if two
+# sensors are perfectly correlated.
 SHRINKAGE = 0.01
-# Trimming leaves at least this part of a sensor's scale. One that seldom moves in normal hours
-# would otherwise be so far off whenever it does that the limit hides all other sensors.
-NARROWEST = 0.5
+# The scale of a sensor after trimming is at least this share of its scale before. Otherwise a
+# sensor that rarely moves in normal operation would get such large distances that the alarm limit
+# masks all other sensors.
+MIN_SCALE_RATIO = 0.5
 
 
 class HoursInvalid(ValueError):
-    """These hours cannot be fitted on; the message names the sensors or how many rows it takes."""
+    """Raised if the normal rows cannot be fitted on; the message names the sensors or row count."""
 
 
 def fit(
     stretches: Sequence[Floats], sensors: Sequence[str], settings: Settings | None = None
 ) -> Detector:
-    """A detector for `sensors`, from stretches of normal hours, each [rows, sensors].
+    """Fit a detector for `sensors` on gapless stretches of normal operation, each [rows, sensors].
 
     Raises HoursInvalid.
     """
     settings = settings or Settings()
-    _require(stretches, sensors, settings)
-    return fitted(stretches, sensors, settings)
+    _validate_stretches(stretches, sensors, settings)
+    return fit_unchecked(stretches, sensors, settings)
 
 
-def fitted(stretches: Sequence[Floats], sensors: Sequence[str], settings: Settings) -> Detector:
-    """The same of however few rows, to measure how many it takes (few_rows.py)."""
-    level, slow = np.concatenate(stretches).mean(axis=0), _slow(stretches)
-    weight, baseline_weight = 1.0 / settings.memory, 1.0 / settings.shortest
+def fit_unchecked(
+    stretches: Sequence[Floats], sensors: Sequence[str], settings: Settings
+) -> Detector:
+    """Fit a detector without the minimum number of rows, to measure that minimum (few_rows.py)."""
+    level, slow = np.concatenate(stretches).mean(axis=0), _drifting_sensors(stretches)
+    weight, baseline_weight = 1.0 / settings.memory, 1.0 / settings.min_stretch_rows
     weights = np.where(slow, baseline_weight, 0.0)
-    unbounded = _departures(stretches, level, weights, np.full(level.shape, np.inf))
-    bound = BOUND * np.concatenate(unbounded).std(axis=0)
-    departures = _departures(stretches, level, weights, bound)
+    unbounded = _departures_by_stretch(stretches, level, weights, np.full(level.shape, np.inf))
+    bound = MAX_DEPARTURE_DEVIATIONS * np.concatenate(unbounded).std(axis=0)
+    departures = _departures_by_stretch(stretches, level, weights, bound)
     centre = np.concatenate(departures).mean(axis=0)
-    averages = np.concatenate([_averages(one - centre, weight) for one in departures])
-    whitening = _whitening(averages, settings.trimmed)
-    limit = settings.limit(np.linalg.norm(averages @ whitening, axis=1))
+    averages = np.concatenate(
+        [_moving_averages(departure - centre, weight) for departure in departures]
+    )
+    whitening = _robust_whitening(averages, settings.trimmed)
+    limit = settings.alarm_limit(np.linalg.norm(averages @ whitening, axis=1))
     return Detector(
         tuple(sensors), weight, baseline_weight, level, slow, bound, centre, whitening / limit
     )
 
 
-def _require(stretches: Sequence[Floats], sensors: Sequence[str], settings: Settings) -> None:
-    rows, needed = sum(map(len, stretches)), settings.rows_needed(len(sensors))
-    if rows < needed:
+def _validate_stretches(
+    stretches: Sequence[Floats], sensors: Sequence[str], settings: Settings
+) -> None:
+    """Raise HoursInvalid for too few rows, non-finite readings or constant sensors."""
+    rows, required = sum(map(len, stretches)), settings.min_fit_rows(len(sensors))
+    if rows < required:
         raise HoursInvalid(
             f"{rows} rows of normal hours are too few to learn from; {len(sensors)} sensors take "
-            f"at least {needed}."
+            f"at least {required}."
         )
-    if not all(np.isfinite(one).all() for one in stretches):
+    if not all(np.isfinite(stretch).all() for stretch in stretches):
         raise HoursInvalid("A reading is not a finite number.")
-    moves = np.any([np.ptp(one, axis=0) > 0 for one in stretches], axis=0)
-    if still := [name for name, moving in zip(sensors, moves, strict=True) if not moving]:
+    has_moved = np.any([np.ptp(stretch, axis=0) > 0 for stretch in stretches], axis=0)
+    if constant_sensors := [
+        name for name, moving in zip(sensors, has_moved, strict=True) if not moving
+    ]:
         raise HoursInvalid(
-            f"{', '.join(map(repr, still))} never changed within a stretch, so nothing says how "
-            "far from normal another value is. Leave such a sensor out, or give hours in which it "
-            "moves."
+            f"{', '.join(map(repr, constant_sensors))} never changed within a stretch, so nothing "
+            "says how far from normal another value is. Leave such a sensor out, or give hours in "
+            "which it moves."
         )
 
 
-def _slow(stretches: Sequence[Floats]) -> Flags:
-    """Of each sensor, whether it drifts. Differences are taken within stretches only."""
+def _drifting_sensors(stretches: Sequence[Floats]) -> Flags:
+    """Return whether each sensor drifts, by its von Neumann ratio within stretches, [sensors]."""
     variance = np.concatenate(stretches).var(axis=0)
-    differences = np.concatenate([np.diff(one, axis=0) for one in stretches])
-    return np.asarray((differences**2).mean(axis=0) < SLOW * variance)
+    differences = np.concatenate([np.diff(stretch, axis=0) for stretch in stretches])
+    return np.asarray((differences**2).mean(axis=0) < DRIFT_RATIO * variance)
 
 
-def _departures(
+def _departures_by_stretch(
     stretches: Sequence[Floats], level: Floats, weights: Floats, bound: Floats
 ) -> list[Floats]:
-    """Each stretch by itself, as a detector would see it that starts there."""
+    """Return the departures of each stretch, as scored by a detector that starts with it."""
     return [
-        depart(one[np.newaxis], np.where(weights > 0, one[:1], level), weights, bound)[0][0]
-        for one in stretches
+        departures_from_baseline(
+            stretch[np.newaxis], np.where(weights > 0, stretch[:1], level), weights, bound
+        )[0][0]
+        for stretch in stretches
     ]
 
 
-def _averages(departures: Floats, weight: float) -> Floats:
+def _moving_averages(departures: Floats, weight: float) -> Floats:
+    """Return the EWMA of departures, [rows, sensors]."""
     return np.asarray(lfilter([weight], [1.0, weight - 1.0], departures, axis=0))
 
 
-def _whitening(averages: Floats, trimmed: float) -> Floats:
-    """What makes of an average departure a vector as long as its Mahalanobis distance, [S, S].
+def _robust_whitening(averages: Floats, trimmed: float) -> Floats:
+    """Fit the whitening matrix of average departures, [sensors, sensors], with trimming.
 
-    Learned twice, the second time without the `trimmed` share that lies farthest: the excursions of
-    normal hours shall set the limit, but not what is held to be how the sensors move together.
+    The norm of a whitened vector is its Mahalanobis distance. The matrix is fitted twice, the
+    second time without the `trimmed` share with the largest distances: excursions in normal
+    operation count for the alarm limit, but must not distort the covariance.
     """
-    scale = _scale(averages)
-    distances = np.linalg.norm(averages @ _inverse_root(averages, scale), axis=1)
-    kept = averages[distances <= np.quantile(distances, 1.0 - trimmed)]
-    return _inverse_root(kept, np.maximum(_scale(kept), NARROWEST * scale))
+    scale = _root_mean_square(averages)
+    distances = np.linalg.norm(averages @ _inverse_square_root(averages, scale), axis=1)
+    inliers = averages[distances <= np.quantile(distances, 1.0 - trimmed)]
+    return _inverse_square_root(
+        inliers, np.maximum(_root_mean_square(inliers), MIN_SCALE_RATIO * scale)
+    )
 
 
-def _scale(averages: Floats) -> Floats:
-    """How far each sensor's average departs, about no departure at all."""
+def _root_mean_square(averages: Floats) -> Floats:
+    """Return the root mean square of each sensor's average departure, [sensors]."""
     return np.asarray(np.sqrt((averages**2).mean(axis=0)))
 
 
-def _inverse_root(averages: Floats, scale: Floats) -> Floats:
-    """Root of the correlations rather than of the covariance, so that each component of the vector
-    belongs to one sensor."""
+def _inverse_square_root(averages: Floats, scale: Floats) -> Floats:
+    """Return the inverse square root of the shrunk correlation matrix, divided by the scales.
+
+    It is taken of the correlations, not of the covariance, so that each component of a whitened
+    vector belongs to one sensor.
+    """
     scaled = averages / scale
     correlations = (1.0 - SHRINKAGE) * scaled.T @ scaled / len(scaled)
     values, vectors = np.linalg.eigh(correlations + SHRINKAGE * np.eye(len(scale)))

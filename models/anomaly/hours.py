@@ -1,4 +1,4 @@
-"""A customer's training file: stretches of normal hours, and of anomalous ones if there are any."""
+"""Parse a customer's training file: gapless stretches of normal and of anomalous operation."""
 
 import hashlib
 from collections import Counter
@@ -9,33 +9,38 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from models.adaptation import require_none
+from models.adaptation import require_no_problems
 from models.anomaly.detector import Floats
-from models.anomaly.settings import PARTS, Settings
+from models.anomaly.settings import HELD_OUT_DIVISOR, Settings
 from models.anomaly.variant import RESERVED
 from models.problems import Problem, Problems
-from models.training_text import LONG_LINE, structs
-from models.units import UnitMismatch, UnitUnknown, conversion
+from models.training_text import MAX_LONG_LINE, decode_lines
+from models.units import UnitMismatch, UnitUnknown, unit_conversion
 
 MAX_SENSORS = 100
 MAX_ROWS = 500_000
-MAX_NAME = 64
-# Of one sensor of one line so many readings are named.
-_MOST_READINGS = 5
+MAX_NAME_LENGTH = 64
+# Invalid readings reported for one sensor of one line.
+_MAX_REPORTED_READINGS = 5
 
 
 class _Line(msgspec.Struct, forbid_unknown_fields=True):
+    """A line of the training file: one stretch."""
+
     sensors: dict[str, msgspec.Raw]
     label: Literal["normal", "anomalous"] = "normal"
     units: dict[str, str] = {}  # msgspec copies an empty default for each instance
 
 
-_Numbered = tuple[int, _Line]
+_NumberedLine = tuple[int, _Line]
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Hours without a gap: `readings` is [rows, sensors], as exact as a call can give them."""
+    """Readings without a gap, [rows, sensors], rounded to single precision like those of a call.
+
+    line: number of the line in the training file.
+    """
 
     line: int
     readings: Floats
@@ -43,8 +48,11 @@ class Stretch:
 
 
 @dataclass(frozen=True, slots=True)
-class Hours:
-    """`sensors` in the order of the first line; `units` of those that have one."""
+class TrainingHours:
+    """The stretches of a training file.
+
+    sensors: names in the order of the first line. units: unit by sensor, if given.
+    """
 
     sensors: tuple[str, ...]
     units: Mapping[str, str]
@@ -52,217 +60,247 @@ class Hours:
 
     @property
     def normal(self) -> list[Floats]:
-        return [one.readings for one in self.stretches if not one.anomalous]
+        """Readings of the normal stretches, [rows, sensors] each."""
+        return [stretch.readings for stretch in self.stretches if not stretch.anomalous]
 
     @property
     def anomalous(self) -> list[Floats]:
-        return [one.readings for one in self.stretches if one.anomalous]
+        """Readings of the anomalous stretches, [rows, sensors] each."""
+        return [stretch.readings for stretch in self.stretches if stretch.anomalous]
 
 
-def read(training_file: bytes, settings: Settings) -> Hours:
-    """The file's stretches. Raises TrainingFileInvalid with all problems, each with its line and
-    sensor."""
+def read_hours(training_file: bytes, settings: Settings) -> TrainingHours:
+    """Parse and validate a training file in JSON lines.
+
+    Raises TrainingFileInvalid with all problems, each with its line and sensor.
+    """
     problems = Problems()
-    lines = structs(training_file, _Line, problems, LONG_LINE)
+    lines = decode_lines(training_file, _Line, problems, MAX_LONG_LINE)
     if not lines and not problems.count:
         problems.add(Problem("empty_file", "The file has no line.", "Write a stretch a line."))
-    sensors = _sensors(lines, problems)
-    broken = problems.count
-    found = [_stretch(number, line, sensors, problems) for number, line in lines]
-    stretches = tuple(one for one in found if one is not None)
-    _find_twins(stretches, settings, problems)
-    units = _units(lines, problems)
-    whole = not broken and len(stretches) == len(lines)
-    _find_rows(stretches, sensors, settings, whole, problems)
-    require_none(problems)
-    return Hours(sensors, units, stretches)
+    sensors = _validated_sensor_names(lines, problems)
+    header_problems = problems.count
+    parsed = [_parse_stretch(number, line, sensors, problems) for number, line in lines]
+    stretches = tuple(stretch for stretch in parsed if stretch is not None)
+    _check_lengths_and_duplicates(stretches, settings, problems)
+    units = _collect_units(lines, problems)
+    all_lines_valid = not header_problems and len(stretches) == len(lines)
+    _check_row_count(stretches, sensors, settings, all_lines_valid, problems)
+    require_no_problems(problems)
+    return TrainingHours(sensors, units, stretches)
 
 
-def _sensors(lines: Sequence[_Numbered], problems: Problems) -> tuple[str, ...]:
-    """Those of the first line, to which the others are held."""
+def _validated_sensor_names(lines: Sequence[_NumberedLine], problems: Problems) -> tuple[str, ...]:
+    """Return the sensor names of the first line, and report invalid names or too many of them."""
     if not lines:
         return ()
     number, line = lines[0]
     names = tuple(line.sensors)
     if not 1 <= len(names) <= MAX_SENSORS:
-        said = f"Line {number}: there are {len(names)} sensors, not 1 to {MAX_SENSORS}."
-        problems.add(Problem("sensor_count", said, "Divide the machine into parts.", number))
+        message = f"Line {number}: there are {len(names)} sensors, not 1 to {MAX_SENSORS}."
+        problems.add(Problem("sensor_count", message, "Divide the machine into parts.", number))
     for name in names:
-        if name in RESERVED or not name.isprintable() or not 1 <= len(name) <= MAX_NAME:
-            said = (
-                f"Line {number}: {name[:MAX_NAME]!r} cannot be a sensor's name, which has 1 to "
-                f"{MAX_NAME} printable letters and is not {' or '.join(map(repr, RESERVED))}."
+        if name in RESERVED or not name.isprintable() or not 1 <= len(name) <= MAX_NAME_LENGTH:
+            message = (
+                f"Line {number}: {name[:MAX_NAME_LENGTH]!r} cannot be a sensor's name, which has 1 "
+                f"to {MAX_NAME_LENGTH} printable letters and is not "
+                f"{' or '.join(map(repr, RESERVED))}."
             )
             problems.add(
-                Problem("invalid_name", said, "Rename the sensor.", number, name[:MAX_NAME])
+                Problem(
+                    "invalid_name", message, "Rename the sensor.", number, name[:MAX_NAME_LENGTH]
+                )
             )
     return names
 
 
-def _stretch(
+def _parse_stretch(
     number: int, line: _Line, sensors: Sequence[str], problems: Problems
 ) -> Stretch | None:
-    before = problems.count
-    _find_names(number, line, sensors, problems)
+    """Parse the readings of one line; return None if they are invalid."""
+    previous_problems = problems.count
+    _check_sensor_names(number, line, sensors, problems)
     columns = {
-        name: _readings(number, name, line.sensors[name], problems)
+        name: _parse_readings(number, name, line.sensors[name], problems)
         for name in sensors
         if name in line.sensors
     }
-    if problems.count > before or not columns:
+    if problems.count > previous_problems or not columns:
         return None
     lengths = Counter(map(len, columns.values()))
     if len(lengths) > 1:
-        _find_unequal(number, columns, problems)
+        _check_equal_lengths(number, columns, problems)
         return None
     return Stretch(number, np.stack(list(columns.values()), axis=1), line.label == "anomalous")
 
 
-def _find_names(number: int, line: _Line, sensors: Sequence[str], problems: Problems) -> None:
+def _check_sensor_names(
+    number: int, line: _Line, sensors: Sequence[str], problems: Problems
+) -> None:
+    """Report sensors missing from a line, and sensors missing from the first line."""
     for name in sensors:
         if name not in line.sensors:
-            said = f"Line {number}: the sensor {name!r} is missing."
+            message = f"Line {number}: the sensor {name!r} is missing."
             fix = "Give the same sensors in all lines."
-            problems.add(Problem("missing_field", said, fix, number, name))
+            problems.add(Problem("missing_field", message, fix, number, name))
     for name in sorted(line.sensors.keys() - set(sensors)):
-        said = f"Line {number}: the sensor {name[:MAX_NAME]!r} is not in the first line."
+        message = f"Line {number}: the sensor {name[:MAX_NAME_LENGTH]!r} is not in the first line."
         fix = "Remove it, or give it in all lines."
-        problems.add(Problem("unknown_field", said, fix, number, name[:MAX_NAME]))
+        problems.add(Problem("unknown_field", message, fix, number, name[:MAX_NAME_LENGTH]))
 
 
-def _find_unequal(number: int, columns: Mapping[str, Floats], problems: Problems) -> None:
-    leader, *others = columns
+def _check_equal_lengths(number: int, columns: Mapping[str, Floats], problems: Problems) -> None:
+    """Report sensors with more or fewer readings than the first sensor."""
+    reference, *others = columns
     for name in others:
-        if len(columns[name]) != len(columns[leader]):
-            said = (
-                f"Line {number}: {name!r} has {len(columns[name])} readings, but {leader!r} has "
-                f"{len(columns[leader])}."
+        if len(columns[name]) != len(columns[reference]):
+            message = (
+                f"Line {number}: {name!r} has {len(columns[name])} readings, but {reference!r} has "
+                f"{len(columns[reference])}."
             )
             fix = "Give one reading of each sensor for each step."
-            problems.add(Problem("unequal_lengths", said, fix, number, name))
+            problems.add(Problem("unequal_lengths", message, fix, number, name))
 
 
-def _readings(number: int, name: str, raw: msgspec.Raw, problems: Problems) -> Floats:
+def _parse_readings(number: int, name: str, raw: msgspec.Raw, problems: Problems) -> Floats:
+    """Parse the readings of one sensor and report invalid ones; empty if not all are numbers."""
     try:
         values = msgspec.json.decode(raw, type=list[float])
     except msgspec.DecodeError as error:
-        said = f"Line {number}: {name!r}: {error}."
+        message = f"Line {number}: {name!r}: {error}."
         fix = "Give numbers only; leave a stretch out where readings are missing."
-        problems.add(Problem("wrong_type", said, fix, number, name))
+        problems.add(Problem("wrong_type", message, fix, number, name))
         return np.empty(0)
-    # Calls give readings in single precision; what differs only beyond it is no difference.
+    # Calls send readings in single precision, so the detector is fitted on the same precision.
     with np.errstate(over="ignore"):
         readings = np.array(values, dtype=np.float32).astype(np.float64)
-    for at in np.flatnonzero(~np.isfinite(readings))[:_MOST_READINGS]:
-        said = f"Line {number}: {name!r}, reading {at} ({values[at]:g}) is too large."
-        problems.add(Problem("out_of_range", said, "Check the reading.", number, name))
+    for position in np.flatnonzero(~np.isfinite(readings))[:_MAX_REPORTED_READINGS]:
+        message = (
+            f"Line {number}: {name!r}, reading {position} ({values[position]:g}) is too large."
+        )
+        problems.add(Problem("out_of_range", message, "Check the reading.", number, name))
     return readings
 
 
-def _find_twins(stretches: Sequence[Stretch], settings: Settings, problems: Problems) -> None:
-    """Stretches that are too short, and the same readings in two lines."""
-    seen: dict[bytes, int] = {}
-    for one in stretches:
-        rows = len(one.readings)
-        if rows < (1 if one.anomalous else settings.shortest):
-            said = (
-                f"Line {one.line}: a stretch of normal hours has at least {settings.shortest} "
-                f"rows, an anomalous one at least 1, but this one has {rows}."
+def _check_lengths_and_duplicates(
+    stretches: Sequence[Stretch], settings: Settings, problems: Problems
+) -> None:
+    """Report stretches that are too short, and lines with the same readings."""
+    first_lines: dict[bytes, int] = {}
+    for stretch in stretches:
+        rows = len(stretch.readings)
+        if rows < (1 if stretch.anomalous else settings.min_stretch_rows):
+            message = (
+                f"Line {stretch.line}: a stretch of normal hours has at least "
+                f"{settings.min_stretch_rows} rows, an anomalous one at least 1, but this one has "
+                f"{rows}."
             )
             fix = "Join stretches between which no reading is missing, or leave this one out."
-            problems.add(Problem("too_few_rows", said, fix, one.line))
-        first = seen.setdefault(hashlib.sha256(one.readings.tobytes()).digest(), one.line)
-        if first != one.line:
-            said = f"Line {one.line} has the same readings as line {first}."
-            problems.add(Problem("duplicate_example", said, "Remove one of them.", one.line))
+            problems.add(Problem("too_few_rows", message, fix, stretch.line))
+        first_line = first_lines.setdefault(
+            hashlib.sha256(stretch.readings.tobytes()).digest(), stretch.line
+        )
+        if first_line != stretch.line:
+            message = f"Line {stretch.line} has the same readings as line {first_line}."
+            problems.add(Problem("duplicate_example", message, "Remove one of them.", stretch.line))
 
 
-def _find_rows(
+def _check_row_count(
     stretches: Sequence[Stretch],
     sensors: Sequence[str],
     settings: Settings,
-    whole: bool,
+    all_lines_valid: bool,
     problems: Problems,
 ) -> None:
-    """Too many rows; and too few, unless lines that are wrong may be mended."""
-    if sum(len(one.readings) for one in stretches) > MAX_ROWS:
-        said = f"A file has at most {MAX_ROWS} rows of readings."
-        problems.add(Problem("too_many_rows", said, "Leave stretches out."))
-    if not whole or not stretches:
+    """Report too many rows and, if all lines are valid, too few rows or constant sensors."""
+    if sum(len(stretch.readings) for stretch in stretches) > MAX_ROWS:
+        message = f"A file has at most {MAX_ROWS} rows of readings."
+        problems.add(Problem("too_many_rows", message, "Leave stretches out."))
+    if not all_lines_valid or not stretches:
         return
-    normal = [one.readings for one in stretches if not one.anomalous]
+    normal = [stretch.readings for stretch in stretches if not stretch.anomalous]
     if not normal:
-        said = "All lines are anomalous; normal hours are what is learned from."
-        problems.add(Problem("too_few_rows", said, "Add normal hours.", field="label"))
+        message = "All lines are anomalous; normal hours are what is learned from."
+        problems.add(Problem("too_few_rows", message, "Add normal hours.", field="label"))
         return
-    rows, least = sum(map(len, normal)), settings.least_rows(len(sensors))
-    if rows < least:
-        said = f"{rows} rows of normal hours are too few: {len(sensors)} sensors take at least"
-        problems.add(Problem("too_few_rows", f"{said} {least}.", "Add normal hours."))
-    if not _find_still(normal, sensors, "", problems):
-        starts = heads_of([len(one) for one in normal], rows - rows // PARTS)
-        heads = [one[:start] for one, start in zip(normal, starts, strict=True)]
-        _find_still(heads, sensors, "In the first four fifths of the normal rows: ", problems)
+    rows, required = sum(map(len, normal)), settings.min_file_rows(len(sensors))
+    if rows < required:
+        message = f"{rows} rows of normal hours are too few: {len(sensors)} sensors take at least"
+        problems.add(Problem("too_few_rows", f"{message} {required}.", "Add normal hours."))
+    if not _check_constant_sensors(normal, sensors, "", problems):
+        training_ends = held_out_starts(
+            [len(stretch) for stretch in normal], rows - rows // HELD_OUT_DIVISOR
+        )
+        training_parts = [stretch[:end] for stretch, end in zip(normal, training_ends, strict=True)]
+        _check_constant_sensors(
+            training_parts, sensors, "In the first four fifths of the normal rows: ", problems
+        )
 
 
-def heads_of(lengths: Sequence[int], learned: int) -> list[int]:
-    """In each stretch, where the held-out rows begin, if the first `learned` rows are learned."""
+def held_out_starts(lengths: Sequence[int], training_rows: int) -> list[int]:
+    """Return the first held-out row of each stretch, after `training_rows` rows in total."""
     starts = []
     for length in lengths:
-        starts.append(min(length, learned))
-        learned -= starts[-1]
+        starts.append(min(length, training_rows))
+        training_rows -= starts[-1]
     return starts
 
 
-def _find_still(
-    normal: Sequence[Floats], sensors: Sequence[str], where: str, problems: Problems
+def _check_constant_sensors(
+    normal: Sequence[Floats], sensors: Sequence[str], prefix: str, problems: Problems
 ) -> bool:
-    """Whether a sensor never moves, which is a problem."""
-    before = problems.count
-    moves = np.any([np.ptp(one, axis=0) > 0 for one in normal if len(one)], axis=0)
-    for name, moving in zip(sensors, np.atleast_1d(moves), strict=False):
+    """Report sensors that never change within a stretch; return whether there are any."""
+    previous_problems = problems.count
+    has_moved = np.any([np.ptp(stretch, axis=0) > 0 for stretch in normal if len(stretch)], axis=0)
+    for name, moving in zip(sensors, np.atleast_1d(has_moved), strict=False):
         if not moving:
-            said = (
-                f"{where}{name!r} never changed within a stretch, so nothing says how far from "
+            message = (
+                f"{prefix}{name!r} never changed within a stretch, so nothing says how far from "
                 "normal another value is."
             )
             fix = "Leave such a sensor out, or give hours in which it moves."
-            problems.add(Problem("constant_field", said, fix, field=name))
-    return problems.count > before
+            problems.add(Problem("constant_field", message, fix, field=name))
+    return problems.count > previous_problems
 
 
-def _units(lines: Iterable[_Numbered], problems: Problems) -> Mapping[str, str]:
-    """Of each sensor, as the first line states it that does."""
+def _collect_units(lines: Iterable[_NumberedLine], problems: Problems) -> Mapping[str, str]:
+    """Return each sensor's unit from the first line that states it; report invalid units."""
     units: dict[str, str] = {}
     unknown: set[tuple[str, str]] = set()
     for number, line in lines:
         for name, unit in line.units.items():
-            said = _wrong_unit(name, unit, line, units)
-            if said is None and (name, unit) not in unknown and not _is_known(unit):
+            message = _unit_problem(name, unit, line, units)
+            if message is None and (name, unit) not in unknown and not _is_known_unit(unit):
                 unknown.add((name, unit))
-                said = (
-                    f"{name!r} is in {unit[:MAX_NAME]!r}, a unit that is not known. Without a "
-                    "unit, a sensor's readings are taken as they are."
+                message = (
+                    f"{name!r} is in {unit[:MAX_NAME_LENGTH]!r}, a unit that is not known. Without "
+                    "a unit, a sensor's readings are taken as they are."
                 )
-            if said is not None:
+            if message is not None:
                 fix = "Give each sensor one known unit, or none."
                 problems.add(
-                    Problem("unit", f"Line {number}: {said}", fix, number, name[:MAX_NAME])
+                    Problem(
+                        "unit", f"Line {number}: {message}", fix, number, name[:MAX_NAME_LENGTH]
+                    )
                 )
     return units
 
 
-def _wrong_unit(name: str, unit: str, line: _Line, units: dict[str, str]) -> str | None:
+def _unit_problem(name: str, unit: str, line: _Line, units: dict[str, str]) -> str | None:
+    """Return why a unit is invalid, or None. Adds a sensor's first unit to `units`."""
     if name not in line.sensors:
-        return f"there is a unit for {name[:MAX_NAME]!r}, which is no sensor."
+        return f"there is a unit for {name[:MAX_NAME_LENGTH]!r}, which is no sensor."
     if units.setdefault(name, unit) != unit:
-        return f"{name!r} is in {unit[:MAX_NAME]!r}, but in an earlier line in {units[name]!r}."
+        return (
+            f"{name!r} is in {unit[:MAX_NAME_LENGTH]!r}, but in an earlier line in {units[name]!r}."
+        )
     return None
 
 
-def _is_known(unit: str) -> bool:
+def _is_known_unit(unit: str) -> bool:
+    """Whether a unit is known to models.units."""
     try:
-        conversion(unit, unit)
+        unit_conversion(unit, unit)
     except (UnitUnknown, UnitMismatch):
         return False
     return True

@@ -1,4 +1,4 @@
-"""What a detector is fitted with: its settings, and how many rows of normal hours that takes."""
+"""Hyperparameters of an anomaly detector and the number of rows that fitting requires."""
 
 from dataclasses import dataclass
 
@@ -7,32 +7,33 @@ import numpy as np
 from models.anomaly.detector import Floats
 
 QUANTILE = 0.99
-# How long a slow sensor's baseline remembers, in memories: it has to outlast what is looked for.
+# Averaging time of a slow sensor's baseline, in multiples of `Settings.memory`: it must be longer
+# than the anomalies to detect.
 BASELINE_MEMORIES = 5
-# So many memories of normal hours there must be, and so many for each sensor: with fewer, the
-# distances of the hours fitted on say nothing about those of other hours. Measured by few_rows.py,
-# see the card: on 8 sensors, F1 is .82 with 400 rows, .81 with 250 and .74 with 200 and less. A
-# fifth is held out, so a file takes a quarter more.
-LEAST_MEMORIES = 10
-MEMORIES_A_SENSOR = 2
-# From so many rows on nine fits in ten of up to four sensors raise false alarms in less than 13 %
-# of the steps; with fewer a customer is told that the limit is unsure.
+# Normal rows required in total and for each sensor, in multiples of `Settings.memory`: with fewer
+# rows, the distances of the fitted rows do not generalize. Measured by few_rows.py, see the card:
+# on 8 sensors, F1 is .82 with 400 rows, .81 with 250 and .74 with 200 or fewer. A fifth of a file
+# is held out, so a file requires a quarter more.
+MIN_MEMORIES = 10
+MIN_MEMORIES_PER_SENSOR = 2
+# From this number of rows, nine in ten fits of up to four sensors raise false alarms in less than
+# 13 % of the steps; with fewer rows a customer is warned that the alarm limit is unreliable.
 RELIABLE_ROWS = 1600
-# One part of so many normal rows is held out.
-PARTS = 5
-# How sensitive an alarm may be made: the limit is divided by it.
-LEAST_SENSITIVE, MOST_SENSITIVE = 0.25, 4.0
+# One in five normal rows is held out for the score.
+HELD_OUT_DIVISOR = 5
+# Range of the sensitivity at fitting; the alarm limit is divided by it.
+MIN_SENSITIVITY, MAX_SENSITIVITY = 0.25, 4.0
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`memory` is how many steps the average looks back.
+    """Hyperparameters of an EWMA anomaly detector.
 
-    `caution` is how many memories of normal hours there must be for the limit to be no more than
-    twice the quantile of the distances fitted on: the fewer there are, the less they show of what
-    is normal. `trimmed` is the share of them, the farthest out, that is left out when it is learned
-    how the sensors move together. `sensitivity` divides the limit: with 2 half the distance is an
-    alarm.
+    memory: averaging time of the EWMA, in steps. caution: safety margin of the alarm limit; with
+    this many multiples of `memory` in normal rows, the limit is twice the quantile of the fitted
+    distances, and with more rows less. trimmed: share of the fitted averages with the largest
+    distances that is left out of the covariance (trimmed estimate). sensitivity: divisor of the
+    alarm limit.
     """
 
     memory: float = 20.0
@@ -40,21 +41,21 @@ class Settings:
     trimmed: float = 0.05
     sensitivity: float = 1.0
 
-    def rows_needed(self, sensors: int) -> int:
-        """How many normal rows a detector of so many sensors takes."""
-        return int(self.memory * max(LEAST_MEMORIES, MEMORIES_A_SENSOR * sensors))
+    def min_fit_rows(self, sensors: int) -> int:
+        """Return the number of normal rows required to fit a detector of `sensors` sensors."""
+        return int(self.memory * max(MIN_MEMORIES, MIN_MEMORIES_PER_SENSOR * sensors))
 
-    def least_rows(self, sensors: int) -> int:
-        """How many a training file has at least, so that enough remain where a part is held out."""
-        return -(-self.rows_needed(sensors) * PARTS // (PARTS - 1))
+    def min_file_rows(self, sensors: int) -> int:
+        """Return the number of normal rows a training file requires, held-out rows included."""
+        return -(-self.min_fit_rows(sensors) * HELD_OUT_DIVISOR // (HELD_OUT_DIVISOR - 1))
 
     @property
-    def shortest(self) -> int:
-        """How many rows a stretch has at least, for a slow sensor's baseline to settle."""
+    def min_stretch_rows(self) -> int:
+        """Number of rows in a normal stretch for a slow sensor's baseline to converge."""
         return int(self.memory * BASELINE_MEMORIES)
 
-    def limit(self, distances: Floats) -> float:
-        """Where the alarm begins, from the distances [rows] in normal hours."""
+    def alarm_limit(self, distances: Floats) -> float:
+        """Return the alarm limit from the distances of normal rows, [rows]."""
         memories = len(distances) / self.memory
         quantile = np.quantile(distances, QUANTILE)
         return float(quantile * (1.0 + self.caution / memories) / self.sensitivity)

@@ -1,7 +1,7 @@
-"""A detector's state as a short text, which a client keeps and gives back with its next call.
+"""Encode a detector's state as a short token, which the client sends back with its next call.
 
-It is sealed with the variant's own key: a text of another variant, or one that was cut or changed,
-is recognised. That is no secrecy; there is nothing in it but the client's readings.
+The token carries a MAC keyed by the variant, so that a token of another variant, or one that was
+truncated or changed, is rejected. It is not encrypted: it contains only the client's own readings.
 """
 
 import base64
@@ -12,42 +12,44 @@ import numpy as np
 
 from models.anomaly.detector import Floats
 
-_SEAL = 8
+_SEAL_BYTES = 8
 _NUMBER = np.dtype("<f8")
 _ALPHABET = b"-_"
 
 
 class StateInvalid(ValueError):
-    """The text is no state of this variant, or not a whole one."""
+    """Raised if a token is not a complete state of this variant."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sealer:
-    """Writes and reads the states of one variant, of `sensors` sensors."""
+class StateSealer:
+    """Encoder and decoder of one variant's state tokens; `sensors` is the number of sensors."""
 
     key: bytes
     sensors: int
 
     @classmethod
-    def of(cls, artefact: bytes, sensors: int) -> "Sealer":
+    def for_artefact(cls, artefact: bytes, sensors: int) -> "StateSealer":
+        """Derive the MAC key from the variant's artefact."""
         return cls(hashlib.blake2b(artefact, digest_size=32).digest(), sensors)
 
-    def write(self, average: Floats, baseline: Floats) -> str:
-        """One machine's state, each [sensors]; some 22 characters for each sensor."""
+    def encode(self, average: Floats, baseline: Floats) -> str:
+        """Encode one machine's average and baseline, [sensors] each, in 22 characters a sensor."""
         body = np.concatenate([average, baseline]).astype(_NUMBER).tobytes()
         return base64.b64encode(self._seal(body) + body, _ALPHABET).decode()
 
-    def read(self, text: str) -> tuple[Floats, Floats]:
-        """What `write` was given. Raises StateInvalid."""
+    def decode(self, text: str) -> tuple[Floats, Floats]:
+        """Decode a token to average and baseline, [sensors] each. Raises StateInvalid."""
         try:
-            sealed = base64.b64decode(text, _ALPHABET, validate=True)
+            payload = base64.b64decode(text, _ALPHABET, validate=True)
         except ValueError as error:
             raise StateInvalid("It is no text that a state is written as.") from error
-        seal, body = sealed[:_SEAL], sealed[_SEAL:]
+        seal, body = payload[:_SEAL_BYTES], payload[_SEAL_BYTES:]
         if len(body) != 2 * self.sensors * _NUMBER.itemsize or seal != self._seal(body):
             raise StateInvalid("It is of another variant, or was changed.")
-        numbers = np.frombuffer(body, _NUMBER).astype(np.float64)
-        return numbers[: self.sensors], numbers[self.sensors :]
+        values = np.frombuffer(body, _NUMBER).astype(np.float64)
+        return values[: self.sensors], values[self.sensors :]
 
     def _seal(self, body: bytes) -> bytes:
-        return hashlib.blake2b(body, key=self.key, digest_size=_SEAL).digest()
+        """Return the MAC of a state."""
+        return hashlib.blake2b(body, key=self.key, digest_size=_SEAL_BYTES).digest()

@@ -1,4 +1,4 @@
-"""A customer's detector as serving has it: artefact, signature, and answers by column."""
+"""Variant artefact of a fitted detector: render and load it, and run it on columns of tensors."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,18 +8,18 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from models.anomaly.detector import Detector, Floats, State
-from models.anomaly.states import Sealer, StateInvalid
+from models.anomaly.detector import Detector, DetectorState, Floats
+from models.anomaly.states import StateInvalid, StateSealer
 from models.signature import BYTES, Columns, InputField, InputInvalid, OutputField, Signature
 
 VERSION = 1
 STATE, SENSITIVITY = "state", "sensitivity"
 RESERVED = (STATE, SENSITIVITY)
-# Of a call. The average is held within 1.5 limits (detector.py), so a limit above that is never
-# passed: to be told less than at 0.7, fit with a lower sensitivity.
-LEAST_CALLED, MOST_CALLED = 0.7, 4.0
+# Range of a call's sensitivity. The average is clipped to 1.5 alarm limits (detector.py), so with a
+# sensitivity below 1 / 1.5 there would be no alarm: for fewer alarms, fit with a lower sensitivity.
+MIN_CALL_SENSITIVITY, MAX_CALL_SENSITIVITY = 0.7, 4.0
 MAX_STEPS = 1000
-_LARGEST = float(np.finfo(np.float32).max)
+_MAX_FP32 = float(np.finfo(np.float32).max)
 _OUTPUTS = (
     OutputField(
         "score",
@@ -37,11 +37,11 @@ _OUTPUTS = (
 
 
 class VariantBroken(ValueError):
-    """The bytes are no variant, or none of this version."""
+    """Raised if bytes are not a variant of this version."""
 
 
-class Sensor(msgspec.Struct, frozen=True):
-    """`trained` is the range of its normal readings; the rest is of the detector, by its names."""
+class FittedSensor(msgspec.Struct, frozen=True):
+    """A sensor in the artefact: its training range and the detector's values for it."""
 
     name: str
     unit: str | None
@@ -53,55 +53,65 @@ class Sensor(msgspec.Struct, frozen=True):
 
 
 class _Document(msgspec.Struct, frozen=True):
+    """The JSON document of a variant."""
+
     version: int
     weight: float
     baseline_weight: float
-    sensors: list[Sensor]
+    sensors: list[FittedSensor]
     whitening: list[list[float]]
     sensitivity: float = 1.0
 
 
 class _Versioned(msgspec.Struct):
+    """The version field of a document."""
+
     version: int
 
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """A loaded artefact. Rows of columns are machines; they know nothing of each other."""
+    """A loaded artefact; each row of the input columns is an independent machine."""
 
     detector: Detector
     signature: Signature
-    sealer: Sealer
+    sealer: StateSealer
 
     def check(self, columns: Columns) -> None:
-        """Raises InputInvalid where sensors have unequally many steps, naming the sensor, or a
-        state is not of this variant, naming the row."""
-        self._states(columns[STATE], self._series(columns))
+        """Validate input columns without running the detector.
+
+        Raises InputInvalid with the sensor if sensors have different numbers of steps, and with the
+        row if a state token is not of this variant.
+        """
+        self._decode_states(columns[STATE], self._stack_series(columns))
 
     def run(self, columns: Columns) -> Columns:
-        """Answer for columns that hold to the signature; FP32 may come as any float.
+        """Run the detector on columns of the signature; FP32 inputs may be of any float type.
 
-        Raises InputInvalid as `check` does.
+        Raises InputInvalid like `check`.
         """
-        series = self._series(columns)
-        verdict, state = self.detector.run(series, self._states(columns[STATE], series))
-        score = np.minimum(verdict.score, _LARGEST).astype(np.float32)
+        series = self._stack_series(columns)
+        scores, state = self.detector.run(series, self._decode_states(columns[STATE], series))
+        score = np.minimum(scores.score, _MAX_FP32).astype(np.float32)
         names = np.array(self.detector.sensors, dtype=object)
         return {
             "score": score,
-            "alarm": score * self._sensitivity(columns) > 1.0,
-            "sensor": names[verdict.shares.argmax(axis=-1)],
-            STATE: self._texts(state),
+            "alarm": score * self._call_sensitivity(columns) > 1.0,
+            "sensor": names[scores.shares.argmax(axis=-1)],
+            STATE: self._encode_states(state),
         }
 
-    def _sensitivity(self, columns: Columns) -> NDArray[Any]:
-        """Of each row, [rows, 1]. A variant of before may have a sensor of that name."""
+    def _call_sensitivity(self, columns: Columns) -> NDArray[Any]:
+        """Return the sensitivity of each row, [rows, 1].
+
+        It is 1 for an older variant that has a sensor with the name of this input.
+        """
         if SENSITIVITY in self.detector.sensors or SENSITIVITY not in columns:
             return np.ones((1, 1), dtype=np.float32)
         return np.asarray(columns[SENSITIVITY], dtype=np.float32)[:, np.newaxis]
 
-    def _series(self, columns: Columns) -> Floats:
-        """[rows, steps, sensors]"""
+    def _stack_series(self, columns: Columns) -> Floats:
+        """Stack the sensor columns, [rows, steps, sensors]. Raises InputInvalid."""
         first, *others = self.detector.sensors
         steps = columns[first].shape[1]
         for name in others:
@@ -113,17 +123,18 @@ class Variant:
         readings = [columns[name] for name in self.detector.sensors]
         return np.stack(readings, axis=-1).astype(np.float64)
 
-    def _states(self, texts: NDArray[Any], series: Floats) -> State:
-        """Where each row goes on from; it begins where its text is empty."""
-        state = self.detector.start(series[:, 0])
-        for row, text in enumerate(texts):
-            if text:
-                state.average[row], state.baseline[row] = self._read(row, text)
+    def _decode_states(self, tokens: NDArray[Any], series: Floats) -> DetectorState:
+        """Decode each row's state; an empty token gives the initial state."""
+        state = self.detector.initial_state(series[:, 0])
+        for row, token in enumerate(tokens):
+            if token:
+                state.average[row], state.baseline[row] = self._decode_state(row, token)
         return state
 
-    def _read(self, row: int, text: str) -> tuple[Floats, Floats]:
+    def _decode_state(self, row: int, token: str) -> tuple[Floats, Floats]:
+        """Decode the state token of one row. Raises InputInvalid with the row."""
         try:
-            return self.sealer.read(text)
+            return self.sealer.decode(token)
         except StateInvalid as error:
             raise InputInvalid(
                 f"{STATE!r} in row {row} is no state of this variant. {error} Give what the last "
@@ -131,9 +142,10 @@ class Variant:
                 param=STATE,
             ) from error
 
-    def _texts(self, state: State) -> NDArray[Any]:
+    def _encode_states(self, state: DetectorState) -> NDArray[Any]:
+        """Encode the state of each machine as a token."""
         pairs = zip(state.average, state.baseline, strict=True)
-        return np.array([self.sealer.write(*pair) for pair in pairs], dtype=object)
+        return np.array([self.sealer.encode(*pair) for pair in pairs], dtype=object)
 
 
 def render(
@@ -142,21 +154,27 @@ def render(
     trained: Sequence[Floats],
     sensitivity: float = 1.0,
 ) -> bytes:
-    """A variant's artefact, in JSON. `trained` are the stretches that it was fitted on, and
-    `sensitivity` what its limit was divided by."""
-    ranges = [(one.min(axis=0), one.max(axis=0)) for one in trained]
-    least, most = np.min([low for low, _ in ranges], 0), np.max([high for _, high in ranges], 0)
+    """Render a variant's artefact, in JSON.
+
+    trained: the stretches that the detector was fitted on. sensitivity: the divisor of its alarm
+    limit.
+    """
+    bounds = [(stretch.min(axis=0), stretch.max(axis=0)) for stretch in trained]
+    minimum, maximum = (
+        np.min([low for low, _ in bounds], 0),
+        np.max([high for _, high in bounds], 0),
+    )
     sensors = [
-        Sensor(
+        FittedSensor(
             name=name,
             unit=units.get(name),
-            trained=(float(least[at]), float(most[at])),
-            level=float(detector.level[at]),
-            slow=bool(detector.slow[at]),
-            bound=float(detector.bound[at]),
-            centre=float(detector.centre[at]),
+            trained=(float(minimum[position]), float(maximum[position])),
+            level=float(detector.level[position]),
+            slow=bool(detector.slow[position]),
+            bound=float(detector.bound[position]),
+            centre=float(detector.centre[position]),
         )
-        for at, name in enumerate(detector.sensors)
+        for position, name in enumerate(detector.sensors)
     ]
     whitening = detector.whitening.tolist()
     weights = detector.weight, detector.baseline_weight
@@ -164,7 +182,7 @@ def render(
 
 
 def load(artefact: bytes) -> Variant:
-    """What `render` wrote. Raises VariantBroken."""
+    """Load a variant from its artefact. Raises VariantBroken."""
     try:
         version = msgspec.json.decode(artefact, type=_Versioned).version
         if version != VERSION:
@@ -172,13 +190,14 @@ def load(artefact: bytes) -> Variant:
         document = msgspec.json.decode(artefact, type=_Document)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise VariantBroken(f"These bytes are no variant: {error}.") from error
-    _require(document)
-    sealer = Sealer.of(artefact, len(document.sensors))
+    _validate_document(document)
+    sealer = StateSealer.for_artefact(artefact, len(document.sensors))
     signature = _signature(document.sensors, document.sensitivity)
-    return Variant(_detector(document), signature, sealer)
+    return Variant(_build_detector(document), signature, sealer)
 
 
-def _require(document: _Document) -> None:
+def _validate_document(document: _Document) -> None:
+    """Raise VariantBroken if sensors, matrix or weights of a document are inconsistent."""
     names = {sensor.name for sensor in document.sensors}
     if not names or len(names) != len(document.sensors) or STATE in names:
         raise VariantBroken("The variant's sensors have no names of their own.")
@@ -189,7 +208,8 @@ def _require(document: _Document) -> None:
         raise VariantBroken("The variant's weights are not above 0 and at most 1.")
 
 
-def _detector(document: _Document) -> Detector:
+def _build_detector(document: _Document) -> Detector:
+    """Build the detector of a document."""
     sensors = document.sensors
     return Detector(
         tuple(sensor.name for sensor in sensors),
@@ -203,7 +223,8 @@ def _detector(document: _Document) -> Detector:
     )
 
 
-def _signature(sensors: Sequence[Sensor], fitted: float) -> Signature:
+def _signature(sensors: Sequence[FittedSensor], fitted_sensitivity: float) -> Signature:
+    """Return the inputs and outputs of a variant's detector."""
     readings = [
         InputField(
             sensor.name,
@@ -226,9 +247,9 @@ def _signature(sensors: Sequence[Sensor], fitted: float) -> Signature:
         "FP32",
         "1",
         "What the limit is divided by: above 1 more alarms, below 1 fewer; this variant was fitted "
-        f"with {fitted:g}",
-        minimum=LEAST_CALLED,
-        maximum=MOST_CALLED,
+        f"with {fitted_sensitivity:g}",
+        minimum=MIN_CALL_SENSITIVITY,
+        maximum=MAX_CALL_SENSITIVITY,
         optional=True,
         default=1.0,
     )

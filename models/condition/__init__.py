@@ -1,1 +1,1 @@
-"""Condition of a hydraulic rig's cooler, valve, pump and accumulator from one cycle's sensors."""
+"""Condition of a hydraulic rig's cooler, valve, pump and accumulator from one cycle."""

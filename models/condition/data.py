@@ -1,7 +1,4 @@
-"""The hydraulic rig's cycles as arrays.
-
-Owns where the files are looked for, what is repaired in them, and which conditions there are.
-"""
+"""Load the labelled cycles of a hydraulic test rig (UCI 447) as arrays."""
 
 import hashlib
 import zipfile
@@ -16,36 +13,37 @@ from numpy.typing import NDArray
 from models.training_data import DIRECTORY_VARIABLE, TrainingDataMissing
 
 Floats = NDArray[np.float32]
-Places = NDArray[np.intp]
+Rows = NDArray[np.intp]
+Labels = NDArray[np.intp]
 
 FOLDER = Path("hydraulic")
 SERIES_FILES = ("hyd_a.npz", "hyd_b.npz")
 CONDITIONS_FILE = "profile.txt"
-# A cycle is one minute of constant load steps, told once a second.
+# Length of a cycle of constant load steps, with one reading a second.
 SECONDS = 60
-# In the order in which the model takes them.
+# In the order of the model's inputs.
 SENSORS = (
     *("PS1", "PS2", "PS3", "PS4", "PS5", "PS6"),
     *("EPS1", "FS1", "FS2"),
     *("TS1", "TS2", "TS3", "TS4"),
     *("VS1", "CE", "CP", "SE"),
 )
-# The file holds `47.202` as 47202, but `47.2` as it is: the point of three decimals was read as one
-# of thousands. Beyond these limits no true value lies.
-_MISREAD: Mapping[str, float] = MappingProxyType({"CE": 1000.0, "CP": 100.0})
+# In the file `47.202` is 47202, but `47.2` is correct: the decimal point before three digits was
+# read as a thousands separator. Values above these limits are misread.
+_MISREAD_ABOVE: Mapping[str, float] = MappingProxyType({"CE": 1000.0, "CP": 100.0})
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A component, the column that tells its condition, and its conditions from the worst on."""
+    """A component with its column in the conditions file and its conditions, worst first."""
 
     name: str
     column: int
     conditions: tuple[int, ...]
 
     @property
-    def sound(self) -> int:
-        """The place of the sound condition."""
+    def healthy(self) -> int:
+        """Label of the healthy condition, the last one."""
         return len(self.conditions) - 1
 
 
@@ -59,24 +57,25 @@ TARGETS = (
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """Cycles in the order of time.
+    """Cycles in order of time.
 
-    readings: [cycles, sensors, SECONDS]. places: of each cycle's condition among those of each
-    target, [cycles, targets]. sha256: of the files.
+    readings: [cycles, sensors, SECONDS]. labels: index of each cycle's condition in
+    `Target.conditions`, [cycles, targets]. sha256: digest of each file by name.
     """
 
     readings: Floats
-    places: Places
+    labels: Labels
     sha256: Mapping[str, str]
 
     def __len__(self) -> int:
+        """Number of cycles."""
         return len(self.readings)
 
 
 def load(directory: Path) -> Dataset:
     """Read the series and the conditions below `directory/hydraulic`.
 
-    Raises TrainingDataMissing where a file is absent or is none of these.
+    Raises TrainingDataMissing if a file is missing or invalid.
     """
     paths = [directory / FOLDER / name for name in (*SERIES_FILES, CONDITIONS_FILE)]
     for path in paths:
@@ -85,33 +84,36 @@ def load(directory: Path) -> Dataset:
                 f"{path} is absent. Put the hydraulic rig's data there (UCI 447, 1 Hz means), or "
                 f"name the folder that holds {FOLDER} with --data or {DIRECTORY_VARIABLE}."
             )
-    readings = _readings(paths[:-1])
-    places = _places(paths[-1])
-    if len(readings) != len(places):
-        raise TrainingDataMissing(f"{paths[-1]} is for {len(places)} cycles, not {len(readings)}.")
+    readings = _read_series(paths[:-1])
+    labels = _read_labels(paths[-1])
+    if len(readings) != len(labels):
+        raise TrainingDataMissing(f"{paths[-1]} is for {len(labels)} cycles, not {len(readings)}.")
     hashes = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
-    return Dataset(readings, places, MappingProxyType(hashes))
+    return Dataset(readings, labels, MappingProxyType(hashes))
 
 
-def _readings(paths: list[Path]) -> Floats:
+def _read_series(paths: list[Path]) -> Floats:
+    """Read the series of all sensors, [cycles, sensors, SECONDS]."""
     series: dict[str, Floats] = {}
     for path in paths:
         try:
-            with np.load(path) as packed:
-                series |= {name: packed[name].astype(np.float32) for name in packed.files}
+            with np.load(path) as archive:
+                series |= {name: archive[name].astype(np.float32) for name in archive.files}
         except (ValueError, zipfile.BadZipFile) as error:
             raise TrainingDataMissing(f"{path} holds no arrays: {error}") from error
     if missing := sorted(set(SENSORS) - set(series)):
         raise TrainingDataMissing(f"The series lack the sensors {', '.join(missing)}.")
-    return np.stack([_repaired(name, series[name]) for name in SENSORS], axis=1)
+    return np.stack([_repair_decimal_points(name, series[name]) for name in SENSORS], axis=1)
 
 
-def _repaired(name: str, values: Floats) -> Floats:
-    limit = _MISREAD.get(name)
+def _repair_decimal_points(name: str, values: Floats) -> Floats:
+    """Divide misread values by 1000."""
+    limit = _MISREAD_ABOVE.get(name)
     return values if limit is None else np.where(values > limit, values / 1000, values)
 
 
-def _places(path: Path) -> Places:
+def _read_labels(path: Path) -> Labels:
+    """Read the label of each cycle and target, [cycles, targets]."""
     rows = [line.split() for line in path.read_text(encoding="utf-8").splitlines()]
     try:
         columns = [

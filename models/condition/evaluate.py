@@ -1,8 +1,7 @@
-"""Measure and record: `python -m models.condition.evaluate`.
+"""Evaluate the condition model and write `metrics.json`: `python -m models.condition.evaluate`.
 
-Owns `metrics.json`: how often each condition is told right for cycles of which neither a neighbour
-nor, in the second division, any of the same condition was seen; and how far the committed artefact
-agrees with what training gives now. Changes neither the method nor the artefact (train.py).
+The model is cross-validated over contiguous blocks of time, over combinations of conditions and
+over random folds; the committed artefact is compared with a new training.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,157 +11,185 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.calibration import reliability
-from models.condition.data import TARGETS, Dataset, Places, load
-from models.condition.features import Exact, engineer
+from models.calibration import calibration_metrics
+from models.condition.data import TARGETS, Dataset, Labels, Rows, load
+from models.condition.features import Doubles, compute_features
 from models.condition.train import (
     ARTEFACT,
-    Answer,
-    learn,
-    predict,
-    run,
-    stretches,
+    TargetPrediction,
+    fit_and_calibrate,
+    predict_probabilities,
+    predict_with_graph,
+    split_into_blocks,
     train,
 )
 from models.training_data import record_metrics
 
 METRICS = Path(__file__).with_name("metrics.json")
-# Not the seeds on which features were compared.
+# Other seeds than those on which features were selected.
 SEEDS = (101, 102, 103)
-# How much the figures hang on where the cuts fall: what is published is their mean.
-STRETCHES = (10, 8, 12, 15)
+# Numbers of blocks: the accuracy depends on the block borders, so its mean is published.
+BLOCK_COUNTS = (10, 8, 12, 15)
 FOLDS = 10
 REASONS_SHOWN = 3
 DIGITS = 4
 
 Figures = dict[str, Any]
-Division = Iterable[Places]
-"""The cycles that are left out, one array after the other."""
+Folds = Iterable[Rows]
+"""The test rows of each fold."""
 
 
 def evaluate(dataset: Dataset, artefact: bytes) -> dict[str, Any]:
-    """Every figure of the model card, ready for JSON."""
-    left_out = {
-        str(count): figures(dataset, stretches(dataset.places, count)) for count in STRETCHES
+    """Compute all figures of the model card, ready for JSON."""
+    block_figures = {
+        str(count): cross_validated_figures(dataset, split_into_blocks(dataset.labels, count))
+        for count in BLOCK_COUNTS
     }
     return {
         "data": {"sha256": dict(dataset.sha256), "cycles": len(dataset)},
-        "stretches_left_out": left_out,
-        "accuracy_over_all_cuts": mean_accuracies(left_out),
+        "stretches_left_out": block_figures,
+        "accuracy_over_all_cuts": mean_accuracies(block_figures),
         "conditions_left_out": [
-            figures(dataset, _conditions(dataset.places, seed)) for seed in SEEDS
+            cross_validated_figures(dataset, _split_by_condition(dataset.labels, seed))
+            for seed in SEEDS
         ],
-        "random_folds": figures(dataset, _random(len(dataset), SEEDS[0])),
+        "random_folds": cross_validated_figures(dataset, _split_at_random(len(dataset), SEEDS[0])),
         "artefact": artefact_figures(dataset, artefact),
     }
 
 
-def mean_accuracies(left_out: Mapping[str, Mapping[str, Figures]]) -> Figures:
-    """Of each target, over the ways in which the cycles were cut."""
+def mean_accuracies(figures_by_count: Mapping[str, Mapping[str, Figures]]) -> Figures:
+    """Return each target's mean accuracy over the numbers of blocks."""
     return {
-        target.name: _rounded(np.mean([one[target.name]["accuracy"] for one in left_out.values()]))
+        target.name: _round(
+            np.mean([figures[target.name]["accuracy"] for figures in figures_by_count.values()])
+        )
         for target in TARGETS
     }
 
 
-def figures(dataset: Dataset, division: Division) -> dict[str, Figures]:
-    """Of each target: accuracy over all cycles, that of the worst part, reliability."""
-    division = list(division)
-    told = judge(dataset, division)
+def cross_validated_figures(dataset: Dataset, folds: Folds) -> dict[str, Figures]:
+    """Return cross-validated accuracy, worst fold accuracy and calibration of each target."""
+    folds = list(folds)
+    probabilities = out_of_fold_probabilities(dataset, folds)
     return {
-        target.name: _of_target(told[at], dataset.places[:, at], division)
-        for at, target in enumerate(TARGETS)
+        target.name: _target_figures(
+            probabilities[target_index], dataset.labels[:, target_index], folds
+        )
+        for target_index, target in enumerate(TARGETS)
     }
 
 
-def judge(dataset: Dataset, division: Division) -> list[Exact]:
-    """Of each target, the probability of each condition, [cycles, conditions], every cycle by a
-    model, a strength and a calibration that have not seen it."""
-    told = [np.empty((len(dataset), len(target.conditions))) for target in TARGETS]
-    for left_out in division:
-        seen = np.setdiff1d(np.arange(len(dataset)), left_out)
-        trained = learn(dataset.readings[seen], dataset.places[seen])
-        for at, probability in enumerate(told):
-            probability[left_out] = predict(trained, dataset.readings[left_out], at)
-    return told
+def out_of_fold_probabilities(dataset: Dataset, folds: Folds) -> list[Doubles]:
+    """Return the out-of-fold probabilities of each target, [cycles, conditions].
+
+    Model, penalty and calibration of a cycle were all fitted without its fold.
+    """
+    probabilities = [np.empty((len(dataset), len(target.conditions))) for target in TARGETS]
+    for test_rows in folds:
+        training_rows = np.setdiff1d(np.arange(len(dataset)), test_rows)
+        trained = fit_and_calibrate(dataset.readings[training_rows], dataset.labels[training_rows])
+        for target_index, target_probabilities in enumerate(probabilities):
+            target_probabilities[test_rows] = predict_probabilities(
+                trained, dataset.readings[test_rows], target_index
+            )
+    return probabilities
 
 
 def artefact_figures(dataset: Dataset, artefact: bytes) -> dict[str, Any]:
-    """The committed graph in ONNX Runtime against a fresh training, and what it gives as reasons
-    for cycles of a component that is not sound."""
-    answers, trained = run(artefact, dataset.readings), train(dataset)
-    shares = _cancelling(trained.level.contributions(engineer(dataset.readings)), dataset.places)
+    """Compare the committed graph with a new training, and return its most frequent reasons.
+
+    Reasons are counted in cycles of a component that is not healthy.
+    """
+    predictions, trained = predict_with_graph(artefact, dataset.readings), train(dataset)
+    cancellations = _contribution_cancellation(
+        trained.level.contributions(compute_features(dataset.readings)), dataset.labels
+    )
     return {
         "bytes": len(artefact),
         **{
             target.name: {
-                "strength": trained.strengths[at],
-                "slope": _rounded(trained.calibrations[at].slope),
-                **_agreement(answers[target.name], predict(trained, dataset.readings, at), at),
-                "contributions_over_their_sum": shares[at],
-                "strongest_reasons": _strongest(
-                    answers[target.name], dataset.places[:, at] < target.sound
+                "strength": trained.penalties[target_index],
+                "slope": _round(trained.calibrations[target_index].slope),
+                **_graph_agreement(
+                    predictions[target.name],
+                    predict_probabilities(trained, dataset.readings, target_index),
+                    target_index,
+                ),
+                "contributions_over_their_sum": cancellations[target_index],
+                "strongest_reasons": _strongest_reason_shares(
+                    predictions[target.name], dataset.labels[:, target_index] < target.healthy
                 ),
             }
-            for at, target in enumerate(TARGETS)
+            for target_index, target in enumerate(TARGETS)
         },
     }
 
 
-def _of_target(told: Exact, truth: Places, division: Sequence[Places]) -> Figures:
-    right = told.argmax(axis=1) == truth
-    held = reliability(told, truth)
+def _target_figures(probabilities: Doubles, truth: Labels, folds: Sequence[Rows]) -> Figures:
+    """Return accuracy, worst fold accuracy and calibration metrics of one target."""
+    is_correct = probabilities.argmax(axis=1) == truth
+    calibration_errors = calibration_metrics(probabilities, truth)
     return {
-        "accuracy": _rounded(right.mean()),
-        "worst_part": _rounded(min(right[rows].mean() for rows in division)),
-        **{name: _rounded(value) for name, value in held.items()},
+        "accuracy": _round(is_correct.mean()),
+        "worst_part": _round(min(is_correct[rows].mean() for rows in folds)),
+        **{name: _round(value) for name, value in calibration_errors.items()},
     }
 
 
-def _agreement(answer: Answer, expected: Exact, at: int) -> Figures:
-    conditions = np.array(TARGETS[at].conditions)
-    apart = np.abs(answer.probability - expected.max(axis=1)).max()
+def _graph_agreement(prediction: TargetPrediction, expected: Doubles, target_index: int) -> Figures:
+    """Compare the graph's output for one target with the model's probabilities."""
+    conditions = np.array(TARGETS[target_index].conditions)
+    difference = np.abs(prediction.probability - expected.max(axis=1)).max()
     return {
-        "largest_probability_difference": float(f"{apart:.1e}"),
+        "largest_probability_difference": float(f"{difference:.1e}"),
         "differing_conditions": int(
-            np.sum(answer.condition != conditions[expected.argmax(axis=1)])
+            np.sum(prediction.condition != conditions[expected.argmax(axis=1)])
         ),
     }
 
 
-def _cancelling(contributions: Exact, places: Places) -> list[float]:
-    """Of each target, the sizes of all sensors' contributions over the size of their sum: 1 where
-    none speaks against another. The median over the cycles in the worst condition."""
-    sizes = np.abs(contributions).sum(axis=1) / np.abs(contributions.sum(axis=1))
-    return [_rounded(np.median(sizes[places[:, at] == 0, at])) for at in range(len(TARGETS))]
+def _contribution_cancellation(contributions: Doubles, labels: Labels) -> list[float]:
+    """Return how much the sensors' contributions cancel each other, for each target.
+
+    It is the sum of absolute contributions over the absolute sum, 1 without cancellation, as the
+    median over the cycles in the worst condition.
+    """
+    ratios = np.abs(contributions).sum(axis=1) / np.abs(contributions.sum(axis=1))
+    return [
+        _round(np.median(ratios[labels[:, target_index] == 0, target_index]))
+        for target_index in range(len(TARGETS))
+    ]
 
 
-def _strongest(answer: Answer, rows: NDArray[np.bool_]) -> dict[str, float]:
-    """Which sensors are the strongest reason, and how often."""
-    names, counts = np.unique(answer.reasons[rows, 0].astype(str), return_counts=True)
+def _strongest_reason_shares(
+    prediction: TargetPrediction, rows: NDArray[np.bool_]
+) -> dict[str, float]:
+    """Return the sensors that are most often the strongest reason, with their share of cycles."""
+    names, counts = np.unique(prediction.reasons[rows, 0].astype(str), return_counts=True)
     order = np.argsort(-counts)[:REASONS_SHOWN]
-    return {str(names[at]): _rounded(counts[at] / counts.sum()) for at in order}
+    return {str(names[at]): _round(counts[at] / counts.sum()) for at in order}
 
 
-def _conditions(places: Places, seed: int) -> list[Places]:
-    """Cycles of a tenth of the rig's conditions each: all cycles with the same four go together,
-    whenever they were."""
-    _, condition = np.unique(places, axis=0, return_inverse=True)
-    condition = condition.ravel()
-    order = np.random.default_rng(seed).permutation(condition.max() + 1)
-    return [np.flatnonzero(np.isin(condition, one)) for one in np.array_split(order, FOLDS)]
+def _split_by_condition(labels: Labels, seed: int) -> list[Rows]:
+    """Split cycles into FOLDS folds by combination of the four conditions (grouped k-fold)."""
+    _, combination = np.unique(labels, axis=0, return_inverse=True)
+    combination = combination.ravel()
+    order = np.random.default_rng(seed).permutation(combination.max() + 1)
+    return [np.flatnonzero(np.isin(combination, fold)) for fold in np.array_split(order, FOLDS)]
 
 
-def _random(count: int, seed: int) -> list[Places]:
+def _split_at_random(count: int, seed: int) -> list[Rows]:
+    """Split cycles into FOLDS random folds."""
     return np.array_split(np.random.default_rng(seed).permutation(count), FOLDS)
 
 
-def _rounded(value: float | np.floating[Any]) -> float:
+def _round(value: float | np.floating[Any]) -> float:
     return round(float(value), DIGITS)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Write `metrics.json` and show it."""
+    """Write and print `metrics.json`."""
     record_metrics(
         arguments,
         "Measure the condition and its artefact.",

@@ -1,7 +1,7 @@
-"""The artefact: a cycle's series in; conditions, probabilities and reasons out, as one ONNX graph.
+"""Build the ONNX graph from a cycle's series to conditions, probabilities and reasons.
 
-The feature arithmetic of features.py is repeated here as ONNX nodes, so that any runtime takes a
-cycle as it is.
+The computation of features.py is repeated here as ONNX nodes, so that any ONNX runtime accepts raw
+readings.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,42 +15,45 @@ from models.condition.data import SECONDS, SENSORS, TARGETS, Target
 from models.condition.features import PHASE_SECONDS, PHASES, SLOPE_WEIGHTS
 from models.condition.levels import LevelModel
 from models.condition.signature import NOT_APPLICABLE
-from models.onnx_graph import Constants, make, to_model, value
-from models.reason_fields import TOLD
+from models.onnx_graph import Constants, make, tensor_info, to_model
+from models.reason_fields import REASON_COUNT
 from models.reasons import reason_constants, reason_nodes
 
 
 def to_onnx(model: LevelModel, calibrations: Sequence[Calibration], signature: str) -> ModelProto:
-    """Feature nodes, one product for all targets, and each target's answer.
+    """Build the graph: features, sensor contributions of all targets, and each target's outputs.
 
     Inputs: each sensor FLOAT [batch, SECONDS]. Outputs for each target: the condition INT64 and its
-    probability FLOAT, [batch]; reasons STRING and contributions FLOAT, [batch, TOLD].
+    probability FLOAT, [batch]; reasons STRING and contributions FLOAT,
+    [batch, REASON_COUNT].
     """
     nodes = [*_feature_nodes(), *_contribution_nodes()]
-    for at, target in enumerate(TARGETS):
-        nodes += _level_nodes(at, target)
-        nodes += _answer_nodes(target)
+    for target_index, target in enumerate(TARGETS):
+        nodes += _level_nodes(target_index, target)
+        nodes += _output_nodes(target)
     return to_model(
         "condition",
         nodes,
-        [value(name, SECONDS) for name in SENSORS],
-        [field for target in TARGETS for field in _outputs(target)],
+        [tensor_info(name, SECONDS) for name in SENSORS],
+        [field for target in TARGETS for field in _target_outputs(target)],
         _constants(model, calibrations),
         producer="models.condition",
         signature=signature,
     )
 
 
-def _outputs(target: Target) -> tuple[ValueInfoProto, ...]:
+def _target_outputs(target: Target) -> tuple[ValueInfoProto, ...]:
+    """Return the graph outputs of a target."""
     return (
-        value(target.name, kind=TensorProto.INT64),
-        value(f"{target.name}_probability"),
-        value(f"{target.name}_reasons", TOLD, kind=TensorProto.STRING),
-        value(f"{target.name}_contributions", TOLD),
+        tensor_info(target.name, kind=TensorProto.INT64),
+        tensor_info(f"{target.name}_probability"),
+        tensor_info(f"{target.name}_reasons", REASON_COUNT, kind=TensorProto.STRING),
+        tensor_info(f"{target.name}_contributions", REASON_COUNT),
     )
 
 
 def _constants(model: LevelModel, calibrations: Sequence[Calibration]) -> Constants:
+    """Return the constants of the graph by name."""
     constants: dict[str, NDArray[np.generic]] = {
         "axis_1": np.array([1], dtype=np.int64),
         "axis_2": np.array([2], dtype=np.int64),
@@ -60,24 +63,24 @@ def _constants(model: LevelModel, calibrations: Sequence[Calibration]) -> Consta
         "centre": model.scaling.centre.astype(np.float32),
         "spread": model.scaling.spread.astype(np.float32),
         "weights": model.weights.astype(np.float32),
-        "sound": model.sound.astype(np.float32),
+        "sound": model.healthy.astype(np.float32),
         "not_applicable": np.array(NOT_APPLICABLE, dtype=np.int64),
         **reason_constants(SENSORS),
     }
-    for at, (target, calibration) in enumerate(zip(TARGETS, calibrations, strict=True)):
-        usual, slope = model.usual[at], calibration.slope
+    for target_index, (target, calibration) in enumerate(zip(TARGETS, calibrations, strict=True)):
+        mean_levels, slope = model.mean_levels[target_index], calibration.slope
         constants |= {
-            f"{target.name}_place": np.array(at, dtype=np.int64),
-            f"{target.name}_sound_level": np.array(usual[-1], dtype=np.float32),
-            f"{target.name}_slopes": (slope * usual).astype(np.float32),
-            f"{target.name}_shifts": (slope * -(usual**2) / 2).astype(np.float32),
+            f"{target.name}_place": np.array(target_index, dtype=np.int64),
+            f"{target.name}_sound_level": np.array(mean_levels[-1], dtype=np.float32),
+            f"{target.name}_slopes": (slope * mean_levels).astype(np.float32),
+            f"{target.name}_shifts": (slope * -(mean_levels**2) / 2).astype(np.float32),
             f"{target.name}_conditions": np.array(target.conditions, dtype=np.int64),
         }
     return constants
 
 
 def _feature_nodes() -> Iterator[NodeProto]:
-    """`scaled` [batch, sensors, features]."""
+    """Build the nodes that compute `scaled`, the scaled features [batch, sensors, features]."""
     for name in SENSORS:
         yield make("Unsqueeze", [name, "axis_1"], [f"{name}_row"])
     yield make("Concat", [f"{name}_row" for name in SENSORS], ["readings"], axis=1)
@@ -99,16 +102,18 @@ def _feature_nodes() -> Iterator[NodeProto]:
 
 
 def _contribution_nodes() -> Iterator[NodeProto]:
-    """`contributions` [batch, sensors, targets]: a sensor's features by its own weights."""
+    """Build the nodes that compute `contributions` [batch, sensors, targets]."""
     yield make("Unsqueeze", ["scaled", "axis_2"], ["scaled_rows"])
     yield make("MatMul", ["scaled_rows", "weights"], ["said_rows"])
     yield make("Squeeze", ["said_rows", "axis_2"], ["said"])
     yield make("Sub", ["said", "sound"], ["contributions"])
 
 
-def _level_nodes(at: int, target: Target) -> Iterator[NodeProto]:
-    """`…_moved` [batch, sensors], `…_level` [batch, 1] and `…_each` [batch, conditions], the
-    probabilities."""
+def _level_nodes(target_index: int, target: Target) -> Iterator[NodeProto]:
+    """Build the nodes of a target's contributions, level and probabilities.
+
+    They are `…_moved` [batch, sensors], `…_level` [batch, 1] and `…_each` [batch, conditions].
+    """
     name = target.name
     yield make("Gather", ["contributions", f"{name}_place"], [f"{name}_moved"], axis=2)
     yield make("ReduceSum", [f"{name}_moved", "axis_1"], [f"{name}_sum"], keepdims=1)
@@ -118,7 +123,8 @@ def _level_nodes(at: int, target: Target) -> Iterator[NodeProto]:
     yield make("Softmax", [f"{name}_scores"], [f"{name}_each"], axis=1)
 
 
-def _answer_nodes(target: Target) -> Iterator[NodeProto]:
+def _output_nodes(target: Target) -> Iterator[NodeProto]:
+    """Build the nodes of a target's condition, probability and reasons."""
     name = target.name
     unusable = f"{name}_unusable"
     yield make("IsNaN", [f"{name}_level"], [unusable])

@@ -1,7 +1,7 @@
-"""The features, in numpy: what the model learns from.
+"""Compute the features of the condition model from the series of a cycle, in numpy.
 
-export.py builds the same arithmetic as an ONNX graph: a change here is a change there, and training
-refuses to write an artefact where the two differ.
+export.py builds the same computation as an ONNX graph: change both together. Training refuses to
+write an artefact if they differ.
 """
 
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 from models.condition.data import SECONDS, Floats
 
-Exact = NDArray[np.float64]
+Doubles = NDArray[np.float64]
 
-# Each ten seconds are a phase: the load steps of the cycle lie within them.
+# A cycle is divided into phases of ten seconds; each load step lies within one phase.
 PHASES = 6
 PHASE_SECONDS = SECONDS // PHASES
-# A line's slope over a phase, by least squares, is the readings times these.
+# Weights of the readings in the least-squares slope of a phase.
 _STEPS = np.arange(PHASE_SECONDS) - (PHASE_SECONDS - 1) / 2
-SLOPE_WEIGHTS: Exact = _STEPS / (_STEPS @ _STEPS)
+SLOPE_WEIGHTS: Doubles = _STEPS / (_STEPS @ _STEPS)
 
 NAMES = (
     *(f"mean_{phase}" for phase in range(PHASES)),
@@ -32,33 +32,37 @@ NAMES = (
 
 @dataclass(frozen=True, slots=True)
 class Scaling:
-    """Each feature's mean and spread in training, [sensors, features]."""
+    """Mean (`centre`) and standard deviation (`spread`) of each feature, [sensors, features]."""
 
-    centre: Exact
-    spread: Exact
+    centre: Doubles
+    spread: Doubles
 
     @classmethod
-    def of(cls, features: Exact) -> Self:
-        """From [cycles, sensors, features]. A feature that never moves gets a spread of 1."""
+    def fit(cls, features: Doubles) -> Self:
+        """Fit on features [cycles, sensors, features]; a constant feature gets a spread of 1."""
         spread = features.std(axis=0)
         return cls(features.mean(axis=0), np.where(spread > 0, spread, 1.0))
 
-    def apply(self, features: Exact) -> Exact:
+    def transform(self, features: Doubles) -> Doubles:
+        """Standardize features, [cycles, sensors, features]."""
         return (features - self.centre) / self.spread
 
 
-def engineer(readings: Floats) -> Exact:
-    """Features [cycles, sensors, features], in the order of NAMES, of readings [cycles, sensors,
-    SECONDS]: mean, slope (a second) and standard deviation in each phase, and the extremes."""
-    exact = readings.astype(np.float64)
-    phases = exact.reshape(*exact.shape[:2], PHASES, PHASE_SECONDS)
+def compute_features(readings: Floats) -> Doubles:
+    """Compute the features of cycles, [cycles, sensors, features], in the order of NAMES.
+
+    readings: [cycles, sensors, SECONDS]. The features are mean, slope a second and standard
+    deviation of each phase, and minimum and maximum of the cycle.
+    """
+    values = readings.astype(np.float64)
+    phases = values.reshape(*values.shape[:2], PHASES, PHASE_SECONDS)
     return np.concatenate(
         [
             phases.mean(axis=3),
             phases @ SLOPE_WEIGHTS,
             phases.std(axis=3),
-            exact.min(axis=2, keepdims=True),
-            exact.max(axis=2, keepdims=True),
+            values.min(axis=2, keepdims=True),
+            values.max(axis=2, keepdims=True),
         ],
         axis=2,
     )

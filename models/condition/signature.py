@@ -1,7 +1,6 @@
-"""The signature: what the artefact takes and gives, for whoever serves it.
+"""Inputs and outputs of the artefact: names, units, descriptions and physical limits.
 
-Owns names, units, descriptions and the physical limits; serving reads them from the artefact's
-metadata and refuses what lies outside.
+The serving process reads them from the artefact's metadata and rejects inputs outside the limits.
 """
 
 from collections.abc import Mapping
@@ -11,7 +10,7 @@ from types import MappingProxyType
 import msgspec
 
 from models.condition.data import SECONDS, SENSORS, TARGETS, Floats, Target
-from models.reason_fields import TOLD
+from models.reason_fields import REASON_COUNT
 from models.signature import BYTES, InputField, OutputField, Signature
 
 VERSION = "1"
@@ -19,10 +18,12 @@ NOT_APPLICABLE = -1
 
 
 @dataclass(frozen=True, slots=True)
-class Sensor:
-    """A measured input. Outside `minimum` to `maximum` it is no reading of such a rig: a wrong unit
-    or a dead sensor. A value inside them but outside the trained range stays a matter of
-    judgement."""
+class SensorSpec:
+    """A measured input with its physical limits.
+
+    A value outside `minimum` to `maximum` is rejected: it indicates a wrong unit or a dead sensor.
+    A value inside the limits but outside the training range is accepted.
+    """
 
     unit: str
     description: str
@@ -30,53 +31,57 @@ class Sensor:
     maximum: float
 
 
-# Helwig et al. 2015. Megapascal, kelvin, cubic metres an hour and kilowatts for watts fall outside.
-READINGS: Mapping[str, Sensor] = MappingProxyType(
+# Helwig et al. 2015. The limits reject values in megapascal, kelvin, cubic metres an hour, and
+# kilowatts in place of watts.
+SENSOR_SPECS: Mapping[str, SensorSpec] = MappingProxyType(
     {
-        "PS1": Sensor("bar", "Pressure behind the main pump", 20, 400),
-        "PS2": Sensor("bar", "Pressure before the switched valve", 0, 400),
-        "PS3": Sensor("bar", "Pressure behind the switched valve", 0, 100),
-        "PS4": Sensor("bar", "Pressure at the accumulators", 0, 400),
-        "PS5": Sensor("bar", "Pressure in the cooling circuit", 0, 50),
-        "PS6": Sensor("bar", "Pressure in the cooling circuit behind the filter", 0, 50),
-        "EPS1": Sensor("W", "Electrical power of the main pump's motor", 100, 20_000),
-        "FS1": Sensor("L/min", "Flow in the working circuit", 0, 200),
-        "FS2": Sensor("L/min", "Flow in the cooling circuit", 0, 200),
-        "TS1": Sensor("°C", "Oil temperature 1", -20, 120),
-        "TS2": Sensor("°C", "Oil temperature 2", -20, 120),
-        "TS3": Sensor("°C", "Oil temperature 3", -20, 120),
-        "TS4": Sensor("°C", "Oil temperature 4", -20, 120),
-        "VS1": Sensor("mm/s", "Vibration velocity of the pump", 0, 50),
-        "CE": Sensor("%", "Cooling efficiency, calculated by the rig", 0, 100),
-        "CP": Sensor("kW", "Cooling power, calculated by the rig", 0, 50),
-        "SE": Sensor("%", "Efficiency of the working circuit, calculated by the rig", 0, 150),
+        "PS1": SensorSpec("bar", "Pressure behind the main pump", 20, 400),
+        "PS2": SensorSpec("bar", "Pressure before the switched valve", 0, 400),
+        "PS3": SensorSpec("bar", "Pressure behind the switched valve", 0, 100),
+        "PS4": SensorSpec("bar", "Pressure at the accumulators", 0, 400),
+        "PS5": SensorSpec("bar", "Pressure in the cooling circuit", 0, 50),
+        "PS6": SensorSpec("bar", "Pressure in the cooling circuit behind the filter", 0, 50),
+        "EPS1": SensorSpec("W", "Electrical power of the main pump's motor", 100, 20_000),
+        "FS1": SensorSpec("L/min", "Flow in the working circuit", 0, 200),
+        "FS2": SensorSpec("L/min", "Flow in the cooling circuit", 0, 200),
+        "TS1": SensorSpec("°C", "Oil temperature 1", -20, 120),
+        "TS2": SensorSpec("°C", "Oil temperature 2", -20, 120),
+        "TS3": SensorSpec("°C", "Oil temperature 3", -20, 120),
+        "TS4": SensorSpec("°C", "Oil temperature 4", -20, 120),
+        "VS1": SensorSpec("mm/s", "Vibration velocity of the pump", 0, 50),
+        "CE": SensorSpec("%", "Cooling efficiency, calculated by the rig", 0, 100),
+        "CP": SensorSpec("kW", "Cooling power, calculated by the rig", 0, 50),
+        "SE": SensorSpec("%", "Efficiency of the working circuit, calculated by the rig", 0, 150),
     }
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
-    """A target in words. `conditions` from the worst on, as in data.py."""
+class ConditionSpec:
+    """Unit and description of a target.
+
+    labels: text of each condition, worst first, in the order of data.py.
+    """
 
     unit: str | None
     description: str
-    words: tuple[str, ...]
+    labels: tuple[str, ...]
 
 
-CONDITIONS: Mapping[str, Condition] = MappingProxyType(
+CONDITION_SPECS: Mapping[str, ConditionSpec] = MappingProxyType(
     {
-        "cooler": Condition(
+        "cooler": ConditionSpec(
             "%",
             "Efficiency of the cooler",
             ("close to total failure", "reduced", "full"),
         ),
-        "valve": Condition(
+        "valve": ConditionSpec(
             "%",
             "Switching behaviour of the valve",
             ("close to total failure", "severe lag", "small lag", "optimal"),
         ),
-        "pump": Condition(None, "Internal leakage of the pump", ("severe", "weak", "none")),
-        "accumulator": Condition(
+        "pump": ConditionSpec(None, "Internal leakage of the pump", ("severe", "weak", "none")),
+        "accumulator": ConditionSpec(
             "bar",
             "Gas pressure of the hydraulic accumulator",
             ("close to total failure", "severely reduced", "slightly reduced", "optimal"),
@@ -85,16 +90,19 @@ CONDITIONS: Mapping[str, Condition] = MappingProxyType(
 )
 
 
-def signature(readings: Floats) -> str:
-    """The JSON document for the artefact's metadata, from the cycles that it learned from, [cycles,
-    sensors, SECONDS]."""
-    inputs = tuple(_input(name, readings[:, at]) for at, name in enumerate(SENSORS))
-    outputs = tuple(field for target in TARGETS for field in _outputs(target))
+def render_signature(readings: Floats) -> str:
+    """Render the signature as JSON for the artefact's metadata.
+
+    readings: the training cycles, [cycles, sensors, SECONDS], which give the training ranges.
+    """
+    inputs = tuple(_input_field(name, readings[:, sensor]) for sensor, name in enumerate(SENSORS))
+    outputs = tuple(field for target in TARGETS for field in _output_fields(target))
     return msgspec.json.encode(Signature(inputs, outputs, VERSION)).decode()
 
 
-def _input(name: str, seen: Floats) -> InputField:
-    sensor = READINGS[name]
+def _input_field(name: str, readings: Floats) -> InputField:
+    """Return the input of one sensor; readings: its training series, [cycles, SECONDS]."""
+    sensor = SENSOR_SPECS[name]
     return InputField(
         name,
         "FP32",
@@ -102,15 +110,16 @@ def _input(name: str, seen: Floats) -> InputField:
         description=f"{sensor.description}; the mean of each of the cycle's {SECONDS} seconds",
         minimum=sensor.minimum,
         maximum=sensor.maximum,
-        trained=(float(f"{seen.min():.4g}"), float(f"{seen.max():.4g}")),
+        trained=(float(f"{readings.min():.4g}"), float(f"{readings.max():.4g}")),
         length=(SECONDS, SECONDS),
     )
 
 
-def _outputs(target: Target) -> tuple[OutputField, ...]:
-    condition = CONDITIONS[target.name]
-    words = zip(target.conditions, condition.words, strict=True)
-    scale = ", ".join(f"{told} {meaning}" for told, meaning in words)
+def _output_fields(target: Target) -> tuple[OutputField, ...]:
+    """Return the outputs of one target."""
+    condition = CONDITION_SPECS[target.name]
+    conditions = zip(target.conditions, condition.labels, strict=True)
+    scale = ", ".join(f"{condition_value} {label}" for condition_value, label in conditions)
     return (
         OutputField(
             target.name,
@@ -128,8 +137,8 @@ def _outputs(target: Target) -> tuple[OutputField, ...]:
         OutputField(
             f"{target.name}_reasons",
             BYTES,
-            description=f"The {TOLD} sensors that moved the {target.name}'s level most, strongest "
-            "first",
+            description=f"The {REASON_COUNT} sensors that moved the {target.name}'s level most, "
+            "strongest first",
             series=True,
         ),
         OutputField(

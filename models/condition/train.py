@@ -1,7 +1,7 @@
-"""Train and export: `python -m models.condition.train`.
+"""Train the condition model and export it to ONNX: `python -m models.condition.train`.
 
-Owns how cycles are divided, the choice of the penalty's strength, the calibration and the gate
-before the artefact is written.
+Penalty and calibration are cross-validated over contiguous blocks of time. The artefact is written
+only if the graph agrees with the model.
 """
 
 from collections.abc import Sequence
@@ -12,44 +12,46 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto
 
-from models.calibration import Calibration, calibrate, reliability
+from models.calibration import Calibration, calibration_metrics, fit_calibration
 from models.condition.data import (
     SENSORS,
     TARGETS,
     Dataset,
     Floats,
-    Places,
+    Labels,
+    Rows,
     load,
 )
 from models.condition.export import to_onnx
-from models.condition.features import Exact, engineer
-from models.condition.levels import LevelModel, Moments, fit
-from models.condition.signature import signature
-from models.onnx_graph import ExportDisagrees, opened
+from models.condition.features import Doubles, compute_features
+from models.condition.levels import FitMoments, LevelModel, fit
+from models.condition.signature import render_signature
+from models.onnx_graph import ExportMismatch, open_session
 from models.training_data import write_artefact
 
 ARTEFACT = Path(__file__).with_name("model.onnx")
-# Short ones, so that a model which is judged for the calibration knows nearly what that of all
-# cycles does: with ten, probabilities came out some .08 too low.
-STRETCHES = 20
-# Weaker ones let the sensors' contributions cancel each other, so that reasons mean nothing.
-STRENGTHS = (0.001, 0.003, 0.01, 0.03)
+# Number of cross-validation blocks. Blocks are short, so that the models behind the calibration are
+# nearly as accurate as the final model: with ten blocks, probabilities were about .08 too low.
+BLOCKS = 20
+# Smaller penalties let the sensors' contributions cancel each other, so that reasons explain
+# nothing.
+PENALTIES = (0.001, 0.003, 0.01, 0.03)
 EXPORT_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
-class Trained:
-    """What one training gives; `strengths` and `calibrations` are one for each target."""
+class TrainedModel:
+    """The result of a training; `penalties` and `calibrations` have one entry for each target."""
 
     level: LevelModel
-    strengths: tuple[float, ...]
+    penalties: tuple[float, ...]
     calibrations: tuple[Calibration, ...]
     model: ModelProto
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What the graph says of one target, of N cycles: [N] each, the last two [N, TOLD]."""
+class TargetPrediction:
+    """The graph's output for one target: [cycles] each, the last two [cycles, REASON_COUNT]."""
 
     condition: NDArray[np.int64]
     probability: Floats
@@ -57,99 +59,119 @@ class Answer:
     contributions: Floats
 
 
-def stretches(places: Places, count: int) -> list[Places]:
-    """Cycles of [cycles, targets] in `count` stretches of time, about equally long. Each is cut
-    where a condition changes, so that no cycle has its like in another stretch by being next to
-    it."""
-    changes = np.flatnonzero(np.any(np.diff(places, axis=0) != 0, axis=1)) + 1
-    wanted = np.arange(1, count) * len(places) / count
-    cuts = changes[np.abs(changes - wanted[:, np.newaxis]).argmin(axis=1)]
-    return np.split(np.arange(len(places)), np.unique(cuts))
+def split_into_blocks(labels: Labels, count: int) -> list[Rows]:
+    """Split cycles into about `count` contiguous blocks of time of similar length.
+
+    A block ends where a condition changes, so that adjacent similar cycles are never in two blocks.
+    labels: [cycles, targets].
+    """
+    changes = np.flatnonzero(np.any(np.diff(labels, axis=0) != 0, axis=1)) + 1
+    even_cuts = np.arange(1, count) * len(labels) / count
+    cuts = changes[np.abs(changes - even_cuts[:, np.newaxis]).argmin(axis=1)]
+    return np.split(np.arange(len(labels)), np.unique(cuts))
 
 
-def unseen_scores(features: Exact, places: Places) -> list[list[Exact]]:
-    """Of each strength and each target the scores [cycles, conditions], every cycle's by a model
-    that has not seen its stretch."""
-    told = [
-        [np.empty((len(places), len(target.conditions))) for target in TARGETS] for _ in STRENGTHS
+def out_of_fold_scores(features: Doubles, labels: Labels) -> list[list[Doubles]]:
+    """Return out-of-fold scores by penalty and target, [cycles, conditions] each.
+
+    Each cycle is scored by a model that was fitted without its block.
+    """
+    scores_by_penalty = [
+        [np.empty((len(labels), len(target.conditions))) for target in TARGETS] for _ in PENALTIES
     ]
-    for left_out in stretches(places, STRETCHES):
-        seen = np.setdiff1d(np.arange(len(places)), left_out)
-        moments = Moments.of(features[seen], places[seen])
-        for of_strength, strength in zip(told, STRENGTHS, strict=True):
-            model = fit(moments, (strength,) * len(TARGETS))
-            for scores, part in zip(of_strength, model.scores(features[left_out]), strict=True):
-                scores[left_out] = part
-    return told
+    for test_block in split_into_blocks(labels, BLOCKS):
+        training_rows = np.setdiff1d(np.arange(len(labels)), test_block)
+        moments = FitMoments.compute(features[training_rows], labels[training_rows])
+        for scores_by_target, penalty in zip(scores_by_penalty, PENALTIES, strict=True):
+            model = fit(moments, (penalty,) * len(TARGETS))
+            for scores, block_scores in zip(
+                scores_by_target, model.scores(features[test_block]), strict=True
+            ):
+                scores[test_block] = block_scores
+    return scores_by_penalty
 
 
-def choose(scores: Sequence[Exact], truth: Places) -> tuple[float, Calibration]:
-    """Strength and calibration of one target, which make the true places [cycles] likeliest, by
-    scores [cycles, conditions] that each of STRENGTHS gave to unseen cycles."""
-    found = [calibrate(one, truth, shifted=False) for one in scores]
+def choose_penalty(scores: Sequence[Doubles], labels: Labels) -> tuple[float, Calibration]:
+    """Return the penalty and calibration of one target with the lowest log loss.
+
+    scores: out-of-fold scores of each penalty, [cycles, conditions]. labels: [cycles].
+    """
+    calibrations = [
+        fit_calibration(scores_of_penalty, labels, fit_shifts=False) for scores_of_penalty in scores
+    ]
     losses = [
-        reliability(calibration.probabilities(one), truth)["log_loss"]
-        for calibration, one in zip(found, scores, strict=True)
+        calibration_metrics(calibration.probabilities(scores_of_penalty), labels)["log_loss"]
+        for calibration, scores_of_penalty in zip(calibrations, scores, strict=True)
     ]
-    at = int(np.argmin(losses))
-    return STRENGTHS[at], found[at]
+    best = int(np.argmin(losses))
+    return PENALTIES[best], calibrations[best]
 
 
-def learn(readings: Floats, places: Places) -> Trained:
-    """Model, calibration and graph from readings [cycles, sensors, SECONDS] and places [cycles,
-    targets]."""
-    features = engineer(readings)
-    by_target = zip(*unseen_scores(features, places), strict=True)
-    chosen = [choose(scores, places[:, at]) for at, scores in enumerate(by_target)]
-    strengths = tuple(strength for strength, _ in chosen)
+def fit_and_calibrate(readings: Floats, labels: Labels) -> TrainedModel:
+    """Choose the penalties, fit and calibrate the model, and build the graph.
+
+    readings: [cycles, sensors, SECONDS]. labels: [cycles, targets].
+    """
+    features = compute_features(readings)
+    by_target = zip(*out_of_fold_scores(features, labels), strict=True)
+    chosen = [
+        choose_penalty(scores, labels[:, target_index])
+        for target_index, scores in enumerate(by_target)
+    ]
+    penalties = tuple(penalty for penalty, _ in chosen)
     calibrations = tuple(calibration for _, calibration in chosen)
-    level = fit(Moments.of(features, places), strengths)
-    return Trained(
-        level, strengths, calibrations, to_onnx(level, calibrations, signature(readings))
+    level = fit(FitMoments.compute(features, labels), penalties)
+    return TrainedModel(
+        level, penalties, calibrations, to_onnx(level, calibrations, render_signature(readings))
     )
 
 
-def predict(trained: Trained, readings: Floats, at: int) -> Exact:
-    """Probability of each condition of one target, [cycles, conditions], in double precision."""
-    scores = trained.level.scores(engineer(readings))[at]
-    return trained.calibrations[at].probabilities(scores)
+def predict_probabilities(trained: TrainedModel, readings: Floats, target_index: int) -> Doubles:
+    """Return the probabilities of one target in double precision, [cycles, conditions]."""
+    scores = trained.level.scores(compute_features(readings))[target_index]
+    return trained.calibrations[target_index].probabilities(scores)
 
 
-def train(dataset: Dataset) -> Trained:
-    """Learn from all cycles, and check the graph.
+def train(dataset: Dataset) -> TrainedModel:
+    """Fit on all cycles and verify the graph.
 
-    Raises ExportDisagrees where the graph and the model differ on one of them.
+    Raises ExportMismatch if graph and model differ on a cycle.
     """
-    trained = learn(dataset.readings, dataset.places)
-    answers = run(trained.model.SerializeToString(), dataset.readings)
-    for at, target in enumerate(TARGETS):
-        expected = predict(trained, dataset.readings, at).max(axis=1)
-        apart = np.abs(answers[target.name].probability - expected).max()
-        if apart > EXPORT_TOLERANCE:
-            raise ExportDisagrees(f"The graph's {target.name} is {apart:.1e} from the model's.")
+    trained = fit_and_calibrate(dataset.readings, dataset.labels)
+    predictions = predict_with_graph(trained.model.SerializeToString(), dataset.readings)
+    for target_index, target in enumerate(TARGETS):
+        expected = predict_probabilities(trained, dataset.readings, target_index).max(axis=1)
+        difference = np.abs(predictions[target.name].probability - expected).max()
+        if difference > EXPORT_TOLERANCE:
+            raise ExportMismatch(f"The graph's {target.name} is {difference:.1e} from the model's.")
     return trained
 
 
-def run(artefact: bytes, readings: Floats) -> dict[str, Answer]:
-    """What a serialised graph says of readings [cycles, sensors, SECONDS], for each target."""
-    feed = {name: readings[:, at] for at, name in enumerate(SENSORS)}
-    parts = ("", "_probability", "_reasons", "_contributions")
-    session = opened(artefact)
+def predict_with_graph(artefact: bytes, readings: Floats) -> dict[str, TargetPrediction]:
+    """Run a serialized graph on readings [cycles, sensors, SECONDS]; return outputs by target."""
+    feed = {name: readings[:, column] for column, name in enumerate(SENSORS)}
+    suffixes = ("", "_probability", "_reasons", "_contributions")
+    session = open_session(artefact)
     return {
-        target.name: Answer(*session.run([f"{target.name}{part}" for part in parts], feed))
+        target.name: TargetPrediction(
+            *session.run([f"{target.name}{suffix}" for suffix in suffixes], feed)
+        )
         for target in TARGETS
     }
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Write the artefact."""
-    write_artefact(arguments, "Train the condition and export it to ONNX.", ARTEFACT, _made)
+    """Train and write the artefact."""
+    write_artefact(
+        arguments, "Train the condition and export it to ONNX.", ARTEFACT, _train_and_summarize
+    )
 
 
-def _made(directory: Path) -> tuple[bytes, str]:
+def _train_and_summarize(directory: Path) -> tuple[bytes, str]:
+    """Train on the data set; return the artefact and a summary of the penalties."""
     trained = train(load(directory))
-    said = "strengths " + ", ".join(str(one) for one in trained.strengths)
-    return trained.model.SerializeToString(deterministic=True), said
+    summary = "strengths " + ", ".join(str(penalty) for penalty in trained.penalties)
+    return trained.model.SerializeToString(deterministic=True), summary
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""Machine failure from one operating point of a milling machine, learned from AI4I 2020."""
+"""Machine-failure classifier for operating points of a milling machine, trained on AI4I 2020."""

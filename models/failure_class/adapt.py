@@ -1,12 +1,10 @@
-"""Adapting the failure class to another machine: its labelled operating points in, a variant out.
+"""Fine-tune the failure classifier on a customer's labelled operating points.
 
-Owns what is told, what labels are refused for, the held-out score and the variant's graph.
-
-Every row is judged by trees and weights that were not fitted to it; the weights, three numbers,
-lean on trees of other folds, which saw it. The score is log-loss: with few
-failures F1 moves in steps of several hundredths, and a lucky threshold would pass for skill. The
-base is given its best chance, as it is or recalibrated on the same rows: a variant that only told
-how often this machine fails would be no better.
+Every row is scored by trees and weights that were not fitted to it; the three weights are fitted on
+predictions of other folds' trees, which saw the row. The score is log-loss: with few failures F1
+moves in steps of several hundredths, and a lucky threshold would look like skill. The variant is
+compared with the better of the base as it is and the base recalibrated on the same rows: a variant
+that only learned this machine's failure rate would be no better.
 """
 
 from dataclasses import dataclass
@@ -15,148 +13,183 @@ import numpy as np
 from scipy.special import expit
 from sklearn.metrics import roc_auc_score
 
-from models.adaptation import Adaptation, Progress, Score, TrainingFileInvalid
-from models.calibration import Calibration, Exact
-from models.contributing_trees import joined
-from models.failure_class.base import Base
+from models.adaptation import Adaptation, ProgressCallback, Score, TrainingFileInvalid
+from models.calibration import Calibration, FloatArray
+from models.contributing_trees import combine_ensembles
+from models.failure_class.base import BaseClassifier
 from models.failure_class.data import Flags
-from models.failure_class.export import Rule, own_trees, to_graph
-from models.failure_class.features import engineer
-from models.failure_class.labelled import Labelled, read
+from models.failure_class.export import DecisionRule, booster_trees, build_graph
+from models.failure_class.features import compute_features
+from models.failure_class.labelled import LabelledPoints, read_training_file
 from models.failure_class.pooling import (
     FOLDS,
-    Learned,
-    LeftOut,
-    grow,
-    left_out,
+    OutOfFoldLogOdds,
+    TrainingRows,
+    fit_recalibration,
+    fit_trees,
+    fit_weights,
     log_loss,
-    recalibrated,
-    weigh,
+    predict_out_of_fold,
 )
-from models.failure_class.signature import widened
+from models.failure_class.signature import variant_signature
 from models.failure_class.train import (
     ARTEFACT,
     EXPORT_TOLERANCE,
     best_f1_threshold,
     log_odds,
-    run,
+    run_artefact,
 )
-from models.onnx_graph import ExportDisagrees
+from models.onnx_graph import ExportMismatch
 
 METRIC = "log-loss, nats a row; the base as it is or recalibrated, whichever does better"
-# Standard errors from chance: labels at random get so far once in a hundred.
-SURE = 2.33
-# Labels that the base ranks so badly, and surely, are taken for swapped. Nearer to one half it may
-# know nothing of this machine, which many rows would make sure as well.
-SWAPPED = 0.45
+# z-score of the ROC AUC that random labels reach once in a hundred.
+MIN_Z_SCORE = 2.33
+# Below this ROC AUC of the base the labels are taken for swapped. Nearer to one half the base may
+# just not fit this machine, which becomes significant as well with many rows.
+MAX_SWAPPED_AUC = 0.45
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """Rows by what has not seen them, [N] each: log-odds of the recalibrated base and of the
-    variant, and the variant's decision."""
+class HeldOutPredictions:
+    """Held-out predictions, [N] each.
 
-    recalibrated: Exact
-    variant: Exact
+    Log-odds of the recalibrated base and of the variant, and the variant's decision.
+    """
+
+    recalibrated: FloatArray
+    variant: FloatArray
     decision: Flags
 
 
-def adapt(training_file: bytes, progress: Progress) -> Adaptation:
-    """Learn lines of `{"type": "L", "air_temperature": 300.1, …, "failure": 0}`, one for each
-    operating point. Raises TrainingFileInvalid."""
-    base = Base.of(ARTEFACT.read_bytes())
-    return adapted(base, read(training_file, base.signature), progress)
+def adapt(training_file: bytes, progress: ProgressCallback) -> Adaptation:
+    """Fine-tune the committed base on a training file and return the variant.
+
+    A line is `{"type": "L", "air_temperature": 300.1, …, "failure": 0}`, one for each operating
+    point. Raises TrainingFileInvalid.
+    """
+    base = BaseClassifier.from_artefact(ARTEFACT.read_bytes())
+    return fit_variant(base, read_training_file(training_file, base.signature), progress)
 
 
-def adapted(base: Base, labelled: Labelled, progress: Progress) -> Adaptation:
-    """A variant of any base. Raises TrainingFileInvalid where the labels mean nothing to it."""
+def fit_variant(
+    base: BaseClassifier, labelled: LabelledPoints, progress: ProgressCallback
+) -> Adaptation:
+    """Fit, score and export a variant of `base`. Raises TrainingFileInvalid for useless labels."""
     failed, count = labelled.failed, len(labelled.failed)
-    repeated = f" {labelled.repeated} lines say one again." if labelled.repeated else ""
-    progress(f"{count} different operating points, {failed.sum()} of them failures.{repeated}")
-    rows = Learned(engineer(labelled.points), base.log_odds(labelled.points), failed)
+    duplicates = f" {labelled.duplicates} lines say one again." if labelled.duplicates else ""
+    progress(f"{count} different operating points, {failed.sum()} of them failures.{duplicates}")
+    rows = TrainingRows(compute_features(labelled.points), base.log_odds(labelled.points), failed)
     _require_not_swapped(rows)
     progress(f"Scoring: each of {FOLDS} parts is left out in turn.")
-    unseen = left_out(rows)
-    judged = judge(rows, unseen)
-    _require_meaning(judged.variant, failed)
-    score = score_of(rows, judged)
-    progress(f"Left out, the base {_found(base.decisions(rows.base), failed)}.")
-    progress(f"Left out, the variant {_found(judged.decision, failed)}.")
-    artefact = render(base, labelled, rows, unseen)
+    out_of_fold = predict_out_of_fold(rows)
+    held_out = predict_held_out(rows, out_of_fold)
+    _require_signal(held_out.variant, failed)
+    score = score_of(rows, held_out)
+    base_decision = base.predict_failure(rows.base_log_odds)
+    progress(f"Left out, the base {_describe_detections(base_decision, failed)}.")
+    progress(f"Left out, the variant {_describe_detections(held_out.decision, failed)}.")
+    artefact = build_artefact(base, labelled, rows, out_of_fold)
     return Adaptation(artefact, score, count, count)
 
 
-def judge(rows: Learned, unseen: LeftOut) -> Judged:
-    """Weights and threshold, too, are fitted without the fold that they are tried on."""
+def predict_held_out(rows: TrainingRows, out_of_fold: OutOfFoldLogOdds) -> HeldOutPredictions:
+    """Return held-out predictions; weights and threshold, too, are fitted without the test fold."""
     count = len(rows.failed)
-    alone, told, decision = np.empty(count), np.empty(count), np.empty(count, dtype=np.bool_)
-    for number in range(FOLDS):
-        there = unseen.fold == number
-        base, trees, failed = (one[~there] for one in (rows.base, unseen.trees, rows.failed))
-        weights = weigh(base, trees, failed)
+    recalibrated_log_odds, variant_log_odds, decision = (
+        np.empty(count),
+        np.empty(count),
+        np.empty(count, dtype=np.bool_),
+    )
+    for fold in range(FOLDS):
+        test = out_of_fold.fold == fold
+        base, trees, failed = (
+            column[~test] for column in (rows.base_log_odds, out_of_fold.log_odds, rows.failed)
+        )
+        weights = fit_weights(base, trees, failed)
         threshold = best_f1_threshold(failed, expit(weights.log_odds(base, trees)))
-        told[there] = weights.log_odds(rows.base[there], unseen.trees[there])
-        decision[there] = expit(told[there]) >= threshold
-        alone[there] = recalibrated(base, failed).log_odds(rows.base[there], np.zeros(1))
-    return Judged(alone, told, decision)
+        variant_log_odds[test] = weights.log_odds(
+            rows.base_log_odds[test], out_of_fold.log_odds[test]
+        )
+        decision[test] = expit(variant_log_odds[test]) >= threshold
+        recalibrated_log_odds[test] = fit_recalibration(base, failed).log_odds(
+            rows.base_log_odds[test], np.zeros(1)
+        )
+    return HeldOutPredictions(recalibrated_log_odds, variant_log_odds, decision)
 
 
-def score_of(rows: Learned, judged: Judged) -> Score:
-    """The variant beside the better of the base as it is and the base recalibrated."""
-    before = min(log_loss(told, rows.failed) for told in (rows.base, judged.recalibrated))
-    return Score(METRIC, before, log_loss(judged.variant, rows.failed), higher_is_better=False)
+def score_of(rows: TrainingRows, held_out: HeldOutPredictions) -> Score:
+    """Return the variant's log-loss beside the better of the base's and the recalibrated base's."""
+    before = min(
+        log_loss(log_odds, rows.failed) for log_odds in (rows.base_log_odds, held_out.recalibrated)
+    )
+    return Score(METRIC, before, log_loss(held_out.variant, rows.failed), higher_is_better=False)
 
 
-def render(base: Base, labelled: Labelled, rows: Learned, unseen: LeftOut) -> bytes:
-    """The graph: trees of all rows beside the base's, weighed as the rows left out ask for.
+def build_artefact(
+    base: BaseClassifier,
+    labelled: LabelledPoints,
+    rows: TrainingRows,
+    out_of_fold: OutOfFoldLogOdds,
+) -> bytes:
+    """Build the variant's ONNX graph: the base's trees and trees of all rows, weighted.
 
-    Raises ExportDisagrees.
+    The weights are fitted on the out-of-fold log-odds. Raises ExportDisagrees.
     """
-    booster, weights = grow(rows), weigh(rows.base, unseen.trees, rows.failed)
-    threshold = best_f1_threshold(rows.failed, expit(weights.log_odds(rows.base, unseen.trees)))
-    trees = joined([(weights.base, base.trees), (weights.trees, own_trees(booster))])
-    rule = Rule(Calibration(1.0, np.array([0.0, weights.shift])), threshold)
-    signature = widened(base.signature, labelled.points, float(threshold))
-    artefact: bytes = to_graph(trees, rule, signature).SerializeToString(deterministic=True)
-    _require_same(artefact, labelled, weights.log_odds(rows.base, log_odds(booster, rows.features)))
+    booster, weights = (
+        fit_trees(rows),
+        fit_weights(rows.base_log_odds, out_of_fold.log_odds, rows.failed),
+    )
+    threshold = best_f1_threshold(
+        rows.failed, expit(weights.log_odds(rows.base_log_odds, out_of_fold.log_odds))
+    )
+    trees = combine_ensembles([(weights.base, base.trees), (weights.trees, booster_trees(booster))])
+    rule = DecisionRule(Calibration(1.0, np.array([0.0, weights.shift])), threshold)
+    signature = variant_signature(base.signature, labelled.points, float(threshold))
+    artefact: bytes = build_graph(trees, rule, signature).SerializeToString(deterministic=True)
+    _require_same_output(
+        artefact, labelled, weights.log_odds(rows.base_log_odds, log_odds(booster, rows.features))
+    )
     return artefact
 
 
-def _require_same(artefact: bytes, labelled: Labelled, told: Exact) -> None:
-    answered = run(artefact, labelled.points).probability
-    if not np.allclose(answered, expit(told), rtol=0, atol=EXPORT_TOLERANCE):
-        raise ExportDisagrees("The variant's graph does not reproduce its trees.")
+def _require_same_output(artefact: bytes, labelled: LabelledPoints, log_odds: FloatArray) -> None:
+    """Raise ExportDisagrees unless the graph reproduces the variant's log-odds."""
+    probability = run_artefact(artefact, labelled.points).probability
+    if not np.allclose(probability, expit(log_odds), rtol=0, atol=EXPORT_TOLERANCE):
+        raise ExportMismatch("The variant's graph does not reproduce its trees.")
 
 
-def _require_not_swapped(rows: Learned) -> None:
-    ranked, sure = _standing(rows.base, rows.failed)
-    if ranked < SWAPPED and sure < -SURE:
+def _require_not_swapped(rows: TrainingRows) -> None:
+    """Raise TrainingFileInvalid if the base ranks the labels significantly the wrong way."""
+    auc, z_score = _auc_and_z_score(rows.base_log_odds, rows.failed)
+    if auc < MAX_SWAPPED_AUC and z_score < -MIN_Z_SCORE:
         raise TrainingFileInvalid(
             "The labels look swapped: what the file calls failures is what the base takes for "
-            f"healthy (area under the ROC curve {ranked:.2f}). `failure` is 1 where it failed."
+            f"healthy (area under the ROC curve {auc:.2f}). `failure` is 1 where it failed."
         )
 
 
-def _require_meaning(told: Exact, failed: Flags) -> None:
-    ranked, sure = _standing(told, failed)
-    if sure < SURE:
+def _require_signal(log_odds: FloatArray, failed: Flags) -> None:
+    """Raise TrainingFileInvalid if held-out log-odds rank failures no better than chance."""
+    auc, z_score = _auc_and_z_score(log_odds, failed)
+    if z_score < MIN_Z_SCORE:
         raise TrainingFileInvalid(
             "The labels follow nothing that these inputs show: failures left out are told from "
-            f"healthy points hardly better than by chance (area under the ROC curve {ranked:.2f}). "
+            f"healthy points hardly better than by chance (area under the ROC curve {auc:.2f}). "
             "Give more rows, or look for wrong labels."
         )
 
 
-def _standing(told: Exact, failed: Flags) -> tuple[float, float]:
-    """How well failures are ranked above others, and how many standard errors that is from chance
-    (Mann-Whitney)."""
-    ranked = float(roc_auc_score(failed, told))
-    ones, zeros = int(failed.sum()), int((~failed).sum())
-    error = np.sqrt((ones + zeros + 1) / (12 * ones * zeros))
-    return ranked, float((ranked - 0.5) / error)
+def _auc_and_z_score(log_odds: FloatArray, failed: Flags) -> tuple[float, float]:
+    """Return ROC AUC and its Mann-Whitney z-score against chance (0.5)."""
+    auc = float(roc_auc_score(failed, log_odds))
+    positives, negatives = int(failed.sum()), int((~failed).sum())
+    error = np.sqrt((positives + negatives + 1) / (12 * positives * negatives))
+    return auc, float((auc - 0.5) / error)
 
 
-def _found(decision: Flags, failed: Flags) -> str:
+def _describe_detections(decision: Flags, failed: Flags) -> str:
+    """Describe how many failures were found and how many alarms were false."""
     return (
         f"finds {np.sum(decision & failed)} of {failed.sum()} failures, with "
         f"{np.sum(decision & ~failed)} false alarms"

@@ -1,7 +1,6 @@
-"""The base as its artefact holds it: what a variant goes on from.
+"""The trained base model, read back from its ONNX artefact for fine-tuning.
 
-Owns taking log-odds, trees and signature out of the graph that export.py made. The training rows
-are not there when a customer adapts it, nor is the booster.
+Only the artefact is available when a customer fine-tunes: neither training rows nor the booster.
 """
 
 from dataclasses import dataclass
@@ -12,17 +11,21 @@ import onnx
 import onnxruntime as ort
 from scipy.special import expit
 
-from models.calibration import Exact
+from models.calibration import FloatArray
 from models.contributing_trees import ContributingTrees
 from models.failure_class.data import Flags, OperatingPoints
 from models.failure_class.export import LOG_ODDS, threshold_of, trees_of
-from models.onnx_graph import opened, signature_of, value
+from models.onnx_graph import open_session, read_signature, tensor_info
 from models.signature import Signature
 
 
 @dataclass(frozen=True, slots=True)
-class Base:
-    """`session` tells log-odds; `trees` add up to these. The threshold is one of probability."""
+class BaseClassifier:
+    """The base classifier: an ONNX session, its trees and its decision threshold.
+
+    `session` outputs calibrated log-odds, of which `trees` are the additive terms. `threshold` is a
+    probability.
+    """
 
     session: ort.InferenceSession
     threshold: np.float32
@@ -30,19 +33,19 @@ class Base:
     signature: Signature
 
     @classmethod
-    def of(cls, artefact: bytes) -> Self:
-        """From a graph of export.py."""
+    def from_artefact(cls, artefact: bytes) -> Self:
+        """Load the base classifier from a serialised graph of export.py."""
         model = onnx.load_from_string(artefact)
         trees = trees_of(model)
-        model.graph.output.append(value(LOG_ODDS, 1))
-        session = opened(model.SerializeToString())
-        return cls(session, threshold_of(model), trees, signature_of(session))
+        model.graph.output.append(tensor_info(LOG_ODDS, 1))
+        session = open_session(model.SerializeToString())
+        return cls(session, threshold_of(model), trees, read_signature(session))
 
-    def log_odds(self, points: OperatingPoints) -> Exact:
-        """Of failure, calibrated, [N]."""
-        (told,) = self.session.run([LOG_ODDS], points.feed())
-        return np.asarray(told[:, 0], dtype=np.float64)
+    def log_odds(self, points: OperatingPoints) -> FloatArray:
+        """Return the calibrated log-odds of failure, [N]."""
+        (outputs,) = self.session.run([LOG_ODDS], points.input_feed())
+        return np.asarray(outputs[:, 0], dtype=np.float64)
 
-    def decisions(self, log_odds: Exact) -> Flags:
-        """Whether the base calls each a failure, [N], by its own threshold."""
+    def predict_failure(self, log_odds: FloatArray) -> Flags:
+        """Return whether each row counts as a failure at the base's threshold, [N]."""
         return np.asarray(expit(log_odds) >= self.threshold)

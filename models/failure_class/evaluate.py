@@ -1,7 +1,7 @@
-"""Measure and record: `python -m models.failure_class.evaluate`.
+"""Measure the model and write `metrics.json`: `python -m models.failure_class.evaluate`.
 
-Owns `metrics.json`: out-of-fold figures of the method, and how far the committed artefact agrees
-with the trees that training gives now. Changes neither the method nor the artefact (train.py).
+Records cross-validated metrics of the method, and how far the committed artefact agrees with a
+fresh training.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,7 +17,7 @@ from scipy.special import expit
 from sklearn.metrics import average_precision_score, precision_recall_fscore_support
 from sklearn.model_selection import KFold, StratifiedKFold
 
-from models.calibration import Exact, reliability, two_classes
+from models.calibration import FloatArray, calibration_metrics, two_class_probabilities
 from models.failure_class.data import (
     MODE_COLUMNS,
     Dataset,
@@ -28,27 +28,27 @@ from models.failure_class.data import (
     load,
 )
 from models.failure_class.export import threshold_of
-from models.failure_class.features import engineer
-from models.failure_class.other_machines import measured
+from models.failure_class.features import compute_features
+from models.failure_class.other_machines import measure_adaptation
 from models.failure_class.train import (
     ARTEFACT,
     FOLDS,
-    learn,
+    fit_model,
     log_odds,
     predict,
-    run,
+    run_artefact,
     train,
 )
 from models.training_data import record_metrics
 
 METRICS = Path(__file__).with_name("metrics.json")
-# Not the divisions on which features and settings were compared.
+# Different from the splits on which features and settings were compared.
 SEEDS = (101, 102, 103, 104, 105)
-# Nor are these the divisions on which the way of adapting was chosen.
-ADAPTING_SEEDS = (601, 602, 603, 604, 605)
+# Different from the splits on which the fine-tuning method was chosen.
+ADAPTATION_SEEDS = (601, 602, 603, 604, 605)
 BLOCKS = 10
 DIGITS = 4
-# What the author's rule of each mode looks at; random failure looks at nothing.
+# Quantities in the author's rule of each failure mode; random failure (RNF) has no rule.
 DOCUMENTED_REASONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "TWF": ("tool_wear",),
@@ -58,60 +58,67 @@ DOCUMENTED_REASONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 
-Division = Iterable[tuple[Rows, Rows]]
-Figures = dict[str, float]
+Splits = Iterable[tuple[Rows, Rows]]
+Metrics = dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """Every row judged by trees and a rule that have not seen it, [N] each.
+class OutOfFoldPredictions:
+    """Out-of-fold predictions of every row, [N] each.
 
-    uncalibrated: the probability as the trees have it. reason: what moved the answer most.
+    uncalibrated: the trees' probability before calibration. reason: the strongest reason.
     """
 
     probability: Floats
-    uncalibrated: Exact
+    uncalibrated: FloatArray
     decision: Flags
     reason: NDArray[np.object_]
 
 
 def evaluate(dataset: Dataset, artefact: bytes) -> dict[str, Any]:
-    """Every figure of the model card, ready for JSON."""
+    """Return every metric of the model card, ready for JSON."""
     return {
-        "data": _data(dataset),
-        "stratified_5_fold": _repeated(dataset),
-        "blocked_in_time": _figures(dataset, judge(dataset, _blocks(dataset))),
-        "documented_rules": _decisions(dataset.failed, documented_rules(dataset.points)),
-        "artefact": artefact_figures(dataset, artefact),
-        "adapted_to_other_machines": measured(dataset, ADAPTING_SEEDS),
+        "data": _dataset_summary(dataset),
+        "stratified_5_fold": _repeated_cross_validation(dataset),
+        "blocked_in_time": _metrics(dataset, cross_validate(dataset, _time_block_splits(dataset))),
+        "documented_rules": _classification_metrics(
+            dataset.failed, published_failure_rules(dataset.points)
+        ),
+        "artefact": artefact_metrics(dataset, artefact),
+        "adapted_to_other_machines": measure_adaptation(dataset, ADAPTATION_SEEDS),
     }
 
 
-def judge(dataset: Dataset, division: Division) -> Judged:
-    """The rule, too, is chosen anew within each training part, by the same procedure as for the
-    artefact, so that calibration and threshold have not seen the row either."""
+def cross_validate(dataset: Dataset, splits: Splits) -> OutOfFoldPredictions:
+    """Return out-of-fold predictions over the given splits.
+
+    The decision rule, too, is fitted within each training part, by the same procedure as for the
+    artefact, so that calibration and threshold have not seen the test rows.
+    """
     count = len(dataset.failed)
-    judged = Judged(
+    predictions = OutOfFoldPredictions(
         np.empty(count, dtype=np.float32),
         np.empty(count),
         np.empty(count, dtype=np.bool_),
         np.empty(count, dtype=np.object_),
     )
-    for seen, unseen in division:
-        trained = learn(dataset.points.take(seen), dataset.failed[seen])
-        points = dataset.points.take(unseen)
-        answer = run(trained.model.SerializeToString(), points)
-        judged.probability[unseen] = answer.probability
-        judged.uncalibrated[unseen] = expit(log_odds(trained.booster, engineer(points)))
-        judged.decision[unseen] = answer.failure == 1
-        judged.reason[unseen] = answer.reasons[:, 0]
-    return judged
+    for train_rows, test_rows in splits:
+        trained = fit_model(dataset.points.take(train_rows), dataset.failed[train_rows])
+        points = dataset.points.take(test_rows)
+        output = run_artefact(trained.model.SerializeToString(), points)
+        predictions.probability[test_rows] = output.probability
+        predictions.uncalibrated[test_rows] = expit(
+            log_odds(trained.booster, compute_features(points))
+        )
+        predictions.decision[test_rows] = output.failure == 1
+        predictions.reason[test_rows] = output.reasons[:, 0]
+    return predictions
 
 
-def documented_rules(points: OperatingPoints) -> Flags:
-    """The failure limits that the data's author published, [N], as a yardstick.
+def published_failure_rules(points: OperatingPoints) -> Flags:
+    """Return the failures by the data author's published limits, [N], as a reference.
 
-    They are no input of the model. Tool breakage and random failure follow no rule.
+    These rules are no input of the model. Tool breakage and random failure follow no rule.
     """
     difference = np.round(points.process_temperature - points.air_temperature, 1)
     power = points.torque * points.rotational_speed * (2 * np.pi / 60)
@@ -121,91 +128,105 @@ def documented_rules(points: OperatingPoints) -> Flags:
     return np.asarray(heat | overstrain | (power < 3500) | (power > 9000), dtype=np.bool_)
 
 
-def artefact_figures(dataset: Dataset, artefact: bytes) -> dict[str, Any]:
-    """The committed graph in ONNX Runtime against the trees of a fresh training."""
-    answer = run(artefact, dataset.points)
+def artefact_metrics(dataset: Dataset, artefact: bytes) -> dict[str, Any]:
+    """Compare the committed graph in ONNX Runtime with the trees of a fresh training."""
+    answer = run_artefact(artefact, dataset.points)
     trained = train(dataset)
-    expected = predict(trained.booster, trained.rule, engineer(dataset.points))
-    decided = expected >= trained.rule.threshold
-    apart = np.abs(answer.probability - expected).max()
+    expected = predict(trained.booster, trained.rule, compute_features(dataset.points))
+    expected_decision = expected >= trained.rule.threshold
+    difference = np.abs(answer.probability - expected).max()
     return {
         "bytes": len(artefact),
-        "threshold": _rounded(threshold_of(onnx.load_from_string(artefact))),
-        "slope": _rounded(trained.rule.calibration.slope),
-        "largest_probability_difference": float(f"{apart:.1e}"),
-        "differing_decisions": int(np.sum((answer.failure == 1) != decided)),
-        "on_rows_it_was_trained_on": _decisions(dataset.failed, answer.failure == 1),
+        "threshold": _round(threshold_of(onnx.load_from_string(artefact))),
+        "slope": _round(trained.rule.calibration.slope),
+        "largest_probability_difference": float(f"{difference:.1e}"),
+        "differing_decisions": int(np.sum((answer.failure == 1) != expected_decision)),
+        "on_rows_it_was_trained_on": _classification_metrics(dataset.failed, answer.failure == 1),
     }
 
 
-def _data(dataset: Dataset) -> dict[str, Any]:
+def _dataset_summary(dataset: Dataset) -> dict[str, Any]:
+    """Return digest, row count and failure count of the data set."""
     failures = int(dataset.failed.sum())
     return {"sha256": dataset.sha256, "rows": len(dataset.failed), "failures": failures}
 
 
-def _repeated(dataset: Dataset) -> dict[str, Any]:
-    """Mean and standard deviation over several divisions into folds."""
-    figures = [_figures(dataset, judge(dataset, _folds(dataset, seed))) for seed in SEEDS]
-    names = figures[0].keys()
+def _repeated_cross_validation(dataset: Dataset) -> dict[str, Any]:
+    """Return mean and standard deviation of the metrics over several cross-validations."""
+    runs = [
+        _metrics(dataset, cross_validate(dataset, _stratified_splits(dataset, seed)))
+        for seed in SEEDS
+    ]
+    names = runs[0].keys()
     return {
         "divisions": len(SEEDS),
-        "mean": {name: _rounded(np.mean([one[name] for one in figures])) for name in names},
-        "deviation": {name: _rounded(np.std([one[name] for one in figures])) for name in names},
+        "mean": {name: _round(np.mean([metrics[name] for metrics in runs])) for name in names},
+        "deviation": {name: _round(np.std([metrics[name] for metrics in runs])) for name in names},
     }
 
 
-def _folds(dataset: Dataset, seed: int) -> Iterator[tuple[Rows, Rows]]:
+def _stratified_splits(dataset: Dataset, seed: int) -> Iterator[tuple[Rows, Rows]]:
+    """Return stratified cross-validation splits."""
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
-    divisions: Iterator[tuple[Rows, Rows]] = folds.split(dataset.failed, dataset.failed)
-    return divisions
+    splits: Iterator[tuple[Rows, Rows]] = folds.split(dataset.failed, dataset.failed)
+    return splits
 
 
-def _blocks(dataset: Dataset) -> Iterator[tuple[Rows, Rows]]:
-    """Stretches of consecutive rows: what comes next is not like what went before."""
-    divisions: Iterator[tuple[Rows, Rows]] = KFold(BLOCKS).split(dataset.failed)
-    return divisions
+def _time_block_splits(dataset: Dataset) -> Iterator[tuple[Rows, Rows]]:
+    """Return splits into blocks of consecutive rows: the process drifts between blocks."""
+    splits: Iterator[tuple[Rows, Rows]] = KFold(BLOCKS).split(dataset.failed)
+    return splits
 
 
-def _figures(dataset: Dataset, judged: Judged) -> Figures:
+def _metrics(dataset: Dataset, predictions: OutOfFoldPredictions) -> Metrics:
+    """Return classification, calibration and explanation metrics of the predictions."""
     failed = dataset.failed
     return (
-        _decisions(failed, judged.decision)
-        | {"pr_auc": _rounded(average_precision_score(failed, judged.probability))}
-        | _reliability(failed, judged.probability.astype(np.float64))
-        | {f"uncalibrated_{k}": v for k, v in _reliability(failed, judged.uncalibrated).items()}
+        _classification_metrics(failed, predictions.decision)
+        | {"pr_auc": _round(average_precision_score(failed, predictions.probability))}
+        | _calibration_metrics(failed, predictions.probability.astype(np.float64))
         | {
-            f"recall_{mode}": _rounded(judged.decision[dataset.modes[mode]].mean())
+            f"uncalibrated_{k}": v
+            for k, v in _calibration_metrics(failed, predictions.uncalibrated).items()
+        }
+        | {
+            f"recall_{mode}": _round(predictions.decision[dataset.modes[mode]].mean())
             for mode in MODE_COLUMNS
         }
-        | {"reason_is_the_documented_one": _rounded(_well_reasoned(dataset, judged))}
+        | {"reason_is_the_documented_one": _round(_reason_accuracy(dataset, predictions))}
     )
 
 
-def _reliability(failed: Flags, probability: Exact) -> Figures:
-    held = reliability(two_classes(probability), failed.astype(np.intp))
-    return {name: _rounded(value) for name, value in held.items()}
+def _calibration_metrics(failed: Flags, probability: FloatArray) -> Metrics:
+    """Return the calibration metrics of a probability."""
+    metrics = calibration_metrics(two_class_probabilities(probability), failed.astype(np.intp))
+    return {name: _round(value) for name, value in metrics.items()}
 
 
-def _well_reasoned(dataset: Dataset, judged: Judged) -> float:
-    """Of the failures found, the share whose strongest reason is what the author's rule of one of
-    their modes asks for."""
+def _reason_accuracy(dataset: Dataset, predictions: OutOfFoldPredictions) -> float:
+    """Return the share of detected failures whose strongest reason is a documented one.
+
+    A documented reason is a quantity in the author's rule of one of the failure's modes.
+    """
     right = np.zeros(len(dataset.failed), dtype=np.bool_)
     for mode, quantities in DOCUMENTED_REASONS.items():
-        right |= dataset.modes[mode] & np.isin(judged.reason.astype(str), quantities)
-    return float(right[judged.decision & dataset.failed].mean())
+        right |= dataset.modes[mode] & np.isin(predictions.reason.astype(str), quantities)
+    return float(right[predictions.decision & dataset.failed].mean())
 
 
-def _decisions(failed: Flags, decision: NDArray[np.bool_]) -> Figures:
+def _classification_metrics(failed: Flags, decision: NDArray[np.bool_]) -> Metrics:
+    """Return precision, recall and F1."""
     precision, recall, f1, _ = precision_recall_fscore_support(failed, decision, average="binary")
-    return {"precision": _rounded(precision), "recall": _rounded(recall), "f1": _rounded(f1)}
+    return {"precision": _round(precision), "recall": _round(recall), "f1": _round(f1)}
 
 
-def _rounded(value: float | np.floating[Any]) -> float:
+def _round(value: float | np.floating[Any]) -> float:
+    """Round a metric to DIGITS decimals."""
     return round(float(value), DIGITS)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Write `metrics.json` and show it."""
+    """Write `metrics.json` and print it."""
     record_metrics(
         arguments,
         "Measure the failure class and its artefact.",

@@ -1,7 +1,7 @@
-"""The artefact: raw columns in, probability, decision and reasons out, as one ONNX graph.
+"""Export the model as one ONNX graph: raw columns in; probability, decision and reasons out.
 
-The feature arithmetic of features.py is repeated here as ONNX nodes, so that any runtime takes a
-machine's readings as they are.
+The feature arithmetic of features.py is repeated here as ONNX nodes, so that any runtime accepts
+raw readings. Node names are part of the artefact's bytes.
 """
 
 from collections.abc import Iterator
@@ -13,17 +13,25 @@ import onnx
 from onnx import NodeProto, TensorProto
 
 from models.calibration import Calibration
-from models.contributing_trees import ContributingTrees, contributing_trees, joined
+from models.contributing_trees import ContributingTrees, build_contributing_trees, combine_ensembles
 from models.failure_class.data import QUANTITY_COLUMNS
 from models.failure_class.features import (
-    DIRECTIONS,
     GRADES,
+    MONOTONE_CONSTRAINTS,
     RADIANS_PER_SECOND_PER_RPM,
     STEPS_PER_KELVIN,
 )
 from models.failure_class.signature import NOT_APPLICABLE, REASONS
-from models.onnx_graph import ML_DOMAIN, Constants, constant, make, nothing_or_nan, to_model, value
-from models.reason_fields import TOLD
+from models.onnx_graph import (
+    ML_DOMAIN,
+    Constants,
+    make,
+    nan_guard_nodes,
+    read_constant,
+    tensor_info,
+    to_model,
+)
+from models.reason_fields import REASON_COUNT
 from models.reasons import reason_constants, reason_nodes
 
 THRESHOLD = "threshold"
@@ -33,31 +41,33 @@ _SLOPE, _USUAL = "slope", "usual_log_odds"
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
-    """What turns the trees' log-odds into an answer. The threshold is one of calibrated
-    probability, in single precision, as the graph holds it."""
+class DecisionRule:
+    """Calibration and decision threshold applied to the trees' log-odds.
+
+    The threshold is a calibrated probability, in single precision as in the graph.
+    """
 
     calibration: Calibration
     threshold: np.float32
 
 
-def to_onnx(booster: lgb.Booster, rule: Rule, signature: str) -> onnx.ModelProto:
-    """The trained trees between feature nodes and decision nodes.
+def to_onnx(booster: lgb.Booster, rule: DecisionRule, signature: str) -> onnx.ModelProto:
+    """Build the ONNX graph of a trained booster and its decision rule.
 
     Inputs of shape [batch]: `type` STRING and the five quantities FLOAT. Outputs of shape
     [batch]: `failure_probability` FLOAT and `failure` INT64; of shape [batch, TOLD]: `reasons`
-    STRING and `contributions` FLOAT. Same booster, same bytes.
+    STRING and `contributions` FLOAT. The same booster gives the same bytes.
     """
-    return to_graph(own_trees(booster), rule, signature)
+    return build_graph(booster_trees(booster), rule, signature)
 
 
-def own_trees(booster: lgb.Booster) -> ContributingTrees:
-    """The booster as it stands in the graph."""
-    return contributing_trees(booster, _FEATURES, _CONTRIBUTIONS)
+def booster_trees(booster: lgb.Booster) -> ContributingTrees:
+    """Convert the booster to a tree node that outputs feature contributions."""
+    return build_contributing_trees(booster, _FEATURES, _CONTRIBUTIONS)
 
 
-def to_graph(trees: ContributingTrees, rule: Rule, signature: str) -> onnx.ModelProto:
-    """The same, from trees that are a node already."""
+def build_graph(trees: ContributingTrees, rule: DecisionRule, signature: str) -> onnx.ModelProto:
+    """Build the ONNX graph from trees that are already a node."""
     return to_model(
         "failure_class",
         [
@@ -67,12 +77,15 @@ def to_graph(trees: ContributingTrees, rule: Rule, signature: str) -> onnx.Model
             *_decision_nodes(),
             *reason_nodes("calibrated_contributions", "unusable", "reasons", "contributions"),
         ],
-        [value("type", kind=TensorProto.STRING), *(value(name) for name in QUANTITY_COLUMNS)],
         [
-            value("failure_probability"),
-            value("failure", kind=TensorProto.INT64),
-            value("reasons", TOLD, kind=TensorProto.STRING),
-            value("contributions", TOLD),
+            tensor_info("type", kind=TensorProto.STRING),
+            *(tensor_info(name) for name in QUANTITY_COLUMNS),
+        ],
+        [
+            tensor_info("failure_probability"),
+            tensor_info("failure", kind=TensorProto.INT64),
+            tensor_info("reasons", REASON_COUNT, kind=TensorProto.STRING),
+            tensor_info("contributions", REASON_COUNT),
         ],
         _constants(rule, float(trees.base[0])),
         producer="models.failure_class",
@@ -81,19 +94,20 @@ def to_graph(trees: ContributingTrees, rule: Rule, signature: str) -> onnx.Model
 
 
 def threshold_of(model: onnx.ModelProto) -> np.float32:
-    """The decision threshold that the graph holds."""
-    return np.float32(constant(model, THRESHOLD))
+    """Return the decision threshold stored in the graph."""
+    return np.float32(read_constant(model, THRESHOLD))
 
 
 def trees_of(model: onnx.ModelProto) -> ContributingTrees:
-    """Those that the graph holds, as trees that add up to its calibrated log-odds."""
-    node = next(one for one in model.graph.node if one.op_type == "TreeEnsembleRegressor")
-    slope, usual = (float(constant(model, name)) for name in (_SLOPE, _USUAL))
+    """Return the graph's trees, scaled so that they add up to its calibrated log-odds."""
+    node = next(node for node in model.graph.node if node.op_type == "TreeEnsembleRegressor")
+    slope, usual = (float(read_constant(model, name)) for name in (_SLOPE, _USUAL))
     exact = ContributingTrees(node, np.array([usual / slope]))
-    return joined([(slope, exact)])
+    return combine_ensembles([(slope, exact)])
 
 
-def _constants(rule: Rule, base: float) -> Constants:
+def _constants(rule: DecisionRule, base: float) -> Constants:
+    """Return the graph's constants; `base` is the trees' mean log-odds."""
     slope, shift = rule.calibration.slope, rule.calibration.shifts[1]
     return {
         THRESHOLD: np.array(rule.threshold, dtype=np.float32),
@@ -109,7 +123,8 @@ def _constants(rule: Rule, base: float) -> Constants:
 
 
 def _feature_nodes() -> list[NodeProto]:
-    names = list(DIRECTIONS)
+    """Return nodes for `features` [batch, 7], as in features.py."""
+    names = list(MONOTONE_CONSTRAINTS)
     return [
         _grade_node(),
         make("Sub", ["process_temperature", "air_temperature"], ["difference"]),
@@ -127,6 +142,7 @@ def _feature_nodes() -> list[NodeProto]:
 
 
 def _grade_node() -> NodeProto:
+    """Return the node that encodes the quality grade as a number."""
     return make(
         "LabelEncoder",
         ["type"],
@@ -134,22 +150,23 @@ def _grade_node() -> NodeProto:
         domain=ML_DOMAIN,
         keys_strings=list(GRADES),
         values_floats=list(GRADES.values()),
-        # An unknown type must not pass for one of the known.
+        # An unknown type becomes NaN, never a known grade.
         default_float=float("nan"),
     )
 
 
 def _probability_nodes() -> Iterator[NodeProto]:
-    """`calibrated_contributions` [batch, features], and `probability` [batch, 1] of their sum."""
+    """Yield nodes for `calibrated_contributions` [batch, features] and `probability` [batch, 1]."""
     yield make("Mul", [_CONTRIBUTIONS, _SLOPE], ["calibrated_contributions"])
     yield make("ReduceSum", ["calibrated_contributions", "axis_1"], ["moved"], keepdims=1)
     yield make("Add", ["moved", _USUAL], ["told_log_odds"])
-    yield from nothing_or_nan(_FEATURES)
+    yield from nan_guard_nodes(_FEATURES)
     yield make("Add", ["told_log_odds", "row_nothing_or_nan"], [LOG_ODDS])
     yield make("Sigmoid", [LOG_ODDS], ["probability"])
 
 
 def _decision_nodes() -> Iterator[NodeProto]:
+    """Yield nodes for `failure_probability` and `failure`, [batch] each."""
     yield make("IsNaN", [LOG_ODDS], ["unusable"])
     yield make("GreaterOrEqual", ["probability", THRESHOLD], ["over_threshold"])
     yield make("Cast", ["over_threshold"], ["decision"], to=TensorProto.INT64)

@@ -1,4 +1,4 @@
-"""A customer's operating points with what became of them, from a training file."""
+"""Parse and validate a customer's training file of operating points with failure labels."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,29 +9,31 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from models.adaptation import require_none
+from models.adaptation import require_no_problems
 from models.failure_class.data import QUANTITY_COLUMNS, Flags, OperatingPoints
 from models.failure_class.features import GRADES
-from models.problems import EMPTY, Problem, Problems
+from models.problems import EMPTY_FILE, Problem, Problems
 from models.signature import (
     Columns,
     InputField,
     InputInvalid,
     Signature,
-    in_unit,
-    shown,
-    wrong_values,
+    convert_to_field_unit,
+    find_invalid_values,
+    format_value,
 )
-from models.training_text import structs
+from models.training_text import decode_lines
 
-# Each of the five parts that are left out in turn then holds one of both.
-FEWEST_OF_A_CLASS = 5
-FEWEST = 30
-_UNIT = "Name a unit of the quantity, or give the values in the model's own."
-_RANGE = "Check the value and its unit; the model's card names the limits."
+# So that each of the five cross-validation folds holds a row of both classes.
+MIN_ROWS_PER_CLASS = 5
+MIN_ROWS = 30
+_UNIT_FIX = "Name a unit of the quantity, or give the values in the model's own."
+_RANGE_FIX = "Check the value and its unit; the model's card names the limits."
 
 
 class _Line(msgspec.Struct, forbid_unknown_fields=True):
+    """One line of the training file."""
+
     type: str
     air_temperature: float
     process_temperature: float
@@ -42,98 +44,113 @@ class _Line(msgspec.Struct, forbid_unknown_fields=True):
     units: dict[str, str] = {}
 
 
-_Numbered = tuple[int, _Line]
+_NumberedLine = tuple[int, _Line]
 
 
 @dataclass(frozen=True, slots=True)
-class Labelled:
-    """Operating points, no two alike, and whether each is a failure, [N]. `repeated` lines said
-    again what another one had said."""
+class LabelledPoints:
+    """Distinct operating points with their failure labels, [N].
+
+    `duplicates` is the number of lines that repeated an earlier operating point.
+    """
 
     points: OperatingPoints
     failed: Flags
-    repeated: int = 0
+    duplicates: int = 0
 
 
-def read(training_file: bytes, known: Signature) -> Labelled:
-    """Lines of `{"type": "L", "air_temperature": 300.1, …, "failure": 0}`, checked against the
-    base's signature; `units` names those of a line that are not the signature's.
+def read_training_file(content: bytes, base_signature: Signature) -> LabelledPoints:
+    """Parse the training file and check its values against the base's signature.
 
-    Equal points count once, or the same point would be learned from and scored on. Raises
-    TrainingFileInvalid.
+    A line is `{"type": "L", "air_temperature": 300.1, …, "failure": 0}`; its `units` names the
+    units that differ from the signature's. Equal points are kept once, or a point could be both
+    learned from and scored on. Raises TrainingFileInvalid.
     """
     problems = Problems()
-    lines = structs(training_file, _Line, problems)
-    broken = problems.count
-    if not lines and not broken:
-        problems.add(EMPTY)
-    good, points = _points(lines, known, problems)
-    if not good:
-        require_none(problems)
-    failed = np.array([bool(line.failure) for _, line in good])
-    first, same = _distinct(points)
-    _find_contradictions(good, failed, first[same], problems)
-    # Lines that are wrong may be mended: only what is too few even then is said.
-    _find_too_few(failed[first], len(lines) - len(good) + broken, problems)
-    require_none(problems)
-    return Labelled(points.take(first), failed[first], len(lines) - len(first))
+    lines = decode_lines(content, _Line, problems)
+    unparsed = problems.count
+    if not lines and not unparsed:
+        problems.add(EMPTY_FILE)
+    valid, points = _valid_points(lines, base_signature, problems)
+    if not valid:
+        require_no_problems(problems)
+    failed = np.array([bool(line.failure) for _, line in valid])
+    first_rows, point_of_row = _deduplicate(points)
+    _find_contradictions(valid, failed, first_rows[point_of_row], problems)
+    # Invalid lines may be corrected later, so they count towards the minimum.
+    _find_too_few_rows(failed[first_rows], len(lines) - len(valid) + unparsed, problems)
+    require_no_problems(problems)
+    return LabelledPoints(points.take(first_rows), failed[first_rows], len(lines) - len(first_rows))
 
 
-def _points(
-    lines: Sequence[_Numbered], known: Signature, problems: Problems
-) -> tuple[list[_Numbered], OperatingPoints]:
-    """The lines whose values the model takes, and these. Lines that follow each other in the same
-    units are checked together."""
-    good: list[_Numbered] = []
-    parts: list[Columns] = [_columns([])]
+def _valid_points(
+    lines: Sequence[_NumberedLine], base_signature: Signature, problems: Problems
+) -> tuple[list[_NumberedLine], OperatingPoints]:
+    """Return the valid lines and their operating points in the model's units.
+
+    Consecutive lines with the same units are checked together.
+    """
+    valid: list[_NumberedLine] = []
+    parts: list[Columns] = [_to_columns([])]
     for units, group in groupby(lines, lambda numbered: numbered[1].units):
-        some = list(group)
-        columns, kept = _checked(some, units, known, problems)
-        good += [one for one, keep in zip(some, kept, strict=True) if keep]
-        parts.append({name: column[kept] for name, column in columns.items()})
+        batch = list(group)
+        columns, mask = _convert_and_check(batch, units, base_signature, problems)
+        valid += [line for line, keep in zip(batch, mask, strict=True) if keep]
+        parts.append({name: column[mask] for name, column in columns.items()})
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     quantities = {name: columns[name] for name in QUANTITY_COLUMNS}
-    return good, OperatingPoints(type=columns["type"].astype(np.str_), **quantities)
+    return valid, OperatingPoints(type=columns["type"].astype(np.str_), **quantities)
 
 
-def _checked(
-    lines: Sequence[_Numbered], units: Mapping[str, str], known: Signature, problems: Problems
+def _convert_and_check(
+    lines: Sequence[_NumberedLine],
+    units: Mapping[str, str],
+    base_signature: Signature,
+    problems: Problems,
 ) -> tuple[Columns, Flags]:
-    """The columns in the model's units, and which rows it takes."""
-    columns, numbers = dict(_columns([line for _, line in lines])), [number for number, _ in lines]
-    kept = np.ones(len(lines), dtype=np.bool_)
+    """Return the columns in the model's units and a mask of the valid rows."""
+    columns, numbers = (
+        dict(_to_columns([line for _, line in lines])),
+        [number for number, _ in lines],
+    )
+    valid = np.ones(len(lines), dtype=np.bool_)
     for name in units.keys() - QUANTITY_COLUMNS.keys():
-        said = f"Line {numbers[0]}: `units` names {name[:40]!r}, which is no quantity of the model."
-        problems.add(Problem("unknown_field", said, "Remove it.", numbers[0], name[:40]))
-        kept[:] = False
-    for field in known.inputs:
+        message = (
+            f"Line {numbers[0]}: `units` names {name[:40]!r}, which is no quantity of the model."
+        )
+        problems.add(Problem("unknown_field", message, "Remove it.", numbers[0], name[:40]))
+        valid[:] = False
+    for field in base_signature.inputs:
         try:
-            columns[field.name] = in_unit(field, columns[field.name], units.get(field.name))
+            columns[field.name] = convert_to_field_unit(
+                field, columns[field.name], units.get(field.name)
+            )
         except InputInvalid as error:
-            said = f"Line {numbers[0]}: {error}"
-            problems.add(Problem("unit", said, _UNIT, numbers[0], field.name))
-            kept[:] = False
+            message = f"Line {numbers[0]}: {error}"
+            problems.add(Problem("unit", message, _UNIT_FIX, numbers[0], field.name))
+            valid[:] = False
             continue
-        kept &= ~_find_wrong(field, columns[field.name], numbers, problems)
-    return columns, kept
+        valid &= ~_find_invalid_values(field, columns[field.name], numbers, problems)
+    return columns, valid
 
 
-def _find_wrong(
+def _find_invalid_values(
     field: InputField, column: NDArray[Any], numbers: Sequence[int], problems: Problems
 ) -> Flags:
-    """Which rows have a value that the field does not take."""
-    wrong = np.zeros(len(column), dtype=np.bool_)
-    for bad, why in wrong_values(field, column):
-        wrong |= bad
-        for at in np.flatnonzero(bad):
-            value = shown(field, column[at])
-            said = f"Line {numbers[at]}: {field.name!r} ({value}) {why}."
-            problems.add(Problem("out_of_range", said, _RANGE, numbers[at], field.name))
-    return wrong
+    """Report the values that the field does not accept; return a mask of their rows."""
+    invalid = np.zeros(len(column), dtype=np.bool_)
+    for rows, reason in find_invalid_values(field, column):
+        invalid |= rows
+        for row in np.flatnonzero(rows):
+            value = format_value(field, column[row])
+            message = f"Line {numbers[row]}: {field.name!r} ({value}) {reason}."
+            problems.add(Problem("out_of_range", message, _RANGE_FIX, numbers[row], field.name))
+    return invalid
 
 
-def _columns(lines: Sequence[_Line]) -> Columns:
-    # A number too large for single precision becomes infinite, which is refused as that.
+def _to_columns(lines: Sequence[_Line]) -> Columns:
+    # A number too large for single precision becomes infinite and is rejected as not finite.
+    """Return the lines' input values as one array per column."""
     with np.errstate(over="ignore"):
         quantities = {
             name: np.array([getattr(line, name) for line in lines]).astype(np.float32)
@@ -142,41 +159,43 @@ def _columns(lines: Sequence[_Line]) -> Columns:
     return {"type": np.array([line.type for line in lines], dtype=object), **quantities}
 
 
-def _distinct(points: OperatingPoints) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Where each distinct point is first, and which of these each row is."""
+def _deduplicate(points: OperatingPoints) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the first row of each distinct point, and the distinct point of each row."""
     grades = np.array([GRADES[grade] for grade in points.type.tolist()], dtype=np.float32)
     table = np.stack([grades, *(points.quantity(name) for name in QUANTITY_COLUMNS)], axis=1)
-    _, first, same = np.unique(table, axis=0, return_index=True, return_inverse=True)
-    return first, same
+    _, first_rows, point_of_row = np.unique(table, axis=0, return_index=True, return_inverse=True)
+    return first_rows, point_of_row
 
 
 def _find_contradictions(
-    lines: Sequence[_Numbered], failed: Flags, first: NDArray[np.intp], problems: Problems
+    lines: Sequence[_NumberedLine], failed: Flags, first_rows: NDArray[np.intp], problems: Problems
 ) -> None:
-    for at in np.flatnonzero(failed != failed[first]):
-        one, other = lines[at][0], lines[first[at]][0]
+    """Report lines that repeat an operating point with the other label."""
+    for row in np.flatnonzero(failed != failed[first_rows]):
+        number, first_number = lines[row][0], lines[first_rows[row]][0]
         problems.add(
             Problem(
                 "contradiction",
-                f"Line {one} is the operating point of line {other} again, with the other "
-                "`failure`.",
+                f"Line {number} is the operating point of line {first_number} again, with the "
+                "other `failure`.",
                 "Keep the line whose label is right.",
-                one,
+                number,
                 "failure",
             )
         )
 
 
-def _find_too_few(failed: Flags, wrong: int, problems: Problems) -> None:
-    for said, count in (("1", int(failed.sum())), ("0", int((~failed).sum()))):
-        if count + wrong < FEWEST_OF_A_CLASS:
+def _find_too_few_rows(failed: Flags, invalid: int, problems: Problems) -> None:
+    """Report too few rows, in total or of a class, even if invalid lines were corrected."""
+    for label, count in (("1", int(failed.sum())), ("0", int((~failed).sum()))):
+        if count + invalid < MIN_ROWS_PER_CLASS:
             message = (
-                f"There are {count} different operating points whose `failure` is {said}; at "
-                f"least {FEWEST_OF_A_CLASS} are needed."
+                f"There are {count} different operating points whose `failure` is {label}; at "
+                f"least {MIN_ROWS_PER_CLASS} are needed."
             )
             problems.add(Problem("too_few_of_a_class", message, "Add some.", field="failure"))
-    if len(failed) + wrong < FEWEST:
+    if len(failed) + invalid < MIN_ROWS:
         message = (
-            f"There are {len(failed)} different operating points; at least {FEWEST} are needed."
+            f"There are {len(failed)} different operating points; at least {MIN_ROWS} are needed."
         )
         problems.add(Problem("too_few_rows", message, "Add some."))

@@ -1,11 +1,9 @@
-"""Learning a customer's rows on top of the base: few correct it, many take over.
+"""Fit a variant: the customer's trees plus a weighted base model.
 
-Owns the trees that a variant adds, and what weight base and trees carry.
-
-A variant's log-odds are a sum: the base's times a weight, the customer's trees' times a weight, and
-a shift. The trees start from half of what the base says, so that they may also learn what it would
-have said; where they are sure, their weight grows and the base's falls. The weights are fitted on
-rows that the trees have not seen.
+A variant's log-odds are a sum: the base's log-odds times a weight, those of the customer's trees
+times a weight, and a shift. The trees start from half of the base's log-odds, so that they can also
+learn what the base knows; with many rows their weight grows and the base's falls. The weights are
+fitted on out-of-fold predictions of the trees.
 """
 
 from collections.abc import Mapping
@@ -19,20 +17,20 @@ from scipy.optimize import minimize
 from scipy.special import expit
 from sklearn.model_selection import StratifiedKFold
 
-from models.calibration import Exact
+from models.calibration import FloatArray
 from models.failure_class.data import Flags, Floats, Rows
-from models.failure_class.features import DIRECTIONS
+from models.failure_class.features import MONOTONE_CONSTRAINTS
 from models.failure_class.train import PARAMETERS, log_odds
 
 SEED = 1958
 FOLDS = 5
 ROUNDS = 50
-# What the trees start from, as a share of the base's log-odds. From all of it they mostly undo the
-# base where it is wrong, which takes more rows than learning what is right.
-SHARE = 0.5
-# Beside the base's own settings: a few dozen rows have no ten in a leaf, and the base's first
-# log-odds stand in for the mean.
-SETTINGS: Mapping[str, object] = MappingProxyType(
+# Initial score of the trees, as a share of the base's log-odds. With a share of 1 the trees mostly
+# undo the base's errors, which takes more rows than learning the labels.
+INITIAL_SCORE_SHARE = 0.5
+# Differences from the base's parameters: a few dozen rows cannot fill leaves of ten, and the base's
+# log-odds replace the average as the initial score.
+TREE_PARAMETERS: Mapping[str, object] = MappingProxyType(
     {
         **PARAMETERS,
         "num_leaves": 7,
@@ -43,99 +41,107 @@ SETTINGS: Mapping[str, object] = MappingProxyType(
         "seed": SEED,
     }
 )
-# What is held of the weights before any row is seen: the base is right, its trees half as sure.
-BASE_WEIGHT, TREES_WEIGHT = 1.0, 0.5
-# How firmly: a weight's distance from that, squared, counts as so many nats of log-loss, halved.
-FIRMNESS, SHIFT_FIRMNESS = 1.0, 0.1
+# Prior means of the weights.
+PRIOR_BASE_WEIGHT, PRIOR_TREES_WEIGHT = 1.0, 0.5
+# Prior precision: the penalty is half of it times the squared distance, in nats of log-loss.
+PRIOR_PRECISION, SHIFT_PRIOR_PRECISION = 1.0, 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Learned:
-    """features [N, 7], the base's log-odds [N] and the labels [N] of the customer's rows."""
+class TrainingRows:
+    """A customer's training rows: features [N, 7], base log-odds [N] and labels [N]."""
 
     features: Floats
-    base: Exact
+    base_log_odds: FloatArray
     failed: Flags
 
     def take(self, rows: Rows) -> Self:
-        return type(self)(self.features[rows], self.base[rows], self.failed[rows])
+        """Return the rows at the given indices."""
+        return type(self)(self.features[rows], self.base_log_odds[rows], self.failed[rows])
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """Of the base's log-odds and of the trees', and what is added to both."""
+    """Weights of the base's and the trees' log-odds, and the shift added to their sum."""
 
     base: float
     trees: float
     shift: float
 
-    def log_odds(self, base: Exact, trees: Exact) -> Exact:
-        """[N], of failure."""
+    def log_odds(self, base: FloatArray, trees: FloatArray) -> FloatArray:
+        """Return the variant's log-odds of failure, [N]."""
         return np.asarray(self.base * base + self.trees * trees + self.shift)
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
-    """Log-odds by trees that have not seen the row, and in which fold it was left out; [N] each."""
+class OutOfFoldLogOdds:
+    """Out-of-fold log-odds of the trees and the fold of each row; [N] each."""
 
-    trees: Exact
+    log_odds: FloatArray
     fold: Rows
 
 
-def recalibrated(base: Exact, failed: Flags) -> Weights:
-    """The base alone, made to fit how often and how surely this machine fails."""
-    weight, shift = _weigh(base[:, np.newaxis], failed, np.array([BASE_WEIGHT, 0.0]))
+def fit_recalibration(base: FloatArray, failed: Flags) -> Weights:
+    """Fit a recalibration of the base alone: slope and shift for this machine's rows."""
+    weight, shift = _fit_penalised_weights(
+        base[:, np.newaxis], failed, np.array([PRIOR_BASE_WEIGHT, 0.0])
+    )
     return Weights(weight, 0.0, shift)
 
 
-def weigh(base: Exact, trees: Exact, failed: Flags) -> Weights:
-    """Base and trees together; `trees` have not seen these rows. [N] each."""
-    alone = recalibrated(base, failed)
-    usual = np.array([alone.base, TREES_WEIGHT, alone.shift])
-    return Weights(*_weigh(np.stack([base, trees], axis=1), failed, usual))
+def fit_weights(base: FloatArray, trees: FloatArray, failed: Flags) -> Weights:
+    """Fit the weights of base and trees, given out-of-fold log-odds of the trees; [N] each."""
+    recalibration = fit_recalibration(base, failed)
+    prior = np.array([recalibration.base, PRIOR_TREES_WEIGHT, recalibration.shift])
+    return Weights(*_fit_penalised_weights(np.stack([base, trees], axis=1), failed, prior))
 
 
-def grow(rows: Learned) -> lgb.Booster:
-    """The trees of these rows. What they start from is not part of what they answer."""
-    alone = recalibrated(rows.base, rows.failed)
-    start = SHARE * alone.base * rows.base + alone.shift
+def fit_trees(rows: TrainingRows) -> lgb.Booster:
+    """Fit the customer's trees. Their predictions exclude the initial score they start from."""
+    recalibration = fit_recalibration(rows.base_log_odds, rows.failed)
+    start = INITIAL_SCORE_SHARE * recalibration.base * rows.base_log_odds + recalibration.shift
     data = lgb.Dataset(
         rows.features,
         label=rows.failed.astype(np.float32),
         init_score=start,
-        feature_name=list(DIRECTIONS),
+        feature_name=list(MONOTONE_CONSTRAINTS),
     )
-    return lgb.train(dict(SETTINGS), data, ROUNDS)
+    return lgb.train(dict(TREE_PARAMETERS), data, ROUNDS)
 
 
-def left_out(rows: Learned) -> LeftOut:
-    """Each row judged by the trees of the other folds. Failures are spread over all folds alike."""
-    trees, fold = np.empty(len(rows.failed)), np.empty(len(rows.failed), dtype=np.intp)
+def predict_out_of_fold(rows: TrainingRows) -> OutOfFoldLogOdds:
+    """Return out-of-fold predictions of the trees from a stratified cross-validation."""
+    tree_log_odds, fold = np.empty(len(rows.failed)), np.empty(len(rows.failed), dtype=np.intp)
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=SEED)
-    for number, (seen, unseen) in enumerate(folds.split(rows.features, rows.failed)):
-        trees[unseen] = log_odds(grow(rows.take(seen)), rows.features[unseen])
-        fold[unseen] = number
-    return LeftOut(trees, fold)
+    for number, (train, test) in enumerate(folds.split(rows.features, rows.failed)):
+        tree_log_odds[test] = log_odds(fit_trees(rows.take(train)), rows.features[test])
+        fold[test] = number
+    return OutOfFoldLogOdds(tree_log_odds, fold)
 
 
-def log_loss(told: Exact, failed: Flags) -> float:
-    """Mean over the rows, in nats, of log-odds [N]."""
-    return float(np.mean(np.logaddexp(0, told) - failed * told))
+def log_loss(log_odds: FloatArray, failed: Flags) -> float:
+    """Return the mean log-loss in nats per row of log-odds [N]."""
+    return float(np.mean(np.logaddexp(0, log_odds) - failed * log_odds))
 
 
-def _weigh(told: Exact, failed: Flags, usual: Exact) -> tuple[float, ...]:
-    """Weights of the columns of `told` [N, columns], none below 0, and the shift: what fits best,
-    held to `usual`."""
-    columns = np.column_stack([told, np.ones(len(told))])
-    firm = np.array([*[FIRMNESS] * told.shape[1], SHIFT_FIRMNESS])
+def _fit_penalised_weights(
+    log_odds: FloatArray, failed: Flags, prior: FloatArray
+) -> tuple[float, ...]:
+    """Fit non-negative weights of the columns of `log_odds` [N, columns], and a shift.
 
-    def loss(weights: Exact) -> tuple[float, Exact]:
-        off = weights - usual
-        said = columns @ weights
-        value = len(failed) * log_loss(said, failed) + float(firm @ off**2) / 2
-        return value, columns.T @ (expit(said) - failed) + firm * off
+    Minimises the log-loss with an L2 penalty on the distance from `prior`.
+    """
+    columns = np.column_stack([log_odds, np.ones(len(log_odds))])
+    precision = np.array([*[PRIOR_PRECISION] * log_odds.shape[1], SHIFT_PRIOR_PRECISION])
 
-    bounds = [*[(0.0, None)] * told.shape[1], (None, None)]
-    # L-BFGS-B finds the same, but wakes a thread for each core at each step: 20 times as long.
-    found = minimize(loss, usual, jac=True, method="TNC", bounds=bounds)
-    return tuple(found.x.tolist())
+    def loss(weights: FloatArray) -> tuple[float, FloatArray]:
+        """Return the penalised loss and its gradient."""
+        distance = weights - prior
+        predicted = columns @ weights
+        value = len(failed) * log_loss(predicted, failed) + float(precision @ distance**2) / 2
+        return value, columns.T @ (expit(predicted) - failed) + precision * distance
+
+    bounds = [*[(0.0, None)] * log_odds.shape[1], (None, None)]
+    # L-BFGS-B finds the same minimum, but starts a thread per core at each step: 20 times slower.
+    result = minimize(loss, prior, jac=True, method="TNC", bounds=bounds)
+    return tuple(result.x.tolist())

@@ -1,7 +1,6 @@
-"""The signature: what the artefact takes and gives, for whoever serves it.
+"""Build the model's signature: names, units, descriptions and physical limits of its columns.
 
-Owns names, units, descriptions and the physical limits; serving reads them from the artefact's
-metadata and refuses what lies outside.
+Serving reads the signature from the artefact's metadata and rejects values outside the limits.
 """
 
 from collections.abc import Mapping
@@ -17,7 +16,7 @@ from models.signature import BYTES, InputField, OutputField, Signature
 
 VERSION = "2"
 NOT_APPLICABLE = -1
-# What may be told as a reason, in the order of the features: inputs, and what is made of two.
+# Names of the reasons, in the order of the features; the value explains a derived feature.
 REASONS: Mapping[str, str] = MappingProxyType(
     {
         "type": "",
@@ -33,10 +32,10 @@ REASONS: Mapping[str, str] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """A measured input. Outside `minimum` to `maximum` it is no reading of such a machine.
+    """Unit and physical limits of a measured input.
 
-    The limits are wide on purpose: they catch a wrong unit or a dead sensor, while a value
-    outside the trained range but inside the limits stays a matter of judgement.
+    The limits are wide on purpose: they catch a wrong unit or a dead sensor. A value within the
+    limits but outside the trained range is accepted.
     """
 
     unit: str
@@ -45,8 +44,8 @@ class Quantity:
     maximum: float
 
 
-# Degrees Celsius or Fahrenheit, revolutions a second, newton-centimetres and seconds of wear all
-# fall outside at any usual operating point.
+# Values in °C, °F, revolutions per second, newton-centimetres or seconds of wear fall outside these
+# limits at any usual operating point.
 QUANTITIES: Mapping[str, Quantity] = MappingProxyType(
     {
         "air_temperature": Quantity("K", "Temperature of the ambient air", 250.0, 350.0),
@@ -59,40 +58,48 @@ QUANTITIES: Mapping[str, Quantity] = MappingProxyType(
 TYPE_DESCRIPTION = "Quality grade of the workpiece: low, medium or high"
 
 
-def signature(points: OperatingPoints, threshold: float) -> str:
-    """The JSON document for the artefact's metadata, from the points that it learned from."""
-    inputs = (_type(), *(_quantity(name, points.quantity(name)) for name in QUANTITIES))
-    return msgspec.json.encode(Signature(inputs, _outputs(threshold), VERSION)).decode()
-
-
-def accepted() -> Signature:
-    """The inputs and their limits, without what was seen in training: what a file is held to."""
-    quantities = (_limits(name) for name in QUANTITIES)
-    return Signature((_type(), *quantities), (), VERSION)
-
-
-def widened(known: Signature, points: OperatingPoints, threshold: float) -> str:
-    """That of a variant: it has seen what `known` had, and `points` besides."""
+def build_signature(points: OperatingPoints, threshold: float) -> str:
+    """Return the signature JSON for the artefact, with trained ranges taken from `points`."""
     inputs = (
-        msgspec.structs.replace(one, trained=_span(one.trained, points.quantity(one.name)))
-        if one.trained
-        else one
-        for one in known.inputs
+        _type_field(),
+        *(_trained_quantity_field(name, points.quantity(name)) for name in QUANTITIES),
+    )
+    return msgspec.json.encode(Signature(inputs, _output_fields(threshold), VERSION)).decode()
+
+
+def training_file_signature() -> Signature:
+    """Return the input fields and limits that a training file is validated against."""
+    quantities = (_quantity_field(name) for name in QUANTITIES)
+    return Signature((_type_field(), *quantities), (), VERSION)
+
+
+def variant_signature(base: Signature, points: OperatingPoints, threshold: float) -> str:
+    """Return a variant's signature JSON: the base's trained ranges, extended to `points`."""
+    inputs = (
+        msgspec.structs.replace(
+            field, trained=_trained_range(field.trained, points.quantity(field.name))
+        )
+        if field.trained
+        else field
+        for field in base.inputs
     )
     return msgspec.json.encode(
-        Signature(tuple(inputs), _outputs(threshold), known.version)
+        Signature(tuple(inputs), _output_fields(threshold), base.version)
     ).decode()
 
 
-def _type() -> InputField:
+def _type_field() -> InputField:
+    """Return the input field of the quality grade."""
     return InputField("type", BYTES, description=TYPE_DESCRIPTION, values=tuple(GRADES))
 
 
-def _quantity(name: str, seen: Floats) -> InputField:
-    return msgspec.structs.replace(_limits(name), trained=_span((), seen))
+def _trained_quantity_field(name: str, values: Floats) -> InputField:
+    """Return the input field of a quantity, with the trained range of `values`."""
+    return msgspec.structs.replace(_quantity_field(name), trained=_trained_range((), values))
 
 
-def _limits(name: str) -> InputField:
+def _quantity_field(name: str) -> InputField:
+    """Return the input field of a quantity, without a trained range."""
     quantity = QUANTITIES[name]
     return InputField(
         name,
@@ -104,14 +111,15 @@ def _limits(name: str) -> InputField:
     )
 
 
-def _span(known: tuple[float, ...], seen: Floats) -> tuple[float, float]:
-    """From the least to the greatest."""
-    # The file gives one decimal, which float32 would blur.
-    ends = (*known, round(float(seen.min()), 1), round(float(seen.max()), 1))
-    return min(ends), max(ends)
+def _trained_range(previous: tuple[float, ...], values: Floats) -> tuple[float, float]:
+    """Return the minimum and maximum of a previous trained range and new values."""
+    # Round to the file's one decimal: float32 adds digits.
+    bounds = (*previous, round(float(values.min()), 1), round(float(values.max()), 1))
+    return min(bounds), max(bounds)
 
 
-def _outputs(threshold: float) -> tuple[OutputField, ...]:
+def _output_fields(threshold: float) -> tuple[OutputField, ...]:
+    """Return the output fields for a decision threshold."""
     probability = (
         "Calibrated probability that this operating point is a failure; NaN where an input is not "
         "finite or the type is unknown"
@@ -123,11 +131,12 @@ def _outputs(threshold: float) -> tuple[OutputField, ...]:
     return (
         OutputField("failure_probability", "FP32", unit="1", description=probability),
         OutputField("failure", "INT64", unit="1", description=decision),
-        *reason_fields("reasons", "contributions", "failure", _names()),
+        *reason_fields("reasons", "contributions", "failure", _reason_descriptions()),
     )
 
 
-def _names() -> str:
+def _reason_descriptions() -> str:
+    """Return the reason names with their meanings, as one text for the output's description."""
     return ", ".join(
         f"{name} ({meaning})" if meaning else name for name, meaning in REASONS.items()
     )

@@ -1,7 +1,6 @@
-"""Train and export: `python -m models.failure_class.train`.
+"""Train the failure classifier and export it to ONNX: `python -m models.failure_class.train`.
 
-Owns the learner, its settings, the choice of calibration and threshold, and the gate before the
-artefact is written.
+The artefact is written only if its graph reproduces the trees.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_curve
 from sklearn.model_selection import StratifiedKFold
 
-from models.calibration import Calibration, Exact, calibrate
+from models.calibration import Calibration, FloatArray, fit_calibration
 from models.failure_class.data import (
     Dataset,
     Flags,
@@ -24,10 +23,10 @@ from models.failure_class.data import (
     OperatingPoints,
     load,
 )
-from models.failure_class.export import Rule, to_onnx
-from models.failure_class.features import DIRECTIONS, engineer
-from models.failure_class.signature import signature
-from models.onnx_graph import ExportDisagrees, opened
+from models.failure_class.export import DecisionRule, to_onnx
+from models.failure_class.features import MONOTONE_CONSTRAINTS, compute_features
+from models.failure_class.signature import build_signature
+from models.onnx_graph import ExportMismatch, open_session
 from models.training_data import write_artefact
 
 ARTEFACT = Path(__file__).with_name("model.onnx")
@@ -35,8 +34,8 @@ SEED = 2020
 FOLDS = 5
 RULE_REPEATS = 3
 ROUNDS = 100
-# Failure begins at sharp limits. 255 bins, the usual number, blur them: one bin for each value
-# that occurs raised out-of-fold F1 from about .83 to .88.
+# Failures begin at sharp limits, which the usual 255 bins blur: one bin per distinct value raised
+# out-of-fold F1 from about .83 to .88.
 PARAMETERS: Mapping[str, object] = MappingProxyType(
     {
         "objective": "binary",
@@ -45,7 +44,7 @@ PARAMETERS: Mapping[str, object] = MappingProxyType(
         "min_data_in_leaf": 10,
         "max_bin": 2047,
         "min_data_in_bin": 1,
-        "monotone_constraints": tuple(DIRECTIONS.values()),
+        "monotone_constraints": tuple(MONOTONE_CONSTRAINTS.values()),
         "seed": SEED,
         "num_threads": 1,
         "deterministic": True,
@@ -59,16 +58,16 @@ EXPORT_TOLERANCE = 1e-5
 
 
 @dataclass(frozen=True, slots=True)
-class Trained:
-    """What one training gives."""
+class TrainedModel:
+    """The trained booster, its decision rule and the exported ONNX model."""
 
     booster: lgb.Booster
-    rule: Rule
+    rule: DecisionRule
     model: onnx.ModelProto
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Predictions:
     """The graph's outputs: [N] probability and failure, [N, TOLD] reasons and contributions."""
 
     probability: Floats
@@ -78,47 +77,54 @@ class Answer:
 
 
 def fit(features: Floats, failed: Flags) -> lgb.Booster:
-    """Gradient-boosted trees on features [N, 7] and labels [N]."""
+    """Fit gradient-boosted trees on features [N, 7] and labels [N]."""
     label = failed.astype(np.float32)
-    data = lgb.Dataset(features, label=label, feature_name=list(DIRECTIONS))
+    data = lgb.Dataset(features, label=label, feature_name=list(MONOTONE_CONSTRAINTS))
     return lgb.train(dict(PARAMETERS), data, num_boost_round=ROUNDS)
 
 
-def log_odds(booster: lgb.Booster, features: Floats) -> Exact:
-    """Of failure as the trees have them, not calibrated, [N], in double precision."""
+def log_odds(booster: lgb.Booster, features: Floats) -> FloatArray:
+    """Return the trees' uncalibrated log-odds of failure, [N], in double precision."""
     return np.asarray(booster.predict(features, raw_score=True), dtype=np.float64)
 
 
-def predict(booster: lgb.Booster, rule: Rule, features: Floats) -> Exact:
-    """Calibrated probability of failure, [N], in double precision."""
-    return _calibrated(rule.calibration, log_odds(booster, features))
+def predict(booster: lgb.Booster, rule: DecisionRule, features: Floats) -> FloatArray:
+    """Return the calibrated probability of failure, [N], in double precision."""
+    return _calibrated_probability(rule.calibration, log_odds(booster, features))
 
 
-def out_of_fold(features: Floats, failed: Flags, seed: int) -> Exact:
-    """Log-odds of failure, [N], each row judged by trees that have not seen it."""
-    told = np.empty(len(failed))
+def out_of_fold(features: Floats, failed: Flags, seed: int) -> FloatArray:
+    """Return out-of-fold log-odds of failure, [N], from a stratified cross-validation."""
+    predicted = np.empty(len(failed))
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
-    for seen, unseen in folds.split(features, failed):
-        told[unseen] = log_odds(fit(features[seen], failed[seen]), features[unseen])
-    return told
+    for train_rows, test_rows in folds.split(features, failed):
+        predicted[test_rows] = log_odds(
+            fit(features[train_rows], failed[train_rows]), features[test_rows]
+        )
+    return predicted
 
 
-def choose_rule(features: Floats, failed: Flags) -> Rule:
-    """Calibration and threshold from out-of-fold log-odds, over several divisions pooled.
+def fit_decision_rule(features: Floats, failed: Flags) -> DecisionRule:
+    """Fit calibration and threshold on out-of-fold log-odds, pooled over several splits.
 
-    The trees are too sure of rows that they have not seen: the slope comes to .80 to .86. One
-    division alone leaves the threshold to chance: of 10,000 rows some 60 lie between .2 and .8, and
-    single divisions gave .35, .38 and .48.
+    The trees are overconfident on unseen rows: the slope is .80 to .86. A single split leaves the
+    threshold to chance: of 10,000 rows some 60 lie between .2 and .8, and single splits gave
+    .35, .38 and .48.
     """
     seeds = range(SEED, SEED + RULE_REPEATS)
     pooled = np.concatenate([out_of_fold(features, failed, seed) for seed in seeds])
-    truth = np.tile(failed, RULE_REPEATS)
-    calibration = calibrate(_scores(pooled), truth.astype(np.intp))
-    return Rule(calibration, best_f1_threshold(truth, _calibrated(calibration, pooled)))
+    labels = np.tile(failed, RULE_REPEATS)
+    calibration = fit_calibration(_two_class_scores(pooled), labels.astype(np.intp))
+    return DecisionRule(
+        calibration, best_f1_threshold(labels, _calibrated_probability(calibration, pooled))
+    )
 
 
-def best_f1_threshold(failed: Flags, probability: Exact) -> np.float32:
-    """Half way between the lowest probability that counts as failure and the next below it."""
+def best_f1_threshold(failed: Flags, probability: FloatArray) -> np.float32:
+    """Return the threshold of the best F1.
+
+    It is half way between the lowest probability that counts as a failure and the next lower one.
+    """
     precision, recall, thresholds = precision_recall_curve(failed, probability)
     f1 = 2 * precision * recall / np.maximum(precision + recall, np.finfo(float).tiny)
     lowest = thresholds[np.argmax(f1[:-1])]
@@ -126,50 +132,56 @@ def best_f1_threshold(failed: Flags, probability: Exact) -> np.float32:
     return np.float32((lowest + below.max(initial=0.0)) / 2)
 
 
-def train(dataset: Dataset) -> Trained:
-    """Learn from the whole set, choose the rule, build the graph and check it.
+def train(dataset: Dataset) -> TrainedModel:
+    """Fit the model on the whole data set and check its ONNX graph.
 
-    Raises ExportDisagrees where the graph and the trees differ on a row of the set.
+    Raises ExportDisagrees if graph and trees differ on a row of the data set.
     """
-    trained = learn(dataset.points, dataset.failed)
-    told = run(trained.model.SerializeToString(), dataset.points).probability
-    expected = predict(trained.booster, trained.rule, engineer(dataset.points))
-    if not np.allclose(told, expected, rtol=0, atol=EXPORT_TOLERANCE):
-        raise ExportDisagrees("The exported graph does not reproduce the trained trees.")
+    trained = fit_model(dataset.points, dataset.failed)
+    probability = run_artefact(trained.model.SerializeToString(), dataset.points).probability
+    expected = predict(trained.booster, trained.rule, compute_features(dataset.points))
+    if not np.allclose(probability, expected, rtol=0, atol=EXPORT_TOLERANCE):
+        raise ExportMismatch("The exported graph does not reproduce the trained trees.")
     return trained
 
 
-def learn(points: OperatingPoints, failed: Flags) -> Trained:
-    """Trees, rule and graph from N operating points and whether they failed, [N]."""
-    features = engineer(points)
-    booster, rule = fit(features, failed), choose_rule(features, failed)
-    return Trained(booster, rule, to_onnx(booster, rule, signature(points, float(rule.threshold))))
+def fit_model(points: OperatingPoints, failed: Flags) -> TrainedModel:
+    """Fit trees and decision rule on N labelled operating points, and build the ONNX graph."""
+    features = compute_features(points)
+    booster, rule = fit(features, failed), fit_decision_rule(features, failed)
+    return TrainedModel(
+        booster, rule, to_onnx(booster, rule, build_signature(points, float(rule.threshold)))
+    )
 
 
-def run(artefact: bytes, points: OperatingPoints) -> Answer:
-    """What a serialised graph says of N operating points, on one thread."""
+def run_artefact(artefact: bytes, points: OperatingPoints) -> Predictions:
+    """Return the predictions of a serialised graph for N operating points, on one thread."""
     outputs = ("failure_probability", "failure", "reasons", "contributions")
-    return Answer(*opened(artefact).run(list(outputs), points.feed()))
+    return Predictions(*open_session(artefact).run(list(outputs), points.input_feed()))
 
 
-def _calibrated(calibration: Calibration, told: Exact) -> Exact:
-    return calibration.probabilities(_scores(told))[:, 1]
+def _calibrated_probability(calibration: Calibration, log_odds: FloatArray) -> FloatArray:
+    """Return the calibrated probability of failure, [N], of log-odds [N]."""
+    return calibration.probabilities(_two_class_scores(log_odds))[:, 1]
 
 
-def _scores(told: Exact) -> Exact:
-    """Log-odds [N] as one score for each class, [N, 2]."""
-    return np.stack([np.zeros_like(told), told], axis=1)
+def _two_class_scores(log_odds: FloatArray) -> FloatArray:
+    """Return log-odds [N] as one score for each class, [N, 2]."""
+    return np.stack([np.zeros_like(log_odds), log_odds], axis=1)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Write the artefact."""
-    write_artefact(arguments, "Train the failure class and export it to ONNX.", ARTEFACT, _made)
+    """Train the model and write the artefact."""
+    write_artefact(
+        arguments, "Train the failure class and export it to ONNX.", ARTEFACT, _train_artefact
+    )
 
 
-def _made(directory: Path) -> tuple[bytes, str]:
+def _train_artefact(directory: Path) -> tuple[bytes, str]:
+    """Train on the data in `directory`; return the artefact and a summary."""
     trained = train(load(directory))
-    said = f"threshold {trained.rule.threshold}"
-    return trained.model.SerializeToString(deterministic=True), said
+    summary = f"threshold {trained.rule.threshold}"
+    return trained.model.SerializeToString(deterministic=True), summary
 
 
 if __name__ == "__main__":

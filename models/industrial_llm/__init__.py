@@ -1,1 +1,1 @@
-"""The industrial language model: a general base, and adapters that teach it a plant's tasks."""
+"""The industrial language model: fine-tuning, evaluation and data of LoRA adapters."""

@@ -1,11 +1,9 @@
-"""Adapting the industrial model to one customer: dialogues in, an adapter out.
+"""Fine-tune the industrial model for one customer: training file in, LoRA adapter out.
 
-Owns going on from the industry's adapter, the held-out score and the artefact's form.
-
-An engine takes one adapter for a request, so a customer's holds the industry's too: it begins as
-that one. The score is the loss over answers kept apart; beside it is told how many of them come out
-to the letter, which needs no second way to run the model: an answer of which each token is the
-likeliest after those before it is what the model would say.
+An engine applies one adapter per request, so a customer's adapter starts from the industry adapter
+and includes it. The score is the loss on held-out dialogues. Exact matches are counted with the
+same forward pass: an answer matches if each token is the most likely one after the tokens before
+it.
 """
 
 import random
@@ -16,114 +14,141 @@ from pathlib import Path
 
 import msgspec
 
-from models.adaptation import Adaptation, Exact, Metrics, Progress, Score, TrainingFileInvalid
+from models.adaptation import (
+    Adaptation,
+    ExactMatches,
+    Metrics,
+    ProgressCallback,
+    Score,
+    TrainingFileInvalid,
+)
 from models.industrial_llm import lora
-from models.industrial_llm.batches import arranged
-from models.industrial_llm.checkpoints import Checkpoints
-from models.industrial_llm.dialogues import Dialogue, Divided, read
-from models.industrial_llm.effort import rounds_of
-from models.industrial_llm.encoding import Encoder, TemplateUnfit
-from models.industrial_llm.learning import Learner, Pace, Reached
+from models.industrial_llm.batches import shuffle_into_batches
+from models.industrial_llm.checkpoints import CheckpointStore
+from models.industrial_llm.dialogues import Dialogue, DialogueSplit, parse_training_file
+from models.industrial_llm.effort import epoch_count
+from models.industrial_llm.encoding import ChatTemplateError, DialogueEncoder
+from models.industrial_llm.learning import Trainer, TrainingIntervals, TrainingProgress
 from models.industrial_llm.recipes import RECIPES, Recipe
 
 PROFILE = "cpu"
 METRIC = "loss over answers kept apart, nats a token"
-# A few hundred examples on top of the industry's: at its rate they would undo what it knows.
-RATE_SHARE = 0.4
-# In memory at once: beside the engine there is no room for what the industry's learning takes.
-TOGETHER = 4
-_TOLD = 10
-# So often the loss over some of what is kept apart is looked at meanwhile.
-_LOOKS, _MOST_WATCHED = 6, 64
+# Lower than for the industry adapter: at its rate a few hundred examples cause forgetting.
+LEARNING_RATE_FACTOR = 0.4
+# Dialogues in memory at once: smaller than for the industry adapter, the engine needs the memory.
+MICRO_BATCH_SIZE = 4
+_PROGRESS_INTERVAL = 10
+# Validation runs per training, on at most so many held-out dialogues.
+_VALIDATION_RUNS, _MAX_VALIDATION_DIALOGUES = 6, 64
 
 
 @dataclass(frozen=True, slots=True)
-class LanguageAdapter:
-    """`base` is the folder of the base's weights, `parent` that of the industry's adapter;
-    `mixing` how far the result is from the parent to what was learned, above 0 and up to 1."""
+class LanguageModelFineTuner:
+    """Fine-tunes a LoRA adapter on a customer's dialogues.
+
+    `base` is the folder of the base model's weights, `parent` the folder of the industry adapter.
+    `mixing`, above 0 and up to 1, interpolates from the parent to the trained weights.
+    """
 
     base: Path
     parent: Path
     recipe: Recipe
     mixing: float = 1.0
 
-    def __call__(self, training_file: bytes, progress: Progress) -> Adaptation:
-        """Learn lines of `{"messages": [{"role": …, "content": …}, …]}`. Raises
-        TrainingFileInvalid."""
-        given = read(training_file)
-        progress(given.counted)
-        learner = self._learner()
-        _require_fitting(learner, (*given.learned, *given.apart))
-        before = learner.loss(given.apart)
-        exact_before = learner.exact(given.apart)
-        start = lora.taken(learner.model)
-        tokens = _learn(learner, given, progress)
-        lora.mix(learner.model, start, self.mixing)
-        after = learner.loss(given.apart)
-        exact = Exact(exact_before, learner.exact(given.apart), len(given.apart))
-        progress(
-            f"Of {exact.of} answers kept apart {exact.base} came out to the letter before, "
-            f"{exact.adapted} after."
+    def __call__(self, training_file: bytes, progress: ProgressCallback) -> Adaptation:
+        """Fine-tune on a training file and score the held-out dialogues. Raises
+        TrainingFileInvalid.
+
+        Lines are `{"messages": [{"role": …, "content": …}, …]}`.
+        """
+        dialogues = parse_training_file(training_file)
+        progress(dialogues.summary)
+        trainer = self._create_trainer()
+        _require_encodable(trainer, (*dialogues.train, *dialogues.held_out))
+        loss_before = trainer.mean_loss(dialogues.held_out)
+        matches_before = trainer.count_exact_matches(dialogues.held_out)
+        start = lora.copy_adapter_weights(trainer.model)
+        trained_tokens = _train(trainer, dialogues, progress)
+        lora.interpolate_adapter(trainer.model, start, self.mixing)
+        loss_after = trainer.mean_loss(dialogues.held_out)
+        matches = ExactMatches(
+            matches_before, trainer.count_exact_matches(dialogues.held_out), len(dialogues.held_out)
         )
-        score = Score(METRIC, before, after, higher_is_better=False, exact=exact)
-        artefact = packed(learner, self.recipe.base)
-        return Adaptation(artefact, score, len(given.learned), len(given.apart), tokens)
+        progress(
+            f"Of {matches.of} answers kept apart {matches.base} came out to the letter before, "
+            f"{matches.adapted} after."
+        )
+        score = Score(METRIC, loss_before, loss_after, higher_is_better=False, exact=matches)
+        artefact = pack_adapter(trainer, self.recipe.base)
+        return Adaptation(
+            artefact, score, len(dialogues.train), len(dialogues.held_out), trained_tokens
+        )
 
-    def _learner(self) -> Learner:
-        rate = self.recipe.learning_rate * RATE_SHARE
-        # Few steps: the mean over the last ones would be behind what was learned.
-        recipe = replace(self.recipe, learning_rate=rate, together=TOGETHER, averaged=0.0)
-        model = lora.loaded(self.base, recipe, "cpu")
-        lora.start_from(model, self.parent)
-        return Learner(model, Encoder.of(self.base, recipe.template), recipe)
+    def _create_trainer(self) -> Trainer:
+        """Create a trainer that starts from the parent adapter."""
+        learning_rate = self.recipe.learning_rate * LEARNING_RATE_FACTOR
+        # No weight averaging: with few steps the average would lag behind.
+        recipe = replace(
+            self.recipe, learning_rate=learning_rate, together=MICRO_BATCH_SIZE, averaged=0.0
+        )
+        model = lora.load_model(self.base, recipe, "cpu")
+        lora.load_adapter_weights(model, self.parent)
+        return Trainer(model, DialogueEncoder.load(self.base, recipe.template), recipe)
 
 
-def adapter(base: Path, parent: Path, mixing: float) -> LanguageAdapter:
-    """By the processor's recipe."""
-    return LanguageAdapter(base, parent, RECIPES[PROFILE], mixing)
+def create_fine_tuner(base: Path, parent: Path, mixing: float) -> LanguageModelFineTuner:
+    """Create a fine-tuner with the CPU recipe."""
+    return LanguageModelFineTuner(base, parent, RECIPES[PROFILE], mixing)
 
 
-def packed(learner: Learner, base: str) -> bytes:
-    """The adapter's files by name, as one."""
+def pack_adapter(trainer: Trainer, base: str) -> bytes:
+    """Serialize the adapter's files, by name, as one MessagePack object."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        lora.write(learner.model, folder, base)
+        lora.save_adapter(trainer.model, folder, base)
         files = {name: (folder / name).read_bytes() for name in (lora.CONFIG, lora.WEIGHTS)}
     return msgspec.msgpack.encode(files)
 
 
-def unpack(artefact: bytes, folder: Path) -> None:
-    """Write the files of `packed`. Raises AdapterUnfit where it is none."""
+def unpack_adapter(artefact: bytes, folder: Path) -> None:
+    """Write the files of a packed adapter to a folder. Raises AdapterMismatch if it is invalid."""
     try:
         files: Mapping[str, bytes] = msgspec.msgpack.decode(artefact, type=dict[str, bytes])
     except msgspec.DecodeError as error:
-        raise lora.AdapterUnfit("This is no adapter.") from error
+        raise lora.AdapterMismatch("This is no adapter.") from error
     if set(files) != {lora.CONFIG, lora.WEIGHTS}:
-        raise lora.AdapterUnfit("An adapter is its weights and their settings.")
+        raise lora.AdapterMismatch("An adapter is its weights and their settings.")
     for name, content in files.items():
         (folder / name).write_bytes(content)
 
 
-def _require_fitting(learner: Learner, dialogues: Sequence[Dialogue]) -> None:
-    for one in dialogues:
+def _require_encodable(trainer: Trainer, dialogues: Sequence[Dialogue]) -> None:
+    """Raise TrainingFileInvalid if a dialogue does not fit the chat template or the token limit."""
+    for dialogue in dialogues:
         try:
-            learner.length(one)
-        except TemplateUnfit as error:
+            trainer.token_count(dialogue)
+        except ChatTemplateError as error:
             raise TrainingFileInvalid(str(error)) from error
 
 
-def _learn(learner: Learner, given: Divided, progress: Progress) -> int:
-    """Go over it; how many tokens that were."""
-    turns = list(given.learned) * rounds_of(len(given.learned))
-    chance = random.Random(learner.recipe.seed)  # noqa: S311
-    order = arranged(turns, learner.recipe.batch, learner.length, chance)
+def _train(trainer: Trainer, dialogues: DialogueSplit, progress: ProgressCallback) -> int:
+    """Train for as many epochs as suit the file. Returns the number of trained tokens."""
+    repeated = list(dialogues.train) * epoch_count(len(dialogues.train))
+    generator = random.Random(trainer.recipe.seed)  # noqa: S311
+    batches = shuffle_into_batches(repeated, trainer.recipe.batch, trainer.token_count, generator)
 
-    def report(reached: Reached) -> None:
-        progress(Metrics(reached.step, reached.steps, reached.loss, reached.validation))
+    def report(state: TrainingProgress) -> None:
+        progress(Metrics(state.step, state.total_steps, state.loss, state.validation_loss))
 
-    pace = Pace(kept=len(order), told=_TOLD, watched=max(_TOLD, -(-len(order) // _LOOKS)))
+    intervals = TrainingIntervals(
+        checkpoint=len(batches),
+        progress=_PROGRESS_INTERVAL,
+        validation=max(_PROGRESS_INTERVAL, -(-len(batches) // _VALIDATION_RUNS)),
+    )
     with tempfile.TemporaryDirectory() as scratch:
-        # A job that is killed is begun anew by another: minutes, not hours.
-        kept = Checkpoints(Path(scratch), "")
-        learner.learn(order, given.apart[:_MOST_WATCHED], kept, report, pace)
-    return sum(map(learner.length, turns))
+        # Not resumable: a killed job starts again, which costs minutes.
+        checkpoints = CheckpointStore(Path(scratch), "")
+        trainer.train(
+            batches, dialogues.held_out[:_MAX_VALIDATION_DIALOGUES], checkpoints, report, intervals
+        )
+    return sum(map(trainer.token_count, repeated))

@@ -1,7 +1,7 @@
-"""Asking a server that speaks OpenAI's chat completions.
+"""Client for OpenAI's chat completions, used to evaluate models.
 
-Owns the calls, several at once, greedy, held to a JSON schema where there is one. It is the only
-way in which models are judged: what is measured is what is served.
+Calls run concurrently with greedy decoding, constrained by a JSON schema if the prompt has one.
+Models are evaluated only through this client, so that the figures are those of the served model.
 """
 
 import asyncio
@@ -14,73 +14,86 @@ import httpx
 from models.industrial_llm.chat import Message
 from models.industrial_llm.examples import Schema
 
-AT_ONCE = 16
-PATIENCE_S = 300.0
+CONCURRENCY = 16
+TIMEOUT_S = 300.0
 
 
-class ServerUnfit(RuntimeError):
-    """The server does not answer as one that speaks chat completions; it tells what it said."""
+class ChatServerError(RuntimeError):
+    """The server cannot be reached or did not answer as a chat completions API."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What is asked, how many tokens the answer may take, and the schema that it holds to."""
+    """A call's messages, the maximum answer tokens and an optional JSON schema of the answer."""
 
     messages: tuple[Message, ...]
-    longest: int
+    max_tokens: int
     schema: Schema | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
-    """`url` up to and with `/v1`. `transport` stands in for the network; so many calls are under
-    way at a time."""
+class ChatClient:
+    """Calls one model of an OpenAI-compatible server.
+
+    `url` includes `/v1`. `transport` replaces the network. At most `concurrency` calls run at a
+    time.
+    """
 
     url: str
     key: str
     model: str
     transport: httpx.AsyncBaseTransport | None = None
-    at_once: int = AT_ONCE
+    concurrency: int = CONCURRENCY
 
-    def answers(self, prompts: Sequence[Prompt], report: Callable[[int], None]) -> list[str]:
-        """One answer a prompt, in their order; `report` takes how many there are. Raises
-        ServerUnfit."""
-        return asyncio.run(self.gather(prompts, report))
+    def complete_all(
+        self, prompts: Sequence[Prompt], report_progress: Callable[[int], None]
+    ) -> list[str]:
+        """Complete all prompts and return the answers in order.
 
-    async def gather(self, prompts: Sequence[Prompt], report: Callable[[int], None]) -> list[str]:
-        """The same within an event loop."""
-        free, done = asyncio.Semaphore(self.at_once), 0
-        # No header may end in a space.
+        `report_progress` receives the number of completed prompts. Raises ChatServerError.
+        """
+        return asyncio.run(self.complete_all_async(prompts, report_progress))
+
+    async def complete_all_async(
+        self, prompts: Sequence[Prompt], report_progress: Callable[[int], None]
+    ) -> list[str]:
+        """Complete all prompts within a running event loop, like `complete_all`."""
+        semaphore, done = asyncio.Semaphore(self.concurrency), 0
+        # `Bearer ` without a key would end in a space, which is not allowed in a header.
         headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
 
-        async def ask(client: httpx.AsyncClient, prompt: Prompt) -> str:
+        async def complete(client: httpx.AsyncClient, prompt: Prompt) -> str:
             nonlocal done
-            async with free:
-                answer = await self._ask(client, prompt)
+            async with semaphore:
+                answer = await self._complete(client, prompt)
             done += 1
-            report(done)
+            report_progress(done)
             return answer
 
         async with httpx.AsyncClient(
-            headers=headers, timeout=PATIENCE_S, transport=self.transport
+            headers=headers, timeout=TIMEOUT_S, transport=self.transport
         ) as client:
-            return list(await asyncio.gather(*(ask(client, prompt) for prompt in prompts)))
+            return list(await asyncio.gather(*(complete(client, prompt) for prompt in prompts)))
 
-    async def _ask(self, client: httpx.AsyncClient, prompt: Prompt) -> str:
+    async def _complete(self, client: httpx.AsyncClient, prompt: Prompt) -> str:
+        """Send one chat completion and return the answer's text. Raises ChatServerError."""
         try:
-            said = await client.post(f"{self.url}/chat/completions", json=self._body(prompt))
+            response = await client.post(
+                f"{self.url}/chat/completions", json=self._request_body(prompt)
+            )
         except httpx.HTTPError as error:
-            raise ServerUnfit(f"{self.url} cannot be reached: {error!r}.") from error
-        if said.status_code != httpx.codes.OK:
-            raise ServerUnfit(f"{self.url} says {said.status_code}: {said.text[:300]}")
-        return str(said.json()["choices"][0]["message"]["content"] or "").strip()
+            raise ChatServerError(f"{self.url} cannot be reached: {error!r}.") from error
+        if response.status_code != httpx.codes.OK:
+            raise ChatServerError(f"{self.url} says {response.status_code}: {response.text[:300]}")
+        return str(response.json()["choices"][0]["message"]["content"] or "").strip()
 
-    def _body(self, prompt: Prompt) -> dict[str, Any]:
+    def _request_body(self, prompt: Prompt) -> dict[str, Any]:
+        """Build the JSON body of a chat completion: greedy, with an optional response format."""
         body: dict[str, Any] = {
             "model": self.model,
             "messages": list(prompt.messages),
             "temperature": 0,
-            "max_tokens": prompt.longest,
+            "max_tokens": prompt.max_tokens,
         }
         if prompt.schema is not None:
             body["response_format"] = {

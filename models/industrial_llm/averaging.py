@@ -1,5 +1,7 @@
-"""The mean of an adapter over its last steps: where the last one lies is chance, and two trainings
-with the same examples differed by twelve points in a task.
+"""Average an adapter's weights over the last training steps.
+
+The weights of a single step depend on chance: two trainings with the same examples differed by
+twelve points in one task.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,18 +12,20 @@ from torch import Tensor
 
 
 @dataclass(slots=True)
-class Mean:
-    """Of the weights after each step from `first` on, by name; empty before."""
+class WeightAverage:
+    """The running mean of weights by name, over the steps from `first_step` on; empty before."""
 
-    first: int
+    first_step: int
     weights: dict[str, Tensor] = field(default_factory=dict)
 
-    def take(self, step: int, weights: Callable[[], Mapping[str, Tensor]]) -> None:
-        """Count in what the weights are after a step; they are asked for only where they count."""
-        if step < self.first:
+    def update(self, step: int, get_weights: Callable[[], Mapping[str, Tensor]]) -> None:
+        """Add the weights after a step to the mean. `get_weights` is called from `first_step` on
+        only.
+        """
+        if step < self.first_step:
             return
-        share = 1 / (step - self.first + 1)
+        share = 1 / (step - self.first_step + 1)
         self.weights = {
-            name: torch.lerp(self.weights.get(name, one), one, share)
-            for name, one in weights().items()
+            name: torch.lerp(self.weights.get(name, weight), weight, share)
+            for name, weight in get_weights().items()
         }

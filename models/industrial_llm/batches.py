@@ -1,8 +1,7 @@
-"""In which order examples are learned from.
+"""Build the training batches: examples repeated per epoch, shuffled, and sorted by length.
 
-Owns going over each task as often as the recipe says, and steps of about equally long examples, so
-that next to nothing is computed for padding. Same corpus, same recipe, same steps: a training that
-goes on after a stop needs only the number of the step.
+Batches hold examples of similar length, so that almost no padding is computed. The same corpus and
+recipe give the same batches: a resumed training needs only the number of the step.
 """
 
 import hashlib
@@ -11,105 +10,121 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from models.industrial_llm.chat import Message, taught
+from models.industrial_llm.chat import Message, training_messages
 from models.industrial_llm.data import TASKS
-from models.industrial_llm.examples import Example, Parts
+from models.industrial_llm.examples import DatasetSplit, Example
 from models.industrial_llm.recipes import Recipe
 
-# Among so many steps' examples the lengths are sorted; wider, and long ones would come together.
-_WINDOW = 32
+# Examples are sorted by length within windows of so many batches. In wider windows long examples
+# would follow each other.
+_SORT_WINDOW_BATCHES = 32
 
 
-class Taught(Protocol):
-    """A dialogue whose last message is learned."""
+class TrainingDialogue(Protocol):
+    """A dialogue to train on; its last message is the answer."""
 
     @property
     def messages(self) -> Sequence[Message]: ...
 
     @property
     def key(self) -> str:
-        """Tells it from others."""
+        """Return an identifier of the dialogue's content."""
         ...
 
     @property
-    def name(self) -> str:
-        """What to call it before people."""
+    def label(self) -> str:
+        """Return how error messages name the dialogue."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
-    """One example in one round over its task."""
+class ScheduledExample:
+    """A task's example in one epoch."""
 
     example: Example
-    round: int
+    epoch: int
 
     @property
     def messages(self) -> Sequence[Message]:
-        return taught(TASKS[self.example.task], self.example, self.round)
+        """Return the example as chat messages, varied by epoch."""
+        return training_messages(TASKS[self.example.task], self.example, self.epoch)
 
     @property
     def key(self) -> str:
-        return f"{self.round}{self.example.text}{self.example.answer}"
+        """Return the epoch, text and answer."""
+        return f"{self.epoch}{self.example.text}{self.example.answer}"
 
     @property
-    def name(self) -> str:
+    def label(self) -> str:
+        """Return how error messages name the example."""
         return f"An example of {self.example.task} ({self.example.text[:60]!r})"
 
 
-Step = tuple[Taught, ...]
-Length = Callable[[Taught], int]
-"""How many tokens it takes."""
+Batch = tuple[TrainingDialogue, ...]
+TokenCounter = Callable[[TrainingDialogue], int]
+"""Returns the number of tokens of a dialogue."""
 
 
-def steps(corpus: Mapping[str, Parts], recipe: Recipe, length: Length) -> list[Step]:
-    """All steps in order. Raises KeyError for a task that the recipe does not name."""
-    chance = random.Random(recipe.seed)  # noqa: S311
-    turns = [
-        Turn(example, round)
-        for task, parts in corpus.items()
-        for round in range(recipe.rounds[task])
-        for example in parts.train
+def build_batches(
+    corpus: Mapping[str, DatasetSplit], recipe: Recipe, count_tokens: TokenCounter
+) -> list[Batch]:
+    """Build all batches of a training in order. Raises KeyError for a task the recipe lacks."""
+    generator = random.Random(recipe.seed)  # noqa: S311
+    scheduled = [
+        ScheduledExample(example, epoch)
+        for task, split in corpus.items()
+        for epoch in range(recipe.rounds[task])
+        for example in split.train
     ]
-    return arranged(turns, recipe.batch, length, chance)
+    return shuffle_into_batches(scheduled, recipe.batch, count_tokens, generator)
 
 
-def arranged(
-    turns: Sequence[Taught], batch: int, length: Length, chance: random.Random
-) -> list[Step]:
-    """Steps of so many each, in an order by chance."""
-    mixed = list(turns)
-    chance.shuffle(mixed)
-    windows = _cut(mixed, _WINDOW * batch)
-    ordered = [one for window in windows for one in sorted(window, key=length)]
-    found = _cut(ordered, batch)
-    chance.shuffle(found)
-    return found
+def shuffle_into_batches(
+    dialogues: Sequence[TrainingDialogue],
+    batch_size: int,
+    count_tokens: TokenCounter,
+    generator: random.Random,
+) -> list[Batch]:
+    """Shuffle dialogues into batches of similar token counts."""
+    shuffled = list(dialogues)
+    generator.shuffle(shuffled)
+    windows = _chunk(shuffled, _SORT_WINDOW_BATCHES * batch_size)
+    ordered = [dialogue for window in windows for dialogue in sorted(window, key=count_tokens)]
+    batches = _chunk(ordered, batch_size)
+    generator.shuffle(batches)
+    return batches
 
 
-def watched(corpus: Mapping[str, Parts], most: int, seed: int) -> list[Turn]:
-    """Validation examples, evenly from the tasks, by which learning is watched."""
-    chance = random.Random(seed)  # noqa: S311
-    each = max(1, most // len(corpus)) if corpus else 0
+def sample_validation(
+    corpus: Mapping[str, DatasetSplit], limit: int, seed: int
+) -> list[ScheduledExample]:
+    """Sample validation examples, equally many from each task, at most about `limit`."""
+    generator = random.Random(seed)  # noqa: S311
+    per_task = max(1, limit // len(corpus)) if corpus else 0
     return [
-        Turn(example, 0)
-        for parts in corpus.values()
-        for example in chance.sample(parts.validation, min(each, len(parts.validation)))
+        ScheduledExample(example, 0)
+        for split in corpus.values()
+        for example in generator.sample(split.validation, min(per_task, len(split.validation)))
     ]
 
 
-def fingerprint(found: Sequence[Step], recipe: Recipe, base: str) -> str:
-    """What tells one training from another: a checkpoint of one is no start for the other."""
-    digest = hashlib.sha256(f"{base} {sorted(_settings(recipe).items())}".encode())
-    for step in found:
-        for turn in step:
-            digest.update(turn.key.encode())
+def fingerprint(batches: Sequence[Batch], recipe: Recipe, base: str) -> str:
+    """Return a SHA-256 of batches, recipe and base model.
+
+    A checkpoint may only be resumed by a training with the same fingerprint.
+    """
+    digest = hashlib.sha256(f"{base} {sorted(_recipe_settings(recipe).items())}".encode())
+    for batch in batches:
+        for dialogue in batch:
+            digest.update(dialogue.key.encode())
     return digest.hexdigest()
 
 
-def _settings(recipe: Recipe) -> dict[str, str]:
+def _recipe_settings(recipe: Recipe) -> dict[str, str]:
+    """Return the recipe's fields as text, for the fingerprint."""
     return {name: str(getattr(recipe, name)) for name in Recipe.__dataclass_fields__}
 
 
-def _cut(turns: Sequence[Taught], size: int) -> list[Step]:
-    return [tuple(turns[at : at + size]) for at in range(0, len(turns), size)]
+def _chunk(dialogues: Sequence[TrainingDialogue], size: int) -> list[Batch]:
+    """Split dialogues into batches of `size`."""
+    return [tuple(dialogues[at : at + size]) for at in range(0, len(dialogues), size)]

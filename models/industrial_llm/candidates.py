@@ -1,9 +1,9 @@
-"""What a learned token is told apart from, without scoring a whole vocabulary each time.
+"""Approximate the cross-entropy over a large vocabulary by sampling positions.
 
-A small base with a vocabulary of a quarter million spends two fifths of its learning on scores of
-tokens that no answer has. So the loss is taken in two: which of the answers' tokens it is, looked
-at everywhere; and whether it is one of them at all, which needs every score and is looked at in
-some places that speak for the others. The sum is, on average, the loss over the whole vocabulary.
+A small base model with a vocabulary of 262,144 tokens spends two fifths of its training on logits
+of tokens that occur in no answer. The loss is split in two: which of the answers' tokens follows,
+computed at every position; and whether one of them follows at all, which needs the whole vocabulary
+and is computed at sampled positions. The sum is an unbiased estimate of the full loss.
 """
 
 from collections.abc import Iterable
@@ -14,32 +14,40 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, linear
 
-SHARE = 8
-# Of a few places each counts for much, and would now and then pull far aside.
-_FEWEST = 32
+SAMPLING_RATIO = 8
+# With few sampled positions the variance of the gradient would be too high.
+_MIN_SAMPLED_POSITIONS = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Candidates:
-    """`answers`: the token ids that answers are made of, in their order; of so many places as
-    `share` says one is looked at whole."""
+class SampledSoftmax:
+    """A cross-entropy loss with a sampled normalization over the vocabulary.
 
-    answers: Tensor
-    share: int = SHARE
+    `token_ids` are the sorted ids of all tokens in the answers. The whole vocabulary is used at one
+    in `sampling_ratio` positions.
+    """
+
+    token_ids: Tensor
+    sampling_ratio: int = SAMPLING_RATIO
 
     @classmethod
-    def of(cls, answers: Iterable[Iterable[int]], device: str) -> Self:
-        """From all answers that will be learned, as token ids."""
-        found = sorted({token for answer in answers for token in answer})
-        return cls(torch.tensor(found, device=device))
+    def from_answers(cls, answers: Iterable[Iterable[int]], device: str) -> Self:
+        """Create the loss from the token ids of all answers to train on."""
+        token_ids = sorted({token for answer in answers for token in answer})
+        return cls(torch.tensor(token_ids, device=device))
 
-    def loss(self, hidden: Tensor, head: Tensor, wanted: Tensor) -> Tensor:
-        """The sum, in nats, over places: `hidden` [places, width], the output's `head`
-        [vocabulary, width] and the tokens `wanted` [places], each of which is one of `answers`."""
-        among = linear(hidden, head[self.answers]).float()
-        which = cross_entropy(among, torch.searchsorted(self.answers, wanted), reduction="sum")
-        count = max(_FEWEST, len(hidden) // self.share)
-        some = torch.randperm(len(hidden), device=hidden.device)[:count]
-        whole = linear(hidden[some], head).float().logsumexp(dim=-1)
-        beside = whole - among[some].logsumexp(dim=-1)
-        return which + beside.sum() * (len(hidden) / len(some))
+    def loss(self, hidden: Tensor, output_weights: Tensor, target_ids: Tensor) -> Tensor:
+        """Return the loss in nats, summed over positions.
+
+        `hidden` [positions, width] are the hidden states, `output_weights` [vocabulary, width] the
+        output layer, `target_ids` [positions] the correct tokens, each of which is in `token_ids`.
+        """
+        answer_logits = linear(hidden, output_weights[self.token_ids]).float()
+        answer_loss = cross_entropy(
+            answer_logits, torch.searchsorted(self.token_ids, target_ids), reduction="sum"
+        )
+        count = max(_MIN_SAMPLED_POSITIONS, len(hidden) // self.sampling_ratio)
+        sampled = torch.randperm(len(hidden), device=hidden.device)[:count]
+        full_logsumexp = linear(hidden[sampled], output_weights).float().logsumexp(dim=-1)
+        membership_loss = full_logsumexp - answer_logits[sampled].logsumexp(dim=-1)
+        return answer_loss + membership_loss.sum() * (len(hidden) / len(sampled))

@@ -1,53 +1,66 @@
-"""The dialogue of an example: instruction, text, answer, in the roles of a chat.
+"""Render a task's example as chat messages: instruction, text and answer.
 
-Owns the one form in which every task is asked, and how it varies while learning.
+Evaluation uses one fixed form. Training varies the wording, language and place of the instruction.
 """
 
 from collections.abc import Sequence
 
-from models.industrial_llm.examples import Example, Task, number_of
-from models.industrial_llm.examples import other as other_language
+from models.industrial_llm.examples import Example, Task, other_language, stable_hash
 
 Message = dict[str, str]
 
-# Of so many examples one has its instruction in the other language, and one in the user's turn.
-_OTHER_LANGUAGE, _IN_USERS_TURN = 5, 3
+# One in so many examples has its instruction in the other language; one in so many has it in the
+# user message instead of the system message.
+_OTHER_LANGUAGE_PERIOD, _USER_TURN_PERIOD = 5, 3
 
 
-def asked(task: Task, example: Example, shots: Sequence[Example] = ()) -> list[Message]:
-    """What the model is judged by: the task's first wording, then answered examples, then the text.
+def evaluation_messages(
+    task: Task, example: Example, shots: Sequence[Example] = ()
+) -> list[Message]:
+    """Render an example for evaluation: instruction, answered examples (`shots`), then the text.
 
-    With examples its closed list of answers is told as well; without, it has to have been learned.
+    With `shots` the instruction also lists the task's labels; without, the model must have been
+    trained on them.
     """
     instruction = task.instructions[example.language][0]
     if shots and task.labels:
         instruction = f"{instruction}\n{'; '.join(task.labels)}"
-    answered = [turn for one in shots for turn in (_user(one.text), _assistant(one.answer))]
-    return [*_system(instruction), *answered, _user(example.text)]
+    shot_messages = [
+        message
+        for shot in shots
+        for message in (_user_message(shot.text), _assistant_message(shot.answer))
+    ]
+    return [*_system_messages(instruction), *shot_messages, _user_message(example.text)]
 
 
-def taught(task: Task, example: Example, round: int) -> list[Message]:
-    """What is learned from, its answer last. Wording, language and place of the instruction differ
-    from one round over the examples to the next; same example and round, same dialogue."""
-    chance = number_of(f"{round} {example.text}")
-    chance, other = divmod(chance, _OTHER_LANGUAGE)
-    language = other_language(example.language) if other == 0 else example.language
-    chance, place = divmod(chance, _IN_USERS_TURN)
+def training_messages(task: Task, example: Example, epoch: int) -> list[Message]:
+    """Render an example for training, with the answer as the last message.
+
+    Wording, language and place of the instruction vary by epoch. The same example and epoch give
+    the same messages.
+    """
+    hash_value = stable_hash(f"{epoch} {example.text}")
+    hash_value, language_choice = divmod(hash_value, _OTHER_LANGUAGE_PERIOD)
+    language = other_language(example.language) if language_choice == 0 else example.language
+    hash_value, turn_choice = divmod(hash_value, _USER_TURN_PERIOD)
     wordings = task.instructions[language]
-    wording = wordings[chance % len(wordings)]
-    answer = _assistant(example.answer)
-    if wording and place == 0:
-        return [_user(f"{wording}\n{example.text}"), answer]
-    return [*_system(wording), _user(example.text), answer]
+    wording = wordings[hash_value % len(wordings)]
+    answer = _assistant_message(example.answer)
+    if wording and turn_choice == 0:
+        return [_user_message(f"{wording}\n{example.text}"), answer]
+    return [*_system_messages(wording), _user_message(example.text), answer]
 
 
-def _system(instruction: str) -> list[Message]:
+def _system_messages(instruction: str) -> list[Message]:
+    """Return the instruction as a system message; no message if it is empty."""
     return [{"role": "system", "content": instruction}] if instruction else []
 
 
-def _user(text: str) -> Message:
+def _user_message(text: str) -> Message:
+    """Return a user message."""
     return {"role": "user", "content": text}
 
 
-def _assistant(text: str) -> Message:
+def _assistant_message(text: str) -> Message:
+    """Return an assistant message."""
     return {"role": "assistant", "content": text}

@@ -1,7 +1,7 @@
-"""How far a training has come, on the disk.
+"""Store training checkpoints on disk.
 
-Owns that a training which was killed goes on where its last checkpoint was, with the same result as
-one that was not, and that half a checkpoint is never taken for a whole one.
+A killed training resumes at its last checkpoint with the same result. Files are replaced
+atomically, so that a partial checkpoint is never read.
 """
 
 import os
@@ -14,13 +14,13 @@ import torch
 FILE = "checkpoint.pt"
 
 
-class CheckpointUnfit(ValueError):
-    """A checkpoint of another training, or a broken one."""
+class CheckpointMismatch(ValueError):
+    """A checkpoint of another training, or one that cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """After `step` steps: the adapter's weights, the optimizer's state, and the mean so far."""
+    """The state after `step` steps: adapter weights, optimizer state and mean of the weights."""
 
     step: int
     adapter: dict[str, Any]
@@ -29,46 +29,46 @@ class Checkpoint:
 
 
 @dataclass(frozen=True, slots=True)
-class Checkpoints:
-    """In `folder`, of the training with this fingerprint."""
+class CheckpointStore:
+    """Stores the latest checkpoint of the training with this fingerprint in a folder."""
 
     folder: Path
     fingerprint: str
 
-    def save(self, one: Checkpoint) -> None:
-        """Replace the last one, at once and whole."""
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Replace the stored checkpoint atomically."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        scratch = self.folder / f".{FILE}.partial"
+        partial = self.folder / f".{FILE}.partial"
         content = {
             "fingerprint": self.fingerprint,
-            "step": one.step,
-            "adapter": one.adapter,
-            "optimizer": one.optimizer,
-            "mean": one.mean,
+            "step": checkpoint.step,
+            "adapter": checkpoint.adapter,
+            "optimizer": checkpoint.optimizer,
+            "mean": checkpoint.mean,
         }
-        with scratch.open("wb") as file:
+        with partial.open("wb") as file:
             torch.save(content, file)
             file.flush()
             os.fsync(file.fileno())
-        scratch.replace(self.folder / FILE)
+        partial.replace(self.folder / FILE)
 
-    def last(self) -> Checkpoint | None:
-        """The last one; None where there is none. Raises CheckpointUnfit."""
+    def load_latest(self) -> Checkpoint | None:
+        """Load the latest checkpoint. Returns None if none is stored. Raises CheckpointMismatch."""
         path = self.folder / FILE
         if not path.is_file():
             return None
         try:
             content = torch.load(path, map_location="cpu", weights_only=True)
-        except Exception as error:  # of a broken file torch raises whatever it stumbles over
-            raise CheckpointUnfit(f"{path} cannot be read; remove it to begin anew.") from error
+        except Exception as error:  # torch raises various exceptions for a broken file
+            raise CheckpointMismatch(f"{path} cannot be read; remove it to begin anew.") from error
         if content["fingerprint"] != self.fingerprint:
-            raise CheckpointUnfit(
+            raise CheckpointMismatch(
                 f"{path} is of a training with other examples or settings; name another folder, "
                 "or remove it to begin anew."
             )
         del content["fingerprint"]
         return Checkpoint(**content)
 
-    def clear(self) -> None:
-        """Forget it: the training is done."""
+    def delete(self) -> None:
+        """Delete the checkpoint of a finished training."""
         (self.folder / FILE).unlink(missing_ok=True)

@@ -1,7 +1,7 @@
-"""The form in which a tool is chosen: `{"tool": …, "arguments": {…}}`, as JSON schemas.
+"""JSON schemas of a tool call in the form `{"tool": …, "arguments": {…}}`.
 
-Owns that form, which is learned (tasks/tools.py) and to which an engine holds answers
-(serving/text/tool_call_parser.py). Needs nothing of what learning needs.
+The model is trained on this form (tasks/tools.py) and the engine constrains answers to it
+(serving/text/tool_call_parser.py). Imports no training libraries.
 """
 
 from collections.abc import Mapping
@@ -10,8 +10,8 @@ from typing import Any
 from models.industrial_llm.examples import Schema
 
 
-def choice_of(tool: Schema, arguments: Schema) -> dict[str, Any]:
-    """Of one tool, by the schema of its name, with arguments."""
+def tool_call_schema(tool: Schema, arguments: Schema) -> dict[str, Any]:
+    """Return the schema of a call of one tool, from the schemas of its name and its arguments."""
     return {
         "type": "object",
         "properties": {"tool": dict(tool), "arguments": dict(arguments)},
@@ -20,11 +20,11 @@ def choice_of(tool: Schema, arguments: Schema) -> dict[str, Any]:
     }
 
 
-def arguments(properties: Mapping[str, Schema]) -> dict[str, Any]:
-    """Some of these, and no others."""
+def arguments_schema(properties: Mapping[str, Schema]) -> dict[str, Any]:
+    """Return the schema of an object with some of these properties and no others."""
     return {"type": "object", "properties": dict(properties), "additionalProperties": False}
 
 
-def no_choice() -> dict[str, Any]:
-    """That none fits."""
-    return choice_of({"type": "null"}, arguments({}))
+def no_tool_schema() -> dict[str, Any]:
+    """Return the schema of the answer that no tool fits."""
+    return tool_call_schema({"type": "null"}, arguments_schema({}))

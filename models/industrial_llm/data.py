@@ -1,11 +1,11 @@
-"""Every task's examples, in one corpus."""
+"""Load the examples of all tasks as one corpus."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from models.industrial_llm.examples import FOLDS, Parts, Task
+from models.industrial_llm.examples import FOLDS, DatasetSplit, Task
 from models.industrial_llm.tasks import (
     extraction,
     failure_mode,
@@ -38,48 +38,56 @@ TASKS: Mapping[str, Task] = MappingProxyType(
 
 
 class SelectionInvalid(ValueError):
-    """A task, a source or a fold is named that there is not; the message says which there are."""
+    """A selection names an unknown task, source or fold; the message lists the known ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What of the examples is wanted: some tasks, without some sources, and the fold to judge."""
+    """A selection of examples: tasks, sources to exclude and the test fold."""
 
     tasks: tuple[str, ...] = tuple(TASKS)
-    left_out: frozenset[str] = frozenset()
+    excluded_sources: frozenset[str] = frozenset()
     fold: int = 0
 
 
-def load(directory: Path, selection: Selection) -> Mapping[str, Parts]:
-    """By task. Raises TrainingDataMissing and SelectionInvalid."""
-    _require(selection.tasks, TASKS, "task")
+def load(directory: Path, selection: Selection) -> Mapping[str, DatasetSplit]:
+    """Load the selected examples by task. Raises TrainingDataMissing and SelectionInvalid."""
+    _require_known_names(selection.tasks, TASKS, "task")
     if not 0 <= selection.fold < FOLDS:
         raise SelectionInvalid(f"There is no fold {selection.fold}, but 0 to {FOLDS - 1}.")
-    whole = {name: TASKS[name].load(directory, selection.fold) for name in selection.tasks}
-    _require(selection.left_out, sources(whole), "source")
-    return {name: parts.without(selection.left_out) for name, parts in whole.items()}
+    corpus = {name: TASKS[name].load(directory, selection.fold) for name in selection.tasks}
+    _require_known_names(selection.excluded_sources, list_sources(corpus), "source")
+    return {
+        name: split.without_sources(selection.excluded_sources) for name, split in corpus.items()
+    }
 
 
-def at_hand(directory: Path) -> Mapping[str, Parts]:
-    """Of each task what there is here: all of it, or our own examples where the training sets are
-    absent. A task without any is left out."""
-    found = {name: _at_hand(task, directory) for name, task in TASKS.items()}
-    return {name: parts for name, parts in found.items() if parts != Parts()}
+def load_available(directory: Path) -> Mapping[str, DatasetSplit]:
+    """Load each task's examples from the training sets, or its own examples if they are missing.
+
+    Tasks without any examples are left out.
+    """
+    corpus = {name: _load_or_own(task, directory) for name, task in TASKS.items()}
+    return {name: split for name, split in corpus.items() if split != DatasetSplit()}
 
 
-def _at_hand(task: Task, directory: Path) -> Parts:
+def _load_or_own(task: Task, directory: Path) -> DatasetSplit:
+    """Load a task's examples; its own examples if the training set is missing."""
     try:
         return task.load(directory, 0)
     except TrainingDataMissing:
-        return task.own()
+        return task.load_own()
 
 
-def sources(corpus: Mapping[str, Parts]) -> tuple[str, ...]:
-    """What can be left out."""
-    parts = corpus.values()
-    return tuple(sorted({one.source for some in parts for one in (*some.train, *some.test)}))
+def list_sources(corpus: Mapping[str, DatasetSplit]) -> tuple[str, ...]:
+    """Return the names of all sources in the corpus, sorted."""
+    splits = corpus.values()
+    return tuple(
+        sorted({example.source for split in splits for example in (*split.train, *split.test)})
+    )
 
 
-def _require(named: Iterable[str], known: Iterable[str], kind: str) -> None:
-    for name in sorted(set(named) - set(known)):
+def _require_known_names(names: Iterable[str], known: Iterable[str], kind: str) -> None:
+    """Raise SelectionInvalid for a name that is not known."""
+    for name in sorted(set(names) - set(known)):
         raise SelectionInvalid(f"There is no {kind} {name!r}, but {', '.join(known)}.")

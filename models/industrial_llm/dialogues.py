@@ -1,6 +1,7 @@
-"""A customer's training file: dialogues in OpenAI's form, a JSON object a line.
+"""Parse and split a customer's training file: JSON lines of chat messages in OpenAI's format.
 
-Owns what a line may be, what is refused by line and field, and which dialogues are kept apart.
+Invalid lines are refused with line number and field. Dialogues with the same question stay on the
+same side of the split.
 """
 
 import json
@@ -12,21 +13,21 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
-from models.adaptation import TrainingFileInvalid, examples
+from models.adaptation import TrainingFileInvalid, parse_examples
 from models.industrial_llm.chat import Message
 
-FEWEST, MOST = 10, 20_000
-# Of a line; what is longer than a model of this kind reads is refused before it is looked at.
-MOST_BYTES = 64 << 10
-# One kind of question in so many is kept apart.
-HELD_OUT = 8
+MIN_DIALOGUES, MAX_DIALOGUES = 10, 20_000
+# Maximum size of a line, checked before parsing: longer dialogues exceed the model's context.
+MAX_LINE_BYTES = 64 << 10
+# One in so many different questions is held out.
+HELD_OUT_PERIOD = 8
 SEED = 20_171
-# Of lines that are doubtful so many are told by their numbers.
-_TOLD = 5
+# Line numbers listed in a warning.
+_MAX_LISTED_LINES = 5
 
 
 class _Message(msgspec.Struct, forbid_unknown_fields=True):
-    """What follows `content` OpenAI's lines may have, and is refused by its name."""
+    """A message of a line. The fields after `content` are valid for OpenAI and refused by name."""
 
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: str | None = None
@@ -36,143 +37,188 @@ class _Message(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class _Line(msgspec.Struct, forbid_unknown_fields=True):
+    """A line of the training file, with the fields that OpenAI allows."""
+
     messages: list[_Message]
     tools: Any = None
     functions: Any = None
     parallel_tool_calls: Any = None
 
 
-_TOOLS = ("tools", "functions", "parallel_tool_calls")
-_CALLS = ("tool_calls", "tool_call_id", "function_call")
+_TOOL_FIELDS = ("tools", "functions", "parallel_tool_calls")
+_TOOL_CALL_FIELDS = ("tool_calls", "tool_call_id", "function_call")
 
 
 @dataclass(frozen=True, slots=True)
 class Dialogue:
-    """`line` is where it stood, from 1. The last message is the answer that is learned."""
+    """A dialogue from `line` (from 1) of the training file; its last message is the answer to
+    train.
+    """
 
     line: int
     turns: tuple[tuple[str, str], ...]
 
     @property
     def messages(self) -> Sequence[Message]:
+        """Return the dialogue as chat messages."""
         return [{"role": role, "content": content} for role, content in self.turns]
 
     @property
     def key(self) -> str:
+        """Return the messages as JSON, to find duplicates."""
         return json.dumps(self.turns, ensure_ascii=False)
 
     @property
-    def name(self) -> str:
+    def label(self) -> str:
+        """Return how error messages name the dialogue."""
         return f"Line {self.line}"
 
     @property
     def question(self) -> tuple[tuple[str, str], ...]:
-        """All before the answer."""
+        """Return all messages before the answer."""
         return self.turns[:-1]
 
 
 @dataclass(frozen=True, slots=True)
-class Divided:
-    """What is learned from and what is kept apart; `repeated` are lines that said one again, and
-    `contradictory` those of each question that has several answers."""
+class DialogueSplit:
+    """The training and held-out dialogues of a file.
 
-    learned: tuple[Dialogue, ...]
-    apart: tuple[Dialogue, ...]
-    repeated: tuple[int, ...]
-    contradictory: tuple[tuple[int, ...], ...]
+    `duplicate_lines` are the lines that repeat an earlier dialogue; `conflicting_lines` groups the
+    lines with the same question and different answers.
+    """
+
+    train: tuple[Dialogue, ...]
+    held_out: tuple[Dialogue, ...]
+    duplicate_lines: tuple[int, ...]
+    conflicting_lines: tuple[tuple[int, ...], ...]
 
     @property
-    def counted(self) -> str:
-        return f"{len(self.learned)} dialogues are learned from, {len(self.apart)} kept apart."
+    def summary(self) -> str:
+        """Return a sentence with the numbers of training and held-out dialogues."""
+        return f"{len(self.train)} dialogues are learned from, {len(self.held_out)} kept apart."
 
     @property
-    def doubts(self) -> tuple[str, ...]:
-        """What the customer may not have meant, in sentences."""
-        said = []
-        if self.repeated:
-            lines = _some([str(line) for line in self.repeated])
-            said.append(f"{len(self.repeated)} lines say one again and count once: {lines}.")
-        if self.contradictory:
-            lines = _some([" and ".join(map(str, group)) for group in self.contradictory])
-            said.append(
-                f"{len(self.contradictory)} questions have several answers, which cannot all be "
-                f"learned; see the lines {lines}."
+    def warnings(self) -> tuple[str, ...]:
+        """Return warnings about duplicate and conflicting lines, as sentences."""
+        sentences = []
+        if self.duplicate_lines:
+            lines = _join_some([str(line) for line in self.duplicate_lines])
+            sentences.append(
+                f"{len(self.duplicate_lines)} lines say one again and count once: {lines}."
             )
-        return tuple(said)
+        if self.conflicting_lines:
+            lines = _join_some([" and ".join(map(str, group)) for group in self.conflicting_lines])
+            sentences.append(
+                f"{len(self.conflicting_lines)} questions have several answers, which cannot all "
+                f"be learned; see the lines {lines}."
+            )
+        return tuple(sentences)
 
 
-def read(training_file: bytes) -> Divided:
-    """Raises TrainingFileInvalid, naming the line and the field."""
+def parse_training_file(training_file: bytes) -> DialogueSplit:
+    """Parse a training file and split it into training and held-out dialogues.
+
+    Raises TrainingFileInvalid with the line and the field.
+    """
     _require_short_lines(training_file)
-    given = [_dialogue(number, line) for number, line in examples(training_file, _Line)]
-    different = list({one.key: one for one in reversed(given)}.values())[::-1]
-    first = {one.line for one in different}
-    if not FEWEST <= len(different) <= MOST:
+    dialogues = [
+        _to_dialogue(number, line) for number, line in parse_examples(training_file, _Line)
+    ]
+    unique = list({dialogue.key: dialogue for dialogue in reversed(dialogues)}.values())[::-1]
+    unique_lines = {dialogue.line for dialogue in unique}
+    if not MIN_DIALOGUES <= len(unique) <= MAX_DIALOGUES:
         raise TrainingFileInvalid(
-            f"There are {len(different)} different dialogues; from {FEWEST} to {MOST:,} are taken."
+            f"There are {len(unique)} different dialogues; from {MIN_DIALOGUES} to "
+            f"{MAX_DIALOGUES:,} are taken."
         )
-    if len({one.turns[-1] for one in different}) < 2:
+    if len({dialogue.turns[-1] for dialogue in unique}) < 2:
         raise TrainingFileInvalid("All answers are the same: there is nothing to tell apart.")
-    return _divided(different, tuple(one.line for one in given if one.line not in first))
-
-
-def _require_short_lines(training_file: bytes) -> None:
-    for number, line in enumerate(training_file.splitlines(), 1):
-        if len(line) > MOST_BYTES:
-            raise TrainingFileInvalid(f"Line {number} has more than {MOST_BYTES >> 10} KiB.")
-
-
-def _require_no_tools(number: int, line: _Line) -> None:
-    """Calls of tools are no text, and a template for text would leave them out in silence."""
-    found = [f"`{name}`" for name in _TOOLS if getattr(line, name) is not None]
-    for at, one in enumerate(line.messages):
-        found += [f"`messages[{at}].{name}`" for name in _CALLS if getattr(one, name) is not None]
-        if one.role in ("tool", "function"):
-            found.append(f"`messages[{at}].role` ({one.role})")
-    if found:
-        raise TrainingFileInvalid(
-            f"Line {number}, {found[0]}: calls of tools cannot be learned from a file. Leave such "
-            "lines out, or write the call as the answer's text, in JSON."
-        )
-
-
-def _dialogue(number: int, line: _Line) -> Dialogue:
-    _require_no_tools(number, line)
-    for at, one in enumerate(line.messages):
-        if not (one.content or "").strip():
-            raise TrainingFileInvalid(f"Line {number}, `messages[{at}].content` is empty.")
-    roles = ["system" if one.role == "developer" else one.role for one in line.messages]
-    spoken = roles[1:] if roles[:1] == ["system"] else roles
-    wanted = ["user", "assistant"] * (len(spoken) // 2)
-    if not spoken or spoken != wanted:
-        raise TrainingFileInvalid(
-            f"Line {number}, `messages`: after at most one of `system`, `user` and `assistant` "
-            "take turns, and the last message is the assistant's."
-        )
-    texts = [one.content or "" for one in line.messages]
-    return Dialogue(number, tuple(zip(roles, texts, strict=True)))
-
-
-def _divided(different: Sequence[Dialogue], repeated: tuple[int, ...]) -> Divided:
-    """Dialogues with one question are on one side: else its answer would be known already."""
-    groups: dict[object, list[Dialogue]] = defaultdict(list)
-    for one in different:
-        groups[one.question].append(one)
-    if len(groups) < FEWEST:
-        raise TrainingFileInvalid(
-            f"There are {len(groups)} different questions; {FEWEST} are needed to see whether "
-            "learning from them helps."
-        )
-    several = list(groups.values())
-    order = np.random.default_rng(SEED).permutation(len(several))
-    held = {int(at) for at in order[: max(2, len(several) // HELD_OUT)]}
-    return Divided(
-        tuple(one for at, group in enumerate(several) if at not in held for one in group),
-        tuple(one for at, group in enumerate(several) if at in held for one in group),
-        repeated,
-        tuple(tuple(one.line for one in group) for group in several if len(group) > 1),
+    return _split_by_question(
+        unique, tuple(dialogue.line for dialogue in dialogues if dialogue.line not in unique_lines)
     )
 
 
-def _some(of: Sequence[str]) -> str:
-    return ", ".join(of[:_TOLD]) + (" and others" if len(of) > _TOLD else "")
+def _require_short_lines(training_file: bytes) -> None:
+    """Raise TrainingFileInvalid for a line longer than MAX_LINE_BYTES."""
+    for number, line in enumerate(training_file.splitlines(), 1):
+        if len(line) > MAX_LINE_BYTES:
+            raise TrainingFileInvalid(f"Line {number} has more than {MAX_LINE_BYTES >> 10} KiB.")
+
+
+def _require_no_tools(line_number: int, line: _Line) -> None:
+    """Raise TrainingFileInvalid for a line with tools or tool calls.
+
+    A chat template for text would drop them silently.
+    """
+    fields = [f"`{name}`" for name in _TOOL_FIELDS if getattr(line, name) is not None]
+    for index, message in enumerate(line.messages):
+        fields += [
+            f"`messages[{index}].{name}`"
+            for name in _TOOL_CALL_FIELDS
+            if getattr(message, name) is not None
+        ]
+        if message.role in ("tool", "function"):
+            fields.append(f"`messages[{index}].role` ({message.role})")
+    if fields:
+        raise TrainingFileInvalid(
+            f"Line {line_number}, {fields[0]}: calls of tools cannot be learned from a file. Leave "
+            "such lines out, or write the call as the answer's text, in JSON."
+        )
+
+
+def _to_dialogue(line_number: int, line: _Line) -> Dialogue:
+    """Convert a line to a dialogue. Raises TrainingFileInvalid for empty or misordered messages."""
+    _require_no_tools(line_number, line)
+    for index, message in enumerate(line.messages):
+        if not (message.content or "").strip():
+            raise TrainingFileInvalid(f"Line {line_number}, `messages[{index}].content` is empty.")
+    roles = ["system" if message.role == "developer" else message.role for message in line.messages]
+    turn_roles = roles[1:] if roles[:1] == ["system"] else roles
+    expected_roles = ["user", "assistant"] * (len(turn_roles) // 2)
+    if not turn_roles or turn_roles != expected_roles:
+        raise TrainingFileInvalid(
+            f"Line {line_number}, `messages`: after at most one of `system`, `user` and "
+            "`assistant` take turns, and the last message is the assistant's."
+        )
+    texts = [message.content or "" for message in line.messages]
+    return Dialogue(line_number, tuple(zip(roles, texts, strict=True)))
+
+
+def _split_by_question(
+    dialogues: Sequence[Dialogue], duplicate_lines: tuple[int, ...]
+) -> DialogueSplit:
+    """Hold out whole questions, so that no held-out answer was trained on."""
+    by_question: dict[object, list[Dialogue]] = defaultdict(list)
+    for dialogue in dialogues:
+        by_question[dialogue.question].append(dialogue)
+    if len(by_question) < MIN_DIALOGUES:
+        raise TrainingFileInvalid(
+            f"There are {len(by_question)} different questions; {MIN_DIALOGUES} are needed to see "
+            "whether learning from them helps."
+        )
+    groups = list(by_question.values())
+    order = np.random.default_rng(SEED).permutation(len(groups))
+    held_out = {int(index) for index in order[: max(2, len(groups) // HELD_OUT_PERIOD)]}
+    return DialogueSplit(
+        tuple(
+            dialogue
+            for index, group in enumerate(groups)
+            if index not in held_out
+            for dialogue in group
+        ),
+        tuple(
+            dialogue
+            for index, group in enumerate(groups)
+            if index in held_out
+            for dialogue in group
+        ),
+        duplicate_lines,
+        tuple(tuple(dialogue.line for dialogue in group) for group in groups if len(group) > 1),
+    )
+
+
+def _join_some(items: Sequence[str]) -> str:
+    """Join the first few items with commas."""
+    return ", ".join(items[:_MAX_LISTED_LINES]) + (
+        " and others" if len(items) > _MAX_LISTED_LINES else ""
+    )

@@ -1,8 +1,8 @@
-"""Dialogues as tokens, in the form that the served base is asked in.
+"""Tokenize dialogues with the base model's chat template.
 
-Owns cutting a dialogue into what is given and what is learned: the answer with the mark that ends
-the model's turn, and nothing after. Uses the chat template and the end marks that lie beside the
-base's weights, so that learning and serving cannot differ.
+A dialogue is split into the prompt and the trained answer, which ends with the end-of-turn token.
+Template and end tokens come from the base model's folder, so that training and serving cannot
+differ.
 """
 
 import json
@@ -16,61 +16,77 @@ from transformers import AutoTokenizer
 from models.industrial_llm.chat import Message
 
 
-class TemplateUnfit(ValueError):
-    """A base whose chat template cannot be learned with, or a dialogue that does not fit it."""
+class ChatTemplateError(ValueError):
+    """A chat template that cannot be trained with, or a dialogue that does not fit it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Encoded:
-    """Token ids: `given` ends where the model begins, `answer` with the mark that ends its turn."""
+class EncodedDialogue:
+    """The token ids of a dialogue.
 
-    given: tuple[int, ...]
+    `prompt` ends where the model starts to generate, `answer` with the end-of-turn token.
+    """
+
+    prompt: tuple[int, ...]
     answer: tuple[int, ...]
 
     def __len__(self) -> int:
-        return len(self.given) + len(self.answer)
+        """Return the number of tokens of prompt and answer."""
+        return len(self.prompt) + len(self.answer)
 
 
 @dataclass(frozen=True, slots=True)
-class Encoder:
-    """A tokenizer with its template, and the tokens that end a turn."""
+class DialogueEncoder:
+    """A tokenizer with its chat template and the tokens that end a turn."""
 
     tokenizer: Any
-    ends: frozenset[int]
-    template: Mapping[str, Any]
+    end_tokens: frozenset[int]
+    template_options: Mapping[str, Any]
 
     @classmethod
-    def of(cls, base: Path, template: Mapping[str, Any]) -> Self:
-        """From the folder of a base's weights. Raises TemplateUnfit."""
+    def load(cls, base: Path, template_options: Mapping[str, Any]) -> Self:
+        """Load the tokenizer from the base model's folder. Raises ChatTemplateError."""
         settings = base / "generation_config.json"
         if not settings.is_file():
-            raise TemplateUnfit(f"{settings} is absent: it says which tokens end a turn.")
-        ends = json.loads(settings.read_text(encoding="utf-8"))["eos_token_id"]
+            raise ChatTemplateError(f"{settings} is absent: it says which tokens end a turn.")
+        end_tokens = json.loads(settings.read_text(encoding="utf-8"))["eos_token_id"]
         tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
         if not tokenizer.chat_template:
-            raise TemplateUnfit(f"{base} has no chat template.")
-        return cls(tokenizer, frozenset([ends] if isinstance(ends, int) else ends), template)
+            raise ChatTemplateError(f"{base} has no chat template.")
+        return cls(
+            tokenizer,
+            frozenset([end_tokens] if isinstance(end_tokens, int) else end_tokens),
+            template_options,
+        )
 
-    def encode(self, messages: Sequence[Message]) -> Encoded:
-        """A dialogue that ends with the answer to learn. Raises TemplateUnfit."""
-        whole = self._text(messages, begin=False)
-        given = self._text(messages[:-1], begin=True)
-        if not whole.startswith(given):
-            raise TemplateUnfit("The template writes an answer otherwise than it asks for one.")
-        return Encoded(self._ids(given), self._ended(self._ids(whole[len(given) :])))
+    def encode(self, messages: Sequence[Message]) -> EncodedDialogue:
+        """Tokenize a dialogue that ends with an answer. Raises ChatTemplateError."""
+        full_text = self._render_template(messages, add_generation_prompt=False)
+        prompt = self._render_template(messages[:-1], add_generation_prompt=True)
+        if not full_text.startswith(prompt):
+            raise ChatTemplateError("The template writes an answer otherwise than it asks for one.")
+        return EncodedDialogue(
+            self._tokenize(prompt),
+            self._cut_after_end_token(self._tokenize(full_text[len(prompt) :])),
+        )
 
-    def _ended(self, answer: tuple[int, ...]) -> tuple[int, ...]:
-        """Up to the end mark: engines stop there, so what a template has after it never comes."""
-        for at, token in enumerate(answer):
-            if token in self.ends:
-                return answer[: at + 1]
-        raise TemplateUnfit("The template ends an answer with no token that ends a turn.")
+    def _cut_after_end_token(self, answer: tuple[int, ...]) -> tuple[int, ...]:
+        """Drop the tokens after the first end token, where an engine stops generating."""
+        for index, token in enumerate(answer):
+            if token in self.end_tokens:
+                return answer[: index + 1]
+        raise ChatTemplateError("The template ends an answer with no token that ends a turn.")
 
-    def _text(self, messages: Sequence[Message], begin: bool) -> str:
+    def _render_template(self, messages: Sequence[Message], add_generation_prompt: bool) -> str:
+        """Render messages to text with the chat template."""
         text: str = self.tokenizer.apply_chat_template(
-            list(messages), tokenize=False, add_generation_prompt=begin, **self.template
+            list(messages),
+            tokenize=False,
+            add_generation_prompt=add_generation_prompt,
+            **self.template_options,
         )
         return text
 
-    def _ids(self, text: str) -> tuple[int, ...]:
+    def _tokenize(self, text: str) -> tuple[int, ...]:
+        """Return the token ids of a text without special tokens."""
         return tuple(self.tokenizer(text, add_special_tokens=False).input_ids)

@@ -1,7 +1,8 @@
-"""Measure a served model: `python -m models.industrial_llm.evaluate --url … --model …`.
+"""Evaluate a served model on the tasks: `python -m models.industrial_llm.evaluate --url … --model
+…`.
 
-Owns `metrics.json`: under each name, every task's figures by source. The base is measured by the
-same command with `--shots 5`, the adapter with none.
+Writes the figures by task and source to `metrics.json` under the run's name. The base model is
+evaluated with `--shots 5`, the adapter without shots.
 """
 
 import argparse
@@ -13,28 +14,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from models.industrial_llm.asking import Prompt, Server, ServerUnfit
-from models.industrial_llm.chat import asked
+from models.industrial_llm.asking import ChatClient, ChatServerError, Prompt
+from models.industrial_llm.chat import evaluation_messages
 from models.industrial_llm.data import TASKS, Selection, SelectionInvalid, load
-from models.industrial_llm.examples import Example, Parts, Schema, Task
-from models.industrial_llm.scoring import Answered, Figures, score
+from models.industrial_llm.examples import DatasetSplit, Example, Schema, Task
+from models.industrial_llm.scoring import AnsweredExample, Figures, score_by_source
 from models.training_data import TrainingDataMissing, default_directory
 
 METRICS = Path(__file__).with_name("metrics.json")
 SEED = 11
-_TOLD = 50
-_ENUM_ROOM = 24
+_PROGRESS_INTERVAL = 50
+_ENUM_EXTRA_TOKENS = 24
 
-Found = dict[str, dict[str, Figures]]
-"""By task, by source."""
+FiguresByTask = dict[str, dict[str, Figures]]
+"""Figures by task and source."""
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """What is measured: a part of the corpus, with so many answered examples before each text.
+class EvaluationOptions:
+    """What to evaluate: the part of the corpus and the number of shots.
 
-    sources: only these; all where empty. limit: of examples a task, by chance; all where None.
-    as_enum: tasks with a closed list of answers are asked for JSON, by a schema with an enum.
+    `shots` is the number of answered examples before each text. `sources` restricts the sources;
+    empty means all. `limit` samples at most so many examples per task. `as_enum` asks for labels as
+    JSON, constrained by a schema with an enum.
     """
 
     part: str = "test"
@@ -44,35 +46,46 @@ class Judged:
     as_enum: bool = False
 
 
-def measured(
-    corpus: Mapping[str, Parts], judged: Judged, server: Server
-) -> tuple[Found, list[Answered]]:
-    """The figures, and the answers behind them. Raises ServerUnfit."""
-    found, all_answers = Found(), list[Answered]()
-    for name, parts in corpus.items():
-        answered = _answered(TASKS[name], parts, judged, server)
+def evaluate_model(
+    corpus: Mapping[str, DatasetSplit], options: EvaluationOptions, client: ChatClient
+) -> tuple[FiguresByTask, list[AnsweredExample]]:
+    """Return the figures by task and source, and the answers. Raises ChatServerError."""
+    figures, all_answers = FiguresByTask(), list[AnsweredExample]()
+    for task_name, split in corpus.items():
+        answered = _answer_examples(TASKS[task_name], split, options, client)
         if answered:
-            found[name] = score(name, answered)
+            figures[task_name] = score_by_source(task_name, answered)
             all_answers += answered
-    return found, all_answers
+    return figures, all_answers
 
 
-def prompts(task: Task, parts: Parts, judged: Judged) -> list[tuple[Example, Prompt]]:
-    """What is asked of a task's examples."""
-    chance = random.Random(SEED)  # noqa: S311
-    wanted = [one for one in getattr(parts, judged.part) if _is_wanted(one, judged)]
-    if judged.limit is not None and judged.limit < len(wanted):
-        wanted = chance.sample(wanted, judged.limit)
-    schema = enum_schema(task) if judged.as_enum else task.schema
+def build_prompts(
+    task: Task, split: DatasetSplit, options: EvaluationOptions
+) -> list[tuple[Example, Prompt]]:
+    """Return a task's selected examples, each with its prompt."""
+    generator = random.Random(SEED)  # noqa: S311
+    selected = [
+        example for example in getattr(split, options.part) if _is_selected(example, options)
+    ]
+    if options.limit is not None and options.limit < len(selected):
+        selected = generator.sample(selected, options.limit)
+    schema = enum_schema(task) if options.as_enum else task.schema
     return [
-        (one, _prompt(task, one, _shots(parts, one, judged.shots, chance), schema))
-        for one in wanted
+        (
+            example,
+            _build_prompt(
+                task, example, _sample_shots(split, example, options.shots, generator), schema
+            ),
+        )
+        for example in selected
     ]
 
 
 def enum_schema(task: Task) -> Schema | None:
-    """An object whose one property is one of the task's labels, as a client would ask for it; the
-    task's own schema where it has no labels."""
+    """Return a JSON schema with an enum of the task's labels.
+
+    Returns the task's own schema if it has no labels.
+    """
     if not task.labels:
         return task.schema
     return {
@@ -83,19 +96,21 @@ def enum_schema(task: Task) -> Schema | None:
     }
 
 
-def label_of(task: Task, answer: str) -> str:
-    """The label in an answer by `enum_schema`; the answer itself where it holds none."""
+def parse_label(task: Task, answer: str) -> str:
+    """Return the label from a JSON answer by `enum_schema`; other answers unchanged."""
     try:
-        found = json.loads(answer)
+        value = json.loads(answer)
     except ValueError:
         return answer
-    return str(found.get(task.name, answer)) if isinstance(found, dict) else answer
+    return str(value.get(task.name, answer)) if isinstance(value, dict) else answer
 
 
-def pooled(metrics: Mapping[str, Found], names: Sequence[str], task: str, source: str) -> Figures:
-    """The figures of several runs as of one: of folds, each judged by another adapter.
+def pool_runs(
+    metrics: Mapping[str, FiguresByTask], names: Sequence[str], task: str, source: str
+) -> Figures:
+    """Pool the figures of several runs, such as cross-validation folds, weighted by examples.
 
-    Raises KeyError where one of them was not measured.
+    Raises KeyError if a run is missing.
     """
     runs = [metrics[name][task][source] for name in names]
     total = sum(run["examples"] for run in runs)
@@ -107,52 +122,71 @@ def pooled(metrics: Mapping[str, Found], names: Sequence[str], task: str, source
     return {"examples": total} | figures
 
 
-def _answered(task: Task, parts: Parts, judged: Judged, server: Server) -> list[Answered]:
-    asked_for = prompts(task, parts, judged)
-    answers = server.answers([prompt for _, prompt in asked_for], _tell(task.name, len(asked_for)))
-    if judged.as_enum and task.labels:
-        answers = [label_of(task, said) for said in answers]
-    return [Answered(one, said) for (one, _), said in zip(asked_for, answers, strict=True)]
+def _answer_examples(
+    task: Task, split: DatasetSplit, options: EvaluationOptions, client: ChatClient
+) -> list[AnsweredExample]:
+    """Let the model answer a task's selected examples."""
+    prompts = build_prompts(task, split, options)
+    answers = client.complete_all(
+        [prompt for _, prompt in prompts], _progress_printer(task.name, len(prompts))
+    )
+    if options.as_enum and task.labels:
+        answers = [parse_label(task, answer) for answer in answers]
+    return [
+        AnsweredExample(example, answer)
+        for (example, _), answer in zip(prompts, answers, strict=True)
+    ]
 
 
-def _is_wanted(example: Example, judged: Judged) -> bool:
-    return not judged.sources or example.source in judged.sources
+def _is_selected(example: Example, options: EvaluationOptions) -> bool:
+    """Return whether the options include the example's source."""
+    return not options.sources or example.source in options.sources
 
 
-def _prompt(
+def _build_prompt(
     task: Task, example: Example, shots: Sequence[Example], schema: Schema | None
 ) -> Prompt:
-    # JSON around a label takes some tokens more than the label.
-    room = 0 if schema is task.schema else _ENUM_ROOM
-    return Prompt(tuple(asked(task, example, shots)), task.longest + room, schema)
+    """Render an example as a prompt, with more tokens for a label as JSON."""
+    # A label as JSON takes more tokens than the plain label.
+    extra_tokens = 0 if schema is task.schema else _ENUM_EXTRA_TOKENS
+    return Prompt(
+        tuple(evaluation_messages(task, example, shots)), task.max_tokens + extra_tokens, schema
+    )
 
 
-def _shots(parts: Parts, example: Example, count: int, chance: random.Random) -> list[Example]:
-    """From what is learned from, in the example's language where there are enough."""
-    alike = [one for one in parts.train if one.language == example.language]
-    return chance.sample(alike if len(alike) >= count else list(parts.train), count)
+def _sample_shots(
+    split: DatasetSplit, example: Example, count: int, generator: random.Random
+) -> list[Example]:
+    """Sample answered training examples, of the same language if there are enough."""
+    same_language = [
+        candidate for candidate in split.train if candidate.language == example.language
+    ]
+    return generator.sample(
+        same_language if len(same_language) >= count else list(split.train), count
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure, add to the figures under a name, and show them."""
+    """Evaluate the model, store the figures under the run's name and print them."""
     parser = _parser()
     options = parser.parse_args(arguments)
     selection = Selection(tuple(options.only), frozenset(), options.fold)
-    judged = Judged(
+    evaluation = EvaluationOptions(
         options.part, options.shots, frozenset(options.source), options.limit, options.as_enum
     )
-    server = Server(options.url.rstrip("/"), options.key, options.model)
+    client = ChatClient(options.url.rstrip("/"), options.key, options.model)
     try:
-        found, answered = measured(load(options.data, selection), judged, server)
-    except (TrainingDataMissing, SelectionInvalid, ServerUnfit) as error:
+        figures, answered = evaluate_model(load(options.data, selection), evaluation, client)
+    except (TrainingDataMissing, SelectionInvalid, ChatServerError) as error:
         parser.error(str(error))
-    _record(options.output, options.name or options.model, found)
+    _store_figures(options.output, options.name or options.model, figures)
     if options.answers:
-        _keep(options.answers, answered)
-    sys.stdout.write(json.dumps(found, indent=2, ensure_ascii=False) + "\n")
+        _write_answers(options.answers, answered)
+    sys.stdout.write(json.dumps(figures, indent=2, ensure_ascii=False) + "\n")
 
 
 def _parser() -> argparse.ArgumentParser:
+    """Return the command line parser."""
     parser = argparse.ArgumentParser(description="Measure a served model on the held-out tasks.")
     add = parser.add_argument
     add("--url", required=True, help="of the server, with /v1")
@@ -172,33 +206,36 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _record(path: Path, name: str, found: Found) -> None:
-    """Add to what is there; a task that was measured again under this name is replaced."""
+def _store_figures(path: Path, name: str, figures: FiguresByTask) -> None:
+    """Merge a run's figures into the JSON file; existing figures of the same task are replaced."""
     metrics: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
-    metrics[name] = metrics.get(name, {}) | found
+    metrics[name] = metrics.get(name, {}) | figures
     path.write_text(json.dumps(metrics, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _keep(path: Path, answered: Sequence[Answered]) -> None:
+def _write_answers(path: Path, answered: Sequence[AnsweredExample]) -> None:
+    """Write all answers to a file as JSON lines."""
     lines = (
         json.dumps(
             {
-                "task": one.example.task,
-                "source": one.example.source,
-                "text": one.example.text,
-                "wanted": one.example.answer,
-                "answer": one.answer,
+                "task": item.example.task,
+                "source": item.example.source,
+                "text": item.example.text,
+                "wanted": item.example.answer,
+                "answer": item.answer,
             },
             ensure_ascii=False,
         )
-        for one in answered
+        for item in answered
     )
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _tell(task: str, count: int) -> Any:
+def _progress_printer(task: str, count: int) -> Any:
+    """Return a progress callback that prints to stderr."""
+
     def report(done: int) -> None:
-        if done % _TOLD == 0 or done == count:
+        if done % _PROGRESS_INTERVAL == 0 or done == count:
             sys.stderr.write(f"{task}: {done} of {count}\n")
 
     return report

@@ -1,4 +1,4 @@
-"""What is learned from and judged by: a task's texts and their answers, in three parts."""
+"""Types of the training and evaluation data: examples, dataset splits and tasks."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -8,18 +8,19 @@ from types import MappingProxyType
 from typing import Any
 
 ENGLISH, CHINESE = "en", "zh"
-# Into so many folds the sets are cut that are too small to hold a test set out for good.
+# Cross-validation folds of the data sets that are too small for a fixed test set.
 FOLDS = 10
 
 Schema = Mapping[str, Any]
-"""A JSON schema, to which an engine can hold an answer."""
+"""A JSON schema that an engine can constrain an answer to."""
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A text and the answer to it. `source` is what is left out as one: a company, an asset, a set.
+    """A text with its expected answer.
 
-    language: of the instruction by which it is judged, `en` or `zh`.
+    `source` is the unit that can be excluded: a company, an asset or a data set. `language` is that
+    of the instruction, `en` or `zh`.
     """
 
     task: str
@@ -30,64 +31,74 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
-    """Learned from; watched while learning; and judged by, never looked at before."""
+class DatasetSplit:
+    """The training, validation and test examples of a task."""
 
     train: tuple[Example, ...] = ()
     validation: tuple[Example, ...] = ()
     test: tuple[Example, ...] = ()
 
-    def __add__(self, other: "Parts") -> "Parts":
-        return Parts(
+    def __add__(self, other: "DatasetSplit") -> "DatasetSplit":
+        return DatasetSplit(
             self.train + other.train,
             self.validation + other.validation,
             self.test + other.test,
         )
 
-    def without(self, sources: frozenset[str]) -> "Parts":
-        """The same with nothing learned from or watched of these sources; all is still judged."""
-        return Parts(_without(self.train, sources), _without(self.validation, sources), self.test)
+    def without_sources(self, sources: frozenset[str]) -> "DatasetSplit":
+        """Return a copy without the sources' training and validation examples.
+
+        Test examples are unchanged.
+        """
+        return DatasetSplit(
+            _exclude_sources(self.train, sources),
+            _exclude_sources(self.validation, sources),
+            self.test,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One thing that the model is asked to do.
+    """A task of the model.
 
-    load: its examples below a folder of training sets, for one of FOLDS folds; raises
-    TrainingDataMissing. own: of them those of our own, which need no such folder. instructions: by
-    language, several wordings of the same; the first is the one that it is judged by. labels: the
-    answers that there are, where that is a closed list. schema: to which an answer that is JSON
-    holds. longest: tokens that an answer may take.
+    load: return its examples from the training sets' folder, for one of FOLDS folds; raises
+    TrainingDataMissing. load_own: return the examples written for this project, which need no
+    folder. instructions: several wordings by language; the first one is used in evaluation. labels:
+    the closed list of answers, if any. schema: the JSON schema of answers in JSON. max_tokens: the
+    longest answer.
     """
 
     name: str
-    load: Callable[[Path, int], Parts]
+    load: Callable[[Path, int], DatasetSplit]
     instructions: Mapping[str, tuple[str, ...]]
     labels: tuple[str, ...] = ()
     schema: Schema | None = None
-    longest: int = 64
-    own: Callable[[], Parts] = Parts
+    max_tokens: int = 64
+    load_own: Callable[[], DatasetSplit] = DatasetSplit
 
 
-def wordings(english: tuple[str, ...], chinese: tuple[str, ...]) -> Mapping[str, tuple[str, ...]]:
-    """Instructions by language."""
+def instructions_by_language(
+    english: tuple[str, ...], chinese: tuple[str, ...]
+) -> Mapping[str, tuple[str, ...]]:
+    """Map the languages to their instruction wordings."""
     return MappingProxyType({ENGLISH: english, CHINESE: chinese})
 
 
-def language_of(text: str) -> str:
-    """Chinese where there is a Chinese character in it."""
-    return CHINESE if any("一" <= letter <= "鿿" for letter in text) else ENGLISH
+def detect_language(text: str) -> str:
+    """Return `zh` if the text has a Chinese character, else `en`."""
+    return CHINESE if any("一" <= character <= "鿿" for character in text) else ENGLISH
 
 
-def other(language: str) -> str:
-    """The other one of the two."""
+def other_language(language: str) -> str:
+    """Return `en` for `zh` and `zh` for `en`."""
     return ENGLISH if language == CHINESE else CHINESE
 
 
-def number_of(text: str) -> int:
-    """A number that only the text decides, in place of chance."""
+def stable_hash(text: str) -> int:
+    """Return a 64-bit hash of a text, the same on every machine, in place of a random number."""
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
 
 
-def _without(examples: tuple[Example, ...], sources: frozenset[str]) -> tuple[Example, ...]:
-    return tuple(one for one in examples if one.source not in sources)
+def _exclude_sources(examples: tuple[Example, ...], sources: frozenset[str]) -> tuple[Example, ...]:
+    """Return the examples of all other sources."""
+    return tuple(example for example in examples if example.source not in sources)

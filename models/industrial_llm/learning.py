@@ -1,6 +1,7 @@
-"""Learning: steps over examples, of which only the answers count.
+"""Train the LoRA adapter: the training loop, the loss over answer tokens and the learning rate.
 
-Owns the loss by which learning is judged, the rate, the loop and going on after a stop.
+Only the tokens of the answer (the last message) count towards the loss. A resumed training gives
+the same weights as an uninterrupted one.
 """
 
 import math
@@ -16,245 +17,301 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, linear
 
 from models.industrial_llm import lora
-from models.industrial_llm.averaging import Mean
-from models.industrial_llm.batches import Step, Taught
-from models.industrial_llm.candidates import Candidates
-from models.industrial_llm.checkpoints import Checkpoint, Checkpoints
-from models.industrial_llm.encoding import Encoded, Encoder, TemplateUnfit
+from models.industrial_llm.averaging import WeightAverage
+from models.industrial_llm.batches import Batch, TrainingDialogue
+from models.industrial_llm.candidates import SampledSoftmax
+from models.industrial_llm.checkpoints import Checkpoint, CheckpointStore
+from models.industrial_llm.encoding import ChatTemplateError, DialogueEncoder, EncodedDialogue
 from models.industrial_llm.recipes import Recipe
 
-_BESIDE = -100
-"""Stands for a token that is not learned."""
+_IGNORED_TOKEN = -100
+"""Target id of a position outside the answer (ignore_index of PyTorch's cross_entropy)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Reached:
-    """How far it is: losses are nats for a token of an answer; `seconds` since this run began, with
-    `begun` steps behind it.
+class TrainingProgress:
+    """The state of a training after a step.
 
-    validation: over what is watched; None where it was not looked at. averaged: of the mean over
-    so many steps, rather than of the last one.
+    Losses are nats per answer token. `seconds` is the time since this run started at step
+    `resumed_from`. `validation_loss` is None if it was not computed at this step. `averaged_steps`
+    is the number of steps whose weights were averaged; 0 for the weights of the last step.
     """
 
     step: int
-    steps: int
+    total_steps: int
     loss: float
-    validation: float | None
+    validation_loss: float | None
     seconds: float
-    begun: int = 0
-    averaged: int = 0
+    resumed_from: int = 0
+    averaged_steps: int = 0
 
     @property
-    def left(self) -> float:
-        """Seconds until it is done, if it goes on as it went."""
-        return self.seconds / (self.step - self.begun) * (self.steps - self.step)
+    def remaining_seconds(self) -> float:
+        """Estimate the seconds until the end of the training, from the average step time."""
+        return self.seconds / (self.step - self.resumed_from) * (self.total_steps - self.step)
 
 
-Report = Callable[[Reached], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """After how many steps it is told how far it is, what is watched is judged, and it is kept."""
-
-    kept: int
-    told: int = 10
-    watched: int = 200
+ProgressCallback = Callable[[TrainingProgress], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Learner:
-    """A base with an adapter, and how examples become tokens for it."""
+class TrainingIntervals:
+    """Numbers of steps between checkpoints, progress reports and validation runs."""
+
+    checkpoint: int
+    progress: int = 10
+    validation: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Trainer:
+    """Trains the adapter of a base model and computes losses."""
 
     model: PeftModel
-    encoder: Encoder
+    encoder: DialogueEncoder
     recipe: Recipe
     device: str = "cpu"
 
-    def learn(
+    def train(
         self,
-        steps: Sequence[Step],
-        watched: Sequence[Taught],
-        kept: Checkpoints,
-        report: Report,
-        pace: Pace,
+        batches: Sequence[Batch],
+        validation: Sequence[TrainingDialogue],
+        checkpoints: CheckpointStore,
+        report: ProgressCallback,
+        intervals: TrainingIntervals,
     ) -> None:
-        """Go over all steps that no checkpoint has behind it. Raises CheckpointUnfit."""
-        optimizer = torch.optim.AdamW(self._weights(), lr=self.recipe.learning_rate)
-        mean = Mean(len(steps) - round(self.recipe.averaged * len(steps)) + 1)
-        done = self._taken_up(kept, optimizer, mean)
-        sampled = self._candidates(steps)
-        # At first much is given to tokens that no answer has, and every place tells of others.
-        whole, rise = replace(sampled, share=1), _rise(self.recipe, len(steps))
-        began, losses = time.monotonic(), list[float]()
-        for number in range(done, len(steps)):
-            _set_rate(optimizer, self.recipe, number, len(steps))
-            # Each step draws its own chances, so that going on needs no state of the generator.
-            torch.manual_seed(self.recipe.seed * 1_000_003 + number)
-            candidates = whole if number < rise else sampled
-            losses.append(self._step(steps[number], optimizer, candidates))
-            after, last = number + 1, number + 1 == len(steps)
-            mean.take(after, partial(lora.taken, self.model))
-            if after % pace.kept == 0 and not last:
-                adapter = lora.taken(self.model)
-                kept.save(Checkpoint(after, adapter, optimizer.state_dict(), mean.weights))
-            if after % pace.told == 0 or last:
-                seen = self.loss(watched) if watched and (_due(after, pace) or last) else None
+        """Train on all batches, resuming from the latest checkpoint. Raises CheckpointMismatch."""
+        optimizer = torch.optim.AdamW(self._trainable_weights(), lr=self.recipe.learning_rate)
+        average = WeightAverage(len(batches) - round(self.recipe.averaged * len(batches)) + 1)
+        first_step = self._resume(checkpoints, optimizer, average)
+        sampled_softmax = self._answer_softmax(batches)
+        # In the warm-up tokens outside all answers still have much probability: use every position.
+        full_softmax, warm_up = (
+            replace(sampled_softmax, sampling_ratio=1),
+            _warm_up_steps(self.recipe, len(batches)),
+        )
+        started, losses = time.monotonic(), list[float]()
+        for step in range(first_step, len(batches)):
+            _set_learning_rate(optimizer, self.recipe, step, len(batches))
+            # Seeded per step, so that a checkpoint needs no state of the random generator.
+            torch.manual_seed(self.recipe.seed * 1_000_003 + step)
+            softmax = full_softmax if step < warm_up else sampled_softmax
+            losses.append(self._train_step(batches[step], optimizer, softmax))
+            completed, is_last = step + 1, step + 1 == len(batches)
+            average.update(completed, partial(lora.copy_adapter_weights, self.model))
+            if completed % intervals.checkpoint == 0 and not is_last:
+                adapter = lora.copy_adapter_weights(self.model)
+                checkpoints.save(
+                    Checkpoint(completed, adapter, optimizer.state_dict(), average.weights)
+                )
+            if completed % intervals.progress == 0 or is_last:
+                validation_loss = (
+                    self.mean_loss(validation)
+                    if validation and (_is_validation_due(completed, intervals) or is_last)
+                    else None
+                )
                 loss = sum(losses) / len(losses)
-                took = time.monotonic() - began
-                reached = Reached(after, len(steps), loss, seen, took, done)
-                report(reached)
+                seconds = time.monotonic() - started
+                progress = TrainingProgress(
+                    completed, len(batches), loss, validation_loss, seconds, first_step
+                )
+                report(progress)
                 losses.clear()
-                if last and mean.weights:
-                    report(self._settled(mean, reached, watched))
+                if is_last and average.weights:
+                    report(self._apply_average(average, progress, validation))
 
-    def _settled(self, mean: Mean, reached: Reached, watched: Sequence[Taught]) -> Reached:
-        """Take the mean for the last step's weights; how good it is."""
-        set_peft_model_state_dict(self.model, mean.weights)
-        seen = self.loss(watched) if watched else None
-        return replace(reached, validation=seen, averaged=reached.step - mean.first + 1)
+    def _apply_average(
+        self,
+        average: WeightAverage,
+        progress: TrainingProgress,
+        validation: Sequence[TrainingDialogue],
+    ) -> TrainingProgress:
+        """Load the averaged weights into the model and return their validation loss."""
+        set_peft_model_state_dict(self.model, average.weights)
+        validation_loss = self.mean_loss(validation) if validation else None
+        return replace(
+            progress,
+            validation_loss=validation_loss,
+            averaged_steps=progress.step - average.first_step + 1,
+        )
 
-    def length(self, turn: Taught) -> int:
-        """Of an example in tokens, its answer with it."""
-        return len(self._encoded(turn))
+    def token_count(self, dialogue: TrainingDialogue) -> int:
+        """Return the number of tokens of a dialogue, including its answer."""
+        return len(self._encode(dialogue))
 
-    def loss(self, turns: Sequence[Taught]) -> float:
-        """Of these, without learning from them."""
+    def mean_loss(self, dialogues: Sequence[TrainingDialogue]) -> float:
+        """Return the mean loss of the dialogues' answer tokens in nats, without training."""
         self.model.eval()
         with torch.inference_mode():
-            parts = [self._summed(some) for some in self._cut(turns)]
+            parts = [
+                self._summed_loss(micro_batch) for micro_batch in self._micro_batches(dialogues)
+            ]
         self.model.train()
         return sum(float(loss) for loss, _ in parts) / sum(count for _, count in parts)
 
-    def exact(self, turns: Sequence[Taught]) -> int:
-        """How many answers come out to the letter: each token the likeliest after those before."""
+    def count_exact_matches(self, dialogues: Sequence[TrainingDialogue]) -> int:
+        """Count the answers that greedy decoding reproduces exactly.
+
+        An answer matches if each of its tokens is the most likely one after the correct tokens
+        before it.
+        """
         self.model.eval()
         with torch.inference_mode():
-            right = sum(self._right(some) for some in self._cut(turns))
+            matches = sum(
+                self._count_exact_in_batch(micro_batch)
+                for micro_batch in self._micro_batches(dialogues)
+            )
         self.model.train()
-        return right
+        return matches
 
-    def _right(self, turns: Sequence[Taught]) -> int:
-        given, wanted = self._tensors([self._encoded(turn) for turn in turns])
-        learned, scores = self._scores(given, wanted)
-        said = torch.full_like(wanted, _BESIDE)
-        said[learned] = scores.argmax(dim=-1)
-        return int((said == wanted).all(dim=1).sum())
+    def _count_exact_in_batch(self, dialogues: Sequence[TrainingDialogue]) -> int:
+        """Count the exactly reproduced answers of one micro-batch."""
+        input_ids, target_ids = self._to_tensors([self._encode(dialogue) for dialogue in dialogues])
+        is_target, logits = self._answer_logits(input_ids, target_ids)
+        predicted_ids = torch.full_like(target_ids, _IGNORED_TOKEN)
+        predicted_ids[is_target] = logits.argmax(dim=-1)
+        return int((predicted_ids == target_ids).all(dim=1).sum())
 
-    def _candidates(self, steps: Sequence[Step]) -> Candidates:
-        turns = {turn.key: turn for step in steps for turn in step}
-        answers = (self._encoded(turn).answer for turn in turns.values())
-        return Candidates.of(answers, self.device)
+    def _answer_softmax(self, batches: Sequence[Batch]) -> SampledSoftmax:
+        """Return the sampled softmax over the tokens that occur in the batches' answers."""
+        dialogues = {dialogue.key: dialogue for batch in batches for dialogue in batch}
+        answers = (self._encode(dialogue).answer for dialogue in dialogues.values())
+        return SampledSoftmax.from_answers(answers, self.device)
 
-    def _step(self, step: Step, optimizer: torch.optim.Optimizer, candidates: Candidates) -> float:
+    def _train_step(
+        self, batch: Batch, optimizer: torch.optim.Optimizer, softmax: SampledSoftmax
+    ) -> float:
+        """Update the weights on one batch, with gradient accumulation, and return its mean loss."""
         self.model.train()
         optimizer.zero_grad(set_to_none=True)
-        encoded = [list(map(self._encoded, some)) for some in self._cut(step)]
-        tokens = sum(len(one.answer) for some in encoded for one in some)
+        encoded = [
+            list(map(self._encode, micro_batch)) for micro_batch in self._micro_batches(batch)
+        ]
+        token_count = sum(len(item.answer) for micro_batch in encoded for item in micro_batch)
         total = 0.0
-        for some in encoded:
-            given, wanted = self._tensors(some)
-            learned, hidden = self._hidden(given, wanted)
-            loss = candidates.loss(hidden, self._head(), wanted[learned])
-            torch.autograd.backward(loss / tokens)
+        for micro_batch in encoded:
+            input_ids, target_ids = self._to_tensors(micro_batch)
+            is_target, hidden = self._answer_hidden_states(input_ids, target_ids)
+            loss = softmax.loss(hidden, self._output_weights(), target_ids[is_target])
+            torch.autograd.backward(loss / token_count)
             total += float(loss.detach())
-        torch.nn.utils.clip_grad_norm_(self._weights(), self.recipe.clip)
+        torch.nn.utils.clip_grad_norm_(self._trainable_weights(), self.recipe.clip)
         optimizer.step()
-        return total / tokens
+        return total / token_count
 
-    def _summed(self, turns: Sequence[Taught]) -> tuple[Tensor, int]:
-        """The loss over the answers' tokens, and how many they are."""
-        given, wanted = self._tensors([self._encoded(turn) for turn in turns])
-        learned, scores = self._scores(given, wanted)
-        loss = cross_entropy(scores.float(), wanted[learned], reduction="sum")
-        return loss, int(learned.sum())
+    def _summed_loss(self, dialogues: Sequence[TrainingDialogue]) -> tuple[Tensor, int]:
+        """Return the summed loss of the answer tokens in nats, and their number."""
+        input_ids, target_ids = self._to_tensors([self._encode(dialogue) for dialogue in dialogues])
+        is_target, logits = self._answer_logits(input_ids, target_ids)
+        loss = cross_entropy(logits.float(), target_ids[is_target], reduction="sum")
+        return loss, int(is_target.sum())
 
-    def _scores(self, given: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
-        """Where something is to be learned, [texts, longest], and the scores of all tokens there,
-        [places, tokens]."""
-        learned, hidden = self._hidden(given, wanted)
-        return learned, linear(hidden, self._head())
+    def _answer_logits(self, input_ids: Tensor, target_ids: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the mask of answer positions and their logits.
 
-    def _hidden(self, given: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
-        """Where something is to be learned, [texts, longest], and what the model makes of the text
-        up to there, [places, width]: scores are looked at nowhere else.
+        Shapes: [texts, length] and [positions, vocabulary].
+        """
+        is_target, hidden = self._answer_hidden_states(input_ids, target_ids)
+        return is_target, linear(hidden, self._output_weights())
 
-        Texts are filled up behind, where no token of a causal model looks, so no mask is needed.
+    def _answer_hidden_states(self, input_ids: Tensor, target_ids: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the mask of answer positions and their hidden states.
+
+        Shapes: [texts, length] and [positions, width]. Texts are padded on the right. A causal
+        model does not attend to later tokens, so no attention mask is needed.
         """
         causal: Any = self.model.get_base_model()
-        # The adapter is in single precision, its products need not be: a tenth of a step's time.
+        # Autocast to bfloat16 saves a tenth of a step's time; the adapter stays in float32.
         with torch.autocast(self.device, torch.bfloat16):
-            hidden = causal.base_model(input_ids=given, use_cache=False).last_hidden_state
-        learned = wanted != _BESIDE
-        return learned, hidden[learned]
+            hidden = causal.base_model(input_ids=input_ids, use_cache=False).last_hidden_state
+        is_target = target_ids != _IGNORED_TOKEN
+        return is_target, hidden[is_target]
 
-    def _head(self) -> Tensor:
-        """The output's, [tokens, width]."""
+    def _output_weights(self) -> Tensor:
+        """Return the weights of the output layer, [vocabulary, width]."""
         causal: Any = self.model.get_base_model()
-        head: Tensor = causal.get_output_embeddings().weight
-        return head
+        weights: Tensor = causal.get_output_embeddings().weight
+        return weights
 
-    def _tensors(self, encoded: Sequence[Encoded]) -> tuple[Tensor, Tensor]:
-        given, wanted = _padded(encoded)
-        return given.to(self.device), wanted.to(self.device)
+    def _to_tensors(self, encoded: Sequence[EncodedDialogue]) -> tuple[Tensor, Tensor]:
+        """Return padded input and target token ids on the training device."""
+        input_ids, target_ids = _pad_batch(encoded)
+        return input_ids.to(self.device), target_ids.to(self.device)
 
-    def _encoded(self, turn: Taught) -> Encoded:
-        encoded = self.encoder.encode(turn.messages)
+    def _encode(self, dialogue: TrainingDialogue) -> EncodedDialogue:
+        """Tokenize a dialogue. Raises ChatTemplateError if it exceeds the recipe's token limit."""
+        encoded = self.encoder.encode(dialogue.messages)
         if len(encoded) > self.recipe.limit:
-            raise TemplateUnfit(
-                f"{turn.name} has {len(encoded)} tokens, more than {self.recipe.limit}."
+            raise ChatTemplateError(
+                f"{dialogue.label} has {len(encoded)} tokens, more than {self.recipe.limit}."
             )
         return encoded
 
-    def _cut(self, turns: Sequence[Taught]) -> Iterator[Sequence[Taught]]:
-        for at in range(0, len(turns), self.recipe.together):
-            yield turns[at : at + self.recipe.together]
+    def _micro_batches(
+        self, dialogues: Sequence[TrainingDialogue]
+    ) -> Iterator[Sequence[TrainingDialogue]]:
+        """Split dialogues into micro-batches that fit into memory."""
+        for at in range(0, len(dialogues), self.recipe.together):
+            yield dialogues[at : at + self.recipe.together]
 
-    def _taken_up(self, kept: Checkpoints, optimizer: torch.optim.Optimizer, mean: Mean) -> int:
-        last = kept.last()
-        if last is None:
+    def _resume(
+        self, checkpoints: CheckpointStore, optimizer: torch.optim.Optimizer, average: WeightAverage
+    ) -> int:
+        """Restore the training state from the latest checkpoint. Returns the step to start at."""
+        checkpoint = checkpoints.load_latest()
+        if checkpoint is None:
             return 0
-        mean.weights = last.mean
-        set_peft_model_state_dict(self.model, last.adapter)
-        optimizer.load_state_dict(last.optimizer)
-        return last.step
+        average.weights = checkpoint.mean
+        set_peft_model_state_dict(self.model, checkpoint.adapter)
+        optimizer.load_state_dict(checkpoint.optimizer)
+        return checkpoint.step
 
-    def _weights(self) -> list[Tensor]:
-        return [one for one in self.model.parameters() if one.requires_grad]
-
-
-def rate(recipe: Recipe, step: int, steps: int) -> float:
-    """Rising over the warm-up, then falling along a half cosine to a tenth."""
-    rise = _rise(recipe, steps)
-    if step < rise:
-        return recipe.learning_rate * (step + 1) / rise
-    along = (step - rise) / max(1, steps - rise)
-    return recipe.learning_rate * (0.1 + 0.45 * (1 + math.cos(math.pi * along)))
+    def _trainable_weights(self) -> list[Tensor]:
+        """Return the adapter's weights; the base model is frozen."""
+        return [parameter for parameter in self.model.parameters() if parameter.requires_grad]
 
 
-def _rise(recipe: Recipe, steps: int) -> int:
-    """In how many steps the rate rises."""
-    return max(1, round(recipe.warm_up * steps))
+def learning_rate_at(recipe: Recipe, step: int, total_steps: int) -> float:
+    """Return the learning rate of a step: linear warm-up, then cosine decay to a tenth."""
+    warm_up = _warm_up_steps(recipe, total_steps)
+    if step < warm_up:
+        return recipe.learning_rate * (step + 1) / warm_up
+    decay_share = (step - warm_up) / max(1, total_steps - warm_up)
+    return recipe.learning_rate * (0.1 + 0.45 * (1 + math.cos(math.pi * decay_share)))
 
 
-def _set_rate(optimizer: torch.optim.Optimizer, recipe: Recipe, step: int, steps: int) -> None:
+def _warm_up_steps(recipe: Recipe, total_steps: int) -> int:
+    """Return the number of warm-up steps, at least 1."""
+    return max(1, round(recipe.warm_up * total_steps))
+
+
+def _set_learning_rate(
+    optimizer: torch.optim.Optimizer, recipe: Recipe, step: int, total_steps: int
+) -> None:
+    """Set the optimizer's learning rate for a step."""
     for group in optimizer.param_groups:
-        group["lr"] = rate(recipe, step, steps)
+        group["lr"] = learning_rate_at(recipe, step, total_steps)
 
 
-def _due(after: int, pace: Pace) -> bool:
-    """Whether a multiple of `watched` was passed since it was told last."""
-    return after // pace.watched > (after - pace.told) // pace.watched
+def _is_validation_due(completed_steps: int, intervals: TrainingIntervals) -> bool:
+    """Return whether a validation interval ended since the last progress report."""
+    return (
+        completed_steps // intervals.validation
+        > (completed_steps - intervals.progress) // intervals.validation
+    )
 
 
-def _padded(encoded: Sequence[Encoded]) -> tuple[Tensor, Tensor]:
-    """[texts, longest] each: what is read, and at each place the token that is to follow."""
-    longest = max(map(len, encoded)) - 1
-    given = torch.zeros(len(encoded), longest, dtype=torch.long)
-    wanted = torch.full((len(encoded), longest), _BESIDE, dtype=torch.long)
-    for row, one in enumerate(encoded):
-        whole = torch.tensor(one.given + one.answer)
-        given[row, : len(whole) - 1] = whole[:-1]
-        start = len(one.given) - 1
-        wanted[row, start : len(whole) - 1] = whole[len(one.given) :]
-    return given, wanted
+def _pad_batch(encoded: Sequence[EncodedDialogue]) -> tuple[Tensor, Tensor]:
+    """Return input and target token ids, [texts, length] each, padded on the right.
+
+    Targets are shifted by one token; positions outside the answer are `_IGNORED_TOKEN`.
+    """
+    length = max(map(len, encoded)) - 1
+    input_ids = torch.zeros(len(encoded), length, dtype=torch.long)
+    target_ids = torch.full((len(encoded), length), _IGNORED_TOKEN, dtype=torch.long)
+    for row, dialogue in enumerate(encoded):
+        token_ids = torch.tensor(dialogue.prompt + dialogue.answer)
+        input_ids[row, : len(token_ids) - 1] = token_ids[:-1]
+        start = len(dialogue.prompt) - 1
+        target_ids[row, start : len(token_ids) - 1] = token_ids[len(dialogue.prompt) :]
+    return input_ids, target_ids

@@ -1,6 +1,6 @@
-"""The adapter itself: put onto a base, and written as an engine takes it.
+"""LoRA adapters: create, load, interpolate and save them.
 
-Written in bfloat16, which halves it: the engine computes in that anyway.
+Adapters are saved in bfloat16, which halves their size: the engine computes in bfloat16 anyway.
 """
 
 from collections.abc import Mapping
@@ -20,19 +20,22 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import AutoModelForCausalLM
 
-from models.industrial_llm.recipes import LINEAR, RANK, Recipe
+from models.industrial_llm.recipes import LINEAR_LAYERS, RANK, Recipe
 
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
-MOST_BYTES = 10_000_000
-"""Of the adapter that lies in the repository."""
+MAX_ADAPTER_BYTES = 10_000_000
+"""Maximum size of the adapter in the repository."""
 
 
-class AdapterUnfit(ValueError):
-    """An adapter that is none of this base, or of another rank; the message says which."""
+class AdapterMismatch(ValueError):
+    """An adapter that cannot be read, or belongs to another base model or rank."""
 
 
-def loaded(base: Path, recipe: Recipe, device: str) -> PeftModel:
-    """The base, frozen, with an adapter that changes nothing yet. Seeded by the recipe."""
+def load_model(base: Path, recipe: Recipe, device: str) -> PeftModel:
+    """Load the frozen base model with a new LoRA adapter, seeded by the recipe.
+
+    The new adapter does not change the base model's output yet.
+    """
     torch.manual_seed(recipe.seed)
     model: Any = AutoModelForCausalLM.from_pretrained(
         base,
@@ -42,60 +45,70 @@ def loaded(base: Path, recipe: Recipe, device: str) -> PeftModel:
     )
     if recipe.recompute:
         model.gradient_checkpointing_enable({"use_reentrant": False})
-    return adapted(model, recipe).to(device)
+    return add_adapter(model, recipe).to(device)
 
 
-def adapted(model: Any, recipe: Recipe) -> PeftModel:
-    """`model` with a fresh adapter, whose weights stay in single precision while learning."""
+def add_adapter(model: Any, recipe: Recipe) -> PeftModel:
+    """Add a new LoRA adapter to a model. The adapter's weights stay in float32 during training."""
     settings = LoraConfig(
         r=RANK,
         lora_alpha=recipe.alpha,
         lora_dropout=recipe.dropout,
-        target_modules=list(LINEAR),
+        target_modules=list(LINEAR_LAYERS),
         task_type="CAUSAL_LM",
     )
     return get_peft_model(model, settings)
 
 
-def start_from(model: PeftModel, folder: Path) -> None:
-    """Take over the weights of an adapter that was written before. Raises AdapterUnfit."""
+def load_adapter_weights(model: PeftModel, folder: Path) -> None:
+    """Load a saved adapter's weights into the model. Raises AdapterMismatch."""
     try:
-        present, given = get_peft_model_state_dict(model), load_file(folder / WEIGHTS)
+        expected, stored = get_peft_model_state_dict(model), load_file(folder / WEIGHTS)
     except (SafetensorError, OSError) as error:
-        raise AdapterUnfit(f"The adapter in {folder.name} cannot be read.") from error
-    if {name: one.shape for name, one in present.items()} != {
-        name: one.shape for name, one in given.items()
+        raise AdapterMismatch(f"The adapter in {folder.name} cannot be read.") from error
+    if {name: weight.shape for name, weight in expected.items()} != {
+        name: weight.shape for name, weight in stored.items()
     }:
-        raise AdapterUnfit(f"The adapter in {folder.name} is of another base or rank.")
-    set_peft_model_state_dict(model, {name: one.float() for name, one in given.items()})
+        raise AdapterMismatch(f"The adapter in {folder.name} is of another base or rank.")
+    set_peft_model_state_dict(model, {name: weight.float() for name, weight in stored.items()})
 
 
-def taken(model: PeftModel) -> dict[str, Tensor]:
-    """The adapter's weights as they are now, whatever becomes of them."""
-    return {name: one.detach().clone() for name, one in get_peft_model_state_dict(model).items()}
+def copy_adapter_weights(model: PeftModel) -> dict[str, Tensor]:
+    """Return a copy of the adapter's current weights by name."""
+    return {
+        name: weight.detach().clone() for name, weight in get_peft_model_state_dict(model).items()
+    }
 
 
-def mix(model: PeftModel, start: Mapping[str, Tensor], mixing: float) -> None:
-    """Go back between `start` (0) and what was learned since (1): weights in between keep most of
-    what was learned, and of what was known before nearly all (docs/decisions/0030)."""
-    learned = taken(model)
-    between = {name: torch.lerp(start[name], one, mixing) for name, one in learned.items()}
-    set_peft_model_state_dict(model, between)
+def interpolate_adapter(model: PeftModel, start: Mapping[str, Tensor], mixing: float) -> None:
+    """Set the adapter's weights between `start` (mixing 0) and the current ones (mixing 1).
+
+    Interpolated weights keep most of what was trained and nearly all of what was known before
+    (docs/decisions/0030).
+    """
+    trained = copy_adapter_weights(model)
+    interpolated = {
+        name: torch.lerp(start[name], weight, mixing) for name, weight in trained.items()
+    }
+    set_peft_model_state_dict(model, interpolated)
 
 
-def write(model: PeftModel, folder: Path, base: str) -> None:
-    """Write weights and configuration; `base` is the name that the configuration tells."""
+def save_adapter(model: PeftModel, folder: Path, base: str) -> None:
+    """Save the adapter's weights and configuration to a folder.
+
+    `base` is the base model's public name, written to the configuration.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     weights = {
-        name: one.detach().to("cpu", torch.bfloat16).contiguous()
-        for name, one in get_peft_model_state_dict(model).items()
+        name: weight.detach().to("cpu", torch.bfloat16).contiguous()
+        for name, weight in get_peft_model_state_dict(model).items()
     }
     settings = model.peft_config["default"]
     if not isinstance(settings, LoraConfig):
-        raise AdapterUnfit("The model has no adapter of low rank.")
+        raise AdapterMismatch("The model has no adapter of low rank.")
     settings.base_model_name_or_path = base
     settings.inference_mode = True
-    # A set has no order: without it the same adapter would be another file each time.
+    # Sorted: a set has no stable order, and the same adapter must give the same file.
     settings.target_modules = sorted(settings.target_modules or ())
     settings.save_pretrained(str(folder))
     save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})

@@ -1,7 +1,6 @@
-"""How each profile's base is adapted.
+"""Hyperparameters of the adapter training for each profile's base model.
 
-The base itself, and where its weights come from, is the catalog's. Settings are compared by
-validation loss and by validation answers, never by what a model is judged by.
+They were chosen by validation loss and validation answers, never by the test examples.
 """
 
 from collections.abc import Mapping
@@ -9,22 +8,23 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-# All linear layers of a block: with attention alone the small base learns no shorthand.
-LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+# All linear layers of a block: with the attention layers alone the small base model does not learn
+# to expand shorthand.
+LINEAR_LAYERS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 # The engine takes adapters up to this rank (`max_lora_rank`).
 RANK = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """One base's settings.
+    """The hyperparameters for one base model.
 
-    base: its public name, which the adapter's configuration tells; never a path. batch: examples a
-    step, of which `together` are in memory at once. rounds: how often a task's examples are gone
-    over. warm_up: share of the steps in which the rate rises. template: what the base's chat
-    template is told beside the messages. averaged: share of the steps, the last ones, whose mean
-    the adapter is in the end. limit: tokens of an example, above which it is refused.
-    attention: as transformers calls its implementations.
+    base: its public name, written to the adapter's configuration; never a path. batch: examples per
+    step, of which `together` are in memory at once (micro-batch). rounds: epochs by task. warm_up:
+    share of the steps with rising learning rate. template: options of the chat template. averaged:
+    share of the last steps whose weights are averaged. clip: maximum gradient norm. limit: maximum
+    tokens of an example. recompute: gradient checkpointing. attention: implementation name in
+    transformers.
     """
 
     base: str
@@ -44,9 +44,9 @@ class Recipe:
     template: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
 
-# Small sets are gone over more often: what counts is each task's score, not its share of the lines.
-# All together, 1.6 million tokens: about what two cores learn from in an hour.
-ROUNDS: Mapping[str, int] = MappingProxyType(
+# Small data sets get more epochs, because each task's score counts equally. In total 1.6 million
+# tokens, about an hour of training on two cores.
+EPOCHS_BY_TASK: Mapping[str, int] = MappingProxyType(
     {
         "failure_mode": 4,
         "plain_text": 2,
@@ -61,16 +61,22 @@ ROUNDS: Mapping[str, int] = MappingProxyType(
 )
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
-        # On a processor short texts take a fifth less time with plain attention, and random numbers
-        # for dropout would take an eighth of it.
+        # On a CPU, eager attention takes a fifth less time for short texts, and dropout would cost
+        # an eighth.
         "cpu": Recipe(
-            "google/gemma-3-270m", ROUNDS, learning_rate=1e-3, averaged=0.25, attention="eager"
+            "google/gemma-3-270m",
+            EPOCHS_BY_TASK,
+            learning_rate=1e-3,
+            averaged=0.25,
+            attention="eager",
         ),
-        # Untried: no GPU was at hand. A larger base needs fewer rounds and a lower rate, and its
-        # template must not open a train of thought.
+        # Untested: no GPU was available. A larger base model needs fewer epochs and a lower
+        # learning rate, and its template must not enable reasoning.
         "gpu": Recipe(
             "Qwen/Qwen3.5-9B",
-            MappingProxyType({task: max(1, rounds // 2) for task, rounds in ROUNDS.items()}),
+            MappingProxyType(
+                {task: max(1, rounds // 2) for task, rounds in EPOCHS_BY_TASK.items()}
+            ),
             learning_rate=1e-4,
             dropout=0.05,
             batch=32,

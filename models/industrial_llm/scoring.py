@@ -1,6 +1,6 @@
-"""How good answers are: pure functions from examples and answers to figures.
+"""Compute each task's evaluation figures from examples and answers.
 
-Figures are shares from 0 to 1 where nothing else is said.
+Figures are shares from 0 to 1 unless their function says otherwise.
 """
 
 import json
@@ -15,229 +15,306 @@ from jsonschema import Draft202012Validator
 
 from models.industrial_llm.data import TASKS
 from models.industrial_llm.examples import Example
-from models.industrial_llm.splitting import plain
-from models.industrial_llm.tasks.unknown import admits
+from models.industrial_llm.splitting import normalize_text
+from models.industrial_llm.tasks.unknown import is_unknown_answer
 
 DIGITS = 4
-_MARK = re.compile(r"\[\d+\]")
+_CITATION = re.compile(r"\[\d+\]")
 _NUMBER, _WORD = re.compile(r"\d+(?:\.\d+)?"), re.compile(r"[^\W\d_一-鿿]+|[一-鿿]")
 _ALTERNATIVES = re.compile(r"[,;/，；、]")
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
-    """An example, and what a model answered to it."""
+class AnsweredExample:
+    """An example with the model's answer."""
 
     example: Example
     answer: str
 
 
 Figures = dict[str, float]
-Score = Callable[[Sequence[Answered]], Figures]
+ScoreFunction = Callable[[Sequence[AnsweredExample]], Figures]
 
 
-def score(task: str, answered: Sequence[Answered]) -> dict[str, Figures]:
-    """By source, each with how many examples it had. Raises KeyError for an unknown task."""
-    found = sorted({one.example.source for one in answered})
-    by_source = {name: [one for one in answered if one.example.source == name] for name in found}
+def score_by_source(task: str, answered: Sequence[AnsweredExample]) -> dict[str, Figures]:
+    """Return the figures and the example count by source. Raises KeyError for an unknown task."""
+    sources = sorted({item.example.source for item in answered})
+    by_source = {
+        name: [item for item in answered if item.example.source == name] for name in sources
+    }
     return {
-        name: {"examples": len(some)} | _rounded(SCORES[task](some))
-        for name, some in by_source.items()
+        name: {"examples": len(items)} | _round_figures(SCORES[task](items))
+        for name, items in by_source.items()
     }
 
 
-def labels(answered: Sequence[Answered]) -> Figures:
-    """How often the answer is the label, whatever its case."""
-    return {"accuracy": _mean(_same(one.answer, one.example.answer) for one in answered)}
+def score_labels(answered: Sequence[AnsweredExample]) -> Figures:
+    """Return the accuracy of labels, ignoring case."""
+    return {
+        "accuracy": _mean(_is_same_label(item.answer, item.example.answer) for item in answered)
+    }
 
 
-def terms(answered: Sequence[Answered]) -> Figures:
-    """How often it is the term; where several are given, one of them is enough."""
-    return {"accuracy": _mean(_is_term(one.answer, one.example.answer) for one in answered)}
+def score_terms(answered: Sequence[AnsweredExample]) -> Figures:
+    """Return the accuracy of translated terms; one of several expected alternatives suffices."""
+    return {"accuracy": _mean(_matches_term(item.answer, item.example.answer) for item in answered)}
 
 
-def plain_text(answered: Sequence[Answered]) -> Figures:
-    """Share of the words' errors in the shorthand that are gone, by edit distance over words, new
-    errors taken off; and how often the whole order is right.
+def score_plain_text(answered: Sequence[AnsweredExample]) -> Figures:
+    """Return the token error reduction and the share of exactly expanded work orders.
 
-    Published is (TP - FP) / (TP + FN) over tokens aligned by hand, which an answer in plain text
-    has none of; expansions to several words weigh more here.
+    The reduction is the share of the shorthand's word errors that are gone, by word edit distance,
+    minus new errors. The published metric, (TP - FP) / (TP + FN) over hand-aligned tokens, needs an
+    alignment that a plain-text answer lacks; expansions to several words weigh more here.
     """
-    before = sum(distance(one.example.text, one.example.answer) for one in answered)
-    after = sum(distance(one.answer, one.example.answer) for one in answered)
-    whole = _mean(one.answer.split() == one.example.answer.split() for one in answered)
-    return {"token_error_reduction": 1 - after / max(1, before), "whole_orders": whole}
-
-
-def extraction(answered: Sequence[Answered]) -> Figures:
-    """Micro-F1 of entities (text and class), of their texts alone, and of relations."""
-    pairs = [(_object(one.answer), json.loads(one.example.answer)) for one in answered]
+    errors_before = sum(
+        word_edit_distance(item.example.text, item.example.answer) for item in answered
+    )
+    errors_after = sum(word_edit_distance(item.answer, item.example.answer) for item in answered)
+    exact_share = _mean(item.answer.split() == item.example.answer.split() for item in answered)
     return {
-        "valid_json": _valid(answered),
-        "entity_f1": _micro_f1((_entities(a), _entities(b)) for a, b in pairs),
-        "span_f1": _micro_f1((_spans(a), _spans(b)) for a, b in pairs),
-        "relation_f1": _micro_f1((_relations(a), _relations(b)) for a, b in pairs),
+        "token_error_reduction": 1 - errors_after / max(1, errors_before),
+        "whole_orders": exact_share,
     }
 
 
-def severity(answered: Sequence[Answered]) -> Figures:
-    """The grade: how often right, and how far off where there is one. The next step: F1 of its
-    words where the analysis has one, and how often none is told where it has none."""
-    pairs = [(_object(one.answer), json.loads(one.example.answer)) for one in answered]
-    graded = [(a, b) for a, b in pairs if isinstance(a.get("severity"), int)]
-    steps = [(_words(a.get("next_step")), _words(b["next_step"])) for a, b in pairs]
-    return {
-        "valid_json": _valid(answered),
-        "accuracy": _mean(a.get("severity") == b["severity"] for a, b in pairs),
-        "grades_off": _mean(abs(a["severity"] - b["severity"]) for a, b in graded),
-        "step_f1": _mean(_micro_f1([(a, b)]) for a, b in steps if b),
-        "none_told": _mean(not a for a, b in steps if not b),
-    }
-
-
-def tool_choice(answered: Sequence[Answered]) -> Figures:
-    """How often the tool is right, and how often tool and every argument are."""
-    pairs = [(_object(one.answer), json.loads(one.example.answer)) for one in answered]
-    right = [a.get("tool", "") == b["tool"] for a, b in pairs]
-    whole = [
-        ok and a.get("arguments") == b["arguments"] for ok, (a, b) in zip(right, pairs, strict=True)
+def score_extraction(answered: Sequence[AnsweredExample]) -> Figures:
+    """Return the micro-F1 of entities (text and class), of entity texts alone, and of relations."""
+    pairs = [
+        (_parse_json_object(item.answer), json.loads(item.example.answer)) for item in answered
     ]
     return {
-        "valid_json": _valid(answered),
-        "accuracy": _mean(right),
-        "with_arguments": _mean(whole),
+        "valid_json": _valid_json_rate(answered),
+        "entity_f1": _micro_f1(
+            (_entities(answer), _entities(expected)) for answer, expected in pairs
+        ),
+        "span_f1": _micro_f1((_spans(answer), _spans(expected)) for answer, expected in pairs),
+        "relation_f1": _micro_f1(
+            (_relations(answer), _relations(expected)) for answer, expected in pairs
+        ),
     }
 
 
-def unknown(answered: Sequence[Answered]) -> Figures:
-    """How often it says that it does not know where nobody can, and how often it answers where
-    anybody can; whether that answer is right is not judged."""
-    hidden = [one for one in answered if admits(one.example.answer)]
-    open_ = [one for one in answered if not admits(one.example.answer)]
+def score_severity(answered: Sequence[AnsweredExample]) -> Figures:
+    """Return the accuracy and mean error of the severity grade, and the F1 of the next step.
+
+    `none_told` is the share of correctly empty next steps.
+    """
+    pairs = [
+        (_parse_json_object(item.answer), json.loads(item.example.answer)) for item in answered
+    ]
+    graded = [
+        (answer, expected) for answer, expected in pairs if isinstance(answer.get("severity"), int)
+    ]
+    steps = [
+        (_count_words(answer.get("next_step")), _count_words(expected["next_step"]))
+        for answer, expected in pairs
+    ]
     return {
-        "admitted": _mean(admits(one.answer) for one in hidden),
-        "answered": _mean(bool(one.answer.strip()) and not admits(one.answer) for one in open_),
+        "valid_json": _valid_json_rate(answered),
+        "accuracy": _mean(
+            answer.get("severity") == expected["severity"] for answer, expected in pairs
+        ),
+        "grades_off": _mean(
+            abs(answer["severity"] - expected["severity"]) for answer, expected in graded
+        ),
+        "step_f1": _mean(_micro_f1([(answer, expected)]) for answer, expected in steps if expected),
+        "none_told": _mean(not answer for answer, expected in steps if not expected),
     }
 
 
-def passages(answered: Sequence[Answered]) -> Figures:
-    """Of what the passages tell: how often it is told, and how often with the passage's number
-    beside it. Of what they do not: how often that is said."""
-    told = [one for one in answered if not admits(one.example.answer)]
-    missing = [one for one in answered if admits(one.example.answer)]
-    right = [_tells(one.answer, one.example.answer) for one in told]
-    marked = [_MARK.findall(one.answer) == _MARK.findall(one.example.answer) for one in told]
+def score_tool_choice(answered: Sequence[AnsweredExample]) -> Figures:
+    """Return the accuracy of the tool, and of the tool with all its arguments."""
+    pairs = [
+        (_parse_json_object(item.answer), json.loads(item.example.answer)) for item in answered
+    ]
+    is_tool_correct = [answer.get("tool", "") == expected["tool"] for answer, expected in pairs]
+    is_call_correct = [
+        is_correct and answer.get("arguments") == expected["arguments"]
+        for is_correct, (answer, expected) in zip(is_tool_correct, pairs, strict=True)
+    ]
     return {
-        "told": _mean(right),
-        "marked": _mean(a and b for a, b in zip(right, marked, strict=True)),
-        "admitted": _mean(admits(one.answer) for one in missing),
+        "valid_json": _valid_json_rate(answered),
+        "accuracy": _mean(is_tool_correct),
+        "with_arguments": _mean(is_call_correct),
     }
 
 
-SCORES: Mapping[str, Score] = MappingProxyType(
+def score_unknown(answered: Sequence[AnsweredExample]) -> Figures:
+    """Return how often unanswerable questions are declined and answerable ones answered.
+
+    Whether an answer is correct is not checked.
+    """
+    unanswerable = [item for item in answered if is_unknown_answer(item.example.answer)]
+    answerable = [item for item in answered if not is_unknown_answer(item.example.answer)]
+    return {
+        "admitted": _mean(is_unknown_answer(item.answer) for item in unanswerable),
+        "answered": _mean(
+            bool(item.answer.strip()) and not is_unknown_answer(item.answer) for item in answerable
+        ),
+    }
+
+
+def score_passages(answered: Sequence[AnsweredExample]) -> Figures:
+    """Return how often questions on passages are answered, cited, and declined if unanswerable.
+
+    `marked` counts correct answers with the correct citations.
+    """
+    answerable = [item for item in answered if not is_unknown_answer(item.example.answer)]
+    unanswerable = [item for item in answered if is_unknown_answer(item.example.answer)]
+    is_answered = [_states_facts(item.answer, item.example.answer) for item in answerable]
+    is_cited = [
+        _CITATION.findall(item.answer) == _CITATION.findall(item.example.answer)
+        for item in answerable
+    ]
+    return {
+        "told": _mean(is_answered),
+        "marked": _mean(
+            correct and cited for correct, cited in zip(is_answered, is_cited, strict=True)
+        ),
+        "admitted": _mean(is_unknown_answer(item.answer) for item in unanswerable),
+    }
+
+
+SCORES: Mapping[str, ScoreFunction] = MappingProxyType(
     {
-        "failure_mode": labels,
-        "plain_text": plain_text,
-        "extraction": extraction,
-        "fault_system": labels,
-        "terms": terms,
-        "severity": severity,
-        "tool_choice": tool_choice,
-        "unknown": unknown,
-        "passages": passages,
+        "failure_mode": score_labels,
+        "plain_text": score_plain_text,
+        "extraction": score_extraction,
+        "fault_system": score_labels,
+        "terms": score_terms,
+        "severity": score_severity,
+        "tool_choice": score_tool_choice,
+        "unknown": score_unknown,
+        "passages": score_passages,
     }
 )
 
 
-def distance(first: str, second: str) -> int:
-    """How many words must be changed, added or taken away to make one of the other."""
-    words, wanted = first.split(), second.split()
-    row = list(range(len(wanted) + 1))
-    for at, word in enumerate(words, 1):
-        above, row[0] = row[0], at
-        for to, other in enumerate(wanted, 1):
-            above, row[to] = row[to], min(row[to] + 1, row[to - 1] + 1, above + (word != other))
-    return row[-1]
+def word_edit_distance(first: str, second: str) -> int:
+    """Return the Levenshtein distance of two texts in words."""
+    words, other_words = first.split(), second.split()
+    distances = list(range(len(other_words) + 1))
+    for row_index, word in enumerate(words, 1):
+        diagonal, distances[0] = distances[0], row_index
+        for column, other_word in enumerate(other_words, 1):
+            diagonal, distances[column] = (
+                distances[column],
+                min(
+                    distances[column] + 1,
+                    distances[column - 1] + 1,
+                    diagonal + (word != other_word),
+                ),
+            )
+    return distances[-1]
 
 
-def _tells(answer: str, wanted: str) -> bool:
-    """Whether every number of the wanted answer is told, and half of its words, in whatever
-    form."""
-    said, right = _MARK.sub("", answer).casefold(), _MARK.sub("", wanted).casefold()
-    words, found = set(_WORD.findall(right)), set(_WORD.findall(said))
-    numbers = set(_NUMBER.findall(right)) <= set(_NUMBER.findall(said))
-    return numbers and 2 * len(words & found) >= len(words) and not admits(answer)
+def _states_facts(answer: str, expected: str) -> bool:
+    """Return whether an answer has all numbers and half of the words of the expected one."""
+    answer_text, expected_text = (
+        _CITATION.sub("", answer).casefold(),
+        _CITATION.sub("", expected).casefold(),
+    )
+    expected_words, answer_words = (
+        set(_WORD.findall(expected_text)),
+        set(_WORD.findall(answer_text)),
+    )
+    has_numbers = set(_NUMBER.findall(expected_text)) <= set(_NUMBER.findall(answer_text))
+    return (
+        has_numbers
+        and 2 * len(expected_words & answer_words) >= len(expected_words)
+        and not is_unknown_answer(answer)
+    )
 
 
-def _same(answer: str, wanted: str) -> bool:
-    return " ".join(answer.split()).casefold() == " ".join(wanted.split()).casefold()
+def _is_same_label(answer: str, expected: str) -> bool:
+    """Compare an answer and a label, ignoring case and white space."""
+    return " ".join(answer.split()).casefold() == " ".join(expected.split()).casefold()
 
 
-def _is_term(answer: str, wanted: str) -> bool:
-    good = {plain(wanted), *(plain(one) for one in _ALTERNATIVES.split(wanted))}
-    return bool(plain(answer)) and plain(answer) in good
+def _matches_term(answer: str, expected: str) -> bool:
+    """Return whether an answer is one of the expected term's alternatives."""
+    accepted = {
+        normalize_text(expected),
+        *(normalize_text(alternative) for alternative in _ALTERNATIVES.split(expected)),
+    }
+    return bool(normalize_text(answer)) and normalize_text(answer) in accepted
 
 
-def _object(answer: str) -> Mapping[str, Any]:
-    """The answer as a JSON object; an empty one where it is none."""
+def _parse_json_object(answer: str) -> Mapping[str, Any]:
+    """Parse an answer as a JSON object; an empty object if it is not one."""
     try:
-        found = json.loads(answer)
+        value = json.loads(answer)
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return value if isinstance(value, dict) else {}
 
 
-def _valid(answered: Sequence[Answered]) -> float:
+def _valid_json_rate(answered: Sequence[AnsweredExample]) -> float:
+    """Return the share of answers that are valid by the task's JSON schema."""
     schema = TASKS[answered[0].example.task].schema if answered else None
     validator = Draft202012Validator(dict(schema or {}))
-    return _mean(_holds(validator, one.answer) for one in answered)
+    return _mean(_is_schema_valid(validator, item.answer) for item in answered)
 
 
-def _holds(validator: Draft202012Validator, answer: str) -> bool:
+def _is_schema_valid(validator: Draft202012Validator, answer: str) -> bool:
+    """Return whether an answer is JSON that the schema allows."""
     try:
         return bool(validator.is_valid(json.loads(answer)))
     except ValueError:
         return False
 
 
-def _entities(found: Mapping[str, Any]) -> Counter[tuple[str, ...]]:
-    return _listed(found, "entities", ("text", "type"))
+def _entities(extraction: Mapping[str, Any]) -> Counter[tuple[str, ...]]:
+    """Count an extraction's entities by text and type."""
+    return _count_items(extraction, "entities", ("text", "type"))
 
 
-def _spans(found: Mapping[str, Any]) -> Counter[tuple[str, ...]]:
-    return _listed(found, "entities", ("text",))
+def _spans(extraction: Mapping[str, Any]) -> Counter[tuple[str, ...]]:
+    """Count an extraction's entities by text."""
+    return _count_items(extraction, "entities", ("text",))
 
 
-def _relations(found: Mapping[str, Any]) -> Counter[tuple[str, ...]]:
-    return _listed(found, "relations", ("head", "type", "tail"))
+def _relations(extraction: Mapping[str, Any]) -> Counter[tuple[str, ...]]:
+    """Count an extraction's relations by head, type and tail."""
+    return _count_items(extraction, "relations", ("head", "type", "tail"))
 
 
-def _listed(found: Mapping[str, Any], name: str, keys: Sequence[str]) -> Counter[tuple[str, ...]]:
-    listed = found.get(name)
-    rows = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+def _count_items(
+    extraction: Mapping[str, Any], name: str, keys: Sequence[str]
+) -> Counter[tuple[str, ...]]:
+    """Count the objects of a list by the given keys."""
+    items = extraction.get(name)
+    rows = [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
     return Counter(tuple(str(row.get(key)) for key in keys) for row in rows)
 
 
-def _words(text: Any) -> Counter[tuple[str, ...]]:
-    return Counter((word,) for word in plain(text).split()) if isinstance(text, str) else Counter()
+def _count_words(text: Any) -> Counter[tuple[str, ...]]:
+    """Count the words of a text; an empty counter for other values."""
+    return (
+        Counter((word,) for word in normalize_text(text).split())
+        if isinstance(text, str)
+        else Counter()
+    )
 
 
 def _micro_f1(
     pairs: Iterable[tuple[Counter[tuple[str, ...]], Counter[tuple[str, ...]]]],
 ) -> float:
-    """2 × found of both over found plus wanted, all examples together; 1 where there is nothing."""
+    """Return the micro-averaged F1 over all examples; 1 if there is nothing to find."""
     shared = total = 0
-    for found, wanted in pairs:
-        shared += (found & wanted).total()
-        total += found.total() + wanted.total()
+    for predicted, expected in pairs:
+        shared += (predicted & expected).total()
+        total += predicted.total() + expected.total()
     return 2 * shared / total if total else 1.0
 
 
 def _mean(values: Iterable[float]) -> float:
-    """0 where there are none: nothing to be proud of was seen."""
-    listed = [float(one) for one in values]
-    return sum(listed) / len(listed) if listed else 0.0
+    """Return the mean; 0 without values, because nothing correct was observed."""
+    numbers = [float(value) for value in values]
+    return sum(numbers) / len(numbers) if numbers else 0.0
 
 
-def _rounded(figures: Figures) -> Figures:
+def _round_figures(figures: Figures) -> Figures:
+    """Round all figures to DIGITS decimals."""
     return {name: round(value, DIGITS) for name, value in figures.items()}

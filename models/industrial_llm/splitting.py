@@ -1,7 +1,7 @@
-"""Parts that share no text, nor nearly one.
+"""Split examples into training, validation and test parts without near-duplicate texts.
 
-Work orders repeat: what was learned by heart would pass for understanding if one side held the
-other's sentence with another asset number.
+Work orders repeat: a memorized order would pass as understanding if another part had the same
+sentence with another asset number.
 """
 
 import re
@@ -15,107 +15,144 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infra.lazy_import import LazyModule
-from models.industrial_llm.examples import Example, Parts, number_of
+from models.industrial_llm.examples import DatasetSplit, Example, stable_hash
 
 if TYPE_CHECKING:
     from scipy import sparse
 else:
     sparse = LazyModule("scipy.sparse")
 
-# Share of the trigrams of two texts that both have; `pump leaking` and `pump leaks` stay apart.
-NEAR = 0.8
-VALIDATION, TEST = 10, 20
-"""Percent of the groups."""
+# Jaccard similarity of the trigrams of two texts; `pump leaking` and `pump leaks` are below it.
+SIMILARITY_THRESHOLD = 0.8
+VALIDATION_PERCENT, TEST_PERCENT = 10, 20
+"""Percent of the groups of near-duplicate texts."""
 
-_DIGITS, _OTHER = re.compile(r"\d+"), re.compile(r"[\W_]+")
-
-
-def plain(text: str) -> str:
-    """What remains of a text when case, marks and numbers say nothing."""
-    return _OTHER.sub(" ", _DIGITS.sub("0", text.casefold())).strip()
+_DIGITS, _PUNCTUATION = re.compile(r"\d+"), re.compile(r"[\W_]+")
 
 
-def near(first: Sequence[str], second: Sequence[str]) -> "sparse.csr_matrix":
-    """[first, second], true where the texts are equal or nearly so."""
-    seen = _Trigrams()
-    left, right = seen.matrix(first), seen.matrix(second)
-    width = max(left.shape[1], right.shape[1])
-    left.resize(left.shape[0], width)
-    right.resize(right.shape[0], width)
-    shared = (left @ right.T).tocoo()
-    sizes = left.sum(axis=1).A1[shared.row] + right.sum(axis=1).A1[shared.col] - shared.data
-    close = shared.data >= NEAR * sizes
-    places = (shared.row[close], shared.col[close])
-    return sparse.csr_matrix((np.ones(close.sum(), bool), places), shape=shared.shape)
+def normalize_text(text: str) -> str:
+    """Return a text in lower case, with digits replaced by 0 and punctuation by spaces."""
+    return _PUNCTUATION.sub(" ", _DIGITS.sub("0", text.casefold())).strip()
 
 
-def apart(parts: Parts) -> Parts:
-    """The same, without what is nearly judged by: the test keeps all, the validation what is not
-    near the test, the training what is near neither."""
-    validation = _far(parts.validation, parts.test)
-    return Parts(_far(parts.train, (*validation, *parts.test)), validation, parts.test)
+def near_duplicate_matrix(first: Sequence[str], second: Sequence[str]) -> "sparse.csr_matrix":
+    """Return a sparse matrix [first, second], true where two texts are equal or nearly equal.
 
-
-def divided(examples: Sequence[Example]) -> Parts:
-    """Groups of nearly equal texts, each on one side whole; which is told by its texts alone."""
-    places = [_place(group) for group in groups([one.text for one in examples], examples)]
-    train, validation, test = (
-        tuple(one for place, group in places if place == wanted for one in group)
-        for wanted in ("train", "validation", "test")
+    Texts are near duplicates if the Jaccard similarity of their trigrams is at least
+    SIMILARITY_THRESHOLD.
+    """
+    vectorizer = _TrigramVectorizer()
+    first_matrix, second_matrix = vectorizer.matrix(first), vectorizer.matrix(second)
+    width = max(first_matrix.shape[1], second_matrix.shape[1])
+    first_matrix.resize(first_matrix.shape[0], width)
+    second_matrix.resize(second_matrix.shape[0], width)
+    shared = (first_matrix @ second_matrix.T).tocoo()
+    sizes = (
+        first_matrix.sum(axis=1).A1[shared.row]
+        + second_matrix.sum(axis=1).A1[shared.col]
+        - shared.data
     )
-    # Chains are cut by groups, but one that is near only through a third would be kept: hence both.
-    return apart(Parts(train, validation, test))
+    is_near = shared.data >= SIMILARITY_THRESHOLD * sizes
+    coordinates = (shared.row[is_near], shared.col[is_near])
+    return sparse.csr_matrix((np.ones(is_near.sum(), bool), coordinates), shape=shared.shape)
 
 
-def folded(examples: Sequence[Example], fold: int, folds: int) -> Parts:
-    """One fold as test, all others to learn from; every example is in the test of one fold."""
-    # By place in an order without meaning: folds of equal size.
-    shuffled = sorted(examples, key=lambda one: number_of(one.text))
-    judged = set(shuffled[fold::folds])
-    learned = tuple(one for one in examples if one not in judged)
-    return apart(Parts(train=learned, test=tuple(one for one in examples if one in judged)))
+def remove_near_duplicates(split: DatasetSplit) -> DatasetSplit:
+    """Remove training and validation examples whose texts are close to a later part.
+
+    Test keeps all examples, validation loses those near test, training those near either.
+    """
+    validation = _exclude_near_duplicates(split.validation, split.test)
+    return DatasetSplit(
+        _exclude_near_duplicates(split.train, (*validation, *split.test)), validation, split.test
+    )
 
 
-def groups(texts: Sequence[str], examples: Sequence[Example]) -> list[list[Example]]:
-    """Examples whose texts are nearly equal, together."""
-    _, labels = sparse.csgraph.connected_components(near(texts, texts), directed=False)
+def split_by_group(examples: Sequence[Example]) -> DatasetSplit:
+    """Split examples by groups of near-duplicate texts, each group in one part.
+
+    The part of a group depends on its texts alone.
+    """
+    assigned = [
+        _assign_part(group)
+        for group in group_near_duplicates([example.text for example in examples], examples)
+    ]
+    train, validation, test = (
+        tuple(example for part, group in assigned if part == name for example in group)
+        for name in ("train", "validation", "test")
+    )
+    # Groups keep near duplicates in one part already; the removal is a safeguard.
+    return remove_near_duplicates(DatasetSplit(train, validation, test))
+
+
+def split_by_fold(examples: Sequence[Example], fold: int, folds: int) -> DatasetSplit:
+    """Return one cross-validation fold as test and the other examples as training examples."""
+    # Ordered by a hash, so that the folds have equal sizes.
+    shuffled = sorted(examples, key=lambda example: stable_hash(example.text))
+    test = set(shuffled[fold::folds])
+    train = tuple(example for example in examples if example not in test)
+    return remove_near_duplicates(
+        DatasetSplit(train=train, test=tuple(example for example in examples if example in test))
+    )
+
+
+def group_near_duplicates(texts: Sequence[str], examples: Sequence[Example]) -> list[list[Example]]:
+    """Group examples whose texts are near duplicates, directly or through others."""
+    _, labels = sparse.csgraph.connected_components(
+        near_duplicate_matrix(texts, texts), directed=False
+    )
     numbered = sorted(zip(labels.tolist(), range(len(examples)), strict=True))
-    return [[examples[at] for _, at in some] for _, some in groupby(numbered, itemgetter(0))]
+    return [
+        [examples[index] for _, index in members] for _, members in groupby(numbered, itemgetter(0))
+    ]
 
 
-def _far(examples: tuple[Example, ...], judged: tuple[Example, ...]) -> tuple[Example, ...]:
-    if not (examples and judged):
+def _exclude_near_duplicates(
+    examples: tuple[Example, ...], references: tuple[Example, ...]
+) -> tuple[Example, ...]:
+    """Return the examples whose texts are not close to a reference."""
+    if not (examples and references):
         return examples
-    close: NDArray[np.bool_] = np.asarray(
-        near([one.text for one in examples], [one.text for one in judged]).sum(axis=1)
+    is_near_any: NDArray[np.bool_] = np.asarray(
+        near_duplicate_matrix(
+            [example.text for example in examples], [example.text for example in references]
+        ).sum(axis=1)
     ).ravel()
-    return tuple(one for one, is_near in zip(examples, close, strict=True) if not is_near)
+    return tuple(
+        example
+        for example, is_duplicate in zip(examples, is_near_any, strict=True)
+        if not is_duplicate
+    )
 
 
-def _place(group: list[Example]) -> tuple[str, list[Example]]:
-    percent = number_of(min(one.text for one in group)) % 100
-    if percent < TEST:
+def _assign_part(group: list[Example]) -> tuple[str, list[Example]]:
+    """Assign a group to training, validation or test by a hash of its texts."""
+    percent = stable_hash(min(example.text for example in group)) % 100
+    if percent < TEST_PERCENT:
         return "test", group
-    return ("validation" if percent < TEST + VALIDATION else "train"), group
+    return ("validation" if percent < TEST_PERCENT + VALIDATION_PERCENT else "train"), group
 
 
 @dataclass(slots=True)
-class _Trigrams:
-    """Numbers trigrams as they come; those of a text in its own words, whole at both ends."""
+class _TrigramVectorizer:
+    """Maps texts to sparse vectors of character trigrams, numbered in order of appearance."""
 
     columns: dict[str, int] = field(default_factory=dict)
 
     def matrix(self, texts: Sequence[str]) -> "sparse.csr_matrix":
-        rows = [sorted({self._column(part) for part in _parts(text)}) for text in texts]
-        ends = np.cumsum([0, *map(len, rows)])
-        ones = np.ones(ends[-1], dtype=np.int32)
-        at = np.array([column for row in rows for column in row], dtype=np.intp)
-        return sparse.csr_matrix((ones, at, ends), shape=(len(texts), len(self.columns)))
+        """Return a sparse matrix [texts, trigrams] with 1 for each trigram of a text."""
+        rows = [sorted({self._column(trigram) for trigram in _trigrams(text)}) for text in texts]
+        row_ends = np.cumsum([0, *map(len, rows)])
+        ones = np.ones(row_ends[-1], dtype=np.int32)
+        columns = np.array([column for row in rows for column in row], dtype=np.intp)
+        return sparse.csr_matrix((ones, columns, row_ends), shape=(len(texts), len(self.columns)))
 
-    def _column(self, part: str) -> int:
-        return self.columns.setdefault(part, len(self.columns))
+    def _column(self, trigram: str) -> int:
+        """Return the column of a trigram, adding a new one if needed."""
+        return self.columns.setdefault(trigram, len(self.columns))
 
 
-def _parts(text: str) -> set[str]:
-    padded = f"  {plain(text)}  "
-    return {padded[at : at + 3] for at in range(len(padded) - 2)}
+def _trigrams(text: str) -> set[str]:
+    """Return the character trigrams of a normalized, padded text."""
+    padded = f"  {normalize_text(text)}  "
+    return {padded[start : start + 3] for start in range(len(padded) - 2)}

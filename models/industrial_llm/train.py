@@ -1,7 +1,7 @@
-"""Learn an adapter and write it: `python -m models.industrial_llm.train --base FOLDER`.
+"""Train the industry adapter and save it: `python -m models.industrial_llm.train --base FOLDER`.
 
-The base is a folder of weights as serving obtains them, so that what is learned for is what is
-served. Stopped at any moment, the same command goes on.
+The base is the folder of weights that serving uses. An interrupted training is resumed by the same
+command.
 """
 
 import argparse
@@ -13,47 +13,59 @@ from pathlib import Path
 import torch
 
 from models.industrial_llm import lora
-from models.industrial_llm.batches import fingerprint, steps, watched
-from models.industrial_llm.checkpoints import Checkpoints, CheckpointUnfit
+from models.industrial_llm.batches import build_batches, fingerprint, sample_validation
+from models.industrial_llm.checkpoints import CheckpointMismatch, CheckpointStore
 from models.industrial_llm.data import TASKS, Selection, SelectionInvalid, load
-from models.industrial_llm.encoding import Encoder, TemplateUnfit
-from models.industrial_llm.examples import Parts
-from models.industrial_llm.learning import Learner, Pace, Reached
+from models.industrial_llm.encoding import ChatTemplateError, DialogueEncoder
+from models.industrial_llm.examples import DatasetSplit
+from models.industrial_llm.learning import Trainer, TrainingIntervals, TrainingProgress
 from models.industrial_llm.recipes import RECIPES, Recipe
 from models.training_data import TrainingDataMissing, default_directory
 
 ARTEFACT = Path(__file__).with_name("adapter")
-WORK = Path("build", "industrial_llm")
-WATCHED = 96
-EVERY = 50
+CHECKPOINT_DIR = Path("build", "industrial_llm")
+VALIDATION_EXAMPLES = 96
+CHECKPOINT_INTERVAL = 50
 
-_FAULTS = (
-    TrainingDataMissing, SelectionInvalid, CheckpointUnfit, TemplateUnfit, lora.AdapterUnfit,
+_REPORTED_ERRORS = (
+    TrainingDataMissing, SelectionInvalid, CheckpointMismatch, ChatTemplateError,
+    lora.AdapterMismatch,
 )  # fmt: skip
 
 
 def train(
     base: Path,
     recipe: Recipe,
-    corpus: Mapping[str, Parts],
-    work: Path,
-    pace: Pace,
-    start: Path | None = None,
-) -> Learner:
-    """The learner after all steps. Raises TemplateUnfit, CheckpointUnfit and AdapterUnfit."""
+    corpus: Mapping[str, DatasetSplit],
+    checkpoint_dir: Path,
+    intervals: TrainingIntervals,
+    start_adapter: Path | None = None,
+) -> Trainer:
+    """Train an adapter and return its trainer.
+
+    Raises ChatTemplateError, CheckpointMismatch and AdapterMismatch.
+    """
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    encoder = Encoder.of(base, recipe.template)
-    learner = Learner(lora.loaded(base, recipe, device), encoder, recipe, device)
-    if start is not None:
-        lora.start_from(learner.model, start)
-    order = steps(corpus, recipe, learner.length)
-    kept = Checkpoints(work, fingerprint(order, recipe, f"{base.name} {start}"))
-    learner.learn(order, watched(corpus, WATCHED, recipe.seed), kept, _tell, pace)
-    return learner
+    encoder = DialogueEncoder.load(base, recipe.template)
+    trainer = Trainer(lora.load_model(base, recipe, device), encoder, recipe, device)
+    if start_adapter is not None:
+        lora.load_adapter_weights(trainer.model, start_adapter)
+    batches = build_batches(corpus, recipe, trainer.token_count)
+    checkpoints = CheckpointStore(
+        checkpoint_dir, fingerprint(batches, recipe, f"{base.name} {start_adapter}")
+    )
+    trainer.train(
+        batches,
+        sample_validation(corpus, VALIDATION_EXAMPLES, recipe.seed),
+        checkpoints,
+        _print_progress,
+        intervals,
+    )
+    return trainer
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Learn and write the adapter."""
+    """Train an adapter and save it."""
     parser = _parser()
     options = parser.parse_args(arguments)
     recipe = RECIPES[options.profile]
@@ -64,19 +76,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
         torch.set_num_threads(options.threads)
     try:
         corpus = load(options.data, selection)
-        learner = train(
-            options.base, recipe, corpus, options.work, Pace(kept=options.every), options.start
+        trainer = train(
+            options.base,
+            recipe,
+            corpus,
+            options.work,
+            TrainingIntervals(checkpoint=options.every),
+            options.start,
         )
-    except _FAULTS as error:
+    except _REPORTED_ERRORS as error:
         parser.error(str(error))
-    lora.write(learner.model, options.output, recipe.base)
-    # Only now: what was learned lies elsewhere.
-    Checkpoints(options.work, "").clear()
+    lora.save_adapter(trainer.model, options.output, recipe.base)
+    # Only after the adapter is saved.
+    CheckpointStore(options.work, "").delete()
     size = (options.output / lora.WEIGHTS).stat().st_size
     sys.stdout.write(f"{options.output}: {size} bytes\n")
 
 
 def _parser() -> argparse.ArgumentParser:
+    """Return the command line parser."""
     parser = argparse.ArgumentParser(description="Learn an adapter of the industrial model.")
     add = parser.add_argument
     add("--base", type=Path, required=True, help="folder of the base's weights")
@@ -87,19 +105,28 @@ def _parser() -> argparse.ArgumentParser:
     add("--fold", type=int, default=0, help="of the faults, which are left out")
     add("--rounds", type=int, help="over each task, instead of the recipe's")
     add("--start", type=Path, help="an adapter to go on from")
-    add("--work", type=Path, default=WORK, help="where checkpoints lie until it is done")
-    add("--every", type=int, default=EVERY, help="steps from one checkpoint to the next")
+    add("--work", type=Path, default=CHECKPOINT_DIR, help="where checkpoints lie until it is done")
+    add(
+        "--every",
+        type=int,
+        default=CHECKPOINT_INTERVAL,
+        help="steps from one checkpoint to the next",
+    )
     add("--threads", type=int, help="of the processor")
     add("--output", type=Path, default=ARTEFACT, help="where the adapter goes")
     return parser
 
 
-def _tell(reached: Reached) -> None:
-    watched = "" if reached.validation is None else f", validation {reached.validation:.3f}"
-    averaged = f", mean of the last {reached.averaged}" if reached.averaged else ""
+def _print_progress(progress: TrainingProgress) -> None:
+    """Print step, loss and remaining time to stderr."""
+    validation = (
+        "" if progress.validation_loss is None else f", validation {progress.validation_loss:.3f}"
+    )
+    averaged = f", mean of the last {progress.averaged_steps}" if progress.averaged_steps else ""
     sys.stderr.write(
-        f"step {reached.step}/{reached.steps}{averaged}, loss {reached.loss:.3f}{watched}, "
-        f"{reached.seconds / 60:.1f} min, {reached.left / 60:.1f} min left\n"
+        f"step {progress.step}/{progress.total_steps}{averaged}, loss {progress.loss:.3f}"
+        f"{validation}, "
+        f"{progress.seconds / 60:.1f} min, {progress.remaining_seconds / 60:.1f} min left\n"
     )
     sys.stderr.flush()
 

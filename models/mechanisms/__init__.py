@@ -1,4 +1,4 @@
-"""Mechanism models: formulas of standards, each by the name that the catalog calls its source."""
+"""Mechanism models: formulas from standards, by the source name used in the catalog."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

@@ -1,6 +1,6 @@
 """Rating life of a rolling bearing: ISO 281:2007.
 
-Owns the basic and the modified rating life at constant load and speed.
+Basic and modified rating life, at constant load and speed.
 """
 
 import numpy as np
@@ -16,16 +16,16 @@ from models.mechanisms.mechanism import (
 from models.signature import Columns
 
 ROLLER = "roller"
-# Table 12: the reliability in percent, and the factor a1. Between its rows the factor is
-# interpolated; the Weibull line that the rows lie on is nowhere further away than 0.01.
+# Table 12: reliability in percent and factor a1, linearly interpolated; the deviation from the
+# Weibull line through the rows is at most 0.01.
 RELIABILITY = (90.0, 95.0, 96.0, 97.0, 98.0, 99.0)
 A1 = (1.0, 0.64, 0.55, 0.47, 0.37, 0.25)
-# Above it contact is no longer elastic, and the standard sends the reader to the manufacturer.
-HEAVIEST = 0.5
+# Maximum P/C: above it contact is no longer elastic, and the standard refers to the manufacturer.
+MAX_LOAD_RATIO = 0.5
 
 
 class BearingLife(Mechanism):
-    """L10 = (C/P)^p million revolutions, Lnm = a1 · aISO · L10."""
+    """Rating life of a bearing: L10 = (C/P)^p million revolutions, Lnm = a1 · aISO · L10."""
 
     standard = "ISO 281:2007"
     version = "1"
@@ -46,7 +46,7 @@ class BearingLife(Mechanism):
     relations = (
         Relation(
             "equivalent_load",
-            lambda row: row["equivalent_load"] > HEAVIEST * row["dynamic_load_rating"],
+            lambda row: row["equivalent_load"] > MAX_LOAD_RATIO * row["dynamic_load_rating"],
             "is more than half the dynamic load rating, for which ISO 281 gives no life",
         ),
     )
@@ -57,12 +57,12 @@ class BearingLife(Mechanism):
         modified = np.interp(columns["reliability"], RELIABILITY, A1) * columns["a_iso"] * basic
         return {
             "basic_rating_life": basic,
-            "basic_rating_time": _hours(basic, columns["rotational_speed"]),
+            "basic_rating_time": _life_in_hours(basic, columns["rotational_speed"]),
             "modified_rating_life": modified,
-            "modified_rating_time": _hours(modified, columns["rotational_speed"]),
+            "modified_rating_time": _life_in_hours(modified, columns["rotational_speed"]),
         }
 
 
-def _hours(life: Floats, speed: Floats) -> Floats:
-    """From million revolutions and revolutions a minute."""
-    return life * 1e6 / (60 * speed)
+def _life_in_hours(million_revolutions: Floats, rpm: Floats) -> Floats:
+    """Convert a life in million revolutions to hours, at a speed in revolutions per minute."""
+    return million_revolutions * 1e6 / (60 * rpm)

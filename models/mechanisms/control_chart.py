@@ -1,6 +1,6 @@
-"""Rules for control charts: ISO 7870-2:2013 and the Western Electric handbook of 1956.
+"""Run rules for control charts: ISO 7870-2:2013 and the Western Electric handbook of 1956.
 
-Owns which points of a chart break which rule, by a centre line and a deviation that are given.
+Centre line and standard deviation are inputs; they are not estimated from the points.
 """
 
 import numpy as np
@@ -8,22 +8,23 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from models.mechanisms.mechanism import (
-    TRUTH,
+    BOOLEAN,
+    Booleans,
     Floats,
     Mechanism,
-    Truths,
     quantity,
     series,
 )
 from models.signature import Columns, OutputField
 
 
-def _rule(name: str, description: str) -> OutputField:
-    return OutputField(name, TRUTH, None, description, series=True)
+def _rule_field(name: str, description: str) -> OutputField:
+    """Declare a boolean output series: whether each point violates the rule."""
+    return OutputField(name, BOOLEAN, None, description, series=True)
 
 
 class ControlChart(Mechanism):
-    """A point breaks a rule where it completes the pattern: an operator knows no earlier."""
+    """Run rules for a control chart; the point that completes the pattern is flagged."""
 
     standard = "ISO 7870-2:2013; Western Electric, Statistical Quality Control Handbook, 1956"
     version = "1"
@@ -33,12 +34,12 @@ class ControlChart(Mechanism):
         quantity("deviation", None, "Standard deviation of a point in control", 1e-9, 1e9),
     )
     outputs = (
-        _rule("beyond_3_sigma", "Outside the control limits"),
-        _rule("two_of_three_beyond_2_sigma", "On one side; Western Electric"),
-        _rule("four_of_five_beyond_1_sigma", "On one side; Western Electric"),
-        _rule("eight_on_one_side", "Of the centre line; Western Electric"),
-        _rule("seven_on_one_side", "Of the centre line; ISO 7870-2"),
-        _rule("seven_rising_or_falling", "Seven points in a row; ISO 7870-2"),
+        _rule_field("beyond_3_sigma", "Outside the control limits"),
+        _rule_field("two_of_three_beyond_2_sigma", "On one side; Western Electric"),
+        _rule_field("four_of_five_beyond_1_sigma", "On one side; Western Electric"),
+        _rule_field("eight_on_one_side", "Of the centre line; Western Electric"),
+        _rule_field("seven_on_one_side", "Of the centre line; ISO 7870-2"),
+        _rule_field("seven_rising_or_falling", "Seven points in a row; ISO 7870-2"),
     )
 
     def compute(self, columns: Columns) -> Columns:
@@ -46,28 +47,28 @@ class ControlChart(Mechanism):
         z = (columns["points"] - centre) / deviation
         return {
             "beyond_3_sigma": np.abs(z) > 3,
-            "two_of_three_beyond_2_sigma": _of_last(z, 2, 3, beyond=2),
-            "four_of_five_beyond_1_sigma": _of_last(z, 4, 5, beyond=1),
-            "eight_on_one_side": _of_last(z, 8, 8, beyond=0),
-            "seven_on_one_side": _of_last(z, 7, 7, beyond=0),
-            "seven_rising_or_falling": _rising(z, 7) | _rising(-z, 7),
+            "two_of_three_beyond_2_sigma": _k_of_n_beyond(z, 2, 3, sigmas=2),
+            "four_of_five_beyond_1_sigma": _k_of_n_beyond(z, 4, 5, sigmas=1),
+            "eight_on_one_side": _k_of_n_beyond(z, 8, 8, sigmas=0),
+            "seven_on_one_side": _k_of_n_beyond(z, 7, 7, sigmas=0),
+            "seven_rising_or_falling": _n_rising(z, 7) | _n_rising(-z, 7),
         }
 
 
-def _of_last(z: Floats, least: int, window: int, beyond: float) -> Truths:
-    """Where a point lies beyond, and at least so many of the last ones on the same side do."""
-    sides = (z > beyond, z < -beyond)
-    above, below = (side & (_count(side, window) >= least) for side in sides)
+def _k_of_n_beyond(z: Floats, k: int, n: int, sigmas: float) -> Booleans:
+    """Flag points beyond `sigmas` if at least `k` of the last `n` points are, on the same side."""
+    sides = (z > sigmas, z < -sigmas)
+    above, below = (side & (_rolling_count(side, n) >= k) for side in sides)
     return above | below
 
 
-def _rising(z: Floats, window: int) -> Truths:
-    """Where a point is the last of so many that each lie above the one before."""
+def _n_rising(z: Floats, n: int) -> Booleans:
+    """Flag the last point of every strictly rising run of `n` points."""
     steps = np.diff(z, axis=1, prepend=z[:, :1]) > 0
-    return np.asarray(_count(steps, window - 1) == window - 1)
+    return np.asarray(_rolling_count(steps, n - 1) == n - 1)
 
 
-def _count(marks: Truths, window: int) -> NDArray[np.int_]:
-    """How many of the last `window` points are marked; before the first none is."""
-    padded = np.pad(marks, ((0, 0), (window - 1, 0)))
-    return np.asarray(sliding_window_view(padded, window, axis=1).sum(axis=2))
+def _rolling_count(flags: Booleans, n: int) -> NDArray[np.int_]:
+    """Return the number of flags in the last `n` points, [rows, points]."""
+    padded = np.pad(flags, ((0, 0), (n - 1, 0)))
+    return np.asarray(sliding_window_view(padded, n, axis=1).sum(axis=2))

@@ -1,7 +1,7 @@
-"""A mechanism: a formula of a standard, sold as a model beside those that are learned.
+"""Base class of mechanisms: formulas from standards, served like trained models.
 
-Owns what a publisher declares, and answering for columns of any convertible unit. A new mechanism
-is a class with these declarations and a `compute`, named in models/mechanisms/__init__.py.
+To add one, write a class with these declarations and a `compute`, and register it in
+models/mechanisms/__init__.py.
 """
 
 from abc import ABC, abstractmethod
@@ -20,37 +20,38 @@ from models.signature import (
     InputInvalid,
     OutputField,
     Signature,
-    checked,
-    first,
-    place,
+    describe_index,
+    first_true_index,
     require_names,
+    validate_columns,
 )
 
-NUMBER = "FP64"
-TRUTH = "BOOL"
+FLOAT64 = "FP64"
+BOOLEAN = "BOOL"
 _NO_UNITS: Mapping[str, str] = MappingProxyType({})
 
 Floats = NDArray[np.float64]
-Truths = NDArray[np.bool_]
+Booleans = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """What holds between the inputs of one row. `broken`, [rows], says where it does not.
+    """A constraint between the inputs of one row.
 
-    A refusal reads as a sentence: `'load'` in row 3 `is above half the rating`.
+    `is_violated` returns a mask [rows]. `message` completes the error: `'load'` in row 3 `is above
+    half the rating`.
     """
 
     param: str
-    broken: Callable[[Columns], Truths]
-    says: str
+    is_violated: Callable[[Columns], Booleans]
+    message: str
 
 
 class Mechanism(ABC):
-    """Declarations and a pure formula; it has no state.
+    """Declared inputs and outputs with a stateless formula.
 
-    `compute` takes columns that hold to the signature and to every relation, and gives a finite
-    answer for each row of them.
+    `compute` receives columns that satisfy the signature and every relation, and returns finite
+    values for each row.
     """
 
     __slots__ = ()
@@ -63,33 +64,33 @@ class Mechanism(ABC):
 
     @abstractmethod
     def compute(self, columns: Columns) -> Columns:
-        """The outputs, [rows] each, or [rows, length] where they are series."""
+        """Compute the outputs, [rows] each, or [rows, length] for a series."""
 
     @property
     def signature(self) -> Signature:
-        """What it takes and gives, in the shape that a learned specialist's artefact carries."""
+        """Return the input and output columns, in the form used by trained models."""
         return Signature(self.inputs, self.outputs, self.version)
 
     def check(self, columns: Columns) -> None:
-        """Raises InputInvalid for a row in which a relation is broken."""
+        """Raise InputInvalid for the first row that violates a relation."""
         for relation in self.relations:
-            bad = relation.broken(columns)
-            if bad.any():
-                at = place(first(bad)[:1])
+            violated = relation.is_violated(columns)
+            if violated.any():
+                location = describe_index(first_true_index(violated)[:1])
                 raise InputInvalid(
-                    f"{relation.param!r} in {at} {relation.says}.", param=relation.param
+                    f"{relation.param!r} in {location} {relation.message}.", param=relation.param
                 )
 
-    def answer(
+    def evaluate(
         self, values: Mapping[str, ArrayLike], units: Mapping[str, str] = _NO_UNITS
     ) -> Columns:
-        """The outputs for plain columns, `units` naming those that are not the signature's.
+        """Validate plain columns, convert their units and compute the outputs.
 
-        Raises InputInvalid.
+        `units` names the unit of a column if it differs from the signature's. Raises InputInvalid.
         """
         require_names(self.signature, values)
-        columns = {field.name: _column(field, values[field.name]) for field in self.inputs}
-        columns = dict(checked(self.signature, columns, units))
+        columns = {field.name: _to_array(field, values[field.name]) for field in self.inputs}
+        columns = dict(validate_columns(self.signature, columns, units))
         self.check(columns)
         return self.compute(columns)
 
@@ -97,29 +98,30 @@ class Mechanism(ABC):
 def quantity(
     name: str, unit: str | None, description: str, minimum: float, maximum: float
 ) -> InputField:
-    """A number in each row, within physical limits."""
-    return InputField(name, NUMBER, unit, description, minimum, maximum)
+    """Declare a numeric input column with physical limits."""
+    return InputField(name, FLOAT64, unit, description, minimum, maximum)
 
 
 def series(
     name: str, description: str, minimum: float, maximum: float, length: tuple[int, int]
 ) -> InputField:
-    """A list of numbers in each row, in the order in which they were measured."""
-    return InputField(name, NUMBER, None, description, minimum, maximum, length=length)
+    """Declare an input column of number lists, in the order of measurement."""
+    return InputField(name, FLOAT64, None, description, minimum, maximum, length=length)
 
 
 def choice(name: str, description: str, values: tuple[str, ...]) -> InputField:
-    """One of a closed list of words."""
+    """Declare an input column of a closed list of strings."""
     return InputField(name, BYTES, description=description, values=values)
 
 
 def result(name: str, unit: str | None, description: str) -> OutputField:
-    """A number for each row."""
-    return OutputField(name, NUMBER, unit, description)
+    """Declare a numeric output column."""
+    return OutputField(name, FLOAT64, unit, description)
 
 
-def _column(field: InputField, values: ArrayLike) -> NDArray[Any]:
+def _to_array(field: InputField, values: ArrayLike) -> NDArray[Any]:
+    """Convert values to an array. Raises InputInvalid if they are no column of numbers."""
     try:
         return np.asarray(values, dtype=object if field.datatype == BYTES else np.float64)
-    except ValueError:  # words, or lists of unequal length
+    except ValueError:  # strings, or lists of unequal length
         raise InputInvalid(f"{field.name!r} is no column of numbers.", param=field.name) from None

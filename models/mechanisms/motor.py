@@ -1,6 +1,6 @@
-"""Three-phase motors: efficiency by direct measurement, as in IEC 60034-2-1:2014.
+"""Efficiency of three-phase motors by direct measurement: IEC 60034-2-1:2014.
 
-Owns the input, the output and their ratio at one steady operating point.
+Input power, output power and their ratio at one steady operating point.
 """
 
 import numpy as np
@@ -10,7 +10,7 @@ from models.signature import Columns
 
 
 class MotorEfficiency(Mechanism):
-    """Torque · angular velocity over √3 · voltage · current · power factor."""
+    """Motor efficiency: torque · angular velocity over √3 · voltage · current · power factor."""
 
     standard = "IEC 60034-2-1:2014, method 2-1-1A"
     version = "1"
@@ -35,15 +35,21 @@ class MotorEfficiency(Mechanism):
     )
 
     def compute(self, columns: Columns) -> Columns:
-        taken, given = _input_power(columns), _output_power(columns)
-        return {"input_power": taken, "output_power": given, "efficiency": given / taken}
+        input_power, output_power = _input_power(columns), _output_power(columns)
+        return {
+            "input_power": input_power,
+            "output_power": output_power,
+            "efficiency": output_power / input_power,
+        }
 
 
 def _input_power(columns: Columns) -> Floats:
+    """Return the electrical input power in kW."""
     apparent = np.sqrt(3) * columns["voltage"] * columns["current"]
     return np.asarray(apparent * columns["power_factor"] / 1000)
 
 
 def _output_power(columns: Columns) -> Floats:
+    """Return the mechanical output power in kW."""
     angular_velocity = 2 * np.pi * columns["rotational_speed"] / 60
     return np.asarray(columns["torque"] * angular_velocity / 1000)

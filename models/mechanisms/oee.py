@@ -1,11 +1,11 @@
-"""Overall equipment effectiveness: ISO 22400-2:2014."""
+"""Overall equipment effectiveness (OEE): ISO 22400-2:2014."""
 
 from models.mechanisms.mechanism import Mechanism, Relation, quantity, result
 from models.signature import Columns
 
 
 class OverallEquipmentEffectiveness(Mechanism):
-    """OEE = availability · effectiveness · quality ratio."""
+    """Overall equipment effectiveness: availability · effectiveness · quality ratio."""
 
     standard = "ISO 22400-2:2014"
     version = "1"

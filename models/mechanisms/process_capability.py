@@ -1,4 +1,4 @@
-"""Process capability and performance: ISO 22514-2:2017, for a normal distribution."""
+"""Process capability (Cp, Cpk) and performance (Pp, Ppk): ISO 22514-2:2017, normal distribution."""
 
 from typing import TYPE_CHECKING
 
@@ -6,10 +6,10 @@ import numpy as np
 
 from infra.lazy_import import LazyModule
 from models.mechanisms.mechanism import (
+    Booleans,
     Floats,
     Mechanism,
     Relation,
-    Truths,
     quantity,
     result,
     series,
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 else:
     stats = LazyModule("scipy.stats")
 
-# A scatter below this part of the values' own size is their rounding and no property of a process.
-ROUNDING = 1e-12
+# A deviation below this share of the largest absolute value is rounding noise.
+ROUNDING_SHARE = 1e-12
 
 
 class ProcessCapability(Mechanism):
-    """Cp and Cpk by the scatter within subgroups, Pp and Ppk by that of all values together."""
+    """Cp and Cpk by the deviation within subgroups, Pp and Ppk by the overall deviation."""
 
     standard = "ISO 22514-2:2017"
     version = "1"
@@ -61,52 +61,54 @@ class ProcessCapability(Mechanism):
         ),
         Relation(
             "measurements",
-            lambda row: _constant(row),
+            lambda row: _is_constant(row),
             "do not vary within their subgroups",
         ),
     )
 
     def compute(self, columns: Columns) -> Columns:
         values = columns["measurements"]
-        mean, total = values.mean(axis=1), values.std(axis=1, ddof=1)
-        within, freedom = _within(values, columns["subgroup_size"])
+        mean, overall = values.mean(axis=1), values.std(axis=1, ddof=1)
+        within, degrees_of_freedom = _pooled_deviation(values, columns["subgroup_size"])
         lower, upper = columns["lower_limit"], columns["upper_limit"]
-        nearer = np.minimum(upper - mean, mean - lower)
-        cpk = nearer / (3 * within)
-        margin = margin_of(cpk, values.shape[1], freedom, columns["confidence"])
+        nearest_limit_distance = np.minimum(upper - mean, mean - lower)
+        cpk = nearest_limit_distance / (3 * within)
+        margin = cpk_margin(cpk, values.shape[1], degrees_of_freedom, columns["confidence"])
         return {
             "mean": mean,
             "deviation_within": within,
-            "deviation_total": total,
+            "deviation_total": overall,
             "cp": (upper - lower) / (6 * within),
             "cpk": cpk,
             "cpk_lower": cpk - margin,
             "cpk_upper": cpk + margin,
-            "pp": (upper - lower) / (6 * total),
-            "ppk": nearer / (3 * total),
+            "pp": (upper - lower) / (6 * overall),
+            "ppk": nearest_limit_distance / (3 * overall),
         }
 
 
-def margin_of(cpk: Floats, count: int, freedom: Floats, confidence: Floats) -> Floats:
-    """Half the width of the interval of Cpk, after Bissell (1990), which is that for large samples.
+def cpk_margin(cpk: Floats, count: int, degrees_of_freedom: Floats, confidence: Floats) -> Floats:
+    """Return half the width of Cpk's confidence interval, after Bissell (1990), for large samples.
 
-    The mean's uncertainty gives the first term, that of the deviation within the second.
+    The first term is the uncertainty of the mean, the second that of the deviation within
+    subgroups.
     """
-    error = np.sqrt(1 / (9 * count) + cpk**2 / (2 * freedom))
+    error = np.sqrt(1 / (9 * count) + cpk**2 / (2 * degrees_of_freedom))
     return np.asarray(stats.norm.ppf(0.5 + confidence / 200) * error)
 
 
-def _within(values: Floats, sizes: Floats) -> tuple[Floats, Floats]:
-    """Pooled standard deviation and its degrees of freedom, [rows] each."""
+def _pooled_deviation(values: Floats, subgroup_sizes: Floats) -> tuple[Floats, Floats]:
+    """Return the pooled within-subgroup deviation and its degrees of freedom, [rows] each."""
     within = np.empty(len(values))
-    for size in np.unique(sizes):
-        rows = sizes == size
+    for size in np.unique(subgroup_sizes):
+        rows = subgroup_sizes == size
         groups = values[rows].reshape(rows.sum(), -1, int(size))
         within[rows] = np.sqrt(groups.var(axis=2, ddof=1).mean(axis=1))
-    return within, values.shape[1] * (1 - 1 / sizes)
+    return within, values.shape[1] * (1 - 1 / subgroup_sizes)
 
 
-def _constant(columns: Columns) -> Truths:
+def _is_constant(columns: Columns) -> Booleans:
+    """Return which rows do not vary within their subgroups, up to rounding."""
     values = columns["measurements"]
-    within, _ = _within(values, columns["subgroup_size"])
-    return np.asarray(within <= ROUNDING * np.abs(values).max(axis=1))
+    within, _ = _pooled_deviation(values, columns["subgroup_size"])
+    return np.asarray(within <= ROUNDING_SHARE * np.abs(values).max(axis=1))

@@ -1,7 +1,4 @@
-"""Centrifugal pumps: the affinity laws and the efficiency, as in ISO 9906:2012.
-
-Owns what one operating point is at another speed, and what of the shaft's power reaches the liquid.
-"""
+"""Affinity laws and efficiency of centrifugal pumps: ISO 9906:2012."""
 
 import numpy as np
 
@@ -9,8 +6,8 @@ from models.mechanisms.mechanism import Floats, Mechanism, Relation, quantity, r
 from models.signature import Columns
 
 STANDARD_GRAVITY = 9.80665  # m/s²
-# Further away friction no longer follows the squares of speed.
-SLOWEST, FASTEST = 0.5, 2.0
+# Outside these ratios friction no longer follows the square of the speed.
+MIN_SPEED_RATIO, MAX_SPEED_RATIO = 0.5, 2.0
 
 FLOW = quantity("flow", "m³/h", "Volume a time", 1e-6, 1e6)
 HEAD = quantity("head", "m", "Total head", 1e-6, 1e5)
@@ -18,7 +15,7 @@ SHAFT_POWER = quantity("shaft_power", "kW", "Power at the pump's shaft", 1e-9, 1
 
 
 class PumpAffinity(Mechanism):
-    """Flow with the speed, head with its square, power with its cube."""
+    """Affinity laws: flow scales with the speed, head with its square, power with its cube."""
 
     standard = "ISO 9906:2012"
     version = "1"
@@ -37,13 +34,15 @@ class PumpAffinity(Mechanism):
     relations = (
         Relation(
             "new_rotational_speed",
-            lambda row: (_ratio(row) < SLOWEST) | (_ratio(row) > FASTEST),
+            lambda row: (
+                (_speed_ratio(row) < MIN_SPEED_RATIO) | (_speed_ratio(row) > MAX_SPEED_RATIO)
+            ),
             "is less than half or more than double the measured speed",
         ),
     )
 
     def compute(self, columns: Columns) -> Columns:
-        ratio = _ratio(columns)
+        ratio = _speed_ratio(columns)
         return {
             "new_flow": columns["flow"] * ratio,
             "new_head": columns["head"] * ratio**2,
@@ -52,7 +51,7 @@ class PumpAffinity(Mechanism):
 
 
 class PumpEfficiency(Mechanism):
-    """Hydraulic power = density · g · flow · head; efficiency is its share of the shaft's."""
+    """Pump efficiency: hydraulic power (density · g · flow · head) over shaft power."""
 
     standard = "ISO 9906:2012"
     version = "1"
@@ -79,11 +78,12 @@ class PumpEfficiency(Mechanism):
         return {"hydraulic_power": hydraulic, "efficiency": hydraulic / columns["shaft_power"]}
 
 
-def _ratio(columns: Columns) -> Floats:
+def _speed_ratio(columns: Columns) -> Floats:
+    """Return the ratio of the new speed to the measured speed."""
     return np.asarray(columns["new_rotational_speed"] / columns["rotational_speed"])
 
 
 def _hydraulic_power(columns: Columns) -> Floats:
-    """In kW, from m³/h, m and kg/m³."""
+    """Return the hydraulic power in kW, from m³/h, m and kg/m³."""
     flow = columns["flow"] / 3600
     return np.asarray(columns["density"] * STANDARD_GRAVITY * flow * columns["head"] / 1000)

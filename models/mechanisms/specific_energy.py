@@ -1,11 +1,11 @@
-"""Specific energy: energy for one piece, an indicator as in ISO 50006:2014."""
+"""Specific energy per produced unit, an energy performance indicator: ISO 50006:2014."""
 
 from models.mechanisms.mechanism import Mechanism, quantity, result
 from models.signature import Columns
 
 
 class SpecificEnergy(Mechanism):
-    """Energy over quantity, and how far that lies from the baseline's."""
+    """Specific energy (energy over quantity) and its improvement on the baseline."""
 
     standard = "ISO 50006:2014"
     version = "1"

@@ -1,1 +1,1 @@
-"""Kind of fault of a steel plate from measures of its picture, learned from Steel Plates Faults."""
+"""Steel-plate fault classifier on measures of a picture, trained on Steel Plates Faults."""

@@ -1,7 +1,4 @@
-"""The steel plates' faults as arrays.
-
-Owns where the file is looked for and which of its columns are measures and which the seven faults.
-"""
+"""Load the Steel Plates Faults data set (UCI 198) as arrays."""
 
 import csv
 import gzip
@@ -14,13 +11,13 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from models.training_data import TrainingDataMissing, content
+from models.training_data import TrainingDataMissing, read_training_set
 
 Floats = NDArray[np.float32]
-Places = NDArray[np.intp]
+ClassIndices = NDArray[np.intp]
 
 FILE = Path("steel_plates", "stell-faults.csv.gz")
-# The file's names, in the order in which the model takes them.
+# Column names of the file, in the order of the model's inputs.
 MEASURES = (
     *("X_Minimum", "X_Maximum", "Y_Minimum", "Y_Maximum"),
     *("Pixels_Areas", "X_Perimeter", "Y_Perimeter"),
@@ -31,7 +28,7 @@ MEASURES = (
     *("LogOfAreas", "Log_X_Index", "Log_Y_Index"),
     *("Orientation_Index", "Luminosity_Index", "SigmoidOfAreas"),
 )
-# What a fault is called here, and its column of zeros and ones in the file, misspelt as there.
+# Fault names and their 0/1 columns in the file, with the file's misspellings.
 FAULTS: Mapping[str, str] = MappingProxyType(
     {
         "pastry": "Pastry",
@@ -49,12 +46,12 @@ FAULTS: Mapping[str, str] = MappingProxyType(
 class Dataset:
     """Faulty plates in the file's order, which is by fault.
 
-    measures: [plates, MEASURES]. faults: of each plate the place among FAULTS, [plates]. sha256: of
-    the compressed file.
+    measures: [plates, MEASURES]. faults: index in FAULTS of each plate's fault, [plates]. sha256:
+    digest of the compressed file.
     """
 
     measures: Floats
-    faults: Places
+    faults: ClassIndices
     sha256: str
 
     def __len__(self) -> int:
@@ -64,23 +61,25 @@ class Dataset:
 def load(directory: Path) -> Dataset:
     """Read `steel_plates/stell-faults.csv.gz` below `directory`.
 
-    Raises TrainingDataMissing where the file is absent, lacks a column or holds a plate without
+    Raises TrainingDataMissing if the file is absent, lacks a column or holds a plate without
     exactly one fault.
     """
-    packed = content(directory, FILE, "Steel Plates Faults (UCI 198, gzipped CSV)")
+    packed = read_training_set(directory, FILE, "Steel Plates Faults (UCI 198, gzipped CSV)")
     rows = list(csv.DictReader(gzip.decompress(packed).decode().splitlines()))
     present = set(rows[0] if rows else ())
     if missing := sorted({*MEASURES, *FAULTS.values()} - present):
         raise TrainingDataMissing(f"{FILE} lacks the columns {', '.join(missing)}.")
-    return Dataset(_measures(rows), _faults(rows), hashlib.sha256(packed).hexdigest())
+    return Dataset(_parse_measures(rows), _parse_faults(rows), hashlib.sha256(packed).hexdigest())
 
 
-def _measures(rows: Sequence[Mapping[str, str]]) -> Floats:
+def _parse_measures(rows: Sequence[Mapping[str, str]]) -> Floats:
+    """Return the measures, [plates, MEASURES]."""
     return np.array([[row[name] for name in MEASURES] for row in rows], dtype=np.float32)
 
 
-def _faults(rows: Sequence[Mapping[str, str]]) -> Places:
-    marks = np.array([[row[column] == "1" for column in FAULTS.values()] for row in rows])
-    if not np.all(marks.sum(axis=1) == 1):
+def _parse_faults(rows: Sequence[Mapping[str, str]]) -> ClassIndices:
+    """Return each plate's index in FAULTS. Raises TrainingDataMissing if it has not exactly one."""
+    flags = np.array([[row[column] == "1" for column in FAULTS.values()] for row in rows])
+    if not np.all(flags.sum(axis=1) == 1):
         raise TrainingDataMissing(f"{FILE} holds a plate that has not exactly one fault.")
-    return np.asarray(marks.argmax(axis=1))
+    return np.asarray(flags.argmax(axis=1))

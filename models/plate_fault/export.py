@@ -1,9 +1,9 @@
-"""The artefact: measures in; fault, probabilities and reasons out, as one ONNX graph.
+"""Export the model as one ONNX graph: measures in; fault, probabilities and reasons out.
 
-A reason's contribution is its Shapley value: the graph asks the trees about the plate itself, about
-the usual plate, and about every mixture of both in which each group of measures comes from one of
-them. What a group adds, on average over all orders in which the groups could be taken over, is
-exact here, for there are few groups, and all groups together add up to the whole difference.
+A reason's contribution is an exact Shapley value: the graph evaluates the trees for the plate, the
+reference plate, and every coalition in which each group of measures comes from one of them. All
+contributions add up to the difference between plate and reference. Node names are part of the
+artefact's bytes.
 """
 
 from collections.abc import Iterator
@@ -13,61 +13,62 @@ from onnx import ModelProto, NodeProto, TensorProto
 from sklearn.ensemble import ExtraTreesClassifier
 
 from models.calibration import Calibration
-from models.forest import forest
-from models.onnx_graph import Constants, make, nothing_or_nan, to_model, value
+from models.forest import forest_node
+from models.onnx_graph import Constants, make, nan_guard_nodes, tensor_info, to_model
 from models.plate_fault.data import FAULTS, MEASURES, Floats
-from models.plate_fault.groups import GROUPS, mixtures, shapley_weights
-from models.reason_fields import TOLD
+from models.plate_fault.groups import MEASURE_GROUPS, coalition_measures, shapley_weights
+from models.reason_fields import REASON_COUNT
 from models.reasons import reason_constants, reason_nodes
 
-# Added to each fault's share of the trees before its logarithm is taken: a share of none is not
-# impossible. Learning uses the same.
-LEAST_SHARE = 0.005
+# Added to each fault's vote share before the logarithm, so that a share of 0 stays finite. Training
+# uses the same value.
+MIN_VOTE_SHARE = 0.005
 
 
 def to_onnx(
-    trees: ExtraTreesClassifier, calibration: Calibration, usual: Floats, signature: str
+    trees: ExtraTreesClassifier, calibration: Calibration, reference: Floats, signature: str
 ) -> ModelProto:
-    """The trees between what mixes the measures and what tells the answer.
+    """Build the ONNX graph of the trees, their calibration and the explanation.
 
-    usual: the measures of the usual plate, [MEASURES]. Inputs: each measure FLOAT [batch]. Outputs
-    of shape [batch]: `fault` STRING, its probability and that of each fault FLOAT; of shape [batch,
-    TOLD]: `reasons` STRING, `contributions` FLOAT.
+    reference: the measures of the reference plate, [MEASURES]. Inputs: each measure FLOAT [batch].
+    Outputs of shape [batch]: `fault` STRING, its probability and that of each fault FLOAT; of shape
+    [batch, TOLD]: `reasons` STRING, `contributions` FLOAT.
     """
     return to_model(
         "plate_fault",
         [
             *_measure_nodes(),
-            forest(trees, "mixed_rows", "shares"),
+            forest_node(trees, "mixed_rows", "shares"),
             *_score_nodes(),
             *_answer_nodes(),
             *_contribution_nodes(),
             *reason_nodes("added", "unusable", "reasons", "contributions"),
         ],
-        [value(name) for name in MEASURES],
+        [tensor_info(name) for name in MEASURES],
         [
-            value("fault", kind=TensorProto.STRING),
-            value("fault_probability"),
-            *(value(f"{name}_probability") for name in FAULTS),
-            value("reasons", TOLD, kind=TensorProto.STRING),
-            value("contributions", TOLD),
+            tensor_info("fault", kind=TensorProto.STRING),
+            tensor_info("fault_probability"),
+            *(tensor_info(f"{name}_probability") for name in FAULTS),
+            tensor_info("reasons", REASON_COUNT, kind=TensorProto.STRING),
+            tensor_info("contributions", REASON_COUNT),
         ],
-        _constants(calibration, usual),
+        _constants(calibration, reference),
         producer="models.plate_fault",
         signature=signature,
     )
 
 
-def _constants(calibration: Calibration, usual: Floats) -> Constants:
-    own = mixtures()
+def _constants(calibration: Calibration, reference: Floats) -> Constants:
+    """Return the graph's constants: coalitions, calibration, reference and Shapley weights."""
+    coalitions = coalition_measures()
     return {
         "axis_1": np.array([1], dtype=np.int64),
-        "own": own[np.newaxis],
-        "usual": usual.astype(np.float32),
+        "own": coalitions[np.newaxis],
+        "usual": reference.astype(np.float32),
         "rows": np.array([-1, len(MEASURES)], dtype=np.int64),
-        "by_mixture": np.array([-1, len(own), len(FAULTS)], dtype=np.int64),
-        "itself": np.array(len(own) - 1, dtype=np.int64),
-        "least_share": np.array(LEAST_SHARE, dtype=np.float32),
+        "by_mixture": np.array([-1, len(coalitions), len(FAULTS)], dtype=np.int64),
+        "itself": np.array(len(coalitions) - 1, dtype=np.int64),
+        "least_share": np.array(MIN_VOTE_SHARE, dtype=np.float32),
         "slope": np.array(calibration.slope, dtype=np.float32),
         "shifts": calibration.shifts.astype(np.float32),
         "zero": np.array(0, dtype=np.float32),
@@ -75,13 +76,13 @@ def _constants(calibration: Calibration, usual: Floats) -> Constants:
         "places": np.arange(len(FAULTS), dtype=np.int64),
         "faults": np.array(list(FAULTS), dtype=object),
         "shapley_weights": shapley_weights().astype(np.float32),
-        **{f"place_{at}": np.array(at, dtype=np.int64) for at in range(len(FAULTS))},
-        **reason_constants(list(GROUPS)),
+        **{f"place_{index}": np.array(index, dtype=np.int64) for index in range(len(FAULTS))},
+        **reason_constants(list(MEASURE_GROUPS)),
     }
 
 
 def _measure_nodes() -> Iterator[NodeProto]:
-    """`measures` [batch, MEASURES], and `mixed_rows` [batch × mixtures, MEASURES]."""
+    """Yield nodes for `measures` [batch, MEASURES] and `mixed_rows`, one row per coalition."""
     for name in MEASURES:
         yield make("Unsqueeze", [name, "axis_1"], [f"{name}_column"])
     yield make("Concat", [f"{name}_column" for name in MEASURES], ["measures"], axis=1)
@@ -91,8 +92,11 @@ def _measure_nodes() -> Iterator[NodeProto]:
 
 
 def _score_nodes() -> Iterator[NodeProto]:
-    """`each_mixed` [batch, mixtures, FAULTS], the probabilities of all mixtures, `each` [batch,
-    FAULTS], those of the plate itself, and `unusable` [batch, 1]."""
+    """Yield nodes for the probabilities.
+
+    `each_mixed` [batch, coalitions, FAULTS] for all coalitions, `each` [batch, FAULTS] for the
+    plate itself, and `unusable` [batch, 1], true if an input is not finite.
+    """
     yield make("Add", ["shares", "least_share"], ["possible"])
     yield make("Log", ["possible"], ["logarithms"])
     yield make("Mul", ["logarithms", "slope"], ["sloped"])
@@ -100,16 +104,16 @@ def _score_nodes() -> Iterator[NodeProto]:
     yield make("Reshape", ["scores", "by_mixture"], ["mixed_scores"])
     yield make("Softmax", ["mixed_scores"], ["each_mixed"], axis=2)
     yield make("Gather", ["each_mixed", "itself"], ["told_each"], axis=1)
-    yield from nothing_or_nan("measures")
+    yield from nan_guard_nodes("measures")
     yield make("IsNaN", ["row_nothing_or_nan"], ["unusable"])
     yield make("Add", ["told_each", "row_nothing_or_nan"], ["each"])
 
 
 def _answer_nodes() -> Iterator[NodeProto]:
-    """The outputs but the reasons."""
+    """Yield nodes for `fault` and the probability outputs."""
     for at, name in enumerate(FAULTS):
         yield make("Gather", ["each", f"place_{at}"], [f"{name}_probability"], axis=1)
-    # Of the probabilities before NaN may have come in: there is always one that is greatest.
+    # ArgMax before NaN is added: its input always has a maximum.
     yield make("ArgMax", ["told_each"], ["likeliest"], axis=1, keepdims=1)
     yield make("GatherElements", ["each", "likeliest"], ["sure"], axis=1)
     yield make("Squeeze", ["sure", "axis_1"], ["fault_probability"])
@@ -119,7 +123,7 @@ def _answer_nodes() -> Iterator[NodeProto]:
 
 
 def _contribution_nodes() -> Iterator[NodeProto]:
-    """`added` [batch, GROUPS]: by how much each group moves the log-odds of the told fault."""
+    """Yield nodes for `added` [batch, groups]: Shapley values of the predicted fault's log-odds."""
     yield make("Equal", ["places", "likeliest"], ["is_told"])
     yield make("Cast", ["is_told"], ["is_told_number"], to=TensorProto.FLOAT)
     yield make("Unsqueeze", ["is_told_number", "axis_1"], ["told_row"])

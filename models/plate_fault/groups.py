@@ -1,7 +1,7 @@
-"""Which measures are one reason together, and what Shapley's formula weighs their mixtures by.
+"""Group correlated measures for Shapley-value explanations, and compute the Shapley weights.
 
-Measures of a group follow each other: the logarithm of an area moves with the area. One of them
-alone, exchanged for a usual one, would make a plate that cannot be.
+Measures of a group are correlated: the logarithm of an area follows the area. Replacing one of them
+alone by its reference value would describe an impossible plate.
 """
 
 from collections.abc import Mapping
@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from models.plate_fault.data import MEASURES
 
-Marks = NDArray[np.bool_]
+Mask = NDArray[np.bool_]
 
-# By rank correlation in the data (.9 and more with another of the group, or of one kind): the grey
-# values' sum is .99 an area, the edges' index is the distance from the nearer edge.
-GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+# Grouped by rank correlation in the data (.9 or more with another member) or by kind: the sum of
+# the grey values correlates .99 with the area; the edges' index is the distance from the nearer
+# edge.
+MEASURE_GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "position": ("X_Minimum", "X_Maximum", "Y_Minimum", "Y_Maximum", "Edges_Index"),
         "size": (
@@ -37,23 +38,30 @@ GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 
 
-def mixtures() -> Marks:
-    """Which measures are the plate's own in each mixture, [2 ** GROUPS, MEASURES]: none in the
-    first, all in the last."""
-    group_of = {name: at for at, names in enumerate(GROUPS.values()) for name in names}
-    return np.asarray(taken()[:, [group_of[name] for name in MEASURES]])
+def coalition_measures() -> Mask:
+    """Return, per coalition, which measures come from the plate, [2 ** groups, MEASURES].
+
+    The other measures come from the reference plate: all in the first coalition, none in the last.
+    """
+    group_of = {
+        name: index for index, names in enumerate(MEASURE_GROUPS.values()) for name in names
+    }
+    return np.asarray(coalitions()[:, [group_of[name] for name in MEASURES]])
 
 
-def taken() -> Marks:
-    """Which groups are the plate's own in each mixture, [2 ** GROUPS, GROUPS]."""
-    numbers = np.arange(2 ** len(GROUPS))
-    return np.asarray(numbers[:, np.newaxis] >> np.arange(len(GROUPS)) & 1, dtype=np.bool_)
+def coalitions() -> Mask:
+    """Return all coalitions of measure groups as a mask, [2 ** groups, groups]."""
+    numbers = np.arange(2 ** len(MEASURE_GROUPS))
+    return np.asarray(numbers[:, np.newaxis] >> np.arange(len(MEASURE_GROUPS)) & 1, dtype=np.bool_)
 
 
 def shapley_weights() -> NDArray[np.float64]:
-    """By what the value of each mixture is multiplied for a group's contribution, [2 ** GROUPS,
-    GROUPS] (Shapley 1953): the group's step, averaged over all orders of taking groups over."""
-    own, count = taken(), len(GROUPS)
-    orders = np.array([factorial(at) * factorial(count - 1 - at) for at in range(count)])
-    others = own.sum(axis=1)[:, np.newaxis] - own
-    return np.asarray(np.where(own, 1, -1) * orders[others] / factorial(count))
+    """Return the matrix that maps coalition values to Shapley values, [2 ** groups, groups].
+
+    A group's Shapley value (Shapley 1953) is its marginal contribution, averaged over all orders
+    of adding the groups.
+    """
+    members, count = coalitions(), len(MEASURE_GROUPS)
+    orders = np.array([factorial(size) * factorial(count - 1 - size) for size in range(count)])
+    other_members = members.sum(axis=1)[:, np.newaxis] - members
+    return np.asarray(np.where(members, 1, -1) * orders[other_members] / factorial(count))

@@ -1,6 +1,6 @@
-"""Train and export: `python -m models.plate_fault.train`.
+"""Train the plate-fault classifier and export it to ONNX: `python -m models.plate_fault.train`.
 
-Owns the learner, its settings, the calibration and the gate before the artefact is written.
+The artefact is written only if its graph reproduces the trees.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,28 +13,28 @@ from onnx import ModelProto
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.model_selection import StratifiedKFold
 
-from models.calibration import Calibration, Exact, calibrate
-from models.onnx_graph import ExportDisagrees, opened
-from models.plate_fault.data import FAULTS, MEASURES, Dataset, Floats, Places, load
-from models.plate_fault.export import LEAST_SHARE, to_onnx
-from models.plate_fault.signature import signature
+from models.calibration import Calibration, FloatArray, fit_calibration
+from models.onnx_graph import ExportMismatch, open_session
+from models.plate_fault.data import FAULTS, MEASURES, ClassIndices, Dataset, Floats, load
+from models.plate_fault.export import MIN_VOTE_SHARE, to_onnx
+from models.plate_fault.signature import build_signature
 from models.training_data import write_artefact
 
 ARTEFACT = Path(__file__).with_name("model.onnx")
 SEED = 1941
 FOLDS = 10
-# Within the plates that are learned from, for the calibration.
+# Cross-validation folds within the training plates, for the calibration.
 CALIBRATION_FOLDS = 5
-# With 200 .2 of a point more are told right, and reasons take a third longer; with 100 .2 fewer.
-TREES = 150
-# A leaf that still holds so few plates is not asked further. Whole trees find half a point less.
-SPLITS_FROM = 4
+# 200 trees: accuracy +.2 points, reasons a third slower; 100 trees: accuracy -.2 points.
+TREE_COUNT = 150
+# Minimum plates to split a node. Fully grown trees lose half a point of accuracy.
+MIN_SAMPLES_SPLIT = 4
 EXPORT_TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
-class Trained:
-    """What one training gives."""
+class TrainedModel:
+    """The trained trees, their calibration and the exported ONNX model."""
 
     trees: ExtraTreesClassifier
     calibration: Calibration
@@ -42,99 +42,117 @@ class Trained:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What the graph says of N plates: fault and its probability, [N]; the probability of each
-    fault, [N, FAULTS]; reasons and contributions, [N, TOLD]."""
+class Predictions:
+    """The graph's predictions for N plates.
+
+    fault and its probability, [N]; class_probabilities, [N, FAULTS]; reasons and contributions,
+    [N, TOLD].
+    """
 
     fault: NDArray[np.object_]
     probability: Floats
-    each: Floats
+    class_probabilities: Floats
     reasons: NDArray[np.object_]
     contributions: Floats
 
 
-def fit(measures: Floats, faults: Places) -> ExtraTreesClassifier:
-    """Trees on measures [N, MEASURES] and faults [N], of which all occur. Each question of a tree
-    is the best of one limit drawn at random for each measure (Geurts 2006)."""
+def fit(measures: Floats, faults: ClassIndices) -> ExtraTreesClassifier:
+    """Fit extremely randomised trees (Geurts 2006) on measures [N, MEASURES] and faults [N].
+
+    Every fault must occur. Each split is the best of one random threshold per measure.
+    """
     trees = ExtraTreesClassifier(
-        TREES, max_features=None, min_samples_split=SPLITS_FROM, random_state=SEED
+        TREE_COUNT, max_features=None, min_samples_split=MIN_SAMPLES_SPLIT, random_state=SEED
     )
     return trees.fit(measures, faults)
 
 
-def scores_of(trees: ExtraTreesClassifier, measures: Floats) -> Exact:
-    """Of each fault, [N, FAULTS], not calibrated, in double precision."""
-    return np.asarray(np.log(trees.predict_proba(measures) + LEAST_SHARE))
+def scores_of(trees: ExtraTreesClassifier, measures: Floats) -> FloatArray:
+    """Return the uncalibrated log vote shares of the faults, [N, FAULTS], in double precision."""
+    return np.asarray(np.log(trees.predict_proba(measures) + MIN_VOTE_SHARE))
 
 
-def usual_plate(measures: Floats) -> Floats:
-    """The median of each measure, [MEASURES]."""
+def reference_plate(measures: Floats) -> Floats:
+    """Return the reference plate: the median of each measure, [MEASURES]."""
     return np.asarray(np.median(measures, axis=0), dtype=np.float32)
 
 
-def folds(faults: Places, seed: int, count: int = FOLDS) -> Iterator[tuple[Places, Places]]:
-    """Which plates are seen and which not, `count` times, all faults in each."""
-    divisions: Iterator[tuple[Places, Places]] = StratifiedKFold(
+def stratified_splits(
+    faults: ClassIndices, seed: int, count: int = FOLDS
+) -> Iterator[tuple[ClassIndices, ClassIndices]]:
+    """Return stratified cross-validation splits as train and test indices."""
+    splits: Iterator[tuple[ClassIndices, ClassIndices]] = StratifiedKFold(
         count, shuffle=True, random_state=seed
     ).split(faults, faults)
-    return divisions
+    return splits
 
 
-def unseen_scores(measures: Floats, faults: Places) -> Exact:
-    """Scores [N, FAULTS], every plate's by trees that have not seen it."""
-    told = np.empty((len(faults), len(FAULTS)))
-    for seen, unseen in folds(faults, SEED, CALIBRATION_FOLDS):
-        told[unseen] = scores_of(fit(measures[seen], faults[seen]), measures[unseen])
-    return told
+def out_of_fold_scores(measures: Floats, faults: ClassIndices) -> FloatArray:
+    """Return out-of-fold scores, [N, FAULTS], from a stratified cross-validation."""
+    scores = np.empty((len(faults), len(FAULTS)))
+    for train_rows, test_rows in stratified_splits(faults, SEED, CALIBRATION_FOLDS):
+        scores[test_rows] = scores_of(
+            fit(measures[train_rows], faults[train_rows]), measures[test_rows]
+        )
+    return scores
 
 
-def learn(measures: Floats, faults: Places) -> Trained:
-    """Trees, calibration and graph from measures [N, MEASURES] and faults [N]. The calibration does
-    not shift: the likeliest fault is that which most trees tell."""
+def fit_model(measures: Floats, faults: ClassIndices) -> TrainedModel:
+    """Fit trees and calibration on measures [N, MEASURES] and faults [N], and build the graph.
+
+    The calibration has no shift, so that the most probable fault is the one most trees vote for.
+    """
     trees = fit(measures, faults)
-    calibration = calibrate(unseen_scores(measures, faults), faults, shifted=False)
-    model = to_onnx(trees, calibration, usual_plate(measures), signature(measures))
-    return Trained(trees, calibration, model)
+    calibration = fit_calibration(out_of_fold_scores(measures, faults), faults, fit_shifts=False)
+    model = to_onnx(trees, calibration, reference_plate(measures), build_signature(measures))
+    return TrainedModel(trees, calibration, model)
 
 
-def predict(trained: Trained, measures: Floats) -> Exact:
-    """Calibrated probability of each fault, [N, FAULTS], in double precision."""
+def predict(trained: TrainedModel, measures: Floats) -> FloatArray:
+    """Return the calibrated probability of each fault, [N, FAULTS], in double precision."""
     return trained.calibration.probabilities(scores_of(trained.trees, measures))
 
 
-def train(dataset: Dataset) -> Trained:
-    """Learn from all plates, and check the graph.
+def train(dataset: Dataset) -> TrainedModel:
+    """Fit the model on all plates and check its ONNX graph.
 
-    Raises ExportDisagrees where the graph and the trees differ on one of them.
+    Raises ExportDisagrees if graph and trees differ on a plate.
     """
-    trained = learn(dataset.measures, dataset.faults)
-    told = run(trained.model.SerializeToString(), dataset.measures).each
-    apart = np.abs(told - predict(trained, dataset.measures)).max()
-    if apart > EXPORT_TOLERANCE:
-        raise ExportDisagrees(f"The graph is {apart:.1e} from the trees.")
+    trained = fit_model(dataset.measures, dataset.faults)
+    probabilities = run_artefact(
+        trained.model.SerializeToString(), dataset.measures
+    ).class_probabilities
+    difference = np.abs(probabilities - predict(trained, dataset.measures)).max()
+    if difference > EXPORT_TOLERANCE:
+        raise ExportMismatch(f"The graph is {difference:.1e} from the trees.")
     return trained
 
 
-def run(artefact: bytes, measures: Floats) -> Answer:
-    """What a serialised graph says of measures [N, MEASURES]."""
-    feed = {name: measures[:, at] for at, name in enumerate(MEASURES)}
+def run_artefact(artefact: bytes, measures: Floats) -> Predictions:
+    """Return the predictions of a serialised graph for measures [N, MEASURES]."""
+    feed = {name: measures[:, index] for index, name in enumerate(MEASURES)}
     names = ("fault", "fault_probability", "reasons", "contributions")
-    each = [f"{name}_probability" for name in FAULTS]
-    fault, probability, reasons, contributions, *of_faults = opened(artefact).run(
-        [*names, *each], feed
+    class_outputs = [f"{name}_probability" for name in FAULTS]
+    fault, probability, reasons, contributions, *class_probabilities = open_session(artefact).run(
+        [*names, *class_outputs], feed
     )
-    return Answer(fault, probability, np.stack(of_faults, axis=1), reasons, contributions)
+    return Predictions(
+        fault, probability, np.stack(class_probabilities, axis=1), reasons, contributions
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Write the artefact."""
-    write_artefact(arguments, "Train the plate fault and export it to ONNX.", ARTEFACT, _made)
+    """Train the model and write the artefact."""
+    write_artefact(
+        arguments, "Train the plate fault and export it to ONNX.", ARTEFACT, _train_artefact
+    )
 
 
-def _made(directory: Path) -> tuple[bytes, str]:
+def _train_artefact(directory: Path) -> tuple[bytes, str]:
+    """Train on the data in `directory`; return the artefact and a summary."""
     trained = train(load(directory))
-    said = f"slope {trained.calibration.slope:.2f}"
-    return trained.model.SerializeToString(deterministic=True), said
+    summary = f"slope {trained.calibration.slope:.2f}"
+    return trained.model.SerializeToString(deterministic=True), summary
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""What a request asks for, told from its words: which specialist's task, or language."""
+"""Classify what a request text asks for: a specialist's task, or plain language."""

@@ -1,7 +1,7 @@
-"""The classifier: which task a text asks for, and how sure that is.
+"""Predict which specialist's task a text asks for, with a calibrated confidence.
 
-A linear model over counted words and pieces of words. Owns the artefact's form and using it; numpy
-alone, since the gateway uses it between a request and its model.
+A linear model over hashed words and character n-grams. Needs only NumPy, because the gateway runs
+it on each request for the model `auto`.
 """
 
 from collections.abc import Mapping
@@ -16,76 +16,82 @@ from models.routing.features import BUCKETS, features
 
 ARTEFACT = Path(__file__).with_name("weights.npz")
 
-# What no specialist does.
+# The task that no specialist serves.
 LANGUAGE = "language"
-# Less sure than that, it is not taken for a specialist's task.
-SURE = 0.5
+# Below this confidence no specialist is chosen.
+MIN_CONFIDENCE = 0.5
 
 Floats = NDArray[np.float32]
 
 
-class ClassifierBroken(ValueError):
-    """The artefact is none, or was made for other features."""
+class ClassifierInvalid(ValueError):
+    """The artefact cannot be read, or was trained for other features."""
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
-    """How likely a text asks for each task, the likeliest first; they sum up to 1."""
+class TaskPrediction:
+    """The probabilities of all tasks for a text, the most likely first; they sum to 1."""
 
     confidences: Mapping[str, float]
 
     @property
     def task(self) -> str:
+        """Return the most likely task."""
         return next(iter(self.confidences))
 
     @property
     def confidence(self) -> float:
+        """Return the probability of the most likely task."""
         return self.confidences[self.task]
 
     @property
     def specialist_task(self) -> str | None:
-        """The task, where it is surely that of a specialist."""
-        return self.task if self.task != LANGUAGE and self.confidence >= SURE else None
+        """Return the task if it is a specialist's and confident enough, else None."""
+        return self.task if self.task != LANGUAGE and self.confidence >= MIN_CONFIDENCE else None
 
 
 @dataclass(frozen=True, slots=True)
 class RouteClassifier:
-    """`weights` are [BUCKETS, tasks], `offsets` [tasks]; margins over `temperature` are the
-    logarithms of probabilities. `learned_from` is the examples' sha256."""
+    """A linear classifier of request texts.
+
+    `weights` are [BUCKETS, tasks], `offsets` [tasks]. Margins divided by `temperature` are logits.
+    `examples_sha256` is the hash of the training examples.
+    """
 
     tasks: tuple[str, ...]
     weights: Floats
     offsets: Floats
     temperature: float
-    learned_from: str
+    examples_sha256: str
 
-    def judge(self, text: str) -> Judgement:
-        """What the text asks for; of a long one, its ends are read."""
-        margins = self.margins(text) / self.temperature
+    def predict(self, text: str) -> TaskPrediction:
+        """Predict the task of a text; of a long text only the start and the end are used."""
+        margins = self.decision_function(text) / self.temperature
         likelihoods = np.exp(margins - margins.max())
         confidences = likelihoods / likelihoods.sum()
         order = np.argsort(-confidences, kind="stable")
-        return Judgement({self.tasks[at]: float(confidences[at]) for at in order})
+        return TaskPrediction({self.tasks[index]: float(confidences[index]) for index in order})
 
-    def margins(self, text: str) -> Floats:
-        """[tasks]; the largest is the text's task."""
+    def decision_function(self, text: str) -> Floats:
+        """Return the margins [tasks] of a text; the largest one is its task."""
         buckets, weights = features(text)
         margins: Floats = weights @ self.weights[buckets] + self.offsets
         return margins
 
     def save(self, path: Path) -> None:
+        """Save the classifier as a compressed NumPy archive."""
         np.savez_compressed(
             path,
             tasks=np.array(self.tasks),
             weights=self.weights.astype(np.float16),
             offsets=self.offsets,
             temperature=np.float64(self.temperature),
-            learned_from=np.array(self.learned_from),
+            learned_from=np.array(self.examples_sha256),
         )
 
     @classmethod
     def load(cls, path: Path = ARTEFACT) -> Self:
-        """Raises ClassifierBroken."""
+        """Load a saved classifier. Raises ClassifierInvalid."""
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 loaded = cls(
@@ -93,10 +99,10 @@ class RouteClassifier:
                     weights=arrays["weights"].astype(np.float32),
                     offsets=arrays["offsets"],
                     temperature=float(arrays["temperature"]),
-                    learned_from=str(arrays["learned_from"]),
+                    examples_sha256=str(arrays["learned_from"]),
                 )
         except (OSError, ValueError, KeyError) as error:
-            raise ClassifierBroken(f"The classifier {path.name} cannot be read.") from error
+            raise ClassifierInvalid(f"The classifier {path.name} cannot be read.") from error
         if loaded.weights.shape != (BUCKETS, len(loaded.tasks)):
-            raise ClassifierBroken(f"The classifier {path.name} was made for other features.")
+            raise ClassifierInvalid(f"The classifier {path.name} was made for other features.")
         return loaded

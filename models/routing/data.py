@@ -1,6 +1,6 @@
-"""Labelled texts: the examples to learn from, and those to see how well that goes.
+"""Read the labelled texts for training and evaluation of the routing classifier.
 
-Owns the files' form, a task and a text in each line with a tab between, and the tasks' names.
+Examples are tab-separated lines of task and text; requests are JSON lines.
 """
 
 import hashlib
@@ -15,15 +15,15 @@ DEVELOPMENT = Path(__file__).with_name("development.tsv")
 
 
 @dataclass(frozen=True, slots=True)
-class Labelled:
-    """A text and the task that it asks for."""
+class LabelledText:
+    """A text with the task that it asks for."""
 
     task: str
     text: str
 
 
-class Request(msgspec.Struct, frozen=True):
-    """One of the requests to be judged by; `who` asks."""
+class LabelledRequest(msgspec.Struct, frozen=True):
+    """A test request in JSON; `who` is its author, `label` the task."""
 
     who: str
     label: str
@@ -31,34 +31,35 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class ExamplesInvalid(ValueError):
-    """A file of examples that cannot be learned from; the message names the line."""
+    """A file of examples that cannot be parsed; the message names the line."""
 
 
-def read_examples(path: Path) -> tuple[Labelled, ...]:
-    """The examples of a file. Raises ExamplesInvalid."""
+def read_examples(path: Path) -> tuple[LabelledText, ...]:
+    """Read a tab-separated file of examples. Raises ExamplesInvalid."""
     lines = path.read_text(encoding="utf-8").splitlines()
-    return tuple(_example(path, number, line) for number, line in enumerate(lines, start=1))
+    return tuple(_parse_example(path, number, line) for number, line in enumerate(lines, start=1))
 
 
-def read_requests(path: Path) -> tuple[Labelled, ...]:
-    """Requests in JSON lines. Raises msgspec.ValidationError."""
-    requests = msgspec.json.Decoder(Request).decode_lines(path.read_bytes())
-    return tuple(Labelled(one.label, one.text) for one in requests)
+def read_requests(path: Path) -> tuple[LabelledText, ...]:
+    """Read test requests in JSON lines. Raises msgspec.ValidationError."""
+    requests = msgspec.json.Decoder(LabelledRequest).decode_lines(path.read_bytes())
+    return tuple(LabelledText(request.label, request.text) for request in requests)
 
 
-def tasks_of(examples: Iterable[Labelled]) -> tuple[str, ...]:
-    """The tasks that there are, in order."""
-    return tuple(sorted({one.task for one in examples}))
+def list_tasks(examples: Iterable[LabelledText]) -> tuple[str, ...]:
+    """Return the distinct tasks of the examples, sorted."""
+    return tuple(sorted({example.task for example in examples}))
 
 
-def digest(examples: Sequence[Labelled]) -> str:
-    """What tells the examples that weights were learned from, as sha256."""
-    text = "".join(f"{one.task}\t{one.text}\n" for one in examples)
+def examples_digest(examples: Sequence[LabelledText]) -> str:
+    """Return the SHA-256 of the examples, which identifies the training data."""
+    text = "".join(f"{example.task}\t{example.text}\n" for example in examples)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _example(path: Path, number: int, line: str) -> Labelled:
+def _parse_example(path: Path, number: int, line: str) -> LabelledText:
+    """Parse a tab-separated line. Raises ExamplesInvalid."""
     task, tab, text = line.partition("\t")
     if not (task and tab and text.strip()):
         raise ExamplesInvalid(f"{path.name}, line {number}: a task, a tab and a text are wanted.")
-    return Labelled(task, text)
+    return LabelledText(task, text)

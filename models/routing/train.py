@@ -1,9 +1,7 @@
-"""Learn and write the classifier: `python -m models.routing.train`.
+"""Train and save the routing classifier: `python -m models.routing.train`.
 
-A support vector machine for each task against all others; then one temperature, by which margins of
-examples that were left out become probabilities that hold. Owns the method and its settings, which
-were chosen by the examples left out in turn and by the development set, never by the requests that
-the published figure is measured on.
+A one-vs-rest linear SVM; a temperature fitted to out-of-fold margins calibrates its probabilities.
+Settings were chosen by cross-validation and the development set, never by the test requests.
 """
 
 import sys
@@ -18,7 +16,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.svm import LinearSVC
 
 from models.routing.classifier import ARTEFACT, RouteClassifier
-from models.routing.data import EXAMPLES, Labelled, digest, read_examples, tasks_of
+from models.routing.data import EXAMPLES, LabelledText, examples_digest, list_tasks, read_examples
 from models.routing.features import BUCKETS, features
 
 FOLDS = 10
@@ -27,60 +25,60 @@ SEED = 1
 Margins = NDArray[np.float64]
 
 
-def learn(examples: Sequence[Labelled]) -> RouteClassifier:
-    """The classifier of these examples: three tasks or more, at least FOLDS examples for each."""
-    tasks = tasks_of(examples)
-    truth = np.array([tasks.index(one.task) for one in examples])
-    counted = matrix([one.text for one in examples])
-    machine = LinearSVC(random_state=SEED).fit(counted, truth)
+def train_classifier(examples: Sequence[LabelledText]) -> RouteClassifier:
+    """Train the classifier: at least three tasks, at least FOLDS examples each."""
+    tasks = list_tasks(examples)
+    truth = np.array([tasks.index(example.task) for example in examples])
+    matrix = feature_matrix([example.text for example in examples])
+    svm = LinearSVC(random_state=SEED).fit(matrix, truth)
     return RouteClassifier(
         tasks=tasks,
-        weights=machine.coef_.T.astype(np.float32),
-        offsets=machine.intercept_.astype(np.float32),
-        temperature=temperature(left_out(examples), truth),
-        learned_from=digest(examples),
+        weights=svm.coef_.T.astype(np.float32),
+        offsets=svm.intercept_.astype(np.float32),
+        temperature=fit_temperature(out_of_fold_margins(examples), truth),
+        examples_sha256=examples_digest(examples),
     )
 
 
-def left_out(examples: Sequence[Labelled], seed: int = SEED) -> Margins:
-    """[examples, tasks]: what each gets from the examples of the other folds."""
+def out_of_fold_margins(examples: Sequence[LabelledText], seed: int = SEED) -> Margins:
+    """Return cross-validated margins [examples, tasks], each from a model of the other folds."""
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
     margins: Margins = cross_val_predict(
         LinearSVC(random_state=SEED),
-        matrix([one.text for one in examples]),
-        [one.task for one in examples],
+        feature_matrix([example.text for example in examples]),
+        [example.task for example in examples],
         cv=folds,
         method="decision_function",
     )
     return margins
 
 
-def temperature(margins: Margins, truth: NDArray[np.int64]) -> float:
-    """By which these margins give the truth the highest likelihood."""
+def fit_temperature(margins: Margins, truth: NDArray[np.int64]) -> float:
+    """Return the temperature that maximizes the likelihood of the true tasks."""
     rows = np.arange(len(truth))
 
-    def loss(logarithm: float) -> float:
-        return -float(log_softmax(margins / np.exp(logarithm), axis=1)[rows, truth].mean())
+    def loss(log_temperature: float) -> float:
+        return -float(log_softmax(margins / np.exp(log_temperature), axis=1)[rows, truth].mean())
 
     return float(np.exp(minimize_scalar(loss, bounds=(-5, 3), method="bounded").x))
 
 
-def matrix(texts: Sequence[str]) -> csr_matrix:
-    """[texts, BUCKETS], sparse."""
-    counted = [features(text) for text in texts]
+def feature_matrix(texts: Sequence[str]) -> csr_matrix:
+    """Return the sparse feature matrix [texts, BUCKETS]."""
+    extracted = [features(text) for text in texts]
     return csr_matrix(
         (
-            np.concatenate([weights for _, weights in counted]),
-            np.concatenate([buckets for buckets, _ in counted]),
-            np.cumsum([0, *(len(buckets) for buckets, _ in counted)]),
+            np.concatenate([weights for _, weights in extracted]),
+            np.concatenate([buckets for buckets, _ in extracted]),
+            np.cumsum([0, *(len(buckets) for buckets, _ in extracted)]),
         ),
         shape=(len(texts), BUCKETS),
     )
 
 
 def main(_arguments: Sequence[str] | None = None) -> None:
-    """Learn from the examples and write the artefact; they lie here, whatever folder is given."""
-    classifier = learn(read_examples(EXAMPLES))
+    """Train the classifier on the committed examples and save it."""
+    classifier = train_classifier(read_examples(EXAMPLES))
     classifier.save(ARTEFACT)
     sys.stdout.write(
         f"{len(classifier.tasks)} tasks, {ARTEFACT.stat().st_size} bytes, "

@@ -1,1 +1,1 @@
-"""Remaining useful life of a machine from its sensor history, with an interval."""
+"""Remaining useful life of a machine from its sensor history, with a prediction interval."""

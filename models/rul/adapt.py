@@ -1,7 +1,4 @@
-"""Adapting the remaining life to another fleet: its run-to-failure histories in, a variant out.
-
-Owns pooling with the base's prototypes and the held-out score.
-"""
+"""Fine-tune remaining useful life on another fleet's run-to-failure histories."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,119 +8,136 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from models.adaptation import Adaptation, Progress, Score
-from models.onnx_graph import opened, signature_of
+from models.adaptation import Adaptation, ProgressCallback, Score
+from models.onnx_graph import open_session, read_signature
 from models.rul.data import Engine, Floats
 from models.rul.export import to_onnx
-from models.rul.features import SHORTEST, Scaling, engineer, learnable
+from models.rul.features import MIN_CYCLES, Scaling, compute_features, training_rows
 from models.rul.fleet import read_fleet
-from models.rul.intervals import calibrate
+from models.rul.intervals import calibrate_widths
 from models.rul.prototypes import ARTEFACT as PROTOTYPES
 from models.rul.prototypes import Prototypes, read
-from models.rul.signature import signature
+from models.rul.signature import render_signature
 from models.rul.train import ARTEFACT as BASE
-from models.rul.train import PARAMETERS, predict, run
+from models.rul.train import PARAMETERS, predict, predict_with_graph
 
 SEED = 1958
-# What the fleet's own rows weigh beside the prototypes, together.
-SHARE = 0.5
-# A prototype stands for rows that are alike; weighed as one row, its leaf would shrink to nothing.
-WEIGHT = 3.0
-# Fewer and larger steps than the base's: as good on other fleets, and half the memory, of which
-# thousands of variants share one server's.
+# Share of the fleet's rows in the total sample weight; the rest is the prototypes'.
+FLEET_WEIGHT_SHARE = 0.5
+# Factor on all sample weights: with the weight of one row, leaves of prototypes would be
+# regularized to almost 0.
+WEIGHT_FACTOR = 3.0
+# Fewer and larger boosting steps than the base's: the same error on other fleets at half the
+# memory, because one server holds thousands of variants.
 ROUNDS, LEARNING_RATE = 200, 0.06
-# Machines are scored at so many points of their life each.
-POINTS = 10
+# Evenly spaced cycles of each machine's life at which the score is computed.
+SCORED_POINTS = 10
 FOLDS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Fitted:
-    """Trees and the spreads in which they are told the readings."""
+class FittedTrees:
+    """Boosted trees and the scaling of their readings."""
 
     booster: lgb.Booster
     scaling: Scaling
 
     def predict(self, readings: Floats) -> Floats:
-        """Remaining cycles after each cycle from the SHORTEST-th on, [cycles]."""
-        return predict([self.booster], engineer(readings, self.scaling))
+        """Predict remaining life in cycles after each cycle from MIN_CYCLES on, [cycles]."""
+        return predict([self.booster], compute_features(readings, self.scaling))
 
 
-def adapt(training_file: bytes, progress: Progress) -> Adaptation:
-    """Learn lines of `{"sensors": {"T24": [each cycle's value since new, …], …}}`, one line for
-    each machine that ran to its failure; `units` names those that are not the signature's.
+def adapt(training_file: bytes, progress: ProgressCallback) -> Adaptation:
+    """Fit a variant on JSON lines, one for each machine that ran to failure:
 
-    Raises TrainingFileInvalid. The score leaves machines out in turn.
+        {"sensors": {"T24": [each cycle's value since new, …], …}}
+
+    `units` gives the units that differ from the signature's. The score is cross-validated over
+    machines. Raises TrainingFileInvalid.
     """
-    base = opened(BASE.read_bytes())
-    fleet = read_fleet(training_file, signature_of(base))
-    progress(f"{len(fleet)} machines with {sum(len(one.readings) for one in fleet)} cycles.")
-    known = read(PROTOTYPES.read_bytes())
-    said = _left_out(known, fleet, progress)
-    truth = [one.remaining[SHORTEST - 1 :] for one in fleet]
-    before = rmse([_asked(base, one) for one in fleet], [_points(one) for one in truth])
-    after = rmse([_points(one) for one in said], [_points(one) for one in truth])
+    base = open_session(BASE.read_bytes())
+    fleet = read_fleet(training_file, read_signature(base))
+    progress(f"{len(fleet)} machines with {sum(len(engine.readings) for engine in fleet)} cycles.")
+    base_prototypes = read(PROTOTYPES.read_bytes())
+    predictions = _out_of_fold_predictions(base_prototypes, fleet, progress)
+    truth = [engine.remaining[MIN_CYCLES - 1 :] for engine in fleet]
+    before = rmse(
+        [_base_predictions(base, engine) for engine in fleet],
+        [_at_scored_points(engine) for engine in truth],
+    )
+    after = rmse(
+        [_at_scored_points(engine) for engine in predictions],
+        [_at_scored_points(engine) for engine in truth],
+    )
     progress(f"On machines left out, {before:.1f} cycles off before, {after:.1f} after.")
-    fitted = fit(known, fleet)
-    widths = calibrate(said, truth)
-    graph = to_onnx([fitted.booster], fitted.scaling, widths, signature(fleet))
+    fitted = fit(base_prototypes, fleet)
+    widths = calibrate_widths(predictions, truth)
+    graph = to_onnx([fitted.booster], fitted.scaling, widths, render_signature(fleet))
     score = Score("cycles off (RMSE)", before, after, higher_is_better=False)
     artefact = graph.SerializeToString(deterministic=True)
     return Adaptation(artefact, score, len(fleet), len(fleet))
 
 
-def fit(known: Prototypes, fleet: Sequence[Engine]) -> Fitted:
-    """Trees on the fleet's rows and the prototypes together, each fleet in its own spreads."""
-    scaling = Scaling.of(fleet)
-    features, truth = learnable(fleet, scaling)
-    total = WEIGHT * len(truth)
+def fit(base_prototypes: Prototypes, fleet: Sequence[Engine]) -> FittedTrees:
+    """Fit trees on the fleet's rows and the prototypes, each fleet with its own scaling."""
+    scaling = Scaling.fit(fleet)
+    features, truth = training_rows(fleet, scaling)
+    total = WEIGHT_FACTOR * len(truth)
     weights = np.concatenate(
         [
-            known.rows / known.rows.sum() * total * (1 - SHARE),
-            np.full(len(truth), total * SHARE / len(truth)),
+            base_prototypes.rows / base_prototypes.rows.sum() * total * (1 - FLEET_WEIGHT_SHARE),
+            np.full(len(truth), total * FLEET_WEIGHT_SHARE / len(truth)),
         ]
     )
-    rows = lgb.Dataset(
-        np.vstack([known.features, features]),
-        label=np.concatenate([known.remaining, truth]),
+    dataset = lgb.Dataset(
+        np.vstack([base_prototypes.features, features]),
+        label=np.concatenate([base_prototypes.remaining, truth]),
         weight=weights,
     )
     settings = {**PARAMETERS, "learning_rate": LEARNING_RATE, "seed": SEED}
-    return Fitted(lgb.train(settings, rows, ROUNDS), scaling)
+    return FittedTrees(lgb.train(settings, dataset, ROUNDS), scaling)
 
 
-def rmse(said: Sequence[Floats], truth: Sequence[Floats]) -> float:
-    """Each machine counts as one, however long it lived."""
-    each = [np.mean((one - was) ** 2) for one, was in zip(said, truth, strict=True)]
-    return float(np.sqrt(np.mean(each)))
+def rmse(predictions: Sequence[Floats], truth: Sequence[Floats]) -> float:
+    """Return the root mean squared error in cycles; each machine has the same weight."""
+    squared_errors = [
+        np.mean((predicted - actual) ** 2)
+        for predicted, actual in zip(predictions, truth, strict=True)
+    ]
+    return float(np.sqrt(np.mean(squared_errors)))
 
 
-def _left_out(known: Prototypes, fleet: Sequence[Engine], progress: Progress) -> list[Floats]:
-    """What is said of each machine by trees that learned from the others: [cycles] each."""
+def _out_of_fold_predictions(
+    base_prototypes: Prototypes, fleet: Sequence[Engine], progress: ProgressCallback
+) -> list[Floats]:
+    """Return out-of-fold predictions of each machine, [cycles] each (grouped k-fold)."""
     order = np.random.default_rng(SEED).permutation(len(fleet))
-    said: dict[int, Floats] = {}
+    predictions: dict[int, Floats] = {}
     folds = np.array_split(order, min(FOLDS, len(fleet)))
     for number, fold in enumerate(folds, 1):
-        apart = set(fold.tolist())
-        fitted = fit(known, [one for at, one in enumerate(fleet) if at not in apart])
-        said |= {at: fitted.predict(fleet[at].readings) for at in apart}
+        test_fold = set(fold.tolist())
+        fitted = fit(
+            base_prototypes,
+            [engine for machine, engine in enumerate(fleet) if machine not in test_fold],
+        )
+        predictions |= {machine: fitted.predict(fleet[machine].readings) for machine in test_fold}
         progress(f"Scoring: {number} of {len(folds)} parts left out.")
-    return [said[at] for at in range(len(fleet))]
+    return [predictions[machine] for machine in range(len(fleet))]
 
 
-def _asked(base: ort.InferenceSession, machine: Engine) -> Floats:
-    """What the base says at the points where the machine is scored."""
-    ends = _places(len(machine.readings) - SHORTEST + 1) + SHORTEST
-    answers = [run(base, machine.readings[np.newaxis, :end])[0] for end in ends]
-    return np.concatenate(answers)
+def _base_predictions(base: ort.InferenceSession, machine: Engine) -> Floats:
+    """Return the base model's predictions at the scored points of a machine, [points]."""
+    ends = _scored_positions(len(machine.readings) - MIN_CYCLES + 1) + MIN_CYCLES
+    outputs = [predict_with_graph(base, machine.readings[np.newaxis, :end])[0] for end in ends]
+    return np.concatenate(outputs)
 
 
-def _points(cycles: Floats) -> Floats:
-    """A value for each cycle, thinned to the points where a machine is scored."""
-    thinned: Floats = cycles[_places(len(cycles))]
+def _at_scored_points(cycles: Floats) -> Floats:
+    """Select the values of a machine's cycles at its scored points, [points]."""
+    thinned: Floats = cycles[_scored_positions(len(cycles))]
     return thinned
 
 
-def _places(count: int) -> NDArray[np.intp]:
-    """Evenly over a life, the end included."""
-    return np.round(np.linspace(0, count - 1, min(POINTS, count))).astype(np.intp)
+def _scored_positions(count: int) -> NDArray[np.intp]:
+    """Return evenly spaced positions among `count` cycles, the last included."""
+    return np.round(np.linspace(0, count - 1, min(SCORED_POINTS, count))).astype(np.intp)

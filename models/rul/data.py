@@ -1,8 +1,4 @@
-"""The C-MAPSS turbofan data as arrays.
-
-Owns where the files are looked for, which of their columns are sensors that say something, and what
-the truth is capped at.
-"""
+"""Load the NASA C-MAPSS turbofan run-to-failure data as arrays."""
 
 import gzip
 import hashlib
@@ -19,8 +15,8 @@ from models.training_data import DIRECTORY_VARIABLE, TrainingDataMissing
 Floats = NDArray[np.float32]
 
 FOLDER = Path("cmapss")
-# Column of the file (unit, cycle and three settings come first) by the sensor's name. Those left
-# out never change in any fleet at sea level: T2, P2, epr, farB, Nf_dmd, PCNfR_dmd.
+# File column by sensor name; unit, cycle and three settings come first. T2, P2, epr, farB, Nf_dmd
+# and PCNfR_dmd are left out: they are constant in every fleet at sea level.
 SENSORS: Mapping[str, int] = MappingProxyType(
     {
         "T24": 6,
@@ -40,24 +36,27 @@ SENSORS: Mapping[str, int] = MappingProxyType(
         "W32": 25,
     }
 )
-_COLUMNS = 26
-# A new machine shows nothing of its end, whatever it will be: beyond this many cycles the truth is
-# taken as this many, in training and in judging alike, as most of the literature does.
+_COLUMN_COUNT = 26
+# Maximum remaining life in cycles: a new machine shows no degradation yet, so higher values are
+# clipped in training and evaluation, as in most of the literature (piecewise linear target).
 CAP = 125
 
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """One machine from its first cycle on. `readings` is [cycles, sensors], in the order of
-    SENSORS; `left` is how many cycles followed the last of them."""
+    """The history of one machine from its first cycle.
+
+    readings: [cycles, sensors], in the order of SENSORS. final_remaining: remaining life in cycles
+    after the last reading.
+    """
 
     readings: Floats
-    left: int
+    final_remaining: int
 
     @property
     def remaining(self) -> Floats:
-        """The capped truth at each cycle, [cycles]."""
-        cycles = np.arange(len(self.readings))[::-1] + self.left
+        """Remaining life at each cycle, capped at CAP, [cycles]."""
+        cycles = np.arange(len(self.readings))[::-1] + self.final_remaining
         return np.asarray(np.minimum(cycles, CAP), dtype=np.float32)
 
 
@@ -66,7 +65,10 @@ Fleet = tuple[Engine, ...]
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """`training` ran to their failure, `test` were stopped before it. sha256: of the files."""
+    """Engines that ran to failure (`training`) and engines truncated before it (`test`).
+
+    sha256: digest of each file by name.
+    """
 
     training: Fleet
     test: Fleet
@@ -76,37 +78,43 @@ class Dataset:
 def load(directory: Path, fleet: str = "FD001") -> Dataset:
     """Read `train_…`, `test_…` and `RUL_…` of a fleet below `directory/cmapss`.
 
-    Raises TrainingDataMissing where a file is absent or is none of these.
+    Raises TrainingDataMissing if a file is missing or invalid.
     """
     names = (f"train_{fleet}.txt.gz", f"test_{fleet}.txt.gz", f"RUL_{fleet}.txt")
-    contents = {name: _read(directory / FOLDER / name) for name in names}
-    training, test = (_histories(name, contents[name]) for name in names[:2])
-    left = [int(line) for line in contents[names[2]].split()]
-    if len(left) != len(test):
-        raise TrainingDataMissing(f"{names[2]} is for {len(left)} engines, not {len(test)}.")
+    contents = {name: _read_file(directory / FOLDER / name) for name in names}
+    training, test = (_parse_histories(name, contents[name]) for name in names[:2])
+    final_remaining = [int(line) for line in contents[names[2]].split()]
+    if len(final_remaining) != len(test):
+        raise TrainingDataMissing(
+            f"{names[2]} is for {len(final_remaining)} engines, not {len(test)}."
+        )
     return Dataset(
         tuple(Engine(readings, 0) for readings in training),
-        tuple(Engine(readings, cycles) for readings, cycles in zip(test, left, strict=True)),
+        tuple(
+            Engine(readings, cycles) for readings, cycles in zip(test, final_remaining, strict=True)
+        ),
         MappingProxyType(
             {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
         ),
     )
 
 
-def _read(path: Path) -> bytes:
+def _read_file(path: Path) -> bytes:
+    """Read and decompress a file. Raises TrainingDataMissing if it is missing."""
     if not path.is_file():
         raise TrainingDataMissing(
             f"{path} is absent. Put the NASA C-MAPSS files there, or name the folder that holds "
             f"{FOLDER} with --data or {DIRECTORY_VARIABLE}."
         )
-    packed = path.read_bytes()
-    return gzip.decompress(packed) if path.suffix == ".gz" else packed
+    compressed = path.read_bytes()
+    return gzip.decompress(compressed) if path.suffix == ".gz" else compressed
 
 
-def _histories(name: str, content: bytes) -> Sequence[Floats]:
+def _parse_histories(name: str, content: bytes) -> Sequence[Floats]:
+    """Parse a file of histories and split it by engine, [cycles, sensors] each."""
     table = np.array([line.split() for line in content.splitlines()], dtype=np.float64)
-    if table.ndim != 2 or table.shape[1] != _COLUMNS:
-        raise TrainingDataMissing(f"{name} has no {_COLUMNS} columns.")
+    if table.ndim != 2 or table.shape[1] != _COLUMN_COUNT:
+        raise TrainingDataMissing(f"{name} has no {_COLUMN_COUNT} columns.")
     sensors = table[:, list(SENSORS.values())].astype(np.float32)
     starts = np.flatnonzero(np.diff(table[:, 0], prepend=-1))
     return np.split(sensors, starts[1:])

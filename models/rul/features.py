@@ -1,8 +1,7 @@
-"""The features, in numpy: what the trees learn from.
+"""Compute the features of the boosted trees from sensor histories, in numpy.
 
-Owns the names, the order and the arithmetic of the features. export.py builds the same arithmetic
-as an ONNX graph: a change here is a change there, and training refuses to write an artefact where
-the two differ.
+export.py builds the same computation as an ONNX graph: change both together. Training refuses to
+write an artefact if they differ.
 """
 
 from collections.abc import Sequence
@@ -14,23 +13,24 @@ from numpy.typing import NDArray
 
 from models.rul.data import SENSORS, Engine, Floats
 
-Exact = NDArray[np.float64]
+Doubles = NDArray[np.float64]
 
-# Cycles at the end of a history. Short ones see a fast end, long ones a slow one through the noise.
-MEANS = (5, 10, 20, 40)
-SLOPES = (20, 40)
-# What is compared with the mean of the whole life, which begins with a sound machine.
-RECENT = 10
-# Features are told in steps of that part of a sensor's usual spread. What is computed in single
-# precision carries noise in its last digits, and a split must not hang on that.
-STEPS = np.float32(1024)
-# With less of a history nothing is said: a slope over it would be noise.
-SHORTEST = 20
-LONGEST = 1000
+# Windows in cycles at the end of a history: short ones show fast degradation, long ones slow
+# degradation despite noise.
+MEAN_WINDOWS = (5, 10, 20, 40)
+SLOPE_WINDOWS = (20, 40)
+# Window in cycles whose mean is compared with the mean of the whole life, which began healthy.
+DRIFT_WINDOW = 10
+# Features are rounded to this fraction of a sensor's standard deviation: single precision has noise
+# in its last digits, which must not decide a split.
+ROUNDING_STEPS = np.float32(1024)
+# Length of a history in cycles: with fewer cycles, slopes would be noise.
+MIN_CYCLES = 20
+MAX_CYCLES = 1000
 
 NAMES = (
-    *(f"{sensor}_mean_{width}" for width in MEANS for sensor in SENSORS),
-    *(f"{sensor}_rise_{width}" for width in SLOPES for sensor in SENSORS),
+    *(f"{sensor}_mean_{width}" for width in MEAN_WINDOWS for sensor in SENSORS),
+    *(f"{sensor}_rise_{width}" for width in SLOPE_WINDOWS for sensor in SENSORS),
     *(f"{sensor}_drift" for sensor in SENSORS),
     "cycles",
 )
@@ -38,63 +38,70 @@ NAMES = (
 
 @dataclass(frozen=True, slots=True)
 class Scaling:
-    """Each sensor's mean and spread, [sensors]: what its readings are told in. In single precision
-    thousands of revolutions would drown a slope of thousandths."""
+    """Mean (`centre`) and standard deviation (`spread`) of each sensor, [sensors].
+
+    Readings are standardized first: in single precision, a slope of thousandths would be lost in
+    readings of thousands of revolutions.
+    """
 
     centre: Floats
     spread: Floats
 
     @classmethod
-    def of(cls, fleet: Sequence[Engine]) -> Self:
-        readings = np.vstack([one.readings for one in fleet]).astype(np.float64)
+    def fit(cls, fleet: Sequence[Engine]) -> Self:
+        """Compute mean and standard deviation over all cycles of a fleet."""
+        readings = np.vstack([engine.readings for engine in fleet]).astype(np.float64)
         spread = np.maximum(readings.std(axis=0), np.finfo(np.float32).eps * readings.mean(axis=0))
         return cls(readings.mean(axis=0).astype(np.float32), spread.astype(np.float32))
 
 
-def engineer(readings: Floats, scaling: Scaling) -> Floats:
-    """The features of one machine after each cycle from the SHORTEST-th on, [cycles, features].
+def compute_features(readings: Floats, scaling: Scaling) -> Floats:
+    """Compute one machine's features after each cycle from MIN_CYCLES on, [cycles, features].
 
-    Each row knows the readings up to its cycle only. In spreads: means, the rise over a slope's
-    width, and the drift, which is the recent mean less that of the whole life.
+    Each row uses only the readings up to its cycle. In standard deviations: rolling means, rises
+    over the slope windows, and drift, the recent mean minus the mean of the whole life.
     """
-    exact = ((readings - scaling.centre) / scaling.spread).astype(np.float64)
-    ends = np.arange(SHORTEST, len(exact) + 1)
-    sums = np.vstack([np.zeros(exact.shape[1]), np.cumsum(exact, axis=0)])
-    means = {width: _means(sums, ends, width) for width in (*MEANS, RECENT)}
-    life = sums[ends] / ends[:, np.newaxis]
+    scaled = ((readings - scaling.centre) / scaling.spread).astype(np.float64)
+    ends = np.arange(MIN_CYCLES, len(scaled) + 1)
+    sums = np.vstack([np.zeros(scaled.shape[1]), np.cumsum(scaled, axis=0)])
+    means = {width: _rolling_means(sums, ends, width) for width in (*MEAN_WINDOWS, DRIFT_WINDOW)}
+    life_means = sums[ends] / ends[:, np.newaxis]
     columns = (
-        *(means[width] for width in MEANS),
-        *(_rises(exact, ends, width) for width in SLOPES),
-        means[RECENT] - life,
+        *(means[width] for width in MEAN_WINDOWS),
+        *(_rolling_rises(scaled, ends, width) for width in SLOPE_WINDOWS),
+        means[DRIFT_WINDOW] - life_means,
     )
-    steps = np.round(np.hstack(columns).astype(np.float32) * STEPS) / STEPS
-    return np.hstack([steps, ends[:, np.newaxis]], dtype=np.float32)
+    rounded = np.round(np.hstack(columns).astype(np.float32) * ROUNDING_STEPS) / ROUNDING_STEPS
+    return np.hstack([rounded, ends[:, np.newaxis]], dtype=np.float32)
 
 
-def learnable(fleet: Sequence[Engine], scaling: Scaling) -> tuple[Floats, Floats]:
-    """Features [rows, features] and capped truth [rows] of all machines below each other."""
-    features = np.vstack([engineer(one.readings, scaling) for one in fleet])
-    truth = np.concatenate([one.remaining[SHORTEST - 1 :] for one in fleet])
+def training_rows(fleet: Sequence[Engine], scaling: Scaling) -> tuple[Floats, Floats]:
+    """Return features [rows, features] and capped remaining life [rows] of all machines."""
+    features = np.vstack([compute_features(engine.readings, scaling) for engine in fleet])
+    truth = np.concatenate([engine.remaining[MIN_CYCLES - 1 :] for engine in fleet])
     return features, truth
 
 
-def latest(fleet: Sequence[Engine], scaling: Scaling) -> tuple[Floats, Floats]:
-    """The same after each machine's last cycle only, [machines, features] and [machines]."""
-    features = np.vstack([engineer(one.readings, scaling)[-1] for one in fleet])
-    return features, np.array([one.remaining[-1] for one in fleet], dtype=np.float32)
+def last_cycle_rows(fleet: Sequence[Engine], scaling: Scaling) -> tuple[Floats, Floats]:
+    """Return features and capped remaining life at each machine's last cycle."""
+    features = np.vstack([compute_features(engine.readings, scaling)[-1] for engine in fleet])
+    return features, np.array([engine.remaining[-1] for engine in fleet], dtype=np.float32)
 
 
-def _means(sums: Exact, ends: NDArray[np.intp], width: int) -> Exact:
+def _rolling_means(sums: Doubles, ends: NDArray[np.intp], width: int) -> Doubles:
+    """Return the mean of the last `width` or fewer readings at each end, from cumulative sums."""
     starts = np.maximum(ends - width, 0)
     return np.asarray((sums[ends] - sums[starts]) / (ends - starts)[:, np.newaxis])
 
 
-def _rises(readings: Exact, ends: NDArray[np.intp], width: int) -> Exact:
-    """A line's rise over `width` cycles, by least squares over the last readings: so many, or all
-    where there are fewer."""
-    return np.stack([_slope(readings[max(end - width, 0) : end]) * width for end in ends])
+def _rolling_rises(readings: Doubles, ends: NDArray[np.intp], width: int) -> Doubles:
+    """Return the least-squares rise over `width` cycles of the last `width` readings."""
+    return np.stack(
+        [_least_squares_slope(readings[max(end - width, 0) : end]) * width for end in ends]
+    )
 
 
-def _slope(readings: Exact) -> Exact:
-    steps = np.arange(len(readings)) - (len(readings) - 1) / 2
-    return np.asarray(steps @ readings / (steps @ steps))
+def _least_squares_slope(readings: Doubles) -> Doubles:
+    """Return the least-squares slope per cycle, [sensors]."""
+    centred_cycles = np.arange(len(readings)) - (len(readings) - 1) / 2
+    return np.asarray(centred_cycles @ readings / (centred_cycles @ centred_cycles))

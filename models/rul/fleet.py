@@ -1,4 +1,4 @@
-"""A customer's training file of machines that ran to their failure, one a line."""
+"""Parse a customer's training file of run-to-failure histories, one machine a line."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,139 +8,159 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from models.adaptation import require_none
-from models.problems import EMPTY, Problem, Problems
+from models.adaptation import require_no_problems
+from models.problems import EMPTY_FILE, Problem, Problems
 from models.rul.data import SENSORS, Engine
 from models.signature import (
     InputField,
     InputInvalid,
     Signature,
-    in_unit,
-    place,
-    shown,
-    wrong_values,
+    convert_to_field_unit,
+    describe_index,
+    find_invalid_values,
+    format_value,
 )
-from models.training_text import LONG_LINE, structs
+from models.training_text import MAX_LONG_LINE, decode_lines
 
-FEWEST, MOST = 3, 500
-_LONGEST_NAME = 40
+MIN_MACHINES, MAX_MACHINES = 3, 500
+_MAX_NAME_LENGTH = 40
 
 
 class _Line(msgspec.Struct, forbid_unknown_fields=True):
+    """A line of the training file: one machine."""
+
     sensors: dict[str, list[float]]
     id: str = ""
     units: dict[str, str] = {}
 
 
-def read_fleet(training_file: bytes, known: Signature) -> list[Engine]:
-    """The machines of a training file, checked against the base's signature.
+def read_fleet(training_file: bytes, signature: Signature) -> list[Engine]:
+    """Parse and validate the machines of a training file against the base model's signature.
 
     Raises TrainingFileInvalid with all problems.
     """
     problems = Problems()
-    lines = structs(training_file, _Line, problems, LONG_LINE)
+    lines = decode_lines(training_file, _Line, problems, MAX_LONG_LINE)
     if not lines and not problems.count:
-        problems.add(EMPTY)
-    wrong = problems.count
+        problems.add(EMPTY_FILE)
+    invalid_lines = problems.count
     fleet: list[Engine] = []
-    seen: dict[bytes, int] = {}
+    first_lines: dict[bytes, int] = {}
     for number, line in lines:
-        machine = _engine(number, line, known, problems)
+        machine = _parse_engine(number, line, signature, problems)
         if machine is None:
-            wrong += 1
+            invalid_lines += 1
             continue
-        twin = seen.setdefault(machine.readings.tobytes(), number)
-        if twin != number:
-            said = f"Line {number} is the machine of line {twin} again."
-            problems.add(Problem("duplicate_example", said, "Remove one of them.", number))
+        first_line = first_lines.setdefault(machine.readings.tobytes(), number)
+        if first_line != number:
+            message = f"Line {number} is the machine of line {first_line} again."
+            problems.add(Problem("duplicate_example", message, "Remove one of them.", number))
             continue
         fleet.append(machine)
-    if lines or not wrong:
-        _find_count(len(fleet), wrong, problems)
+    if lines or not invalid_lines:
+        _check_machine_count(len(fleet), invalid_lines, problems)
     if not problems.count:
-        _find_still(fleet, problems)
-    require_none(problems)
+        _check_constant_sensors(fleet, problems)
+    require_no_problems(problems)
     return fleet
 
 
-def _engine(number: int, line: _Line, known: Signature, problems: Problems) -> Engine | None:
-    before = problems.count
+def _parse_engine(
+    number: int, line: _Line, signature: Signature, problems: Problems
+) -> Engine | None:
+    """Parse the machine of one line; return None if it is invalid."""
+    previous_problems = problems.count
     columns = {name: np.array([values], dtype=np.float32) for name, values in line.sensors.items()}
-    _find_names(number, line, known, problems)
+    _check_sensor_names(number, line, signature, problems)
     lengths = {name: column.shape[1] for name, column in columns.items()}
     if len(set(lengths.values())) > 1:
-        usual = Counter(lengths.values()).most_common(1)[0][0]
+        common_length = Counter(lengths.values()).most_common(1)[0][0]
         for name, length in lengths.items():
-            if length != usual:
-                said = f"Line {number}: sensors have unequally many values: {name!r} has {length}, "
+            if length != common_length:
+                message = (
+                    f"Line {number}: sensors have unequally many values: {name!r} has {length}, "
+                )
                 fix = "Give one value of each sensor for each cycle."
                 problems.add(
-                    Problem("unequal_lengths", f"{said}others {usual}.", fix, number, name[:40])
+                    Problem(
+                        "unequal_lengths",
+                        f"{message}others {common_length}.",
+                        fix,
+                        number,
+                        name[:40],
+                    )
                 )
-    fields = [field for field in known.inputs if field.name in columns]
-    fitting = {
-        field.name: _fitting(number, field, columns[field.name], line, problems) for field in fields
+    fields = [field for field in signature.inputs if field.name in columns]
+    series_by_name = {
+        field.name: _validate_series(number, field, columns[field.name], line, problems)
+        for field in fields
     }
-    if problems.count > before:
+    if problems.count > previous_problems:
         return None
-    return Engine(np.stack([fitting[name][0] for name in SENSORS], axis=1), 0)
+    return Engine(np.stack([series_by_name[name][0] for name in SENSORS], axis=1), 0)
 
 
-def _find_names(number: int, line: _Line, known: Signature, problems: Problems) -> None:
-    expected = {field.name for field in known.inputs}
+def _check_sensor_names(number: int, line: _Line, signature: Signature, problems: Problems) -> None:
+    """Report missing and unknown sensors of one line."""
+    expected = {field.name for field in signature.inputs}
     for name in sorted(expected - line.sensors.keys()):
-        said = f"Line {number}: The input {name!r} is missing."
-        problems.add(Problem("missing_field", said, "Add the sensor.", number, name))
+        message = f"Line {number}: The input {name!r} is missing."
+        problems.add(Problem("missing_field", message, "Add the sensor.", number, name))
     for name in sorted(line.sensors.keys() - expected):
-        said = f"Line {number}: The model has no input {name[:_LONGEST_NAME]!r}."
+        message = f"Line {number}: The model has no input {name[:_MAX_NAME_LENGTH]!r}."
         fix = f"Remove the sensor. Known: {', '.join(sorted(expected))}."
-        problems.add(Problem("unknown_field", said, fix, number, name[:_LONGEST_NAME]))
+        problems.add(Problem("unknown_field", message, fix, number, name[:_MAX_NAME_LENGTH]))
     for name in sorted(line.units.keys() - expected):
-        said = f"Line {number}: `units` names {name[:_LONGEST_NAME]!r}, which is no sensor."
-        problems.add(Problem("unknown_field", said, "Remove it.", number, name[:_LONGEST_NAME]))
+        message = f"Line {number}: `units` names {name[:_MAX_NAME_LENGTH]!r}, which is no sensor."
+        problems.add(
+            Problem("unknown_field", message, "Remove it.", number, name[:_MAX_NAME_LENGTH])
+        )
 
 
-def _fitting(
+def _validate_series(
     number: int, field: InputField, column: NDArray[Any], line: _Line, problems: Problems
 ) -> NDArray[Any]:
-    """The series in the field's unit, [1, cycles], with every problem of it told."""
-    least, most = field.length or (1, column.shape[1])
-    if not least <= column.shape[1] <= most:
-        said = f"Line {number}: {field.name!r} is a list of {least} to {most} values"
+    """Convert a series to the field's unit, [1, cycles], and report its problems."""
+    min_length, max_length = field.length or (1, column.shape[1])
+    if not min_length <= column.shape[1] <= max_length:
+        message = f"Line {number}: {field.name!r} is a list of {min_length} to {max_length} values"
         fix = "Leave machines with fewer cycles out; give the last cycles of longer ones."
-        message = f"{said}, but has {column.shape[1]}."
+        message = f"{message}, but has {column.shape[1]}."
         problems.add(Problem("wrong_length", message, fix, number, field.name))
     try:
-        column = in_unit(field, column, line.units.get(field.name))
+        column = convert_to_field_unit(field, column, line.units.get(field.name))
     except InputInvalid as error:
         fix = "Name a unit of the quantity, or give the values in the model's own."
         problems.add(Problem("unit", f"Line {number}: {error}", fix, number, field.name))
         return column
-    for bad, why in wrong_values(field, column):
-        at = tuple(int(one) for one in np.argwhere(bad)[0])
-        more = int(bad.sum()) - 1
-        also = f" and {more} more values" if more else ""
-        said = f"{field.name!r} in {place(at)} ({shown(field, column[at])}){also} {why}."
+    for is_invalid, reason in find_invalid_values(field, column):
+        index = tuple(int(one) for one in np.argwhere(is_invalid)[0])
+        other_count = int(is_invalid.sum()) - 1
+        others = f" and {other_count} more values" if other_count else ""
+        value = format_value(field, column[index])
+        message = f"{field.name!r} in {describe_index(index)} ({value}){others} {reason}."
         fix = "Check the values and their unit; the model's card names the limits."
-        problems.add(Problem("out_of_range", f"Line {number}: {said}", fix, number, field.name))
+        problems.add(Problem("out_of_range", f"Line {number}: {message}", fix, number, field.name))
     return column
 
 
-def _find_count(count: int, wrong: int, problems: Problems) -> None:
-    """`wrong` lines may be mended: only what is too few even then is said."""
-    if count > MOST:
-        said = f"At most {MOST} machines are learned from; the file has {count}."
-        problems.add(Problem("too_many_rows", said, "Leave machines out."))
-    if count + wrong < FEWEST:
-        said = (
-            f"There are {count} machines; at least {FEWEST} that ran to their failure are needed."
+def _check_machine_count(count: int, invalid_lines: int, problems: Problems) -> None:
+    """Report too many machines, or too few even if all invalid lines were corrected."""
+    if count > MAX_MACHINES:
+        message = f"At most {MAX_MACHINES} machines are learned from; the file has {count}."
+        problems.add(Problem("too_many_rows", message, "Leave machines out."))
+    if count + invalid_lines < MIN_MACHINES:
+        message = (
+            f"There are {count} machines; at least {MIN_MACHINES} that ran to their failure are "
+            "needed."
         )
-        problems.add(Problem("too_few_rows", said, "Add machines."))
+        problems.add(Problem("too_few_rows", message, "Add machines."))
 
 
-def _find_still(fleet: Sequence[Engine], problems: Problems) -> None:
-    readings = np.vstack([one.readings for one in fleet])
-    for name, moved in zip(SENSORS, np.ptp(readings, axis=0), strict=True):
-        if not moved:
-            said = f"The sensor {name!r} never changes in any machine."
-            problems.add(Problem("constant_field", said, "Check the sensor.", field=name))
+def _check_constant_sensors(fleet: Sequence[Engine], problems: Problems) -> None:
+    """Report sensors with the same value in all cycles of all machines."""
+    readings = np.vstack([engine.readings for engine in fleet])
+    for name, value_range in zip(SENSORS, np.ptp(readings, axis=0), strict=True):
+        if not value_range:
+            message = f"The sensor {name!r} never changes in any machine."
+            problems.add(Problem("constant_field", message, "Check the sensor.", field=name))

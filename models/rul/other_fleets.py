@@ -1,9 +1,9 @@
-"""How well few machines of another fleet do, where no other fleet is given.
+"""Measure fine-tuning on a few machines of a simulated other fleet.
 
-Owns making another fleet out of half of this one, and the ratio of errors. The half's sensors are
-given other zero points and other gains, more noise, and in half of its machines a second fault that
-moves some sensors the other way, as FD003's fan degradation does. It is a stand-in: it tells
-whether the method carries over a change of that size, not how large the error on FD003 is.
+The other fleet is made of half of the machines: their sensors get other offsets and gains and more
+noise, and in half of them a second fault moves some sensors in the opposite direction, like the fan
+degradation of FD003. The simulation shows whether fine-tuning compensates a shift of this size, not
+the error on FD003.
 """
 
 from collections.abc import Sequence
@@ -13,82 +13,105 @@ import lightgbm as lgb
 import numpy as np
 from numpy.typing import NDArray
 
-from models.rul.adapt import fit as adapted
+from models.rul.adapt import fit as fine_tune
 from models.rul.adapt import rmse
 from models.rul.data import SENSORS, Engine, Fleet, Floats
-from models.rul.features import SHORTEST, Scaling, engineer
-from models.rul.prototypes import prototypes
+from models.rul.features import MIN_CYCLES, Scaling, compute_features
+from models.rul.prototypes import build_prototypes
 from models.rul.train import fit, predict
 
-FEW = 5
+ADAPTATION_MACHINES = 5
 _OFFSET, _GAIN, _NOISE = 1.0, (0.6, 1.4), 0.1
-# Sensors that two faults of such an engine move in opposite directions.
-_TURNED = [list(SENSORS).index(name) for name in ("P30", "phi", "BPR", "W31", "W32", "P15")]
-_SOUND = 10
+# Sensors that the two faults of such an engine move in opposite directions.
+_REVERSED_SENSORS = [
+    list(SENSORS).index(name) for name in ("P30", "phi", "BPR", "W31", "W32", "P15")
+]
+_HEALTHY_CYCLES = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Carried:
-    """Cycles off (RMSE) on machines of the other fleet that nothing learned from: `base` as it is,
-    `few` adapted from FEW machines, `alone` from these without the base, `whole` from all the
-    others of the fleet."""
+class TransferErrors:
+    """RMSE in cycles on test machines of the other fleet.
+
+    base: the base model. fleet_only: fitted on ADAPTATION_MACHINES machines without the base's
+    prototypes. adapted: fine-tuned on the same machines. whole_fleet: fitted on all training
+    machines of the other fleet.
+    """
 
     base: float
-    alone: float
-    few: float
-    whole: float
+    fleet_only: float
+    adapted: float
+    whole_fleet: float
 
     @property
     def ratio(self) -> float:
-        return self.few / self.whole
+        """Error after fine-tuning relative to training on the whole other fleet."""
+        return self.adapted / self.whole_fleet
 
 
-def carried(fleet: Fleet, seed: int) -> Carried:
-    """One division, half of the machines being the other fleet."""
+def measure_transfer(fleet: Fleet, seed: int) -> TransferErrors:
+    """Measure the errors of one random split into base fleet and simulated other fleet."""
     generator = np.random.default_rng(seed)
     order = generator.permutation(len(fleet))
-    home = [fleet[at] for at in order[: len(order) // 2]]
-    away = _other([fleet[at] for at in order[len(order) // 2 :]], home, generator)
-    learned, judged = away[: len(away) * 3 // 5], away[len(away) * 3 // 5 :]
-    scaling = Scaling.of(home)
-    few = adapted(prototypes(home, scaling), learned[:FEW])
-    return Carried(
-        _error(fit(home, scaling, seed), scaling, judged),
-        _alone(learned[:FEW], judged, seed),
-        _error(few.booster, few.scaling, judged),
-        _alone(learned, judged, seed),
+    base_fleet = [fleet[machine] for machine in order[: len(order) // 2]]
+    other_fleet = _make_other_fleet(
+        [fleet[machine] for machine in order[len(order) // 2 :]], base_fleet, generator
+    )
+    training_machines, test_machines = (
+        other_fleet[: len(other_fleet) * 3 // 5],
+        other_fleet[len(other_fleet) * 3 // 5 :],
+    )
+    scaling = Scaling.fit(base_fleet)
+    adapted = fine_tune(
+        build_prototypes(base_fleet, scaling), training_machines[:ADAPTATION_MACHINES]
+    )
+    return TransferErrors(
+        _rmse(fit(base_fleet, scaling, seed), scaling, test_machines),
+        _rmse_without_base(training_machines[:ADAPTATION_MACHINES], test_machines, seed),
+        _rmse(adapted.booster, adapted.scaling, test_machines),
+        _rmse_without_base(training_machines, test_machines, seed),
     )
 
 
-def _alone(learned: Sequence[Engine], judged: Sequence[Engine], seed: int) -> float:
-    scaling = Scaling.of(learned)
-    return _error(fit(learned, scaling, seed), scaling, judged)
+def _rmse_without_base(
+    training_machines: Sequence[Engine], test_machines: Sequence[Engine], seed: int
+) -> float:
+    """Return the test RMSE of a booster fitted on `training_machines` alone, in cycles."""
+    scaling = Scaling.fit(training_machines)
+    return _rmse(fit(training_machines, scaling, seed), scaling, test_machines)
 
 
-def _error(booster: lgb.Booster, scaling: Scaling, judged: Sequence[Engine]) -> float:
-    said = [predict([booster], engineer(one.readings, scaling)) for one in judged]
-    return rmse(said, [one.remaining[SHORTEST - 1 :] for one in judged])
+def _rmse(booster: lgb.Booster, scaling: Scaling, test_machines: Sequence[Engine]) -> float:
+    """Return the test RMSE of a booster, in cycles."""
+    predicted = [
+        predict([booster], compute_features(engine.readings, scaling)) for engine in test_machines
+    ]
+    return rmse(predicted, [engine.remaining[MIN_CYCLES - 1 :] for engine in test_machines])
 
 
-def _other(
-    fleet: Sequence[Engine], home: Sequence[Engine], generator: np.random.Generator
+def _make_other_fleet(
+    fleet: Sequence[Engine], base_fleet: Sequence[Engine], generator: np.random.Generator
 ) -> list[Engine]:
-    spread = Scaling.of(home).spread
+    """Simulate another fleet: other offsets and gains, more noise and a second fault."""
+    spread = Scaling.fit(base_fleet).spread
     offset = generator.normal(0, _OFFSET, len(SENSORS)) * spread
     gain = generator.uniform(*_GAIN, len(SENSORS))
-    return [_moved(one.readings, offset, gain, spread, generator) for one in fleet]
+    return [
+        _transform_history(engine.readings, offset, gain, spread, generator) for engine in fleet
+    ]
 
 
-def _moved(
+def _transform_history(
     readings: Floats,
     offset: NDArray[np.float64],
     gain: NDArray[np.float64],
     spread: Floats,
     generator: np.random.Generator,
 ) -> Engine:
-    sound = readings[:_SOUND].mean(axis=0)
-    change = (readings - sound) * gain
+    """Simulate the history of one machine of the other fleet."""
+    healthy = readings[:_HEALTHY_CYCLES].mean(axis=0)
+    deviation = (readings - healthy) * gain
     if generator.random() < 0.5:
-        change[:, _TURNED] *= -1
-    noise = generator.normal(0, _NOISE, change.shape) * spread
-    return Engine((sound + offset + change + noise).astype(np.float32), 0)
+        deviation[:, _REVERSED_SENSORS] *= -1
+    noise = generator.normal(0, _NOISE, deviation.shape) * spread
+    return Engine((healthy + offset + deviation + noise).astype(np.float32), 0)

@@ -1,7 +1,6 @@
-"""Train and export: `python -m models.rul.train`.
+"""Train the remaining useful life model and export it to ONNX: `python -m models.rul.train`.
 
-Owns the learner, its settings, the calibration of the interval and the gate before the artefact is
-written.
+The artefact is written only if the graph agrees with the boosters.
 """
 
 import argparse
@@ -16,7 +15,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 
-from models.onnx_graph import ExportDisagrees, opened
+from models.onnx_graph import ExportMismatch, open_session
 from models.rul.data import (
     CAP,
     SENSORS,
@@ -26,11 +25,11 @@ from models.rul.data import (
     load,
 )
 from models.rul.export import to_onnx
-from models.rul.features import SHORTEST, Scaling, engineer, learnable
-from models.rul.intervals import Widths, calibrate
+from models.rul.features import MIN_CYCLES, Scaling, compute_features, training_rows
+from models.rul.intervals import IntervalWidths, calibrate_widths
 from models.rul.prototypes import ARTEFACT as PROTOTYPES
-from models.rul.prototypes import prototypes, render
-from models.rul.signature import signature
+from models.rul.prototypes import build_prototypes, render
+from models.rul.signature import render_signature
 from models.training_data import TrainingDataMissing, default_directory
 
 ARTEFACT = Path(__file__).with_name("model.onnx")
@@ -38,8 +37,8 @@ SEED = 2008
 BOOSTERS = 5
 FOLDS = 5
 ROUNDS = 400
-# Neighbouring cycles of one machine are all but the same row: large leaves, few features and few
-# rows a tree keep the trees from learning single machines by heart.
+# Adjacent cycles of one machine are nearly identical rows: large leaves, and few features and rows
+# for each tree, keep the trees from overfitting single machines.
 PARAMETERS: Mapping[str, object] = MappingProxyType(
     {
         "objective": "regression",
@@ -56,82 +55,96 @@ PARAMETERS: Mapping[str, object] = MappingProxyType(
         "verbosity": -1,
     }
 )
-# Trees in single precision send a row down another branch now and then: what is asked is that it
-# does not matter, in cycles on average and at worst.
-MEAN_TOLERANCE, LARGEST_TOLERANCE = 0.02, 2.0
+# Mean and maximum difference in cycles between graph and boosters: in single precision a row
+# occasionally takes another branch of a tree.
+MEAN_TOLERANCE, MAX_TOLERANCE = 0.02, 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Trained:
-    """What one training gives."""
+class TrainedModel:
+    """The result of a training: boosters, feature scaling, interval widths and ONNX graph."""
 
     boosters: tuple[lgb.Booster, ...]
     scaling: Scaling
-    widths: Widths
+    widths: IntervalWidths
     model: onnx.ModelProto
 
 
 def fit(fleet: Sequence[Engine], scaling: Scaling, seed: int) -> lgb.Booster:
-    """Gradient-boosted trees on every cycle of machines that ran to their failure."""
-    features, truth = learnable(fleet, scaling)
+    """Fit gradient-boosted trees on all cycles of machines that ran to failure."""
+    features, truth = training_rows(fleet, scaling)
     return lgb.train({**PARAMETERS, "seed": seed}, lgb.Dataset(features, label=truth), ROUNDS)
 
 
 def predict(boosters: Sequence[lgb.Booster], features: Floats) -> Floats:
-    """Remaining cycles, [rows], of 0 to the cap."""
-    each = [np.asarray(one.predict(features), dtype=np.float64) for one in boosters]
-    return np.asarray(np.clip(np.mean(each, axis=0), 0, CAP), dtype=np.float32)
+    """Predict remaining life in cycles, clipped to 0 and CAP, [rows]."""
+    by_booster = [np.asarray(booster.predict(features), dtype=np.float64) for booster in boosters]
+    return np.asarray(np.clip(np.mean(by_booster, axis=0), 0, CAP), dtype=np.float32)
 
 
-def unseen(fleet: Fleet, seed: int) -> tuple[list[Floats], list[Floats]]:
-    """What is said of each machine by trees that have not seen it, and the truth: [cycles] each."""
+def out_of_fold_predictions(fleet: Fleet, seed: int) -> tuple[list[Floats], list[Floats]]:
+    """Return out-of-fold predictions and truth of each machine, [cycles] each (grouped k-fold)."""
     order = np.random.default_rng(seed).permutation(len(fleet))
-    said: dict[int, Floats] = {}
+    predictions: dict[int, Floats] = {}
     for fold in np.array_split(order, FOLDS):
-        left_out = set(fold.tolist())
-        seen = [one for at, one in enumerate(fleet) if at not in left_out]
-        scaling = Scaling.of(seen)
-        booster = fit(seen, scaling, seed)
-        said |= {at: predict([booster], engineer(fleet[at].readings, scaling)) for at in left_out}
-    truths = [one.remaining[SHORTEST - 1 :] for one in fleet]
-    return [said[at] for at in range(len(fleet))], truths
+        test_fold = set(fold.tolist())
+        training_machines = [
+            engine for machine, engine in enumerate(fleet) if machine not in test_fold
+        ]
+        scaling = Scaling.fit(training_machines)
+        booster = fit(training_machines, scaling, seed)
+        predictions |= {
+            machine: predict([booster], compute_features(fleet[machine].readings, scaling))
+            for machine in test_fold
+        }
+    truths = [engine.remaining[MIN_CYCLES - 1 :] for engine in fleet]
+    return [predictions[machine] for machine in range(len(fleet))], truths
 
 
-def train(fleet: Fleet) -> Trained:
-    """Learn from the whole fleet, calibrate, build the graph and check it.
+def train(fleet: Fleet) -> TrainedModel:
+    """Fit on the whole fleet, calibrate the intervals, and build and verify the graph.
 
-    Raises ExportDisagrees where the graph and the trees differ on cycles of the fleet.
+    Raises ExportMismatch if graph and boosters differ on the fleet.
     """
-    scaling = Scaling.of(fleet)
+    scaling = Scaling.fit(fleet)
     boosters = tuple(fit(fleet, scaling, SEED + number) for number in range(BOOSTERS))
-    widths = calibrate(*unseen(fleet, SEED))
-    model = to_onnx(boosters, scaling, widths, signature(fleet))
-    trained = Trained(boosters, scaling, widths, model)
-    _require_agreement(trained, fleet)
+    widths = calibrate_widths(*out_of_fold_predictions(fleet, SEED))
+    model = to_onnx(boosters, scaling, widths, render_signature(fleet))
+    trained = TrainedModel(boosters, scaling, widths, model)
+    _require_graph_agreement(trained, fleet)
     return trained
 
 
-def run(session: ort.InferenceSession, histories: Floats) -> tuple[Floats, Floats, Floats]:
-    """`remaining_life`, `lower` and `upper`, [rows], of histories [rows, cycles, sensors]."""
+def predict_with_graph(
+    session: ort.InferenceSession, histories: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """Run the graph on histories [rows, cycles, sensors].
+
+    Returns `remaining_life`, `lower` and `upper`, [rows] each.
+    """
     feed = {name: histories[:, :, at] for at, name in enumerate(SENSORS)}
     remaining, lower, upper = session.run(["remaining_life", "lower", "upper"], feed)
     return remaining, lower, upper
 
 
-def _require_agreement(trained: Trained, fleet: Fleet) -> None:
-    session = opened(trained.model.SerializeToString())
-    apart = []
-    for one in fleet:
-        readings = one.readings[: SHORTEST + (len(one.readings) - SHORTEST) * 2 // 3]
-        features = engineer(readings, trained.scaling)[-1:]
-        said, expected = run(session, readings[np.newaxis])[0], predict(trained.boosters, features)
-        apart.append(abs(float(said[0] - expected[0])))
-    if np.mean(apart) > MEAN_TOLERANCE or max(apart) > LARGEST_TOLERANCE:
-        raise ExportDisagrees(f"The graph is {np.mean(apart):.3f} cycles from the trees.")
+def _require_graph_agreement(trained: TrainedModel, fleet: Fleet) -> None:
+    """Raise ExportMismatch if graph and boosters differ by more than the tolerances."""
+    session = open_session(trained.model.SerializeToString())
+    differences = []
+    for engine in fleet:
+        readings = engine.readings[: MIN_CYCLES + (len(engine.readings) - MIN_CYCLES) * 2 // 3]
+        features = compute_features(readings, trained.scaling)[-1:]
+        predicted, expected = (
+            predict_with_graph(session, readings[np.newaxis])[0],
+            predict(trained.boosters, features),
+        )
+        differences.append(abs(float(predicted[0] - expected[0])))
+    if np.mean(differences) > MEAN_TOLERANCE or max(differences) > MAX_TOLERANCE:
+        raise ExportMismatch(f"The graph is {np.mean(differences):.3f} cycles from the trees.")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Write the artefact."""
+    """Train and write the artefact and the prototypes."""
     parser = argparse.ArgumentParser(description="Train the remaining life and export it to ONNX.")
     parser.add_argument("--data", type=Path, default=default_directory(), help="training sets")
     parser.add_argument("--output", type=Path, default=ARTEFACT, help="where the artefact goes")
@@ -143,10 +156,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     trained = train(fleet)
     artefact = trained.model.SerializeToString(deterministic=True)
     options.output.write_bytes(artefact)
-    known = prototypes(fleet, trained.scaling)
-    options.output.with_name(PROTOTYPES.name).write_bytes(render(known))
-    halves = ", ".join(f"{half:.1f}" for half in trained.widths.halves)
-    sys.stdout.write(f"{options.output}: {len(artefact)} bytes, half intervals {halves} cycles\n")
+    base_prototypes = build_prototypes(fleet, trained.scaling)
+    options.output.with_name(PROTOTYPES.name).write_bytes(render(base_prototypes))
+    half_widths = ", ".join(f"{half_width:.1f}" for half_width in trained.widths.half_widths)
+    sys.stdout.write(
+        f"{options.output}: {len(artefact)} bytes, half intervals {half_widths} cycles\n"
+    )
 
 
 if __name__ == "__main__":

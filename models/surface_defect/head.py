@@ -1,7 +1,4 @@
-"""The head: from features to a label, how likely it is, and how familiar the picture looks.
-
-Owns fitting it on a customer's pictures, its answers and its bytes.
-"""
+"""The classification head: fitted on a customer's pictures; predicts label and familiarity."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,63 +9,72 @@ from numpy.typing import NDArray
 
 from models.surface_defect import held_out
 from models.surface_defect.backbone import Features
-from models.surface_defect.discriminant import Classes, Discriminant, Exact
-from models.surface_defect.held_out import Departures, HeldOut
-from models.surface_defect.labelled_pictures import MOST_CLASSES
+from models.surface_defect.discriminant import Classes, Discriminant, FloatArray
+from models.surface_defect.held_out import Departures, HeldOutPredictions
+from models.surface_defect.labelled_pictures import MAX_CLASSES
 
 VERSION = 1
 
 
 class HeadBroken(ValueError):
-    """The bytes are no head, none of this version, or one of another backbone."""
+    """The artefact is not a valid head of this version and backbone."""
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
-    """probabilities: [rows, classes]. familiarity: [rows], above 0 to 1."""
+class HeadPredictions:
+    """Predictions: class probabilities [rows, classes] and familiarity [rows], in (0, 1]."""
 
-    probabilities: Exact
-    familiarity: Exact
+    probabilities: FloatArray
+    familiarity: FloatArray
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """strangeness: [pictures], ascending, of those that it was fitted on, each while it was held
-    out. far: what is far to a class and in size. backbone: of which features."""
+    """A fitted classification head.
+
+    nonconformity: scores of the training pictures while held out, ascending, [pictures].
+    departure_scales: the departures that count as a score of 1. backbone: identity of the feature
+    extractor.
+    """
 
     labels: tuple[str, ...]
-    known: Discriminant
+    discriminant: Discriminant
     temperature: float
-    far: tuple[float, float]
-    strangeness: Exact
+    departure_scales: tuple[float, float]
+    nonconformity: FloatArray
     backbone: str
 
-    def judge(self, features: Features) -> Judgement:
-        """Of each row of features, [rows, width]."""
-        standardised = self.known.standardised(features)
-        distances = self.known.distances(standardised)
+    def predict(self, features: Features) -> HeadPredictions:
+        """Predict from features, [rows, width]."""
+        standardised = self.discriminant.standardise(features)
+        distances = self.discriminant.class_distances(standardised)
         probabilities = held_out.probabilities(distances, self.temperature)
-        departures = Departures.of(self.known, standardised)
-        return Judgement(probabilities, self._familiarity(strangeness(departures, self.far)))
+        departures = Departures.from_features(self.discriminant, standardised)
+        return HeadPredictions(
+            probabilities,
+            self._familiarity(nonconformity_scores(departures, self.departure_scales)),
+        )
 
-    def _familiarity(self, strange: Exact) -> Exact:
-        """A conformal p-value (Vovk 2005): of the pictures learned from, each held out, and this
-        one, the share that is at least as strange as this one."""
-        count = len(self.strangeness)
-        as_strange = count - np.searchsorted(self.strangeness, strange)
-        return np.asarray((as_strange + 1) / (count + 1))
+    def _familiarity(self, scores: FloatArray) -> FloatArray:
+        """Return conformal p-values (Vovk 2005) of nonconformity scores.
+
+        The share of held-out training pictures, this one included, with a score at least as high.
+        """
+        count = len(self.nonconformity)
+        at_least = count - np.searchsorted(self.nonconformity, scores)
+        return np.asarray((at_least + 1) / (count + 1))
 
 
 @dataclass(frozen=True, slots=True)
-class Fitted:
-    """A head of all pictures, and what heads of parts of them said of the others."""
+class FittedHead:
+    """A head fitted on all pictures, and its cross-validation results."""
 
     head: Head
-    held_out: HeldOut
+    held_out: HeldOutPredictions
 
 
 class _Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Arrays are little-endian float32, in base64."""
+    """The serialised head; arrays are little-endian float32, in base64."""
 
     version: int
     backbone: str
@@ -82,73 +88,79 @@ class _Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     strangeness: bytes
 
 
-class _Versioned(msgspec.Struct):
+class _DocumentVersion(msgspec.Struct):
+    """The version of a serialised head."""
+
     version: int
 
 
-def fit(views: Features, truth: Classes, labels: Sequence[str], backbone: str) -> Fitted:
-    """From features of each picture's views [pictures, views, width], the picture itself first, and
-    its class [pictures] as a place in `labels`. Of each class two pictures or more."""
-    judged = held_out.judge(views, truth)
-    far = judged.far()
+def fit(views: Features, truth: Classes, labels: Sequence[str], backbone: str) -> FittedHead:
+    """Fit and calibrate a head.
+
+    views: features [pictures, views, width], the picture itself first. truth: [pictures], indices
+    in `labels`; two pictures or more of each class.
+    """
+    held_out_predictions = held_out.cross_validate(views, truth)
+    scales = held_out_predictions.departure_scales()
     head = Head(
         tuple(labels),
-        held_out.learned(views, truth),
-        judged.temperature(),
-        far,
-        np.sort(strangeness(judged.departures, far)),
+        held_out.fit_discriminant(views, truth),
+        held_out_predictions.fit_temperature(),
+        scales,
+        np.sort(nonconformity_scores(held_out_predictions.departures, scales)),
         backbone,
     )
-    return Fitted(head, judged)
+    return FittedHead(head, held_out_predictions)
 
 
-def strangeness(departures: Departures, far: tuple[float, float]) -> Exact:
-    """How far out a picture is in whichever way it is farther, 1 where that is far, [rows]."""
-    to_class, size = far
-    return np.maximum(departures.to_class / to_class, departures.size / size)
+def nonconformity_scores(departures: Departures, scales: tuple[float, float]) -> FloatArray:
+    """Return nonconformity scores [rows]: the larger of both departures, relative to `scales`."""
+    class_scale, size_scale = scales
+    return np.maximum(departures.to_class / class_scale, departures.size / size_scale)
 
 
-def render(head: Head) -> bytes:
-    """The head's bytes, in JSON. Same head, same bytes."""
-    known = head.known
+def serialise(head: Head) -> bytes:
+    """Serialise the head to JSON. The same head gives the same bytes."""
+    discriminant = head.discriminant
     return msgspec.json.encode(
         _Document(
             VERSION,
             head.backbone,
             list(head.labels),
             head.temperature,
-            head.far,
-            _packed(known.middle),
-            _packed(known.spread),
-            _packed(known.projection),
-            _packed(known.centres),
-            _packed(head.strangeness),
+            head.departure_scales,
+            _pack_float32(discriminant.mean),
+            _pack_float32(discriminant.scale),
+            _pack_float32(discriminant.projection),
+            _pack_float32(discriminant.centres),
+            _pack_float32(head.nonconformity),
         )
     )
 
 
 def load(artefact: bytes, backbone: str, width: int) -> Head:
-    """What `render` wrote, of the backbone with so many features. Raises HeadBroken."""
-    document = _document(artefact)
+    """Deserialise a head for this backbone and feature width. Raises HeadBroken."""
+    document = _decode_document(artefact)
     if document.backbone != backbone:
         raise HeadBroken(f"The head is of backbone {document.backbone!r}, not {backbone!r}.")
     classes = _require_classes(document.labels)
     axes = min(classes - 1, width)
-    known = Discriminant(
-        _unpacked(document.middle, "middle", width),
-        _unpacked(document.spread, "spread", width),
-        _unpacked(document.projection, "projection", width, axes),
-        _unpacked(document.centres, "centres", classes, axes),
+    discriminant = Discriminant(
+        _unpack_float32(document.middle, "middle", width),
+        _unpack_float32(document.spread, "spread", width),
+        _unpack_float32(document.projection, "projection", width, axes),
+        _unpack_float32(document.centres, "centres", classes, axes),
     )
-    strange = _unpacked(document.strangeness, "strangeness", len(document.strangeness) // 4)
-    _require_sense(document, known, strange)
+    scores = _unpack_float32(document.strangeness, "strangeness", len(document.strangeness) // 4)
+    _require_valid_values(document, discriminant, scores)
     labels = tuple(document.labels)
-    return Head(labels, known, document.temperature, document.far, strange, backbone)
+    return Head(labels, discriminant, document.temperature, document.far, scores, backbone)
 
 
-def _document(artefact: bytes) -> _Document:
+def _decode_document(artefact: bytes) -> _Document:
+    """Decode and check the version of a serialised head. Raises HeadBroken."""
     try:
-        version = msgspec.json.decode(artefact, type=_Versioned).version
+        version = msgspec.json.decode(artefact, type=_DocumentVersion).version
         if version != VERSION:
             raise HeadBroken(f"The head is of version {version}, not {VERSION}.")
         return msgspec.json.decode(artefact, type=_Document)
@@ -157,24 +169,29 @@ def _document(artefact: bytes) -> _Document:
 
 
 def _require_classes(labels: Sequence[str]) -> int:
-    if not 2 <= len(labels) <= MOST_CLASSES or len(set(labels)) != len(labels):
+    """Return the number of distinct labels. Raises HeadBroken if it is out of range."""
+    if not 2 <= len(labels) <= MAX_CLASSES or len(set(labels)) != len(labels):
         raise HeadBroken(f"The head has {len(labels)} labels, or one of them twice.")
     return len(labels)
 
 
-def _require_sense(document: _Document, known: Discriminant, strange: Exact) -> None:
-    if not (document.temperature > 0 and min(document.far) > 0 and np.all(known.spread > 0)):
+def _require_valid_values(
+    document: _Document, discriminant: Discriminant, scores: FloatArray
+) -> None:
+    """Raise HeadBroken if a divisor is not positive or the scores do not ascend."""
+    if not (document.temperature > 0 and min(document.far) > 0 and np.all(discriminant.scale > 0)):
         raise HeadBroken("The head divides by what is not above 0.")
-    if not len(strange) or np.any(np.diff(strange) < 0):
+    if not len(scores) or np.any(np.diff(scores) < 0):
         raise HeadBroken("The head's strangeness does not ascend.")
 
 
-def _packed(values: Exact) -> bytes:
+def _pack_float32(values: FloatArray) -> bytes:
+    """Encode values as little-endian float32."""
     return values.astype("<f4").tobytes()
 
 
-def _unpacked(packed: bytes, name: str, *shape: int) -> Exact:
-    """Raises HeadBroken where there are more or fewer values, or one is not finite."""
+def _unpack_float32(packed: bytes, name: str, *shape: int) -> FloatArray:
+    """Decode float32 values. Raises HeadBroken for a wrong count or a value not finite."""
     if len(packed) != 4 * int(np.prod(shape)):
         raise HeadBroken(f"The head's {name} is not of the shape {shape}.")
     values: NDArray[np.float64] = np.frombuffer(packed, dtype="<f4").astype(np.float64)

@@ -1,4 +1,4 @@
-"""A customer's training file of labelled pictures, one a line."""
+"""Parse and validate a customer's training file of labelled pictures, one per line."""
 
 import hashlib
 from collections import Counter
@@ -7,100 +7,111 @@ from dataclasses import dataclass
 
 import msgspec
 
-from models.adaptation import require_none
-from models.problems import EMPTY, Problem, Problems
-from models.surface_defect.picture import MOST_BYTES, Picture, PictureInvalid, decoded
-from models.training_text import structs
+from models.adaptation import require_no_problems
+from models.problems import EMPTY_FILE, Problem, Problems
+from models.surface_defect.picture import MAX_BYTES, Picture, PictureInvalid, decode_base64
+from models.training_text import decode_lines
 
-FEWEST_PICTURES = 5
-MOST_PICTURES = 2_000
-MOST_CLASSES = 100
-LONGEST_LABEL = 100
-# A picture in base64, and its label.
-_LONGEST_LINE = MOST_BYTES * 4 // 3 + 4096
+MIN_PICTURES_PER_LABEL = 5
+MAX_PICTURES = 2_000
+MAX_CLASSES = 100
+MAX_LABEL_LENGTH = 100
+# Bytes of a line: a picture in base64 and its label.
+_MAX_LINE_BYTES = MAX_BYTES * 4 // 3 + 4096
 
 
 class _Line(msgspec.Struct, forbid_unknown_fields=True):
+    """One line of the training file."""
+
     image: str
     label: str
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
-    """A picture that was not in an earlier line, with its line's number from 1."""
+class LabelledPicture:
+    """A distinct labelled picture with its line number, counted from 1."""
 
     line: int
     label: str
     picture: Picture
 
 
-def read(training_file: bytes) -> list[Example]:
-    """The different pictures, in the file's order. Raises TrainingFileInvalid with all problems."""
+def read_training_file(content: bytes) -> list[LabelledPicture]:
+    """Parse the training file and return its distinct pictures, in the file's order.
+
+    Raises TrainingFileInvalid with all problems.
+    """
     problems = Problems()
-    lines = structs(training_file, _Line, problems, _LONGEST_LINE)
+    lines = decode_lines(content, _Line, problems, _MAX_LINE_BYTES)
     if not lines and not problems.count:
-        problems.add(EMPTY)
-    given: dict[str, Example] = {}
+        problems.add(EMPTY_FILE)
+    distinct: dict[str, LabelledPicture] = {}
     for number, line in lines:
-        one = _example(number, line, problems)
-        if one is not None:
-            first = given.setdefault(_digest(one.picture), one)
-            _find_contradiction(one, first, problems)
-    _find_counts(list(given.values()), problems)
-    require_none(problems)
-    return list(given.values())
+        example = _parse_line(number, line, problems)
+        if example is not None:
+            first = distinct.setdefault(_digest(example.picture), example)
+            _find_contradiction(example, first, problems)
+    _find_wrong_counts(list(distinct.values()), problems)
+    require_no_problems(problems)
+    return list(distinct.values())
 
 
-def _example(number: int, line: _Line, problems: Problems) -> Example | None:
+def _parse_line(number: int, line: _Line, problems: Problems) -> LabelledPicture | None:
+    """Parse one line; report its problems and return None if it is invalid."""
     label = line.label.strip()
-    before = problems.count
-    if not label or len(label) > LONGEST_LABEL or not label.isprintable():
-        said = f"Line {number}: 'label' is 1 to {LONGEST_LABEL} characters that can be printed."
-        problems.add(Problem("invalid_label", said, "Name the defect.", number, "label"))
+    problems_before = problems.count
+    if not label or len(label) > MAX_LABEL_LENGTH or not label.isprintable():
+        message = (
+            f"Line {number}: 'label' is 1 to {MAX_LABEL_LENGTH} characters that can be printed."
+        )
+        problems.add(Problem("invalid_label", message, "Name the defect.", number, "label"))
     try:
-        picture = decoded(line.image)
+        picture = decode_base64(line.image)
     except PictureInvalid as error:
-        said = f"Line {number}: 'image' {error}."
-        problems.add(Problem("invalid_image", said, "Replace the picture.", number, "image"))
+        message = f"Line {number}: 'image' {error}."
+        problems.add(Problem("invalid_image", message, "Replace the picture.", number, "image"))
         return None
-    return Example(number, label, picture) if problems.count == before else None
+    return LabelledPicture(number, label, picture) if problems.count == problems_before else None
 
 
-def _find_contradiction(one: Example, first: Example, problems: Problems) -> None:
-    if first.label != one.label:
-        said = (
-            f"Line {one.line}: the picture is that of line {first.line}, but its label is "
-            f"{one.label!r} and not {first.label!r}."
+def _find_contradiction(
+    example: LabelledPicture, first: LabelledPicture, problems: Problems
+) -> None:
+    """Report a picture that repeats an earlier one under another label."""
+    if first.label != example.label:
+        message = (
+            f"Line {example.line}: the picture is that of line {first.line}, but its label is "
+            f"{example.label!r} and not {first.label!r}."
         )
         fix = "Keep the line whose label is right."
-        problems.add(Problem("contradiction", said, fix, one.line, "label"))
+        problems.add(Problem("contradiction", message, fix, example.line, "label"))
 
 
 def _digest(picture: Picture) -> str:
-    """Of what is seen, so that the same picture in another file is the same."""
+    """Return the SHA-256 of the pixels, so that re-encoded copies are duplicates."""
     return hashlib.sha256(repr(picture.shape).encode() + picture.tobytes()).hexdigest()
 
 
-def _find_counts(given: Sequence[Example], problems: Problems) -> None:
-    """Too many pictures or labels, and too few where all lines are right."""
-    counts = Counter(one.label for one in given)
-    if len(given) > MOST_PICTURES:
-        said = f"There are {len(given)} pictures; at most {MOST_PICTURES} are learned from."
-        problems.add(Problem("too_many_rows", said, "Leave pictures out."))
-    if len(counts) > MOST_CLASSES:
-        said = f"There are {len(counts)} labels, more than {MOST_CLASSES}."
-        problems.add(Problem("too_many_classes", said, "Join labels.", field="label"))
+def _find_wrong_counts(examples: Sequence[LabelledPicture], problems: Problems) -> None:
+    """Report too many pictures or labels; if all lines are valid, also too few."""
+    counts = Counter(example.label for example in examples)
+    if len(examples) > MAX_PICTURES:
+        message = f"There are {len(examples)} pictures; at most {MAX_PICTURES} are learned from."
+        problems.add(Problem("too_many_rows", message, "Leave pictures out."))
+    if len(counts) > MAX_CLASSES:
+        message = f"There are {len(counts)} labels, more than {MAX_CLASSES}."
+        problems.add(Problem("too_many_classes", message, "Join labels.", field="label"))
     if problems.count:
         return
     if len(counts) < 2:
-        said = f"There are pictures with {len(counts)} labels; 2 are needed."
-        problems.add(Problem("too_few_classes", said, "Add another label.", field="label"))
-    lines = {one.label: one.line for one in reversed(given)}
+        message = f"There are pictures with {len(counts)} labels; 2 are needed."
+        problems.add(Problem("too_few_classes", message, "Add another label.", field="label"))
+    lines = {example.label: example.line for example in reversed(examples)}
     for label, count in counts.items():
-        if count < FEWEST_PICTURES:
-            said = (
+        if count < MIN_PICTURES_PER_LABEL:
+            message = (
                 f"The label {label!r}, first in line {lines[label]}, has {count} different "
-                f"pictures; at least {FEWEST_PICTURES} are needed."
+                f"pictures; at least {MIN_PICTURES_PER_LABEL} are needed."
             )
             fix = "Add pictures of it."
-            problems.add(Problem("too_few_of_a_class", said, fix, lines[label], "label"))
+            problems.add(Problem("too_few_of_a_class", message, fix, lines[label], "label"))

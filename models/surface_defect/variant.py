@@ -1,4 +1,4 @@
-"""A customer's head as serving has it, on the backbone: signature, checks, answers by column."""
+"""Serve a customer's head on the backbone: signature, input checks and predictions by column."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,12 +13,12 @@ from models.signature import (
     InputInvalid,
     OutputField,
     Signature,
-    place,
+    describe_index,
 )
 from models.surface_defect import head as heads
 from models.surface_defect.backbone import Backbone
 from models.surface_defect.head import Head
-from models.surface_defect.picture import FORMATS, Picture, PictureInvalid, decoded
+from models.surface_defect.picture import FORMATS, Picture, PictureInvalid, decode_base64
 
 VERSION = "1"
 IMAGE = "image"
@@ -44,51 +44,55 @@ _OUTPUTS = (
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """Rows are pictures; they know nothing of each other."""
+    """A fitted head on its backbone; each row is one picture, predicted independently."""
 
     backbone: Backbone
     head: Head
 
     @property
     def signature(self) -> Signature:
+        """Return the model's input and output columns."""
         labels = ", ".join(self.head.labels)
         label = OutputField("label", BYTES, None, f"The likeliest of {labels}")
         return Signature(_INPUTS, (label, *_OUTPUTS), VERSION)
 
     def check(self, columns: Columns) -> None:
-        """Raises InputInvalid where a row is no picture, naming it and why.
+        """Decode every picture, so that an invalid one cannot fail other requests of its batch.
 
-        Decodes each, as nothing less can tell: a bad one must not fail those that it is batched
-        with.
+        Raises InputInvalid with the row and the reason.
         """
         for row, text in enumerate(columns[IMAGE]):
-            _picture(row, text)
+            _decode_row(row, text)
 
     def run(self, columns: Columns) -> Columns:
-        """Raises InputInvalid as `check` does."""
-        pictures = (_picture(row, text) for row, text in enumerate(columns[IMAGE]))
-        judged = self.head.judge(self.backbone.features(pictures))
-        order = np.argsort(-judged.probabilities, axis=1, kind="stable")
+        """Predict label, probability, second label and familiarity. Raises InputInvalid."""
+        pictures = (_decode_row(row, text) for row, text in enumerate(columns[IMAGE]))
+        predictions = self.head.predict(self.backbone.extract_features(pictures))
+        order = np.argsort(-predictions.probabilities, axis=1, kind="stable")
         labels = np.array(self.head.labels, dtype=object)
         return {
             "label": labels[order[:, 0]],
-            "probability": _single(judged.probabilities.max(axis=1)),
+            "probability": _to_float32(predictions.probabilities.max(axis=1)),
             "second": labels[order[:, 1]],
-            "familiarity": _single(judged.familiarity),
+            "familiarity": _to_float32(predictions.familiarity),
         }
 
 
 def load(artefact: bytes, backbone: Backbone) -> Variant:
-    """Raises HeadBroken."""
+    """Load a head for this backbone. Raises HeadBroken."""
     return Variant(backbone, heads.load(artefact, backbone.identity, backbone.width))
 
 
-def _picture(row: int, text: str) -> Picture:
+def _decode_row(row: int, text: str) -> Picture:
+    """Decode the picture of a row. Raises InputInvalid."""
     try:
-        return decoded(text)
+        return decode_base64(text)
     except PictureInvalid as error:
-        raise InputInvalid(f"{IMAGE!r} in {place((row,))} {error}.", param=IMAGE) from error
+        raise InputInvalid(
+            f"{IMAGE!r} in {describe_index((row,))} {error}.", param=IMAGE
+        ) from error
 
 
-def _single(values: NDArray[Any]) -> NDArray[np.float32]:
+def _to_float32(values: NDArray[Any]) -> NDArray[np.float32]:
+    """Convert values to float32."""
     return values.astype(np.float32)

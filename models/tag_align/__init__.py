@@ -1,1 +1,1 @@
-"""Raw plant tags to canonical concepts, learning from what a tenant confirms."""
+"""Alignment of raw plant tags with concepts (Brick, AAS), fine-tuned on confirmations."""

@@ -1,7 +1,4 @@
-"""Adapting the aligner to one plant: a file of confirmations in, a variant out.
-
-Owns which scheme a file's concepts are of, and the held-out score.
-"""
+"""Fine-tune the tag aligner on a plant's file of confirmations."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -10,14 +7,18 @@ from types import MappingProxyType
 
 import numpy as np
 
-from models.adaptation import Adaptation, Progress, Score, TrainingFileInvalid
+from models.adaptation import Adaptation, ProgressCallback, Score, TrainingFileInvalid
 from models.multilingual import EncoderMissing
 from models.tag_align import confirmations as confirming
 from models.tag_align.aligner import ARTEFACT, TagAligner
 from models.tag_align.confirmations import Confirmation, TooManyConfirmations
 from models.tag_align.encoder import Encoder
-from models.tag_align.training_file import HELD_OUT, kinds_of, read_confirmations
-from models.tag_align.vectors import encoder_beside
+from models.tag_align.training_file import (
+    HELD_OUT_DIVISOR,
+    positions_by_pattern,
+    read_confirmations,
+)
+from models.tag_align.vectors import load_cached_encoder
 from models.tag_align.vocabulary import ConceptUnknown, Scheme, Vocabulary, read
 
 SEED = 20_170
@@ -26,89 +27,106 @@ log = logging.getLogger(__name__)
 
 
 def aligners(path: Path = ARTEFACT) -> Mapping[str, TagAligner]:
-    """The base aligner of each scheme in the artefact, with the encoder where it is installed.
+    """Build the base aligner of each scheme in the artefact, with the encoder if it is installed.
 
     Raises ArtefactBroken.
     """
     vocabulary = read(path)
-    encoder = _encoder(path, vocabulary)
+    encoder = _load_encoder(path, vocabulary)
     return MappingProxyType(
-        {one: TagAligner.over(vocabulary.of([one]), vocabulary, encoder) for one in Scheme}
+        {
+            scheme: TagAligner.from_concepts(vocabulary.concepts_in([scheme]), vocabulary, encoder)
+            for scheme in Scheme
+        }
     )
 
 
 def with_confirmations(bases: Mapping[str, TagAligner], variant: bytes) -> tuple[str, TagAligner]:
-    """The scheme of the variant's concepts, and its base with what the variant holds.
+    """Return the scheme of a variant's concepts and its base aligner fitted on the variant.
 
-    Raises VariantBroken, ConceptUnknown.
+    bases: base aligner by scheme. Raises VariantBroken, ConceptUnknown.
     """
-    scheme = _scheme(bases, confirming.read(variant))
+    scheme = _find_scheme(bases, confirming.parse_variant(variant))
     return scheme, bases[scheme].with_variant(variant)
 
 
-def adapt(training_file: bytes, progress: Progress) -> Adaptation:
-    """Learn lines of `{"tag": …, "concept": …}`, the concept by its id in one scheme.
+def adapt(training_file: bytes, progress: ProgressCallback) -> Adaptation:
+    """Fit a variant on lines of `{"tag": …, "concept": …}`; all concept ids must be of one scheme.
 
-    Raises TrainingFileInvalid. The score is judged on patterns of tags that were not learned:
-    tags that differ in numbers only are all on one side.
+    The score is computed on held-out patterns: tags that differ in numbers only are either all
+    fitted on or all held out. Raises TrainingFileInvalid.
     """
-    given = read_confirmations(training_file, read(ARTEFACT))
-    base = _of_scheme(aligners(), given)
-    progress(f"{len(given)} confirmations were read.")
-    apart, learned = _divided(given)
+    confirmations = read_confirmations(training_file, read(ARTEFACT))
+    base = _select_base(aligners(), confirmations)
+    progress(f"{len(confirmations)} confirmations were read.")
+    held_out, training_positions = _split(confirmations)
     before, after = (
-        _right(one, apart) for one in (base, base.learn([given[at] for at in learned]).aligner)
+        _accuracy(aligner, held_out)
+        for aligner in (base, base.learn([confirmations[at] for at in training_positions]).aligner)
     )
-    progress(f"Of {len(apart)} tags kept apart, {before:.1%} were right before, {after:.1%} after.")
-    lesson = base.learn(given)
-    for conflict in lesson.conflicts:
+    progress(
+        f"Of {len(held_out)} tags kept apart, {before:.1%} were right before, {after:.1%} after."
+    )
+    result = base.learn(confirmations)
+    for conflict in result.conflicts:
         progress(
             f"{conflict.tags[0]!r} and {len(conflict.tags) - 1} like it were confirmed as "
             f"{conflict.concept!r}, most of their kind as {conflict.leading!r}."
         )
     score = Score("share of tags right at the first place", before, after, higher_is_better=True)
-    return Adaptation(lesson.aligner.variant(), score, len(given), len(apart))
+    return Adaptation(result.aligner.variant(), score, len(confirmations), len(held_out))
 
 
-def _encoder(path: Path, vocabulary: Vocabulary) -> Encoder | None:
+def _load_encoder(path: Path, vocabulary: Vocabulary) -> Encoder | None:
+    """Load the encoder, or return None if it or its vectors are not installed."""
     try:
-        return encoder_beside(path, vocabulary)
+        return load_cached_encoder(path, vocabulary)
     except EncoderMissing as error:
         log.info("Tags are read by letters alone: %s", error)
         return None
 
 
-def _of_scheme(bases: Mapping[str, TagAligner], given: Sequence[Confirmation]) -> TagAligner:
+def _select_base(
+    bases: Mapping[str, TagAligner], confirmations: Sequence[Confirmation]
+) -> TagAligner:
+    """Return the base aligner of the confirmations' scheme. Raises TrainingFileInvalid."""
     try:
-        base = bases[_scheme(bases, given)]
-        base.learn(given)
+        base = bases[_find_scheme(bases, confirmations)]
+        base.learn(confirmations)
     except (ConceptUnknown, TooManyConfirmations) as error:
         raise TrainingFileInvalid(str(error)) from error
     return base
 
 
-def _scheme(bases: Mapping[str, TagAligner], given: Sequence[Confirmation]) -> str:
-    """The first scheme that has every concept. Raises ConceptUnknown."""
+def _find_scheme(bases: Mapping[str, TagAligner], confirmations: Sequence[Confirmation]) -> str:
+    """Return the first scheme that contains all confirmed concepts. Raises ConceptUnknown."""
     for scheme, base in bases.items():
-        if all(one.concept in base.positions for one in given):
+        if all(confirmation.concept in base.positions for confirmation in confirmations):
             return scheme
     raise ConceptUnknown(
         f"The concepts are of no single scheme; keep to one of {', '.join(bases)}."
     )
 
 
-def _divided(given: Sequence[Confirmation]) -> tuple[list[Confirmation], list[int]]:
-    """What is kept apart, and where the rest is. Each pattern is on one side, by all its tags."""
-    places = list(kinds_of(given).values())
-    order = np.random.default_rng(SEED).permutation(len(places))
-    apart = {at for place in order[: len(places) // HELD_OUT] for at in places[place]}
-    return [given[at] for at in sorted(apart)], [at for at in range(len(given)) if at not in apart]
-
-
-def _right(aligner: TagAligner, apart: Sequence[Confirmation]) -> float:
-    found = [aligner.align([one.tag], top=1)[0] for one in apart]
-    right = [
-        bool(each) and each[0].concept.id == one.concept
-        for each, one in zip(found, apart, strict=True)
+def _split(confirmations: Sequence[Confirmation]) -> tuple[list[Confirmation], list[int]]:
+    """Return the held-out confirmations and the positions of the others, split by pattern."""
+    positions_by_group = list(positions_by_pattern(confirmations).values())
+    order = np.random.default_rng(SEED).permutation(len(positions_by_group))
+    held_out = {
+        position
+        for group in order[: len(positions_by_group) // HELD_OUT_DIVISOR]
+        for position in positions_by_group[group]
+    }
+    return [confirmations[position] for position in sorted(held_out)], [
+        position for position in range(len(confirmations)) if position not in held_out
     ]
-    return float(np.mean(right))
+
+
+def _accuracy(aligner: TagAligner, held_out: Sequence[Confirmation]) -> float:
+    """Return the share of held-out tags whose first candidate is the confirmed concept."""
+    candidates = [aligner.align([confirmation.tag], top=1)[0] for confirmation in held_out]
+    is_correct = [
+        bool(each) and each[0].concept.id == confirmation.concept
+        for each, confirmation in zip(candidates, held_out, strict=True)
+    ]
+    return float(np.mean(is_correct))

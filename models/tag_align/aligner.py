@@ -1,11 +1,11 @@
-"""The predictor: tags in, candidate concepts out, better with every confirmation.
+"""Tag aligner: ranks the concepts of a vocabulary for raw plant tags and learns from confirmations.
 
-Owns how the parts' scores add up, when a tag is read by meaning, and what a caller may ask. Needs
-numpy only; with an encoder also the optional package.
+Requires numpy only; the sentence encoder is an optional package.
 
-Meaning costs a hundred times what letters do, so only tags that letters and confirmations do not
-settle are read by it. What is learned corrects the letters alone: a variant then loads without the
-encoder, and learns the same whether there is one or not.
+Scores by embeddings cost about a hundred times the CPU time of scores by spelling, so the encoder
+reads a tag only if spelling and confirmations give no concept a sufficient score. Confirmations
+correct the spelling scores only: a variant therefore loads without the encoder, and fitting gives
+the same result with and without one.
 """
 
 import math
@@ -20,69 +20,77 @@ from typing import Self
 import numpy as np
 
 from models.tag_align import confirmations as confirming
-from models.tag_align.confirmations import Confirmation, Conflict, Correction
+from models.tag_align.confirmations import Confirmation, Conflict, ReplacedConfirmation
 from models.tag_align.encoder import Encoder
 from models.tag_align.features import Features, Floats, Index, Weighting
-from models.tag_align.learning import Corrections, describe
-from models.tag_align.names import Names
+from models.tag_align.learning import ScoreCorrections, tag_features
+from models.tag_align.names import ConceptNameIndex
 from models.tag_align.naming import (
     Lexicon,
     TagInvalid,
     Words,
-    check,
+    build_lexicon,
     is_word,
-    lexicon,
-    pattern,
-    split,
+    mask_numbers,
+    split_words,
+    validate_tag,
 )
-from models.tag_align.proposing import MAX_PATTERNS, closeness, cover, likeness_of
+from models.tag_align.proposing import (
+    MAX_PATTERNS,
+    pattern_similarities,
+    select_for_confirmation,
+    sharpened_similarities,
+)
 from models.tag_align.vocabulary import Concept, ConceptUnknown, Scheme, Vocabulary, read
 
 MAX_TAGS = 10_000
 ARTEFACT = Path(__file__).with_name("vocabulary.json")
-_CONFIRMED = 2.0  # above any score, which makes a confirmed tag's own concept the first
-# From which best score on letters settle a tag, and how much more is asked of one with letters that
-# English has not. Chosen by half of the German pairs and two buildings: any higher and the
-# buildings' tags come out worse than by their letters.
-SETTLED, FOREIGN = 0.4, 1.5
-NEVER_SETTLED = math.inf  # reads by meaning whatever has a word
+_CONFIRMED_SCORE = 2.0  # above every other score, so that a tag's confirmed concept ranks first
+# The best spelling score from which a tag is not encoded, and its factor for tags with non-ASCII
+# letters. Chosen on half of the German pairs and two buildings: higher values make the
+# accuracy on the buildings' tags worse than spelling alone.
+MIN_SPELLING_SCORE, NON_ASCII_FACTOR = 0.4, 1.5
+ALWAYS_SEMANTIC = math.inf  # a `min_spelling_score` that encodes every tag with a word
 
 
 class TooManyTags(ValueError):
-    """More tags than one call takes."""
+    """Raised if one call has more than MAX_TAGS tags."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """naming: a tag against a concept's name. likeness: a tag against another tag. ridge: how far
-    a confirmation gives way to its neighbours. settled: the score below which a tag is read by
-    meaning, where there is an encoder."""
+    """Hyperparameters of an aligner.
 
-    naming: Weighting
-    likeness: Weighting
+    name_weights: feature weights for comparing a tag with a concept's name. tag_weights: feature
+    weights for comparing two tags. ridge: regularization of the corrections that confirmations
+    give. min_spelling_score: the best score below which a tag is encoded, if there is an encoder.
+    """
+
+    name_weights: Weighting
+    tag_weights: Weighting
     ridge: float
-    settled: float = SETTLED
+    min_spelling_score: float = MIN_SPELLING_SCORE
 
 
-# A whole word in common with a concept's name says far more than letters in common; between two
-# tags of one building letters say more.
+# A whole word shared with a concept's name is far stronger evidence than shared letter n-grams;
+# between two tags of one building letter n-grams are the stronger evidence.
 SETTINGS = Settings(
-    naming=Weighting(word=3.0, pair=0.0, gram=0.3, shortest_gram=3, longest_gram=5),
-    likeness=Weighting(word=1.0, pair=1.0, gram=0.3, shortest_gram=2, longest_gram=4),
+    name_weights=Weighting(word=3.0, pair=0.0, gram=0.3, min_gram=3, max_gram=5),
+    tag_weights=Weighting(word=1.0, pair=1.0, gram=0.3, min_gram=2, max_gram=4),
     ridge=0.1,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A concept for a tag. score: 0 to 1, for ranking; it is no probability."""
+    """A concept proposed for a tag. score: 0 to 1, for ranking; not a probability."""
 
     concept: Concept
     score: float
 
 
 class Basis(StrEnum):
-    """What an answer rests on."""
+    """The evidence that an alignment is based on: spelling, embeddings or a confirmation."""
 
     LETTERS = "letters"
     MEANING = "meaning"
@@ -90,32 +98,38 @@ class Basis(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """The candidates for a tag, best first, and what they rest on."""
+class TagAlignment:
+    """The candidate concepts of a tag, best first, and the evidence they are based on."""
 
     candidates: tuple[Candidate, ...]
     basis: Basis
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
-    """What learning gave. The aligner that learned is new; the old one is unchanged."""
+class LearningResult:
+    """The new aligner fitted on confirmations, and what the confirmations contradict.
+
+    corrections: tags that were confirmed before as another concept.
+    """
 
     aligner: "TagAligner"
-    corrections: tuple[Correction, ...]
+    corrections: tuple[ReplacedConfirmation, ...]
     conflicts: tuple[Conflict, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class TagAligner:
-    """An immutable aligner; a tenant's variant is one with confirmations."""
+    """An immutable tag aligner; a tenant's variant is an aligner with confirmations.
 
-    names: Names
+    positions: index of each concept in `names`, by concept id. confirmed: concept id by tag.
+    """
+
+    names: ConceptNameIndex
     lexicon: Lexicon
     positions: Mapping[str, int]
     settings: Settings
     confirmed: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    corrections: Corrections | None = None
+    corrections: ScoreCorrections | None = None
 
     @classmethod
     def load(
@@ -124,110 +138,140 @@ class TagAligner:
         schemes: Sequence[str] = (Scheme.BRICK,),
         encoder: Encoder | None = None,
     ) -> Self:
-        """With the artefact's concepts of some schemes. Raises ArtefactBroken, ConceptUnknown."""
+        """Load the artefact and build an aligner over its concepts of some schemes.
+
+        Raises ArtefactBroken and ConceptUnknown.
+        """
         vocabulary = read(path)
-        return cls.over(vocabulary.of(schemes), vocabulary, encoder)
+        return cls.from_concepts(vocabulary.concepts_in(schemes), vocabulary, encoder)
 
     @classmethod
-    def over(
+    def from_concepts(
         cls,
         concepts: Sequence[Concept],
         vocabulary: Vocabulary,
         encoder: Encoder | None = None,
         settings: Settings = SETTINGS,
     ) -> Self:
-        """With any concepts, such as a plant's own list, and the vocabulary's abbreviations.
+        """Build an aligner over any concepts, such as a plant's own list.
 
-        Raises ValueError where there is no concept, or two have one id.
+        The vocabulary supplies the abbreviations only. Raises ValueError if `concepts` is empty or
+        contains a duplicate id.
         """
-        positions = {one.id: at for at, one in enumerate(concepts)}
+        positions = {concept.id: position for position, concept in enumerate(concepts)}
         if not concepts or len(positions) < len(concepts):
             raise ValueError("Give at least one concept, and each id once.")
-        names = Names.of(concepts, settings.naming, encoder)
-        words = {word for one in concepts for word in split(one.name)}
-        return cls(names, lexicon(vocabulary.abbreviations, words), positions, settings)
+        names = ConceptNameIndex.build(concepts, settings.name_weights, encoder)
+        words = {word for concept in concepts for word in split_words(concept.name)}
+        return cls(names, build_lexicon(vocabulary.abbreviations, words), positions, settings)
 
     def align(self, tags: Sequence[str], top: int = 5) -> list[tuple[Candidate, ...]]:
-        """The `top` best concepts for each tag, best first; fewer where nothing more fits.
+        """Return the `top` best concepts of each tag, best first; scores of 0 are left out.
 
         Raises TagInvalid, TooManyTags.
         """
-        return [self._answer(tag, top, by_meaning=True).candidates for tag in checked(tags)]
+        return [
+            self._align_tag(tag, top, use_embeddings=True).candidates for tag in validate_tags(tags)
+        ]
 
-    def answer(self, tag: str, top: int = 5, by_meaning: bool = True) -> Answer:
-        """As `align`, for one tag and with what it rests on. Raises TagInvalid.
+    def align_tag(self, tag: str, top: int = 5, use_embeddings: bool = True) -> TagAlignment:
+        """Return the candidates of one tag with their basis. Raises TagInvalid.
 
-        by_meaning: whether it may be read by that, which takes time.
+        use_embeddings: whether the tag may be encoded, which takes tens of milliseconds.
         """
-        return self._answer(check(tag), top, by_meaning)
+        return self._align_tag(validate_tag(tag), top, use_embeddings)
 
-    def learn(self, confirmations: Iterable[Confirmation]) -> Lesson:
-        """A new aligner that also knows `confirmations`.
+    def learn(self, confirmations: Iterable[Confirmation]) -> LearningResult:
+        """Return a new aligner fitted on the earlier and the given confirmations.
 
-        Raises ConceptUnknown, TagInvalid and TooManyConfirmations; then nothing is learned.
+        Raises ConceptUnknown, TagInvalid and TooManyConfirmations.
         """
-        given = tuple(confirmations)
-        self._require_concepts(given)
-        confirmed, corrections = confirming.merge(self.confirmed, given)
-        patterns, conflicts = confirming.weigh(confirmed)
-        fitted = self._fit(patterns) if patterns else None
-        learned = replace(self, confirmed=MappingProxyType(confirmed), corrections=fitted)
-        return Lesson(learned, corrections, conflicts)
+        new_confirmations = tuple(confirmations)
+        self._require_concepts(new_confirmations)
+        concept_by_tag, replaced = confirming.merge(self.confirmed, new_confirmations)
+        patterns, conflicts = confirming.group_by_pattern(concept_by_tag)
+        score_corrections = self._fit(patterns) if patterns else None
+        learned = replace(
+            self, confirmed=MappingProxyType(concept_by_tag), corrections=score_corrections
+        )
+        return LearningResult(learned, replaced, conflicts)
 
     def variant(self) -> bytes:
-        """What was learned, to be kept."""
-        return confirming.render(self.confirmed)
+        """Return the confirmations as a variant's file."""
+        return confirming.render_variant(self.confirmed)
 
     def with_variant(self, variant: bytes) -> "TagAligner":
-        """This aligner with what a variant holds. Raises VariantBroken, ConceptUnknown."""
-        return self.learn(confirming.read(variant)).aligner
+        """Return a new aligner fitted on a variant's confirmations too.
+
+        Raises VariantBroken and ConceptUnknown.
+        """
+        return self.learn(confirming.parse_variant(variant)).aligner
 
     def propose(self, tags: Sequence[str], count: int) -> tuple[str, ...]:
-        """Up to `count` of `tags`, in the order in which to confirm them; fewer where the rest
-        are like what is confirmed already. Raises TagInvalid, TooManyTags."""
-        first: dict[Words, str] = {}
-        sizes: Counter[Words] = Counter()
-        for tag in checked(tags):
-            words = pattern(split(tag))
-            first.setdefault(words, tag)
-            sizes[words] += 1
-        common = [words for words, _ in sizes.most_common(MAX_PATTERNS)]
-        described = [self._describe(split(first[words])) for words in common]
-        known, likeness = likeness_of(described)
-        covered = self._covered(known)
-        weights = np.array([sizes[words] for words in common], dtype=np.float64)
-        return tuple(first[common[at]] for at in cover(likeness, weights, covered, count))
+        """Return up to `count` of `tags` to confirm next, the most informative first.
 
-    def _answer(self, tag: str, top: int, by_meaning: bool) -> Answer:
-        words = split(tag)
-        written, corrected = self.lexicon.expand(words), self._corrected(words)
-        letters = self.names.by_letters(written)
-        scores = letters + corrected
-        meanings = self.names.meanings
+        Returns fewer if all other tags are covered by confirmed ones. Raises TagInvalid and
+        TooManyTags.
+        """
+        first_tag: dict[Words, str] = {}
+        tag_counts: Counter[Words] = Counter()
+        for tag in validate_tags(tags):
+            words = mask_numbers(split_words(tag))
+            first_tag.setdefault(words, tag)
+            tag_counts[words] += 1
+        frequent = [words for words, _ in tag_counts.most_common(MAX_PATTERNS)]
+        pattern_features = [self._tag_features(split_words(first_tag[words])) for words in frequent]
+        pattern_index, similarities = pattern_similarities(pattern_features)
+        confirmed_similarities = self._confirmed_similarities(pattern_index)
+        weights = np.array([tag_counts[words] for words in frequent], dtype=np.float64)
+        return tuple(
+            first_tag[frequent[at]]
+            for at in select_for_confirmation(similarities, weights, confirmed_similarities, count)
+        )
+
+    def _align_tag(self, tag: str, top: int, use_embeddings: bool) -> TagAlignment:
+        """Score a valid tag and return its candidates with their basis."""
+        words = split_words(tag)
+        expanded, corrections = self.lexicon.expand(words), self._score_corrections(words)
+        spelling = self.names.spelling_scores(expanded)
+        scores = spelling + corrections
+        embeddings = self.names.embeddings
         if tag in self.confirmed:
-            scores[self.positions[self.confirmed[tag]]] = _CONFIRMED
-            return Answer(self._first(scores, top), Basis.CONFIRMED)
-        if meanings is None or not by_meaning or self._settled(letters, corrected, words, written):
-            return Answer(self._first(scores, top), Basis.LETTERS)
-        scores = self.names.by_meaning(meanings, tag, written) + corrected
-        return Answer(self._first(scores, top), Basis.MEANING)
+            scores[self.positions[self.confirmed[tag]]] = _CONFIRMED_SCORE
+            return TagAlignment(self._top_candidates(scores, top), Basis.CONFIRMED)
+        if (
+            embeddings is None
+            or not use_embeddings
+            or self._is_spelling_sufficient(spelling, corrections, words, expanded)
+        ):
+            return TagAlignment(self._top_candidates(scores, top), Basis.LETTERS)
+        scores = self.names.semantic_scores(embeddings, tag, expanded) + corrections
+        return TagAlignment(self._top_candidates(scores, top), Basis.MEANING)
 
-    def _settled(self, letters: Floats, corrected: Floats, words: Words, written: Words) -> bool:
-        """Whether letters and confirmations say enough. Letters in common are worth less the more
-        of the tag is in words that nobody knows; where there is no word, no meaning can be read."""
+    def _is_spelling_sufficient(
+        self, spelling: Floats, corrections: Floats, words: Words, expanded: Words
+    ) -> bool:
+        """Whether the spelling scores and corrections suffice without encoding the tag.
+
+        Spelling scores are discounted by the share of letters in unknown words. A tag without any
+        word cannot be encoded.
+        """
         if not any(map(is_word, words)):
             return True
-        share = 1 - self.names.strange(written, self.lexicon)
-        asked = self.settings.settled * (1 if all(map(str.isascii, words)) else FOREIGN)
-        return bool(np.max(share * letters + corrected) >= asked)
+        known_share = 1 - self.names.unknown_letter_share(expanded, self.lexicon)
+        required = self.settings.min_spelling_score * (
+            1 if all(map(str.isascii, words)) else NON_ASCII_FACTOR
+        )
+        return bool(np.max(known_share * spelling + corrections) >= required)
 
-    def _corrected(self, words: Words) -> Floats:
-        """What confirmations add to each concept's score, [concepts]."""
+    def _score_corrections(self, words: Words) -> Floats:
+        """Return the correction from confirmations to add to each concept's score, [concepts]."""
         if self.corrections is None:
             return np.zeros(len(self.names.concepts))
-        return self.corrections.of(self._describe(words))
+        return self.corrections.score_changes(self._tag_features(words))
 
-    def _first(self, scores: Floats, top: int) -> tuple[Candidate, ...]:
+    def _top_candidates(self, scores: Floats, top: int) -> tuple[Candidate, ...]:
+        """Return the `top` concepts with the highest positive scores, capped at 1."""
         best = np.argsort(-scores, kind="stable")[:top]
         return tuple(
             Candidate(self.names.concepts[at], min(float(scores[at]), 1.0))
@@ -235,39 +279,49 @@ class TagAligner:
             if scores[at] > 0
         )
 
-    def _fit(self, patterns: Sequence[confirming.Pattern]) -> Corrections:
-        words = [split(one.tag) for one in patterns]
-        written = [self.lexicon.expand(each) for each in words]
-        scores = [self.names.by_letters(each) for each in written]
-        described = [self._describe(each) for each in words]
-        return Corrections.fit(
-            patterns, described, np.array(scores), self.positions, self.settings.ridge
+    def _fit(self, patterns: Sequence[confirming.ConfirmedPattern]) -> ScoreCorrections:
+        """Fit the corrections of the spelling scores on confirmed patterns."""
+        words = [split_words(confirmed.tag) for confirmed in patterns]
+        expanded = [self.lexicon.expand(each) for each in words]
+        scores = [self.names.spelling_scores(each) for each in expanded]
+        pattern_features = [self._tag_features(each) for each in words]
+        return ScoreCorrections.fit(
+            patterns, pattern_features, np.array(scores), self.positions, self.settings.ridge
         )
 
-    def _covered(self, known: Index) -> Floats:
-        """How near what is confirmed already is to each indexed pattern, [N]."""
-        near = np.zeros(known.size)
-        for words in {pattern(split(tag)): split(tag) for tag in self.confirmed}.values():
-            near = np.maximum(near, closeness(known, self._describe(words)))
-        return near
+    def _confirmed_similarities(self, pattern_index: Index) -> Floats:
+        """Return the highest similarity of each indexed pattern to a confirmed one, [N]."""
+        similarities = np.zeros(pattern_index.size)
+        for words in {
+            mask_numbers(split_words(tag)): split_words(tag) for tag in self.confirmed
+        }.values():
+            similarities = np.maximum(
+                similarities, sharpened_similarities(pattern_index, self._tag_features(words))
+            )
+        return similarities
 
-    def _describe(self, words: Words) -> Features:
-        return describe(words, self.lexicon, self.settings.likeness)
+    def _tag_features(self, words: Words) -> Features:
+        """Return the features by which a tag is compared with other tags."""
+        return tag_features(words, self.lexicon, self.settings.tag_weights)
 
     def _require_concepts(self, confirmations: Iterable[Confirmation]) -> None:
-        for one in confirmations:
-            if one.concept not in self.positions:
-                raise ConceptUnknown(f"The vocabulary has no concept {one.concept!r}.")
+        """Raise ConceptUnknown if a confirmed concept is not in the vocabulary."""
+        for confirmation in confirmations:
+            if confirmation.concept not in self.positions:
+                raise ConceptUnknown(f"The vocabulary has no concept {confirmation.concept!r}.")
 
 
-def checked(tags: Sequence[str]) -> list[str]:
-    """Each tag without surrounding space. Raises TagInvalid, which says where, and TooManyTags."""
+def validate_tags(tags: Sequence[str]) -> list[str]:
+    """Validate tags and strip surrounding whitespace.
+
+    Raises TooManyTags, and TagInvalid with the index of the first invalid tag.
+    """
     if len(tags) > MAX_TAGS:
         raise TooManyTags(f"There are {len(tags)} tags; at most {MAX_TAGS} are read at once.")
-    read_tags = []
+    validated = []
     for number, tag in enumerate(tags):
         try:
-            read_tags.append(check(tag))
+            validated.append(validate_tag(tag))
         except TagInvalid as error:
             raise TagInvalid(f"Tag {number}: {error}") from error
-    return read_tags
+    return validated

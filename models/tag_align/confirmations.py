@@ -1,8 +1,9 @@
-"""What a tenant has confirmed: checked, merged, weighed, and written as a variant's file.
+"""Validate, merge and weigh a tenant's confirmations, and render them as a variant's file.
 
-A later confirmation of the same tag replaces the earlier and is reported. Among tags of one
-pattern, a concept outnumbered `OUTVOTED` to one or more holds for its own tags only; it is
-reported and not spread to others. Where the votes are closer, both spread and it is reported.
+A later confirmation of the same tag replaces the earlier one and is reported. Among the tags of one
+pattern, a concept with at most 1/OUTVOTED_RATIO of the leading concept's votes applies to its own
+tags only and is not generalized. If the votes are closer, both concepts generalize. Both cases are
+reported as conflicts.
 """
 
 import json
@@ -10,33 +11,33 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from models.tag_align.naming import TagInvalid, Words, check, pattern, split
+from models.tag_align.naming import TagInvalid, Words, mask_numbers, split_words, validate_tag
 
-# Learning compares each confirmed pattern with each other: this many take seconds.
+# Fitting compares each confirmed pattern with every other: this many take seconds.
 MAX_CONFIRMATIONS = 3_000
-OUTVOTED = 4
+OUTVOTED_RATIO = 4
 VERSION = 1
 
 
 class TooManyConfirmations(ValueError):
-    """More than a variant holds."""
+    """Raised if a variant would have more than MAX_CONFIRMATIONS tags."""
 
 
 class VariantBroken(ValueError):
-    """The bytes are no variant of this version."""
+    """Raised if bytes are not a variant of this version."""
 
 
 @dataclass(frozen=True, slots=True)
 class Confirmation:
-    """A person says that `tag` is the concept with this id."""
+    """A tag with the concept id that a person confirmed for it."""
 
     tag: str
     concept: str
 
 
 @dataclass(frozen=True, slots=True)
-class Correction:
-    """One tag was confirmed anew, as another concept."""
+class ReplacedConfirmation:
+    """A tag whose confirmed concept id changed from `before` to `after`."""
 
     tag: str
     before: str
@@ -45,9 +46,11 @@ class Correction:
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """Tags of one pattern were confirmed as different concepts: `concept` for the tags in `tags`,
-    while the pattern's leading concept has `leading_votes`. spread: whether it still counts for
-    other tags."""
+    """Tags of one pattern that were confirmed as another concept than most tags of the pattern.
+
+    tags: the tags confirmed as `concept`. leading, leading_votes: the pattern's most confirmed
+    concept and its number of tags. spread: whether `concept` still generalizes to other tags.
+    """
 
     concept: str
     tags: tuple[str, ...]
@@ -57,58 +60,68 @@ class Conflict:
 
 
 @dataclass(frozen=True, slots=True)
-class Pattern:
-    """A confirmed pattern, by the first tag that has it. shares: by concept id, how much of the
-    pattern it holds; they sum to 1."""
+class ConfirmedPattern:
+    """A pattern with its share of confirmed tags by concept id; the shares sum to 1.
+
+    tag: the first confirmed tag of the pattern.
+    """
 
     tag: str
     shares: Mapping[str, float]
 
 
 def merge(
-    before: Mapping[str, str], confirmations: Iterable[Confirmation]
-) -> tuple[dict[str, str], tuple[Correction, ...]]:
-    """Concept by tag after `confirmations`, and which tags changed their concept.
+    concept_by_tag: Mapping[str, str], confirmations: Iterable[Confirmation]
+) -> tuple[dict[str, str], tuple[ReplacedConfirmation, ...]]:
+    """Merge new confirmations into the earlier ones.
 
-    Raises TagInvalid and TooManyConfirmations.
+    Returns the concept id by tag, and the tags whose concept changed. Raises TagInvalid and
+    TooManyConfirmations.
     """
-    merged = dict(before)
-    corrections = []
-    for number, one in enumerate(confirmations):
-        tag = _checked(one.tag, number)
-        if merged.get(tag, one.concept) != one.concept:
-            corrections.append(Correction(tag, merged[tag], one.concept))
-        merged[tag] = one.concept
+    merged = dict(concept_by_tag)
+    replaced = []
+    for number, confirmation in enumerate(confirmations):
+        tag = _validate_tag(confirmation.tag, number)
+        if merged.get(tag, confirmation.concept) != confirmation.concept:
+            replaced.append(ReplacedConfirmation(tag, merged[tag], confirmation.concept))
+        merged[tag] = confirmation.concept
         if len(merged) > MAX_CONFIRMATIONS:
             raise TooManyConfirmations(f"A variant holds at most {MAX_CONFIRMATIONS} tags.")
-    return merged, tuple(corrections)
+    return merged, tuple(replaced)
 
 
-def weigh(confirmed: Mapping[str, str]) -> tuple[tuple[Pattern, ...], tuple[Conflict, ...]]:
-    """The patterns to learn from, and where tags of one pattern disagree."""
+def group_by_pattern(
+    concept_by_tag: Mapping[str, str],
+) -> tuple[tuple[ConfirmedPattern, ...], tuple[Conflict, ...]]:
+    """Group confirmed tags by pattern and find the conflicts within each pattern."""
     groups: dict[Words, list[str]] = defaultdict(list)
-    for tag in confirmed:
-        groups[pattern(split(tag))].append(tag)
-    patterns = tuple(_pattern(tags, confirmed) for words, tags in groups.items() if words)
+    for tag in concept_by_tag:
+        groups[mask_numbers(split_words(tag))].append(tag)
+    patterns = tuple(
+        _weigh_concepts(tags, concept_by_tag) for words, tags in groups.items() if words
+    )
     conflicts = tuple(
-        one for words, tags in groups.items() if words for one in _conflicts(tags, confirmed)
+        conflict
+        for words, tags in groups.items()
+        if words
+        for conflict in _find_conflicts(tags, concept_by_tag)
     )
     return patterns, conflicts
 
 
-def render(confirmed: Mapping[str, str]) -> bytes:
-    """A variant's file."""
-    document = {"version": VERSION, "confirmations": list(confirmed.items())}
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+def render_variant(concept_by_tag: Mapping[str, str]) -> bytes:
+    """Render confirmations as a variant's file, in JSON."""
+    payload = {"version": VERSION, "confirmations": list(concept_by_tag.items())}
+    return json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def read(variant: bytes) -> tuple[Confirmation, ...]:
-    """What `render` wrote. Raises VariantBroken."""
+def parse_variant(variant: bytes) -> tuple[Confirmation, ...]:
+    """Parse a variant's file. Raises VariantBroken."""
     try:
-        document = json.loads(variant)
-        if document["version"] != VERSION:
-            raise ValueError(document["version"])
-        pairs = [(tag, concept) for tag, concept in document["confirmations"]]
+        payload = json.loads(variant)
+        if payload["version"] != VERSION:
+            raise ValueError(payload["version"])
+        pairs = [(tag, concept) for tag, concept in payload["confirmations"]]
     except (KeyError, TypeError, ValueError) as error:
         raise VariantBroken(f"These bytes are no variant of version {VERSION}.") from error
     if not all(isinstance(part, str) for pair in pairs for part in pair):
@@ -116,28 +129,40 @@ def read(variant: bytes) -> tuple[Confirmation, ...]:
     return tuple(Confirmation(tag, concept) for tag, concept in pairs)
 
 
-def _checked(tag: str, number: int) -> str:
+def _validate_tag(tag: str, number: int) -> str:
+    """Validate a confirmed tag. Raises TagInvalid with the confirmation's number."""
     try:
-        return check(tag)
+        return validate_tag(tag)
     except TagInvalid as error:
         raise TagInvalid(f"Confirmation {number}: {error}") from error
 
 
-def _pattern(tags: list[str], confirmed: Mapping[str, str]) -> Pattern:
-    votes = Counter(confirmed[tag] for tag in tags)
-    most = votes.most_common(1)[0][1]
-    spread = {concept: count for concept, count in votes.items() if not _outvoted(count, most)}
+def _weigh_concepts(tags: list[str], concept_by_tag: Mapping[str, str]) -> ConfirmedPattern:
+    """Return a pattern with the vote share of each concept that is not outvoted."""
+    votes = Counter(concept_by_tag[tag] for tag in tags)
+    leading_votes = votes.most_common(1)[0][1]
+    spread = {
+        concept: count for concept, count in votes.items() if not _is_outvoted(count, leading_votes)
+    }
     total = sum(spread.values())
     shares = {concept: count / total for concept, count in spread.items()}
-    return Pattern(tags[0], shares)
+    return ConfirmedPattern(tags[0], shares)
 
 
-def _conflicts(tags: list[str], confirmed: Mapping[str, str]) -> Iterable[Conflict]:
-    (leading, most), *others = Counter(confirmed[tag] for tag in tags).most_common()
+def _find_conflicts(tags: list[str], concept_by_tag: Mapping[str, str]) -> Iterable[Conflict]:
+    """Yield a conflict for each concept of a pattern but the leading one."""
+    (leading, leading_votes), *others = Counter(concept_by_tag[tag] for tag in tags).most_common()
     for concept, count in others:
-        their = tuple(tag for tag in tags if confirmed[tag] == concept)
-        yield Conflict(concept, their, leading, most, spread=not _outvoted(count, most))
+        concept_tags = tuple(tag for tag in tags if concept_by_tag[tag] == concept)
+        yield Conflict(
+            concept,
+            concept_tags,
+            leading,
+            leading_votes,
+            spread=not _is_outvoted(count, leading_votes),
+        )
 
 
-def _outvoted(count: int, most: int) -> bool:
-    return count * OUTVOTED <= most
+def _is_outvoted(votes: int, leading_votes: int) -> bool:
+    """Whether the leading concept has at least OUTVOTED_RATIO times as many votes."""
+    return votes * OUTVOTED_RATIO <= leading_votes

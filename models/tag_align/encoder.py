@@ -1,4 +1,4 @@
-"""Names that share no letters with a concept's name, compared by meaning."""
+"""Embedding similarity of texts and concept names, for names that share no letters."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,34 +11,41 @@ from models.multilingual import Vectors
 
 
 class Encoder(Protocol):
+    """A sentence encoder."""
+
     def vectors(self, texts: Sequence[str]) -> Vectors:
-        """A vector of length 1 for each text."""
+        """Return a vector of length 1 for each text, [texts, width]."""
 
 
 @dataclass(frozen=True, slots=True)
-class Meanings:
-    """Concepts by meaning. Names of one vocabulary all point the same way: without their mean
-    removed, that common part drowns the differences."""
+class NameEmbeddings:
+    """Centred unit vectors of concept names, [names, width].
+
+    All names of one vocabulary share a common direction: unless their mean is subtracted, it
+    dominates every cosine.
+    """
 
     encoder: Encoder
     mean: Vectors
-    names: Vectors
+    unit_vectors: Vectors
 
     @classmethod
-    def of(cls, encoder: Encoder, names: Sequence[str]) -> Self:
-        different = list(dict.fromkeys(names))
-        at = {name: row for row, name in enumerate(different)}
-        vectors = encoder.vectors(different)[[at[name] for name in names]]
+    def build(cls, encoder: Encoder, names: Sequence[str]) -> Self:
+        """Encode names; each distinct name is encoded once."""
+        unique = list(dict.fromkeys(names))
+        row_by_name = {name: row for row, name in enumerate(unique)}
+        vectors = encoder.vectors(unique)[[row_by_name[name] for name in names]]
         mean = vectors.mean(axis=0)
-        return cls(encoder, mean, _unit(vectors - mean))
+        return cls(encoder, mean, _normalize(vectors - mean))
 
     def similarities(self, texts: Sequence[str]) -> NDArray[np.float64]:
-        """Cosine of each text to each name, [texts, names]."""
-        vectors = _unit(self.encoder.vectors(texts) - self.mean)
-        return np.asarray(vectors @ self.names.T, dtype=np.float64)
+        """Return the cosine similarity of each text to each name, [texts, names]."""
+        vectors = _normalize(self.encoder.vectors(texts) - self.mean)
+        return np.asarray(vectors @ self.unit_vectors.T, dtype=np.float64)
 
 
-def _unit(vectors: Vectors) -> Vectors:
+def _normalize(vectors: Vectors) -> Vectors:
+    """Scale vectors to length 1."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit: Vectors = vectors / np.maximum(lengths, np.finfo(np.float32).tiny)
     return unit

@@ -1,9 +1,7 @@
-"""Generalising from confirmed patterns to other tags.
+"""Kernel ridge regression that generalizes confirmations from confirmed patterns to similar tags.
 
-Owns the likeness of two tags and the correction of the names' scores that confirmations give.
-
-The correction is a kernel ridge regression on what the names' scores get wrong at the confirmed
-patterns: near them it puts the confirmed concept first, far from all of them it is nothing.
+The regression is fitted on the residuals of the spelling scores at the confirmed patterns: near a
+pattern it ranks the confirmed concept first, and far from all patterns it is 0.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,14 +11,24 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from models.tag_align.confirmations import Pattern
-from models.tag_align.features import Features, Floats, Index, Weighting, features, index
-from models.tag_align.naming import Lexicon, Words, pattern
+from models.tag_align.confirmations import ConfirmedPattern
+from models.tag_align.features import (
+    Features,
+    Floats,
+    Index,
+    Weighting,
+    build_index,
+    extract_features,
+)
+from models.tag_align.naming import Lexicon, Words, mask_numbers
 
 
 @dataclass(frozen=True, slots=True)
-class Corrections:
-    """Adds `likeness to each pattern` times `weights` [patterns, concepts] to the scores."""
+class ScoreCorrections:
+    """Fitted corrections of the spelling scores: pattern similarities times `weights`.
+
+    weights: [patterns, concepts].
+    """
 
     patterns: Index
     weights: NDArray[np.float32]
@@ -28,34 +36,34 @@ class Corrections:
     @classmethod
     def fit(
         cls,
-        patterns: Sequence[Pattern],
-        described: Sequence[Features],
+        patterns: Sequence[ConfirmedPattern],
+        features_by_pattern: Sequence[Features],
         scores: Floats,
         concepts: Mapping[str, int],
         ridge: float,
     ) -> Self:
-        """From patterns, their features and their names' scores [patterns, concepts].
+        """Fit on confirmed patterns, their features and spelling scores [patterns, concepts].
 
-        ridge: how far a confirmation gives way to its neighbours.
+        concepts: column of each concept by id. ridge: regularization strength.
         """
         target = np.zeros_like(scores)
         for row, one in enumerate(patterns):
             for concept, share in one.shares.items():
                 target[row, concepts[concept]] = share
-        known = index(described)
-        likeness = np.array([known.similarities(one) for one in described])
-        likeness += ridge * np.eye(len(patterns))
-        return cls(known, np.linalg.solve(likeness, target - scores).astype(np.float32))
+        pattern_index = build_index(features_by_pattern)
+        similarities = np.array([pattern_index.similarities(one) for one in features_by_pattern])
+        similarities += ridge * np.eye(len(patterns))
+        return cls(pattern_index, np.linalg.solve(similarities, target - scores).astype(np.float32))
 
-    def of(self, described: Features) -> Floats:
-        """What to add to each concept's score, [concepts]."""
-        return np.asarray(self.patterns.similarities(described) @ self.weights, dtype=np.float64)
+    def score_changes(self, tag: Features) -> Floats:
+        """Return the correction to add to each concept's score for one tag, [concepts]."""
+        return np.asarray(self.patterns.similarities(tag) @ self.weights, dtype=np.float64)
 
 
-def describe(words: Words, lexicon: Lexicon, weighting: Weighting) -> Features:
-    """A tag's features for comparing it with other tags; numbers are masked.
+def tag_features(words: Words, lexicon: Lexicon, weighting: Weighting) -> Features:
+    """Return the features by which a tag is compared with other tags; numbers are masked.
 
-    Raw and written-out words together: among a building's own tags an abbreviation is as good a
-    sign as its meaning, and it holds where the lexicon is wrong.
+    Contains raw and expanded words: among the tags of one building an abbreviation is as good a
+    feature as its expansion, and remains right if the lexicon is wrong.
     """
-    return features((pattern(words), pattern(lexicon.expand(words))), weighting)
+    return extract_features((mask_numbers(words), mask_numbers(lexicon.expand(words))), weighting)

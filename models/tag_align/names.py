@@ -1,7 +1,4 @@
-"""The concepts' names, compared with a tag: by letters, and by meaning where there is an encoder.
-
-Owns these two comparisons and how much of a tag nobody knows.
-"""
+"""Index of concept names, which scores a tag by spelling and, with an encoder, by embeddings."""
 
 import re
 from collections.abc import Sequence
@@ -10,71 +7,96 @@ from typing import Self
 
 import numpy as np
 
-from models.tag_align.encoder import Encoder, Meanings
+from models.tag_align.encoder import Encoder, NameEmbeddings
 from models.tag_align.features import (
     Floats,
     Index,
     Rows,
     Weighting,
-    features,
-    index,
+    build_index,
+    extract_features,
     word_feature,
 )
-from models.tag_align.naming import Lexicon, Words, is_long, split, without_numbers
+from models.tag_align.naming import Lexicon, Words, is_long_word, split_words, without_numbers
 from models.tag_align.vocabulary import Concept
 
-# By meaning: the tag as it stands, the tag written out, and the letters.
-ENCODED, WRITTEN_OUT, LETTERS = 1.0, 0.5, 0.1
+# Weights of a semantic score: cosine of the raw tag, cosine of the expanded tag, spelling score.
+RAW_TAG_WEIGHT, EXPANDED_TAG_WEIGHT, SPELLING_WEIGHT = 1.0, 0.5, 0.1
 _DIGITS = re.compile(r"\d+")
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
-    """Every name of every concept; concept `n` owns the names from `starts[n]` up."""
+class ConceptNameIndex:
+    """All names of all concepts; those of concept `n` begin at `starts[n]`."""
 
     concepts: tuple[Concept, ...]
     index: Index
     starts: Rows
     weighting: Weighting
-    meanings: Meanings | None
+    embeddings: NameEmbeddings | None
 
     @classmethod
-    def of(cls, concepts: Sequence[Concept], weighting: Weighting, encoder: Encoder | None) -> Self:
-        several = [(one.name, *one.aliases) for one in concepts]
-        each = [name for names in several for name in names]
-        starts = np.cumsum([0, *(len(names) for names in several[:-1])]).astype(np.intp)
-        built = index([features([without_numbers(split(name))], weighting) for name in each])
-        meanings = None if encoder is None else Meanings.of(encoder, each)
-        return cls(tuple(concepts), built, starts, weighting, meanings)
+    def build(
+        cls, concepts: Sequence[Concept], weighting: Weighting, encoder: Encoder | None
+    ) -> Self:
+        """Index the names and aliases of concepts, and encode them if there is an encoder."""
+        names_by_concept = [(one.name, *one.aliases) for one in concepts]
+        all_names = [name for names in names_by_concept for name in names]
+        starts = np.cumsum([0, *(len(names) for names in names_by_concept[:-1])]).astype(np.intp)
+        name_index = build_index(
+            [
+                extract_features([without_numbers(split_words(name))], weighting)
+                for name in all_names
+            ]
+        )
+        embeddings = None if encoder is None else NameEmbeddings.build(encoder, all_names)
+        return cls(tuple(concepts), name_index, starts, weighting, embeddings)
 
-    def by_letters(self, written: Words) -> Floats:
-        """How well each concept's best name fits a tag that is written out, [concepts]."""
-        return self._best(self._letters(written))
+    def spelling_scores(self, expanded: Words) -> Floats:
+        """Return the best spelling similarity of each concept to an expanded tag, [concepts]."""
+        return self._best_per_concept(self._spelling_similarities(expanded))
 
-    def by_meaning(self, meanings: Meanings, tag: str, written: Words) -> Floats:
-        """The same by what the tag means, as it stands and written out, [concepts]."""
-        spelling = " ".join(without_numbers(written))
-        near, spelled = meanings.similarities([_without_digits(tag) or tag, spelling or tag])
-        mixed = ENCODED * near + WRITTEN_OUT * spelled + LETTERS * self._letters(written)
-        return self._best(mixed / (ENCODED + WRITTEN_OUT + LETTERS))
+    def semantic_scores(self, embeddings: NameEmbeddings, tag: str, expanded: Words) -> Floats:
+        """Return the best weighted similarity of each concept by embeddings, [concepts]."""
+        spelling = " ".join(without_numbers(expanded))
+        raw_similarities, expanded_similarities = embeddings.similarities(
+            [_without_digits(tag) or tag, spelling or tag]
+        )
+        weighted = (
+            RAW_TAG_WEIGHT * raw_similarities
+            + EXPANDED_TAG_WEIGHT * expanded_similarities
+            + SPELLING_WEIGHT * self._spelling_similarities(expanded)
+        )
+        return self._best_per_concept(
+            weighted / (RAW_TAG_WEIGHT + EXPANDED_TAG_WEIGHT + SPELLING_WEIGHT)
+        )
 
-    def strange(self, written: Words, known: Lexicon) -> float:
-        """The share of a tag's letters in long words that neither names nor lexicon know."""
-        words = without_numbers(written)
-        odd = (word for word in words if is_long(word) and not self._knows(word, known))
-        return sum(map(len, odd)) / max(1, sum(map(len, words)))
+    def unknown_letter_share(self, expanded: Words, lexicon: Lexicon) -> float:
+        """Return the share of letters in long words unknown to names and lexicon."""
+        words = without_numbers(expanded)
+        unknown = (
+            word for word in words if is_long_word(word) and not self._is_known(word, lexicon)
+        )
+        return sum(map(len, unknown)) / max(1, sum(map(len, words)))
 
-    def _letters(self, written: Words) -> Floats:
-        return self.index.similarities(features([without_numbers(written)], self.weighting))
+    def _spelling_similarities(self, expanded: Words) -> Floats:
+        """Return the cosine similarity of an expanded tag to each name, [names]."""
+        return self.index.similarities(
+            extract_features([without_numbers(expanded)], self.weighting)
+        )
 
-    def _best(self, scores: Floats) -> Floats:
+    def _best_per_concept(self, scores: Floats) -> Floats:
+        """Return the maximum over each concept's names, [concepts]."""
         return np.asarray(np.maximum.reduceat(scores, self.starts))
 
-    def _knows(self, word: str, known: Lexicon) -> bool:
-        return word in known.pieces or word_feature(word) in self.index
+    def _is_known(self, word: str, lexicon: Lexicon) -> bool:
+        """Whether a word is in the lexicon or in a concept's name."""
+        return word in lexicon.compound_parts or word_feature(word) in self.index
 
 
 def _without_digits(tag: str) -> str:
-    """Numbers say nothing of a concept, and without them more tags are alike. Capitals stay: they
-    tell German nouns."""
+    """Remove the digits of a tag before it is encoded, so that more tags share one cached vector.
+
+    Capitals stay: they mark German nouns.
+    """
     return " ".join(_DIGITS.sub("", tag).split())

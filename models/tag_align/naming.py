@@ -1,7 +1,6 @@
-"""Names read as words: plant tags and concept names alike.
+"""Tokenize plant tags and concept names into words, and expand abbreviations and compounds.
 
-Owns what a usable tag is, splitting one into words, its pattern (the words with numbers masked) and
-writing abbreviations, German compounds and Chinese terms out.
+The pattern of a tag is its words with the numbers masked.
 """
 
 import re
@@ -9,140 +8,162 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-MAX_TAG = 512
+MAX_TAG_LENGTH = 512
 NUMBER = "#"
 
 Words = tuple[str, ...]
 
-# Runs of one script and one case: `RoomTemp12`, `AHU1A` and `温度T1` part where their kinds meet.
+# Runs of one script and one case: `RoomTemp12`, `AHU1A` and `温度T1` are split where the kind of
+# character changes.
 _RUN = re.compile(r"[一-鿿]+|[A-Z]?[^\W\dA-Z_一-鿿]+|[A-Z]+(?![^\W\dA-Z_一-鿿])|\d+")
-_LONGEST_PHRASE = 3
-_SHORTEST_WORD = 3
-# Below five letters a run is an abbreviation, not a compound.
-_SHORTEST_COMPOUND = 5
-_SHORTEST_PIECE, _LONGEST_PIECE = 4, 24
-# `Activedac` is "active" and three letters that nobody knows; "meter" in `Perimeter` is chance.
-_KNOWN_SHARE = 0.6
+_MAX_PHRASE_WORDS = 3
+_MIN_WORD_LENGTH = 3
+# A run of fewer letters is an abbreviation, not a compound.
+_MIN_COMPOUND_LENGTH = 5
+_MIN_PART_LENGTH, _MAX_PART_LENGTH = 4, 24
+# The share of a compound's letters that must belong to known parts: `Activedac` is "active" and
+# three unknown letters, but "meter" in `Perimeter` is a coincidence.
+_MIN_KNOWN_SHARE = 0.6
 
 
 class TagInvalid(ValueError):
-    """A tag that cannot be read: empty, too long or with characters that are no text."""
+    """A tag that is empty, too long or contains control characters."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lexicon:
-    """Abbreviations and foreign terms, as words, with the English words they stand for.
+    """English expansions of abbreviations and foreign terms.
 
-    pieces: what a compound without separators may be made of.
+    expansions: English words by the words of the abbreviation or term. compound_parts: words that
+    a compound without separators may consist of.
     """
 
-    meanings: Mapping[Words, Words]
-    pieces: frozenset[str]
+    expansions: Mapping[Words, Words]
+    compound_parts: frozenset[str]
 
     def expand(self, words: Sequence[str]) -> Words:
-        """The words written out, the longest known phrase first."""
-        parts = [part for word in words for part in self._parts(word)]
+        """Expand the abbreviations and terms in `words`, the longest known phrase first."""
+        parts = [part for word in words for part in self._split_if_compound(word)]
         expanded: list[str] = []
         while parts:
-            size, meaning = self._longest(parts)
-            expanded.extend(meaning)
+            size, expansion = self._match_longest_phrase(parts)
+            expanded.extend(expansion)
             parts = parts[size:]
         return tuple(expanded)
 
-    def _longest(self, words: Sequence[str]) -> tuple[int, Words]:
-        for size in range(min(_LONGEST_PHRASE, len(words)), 0, -1):
-            if meaning := self.meanings.get(tuple(words[:size])):
-                return size, meaning
+    def _match_longest_phrase(self, words: Sequence[str]) -> tuple[int, Words]:
+        """Return the length and expansion of the longest known phrase at the start."""
+        for size in range(min(_MAX_PHRASE_WORDS, len(words)), 0, -1):
+            if expansion := self.expansions.get(tuple(words[:size])):
+                return size, expansion
         return 1, (words[0],)
 
-    def _parts(self, word: str) -> Words:
-        """A compound's pieces; a word that is known, or of which too little is, stays whole."""
-        if word in self.pieces or not is_long(word):
+    def _split_if_compound(self, word: str) -> Words:
+        """Split a compound into its parts.
+
+        A word in the lexicon, or a word of mostly unknown letters, is returned unsplit.
+        """
+        if word in self.compound_parts or not is_long_word(word):
             return (word,)
-        parts = _divide(word, self.pieces)
-        known = sum(len(part) for part in parts if part in self.pieces)
-        return parts if is_chinese(word) or known >= _KNOWN_SHARE * len(word) else (word,)
+        parts = _split_compound(word, self.compound_parts)
+        known_letters = sum(len(part) for part in parts if part in self.compound_parts)
+        return (
+            parts if is_chinese(word) or known_letters >= _MIN_KNOWN_SHARE * len(word) else (word,)
+        )
 
 
-def lexicon(entries: Iterable[tuple[str, str]], further_pieces: Iterable[str] = ()) -> Lexicon:
-    """A lexicon of (abbreviation, meaning) pairs; `further_pieces` are words known as they are."""
-    meanings = {split(short): split(meaning) for short, meaning in entries}
-    single = {words[0] for words in meanings if len(words) == 1}
-    meant = {word for words in meanings.values() for word in words}
-    return Lexicon(meanings, frozenset(filter(_is_piece, single | meant | set(further_pieces))))
+def build_lexicon(entries: Iterable[tuple[str, str]], known_words: Iterable[str] = ()) -> Lexicon:
+    """Build a lexicon of (abbreviation, meaning) pairs.
+
+    known_words: further words that compounds may consist of.
+    """
+    expansions = {split_words(short): split_words(expansion) for short, expansion in entries}
+    single_words = {words[0] for words in expansions if len(words) == 1}
+    expansion_words = {word for words in expansions.values() for word in words}
+    return Lexicon(
+        expansions,
+        frozenset(filter(_is_compound_part, single_words | expansion_words | set(known_words))),
+    )
 
 
-def check(tag: str) -> str:
-    """The tag without surrounding space. Raises TagInvalid."""
+def validate_tag(tag: str) -> str:
+    """Validate a tag and strip surrounding whitespace. Raises TagInvalid."""
     stripped = tag.strip()
     if not stripped:
         raise TagInvalid("The tag is empty.")
-    if len(stripped) > MAX_TAG:
-        raise TagInvalid(f"The tag has {len(stripped)} characters; at most {MAX_TAG} are read.")
+    if len(stripped) > MAX_TAG_LENGTH:
+        raise TagInvalid(
+            f"The tag has {len(stripped)} characters; at most {MAX_TAG_LENGTH} are read."
+        )
     for character in stripped:
-        # A lone surrogate is no text, and the encoder's C string would end at a NUL.
+        # A lone surrogate cannot be encoded as UTF-8, and a NUL would end the encoder's C string.
         if unicodedata.category(character) in ("Cc", "Cs"):
             raise TagInvalid(f"The tag holds the control character U+{ord(character):04X}.")
     return stripped
 
 
-def split(text: str) -> Words:
-    """Lower-case words and numbers, in order, of a name in any script."""
-    # Compatibility forms (full-width letters, subscripts) read as what they look like, and
-    # characters without width, such as direction marks, are not seen at all.
+def split_words(text: str) -> Words:
+    """Split a name in any script into lower-case words and numbers, in order."""
+    # NFKC maps compatibility forms (full-width letters, subscripts) to plain characters; zero-width
+    # characters, such as direction marks, are removed.
     folded = unicodedata.normalize("NFKC", text)
-    visible = "".join(one for one in folded if unicodedata.category(one) != "Cf")
+    visible = "".join(character for character in folded if unicodedata.category(character) != "Cf")
     return tuple(run.lower() for run in _RUN.findall(visible))
 
 
-def pattern(words: Sequence[str]) -> Words:
-    """The words with every number masked: what the tags of equal equipment have in common."""
+def mask_numbers(words: Sequence[str]) -> Words:
+    """Return the pattern of a tag: its words with every number masked.
+
+    Tags of the same point on identical equipment have the same pattern.
+    """
     return tuple(NUMBER if word.isdigit() else word for word in words)
 
 
 def without_numbers(words: Sequence[str]) -> Words:
-    """The words alone: a room's number must not be likened to the 2 of CO2."""
+    """Return the words without numbers, so that a room number does not match the 2 of CO2."""
     return tuple(word for word in words if not word.isdigit())
 
 
 def is_chinese(word: str) -> bool:
+    """Whether the word begins with a Chinese character."""
     return "一" <= word[:1] <= "鿿"
 
 
 def is_word(word: str) -> bool:
-    """Whether it may be a word of a language; of two letters nearly all are abbreviations."""
-    return is_chinese(word) or (word.isalpha() and len(word) >= _SHORTEST_WORD)
+    """Whether `word` may be a word of a language; nearly all two-letter words are abbreviations."""
+    return is_chinese(word) or (word.isalpha() and len(word) >= _MIN_WORD_LENGTH)
 
 
-def is_long(word: str) -> bool:
-    """Whether it is more than an abbreviation: a word whose meaning could be looked up."""
-    return is_chinese(word) or len(word) >= _SHORTEST_COMPOUND
+def is_long_word(word: str) -> bool:
+    """Whether `word` is too long for an abbreviation."""
+    return is_chinese(word) or len(word) >= _MIN_COMPOUND_LENGTH
 
 
-def _is_piece(word: str) -> bool:
-    return is_chinese(word) or _SHORTEST_PIECE <= len(word) <= _LONGEST_PIECE
+def _is_compound_part(word: str) -> bool:
+    """Whether a word may be part of a compound, by its length."""
+    return is_chinese(word) or _MIN_PART_LENGTH <= len(word) <= _MAX_PART_LENGTH
 
 
-def _divide(word: str, pieces: frozenset[str]) -> Words:
-    """The division with the fewest unknown letters and then the fewest pieces."""
+def _split_compound(word: str, compound_parts: frozenset[str]) -> Words:
+    """Split a compound with the fewest unknown letters, then the fewest parts."""
     best: list[tuple[int, int, Words]] = [(0, 0, ())]
     for end in range(1, len(word) + 1):
-        unknown, count, before = best[end - 1]
-        ways = [(unknown + 1, count + 1, (*before, word[end - 1 : end]))]
-        for start in range(max(0, end - _LONGEST_PIECE), end):
-            if word[start:end] in pieces:
-                unknown, count, before = best[start]
-                ways.append((unknown, count + 1, (*before, word[start:end])))
-        best.append(min(ways))
-    return _joined(best[-1][2], pieces)
+        unknown, count, prefix = best[end - 1]
+        divisions = [(unknown + 1, count + 1, (*prefix, word[end - 1 : end]))]
+        for start in range(max(0, end - _MAX_PART_LENGTH), end):
+            if word[start:end] in compound_parts:
+                unknown, count, prefix = best[start]
+                divisions.append((unknown, count + 1, (*prefix, word[start:end])))
+        best.append(min(divisions))
+    return _merge_unknown_parts(best[-1][2], compound_parts)
 
 
-def _joined(parts: Words, pieces: frozenset[str]) -> Words:
-    """Neighbouring unknown letters as one part."""
-    joined: list[str] = []
+def _merge_unknown_parts(parts: Words, compound_parts: frozenset[str]) -> Words:
+    """Merge adjacent unknown letters into one part."""
+    merged: list[str] = []
     for index, part in enumerate(parts):
-        if index and part not in pieces and parts[index - 1] not in pieces:
-            joined[-1] += part
+        if index and part not in compound_parts and parts[index - 1] not in compound_parts:
+            merged[-1] += part
         else:
-            joined.append(part)
-    return tuple(joined)
+            merged.append(part)
+    return tuple(merged)

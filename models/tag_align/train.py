@@ -1,6 +1,6 @@
-"""Build the artefact: `python -m models.tag_align.train`.
+"""Build the vocabulary artefact: `python -m models.tag_align.train`.
 
-Nothing is fitted: what is learned is learned per tenant, from confirmations (learning.py).
+Nothing is fitted here: only tenants' variants are fitted, on confirmations (learning.py).
 """
 
 import argparse
@@ -22,7 +22,7 @@ from models.training_data import TrainingDataMissing, default_directory
 
 
 def build(directory: Path) -> Vocabulary:
-    """Every concept and abbreviation. Raises TrainingDataMissing."""
+    """Build the vocabulary of all concepts and abbreviations. Raises TrainingDataMissing."""
     concepts = (
         *point_concepts(directory),
         *brick_concepts(directory),
@@ -32,7 +32,7 @@ def build(directory: Path) -> Vocabulary:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Write the artefact, and on demand its names' vectors."""
+    """Write the artefact and, with --vectors, the vectors of its concept names."""
     parser = argparse.ArgumentParser(description="Build the vocabulary that tags are aligned with.")
     parser.add_argument("--data", type=Path, default=default_directory(), help="training sets")
     parser.add_argument("--output", type=Path, default=ARTEFACT, help="where the artefact goes")
@@ -46,9 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options.output.write_text(render(vocabulary), encoding="utf-8")
     sys.stdout.write(f"{options.output}: {len(vocabulary.concepts)} concepts\n")
     if encoder is not None:
-        beside = options.output.with_name(vectors.FILE)
-        beside.write_bytes(vectors.render(vocabulary, encoder))
-        sys.stdout.write(f"{beside}: {len(vectors.names_of(vocabulary))} names\n")
+        vectors_path = options.output.with_name(vectors.FILE)
+        vectors_path.write_bytes(vectors.render(vocabulary, encoder))
+        sys.stdout.write(f"{vectors_path}: {len(vectors.concept_names(vocabulary))} names\n")
 
 
 if __name__ == "__main__":

@@ -1,101 +1,122 @@
-"""A customer's training file of confirmed tags, one a line."""
+"""Parse a customer's training file of confirmed tags, in JSON lines."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from models.adaptation import require_none
+from models.adaptation import require_no_problems
 from models.problems import Problem, Problems
 from models.tag_align.confirmations import MAX_CONFIRMATIONS, Confirmation
-from models.tag_align.naming import TagInvalid, Words, check, pattern, split
+from models.tag_align.naming import TagInvalid, Words, mask_numbers, split_words, validate_tag
 from models.tag_align.vocabulary import Scheme, Vocabulary
-from models.training_text import structs
+from models.training_text import decode_lines
 
-FEWEST = 10
-HELD_OUT = 5  # one pattern in so many is kept apart
-_LONGEST_SHOWN = 80
+MIN_TAGS = 10
+HELD_OUT_DIVISOR = 5  # one in five patterns is held out for the score
+_MAX_SHOWN_LENGTH = 80
 
 
 class _Line(msgspec.Struct, forbid_unknown_fields=True):
+    """A line of the training file."""
+
     tag: str
     concept: str
 
 
 def read_confirmations(training_file: bytes, vocabulary: Vocabulary) -> list[Confirmation]:
-    """Lines of `{"tag": …, "concept": …}`, the concept by its id in one scheme of the vocabulary.
+    """Parse lines of `{"tag": …, "concept": …}`; all concept ids must be of one scheme.
 
     Raises TrainingFileInvalid with all problems.
     """
     problems = Problems()
-    lines = structs(training_file, _Line, problems)
-    wrong, given = problems.count, []
-    numbers: list[int] = []
+    lines = decode_lines(training_file, _Line, problems)
+    invalid_lines, confirmations = problems.count, []
+    line_numbers: list[int] = []
     for number, line in lines:
         try:
-            given.append(Confirmation(check(line.tag), line.concept))
-            numbers.append(number)
+            confirmations.append(Confirmation(validate_tag(line.tag), line.concept))
+            line_numbers.append(number)
         except TagInvalid as error:
-            said = f"Line {number}, `tag`: {error}"
-            problems.add(Problem("invalid_tag", said, "Give the tag's text.", number, "tag"))
-            wrong += 1
-    _find_concepts(given, numbers, vocabulary, problems)
-    if lines or not wrong:
-        _find_too_few(given, wrong, problems)
-    require_none(problems)
-    return given
+            message = f"Line {number}, `tag`: {error}"
+            problems.add(Problem("invalid_tag", message, "Give the tag's text.", number, "tag"))
+            invalid_lines += 1
+    _check_concepts(confirmations, line_numbers, vocabulary, problems)
+    if lines or not invalid_lines:
+        _check_counts(confirmations, invalid_lines, problems)
+    require_no_problems(problems)
+    return confirmations
 
 
-def kinds_of(given: Sequence[Confirmation]) -> Mapping[Words, list[int]]:
-    """Where the tags of each pattern are: those that differ in numbers only are one kind."""
-    groups: dict[Words, list[int]] = defaultdict(list)
-    for at, one in enumerate(given):
-        groups[pattern(split(one.tag))].append(at)
-    return groups
+def positions_by_pattern(confirmations: Sequence[Confirmation]) -> Mapping[Words, list[int]]:
+    """Group the positions of confirmations by pattern: their tags differ in numbers only."""
+    positions: dict[Words, list[int]] = defaultdict(list)
+    for position, confirmation in enumerate(confirmations):
+        positions[mask_numbers(split_words(confirmation.tag))].append(position)
+    return positions
 
 
-def _find_concepts(
-    given: Sequence[Confirmation],
-    numbers: Sequence[int],
+def _check_concepts(
+    confirmations: Sequence[Confirmation],
+    line_numbers: Sequence[int],
     vocabulary: Vocabulary,
     problems: Problems,
 ) -> None:
-    """Concepts that no scheme has, and those that are not of the scheme of most."""
-    schemes = {scheme: {one.id for one in vocabulary.of([scheme])} for scheme in Scheme}
-    known = set().union(*schemes.values())
-    for number, one in zip(numbers, given, strict=True):
-        if one.concept not in known:
-            said = f"Line {number}: the vocabulary has no concept {one.concept[:_LONGEST_SHOWN]!r}."
+    """Report unknown concepts, and concepts outside the scheme that most concepts belong to."""
+    schemes = {
+        scheme: {concept.id for concept in vocabulary.concepts_in([scheme])} for scheme in Scheme
+    }
+    known_concepts = set().union(*schemes.values())
+    for number, confirmation in zip(line_numbers, confirmations, strict=True):
+        if confirmation.concept not in known_concepts:
+            shown = confirmation.concept[:_MAX_SHOWN_LENGTH]
+            message = f"Line {number}: the vocabulary has no concept {shown!r}."
             fix = "Give the concept's id, as `/v1/predictions` answers it."
-            problems.add(Problem("unknown_label", said, fix, number, "concept"))
-    of_known = [(n, one) for n, one in zip(numbers, given, strict=True) if one.concept in known]
-    most = max(
-        schemes, key=lambda scheme: sum(one.concept in schemes[scheme] for _, one in of_known)
+            problems.add(Problem("unknown_label", message, fix, number, "concept"))
+    with_known_concept = [
+        (n, confirmation)
+        for n, confirmation in zip(line_numbers, confirmations, strict=True)
+        if confirmation.concept in known_concepts
+    ]
+    main_scheme = max(
+        schemes,
+        key=lambda scheme: sum(
+            confirmation.concept in schemes[scheme] for _, confirmation in with_known_concept
+        ),
     )
-    for number, one in of_known:
-        if one.concept not in schemes[most]:
-            said = (
+    for number, confirmation in with_known_concept:
+        if confirmation.concept not in schemes[main_scheme]:
+            shown = confirmation.concept[:_MAX_SHOWN_LENGTH]
+            message = (
                 f"Line {number}: the concepts are of several schemes; "
-                f"{one.concept[:_LONGEST_SHOWN]!r} is not of {most.value}, as most are."
+                f"{shown!r} is not of {main_scheme.value}, as most are."
             )
             fix = "Keep to the concepts of one scheme."
-            problems.add(Problem("other_scheme", said, fix, number, "concept"))
+            problems.add(Problem("other_scheme", message, fix, number, "concept"))
 
 
-def _find_too_few(given: Sequence[Confirmation], wrong: int, problems: Problems) -> None:
-    """`wrong` lines may be mended: only what is too few even then is said."""
-    if len(given) + wrong < FEWEST:
-        said = f"There are {len(given)} tags; at least {FEWEST} are needed."
-        problems.add(Problem("too_few_rows", said, "Add tags."))
-    elif not wrong and len({one.concept for one in given}) < 2:
-        said = "All tags are of one concept: there is nothing to tell apart."
-        problems.add(Problem("too_few_classes", said, "Add tags of others.", field="concept"))
-    elif not wrong and (kinds := len(kinds_of(given))) < HELD_OUT:
-        said = (
-            f"The tags differ in numbers only: they are of {kinds} kinds, and {HELD_OUT} are "
-            "needed to see whether it helps."
+def _check_counts(
+    confirmations: Sequence[Confirmation], invalid_lines: int, problems: Problems
+) -> None:
+    """Report too few or too many confirmations, concepts or patterns.
+
+    Invalid lines count as if corrected, so that nothing is reported that correcting them solves.
+    """
+    if len(confirmations) + invalid_lines < MIN_TAGS:
+        message = f"There are {len(confirmations)} tags; at least {MIN_TAGS} are needed."
+        problems.add(Problem("too_few_rows", message, "Add tags."))
+    elif not invalid_lines and len({confirmation.concept for confirmation in confirmations}) < 2:
+        message = "All tags are of one concept: there is nothing to tell apart."
+        problems.add(Problem("too_few_classes", message, "Add tags of others.", field="concept"))
+    elif (
+        not invalid_lines
+        and (patterns := len(positions_by_pattern(confirmations))) < HELD_OUT_DIVISOR
+    ):
+        message = (
+            f"The tags differ in numbers only: they are of {patterns} kinds, and "
+            f"{HELD_OUT_DIVISOR} are needed to see whether it helps."
         )
-        problems.add(Problem("too_few_kinds", said, "Add tags of other kinds.", field="tag"))
-    if (tags := len({one.tag for one in given})) > MAX_CONFIRMATIONS:
-        said = f"There are {tags} tags; at most {MAX_CONFIRMATIONS} are learned from."
-        problems.add(Problem("too_many_rows", said, "Leave tags out."))
+        problems.add(Problem("too_few_kinds", message, "Add tags of other kinds.", field="tag"))
+    if (tags := len({confirmation.tag for confirmation in confirmations})) > MAX_CONFIRMATIONS:
+        message = f"There are {tags} tags; at most {MAX_CONFIRMATIONS} are learned from."
+        problems.add(Problem("too_many_rows", message, "Leave tags out."))

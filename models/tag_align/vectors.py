@@ -1,6 +1,7 @@
-"""The concept names' vectors, which lie beside the artefact: encoding thousands takes minutes.
+"""Read and write the file of precomputed concept name vectors beside the artefact.
 
-Owns the file and that it is of the artefact's names and of the encoder in use.
+Encoding thousands of names takes minutes. The file is valid only for the exact names of the
+artefact and for the version of the encoder that computed it.
 """
 
 import io
@@ -18,59 +19,69 @@ from models.tag_align.encoder import Encoder
 from models.tag_align.vocabulary import ArtefactBroken, Vocabulary
 
 FILE = "vectors.npz"
-# A plant's names come again with every call of its own: 16 MB hold so many.
-_RECALLED = 10_000
-NOTHING: Vectors = np.empty((0, 0), dtype=np.float32)
+# Texts in the cache, about 16 MB: a plant sends the same tags with every call.
+_CACHE_SIZE = 10_000
+NO_VECTORS: Vectors = np.empty((0, 0), dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True)
-class KnownTexts:
-    """An encoder that has encoded some texts before: `rows` says where in `known` [texts, width].
-    `recall` encodes another one, [width]."""
+class CachedEncoder:
+    """An encoder with precomputed vectors of some texts.
+
+    rows: the row of each text in `cached` [texts, width]. encode_missing: encodes any other text,
+    [width].
+    """
 
     rows: Mapping[str, int]
-    known: Vectors
-    recall: Callable[[str], Vectors]
+    cached: Vectors
+    encode_missing: Callable[[str], Vectors]
 
     def vectors(self, texts: Sequence[str]) -> Vectors:
+        """Return a vector of length 1 for each text, [texts, width]."""
         return np.stack([self._vector(text) for text in texts])
 
     def _vector(self, text: str) -> Vectors:
         at = self.rows.get(text)
-        return self.recall(text) if at is None else self.known[at]
+        return self.encode_missing(text) if at is None else self.cached[at]
 
 
-def encoder_beside(artefact: Path, vocabulary: Vocabulary) -> KnownTexts:
-    """The packaged encoder, to which the names of `artefact` are known.
+def load_cached_encoder(artefact: Path, vocabulary: Vocabulary) -> CachedEncoder:
+    """Load the packaged encoder with the precomputed name vectors beside `artefact`.
 
-    Raises EncoderMissing where the package is absent or another than the vectors were made with,
-    or there are none, and ArtefactBroken where they are no file of this vocabulary.
+    Raises EncoderMissing if the package is not installed, its version differs from that of the
+    vectors, or the file of vectors is missing. Raises ArtefactBroken if the file is invalid or
+    belongs to another vocabulary.
     """
     encoder = load_encoder()
-    known, version = read(artefact.with_name(FILE), names_of(vocabulary))
+    cached, version = read(artefact.with_name(FILE), concept_names(vocabulary))
     if version != encoder.version:
         raise EncoderMissing(
             f"The names were encoded by version {version} of the encoder; {encoder.version} is "
             "installed, whose vectors do not compare with them."
         )
-    return knowing(encoder, names_of(vocabulary), known)
+    return cached_encoder(encoder, concept_names(vocabulary), cached)
 
 
-def knowing(encoder: Encoder, texts: Sequence[str] = (), known: Vectors = NOTHING) -> KnownTexts:
-    """`encoder`, to which the vectors of `texts` are known, and which recalls what it encodes."""
+def cached_encoder(
+    encoder: Encoder, texts: Sequence[str] = (), cached: Vectors = NO_VECTORS
+) -> CachedEncoder:
+    """Wrap `encoder` with the precomputed vectors of `texts` and an LRU cache for all others."""
     rows = {text: at for at, text in enumerate(texts)}
-    recall = lru_cache(_RECALLED)(lambda text: encoder.vectors([text])[0])
-    return KnownTexts(rows, known, recall)
+    encode_missing = lru_cache(_CACHE_SIZE)(lambda text: encoder.vectors([text])[0])
+    return CachedEncoder(rows, cached, encode_missing)
 
 
-def names_of(vocabulary: Vocabulary) -> list[str]:
-    """Every concept's name and aliases, each once."""
+def concept_names(vocabulary: Vocabulary) -> list[str]:
+    """Return the distinct names and aliases of all concepts, in order."""
     names = (name for one in vocabulary.concepts for name in (one.name, *one.aliases))
     return list(dict.fromkeys(names))
 
 
 def read(path: Path, names: Sequence[str]) -> tuple[Vectors, str]:
-    """The vectors of `names` and the encoder's version. Raises ArtefactBroken, EncoderMissing."""
+    """Read the vectors of `names` and the version of the encoder that computed them.
+
+    Raises ArtefactBroken and EncoderMissing.
+    """
     try:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
             vectors, digest, version = file["vectors"], str(file["names"]), str(file["encoder"])
@@ -84,12 +95,13 @@ def read(path: Path, names: Sequence[str]) -> tuple[Vectors, str]:
 
 
 def render(vocabulary: Vocabulary, encoder: PackagedEncoder) -> bytes:
-    """The file. Half precision, which a cosine does not notice."""
-    names, file = names_of(vocabulary), io.BytesIO()
+    """Encode all concept names and render the file; half precision suffices for cosines."""
+    names, file = concept_names(vocabulary), io.BytesIO()
     vectors = encoder.vectors(names).astype(np.float16)
     np.savez(file, vectors=vectors, names=_digest(names), encoder=encoder.version)
     return file.getvalue()
 
 
 def _digest(names: Sequence[str]) -> str:
+    """Return the SHA-256 digest of names in order."""
     return sha256("\n".join(names).encode()).hexdigest()

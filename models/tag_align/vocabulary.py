@@ -1,4 +1,4 @@
-"""The concepts that tags are aligned with, and the artefact that holds them with the lexicon."""
+"""Vocabulary of concepts and abbreviations, and the artefact that stores it."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -11,15 +11,15 @@ VERSION = 1
 
 
 class ArtefactBroken(ValueError):
-    """The file is no vocabulary of this version."""
+    """Raised if a file is not a vocabulary of this version."""
 
 
 class ConceptUnknown(LookupError):
-    """A concept that the vocabulary does not have."""
+    """Raised for a concept or scheme that is missing from the vocabulary."""
 
 
 class Scheme(StrEnum):
-    """Where a concept comes from."""
+    """The classification that a concept belongs to."""
 
     BUILDING_POINT = "building-point"
     BRICK = "brick"
@@ -28,9 +28,10 @@ class Scheme(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Concept:
-    """`id` is what the scheme calls it: a Brick or AAS address, an ECLASS or IEC CDD number.
+    """A concept of a scheme.
 
-    aliases: further names, such as the German one.
+    id: a Brick or AAS IRI, or an ECLASS or IEC CDD identifier. aliases: further names, such as the
+    German one.
     """
 
     scheme: str
@@ -41,23 +42,26 @@ class Concept:
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """Every concept that is known, and (abbreviation, meaning) pairs."""
+    """All concepts of all schemes, and (abbreviation, meaning) pairs."""
 
     concepts: tuple[Concept, ...]
     abbreviations: tuple[tuple[str, str], ...]
 
-    def of(self, schemes: Sequence[str]) -> tuple[Concept, ...]:
-        """The concepts of some schemes. Raises ConceptUnknown where a scheme has none."""
-        present = {one.scheme for one in self.concepts}
+    def concepts_in(self, schemes: Sequence[str]) -> tuple[Concept, ...]:
+        """Return the concepts of some schemes. Raises ConceptUnknown if a scheme has none."""
+        present = {concept.scheme for concept in self.concepts}
         if unknown := sorted(set(schemes) - present):
             raise ConceptUnknown(f"The vocabulary has no scheme {', '.join(unknown)}.")
-        return tuple(one for one in self.concepts if one.scheme in schemes)
+        return tuple(concept for concept in self.concepts if concept.scheme in schemes)
 
 
 def render(vocabulary: Vocabulary) -> str:
-    """The artefact, one entry a line so that a change of it can be read."""
-    concepts = [_row([one.scheme, one.id, one.name, *one.aliases]) for one in vocabulary.concepts]
-    abbreviations = [_row(list(pair)) for pair in vocabulary.abbreviations]
+    """Render the artefact as JSON, one entry a line so that diffs are readable."""
+    concepts = [
+        _json_line([concept.scheme, concept.id, concept.name, *concept.aliases])
+        for concept in vocabulary.concepts
+    ]
+    abbreviations = [_json_line(list(pair)) for pair in vocabulary.abbreviations]
     return (
         f'{{"version": {VERSION},\n"abbreviations": [\n'
         + ",\n".join(abbreviations)
@@ -68,23 +72,24 @@ def render(vocabulary: Vocabulary) -> str:
 
 
 def read(path: Path) -> Vocabulary:
-    """The artefact at `path`. Raises ArtefactBroken."""
+    """Read the artefact at `path`. Raises ArtefactBroken."""
     try:
-        return _vocabulary(json.loads(path.read_text(encoding="utf-8")))
+        return _parse_vocabulary(json.loads(path.read_text(encoding="utf-8")))
     except (KeyError, TypeError, ValueError) as error:
         raise ArtefactBroken(f"{path} is no vocabulary of version {VERSION}.") from error
 
 
-def _vocabulary(document: Mapping[str, Any]) -> Vocabulary:
-    if document["version"] != VERSION:
-        raise ValueError(document["version"])
+def _parse_vocabulary(payload: Mapping[str, Any]) -> Vocabulary:
+    """Parse an artefact's JSON document."""
+    if payload["version"] != VERSION:
+        raise ValueError(payload["version"])
     concepts = tuple(
         Concept(scheme, id, name, tuple(aliases))
-        for scheme, id, name, *aliases in document["concepts"]
+        for scheme, id, name, *aliases in payload["concepts"]
     )
-    pairs = tuple((short, meaning) for short, meaning in document["abbreviations"])
+    pairs = tuple((short, meaning) for short, meaning in payload["abbreviations"])
     return Vocabulary(concepts, pairs)
 
 
-def _row(values: list[str]) -> str:
+def _json_line(values: list[str]) -> str:
     return json.dumps(values, ensure_ascii=False)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from serving.scaling import Scaling, Scalings, of_engines, of_specialists
+from serving.scaling import Scaling, ScalingSettings, engine_scaling, specialist_scaling
 
 DEFAULT_PORT = 8000
 LOOPBACK = "127.0.0.1"
@@ -13,16 +13,18 @@ LOOPBACK = "127.0.0.1"
 
 @dataclass(frozen=True, slots=True)
 class Arguments:
+    """The parsed command line."""
+
     data_dir: Path
     profile: str
     host: str
     port: int
     exit_with_parent: bool
-    scalings: Scalings
+    scaling: ScalingSettings
 
 
-def parse(argv: Sequence[str]) -> Arguments:
-    """Read the command line; prints what is wrong and exits with 2, as commands do."""
+def parse_arguments(argv: Sequence[str]) -> Arguments:
+    """Parse the command line; on an error print it and exit with status 2."""
     parser = argparse.ArgumentParser(
         prog="python -m serving", description="Serve the models of the catalog on one HTTP port."
     )
@@ -37,41 +39,46 @@ def parse(argv: Sequence[str]) -> Arguments:
     parser.add_argument(
         "--exit-with-parent", action="store_true", help="stop when the starting process is gone"
     )
-    _add_specialists(parser)
-    _add_engines(parser)
-    given = parser.parse_args(argv)
-    specialists = of_specialists(
-        given.specialist_min_replicas,
-        given.specialist_max_replicas,
-        given.specialist_target_requests,
-        given.specialist_idle_s,
+    _add_specialist_options(parser)
+    _add_engine_options(parser)
+    options = parser.parse_args(argv)
+    specialists = specialist_scaling(
+        options.specialist_min_replicas,
+        options.specialist_max_replicas,
+        options.specialist_target_requests,
+        options.specialist_idle_s,
     )
-    engines = of_engines(
-        given.engine_min_replicas,
-        given.engine_max_replicas,
-        given.engine_target_requests,
-        given.engine_idle_s,
+    engines = engine_scaling(
+        options.engine_min_replicas,
+        options.engine_max_replicas,
+        options.engine_target_requests,
+        options.engine_idle_s,
     )
-    if not 0 <= specialists.least or not _fits(specialists):
+    if not 0 <= specialists.min_replicas or not _has_valid_bounds(specialists):
         parser.error("the bounds of the specialists' replicas do not fit together")
-    if not 1 <= engines.least or not _fits(engines):
+    if not 1 <= engines.min_replicas or not _has_valid_bounds(engines):
         parser.error("the bounds of the language models' engines do not fit together")
     return Arguments(
-        data_dir=given.data_dir.resolve(),
-        profile=given.profile,
-        host=given.host,
-        port=given.port,
-        exit_with_parent=given.exit_with_parent,
-        scalings=Scalings(specialists, engines),
+        data_dir=options.data_dir.resolve(),
+        profile=options.profile,
+        host=options.host,
+        port=options.port,
+        exit_with_parent=options.exit_with_parent,
+        scaling=ScalingSettings(specialists, engines),
     )
 
 
-def _fits(scaling: Scaling) -> bool:
-    return scaling.least <= scaling.most and scaling.target > 0 and scaling.idle_s >= 0
+def _has_valid_bounds(scaling: Scaling) -> bool:
+    """Return whether minimum, maximum, target and idle time are consistent."""
+    return (
+        scaling.min_replicas <= scaling.max_replicas
+        and scaling.target_requests > 0
+        and scaling.idle_s >= 0
+    )
 
 
-def _add_specialists(parser: argparse.ArgumentParser) -> None:
-    """The defaults are those of `MAAS_SPECIALIST_…` (infra/settings.py)."""
+def _add_specialist_options(parser: argparse.ArgumentParser) -> None:
+    """Add the `--specialist-…` options, with the defaults of `MAAS_SPECIALIST_…`."""
     group = parser.add_argument_group("replicas of the specialists")
     group.add_argument(
         "--specialist-min-replicas", type=int, default=1, help="0: none while nobody calls"
@@ -85,8 +92,8 @@ def _add_specialists(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_engines(parser: argparse.ArgumentParser) -> None:
-    """The defaults are those of `MAAS_ENGINE_…` (infra/settings.py)."""
+def _add_engine_options(parser: argparse.ArgumentParser) -> None:
+    """Add the `--engine-…` options, with the defaults of `MAAS_ENGINE_…`."""
     group = parser.add_argument_group("engines of each language model")
     group.add_argument("--engine-min-replicas", type=int, default=1)
     group.add_argument("--engine-max-replicas", type=int, help="default: as many as at least")

@@ -1,7 +1,4 @@
-"""The Ray cluster of one machine and what Serve runs on it.
-
-Owns starting both, waiting until the applications answer, and leaving no process behind.
-"""
+"""Start, deploy to and stop the Ray cluster of one machine, leaving no process behind."""
 
 import socket
 import threading
@@ -19,71 +16,76 @@ from serving.cluster.arguments import LOOPBACK, Arguments
 from serving.errors import ServingFailed
 from serving.folders import Folders
 
-_OBJECT_STORE = 100 << 20
-# Each call of `serve.status` takes 0.2 s of processor, which the models that load need: the longer
-# they take, the more seldom it is asked. What is told is late by a twentieth of the start at most.
-_POLL_S, _POLL_SHARE = 2.0, 0.05
-_PATIENCE_S = 8.0
+_OBJECT_STORE_BYTES = 100 << 20
+# Each `serve.status` call takes 0.2 s of CPU, which the loading models need. The polling interval
+# therefore grows with the start-up time; progress is late by a twentieth of that time at most.
+_POLL_S, _POLL_FRACTION = 2.0, 0.05
+_STOP_TIMEOUT_S = 8.0
 
-Tell = Callable[[list[str], list[str]], None]
-"""Called with the applications that run and those that do not yet."""
+ReportDeployment = Callable[[list[str], list[str]], None]
+"""Called with the names of the running and of the waiting applications."""
 
 
 def start(arguments: Arguments, folders: Folders) -> None:
-    """Start Ray and Serve, all on loopback. Raises ServingFailed where the port is taken."""
-    _require_port(arguments)
+    """Start Ray and Ray Serve on loopback. Raises ServingFailed if the HTTP port is in use."""
+    _require_free_port(arguments)
     adopt_orphans()
     ray.init(
         include_dashboard=False,
         _node_ip_address=LOOPBACK,
         _temp_dir=str(folders.ray),
-        object_store_memory=_OBJECT_STORE,
+        object_store_memory=_OBJECT_STORE_BYTES,
         log_to_driver=False,
         configure_logging=False,
     )
-    # The replicas' ports get this address too, so it is loopback whatever the public one is;
-    # haproxy.py puts the public one right.
+    # Ray binds the replicas' ports to this address too, so it is always loopback; haproxy.py
+    # rewrites HAProxy's own address to the public one.
     serve.start(http_options={"host": LOOPBACK, "port": arguments.port})
 
 
-def deploy(targets: Sequence[serve.RunTarget], tell: Tell) -> None:
-    """Start all applications at once and wait until each runs. Raises ServingFailed."""
+def deploy(targets: Sequence[serve.RunTarget], report: ReportDeployment) -> None:
+    """Deploy all applications and wait until each is running.
+
+    Raises ServingFailed if a deployment fails.
+    """
     serve.run_many(
         list(targets),
         wait_for_ingress_deployment_creation=False,
         wait_for_applications_running=False,
     )
     waiting = [target.name for target in targets]
-    begun = time.monotonic()
+    started_at = time.monotonic()
     while waiting:
-        time.sleep(max(_POLL_S, _POLL_SHARE * (time.monotonic() - begun)))
+        time.sleep(max(_POLL_S, _POLL_FRACTION * (time.monotonic() - started_at)))
         applications = serve.status().applications
         for name in waiting:
-            _require_hope(name, applications.get(name))
-        waiting = [name for name in waiting if not _runs(applications.get(name))]
-        tell([target.name for target in targets if target.name not in waiting], waiting)
+            _require_not_failed(name, applications.get(name))
+        waiting = [name for name in waiting if not _is_running(applications.get(name))]
+        report([target.name for target in targets if target.name not in waiting], waiting)
 
 
 def stop() -> None:
-    """Stop Serve, then Ray, then whatever of them is left.
+    """Stop Ray Serve and Ray, then kill all remaining child processes.
 
-    A cluster that lost a process can hang when asked to stop, so it gets limited time. An engine
-    that was just starting knows of no stop at all, and outlives the worker that started it.
+    The shutdown has a timeout because a cluster that lost a process can hang. An engine that was
+    just starting ignores the shutdown and outlives the worker that started it.
     """
-    stopping = threading.Thread(target=_stop_in_order, daemon=True)
+    stopping = threading.Thread(target=_shut_down, daemon=True)
     stopping.start()
-    stopping.join(_PATIENCE_S)
-    kill_descendants(_PATIENCE_S)
+    stopping.join(_STOP_TIMEOUT_S)
+    kill_descendants(_STOP_TIMEOUT_S)
 
 
-def _stop_in_order() -> None:
+def _shut_down() -> None:
+    """Shut down Ray Serve, then Ray."""
     if ray.is_initialized():
         with suppress(Exception):
             serve.shutdown()  # type: ignore[no-untyped-call]
         ray.shutdown()
 
 
-def _require_port(arguments: Arguments) -> None:
+def _require_free_port(arguments: Arguments) -> None:
+    """Raise ServingFailed if the HTTP port cannot be bound."""
     try:
         socket.create_server((arguments.host, arguments.port)).close()
     except OSError as error:
@@ -92,11 +94,11 @@ def _require_port(arguments: Arguments) -> None:
         ) from error
 
 
-def _runs(application: Any) -> bool:
+def _is_running(application: Any) -> bool:
     return application is not None and application.status is ApplicationStatus.RUNNING
 
 
-def _require_hope(name: str, application: Any) -> None:
-    """A failed deployment stays failed: waiting longer would be waiting for ever."""
+def _require_not_failed(name: str, application: Any) -> None:
+    """Raise ServingFailed if the deployment failed: it never recovers by itself."""
     if application is not None and application.status is ApplicationStatus.DEPLOY_FAILED:
         raise ServingFailed(f"The application {name!r} does not start; the logs say why.")

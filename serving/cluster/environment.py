@@ -1,6 +1,6 @@
-"""The environment in which Ray, Serve, HAProxy and vLLM run.
+"""Environment variables for Ray, Ray Serve, HAProxy and vLLM.
 
-They read it when imported, so it has to be set before: __main__.py does.
+These libraries read the environment when they are imported, so __main__.py sets it first.
 """
 
 import os
@@ -14,15 +14,15 @@ from types import MappingProxyType
 from serving.cluster.arguments import LOOPBACK
 from serving.folders import Folders
 
-# Below those that Linux and macOS give out.
-_FIXED_PORTS = range(20_000, 32_000)
-_TRACES: Mapping[str, str] = MappingProxyType(
+# Below the ephemeral port ranges of Linux and macOS.
+_PORT_RANGE = range(20_000, 32_000)
+_TRACING_VARIABLES: Mapping[str, str] = MappingProxyType(
     {
         "RAY_SERVE_TRACING_EXPORTER_IMPORT_PATH": "serving.cluster.tracing:span_processors",
-        # The gateway chooses which calls are traced; what comes without a call, as probes, is not.
+        # The gateway samples: a request without its trace context, such as a probe, is not traced.
         "RAY_SERVE_TRACING_SAMPLING_RATIO": "0",
         "OTEL_SERVICE_NAME": "maas-serving",
-        # vLLM would send by gRPC.
+        # vLLM would default to gRPC.
         "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/protobuf",
     }
 )
@@ -30,42 +30,48 @@ _TRACES: Mapping[str, str] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Loopback ports that Ray gives fixed numbers, at which two servings would collide."""
+    """Loopback ports to which Ray gives fixed defaults, so that two servers would collide."""
 
     metrics: int
     stats: int
     fallback: int
 
 
-def environment(folders: Folders, ports: Ports, current: Mapping[str, str]) -> dict[str, str]:
-    """The whole environment. An operator's own value wins, except where ours is a promise."""
-    traces = {} if traces_endpoint(current) is None else _TRACES
-    return {**_defaults(folders), **traces, **current, **_promises(folders, ports)}
+def build_environment(folders: Folders, ports: Ports, current: Mapping[str, str]) -> dict[str, str]:
+    """Return the complete environment.
+
+    Values in `current` override the defaults but not the fixed variables, which guarantee loopback
+    addresses, authentication and no telemetry.
+    """
+    traces = {} if traces_endpoint(current) is None else _TRACING_VARIABLES
+    return {**_default_variables(folders), **traces, **current, **_fixed_variables(folders, ports)}
 
 
 def traces_endpoint(current: Mapping[str, str]) -> str | None:
-    """The base address of the collector of traces, by the gateway's setting or OpenTelemetry's."""
+    """Return the base URL of the OTLP collector; None if neither variable is set."""
     names = ("MAAS_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
-    found = next((value for name in names if (value := current.get(name))), None)
-    return found.rstrip("/") if found else None
+    endpoint = next((value for name in names if (value := current.get(name))), None)
+    return endpoint.rstrip("/") if endpoint else None
 
 
-def free_ports() -> Ports:
-    """Three free loopback ports, held until all are known so that they differ."""
-    with ExitStack() as held:
-        return Ports(*(held.enter_context(reserved()).getsockname()[1] for _ in range(3)))
+def find_free_ports() -> Ports:
+    """Find three different free loopback ports."""
+    with ExitStack() as sockets:
+        return Ports(*(sockets.enter_context(reserve_port()).getsockname()[1] for _ in range(3)))
 
 
-def reserved() -> socket.socket:
-    """A socket that listens on a free loopback port, for a port that is bound again much later: it
-    is none of those that the system gives to whoever asks for any port, or connects."""
+def reserve_port() -> socket.socket:
+    """Return a listening socket on a free loopback port outside the ephemeral range.
+
+    The caller may bind the port again much later: the system never assigns it to another process.
+    """
     while True:
         with suppress(OSError):
-            return socket.create_server((LOOPBACK, secrets.choice(_FIXED_PORTS)))
+            return socket.create_server((LOOPBACK, secrets.choice(_PORT_RANGE)))
 
 
-def write_token(folders: Folders) -> None:
-    """A new secret for each run: without it nobody on this machine can give Ray code to run."""
+def write_ray_token(folders: Folders) -> None:
+    """Write a new Ray token for this run; Ray accepts code only from clients that present it."""
     path = folders.run / "ray-token"
     path.unlink(missing_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -73,30 +79,32 @@ def write_token(folders: Folders) -> None:
         file.write(secrets.token_hex(32))
 
 
-def _defaults(folders: Folders) -> dict[str, str]:
+def _default_variables(folders: Folders) -> dict[str, str]:
+    """Return variables that the operator's environment may override."""
     return {
-        # 1 GiB holds about 80,000 tokens of the small model: more than its 16 requests can use.
+        # 1 GiB holds about 80,000 tokens of the small model, more than its 16 requests can use.
         "VLLM_CPU_KVCACHE_SPACE": "1",
         "VLLM_CACHE_ROOT": str(folders.data / "cache" / "vllm"),
         "VLLM_LOGGING_LEVEL": "WARNING",
-        # Nobody drains a balancer in front of us, so stopping need not wait 30 s for it.
+        # No load balancer in front has to drain, so stopping need not wait 30 s.
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "0",
-        # An idle Ray worker would otherwise be started for each core, at 100 MB each.
+        # Otherwise Ray starts one idle worker of 100 MB for each core.
         "RAY_enable_worker_prestart": "0",
     }
 
 
-def _promises(folders: Folders, ports: Ports) -> dict[str, str]:
+def _fixed_variables(folders: Folders, ports: Ports) -> dict[str, str]:
+    """Return variables that override the operator's environment."""
     run = folders.run
     return {
-        # Measured (docs/decisions): 66 tokens/s without these two, 89 with, 89 on bare vLLM.
+        # Measured (docs/decisions): 66 tokens/s without these two, 89 with them, 89 in bare vLLM.
         "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
-        # Ray replaces a loopback address by the machine's own one unless clusters are off.
+        # Unless clusters are disabled, Ray replaces a loopback address by the machine's address.
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(run / "ray-token"),
-        # Ray Serve for language models logs prompts unless told not to.
+        # Ray Serve LLM logs prompts by default.
         "RAYLLM_ENABLE_REQUEST_PROMPT_LOGS": "0",
         "RAY_USAGE_STATS_ENABLED": "0",
         "VLLM_NO_USAGE_STATS": "1",

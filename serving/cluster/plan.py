@@ -1,4 +1,4 @@
-"""What is deployed for a catalog: each application, its prefix, and which model is where."""
+"""The deployment plan of a catalog: Ray Serve applications, route prefixes, model locations."""
 
 from collections.abc import Mapping
 
@@ -9,13 +9,13 @@ from serving.cluster.operations_app import operations_app
 from serving.embeddings.app import EmbeddingApp, EncoderSource, embedding_app
 from serving.errors import ServingFailed
 from serving.folders import Folders
-from serving.readiness import Where
-from serving.scaling import Scaling, Scalings
+from serving.readiness import ModelDeployment
+from serving.scaling import Scaling, ScalingSettings
 from serving.specialists.app import SpecialistApp, specialist_app
-from serving.specialists.loader import Source
+from serving.specialists.loader import ModelSource
 from serving.text.app import text_generation_app
-from serving.text.engine import Shared, deployment_name, engine_settings
-from serving.weights.weights import Obtained
+from serving.text.engine import SharedEngineSettings, deployment_name, engine_settings
+from serving.weights.weights import ObtainedWeights
 
 TEXT = "text-generation"
 EMBEDDINGS = "embeddings"
@@ -23,36 +23,41 @@ SPECIALISTS = "specialists"
 OPERATIONS = "operations"
 
 
-def targets(
+def plan_applications(
     catalog: Catalog,
-    weights: Mapping[str, Obtained],
+    weights: Mapping[str, ObtainedWeights],
     profile: str,
     folders: Folders,
-    scalings: Scalings,
+    scaling: ScalingSettings,
     traces: str | None = None,
 ) -> list[RunTarget]:
-    """The applications. HAProxy asks the longest prefix first, so `/` takes only the rest.
+    """Return the Ray Serve applications to deploy.
 
-    Operations are there even without a specialist: they answer for everybody's readiness.
+    HAProxy matches the longest prefix first, so `/` gets only the remaining paths. The operations
+    application is deployed even without specialists because it serves the readiness of all models.
     """
-    sources = _sources(catalog, weights)
-    learners = sources | _language_sources(catalog, weights)
-    models = where(catalog, scalings.specialists)
-    operations = operations_app(learners, models, folders)
-    planned = [RunTarget(operations, name=OPERATIONS, route_prefix="/v2")]
+    sources = _specialist_sources(catalog, weights)
+    trainable_sources = sources | _language_model_sources(catalog, weights)
+    models = locate_models(catalog, scaling.specialists)
+    operations = operations_app(trainable_sources, models, folders)
+    applications = [RunTarget(operations, name=OPERATIONS, route_prefix="/v2")]
     if sources:
-        specialists = specialist_app(sources, folders.variants, scalings.specialists)
-        planned.append(RunTarget(specialists, name=SPECIALISTS, route_prefix="/v2/models"))
+        specialists = specialist_app(sources, folders.variants, scaling.specialists)
+        applications.append(RunTarget(specialists, name=SPECIALISTS, route_prefix="/v2/models"))
     if embedding := catalog.with_task(Task.EMBEDDING):
-        planned.append(_embeddings(embedding, weights))
+        applications.append(_embedding_application(embedding, weights))
     if texts := catalog.with_task(Task.TEXT_GENERATION):
-        shared = Shared(profile, folders.adapters, folders.counts, scalings.engines, traces)
-        planned.append(_texts(texts, weights, shared))
-    return planned
+        shared = SharedEngineSettings(
+            profile, folders.adapters, folders.counts, scaling.engines, traces
+        )
+        applications.append(_text_application(texts, weights, shared))
+    return applications
 
 
-def _texts(models: tuple[Model, ...], weights: Mapping[str, Obtained], shared: Shared) -> RunTarget:
-    """Engines for each model that is no adapter on another's."""
+def _text_application(
+    models: tuple[Model, ...], weights: Mapping[str, ObtainedWeights], shared: SharedEngineSettings
+) -> RunTarget:
+    """Return the text application; a model that is an adapter on another one gets no engine."""
     engines = {model.id: model.base for model in models if model.base is not None}
     settings = []
     for model in models:
@@ -65,47 +70,59 @@ def _texts(models: tuple[Model, ...], weights: Mapping[str, Obtained], shared: S
     return RunTarget(target, name=TEXT, route_prefix="/")
 
 
-def where(catalog: Catalog, scaling: Scaling) -> dict[str, Where]:
-    """Where each model of the catalog is deployed."""
-    return {model.id: _where(model, scaling) for model in catalog.models.values()}
+def locate_models(catalog: Catalog, scaling: Scaling) -> dict[str, ModelDeployment]:
+    """Return the deployment of each model of the catalog, by model id."""
+    return {model.id: _locate_model(model, scaling) for model in catalog.models.values()}
 
 
-def _where(model: Model, scaling: Scaling) -> Where:
+def _locate_model(model: Model, scaling: Scaling) -> ModelDeployment:
+    """Return the deployment that serves a model."""
     match model.task:
         case Task.TEXT_GENERATION:
             deployment = f"TextServer:{deployment_name(model.engine_id)}"
-            return Where(TEXT, deployment, counts_tokens=model.base is None)
+            return ModelDeployment(TEXT, deployment, counts_tokens=model.base is None)
         case Task.EMBEDDING:
-            return Where(EMBEDDINGS, EmbeddingApp.__name__)
+            return ModelDeployment(EMBEDDINGS, EmbeddingApp.__name__)
         case _:
-            return Where(SPECIALISTS, SpecialistApp.__name__, sleeps=scaling.sleeps)
+            return ModelDeployment(
+                SPECIALISTS, SpecialistApp.__name__, scales_to_zero=scaling.scales_to_zero
+            )
 
 
-def _sources(catalog: Catalog, weights: Mapping[str, Obtained]) -> dict[str, Source]:
+def _specialist_sources(
+    catalog: Catalog, weights: Mapping[str, ObtainedWeights]
+) -> dict[str, ModelSource]:
+    """Return the sources of all specialists, by model id."""
     return {
-        model.id: Source.of(model, weights[model.id].source)
+        model.id: ModelSource.for_model(model, weights[model.id].source)
         for model in catalog.models.values()
         if model.task in SPECIALIST_TASKS
     }
 
 
-def _language_sources(catalog: Catalog, weights: Mapping[str, Obtained]) -> dict[str, Source]:
-    """The language models that customers adapt, from the adapter that they answer by."""
+def _language_model_sources(
+    catalog: Catalog, weights: Mapping[str, ObtainedWeights]
+) -> dict[str, ModelSource]:
+    """Return the fine-tunable language models: their current adapter and its base weights."""
     return {
-        model.id: Source.of(model, weights[model.id].source, weights[model.base].source)
+        model.id: ModelSource.for_model(model, weights[model.id].source, weights[model.base].source)
         for model in catalog.with_task(Task.TEXT_GENERATION)
         if model.adapter is not None and model.base is not None
     }
 
 
-def _embeddings(models: tuple[Model, ...], weights: Mapping[str, Obtained]) -> RunTarget:
-    sources = {model.id: _encoder(model, weights[model.id]) for model in models}
+def _embedding_application(
+    models: tuple[Model, ...], weights: Mapping[str, ObtainedWeights]
+) -> RunTarget:
+    """Return the application of the embedding models."""
+    sources = {model.id: _encoder_source(model, weights[model.id]) for model in models}
     return RunTarget(embedding_app(sources), name=EMBEDDINGS, route_prefix="/v1/embeddings")
 
 
-def _encoder(model: Model, obtained: Obtained) -> EncoderSource:
-    packaged = model.weights.kind == "encoder-package"
-    if (obtained.tokenizer is None and not packaged) or model.context_length is None:
+def _encoder_source(model: Model, obtained: ObtainedWeights) -> EncoderSource:
+    """Return the source of an embedding model. Raises ServingFailed if it is incomplete."""
+    is_packaged = model.weights.kind == "encoder-package"
+    if (obtained.tokenizer is None and not is_packaged) or model.context_length is None:
         raise ServingFailed(f"{model.id!r} needs a tokenizer and a context length.")
     tokenizer = None if obtained.tokenizer is None else str(obtained.tokenizer)
     return EncoderSource(obtained.source, tokenizer, model.context_length)

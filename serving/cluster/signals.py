@@ -1,14 +1,10 @@
-"""Being told to stop while something blocks.
-
-Owns turning SIGTERM and SIGINT into an exception in the main thread, so that a start which takes a
-minute ends at once and cleans up on the way out.
-"""
+"""Stop signals as an exception, so that a start-up that takes a minute can be interrupted."""
 
 import signal
 from types import FrameType
 
 
-def stop_with(exception: type[BaseException]) -> None:
+def raise_on_stop_signals(exception: type[BaseException]) -> None:
     """Raise `exception` in the main thread on SIGTERM and SIGINT."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:

@@ -1,6 +1,6 @@
-"""Spans of Ray Serve, sent where the gateway's go.
+"""Export of Ray Serve's trace spans to the gateway's OTLP collector.
 
-Ray asks for this function by its name (environment.py says it) in each process that handles
+Ray imports `span_processors` by the dotted name in environment.py, in each process that handles
 requests.
 """
 
@@ -13,6 +13,6 @@ from serving.cluster.environment import traces_endpoint
 
 
 def span_processors() -> list[SpanProcessor]:
-    """None where no collector is configured."""
+    """Return the OTLP span processor; an empty list if no collector is configured."""
     endpoint = traces_endpoint(os.environ)
     return [] if endpoint is None else [span_processor(endpoint)]

@@ -13,79 +13,85 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from serving.embeddings.e5 import load_e5
-from serving.embeddings.encoder import SentenceEncoder, Sized, Vectors, load_encoder
-from serving.embeddings.openai import model_of, parse_request, render_response
-from serving.errors import ModelUnknown
+from serving.embeddings.encoder import SentenceEncoder, TokenisedInput, Vectors, load_encoder
+from serving.embeddings.openai import parse_model_id, parse_request, render_response
+from serving.errors import ModelNotFound
 from serving.health import DRAIN_POLL_S
-from serving.http import JSON, guarded, read_body, require_method
+from serving.http import JSON, read_body, require_method, run_handler
 
-MAX_BODY = 16 << 20
-# A request with thousands of texts goes in slices, one after the other, so that another request
-# waits for a slice and not for all of them; and a closed connection ends it at the next slice.
-_SLICE = 16
-_SLICE_TOKENS = 2048
+MAX_BODY_BYTES = 16 << 20
+# A request with thousands of texts runs in slices, so that another request waits for one slice only
+# and a closed connection ends the work at the next slice.
+_MAX_SLICE_ROWS = 16
+_MAX_SLICE_TOKENS = 2048
 
 
 @dataclass(frozen=True, slots=True)
 class EncoderSource:
-    """Where an encoder comes from; without a tokenizer's file from a package that has one."""
+    """Where an encoder is loaded from; without a tokenizer file, the packaged E5 encoder."""
 
     model: str
     tokenizer: str | None
     context_length: int
 
     def load(self) -> SentenceEncoder[Any]:
-        """Raises WeightsBroken."""
+        """Load the encoder. Raises WeightsBroken."""
         if self.tokenizer is None:
             return load_e5(self.context_length)
         return load_encoder(Path(self.model), Path(self.tokenizer), self.context_length)
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
-    """Rows for one model."""
+class _BatchItem:
+    """A slice of tokenised inputs for one model."""
 
     model_id: str
-    rows: Sequence[Sized]
+    rows: Sequence[TokenisedInput]
 
 
 class EmbeddingApp:
-    """One replica: parsing, tokenising and the model run in threads, never in the event loop."""
+    """The `/v1/embeddings` route; parsing, tokenising and the model run in threads."""
 
     def __init__(self, sources: Mapping[str, EncoderSource]) -> None:
         self._encoders = {model_id: source.load() for model_id, source in sources.items()}
 
     async def __call__(self, request: Request) -> Response:
-        return await guarded(request, self._embed)
+        return await run_handler(request, self._embed)
 
     async def _embed(self, request: Request) -> Response:
+        """Embed the inputs of a request and return the OpenAI response."""
         require_method(request, "POST")
-        body = await read_body(request, MAX_BODY)
-        model_id = await asyncio.to_thread(model_of, body)
+        body = await read_body(request, MAX_BODY_BYTES)
+        model_id = await asyncio.to_thread(parse_model_id, body)
         encoder = self._encoders.get(model_id)
         if encoder is None:
-            raise ModelUnknown("There is no such embedding model here.", param="model")
-        asked = await asyncio.to_thread(parse_request, body, model_id, encoder.dimensions)
-        rows = await asyncio.to_thread(encoder.tokenise, asked.inputs)
-        vectors = np.vstack([await self._encode(_Part(model_id, part)) for part in slices(rows)])
-        written = await asyncio.to_thread(render_response, model_id, asked, rows, vectors)
-        return Response(written, media_type=JSON)
+            raise ModelNotFound("There is no such embedding model here.", param="model")
+        parsed = await asyncio.to_thread(parse_request, body, model_id, encoder.dimensions)
+        rows = await asyncio.to_thread(encoder.tokenise, parsed.inputs)
+        encoded = [
+            await self._encode_batched(_BatchItem(model_id, part)) for part in slice_rows(rows)
+        ]
+        content = await asyncio.to_thread(
+            render_response, model_id, parsed, rows, np.vstack(encoded)
+        )
+        return Response(content, media_type=JSON)
 
-    # No waiting for company: what has queued up while the last batch ran is the next batch.
+    # No batch delay: the items that arrived during one batch form the next one.
     @serve.batch(max_batch_size=8, batch_wait_timeout_s=0.0)
-    async def _encode(self, parts: list[_Part]) -> list[Vectors]:
-        """The vectors of each part; those for one model that came one after the other together."""
+    async def _encode_batched(self, items: list[_BatchItem]) -> list[Vectors]:
+        """Return the vectors of each item; consecutive items of one model are encoded together."""
         encoded: list[Vectors] = []
-        for model_id, group in groupby(parts, key=lambda part: part.model_id):
-            together = list(group)
-            rows = [row for part in together for row in part.rows]
+        for model_id, group in groupby(items, key=lambda item: item.model_id):
+            batch = list(group)
+            rows = [row for item in batch for row in item.rows]
             vectors = await asyncio.to_thread(self._encoders[model_id].encode, rows)
-            ends = np.cumsum([len(part.rows) for part in together])
+            ends = np.cumsum([len(item.rows) for item in batch])
             encoded += np.split(vectors, ends[:-1])
         return encoded
 
 
 def embedding_app(sources: Mapping[str, EncoderSource]) -> serve.Application:
+    """Build the embeddings application for the encoders of `sources`, by model id."""
     deployment = serve.deployment(
         name=EmbeddingApp.__name__,
         num_replicas=1,
@@ -96,14 +102,14 @@ def embedding_app(sources: Mapping[str, EncoderSource]) -> serve.Application:
     return deployment.bind(sources)
 
 
-def slices(rows: Sequence[Sized]) -> list[list[Sized]]:
-    """In order, each of few rows and few tokens; a row of more tokens than that is alone."""
-    made: list[list[Sized]] = []
+def slice_rows(rows: Sequence[TokenisedInput]) -> list[list[TokenisedInput]]:
+    """Split rows in order into slices of at most 16 rows and 2048 tokens; a longer row is alone."""
+    result: list[list[TokenisedInput]] = []
     tokens = 0
     for row in rows:
         tokens += len(row)
-        if not made or len(made[-1]) == _SLICE or tokens > _SLICE_TOKENS:
-            made.append([])
+        if not result or len(result[-1]) == _MAX_SLICE_ROWS or tokens > _MAX_SLICE_TOKENS:
+            result.append([])
             tokens = len(row)
-        made[-1].append(row)
-    return made
+        result[-1].append(row)
+    return result

@@ -1,4 +1,4 @@
-"""OpenAI's embeddings wire: requests read and answers written."""
+"""Parse requests and render responses of OpenAI's embeddings API."""
 
 import base64
 from collections.abc import Sequence
@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from serving.embeddings.encoder import Sized, Tokens, Vectors
-from serving.errors import InputInvalid, ModelUnknown
+from serving.embeddings.encoder import TokenisedInput, Tokens, Vectors
+from serving.errors import InputInvalid, ModelNotFound
 
 MAX_INPUTS = 2048
 FLOAT = "float"
@@ -17,39 +17,43 @@ BASE64 = "base64"
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingRequest:
-    """A request in order. An input is a text, or the tokens of one."""
+    """A validated embeddings request; each input is a text or its token ids."""
 
     inputs: tuple[str | Tokens, ...]
     encoding_format: str
 
 
-class _Named(msgspec.Struct):
+class _ModelField(msgspec.Struct):
+    """The `model` field of a request body."""
+
     model: str
 
 
-class _Wire(msgspec.Struct):
+class _RequestBody(msgspec.Struct):
+    """The JSON body of an embeddings request."""
+
     model: str
     input: Any
     encoding_format: str = FLOAT
     dimensions: int | None = None
 
 
-def model_of(body: bytes) -> str:
-    """Which model a request is for. Raises InputInvalid."""
+def parse_model_id(body: bytes) -> str:
+    """Return the `model` of a request body. Raises InputInvalid."""
     try:
-        return msgspec.json.decode(body, type=_Named).model
+        return msgspec.json.decode(body, type=_ModelField).model
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InputInvalid(f"The request is not an embeddings request: {error}.") from error
 
 
 def parse_request(body: bytes, model: str, dimensions: int) -> EmbeddingRequest:
-    """Read a request for `model`. Raises InputInvalid or ModelUnknown, naming the field."""
+    """Parse a request body for `model`. Raises InputInvalid or ModelNotFound, naming the field."""
     try:
-        wire = msgspec.json.decode(body, type=_Wire)
+        wire = msgspec.json.decode(body, type=_RequestBody)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InputInvalid(f"The request is not an embeddings request: {error}.") from error
     if wire.model != model:
-        raise ModelUnknown("There is no such embedding model here.", param="model")
+        raise ModelNotFound("There is no such embedding model here.", param="model")
     if wire.encoding_format not in (FLOAT, BASE64):
         raise InputInvalid("encoding_format is float or base64.", param="encoding_format")
     if wire.dimensions is not None and wire.dimensions != dimensions:
@@ -57,44 +61,46 @@ def parse_request(body: bytes, model: str, dimensions: int) -> EmbeddingRequest:
             f"The model gives {dimensions} dimensions and cannot give another number.",
             param="dimensions",
         )
-    return EmbeddingRequest(_inputs(wire.input), wire.encoding_format)
+    return EmbeddingRequest(_parse_inputs(wire.input), wire.encoding_format)
 
 
 def render_response(
-    model: str, request: EmbeddingRequest, rows: Sequence[Sized], vectors: Vectors
+    model: str, request: EmbeddingRequest, rows: Sequence[TokenisedInput], vectors: Vectors
 ) -> bytes:
-    """Write the answer. Tokens are counted as the model reads them, the framing marks included."""
+    """Render the response; the usage counts tokens including special tokens."""
     tokens = sum(len(row) for row in rows)
     data = [
-        {"object": "embedding", "index": index, "embedding": _written(vector, request)}
+        {"object": "embedding", "index": index, "embedding": _render_vector(vector, request)}
         for index, vector in enumerate(vectors)
     ]
     usage = {"prompt_tokens": tokens, "total_tokens": tokens}
     return msgspec.json.encode({"object": "list", "data": data, "model": model, "usage": usage})
 
 
-def _written(vector: Vectors, request: EmbeddingRequest) -> Any:
+def _render_vector(vector: Vectors, request: EmbeddingRequest) -> Any:
+    """Return a vector as a list of floats, or as base64 of little-endian float32."""
     if request.encoding_format == BASE64:
         return base64.b64encode(vector.astype("<f4").tobytes()).decode()
     return vector.tolist()
 
 
-def _inputs(given: Any) -> tuple[str | Tokens, ...]:
-    """`input` is a text, several texts, the tokens of one text, or of several."""
-    if isinstance(given, str):
-        items: list[Any] = [given]
-    elif isinstance(given, list) and given and all(_is_token(item) for item in given):
-        items = [given]
-    elif isinstance(given, list):
-        items = given
+def _parse_inputs(value: Any) -> tuple[str | Tokens, ...]:
+    """Parse `input`: a text, texts, the token ids of a text, or of several. Raises InputInvalid."""
+    if isinstance(value, str):
+        items: list[Any] = [value]
+    elif isinstance(value, list) and value and all(_is_token(item) for item in value):
+        items = [value]
+    elif isinstance(value, list):
+        items = value
     else:
         raise InputInvalid("input is a text or a list.", param="input")
     if not 1 <= len(items) <= MAX_INPUTS:
         raise InputInvalid(f"input holds 1 to {MAX_INPUTS} texts.", param="input")
-    return tuple(_input(item, index) for index, item in enumerate(items))
+    return tuple(_parse_input(item, index) for index, item in enumerate(items))
 
 
-def _input(item: Any, index: int) -> str | Tokens:
+def _parse_input(item: Any, index: int) -> str | Tokens:
+    """Return an input as a text or a tuple of token ids. Raises InputInvalid."""
     if isinstance(item, str) and item:
         return item
     if isinstance(item, list) and item and all(_is_token(token) for token in item):

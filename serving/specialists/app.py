@@ -1,8 +1,8 @@
 """The specialists as a Ray Serve deployment at `/v2/models`, in the Open Inference Protocol.
 
-Customers' variants are put beside the models, each under the id of its version, and then are models
-like others. Replicas come and go by load, none may be left: so what has to answer meanwhile is
-elsewhere (serving/cluster/operations_app.py).
+Customers' variants are uploaded under their version ids and are then served like other models.
+The deployment may scale to zero, so readiness, metrics and fine-tuning are in another application
+(serving/cluster/operations_app.py).
 """
 
 import asyncio
@@ -14,122 +14,152 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from models.signature import Columns
-from serving.errors import InputInvalid, MethodWrong, ModelUnknown, RouteUnknown, VariantUnknown
+from serving.errors import (
+    InputInvalid,
+    MethodNotAllowed,
+    ModelNotFound,
+    RouteNotFound,
+    VariantNotLoaded,
+)
 from serving.health import DRAIN_POLL_S, HEALTH_PERIOD_S
-from serving.http import JSON, guarded, json_response, parts_of, read_body, require_method
+from serving.http import JSON, json_response, path_segments, read_body, require_method, run_handler
 from serving.scaling import Scaling
-from serving.specialists.inference import Asked, render, run_all, understand
-from serving.specialists.loader import Source, load
-from serving.specialists.open_inference import HEADER_LENGTH, Rendered
-from serving.specialists.specialist import Specialist, metadata_of
-from serving.specialists.variant_store import VariantShelf
+from serving.specialists.inference import (
+    QueuedRequest,
+    parse_inference,
+    render_inference,
+    run_batch,
+)
+from serving.specialists.loader import ModelSource, load_specialist
+from serving.specialists.open_inference import HEADER_LENGTH, RenderedResponse
+from serving.specialists.specialist import Specialist, model_metadata
+from serving.specialists.variant_store import VariantStore
 from serving.variant_folder import VariantFolder, is_variant_id
 
-MAX_BODY = 8 << 20
-MAX_VARIANT = 64 << 20
+MAX_BODY_BYTES = 8 << 20
+MAX_VARIANT_BYTES = 64 << 20
 
-Run = Callable[[Asked], Awaitable[Columns]]
+RunBatched = Callable[[QueuedRequest], Awaitable[Columns]]
+"""Enqueues one request for the next batch and returns its outputs."""
 
 
-def batching() -> Run:
-    """Where requests wait for one specialist: a long batch of another does not hold them up."""
+def create_batch_queue() -> RunBatched:
+    """Create the batch queue of one specialist, so that batches of others do not delay it."""
 
-    # No waiting for company: what has queued up while the last batch ran is the next batch.
+    # No batch delay: the requests that arrived during one batch form the next one.
     @serve.batch(max_batch_size=64, batch_wait_timeout_s=0.0)
-    async def run(asked: list[Asked]) -> list[Columns]:
-        return await asyncio.to_thread(run_all, asked)
+    async def run(requests: list[QueuedRequest]) -> list[Columns]:
+        return await asyncio.to_thread(run_batch, requests)
 
-    together: Run = run
-    return together
+    run_batched: RunBatched = run
+    return run_batched
 
 
 class SpecialistApp:
-    """A replica holds all specialists: each is a few megabytes and answers in microseconds.
+    """The `/v2/models` routes; each replica holds all specialists of a few megabytes each.
 
-    `queue` makes a queue for each of them. The default works only in a replica of Ray Serve.
+    `create_queue` creates the batch queue of one specialist. The default works only inside a Ray
+    Serve replica.
     """
 
     def __init__(
         self,
-        sources: Mapping[str, Source],
+        sources: Mapping[str, ModelSource],
         variants: Path,
-        queue: Callable[[], Run] = batching,
+        create_queue: Callable[[], RunBatched] = create_batch_queue,
     ) -> None:
-        self._specialists = {name: load(name, source) for name, source in sources.items()}
-        self._queues: dict[str, Run] = {name: queue() for name in sources}
-        self._variants = VariantShelf(self._base, VariantFolder(variants))
+        self._specialists = {
+            name: load_specialist(name, source) for name, source in sources.items()
+        }
+        self._queues: dict[str, RunBatched] = {name: create_queue() for name in sources}
+        self._variants = VariantStore(self._find_base, VariantFolder(variants))
 
     async def __call__(self, request: Request) -> Response:
-        return await guarded(request, self._route)
+        return await run_handler(request, self._route)
 
     async def _route(self, request: Request) -> Response:
-        match parts_of(request):
+        """Dispatch a request by its path. Raises RouteNotFound."""
+        match path_segments(request):
             case [name] if request.method in ("PUT", "DELETE"):
-                return await self._keep(request, name)
+                return await self._update_variant(request, name)
             case [name, *rest]:
-                return await self._model(request, name, rest)
-        raise RouteUnknown("There is nothing at this address.")
+                return await self._handle_model(request, name, rest)
+        raise RouteNotFound("There is nothing at this address.")
 
-    async def _model(self, request: Request, name: str, rest: list[str]) -> Response:
-        # Read also where it is refused: an answer that overtakes its body breaks the connection.
-        body = await read_body(request, MAX_BODY)
-        model, run = await self._find(name)
+    async def _handle_model(self, request: Request, name: str, rest: list[str]) -> Response:
+        """Return a model's metadata or readiness, or run an inference, by the rest of the path."""
+        # Read the body before any error response: a response sent before the body was read breaks
+        # the connection.
+        body = await read_body(request, MAX_BODY_BYTES)
+        model, run = await self._find_model(name)
         if rest[:1] == ["versions"]:
             _require_version(model, rest[1:2])
             rest = rest[2:]
         match rest:
             case []:
                 require_method(request, "GET")
-                return json_response(metadata_of(model))
+                return json_response(model_metadata(model))
             case ["ready"]:
                 require_method(request, "GET")
                 return json_response({"name": model.name, "ready": True})
             case ["infer"]:
                 require_method(request, "POST")
                 return await self._infer(request, body, model, run)
-        raise RouteUnknown("There is nothing at this address.")
+        raise RouteNotFound("There is nothing at this address.")
 
-    async def _infer(self, request: Request, body: bytes, model: Specialist, run: Run) -> Response:
-        length = _header_length(request)
-        asked, columns = await asyncio.to_thread(understand, model, body, length)
+    async def _infer(
+        self, request: Request, body: bytes, model: Specialist, run: RunBatched
+    ) -> Response:
+        """Parse an inference request, run it in a batch and return the response."""
+        length = _parse_header_length(request)
+        infer_request, columns = await asyncio.to_thread(parse_inference, model, body, length)
         rows = len(next(iter(columns.values())))
         results = await run((model, columns, rows))
-        return _answer(await asyncio.to_thread(render, model, asked, results))
+        return _inference_response(
+            await asyncio.to_thread(render_inference, model, infer_request, results)
+        )
 
-    async def _keep(self, request: Request, variant_id: str) -> Response:
-        body = await read_body(request, MAX_VARIANT)
+    async def _update_variant(self, request: Request, variant_id: str) -> Response:
+        """Load (PUT) or delete (DELETE) a customer's variant."""
+        body = await read_body(request, MAX_VARIANT_BYTES)
         if not is_variant_id(variant_id):
-            raise MethodWrong("Only customers' variants are put and deleted.")
+            raise MethodNotAllowed("Only customers' variants are put and deleted.")
         if request.method == "DELETE":
-            await self._variants.drop(variant_id)
+            await self._variants.remove(variant_id)
             return Response(status_code=204)
         name = await self._variants.put(variant_id, body)
         return json_response({"name": name, "ready": True})
 
-    async def _find(self, name: str) -> tuple[Specialist, Run]:
-        """A model and the queue that its requests wait in, which a base shares with its variants.
-        A queue for each variant would hold it for good."""
+    async def _find_model(self, name: str) -> tuple[Specialist, RunBatched]:
+        """Return a model or variant and its batch queue, which a base shares with its variants.
+
+        A queue per variant would keep the variant in memory for ever. Raises ModelNotFound.
+        """
         if is_variant_id(name):
             variant = await self._variants.find(name)
             if variant is None:
-                raise VariantUnknown("The variant is not loaded.", param="model")
+                raise VariantNotLoaded("The variant is not loaded.", param="model")
             return variant.specialist, self._queues[variant.base]
-        return self._base(name), self._queues[name]
+        return self._find_base(name), self._queues[name]
 
-    def _base(self, name: str) -> Specialist:
+    def _find_base(self, name: str) -> Specialist:
+        """Return the base model `name`. Raises ModelNotFound."""
         try:
             return self._specialists[name]
         except KeyError:
-            raise ModelUnknown("There is no such specialist here.", param="model") from None
+            raise ModelNotFound("There is no such specialist here.", param="model") from None
 
 
 def specialist_app(
-    sources: Mapping[str, Source], variants: Path, scaling: Scaling
+    sources: Mapping[str, ModelSource], variants: Path, scaling: Scaling
 ) -> serve.Application:
-    """`sources` are the specialists of the catalog; `variants` is where customers' own are kept."""
+    """Build the specialists' application.
+
+    `sources` are the catalog's specialists, `variants` is the folder of customers' variants.
+    """
     deployment = serve.deployment(
         name=SpecialistApp.__name__,
-        autoscaling_config=scaling.settings(),
+        autoscaling_config=scaling.autoscaling_config(),
         max_ongoing_requests=256,
         ray_actor_options={"num_cpus": 0},
         graceful_shutdown_wait_loop_s=DRAIN_POLL_S,
@@ -138,14 +168,16 @@ def specialist_app(
     return deployment.bind(dict(sources), variants)
 
 
-def _answer(rendered: Rendered) -> Response:
+def _inference_response(rendered: RenderedResponse) -> Response:
+    """Return the HTTP response of an inference; the length header is set for binary tensors."""
     if rendered.header_length is None:
         return Response(rendered.body, media_type=JSON)
     headers = {HEADER_LENGTH: str(rendered.header_length)}
     return Response(rendered.body, headers=headers, media_type="application/octet-stream")
 
 
-def _header_length(request: Request) -> int | None:
+def _parse_header_length(request: Request) -> int | None:
+    """Return the JSON length from Inference-Header-Content-Length; None without the header."""
     text = request.headers.get(HEADER_LENGTH)
     if text is None:
         return None
@@ -154,6 +186,7 @@ def _header_length(request: Request) -> int | None:
     return int(text)
 
 
-def _require_version(model: Specialist, given: list[str]) -> None:
-    if given != [model.signature.version]:
-        raise ModelUnknown(f"{model.name!r} has only version {model.signature.version}.")
+def _require_version(model: Specialist, versions: list[str]) -> None:
+    """Raise ModelNotFound unless `versions` is the model's only version."""
+    if versions != [model.signature.version]:
+        raise ModelNotFound(f"{model.name!r} has only version {model.signature.version}.")

@@ -1,7 +1,4 @@
-"""Specialists that answer only when a customer has fitted them: the base is a recipe.
-
-Owns what the base says until then, and the fitted anomaly detector.
-"""
+"""Specialists that must be fitted by each customer, and the fitted anomaly detector."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,19 +7,19 @@ import msgspec
 
 from models.anomaly import variant as anomaly
 from models.signature import Columns, InputInvalid, Signature
-from serving.errors import ModelUnfitted, WeightsBroken
+from serving.errors import ModelNotFitted, WeightsBroken
 from serving.specialists.specialist import Specialist
 
-Load = Callable[[str, str, bytes], Specialist]
-"""From name, version and artefact to what is served. Raises WeightsBroken."""
+LoadVariant = Callable[[str, str, bytes], Specialist]
+"""Loads a variant from its name, version and artefact. Raises WeightsBroken."""
 
 
 @dataclass(frozen=True, slots=True)
-class Unfitted:
-    """A base that has nothing to say of a machine that it has not seen."""
+class UnfittedSpecialist:
+    """A base model that rejects every inference until a customer has fitted a variant of it."""
 
     name: str
-    load: Load
+    load: LoadVariant
 
     @property
     def signature(self) -> Signature:
@@ -33,18 +30,18 @@ class Unfitted:
         return "fitted by each customer"
 
     def check(self, columns: Columns) -> None:
-        raise self.refusal
+        raise self.not_fitted_error
 
     def run(self, columns: Columns) -> Columns:
-        raise self.refusal
+        raise self.not_fitted_error
 
-    def adapted(self, name: str, version: str, artefact: bytes) -> Specialist:
+    def load_variant(self, name: str, version: str, artefact: bytes) -> Specialist:
         return self.load(name, version, artefact)
 
     @property
-    def refusal(self) -> ModelUnfitted:
-        """What every question is answered with."""
-        return ModelUnfitted(
+    def not_fitted_error(self) -> ModelNotFitted:
+        """The error of every inference request."""
+        return ModelNotFitted(
             f"{self.name!r} knows only what it was fitted on. Fit it with a training file at "
             "/v1/fine_tuning/jobs, and ask the model that this gives.",
             param="model",
@@ -53,7 +50,7 @@ class Unfitted:
 
 @dataclass(frozen=True, slots=True)
 class AnomalySpecialist:
-    """A detector fitted on a customer's normal hours."""
+    """An anomaly detector fitted on a customer's data from normal operation."""
 
     name: str
     variant: anomaly.Variant
@@ -69,12 +66,12 @@ class AnomalySpecialist:
     def run(self, columns: Columns) -> Columns:
         return self.variant.run(columns)
 
-    def adapted(self, name: str, version: str, artefact: bytes) -> Specialist:
+    def load_variant(self, name: str, version: str, artefact: bytes) -> Specialist:
         raise InputInvalid(f"{self.name!r} is a variant itself.", param="model")
 
 
 def load_anomaly(name: str, version: str, artefact: bytes) -> AnomalySpecialist:
-    """Raises WeightsBroken."""
+    """Load a fitted anomaly detector from its artefact. Raises WeightsBroken."""
     try:
         variant = anomaly.load(artefact)
     except anomaly.VariantBroken as error:

@@ -1,7 +1,4 @@
-"""Pictures judged by a customer's head on a frozen backbone.
-
-Owns what is served of models/surface_defect/, which owns pictures, heads and the backbone.
-"""
+"""Image classification by a customer's head on a frozen backbone (models/surface_defect/)."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -14,12 +11,14 @@ from models.surface_defect import variant as surface
 from models.surface_defect.backbone import Backbone, BackboneBroken, open_backbone
 from models.surface_defect.head import HeadBroken
 from serving.errors import WeightsBroken
-from serving.specialists.fitted import Unfitted
+from serving.specialists.fitted import UnfittedSpecialist
 from serving.specialists.specialist import Specialist
 
 
 @dataclass(frozen=True, slots=True)
-class PictureSpecialist:
+class ImageSpecialist:
+    """A customer's image classifier: a fitted head on the shared backbone."""
+
     name: str
     variant: surface.Variant
     signature: Signature
@@ -34,23 +33,24 @@ class PictureSpecialist:
     def run(self, columns: Columns) -> Columns:
         return self.variant.run(columns)
 
-    def adapted(self, name: str, version: str, artefact: bytes) -> Specialist:
+    def load_variant(self, name: str, version: str, artefact: bytes) -> Specialist:
         raise InputInvalid(f"{self.name!r} is a variant itself.", param="model")
 
 
-def load_pictures(name: str, path: Path) -> Unfitted:
-    """The backbone at `path`, on which customers' heads are. Raises WeightsBroken."""
+def load_image_classifier(name: str, path: Path) -> UnfittedSpecialist:
+    """Load the backbone at `path` as a model that each customer fits. Raises WeightsBroken."""
     try:
         backbone = open_backbone(path)
     except BackboneBroken as error:
         raise WeightsBroken(f"The backbone of {name!r} cannot be loaded.") from error
-    return Unfitted(name, partial(_head, backbone))
+    return UnfittedSpecialist(name, partial(_load_head, backbone))
 
 
-def _head(backbone: Backbone, name: str, version: str, artefact: bytes) -> PictureSpecialist:
+def _load_head(backbone: Backbone, name: str, version: str, artefact: bytes) -> ImageSpecialist:
+    """Load a customer's head onto the backbone. Raises WeightsBroken."""
     try:
         variant = surface.load(artefact, backbone)
     except HeadBroken as error:
         raise WeightsBroken(f"The variant {name!r} cannot be loaded.") from error
     signature = msgspec.structs.replace(variant.signature, version=version)
-    return PictureSpecialist(name, variant, signature)
+    return ImageSpecialist(name, variant, signature)

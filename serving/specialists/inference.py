@@ -1,68 +1,73 @@
-"""One request to a specialist, and many together: from a body to columns, from answers to a body.
-
-Owns checking a request as a whole before it waits, and running those that waited together.
-"""
+"""Inference requests of specialists: parse and validate, run as a batch, render the response."""
 
 from collections import defaultdict
 from collections.abc import Sequence
 
 from models.signature import Columns
-from serving.specialists.fitted import Unfitted
+from serving.specialists.fitted import UnfittedSpecialist
 from serving.specialists.open_inference import (
     InferRequest,
-    Rendered,
+    RenderedResponse,
     parse_request,
     render_response,
 )
 from serving.specialists.specialist import (
     Specialist,
-    columns_of,
-    join,
-    outputs_of,
+    concatenate_rows,
+    parse_columns,
     require_outputs,
-    split,
+    select_outputs,
+    split_rows,
 )
 
-Asked = tuple[Specialist, Columns, int]
-"""A model, the checked columns and how many rows they have."""
+QueuedRequest = tuple[Specialist, Columns, int]
+"""A model, its validated input columns and their number of rows."""
 
-Widths = tuple[tuple[int, ...], ...]
+RowShapes = tuple[tuple[int, ...], ...]
+"""The shape of one row in each column; () for a single value."""
 
 
-def understand(
+def parse_inference(
     model: Specialist, body: bytes, header_length: int | None
 ) -> tuple[InferRequest, Columns]:
-    """The request and its columns, which the model can take. Raises InputInvalid."""
-    if isinstance(model, Unfitted):
-        raise model.refusal
-    asked = parse_request(body, header_length)
-    columns = columns_of(asked, model.signature)
-    model.check(columns)
-    require_outputs(asked, model.signature)
-    return asked, columns
+    """Parse an inference body into the request and its columns, validated for the model.
 
-
-def run_all(asked: Sequence[Asked]) -> list[Columns]:
-    """Run each model once for all requests that want it; answers in the requests' order.
-
-    Series of one length only lie below each other, so each length is a run of its own.
+    `header_length` is the length of the JSON part before binary tensors. Raises InputInvalid.
     """
-    groups: dict[tuple[int, Widths], list[int]] = defaultdict(list)
-    for index, (model, columns, _) in enumerate(asked):
-        groups[id(model), _widths(columns)].append(index)
-    answers: dict[int, Columns] = {}
+    if isinstance(model, UnfittedSpecialist):
+        raise model.not_fitted_error
+    request = parse_request(body, header_length)
+    columns = parse_columns(request, model.signature)
+    model.check(columns)
+    require_outputs(request, model.signature)
+    return request, columns
+
+
+def run_batch(requests: Sequence[QueuedRequest]) -> list[Columns]:
+    """Run each model once for all its requests; return the outputs in the requests' order.
+
+    Only series of equal length can be concatenated, so each length is a run of its own.
+    """
+    groups: dict[tuple[int, RowShapes], list[int]] = defaultdict(list)
+    for index, (model, columns, _) in enumerate(requests):
+        groups[id(model), _row_shapes(columns)].append(index)
+    outputs: dict[int, Columns] = {}
     for indices in groups.values():
-        results = asked[indices[0]][0].run(join([asked[index][1] for index in indices]))
-        parts = split(results, [asked[index][2] for index in indices])
-        answers.update(zip(indices, parts, strict=True))
-    return [answers[index] for index in range(len(asked))]
+        model = requests[indices[0]][0]
+        results = model.run(concatenate_rows([requests[index][1] for index in indices]))
+        parts = split_rows(results, [requests[index][2] for index in indices])
+        outputs.update(zip(indices, parts, strict=True))
+    return [outputs[index] for index in range(len(requests))]
 
 
-def render(model: Specialist, asked: InferRequest, results: Columns) -> Rendered:
-    """The answer's bytes."""
-    outputs = outputs_of(asked, model.signature, results)
-    return render_response(model.name, model.signature.version, asked, outputs)
+def render_inference(
+    model: Specialist, request: InferRequest, results: Columns
+) -> RenderedResponse:
+    """Render the inference response with the outputs that the request selected."""
+    outputs = select_outputs(request, model.signature, results)
+    return render_response(model.name, model.signature.version, request, outputs)
 
 
-def _widths(columns: Columns) -> Widths:
+def _row_shapes(columns: Columns) -> RowShapes:
+    """Return the shape of one row in each column."""
     return tuple(column.shape[1:] for column in columns.values())

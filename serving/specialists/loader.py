@@ -1,43 +1,46 @@
-"""From what the catalog says of a specialist to the specialist."""
+"""Load a specialist from its catalog entry."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from models.catalog import Model, Task
-from serving.specialists.fitted import Unfitted, load_anomaly
-from serving.specialists.image import load_pictures
+from serving.specialists.fitted import UnfittedSpecialist, load_anomaly
+from serving.specialists.image import load_image_classifier
 from serving.specialists.mechanism import load_mechanism
-from serving.specialists.specialist import Specialist, load_specialist
-from serving.specialists.tag_alignment import load_tags
+from serving.specialists.specialist import Specialist, load_onnx_specialist
+from serving.specialists.tag_alignment import load_tag_alignment
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """What a specialist is made from: an artefact's path, or a mechanism's name; nothing where each
-    customer fits it. `adapter` names how it is adapted (serving/training/fine_tune_task.py); None
-    where it is not. `base` is the folder of the weights that an adapter of a language model is for.
+class ModelSource:
+    """Where a model is loaded from, and how it is fine-tuned.
+
+    `location` is an artefact's path or a mechanism's name, empty if each customer fits the model.
+    `adapter` names the training function (serving/training/fine_tune_task.py), None if there is
+    none. `base` is the folder of the base weights of a language model's adapter.
     """
 
     task: Task
-    place: str
+    location: str
     adapter: str | None = None
     base: str | None = None
 
     @classmethod
-    def of(cls, model: Model, place: str, base: str | None = None) -> "Source":
-        return cls(model.task, place, model.adapter, base)
+    def for_model(cls, model: Model, location: str, base: str | None = None) -> "ModelSource":
+        """Return the source of a catalog model whose weights are at `location`."""
+        return cls(model.task, location, model.adapter, base)
 
 
-def load(name: str, source: Source) -> Specialist:
-    """Raises WeightsBroken."""
+def load_specialist(name: str, source: ModelSource) -> Specialist:
+    """Load the specialist that serves the model `name`. Raises WeightsBroken."""
     match source.task:
         case Task.CALCULATION:
-            return load_mechanism(name, source.place)
+            return load_mechanism(name, source.location)
         case Task.ALIGNMENT:
-            return load_tags(name, Path(source.place))
+            return load_tag_alignment(name, Path(source.location))
         case Task.ANOMALY_DETECTION:
-            return Unfitted(name, load_anomaly)
+            return UnfittedSpecialist(name, load_anomaly)
         case Task.IMAGE_CLASSIFICATION:
-            return load_pictures(name, Path(source.place))
+            return load_image_classifier(name, Path(source.location))
         case _:
-            return load_specialist(name, Path(source.place))
+            return load_onnx_specialist(name, Path(source.location))

@@ -1,4 +1,4 @@
-"""A mechanism as a specialist: what serving asks of a model, answered by a formula."""
+"""A physical or engineering formula (mechanism) served as a specialist."""
 
 from dataclasses import dataclass
 
@@ -10,6 +10,8 @@ from serving.errors import InputInvalid, WeightsBroken
 
 @dataclass(frozen=True, slots=True)
 class MechanismSpecialist:
+    """A specialist that computes its outputs by a formula."""
+
     name: str
     mechanism: Mechanism
 
@@ -27,12 +29,12 @@ class MechanismSpecialist:
     def run(self, columns: Columns) -> Columns:
         return self.mechanism.compute(columns)
 
-    def adapted(self, name: str, version: str, artefact: bytes) -> "MechanismSpecialist":
+    def load_variant(self, name: str, version: str, artefact: bytes) -> "MechanismSpecialist":
         raise InputInvalid(f"{self.name!r} is a formula and has no variants.", param="model")
 
 
-def load_mechanism(name: str, source: str) -> MechanismSpecialist:
-    """The mechanism `source`, sold as `name`. Raises WeightsBroken where there is none."""
-    if source not in MECHANISMS:
-        raise WeightsBroken(f"The catalog's mechanism {source!r} is unknown.")
-    return MechanismSpecialist(name, MECHANISMS[source])
+def load_mechanism(name: str, mechanism: str) -> MechanismSpecialist:
+    """Return the mechanism as the model `name`. Raises WeightsBroken if it does not exist."""
+    if mechanism not in MECHANISMS:
+        raise WeightsBroken(f"The catalog's mechanism {mechanism!r} is unknown.")
+    return MechanismSpecialist(name, MECHANISMS[mechanism])

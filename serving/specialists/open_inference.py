@@ -1,6 +1,6 @@
-"""The Open Inference Protocol, version 2: requests read and answers written, JSON and binary.
+"""Parse requests and render responses of the Open Inference Protocol v2.
 
-Owns the wire: the JSON shapes and the binary tensor extension (`Inference-Header-Content-Length`).
+Supports JSON and the binary tensor extension (`Inference-Header-Content-Length`).
 """
 
 import math
@@ -18,10 +18,10 @@ from models.signature import BYTES
 from serving.errors import InputInvalid
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
-# One request holds at most this many values in one tensor, so that a shape cannot claim the memory.
+# Maximum number of values in one tensor, so that a shape cannot exhaust the memory.
 MAX_ELEMENTS = 1 << 20
 
-NUMERIC: Mapping[str, np.dtype[Any]] = MappingProxyType(
+NUMPY_DTYPES: Mapping[str, np.dtype[Any]] = MappingProxyType(
     {
         "BOOL": np.dtype(np.bool_),
         "UINT8": np.dtype(np.uint8),
@@ -41,9 +41,9 @@ NUMERIC: Mapping[str, np.dtype[Any]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """`shape` says how `values` are laid out; those that were read are flat.
+    """A named tensor; the values of a parsed request are flat, whatever the shape.
 
-    BYTES are Python `str`, always UTF-8. `unit` where the caller named it.
+    BYTES values are Python `str` (UTF-8). `unit` is the unit that the caller gave, else None.
     """
 
     name: str
@@ -55,7 +55,10 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class InferRequest:
-    """`outputs` maps each wanted output to whether it is wanted as binary; empty means all."""
+    """A parsed inference request.
+
+    `outputs` maps each requested output to whether it is returned as binary; empty selects all.
+    """
 
     id: str | None
     inputs: tuple[Tensor, ...]
@@ -64,14 +67,16 @@ class InferRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Rendered:
-    """An answer's bytes. `header_length` is set where binary tensors follow the JSON."""
+class RenderedResponse:
+    """A response body; `header_length` is the length of the JSON if binary tensors follow it."""
 
     body: bytes
     header_length: int | None
 
 
 class _WireTensor(msgspec.Struct):
+    """A tensor in the JSON of a request."""
+
     name: str
     shape: list[int]
     datatype: str
@@ -80,11 +85,15 @@ class _WireTensor(msgspec.Struct):
 
 
 class _WireOutput(msgspec.Struct):
+    """A requested output in the JSON of a request."""
+
     name: str
     parameters: dict[str, Any] = {}
 
 
 class _WireRequest(msgspec.Struct):
+    """The JSON of an inference request."""
+
     inputs: list[_WireTensor]
     id: str | None = None
     outputs: list[_WireOutput] = []
@@ -92,12 +101,12 @@ class _WireRequest(msgspec.Struct):
 
 
 def parse_request(body: bytes, header_length: int | None = None) -> InferRequest:
-    """Read an inference request.
+    """Parse an inference request.
 
-    `header_length` is the value of Inference-Header-Content-Length: the JSON is that long and
-    binary tensors follow. Raises InputInvalid, naming the field.
+    `header_length` is the value of Inference-Header-Content-Length: the length of the JSON before
+    the binary tensors. Raises InputInvalid, which names the field.
     """
-    document, tail = _split(body, header_length)
+    document, tail = _split_body(body, header_length)
     try:
         wire = msgspec.json.decode(document, type=_WireRequest)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
@@ -106,21 +115,21 @@ def parse_request(body: bytes, header_length: int | None = None) -> InferRequest
     offset = 0
     for tensor in wire.inputs:
         size = _binary_size(tensor)
-        inputs.append(_tensor(tensor, tail[offset : offset + size], size))
+        inputs.append(_parse_tensor(tensor, tail[offset : offset + size], size))
         offset += size
     if offset != len(tail):
         raise InputInvalid(
             f"The binary part holds {len(tail)} bytes, but the inputs claim {offset}."
         )
     default = bool(wire.parameters.get("binary_data_output", False))
-    return InferRequest(wire.id, tuple(inputs), _outputs(wire, default), default)
+    return InferRequest(wire.id, tuple(inputs), _requested_outputs(wire, default), default)
 
 
 def render_response(
     model: str, version: str, request: InferRequest, outputs: Sequence[Tensor]
-) -> Rendered:
-    """Write the answer: each output as JSON, or behind the JSON where the caller wanted binary."""
-    written: list[dict[str, Any]] = []
+) -> RenderedResponse:
+    """Render an inference response; outputs requested as binary follow the JSON."""
+    entries: list[dict[str, Any]] = []
     tail: list[bytes] = []
     for output in outputs:
         entry: dict[str, Any] = {
@@ -134,23 +143,24 @@ def render_response(
             tail.append(raw)
         else:
             entry["data"] = output.values.tolist()
-        written.append(entry)
-    answer: dict[str, Any] = {"model_name": model, "model_version": version, "outputs": written}
+        entries.append(entry)
+    response: dict[str, Any] = {"model_name": model, "model_version": version, "outputs": entries}
     if request.id is not None:
-        answer["id"] = request.id
-    head = msgspec.json.encode(answer)
-    return Rendered(b"".join([head, *tail]), len(head) if tail else None)
+        response["id"] = request.id
+    head = msgspec.json.encode(response)
+    return RenderedResponse(b"".join([head, *tail]), len(head) if tail else None)
 
 
 def to_binary(tensor: Tensor) -> bytes:
-    """Little-endian and packed; BYTES have a length of four bytes before each value."""
+    """Encode a tensor as packed little-endian bytes; BYTES values have a 4-byte length prefix."""
     if tensor.datatype != BYTES:
-        return tensor.values.astype(NUMERIC[tensor.datatype].newbyteorder("<")).tobytes()
+        return tensor.values.astype(NUMPY_DTYPES[tensor.datatype].newbyteorder("<")).tobytes()
     encoded = [value.encode() for value in tensor.values.ravel()]
     return b"".join(struct.pack("<I", len(value)) + value for value in encoded)
 
 
-def _split(body: bytes, header_length: int | None) -> tuple[bytes, bytes]:
+def _split_body(body: bytes, header_length: int | None) -> tuple[bytes, bytes]:
+    """Split a body into its JSON and its binary tensors. Raises InputInvalid."""
     if header_length is None:
         return body, b""
     if not 0 <= header_length <= len(body):
@@ -160,16 +170,18 @@ def _split(body: bytes, header_length: int | None) -> tuple[bytes, bytes]:
     return body[:header_length], body[header_length:]
 
 
-def _outputs(wire: _WireRequest, default: bool) -> Mapping[str, bool]:
-    wanted = {
+def _requested_outputs(wire: _WireRequest, default: bool) -> Mapping[str, bool]:
+    """Map each requested output to whether it is binary. Raises InputInvalid for duplicates."""
+    outputs = {
         output.name: bool(output.parameters.get("binary_data", default)) for output in wire.outputs
     }
-    if len(wanted) != len(wire.outputs):
+    if len(outputs) != len(wire.outputs):
         raise InputInvalid("An output is asked for twice.", param="outputs")
-    return MappingProxyType(wanted)
+    return MappingProxyType(outputs)
 
 
 def _binary_size(tensor: _WireTensor) -> int:
+    """Return the `binary_data_size` parameter in bytes, 0 without it. Raises InputInvalid."""
     size = tensor.parameters.get("binary_data_size")
     if size is None:
         return 0
@@ -178,31 +190,34 @@ def _binary_size(tensor: _WireTensor) -> int:
     return size
 
 
-def _tensor(wire: _WireTensor, raw: bytes, size: int) -> Tensor:
-    if wire.datatype != BYTES and wire.datatype not in NUMERIC:
+def _parse_tensor(wire: _WireTensor, raw: bytes, size: int) -> Tensor:
+    """Parse an input from its JSON `data` or from `raw` of `size` bytes. Raises InputInvalid."""
+    if wire.datatype != BYTES and wire.datatype not in NUMPY_DTYPES:
         raise InputInvalid(f"The datatype {wire.datatype!r} is unknown.", param=wire.name)
-    count = _count(wire)
+    count = _element_count(wire)
     if wire.data is not None:
         if size:
             raise InputInvalid("It has both `data` and binary data.", param=wire.name)
-        values = _from_json(wire, count)
+        values = _values_from_json(wire, count)
     elif "binary_data_size" in wire.parameters:
         if len(raw) != size:
             raise InputInvalid("The binary part is shorter than claimed.", param=wire.name)
-        values = _from_binary(wire, raw, count)
+        values = _values_from_binary(wire, raw, count)
     else:
         raise InputInvalid("It has neither `data` nor binary data.", param=wire.name)
-    return Tensor(wire.name, wire.datatype, tuple(wire.shape), values, _unit(wire))
+    return Tensor(wire.name, wire.datatype, tuple(wire.shape), values, _parse_unit(wire))
 
 
-def _unit(wire: _WireTensor) -> str | None:
+def _parse_unit(wire: _WireTensor) -> str | None:
+    """Return the `unit` parameter of an input, None without it. Raises InputInvalid."""
     unit = wire.parameters.get("unit")
     if unit is not None and not isinstance(unit, str):
         raise InputInvalid("The parameter `unit` is a string.", param=wire.name)
     return unit
 
 
-def _count(wire: _WireTensor) -> int:
+def _element_count(wire: _WireTensor) -> int:
+    """Return the number of elements of a shape. Raises InputInvalid if the shape is invalid."""
     if not wire.shape or any(size < 0 for size in wire.shape):
         raise InputInvalid(f"{wire.shape} is not a shape.", param=wire.name)
     count = math.prod(wire.shape)
@@ -211,29 +226,32 @@ def _count(wire: _WireTensor) -> int:
     return count
 
 
-def _from_json(wire: _WireTensor, count: int) -> NDArray[Any]:
+def _values_from_json(wire: _WireTensor, count: int) -> NDArray[Any]:
+    """Convert JSON `data` into `count` flat values of the datatype. Raises InputInvalid."""
     flat = _flatten(wire.data or [], len(wire.shape), wire.name)
     if len(flat) != count:
         raise InputInvalid(
             f"The shape {wire.shape} holds {count} values, but `data` has {len(flat)}.",
             param=wire.name,
         )
-    allowed = _json_types(wire.datatype)
+    allowed_types = _allowed_json_types(wire.datatype)
     for row, value in enumerate(flat):
-        if type(value) not in allowed:
+        if type(value) not in allowed_types:
             raise InputInvalid(
-                f"Value {row} is {_kind(value)}, which is no {wire.datatype}.", param=wire.name
+                f"Value {row} is {_json_type_name(value)}, which is no {wire.datatype}.",
+                param=wire.name,
             )
     if wire.datatype == BYTES:
         return np.array(flat, dtype=object)
-    return _numbers(wire, flat)
+    return _numeric_array(wire, flat)
 
 
-def _numbers(wire: _WireTensor, flat: list[Any]) -> NDArray[Any]:
+def _numeric_array(wire: _WireTensor, flat: list[Any]) -> NDArray[Any]:
+    """Convert numbers to the tensor's datatype. Raises InputInvalid on overflow."""
     try:
-        # A number too large for the type becomes infinite, which the model's own check refuses.
+        # A number too large for the type becomes infinite, which the model's limits reject later.
         with np.errstate(over="ignore"):
-            return np.array(flat, dtype=NUMERIC[wire.datatype])
+            return np.array(flat, dtype=NUMPY_DTYPES[wire.datatype])
     except (OverflowError, ValueError) as error:
         raise InputInvalid(
             f"A value does not fit into {wire.datatype}.", param=wire.name
@@ -241,7 +259,7 @@ def _numbers(wire: _WireTensor, flat: list[Any]) -> NDArray[Any]:
 
 
 def _flatten(data: list[Any], depth: int, name: str) -> list[Any]:
-    """`data` may be flat or nested as deep as the shape; anything deeper stays and is refused."""
+    """Flatten `data`, which is flat or nested as deep as the shape; deeper lists stay."""
     for _ in range(depth - 1):
         if not any(isinstance(item, list) for item in data):
             break
@@ -251,7 +269,8 @@ def _flatten(data: list[Any], depth: int, name: str) -> list[Any]:
     return data
 
 
-def _json_types(datatype: str) -> tuple[type, ...]:
+def _allowed_json_types(datatype: str) -> tuple[type, ...]:
+    """Return the JSON types that a datatype accepts."""
     if datatype == BYTES:
         return (str,)
     if datatype == "BOOL":
@@ -259,15 +278,17 @@ def _json_types(datatype: str) -> tuple[type, ...]:
     return (int, float) if datatype.startswith("FP") else (int,)
 
 
-def _kind(value: Any) -> str:
+def _json_type_name(value: Any) -> str:
+    """Return the name of a JSON value's type for an error message."""
     names = {str: "a string", bool: "a boolean", type(None): "null", list: "a list"}
     return names.get(type(value), "a number" if isinstance(value, int | float) else "an object")
 
 
-def _from_binary(wire: _WireTensor, raw: bytes, count: int) -> NDArray[Any]:
+def _values_from_binary(wire: _WireTensor, raw: bytes, count: int) -> NDArray[Any]:
+    """Decode `count` values from a binary tensor. Raises InputInvalid."""
     if wire.datatype == BYTES:
-        return np.array(_strings(raw, count, wire.name), dtype=object)
-    dtype = NUMERIC[wire.datatype]
+        return np.array(_decode_strings(raw, count, wire.name), dtype=object)
+    dtype = NUMPY_DTYPES[wire.datatype]
     if len(raw) != count * dtype.itemsize:
         raise InputInvalid(
             f"The shape {wire.shape} of {wire.datatype} takes {count * dtype.itemsize} bytes, "
@@ -277,7 +298,8 @@ def _from_binary(wire: _WireTensor, raw: bytes, count: int) -> NDArray[Any]:
     return np.frombuffer(raw, dtype=dtype.newbyteorder("<")).astype(dtype)
 
 
-def _strings(raw: bytes, count: int, name: str) -> list[str]:
+def _decode_strings(raw: bytes, count: int, name: str) -> list[str]:
+    """Decode `count` length-prefixed UTF-8 strings of the input `name`. Raises InputInvalid."""
     values: list[str] = []
     offset = 0
     while offset < len(raw):

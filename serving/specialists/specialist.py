@@ -1,8 +1,4 @@
-"""A specialist: a small model over named columns, with the signature that it carries.
-
-Owns what every specialist is, and the learned ones on ONNX Runtime: reading the signature from the
-artefact and running the model.
-"""
+"""The interface of specialists, small models over named columns, and the ones on ONNX Runtime."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -20,19 +16,19 @@ from models.signature import (
     InputField,
     OutputField,
     Signature,
-    checked,
     require_names,
+    validate_columns,
 )
 from serving.errors import InputInvalid, WeightsBroken
-from serving.specialists.open_inference import NUMERIC, InferRequest, Tensor
+from serving.specialists.open_inference import NUMPY_DTYPES, InferRequest, Tensor
 
-# What one request may ask; more rows belong into several requests, which are batched anyway.
+# Row limit of one request; several requests are batched anyway.
 MAX_ROWS = 4096
 METADATA_KEY = "signature"
 
 
 class Specialist(Protocol):
-    """What is served under a specialist's name, learned or calculated."""
+    """A model over named columns, learned or computed by a formula."""
 
     @property
     def name(self) -> str: ...
@@ -42,37 +38,43 @@ class Specialist(Protocol):
 
     @property
     def platform(self) -> str:
-        """What answers, as the protocol's metadata names it."""
+        """The `platform` of the Open Inference model metadata."""
         ...
 
     def check(self, columns: Columns) -> None:
-        """Raises InputInvalid where columns that hold to the signature do not fit together."""
+        """Validate across columns what the signature cannot express. Raises InputInvalid."""
         ...
 
     def run(self, columns: Columns) -> Columns:
-        """Answer for columns that are checked: one array for each output."""
+        """Run the model on validated columns; return one array for each output."""
         ...
 
-    def adapted(self, name: str, version: str, artefact: bytes) -> "Specialist":
-        """A customer's variant of it. Raises WeightsBroken, InputInvalid where it has none."""
+    def load_variant(self, name: str, version: str, artefact: bytes) -> "Specialist":
+        """Load a customer's variant of this model.
+
+        Raises WeightsBroken, and InputInvalid if this model has no variants.
+        """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class OnnxSpecialist:
-    """A loaded model. `wide` are single values that the graph takes as [N, 1] instead of [N]."""
+    """A model on ONNX Runtime.
+
+    `matrix_inputs` are the single-value inputs that the graph takes as [N, 1] instead of [N].
+    """
 
     name: str
     signature: Signature
     session: Any
-    wide: frozenset[str]
+    matrix_inputs: frozenset[str]
 
     @property
     def platform(self) -> str:
         return "onnxruntime_onnx"
 
     def check(self, columns: Columns) -> None:
-        """A learned model takes any row that lies within the limits, its series equally long."""
+        """Validate that all series have the same length. Raises InputInvalid."""
         lengths = {name: column.shape[1] for name, column in columns.items() if column.ndim == 2}
         for name, length in lengths.items():
             leader = next(iter(lengths))
@@ -85,70 +87,75 @@ class OnnxSpecialist:
 
     def run(self, columns: Columns) -> Columns:
         feed = {
-            name: column.reshape(-1, 1) if name in self.wide else column
+            name: column.reshape(-1, 1) if name in self.matrix_inputs else column
             for name, column in columns.items()
         }
         fields = self.signature.outputs
         results = self.session.run([field.name for field in fields], feed)
         return {
-            field.name: _answered(field, result)
+            field.name: _output_column(field, result)
             for field, result in zip(fields, results, strict=True)
         }
 
-    def adapted(self, name: str, version: str, artefact: bytes) -> "OnnxSpecialist":
-        variant = _opened(name, artefact)
+    def load_variant(self, name: str, version: str, artefact: bytes) -> "OnnxSpecialist":
+        variant = _load_onnx(name, artefact)
         signature = msgspec.structs.replace(variant.signature, version=version)
         return replace(variant, signature=signature)
 
 
-def metadata_of(model: Specialist) -> dict[str, Any]:
-    """The protocol's model metadata; the whole signature is under `parameters`."""
+def model_metadata(model: Specialist) -> dict[str, Any]:
+    """Return Open Inference model metadata, with the whole signature under `parameters`."""
     signature = model.signature
     return {
         "name": model.name,
         "versions": [signature.version],
         "platform": model.platform,
-        "inputs": [_shape_of(field, field.length is not None) for field in signature.inputs],
-        "outputs": [_shape_of(field, field.series) for field in signature.outputs],
+        "inputs": [_tensor_metadata(field, field.length is not None) for field in signature.inputs],
+        "outputs": [_tensor_metadata(field, field.series) for field in signature.outputs],
         "parameters": {"signature": msgspec.to_builtins(signature)},
     }
 
 
-def load_specialist(name: str, path: Path) -> OnnxSpecialist:
-    """Load an artefact. Raises WeightsBroken where it is no model or its signature does not fit."""
-    return _opened(name, str(path))
+def load_onnx_specialist(name: str, path: Path) -> OnnxSpecialist:
+    """Load an ONNX artefact.
+
+    Raises WeightsBroken if it is no ONNX model or its signature does not match its graph.
+    """
+    return _load_onnx(name, str(path))
 
 
-def _opened(name: str, artefact: str | bytes) -> OnnxSpecialist:
-    session = _session(name, artefact)
+def _load_onnx(name: str, artefact: str | bytes) -> OnnxSpecialist:
+    """Load a model from the path or bytes of an ONNX file. Raises WeightsBroken."""
+    session = _create_session(name, artefact)
     text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
-    signature = read_signature(name, text)
-    _match(name, [field.name for field in signature.inputs], session.get_inputs())
-    _match(name, [field.name for field in signature.outputs], session.get_outputs())
+    signature = parse_signature(name, text)
+    _require_same_names(name, [field.name for field in signature.inputs], session.get_inputs())
+    _require_same_names(name, [field.name for field in signature.outputs], session.get_outputs())
     single = {field.name for field in signature.inputs if field.length is None}
-    wide = frozenset(
+    matrix_inputs = frozenset(
         node.name
         for node in session.get_inputs()
         if node.name in single and len(node.shape or ()) == 2
     )
-    return OnnxSpecialist(name, signature, session, wide)
+    return OnnxSpecialist(name, signature, session, matrix_inputs)
 
 
-def _session(name: str, artefact: str | bytes) -> Any:
+def _create_session(name: str, artefact: str | bytes) -> Any:
+    """Create a single-threaded ONNX Runtime session. Raises WeightsBroken."""
     options = onnxruntime.SessionOptions()
-    # Millisecond models: a pool of threads would only fight the language model for the cores.
+    # These models run for milliseconds; a thread pool would only compete with the language model.
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
-    # An arena of its own for each of thousands of variants would be most of their memory.
+    # One memory arena for each of thousands of variants would take most of their memory.
     options.enable_cpu_mem_arena = False
     try:
         return onnxruntime.InferenceSession(artefact, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime raises half a dozen classes of its own
+    except Exception as error:  # ONNX Runtime raises several unrelated exception classes
         raise WeightsBroken(f"The artefact of {name!r} cannot be loaded.") from error
 
 
-def read_signature(name: str, text: str | None) -> Signature:
-    """Read the signature's JSON. Raises WeightsBroken."""
+def parse_signature(name: str, text: str | None) -> Signature:
+    """Parse the signature JSON from an artefact's metadata. Raises WeightsBroken."""
     if text is None:
         raise WeightsBroken(f"The artefact of {name!r} carries no signature.")
     try:
@@ -158,50 +165,52 @@ def read_signature(name: str, text: str | None) -> Signature:
     datatypes = [field.datatype for field in signature.inputs]
     datatypes += [field.datatype for field in signature.outputs]
     for datatype in datatypes:
-        if datatype != BYTES and datatype not in NUMERIC:
+        if datatype != BYTES and datatype not in NUMPY_DTYPES:
             raise WeightsBroken(f"The signature of {name!r} has the type {datatype!r}.")
     return signature
 
 
-def columns_of(request: InferRequest, signature: Signature) -> Columns:
-    """The request's columns in the signature's units, all checked against it.
+def parse_columns(request: InferRequest, signature: Signature) -> Columns:
+    """Return the request's inputs as columns, converted to the signature's units and validated.
 
-    Raises InputInvalid, naming the field, the row and the unit.
+    Raises InputInvalid, which names the field, the row and the unit.
     """
-    given = _by_name(request.inputs)
-    require_names(signature, given)
+    inputs = _inputs_by_name(request.inputs)
+    require_names(signature, inputs)
     columns = {
-        field.name: _column(field, given[field.name])
+        field.name: _input_column(field, inputs[field.name])
         for field in signature.inputs
-        if field.name in given
+        if field.name in inputs
     }
-    _require_room(columns)
-    units = {name: tensor.unit for name, tensor in given.items() if tensor.unit is not None}
-    return checked(signature, columns, units)
+    _require_row_limit(columns)
+    units = {name: tensor.unit for name, tensor in inputs.items() if tensor.unit is not None}
+    return validate_columns(signature, columns, units)
 
 
 def require_outputs(request: InferRequest, signature: Signature) -> None:
-    """Raises InputInvalid for an output that the model has not: before it runs, not after."""
+    """Raise InputInvalid if the request selects an output that the model does not have."""
     for name in request.outputs.keys() - {field.name for field in signature.outputs}:
         raise InputInvalid(f"The model has no output {name!r}.", param=name)
 
 
-def outputs_of(request: InferRequest, signature: Signature, results: Columns) -> tuple[Tensor, ...]:
-    """The outputs that the request wants, in its own order; all of them where it names none."""
+def select_outputs(
+    request: InferRequest, signature: Signature, results: Columns
+) -> tuple[Tensor, ...]:
+    """Return the selected outputs in the request's order; all outputs if it selects none."""
     fields = {field.name: field for field in signature.outputs}
-    wanted = request.outputs or fields
+    selected = request.outputs or fields
     return tuple(
-        Tensor(name, fields[name].datatype, results[name].shape, results[name]) for name in wanted
+        Tensor(name, fields[name].datatype, results[name].shape, results[name]) for name in selected
     )
 
 
-def join(parts: Sequence[Columns]) -> dict[str, NDArray[Any]]:
-    """The rows of several requests below each other, so that the model runs once."""
+def concatenate_rows(parts: Sequence[Columns]) -> dict[str, NDArray[Any]]:
+    """Concatenate the rows of several requests for a single run of the model."""
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def split(results: Columns, rows: Sequence[int]) -> list[dict[str, NDArray[Any]]]:
-    """Undo `join`: to each request its own rows."""
+def split_rows(results: Columns, rows: Sequence[int]) -> list[dict[str, NDArray[Any]]]:
+    """Split batch outputs by the `rows` of each request, the inverse of `concatenate_rows`."""
     parts: list[dict[str, NDArray[Any]]] = []
     start = 0
     for count in rows:
@@ -210,53 +219,62 @@ def split(results: Columns, rows: Sequence[int]) -> list[dict[str, NDArray[Any]]
     return parts
 
 
-def _answered(field: OutputField, result: Any) -> NDArray[Any]:
-    """[rows], or [rows, length] of a series."""
+def _output_column(field: OutputField, result: Any) -> NDArray[Any]:
+    """Return an output as an array of shape [rows], or [rows, length] for a series."""
     column = np.asarray(result)
     return column if field.series else column.reshape(-1)
 
 
-def _shape_of(field: InputField | OutputField, series: bool) -> dict[str, Any]:
-    shape = [-1, -1] if series else [-1]
+def _tensor_metadata(field: InputField | OutputField, is_series: bool) -> dict[str, Any]:
+    """Return name, datatype and shape of a tensor for the model metadata."""
+    shape = [-1, -1] if is_series else [-1]
     return {"name": field.name, "datatype": field.datatype, "shape": shape}
 
 
-def _match(name: str, signed: list[str], nodes: Sequence[Any]) -> None:
-    found = [node.name for node in nodes]
-    if set(signed) != set(found):
-        raise WeightsBroken(f"The signature of {name!r} names {signed}, its graph {found}.")
+def _require_same_names(name: str, signature_names: list[str], nodes: Sequence[Any]) -> None:
+    """Raise WeightsBroken unless signature and ONNX graph have the same inputs or outputs."""
+    graph_names = [node.name for node in nodes]
+    if set(signature_names) != set(graph_names):
+        raise WeightsBroken(
+            f"The signature of {name!r} names {signature_names}, its graph {graph_names}."
+        )
 
 
-def _by_name(inputs: Sequence[Tensor]) -> dict[str, Tensor]:
+def _inputs_by_name(inputs: Sequence[Tensor]) -> dict[str, Tensor]:
+    """Index the inputs by name. Raises InputInvalid if a name occurs twice."""
     named = {tensor.name: tensor for tensor in inputs}
     if len(named) != len(inputs):
         raise InputInvalid("An input is given twice.", param="inputs")
     return named
 
 
-def _column(field: InputField, tensor: Tensor) -> NDArray[Any]:
-    """[rows] or [rows, length], in the field's type."""
-    if not _fits(tensor.datatype, field.datatype):
+def _input_column(field: InputField, tensor: Tensor) -> NDArray[Any]:
+    """Return an input as an array of the field's type: [rows], or [rows, length] for a series."""
+    if not _can_cast(tensor.datatype, field.datatype):
         raise InputInvalid(
             f"{field.name!r} is {tensor.datatype}, but the model takes {field.datatype}.",
             param=field.name,
         )
     values = tensor.values
     if tensor.datatype != field.datatype:
-        values = values.astype(NUMERIC[field.datatype])
-    return values.reshape(_shape(field, tensor.shape))
+        values = values.astype(NUMPY_DTYPES[field.datatype])
+    return values.reshape(_column_shape(field, tensor.shape))
 
 
-def _fits(given: str, wanted: str) -> bool:
-    """The same type, or one that NumPy holds safe to turn into it, as FP32 into FP64."""
-    if given == wanted:
+def _can_cast(source: str, target: str) -> bool:
+    """Return whether a datatype converts to another without loss, for example FP32 to FP64."""
+    if source == target:
         return True
-    if BYTES in (given, wanted) or "BOOL" in (given, wanted):
+    if BYTES in (source, target) or "BOOL" in (source, target):
         return False
-    return np.can_cast(NUMERIC[given], NUMERIC[wanted], "safe")
+    return np.can_cast(NUMPY_DTYPES[source], NUMPY_DTYPES[target], "safe")
 
 
-def _shape(field: InputField, shape: tuple[int, ...]) -> tuple[int, ...]:
+def _column_shape(field: InputField, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape of an input's column: [rows, 1] becomes [rows], a series keeps its shape.
+
+    Raises InputInvalid for any other shape of a single-value input.
+    """
     if field.length is not None:
         return shape
     if len(shape) > 2 or (len(shape) == 2 and shape[1] != 1):
@@ -267,7 +285,8 @@ def _shape(field: InputField, shape: tuple[int, ...]) -> tuple[int, ...]:
     return shape[:1]
 
 
-def _require_room(columns: Columns) -> None:
+def _require_row_limit(columns: Columns) -> None:
+    """Raise InputInvalid if a column has more than MAX_ROWS rows."""
     for column in columns.values():
         if len(column) > MAX_ROWS:
             raise InputInvalid(

@@ -1,4 +1,4 @@
-"""Tag alignment as a specialist: a plant's tags in, ranked concepts out."""
+"""Tag alignment as a specialist: maps a plant's tag names to ranked concepts of a vocabulary."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -13,19 +13,28 @@ from numpy.typing import NDArray
 from models.multilingual import EXTRA
 from models.signature import BYTES, Columns, InputField, InputInvalid, OutputField, Signature
 from models.tag_align.adapt import aligners, with_confirmations
-from models.tag_align.aligner import Answer, Basis, Candidate, TagAligner
+from models.tag_align.aligner import Basis, Candidate, TagAligner, TagAlignment
 from models.tag_align.confirmations import TooManyConfirmations, VariantBroken
-from models.tag_align.naming import MAX_TAG, TagInvalid, Words, check, pattern, split
+from models.tag_align.naming import (
+    MAX_TAG_LENGTH,
+    TagInvalid,
+    Words,
+    mask_numbers,
+    split_words,
+    validate_tag,
+)
 from models.tag_align.vocabulary import ArtefactBroken, ConceptUnknown, Scheme
 from serving.errors import WeightsBroken
 
 TOP = 5
-# Reading by meaning takes tens of milliseconds, while which every other request waits: of one run
-# so many kinds of tags are read so, and the rest by their letters.
-MOST_BY_MEANING = 100
+# Aligning by meaning takes tens of milliseconds and delays all other requests. In one run at most
+# this many kinds of tags are aligned by meaning, the rest by their letters.
+MAX_BY_MEANING = 100
 SIGNATURE = Signature(
     inputs=(
-        InputField("tag", BYTES, description=f"A point's name as the plant has it, {MAX_TAG} long"),
+        InputField(
+            "tag", BYTES, description=f"A point's name as the plant has it, {MAX_TAG_LENGTH} long"
+        ),
         InputField(
             "scheme",
             BYTES,
@@ -43,7 +52,7 @@ SIGNATURE = Signature(
             "basis",
             BYTES,
             description="What it rests on: letters, meaning (where the operator installed the "
-            f"extra {EXTRA}; of {MOST_BY_MEANING} kinds of tags a call) or confirmed",
+            f"extra {EXTRA}; of {MAX_BY_MEANING} kinds of tags a call) or confirmed",
         ),
         OutputField("candidates", BYTES, description=f"The {TOP} likeliest ids", series=True),
         OutputField("candidate_scores", "FP32", description="Their scores", series=True),
@@ -53,12 +62,15 @@ SIGNATURE = Signature(
 
 
 @dataclass(frozen=True, slots=True)
-class TagSpecialist:
-    """`schemes` are in use, each row's own, and `default` where a row names none. A variant's
-    default is the scheme of its confirmations, whose aligner has learned them."""
+class TagAlignmentSpecialist:
+    """Aligns tags to concepts, with one aligner for each vocabulary scheme.
+
+    `default_scheme` is the scheme of rows that name none. In a variant it is the scheme of the
+    confirmations, from which that scheme's aligner has learned.
+    """
 
     name: str
-    default: str
+    default_scheme: str
     schemes: Mapping[str, TagAligner]
     signature: Signature = SIGNATURE
 
@@ -67,63 +79,65 @@ class TagSpecialist:
         return "tag_align"
 
     def check(self, columns: Columns) -> None:
-        """Raises InputInvalid for the first row that is no tag."""
+        """Raise InputInvalid for the first row that is not a valid tag."""
         for row, tag in enumerate(columns["tag"]):
             try:
-                check(tag)
+                validate_tag(tag)
             except TagInvalid as error:
                 raise InputInvalid(f"'tag' in row {row}: {error}", param="tag") from error
 
     def run(self, columns: Columns) -> Columns:
-        answers = self._answers(zip(columns["tag"], columns["scheme"], strict=True))
-        found = [each.candidates for each in answers]
-        ids = _table([[one.concept.id for one in each] for each in found], "")
-        scores = _table([[one.score for one in each] for each in found], 0.0)
+        answers = self._align_tags(zip(columns["tag"], columns["scheme"], strict=True))
+        ranked = [answer.candidates for answer in answers]
+        ids = _pad_candidates([[one.concept.id for one in row] for row in ranked], "")
+        scores = _pad_candidates([[one.score for one in row] for row in ranked], 0.0)
         return {
             "concept": ids[:, 0],
-            "name": np.array([_name(each) for each in found], dtype=object),
+            "name": np.array([_top_name(row) for row in ranked], dtype=object),
             "score": scores[:, 0].astype(np.float32),
-            "basis": np.array([str(each.basis) for each in answers], dtype=object),
+            "basis": np.array([str(answer.basis) for answer in answers], dtype=object),
             "candidates": ids,
             "candidate_scores": scores.astype(np.float32),
         }
 
-    def _answers(self, rows: Iterable[tuple[str, str]]) -> list[Answer]:
-        """One for each (tag, scheme). Tags that differ in numbers only are of one kind."""
-        answers: list[Answer] = []
-        read: set[Words] = set()
+    def _align_tags(self, rows: Iterable[tuple[str, str]]) -> list[TagAlignment]:
+        """Align each (tag, scheme); tags that differ only in numbers count as one kind."""
+        answers: list[TagAlignment] = []
+        by_meaning: set[Words] = set()
         for tag, scheme in rows:
-            kind = pattern(split(tag))
-            able = len(read) < MOST_BY_MEANING or kind in read
-            answer = self.schemes[scheme or self.default].answer(tag, TOP, by_meaning=able)
+            kind = mask_numbers(split_words(tag))
+            may_use_meaning = len(by_meaning) < MAX_BY_MEANING or kind in by_meaning
+            answer = self.schemes[scheme or self.default_scheme].align_tag(
+                tag, TOP, use_embeddings=may_use_meaning
+            )
             if answer.basis is Basis.MEANING:
-                read.add(kind)
+                by_meaning.add(kind)
             answers.append(answer)
         return answers
 
-    def adapted(self, name: str, version: str, artefact: bytes) -> "TagSpecialist":
+    def load_variant(self, name: str, version: str, artefact: bytes) -> "TagAlignmentSpecialist":
         try:
             scheme, learned = with_confirmations(self.schemes, artefact)
         except (VariantBroken, ConceptUnknown, TagInvalid, TooManyConfirmations) as error:
             raise WeightsBroken(f"The variant {name!r} cannot be loaded.") from error
         signature = msgspec.structs.replace(self.signature, version=version)
         schemes = MappingProxyType({**self.schemes, scheme: learned})
-        return replace(self, name=name, default=scheme, schemes=schemes, signature=signature)
+        return replace(self, name=name, default_scheme=scheme, schemes=schemes, signature=signature)
 
 
-def load_tags(name: str, path: Path) -> TagSpecialist:
-    """The aligners over the vocabulary at `path`, by default Brick's. Raises WeightsBroken."""
+def load_tag_alignment(name: str, path: Path) -> TagAlignmentSpecialist:
+    """Load the aligners of the vocabulary at `path`; default scheme Brick. Raises WeightsBroken."""
     try:
         schemes = aligners(path)
     except (OSError, ArtefactBroken) as error:
         raise WeightsBroken(f"The artefact of {name!r} cannot be loaded.") from error
-    return TagSpecialist(name, Scheme.BRICK, schemes)
+    return TagAlignmentSpecialist(name, Scheme.BRICK, schemes)
 
 
-def _name(candidates: tuple[Candidate, ...]) -> str:
+def _top_name(candidates: tuple[Candidate, ...]) -> str:
     return candidates[0].concept.name if candidates else ""
 
 
-def _table(rows: list[list[Any]], nothing: Any) -> NDArray[Any]:
-    """[rows, TOP]; a tag with fewer candidates is filled up with `nothing`."""
-    return np.array([[*row, *[nothing] * (TOP - len(row))] for row in rows], dtype=object)
+def _pad_candidates(rows: list[list[Any]], filler: Any) -> NDArray[Any]:
+    """Return an array of shape [rows, TOP], padded with `filler`."""
+    return np.array([[*row, *[filler] * (TOP - len(row))] for row in rows], dtype=object)

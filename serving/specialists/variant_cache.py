@@ -1,4 +1,4 @@
-"""Customers' variants in memory: least recently used, up to a limit of bytes and for a day."""
+"""In-memory LRU cache of loaded customers' variants, with a byte limit and a TTL of one day."""
 
 import time
 from collections.abc import Callable
@@ -8,50 +8,57 @@ from cachetools import TLRUCache
 
 from serving.specialists.specialist import Specialist
 
-# With two thousand variants of 220 kB a replica then takes 1.3 GB in all: what the allocator cannot
-# give back comes on top (load/RESULTS.md).
-MOST_BYTES = 600 << 20
-# What a customer deletes is not asked for again, but stays where it is until then.
-KEPT_S = 86_400.0
-# What a loaded variant takes beside its artefact: a session, its signature, a tag's index.
-_BESIDE = 300 << 10
-# A graph takes so many times its size in the file (measured: 2.5 MB for trees of 441 kB).
-_SPREAD = 5
+# With two thousand variants of 220 kB a replica takes 1.3 GB in total, because memory that the
+# allocator cannot return comes on top (load/RESULTS.md).
+MAX_BYTES = 600 << 20
+# A variant that a customer deleted stays in memory until its TTL ends.
+TTL_S = 86_400.0
+# Memory of a loaded variant besides its artefact: session, signature, tag index.
+_OVERHEAD_BYTES = 300 << 10
+# Memory of a loaded graph as a multiple of its file size (measured: 2.5 MB for trees of 441 kB).
+_MEMORY_FACTOR = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Variant:
-    """A loaded variant: its base's name, and how many bytes it was loaded from."""
+class LoadedVariant:
+    """A loaded variant, the name of its base model and its artefact's size in bytes."""
 
     specialist: Specialist
     base: str
     size: int
 
 
-class Variants:
-    """Used in one event loop only."""
+class VariantCache:
+    """An LRU cache of loaded variants by id; not thread-safe, for one event loop."""
 
     def __init__(
-        self, most_bytes: int = MOST_BYTES, clock: Callable[[], float] = time.monotonic
+        self, max_bytes: int = MAX_BYTES, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._loaded: TLRUCache[str, Variant] = TLRUCache(most_bytes, _until, clock, _weight)
+        self._loaded: TLRUCache[str, LoadedVariant] = TLRUCache(
+            max_bytes, _expires_at, clock, _memory_bytes
+        )
 
-    def find(self, variant_id: str) -> Variant | None:
+    def get(self, variant_id: str) -> LoadedVariant | None:
+        """Return a cached variant and mark it as used; None if it is not cached."""
         return self._loaded.get(variant_id)
 
-    def put(self, variant_id: str, variant: Variant) -> None:
+    def put(self, variant_id: str, variant: LoadedVariant) -> None:
+        """Cache a variant, evicting the least recently used above the byte limit."""
         self._loaded[variant_id] = variant
 
-    def drop(self, variant_id: str) -> None:
+    def remove(self, variant_id: str) -> None:
+        """Remove a variant if it is cached."""
         self._loaded.pop(variant_id, None)
 
     def __len__(self) -> int:
         return len(self._loaded)
 
 
-def _until(variant_id: str, variant: Variant, now: float) -> float:
-    return now + KEPT_S
+def _expires_at(variant_id: str, variant: LoadedVariant, now: float) -> float:
+    """Return the expiry time of a variant cached at `now`."""
+    return now + TTL_S
 
 
-def _weight(variant: Variant) -> int:
-    return variant.size * _SPREAD + _BESIDE
+def _memory_bytes(variant: LoadedVariant) -> int:
+    """Estimate the memory of a loaded variant in bytes."""
+    return variant.size * _MEMORY_FACTOR + _OVERHEAD_BYTES

@@ -1,7 +1,6 @@
-"""Where a replica has its customers' variants from: its memory, else the machine's folder.
+"""Customers' variants of one replica: a memory cache in front of the machine's folder.
 
-Owns the order, that a variant which many requests wait for is loaded once, and the event loop's
-ease: reading, loading and writing are in threads.
+Concurrent requests for a variant load it once. Reading, loading and writing run in threads.
 """
 
 import asyncio
@@ -14,12 +13,12 @@ from infra.errors import AppError
 from infra.single_flight import SingleFlight
 from serving.errors import InputInvalid
 from serving.specialists.specialist import Specialist
-from serving.specialists.variant_cache import Variant, Variants
+from serving.specialists.variant_cache import LoadedVariant, VariantCache
 from serving.variant_folder import VariantFolder
 
 
-class Given(msgspec.Struct, frozen=True):
-    """A variant as it is brought: what to call it, and what it is made from."""
+class VariantUpload(msgspec.Struct, frozen=True):
+    """An uploaded variant: its base model, public name, version and artefact."""
 
     base: str
     name: str
@@ -27,62 +26,70 @@ class Given(msgspec.Struct, frozen=True):
     artefact: bytes
 
 
-Find = Callable[[str], Specialist]
-"""The base of this name. Raises ModelUnknown."""
+FindBase = Callable[[str], Specialist]
+"""Returns the base model of a name. Raises ModelNotFound."""
 
 
-class VariantShelf:
-    """Of one replica. An id stands for one content for ever, so nothing here becomes stale."""
+class VariantStore:
+    """The variants of one replica by id. The content of an id never changes."""
 
-    def __init__(self, bases: Find, folder: VariantFolder) -> None:
-        self._bases = bases
+    def __init__(self, find_base: FindBase, folder: VariantFolder) -> None:
+        self._find_base = find_base
         self._folder = folder
-        self._memory = Variants()
-        self._reading = SingleFlight[str, Variant | None]()
+        self._memory = VariantCache()
+        self._single_flight = SingleFlight[str, LoadedVariant | None]()
 
-    async def find(self, variant_id: str) -> Variant | None:
-        """The variant; None where this machine has not got it."""
-        variant = self._memory.find(variant_id)
+    async def find(self, variant_id: str) -> LoadedVariant | None:
+        """Return the loaded variant; None if it is neither in memory nor in the folder."""
+        variant = self._memory.get(variant_id)
         if variant is not None:
             return variant
-        return await self._reading.run(variant_id, partial(self._read, variant_id))
+        return await self._single_flight.run(variant_id, partial(self._read_through, variant_id))
 
     async def put(self, variant_id: str, body: bytes) -> str:
-        """Load it and keep it; its name. Raises InputInvalid, ModelUnknown, WeightsBroken."""
-        given, variant = await asyncio.to_thread(self._understood, body)
-        self._memory.put(variant_id, variant)
-        await asyncio.to_thread(self._folder.write, variant_id, msgspec.msgpack.encode(given))
-        return given.name
+        """Load an uploaded variant, store it and return its public name.
 
-    async def drop(self, variant_id: str) -> None:
-        """Other replicas keep what they have in memory, for a day at most (variant_cache.py)."""
-        self._memory.drop(variant_id)
+        Raises InputInvalid, ModelNotFound or WeightsBroken.
+        """
+        upload, variant = await asyncio.to_thread(self._load_upload, body)
+        self._memory.put(variant_id, variant)
+        await asyncio.to_thread(self._folder.write, variant_id, msgspec.msgpack.encode(upload))
+        return upload.name
+
+    async def remove(self, variant_id: str) -> None:
+        """Delete a variant; other replicas keep it in memory for at most a day."""
+        self._memory.remove(variant_id)
         await asyncio.to_thread(self._folder.remove, variant_id)
 
-    async def _read(self, variant_id: str) -> Variant | None:
-        variant = await asyncio.to_thread(self._stored, variant_id)
+    async def _read_through(self, variant_id: str) -> LoadedVariant | None:
+        """Load a variant from the folder in a thread and cache it."""
+        variant = await asyncio.to_thread(self._load_from_folder, variant_id)
         if variant is not None:
             self._memory.put(variant_id, variant)
         return variant
 
-    def _stored(self, variant_id: str) -> Variant | None:
+    def _load_from_folder(self, variant_id: str) -> LoadedVariant | None:
+        """Load a stored variant; delete it and return None if it cannot be loaded."""
         content = self._folder.read(variant_id)
         if content is None:
             return None
         try:
-            return self._loaded(msgspec.msgpack.decode(content, type=Given))
+            return self._load(msgspec.msgpack.decode(content, type=VariantUpload))
         except (msgspec.DecodeError, AppError):
-            # Written by an earlier release, for a base that was another: it is to be given anew.
+            # Written by an earlier release for another base; the gateway has to upload it again.
             self._folder.remove(variant_id)
             return None
 
-    def _understood(self, body: bytes) -> tuple[Given, Variant]:
+    def _load_upload(self, body: bytes) -> tuple[VariantUpload, LoadedVariant]:
+        """Parse and load an uploaded variant. Raises InputInvalid, ModelNotFound, WeightsBroken."""
         try:
-            given = msgspec.json.decode(body, type=Given)
+            upload = msgspec.json.decode(body, type=VariantUpload)
         except msgspec.DecodeError as error:
             raise InputInvalid(f"This is no variant: {error}.") from error
-        return given, self._loaded(given)
+        return upload, self._load(upload)
 
-    def _loaded(self, given: Given) -> Variant:
-        made = self._bases(given.base).adapted(given.name, given.version, given.artefact)
-        return Variant(made, given.base, len(given.artefact))
+    def _load(self, upload: VariantUpload) -> LoadedVariant:
+        """Load an uploaded variant on its base. Raises ModelNotFound, WeightsBroken."""
+        base = self._find_base(upload.base)
+        specialist = base.load_variant(upload.name, upload.version, upload.artefact)
+        return LoadedVariant(specialist, upload.base, len(upload.artefact))

@@ -1,8 +1,8 @@
-"""Adapters that customers had made, in a folder of the machine from which the engines load them.
+"""Customers' language model adapters in a folder of the machine, from which engines load them.
 
-Owns that an adapter is whole or is not there, that it fits the engine, and how many stay: those
-used within a day, up to a limit of bytes. Copies only, the database has the originals. An id stands
-for one content for ever.
+Adapters are written atomically, must match the engine's base weights and rank, and are deleted
+after a day without use or above a size limit. The database has the originals. The content of an id
+never changes.
 """
 
 import errno
@@ -19,19 +19,19 @@ from pathlib import Path
 import msgspec
 
 from serving.errors import InputInvalid, ModelFailed
-from serving.variant_folder import UNUSED_S
+from serving.variant_folder import MAX_UNUSED_S
 from serving.weights.weights import ADAPTER_FILES
 
-MOST_BYTES = 8 << 30
-# What it is called, beside the engine's own two files.
-NAME = "name"
-_CONFIG, _ = ADAPTER_FILES
-# It becomes a folder's name.
+MAX_BYTES = 8 << 30
+# The file with the adapter's public name, beside the engine's two files.
+NAME_FILE = "name"
+_SETTINGS_FILE, _ = ADAPTER_FILES
+# Valid ids are used as folder names.
 _ID = re.compile(r"var_[0-9A-Za-z]{1,64}")
 
 
-class Brought(msgspec.Struct, frozen=True):
-    """An adapter as it is brought: what it answers as, and its files as one."""
+class AdapterUpload(msgspec.Struct, frozen=True):
+    """An uploaded adapter: its base model, public name, version and packed files."""
 
     base: str
     name: str
@@ -39,8 +39,8 @@ class Brought(msgspec.Struct, frozen=True):
     artefact: bytes
 
 
-class Fit(msgspec.Struct, frozen=True):
-    """What an adapter is for, as its settings say: the weights, its rank, the layers it changes."""
+class AdapterSettings(msgspec.Struct, frozen=True):
+    """The LoRA settings of an adapter: its base weights, rank and target layers."""
 
     base_model_name_or_path: str
     r: int
@@ -48,107 +48,121 @@ class Fit(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Adapter:
-    """`name` is what it answers as; `folder` holds the engine's files."""
+class StoredAdapter:
+    """A stored adapter: its public model name and the folder of the engine's files."""
 
     name: str
     folder: Path
 
 
 def is_adapter_id(text: str) -> bool:
+    """Return whether `text` is an adapter id and safe as a folder name."""
     return _ID.fullmatch(text) is not None
 
 
-class AdapterFolder:
-    """May be used by several processes at once. Its methods read and write files: use a thread."""
+class AdapterStore:
+    """A folder of adapters, safe for several processes; its methods block on file I/O."""
 
-    def __init__(self, path: Path, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, path: Path, max_bytes: int = MAX_BYTES) -> None:
         self._path = path
-        self._most_bytes = most_bytes
+        self._most_bytes = max_bytes
 
-    def find(self, adapter_id: str) -> Adapter | None:
-        """Where it is; None where this machine has not got it. It counts as used now."""
+    def find(self, adapter_id: str) -> StoredAdapter | None:
+        """Return an adapter and mark it as used; None if it is not on this machine."""
         folder = self._path / adapter_id
         try:
-            name = (folder / NAME).read_text("utf-8")
+            name = (folder / NAME_FILE).read_text("utf-8")
             os.utime(folder)
         except OSError:
             return None
-        return Adapter(name, folder)
+        return StoredAdapter(name, folder)
 
-    def put(self, adapter_id: str, body: bytes, fits: Callable[[str], Fit]) -> str:
-        """Keep it and make room for it; its name. `fits` tells what the engine of a model takes.
-        Raises InputInvalid, ModelFailed where the disk is full."""
-        brought, files = _understood(body)
-        _require_fitting(_fit(files[_CONFIG]), fits(brought.base))
+    def put(
+        self, adapter_id: str, body: bytes, required_settings: Callable[[str], AdapterSettings]
+    ) -> str:
+        """Store an uploaded adapter and return its public name.
+
+        `required_settings` returns the settings that the engine of a base model requires. Raises
+        InputInvalid, and ModelFailed if the disk is full.
+        """
+        upload, files = _parse_upload(body)
+        _require_matching_settings(
+            _parse_settings(files[_SETTINGS_FILE]), required_settings(upload.base)
+        )
         if self.find(adapter_id) is None:
-            self._tidy(self._most_bytes - sum(map(len, files.values())))
-            self._write(adapter_id, brought.name, files)
-        return brought.name
+            self._remove_unused(self._most_bytes - sum(map(len, files.values())))
+            self._write(adapter_id, upload.name, files)
+        return upload.name
 
-    def drop(self, adapter_id: str) -> None:
+    def remove(self, adapter_id: str) -> None:
+        """Delete an adapter if it exists."""
         shutil.rmtree(self._path / adapter_id, ignore_errors=True)
 
     def _write(self, adapter_id: str, name: str, files: Mapping[str, bytes]) -> None:
+        """Write an adapter atomically. Raises ModelFailed if the disk is full."""
         try:
             with tempfile.TemporaryDirectory(
                 dir=self._path, prefix=".partial-", ignore_cleanup_errors=True
             ) as scratch:
-                whole = Path(scratch) / adapter_id
-                whole.mkdir()
-                for file, content in {**files, NAME: name.encode()}.items():
-                    (whole / file).write_bytes(content)
-                whole.rename(self._path / adapter_id)
+                complete = Path(scratch) / adapter_id
+                complete.mkdir()
+                for file, content in {**files, NAME_FILE: name.encode()}.items():
+                    (complete / file).write_bytes(content)
+                complete.rename(self._path / adapter_id)
         except OSError as error:
-            # Another process was quicker: an id stands for one content.
+            # The folder exists if another process stored the same id first; the content is equal.
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise ModelFailed("The adapter cannot be kept on this machine's disk.") from error
 
-    def _tidy(self, room: int) -> None:
-        """Remove those used longest ago, which a customer may have deleted, and what a killed
-        process left half-written."""
-        oldest = time.time() - UNUSED_S
+    def _remove_unused(self, room: int) -> None:
+        """Delete adapters unused for MAX_UNUSED_S and the least recently used beyond `room` bytes.
+
+        This also deletes adapters that customers deleted and partial folders of killed processes.
+        """
+        min_used_at = time.time() - MAX_UNUSED_S
         with suppress(OSError):
-            found = [(one, one.stat().st_mtime) for one in self._path.iterdir()]
-            for folder, used in sorted(found, key=lambda both: -both[1]):
+            folders = [(folder, folder.stat().st_mtime) for folder in self._path.iterdir()]
+            for folder, used_at in sorted(folders, key=lambda pair: -pair[1]):
                 with suppress(OSError):
                     room -= sum(file.stat().st_size for file in folder.rglob("*"))
-                if room < 0 or used < oldest:
+                if room < 0 or used_at < min_used_at:
                     shutil.rmtree(folder, ignore_errors=True)
 
 
-def fit_of(folder: Path) -> Fit:
-    """That of an adapter which the engine has: others have to be like it. Raises InputInvalid."""
-    return _fit((folder / _CONFIG).read_bytes())
+def read_adapter_settings(folder: Path) -> AdapterSettings:
+    """Read the settings of the adapter in `folder`. Raises InputInvalid."""
+    return _parse_settings((folder / _SETTINGS_FILE).read_bytes())
 
 
-def _fit(config: bytes) -> Fit:
+def _parse_settings(config: bytes) -> AdapterSettings:
+    """Parse peft's adapter_config.json. Raises InputInvalid."""
     try:
-        return msgspec.json.decode(config, type=Fit)
+        return msgspec.json.decode(config, type=AdapterSettings)
     except msgspec.DecodeError as error:
         raise InputInvalid(f"The adapter's settings cannot be read: {error}.") from error
 
 
-def _require_fitting(given: Fit, wanted: Fit) -> None:
-    """An engine that is given another one answers nonsense, or ends."""
-    if given.base_model_name_or_path != wanted.base_model_name_or_path:
+def _require_matching_settings(actual: AdapterSettings, required: AdapterSettings) -> None:
+    """Raise InputInvalid if they differ: the engine would answer nonsense or crash."""
+    if actual.base_model_name_or_path != required.base_model_name_or_path:
         raise InputInvalid(
-            f"The adapter is for {given.base_model_name_or_path!r}, the engine runs "
-            f"{wanted.base_model_name_or_path!r}."
+            f"The adapter is for {actual.base_model_name_or_path!r}, the engine runs "
+            f"{required.base_model_name_or_path!r}."
         )
-    if given.r != wanted.r or given.target_modules != wanted.target_modules:
+    if actual.r != required.r or actual.target_modules != required.target_modules:
         raise InputInvalid(
-            f"The adapter's rank is {given.r} on {len(given.target_modules)} kinds of layers; the "
-            f"engine takes {wanted.r} on {len(wanted.target_modules)}."
+            f"The adapter's rank is {actual.r} on {len(actual.target_modules)} kinds of layers; "
+            f"the engine takes {required.r} on {len(required.target_modules)}."
         )
 
 
-def _understood(body: bytes) -> tuple[Brought, Mapping[str, bytes]]:
+def _parse_upload(body: bytes) -> tuple[AdapterUpload, Mapping[str, bytes]]:
+    """Parse an uploaded adapter into its fields and files by name. Raises InputInvalid."""
     try:
-        brought = msgspec.json.decode(body, type=Brought)
-        files = msgspec.msgpack.decode(brought.artefact, type=dict[str, bytes])
+        upload = msgspec.json.decode(body, type=AdapterUpload)
+        files = msgspec.msgpack.decode(upload.artefact, type=dict[str, bytes])
     except msgspec.DecodeError as error:
         raise InputInvalid(f"This is no adapter: {error}.") from error
     if set(files) != set(ADAPTER_FILES):
         raise InputInvalid("An adapter is its weights and their settings.")
-    return brought, files
+    return upload, files

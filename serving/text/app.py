@@ -1,7 +1,6 @@
-"""The text generation models as one Ray Serve application, on vLLM.
+"""The text generation models as one Ray Serve application on vLLM.
 
-The HTTP interface, the streaming and the engine are Ray's and vLLM's own: nothing of ours is in a
-token's path.
+HTTP, streaming and the engine are Ray's and vLLM's own; no code of this package runs per token.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,16 +16,17 @@ from serving.text.ingress import TextIngress
 def text_generation_app(
     settings: Sequence[dict[str, Any]], engines: Mapping[str, str], scaling: Scaling
 ) -> Application:
-    """All text models behind one ingress, which only passes chunks on: of it there are as many
-    replicas as of an engine, since what one engine writes keeps a good part of one busy.
+    """Build the application of all text models behind one ingress deployment.
 
-    `engines` is the model whose engine answers, by the model that is an adapter on it.
+    The ingress scales like an engine, because one engine's stream occupies much of one ingress
+    replica. `settings` are the engines' LLMConfig arguments; `engines` maps each model that is an
+    adapter to the model of its engine.
     """
     return build_openai_app(
         {
-            "llm_configs": [LLMConfig(**one) for one in settings],
+            "llm_configs": [LLMConfig(**arguments) for arguments in settings],
             "ingress_deployment_config": {
-                **scaling.options(),
+                **scaling.deployment_options(),
                 "ray_actor_options": {"num_cpus": 0},
             },
             "ingress_cls_config": {

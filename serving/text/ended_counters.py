@@ -1,7 +1,7 @@
-"""What engines counted that have ended, in a folder that all nodes see.
+"""Final token counters of stopped engines, in a folder that all nodes share.
 
-An engine that is one too many is stopped, and the calls that it answered stay in usage: without its
-count `maas reconcile` would find tokens that no engine generated.
+The usage of a stopped engine's calls remains in the database. Without its counters `maas reconcile`
+would find billed tokens that no engine generated.
 """
 
 import logging
@@ -9,38 +9,40 @@ from pathlib import Path
 
 log = logging.getLogger("ray.serve")
 _SUFFIX = ".prom"
-_BETWEEN = "#"
+_SEPARATOR = "#"
 
 
-class EndedCounts:
-    """Its methods read and write files, small ones."""
+class EndedCounters:
+    """Counter files of stopped engines, one for each replica, as Prometheus text."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def keep(self, deployment: str, replica: str, text: str) -> None:
-        """The last count of a replica's engine. Where the disk takes nothing, the log has it."""
+    def save(self, deployment: str, replica: str, text: str) -> None:
+        """Write a replica's final counters; if the disk is full, write them to the log instead."""
         try:
             self._path.mkdir(parents=True, exist_ok=True)
-            whole = self._path / f"{deployment}{_BETWEEN}{replica}{_SUFFIX}"
-            partial = whole.with_suffix(".partial")
+            target = self._path / f"{deployment}{_SEPARATOR}{replica}{_SUFFIX}"
+            partial = target.with_suffix(".partial")
             partial.write_text(text, "utf-8")
-            partial.replace(whole)
+            partial.replace(target)
         except OSError as error:
             log.error("The count of an engine that ends is lost: %s\n%s", error, text)
 
-    def forget(self, deployment: str) -> None:
-        """What is held against usage begins with the engine that started last: those that ended
-        before it starts are needed no more."""
-        for file in self._path.glob(f"{deployment}{_BETWEEN}*{_SUFFIX}"):
+    def delete(self, deployment: str) -> None:
+        """Delete the counters of a deployment's replicas, when a new engine starts.
+
+        Reconciliation compares usage since the start of the latest engine only.
+        """
+        for file in self._path.glob(f"{deployment}{_SEPARATOR}*{_SUFFIX}"):
             file.unlink(missing_ok=True)
 
-    def texts(self) -> list[str]:
-        """Of all deployments, in no order."""
-        found = []
+    def read_all(self) -> list[str]:
+        """Return the counters of all deployments' stopped replicas, in no particular order."""
+        texts = []
         for file in self._path.glob(f"*{_SUFFIX}"):
             try:
-                found.append(file.read_text("utf-8"))
+                texts.append(file.read_text("utf-8"))
             except FileNotFoundError:
-                continue  # an engine has started meanwhile
-        return found
+                continue  # deleted because a new engine started
+        return texts

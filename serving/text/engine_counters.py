@@ -1,7 +1,4 @@
-"""What the engines of the text models have counted, collected from their servers.
-
-Owns asking every replica of them, and telling how many say nothing.
-"""
+"""Collect the token counters of all text engines from their replicas."""
 
 import asyncio
 import logging
@@ -14,59 +11,64 @@ from ray.exceptions import RayError
 from ray.llm._internal.serve.utils.broadcast import broadcast
 from ray.serve.handle import DeploymentHandle
 
-from serving.readiness import Where
-from serving.text.ended_counters import EndedCounts
-from serving.text.prometheus import joined, uncounted
+from serving.readiness import ModelDeployment
+from serving.text.ended_counters import EndedCounters
+from serving.text.prometheus import merge_texts, render_uncounted_engines
 
 log = logging.getLogger("ray.serve")
-# The replica answers from memory; a busy event loop may take a while.
-_PATIENCE_S = 5.0
-# An engine that hangs keeps the thread that asks it; others, as whether models are ready, have
-# threads of their own.
+# A replica answers from memory, but its event loop may be busy.
+_TIMEOUT_S = 5.0
+# A hanging engine blocks the thread that queries it, so these queries have a thread pool of their
+# own.
 _THREADS = 4
 
 
-class Counters:
-    """Every replica of each text model is asked."""
+class EngineCounters:
+    """The counters of all replicas of each text model."""
 
-    def __init__(self, models: Mapping[str, Where], ended: EndedCounts) -> None:
+    def __init__(self, models: Mapping[str, ModelDeployment], ended: EndedCounters) -> None:
         self._models = {model: where for model, where in models.items() if where.counts_tokens}
         self._ended = ended
         self._threads = ThreadPoolExecutor(_THREADS, "counters")
         self._handles: dict[str, DeploymentHandle[Any]] = {}
 
-    async def text(self, running: Mapping[str, bool]) -> str:
-        """The counters of the models that run, those of engines that have ended, and of how many
-        there are none, as Prometheus text."""
-        told = await asyncio.gather(*(self._told(model, running[model]) for model in self._models))
-        ended = await asyncio.get_running_loop().run_in_executor(None, self._ended.texts)
-        return joined([text for texts in told for text in texts] + ended)
+    async def render(self, running: Mapping[str, bool]) -> str:
+        """Render the counters of running and stopped engines as Prometheus text.
 
-    async def _told(self, model: str, runs: bool) -> list[str]:
-        """Of each engine, where one runs at all, and at last how many say nothing."""
+        `running` tells which models have a running replica. For each model the text includes the
+        number of engines whose counters are missing.
+        """
+        by_model = await asyncio.gather(
+            *(self._model_counters(model, running[model]) for model in self._models)
+        )
+        ended = await asyncio.get_running_loop().run_in_executor(None, self._ended.read_all)
+        return merge_texts([text for texts in by_model for text in texts] + ended)
+
+    async def _model_counters(self, model: str, is_running: bool) -> list[str]:
+        """Return each engine's counters, and last the number of engines without counters."""
         texts, engines = list[str](), 1
-        if runs:
+        if is_running:
             try:
-                async with asyncio.timeout(_PATIENCE_S):
+                async with asyncio.timeout(_TIMEOUT_S):
                     run = asyncio.get_running_loop().run_in_executor
-                    texts, engines = await run(self._threads, self._ask, model)
+                    texts, engines = await run(self._threads, self._query_replicas, model)
             except (TimeoutError, RayError) as error:
                 log.warning("The engines of %s are not counted: %r", model, error)
-        return [*texts, uncounted(model, max(0, engines - len(texts)))]
+        return [*texts, render_uncounted_engines(model, max(0, engines - len(texts)))]
 
-    def _ask(self, model: str) -> tuple[list[str], int]:
-        """What engines tell, and how many there are. Blocks: for the controller and the replicas.
+    def _query_replicas(self, model: str) -> tuple[list[str], int]:
+        """Return the counters of the running replicas and the number of all replicas (blocking).
 
-        One that ends has counted, and answers no more. One that starts may be in the place of one
-        that fell, whose count is lost, and is not asked for once the new one counts.
+        A stopping replica has counted but no longer answers. A starting replica may replace one
+        that crashed, whose counters are lost.
         """
-        where = self._models[model]
+        location = self._models[model]
         handle = self._handles.get(model)
         if handle is None:
-            # For good: it follows the replicas.
+            # Created once: the handle tracks changes of the replicas.
             handle = self._handles[model] = serve.get_deployment_handle(
-                where.deployment, where.application
+                location.deployment, location.application
             )
         texts: list[str] = broadcast(handle, "counters")
-        states = serve.status().applications[where.application].deployments[where.deployment]
+        states = serve.status().applications[location.application].deployments[location.deployment]
         return texts, sum(states.replica_states.values())

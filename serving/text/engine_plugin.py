@@ -20,7 +20,7 @@ _POLL_S = 0.0002
 def register() -> None:
     """Replace the busy wait by a sleep if the model runs on a CPU. May be called repeatedly."""
     if current_platform.is_cpu():
-        # The module imports the function from another one, and calls it by this name.
+        # shm_broadcast imported the function by name, so it is replaced in that module.
         shm_broadcast.sched_yield = partial(  # type: ignore[attr-defined]
             time.sleep, _POLL_S
         )

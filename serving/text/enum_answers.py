@@ -1,15 +1,14 @@
-"""Answers that are one value of a list, for models that learned to answer with the value alone.
+"""Enum answers of models that were trained to answer with the bare value instead of JSON.
 
     {"failure_mode": {"enum": ["Leaking", …]}}  ->  the engine chooses " Leaking"
                                                 ->  the client gets {"failure_mode": "Leaking"}
 
-Such a model has never written a list's value inside JSON, and every answer that it learned begins
-with a blank, which is a part of the first word's token. Held to JSON it writes tokens that it has
-not learned, and the accuracy drops (models/industrial_llm/card.md has the figures). So the engine
-is held to the values, each after a blank, and the JSON is put around the value here.
+Such a model was never trained on an enum value inside JSON, and every answer in its training data
+begins with a space, which is part of the first token. Constrained to JSON it has to write untrained
+tokens and its accuracy drops (figures in models/industrial_llm/card.md). So decoding is constrained
+to the values, each after a space, and this module puts the JSON around the value.
 
-Owns which schemas these are, and the JSON around the value, whole and streamed. Needs neither Ray
-nor vLLM.
+Imports neither Ray nor vLLM.
 """
 
 import json
@@ -17,44 +16,50 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-_BLANK = " "
+_SPACE = " "
 _DATA = "data: "
-_ENDED = "stop"
+_STOP = "stop"
 
 
 @dataclass(frozen=True, slots=True)
 class EnumAnswer:
-    """The values that an answer may have, and the name of the object's one property; a schema
-    whose answer is the value itself has none."""
+    """An enum JSON schema: the allowed values and the name of the object's only property.
+
+    `name` is None if the schema asks for the value itself and not for an object.
+    """
 
     values: tuple[str, ...]
     name: str | None = None
 
     @property
     def choices(self) -> list[str]:
-        """What the engine is held to."""
-        return [f"{_BLANK}{value}" for value in self.values]
+        """The texts to which decoding is constrained."""
+        return [f"{_SPACE}{value}" for value in self.values]
 
     @property
     def opening(self) -> str:
-        return '"' if self.name is None else f'{{{_quoted(self.name)}: "'
+        """The JSON before the value."""
+        return '"' if self.name is None else f'{{{_json_string(self.name)}: "'
 
     @property
     def closing(self) -> str:
+        """The JSON after the value."""
         return '"' if self.name is None else '"}'
 
-    def whole(self, text: str, *, ended: bool) -> str:
-        """The JSON of an answer; without its end where the answer was cut off."""
-        closing = self.closing if ended else ""
-        return f"{self.opening}{_escaped(text.removeprefix(_BLANK))}{closing}"
+    def render(self, text: str, *, is_complete: bool) -> str:
+        """Return the JSON answer of the model's `text`, unclosed if generation was cut off."""
+        closing = self.closing if is_complete else ""
+        return f"{self.opening}{_json_escaped(text.removeprefix(_SPACE))}{closing}"
 
 
-def enum_answer(schema: Any) -> EnumAnswer | None:
-    """What a JSON schema asks for, where that is one value of a list: the value itself, or an
-    object with it as its only property. None for any other schema."""
+def parse_enum_schema(schema: Any) -> EnumAnswer | None:
+    """Parse a JSON schema of an enum value or of an object with an enum as its only property.
+
+    Returns None for any other schema.
+    """
     if not isinstance(schema, Mapping):
         return None
-    values = _values(schema)
+    values = _enum_values(schema)
     if values is not None:
         return EnumAnswer(values)
     properties = schema.get("properties")
@@ -63,69 +68,70 @@ def enum_answer(schema: Any) -> EnumAnswer | None:
     if len(properties) != 1 or not schema.keys() <= _OBJECT_KEYWORDS:
         return None
     ((name, inner),) = properties.items()
-    if any(one != name for one in schema.get("required", ())):
+    if any(required != name for required in schema.get("required", ())):
         return None
-    found = _values(inner) if isinstance(inner, Mapping) else None
-    return None if found is None else EnumAnswer(found, name)
+    values = _enum_values(inner) if isinstance(inner, Mapping) else None
+    return None if values is None else EnumAnswer(values, name)
 
 
 class EnumStream:
-    """Puts the JSON around the values of one streamed answer, event by event."""
+    """Puts the JSON around the enum values of one streamed response."""
 
     def __init__(self, answer: EnumAnswer) -> None:
         self._answer = answer
-        self._begun: set[int] = set()
+        self._started: set[int] = set()
 
-    def event(self, line: str) -> str:
-        """A server-sent event as the client gets it; what has no choices stays as it is."""
+    def wrap_event(self, line: str) -> str:
+        """Return a server-sent event with the JSON around its text; other events are unchanged."""
         if not line.startswith(_DATA):
             return line
         try:
             chunk = json.loads(line.removeprefix(_DATA))
-        except ValueError:  # the last one is no JSON
+        except ValueError:  # `[DONE]`
             return line
         for choice in chunk.get("choices", ()):
-            self._choice(choice)
+            self._wrap_choice(choice)
         return f"{_DATA}{json.dumps(chunk, ensure_ascii=False, separators=(',', ':'))}\n\n"
 
-    def _choice(self, choice: dict[str, Any]) -> None:
+    def _wrap_choice(self, choice: dict[str, Any]) -> None:
+        """Add the opening and closing JSON to the text delta of a choice, in place."""
         delta, index = choice.get("delta", {}), choice.get("index", 0)
-        text, told = delta.get("content") or "", ""
-        if text and index not in self._begun:
-            self._begun.add(index)
-            text, told = text.removeprefix(_BLANK), self._answer.opening
-        told += _escaped(text)
-        if choice.get("finish_reason") == _ENDED and index in self._begun:
-            told += self._answer.closing
-        if told:
-            delta["content"] = told
+        text, content = delta.get("content") or "", ""
+        if text and index not in self._started:
+            self._started.add(index)
+            text, content = text.removeprefix(_SPACE), self._answer.opening
+        content += _json_escaped(text)
+        if choice.get("finish_reason") == _STOP and index in self._started:
+            content += self._answer.closing
+        if content:
+            delta["content"] = content
 
 
-# What may stand beside `properties`. Anything else could ask for more than the one property.
+# Keywords allowed beside `properties`; any other keyword could require more than one property.
 _OBJECT_KEYWORDS = frozenset(
     {"type", "properties", "required", "additionalProperties", "title", "description", "$schema"}
 )
 _VALUE_KEYWORDS = frozenset({"type", "enum", "const", "title", "description", "$schema"})
 
 
-def _values(schema: Mapping[str, Any]) -> tuple[str, ...] | None:
-    """The texts of `enum` or `const`; None for other values and for texts that a line cannot
-    hold."""
-    listed = [schema["const"]] if "const" in schema else schema.get("enum")
+def _enum_values(schema: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """Return the strings of `enum` or `const`; None for other values and unprintable strings."""
+    values = [schema["const"]] if "const" in schema else schema.get("enum")
     if schema.get("type", "string") != "string" or not schema.keys() <= _VALUE_KEYWORDS:
         return None
-    if not isinstance(listed, list) or not listed or not all(_is_plain(one) for one in listed):
+    if not isinstance(values, list) or not values or not all(map(_is_plain, values)):
         return None
-    return tuple(dict.fromkeys(listed))
+    return tuple(dict.fromkeys(values))
 
 
 def _is_plain(value: Any) -> bool:
+    """Return whether a value is a printable, non-empty string without surrounding spaces."""
     return isinstance(value, str) and value == value.strip() != "" and value.isprintable()
 
 
-def _quoted(text: str) -> str:
+def _json_string(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-def _escaped(text: str) -> str:
-    return _quoted(text)[1:-1]
+def _json_escaped(text: str) -> str:
+    return _json_string(text)[1:-1]

@@ -1,48 +1,53 @@
-"""Chat requests whose answer is one value of a list, as the engine gets and answers them.
-
-Owns changing such a request, and its answers back (enum_answers.py has the forms).
-"""
+"""Rewrite chat requests for enum answers and wrap the engine's responses (enum_answers.py)."""
 
 from collections.abc import AsyncGenerator
 from typing import Any
 
 from vllm.sampling_params import StructuredOutputsParams
 
-from serving.text.enum_answers import EnumAnswer, EnumStream, enum_answer
+from serving.text.enum_answers import EnumAnswer, EnumStream, parse_enum_schema
 
 
-def held_to_values(request: Any) -> EnumAnswer | None:
-    """Hold a request's answer to the values of its schema; None, and nothing is changed, where the
-    schema asks for anything else or the answer does not begin a turn."""
-    asked = request.response_format
-    if asked is None or asked.type != "json_schema" or request.structured_outputs is not None:
+def restrict_to_enum(request: Any) -> EnumAnswer | None:
+    """Restrict a chat request's answer to the enum values of its JSON schema.
+
+    Changes the request and returns the enum. Returns None without a change if the schema is no
+    single enum, if tools are offered or if the answer continues a message.
+    """
+    response_format = request.response_format
+    if (
+        response_format is None
+        or response_format.type != "json_schema"
+        or request.structured_outputs is not None
+    ):
         return None
     if request.tools or not request.add_generation_prompt or request.continue_final_message:
         return None
-    found = enum_answer(asked.json_schema.json_schema)
-    if found is not None:
-        request.structured_outputs = StructuredOutputsParams(choice=found.choices)
+    enum = parse_enum_schema(response_format.json_schema.json_schema)
+    if enum is not None:
+        request.structured_outputs = StructuredOutputsParams(choice=enum.choices)
         request.response_format = None
-    return found
+    return enum
 
 
-async def as_json(
-    answers: AsyncGenerator[Any, None], enum: EnumAnswer
+async def wrap_enum_answers(
+    responses: AsyncGenerator[Any, None], enum: EnumAnswer
 ) -> AsyncGenerator[Any, None]:
-    """The answers with the JSON that the client asked for; errors stay as they are."""
+    """Yield the engine's responses with the JSON around the enum value; errors are unchanged."""
     stream = EnumStream(enum)
-    async for answer in answers:
-        if isinstance(answer, list):
-            yield [stream.event(one) if isinstance(one, str) else one for one in answer]
-        elif isinstance(answer, str):
-            yield stream.event(answer)
+    async for response in responses:
+        if isinstance(response, list):
+            yield [stream.wrap_event(part) if isinstance(part, str) else part for part in response]
+        elif isinstance(response, str):
+            yield stream.wrap_event(response)
         else:
-            _put_json(answer, enum)
-            yield answer
+            _wrap_response(response, enum)
+            yield response
 
 
-def _put_json(answer: Any, enum: EnumAnswer) -> None:
-    for choice in getattr(answer, "choices", ()):
+def _wrap_response(response: Any, enum: EnumAnswer) -> None:
+    """Put the JSON around the enum value in a non-streamed response, in place."""
+    for choice in getattr(response, "choices", ()):
         if choice.message.content is not None:
             ended = choice.finish_reason == "stop"
-            choice.message.content = enum.whole(choice.message.content, ended=ended)
+            choice.message.content = enum.render(choice.message.content, is_complete=ended)

@@ -1,25 +1,25 @@
-"""The front of the text models: Ray's own, which also knows models that answer by an adapter.
-
-Nothing of ours is in a token's path.
-"""
+"""Ray's OpenAI ingress of the text models, extended by models that are adapters on an engine."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from ray.serve.llm.ingress import OpenAiIngress
 
-from serving.text.engine import engine_of
+from serving.text.engine import engine_model_id
 
 
 class TextIngress(OpenAiIngress):
-    """`engines` is the model whose engine answers, by the name of the model with the adapter."""
+    """Ray's OpenAI ingress; `engines` maps each adapter model to the model of its engine."""
 
-    def __init__(self, *given: Any, engines: Mapping[str, str], **named: Any) -> None:
-        super().__init__(*given, **named)
+    def __init__(self, *args: Any, engines: Mapping[str, str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         self._engines = engines
 
     async def _get_model_id(self, model: str | None) -> str:
-        """The engine that is asked; the request keeps the name. Raises HTTPException."""
-        name = engine_of(model or "")
-        known: str = await super()._get_model_id(self._engines.get(name, name) or None)
-        return known
+        """Return the model whose engine serves `model`; the request keeps its name.
+
+        Raises HTTPException if the model is unknown.
+        """
+        name = engine_model_id(model or "")
+        model_id: str = await super()._get_model_id(self._engines.get(name, name) or None)
+        return model_id

@@ -1,8 +1,6 @@
-"""The engines' counters and gauges as Prometheus text.
+"""Render and merge the engines' counters and gauges as Prometheus text.
 
-Owns which of vLLM's metrics are told, by which replica, of how many engines there are none, and
-making one text of several. Knows neither Ray nor vLLM: server.py reads the counters,
-engine_counters.py collects the texts.
+Imports neither Ray nor vLLM: server.py reads the counters, engine_counters.py collects the texts.
 """
 
 from collections.abc import Iterable, Iterator
@@ -11,9 +9,9 @@ from copy import copy
 from prometheus_client import CollectorRegistry, Gauge, Metric, generate_latest
 
 CONTENT_TYPE = "text/plain; version=0.0.4"
-# What stays true of an engine that has ended. `_created` is when a counter began: it begins again
-# with the engine.
-COUNTERS = (
+# Metrics that remain valid after an engine has stopped. `_created` is the start time of a counter,
+# which starts again with each engine.
+COUNTER_NAMES = (
     *(
         f"vllm:{kind}_tokens_{part}"
         for kind in ("generation", "prompt")
@@ -21,34 +19,38 @@ COUNTERS = (
     ),
     "vllm:num_preemptions_total",
 )
-METRICS = (
-    *COUNTERS,
+METRIC_NAMES = (
+    *COUNTER_NAMES,
     "vllm:num_requests_running",
     "vllm:num_requests_waiting",
     "vllm:kv_cache_usage_perc",
 )
 
-# Our own, beside them. While it is not 0 the counters are those of some engines only, and what they
-# add up to may be less than what was generated.
-UNCOUNTED = "maas_engines_uncounted"
+# The number of engines whose counters are missing. While it is not 0, the sum of the counters may
+# be less than the number of generated tokens.
+UNCOUNTED_METRIC = "maas_engines_uncounted"
 
 
-def told(registry: CollectorRegistry, names: Iterable[str], replica: str) -> str:
-    """Those of the names that there are. Each line names the replica: several engines of a model
-    say the same otherwise, and one would be taken for the other."""
-    return generate_latest(_OfReplica(registry, names, replica)).decode()
+def render_metrics(registry: CollectorRegistry, names: Iterable[str], replica: str) -> str:
+    """Render the named metrics of a registry that exist, with a `replica` label on each sample.
+
+    Without the label the series of several engines of a model would be identical.
+    """
+    return generate_latest(_ReplicaCollector(registry, names, replica)).decode()
 
 
-def uncounted(model: str, engines: int) -> str:
-    """How many engines of a model do not tell what they have counted."""
+def render_uncounted_engines(model: str, engines: int) -> str:
+    """Render the gauge with the number of a model's engines whose counters are missing."""
     registry = CollectorRegistry()
     help_text = "Engines that do not tell their counts: they start, end or hang."
-    gauge = Gauge(UNCOUNTED, help_text, ["model_name"], registry=registry)
+    gauge = Gauge(UNCOUNTED_METRIC, help_text, ["model_name"], registry=registry)
     gauge.labels(model).set(engines)
     return generate_latest(registry).decode()
 
 
-class _OfReplica:
+class _ReplicaCollector:
+    """A Prometheus collector that adds the `replica` label to a registry's metrics."""
+
     def __init__(self, registry: CollectorRegistry, names: Iterable[str], replica: str) -> None:
         self._metrics = registry.restricted_registry(names)
         self._replica = replica
@@ -63,12 +65,13 @@ class _OfReplica:
             yield labelled
 
 
-def joined(texts: Iterable[str]) -> str:
-    """One text of several: a metric's lines stand together, and its type is said once."""
+def merge_texts(texts: Iterable[str]) -> str:
+    """Merge Prometheus texts: group the lines by metric, with one HELP and TYPE line each."""
     lines = dict.fromkeys(line for text in texts for line in text.splitlines())
-    return "".join(f"{line}\n" for line in sorted(lines, key=_metric))
+    return "".join(f"{line}\n" for line in sorted(lines, key=_metric_name))
 
 
-def _metric(line: str) -> str:
+def _metric_name(line: str) -> str:
+    """Return the metric name of a sample, HELP or TYPE line."""
     name = line.removeprefix("# HELP ").removeprefix("# TYPE ")
     return name.split("{")[0].split(" ")[0]

@@ -1,7 +1,6 @@
-"""What the engine of one replica has counted, from its beginning to its end.
+"""Token counters of one replica's engine, from its start to its final value on disk.
 
-Owns what the replica says of it, under which names, and that it is left behind. It runs in the
-process whose registry vLLM counts in.
+Runs in the process in whose Prometheus registry vLLM counts.
 """
 
 from pathlib import Path
@@ -9,26 +8,32 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 from ray import serve
 
-from serving.text.ended_counters import EndedCounts
-from serving.text.prometheus import COUNTERS, METRICS, told
+from serving.text.ended_counters import EndedCounters
+from serving.text.prometheus import COUNTER_NAMES, METRIC_NAMES, render_metrics
 
 
-class Counting:
-    """Made in the replica, before its engine counts: an engine that ends after that is needed."""
+class ReplicaCounters:
+    """The counters of this replica's engine.
+
+    Create it in the replica before its engine starts: it deletes the counters of engines that
+    stopped earlier.
+    """
 
     def __init__(self, registry: CollectorRegistry, folder: Path) -> None:
         self._registry = registry
-        self._ended = EndedCounts(folder)
+        self._ended = EndedCounters(folder)
         context = serve.get_replica_context()
         self._deployment, self._replica = context.deployment, context.replica_tag
-        self._ended.forget(self._deployment)
+        self._ended.delete(self._deployment)
 
-    def text(self) -> str:
-        """Since the engine started, as Prometheus text."""
-        return told(self._registry, METRICS, self._replica)
+    def render(self) -> str:
+        """Return the counters and gauges since the engine started, as Prometheus text."""
+        return render_metrics(self._registry, METRIC_NAMES, self._replica)
 
-    def leave(self) -> None:
-        """Once the last answer has ended."""
-        self._ended.keep(
-            self._deployment, self._replica, told(self._registry, COUNTERS, self._replica)
+    def save_final(self) -> None:
+        """Save the final counters to disk; call it after the last response has ended."""
+        self._ended.save(
+            self._deployment,
+            self._replica,
+            render_metrics(self._registry, COUNTER_NAMES, self._replica),
         )

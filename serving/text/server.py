@@ -1,7 +1,7 @@
-"""The server of one text model: Ray's own, which also has adapters and tells its engine's counts.
+"""Ray's server of one text model, extended by LoRA adapters and by the engine's token counters.
 
-It runs in the process that talks to the engine, where vLLM keeps its counters. Which of those it
-knows are in the engine's memory is the engine's affair.
+Runs in the process that talks to the engine, where vLLM keeps its counters. The server knows which
+adapters are registered; which of them are in memory is managed by the engine.
 """
 
 import asyncio
@@ -17,44 +17,53 @@ from ray.llm._internal.serve.core.protocol import RawRequestInfo
 from ray.serve.llm.deployment import LLMServer
 from vllm.entrypoints.serve.lora.protocol import UnloadLoRAAdapterRequest
 
-from serving.errors import VariantUnknown
-from serving.text.adapter_store import Adapter, AdapterFolder
-from serving.text.engine import ADAPTERS, COUNTS, CUSTOMERS, ENUM_ANSWERS, adapter_of
-from serving.text.enum_requests import as_json, held_to_values
-from serving.text.replica_counters import Counting
-from serving.text.tool_call_parser import register
+from serving.errors import VariantNotLoaded
+from serving.text.adapter_store import AdapterStore, StoredAdapter
+from serving.text.engine import (
+    ADAPTERS_KEY,
+    COUNTERS_KEY,
+    CUSTOMER_ADAPTERS_KEY,
+    ENUM_ANSWERS_KEY,
+    customer_adapter_id,
+)
+from serving.text.enum_requests import restrict_to_enum, wrap_enum_answers
+from serving.text.replica_counters import ReplicaCounters
+from serving.text.tool_call_parser import register_parser
 
-# The engine numbers adapters itself; Ray's form wants a number.
-_UNUSED = 0
-# Of customers, by their names; the engine keeps a few of them in memory, by use.
-_MOST_KNOWN = 1_000
+# Ray's configuration requires an id, but the engine assigns its own.
+_UNUSED_LORA_ID = 0
+# Maximum number of registered customers' adapters; the engine keeps a few of them in memory.
+_MAX_LOADED_ADAPTERS = 1_000
 
 
 class TextServer(LLMServer):
-    """Nothing of ours is in a token's path, except where an answer is one value of a list
-    (enum_answers.py): the engine finds an adapter by the request's model."""
+    """Ray's LLM server with adapters and counters.
+
+    The engine selects the adapter by the request's `model`, so no code of this class runs per
+    token, except for enum answers (enum_answers.py).
+    """
 
     async def start(self) -> None:
-        """With the adapters that the catalog sells: the first call of one waits for none."""
-        register()
+        """Start the engine and load the catalog's adapters, so that no first call waits for one."""
+        register_parser()
         settings: Mapping[str, Any] = self._llm_config.experimental_configs
-        self._counting = Counting(REGISTRY, Path(settings[COUNTS]))
-        self._holds_enums = bool(settings.get(ENUM_ANSWERS))
+        self._replica_counters = ReplicaCounters(REGISTRY, Path(settings[COUNTERS_KEY]))
+        self._wraps_enum_answers = bool(settings.get(ENUM_ANSWERS_KEY))
         await super().start()  # type: ignore[no-untyped-call]
-        self._folder = AdapterFolder(Path(settings.get(CUSTOMERS, "")))
-        self._known: OrderedDict[str, str] = OrderedDict()
-        self._changing = asyncio.Lock()
-        for name, folder in settings.get(ADAPTERS, {}).items():
-            await self._load(Adapter(name, Path(folder)))
+        self._adapter_store = AdapterStore(Path(settings.get(CUSTOMER_ADAPTERS_KEY, "")))
+        self._loaded_adapters: OrderedDict[str, str] = OrderedDict()
+        self._adapter_lock = asyncio.Lock()
+        for name, folder in settings.get(ADAPTERS_KEY, {}).items():
+            await self._load_adapter(StoredAdapter(name, Path(folder)))
 
     async def counters(self) -> str:
-        """Tokens read and generated since the engine started, as Prometheus text."""
-        return self._counting.text()
+        """Return the engine's metrics since its start as Prometheus text."""
+        return self._replica_counters.render()
 
     async def __del__(self) -> None:
-        """Ray waits for it, when the last answer has ended."""
-        if hasattr(self, "_counting"):
-            self._counting.leave()
+        """Save the final counters; Ray awaits this after the last response has ended."""
+        if hasattr(self, "_replica_counters"):
+            self._replica_counters.save_final()
         await super().__del__()
 
     async def _run_request(
@@ -65,57 +74,69 @@ class TextServer(LLMServer):
         batch_output_stream: bool = False,
         raw_request_info: RawRequestInfo | None = None,
     ) -> AsyncGenerator[Any, None]:
-        """With the customer's adapter that the request's model names by its id, which is then
-        called what the customer calls it."""
-        adapter_id = adapter_of(request.model)
+        """Run a request; load the customer's adapter if its model is `engine:adapter_id`.
+
+        The request's model is then replaced by the adapter's public name.
+        """
+        adapter_id = customer_adapter_id(request.model)
         if adapter_id is not None:
-            adapter = await asyncio.to_thread(self._folder.find, adapter_id)
+            adapter = await asyncio.to_thread(self._adapter_store.find, adapter_id)
             if adapter is None:
-                return _refused()
-            await self._have(adapter_id, adapter)
+                return _variant_not_loaded()
+            await self._ensure_adapter_loaded(adapter_id, adapter)
             request.model = adapter.name
-        enum = held_to_values(request) if self._holds_enums and engine_method == "chat" else None
-        answers = await super()._run_request(
+        enum = (
+            restrict_to_enum(request)
+            if self._wraps_enum_answers and engine_method == "chat"
+            else None
+        )
+        responses = await super()._run_request(
             request,
             engine_method=engine_method,
             batch_output_stream=batch_output_stream,
             raw_request_info=raw_request_info,
         )
-        return answers if enum is None else as_json(answers, enum)
+        return responses if enum is None else wrap_enum_answers(responses, enum)
 
-    async def _have(self, adapter_id: str, adapter: Adapter) -> None:
-        """A name stands for one version at a time. A call that has begun keeps its own."""
-        if self._known.get(adapter.name) == adapter_id:
-            self._known.move_to_end(adapter.name)
+    async def _ensure_adapter_loaded(self, adapter_id: str, adapter: StoredAdapter) -> None:
+        """Load a customer's adapter unless it is loaded; one version per name.
+
+        Running requests keep the version with which they started.
+        """
+        if self._loaded_adapters.get(adapter.name) == adapter_id:
+            self._loaded_adapters.move_to_end(adapter.name)
             return
-        async with self._changing:
-            if self._known.get(adapter.name) == adapter_id:
+        async with self._adapter_lock:
+            if self._loaded_adapters.get(adapter.name) == adapter_id:
                 return
-            if adapter.name in self._known:
-                await self._forget(adapter.name)
-            elif len(self._known) >= _MOST_KNOWN:
-                await self._forget(next(iter(self._known)))
-            await self._load(adapter)
-            self._known[adapter.name] = adapter_id
+            if adapter.name in self._loaded_adapters:
+                await self._unload_adapter(adapter.name)
+            elif len(self._loaded_adapters) >= _MAX_LOADED_ADAPTERS:
+                await self._unload_adapter(next(iter(self._loaded_adapters)))
+            await self._load_adapter(adapter)
+            self._loaded_adapters[adapter.name] = adapter_id
 
-    async def _load(self, adapter: Adapter) -> None:
+    async def _load_adapter(self, adapter: StoredAdapter) -> None:
+        """Load an adapter into the engine under its name."""
         engine: Any = self.engine
         await engine.resolve_lora(
             DiskMultiplexConfig(
                 model_id=adapter.name,
                 local_path=str(adapter.folder),
-                lora_assigned_int_id=_UNUSED,
+                lora_assigned_int_id=_UNUSED_LORA_ID,
                 max_total_tokens=None,
             )
         )
 
-    async def _forget(self, name: str) -> None:
+    async def _unload_adapter(self, name: str) -> None:
+        """Unload a customer's adapter from the engine."""
         engine: Any = self.engine
-        del self._known[name]
+        del self._loaded_adapters[name]
         await engine._oai_models.unload_lora_adapter(UnloadLoRAAdapterRequest(lora_name=name))
 
 
-async def _refused() -> AsyncGenerator[Any, None]:
-    # Ray keeps the text and gives the rest words of its own.
-    told = ErrorInfo(message=VariantUnknown.code, type="", code=VariantUnknown.status)
-    yield ErrorResponse(error=told)
+async def _variant_not_loaded() -> AsyncGenerator[Any, None]:
+    """Yield the error response by which the gateway knows that it has to upload the adapter."""
+    # Ray keeps only the message and replaces the other fields.
+    error = ErrorInfo(message=VariantNotLoaded.code, type="", code=VariantNotLoaded.status)
+    yield ErrorResponse(error=error)

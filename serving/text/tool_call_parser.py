@@ -1,10 +1,7 @@
-"""Tool calls of models that are too small to keep a form of their own: held to it by a schema.
+"""A vLLM tool parser that constrains tool calls of small models by a JSON schema.
 
-Owns a tool parser of vLLM's: the schema that a request's tools come to, and the calls that an
-answer comes to.
-
-Where a choice is free, no tool is one of the choices. After a tool's result the answer is text: a
-model that has to call again would never come to an end.
+With `tool_choice: auto` the schema also allows to choose no tool. After a tool result the answer is
+unconstrained text, because a constrained model would call tools without end.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,55 +20,56 @@ from vllm.entrypoints.generate.base.protocol import (
 from vllm.sampling_params import StructuredOutputsParams
 from vllm.tool_parsers.abstract_tool_parser import ToolParser, ToolParserManager
 
-from models.industrial_llm.choices import choice_of, no_choice
+from models.industrial_llm.choices import no_tool_schema, tool_call_schema
 from serving.text.engine import CHOICE_PARSER
 
-# What is said where no tool fits: the choice has no words of its own.
-NONE_FITS = "None of the tools fits this request."
-_ANYTHING: Mapping[str, Any] = {"type": "object"}
+# The answer if the model chooses no tool, because its constrained output contains no text.
+NO_TOOL_TEXT = "None of the tools fits this request."
+_ANY_OBJECT: Mapping[str, Any] = {"type": "object"}
 
 
-class Choice(msgspec.Struct):
-    """What the model answers."""
+class ToolChoice(msgspec.Struct):
+    """The model's constrained output: a tool, or None, and its arguments."""
 
     tool: str | None
     arguments: dict[str, Any]
 
 
-def schema(tools: Sequence[Any], required: bool) -> dict[str, Any]:
-    """One of the tools with its arguments, or, where none is required, no tool."""
+def tool_choice_schema(tools: Sequence[Any], required: bool) -> dict[str, Any]:
+    """Return the JSON schema of a tool call, or of choosing no tool unless one is required."""
     choices = [
-        choice_of({"const": one.function.name}, one.function.parameters or _ANYTHING)
-        for one in tools
+        tool_call_schema({"const": tool.function.name}, tool.function.parameters or _ANY_OBJECT)
+        for tool in tools
     ]
     if not required:
-        choices.append(no_choice())
+        choices.append(no_tool_schema())
     return {"anyOf": choices}
 
 
-class ChoiceParser(ToolParser):
-    """By the catalog's `tool_call_parser = "choice"`."""
+class ToolChoiceParser(ToolParser):
+    """vLLM's tool parser for models with `tool_call_parser = "choice"` in the catalog."""
 
-    # Required and named tools are in the same form.
+    # Required and named tools use the same schema.
     supports_required_and_named = False
 
     def adjust_request(self, request: Any) -> Any:
-        """Hold the answer to a choice, unless none is to be made."""
-        offered = _offered(request)
-        if offered:
-            held = schema(offered, request.tool_choice != "auto")
-            request.structured_outputs = StructuredOutputsParams(json=held)
+        """Constrain the request's output to a tool choice if tools are available."""
+        tools = _available_tools(request)
+        if tools:
+            schema = tool_choice_schema(tools, request.tool_choice != "auto")
+            request.structured_outputs = StructuredOutputsParams(json=schema)
             request.response_format = None
         return request
 
     def extract_tool_calls(self, model_output: str, request: Any) -> ExtractedToolCallInformation:
-        choice = _understood(model_output) if _offered(request) else None
+        """Return the tool call of a complete output, or its text."""
+        choice = _parse_choice(model_output) if _available_tools(request) else None
         if choice is None:
-            return _said(model_output)
+            return _text_answer(model_output)
         if choice.tool is None:
-            return _said(NONE_FITS)
-        made = ToolCall(id=make_tool_call_id(), type="function", function=_function(choice))
-        return ExtractedToolCallInformation(tools_called=True, tool_calls=[made], content=None)
+            return _text_answer(NO_TOOL_TEXT)
+        call = ToolCall(id=make_tool_call_id(), type="function", function=_function_call(choice))
+        return ExtractedToolCallInformation(tools_called=True, tool_calls=[call], content=None)
 
     def extract_tool_calls_streaming(
         self,
@@ -83,16 +81,16 @@ class ChoiceParser(ToolParser):
         delta_token_ids: Sequence[int],
         request: Any,
     ) -> DeltaMessage | None:
-        """The whole call at once, when its JSON has ended: half a call is of no use."""
-        if not _offered(request):
+        """Return the whole tool call once its JSON is complete, None before and after."""
+        if not _available_tools(request):
             return DeltaMessage(content=delta_text)
-        choice = _understood(current_text)
-        if choice is None or _understood(previous_text) is not None:
+        choice = _parse_choice(current_text)
+        if choice is None or _parse_choice(previous_text) is not None:
             return None
         if choice.tool is None:
-            return DeltaMessage(content=NONE_FITS)
-        self._remember(choice)
-        function = _function(choice)
+            return DeltaMessage(content=NO_TOOL_TEXT)
+        self._record_sent_call(choice)
+        function = _function_call(choice)
         delta = DeltaToolCall(
             id=make_tool_call_id(),
             type="function",
@@ -101,44 +99,48 @@ class ChoiceParser(ToolParser):
         )
         return DeltaMessage(tool_calls=[delta])
 
-    def _remember(self, choice: Choice) -> None:
-        """vLLM sends what it believes is missing of a call, by these."""
+    def _record_sent_call(self, choice: ToolChoice) -> None:
+        """Record the sent call; vLLM otherwise sends what it considers missing of it."""
         self.prev_tool_call_arr = [{"name": choice.tool, "arguments": choice.arguments}]
-        self.streamed_args_for_tool = [_function(choice).arguments]
+        self.streamed_args_for_tool = [_function_call(choice).arguments]
         self.current_tool_id = 0
 
 
-def register() -> None:
-    """Let the engine's settings name it."""
-    ToolParserManager.register_module(CHOICE_PARSER, module=ChoiceParser)
+def register_parser() -> None:
+    """Register the parser with vLLM under CHOICE_PARSER."""
+    ToolParserManager.register_module(CHOICE_PARSER, module=ToolChoiceParser)
 
 
-def _offered(request: Any) -> list[Any]:
-    """The tools between which the model has to choose; none where it is to answer in words."""
+def _available_tools(request: Any) -> list[Any]:
+    """Return the tools that the model may choose from; an empty list if it must answer in text."""
     if not request.tools or request.tool_choice in (None, "none"):
         return []
-    if request.tool_choice == "auto" and _role(request.messages[-1]) == "tool":
+    if request.tool_choice == "auto" and _message_role(request.messages[-1]) == "tool":
         return []
     named = getattr(getattr(request.tool_choice, "function", None), "name", None)
-    return [one for one in request.tools if named in (None, one.function.name)]
+    return [tool for tool in request.tools if named in (None, tool.function.name)]
 
 
-def _role(message: Any) -> str | None:
+def _message_role(message: Any) -> str | None:
+    """Return the role of a message, a mapping or an object."""
     role = message.get("role") if isinstance(message, Mapping) else getattr(message, "role", None)
     return None if role is None else str(role)
 
 
-def _understood(text: str) -> Choice | None:
+def _parse_choice(text: str) -> ToolChoice | None:
+    """Parse a constrained output; None if it is incomplete or not a choice."""
     try:
-        return msgspec.json.decode(text, type=Choice)
+        return msgspec.json.decode(text, type=ToolChoice)
     except msgspec.DecodeError:
         return None
 
 
-def _function(choice: Choice) -> FunctionCall:
+def _function_call(choice: ToolChoice) -> FunctionCall:
+    """Return the choice as an OpenAI function call."""
     arguments = msgspec.json.encode(choice.arguments).decode()
     return FunctionCall(name=choice.tool or "", arguments=arguments)
 
 
-def _said(text: str) -> ExtractedToolCallInformation:
+def _text_answer(text: str) -> ExtractedToolCallInformation:
+    """Return a text answer without tool calls."""
     return ExtractedToolCallInformation(tools_called=False, tool_calls=[], content=text)

@@ -1,8 +1,8 @@
-"""Adapting a specialist as a Ray task: a training file in, lines of JSON out while it runs.
+"""Fine-tuning as a Ray task: a training file in, JSON lines with progress and the result out.
 
-Each line is one of `{"progress": "…"}`, with `"metrics": {…}` beside it where there are figures,
-and last `{"variant": {…}, "seconds": …}` or `{"error": {…}}`. Owns those lines, and that learning
-has a process of its own, where it cannot hold up anybody's answer.
+The lines are `{"progress": "…"}`, optionally with `"metrics": {…}`, and a final
+`{"variant": {…}, "seconds": …}` or `{"error": {…}}`. Training runs in a process of its own with a
+low priority, so that it does not delay inference.
 """
 
 import asyncio
@@ -24,63 +24,64 @@ import msgspec
 import ray
 
 from infra.errors import AppError, error_object
-from models.adaptation import Adaptation, Adapter, Metrics, Progress
+from models.adaptation import Adaptation, AdaptFunction, Metrics, ProgressCallback
 from models.anomaly.adapt import AnomalyAdapter
-from models.anomaly.settings import LEAST_SENSITIVE, MOST_SENSITIVE
+from models.anomaly.settings import MAX_SENSITIVITY, MIN_SENSITIVITY
 from models.catalog import Task
 from models.failure_class import adapt as failure_class
 from models.rul import adapt as rul
 from models.surface_defect.adapt import SurfaceAdapter
 from models.tag_align import adapt as tag_align
 from serving.errors import InputInvalid, ModelFailed
-from serving.specialists.loader import Source
+from serving.specialists.loader import ModelSource
 
 
 @dataclass(frozen=True, slots=True)
-class LanguageAdapting:
-    """The industrial model's adapter, imported only where it learns: what it needs is hundreds of
-    megabytes, which the process that answers for everybody's readiness does not need.
+class LanguageModelAdapter:
+    """Fine-tunes the industrial language model.
 
-    `base` is the folder of the base's weights, `parent` that of the adapter to go on from, `mixing`
-    how far to go from there.
+    Imports torch and the training code only when called, because they take hundreds of megabytes,
+    which the operations process need not hold. `base` is the folder of the base weights, `parent`
+    that of the adapter to continue from, `mixing` the interpolation from parent (0) to result (1).
     """
 
     base: str
     parent: str
     mixing: float = 1.0
 
-    def __call__(self, training_file: bytes, progress: Progress) -> Adaptation:
-        # Ray gives a task that has no processors of its own a single thread.
-        import_module("torch").set_num_threads(threads(os.cpu_count() or 1))
-        made: Adapter = import_module(_LANGUAGE).adapter(
+    def __call__(self, training_file: bytes, progress: ProgressCallback) -> Adaptation:
+        """Train on a file in JSON lines; return the variant."""
+        # Ray limits a task without CPUs of its own to one thread.
+        import_module("torch").set_num_threads(training_threads(os.cpu_count() or 1))
+        train: AdaptFunction = import_module(_LANGUAGE_ADAPTER_MODULE).create_fine_tuner(
             Path(self.base), Path(self.parent), self.mixing
         )
-        return made(training_file, progress)
+        return train(training_file, progress)
 
 
-# By the catalog's word.
-ADAPTERS: Mapping[str, Callable[[Source], Adapter]] = MappingProxyType(
+# By the name of the adapter in the catalog.
+ADAPTERS: Mapping[str, Callable[[ModelSource], AdaptFunction]] = MappingProxyType(
     {
         "anomaly": lambda source: AnomalyAdapter(),
         "failure_class": lambda source: failure_class.adapt,
-        "industrial_llm": lambda source: LanguageAdapting(source.base or "", source.place),
+        "industrial_llm": lambda source: LanguageModelAdapter(source.base or "", source.location),
         "remaining_life": lambda source: rul.adapt,
-        "surface_defect": lambda source: SurfaceAdapter(Path(source.place)),
+        "surface_defect": lambda source: SurfaceAdapter(Path(source.location)),
         "tag_align": lambda source: tag_align.adapt,
     }
 )
-# What is held of the customer's money before it begins is the price of so long.
-MOST_S, MOST_TEXT_S = 300, 1800
-_DIGITS = 6
-_MIXING = re.compile(r"1\.00|0\.(?:0[1-9]|[1-9][0-9])")
-_SENSITIVITY = re.compile(r"[0-9]{1,2}(?:\.[0-9]{1,6})?")
-_LANGUAGE = "models.industrial_llm.adapt"
-# Somebody's millisecond answers come first.
+# Training time limits in seconds; the gateway reserves the price of this time beforehand.
+MAX_SECONDS, MAX_TEXT_SECONDS = 300, 1800
+_MAX_DIGITS = 6
+_MIXING_PATTERN = re.compile(r"1\.00|0\.(?:0[1-9]|[1-9][0-9])")
+_SENSITIVITY_PATTERN = re.compile(r"[0-9]{1,2}(?:\.[0-9]{1,6})?")
+_LANGUAGE_ADAPTER_MODULE = "models.industrial_llm.adapt"
+# Inference on the same machine has priority.
 _NICENESS = 10
 
 
-class AdaptationTooLong(InputInvalid):
-    """There is too much to learn from."""
+class TrainingTimeout(InputInvalid):
+    """Training exceeded its time limit."""
 
     code = "adaptation_too_long"
 
@@ -88,96 +89,112 @@ class AdaptationTooLong(InputInvalid):
 log = logging.getLogger("ray.serve")
 
 
-def threads(processors: int) -> int:
-    """With so many a language model's adapter is learned: at the lowest priority it takes what
-    answering leaves, but from many it would take the memory's breadth too."""
-    return min(processors, max(2, processors // 2))
+def training_threads(cpus: int) -> int:
+    """Return the number of torch threads for training a language model's adapter.
+
+    At low priority training yields CPU time to inference, but with a thread on every CPU it would
+    also take the memory bandwidth.
+    """
+    return min(cpus, max(2, cpus // 2))
 
 
-def adapter_of(name: str, source: Source) -> Adapter:
-    """Raises InputInvalid where the specialist cannot be adapted."""
+def find_adapter(name: str, source: ModelSource) -> AdaptFunction:
+    """Return the training function of the model. Raises InputInvalid if it has none."""
     if source.adapter is None:
         raise InputInvalid(f"{name!r} cannot be adapted.", param="model")
     return ADAPTERS[source.adapter](source)
 
 
-def most_seconds(source: Source) -> int:
-    return MOST_TEXT_S if source.task is Task.TEXT_GENERATION else MOST_S
+def max_training_seconds(source: ModelSource) -> int:
+    """Return the training time limit of the model in seconds."""
+    return MAX_TEXT_SECONDS if source.task is Task.TEXT_GENERATION else MAX_SECONDS
 
 
-def asked_seconds(text: str | None, most_s: int) -> int:
-    """For how long learning may take where somebody asks for less. Raises InputInvalid."""
+def parse_max_seconds(text: str | None, max_seconds: int) -> int:
+    """Parse the requested time limit, capped at `max_seconds` seconds. Raises InputInvalid."""
     if text is None:
-        return most_s
-    if not text.isdecimal() or not 0 < int(text[:_DIGITS]) or len(text) > _DIGITS:
+        return max_seconds
+    if not text.isdecimal() or not 0 < int(text[:_MAX_DIGITS]) or len(text) > _MAX_DIGITS:
         raise InputInvalid("`most_s` is a whole number of seconds.", param="most_s")
-    return min(int(text), most_s)
+    return min(int(text), max_seconds)
 
 
-def going(adapter: Adapter, mixing: str | None) -> Adapter:
-    """`adapter`, going so much of the way from what it goes on from to what it learns; all of it
-    where nobody says. Raises InputInvalid."""
+def with_mixing(adapter: AdaptFunction, mixing: str | None) -> AdaptFunction:
+    """Return `adapter` with the requested interpolation between parent and trained weights.
+
+    `mixing` is the query parameter, None for the default of 1. Raises InputInvalid.
+    """
     if mixing is None:
         return adapter
-    if not isinstance(adapter, LanguageAdapting) or not _MIXING.fullmatch(mixing):
+    if not isinstance(adapter, LanguageModelAdapter) or not _MIXING_PATTERN.fullmatch(mixing):
         raise InputInvalid(
             "`mixing` is from 0.01 to 1.00, of a language model's adapter.", param="mixing"
         )
     return replace(adapter, mixing=float(mixing))
 
 
-def tuned(adapter: Adapter, sensitivity: str | None) -> Adapter:
-    """`adapter` with the sensitivity that was asked for. Raises InputInvalid."""
+def with_sensitivity(adapter: AdaptFunction, sensitivity: str | None) -> AdaptFunction:
+    """Return the anomaly detector's `adapter` with the requested sensitivity.
+
+    `sensitivity` is the query parameter, None for the default. Raises InputInvalid.
+    """
     if sensitivity is None:
         return adapter
-    value = float(sensitivity) if _SENSITIVITY.fullmatch(sensitivity) else 0.0
-    if not isinstance(adapter, AnomalyAdapter) or not LEAST_SENSITIVE <= value <= MOST_SENSITIVE:
+    value = float(sensitivity) if _SENSITIVITY_PATTERN.fullmatch(sensitivity) else 0.0
+    if not isinstance(adapter, AnomalyAdapter) or not MIN_SENSITIVITY <= value <= MAX_SENSITIVITY:
         raise InputInvalid(
-            f"`sensitivity` is from {LEAST_SENSITIVE:g} to {MOST_SENSITIVE:g}, of an anomaly "
+            f"`sensitivity` is from {MIN_SENSITIVITY:g} to {MAX_SENSITIVITY:g}, of an anomaly "
             "detector.",
             param="sensitivity",
         )
     return replace(adapter, sensitivity=value)
 
 
-async def adapting(
-    adapter: Adapter, training_file: bytes, most_s: float = MOST_S
+async def stream_fine_tuning(
+    adapter: AdaptFunction, training_file: bytes, max_seconds: float = MAX_SECONDS
 ) -> AsyncGenerator[bytes, None]:
-    """The lines, as they come. Whoever stops reading ends the task."""
-    lines: Any = _task.remote(adapter, training_file)
+    """Run fine-tuning as a Ray task and yield its JSON lines.
+
+    Closing the generator kills the task; so does the time limit, after an error line.
+    """
+    lines: Any = _fine_tune_task.remote(adapter, training_file)
     try:
-        async with asyncio.timeout(most_s):
+        async with asyncio.timeout(max_seconds):
             async for line in lines:
                 yield await line
     except TimeoutError:
-        late = AdaptationTooLong(f"Learning takes longer than {most_s:.0f} s; give fewer examples.")
-        yield _line({"error": error_object(late)})
+        timeout = TrainingTimeout(
+            f"Learning takes longer than {max_seconds:.0f} s; give fewer examples."
+        )
+        yield _json_line({"error": error_object(timeout)})
     finally:
-        # Learning looks at nobody while it works, so its process is ended.
+        # Training does not check for cancellation, so its process has to be killed.
         ray.cancel(lines, force=True)
 
 
-def told(adapter: Adapter, training_file: bytes) -> Iterator[bytes]:
-    """The lines of one adaptation, which runs beside whoever reads them."""
-    said: SimpleQueue[str | Metrics | None] = SimpleQueue()
-    began = time.monotonic()
+def run_fine_tuning(adapter: AdaptFunction, training_file: bytes) -> Iterator[bytes]:
+    """Run `adapter` in a thread and yield its progress and result as JSON lines."""
+    reports: SimpleQueue[str | Metrics | None] = SimpleQueue()
+    started_at = time.monotonic()
     with ThreadPoolExecutor(1) as pool:
-        learned = pool.submit(adapter, training_file, said.put)
-        learned.add_done_callback(lambda _: said.put(None))
-        while (one := said.get()) is not None:
-            yield _line(_progress(one))
-        yield _line(_end(learned, time.monotonic() - began))
+        result = pool.submit(adapter, training_file, reports.put)
+        result.add_done_callback(lambda _: reports.put(None))
+        while (report := reports.get()) is not None:
+            yield _json_line(_progress_event(report))
+        yield _json_line(_final_event(result, time.monotonic() - started_at))
 
 
-def _progress(said: str | Metrics) -> dict[str, Any]:
-    if isinstance(said, str):
-        return {"progress": said}
-    return {"progress": said.sentence, "metrics": said}
+def _progress_event(report: str | Metrics) -> dict[str, Any]:
+    """Return the JSON event of a progress sentence or of training metrics."""
+    if isinstance(report, str):
+        return {"progress": report}
+    return {"progress": report.sentence, "metrics": report}
 
 
-def _end(learned: "Future[Any]", seconds: float) -> dict[str, Any]:
+def _final_event(result: "Future[Any]", seconds: float) -> dict[str, Any]:
+    """Return the JSON event of the finished training: its variant or its error."""
     try:
-        return {"variant": learned.result(), "seconds": math.ceil(seconds)}
+        return {"variant": result.result(), "seconds": math.ceil(seconds)}
     except AppError as error:
         return {"error": error_object(error)}
     except Exception:
@@ -185,11 +202,13 @@ def _end(learned: "Future[Any]", seconds: float) -> dict[str, Any]:
         return {"error": error_object(ModelFailed("The model could not be adapted."))}
 
 
-def _line(content: dict[str, Any]) -> bytes:
+def _json_line(content: dict[str, Any]) -> bytes:
+    """Encode an event as one JSON line."""
     return msgspec.json.encode(content) + b"\n"
 
 
 @ray.remote(num_cpus=0, max_retries=0, max_calls=1)
-def _task(adapter: Adapter, training_file: bytes) -> Iterator[bytes]:
+def _fine_tune_task(adapter: AdaptFunction, training_file: bytes) -> Iterator[bytes]:
+    """Run fine-tuning at low priority as a Ray task that yields JSON lines."""
     os.nice(_NICENESS)
-    yield from told(adapter, training_file)
+    yield from run_fine_tuning(adapter, training_file)

@@ -1,7 +1,4 @@
-"""The conversion, run in a process of its own and watched.
-
-Owns starting `python -m serving.weights.gguf_conversion`, passing its progress on, and stopping it.
-"""
+"""Convert GGUF weights for vLLM in a child process, `python -m serving.weights.gguf_conversion`."""
 
 import json
 import subprocess
@@ -10,42 +7,47 @@ from pathlib import Path
 
 from infra.processes import start_module, stop_process
 from serving.errors import WeightsBroken
-from serving.weights.weights import Report
+from serving.weights.weights import ReportProgress
 
-_PATIENCE_S = 2.0
-# Only the conversion's own lines belong into the progress; the libraries' bars would mix with it.
-_QUIET = {"TRANSFORMERS_VERBOSITY": "error", "HF_HUB_OFFLINE": "1", "TQDM_DISABLE": "1"}
+_STOP_TIMEOUT_S = 2.0
+# Disables the libraries' progress bars and logs, which would mix with the progress lines.
+_QUIET_ENVIRONMENT = {"TRANSFORMERS_VERBOSITY": "error", "HF_HUB_OFFLINE": "1", "TQDM_DISABLE": "1"}
 
 
-def convert(gguf: Path, folder: Path, turn_ends: Sequence[str], report: Report) -> None:
-    """Convert in a child process. Raises WeightsBroken; leaves no child behind."""
+def convert_in_child_process(
+    gguf: Path, folder: Path, turn_ends: Sequence[str], report: ReportProgress
+) -> None:
+    """Convert a GGUF file into `folder` for vLLM, in a child process that is stopped on errors.
+
+    `turn_ends` are the turn end strings of the chat template. Raises WeightsBroken.
+    """
     child = start_module(
         "serving.weights.gguf_conversion",
         [str(gguf), str(folder), *turn_ends],
-        _QUIET,
+        _QUIET_ENVIRONMENT,
         subprocess.PIPE,
     )
     try:
-        failed = _follow(child, report)
+        failure = _forward_progress(child, report)
         status = child.wait()
     finally:
-        stop_process(child, _PATIENCE_S)
-    if failed == "disk full":
+        stop_process(child, _STOP_TIMEOUT_S)
+    if failure == "disk full":
         raise WeightsBroken("The disk is full: the weights need more room.")
     if status != 0:
         raise WeightsBroken("The weights cannot be converted; the log says why.")
 
 
-def _follow(child: subprocess.Popen[bytes], report: Report) -> str | None:
-    """Pass progress on until the child closes its output; what it says went wrong, if anything."""
-    failed: str | None = None
+def _forward_progress(child: subprocess.Popen[bytes], report: ReportProgress) -> str | None:
+    """Forward the child's progress until it closes its output; return its failure, if any."""
+    failure: str | None = None
     for line in child.stdout or ():
         try:
-            said = json.loads(line)
+            message = json.loads(line)
         except ValueError:
-            continue  # a library's chatter
-        if "failed" in said:
-            failed = str(said["failed"])
+            continue  # output of a library
+        if "failed" in message:
+            failure = str(message["failed"])
         else:
-            report(said["message"], said["fraction"])
-    return failed
+            report(message["message"], message["fraction"])
+    return failure

@@ -1,10 +1,10 @@
 """`python -m serving.weights.gguf_conversion GGUF FOLDER [TURN_END…]`: a GGUF file for vLLM.
 
-Owns dequantising once to bfloat16 and saving weights, tokenizer and generation settings. Runs as a
-process of its own (conversion_process.py starts it), so that the gigabytes it takes are given back
-and the caller never imports torch.
+Dequantises to bfloat16 and saves weights, tokenizer and generation settings. conversion_process.py
+starts it as a child process, so that its gigabytes of memory are released and the caller need not
+import torch.
 
-It writes one JSON object a line: {"message", "fraction"}, or {"failed"} and exit status 1.
+Output: JSON lines {"message", "fraction"}, or {"failed"} and exit status 1.
 """
 
 import json
@@ -21,53 +21,56 @@ from infra.processes import exit_with_parent
 _DISK_FULL = ("No space left", "os error 28")
 
 
-def convert(gguf: Path, folder: Path, turn_ends: Sequence[str]) -> None:
-    """Write config, weights, tokenizer and generation settings into `folder`."""
-    where: dict[str, Any] = {"gguf_file": gguf.name, "local_files_only": True}
-    _say("Reading the tokenizer", 0.0)
-    tokenizer = AutoTokenizer.from_pretrained(gguf.parent, **where)
-    _say("Converting the weights (about half a minute)", 0.3)
+def convert_gguf(gguf: Path, folder: Path, turn_ends: Sequence[str]) -> None:
+    """Convert a GGUF file: write config, weights, tokenizer and generation settings to `folder`."""
+    load_options: dict[str, Any] = {"gguf_file": gguf.name, "local_files_only": True}
+    _report_progress("Reading the tokenizer", 0.0)
+    tokenizer = AutoTokenizer.from_pretrained(gguf.parent, **load_options)
+    _report_progress("Converting the weights (about half a minute)", 0.3)
     model = AutoModelForCausalLM.from_pretrained(
         gguf.parent,
         dtype=torch.bfloat16,
         quantization_config=GgufConfig(dequantize=True),
-        **where,
+        **load_options,
     )
-    _say("Saving the weights", 0.9)
-    model.generation_config.eos_token_id = _ends(tokenizer, turn_ends)
+    _report_progress("Saving the weights", 0.9)
+    model.generation_config.eos_token_id = _turn_end_token_ids(tokenizer, turn_ends)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    _say("The weights are converted", 1.0)
+    _report_progress("The weights are converted", 1.0)
 
 
 def main(arguments: Sequence[str]) -> int:
+    """Run the command; return its exit status."""
     exit_with_parent()
     gguf, folder, *turn_ends = arguments
     try:
-        convert(Path(gguf), Path(folder), turn_ends)
-    except Exception as error:  # the libraries raise whatever they like; the parent needs words
-        full = any(mark in str(error) for mark in _DISK_FULL)
+        convert_gguf(Path(gguf), Path(folder), turn_ends)
+    except Exception as error:  # the libraries raise arbitrary exceptions
+        is_disk_full = any(text in str(error) for text in _DISK_FULL)
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
-        _write({"failed": "disk full" if full else "cannot be converted"})
+        _write_json_line({"failed": "disk full" if is_disk_full else "cannot be converted"})
         return 1
     return 0
 
 
-def _ends(tokenizer: Any, turn_ends: Sequence[str]) -> list[int]:
-    """The tokens that end the model's turn: its own, and those of the chat template's form."""
+def _turn_end_token_ids(tokenizer: Any, turn_ends: Sequence[str]) -> list[int]:
+    """Return the ids of end-of-sequence tokens: the model's own and those of the chat template."""
     ends = [tokenizer.eos_token_id]
     for text in turn_ends:
         tokens = tokenizer.encode(text, add_special_tokens=False)
-        if len(tokens) == 1:  # several tokens could not be told from ordinary text
+        if len(tokens) == 1:  # longer ones could occur in ordinary text
             ends.append(tokens[0])
     return ends
 
 
-def _say(message: str, fraction: float) -> None:
-    _write({"message": message, "fraction": fraction})
+def _report_progress(message: str, fraction: float) -> None:
+    """Print a progress line; `fraction` is 0 to 1."""
+    _write_json_line({"message": message, "fraction": fraction})
 
 
-def _write(line: dict[str, Any]) -> None:
+def _write_json_line(line: dict[str, Any]) -> None:
+    """Print an object as one JSON line."""
     sys.stdout.write(json.dumps(line) + "\n")
     sys.stdout.flush()
 

@@ -1,8 +1,7 @@
-"""`python -m serving.weights.obtain_command MODEL --data-dir DIR`: have a model's weights, and
-print where.
+"""`python -m serving.weights.obtain_command MODEL --data-dir DIR`: obtain a model's weights.
 
-Owns the command, for what needs weights without serving them: learning an adapter, or a machine
-that will have no internet.
+For uses of the weights without serving them, such as training an adapter or preparing a machine
+without internet access.
 """
 
 import argparse
@@ -12,12 +11,15 @@ from pathlib import Path
 
 from infra.errors import AppError
 from models.catalog import load_catalog
-from serving.weights.conversion_process import convert
-from serving.weights.weights import obtain
+from serving.weights.conversion_process import convert_in_child_process
+from serving.weights.weights import obtain_weights
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the folder or file. 1 where it cannot be had, 2 where there is no such model."""
+    """Obtain the weights and print their path.
+
+    Returns 1 if they cannot be obtained; exits with 2 if the catalog has no such model.
+    """
     parser = argparse.ArgumentParser(description="Obtain a model's weights and print where.")
     parser.add_argument("model", help="as the catalog calls it")
     parser.add_argument("--data-dir", type=Path, required=True)
@@ -27,27 +29,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if model is None:
         parser.error(f"the catalog has no model {options.model!r} in this profile")
     try:
-        found = obtain(model, options.data_dir.resolve(), Telling(), convert)
+        obtained = obtain_weights(
+            model, options.data_dir.resolve(), ProgressPrinter(), convert_in_child_process
+        )
     except AppError as error:
         sys.stderr.write(f"{error.message}\n")
         return 1
-    sys.stdout.write(f"{found.source}\n")
+    sys.stdout.write(f"{obtained.source}\n")
     return 0
 
 
-class Telling:
-    """How far it is, on standard error; what was told last is not told again."""
+class ProgressPrinter:
+    """Prints progress to standard error, skipping repeated lines."""
 
     def __init__(self) -> None:
-        self._told = ""
+        self._last_line = ""
 
     def __call__(self, message: str, fraction: float | None) -> None:
-        """`fraction` of what `message` says, from 0 to 1; None where nobody knows."""
-        share = "" if fraction is None else f" {fraction:.0%}"
-        line = f"{message}{share}\n"
-        if line != self._told:
+        """Print the message and `fraction` (0 to 1, None if unknown)."""
+        percent = "" if fraction is None else f" {fraction:.0%}"
+        line = f"{message}{percent}\n"
+        if line != self._last_line:
             sys.stderr.write(line)
-        self._told = line
+        self._last_line = line
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Python packages that ship weights: where their files lie.
+"""Find the files of Python packages that ship weights.
 
-Owns finding them without importing them (some print when imported).
+Packages are located without importing them, because some print on import.
 """
 
 from importlib.util import find_spec
@@ -11,15 +11,15 @@ from serving.errors import WeightsBroken
 
 
 def package_folder(name: str) -> Path:
-    """The folder of an installed package. Raises WeightsBroken where it is not installed."""
-    folder = _folder(name)
+    """Return the folder of an installed package. Raises WeightsBroken if it is not installed."""
+    folder = _find_package(name)
     if folder is None:
         raise WeightsBroken(f"The package {name!r} is not installed.")
     return folder
 
 
 def package_file(name: str, file: str) -> Path:
-    """A file of an installed package. Raises WeightsBroken."""
+    """Return the path of a file in an installed package. Raises WeightsBroken if it is missing."""
     path = package_folder(name) / file
     if not path.is_file():
         raise WeightsBroken(f"The package {name!r} holds no {file}.")
@@ -27,14 +27,15 @@ def package_file(name: str, file: str) -> Path:
 
 
 def gguf_parts(name: str) -> tuple[Path, ...]:
-    """The pieces of the GGUF in order: from `name`_part1, `name`_part2 and so on.
+    """Return the parts of a GGUF file in order, from the packages `name`_part1, `name`_part2, …
 
-    Package registries limit a file's size, which is why such weights come in several packages.
+    Such weights come in several packages because package registries limit the file size.
+    Raises WeightsBroken if none is installed.
     """
     package_folder(name)
     parts: list[Path] = []
     for number in count(1):
-        folder = _folder(f"{name}_part{number}")
+        folder = _find_package(f"{name}_part{number}")
         if folder is None:
             break
         parts.extend(sorted((folder / "data").glob("*.gguf*")))
@@ -43,7 +44,8 @@ def gguf_parts(name: str) -> tuple[Path, ...]:
     return tuple(parts)
 
 
-def _folder(name: str) -> Path | None:
+def _find_package(name: str) -> Path | None:
+    """Return the folder of an installed package, None if it is not installed."""
     spec = find_spec(name)
     if spec is None or not spec.submodule_search_locations:
         return None

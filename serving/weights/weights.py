@@ -1,7 +1,6 @@
-"""Weights: obtained, verified and converted once into the data directory.
+"""Obtain, verify and convert model weights once into the data directory.
 
-Owns where each model's files lie afterwards, and that a half-made folder is never taken for a whole
-one.
+Folders are created atomically, so a partial folder is never used.
 """
 
 import errno
@@ -22,75 +21,89 @@ from serving.errors import WeightsBroken
 from serving.weights.packages import gguf_parts, package_file
 
 MODELS_FOLDER = CATALOG_FILE.parent
-# Part of the folder's name: raise it when the conversion changes, and folders are made anew.
-_RECIPE = "1"
-_BLOCK = 1 << 20
-# As peft writes it and vLLM takes it.
+# Part of the folder names: increase it when the conversion changes, to convert again.
+_CONVERSION_VERSION = "1"
+_BLOCK_BYTES = 1 << 20
+# The files that peft writes and vLLM loads.
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
-_ENCODER = "e5-small-q4.bin"
-_BACKBONE, _GRAPH, _PATIENCE_S = "models.surface_defect.conversion", "backbone.onnx", 300.0
+_ENCODER_FILE = "e5-small-q4.bin"
+_BACKBONE_MODULE, _BACKBONE_FILE = "models.surface_defect.conversion", "backbone.onnx"
+_CONVERSION_TIMEOUT_S = 300.0
 
-Report = Callable[[str, float | None], None]
-"""Called with plain words and how far it is, from 0 to 1 (None: cannot tell)."""
+ReportProgress = Callable[[str, float | None], None]
+"""Called with a message for people and the fraction done, 0 to 1 (None: unknown)."""
 
-Convert = Callable[[Path, Path, Sequence[str], Report], None]
-"""Turns the GGUF file (first path) into what vLLM loads, in the folder (second path).
+ConvertGguf = Callable[[Path, Path, Sequence[str], ReportProgress], None]
+"""Converts a GGUF file (first path) into a folder (second path) that vLLM loads.
 
-The texts end the model's turn, beside its own end mark."""
+The strings are turn ends of the chat template, beside the model's own end-of-sequence token."""
 
 
 @dataclass(frozen=True, slots=True)
-class Obtained:
-    """Where a model's weights are. `source` is a path, or a hub id where `local` is false."""
+class ObtainedWeights:
+    """The location of a model's weights: a path, or a Hugging Face id if not `local`."""
 
     source: str
     local: bool = True
     tokenizer: Path | None = None
 
 
-def obtain(model: Model, data_dir: Path, report: Report, convert: Convert) -> Obtained:
-    """Have the model's weights ready; does nothing that was done before. Raises WeightsBroken."""
+def obtain_weights(
+    model: Model, data_dir: Path, report: ReportProgress, convert: ConvertGguf
+) -> ObtainedWeights:
+    """Obtain a model's weights, converting them if needed, and return their location.
+
+    Does nothing if they are already in `data_dir`. Raises WeightsBroken.
+    """
     weights = model.weights
     match weights.kind:
         case "gguf-package":
-            return Obtained(str(_converted(model, data_dir, report, convert)))
+            return ObtainedWeights(str(_convert_gguf_package(model, data_dir, report, convert)))
         case "hub":
             folder = Path(weights.source).expanduser()
-            return Obtained(str(folder)) if folder.is_dir() else Obtained(weights.source, False)
+            return (
+                ObtainedWeights(str(folder))
+                if folder.is_dir()
+                else ObtainedWeights(weights.source, False)
+            )
         case "onnx-package":
-            return _onnx_package(model, data_dir, report)
+            return _obtain_onnx_package(model, data_dir, report)
         case "mechanism":
-            return Obtained(weights.source)  # a name: there is nothing to obtain
+            return ObtainedWeights(weights.source)  # a mechanism's name; there are no files
         case "encoder-package":
             report("Verifying the embedding model", None)
-            path = package_file(weights.source, _ENCODER)
-            return Obtained(str(_verified(path, weights.sha256)))
+            path = package_file(weights.source, _ENCODER_FILE)
+            return ObtainedWeights(str(_verify_file(path, weights.sha256)))
         case "vision-package":
-            return Obtained(str(_backbone(model, data_dir, report)))
+            return ObtainedWeights(str(_convert_backbone(model, data_dir, report)))
         case "fitted":
-            return Obtained("")  # each customer fits its own
+            return ObtainedWeights("")  # each customer fits a variant
         case "adapter":
-            return Obtained(str(_adapter(MODELS_FOLDER / weights.source, weights.sha256)))
+            return ObtainedWeights(
+                str(_verify_adapter(MODELS_FOLDER / weights.source, weights.sha256))
+            )
         case "artefact":
-            return Obtained(str(_verified(MODELS_FOLDER / weights.source, weights.sha256)))
+            return ObtainedWeights(
+                str(_verify_file(MODELS_FOLDER / weights.source, weights.sha256))
+            )
     raise WeightsBroken(f"The catalog's weights kind {weights.kind!r} is unknown.")
 
 
-def folder_of(model: Model, data_dir: Path) -> Path:
-    """The model's folder. Its name holds a digest of all that went into it."""
-    digest = hashlib.sha256(f"{_RECIPE} {model.weights.sha256}".encode())
+def weights_folder(model: Model, data_dir: Path) -> Path:
+    """Return the folder of a model's converted weights; its name has a digest of all inputs."""
+    digest = hashlib.sha256(f"{_CONVERSION_VERSION} {model.weights.sha256}".encode())
     if model.weights.chat_template is not None:
-        digest.update(_template(model.weights).read_bytes())
-        digest.update(repr(_turn_ends(model.weights)).encode())
+        digest.update(_chat_template_path(model.weights).read_bytes())
+        digest.update(repr(_read_turn_ends(model.weights)).encode())
     return data_dir / "weights" / f"{model.id.replace('/', '--')}-{digest.hexdigest()[:8]}"
 
 
 @contextmanager
-def making(folder: Path) -> Iterator[Path | None]:
-    """A scratch folder that becomes `folder` on success; None where `folder` is there already.
+def create_folder_once(folder: Path) -> Iterator[Path | None]:
+    """Yield a scratch folder that is renamed to `folder` on success; None if `folder` exists.
 
-    Only one process makes it; others wait. After a kill the next one starts from nothing, because
-    nobody can tell how much of a scratch folder had reached the disk.
+    Other processes wait for a file lock. A scratch folder left by a killed process is deleted,
+    because it is unknown how much of it had reached the disk.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with (folder.parent / f".{folder.name}.lock").open("w") as lock:
@@ -101,92 +114,102 @@ def making(folder: Path) -> Iterator[Path | None]:
         scratch = folder.parent / f".{folder.name}.partial"
         shutil.rmtree(scratch, ignore_errors=True)
         try:
-            with _disk_full_in_words():
+            with _convert_disk_full_error():
                 scratch.mkdir()
                 yield scratch
-                _flush(scratch)
+                _fsync_files(scratch)
             scratch.rename(folder)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 
 
-def assemble(parts: Sequence[Path], target: Path, sha256: str | None, report: Report) -> None:
-    """Join `parts` into `target`, checking the digest on the way. Raises WeightsBroken."""
+def join_parts(
+    parts: Sequence[Path], target: Path, sha256: str | None, report: ReportProgress
+) -> None:
+    """Concatenate `parts` into `target`, verifying the SHA-256. Raises WeightsBroken."""
     digest = hashlib.sha256()
     total = sum(part.stat().st_size for part in parts)
     done = 0
     with target.open("wb") as file:
         for part in parts:
-            for block in _blocks(part):
+            for block in _read_blocks(part):
                 digest.update(block)
                 file.write(block)
                 done += len(block)
                 report("Assembling the weights", done / total)
-    _compare(digest.hexdigest(), sha256, target.name)
+    _require_digest(digest.hexdigest(), sha256, target.name)
 
 
-def _converted(model: Model, data_dir: Path, report: Report, convert: Convert) -> Path:
-    folder = folder_of(model, data_dir)
+def _convert_gguf_package(
+    model: Model, data_dir: Path, report: ReportProgress, convert: ConvertGguf
+) -> Path:
+    """Convert the GGUF weights of installed packages; return the folder that vLLM loads."""
+    folder = weights_folder(model, data_dir)
     if folder.is_dir():
         return folder
     weights = model.weights
-    with making(folder) as scratch:
+    with create_folder_once(folder) as scratch:
         if scratch is not None:
             gguf = scratch / "weights.gguf"
-            assemble(gguf_parts(weights.source), gguf, weights.sha256, _part_of(report, 0, 0.1))
-            convert(gguf, scratch, _turn_ends(weights), _part_of(report, 0.1, 1))
+            join_parts(
+                gguf_parts(weights.source), gguf, weights.sha256, _scale_progress(report, 0, 0.1)
+            )
+            convert(gguf, scratch, _read_turn_ends(weights), _scale_progress(report, 0.1, 1))
             gguf.unlink()
             if weights.chat_template is not None:
-                shutil.copyfile(_template(weights), scratch / "chat_template.jinja")
+                shutil.copyfile(_chat_template_path(weights), scratch / "chat_template.jinja")
     return folder
 
 
-def _turn_ends(weights: Weights) -> tuple[str, ...]:
-    """What ends the model's turn in the form of the chat template, from the file beside it."""
+def _read_turn_ends(weights: Weights) -> tuple[str, ...]:
+    """Return the turn ends of the chat template, from the JSON file beside it."""
     if weights.chat_template is None:
         return ()
-    settings = _template(weights).with_suffix(".json")
+    settings = _chat_template_path(weights).with_suffix(".json")
     if not settings.is_file():
         return ()
     return tuple(json.loads(settings.read_text(encoding="utf-8"))["turn_ends"])
 
 
-def _onnx_package(model: Model, data_dir: Path, report: Report) -> Obtained:
+def _obtain_onnx_package(model: Model, data_dir: Path, report: ReportProgress) -> ObtainedWeights:
+    """Verify the packaged ONNX encoder and extract its tokenizer into the data directory."""
     weights = model.weights
     if weights.tokenizer is None:
         raise WeightsBroken(f"The catalog names no tokenizer for {model.id!r}.")
     report("Verifying the embedding model", None)
-    path = _verified(package_file(weights.source, "model.onnx"), weights.sha256)
-    folder = folder_of(model, data_dir)
-    with making(folder) as scratch:
+    path = _verify_file(package_file(weights.source, "model.onnx"), weights.sha256)
+    folder = weights_folder(model, data_dir)
+    with create_folder_once(folder) as scratch:
         if scratch is not None:
             _extract(package_file(weights.tokenizer, "model.zip"), "tokenizer.json", scratch)
-    return Obtained(str(path), tokenizer=folder / "tokenizer.json")
+    return ObtainedWeights(str(path), tokenizer=folder / "tokenizer.json")
 
 
-def _backbone(model: Model, data_dir: Path, report: Report) -> Path:
-    folder = folder_of(model, data_dir)
-    with making(folder) as scratch:
+def _convert_backbone(model: Model, data_dir: Path, report: ReportProgress) -> Path:
+    """Convert the vision backbone to ONNX in a child process; return the ONNX file."""
+    folder = weights_folder(model, data_dir)
+    with create_folder_once(folder) as scratch:
         if scratch is not None:
             report("Converting the backbone for pictures", None)
-            # In a process of its own: it takes torch, which would stay in ours.
-            child = start_module(_BACKBONE, [str(scratch / _GRAPH)])
+            # In a child process, because torch would stay in the memory of this one.
+            child = start_module(_BACKBONE_MODULE, [str(scratch / _BACKBONE_FILE)])
             try:
-                if child.wait(_PATIENCE_S) != 0:
+                if child.wait(_CONVERSION_TIMEOUT_S) != 0:
                     raise WeightsBroken("The backbone cannot be converted; the log says why.")
             finally:
                 stop_process(child, 2.0)
-    return folder / _GRAPH
+    return folder / _BACKBONE_FILE
 
 
-def _adapter(folder: Path, sha256: str | None) -> Path:
-    """The folder as the engine takes it; the digest is of the weights."""
+def _verify_adapter(folder: Path, sha256: str | None) -> Path:
+    """Verify the files of a LoRA adapter and return its folder; the digest is of its weights."""
     for name in ADAPTER_FILES:
-        _verified(folder / name, sha256 if name.endswith(".safetensors") else None)
+        _verify_file(folder / name, sha256 if name.endswith(".safetensors") else None)
     return folder
 
 
 def _extract(archive: Path, member: str, folder: Path) -> None:
+    """Extract one member of a zip archive into `folder`. Raises WeightsBroken."""
     try:
         with zipfile.ZipFile(archive) as file:
             (folder / member).write_bytes(file.read(member))
@@ -194,44 +217,50 @@ def _extract(archive: Path, member: str, folder: Path) -> None:
         raise WeightsBroken(f"{archive.name} holds no readable {member}.") from error
 
 
-def _verified(path: Path, sha256: str | None) -> Path:
+def _verify_file(path: Path, sha256: str | None) -> Path:
+    """Return `path` if the file exists and has the SHA-256. Raises WeightsBroken."""
     if not path.is_file():
         raise WeightsBroken(f"The weights {path.name} are missing.")
     if sha256 is not None:
         digest = hashlib.sha256()
-        for block in _blocks(path):
+        for block in _read_blocks(path):
             digest.update(block)
-        _compare(digest.hexdigest(), sha256, path.name)
+        _require_digest(digest.hexdigest(), sha256, path.name)
     return path
 
 
-def _compare(found: str, expected: str | None, name: str) -> None:
-    if expected is not None and found != expected:
+def _require_digest(actual: str, expected: str | None, name: str) -> None:
+    """Raise WeightsBroken if the digest of the file `name` differs from the expected one."""
+    if expected is not None and actual != expected:
         raise WeightsBroken(f"{name} is damaged: its sha256 is not the catalog's. Reinstall it.")
 
 
-def _template(weights: Weights) -> Path:
+def _chat_template_path(weights: Weights) -> Path:
+    """Return the path of the chat template. Raises WeightsBroken if it is missing."""
     path = MODELS_FOLDER / (weights.chat_template or "")
     if not path.is_file():
         raise WeightsBroken(f"The chat template {weights.chat_template!r} is missing.")
     return path
 
 
-def _blocks(path: Path) -> Iterator[bytes]:
+def _read_blocks(path: Path) -> Iterator[bytes]:
+    """Yield the content of a file in blocks."""
     with path.open("rb") as file:
-        while block := file.read(_BLOCK):
+        while block := file.read(_BLOCK_BYTES):
             yield block
 
 
-def _part_of(report: Report, start: float, end: float) -> Report:
+def _scale_progress(report: ReportProgress, start: float, end: float) -> ReportProgress:
+    """Return a progress callback that maps fractions 0 to 1 onto `start` to `end`."""
+
     def scaled(message: str, fraction: float | None) -> None:
         report(message, None if fraction is None else start + fraction * (end - start))
 
     return scaled
 
 
-def _flush(folder: Path) -> None:
-    """Onto the disk before the rename: else a power cut leaves a folder of empty files."""
+def _fsync_files(folder: Path) -> None:
+    """Fsync all files before the rename: otherwise a power failure may leave empty files."""
     for path in folder.rglob("*"):
         if path.is_file():
             with path.open("rb") as file:
@@ -239,7 +268,8 @@ def _flush(folder: Path) -> None:
 
 
 @contextmanager
-def _disk_full_in_words() -> Iterator[None]:
+def _convert_disk_full_error() -> Iterator[None]:
+    """Convert an OSError for a full disk or quota into WeightsBroken."""
     try:
         yield
     except OSError as error:

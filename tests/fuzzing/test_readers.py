@@ -204,7 +204,7 @@ TARGETS: Mapping[str, Target] = {
     "text_file": Target(in_file("a.md"), [b"# Pumps #\n\nseal \xe6\xb3\xb5\n## Seals\nworn\n"]),
     "lines_file": Target(in_file("a.jsonl"), [b'{"code": 17, "fault": ["pump", null]}\n' * 2]),
     "training_file": Target(
-        lambda content: dialogues.read(scrub_training_file(content)[0]),
+        lambda content: dialogues.parse_training_file(scrub_training_file(content)[0]),
         [b"\n".join(as_json(*(dialogue(number) for number in range(12))))],
     ),
     "stripe_event": Target(signed, as_json(EVENT_BODY)),

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from models.anomaly.data import FOLDER, SENSORS, Dataset, Experiment, load
-from models.anomaly.detector import FARTHEST, Detector, Floats
-from models.anomaly.evaluate import METRICS, Rates, choose, count
+from models.anomaly.detector import MAX_AVERAGE_NORM, Detector, Floats
+from models.anomaly.evaluate import METRICS, Rates, choose_settings, confusion_counts
 from models.anomaly.fitting import HoursInvalid, fit
 from models.anomaly.settings import Settings
 from models.training_data import TrainingDataMissing, default_directory
@@ -112,7 +112,7 @@ class TestWithstanding:
         assert alarm[101:200].all()
         assert not alarm[220:].any()
         _, state = detector.run(readings[np.newaxis, :200])
-        assert np.linalg.norm(state.average) == pytest.approx(FARTHEST)
+        assert np.linalg.norm(state.average) == pytest.approx(MAX_AVERAGE_NORM)
 
     def test_one_wild_reading_does_not_take_a_baseline_along(self, detector: Detector) -> None:
         readings = hours(13, 300)
@@ -160,16 +160,16 @@ class TestFitting:
     def test_more_hours_bring_the_limit_down_to_the_quantile(self) -> None:
         settings = Settings()
         distances = np.linspace(0, 1, 400)
-        assert settings.limit(distances) == pytest.approx(0.99 * (1 + 50 / 20))
-        assert settings.limit(np.linspace(0, 1, 400_000)) == pytest.approx(0.99, rel=0.01)
+        assert settings.alarm_limit(distances) == pytest.approx(0.99 * (1 + 50 / 20))
+        assert settings.alarm_limit(np.linspace(0, 1, 400_000)) == pytest.approx(0.99, rel=0.01)
 
     def test_too_few_rows(self) -> None:
         with pytest.raises(HoursInvalid, match=r"199 rows .* 4 sensors take at least 200"):
             fit([hours(1, 100), hours(2, 99)], made_up_rig.SENSORS)
 
     def test_many_sensors_take_more(self) -> None:
-        assert Settings().rows_needed(8) == 320
-        assert Settings().rows_needed(1) == 200
+        assert Settings().min_fit_rows(8) == 320
+        assert Settings().min_fit_rows(1) == 200
 
     def test_a_sensor_that_never_moves(self) -> None:
         readings = hours(1, 400)
@@ -201,7 +201,7 @@ class TestRates:
         readings = np.tile(hours(20, 700), 2)
         readings[500:] += 100.0
         truth = np.arange(700) >= 500
-        counted = count([Experiment(readings, truth)], Settings())
+        counted = confusion_counts([Experiment(readings, truth)], Settings())
         assert counted.sum() == 300
         assert counted[0, 0] == pytest.approx(200, abs=5)
 
@@ -211,14 +211,14 @@ class TestRates:
             Settings(memory=1.0): np.stack([good, bad, bad]),
             Settings(memory=2.0): np.stack([bad, good, good]),
         }
-        assert choose(counts, [1, 2]) == Settings(memory=2.0)
-        assert choose(counts, [0]) == Settings(memory=1.0)
+        assert choose_settings(counts, [1, 2]) == Settings(memory=2.0)
+        assert choose_settings(counts, [0]) == Settings(memory=1.0)
 
 
 class TestRecorded:
     def test_the_settings_are_as_good_as_recorded(self, dataset: Dataset) -> None:
         recorded = json.loads(METRICS.read_text(encoding="utf-8"))
-        now = asdict(Rates.of(count(dataset.experiments, Settings())))
+        now = asdict(Rates.of(confusion_counts(dataset.experiments, Settings())))
         assert now == pytest.approx(recorded["default"], abs=TOLERANCE)
         assert recorded["settings"] == asdict(Settings())
         assert recorded["data"]["sha256"] == dict(dataset.sha256)
@@ -233,7 +233,7 @@ class TestRecorded:
     def test_the_data_is_whole(self, dataset: Dataset) -> None:
         assert len(dataset.experiments) == 14
         assert sum(len(one.readings) for one in dataset.experiments) == 14_929
-        assert dataset.free.shape == (9405, 8)
+        assert dataset.anomaly_free.shape == (9405, 8)
 
 
 class TestFiles:

@@ -11,7 +11,7 @@ from models.adaptation import Adaptation, TrainingFileInvalid
 from models.anomaly.adapt import METRIC, adapt
 from models.anomaly.detector import Floats
 from models.anomaly.fitting import fit
-from models.anomaly.hours import MAX_SENSORS, read
+from models.anomaly.hours import MAX_SENSORS, read_hours
 from models.anomaly.settings import Settings
 from models.anomaly.variant import load
 from tests.support.models.made_up_rig import SENSORS, hours, leaking
@@ -116,11 +116,13 @@ class TestLearning:
 
     def test_readings_are_learned_as_exact_as_they_are_asked(self) -> None:
         readings = hours(1, 300) + 1e-12
-        assert np.array_equal(read(file_of(line(readings)), Settings()).normal[0], hours(1, 300))
+        assert np.array_equal(
+            read_hours(file_of(line(readings)), Settings()).normal[0], hours(1, 300)
+        )
 
     def test_units_may_be_stated_once(self) -> None:
         content = file_of(line(hours(1, 300)), line(hours(2, 300), units=UNITS))
-        units = read(content, Settings()).units
+        units = read_hours(content, Settings()).units
         assert units == UNITS
 
 

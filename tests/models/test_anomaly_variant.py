@@ -18,7 +18,7 @@ from models.anomaly.variant import (
     load,
     render,
 )
-from models.signature import Columns, InputInvalid, checked
+from models.signature import Columns, InputInvalid, validate_columns
 from tests.support.models.made_up_rig import SENSORS, hours, leaking
 
 UNITS = {"pressure": "bar", "room": "°C"}
@@ -41,7 +41,7 @@ def columns(*machines: Floats, state: list[str] | None = None) -> dict[str, Any]
 
 
 def ask(variant: Variant, asked: Columns) -> Columns:
-    accepted = checked(variant.signature, asked, {})
+    accepted = validate_columns(variant.signature, asked, {})
     variant.check(accepted)
     return variant.run(accepted)
 
@@ -69,7 +69,7 @@ class TestSignature:
     def test_units_are_converted(self, variant: Variant) -> None:
         asked = columns(hours(2, 200))
         psi = {**asked, "pressure": (asked["pressure"] * 14.503774).astype(np.float32)}
-        accepted = checked(variant.signature, psi, {"pressure": "psi"})
+        accepted = validate_columns(variant.signature, psi, {"pressure": "psi"})
         assert variant.run(accepted)["score"] == pytest.approx(
             ask(variant, asked)["score"], abs=1e-3
         )
@@ -214,7 +214,7 @@ class TestSensitivity:
     def test_out_of_range_is_refused(self, variant: Variant, value: float) -> None:
         asked = {**columns(hours(2, 30)), SENSITIVITY: np.array([value], dtype=np.float32)}
         with pytest.raises(InputInvalid, match="'sensitivity'"):
-            checked(variant.signature, asked, {})
+            validate_columns(variant.signature, asked, {})
 
     def test_it_is_described_with_its_range_and_default(self, variant: Variant) -> None:
         found = {one.name: one for one in variant.signature.inputs}[SENSITIVITY]

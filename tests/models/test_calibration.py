@@ -6,9 +6,9 @@ import pytest
 from models.calibration import (
     Calibration,
     CalibrationFailed,
-    calibrate,
-    reliability,
-    two_classes,
+    calibration_metrics,
+    fit_calibration,
+    two_class_probabilities,
 )
 
 
@@ -28,7 +28,7 @@ def drawn(calibration: Calibration, scores: np.ndarray, seed: int) -> np.ndarray
 )
 def test_finds_what_the_classes_were_drawn_by(true: Calibration) -> None:
     scores = np.random.default_rng(1).normal(size=(40_000, len(true.shifts))) * 2
-    found = calibrate(scores, drawn(true, scores, seed=2))
+    found = fit_calibration(scores, drawn(true, scores, seed=2))
     assert found.slope == pytest.approx(true.slope, rel=0.05)
     assert found.shifts == pytest.approx(true.shifts, abs=0.06)
 
@@ -38,9 +38,9 @@ def test_makes_a_model_that_is_too_sure_hold() -> None:
     generator = np.random.default_rng(3)
     scores = np.stack([np.zeros(20_000), generator.normal(size=20_000) * 4], axis=1)
     truth = drawn(true, scores, seed=4)
-    bare = reliability(Calibration(1.0, np.zeros(2)).probabilities(scores), truth)
-    found = calibrate(scores[:10_000], truth[:10_000])
-    held = reliability(found.probabilities(scores[10_000:]), truth[10_000:])
+    bare = calibration_metrics(Calibration(1.0, np.zeros(2)).probabilities(scores), truth)
+    found = fit_calibration(scores[:10_000], truth[:10_000])
+    held = calibration_metrics(found.probabilities(scores[10_000:]), truth[10_000:])
     assert held["ece"] < 0.02 < bare["ece"]
     assert held["log_loss"] < bare["log_loss"]
 
@@ -56,7 +56,7 @@ def test_classes_that_part_are_not_told_as_sure() -> None:
     """A hundred rows of each class and no error leave room for one error in a hundred or so."""
     truth = np.repeat([0, 1], 100)
     scores = np.stack([np.zeros(200), np.where(truth == 1, 5.0, -5.0)], axis=1)
-    told = calibrate(scores, truth).probabilities(scores)[np.arange(200), truth]
+    told = fit_calibration(scores, truth).probabilities(scores)[np.arange(200), truth]
     assert told == pytest.approx([101 / 102] * 200, abs=1e-3)
 
 
@@ -64,12 +64,12 @@ def test_scores_that_say_the_contrary_are_refused() -> None:
     positive = np.linspace(-3, 3, 200)
     scores = np.stack([np.zeros(200), positive], axis=1)
     with pytest.raises(CalibrationFailed):
-        calibrate(scores, (positive < np.sin(np.arange(200))).astype(np.intp))
+        fit_calibration(scores, (positive < np.sin(np.arange(200))).astype(np.intp))
 
 
 def test_the_figures_are_what_they_say() -> None:
-    told = two_classes(np.array([0.9, 0.9, 0.1, 0.1]))
-    figures = reliability(told, np.array([1, 0, 0, 0]))
+    told = two_class_probabilities(np.array([0.9, 0.9, 0.1, 0.1]))
+    figures = calibration_metrics(told, np.array([1, 0, 0, 0]))
     assert figures["brier"] == pytest.approx((0.01 + 0.81 + 0.01 + 0.01) / 4)
     assert figures["log_loss"] == pytest.approx(-(3 * np.log(0.9) + np.log(0.1)) / 4)
     # Of two told .9 one was: off by .4 in half of the rows; of two told .1 none, off by .1.
@@ -77,4 +77,6 @@ def test_the_figures_are_what_they_say() -> None:
 
 
 def test_sure_and_wrong_is_bad_but_finite() -> None:
-    assert np.isfinite(reliability(two_classes(np.array([0.0])), np.array([1]))["log_loss"])
+    assert np.isfinite(
+        calibration_metrics(two_class_probabilities(np.array([0.0])), np.array([1]))["log_loss"]
+    )

@@ -15,9 +15,17 @@ from models.condition.data import (
     Dataset,
     load,
 )
-from models.condition.features import NAMES, PHASE_SECONDS, Scaling, engineer
-from models.condition.levels import Moments, fit
-from models.condition.train import STRENGTHS, Trained, choose, learn, predict, run, stretches
+from models.condition.features import NAMES, PHASE_SECONDS, Scaling, compute_features
+from models.condition.levels import FitMoments, fit
+from models.condition.train import (
+    PENALTIES,
+    TrainedModel,
+    choose_penalty,
+    fit_and_calibrate,
+    predict_probabilities,
+    predict_with_graph,
+    split_into_blocks,
+)
 from models.training_data import DIRECTORY_VARIABLE, TrainingDataMissing
 from tests.support.models.made_up_cycles import TELLS, dataset
 
@@ -30,14 +38,14 @@ def rig() -> Dataset:
 
 
 @pytest.fixture(scope="module")
-def trained(rig: Dataset) -> Trained:
-    return learn(rig.readings, rig.places)
+def trained(rig: Dataset) -> TrainedModel:
+    return fit_and_calibrate(rig.readings, rig.labels)
 
 
 class TestFeatures:
     def test_are_what_their_names_say(self) -> None:
         readings = np.random.default_rng(1).normal(size=(2, len(SENSORS), SECONDS)).astype("f4")
-        row = dict(zip(NAMES, engineer(readings)[1, 3], strict=True))
+        row = dict(zip(NAMES, compute_features(readings)[1, 3], strict=True))
         phase = readings[1, 3, 2 * PHASE_SECONDS : 3 * PHASE_SECONDS].astype(float)
         assert row["mean_2"] == pytest.approx(phase.mean())
         assert row["slope_2"] == pytest.approx(np.polyfit(np.arange(PHASE_SECONDS), phase, 1)[0])
@@ -46,32 +54,34 @@ class TestFeatures:
         assert row["highest"] == readings[1, 3].max()
 
     def test_a_sensor_that_never_moves(self) -> None:
-        features = engineer(np.full((5, len(SENSORS), SECONDS), 9.17, dtype=np.float32))
-        assert np.isfinite(Scaling.of(features).apply(features)).all()
+        features = compute_features(np.full((5, len(SENSORS), SECONDS), 9.17, dtype=np.float32))
+        assert np.isfinite(Scaling.fit(features).transform(features)).all()
 
 
 class TestStretches:
     def test_follow_each_other_and_hold_every_cycle(self, rig: Dataset) -> None:
-        parts = stretches(rig.places, 10)
+        parts = split_into_blocks(rig.labels, 10)
         assert np.concatenate(parts).tolist() == list(range(len(rig)))
         assert min(map(len, parts)) > len(rig) / 20
 
     def test_no_cycle_is_parted_from_its_like_beside_it(self, rig: Dataset) -> None:
-        for before, after in zip(*[stretches(rig.places, 10)[at:] for at in (0, 1)], strict=False):
-            assert np.any(rig.places[before[-1]] != rig.places[after[0]])
+        for before, after in zip(
+            *[split_into_blocks(rig.labels, 10)[at:] for at in (0, 1)], strict=False
+        ):
+            assert np.any(rig.labels[before[-1]] != rig.labels[after[0]])
 
 
 class TestLevels:
     def test_count_the_conditions_from_the_worst(self, rig: Dataset) -> None:
-        features = engineer(rig.readings)
-        levels = fit(Moments.of(features, rig.places), STRENGTH).levels(features)
-        assert np.abs(levels - rig.places).mean() < 0.15
+        features = compute_features(rig.readings)
+        levels = fit(FitMoments.compute(features, rig.labels), STRENGTH).levels(features)
+        assert np.abs(levels - rig.labels).mean() < 0.15
 
     def test_a_sound_component_has_nothing_held_against_it(self, rig: Dataset) -> None:
-        features = engineer(rig.readings)
-        said = fit(Moments.of(features, rig.places), STRENGTH).contributions(features)
+        features = compute_features(rig.readings)
+        said = fit(FitMoments.compute(features, rig.labels), STRENGTH).contributions(features)
         for at, target in enumerate(TARGETS):
-            sound = said[rig.places[:, at] == target.sound, :, at]
+            sound = said[rig.labels[:, at] == target.healthy, :, at]
             assert sound.mean(axis=0) == pytest.approx(np.zeros(len(SENSORS)), abs=1e-9)
 
     def test_sensors_that_move_together_do_not_cancel_each_other(self) -> None:
@@ -83,13 +93,13 @@ class TestLevels:
         twins = generator.normal(size=300) + places[:, 0]
         features = generator.normal(size=(300, len(SENSORS), 1)) * 0.1
         features[:, 0, 0], features[:, 1, 0] = twins, twins - hair + 1e-3 * places[:, 0]
-        sizes = []
+        ratios = []
         for strength in (0.0, 0.01):
-            model = fit(Moments.of(features, places), (strength,) * len(TARGETS))
+            model = fit(FitMoments.compute(features, places), (strength,) * len(TARGETS))
             said = model.contributions(features)[:, :2, 0]
-            sizes.append(np.median(np.abs(said).sum(axis=1) / np.abs(said.sum(axis=1))))
-        assert sizes[0] > 10 * sizes[1]
-        assert sizes[1] < 1.5
+            ratios.append(np.median(np.abs(said).sum(axis=1) / np.abs(said.sum(axis=1))))
+        assert ratios[0] > 10 * ratios[1]
+        assert ratios[1] < 1.5
 
 
 class TestChoosing:
@@ -101,37 +111,37 @@ class TestChoosing:
             - np.arange(3) ** 2 / 2
             for noise in (1.2, 0.4, 0.8, 1.0)
         ]
-        strength, calibration = choose(scores, truth)
-        assert strength == STRENGTHS[1]
+        strength, calibration = choose_penalty(scores, truth)
+        assert strength == PENALTIES[1]
         assert calibration.slope == pytest.approx(1 / 0.4**2, rel=0.25)
         assert not calibration.shifts.any()
 
 
 class TestGraph:
-    def test_answer_fields_as_the_model(self, trained: Trained) -> None:
+    def test_answer_fields_as_the_model(self, trained: TrainedModel) -> None:
         other = dataset(seed=2, repeats=1)
-        answers = run(trained.model.SerializeToString(), other.readings)
+        predictions = predict_with_graph(trained.model.SerializeToString(), other.readings)
         for at, target in enumerate(TARGETS):
-            expected = predict(trained, other.readings, at)
-            answer = answers[target.name]
-            assert answer.probability == pytest.approx(expected.max(axis=1), abs=1e-3)
-            told = np.array(target.conditions)[expected.argmax(axis=1)]
-            assert answer.condition.tolist() == told.tolist()
+            expected = predict_probabilities(trained, other.readings, at)
+            prediction = predictions[target.name]
+            assert prediction.probability == pytest.approx(expected.max(axis=1), abs=1e-3)
+            probabilities = np.array(target.conditions)[expected.argmax(axis=1)]
+            assert prediction.condition.tolist() == probabilities.tolist()
 
-    def test_is_right_of_a_rig_of_the_same_kind(self, trained: Trained) -> None:
+    def test_is_right_of_a_rig_of_the_same_kind(self, trained: TrainedModel) -> None:
         other = dataset(seed=3, repeats=2)
-        answers = run(trained.model.SerializeToString(), other.readings)
+        predictions = predict_with_graph(trained.model.SerializeToString(), other.readings)
         for at, target in enumerate(TARGETS):
-            truth = np.array(target.conditions)[other.places[:, at]]
-            assert np.mean(answers[target.name].condition == truth) > 0.95
+            truth = np.array(target.conditions)[other.labels[:, at]]
+            assert np.mean(predictions[target.name].condition == truth) > 0.95
 
-    def test_the_strongest_reason_is_the_sensor_that_tells(self, trained: Trained) -> None:
+    def test_the_strongest_reason_is_the_sensor_that_tells(self, trained: TrainedModel) -> None:
         other = dataset(seed=4, repeats=1)
-        answers = run(trained.model.SerializeToString(), other.readings)
+        predictions = predict_with_graph(trained.model.SerializeToString(), other.readings)
         for at, target in enumerate(TARGETS):
-            worst, answer = other.places[:, at] == 0, answers[target.name]
-            assert np.mean(answer.reasons[worst, 0] == TELLS[target.name]) > 0.9
-            assert np.mean(answer.contributions[worst, 0] < -1) > 0.9
+            worst, prediction = other.labels[:, at] == 0, predictions[target.name]
+            assert np.mean(prediction.reasons[worst, 0] == TELLS[target.name]) > 0.9
+            assert np.mean(prediction.contributions[worst, 0] < -1) > 0.9
 
 
 class TestData:
@@ -147,7 +157,7 @@ class TestData:
         assert read.readings.shape == (2, len(SENSORS), SECONDS)
         cooling = read.readings[0, SENSORS.index("CE")]
         assert cooling == pytest.approx([47.202] * 59 + [47.2], rel=1e-5)
-        assert read.places[0].tolist() == [0, 3, 2, 3]
+        assert read.labels[0].tolist() == [0, 3, 2, 3]
 
     @pytest.mark.parametrize(
         ("conditions", "words"),

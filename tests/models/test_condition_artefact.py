@@ -9,12 +9,12 @@ import pytest
 
 from models.condition.data import SECONDS, SENSORS, TARGETS, Dataset, Floats, load
 from models.condition.evaluate import METRICS
-from models.condition.signature import CONDITIONS, NOT_APPLICABLE
-from models.condition.train import ARTEFACT, run, train
-from models.onnx_graph import METADATA_KEY, opened
-from models.reason_fields import TOLD
+from models.condition.signature import CONDITION_SPECS, NOT_APPLICABLE
+from models.condition.train import ARTEFACT, predict_with_graph, train
+from models.onnx_graph import METADATA_KEY, open_session
+from models.reason_fields import REASON_COUNT
 from models.training_data import TrainingDataMissing, default_directory
-from models.units import conversion
+from models.units import unit_conversion
 from tests.support.models.made_up_cycles import dataset as made_up
 from tests.support.nightly import nightly
 
@@ -29,7 +29,7 @@ def artefact() -> bytes:
 
 @pytest.fixture(scope="module")
 def session(artefact: bytes) -> ort.InferenceSession:
-    return opened(artefact)
+    return open_session(artefact)
 
 
 @pytest.fixture(scope="module")
@@ -67,12 +67,12 @@ def test_signs_what_it_takes_and_gives(
         node.name for node in session.get_outputs()
     ]
     for one, node in zip(signature["outputs"], session.get_outputs(), strict=True):
-        assert node.shape == (["batch", TOLD] if one.get("series") else ["batch"])
+        assert node.shape == (["batch", REASON_COUNT] if one.get("series") else ["batch"])
 
 
 def test_units_are_known_and_limits_hold_what_was_seen(signature: dict[str, Any]) -> None:
     for one in signature["inputs"]:
-        conversion(one["unit"], one["unit"])
+        unit_conversion(one["unit"], one["unit"])
         assert one["minimum"] <= one["trained"][0] < one["trained"][1] <= one["maximum"]
 
 
@@ -97,24 +97,26 @@ def test_a_wrong_unit_lies_outside_the_limits(
 def test_every_condition_has_its_word(signature: dict[str, Any]) -> None:
     described = {one["name"]: one["description"] for one in signature["outputs"]}
     for target in TARGETS:
-        for told, word in zip(target.conditions, CONDITIONS[target.name].words, strict=True):
-            assert f"{told} {word}" in described[target.name]
+        for probabilities, word in zip(
+            target.conditions, CONDITION_SPECS[target.name].labels, strict=True
+        ):
+            assert f"{probabilities} {word}" in described[target.name]
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
 def test_what_cannot_be_read_is_not_judged(artefact: bytes, cycles: Floats, wrong: float) -> None:
     cycles[1, 4, 30] = wrong
-    for answer in run(artefact, cycles).values():
-        assert answer.condition[1] == NOT_APPLICABLE
-        assert np.isnan(answer.probability).tolist() == [False, True] + [False] * 4
-        assert answer.reasons[1].tolist() == [""] * TOLD
-        assert np.isnan(answer.contributions[1]).all()
+    for prediction in predict_with_graph(artefact, cycles).values():
+        assert prediction.condition[1] == NOT_APPLICABLE
+        assert np.isnan(prediction.probability).tolist() == [False, True] + [False] * 4
+        assert prediction.reasons[1].tolist() == [""] * REASON_COUNT
+        assert np.isnan(prediction.contributions[1]).all()
 
 
 def test_a_batch_answers_as_its_cycles_do_alone(artefact: bytes, cycles: Floats) -> None:
-    together = run(artefact, cycles)
+    together = predict_with_graph(artefact, cycles)
     for at in range(len(cycles)):
-        for name, alone in run(artefact, cycles[at : at + 1]).items():
+        for name, alone in predict_with_graph(artefact, cycles[at : at + 1]).items():
             assert together[name].condition[at] == alone.condition[0]
             assert together[name].probability[at] == pytest.approx(alone.probability[0], abs=1e-4)
             assert together[name].reasons[at].tolist() == alone.reasons[0].tolist()
@@ -126,9 +128,9 @@ def test_no_cycles_get_no_answers(session: ort.InferenceSession, cycles: Floats)
 
 
 def test_the_recorded_figures_meet_their_bar(metrics: dict[str, Any]) -> None:
-    told = metrics["accuracy_over_all_cuts"]
-    assert told["accumulator"] >= 0.92
-    assert min(told[name] for name in ("cooler", "valve", "pump")) >= 0.99
+    probabilities = metrics["accuracy_over_all_cuts"]
+    assert probabilities["accumulator"] >= 0.92
+    assert min(probabilities[name] for name in ("cooler", "valve", "pump")) >= 0.99
 
 
 def test_the_artefact_scores_what_is_recorded(
@@ -136,16 +138,16 @@ def test_the_artefact_scores_what_is_recorded(
 ) -> None:
     assert metrics["artefact"]["bytes"] == len(artefact)
     assert metrics["data"]["sha256"] == dict(rig.sha256)
-    answers = run(artefact, rig.readings)
+    predictions = predict_with_graph(artefact, rig.readings)
     for at, target in enumerate(TARGETS):
-        truth = np.array(target.conditions)[rig.places[:, at]]
-        assert np.mean(answers[target.name].condition == truth) > 0.99
+        truth = np.array(target.conditions)[rig.labels[:, at]]
+        assert np.mean(predictions[target.name].condition == truth) > 0.99
 
 
 @nightly
 def test_training_gives_the_committed_artefact_again(artefact: bytes, rig: Dataset) -> None:
-    committed = run(artefact, rig.readings)
-    again = run(train(rig).model.SerializeToString(), rig.readings)
+    committed = predict_with_graph(artefact, rig.readings)
+    again = predict_with_graph(train(rig).model.SerializeToString(), rig.readings)
     for target in TARGETS:
         one, other = committed[target.name], again[target.name]
         assert one.condition.tolist() == other.condition.tolist()

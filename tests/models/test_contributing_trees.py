@@ -9,9 +9,9 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from models.contributing_trees import ContributingTrees, contributing_trees, joined
-from models.onnx_graph import opened, to_model, value
-from models.reason_fields import TOLD
+from models.contributing_trees import ContributingTrees, build_contributing_trees, combine_ensembles
+from models.onnx_graph import open_session, tensor_info, to_model
+from models.reason_fields import REASON_COUNT
 from models.reasons import reason_constants, reason_nodes
 
 Floats = NDArray[np.float32]
@@ -38,7 +38,7 @@ def three_classes() -> lgb.Booster:
 
 
 def contributions(model: lgb.Booster, at: Floats) -> tuple[Floats, NDArray[np.float64]]:
-    trees = contributing_trees(model, "features", "told")
+    trees = build_contributing_trees(model, "features", "told")
     return answered(trees, at), trees.base
 
 
@@ -47,13 +47,13 @@ def answered(trees: ContributingTrees, at: Floats) -> Floats:
     graph = to_model(
         "trees",
         [trees.node],
-        [value("features", len(NAMES))],
-        [value("told", width)],
+        [tensor_info("features", len(NAMES))],
+        [tensor_info("told", width)],
         {},
         producer="tests",
         signature="{}",
     )
-    (told,) = opened(graph.SerializeToString()).run(None, {"features": at})
+    (told,) = open_session(graph.SerializeToString()).run(None, {"features": at})
     return np.asarray(told)
 
 
@@ -61,14 +61,17 @@ def reasons(told: Floats, unusable: NDArray[np.bool_]) -> tuple[Any, Any]:
     graph = to_model(
         "reasons",
         list(reason_nodes("told", "unusable", "reasons", "contributions")),
-        [value("told", len(NAMES)), value("unusable", 1, kind=TensorProto.BOOL)],
-        [value("reasons", TOLD, kind=TensorProto.STRING), value("contributions", TOLD)],
+        [tensor_info("told", len(NAMES)), tensor_info("unusable", 1, kind=TensorProto.BOOL)],
+        [
+            tensor_info("reasons", REASON_COUNT, kind=TensorProto.STRING),
+            tensor_info("contributions", REASON_COUNT),
+        ],
         reason_constants(NAMES),
         producer="tests",
         signature="{}",
     )
     feed: Mapping[str, Any] = {"told": told, "unusable": unusable}
-    named, signed = opened(graph.SerializeToString()).run(None, feed)
+    named, signed = open_session(graph.SerializeToString()).run(None, feed)
     return named, signed
 
 
@@ -132,7 +135,7 @@ class TestContributions:
         data = lgb.Dataset(at, label=(at[:, 0] == 2) * 1.0, categorical_feature=[0])
         model = lgb.train({"verbosity": -1, "num_threads": 1, "min_data_per_group": 1}, data, 2)
         with pytest.raises(ValueError, match="categories"):
-            contributing_trees(model, "features", "told")
+            build_contributing_trees(model, "features", "told")
 
 
 class TestReasons:
@@ -146,31 +149,33 @@ class TestReasons:
     def test_a_row_that_is_not_judged_has_none(self) -> None:
         told = np.ones((2, len(NAMES)), dtype=np.float32)
         named, signed = reasons(told, np.array([[True], [False]]))
-        assert named[0].tolist() == [""] * TOLD
-        assert np.isnan(signed).tolist() == [[True] * TOLD, [False] * TOLD]
+        assert named[0].tolist() == [""] * REASON_COUNT
+        assert np.isnan(signed).tolist() == [[True] * REASON_COUNT, [False] * REASON_COUNT]
 
 
 def contributions_base(model: lgb.Booster) -> NDArray[np.float64]:
-    return contributing_trees(model, "features", "told").base
+    return build_contributing_trees(model, "features", "told").base
 
 
 class TestJoined:
     def test_is_the_weighed_sum_in_one_node(self) -> None:
         at = rows(2)
         other = booster("binary", (rows(1)[:, 4] > 0).astype(int))
-        parts = [contributing_trees(one, "features", "told") for one in (binary(), other)]
-        trees = joined([(0.5, parts[0]), (2.0, parts[1])])
+        parts = [build_contributing_trees(one, "features", "told") for one in (binary(), other)]
+        trees = combine_ensembles([(0.5, parts[0]), (2.0, parts[1])])
         apart = [answered(one, at) for one in parts]
         assert answered(trees, at) == pytest.approx(0.5 * apart[0] + 2 * apart[1], abs=1e-5)
         assert trees.base == pytest.approx(0.5 * parts[0].base + 2 * parts[1].base)
 
     def test_trees_that_ask_nothing_add_their_base_only(self) -> None:
         nothing = booster("binary", (rows(1)[:, 0] > 0).astype(int), min_data_in_leaf=10_000)
-        parts = [contributing_trees(one, "features", "told") for one in (binary(), nothing)]
-        trees = joined([(1.0, one) for one in parts])
+        parts = [build_contributing_trees(one, "features", "told") for one in (binary(), nothing)]
+        trees = combine_ensembles([(1.0, one) for one in parts])
         assert np.array_equal(answered(trees, rows(2)), answered(parts[0], rows(2)))
 
     def test_of_unequally_many_classes(self) -> None:
-        parts = [contributing_trees(one, "features", "t") for one in (binary(), three_classes())]
+        parts = [
+            build_contributing_trees(one, "features", "t") for one in (binary(), three_classes())
+        ]
         with pytest.raises(ValueError, match="targets"):
-            joined([(1.0, one) for one in parts])
+            combine_ensembles([(1.0, one) for one in parts])

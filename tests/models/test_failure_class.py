@@ -25,12 +25,12 @@ from models.failure_class.data import (
     load,
 )
 from models.failure_class.evaluate import METRICS
-from models.failure_class.export import Rule, threshold_of, to_onnx
-from models.failure_class.features import engineer
+from models.failure_class.export import DecisionRule, threshold_of, to_onnx
+from models.failure_class.features import compute_features
 from models.failure_class.signature import REASONS
-from models.failure_class.train import ARTEFACT, Trained, fit, run, train
+from models.failure_class.train import ARTEFACT, TrainedModel, fit, run_artefact, train
 from models.onnx_graph import METADATA_KEY
-from models.reason_fields import TOLD
+from models.reason_fields import REASON_COUNT
 from models.training_data import DIRECTORY_VARIABLE, TrainingDataMissing, default_directory
 from tests.support.nightly import nightly
 
@@ -108,7 +108,7 @@ def dataset() -> Dataset:
 
 
 @pytest.fixture(scope="module")
-def trained(dataset: Dataset) -> Trained:
+def trained(dataset: Dataset) -> TrainedModel:
     return train(dataset)
 
 
@@ -126,7 +126,7 @@ def test_the_signature_names_the_graphs_tensors(
         assert promised == {tensor.name: tensor.type for tensor in tensors}
         lists = {one["name"] for one in signature[side] if one.get("series")}
         for tensor in tensors:
-            assert tensor.shape == (["batch", TOLD] if tensor.name in lists else ["batch"])
+            assert tensor.shape == (["batch", REASON_COUNT] if tensor.name in lists else ["batch"])
     assert signature["version"] == "2"
 
 
@@ -159,41 +159,44 @@ def test_a_wrong_unit_lies_outside_the_limits(
 
 @pytest.mark.parametrize("row", HEALTHY.values(), ids=HEALTHY)
 def test_a_healthy_operating_point_is_no_failure(artefact: bytes, row: Row) -> None:
-    answer = run(artefact, points(row))
+    answer = run_artefact(artefact, points(row))
     assert answer.failure.tolist() == [0]
     assert answer.probability[0] < 0.05
 
 
 @pytest.mark.parametrize("row", FAILING.values(), ids=FAILING)
 def test_a_failing_operating_point_is_found(artefact: bytes, row: Row) -> None:
-    answer = run(artefact, points(row))
+    answer = run_artefact(artefact, points(row))
     assert answer.failure.tolist() == [1]
     assert answer.probability[0] > 0.9
 
 
 @pytest.mark.parametrize(("kind", "reason"), REASONS_OF.items())
 def test_the_strongest_reason_is_the_physical_one(artefact: bytes, kind: str, reason: str) -> None:
-    answer = run(artefact, points(FAILING[kind]))
+    answer = run_artefact(artefact, points(FAILING[kind]))
     assert answer.reasons[0, 0] == reason
     assert answer.contributions[0, 0] > 3
 
 
 def test_reasons_are_told_strongest_first(artefact: bytes) -> None:
-    answer = run(artefact, points(*HEALTHY.values(), *FAILING.values()))
+    answer = run_artefact(artefact, points(*HEALTHY.values(), *FAILING.values()))
     strength = np.abs(answer.contributions)
-    assert answer.reasons.shape == answer.contributions.shape == (7, TOLD)
+    assert answer.reasons.shape == answer.contributions.shape == (7, REASON_COUNT)
     assert np.all(np.diff(strength, axis=1) <= 0)
     assert set(answer.reasons.ravel()) <= set(REASONS)
-    assert all(len(set(row)) == TOLD for row in answer.reasons.tolist())
+    assert all(len(set(row)) == REASON_COUNT for row in answer.reasons.tolist())
 
 
 @pytest.mark.parametrize("row", UNREADABLE.values(), ids=UNREADABLE)
 def test_what_cannot_be_read_is_not_judged(artefact: bytes, row: Row) -> None:
-    answer = run(artefact, points(HEALTHY["usual"], row))
+    answer = run_artefact(artefact, points(HEALTHY["usual"], row))
     assert np.isnan(answer.probability).tolist() == [False, True]
     assert answer.failure.tolist() == [0, -1]
-    assert np.isnan(answer.contributions).tolist() == [[False] * TOLD, [True] * TOLD]
-    assert answer.reasons[1].tolist() == [""] * TOLD
+    assert np.isnan(answer.contributions).tolist() == [
+        [False] * REASON_COUNT,
+        [True] * REASON_COUNT,
+    ]
+    assert answer.reasons[1].tolist() == [""] * REASON_COUNT
 
 
 def test_less_cooling_never_lowers_the_probability(
@@ -201,15 +204,15 @@ def test_less_cooling_never_lowers_the_probability(
 ) -> None:
     # Only the air changes: the difference falls from 12 K to 5 K, all else is equal.
     warmer: list[Row] = [("L", 300.0 + step / 10, 312.0, 1330.0, 45.0, 60.0) for step in range(70)]
-    probability = run(artefact, points(*warmer)).probability
+    probability = run_artefact(artefact, points(*warmer)).probability
     assert np.all(np.diff(probability) >= -TOLERANCE)
     assert probability[0] < 0.5 < probability[-1]
 
 
 def test_a_batch_answers_as_its_rows_do_alone(artefact: bytes) -> None:
     rows = [*HEALTHY.values(), *FAILING.values(), *UNREADABLE.values()]
-    together = run(artefact, points(*rows))
-    alone = [run(artefact, points(row)) for row in rows]
+    together = run_artefact(artefact, points(*rows))
+    alone = [run_artefact(artefact, points(row)) for row in rows]
     for part in ("probability", "contributions"):
         apart = np.concatenate([getattr(one, part) for one in alone])
         np.testing.assert_allclose(getattr(together, part), apart, rtol=0, atol=1e-5)
@@ -218,19 +221,19 @@ def test_a_batch_answers_as_its_rows_do_alone(artefact: bytes) -> None:
 
 
 def test_an_empty_batch_gets_an_empty_answer(session: ort.InferenceSession) -> None:
-    feed = {name: column[:0] for name, column in points(("L", 1, 1, 1, 1, 1)).feed().items()}
+    feed = {name: column[:0] for name, column in points(("L", 1, 1, 1, 1, 1)).input_feed().items()}
     assert [output.shape for output in session.run(None, feed)] == [
         (0,),
         (0,),
-        (0, TOLD),
-        (0, TOLD),
+        (0, REASON_COUNT),
+        (0, REASON_COUNT),
     ]
 
 
 def test_the_artefact_scores_what_is_recorded(
     artefact: bytes, dataset: Dataset, metrics: dict[str, Any]
 ) -> None:
-    failure = run(artefact, dataset.points).failure
+    failure = run_artefact(artefact, dataset.points).failure
     recorded = metrics["artefact"]
     assert f1_score(dataset.failed, failure == 1) == pytest.approx(
         recorded["on_rows_it_was_trained_on"]["f1"], abs=1e-3
@@ -241,10 +244,10 @@ def test_the_artefact_scores_what_is_recorded(
 
 @nightly
 def test_training_gives_the_committed_artefact_again(
-    artefact: bytes, dataset: Dataset, trained: Trained
+    artefact: bytes, dataset: Dataset, trained: TrainedModel
 ) -> None:
-    committed = run(artefact, dataset.points)
-    again = run(trained.model.SerializeToString(), dataset.points)
+    committed = run_artefact(artefact, dataset.points)
+    again = run_artefact(trained.model.SerializeToString(), dataset.points)
     np.testing.assert_allclose(again.probability, committed.probability, rtol=0, atol=TOLERANCE)
     assert again.failure.tolist() == committed.failure.tolist()
     stored = threshold_of(onnx.load_from_string(artefact))
@@ -261,8 +264,8 @@ def test_the_recorded_figures_meet_their_bar(metrics: dict[str, Any]) -> None:
 
 
 def test_the_same_training_exports_the_same_bytes(dataset: Dataset) -> None:
-    features = engineer(dataset.points)
-    rule = Rule(Calibration(0.8, np.zeros(2)), np.float32(0.5))
+    features = compute_features(dataset.points)
+    rule = DecisionRule(Calibration(0.8, np.zeros(2)), np.float32(0.5))
     first, second = (
         to_onnx(fit(features, dataset.failed), rule, "{}").SerializeToString(deterministic=True)
         for _ in range(2)

@@ -11,18 +11,18 @@ from scipy.special import expit, logit
 
 from models.adaptation import MAX_LINES, Adaptation, TrainingFileInvalid
 from models.failure_class.adapt import adapt
-from models.failure_class.base import Base
+from models.failure_class.base import BaseClassifier
 from models.failure_class.data import Flags, OperatingPoints, load
-from models.failure_class.evaluate import ADAPTING_SEEDS, METRICS
-from models.failure_class.labelled import FEWEST, read
-from models.failure_class.other_machines import DRAWS, HEAT, heat_machine, tried
-from models.failure_class.pooling import log_loss, weigh
+from models.failure_class.evaluate import ADAPTATION_SEEDS, METRICS
+from models.failure_class.labelled import MIN_ROWS, read_training_file
+from models.failure_class.other_machines import DRAWS, HEAT_MACHINE, heat_failure_machine, run_trial
+from models.failure_class.pooling import fit_weights, log_loss
 from models.failure_class.signature import REASONS
-from models.failure_class.train import ARTEFACT, run
-from models.onnx_graph import METADATA_KEY, opened
+from models.failure_class.train import ARTEFACT, run_artefact
+from models.onnx_graph import METADATA_KEY, open_session
 from models.signature import Signature
 from models.training_data import TrainingDataMissing, default_directory
-from serving.specialists.specialist import OnnxSpecialist, load_specialist
+from serving.specialists.specialist import OnnxSpecialist, load_onnx_specialist
 from tests.support.models.made_up_mill import (
     WEAKER,
     labelled_lines,
@@ -31,7 +31,7 @@ from tests.support.models.made_up_mill import (
 )
 from tests.support.nightly import nightly
 
-BASE = Base.of(ARTEFACT.read_bytes())
+BASE = BaseClassifier.from_artefact(ARTEFACT.read_bytes())
 POINTS = operating_points(1, 400)
 FAILED = WEAKER.failures(POINTS)
 LINES = labelled_lines(POINTS, FAILED)
@@ -50,11 +50,11 @@ def changed(at: int, **changes: Any) -> bytes:
 
 def fails(content: bytes, said: str) -> None:
     with pytest.raises(TrainingFileInvalid, match=said):
-        read(content, BASE.signature)
+        read_training_file(content, BASE.signature)
 
 
 def loss(artefact: bytes, points: OperatingPoints, failed: Flags) -> float:
-    probability = run(artefact, points).probability.astype(float)
+    probability = run_artefact(artefact, points).probability.astype(float)
     return log_loss(np.asarray(logit(np.clip(probability, 1e-7, 1 - 1e-7))), failed)
 
 
@@ -104,11 +104,11 @@ class TestAdapting:
     def test_the_variant_is_served_like_its_base(
         self, adaptation: tuple[Adaptation, list[str]]
     ) -> None:
-        base = load_specialist("mill", ARTEFACT)
-        variant = base.adapted("mill:line-3", "1", adaptation[0].artefact)
+        base = load_onnx_specialist("mill", ARTEFACT)
+        variant = base.load_variant("mill:line-3", "1", adaptation[0].artefact)
         assert isinstance(variant, OnnxSpecialist)
         names = [[one.name for one in side.signature.outputs] for side in (base, variant)]
-        assert names[0] == names[1] == list(variant.run(POINTS.feed()))
+        assert names[0] == names[1] == list(variant.run(POINTS.input_feed()))
         assert len(adaptation[0].artefact) < 250 * KB
         decided = "1 where failure_probability is at least 0."
         assert variant.signature.outputs[1].description.startswith(decided)
@@ -117,7 +117,7 @@ class TestAdapting:
         points = operating_points(1, 400)
         points.torque[0], points.air_temperature[1] = 120.0, 291.5
         made = adapt(file(points, FAILED), lambda _: None)
-        text = opened(made.artefact).get_modelmeta().custom_metadata_map[METADATA_KEY]
+        text = open_session(made.artefact).get_modelmeta().custom_metadata_map[METADATA_KEY]
         fields = {one.name: one for one in msgspec.json.decode(text, type=Signature).inputs}
         before = {one.name: one.trained for one in BASE.signature.inputs}
         assert fields["torque"].trained == (before["torque"][0], 120.0)  # type: ignore[index]
@@ -128,7 +128,7 @@ class TestAdapting:
     def test_reasons_add_up_to_no_more_than_the_answer(
         self, adaptation: tuple[Adaptation, list[str]]
     ) -> None:
-        answer = run(adaptation[0].artefact, POINTS)
+        answer = run_artefact(adaptation[0].artefact, POINTS)
         assert set(answer.reasons.ravel()) <= set(REASONS)
         assert np.all(np.diff(np.abs(answer.contributions), axis=1) <= 0)
         strongest = answer.contributions[:, 0]
@@ -139,7 +139,9 @@ class TestAdapting:
     ) -> None:
         warmer = operating_points(1, 400)
         warmer.process_temperature[:] -= 0.5
-        told = [run(adaptation[0].artefact, points).probability for points in (POINTS, warmer)]
+        told = [
+            run_artefact(adaptation[0].artefact, points).probability for points in (POINTS, warmer)
+        ]
         assert np.all(told[1] - told[0] > -1e-6)
         assert np.any(told[1] - told[0] > 0.1)
 
@@ -191,7 +193,7 @@ class TestLabels:
     def test_of_the_base_itself_leave_nothing_to_learn(self) -> None:
         """The variant may only confirm what the base says already."""
         points = operating_points(3, 1500)
-        failed = run(ARTEFACT.read_bytes(), points).failure == 1
+        failed = run_artefact(ARTEFACT.read_bytes(), points).failure == 1
         score = adapt(file(points, failed), lambda _: None).score
         assert score.base == pytest.approx(score.adapted, abs=0.005)
 
@@ -199,7 +201,7 @@ class TestLabels:
 class TestReading:
     def test_flags_and_numbers(self) -> None:
         told = [line | {"failure": bool(line["failure"])} for line in LINES]
-        both = [read(training_file(*each), BASE.signature) for each in (LINES, told)]
+        both = [read_training_file(training_file(*each), BASE.signature) for each in (LINES, told)]
         assert np.array_equal(both[0].failed, both[1].failed)
         assert both[0].failed.sum() == FAILED.sum()
 
@@ -213,7 +215,7 @@ class TestReading:
             rotational_speed=turns,
             units={"air_temperature": "°C", "rotational_speed": "rev/s"},
         )
-        plain, other = (read(each, BASE.signature) for each in (changed(7), mixed))
+        plain, other = (read_training_file(each, BASE.signature) for each in (changed(7), mixed))
         for name in ("air_temperature", "rotational_speed", "torque"):
             values = [np.sort(each.points.quantity(name)) for each in (plain, other)]
             assert values[1] == pytest.approx(values[0], rel=1e-5)
@@ -268,8 +270,8 @@ class TestReading:
         fails(training_file(*healthy, *[failure] * 40), "There are 1 different .* is 1")
 
     def test_too_few(self) -> None:
-        few = [*np.flatnonzero(FAILED)[:5], *np.flatnonzero(~FAILED)[: FEWEST - 6]]
-        fails(training_file(*(LINES[at] for at in few)), f"at least {FEWEST} are needed")
+        few = [*np.flatnonzero(FAILED)[:5], *np.flatnonzero(~FAILED)[: MIN_ROWS - 6]]
+        fails(training_file(*(LINES[at] for at in few)), f"at least {MIN_ROWS} are needed")
 
     def test_too_many_lines(self) -> None:
         line = json.dumps(LINES[0]).encode() + b"\n"
@@ -282,21 +284,21 @@ class TestPooling:
         base = random.normal(-2, 3, 2000)
         failed = random.random(2000) < expit(base)
         noise = random.normal(0, 3, 2000)
-        trusting = weigh(base, noise, failed)
+        trusting = fit_weights(base, noise, failed)
         assert (trusting.base, trusting.trees) == pytest.approx((1.0, 0.0), abs=0.12)
-        taken_over = weigh(noise, base, failed)
+        taken_over = fit_weights(noise, base, failed)
         assert (taken_over.base, taken_over.trees) == pytest.approx((0.0, 1.0), abs=0.12)
 
     def test_few_rows_leave_the_base_as_it_is(self) -> None:
         """Two rows that part at nothing would ask for a weight without bound."""
-        weights = weigh(np.array([-0.1, 0.1]), np.zeros(2), np.array([False, True]))
+        weights = fit_weights(np.array([-0.1, 0.1]), np.zeros(2), np.array([False, True]))
         assert weights.base == pytest.approx(1.0, abs=0.2)
         assert weights.shift == pytest.approx(0.0, abs=0.1)
 
     def test_the_base_is_read_out_of_its_graph(self) -> None:
-        told = run(ARTEFACT.read_bytes(), POINTS)
+        told = run_artefact(ARTEFACT.read_bytes(), POINTS)
         assert expit(BASE.log_odds(POINTS)) == pytest.approx(told.probability, abs=1e-6)
-        assert np.array_equal(BASE.decisions(BASE.log_odds(POINTS)), told.failure == 1)
+        assert np.array_equal(BASE.predict_failure(BASE.log_odds(POINTS)), told.failure == 1)
 
 
 class TestFigures:
@@ -314,12 +316,12 @@ class TestFigures:
     def test_are_met_again(self, recorded: dict[str, Any]) -> None:
         """On the machine whose labels are the set's own, from 200 rows."""
         try:
-            machine = heat_machine(load(default_directory()))
+            machine = heat_failure_machine(load(default_directory()))
         except TrainingDataMissing as error:
             pytest.skip(f"needs the training data: {error}")
-        seeds = [DRAWS * seed + draw for seed in ADAPTING_SEEDS for draw in range(DRAWS)]
-        each = [tried(machine, 200, seed) for seed in seeds]
-        cell = recorded[HEAT]["200_rows"]
+        seeds = [DRAWS * seed + draw for seed in ADAPTATION_SEEDS for draw in range(DRAWS)]
+        each = [run_trial(machine, 200, seed) for seed in seeds]
+        cell = recorded[HEAT_MACHINE]["200_rows"]
         for name in ("base", "adapted"):
             mean = np.mean([getattr(one, name)["log_loss"] for one in each])
             assert mean == pytest.approx(cell[name]["log_loss"], abs=0.001)

@@ -9,23 +9,28 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 
-from models.onnx_graph import METADATA_KEY, opened
+from models.onnx_graph import METADATA_KEY, open_session
 from models.plate_fault.data import FAULTS, FILE, MEASURES, Dataset, Floats, load
 from models.plate_fault.evaluate import METRICS
 from models.plate_fault.export import to_onnx
-from models.plate_fault.groups import GROUPS, mixtures, shapley_weights, taken
+from models.plate_fault.groups import (
+    MEASURE_GROUPS,
+    coalition_measures,
+    coalitions,
+    shapley_weights,
+)
 from models.plate_fault.signature import LIMITS
-from models.plate_fault.signature import signature as signature_of
+from models.plate_fault.signature import build_signature as signature_of
 from models.plate_fault.train import (
     ARTEFACT,
-    Trained,
-    learn,
+    TrainedModel,
+    fit_model,
     predict,
-    run,
+    reference_plate,
+    run_artefact,
     train,
-    usual_plate,
 )
-from models.reason_fields import TOLD
+from models.reason_fields import REASON_COUNT
 from models.training_data import DIRECTORY_VARIABLE, TrainingDataMissing, default_directory
 from tests.support.nightly import nightly
 
@@ -49,11 +54,11 @@ def artefact() -> bytes:
 
 @pytest.fixture(scope="module")
 def session(artefact: bytes) -> ort.InferenceSession:
-    return opened(artefact)
+    return open_session(artefact)
 
 
 @pytest.fixture(scope="module")
-def signature(session: ort.InferenceSession) -> dict[str, Any]:
+def build_signature(session: ort.InferenceSession) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(session.get_modelmeta().custom_metadata_map[METADATA_KEY])
     return document
 
@@ -82,42 +87,42 @@ def metrics() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def trained() -> Trained:
+def trained() -> TrainedModel:
     """Of made-up plates."""
     plates = made_up(seed=1)
-    return learn(plates.measures, plates.faults)
+    return fit_model(plates.measures, plates.faults)
 
 
 class TestLearning:
-    def test_finds_the_fault(self, trained: Trained) -> None:
+    def test_finds_the_fault(self, trained: TrainedModel) -> None:
         other = made_up(seed=2)
-        answer = run(trained.model.SerializeToString(), other.measures)
+        answer = run_artefact(trained.model.SerializeToString(), other.measures)
         assert np.mean(answer.fault == np.array(list(FAULTS))[other.faults]) > 0.95
 
-    def test_the_strongest_reason_is_the_group_that_tells(self, trained: Trained) -> None:
+    def test_the_strongest_reason_is_the_group_that_tells(self, trained: TrainedModel) -> None:
         """Faults 0 to 3 raise a position, 4 to 6 a size."""
         other = made_up(seed=2)
-        answer = run(trained.model.SerializeToString(), other.measures)
+        answer = run_artefact(trained.model.SerializeToString(), other.measures)
         telling = np.where(other.faults < 4, "position", "size")
         assert np.mean(answer.reasons[:, 0] == telling) > 0.9
         assert np.median(answer.contributions[:, 0]) > 1
 
-    def test_the_graph_answers_as_the_trees(self, trained: Trained) -> None:
+    def test_the_graph_answers_as_the_trees(self, trained: TrainedModel) -> None:
         other = made_up(seed=3)
-        answer = run(trained.model.SerializeToString(), other.measures)
+        answer = run_artefact(trained.model.SerializeToString(), other.measures)
         expected = predict(trained, other.measures)
-        np.testing.assert_allclose(answer.each, expected, rtol=0, atol=TOLERANCE)
+        np.testing.assert_allclose(answer.class_probabilities, expected, rtol=0, atol=TOLERANCE)
         np.testing.assert_allclose(answer.probability, expected.max(axis=1), atol=TOLERANCE)
 
 
 class TestReasons:
     def test_every_measure_is_in_one_group(self) -> None:
-        grouped = [name for names in GROUPS.values() for name in names]
+        grouped = [name for names in MEASURE_GROUPS.values() for name in names]
         assert sorted(grouped) == sorted(MEASURES)
 
     def test_mixtures_go_from_the_usual_plate_to_the_plate_itself(self) -> None:
-        own = mixtures()
-        assert own.shape == (2 ** len(GROUPS), len(MEASURES))
+        own = coalition_measures()
+        assert own.shape == (2 ** len(MEASURE_GROUPS), len(MEASURES))
         assert not own[0].any()
         assert own[-1].all()
         assert len(np.unique(own, axis=0)) == len(own)
@@ -125,19 +130,19 @@ class TestReasons:
     def test_a_sum_is_shared_out_by_its_terms(self) -> None:
         """Shapley values of a sum are its terms, and of a product of two halves of it."""
         terms = np.array([3.0, -1.0, 0.5, 0.0, 2.0])
-        both = taken()[:, 0] & taken()[:, 4]
-        np.testing.assert_allclose((taken() @ terms) @ shapley_weights(), terms, atol=1e-12)
+        both = coalitions()[:, 0] & coalitions()[:, 4]
+        np.testing.assert_allclose((coalitions() @ terms) @ shapley_weights(), terms, atol=1e-12)
         np.testing.assert_allclose(both @ shapley_weights(), [0.5, 0, 0, 0, 0.5], atol=1e-12)
 
-    def test_contributions_are_the_steps_of_the_log_odds(self, trained: Trained) -> None:
+    def test_contributions_are_the_steps_of_the_log_odds(self, trained: TrainedModel) -> None:
         """Told are three of five groups: where only one group is unusual, it holds the whole way
         from the usual plate to this one."""
         other = made_up(seed=2).measures
-        usual = usual_plate(other)
+        usual = reference_plate(other)
         plates = np.tile(usual, (2, 1))
         plates[1, MEASURES.index("Y_Minimum")] += 0.5
         model = to_onnx(trained.trees, trained.calibration, usual, signature_of(other))
-        answer = run(model.SerializeToString(), plates)
+        answer = run_artefact(model.SerializeToString(), plates)
         before, after = predict(trained, plates)[:, predict(trained, plates)[1].argmax()]
         step = np.log(after / (1 - after)) - np.log(before / (1 - before))
         assert answer.reasons[1, 0] == "position"
@@ -147,30 +152,34 @@ class TestReasons:
 
 class TestArtefact:
     def test_signs_what_it_takes_and_gives(
-        self, session: ort.InferenceSession, signature: dict[str, Any]
+        self, session: ort.InferenceSession, build_signature: dict[str, Any]
     ) -> None:
-        assert [one["name"] for one in signature["inputs"]] == [*MEASURES]
+        assert [one["name"] for one in build_signature["inputs"]] == [*MEASURES]
         assert [node.name for node in session.get_inputs()] == [*MEASURES]
-        assert [one["name"] for one in signature["outputs"]] == [
+        assert [one["name"] for one in build_signature["outputs"]] == [
             node.name for node in session.get_outputs()
         ]
-        for one, node in zip(signature["outputs"], session.get_outputs(), strict=True):
-            assert node.shape == (["batch", TOLD] if one.get("series") else ["batch"])
-        for one in signature["inputs"]:
+        for one, node in zip(build_signature["outputs"], session.get_outputs(), strict=True):
+            assert node.shape == (["batch", REASON_COUNT] if one.get("series") else ["batch"])
+        for one in build_signature["inputs"]:
             low, high = one["trained"]
             assert one["minimum"] <= low < high <= one["maximum"]
             assert one["description"]
 
     def test_probabilities_are_of_all_faults(self, artefact: bytes, plates: Floats) -> None:
-        answer = run(artefact, plates)
-        assert answer.each.sum(axis=1) == pytest.approx(np.ones(len(plates)), abs=1e-5)
-        assert answer.probability == pytest.approx(answer.each.max(axis=1))
-        assert answer.fault.tolist() == [[*FAULTS][at] for at in answer.each.argmax(axis=1)]
+        answer = run_artefact(artefact, plates)
+        assert answer.class_probabilities.sum(axis=1) == pytest.approx(
+            np.ones(len(plates)), abs=1e-5
+        )
+        assert answer.probability == pytest.approx(answer.class_probabilities.max(axis=1))
+        assert answer.fault.tolist() == [
+            [*FAULTS][at] for at in answer.class_probabilities.argmax(axis=1)
+        ]
 
     def test_reasons_are_told_strongest_first(self, artefact: bytes, plates: Floats) -> None:
-        answer = run(artefact, plates)
+        answer = run_artefact(artefact, plates)
         assert np.all(np.diff(np.abs(answer.contributions), axis=1) <= 0)
-        assert set(answer.reasons.ravel()) <= set(GROUPS)
+        assert set(answer.reasons.ravel()) <= set(MEASURE_GROUPS)
 
     @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
     def test_what_cannot_be_read_is_not_judged(
@@ -178,17 +187,25 @@ class TestArtefact:
     ) -> None:
         spoilt = plates.copy()
         spoilt[2, 7] = wrong
-        answer = run(artefact, spoilt)
+        answer = run_artefact(artefact, spoilt)
         assert [bool(one) for one in answer.fault] == [True, True, False, True, True]
-        assert np.isnan(answer.each).all(axis=1).tolist() == [False, False, True, False, False]
-        assert answer.reasons[2].tolist() == [""] * TOLD
+        assert np.isnan(answer.class_probabilities).all(axis=1).tolist() == [
+            False,
+            False,
+            True,
+            False,
+            False,
+        ]
+        assert answer.reasons[2].tolist() == [""] * REASON_COUNT
         assert np.isnan(answer.contributions[2]).all()
 
     def test_a_batch_answers_as_its_rows_do_alone(self, artefact: bytes, plates: Floats) -> None:
-        together = run(artefact, plates)
+        together = run_artefact(artefact, plates)
         for at in range(len(plates)):
-            alone = run(artefact, plates[at : at + 1])
-            assert together.each[at] == pytest.approx(alone.each[0], abs=1e-5)
+            alone = run_artefact(artefact, plates[at : at + 1])
+            assert together.class_probabilities[at] == pytest.approx(
+                alone.class_probabilities[0], abs=1e-5
+            )
             assert together.reasons[at].tolist() == alone.reasons[0].tolist()
 
     def test_no_plates_get_no_answers(self, session: ort.InferenceSession, plates: Floats) -> None:
@@ -206,7 +223,7 @@ class TestFigures:
     def test_are_those_of_the_committed_artefact(
         self, artefact: bytes, dataset: Dataset, metrics: dict[str, Any]
     ) -> None:
-        answer = run(artefact, dataset.measures)
+        answer = run_artefact(artefact, dataset.measures)
         right = np.mean(answer.fault == np.array(list(FAULTS))[dataset.faults])
         recorded = metrics["artefact"]
         assert right == pytest.approx(recorded["accuracy_on_plates_it_was_trained_on"], abs=2e-3)
@@ -217,9 +234,11 @@ class TestFigures:
     def test_training_gives_the_committed_artefact_again(
         self, artefact: bytes, dataset: Dataset
     ) -> None:
-        committed = run(artefact, dataset.measures)
-        again = run(train(dataset).model.SerializeToString(), dataset.measures)
-        np.testing.assert_allclose(again.each, committed.each, rtol=0, atol=TOLERANCE)
+        committed = run_artefact(artefact, dataset.measures)
+        again = run_artefact(train(dataset).model.SerializeToString(), dataset.measures)
+        np.testing.assert_allclose(
+            again.class_probabilities, committed.class_probabilities, rtol=0, atol=TOLERANCE
+        )
         assert again.fault.tolist() == committed.fault.tolist()
 
 

@@ -6,25 +6,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.routing.classifier import LANGUAGE, SURE, ClassifierBroken, RouteClassifier
+from models.routing.classifier import LANGUAGE, MIN_CONFIDENCE, ClassifierInvalid, RouteClassifier
 from models.routing.data import (
     DEVELOPMENT,
     EXAMPLES,
     ExamplesInvalid,
-    Labelled,
-    digest,
+    LabelledText,
+    examples_digest,
+    list_tasks,
     read_examples,
     read_requests,
-    tasks_of,
 )
-from models.routing.evaluate import METRICS, REQUESTS, measured, suggestions
+from models.routing.evaluate import METRICS, REQUESTS, evaluate_classifier, suggestion_figures
 from models.routing.features import BUCKETS, HEAD, TAIL, features
-from models.routing.train import FOLDS, learn, temperature
+from models.routing.train import FOLDS, fit_temperature, train_classifier
 
 CHINESE = range(ord("一"), ord("鿿") + 1)
 
 
-def made_up() -> list[Labelled]:
+def made_up() -> list[LabelledText]:
     """Three tasks that words tell apart, in more examples than there are folds."""
     tasks = {
         "pump": ("flow and head {}", "扬程 流量 {}"),
@@ -32,7 +32,7 @@ def made_up() -> list[Labelled]:
         LANGUAGE: ("write a poem {}", "写诗 {}"),
     }
     return [
-        Labelled(task, text.format("x" * number))
+        LabelledText(task, text.format("x" * number))
         for task, texts in tasks.items()
         for text in texts
         for number in range(FOLDS)
@@ -41,7 +41,7 @@ def made_up() -> list[Labelled]:
 
 @pytest.fixture(scope="module")
 def learned() -> RouteClassifier:
-    return learn(made_up())
+    return train_classifier(made_up())
 
 
 class TestFeatures:
@@ -81,7 +81,7 @@ class TestExamples:
 
     def test_ours_are_many_for_each_task_in_both_scripts(self) -> None:
         examples = read_examples(EXAMPLES)
-        for task in tasks_of(examples):
+        for task in list_tasks(examples):
             own = [one.text for one in examples if one.task == task]
             chinese = sum(any(ord(letter) in CHINESE for letter in text) for text in own)
             assert len(own) >= 50
@@ -96,11 +96,11 @@ class TestExamples:
 class TestLearning:
     def test_tells_tasks_apart(self, learned: RouteClassifier) -> None:
         assert learned.tasks == (LANGUAGE, "motor", "pump")
-        assert learned.judge("what flow at that head").task == "pump"
-        assert learned.judge("写诗吧").task == LANGUAGE
+        assert learned.predict("what flow at that head").task == "pump"
+        assert learned.predict("写诗吧").task == LANGUAGE
 
     def test_a_judgement_is_a_probability_for_each_task(self, learned: RouteClassifier) -> None:
-        judgement = learned.judge("flow")
+        judgement = learned.predict("flow")
         shares = list(judgement.confidences.values())
         assert sum(shares) == pytest.approx(1)
         assert shares == sorted(shares, reverse=True)
@@ -109,44 +109,48 @@ class TestLearning:
     def test_the_temperature_is_the_likeliest(self) -> None:
         """Three of four right at the same margin: 75 % sure, so exp(2 / t) is 3."""
         margins = np.array([[1.0, -1.0]] * 4)
-        found = temperature(margins, np.array([0, 0, 0, 1]))
+        found = fit_temperature(margins, np.array([0, 0, 0, 1]))
         assert found == pytest.approx(2 / np.log(3), rel=1e-3)
 
     def test_what_is_saved_judges_alike(self, learned: RouteClassifier, tmp_path: Path) -> None:
         learned.save(tmp_path / "weights.npz")
         loaded = RouteClassifier.load(tmp_path / "weights.npz")
-        assert (loaded.tasks, loaded.learned_from) == (learned.tasks, digest(made_up()))
-        expected = learned.judge("flow").confidences
-        assert loaded.judge("flow").confidences == pytest.approx(expected, abs=0.01)
+        assert (loaded.tasks, loaded.examples_sha256) == (learned.tasks, examples_digest(made_up()))
+        expected = learned.predict("flow").confidences
+        assert loaded.predict("flow").confidences == pytest.approx(expected, abs=0.01)
 
     def test_what_is_no_artefact_is_refused(self, tmp_path: Path) -> None:
         file = tmp_path / "weights.npz"
-        with pytest.raises(ClassifierBroken, match="cannot be read"):
+        with pytest.raises(ClassifierInvalid, match="cannot be read"):
             RouteClassifier.load(file)
         file.write_bytes(b"PK")
-        with pytest.raises(ClassifierBroken, match="cannot be read"):
+        with pytest.raises(ClassifierInvalid, match="cannot be read"):
             RouteClassifier.load(file)
         np.savez(file, tasks=np.array(["a"]))
-        with pytest.raises(ClassifierBroken, match="cannot be read"):
+        with pytest.raises(ClassifierInvalid, match="cannot be read"):
             RouteClassifier.load(file)
 
     def test_an_artefact_of_other_features_is_refused(
         self, learned: RouteClassifier, tmp_path: Path
     ) -> None:
         other = RouteClassifier(
-            learned.tasks, learned.weights[:10], learned.offsets, 1.0, learned.learned_from
+            learned.tasks, learned.weights[:10], learned.offsets, 1.0, learned.examples_sha256
         )
         other.save(tmp_path / "weights.npz")
-        with pytest.raises(ClassifierBroken, match="other features"):
+        with pytest.raises(ClassifierInvalid, match="other features"):
             RouteClassifier.load(tmp_path / "weights.npz")
 
 
 class TestSuggestions:
     def test_are_counted_both_ways(self, learned: RouteClassifier) -> None:
-        asked = [Labelled("pump", "flow and head"), Labelled("pump", "写诗"), Labelled("x", "flow")]
-        judgements = [learned.judge(one.text) for one in asked]
-        assert all(it.confidence > SURE for it in judgements)
-        assert suggestions(judgements, asked) == {"precision": 0.5, "recall": 0.3333}
+        asked = [
+            LabelledText("pump", "flow and head"),
+            LabelledText("pump", "写诗"),
+            LabelledText("x", "flow"),
+        ]
+        judgements = [learned.predict(one.text) for one in asked]
+        assert all(it.confidence > MIN_CONFIDENCE for it in judgements)
+        assert suggestion_figures(judgements, asked) == {"precision": 0.5, "recall": 0.3333}
 
 
 class TestOurs:
@@ -155,17 +159,17 @@ class TestOurs:
     def test_was_learned_from_the_examples_that_lie_beside_it(self) -> None:
         examples = read_examples(EXAMPLES)
         ours = RouteClassifier.load()
-        assert ours.learned_from == digest(examples)
-        again = learn(examples)
+        assert ours.examples_sha256 == examples_digest(examples)
+        again = train_classifier(examples)
         for one in read_examples(DEVELOPMENT):
-            assert again.judge(one.text).task == ours.judge(one.text).task
+            assert again.predict(one.text).task == ours.predict(one.text).task
 
     def test_the_requests_are_as_many_and_as_mixed_as_they_should_be(self) -> None:
         asked = read_requests(REQUESTS)
         chinese = sum(any(ord(letter) in CHINESE for letter in one.text) for one in asked)
         assert (len(asked), len({one.text for one in asked})) == (200, 200)
         assert 90 <= chinese <= 110
-        assert set(tasks_of(asked)) == set(RouteClassifier.load().tasks)
+        assert set(list_tasks(asked)) == set(RouteClassifier.load().tasks)
 
     def test_the_requests_are_kept_apart(self) -> None:
         known = {one.text for file in (EXAMPLES, DEVELOPMENT) for one in read_examples(file)}
@@ -173,5 +177,5 @@ class TestOurs:
 
     def test_the_figures_are_those_recorded_and_hold_the_bar(self) -> None:
         recorded = json.loads(METRICS.read_text(encoding="utf-8"))
-        assert measured()["requests"] == recorded["requests"]
+        assert evaluate_classifier()["requests"] == recorded["requests"]
         assert recorded["requests"]["right"] >= 0.95

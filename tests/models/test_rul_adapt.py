@@ -8,25 +8,25 @@ import numpy as np
 import pytest
 
 from models.adaptation import Adaptation, TrainingFileInvalid
-from models.onnx_graph import opened
+from models.onnx_graph import open_session
 from models.rul.adapt import adapt
 from models.rul.data import CAP, SENSORS
 from models.rul.features import NAMES, Scaling
-from models.rul.fleet import FEWEST, read_fleet
+from models.rul.fleet import MIN_MACHINES, read_fleet
 from models.rul.prototypes import (
     ARTEFACT,
     Prototypes,
     PrototypesBroken,
-    prototypes,
+    build_prototypes,
     read,
     render,
 )
-from models.rul.signature import signature
-from models.rul.train import run
+from models.rul.signature import render_signature
+from models.rul.train import predict_with_graph
 from models.signature import Signature
 from tests.support.models.made_up_engines import engine
 
-KNOWN = msgspec.json.decode(signature([engine(0, 60)]), type=Signature)
+KNOWN = msgspec.json.decode(render_signature([engine(0, 60)]), type=Signature)
 
 
 def line(seed: int, life: int = 120, **changes: Any) -> dict[str, Any]:
@@ -58,9 +58,11 @@ class TestAdapting:
     def test_the_variant_answers_like_its_base(
         self, adaptation: tuple[Adaptation, list[str]]
     ) -> None:
-        session = opened(adaptation[0].artefact)
-        unseen = engine(77, 150).readings[np.newaxis]
-        early, late = (run(session, unseen[:, :end]) for end in (40, 148))
+        session = open_session(adaptation[0].artefact)
+        out_of_fold_predictions = engine(77, 150).readings[np.newaxis]
+        early, late = (
+            predict_with_graph(session, out_of_fold_predictions[:, :end]) for end in (40, 148)
+        )
         assert float(late[0][0]) < 30 < float(early[0][0])
         for remaining, lower, upper in (early, late):
             assert 0 <= lower[0] <= remaining[0] <= upper[0] <= CAP
@@ -107,7 +109,7 @@ class TestReading:
             read_fleet(content, KNOWN)
 
     def test_too_few(self) -> None:
-        with pytest.raises(TrainingFileInvalid, match=f"at least {FEWEST}"):
+        with pytest.raises(TrainingFileInvalid, match=f"at least {MIN_MACHINES}"):
             read_fleet(file(line(1), line(2)), KNOWN)
 
     def test_a_dead_sensor(self) -> None:
@@ -119,12 +121,12 @@ class TestReading:
 class TestPrototypes:
     def test_stand_for_all_rows(self) -> None:
         fleet = [engine(seed, 100) for seed in range(4)]
-        made = prototypes(fleet, Scaling.of(fleet), 50)
+        made = build_prototypes(fleet, Scaling.fit(fleet), 50)
         assert made.rows.sum() == 4 * 81
         assert made.features.shape[1] == len(NAMES)
         again = read(render(made))
         assert again.features == pytest.approx(made.features, abs=0.05)
-        assert render(made) == render(prototypes(fleet, Scaling.of(fleet), 50))
+        assert render(made) == render(build_prototypes(fleet, Scaling.fit(fleet), 50))
 
     def test_as_committed(self) -> None:
         kept = read(ARTEFACT.read_bytes())

@@ -10,8 +10,8 @@ from models.signature import (
     InputField,
     InputInvalid,
     Signature,
-    checked,
     require_names,
+    validate_columns,
 )
 
 SIGNATURE = Signature(
@@ -37,7 +37,7 @@ def columns(**changes: Any) -> dict[str, Any]:
 
 
 def check(units: dict[str, str] | None = None, **changes: Any) -> Columns:
-    return checked(SIGNATURE, columns(**changes), units or {})
+    return validate_columns(SIGNATURE, columns(**changes), units or {})
 
 
 class TestUnits:
@@ -97,16 +97,16 @@ class TestOptional:
     HEAT = np.array([300, 301], np.float32)
 
     def test_left_out_it_is_an_empty_text_in_each_row(self) -> None:
-        given = checked(self.SIGNATURE, {"heat": self.HEAT}, {})
+        given = validate_columns(self.SIGNATURE, {"heat": self.HEAT}, {})
         assert given["note"].tolist() == ["", ""]
         assert given["note"].dtype == object
 
     def test_given_it_is_held_to_the_signature(self) -> None:
         note = np.array(["L", "H"], object)
         with pytest.raises(InputInvalid, match=r"'note' in row 1 \('H'\) is not one of L"):
-            checked(self.SIGNATURE, {"heat": self.HEAT, "note": note}, {})
+            validate_columns(self.SIGNATURE, {"heat": self.HEAT, "note": note}, {})
         with pytest.raises(InputInvalid, match="'note' has 1 rows, but 'heat' has 2"):
-            checked(self.SIGNATURE, {"heat": self.HEAT, "note": note[:1]}, {})
+            validate_columns(self.SIGNATURE, {"heat": self.HEAT, "note": note[:1]}, {})
 
     def test_the_others_are_missed(self) -> None:
         require_names(self.SIGNATURE, ["heat"])
@@ -118,4 +118,4 @@ class TestOptional:
     def test_where_all_are_there_are_no_rows(self) -> None:
         signature = Signature((InputField("note", "BYTES", optional=True),), (), "1")
         with pytest.raises(InputInvalid, match="There are no rows"):
-            checked(signature, {}, {})
+            validate_columns(signature, {}, {})

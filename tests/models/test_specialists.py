@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from models.specialists import BARS, REMAINING_LIFE, STEPS, Bar, figure, main, table
+from models.specialists import BARS, REMAINING_LIFE, STEPS, Bar, main, read_figure, render_table
 
 ROOT = Path(__file__).parents[2] / "models"
 
@@ -14,7 +14,7 @@ class TestTable:
     @pytest.mark.parametrize("bar", BARS, ids=lambda bar: f"{bar.specialist}: {bar.what}")
     def test_every_figure_was_measured(self, bar: Bar) -> None:
         metrics = json.loads((ROOT / bar.specialist / "metrics.json").read_text("utf-8"))
-        figure(bar, metrics)
+        read_figure(bar, metrics)
         assert bar.specialist in STEPS
 
     def test_what_is_missed_is_said(self, tmp_path: Path) -> None:
@@ -25,7 +25,7 @@ class TestTable:
         rul = json.loads((tmp_path / REMAINING_LIFE / "metrics.json").read_text("utf-8"))
         rul["single_seeds"]["mean"] = 13.0
         (tmp_path / REMAINING_LIFE / "metrics.json").write_text(json.dumps(rul), "utf-8")
-        (missed,) = [line for line in table(tmp_path).splitlines() if "| 13 |" in line]
+        (missed,) = [line for line in render_table(tmp_path).splitlines() if "| 13 |" in line]
         assert "**missed**" in missed
         assert "≤ 12" in missed
 

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.signature import Columns, InputInvalid, checked
+from models.signature import Columns, InputInvalid, validate_columns
 from models.surface_defect import discriminant, held_out
 from models.surface_defect import head as heads
 from models.surface_defect.adapt import SurfaceAdapter
 from models.surface_defect.backbone import Backbone, BackboneBroken, open_backbone
 from models.surface_defect.head import HeadBroken
-from models.surface_defect.held_out import divided, judge, probabilities
+from models.surface_defect.held_out import assign_folds, cross_validate, probabilities
 from models.surface_defect.variant import VERSION, Variant, load
 from tests.support.models.made_up_surfaces import (
     LABELS,
@@ -54,7 +54,7 @@ def images(*files: bytes) -> Columns:
 
 
 def ask(variant: Variant, asked: Columns) -> Columns:
-    accepted = checked(variant.signature, asked, {})
+    accepted = validate_columns(variant.signature, asked, {})
     variant.check(accepted)
     return variant.run(accepted)
 
@@ -116,7 +116,7 @@ class TestVariant:
 class TestArtefact:
     def test_it_says_the_same_when_loaded(self, artefact: bytes, backbone: Backbone) -> None:
         head = heads.load(artefact, backbone.identity, backbone.width)
-        assert heads.render(head) == artefact
+        assert heads.serialise(head) == artefact
 
     @pytest.mark.parametrize("cut", [0, 1, 100, -1])
     def test_a_part_of_it_is_none(self, artefact: bytes, backbone: Backbone, cut: int) -> None:
@@ -168,7 +168,7 @@ class TestArtefact:
 class TestBackbone:
     def test_it_says_what_it_is(self, backbone: Backbone) -> None:
         assert (backbone.identity, backbone.width) == ("made up", WIDTH)
-        assert backbone.features([]).shape == (0, WIDTH)
+        assert backbone.extract_features([]).shape == (0, WIDTH)
 
     @pytest.mark.parametrize("content", [b"", b"none"])
     def test_another_file_is_none(self, tmp_path: Path, content: bytes) -> None:
@@ -187,7 +187,7 @@ class TestDiscriminant:
         views, truth = clouds(400, 4.0, seed=1, width=6)
         known = discriminant.fit(views[:, 0], truth)
         assert known.projection.shape == (6, 2)
-        coordinates = known.standardised(views[:, 0]) @ known.projection
+        coordinates = known.standardise(views[:, 0]) @ known.projection
         for one in range(3):
             about = coordinates[truth == one] - known.centres[one]
             np.testing.assert_allclose(about.mean(axis=0), 0, atol=0.05)
@@ -196,44 +196,44 @@ class TestDiscriminant:
     def test_it_tells_classes_apart_in_more_features_than_pictures(self) -> None:
         views, truth = clouds(10, 5.0, seed=2)
         fresh, right = clouds(100, 5.0, seed=3)
-        known = held_out.learned(views, truth)
-        said = known.distances(known.standardised(fresh[:, 0])).argmin(axis=1)
+        known = held_out.fit_discriminant(views, truth)
+        said = known.class_distances(known.standardise(fresh[:, 0])).argmin(axis=1)
         assert np.mean(said == right) > 0.9
 
     def test_pictures_that_are_all_alike_do_not_break_it(self) -> None:
         truth = np.repeat([0, 1], 5)
         for features in (np.ones((10, 4)), np.eye(2, 4)[truth]):
             known = discriminant.fit(features, truth)
-            assert np.isfinite(known.distances(known.standardised(features))).all()
+            assert np.isfinite(known.class_distances(known.standardise(features))).all()
 
 
 class TestHeldOut:
     def test_parts_are_stretches_of_each_class(self) -> None:
         truth = np.array([0] * 10 + [1] * 5)
-        assert divided(truth).tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 0, 1, 2, 3, 4]
+        assert assign_folds(truth).tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 0, 1, 2, 3, 4]
 
     def test_the_score_is_that_of_fresh_pictures(self) -> None:
         """Overlapping classes: on what it learned from it would be right always."""
-        judged = judge(*clouds(100, 2.0, seed=4))
+        judged = cross_validate(*clouds(100, 2.0, seed=4))
         views, truth = clouds(1000, 2.0, seed=5)
-        known = held_out.learned(*clouds(100, 2.0, seed=4))
-        fresh = known.distances(known.standardised(views[:, 0])).argmin(axis=1)
+        known = held_out.fit_discriminant(*clouds(100, 2.0, seed=4))
+        fresh = known.class_distances(known.standardise(views[:, 0])).argmin(axis=1)
         assert judged.accuracy == pytest.approx(np.mean(fresh == truth), abs=0.06)
 
     def test_probabilities_hold(self) -> None:
-        judged = judge(*clouds(100, 2.0, seed=6))
+        judged = cross_validate(*clouds(100, 2.0, seed=6))
         views, truth = clouds(1000, 2.0, seed=7)
-        known = held_out.learned(*clouds(100, 2.0, seed=6))
-        distances = known.distances(known.standardised(views[:, 0]))
-        sure = probabilities(distances, judged.temperature())
+        known = held_out.fit_discriminant(*clouds(100, 2.0, seed=6))
+        distances = known.class_distances(known.standardise(views[:, 0]))
+        sure = probabilities(distances, judged.fit_temperature())
         np.testing.assert_allclose(sure.sum(axis=1), 1)
         right = np.mean(distances.argmin(axis=1) == truth)
         assert sure.max(axis=1).mean() == pytest.approx(right, abs=0.05)
 
     def test_a_few_pictures_all_right_are_no_certainty(self) -> None:
-        judged = judge(*clouds(5, 60.0, seed=8))
+        judged = cross_validate(*clouds(5, 60.0, seed=8))
         assert judged.accuracy == 1
-        sure = probabilities(judged.distances, judged.temperature())
+        sure = probabilities(judged.distances, judged.fit_temperature())
         assert sure.max(axis=1).mean() == pytest.approx(16 / 17, abs=1e-3)
 
     def test_familiarity_is_even_where_pictures_are_of_the_same_kind(self) -> None:
@@ -241,6 +241,6 @@ class TestHeldOut:
         views, truth = clouds(60, 4.0, seed=9)
         head = heads.fit(views, truth, LABELS, "made up").head
         fresh, _ = clouds(1000, 4.0, seed=10)
-        familiarity = head.judge(fresh[:, 0]).familiarity
+        familiarity = head.predict(fresh[:, 0]).familiarity
         for share in (0.05, 0.2, 0.5):
             assert np.mean(familiarity < share) == pytest.approx(share, abs=0.12)

@@ -12,7 +12,7 @@ from models.adaptation import Adaptation, TrainingFileInvalid
 from models.surface_defect import adapt, labelled_pictures
 from models.surface_defect.adapt import METRIC, SurfaceAdapter
 from models.surface_defect.backbone import BackboneBroken, open_backbone
-from models.surface_defect.labelled_pictures import read
+from models.surface_defect.labelled_pictures import read_training_file
 from models.surface_defect.variant import load
 from tests.support.models.made_up_surfaces import (
     LABELS,
@@ -40,7 +40,7 @@ def adapted(adapter: SurfaceAdapter, *given: dict[str, Any]) -> tuple[Adaptation
 
 def refused(*given: dict[str, Any]) -> str:
     with pytest.raises(TrainingFileInvalid) as caught:
-        read(training_file(*given))
+        read_training_file(training_file(*given))
     return caught.value.message
 
 
@@ -96,7 +96,7 @@ class TestLearning:
     def test_progress_on_many(
         self, adapter: SurfaceAdapter, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(adapt, "_TOLD_EVERY", 10)
+        monkeypatch.setattr(adapt, "_PROGRESS_INTERVAL", 10)
         _, told = adapted(adapter, *lines(7))
         assert told[1:3] == [
             "10 of 21 pictures have been looked at.",
@@ -120,7 +120,7 @@ class TestTwins:
     def test_in_another_file_it_is_the_same(self) -> None:
         grey = surface("rough", 0)
         bitmap = {"image": base64_of(file_of(grey, "BMP")), "label": "rough"}
-        assert len(read(training_file(*lines(5), bitmap))) == 15
+        assert len(read_training_file(training_file(*lines(5), bitmap))) == 15
 
     def test_with_another_label_it_is_refused(self) -> None:
         twin = {**line("rough", 2), "label": "pitted"}
@@ -162,7 +162,7 @@ class TestRefused:
     def test_spaces_around_a_label_make_no_other(self) -> None:
         given = lines(5)
         given[3]["label"] = " brushed "
-        assert {one.label for one in read(training_file(*given))} == set(LABELS)
+        assert {one.label for one in read_training_file(training_file(*given))} == set(LABELS)
 
     @pytest.mark.parametrize(
         "change",
@@ -191,9 +191,9 @@ class TestRefused:
         )
 
     def test_too_many_labels(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(labelled_pictures, "MOST_CLASSES", 2)
+        monkeypatch.setattr(labelled_pictures, "MAX_CLASSES", 2)
         assert refused(*lines(5)) == "There are 3 labels, more than 2."
 
     def test_too_many_pictures(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(labelled_pictures, "MOST_PICTURES", 8)
+        monkeypatch.setattr(labelled_pictures, "MAX_PICTURES", 8)
         assert refused(*lines(5)) == "There are 15 pictures; at most 8 are learned from."

@@ -18,13 +18,13 @@ from models.surface_defect.adapt import SurfaceAdapter
 from models.surface_defect.backbone import Backbone, BackboneBroken, open_backbone
 from models.surface_defect.conversion import (
     BackboneMissing,
+    build_graph,
     convert,
-    graph,
     main,
     packaged_weights,
 )
 from models.surface_defect.data import LABELS, Dataset, load
-from models.surface_defect.evaluate import METRICS, Bench, few_shot
+from models.surface_defect.evaluate import METRICS, Benchmark, few_shot
 from models.surface_defect.variant import load as load_variant
 from models.training_data import DIRECTORY_VARIABLE, TrainingDataMissing, default_directory
 from tests.support.models import made_up_surfaces
@@ -118,16 +118,16 @@ class TestGraph:
     def test_it_is_what_torch_calculates(self, tmp_path: Path, height: int, width: int) -> None:
         weights = made_up_weights(1)
         path = tmp_path / "backbone.onnx"
-        path.write_bytes(graph(weights, "made up"))
+        path.write_bytes(build_graph(weights, "made up"))
         generator = np.random.default_rng(2)
         picture = generator.integers(0, 256, (height, width, 3), dtype=np.uint8)
         opened = open_backbone(path)
-        features = opened.features([picture])
+        features = opened.extract_features([picture])
         assert features.shape == (1, opened.width) == (1, 2 * (6 + 7 + 4 + 8))
         np.testing.assert_allclose(features[0], in_torch(weights, picture), rtol=1e-3, atol=1e-3)
 
     def test_same_weights_give_the_same_bytes(self) -> None:
-        assert graph(made_up_weights(1), "one") == graph(made_up_weights(1), "one")
+        assert build_graph(made_up_weights(1), "one") == build_graph(made_up_weights(1), "one")
 
 
 class TestWeights:
@@ -202,8 +202,8 @@ class TestFigures:
     def test_ten_pictures_of_each_class(
         self, dataset: Dataset, backbone: Backbone, metrics: dict[str, Any]
     ) -> None:
-        apart = dataset.only(dataset.kept_apart)
-        bench = Bench.of(apart, backbone)
+        apart = dataset.select(dataset.test_mask)
+        bench = Benchmark.from_dataset(apart, backbone)
         figures = few_shot(bench, np.arange(len(apart.truth)), shots=(KEPT_APART,))
         recorded = metrics["kept_apart"][str(KEPT_APART)]
         for name in ("right", "mean_probability"):

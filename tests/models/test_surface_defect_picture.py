@@ -11,13 +11,13 @@ from PIL import Image
 
 from models.surface_defect import picture
 from models.surface_defect.picture import (
-    AREA,
-    MOST_BYTES,
-    MOST_PIXELS,
+    MAX_BYTES,
+    MAX_PIXELS,
+    TARGET_PIXELS,
     PictureInvalid,
-    decoded,
-    mirrored,
-    read,
+    decode_base64,
+    decode_picture,
+    mirror_images,
 )
 from tests.support.models.made_up_surfaces import base64_of, file_of, surface
 
@@ -26,7 +26,7 @@ ORIENTATION = 0x0112
 
 def refused(data: bytes) -> str:
     with pytest.raises(PictureInvalid) as caught:
-        read(data)
+        decode_picture(data)
     return str(caught.value)
 
 
@@ -57,28 +57,30 @@ class TestUnderstood:
             "JPEG": {"quality": 95},
             "WEBP": {"lossless": True},
         }.get(kind, {})
-        seen = read(file_of(surface("pitted", 1), kind, **settings))
-        exact = read(file_of(surface("pitted", 1)))
+        seen = decode_picture(file_of(surface("pitted", 1), kind, **settings))
+        exact = decode_picture(file_of(surface("pitted", 1)))
         assert np.abs(seen.astype(int) - exact).mean() < 2
 
     def test_grey_is_three_equal_colours(self) -> None:
-        seen = read(file_of(surface("rough", 1)))
+        seen = decode_picture(file_of(surface("rough", 1)))
         assert seen.dtype == np.uint8
         assert (seen == seen[..., :1]).all()
         assert seen.std() > 10
 
     def test_every_size_comes_to_one_area_in_its_proportions(self) -> None:
         for height, width in ((64, 64), (16, 256), (700, 900), (30, 20)):
-            rows, columns, colours = read(file_of(surface("rough", 1, height, width))).shape
+            rows, columns, colours = decode_picture(
+                file_of(surface("rough", 1, height, width))
+            ).shape
             assert colours == 3
-            assert rows * columns == pytest.approx(AREA, rel=0.05)
+            assert rows * columns == pytest.approx(TARGET_PIXELS, rel=0.05)
             assert rows / columns == pytest.approx(height / width, rel=0.05)
 
     def test_a_large_jpeg_is_what_its_small_copy_is(self) -> None:
         large = Image.fromarray(surface("pitted", 1)).resize((2400, 1920), Image.Resampling.BICUBIC)
         small = large.resize((300, 240), Image.Resampling.BOX)
         files = [file_of(np.asarray(one), "JPEG", quality=95) for one in (large, small)]
-        first, second = (read(file).astype(int) for file in files)
+        first, second = (decode_picture(file).astype(int) for file in files)
         assert np.abs(first - second).mean() < 2
 
     def test_the_cameras_orientation_is_followed(self) -> None:
@@ -86,33 +88,37 @@ class TestUnderstood:
         lying, exif = upright.transpose(Image.Transpose.ROTATE_90), Image.Exif()
         exif[ORIENTATION] = 6  # to be turned clockwise
         file = file_of(np.asarray(lying), exif=exif)
-        np.testing.assert_array_equal(read(file), read(file_of(np.asarray(upright))))
+        np.testing.assert_array_equal(
+            decode_picture(file), decode_picture(file_of(np.asarray(upright)))
+        )
 
     def test_an_alpha_that_hides_nothing_is_left_out(self) -> None:
         grey = surface("pitted", 1)
         opaque = np.dstack([grey, grey, grey, np.full_like(grey, 255)])
-        np.testing.assert_array_equal(read(file_of(opaque)), read(file_of(grey)))
+        np.testing.assert_array_equal(
+            decode_picture(file_of(opaque)), decode_picture(file_of(grey))
+        )
 
     def test_palettes_and_two_colours_are_pictures(self) -> None:
         image = Image.fromarray(surface("pitted", 1))
         for mode in ("P", "1"):
             file = BytesIO()
             image.convert(mode).save(file, "PNG")
-            assert read(file.getvalue()).std() > 10
+            assert decode_picture(file.getvalue()).std() > 10
 
     def test_base64_may_be_broken_into_lines(self) -> None:
         text = base64_of(file_of(surface("rough", 1)))
         broken = "\n".join(text[at : at + 76] for at in range(0, len(text), 76))
-        np.testing.assert_array_equal(decoded(broken), decoded(text))
+        np.testing.assert_array_equal(decode_base64(broken), decode_base64(text))
 
     def test_a_phones_second_picture_is_not_looked_at(self) -> None:
-        seen = read(pages("MPO", quality=95))
-        first = read(file_of(surface("rough", 1), "JPEG", quality=95))
+        seen = decode_picture(pages("MPO", quality=95))
+        first = decode_picture(file_of(surface("rough", 1), "JPEG", quality=95))
         np.testing.assert_array_equal(seen, first)
 
     def test_mirror_images_keep_their_direction(self) -> None:
-        seen = decoded(base64_of(file_of(surface("brushed", 1))))
-        for view in mirrored(seen):
+        seen = decode_base64(base64_of(file_of(surface("brushed", 1))))
+        for view in mirror_images(seen):
             assert view.shape == seen.shape
             steps_down, steps_across = (np.diff(view[..., 0].astype(int), axis=a) for a in (0, 1))
             assert np.abs(steps_down).mean() > 3 * np.abs(steps_across).mean()
@@ -122,11 +128,11 @@ class TestRefused:
     @pytest.mark.parametrize("text", ["%%%", "data:image/png;base64,iVBO", "iVBOR", "表面"])
     def test_what_is_not_base64(self, text: str) -> None:
         with pytest.raises(PictureInvalid, match="is not base64"):
-            decoded(text)
+            decode_base64(text)
 
     def test_nothing(self) -> None:
         with pytest.raises(PictureInvalid, match="is empty"):
-            decoded("")
+            decode_base64("")
 
     @pytest.mark.parametrize(
         "data",
@@ -162,7 +168,7 @@ class TestRefused:
         monkeypatch.setattr("PIL.ImageFile.ImageFile.load", decode)
         packed = zlib.compress(bytes(10_000_000), 9)
         message = refused(png(side, side, 8, 0, packed))
-        assert str(MOST_PIXELS) in message
+        assert str(MAX_PIXELS) in message
         assert "pixels" in message
 
     def test_a_bomb_in_a_comment(self) -> None:
@@ -173,7 +179,7 @@ class TestRefused:
         assert refused(image[:33] + chunk + image[33:]) == "is damaged or cut off"
 
     def test_too_many_bytes(self) -> None:
-        assert str(MOST_BYTES) in refused(bytes(MOST_BYTES + 1))
+        assert str(MAX_BYTES) in refused(bytes(MAX_BYTES + 1))
 
     @pytest.mark.parametrize("size", [(1, 1), (15, 200), (200, 15)])
     def test_too_small(self, size: tuple[int, int]) -> None:

@@ -9,11 +9,11 @@ from models.tag_align.aligner import MAX_TAGS, TagAligner, TooManyTags
 from models.tag_align.confirmations import (
     MAX_CONFIRMATIONS,
     Confirmation,
-    Correction,
+    ReplacedConfirmation,
     TooManyConfirmations,
     VariantBroken,
 )
-from models.tag_align.naming import MAX_TAG, TagInvalid
+from models.tag_align.naming import MAX_TAG_LENGTH, TagInvalid
 from models.tag_align.vocabulary import Concept, ConceptUnknown, Scheme, Vocabulary
 
 CONCEPTS = tuple(
@@ -47,7 +47,7 @@ UNREADABLE = {
 
 @pytest.fixture(scope="module")
 def aligner() -> TagAligner:
-    return TagAligner.over(CONCEPTS, Vocabulary(CONCEPTS, ABBREVIATIONS))
+    return TagAligner.from_concepts(CONCEPTS, Vocabulary(CONCEPTS, ABBREVIATIONS))
 
 
 def first(aligner: TagAligner, tag: str) -> str:
@@ -92,7 +92,7 @@ class TestAlign:
             aligner.align(["room temp", tag])
 
     def test_the_longest_tag_is_read(self, aligner: TagAligner) -> None:
-        assert first(aligner, "room temp " + "x" * (MAX_TAG - 10)) == SENSOR
+        assert first(aligner, "room temp " + "x" * (MAX_TAG_LENGTH - 10)) == SENSOR
 
     def test_more_tags_than_one_call_takes(self, aligner: TagAligner) -> None:
         with pytest.raises(TooManyTags, match=str(MAX_TAGS)):
@@ -100,7 +100,7 @@ class TestAlign:
 
     def test_each_concept_is_given_once(self) -> None:
         with pytest.raises(ValueError, match="each id once"):
-            TagAligner.over([CONCEPTS[0]] * 2, Vocabulary((), ()))
+            TagAligner.from_concepts([CONCEPTS[0]] * 2, Vocabulary((), ()))
 
 
 class TestLearn:
@@ -112,27 +112,27 @@ class TestLearn:
 
     def test_a_later_confirmation_of_a_tag_replaces_the_earlier(self, aligner: TagAligner) -> None:
         given = [Confirmation("T1", SENSOR), Confirmation(" T1 ", ALARM)]
-        lesson = aligner.learn(given)
-        assert lesson.corrections == (Correction("T1", SENSOR, ALARM),)
-        assert lesson.conflicts == ()
-        assert first(lesson.aligner, "T1") == ALARM
+        result = aligner.learn(given)
+        assert result.corrections == (ReplacedConfirmation("T1", SENSOR, ALARM),)
+        assert result.conflicts == ()
+        assert first(result.aligner, "T1") == ALARM
 
     def test_one_against_twenty_is_reported_and_not_spread(self, aligner: TagAligner) -> None:
         poisoned = Confirmation("VAV-99.CTL", ALARM)
-        lesson = aligner.learn([*boxes(20, "CTL", SETPOINT), poisoned])
-        (conflict,) = lesson.conflicts
+        result = aligner.learn([*boxes(20, "CTL", SETPOINT), poisoned])
+        (conflict,) = result.conflicts
         assert (conflict.concept, conflict.tags, conflict.spread) == (ALARM, ("VAV-99.CTL",), False)
         assert (conflict.leading, conflict.leading_votes) == (SETPOINT, 20)
-        assert first(lesson.aligner, "VAV-99.CTL") == ALARM
-        for candidates in lesson.aligner.align([f"VAV-{n}.CTL" for n in range(100, 140)], 5):
+        assert first(result.aligner, "VAV-99.CTL") == ALARM
+        for candidates in result.aligner.align([f"VAV-{n}.CTL" for n in range(100, 140)], 5):
             score = {one.concept.id: one.score for one in candidates}
             assert score[SETPOINT] > 0.8
             assert score.get(ALARM, 0) < 0.1
 
     def test_close_votes_are_reported_and_both_count(self, aligner: TagAligner) -> None:
-        lesson = aligner.learn([*boxes(3, "CTL", SETPOINT), Confirmation("VAV-9.CTL", ALARM)])
-        assert [one.spread for one in lesson.conflicts] == [True]
-        (candidates,) = lesson.aligner.align(["VAV-50.CTL"], 2)
+        result = aligner.learn([*boxes(3, "CTL", SETPOINT), Confirmation("VAV-9.CTL", ALARM)])
+        assert [one.spread for one in result.conflicts] == [True]
+        (candidates,) = result.aligner.align(["VAV-50.CTL"], 2)
         assert [one.concept.id for one in candidates] == [SETPOINT, ALARM]
 
     def test_an_unknown_concept_is_refused_by_name(self, aligner: TagAligner) -> None:
@@ -189,7 +189,7 @@ class TestVariant:
             aligner.with_variant(variant)
 
     def test_a_variant_of_another_vocabulary_is_refused(self, aligner: TagAligner) -> None:
-        other = TagAligner.over([Concept("plant", "x", "x")], Vocabulary((), ()))
+        other = TagAligner.from_concepts([Concept("plant", "x", "x")], Vocabulary((), ()))
         kept = aligner.learn(boxes(1, "QX", ALARM)).aligner.variant()
         with pytest.raises(ConceptUnknown, match="'alarm'"):
             other.with_variant(kept)

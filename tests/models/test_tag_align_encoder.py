@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from models.multilingual import Vectors
-from models.tag_align.aligner import NEVER_SETTLED, SETTINGS, Basis, TagAligner
+from models.tag_align.aligner import ALWAYS_SEMANTIC, SETTINGS, Basis, TagAligner
 from models.tag_align.confirmations import Confirmation
 from models.tag_align.vocabulary import Concept, Vocabulary
 
@@ -38,49 +38,49 @@ def bilingual() -> Bilingual:
 
 @pytest.fixture
 def aligner(bilingual: Bilingual) -> TagAligner:
-    made = TagAligner.over(CONCEPTS, VOCABULARY, bilingual)
+    made = TagAligner.from_concepts(CONCEPTS, VOCABULARY, bilingual)
     bilingual.asked.clear()
     return made
 
 
 @pytest.fixture
 def letters() -> TagAligner:
-    return TagAligner.over(CONCEPTS, VOCABULARY)
+    return TagAligner.from_concepts(CONCEPTS, VOCABULARY)
 
 
 class TestMeaning:
     def test_it_reaches_what_letters_do_not(self, aligner: TagAligner, letters: TagAligner) -> None:
-        answer = aligner.answer("frobnik", 1)
+        answer = aligner.align_tag("frobnik", 1)
         assert [one.concept.id for one in answer.candidates] == ["alarm"]
         assert answer.basis is Basis.MEANING
-        assert letters.answer("frobnik").candidates == ()
+        assert letters.align_tag("frobnik").candidates == ()
 
     @pytest.mark.parametrize("tag", ["AHU-3.damper pos", "alarm", "AI_07", "QX 12", "§§"])
     def test_what_letters_settle_or_nobody_can_read_is_not_encoded(
         self, aligner: TagAligner, letters: TagAligner, bilingual: Bilingual, tag: str
     ) -> None:
-        assert aligner.answer(tag) == letters.answer(tag)
-        assert aligner.answer(tag).basis is Basis.LETTERS
+        assert aligner.align_tag(tag) == letters.align_tag(tag)
+        assert aligner.align_tag(tag).basis is Basis.LETTERS
         assert bilingual.asked == []
 
     def test_one_known_word_does_not_settle_a_tag_of_strange_ones(
         self, aligner: TagAligner
     ) -> None:
-        assert aligner.answer("frobnikation alarm").basis is Basis.MEANING
-        assert aligner.answer("QX12 alarm").basis is Basis.LETTERS
+        assert aligner.align_tag("frobnikation alarm").basis is Basis.MEANING
+        assert aligner.align_tag("QX12 alarm").basis is Basis.LETTERS
 
     def test_numbers_are_not_encoded(self, aligner: TagAligner, bilingual: Bilingual) -> None:
-        assert aligner.answer("frobnik 12") == aligner.answer("frobnik 7")
+        assert aligner.align_tag("frobnik 12") == aligner.align_tag("frobnik 7")
         assert set(bilingual.asked) == {"frobnik"}
 
     def test_a_caller_may_do_without(self, aligner: TagAligner, bilingual: Bilingual) -> None:
-        assert aligner.answer("frobnik", by_meaning=False).basis is Basis.LETTERS
+        assert aligner.align_tag("frobnik", use_embeddings=False).basis is Basis.LETTERS
         assert bilingual.asked == []
 
     def test_it_can_be_asked_of_every_tag(self, bilingual: Bilingual) -> None:
-        always = replace(SETTINGS, settled=NEVER_SETTLED)
-        aligner = TagAligner.over(CONCEPTS, VOCABULARY, bilingual, always)
-        assert aligner.answer("alarm").basis is Basis.MEANING
+        always = replace(SETTINGS, min_spelling_score=ALWAYS_SEMANTIC)
+        aligner = TagAligner.from_concepts(CONCEPTS, VOCABULARY, bilingual, always)
+        assert aligner.align_tag("alarm").basis is Basis.MEANING
 
 
 class TestVariants:
@@ -101,7 +101,7 @@ class TestVariants:
 
     def test_what_is_confirmed_is_settled(self, aligner: TagAligner, bilingual: Bilingual) -> None:
         learned = aligner.learn(self.GIVEN).aligner
-        own, kin = learned.answer("hall frobnik 1", 1), learned.answer("hall frobnik 2", 1)
+        own, kin = learned.align_tag("hall frobnik 1", 1), learned.align_tag("hall frobnik 2", 1)
         assert (own.basis, kin.basis) == (Basis.CONFIRMED, Basis.LETTERS)
         assert [one.candidates[0].concept.id for one in (own, kin)] == [
             "damper position sensor"
@@ -110,5 +110,5 @@ class TestVariants:
 
     def test_what_is_like_nothing_confirmed_is_read_as_before(self, aligner: TagAligner) -> None:
         learned = aligner.learn(self.GIVEN[1:]).aligner
-        assert learned.answer("frobnik", 1).basis is Basis.MEANING
-        assert learned.answer("frobnik", 1).candidates[0].concept.id == "alarm"
+        assert learned.align_tag("frobnik", 1).basis is Basis.MEANING
+        assert learned.align_tag("frobnik", 1).candidates[0].concept.id == "alarm"

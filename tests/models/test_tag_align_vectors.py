@@ -11,7 +11,14 @@ import pytest
 from models.multilingual import EXTRA, EncoderMissing, PackagedEncoder, Vectors, load_encoder
 from models.tag_align import vectors
 from models.tag_align.aligner import ARTEFACT
-from models.tag_align.vectors import FILE, encoder_beside, knowing, names_of, read, render
+from models.tag_align.vectors import (
+    FILE,
+    cached_encoder,
+    concept_names,
+    load_cached_encoder,
+    read,
+    render,
+)
 from models.tag_align.vocabulary import ArtefactBroken, Concept, Vocabulary
 from models.tag_align.vocabulary import read as read_vocabulary
 
@@ -53,13 +60,13 @@ def artefact(tmp_path: Path, model: Model, monkeypatch: pytest.MonkeyPatch) -> P
 
 class TestKnown:
     def test_names_are_not_encoded_again(self, artefact: Path, model: Model) -> None:
-        beside = encoder_beside(artefact, VOCABULARY)
+        beside = load_cached_encoder(artefact, VOCABULARY)
         known = beside.vectors(NAMES)
         assert model.asked == []
         assert np.array_equal(known, model.query(NAMES))
 
     def test_another_text_is_encoded_once(self, model: Model) -> None:
-        recalling = knowing(PackagedEncoder(model, "1.0"))
+        recalling = cached_encoder(PackagedEncoder(model, "1.0"))
         first, again = (recalling.vectors(["pump", "alarm"]) for _ in range(2))
         assert model.asked == ["pump", "alarm"]
         assert np.array_equal(first, again)
@@ -69,30 +76,30 @@ class TestBroken:
     def test_there_are_none(self, artefact: Path) -> None:
         artefact.with_name(FILE).unlink()
         with pytest.raises(EncoderMissing, match="not encoded"):
-            encoder_beside(artefact, VOCABULARY)
+            load_cached_encoder(artefact, VOCABULARY)
 
     @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"\x93NUMPY\x01\x00"])
     def test_they_are_no_vectors(self, artefact: Path, content: bytes) -> None:
         artefact.with_name(FILE).write_bytes(content)
         with pytest.raises(ArtefactBroken, match="no names' vectors"):
-            encoder_beside(artefact, VOCABULARY)
+            load_cached_encoder(artefact, VOCABULARY)
 
     def test_they_are_of_other_names(self, artefact: Path) -> None:
         other = Vocabulary(VOCABULARY.concepts[:1], ())
         with pytest.raises(ArtefactBroken, match="another vocabulary"):
-            encoder_beside(artefact, other)
+            load_cached_encoder(artefact, other)
 
     def test_they_are_of_another_encoder(
         self, artefact: Path, model: Model, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(vectors, "load_encoder", lambda: PackagedEncoder(model, "2.0"))
         with pytest.raises(EncoderMissing, match=r"version 1\.0 .* 2\.0 is"):
-            encoder_beside(artefact, VOCABULARY)
+            load_cached_encoder(artefact, VOCABULARY)
 
 
 class TestCommitted:
     def test_they_are_of_the_artefact_and_of_the_pinned_package(self) -> None:
-        _, version = read(ARTEFACT.with_name(FILE), names_of(read_vocabulary(ARTEFACT)))
+        _, version = read(ARTEFACT.with_name(FILE), concept_names(read_vocabulary(ARTEFACT)))
         project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
         (pinned,) = project["optional-dependencies"][EXTRA]
         assert pinned.endswith(f"=={version}")
@@ -103,8 +110,8 @@ class TestCommitted:
         except EncoderMissing as error:
             pytest.skip(f"needs the encoder: {error}")
         vocabulary = read_vocabulary(ARTEFACT)
-        some = names_of(vocabulary)[::1000]
-        known = encoder_beside(ARTEFACT, vocabulary).vectors(some)
+        some = concept_names(vocabulary)[::1000]
+        known = load_cached_encoder(ARTEFACT, vocabulary).vectors(some)
         # The package takes roots as roughly as the processor does, and each maker's does it in its
         # own way; what then rounds to eight bits differs by thousandths.
         assert np.sum(known * encoder.vectors(some), axis=1).min() > 0.9995

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.units import Conversion, UnitMismatch, UnitUnknown, conversion
+from models.units import Conversion, UnitMismatch, UnitUnknown, unit_conversion
 
 
 class TestConversion:
@@ -29,16 +29,18 @@ class TestConversion:
         ],
     )
     def test_known(self, unit: str, wanted: str, scale: float, offset: float) -> None:
-        assert conversion(unit, wanted) == Conversion(pytest.approx(scale), pytest.approx(offset))
+        assert unit_conversion(unit, wanted) == Conversion(
+            pytest.approx(scale), pytest.approx(offset)
+        )
 
     def test_a_radian_is_a_part_of_a_turn(self) -> None:
         """A speed of 100 rad/s is 100 / 2π = 15.915 turns a second, 954.93 a minute."""
-        assert conversion("rad/s", "rpm").scale * 100 == pytest.approx(954.929658551)
-        assert conversion("rad/s", "1/s").scale * 100 == pytest.approx(15.9154943092)
+        assert unit_conversion("rad/s", "rpm").scale * 100 == pytest.approx(954.929658551)
+        assert unit_conversion("rad/s", "1/s").scale * 100 == pytest.approx(15.9154943092)
 
     def test_decimal_factors_are_rounded_once(self) -> None:
-        assert conversion("°C", "°F") == Conversion(1.8, 32.0)
-        assert conversion("kWh/pcs", "J/pcs").scale == 3_600_000.0
+        assert unit_conversion("°C", "°F") == Conversion(1.8, 32.0)
+        assert unit_conversion("kWh/pcs", "J/pcs").scale == 3_600_000.0
 
     @pytest.mark.parametrize(
         ("one", "other"),
@@ -54,11 +56,11 @@ class TestConversion:
         ],
     )
     def test_spellings_of_one_unit(self, one: str, other: str) -> None:
-        assert conversion(one, other) == Conversion(1.0, 0.0)
+        assert unit_conversion(one, other) == Conversion(1.0, 0.0)
 
     @given(st.floats(-1e6, 1e6), st.sampled_from([("°C", "°F"), ("bar", "psi"), ("hp", "kW")]))
     def test_there_and_back(self, value: float, pair: tuple[str, str]) -> None:
-        there, back = conversion(*pair), conversion(*reversed(pair))
+        there, back = unit_conversion(*pair), unit_conversion(*reversed(pair))
         returned = (value * there.scale + there.offset) * back.scale + back.offset
         assert returned == pytest.approx(value, abs=1e-6)
 
@@ -69,7 +71,7 @@ class TestRefusal:
     )
     def test_of_another_kind(self, unit: str, wanted: str) -> None:
         with pytest.raises(UnitMismatch):
-            conversion(unit, wanted)
+            unit_conversion(unit, wanted)
 
     @pytest.mark.parametrize(
         "unit",
@@ -78,4 +80,4 @@ class TestRefusal:
     def test_unknown(self, unit: str) -> None:
         """What could make a parser work for long, and what people read in two ways, as well."""
         with pytest.raises(UnitUnknown):
-            conversion(unit, "m")
+            unit_conversion(unit, "m")

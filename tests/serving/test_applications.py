@@ -25,13 +25,13 @@ import json, sys
 from pathlib import Path
 from ray._common.utils import import_attr
 from serving import applications
-from serving.cluster.cluster.plan import targets
+from serving.cluster.plan import plan_applications
 planned = {}
 def seen(*arguments):
-    made = targets(*arguments)
+    made = plan_applications(*arguments)
     planned.update({one.name: one.route_prefix for one in made})
     return made
-applications.targets = seen
+applications.plan_applications = seen
 paths = sys.argv[1:]
 print(json.dumps({"built": [type(import_attr(one)({})).__name__ for one in paths], **planned}))
 """

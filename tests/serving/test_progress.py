@@ -1,16 +1,16 @@
-"""Progress for a program, and the error envelope."""
+"""Progress for a program, and the OpenAI error body."""
 
 import io
 import json
 
-from serving.errors import ContextLengthExceeded, ModelFailed, envelope
-from serving.progress import JsonLines, Stage
+from serving.errors import ContextLengthExceeded, ModelFailed, error_body
+from serving.progress import JsonLinesProgress, Stage
 
 
 class TestJsonLines:
     def test_one_object_a_line(self) -> None:
         stream = io.StringIO()
-        lines = JsonLines(stream)
+        lines = JsonLinesProgress(stream)
         lines.report(Stage.WEIGHTS, "Assembling", 0.4213)
         lines.report(Stage.READY, "Serving")
         written = [json.loads(line) for line in stream.getvalue().splitlines()]
@@ -21,7 +21,7 @@ class TestJsonLines:
 
     def test_steps_nobody_would_see_are_left_out(self) -> None:
         stream = io.StringIO()
-        lines = JsonLines(stream)
+        lines = JsonLinesProgress(stream)
         for step in range(10_000):
             lines.report(Stage.WEIGHTS, "Assembling", step / 10_000)
         assert len(stream.getvalue().splitlines()) == 100
@@ -29,7 +29,7 @@ class TestJsonLines:
 
 class TestEnvelope:
     def test_all_four_keys(self) -> None:
-        assert envelope(ContextLengthExceeded("Too long.", param="input")) == {
+        assert error_body(ContextLengthExceeded("Too long.", param="input")) == {
             "error": {
                 "message": "Too long.",
                 "type": "invalid_request_error",
@@ -39,4 +39,4 @@ class TestEnvelope:
         }
 
     def test_our_own_failure(self) -> None:
-        assert envelope(ModelFailed("Failed."))["error"]["type"] == "server_error"
+        assert error_body(ModelFailed("Failed."))["error"]["type"] == "server_error"

@@ -8,7 +8,7 @@ from ray.serve.schema import (  # type: ignore[attr-defined]
     ReplicaState,
 )
 
-from serving.readiness import answers
+from serving.readiness import can_answer
 
 
 def overview(status: DeploymentStatus, **states: int) -> DeploymentStatusOverview:
@@ -33,5 +33,5 @@ def test_without_a_replica_only_what_may_sleep(
     status: DeploymentStatus, states: dict[str, int], always: bool, sleeping: bool
 ) -> None:
     deployment = overview(status, **states)
-    assert answers(deployment, sleeps=False) is always
-    assert answers(deployment, sleeps=True) is sleeping
+    assert can_answer(deployment, scales_to_zero=False) is always
+    assert can_answer(deployment, scales_to_zero=True) is sleeping

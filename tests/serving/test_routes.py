@@ -4,7 +4,7 @@ import pytest
 
 from models.catalog import CATALOG_FILE, SPECIALIST_TASKS, Model
 from models.routing.classifier import LANGUAGE, RouteClassifier
-from serving.specialists.loader import Source, load
+from serving.specialists.loader import ModelSource, load_specialist
 from tests.support.builders import CATALOG
 
 # Without columns: only what each customer fits of it takes any.
@@ -22,7 +22,7 @@ class TestRoutes:
         artefact = model.weights.kind == "artefact"
         source = model.weights.source
         place = str(CATALOG_FILE.parent / source) if artefact else source
-        signature = load(model.id, Source.of(model, place)).signature
+        signature = load_specialist(model.id, ModelSource.for_model(model, place)).signature
         optional = {field.name for field in signature.inputs if field.optional}
         assert model.route.inputs == {field.name for field in signature.inputs} - optional
         assert model.route.optional == optional

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from serving.variant_folder import UNUSED_S, VariantFolder, is_variant_id
+from serving.variant_folder import MAX_UNUSED_S, VariantFolder, is_variant_id
 
 ONE, TWO, THREE = (f"var_{number:032x}" for number in range(3))
 KIBIBYTE = b"x" * 1024
@@ -66,14 +66,14 @@ class TestKeeping:
         folder.write(ONE, b"some")
         assert folder.read(ONE) == b"some"
         # What was left behind goes like any other that nobody uses.
-        aged(left, UNUSED_S + 60)
-        folder.tidy()
+        aged(left, MAX_UNUSED_S + 60)
+        folder.remove_unused()
         assert [path.name for path in tmp_path.iterdir()] == [ONE]
 
 
 class TestRoom:
     def test_those_used_longest_ago_go_first(self, tmp_path: Path) -> None:
-        folder = VariantFolder(tmp_path, most_bytes=2500)
+        folder = VariantFolder(tmp_path, max_bytes=2500)
         folder.write(ONE, KIBIBYTE)
         folder.write(TWO, KIBIBYTE)
         aged(tmp_path / ONE, 20)
@@ -83,7 +83,7 @@ class TestRoom:
         assert {path.name for path in tmp_path.iterdir()} == {ONE, THREE}
 
     def test_one_too_large_for_all_the_room(self, tmp_path: Path) -> None:
-        folder = VariantFolder(tmp_path, most_bytes=100)
+        folder = VariantFolder(tmp_path, max_bytes=100)
         folder.write(ONE, KIBIBYTE)
         assert folder.read(ONE) is None
 
@@ -91,9 +91,9 @@ class TestRoom:
         folder.write(ONE, b"deleted by its customer")
         folder.write(TWO, b"used")
         for name in (ONE, TWO):
-            aged(tmp_path / name, UNUSED_S + 60)
+            aged(tmp_path / name, MAX_UNUSED_S + 60)
         assert folder.read(TWO) is not None
-        folder.tidy()
+        folder.remove_unused()
         assert [path.name for path in tmp_path.iterdir()] == [TWO]
 
 
@@ -101,7 +101,7 @@ class TestFailing:
     def test_without_a_folder(self, tmp_path: Path) -> None:
         folder = VariantFolder(tmp_path / "gone")
         folder.write(ONE, b"some")
-        folder.tidy()
+        folder.remove_unused()
         folder.remove(ONE)
         assert folder.read(ONE) is None
 

@@ -19,14 +19,14 @@ from starlette.types import Receive, Scope, Send
 
 from models.catalog import SPECIALIST_TASKS
 from models.signature import Columns
-from serving.cluster.operations_app import LINES
-from serving.http import guarded
-from serving.specialists.app import Run, SpecialistApp
-from serving.specialists.inference import Asked, run_all
-from serving.specialists.loader import Source
-from serving.training.fine_tune_task import adapter_of, told
-from serving.weights.conversion_process import convert
-from serving.weights.weights import obtain
+from serving.cluster.operations_app import NDJSON
+from serving.http import run_handler
+from serving.specialists.app import RunBatched, SpecialistApp
+from serving.specialists.inference import QueuedRequest, run_batch
+from serving.specialists.loader import ModelSource
+from serving.training.fine_tune_task import find_adapter, run_fine_tuning
+from serving.weights.conversion_process import convert_in_child_process
+from serving.weights.weights import obtain_weights
 from tests.support.builders import CATALOG
 from tests.support.engine.process import WEIGHTS
 
@@ -47,25 +47,29 @@ async def run_specialists(folder: Path) -> AsyncIterator[str]:
         await task
 
 
-def _sources(folder: Path) -> dict[str, Source]:
+def _sources(folder: Path) -> dict[str, ModelSource]:
     WEIGHTS.mkdir(parents=True, exist_ok=True)
     (folder / "weights").symlink_to(WEIGHTS)
     models = [one for one in CATALOG.models.values() if one.task in SPECIALIST_TASKS]
-    weights = {one.id: obtain(one, folder, _nobody_watches, convert) for one in models}
-    return {one.id: Source.of(one, weights[one.id].source) for one in models}
+    weights = {
+        one.id: obtain_weights(one, folder, _ignore_progress, convert_in_child_process)
+        for one in models
+    }
+    return {one.id: ModelSource.for_model(one, weights[one.id].source) for one in models}
 
 
-def _app(replica: SpecialistApp, sources: Mapping[str, Source]) -> Starlette:
+def _app(replica: SpecialistApp, sources: Mapping[str, ModelSource]) -> Starlette:
     async def models(scope: Scope, receive: Receive, send: Send) -> None:
         await (await replica(Request(scope, receive)))(scope, receive, send)
 
     async def adapt(request: Request) -> Response:
         async def begun(_request: Request) -> Response:
             name = request.path_params["name"]
-            adapter = adapter_of(name, sources[name])
-            return StreamingResponse(told(adapter, await request.body()), media_type=LINES)
+            adapter = find_adapter(name, sources[name])
+            lines = run_fine_tuning(adapter, await request.body())
+            return StreamingResponse(lines, media_type=NDJSON)
 
-        return await guarded(request, begun)
+        return await run_handler(request, begun)
 
     async def ready(_request: Request) -> Response:
         return JSONResponse({"ready": True, "models": dict.fromkeys(sources, True)})
@@ -79,12 +83,12 @@ def _app(replica: SpecialistApp, sources: Mapping[str, Source]) -> Starlette:
     )
 
 
-def _each_alone() -> Run:
-    async def run(asked: Asked) -> Columns:
-        return (await asyncio.to_thread(run_all, [asked]))[0]
+def _each_alone() -> RunBatched:
+    async def run(asked: QueuedRequest) -> Columns:
+        return (await asyncio.to_thread(run_batch, [asked]))[0]
 
     return run
 
 
-def _nobody_watches(message: str, fraction: float | None) -> None:
+def _ignore_progress(message: str, fraction: float | None) -> None:
     """The weights are there, or are converted once."""

@@ -183,6 +183,7 @@ def _sum_shares(parts: Iterable[TagShare]) -> int:
 
 
 def _share_label(document: InvoiceDocument, part: TagShare) -> str:
+    """Return the label of one tag value's share of a line, in the document's language."""
     match part.kind:
         case TagShareKind.VALUE:
             return add_line_breaks(part.value)

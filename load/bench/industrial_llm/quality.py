@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from load.bench.industrial_llm.learning import FAULTS, UNSEEN, WITH_FMC
-from models.industrial_llm.evaluate import METRICS, pooled
+from models.industrial_llm.evaluate import METRICS, pool_runs
 
 BASE = "base, 5 shots"
 _GONE = "token_error_reduction"
@@ -76,7 +76,7 @@ def _row(metrics: Mapping[str, Any], bar: Bar, sold: str) -> str:
 def _figure(metrics: Mapping[str, Any], names: tuple[str, ...], bar: Bar) -> float | None:
     """Of several runs as of one; None where one of them was not measured."""
     try:
-        return pooled(metrics, names, bar.task, bar.source)[bar.figure]
+        return pool_runs(metrics, names, bar.task, bar.source)[bar.figure]
     except KeyError:
         return None
 

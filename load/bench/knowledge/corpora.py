@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from models.workbook import sheet
+from models.workbook import read_first_sheet
 
 _CODE = re.compile(r"\b\d{2}-\d{5}\b")
 _SENTENCE = re.compile(r"[^。\n]+[。\n]")
@@ -36,7 +36,7 @@ def corpora(directory: Path) -> list[Corpus]:
 
 
 def _faults(path: Path) -> tuple[Corpus, Corpus]:
-    rows = [row[1:] for row in sheet(path.read_bytes())[1:]]
+    rows = [row[1:] for row in read_first_sheet(path.read_bytes())[1:]]
     pairs = {question: text for question, text, label in rows if label == "1"}
     passages = list(dict.fromkeys(pairs.values()))
     at = {text: number for number, text in enumerate(passages)}
@@ -58,7 +58,7 @@ def _faults(path: Path) -> tuple[Corpus, Corpus]:
 def _sentences(path: Path) -> Corpus:
     chance = Random(_SEED)
     passages, questions = [], []
-    for number, row in enumerate(sheet(path.read_bytes())[1:]):
+    for number, row in enumerate(read_first_sheet(path.read_bytes())[1:]):
         text = row[2]
         able = [one for one in _SENTENCE.findall(text) if len(one) >= _FEWEST_LETTERS]
         if len(able) > 1:

@@ -1,1 +1,1 @@
-"""What the industrial language model learns to do, one task a file."""
+"""The tasks that the industrial language model is trained for, one per module."""

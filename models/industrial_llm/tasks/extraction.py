@@ -1,8 +1,7 @@
-"""A work order as JSON: its entities, and how they are related.
+"""Task: extract the entities and relations of a work order as JSON.
 
-Owns how MaintIE's expert annotations read, at the five top classes of entity, and the JSON schema
-of the answer. Entities are told by their words, not by their place, as that is what a caller can
-use: where one occurs twice it is listed twice.
+Reads MaintIE's expert annotations at the five top entity classes. Entities are identified by their
+words, not by position, because callers use the words; an entity that occurs twice is listed twice.
 """
 
 import json
@@ -11,55 +10,76 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from models.industrial_llm.examples import ENGLISH, Example, Parts, Schema, Task, wordings
-from models.industrial_llm.splitting import divided
-from models.industrial_llm.tasks.files import packed
+from models.industrial_llm.examples import (
+    ENGLISH,
+    DatasetSplit,
+    Example,
+    Schema,
+    Task,
+    instructions_by_language,
+)
+from models.industrial_llm.splitting import split_by_group
+from models.industrial_llm.tasks.files import read_data_file
 
 FILE = Path("maint_text", "maintie", "gold_release.json.gz")
 ENTITIES = ("PhysicalObject", "Activity", "State", "Process", "Property")
 RELATIONS = ("hasPart", "contains", "hasPatient", "hasAgent", "hasProperty", "isA")
 
 
-def load(directory: Path, _fold: int) -> Parts:
-    """All orders, nearly equal ones on the same side. Raises TrainingDataMissing."""
-    orders = json.loads(packed(directory, FILE))
-    return divided([_example(order) for order in orders])
+def load(directory: Path, _fold: int) -> DatasetSplit:
+    """Load MaintIE's work orders. Raises TrainingDataMissing.
+
+    Near duplicates are in the same part.
+    """
+    orders = json.loads(read_data_file(directory, FILE))
+    return split_by_group([_to_example(order) for order in orders])
 
 
-def _example(order: Mapping[str, Any]) -> Example:
-    tokens, found = order["tokens"], order["entities"]
-    # As they stand in the text, the whole before its part: the set's own order follows no rule that
-    # could be learned.
-    places = sorted(range(len(found)), key=lambda at: (found[at]["start"], -found[at]["end"]))
-    words = {at: " ".join(tokens[found[at]["start"] : found[at]["end"]]) for at in places}
-    relations = sorted(
-        order["relations"], key=lambda one: (places.index(one["head"]), places.index(one["tail"]))
+def _to_example(order: Mapping[str, Any]) -> Example:
+    """Convert an annotated work order to an example with a JSON answer."""
+    tokens, entities = order["tokens"], order["entities"]
+    # In text order, longer entities first: the data set's own order follows no rule that a model
+    # could learn.
+    ordered = sorted(
+        range(len(entities)), key=lambda index: (entities[index]["start"], -entities[index]["end"])
     )
-    answer = as_json(
+    words = {
+        index: " ".join(tokens[entities[index]["start"] : entities[index]["end"]])
+        for index in ordered
+    }
+    relations = sorted(
+        order["relations"],
+        key=lambda relation: (ordered.index(relation["head"]), ordered.index(relation["tail"])),
+    )
+    answer = dump_json(
         {
             "entities": [
-                {"text": words[at], "type": found[at]["type"].partition("/")[0]} for at in places
+                {"text": words[index], "type": entities[index]["type"].partition("/")[0]}
+                for index in ordered
             ],
             "relations": [
                 {
-                    "head": words[one["head"]],
-                    "type": one["type"].rpartition("/")[2],
-                    "tail": words[one["tail"]],
+                    "head": words[relation["head"]],
+                    "type": relation["type"].rpartition("/")[2],
+                    "tail": words[relation["tail"]],
                 }
-                for one in relations
+                for relation in relations
             ],
         }
     )
     return Example(TASK.name, "maintie", ENGLISH, order["text"], answer)
 
 
-def as_json(value: object) -> str:
-    """JSON with a blank behind each comma and colon: so an engine writes it that holds an answer to
-    a schema, and what is learned must not be what is then forbidden."""
+def dump_json(value: object) -> str:
+    """Serialize to JSON with a space after each comma and colon.
+
+    Engines write this form under a JSON schema, so the model must be trained on the same form.
+    """
     return json.dumps(value, ensure_ascii=False)
 
 
-def _objects(**properties: Schema) -> Schema:
+def _object_array_schema(**properties: Schema) -> Schema:
+    """Return the schema of an array of objects with these required properties."""
     return {
         "type": "array",
         "items": {
@@ -68,19 +88,21 @@ def _objects(**properties: Schema) -> Schema:
             "required": list(properties),
             "additionalProperties": False,
         },
-        # An answer that repeats itself would otherwise never end.
+        # Limited, because a repeating answer would never end.
         "maxItems": 12,
     }
 
 
-_TEXT: Schema = MappingProxyType({"type": "string", "maxLength": 64})
+_TEXT_SCHEMA: Schema = MappingProxyType({"type": "string", "maxLength": 64})
 SCHEMA: Schema = MappingProxyType(
     {
         "type": "object",
         "properties": {
-            "entities": _objects(text=dict(_TEXT), type={"enum": list(ENTITIES)}),
-            "relations": _objects(
-                head=dict(_TEXT), type={"enum": list(RELATIONS)}, tail=dict(_TEXT)
+            "entities": _object_array_schema(
+                text=dict(_TEXT_SCHEMA), type={"enum": list(ENTITIES)}
+            ),
+            "relations": _object_array_schema(
+                head=dict(_TEXT_SCHEMA), type={"enum": list(RELATIONS)}, tail=dict(_TEXT_SCHEMA)
             ),
         },
         "required": ["entities", "relations"],
@@ -91,7 +113,7 @@ SCHEMA: Schema = MappingProxyType(
 TASK = Task(
     name="extraction",
     load=load,
-    instructions=wordings(
+    instructions=instructions_by_language(
         (
             "Give the entities and relations of this work order as JSON.",
             "Extract entities and their relations as JSON.",
@@ -99,5 +121,5 @@ TASK = Task(
         ("以 JSON 给出这条工单中的实体和关系。", "抽取实体及关系,输出 JSON。"),
     ),
     schema=SCHEMA,
-    longest=640,
+    max_tokens=640,
 )

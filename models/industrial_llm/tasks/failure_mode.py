@@ -1,20 +1,26 @@
-"""A work order's failure mode.
+"""Task: classify the failure mode of a work order.
 
-Owns how the Failure Mode Classification set (FMC, University of Western Australia) reads, and our
-own orders in English and Chinese (failure_mode.tsv). FMC is a source by itself, as it may have to
-be left out of what ships (card.md). Its development set stands beside the published figures; no
-choice is made by it, and what is watched while learning comes from our own lines.
+Reads the Failure Mode Classification set (FMC, University of Western Australia) and own orders in
+English and Chinese (failure_mode.tsv). FMC is a separate source because it may have to be excluded
+from shipped adapters (card.md). Its development set is the test part; validation uses own examples
+only.
 """
 
 from pathlib import Path
 
-from models.industrial_llm.examples import Example, Parts, Task, language_of, wordings
-from models.industrial_llm.splitting import apart, divided
-from models.industrial_llm.tasks.files import packed, pairs
+from models.industrial_llm.examples import (
+    DatasetSplit,
+    Example,
+    Task,
+    detect_language,
+    instructions_by_language,
+)
+from models.industrial_llm.splitting import remove_near_duplicates, split_by_group
+from models.industrial_llm.tasks.files import read_data_file, read_pairs
 
 FMC = "fmc"
-OWN = "own_orders"
-LINES = Path(__file__).with_name("failure_mode.tsv")
+OWN_SOURCE = "own_orders"
+OWN_EXAMPLES_FILE = Path(__file__).with_name("failure_mode.tsv")
 LABELS = (
     "Abnormal instrument reading",
     "Breakdown",
@@ -41,31 +47,39 @@ LABELS = (
 )
 
 
-def load(directory: Path, _fold: int) -> Parts:
-    """FMC's training and development set, and our own orders. Raises TrainingDataMissing."""
-    held = Parts(train=_orders(directory, "train"), test=_orders(directory, "dev"))
-    return apart(held + own())
+def load(directory: Path, _fold: int) -> DatasetSplit:
+    """Load FMC's training and development sets and the own orders. Raises TrainingDataMissing."""
+    fmc = DatasetSplit(
+        train=_load_fmc_orders(directory, "train"), test=_load_fmc_orders(directory, "dev")
+    )
+    return remove_near_duplicates(fmc + load_own())
 
 
-def own() -> Parts:
-    """Our own orders, which need nothing of the training sets."""
-    return divided([_example(OWN, text, label) for label, text in pairs(LINES)])
+def load_own() -> DatasetSplit:
+    """Load the own orders, which need no training sets."""
+    return split_by_group(
+        [_to_example(OWN_SOURCE, text, label) for label, text in read_pairs(OWN_EXAMPLES_FILE)]
+    )
 
 
-def _orders(directory: Path, part: str) -> tuple[Example, ...]:
-    lines = packed(directory, Path("maint_text", "fmc", f"{part}.txt")).decode().splitlines()
+def _load_fmc_orders(directory: Path, part: str) -> tuple[Example, ...]:
+    """Load the labelled orders of one part of FMC."""
+    lines = (
+        read_data_file(directory, Path("maint_text", "fmc", f"{part}.txt")).decode().splitlines()
+    )
     rows = (line.rpartition(",") for line in lines if line.strip())
-    return tuple(_example(FMC, text, label) for text, _, label in rows)
+    return tuple(_to_example(FMC, text, label) for text, _, label in rows)
 
 
-def _example(source: str, text: str, label: str) -> Example:
-    return Example(TASK.name, source, language_of(text), text, label)
+def _to_example(source: str, text: str, label: str) -> Example:
+    """Create an example from a work order and its failure mode."""
+    return Example(TASK.name, source, detect_language(text), text, label)
 
 
 TASK = Task(
     name="failure_mode",
     load=load,
-    instructions=wordings(
+    instructions=instructions_by_language(
         (
             "Name the failure mode of this work order.",
             "Which failure mode does this maintenance record describe?",
@@ -78,6 +92,6 @@ TASK = Task(
         ),
     ),
     labels=LABELS,
-    own=own,
-    longest=16,
+    load_own=load_own,
+    max_tokens=16,
 )

@@ -1,21 +1,27 @@
-"""A fault's system: which chapter of an aircraft it belongs to.
+"""Task: classify the aircraft system (chapter) of a fault.
 
-Owns how CAMB's hundred faults read, and our own (fault_system.tsv). A hundred are too few to hold
-some out for good: they are cut into folds, and each is judged by an adapter that learned from the
-other folds only.
+Reads CAMB's hundred faults and own ones (fault_system.tsv). A hundred are too few for a fixed test
+set: evaluation is cross-validated, each fold by an adapter trained on the other folds.
 """
 
 from pathlib import Path
 
-from models.industrial_llm.examples import FOLDS, Example, Parts, Task, language_of, wordings
-from models.industrial_llm.splitting import apart, folded
-from models.industrial_llm.tasks.files import packed, pairs
-from models.workbook import sheet
+from models.industrial_llm.examples import (
+    FOLDS,
+    DatasetSplit,
+    Example,
+    Task,
+    detect_language,
+    instructions_by_language,
+)
+from models.industrial_llm.splitting import remove_near_duplicates, split_by_fold
+from models.industrial_llm.tasks.files import read_data_file, read_pairs
+from models.workbook import read_first_sheet
 
 FILE = Path("camb_zh", "classification.xlsx")
 CAMB = "camb_faults"
-OWN = "own_faults"
-LINES = Path(__file__).with_name("fault_system.tsv")
+OWN_SOURCE = "own_faults"
+OWN_EXAMPLES_FILE = Path(__file__).with_name("fault_system.tsv")
 SYSTEMS = (
     "APU",
     "防冰排雨",
@@ -44,30 +50,35 @@ SYSTEMS = (
 )
 
 
-def load(directory: Path, fold: int) -> Parts:
-    """All faults, those of `fold` to be judged by. Raises TrainingDataMissing."""
-    _, *rows = sheet(packed(directory, FILE))
-    held = folded([_example(CAMB, text, system) for text, system in rows], fold, FOLDS)
-    return apart(held + own())
+def load(directory: Path, fold: int) -> DatasetSplit:
+    """Load all faults, with CAMB's fold `fold` as the test part. Raises TrainingDataMissing."""
+    _, *rows = read_first_sheet(read_data_file(directory, FILE))
+    camb = split_by_fold([_to_example(CAMB, text, system) for text, system in rows], fold, FOLDS)
+    return remove_near_duplicates(camb + load_own())
 
 
-def own() -> Parts:
-    """Our own faults, which need nothing of the training sets: to learn from only."""
-    return Parts(train=tuple(_example(OWN, text, system) for system, text in pairs(LINES)))
+def load_own() -> DatasetSplit:
+    """Load the own faults, for training only; they need no training sets."""
+    return DatasetSplit(
+        train=tuple(
+            _to_example(OWN_SOURCE, text, system) for system, text in read_pairs(OWN_EXAMPLES_FILE)
+        )
+    )
 
 
-def _example(source: str, text: str, system: str) -> Example:
-    return Example(TASK.name, source, language_of(text), " ".join(text.split()), system.strip())
+def _to_example(source: str, text: str, system: str) -> Example:
+    """Create an example from a fault description and its system."""
+    return Example(TASK.name, source, detect_language(text), " ".join(text.split()), system.strip())
 
 
 TASK = Task(
     name="fault_system",
     load=load,
-    instructions=wordings(
+    instructions=instructions_by_language(
         ("Name the system that this fault belongs to.", "Which aircraft system has this fault?"),
         ("指出这个故障属于哪个系统。", "该故障属于飞机的哪个一级系统?"),
     ),
     labels=SYSTEMS,
-    own=own,
-    longest=16,
+    load_own=load_own,
+    max_tokens=16,
 )

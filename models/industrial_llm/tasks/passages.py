@@ -1,9 +1,9 @@
-"""Reading passages: a question, answered from numbered passages with the passage's number, or not.
+"""Task: answer a question from numbered passages and cite the passage, or decline.
 
-Owns making examples of our own facts (passages.toml): sentences of several facts make a passage,
-one of them answers the question, and in some examples none does, though one says the same of
-something else. Which facts are learned and which are judged is told there by name: their texts are
-too much alike, by the words that stand before each question, to be told apart by trigrams.
+Generates examples from own facts (passages.toml): sentences of several facts form a passage, one of
+them answers the question; in some examples none does, though one is about something similar. The
+file assigns facts to training, validation and test by name, because the texts are too similar to be
+split by trigrams.
 """
 
 import random
@@ -16,33 +16,41 @@ from types import MappingProxyType
 
 import msgspec
 
-from models.industrial_llm.examples import CHINESE, ENGLISH, Example, Parts, Task, other, wordings
-from models.passages import preface
+from models.industrial_llm.examples import (
+    CHINESE,
+    ENGLISH,
+    DatasetSplit,
+    Example,
+    Task,
+    instructions_by_language,
+    other_language,
+)
+from models.passages import render_preface
 
 FACTS = Path(__file__).with_name("passages.toml")
 SOURCE = "own_passages"
-NOT_THERE: Mapping[str, str] = MappingProxyType(
+NO_ANSWER: Mapping[str, str] = MappingProxyType(
     {
         ENGLISH: "I do not know: the passages do not say it.",
         CHINESE: "我不知道:段落中没有写明。",
     }
 )
-# Examples of a fact. Their names, numbers and company differ; one in four has no answer, one in
-# five asks in the other language than the documents'.
-EACH = 32
-_NOT_THERE, _OTHER_LANGUAGE = 0.25, 0.2
-# Passages of an example, and sentences of a passage: few of most, so that learning takes no longer.
-_PASSAGES, _SENTENCES = (1, 2, 2, 3, 3, 4, 5), (1, 1, 2, 2, 3, 4)
-# How often something else of the same kind is told of beside what is asked for.
-_MIXED_UP = 0.7
-_END: Mapping[str, str] = MappingProxyType({ENGLISH: ".", CHINESE: "。"})
+# Examples differ in names, numbers and company. One in four has no answer; one in five asks in
+# another language than the passages'.
+EXAMPLES_PER_FACT = 32
+_NO_ANSWER_SHARE, _OTHER_LANGUAGE_SHARE = 0.25, 0.2
+# Numbers of passages per example and of sentences per passage; mostly few, to keep training short.
+_PASSAGE_COUNTS, _SENTENCE_COUNTS = (1, 2, 2, 3, 3, 4, 5), (1, 1, 2, 2, 3, 4)
+# How often a passage has the same kind of fact about another subject.
+_DISTRACTOR_SHARE = 0.7
+_FULL_STOP: Mapping[str, str] = MappingProxyType({ENGLISH: ".", CHINESE: "。"})
 
-Words = Mapping[str, str]
-"""What fills a sentence's names."""
+Slots = Mapping[str, str]
+"""The values of a sentence's slots by name."""
 
 
-class InLanguage(msgspec.Struct, frozen=True):
-    """A fact as one language has it."""
+class FactTexts(msgspec.Struct, frozen=True):
+    """The sentences, questions and answer of a fact in one language."""
 
     says: list[str]
     asks: list[str]
@@ -50,160 +58,191 @@ class InLanguage(msgspec.Struct, frozen=True):
 
 
 class Fact(msgspec.Struct, frozen=True):
-    """One kind of fact; the first name is what it is about."""
+    """A kind of fact with its slots; the first slot is the subject."""
 
     names: list[str]
-    en: InLanguage
-    zh: InLanguage
+    en: FactTexts
+    zh: FactTexts
 
-    def told(self, language: str) -> InLanguage:
+    def in_language(self, language: str) -> FactTexts:
+        """Return the fact's texts in a language."""
         return self.zh if language == CHINESE else self.en
 
 
-class Range(msgspec.Struct, frozen=True):
-    """Numbers from one to another, in steps."""
+class NumberRange(msgspec.Struct, frozen=True):
+    """A range of numbers with a step."""
 
     low: float = msgspec.field(name="from")
     high: float = msgspec.field(name="to")
     step: float = 1
 
 
-class File(msgspec.Struct, frozen=True):
-    """passages.toml."""
+class FactsFile(msgspec.Struct, frozen=True):
+    """The content of passages.toml."""
 
     watched: list[str]
     judged: list[str]
     documents: list[str]
-    values: dict[str, list[str] | Range]
+    values: dict[str, list[str] | NumberRange]
     facts: dict[str, Fact]
 
 
 @dataclass(frozen=True, slots=True)
-class _Filled:
-    """A fact with its values in both languages."""
+class _FilledFact:
+    """A fact with its slot values in both languages."""
 
     fact: Fact
-    values: Mapping[str, Words]
+    values: Mapping[str, Slots]
 
-    def sentence(self, language: str, chance: random.Random) -> str:
-        said = chance.choice(self.fact.told(language).says).format_map(self.values[language])
-        return _capital(said)
+    def sentence(self, language: str, generator: random.Random) -> str:
+        """Write the fact as a randomly chosen sentence."""
+        sentence = generator.choice(self.fact.in_language(language).says).format_map(
+            self.values[language]
+        )
+        return _capitalize(sentence)
 
-    def question(self, language: str, chance: random.Random) -> str:
-        return chance.choice(self.fact.told(language).asks).format_map(self.values[language])
+    def question(self, language: str, generator: random.Random) -> str:
+        """Write a randomly chosen question about the fact."""
+        return generator.choice(self.fact.in_language(language).asks).format_map(
+            self.values[language]
+        )
 
-    def answer(self, language: str, number: int) -> str:
-        said = self.fact.told(language).answer.format_map(self.values[language])
-        return f"{_capital(said)} [{number}]{_END[language]}"
+    def answer(self, language: str, passage_number: int) -> str:
+        """Write the answer with the citation of a passage."""
+        sentence = self.fact.in_language(language).answer.format_map(self.values[language])
+        return f"{_capitalize(sentence)} [{passage_number}]{_FULL_STOP[language]}"
 
     @property
     def subject(self) -> str:
+        """Return the English value of the fact's first slot."""
         return self.values[ENGLISH][self.fact.names[0]]
 
 
-def load(_directory: Path, _fold: int) -> Parts:
-    """All examples. They are our own: nothing is needed of the training sets."""
-    file = read(FACTS)
-    learned = sorted(set(file.facts) - {*file.watched, *file.judged})
-    return Parts(*(_examples(file, names) for names in (learned, file.watched, file.judged)))
+def load(_directory: Path, _fold: int) -> DatasetSplit:
+    """Generate all examples. No training sets are needed."""
+    file = read_facts(FACTS)
+    training_facts = sorted(set(file.facts) - {*file.watched, *file.judged})
+    return DatasetSplit(
+        *(_generate_examples(file, names) for names in (training_facts, file.watched, file.judged))
+    )
 
 
-def read(path: Path) -> File:
-    """The facts. Raises msgspec.ValidationError."""
-    return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), File)
+def read_facts(path: Path) -> FactsFile:
+    """Read the facts file. Raises msgspec.ValidationError."""
+    return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), FactsFile)
 
 
-def _examples(file: File, names: Sequence[str]) -> tuple[Example, ...]:
-    made = {
+def _generate_examples(file: FactsFile, names: Sequence[str]) -> tuple[Example, ...]:
+    """Generate EXAMPLES_PER_FACT examples for each named fact, without duplicates."""
+    by_text = {
         example.text: example
         for name in names
-        for count in range(EACH)
-        for example in [_example(file, names, name, count)]
+        for number in range(EXAMPLES_PER_FACT)
+        for example in [_generate_example(file, names, name, number)]
     }
-    return tuple(made.values())
+    return tuple(by_text.values())
 
 
-def _example(file: File, names: Sequence[str], name: str, count: int) -> Example:
-    # Seeded by the fact: adding another one changes little of the rest.
-    chance = random.Random(f"{name} {count}")  # noqa: S311
-    documents = CHINESE if count % 2 else ENGLISH
-    across = chance.random() < _OTHER_LANGUAGE
-    language = other(documents) if across else documents
-    asked = _filled(file, file.facts[name], chance)
-    is_there = chance.random() >= _NOT_THERE
-    beside = _beside(file, names, asked, chance)
-    passages, at = _passages(asked if is_there else None, beside, documents, chance)
-    named = [(_digits(chance.choice(file.documents), chance), text) for text in passages]
-    question = asked.question(language, chance)
-    answer = asked.answer(language, at) if at else NOT_THERE[language]
-    return Example(TASK.name, SOURCE, language, preface(question, named) + question, answer)
+def _generate_example(file: FactsFile, names: Sequence[str], name: str, number: int) -> Example:
+    """Generate one example of a fact, with or without the answer in its passages."""
+    # Seeded per fact, so that adding a fact changes few other examples.
+    generator = random.Random(f"{name} {number}")  # noqa: S311
+    document_language = CHINESE if number % 2 else ENGLISH
+    is_other_language = generator.random() < _OTHER_LANGUAGE_SHARE
+    language = other_language(document_language) if is_other_language else document_language
+    fact = _fill_fact(file, file.facts[name], generator)
+    has_answer = generator.random() >= _NO_ANSWER_SHARE
+    distractors = _choose_distractors(file, names, fact, generator)
+    passages, answer_number = _write_passages(
+        fact if has_answer else None, distractors, document_language, generator
+    )
+    named_passages = [
+        (_fill_digits(generator.choice(file.documents), generator), text) for text in passages
+    ]
+    question = fact.question(language, generator)
+    answer = fact.answer(language, answer_number) if answer_number else NO_ANSWER[language]
+    return Example(
+        TASK.name, SOURCE, language, render_preface(question, named_passages) + question, answer
+    )
 
 
-def _beside(
-    file: File, names: Sequence[str], asked: _Filled, chance: random.Random
-) -> list[_Filled]:
-    """Other facts: mostly the same of something else, and others of anything."""
-    found = [_filled(file, file.facts[chance.choice(names)], chance) for _ in range(12)]
-    if chance.random() < _MIXED_UP:
-        found.insert(0, _filled(file, asked.fact, chance))
-    same = (asked.fact.names, asked.subject)
-    return [one for one in found if (one.fact.names, one.subject) != same]
+def _choose_distractors(
+    file: FactsFile, names: Sequence[str], fact: _FilledFact, generator: random.Random
+) -> list[_FilledFact]:
+    """Choose other facts: often one of the same kind about another subject, and random ones."""
+    distractors = [
+        _fill_fact(file, file.facts[generator.choice(names)], generator) for _ in range(12)
+    ]
+    if generator.random() < _DISTRACTOR_SHARE:
+        distractors.insert(0, _fill_fact(file, fact.fact, generator))
+    asked_about = (fact.fact.names, fact.subject)
+    return [
+        distractor
+        for distractor in distractors
+        if (distractor.fact.names, distractor.subject) != asked_about
+    ]
 
 
-def _passages(
-    answer: _Filled | None, beside: Sequence[_Filled], language: str, chance: random.Random
+def _write_passages(
+    answer: _FilledFact | None,
+    distractors: Sequence[_FilledFact],
+    language: str,
+    generator: random.Random,
 ) -> tuple[list[str], int]:
-    """The texts, and the number of the one with the answer; 0 where none has it."""
-    sizes = [chance.choice(_SENTENCES) for _ in range(chance.choice(_PASSAGES))]
-    told = [*([answer] if answer else []), *beside][: sum(sizes)]
-    chance.shuffle(told)
-    between = "" if language == CHINESE else " "
-    texts, at, rest = list[str](), 0, list(told)
+    """Write passages from the facts. Returns them with the answer's passage number, 0 for none."""
+    sizes = [generator.choice(_SENTENCE_COUNTS) for _ in range(generator.choice(_PASSAGE_COUNTS))]
+    facts = [*([answer] if answer else []), *distractors][: sum(sizes)]
+    generator.shuffle(facts)
+    separator = "" if language == CHINESE else " "
+    texts, answer_number, remaining = list[str](), 0, list(facts)
     for size in sizes:
-        some, rest = rest[:size], rest[size:]
-        if not some:
+        passage_facts, remaining = remaining[:size], remaining[size:]
+        if not passage_facts:
             break
-        texts.append(between.join(one.sentence(language, chance) for one in some))
-        if any(one is answer for one in some):
-            at = len(texts)
-    return texts, at
+        texts.append(separator.join(fact.sentence(language, generator) for fact in passage_facts))
+        if any(fact is answer for fact in passage_facts):
+            answer_number = len(texts)
+    return texts, answer_number
 
 
-def _filled(file: File, fact: Fact, chance: random.Random) -> _Filled:
-    both = {name: _value(file.values[name], chance) for name in fact.names}
-    return _Filled(
+def _fill_fact(file: FactsFile, fact: Fact, generator: random.Random) -> _FilledFact:
+    """Choose values for a fact's slots in both languages."""
+    values = {name: _choose_value(file.values[name], generator) for name in fact.names}
+    return _FilledFact(
         fact,
         {
-            ENGLISH: {name: english for name, (english, _) in both.items()},
-            CHINESE: {name: chinese for name, (_, chinese) in both.items()},
+            ENGLISH: {name: english for name, (english, _) in values.items()},
+            CHINESE: {name: chinese for name, (_, chinese) in values.items()},
         },
     )
 
 
-def _value(value: list[str] | Range, chance: random.Random) -> tuple[str, str]:
-    """In English and in Chinese."""
-    if isinstance(value, list):
-        english, _, chinese = chance.choice(value).partition("|")
-        seed = chance.random()
-        same = [random.Random(seed), random.Random(seed)]  # noqa: S311
-        return _digits(english, same[0]), _digits(chinese, same[1])
-    steps = chance.randint(0, round((value.high - value.low) / value.step))
-    number = f"{value.low + steps * value.step:.2f}".rstrip("0").rstrip(".")
+def _choose_value(candidates: list[str] | NumberRange, generator: random.Random) -> tuple[str, str]:
+    """Choose a slot's value; returns it in English and Chinese."""
+    if isinstance(candidates, list):
+        english, _, chinese = generator.choice(candidates).partition("|")
+        seed = generator.random()
+        generators = [random.Random(seed), random.Random(seed)]  # noqa: S311
+        return _fill_digits(english, generators[0]), _fill_digits(chinese, generators[1])
+    steps = generator.randint(0, round((candidates.high - candidates.low) / candidates.step))
+    number = f"{candidates.low + steps * candidates.step:.2f}".rstrip("0").rstrip(".")
     return number, number
 
 
-def _digits(pattern: str, chance: random.Random) -> str:
-    return re.sub("#", lambda _: str(chance.randint(1, 9)), pattern)
+def _fill_digits(pattern: str, generator: random.Random) -> str:
+    """Replace each `#` by a random digit from 1 to 9."""
+    return re.sub("#", lambda _: str(generator.randint(1, 9)), pattern)
 
 
-def _capital(sentence: str) -> str:
+def _capitalize(sentence: str) -> str:
+    """Return a sentence with an upper-case first letter."""
     return sentence[0].upper() + sentence[1:]
 
 
 TASK = Task(
     name="passages",
     load=load,
-    # What stands before the question is a part of the text.
-    instructions=wordings(("",), ("",)),
-    longest=96,
+    # The instruction is part of the text.
+    instructions=instructions_by_language(("",), ("",)),
+    max_tokens=96,
 )

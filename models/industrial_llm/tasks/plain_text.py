@@ -1,56 +1,67 @@
-"""Shorthand of a work order as plain text.
+"""Task: expand the shorthand of a work order to plain text.
 
-Owns how MaintNorm reads, company by company, and that asset ids, numbers, dates and names are
-masked as the set masks them. Each company is a source: learning without one and judging by it shows
-what the model does for a company that it never saw.
+Reads MaintNorm by company, with asset ids, numbers, dates and names masked as in the data set. Each
+company is a source: excluding one from training and testing on it shows how the model does for an
+unknown company.
 """
 
 from itertools import groupby
 from pathlib import Path
 
-from models.industrial_llm.examples import ENGLISH, Example, Parts, Task, wordings
-from models.industrial_llm.splitting import apart
-from models.industrial_llm.tasks.files import packed
+from models.industrial_llm.examples import (
+    ENGLISH,
+    DatasetSplit,
+    Example,
+    Task,
+    instructions_by_language,
+)
+from models.industrial_llm.splitting import remove_near_duplicates
+from models.industrial_llm.tasks.files import read_data_file
 
 COMPANIES = ("a", "b")
 
 
-def source(company: str) -> str:
-    """What a company's orders are left out by."""
+def company_source(company: str) -> str:
+    """Return the source name of a company's work orders."""
     return f"maintnorm/{company}"
 
 
-def load(directory: Path, _fold: int) -> Parts:
-    """Both companies, in the set's own parts. Raises TrainingDataMissing."""
+def load(directory: Path, _fold: int) -> DatasetSplit:
+    """Load both companies' orders in the data set's own parts. Raises TrainingDataMissing."""
     train, validation, test = (
-        tuple(one for company in COMPANIES for one in _orders(directory, company, part))
+        tuple(
+            example for company in COMPANIES for example in _load_orders(directory, company, part)
+        )
         for part in ("train", "val", "test")
     )
-    return apart(Parts(train, validation, test))
+    return remove_near_duplicates(DatasetSplit(train, validation, test))
 
 
-def _orders(directory: Path, company: str, part: str) -> list[Example]:
+def _load_orders(directory: Path, company: str, part: str) -> list[Example]:
+    """Load the work orders of one company and part."""
     file = Path("maint_text", "maintnorm", f"{company}_{part}.norm.gz")
-    lines = packed(directory, file).decode().splitlines()
+    lines = read_data_file(directory, file).decode().splitlines()
     blocks = groupby(lines, key=lambda line: bool(line.strip()))
     orders = (
-        _example(company, [line.split("\t") for line in some]) for full, some in blocks if full
+        _to_example(company, [line.split("\t") for line in block])
+        for has_text, block in blocks
+        if has_text
     )
-    # Of one order nothing is left: an empty answer can be neither learned nor given.
-    return [one for one in orders if one.answer]
+    # One order's expansion is empty, which can be neither trained nor generated.
+    return [order for order in orders if order.answer]
 
 
-def _example(company: str, words: list[list[str]]) -> Example:
-    """Words and, beside each, what it stands for: several words, one, or none."""
-    said = " ".join(word for word, _ in words)
-    meant = " ".join(plain for _, plain in words if plain)
-    return Example(TASK.name, source(company), ENGLISH, said, meant)
+def _to_example(company: str, aligned_words: list[list[str]]) -> Example:
+    """Create an example from shorthand words, each with its expansion, which may be empty."""
+    shorthand = " ".join(word for word, _ in aligned_words)
+    plain_text = " ".join(expansion for _, expansion in aligned_words if expansion)
+    return Example(TASK.name, company_source(company), ENGLISH, shorthand, plain_text)
 
 
 TASK = Task(
     name="plain_text",
     load=load,
-    instructions=wordings(
+    instructions=instructions_by_language(
         (
             "Write this work order in plain text.",
             "Expand the shorthand and correct the spelling.",

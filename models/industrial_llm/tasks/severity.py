@@ -1,42 +1,55 @@
-"""A failure's severity and the next step, from a failure mode and effects analysis (FMEA).
+"""Task: give a failure's severity and the next step, from a failure mode and effects analysis.
 
-Owns how the set's rows read, what of a row is asked and what answered. Whole subsystems are held
-out, as parts of one subsystem share their wording.
+Reads the rows of the FMEA data set. Whole subsystems are held out, because parts of one subsystem
+share their wording.
 """
 
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from models.industrial_llm.examples import ENGLISH, Example, Parts, Schema, Task, wordings
-from models.industrial_llm.splitting import apart
-from models.industrial_llm.tasks.extraction import as_json
-from models.industrial_llm.tasks.files import table
+from models.industrial_llm.examples import (
+    ENGLISH,
+    DatasetSplit,
+    Example,
+    Schema,
+    Task,
+    instructions_by_language,
+)
+from models.industrial_llm.splitting import remove_near_duplicates
+from models.industrial_llm.tasks.extraction import dump_json
+from models.industrial_llm.tasks.files import read_csv_rows
 
 FILE = Path("maint_text", "fmea", "fmea_dataset_filled.csv")
 VALIDATION = frozenset({"Fire Suppression System", "Load Frame"})
 TEST = frozenset({"Hydraulic System", "Power Frame"})
 GRADES = (1, 2, 3, 4)
-ASKED = ("Component", "Sub-Component", "Potential Failure Mode", "Potential Effect(s) of Failure")
+QUESTION_COLUMNS = (
+    "Component",
+    "Sub-Component",
+    "Potential Failure Mode",
+    "Potential Effect(s) of Failure",
+)
 
 
-def load(directory: Path, _fold: int) -> Parts:
-    """All rows, by subsystem. Raises TrainingDataMissing."""
-    examples = [_example(row) for row in table(directory, FILE)]
-    different = list({one.text: one for one in reversed(examples)}.values())[::-1]
-    return apart(
-        Parts(
-            train=tuple(one for one in different if one.source not in VALIDATION | TEST),
-            validation=tuple(one for one in different if one.source in VALIDATION),
-            test=tuple(one for one in different if one.source in TEST),
+def load(directory: Path, _fold: int) -> DatasetSplit:
+    """Load all rows, split by subsystem. Raises TrainingDataMissing."""
+    examples = [_to_example(row) for row in read_csv_rows(directory, FILE)]
+    unique = list({example.text: example for example in reversed(examples)}.values())[::-1]
+    return remove_near_duplicates(
+        DatasetSplit(
+            train=tuple(example for example in unique if example.source not in VALIDATION | TEST),
+            validation=tuple(example for example in unique if example.source in VALIDATION),
+            test=tuple(example for example in unique if example.source in TEST),
         )
     )
 
 
-def _example(row: Mapping[str, str]) -> Example:
-    text = "; ".join(" ".join(row[column].split()) for column in ASKED)
+def _to_example(row: Mapping[str, str]) -> Example:
+    """Create an example from a row of the analysis."""
+    text = "; ".join(" ".join(row[column].split()) for column in QUESTION_COLUMNS)
     step = " ".join(row["Recommended Action"].split())
-    answer = as_json({"severity": int(row["Severity"]), "next_step": step or None})
+    answer = dump_json({"severity": int(row["Severity"]), "next_step": step or None})
     return Example(TASK.name, row["Subsystem"].strip(), ENGLISH, text, answer)
 
 
@@ -55,7 +68,7 @@ SCHEMA: Schema = MappingProxyType(
 TASK = Task(
     name="severity",
     load=load,
-    instructions=wordings(
+    instructions=instructions_by_language(
         (
             "Give the severity from 1 to 4 and the next step as JSON; null where none is known.",
             "How severe is this failure (1 to 4), and what is to be done? Answer in JSON.",
@@ -66,5 +79,5 @@ TASK = Task(
         ),
     ),
     schema=SCHEMA,
-    longest=96,
+    max_tokens=96,
 )

@@ -1,7 +1,7 @@
-"""Terms of maintenance, from Chinese to English and back.
+"""Task: translate maintenance terms between Chinese and English.
 
-Owns how CAMB's term pairs read, of which terms are taken and passages left: those come from
-manufacturers' manuals. A pair is on one side in both directions.
+Reads CAMB's term pairs. Longer passages are excluded, because they come from manufacturers'
+manuals. Both directions of a pair are in the same part.
 """
 
 from pathlib import Path
@@ -9,55 +9,57 @@ from pathlib import Path
 from models.industrial_llm.examples import (
     CHINESE,
     ENGLISH,
+    DatasetSplit,
     Example,
-    Parts,
     Task,
-    language_of,
-    wordings,
+    detect_language,
+    instructions_by_language,
 )
-from models.industrial_llm.splitting import apart, divided
-from models.industrial_llm.tasks.files import packed
-from models.workbook import sheet
+from models.industrial_llm.splitting import remove_near_duplicates, split_by_group
+from models.industrial_llm.tasks.files import read_data_file
+from models.workbook import read_first_sheet
 
 FILE = Path("camb_zh", "bitextmine.xlsx")
-LONGEST = 48
+MAX_TERM_LENGTH = 48
 SOURCE = "camb_terms"
 
 
-def load(directory: Path, _fold: int) -> Parts:
-    """Every term in both directions. Raises TrainingDataMissing."""
-    _, *rows = sheet(packed(directory, FILE))
+def load(directory: Path, _fold: int) -> DatasetSplit:
+    """Load every term in both directions. Raises TrainingDataMissing."""
+    _, *rows = read_first_sheet(read_data_file(directory, FILE))
     terms = [tuple(" ".join(cell.split()) for cell in row) for row in rows]
-    english = divided(
-        [_example(english, chinese) for english, chinese in terms if _is_term(english, chinese)]
+    english = split_by_group(
+        [_to_example(english, chinese) for english, chinese in terms if _is_term(english, chinese)]
     )
-    return apart(english + _reversed(english))
+    return remove_near_duplicates(english + _swap_languages(english))
 
 
 def _is_term(english: str, chinese: str) -> bool:
-    """Not a passage, and in two languages: some names are the same in both."""
-    short = max(len(english), len(chinese)) <= LONGEST
-    return short and language_of(chinese) == CHINESE and language_of(english) == ENGLISH
+    """Return whether a pair is a short term in two languages; some names are the same in both."""
+    is_short = max(len(english), len(chinese)) <= MAX_TERM_LENGTH
+    return is_short and detect_language(chinese) == CHINESE and detect_language(english) == ENGLISH
 
 
-def _reversed(parts: Parts) -> Parts:
+def _swap_languages(split: DatasetSplit) -> DatasetSplit:
+    """Return the examples in the other direction."""
     train, validation, test = (
-        tuple(_example(one.answer, one.text) for one in some)
-        for some in (parts.train, parts.validation, parts.test)
+        tuple(_to_example(example.answer, example.text) for example in examples)
+        for examples in (split.train, split.validation, split.test)
     )
-    return Parts(train, validation, test)
+    return DatasetSplit(train, validation, test)
 
 
-def _example(text: str, answer: str) -> Example:
-    return Example(TASK.name, SOURCE, language_of(text), text, answer)
+def _to_example(text: str, answer: str) -> Example:
+    """Create an example from a term and its translation."""
+    return Example(TASK.name, SOURCE, detect_language(text), text, answer)
 
 
 TASK = Task(
     name="terms",
     load=load,
-    instructions=wordings(
+    instructions=instructions_by_language(
         ("Translate this term into Chinese or English.", "Give the term in the other language."),
         ("把这个术语译成英文或中文。", "给出该术语的另一种语言说法。"),
     ),
-    longest=48,
+    max_tokens=48,
 )

@@ -1,11 +1,11 @@
-"""Which specialist a request is meant for, and with which arguments.
+"""Task: choose the specialist model (tool) for a request, with its arguments.
 
-Owns filling our templates (tool_templates.toml), what of routing's examples serves as well, and the
-form of an answer. The requests that are judged by (tool_requests.jsonl) were written apart, in
-other words, and are never learned; an installation has them too, as it judges new versions by them.
+Fills templates (tool_templates.toml) and reuses suitable examples of the routing classifier. The
+test requests (tool_requests.jsonl) were written separately in other words and are never trained on;
+they ship with the package, because installations evaluate new versions by them.
 
 An argument is a plain number in the specialist's own unit, or `{"value", "unit"}` in another one: a
-model of this size cannot be trusted to convert. Readings in a file or a picture are no arguments.
+model of this size cannot convert units reliably. Readings in a file or an image are not arguments.
 """
 
 import random
@@ -21,41 +21,41 @@ import msgspec
 
 from models.industrial_llm.examples import (
     CHINESE,
+    DatasetSplit,
     Example,
-    Parts,
     Task,
-    language_of,
-    wordings,
+    detect_language,
+    instructions_by_language,
 )
-from models.industrial_llm.splitting import apart
-from models.industrial_llm.tasks.extraction import as_json
-from models.industrial_llm.tasks.tools import NONE, Tool, choice_schema, tools
+from models.industrial_llm.splitting import remove_near_duplicates
+from models.industrial_llm.tasks.extraction import dump_json
+from models.industrial_llm.tasks.tools import NONE, Tool, choice_schema, list_tools
 from models.routing.classifier import LANGUAGE
 from models.routing.data import DEVELOPMENT, EXAMPLES, read_examples
 
 TEMPLATES = Path(__file__).with_name("tool_templates.toml")
 REQUESTS = Path(__file__).with_name("tool_requests.jsonl")
 SOURCE = "own_requests"
-# A template with arguments gives so many requests; the numbers differ, the words do not. More words
-# teach more than more numbers do: hence many templates, each filled seldom.
-FILLS = 2
-# Of routing's requests for the language model so many are learned, as requests for no tool. With
-# all of them a quarter were for none, and one adapter said so of every sixth that was for a tool.
-_FOR_NONE = 1 / 3
-# How often a short unit is written without a space before it, and a large number with a comma.
-_GLUED, _GROUPED, _SHORT, _LARGE = 0.5, 0.2, 5, 10_000
-# In routing's examples tags and kinds of bearing stand unmarked in the sentence.
-_UNMARKED = frozenset({"tag_concept"})
-# What no symbol of a unit has, but each of their names.
+# Requests per template with arguments. They differ only in numbers, and more wordings help more
+# than more numbers: hence many templates with few fills.
+FILLS_PER_TEMPLATE = 2
+# Share of the routing classifier's language-model requests that is used as requests for no tool.
+# With all of them, an adapter chose no tool for a sixth of the requests that needed one.
+_NO_TOOL_SHARE = 1 / 3
+# How often a short unit follows without a space, and a large number has a thousands comma.
+_NO_SPACE_SHARE, _THOUSANDS_COMMA_SHARE, _SHORT_UNIT_LENGTH, _LARGE_NUMBER = 0.5, 0.2, 5, 10_000
+# Routes whose arguments cannot be recognized in the routing classifier's examples.
+_UNMARKED_ARGUMENT_ROUTES = frozenset({"tag_concept"})
+# Unit names have four letters in a row, unit symbols do not.
 _ENGLISH_WORD = re.compile("[a-z]{4}")
 
 Values = Mapping[str, Any]
-# Of a template: what stands before a field, the field, and the unit that it is wanted in.
-_Part = tuple[str, str | None, str | None, str | None]
+# From string.Formatter: literal text, field name, unit (format spec) and conversion.
+_TemplatePart = tuple[str, str | None, str | None, str | None]
 
 
 class Request(msgspec.Struct, frozen=True):
-    """A request with the tool that it is meant for, by its route, or `none`."""
+    """A test request with the route of its tool, or `none`, and the expected arguments."""
 
     text: str
     tool: str
@@ -63,182 +63,232 @@ class Request(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
-    """A value in words, and as an argument; None where it is none."""
+class _FilledValue:
+    """A slot's value as words and as an argument; the argument is None if the words imply none."""
 
     words: str
     argument: Any
 
 
-def load(_directory: Path, _fold: int) -> Parts:
-    """All requests. They are our own: nothing is needed of the training sets."""
-    offered = {one.route: one for one in tools()}
+def load(_directory: Path, _fold: int) -> DatasetSplit:
+    """Generate all examples. No training sets are needed."""
+    tools_by_route = {one.route: one for one in list_tools()}
     templates = tomllib.loads(TEMPLATES.read_text(encoding="utf-8"))
-    unfit = [_example(text, answer(None, {})) for text in templates.pop(NONE)["texts"]]
-    filled = [
-        one for route, some in templates.items() for one in _of_templates(offered[route], some)
+    no_tool_examples = [
+        _to_example(text, render_tool_call(None, {})) for text in templates.pop(NONE)["texts"]
     ]
-    learned = [*filled, *unfit, *_of_routing(EXAMPLES, offered, templates)]
-    watched = _of_routing(DEVELOPMENT, offered, templates)
-    return apart(Parts(tuple(learned), tuple(watched), tuple(_of_requests(offered))))
+    template_examples = [
+        one
+        for route, route_templates in templates.items()
+        for one in _template_examples(tools_by_route[route], route_templates)
+    ]
+    train = [
+        *template_examples,
+        *no_tool_examples,
+        *_routing_examples(EXAMPLES, tools_by_route, templates),
+    ]
+    validation = _routing_examples(DEVELOPMENT, tools_by_route, templates)
+    return remove_near_duplicates(
+        DatasetSplit(tuple(train), tuple(validation), tuple(_request_examples(tools_by_route)))
+    )
 
 
 def value_sets(templates: Mapping[str, Any]) -> Sequence[Values]:
-    """By what a tool's templates are filled: one set for a request, so that its values fit."""
-    found = templates.get("values", {})
-    return found if isinstance(found, list) else [found]
+    """Return a tool's sets of slot values; each request uses one consistent set."""
+    values = templates.get("values", {})
+    return values if isinstance(values, list) else [values]
 
 
-def answer(tool: str | None, arguments: Mapping[str, Any]) -> str:
-    """The JSON of a choice."""
-    return as_json({"tool": tool, "arguments": arguments})
+def render_tool_call(tool: str | None, arguments: Mapping[str, Any]) -> str:
+    """Return the expected answer: a tool and its arguments as JSON."""
+    return dump_json({"tool": tool, "arguments": arguments})
 
 
-def _of_requests(offered: Mapping[str, Tool]) -> Iterator[Example]:
-    for one in msgspec.json.Decoder(Request).decode_lines(REQUESTS.read_bytes()):
-        tool = None if one.tool == NONE else offered[one.tool].id
-        yield _example(one.text, answer(tool, one.arguments))
+def _request_examples(tools_by_route: Mapping[str, Tool]) -> Iterator[Example]:
+    """Read the test requests as examples."""
+    for request in msgspec.json.Decoder(Request).decode_lines(REQUESTS.read_bytes()):
+        tool = None if request.tool == NONE else tools_by_route[request.tool].id
+        yield _to_example(request.text, render_tool_call(tool, request.arguments))
 
 
-def _of_routing(
-    path: Path, offered: Mapping[str, Tool], templates: Mapping[str, Any]
+def _routing_examples(
+    path: Path, tools_by_route: Mapping[str, Tool], templates: Mapping[str, Any]
 ) -> Iterator[Example]:
-    """Routing's requests that are for no tool, or for one and state no argument."""
-    for one in read_examples(path):
-        if one.task == LANGUAGE:
-            if _is_taken(one.text):
-                yield _example(one.text, answer(None, {}))
-        elif one.task in offered and one.task not in _UNMARKED:
-            if not any(_states(one.text, values) for values in value_sets(templates[one.task])):
-                yield _example(one.text, answer(offered[one.task].id, {}))
+    """Read the routing classifier's examples that need no tool, or a tool without arguments."""
+    for labelled in read_examples(path):
+        if labelled.task == LANGUAGE:
+            if _is_sampled(labelled.text):
+                yield _to_example(labelled.text, render_tool_call(None, {}))
+        elif labelled.task in tools_by_route and labelled.task not in _UNMARKED_ARGUMENT_ROUTES:
+            if not any(
+                _has_argument(labelled.text, values)
+                for values in value_sets(templates[labelled.task])
+            ):
+                yield _to_example(
+                    labelled.text, render_tool_call(tools_by_route[labelled.task].id, {})
+                )
 
 
-def _is_taken(text: str) -> bool:
-    """By chance, the same for the same words: adding others changes none of it."""
-    return random.Random(text).random() < _FOR_NONE  # noqa: S311
+def _is_sampled(text: str) -> bool:
+    """Sample texts by a seed from the text itself, so that adding texts changes no other choice."""
+    return random.Random(text).random() < _NO_TOOL_SHARE  # noqa: S311
 
 
-def _states(text: str, values: Values) -> bool:
-    """Whether an argument may be in the text: a number, or a word that is one."""
+def _has_argument(text: str, values: Values) -> bool:
+    """Return whether a text may state an argument: a number, or a word that stands for a value."""
     words = [
-        word for one in values.values() if _is_choice(one) for some in one.values() for word in some
+        word
+        for value in values.values()
+        if _is_choice_value(value)
+        for word_list in value.values()
+        for word in word_list
     ]
     return bool(re.search(r"\d", text)) or any(
         re.search(rf"(?<![A-Za-z]){re.escape(word)}(?![A-Za-z])", text) for word in words
     )
 
 
-def _of_templates(tool: Tool, templates: Mapping[str, Any]) -> Iterator[Example]:
-    sets, fields = value_sets(templates), {one.name for one in tool.fields}
+def _template_examples(tool: Tool, templates: Mapping[str, Any]) -> Iterator[Example]:
+    """Fill each template of a tool with random values."""
+    slot_sets, fields = value_sets(templates), {item.name for item in tool.fields}
     for text in templates["texts"]:
-        # Seeded by the template: adding another one changes none of the rest.
-        chance = random.Random(text)  # noqa: S311
+        # Seeded per template, so that adding a template changes no other example.
+        generator = random.Random(text)  # noqa: S311
         parts = list(Formatter().parse(text))
-        fills = FILLS if any(name in fields for _, name, _, _ in parts) else 1
-        different = {_filled(tool, parts, chance.choice(sets), chance) for _ in range(fills)}
-        yield from sorted(different, key=lambda one: one.text)
+        fills = FILLS_PER_TEMPLATE if any(name in fields for _, name, _, _ in parts) else 1
+        unique = {
+            _fill_template(tool, parts, generator.choice(slot_sets), generator)
+            for _ in range(fills)
+        }
+        yield from sorted(unique, key=lambda item: item.text)
 
 
-def _filled(tool: Tool, parts: Sequence[_Part], values: Values, chance: random.Random) -> Example:
-    language = language_of("".join(literal for literal, *_ in parts))
-    said = {
-        name: _said(tool, name, _in_unit(values[name], unit), language, chance)
+def _fill_template(
+    tool: Tool, parts: Sequence[_TemplatePart], slots: Values, generator: random.Random
+) -> Example:
+    """Fill one parsed template and return the request with its tool call."""
+    language = detect_language("".join(literal for literal, *_ in parts))
+    filled = {
+        name: _fill_value(tool, name, _restrict_to_unit(slots[name], unit), language, generator)
         for _, name, unit, _ in parts
         if name
     }
     arguments = {
-        field.name: said[field.name].argument
+        field.name: filled[field.name].argument
         for field in tool.fields
-        if field.name in said and said[field.name].argument is not None
+        if field.name in filled and filled[field.name].argument is not None
     }
-    text = "".join(literal + (said[name].words if name else "") for literal, name, *_ in parts)
-    return _example(text, answer(tool.id, arguments))
+    text = "".join(literal + (filled[name].words if name else "") for literal, name, *_ in parts)
+    return _to_example(text, render_tool_call(tool.id, arguments))
 
 
-def _in_unit(value: Any, unit: str | None) -> Any:
-    """Of a quantity's ways to be said those in this unit, without saying it; all where none is."""
+def _restrict_to_unit(quantities: Any, unit: str | None) -> Any:
+    """Return a quantity's variants in the given unit, without its words; all variants for None."""
     if not unit:
-        return value
-    return [["", told, *range_] for _, told, *range_ in value if told == unit]
+        return quantities
+    return [["", unit_name, *range_] for _, unit_name, *range_ in quantities if unit_name == unit]
 
 
-def _said(tool: Tool, name: str, value: Any, language: str, chance: random.Random) -> _Said:
+def _fill_value(
+    tool: Tool, name: str, value: Any, language: str, generator: random.Random
+) -> _FilledValue:
+    """Choose words and argument for a slot."""
     if isinstance(value, list):
-        usable = [one for one in value if _is_said(one[0], language)]
-        return _quantity(tool.unit(name), chance.choice(usable), chance)
+        usable = [candidate for candidate in value if _is_unit_used_in(candidate[0], language)]
+        return _fill_quantity(tool.unit_of(name), generator.choice(usable), generator)
     if "count" in value:
-        return _series(value, language, chance)
-    if _is_choice(value):
-        return _choice(value, language, chance)
-    word = chance.choice(_usable(value["words"], language))
-    return _Said(word, word if value.get("told", True) else None)
+        return _fill_series(value, language, generator)
+    if _is_choice_value(value):
+        return _fill_choice(value, language, generator)
+    word = generator.choice(_words_for_language(value["words"], language))
+    return _FilledValue(word, word if value.get("told", True) else None)
 
 
-def _usable(words: Sequence[str], language: str) -> list[str]:
-    """Chinese words stand in Chinese requests only."""
-    return [one for one in words if language == CHINESE or language_of(one) != CHINESE]
+def _words_for_language(words: Sequence[str], language: str) -> list[str]:
+    """Return the words that fit the language; Chinese words fit only Chinese requests."""
+    return [word for word in words if language == CHINESE or detect_language(word) != CHINESE]
 
 
-def _is_said(unit: str, language: str) -> bool:
-    """Whether people say a unit so: `kN` in both languages, but `hours` in English alone."""
+def _is_unit_used_in(unit: str, language: str) -> bool:
+    """Return whether a language uses a unit's spelling: `kN` in both, `hours` only in English."""
     if language == CHINESE:
         return not _ENGLISH_WORD.search(unit)
-    return language_of(unit) != CHINESE
+    return detect_language(unit) != CHINESE
 
 
-def _is_choice(value: Any) -> bool:
+def _is_choice_value(value: Any) -> bool:
+    """Return whether a slot is a closed list of values with their words."""
     return isinstance(value, Mapping) and "count" not in value and "words" not in value
 
 
-def _quantity(own: str | None, spec: Sequence[Any], chance: random.Random) -> _Said:
-    said, unit, least, most, digits = spec
-    number = _number(chance.uniform(least, most), digits)
-    argument = number if unit in (own or "", "") else {"value": number, "unit": unit}
-    words = _written(number, chance) if said else str(number)
-    return _Said(f"{words}{_space(said, chance)}{said}", argument)
+def _fill_quantity(
+    default_unit: str | None, spec: Sequence[Any], generator: random.Random
+) -> _FilledValue:
+    """Choose a number with its unit.
+
+    Units other than the field's own become part of the argument.
+    """
+    unit_words, unit, low, high, digits = spec
+    number = _round_number(generator.uniform(low, high), digits)
+    argument = number if unit in (default_unit or "", "") else {"value": number, "unit": unit}
+    words = _format_number(number, generator) if unit_words else str(number)
+    return _FilledValue(f"{words}{_unit_separator(unit_words, generator)}{unit_words}", argument)
 
 
-def _space(said: str, chance: random.Random) -> str:
-    if not said or said == "%" or language_of(said) == CHINESE:
+def _unit_separator(unit_words: str, generator: random.Random) -> str:
+    """Return the space, or no space, between a number and its unit."""
+    if not unit_words or unit_words == "%" or detect_language(unit_words) == CHINESE:
         return ""
-    parted = len(said) > _SHORT or said[0].isdigit()  # `1450 1/min` is no 14501
-    return "" if not parted and chance.random() < _GLUED else " "
+    needs_space = (
+        len(unit_words) > _SHORT_UNIT_LENGTH or unit_words[0].isdigit()
+    )  # `1450 1/min` is no 14501
+    return "" if not needs_space and generator.random() < _NO_SPACE_SHARE else " "
 
 
-def _written(number: float, chance: random.Random) -> str:
-    return f"{number:,}" if number >= _LARGE and chance.random() < _GROUPED else str(number)
+def _format_number(number: float, generator: random.Random) -> str:
+    """Write a number, sometimes with a thousands comma."""
+    return (
+        f"{number:,}"
+        if number >= _LARGE_NUMBER and generator.random() < _THOUSANDS_COMMA_SHARE
+        else str(number)
+    )
 
 
-def _series(value: Values, language: str, chance: random.Random) -> _Said:
-    count = chance.randint(*value["count"])
+def _fill_series(value: Values, language: str, generator: random.Random) -> _FilledValue:
+    """Choose a series of numbers, with a separator of the language."""
+    count = generator.randint(*value["count"])
     numbers = [
-        _number(chance.uniform(value["low"], value["high"]), value["digits"]) for _ in range(count)
+        _round_number(generator.uniform(value["low"], value["high"]), value["digits"])
+        for _ in range(count)
     ]
-    between = chance.choice(
+    separator = generator.choice(
         [", ", " ", "; ", "/"] if language != CHINESE else [" ", "、", ",", "/"]
     )
-    return _Said(between.join(map(str, numbers)), numbers)
+    return _FilledValue(separator.join(map(str, numbers)), numbers)
 
 
-def _choice(value: Values, language: str, chance: random.Random) -> _Said:
-    chosen = chance.choice(sorted(value))
-    words = [one for one in value[chosen] if language_of(one) == language] or value[chosen]
-    return _Said(chance.choice(words), chosen)
+def _fill_choice(value: Values, language: str, generator: random.Random) -> _FilledValue:
+    """Choose a value from a closed list, with a word for it in the language."""
+    chosen = generator.choice(sorted(value))
+    words = [word for word in value[chosen] if detect_language(word) == language] or value[chosen]
+    return _FilledValue(generator.choice(words), chosen)
 
 
-def _number(value: float, digits: int) -> float | int:
+def _round_number(value: float, digits: int) -> float | int:
+    """Round to the given number of decimals; to an integer for 0."""
     return round(value, digits) if digits else round(value)
 
 
-def _example(text: str, choice: str) -> Example:
-    return Example(TASK.name, SOURCE, language_of(text), text, choice)
+def _to_example(text: str, choice: str) -> Example:
+    """Create an example from a request and its tool call."""
+    return Example(TASK.name, SOURCE, detect_language(text), text, choice)
 
 
-_OFFERED = tools()
+_TOOLS = list_tools()
 TASK = Task(
     name="tool_choice",
     load=load,
-    instructions=wordings(
+    instructions=instructions_by_language(
         (
             "Choose the tool for this request and give its arguments as JSON.",
             "Which tool answers this? Reply with JSON: tool and arguments; null if none fits.",
@@ -248,7 +298,7 @@ TASK = Task(
             "哪个工具能回答?用 JSON 回复 tool 和 arguments,都不合适时为 null。",
         ),
     ),
-    labels=tuple(f"{one.id} ({one.description})" for one in _OFFERED),
-    schema=choice_schema(_OFFERED),
-    longest=400,
+    labels=tuple(f"{one.id} ({one.description})" for one in _TOOLS),
+    schema=choice_schema(_TOOLS),
+    max_tokens=400,
 )

@@ -1,7 +1,6 @@
-"""The specialists that a request may be meant for, as tools.
+"""The catalog's specialist models as tools, with inputs and the JSON schema of a call.
 
-Owns which of the catalog's models are tools, what each takes, and the JSON schema of a choice. Ids
-come from the catalog; a tool is known by the task that its route names.
+Ids come from the catalog; a tool is identified by the task of its route.
 """
 
 from collections.abc import Mapping
@@ -11,20 +10,20 @@ from types import MappingProxyType
 from models.catalog import SPECIALIST_TASKS, Model, load_catalog
 from models.failure_class.features import GRADES
 from models.failure_class.signature import QUANTITIES
-from models.industrial_llm.choices import arguments, choice_of, no_choice
+from models.industrial_llm.choices import arguments_schema, no_tool_schema, tool_call_schema
 from models.industrial_llm.examples import Schema
 from models.mechanisms import MECHANISMS
 from models.signature import BYTES, InputField
 
 PROFILE = "cpu"
 NONE = "none"
-"""Stands for no tool where tools are spoken of by their route."""
+"""The route that stands for no tool."""
 
 TYPE, TAG = "type", "tag"
-# Readings of a whole life are no part of a sentence: they come in a file, beside it. So remaining
-# life has no arguments here, and no series is longer than what somebody would say.
-MOST_READINGS = 40
-_LEARNED: Mapping[str, tuple[InputField, ...]] = MappingProxyType(
+# Readings of a machine's whole life come in a file, not in a sentence: remaining life has no
+# arguments, and a series is no longer than what a person would type.
+MAX_READINGS = 40
+_TRAINED_INPUTS: Mapping[str, tuple[InputField, ...]] = MappingProxyType(
     {
         "machine_failure": (
             InputField(TYPE, BYTES, values=tuple(GRADES)),
@@ -37,54 +36,62 @@ _LEARNED: Mapping[str, tuple[InputField, ...]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """One specialist. `route` is the task by which the catalog chooses it."""
+    """A specialist model with its inputs. `route` is the task by which the catalog selects it."""
 
     id: str
     route: str
     description: str
     fields: tuple[InputField, ...]
 
-    def unit(self, field: str) -> str | None:
-        """In which a plain number is. Raises KeyError for a field that it does not take."""
-        return {one.name: one.unit for one in self.fields}[field]
+    def unit_of(self, field: str) -> str | None:
+        """Return the unit of a field's plain numbers. Raises KeyError for an unknown field."""
+        return {input_field.name: input_field.unit for input_field in self.fields}[field]
 
 
-def tools() -> tuple[Tool, ...]:
-    """The catalog's specialists and mechanisms that a request can be meant for."""
-    sold = load_catalog(PROFILE).models.values()
-    return tuple(_tool(one) for one in sold if one.task in SPECIALIST_TASKS and one.route)
+def list_tools() -> tuple[Tool, ...]:
+    """Return the catalog's specialists and mechanisms that have a route."""
+    models = load_catalog(PROFILE).models.values()
+    return tuple(
+        _tool_for_model(model) for model in models if model.task in SPECIALIST_TASKS and model.route
+    )
 
 
-def choice_schema(offered: tuple[Tool, ...]) -> Schema:
-    """`{"tool": …, "arguments": {…}}` with arguments that the tool has, or no tool and none."""
-    return {"anyOf": [*(_of_tool(one) for one in offered), no_choice()]}
+def choice_schema(tools: tuple[Tool, ...]) -> Schema:
+    """Return the JSON schema of a call of one of the tools, or of no tool."""
+    return {"anyOf": [*(_call_schema(tool) for tool in tools), no_tool_schema()]}
 
 
-def _tool(model: Model) -> Tool:
+def _tool_for_model(model: Model) -> Tool:
+    """Create the tool of a catalog model, with its mechanism's or specialist's inputs."""
     route = model.route.task if model.route else NONE
     if model.weights.kind == "mechanism":
         fields = MECHANISMS[model.weights.source].inputs
     else:
-        fields = _LEARNED.get(route, ())
+        fields = _TRAINED_INPUTS.get(route, ())
     return Tool(model.id, route, model.description, fields)
 
 
-def _of_tool(tool: Tool) -> Schema:
-    return choice_of({"const": tool.id}, arguments({one.name: _value(one) for one in tool.fields}))
+def _call_schema(tool: Tool) -> Schema:
+    """Return the JSON schema of a call of one tool."""
+    return tool_call_schema(
+        {"const": tool.id},
+        arguments_schema({field.name: _argument_schema(field) for field in tool.fields}),
+    )
 
 
-def _value(field: InputField) -> Schema:
+def _argument_schema(field: InputField) -> Schema:
+    """Return the JSON schema of an argument."""
     if field.datatype == BYTES:
         return {"enum": list(field.values)} if field.values else {"type": "string"}
     number: Schema = {"type": "number"}
     if field.length:
-        return {"type": "array", "items": number, "maxItems": min(field.length[1], MOST_READINGS)}
+        return {"type": "array", "items": number, "maxItems": min(field.length[1], MAX_READINGS)}
     if field.unit is None:
         return number
-    other = {
+    with_unit = {
         "type": "object",
         "properties": {"value": number, "unit": {"type": "string", "maxLength": 16}},
         "required": ["value", "unit"],
         "additionalProperties": False,
     }
-    return {"anyOf": [number, other]}
+    return {"anyOf": [number, with_unit]}

@@ -1,39 +1,48 @@
-"""Questions that nobody can answer without the plant's data, and some that anybody can.
+"""Task: decline questions that need the plant's data, and answer general ones.
 
-Owns our own questions (unknown.tsv) and how not knowing is said. Without the answerable ones a
-model learns to refuse whatever carries no instruction.
+Reads own questions (unknown.tsv). Without answerable questions a model learns to decline every text
+without an instruction.
 """
 
 from pathlib import Path
 
-from models.industrial_llm.examples import Example, Parts, Task, language_of, wordings
-from models.industrial_llm.splitting import divided
-from models.industrial_llm.tasks.files import pairs
+from models.industrial_llm.examples import (
+    DatasetSplit,
+    Example,
+    Task,
+    detect_language,
+    instructions_by_language,
+)
+from models.industrial_llm.splitting import split_by_group
+from models.industrial_llm.tasks.files import read_pairs
 
-LINES = Path(__file__).with_name("unknown.tsv")
+OWN_EXAMPLES_FILE = Path(__file__).with_name("unknown.tsv")
 SOURCE = "own_questions"
-ADMITTED = ("I do not know", "我不知道")
-"""How an answer begins that says that it is not known, in either language."""
+UNKNOWN_PHRASES = ("I do not know", "我不知道")
+"""How an answer that declines begins, in either language."""
 
 
-def load(_directory: Path, _fold: int) -> Parts:
-    """All questions. They are our own: nothing is needed of the training sets."""
-    return divided([_example(question, answer) for question, answer in pairs(LINES)])
+def load(_directory: Path, _fold: int) -> DatasetSplit:
+    """Load all questions. No training sets are needed."""
+    return split_by_group(
+        [_to_example(question, answer) for question, answer in read_pairs(OWN_EXAMPLES_FILE)]
+    )
 
 
-def admits(answer: str) -> bool:
-    """Whether an answer says that it is not known."""
-    return answer.strip().startswith(ADMITTED)
+def is_unknown_answer(answer: str) -> bool:
+    """Return whether an answer declines the question as unknown."""
+    return answer.strip().startswith(UNKNOWN_PHRASES)
 
 
-def _example(question: str, answer: str) -> Example:
-    return Example(TASK.name, SOURCE, language_of(question), question, answer)
+def _to_example(question: str, answer: str) -> Example:
+    """Create an example from a question and its answer."""
+    return Example(TASK.name, SOURCE, detect_language(question), question, answer)
 
 
 TASK = Task(
     name="unknown",
     load=load,
-    # A question as it is: no instruction stands before what people ask a chat model.
-    instructions=wordings(("",), ("",)),
-    longest=64,
+    # No instruction: users ask chat models plain questions.
+    instructions=instructions_by_language(("",), ("",)),
+    max_tokens=64,
 )

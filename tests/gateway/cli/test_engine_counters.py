@@ -18,7 +18,7 @@ from gateway.cli.engine_counters import (
     fetch_engine_counts,
     parse_engine_counts,
 )
-from serving.text.prometheus import uncounted
+from serving.text.prometheus import render_uncounted_engines
 from tests.support.builders import CHAT, Gateway
 from tests.support.fakes.upstream import FakeUpstream, run_fake_upstream
 from tests.support.gateway.commands import invoke, leave_logs_alone
@@ -56,9 +56,9 @@ class TestParser:
         text = (
             counters(5, 7)
             + counters(9, model="m")
-            + uncounted(CHAT, 1)
-            + uncounted("m", 0)
-            + uncounted("n", 2)
+            + render_uncounted_engines(CHAT, 1)
+            + render_uncounted_engines("m", 0)
+            + render_uncounted_engines("n", 2)
         )
         found = parse_engine_counts(text)
         assert found["m"] == EngineCount("m", 0, 9, SINCE, SINCE)
@@ -139,7 +139,7 @@ class TestAsking:
             (counters(5, model="another"), "it counts no tokens of this model"),
             ("<html>", "what it says cannot be read"),
             (
-                counters(5) + uncounted(CHAT, 1),
+                counters(5) + render_uncounted_engines(CHAT, 1),
                 "not all engines of this model tell their counts, as while one starts",
             ),
         ],

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.fine_tuning.file_check import TrainingFileRejected, check_training_file
 from models.catalog import Model
-from models.problems import MOST_SHOWN
+from models.problems import MAX_SHOWN
 from tests.support.builders import CATALOG, REMAINING_LIFE, SPECIALIST
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.gateway.commands import Maas
@@ -104,7 +104,7 @@ class TestTables:
         with pytest.raises(TrainingFileRejected) as caught:
             check_training_file(FAILURE, content, UUID(int=1), "cpu", False)
         assert caught.value.details["problem_count"] == 500
-        assert len(caught.value.details["problems"]) == MOST_SHOWN
+        assert len(caught.value.details["problems"]) == MAX_SHOWN
         assert caught.value.message.endswith("There are 499 more problems.")
 
 

@@ -7,10 +7,10 @@ from uuid import UUID
 from gateway.shared_models.examples import ExampleSource, SharedExample
 from gateway.shared_models.training_file import build_training_text
 from infra import ids
-from models.industrial_llm.dialogues import read
+from models.industrial_llm.dialogues import parse_training_file
+from models.industrial_llm.examples import DatasetSplit
 from models.industrial_llm.examples import Example as TaskExample
-from models.industrial_llm.examples import Parts
-from models.industrial_llm.tasks.failure_mode import FMC, OWN
+from models.industrial_llm.tasks.failure_mode import FMC, OWN_SOURCE
 from tests.support.gateway.shops import faults, tasks
 
 NOON = datetime(2026, 10, 1, 12, tzinfo=UTC)
@@ -41,8 +41,8 @@ def orders(source: str, count: int, part: str = "order") -> tuple[TaskExample, .
 
 def test_every_line_can_be_learned_and_none_is_judged_by() -> None:
     text = build_training_text(given(10), tasks(), 1)
-    found = read(text.content)
-    assert len(found.learned) + len(found.apart) == len(text.lines) == 10 + 60
+    found = parse_training_file(text.content)
+    assert len(found.train) + len(found.held_out) == len(text.lines) == 10 + 60
     assert text.replayed_counts == {"failure_mode": 30, "terms": 30}
     content = text.content.decode()
     assert not any(one.text in content for some in tasks().values() for one in some.test)
@@ -70,13 +70,16 @@ def test_a_line_is_left_out() -> None:
 
 
 def test_two_are_replayed_for_each_but_eight_hundred_at_least() -> None:
-    corpus = {"failure_mode": Parts(train=orders(OWN, 1_200))}
+    corpus = {"failure_mode": DatasetSplit(train=orders(OWN_SOURCE, 1_200))}
     assert build_training_text(given(10), corpus, 1).replayed_counts == {"failure_mode": 800}
     assert build_training_text(given(500), corpus, 1).replayed_counts == {"failure_mode": 1_000}
 
 
 def test_what_a_small_task_leaves_over_the_others_have() -> None:
-    corpus = {"failure_mode": Parts(train=orders(OWN, 900)), "terms": tasks()["terms"]}
+    corpus = {
+        "failure_mode": DatasetSplit(train=orders(OWN_SOURCE, 900)),
+        "terms": tasks()["terms"],
+    }
     assert build_training_text(given(10), corpus, 1).replayed_counts == {
         "failure_mode": 770,
         "terms": 30,
@@ -84,13 +87,13 @@ def test_what_a_small_task_leaves_over_the_others_have() -> None:
 
 
 def test_another_version_replays_others() -> None:
-    corpus = {"failure_mode": Parts(train=orders(OWN, 900))}
+    corpus = {"failure_mode": DatasetSplit(train=orders(OWN_SOURCE, 900))}
     first, again, second = (build_training_text([], corpus, number).lines for number in (1, 1, 2))
     assert first == again
     assert first != second
 
 
 def test_a_set_without_a_licence_is_not_learned() -> None:
-    corpus = {"failure_mode": Parts(train=orders(FMC, 50) + orders(OWN, 20, "own"))}
+    corpus = {"failure_mode": DatasetSplit(train=orders(FMC, 50) + orders(OWN_SOURCE, 20, "own"))}
     text = build_training_text([], corpus, 1)
     assert text.replayed_counts == {"failure_mode": 20}

@@ -17,7 +17,7 @@ from gateway.upstream.load_balancer import Router, parse_upstreams
 from infra import ids
 from infra.clock import SystemClock
 from models.catalog import Task
-from models.extras import extra_of
+from models.extras import required_extra
 from tests.support import builders
 from tests.support.builders import CATALOG, CHAT, EMBEDDING, SPECIALIST, Gateway
 from tests.support.fakes.upstream import FakeUpstream, run_fake_upstream
@@ -26,7 +26,7 @@ from tests.support.gateway.commands import Maas
 SURFACE = CATALOG.with_task(Task.IMAGE_CLASSIFICATION)[0].id
 MULTILINGUAL = next(one.id for one in CATALOG.models.values() if one.retrieval is not None)
 MESSAGE = "This deployment does not serve the model `{}`."
-OPTIONAL = {one.id for one in CATALOG.models.values() if extra_of(one) is not None}
+OPTIONAL = {one.id for one in CATALOG.models.values() if required_extra(one) is not None}
 INFER = {"inputs": [{"name": "image", "shape": [1], "datatype": "BYTES", "data": ["x"]}]}
 
 

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from infra.telemetry.metrics import declare_metrics
-from serving.text.prometheus import METRICS, UNCOUNTED
+from serving.text.prometheus import METRIC_NAMES, UNCOUNTED_METRIC
 
 ROOT = Path(__file__).parents[3]
 FILES = ROOT / "infra" / "observability"
@@ -36,7 +36,7 @@ def exported() -> set[str]:
         for family in declare_metrics().registry.collect()
         for ending in ENDINGS[family.type]
     }
-    return names | set(METRICS) | {UNCOUNTED, "up"}
+    return names | set(METRIC_NAMES) | {UNCOUNTED_METRIC, "up"}
 
 
 def labels() -> set[str]:
@@ -91,7 +91,7 @@ class TestNames:
         origin = find_spec("vllm").origin  # type: ignore[union-attr]
         assert origin is not None
         source = (Path(origin).parent / "v1" / "metrics" / "loggers.py").read_text()
-        for name in METRICS:
+        for name in METRIC_NAMES:
             declared = name.removesuffix("_total").removesuffix("_created")
             assert f'"{declared}"' in source, name
 

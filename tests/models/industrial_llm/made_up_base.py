@@ -13,7 +13,7 @@ from tokenizers.pre_tokenizers import Split
 
 from infra.lazy_import import LazyModule
 from models.industrial_llm.data import TASKS
-from models.industrial_llm.examples import Example, Parts
+from models.industrial_llm.examples import DatasetSplit, Example
 from models.industrial_llm.recipes import Recipe
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ TURN_END = "\n\n"
 RECIPE = Recipe("made-up/base", {"failure_mode": 3}, learning_rate=0.02, batch=4, together=2)
 
 
-def corpus() -> Mapping[str, Parts]:
+def corpus() -> Mapping[str, DatasetSplit]:
     """Orders whose mode is told by their second word."""
     modes = {"leaks": "Leaking", "shakes": "Vibration", "squeals": "Noise", "boils": "Overheating"}
     train = tuple(
@@ -36,7 +36,7 @@ def corpus() -> Mapping[str, Parts]:
         for number in range(8)
         for word, mode in modes.items()
     )
-    return {"failure_mode": Parts(train, train[:4], train[4:8])}
+    return {"failure_mode": DatasetSplit(train, train[:4], train[4:8])}
 
 
 def base(folder: Path) -> Path:

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from infra.lazy_import import LazyModule
-from models.adaptation import Exact, Metrics, TrainingFileInvalid
-from models.industrial_llm.effort import MOST_ROUNDS
+from models.adaptation import ExactMatches, Metrics, TrainingFileInvalid
+from models.industrial_llm.effort import MAX_EPOCHS
 from models.industrial_llm.recipes import RANK
 from tests.models.industrial_llm.made_up_base import RECIPE, base, corpus
 from tests.support.heavy import NEEDS_PEFT
@@ -30,11 +30,11 @@ pytestmark = NEEDS_PEFT
 
 
 @pytest.fixture(scope="module")
-def adapter(tmp_path_factory: pytest.TempPathFactory) -> "adapt.LanguageAdapter":
+def adapter(tmp_path_factory: pytest.TempPathFactory) -> "adapt.LanguageModelFineTuner":
     folder = base(tmp_path_factory.mktemp("base"))
     parent = tmp_path_factory.mktemp("parent")
-    lora.write(lora.loaded(folder, RECIPE, "cpu"), parent, RECIPE.base)
-    return adapt.LanguageAdapter(folder, parent, RECIPE)
+    lora.save_adapter(lora.load_model(folder, RECIPE, "cpu"), parent, RECIPE.base)
+    return adapt.LanguageModelFineTuner(folder, parent, RECIPE)
 
 
 def dialogues() -> bytes:
@@ -51,13 +51,13 @@ def dialogues() -> bytes:
     ).encode()
 
 
-def test_learns_what_is_kept_apart_too(adapter: "adapt.LanguageAdapter") -> None:
+def test_learns_what_is_kept_apart_too(adapter: "adapt.LanguageModelFineTuner") -> None:
     told: list[str | Metrics] = []
     adapted = adapter(dialogues(), told.append)
     assert adapted.score.base is not None
     assert adapted.score.adapted < adapted.score.base / 2
     assert (adapted.examples, adapted.held_out) == (28, 4)
-    assert adapted.score.exact == Exact(base=0, adapted=4, of=4)
+    assert adapted.score.exact == ExactMatches(base=0, adapted=4, of=4)
     assert "28 dialogues" in str(told[0])
     assert "0 came out to the letter before, 4 after" in str(told[-1])
     figures = [one for one in told if isinstance(one, Metrics)]
@@ -65,14 +65,14 @@ def test_learns_what_is_kept_apart_too(adapter: "adapt.LanguageAdapter") -> None
     assert figures[-1].valid_loss == pytest.approx(adapted.score.adapted)
     assert figures[-1].train_loss < figures[0].train_loss
     assert adapted.trained_tokens is not None
-    assert adapted.trained_tokens >= MOST_ROUNDS * 28
+    assert adapted.trained_tokens >= MAX_EPOCHS * 28
 
 
 def test_the_artefact_is_the_two_files_that_an_engine_takes(
-    adapter: "adapt.LanguageAdapter", tmp_path: Path
+    adapter: "adapt.LanguageModelFineTuner", tmp_path: Path
 ) -> None:
     artefact = adapter(dialogues(), lambda said: None).artefact
-    adapt.unpack(artefact, tmp_path)
+    adapt.unpack_adapter(artefact, tmp_path)
     settings = json.loads((tmp_path / lora.CONFIG).read_text())
     assert settings["r"] == RANK
     assert settings["base_model_name_or_path"] == RECIPE.base
@@ -81,14 +81,14 @@ def test_the_artefact_is_the_two_files_that_an_engine_takes(
 
 
 def test_half_of_the_way_is_half_of_every_change(
-    adapter: "adapt.LanguageAdapter", tmp_path: Path
+    adapter: "adapt.LanguageModelFineTuner", tmp_path: Path
 ) -> None:
     whole = adapter(dialogues(), lambda said: None)
     half = replace(adapter, mixing=0.5)(dialogues(), lambda said: None)
     (tmp_path / "whole").mkdir()
     (tmp_path / "half").mkdir()
-    adapt.unpack(whole.artefact, tmp_path / "whole")
-    adapt.unpack(half.artefact, tmp_path / "half")
+    adapt.unpack_adapter(whole.artefact, tmp_path / "whole")
+    adapt.unpack_adapter(half.artefact, tmp_path / "half")
     parent, all_of_it, half_of_it = (
         tensors.load((folder / lora.WEIGHTS).read_bytes())
         for folder in (adapter.parent, tmp_path / "whole", tmp_path / "half")
@@ -105,23 +105,23 @@ def test_half_of_the_way_is_half_of_every_change(
     "artefact", [b"", b"\xff", msgspec.msgpack.encode({"../evil": b"x"}), b"\x81\xa1a\xc4\x01x"]
 )
 def test_what_is_no_adapter_is_refused(artefact: bytes, tmp_path: Path) -> None:
-    with pytest.raises(lora.AdapterUnfit):
-        adapt.unpack(artefact, tmp_path)
+    with pytest.raises(lora.AdapterMismatch):
+        adapt.unpack_adapter(artefact, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("broken", [True, False])
 def test_a_parent_that_does_not_fit_is_refused(
-    adapter: "adapt.LanguageAdapter", tmp_path: Path, broken: bool
+    adapter: "adapt.LanguageModelFineTuner", tmp_path: Path, broken: bool
 ) -> None:
     whole = (adapter.parent / lora.WEIGHTS).read_bytes()
     halves = {name: one[: RANK // 2].contiguous() for name, one in tensors.load(whole).items()}
     (tmp_path / lora.WEIGHTS).write_bytes(whole[:64] if broken else tensors.save(halves))
-    with pytest.raises(lora.AdapterUnfit):
-        adapt.LanguageAdapter(adapter.base, tmp_path, RECIPE)(dialogues(), lambda said: None)
+    with pytest.raises(lora.AdapterMismatch):
+        adapt.LanguageModelFineTuner(adapter.base, tmp_path, RECIPE)(dialogues(), lambda said: None)
 
 
-def test_a_dialogue_that_is_too_long_is_named(adapter: "adapt.LanguageAdapter") -> None:
+def test_a_dialogue_that_is_too_long_is_named(adapter: "adapt.LanguageModelFineTuner") -> None:
     long = json.dumps(
         {
             "messages": [

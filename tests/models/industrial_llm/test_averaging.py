@@ -19,16 +19,16 @@ pytestmark = NEEDS_TORCH
 
 
 def test_is_of_the_weights_after_each_step_from_the_first_on() -> None:
-    mean = averaging.Mean(first=3)
+    mean = averaging.WeightAverage(first_step=3)
     for step, weight in enumerate((100.0, 50.0, 1.0, 2.0, 6.0), start=1):
         weights = {"a": torch.tensor([weight]), "b": torch.tensor([-weight])}
-        mean.take(step, lambda now=weights: now)
+        mean.update(step, lambda now=weights: now)
         assert bool(mean.weights) == (step >= 3)
     assert mean.weights["a"].item() == pytest.approx(3.0)
     assert mean.weights["b"].item() == pytest.approx(-3.0)
 
 
 def test_goes_on_from_what_was_kept() -> None:
-    mean = averaging.Mean(first=1, weights={"a": torch.tensor([4.0])})
-    mean.take(2, lambda: {"a": torch.tensor([8.0])})
+    mean = averaging.WeightAverage(first_step=1, weights={"a": torch.tensor([4.0])})
+    mean.update(2, lambda: {"a": torch.tensor([8.0])})
     assert mean.weights["a"].item() == pytest.approx(6.0)

@@ -35,15 +35,20 @@ def whole(hidden: "torch.Tensor", head: "torch.Tensor", wanted: "torch.Tensor") 
 
 
 def test_the_tokens_of_all_answers_each_once() -> None:
-    assert candidates.Candidates.of(ANSWERS, "cpu").answers.tolist() == [3, 7, 50, 290]
+    assert candidates.SampledSoftmax.from_answers(ANSWERS, "cpu").token_ids.tolist() == [
+        3,
+        7,
+        50,
+        290,
+    ]
 
 
 def test_looked_at_everywhere_it_is_the_loss_over_the_vocabulary(
     given: "tuple[torch.Tensor, torch.Tensor, torch.Tensor]",
 ) -> None:
     hidden, head, wanted = given
-    answers = candidates.Candidates.of(ANSWERS, "cpu").answers
-    loss = candidates.Candidates(answers, share=1).loss(hidden, head, wanted)
+    answers = candidates.SampledSoftmax.from_answers(ANSWERS, "cpu").token_ids
+    loss = candidates.SampledSoftmax(answers, sampling_ratio=1).loss(hidden, head, wanted)
     assert loss.item() == pytest.approx(whole(hidden, head, wanted).item(), rel=1e-4)
     (found,) = torch.autograd.grad(loss, hidden)
     (right,) = torch.autograd.grad(whole(hidden, head, wanted), hidden)
@@ -54,14 +59,14 @@ def test_looked_at_in_places_it_is_the_same_on_average(
     given: "tuple[torch.Tensor, torch.Tensor, torch.Tensor]",
 ) -> None:
     hidden, head, wanted = given
-    some = candidates.Candidates.of(ANSWERS, "cpu")
+    some = candidates.SampledSoftmax.from_answers(ANSWERS, "cpu")
     losses = [some.loss(hidden, head, wanted).item() for _ in range(2_000)]
     assert len(set(losses)) > 100
     assert sum(losses) / len(losses) == pytest.approx(whole(hidden, head, wanted).item(), rel=0.01)
 
 
 def test_a_single_place() -> None:
-    loss = candidates.Candidates.of([(1,)], "cpu").loss(
+    loss = candidates.SampledSoftmax.from_answers([(1,)], "cpu").loss(
         torch.ones(1, 2), torch.ones(4, 2), torch.tensor([1])
     )
     assert loss.item() == pytest.approx(1.3863, abs=1e-4)

@@ -1,6 +1,6 @@
 """The dialogue of an example: one form to be judged by, varied while learning."""
 
-from models.industrial_llm.chat import asked, taught
+from models.industrial_llm.chat import evaluation_messages, training_messages
 from models.industrial_llm.data import TASKS
 from models.industrial_llm.examples import Example
 
@@ -13,13 +13,13 @@ def order(number: int = 0) -> Example:
 
 class TestAsked:
     def test_is_the_first_wording_and_the_text(self) -> None:
-        assert asked(TASK, order()) == [
+        assert evaluation_messages(TASK, order()) == [
             {"role": "system", "content": TASK.instructions["en"][0]},
             {"role": "user", "content": "pump 0 leaks"},
         ]
 
     def test_with_examples_tells_the_labels_too(self) -> None:
-        system, *turns = asked(TASK, order(), [order(1), order(2)])
+        system, *turns = evaluation_messages(TASK, order(), [order(1), order(2)])
         assert all(label in system["content"] for label in TASK.labels)
         assert [one["role"] for one in turns] == ["user", "assistant"] * 2 + ["user"]
         assert turns[1]["content"] == "Leaking"
@@ -27,18 +27,25 @@ class TestAsked:
     def test_a_question_without_instruction_is_only_itself(self) -> None:
         task = TASKS["unknown"]
         question = Example(task.name, "made_up", "en", "Who did it?", "I do not know.")
-        assert asked(task, question) == [{"role": "user", "content": "Who did it?"}]
+        assert evaluation_messages(task, question) == [{"role": "user", "content": "Who did it?"}]
 
 
 class TestTaught:
     def test_ends_with_the_answer(self) -> None:
-        assert taught(TASK, order(), 0)[-1] == {"role": "assistant", "content": "Leaking"}
+        assert training_messages(TASK, order(), 0)[-1] == {
+            "role": "assistant",
+            "content": "Leaking",
+        }
 
     def test_is_the_same_for_the_same_round(self) -> None:
-        assert taught(TASK, order(), 3) == taught(TASK, order(), 3)
+        assert training_messages(TASK, order(), 3) == training_messages(TASK, order(), 3)
 
     def test_varies_wording_language_and_place(self) -> None:
-        dialogues = [taught(TASK, order(number), round) for number in range(40) for round in (0, 1)]
+        dialogues = [
+            training_messages(TASK, order(number), round)
+            for number in range(40)
+            for round in (0, 1)
+        ]
         places = {tuple(turn["role"] for turn in one) for one in dialogues}
         assert places == {("system", "user", "assistant"), ("user", "assistant")}
         wordings = {one[0]["content"].splitlines()[0] for one in dialogues}
@@ -46,6 +53,6 @@ class TestTaught:
 
     def test_every_text_is_in_the_users_turn(self) -> None:
         for number in range(40):
-            turn = taught(TASK, order(number), 0)[-2]
+            turn = training_messages(TASK, order(number), 0)[-2]
             assert turn["role"] == "user"
             assert turn["content"].endswith(f"pump {number} leaks")

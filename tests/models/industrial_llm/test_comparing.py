@@ -5,20 +5,20 @@ import json
 import pytest
 
 from models.industrial_llm.comparing import (
-    Compared,
-    by_chance,
-    compared,
-    likeness,
-    verdict,
-    worth,
+    TaskComparison,
+    answer_score,
+    compare_scores,
+    decide_verdict,
+    sign_test_p_value,
+    text_similarity,
 )
 from models.industrial_llm.data import TASKS
 from models.industrial_llm.examples import Example
-from models.industrial_llm.scoring import SCORES, Answered
+from models.industrial_llm.scoring import SCORES, AnsweredExample
 
 
 def of(task: str, wanted: str, answer: str, text: str = "x") -> float:
-    return worth(Answered(Example(task, "own", "en", text, wanted), answer))
+    return answer_score(AnsweredExample(Example(task, "own", "en", text, wanted), answer))
 
 
 class TestWorth:
@@ -59,7 +59,7 @@ class TestLikeness:
         ],
     )
     def test_by_words_or_chinese_letters(self, answer: str, wanted: str, share: float) -> None:
-        assert likeness(answer, wanted) == pytest.approx(share)
+        assert text_similarity(answer, wanted) == pytest.approx(share)
 
 
 class TestChance:
@@ -68,36 +68,38 @@ class TestChance:
         [(0, 0, 1), (4, 0, 1 / 16), (5, 0, 1 / 32), (7, 1, 9 / 256), (6, 1, 8 / 128), (1, 1, 0.75)],
     )
     def test_is_exact(self, better: int, worse: int, chance: float) -> None:
-        assert by_chance(better, worse) == pytest.approx(chance)
+        assert sign_test_p_value(better, worse) == pytest.approx(chance)
 
 
 class TestVerdict:
     def test_better_in_more_than_chance(self) -> None:
-        one = compared([0, 0, 0, 0, 0, 1], [1, 1, 1, 1, 1, 1])
-        assert one == Compared(6, 0.1667, 1.0, 5, 0)
-        assert verdict({"a": one}).beats
+        one = compare_scores([0, 0, 0, 0, 0, 1], [1, 1, 1, 1, 1, 1])
+        assert one == TaskComparison(6, 0.1667, 1.0, 5, 0)
+        assert decide_verdict({"a": one}).beats
 
     def test_four_may_be_chance(self) -> None:
-        found = verdict({"a": compared([0, 0, 0, 0], [1, 1, 1, 1])})
+        found = decide_verdict({"a": compare_scores([0, 0, 0, 0], [1, 1, 1, 1])})
         assert (found.beats, found.chance) == (False, 0.0625)
 
     def test_equal_is_not_better(self) -> None:
-        assert not verdict({"a": compared([1, 0], [1, 0])}).beats
+        assert not decide_verdict({"a": compare_scores([1, 0], [1, 0])}).beats
 
     def test_behind_in_one_task(self) -> None:
         """Three of a hundred is more than two hundredths."""
-        much = compared([0] * 20, [1] * 20)
-        found = verdict({"a": much, "b": compared([1] * 100, [1] * 97 + [0] * 3)})
+        much = compare_scores([0] * 20, [1] * 20)
+        found = decide_verdict({"a": much, "b": compare_scores([1] * 100, [1] * 97 + [0] * 3)})
         assert (found.beats, found.why) == (False, "it falls behind in b")
-        assert verdict({"a": much, "b": compared([1] * 100, [1] * 98 + [0] * 2)}).beats
+        assert decide_verdict({"a": much, "b": compare_scores([1] * 100, [1] * 98 + [0] * 2)}).beats
 
     def test_one_example_of_a_small_task_may_be_lost(self) -> None:
-        much = compared([0] * 20, [1] * 20)
-        assert verdict({"a": much, "b": compared([1] * 10, [1] * 9 + [0])}).beats
-        assert not verdict({"a": much, "b": compared([1] * 10, [1] * 8 + [0] * 2)}).beats
+        much = compare_scores([0] * 20, [1] * 20)
+        assert decide_verdict({"a": much, "b": compare_scores([1] * 10, [1] * 9 + [0])}).beats
+        assert not decide_verdict(
+            {"a": much, "b": compare_scores([1] * 10, [1] * 8 + [0] * 2)}
+        ).beats
 
     def test_nothing_to_compare(self) -> None:
         with pytest.raises(ValueError, match="nothing"):
-            compared([], [])
+            compare_scores([], [])
         with pytest.raises(ValueError, match="shorter"):
-            compared([1, 1], [1])
+            compare_scores([1, 1], [1])

@@ -8,11 +8,18 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from models.industrial_llm.data import TASKS, Selection, SelectionInvalid, at_hand, load, sources
-from models.industrial_llm.examples import FOLDS, Parts
-from models.industrial_llm.splitting import near
+from models.industrial_llm.data import (
+    TASKS,
+    Selection,
+    SelectionInvalid,
+    list_sources,
+    load,
+    load_available,
+)
+from models.industrial_llm.examples import FOLDS, DatasetSplit
+from models.industrial_llm.splitting import near_duplicate_matrix
 from models.industrial_llm.tasks import extraction, failure_mode, plain_text, severity, unknown
-from models.industrial_llm.tasks.files import ExamplesInvalid, pairs
+from models.industrial_llm.tasks.files import ExamplesInvalid, read_pairs
 from models.training_data import TrainingDataMissing, default_directory
 
 OWN = ("tool_choice", "unknown", "passages")
@@ -33,13 +40,13 @@ def write(folder: Path, name: str, text: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def corpus() -> Mapping[str, Parts]:
+def corpus() -> Mapping[str, DatasetSplit]:
     return load(default_directory(), Selection())
 
 
 class TestAtHand:
     def test_our_own_are_always_there(self, tmp_path: Path) -> None:
-        found = at_hand(tmp_path)
+        found = load_available(tmp_path)
         assert found.keys() == WITHOUT_SETS
         assert all(parts.train for parts in found.values())
         judged = {name: len(parts.test) for name, parts in found.items()}
@@ -49,9 +56,9 @@ class TestAtHand:
     def test_a_set_that_lies_there_is_taken(self, tmp_path: Path) -> None:
         write(tmp_path, "maint_text/fmc/train.txt", "squeaks,Noise\n")
         write(tmp_path, "maint_text/fmc/dev.txt", "shudders,Vibration\n")
-        found = at_hand(tmp_path)["failure_mode"]
+        found = load_available(tmp_path)["failure_mode"]
         assert "shudders" in {one.text for one in found.test}
-        assert {one.source for one in found.train} == {failure_mode.FMC, failure_mode.OWN}
+        assert {one.source for one in found.train} == {failure_mode.FMC, failure_mode.OWN_SOURCE}
 
 
 class TestMadeUp:
@@ -74,7 +81,7 @@ class TestMadeUp:
         (order, _) = plain_text.load(tmp_path, 0).test
         assert order.text == "atest77 C/O - hyd"
         assert order.answer == "<id> change out hydraulic"
-        assert order.source == plain_text.source("a")
+        assert order.source == plain_text.company_source("a")
 
     def test_entities_and_relations(self, tmp_path: Path) -> None:
         order = {
@@ -98,7 +105,7 @@ class TestMadeUp:
         }
 
     def test_severity_and_step(self, tmp_path: Path) -> None:
-        columns = [*severity.ASKED, "Subsystem", "Severity", "Recommended Action"]
+        columns = [*severity.QUESTION_COLUMNS, "Subsystem", "Severity", "Recommended Action"]
         rows = [
             ["Pump", "Seal", "Leaking", "Fire", "Hydraulic System", "4", ""],
             ["Cab", "Door", "Rattling", "Noise", "Cab", "1", "Oil hinges"],
@@ -118,7 +125,7 @@ class TestMadeUp:
     def test_a_line_of_ours_that_is_none_is_named(self, tmp_path: Path, line: str) -> None:
         (tmp_path / "own.tsv").write_text(f"a\tb\n{line}\n", encoding="utf-8")
         with pytest.raises(ExamplesInvalid, match=r"own\.tsv, line 2"):
-            pairs(tmp_path / "own.tsv")
+            read_pairs(tmp_path / "own.tsv")
 
 
 class TestSelection:
@@ -139,7 +146,7 @@ class TestSelection:
         whole = load(tmp_path, Selection(("unknown",)))["unknown"]
         left = load(tmp_path, Selection(("unknown",), frozenset({unknown.SOURCE})))["unknown"]
         assert (left.train, left.validation, left.test) == ((), (), whole.test)
-        assert sources({"unknown": whole}) == (unknown.SOURCE,)
+        assert list_sources({"unknown": whole}) == (unknown.SOURCE,)
 
 
 class TestTasks:
@@ -157,29 +164,35 @@ class TestTasks:
 @needs_data
 class TestRealData:
     @pytest.mark.parametrize("task", sorted(set(TASKS) - ALIKE))
-    def test_no_text_is_nearly_on_two_sides(self, corpus: Mapping[str, Parts], task: str) -> None:
+    def test_no_text_is_nearly_on_two_sides(
+        self, corpus: Mapping[str, DatasetSplit], task: str
+    ) -> None:
         sides = [
             [one.text for one in some]
             for some in (corpus[task].train, corpus[task].validation, corpus[task].test)
         ]
         for first, second in ((0, 1), (0, 2), (1, 2)):
             if sides[first] and sides[second]:
-                assert near(sides[first], sides[second]).nnz == 0
+                assert near_duplicate_matrix(sides[first], sides[second]).nnz == 0
         assert sides[0]
         assert sides[2]
 
     @pytest.mark.parametrize("task", [name for name, one in TASKS.items() if one.schema])
-    def test_every_answer_holds_to_the_schema(self, corpus: Mapping[str, Parts], task: str) -> None:
+    def test_every_answer_holds_to_the_schema(
+        self, corpus: Mapping[str, DatasetSplit], task: str
+    ) -> None:
         validator = Draft202012Validator(dict(TASKS[task].schema or {}))
         for one in corpus[task].train + corpus[task].validation + corpus[task].test:
             assert validator.is_valid(json.loads(one.answer)), one
 
     @pytest.mark.parametrize("task", ["failure_mode", "fault_system"])
-    def test_every_answer_is_a_label(self, corpus: Mapping[str, Parts], task: str) -> None:
+    def test_every_answer_is_a_label(self, corpus: Mapping[str, DatasetSplit], task: str) -> None:
         answers = {one.answer for one in corpus[task].train + corpus[task].test}
         assert answers == set(TASKS[task].labels)
 
-    def test_terms_are_on_one_side_in_both_directions(self, corpus: Mapping[str, Parts]) -> None:
+    def test_terms_are_on_one_side_in_both_directions(
+        self, corpus: Mapping[str, DatasetSplit]
+    ) -> None:
         parts = corpus["terms"]
         learned = {frozenset((one.text, one.answer)) for one in parts.train + parts.validation}
         assert not learned & {frozenset((one.text, one.answer)) for one in parts.test}
@@ -195,15 +208,15 @@ class TestRealData:
         assert len({one.text for fold in folds for one in fold.test}) == 100
 
     def test_a_company_that_was_never_seen(self) -> None:
-        left_out = frozenset({plain_text.source("b")})
+        left_out = frozenset({plain_text.company_source("b")})
         parts = load(default_directory(), Selection(("plain_text",), left_out))["plain_text"]
-        assert {one.source for one in parts.train} == {plain_text.source("a")}
+        assert {one.source for one in parts.train} == {plain_text.company_source("a")}
         assert {one.source for one in parts.test} == {
-            plain_text.source("a"),
-            plain_text.source("b"),
+            plain_text.company_source("a"),
+            plain_text.company_source("b"),
         }
 
-    def test_whole_subsystems_are_held_out(self, corpus: Mapping[str, Parts]) -> None:
+    def test_whole_subsystems_are_held_out(self, corpus: Mapping[str, DatasetSplit]) -> None:
         parts = corpus["severity"]
         held = {one.source for one in parts.test + parts.validation}
         assert held == severity.TEST | severity.VALIDATION

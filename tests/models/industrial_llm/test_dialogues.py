@@ -5,7 +5,12 @@ from typing import Any
 import pytest
 
 from models.adaptation import TrainingFileInvalid
-from models.industrial_llm.dialogues import FEWEST, HELD_OUT, MOST_BYTES, read
+from models.industrial_llm.dialogues import (
+    HELD_OUT_PERIOD,
+    MAX_LINE_BYTES,
+    MIN_DIALOGUES,
+    parse_training_file,
+)
 from tests.models.industrial_llm.orders import file, line, orders
 
 
@@ -18,42 +23,45 @@ def calling() -> dict[str, Any]:
 
 class TestRead:
     def test_each_dialogue_is_on_one_side(self) -> None:
-        divided = read(file(*orders(80)))
-        assert (len(divided.learned), len(divided.apart)) == (80 - 80 // HELD_OUT, 80 // HELD_OUT)
-        assert not {one.key for one in divided.learned} & {one.key for one in divided.apart}
-        assert read(file(*orders(80))) == divided
+        divided = parse_training_file(file(*orders(80)))
+        assert (len(divided.train), len(divided.held_out)) == (
+            80 - 80 // HELD_OUT_PERIOD,
+            80 // HELD_OUT_PERIOD,
+        )
+        assert not {one.key for one in divided.train} & {one.key for one in divided.held_out}
+        assert parse_training_file(file(*orders(80))) == divided
 
     def test_one_question_is_on_one_side_whatever_its_answers(self) -> None:
         twice = [line(f"order {at}", f"answer {two}") for at in range(40) for two in range(2)]
-        divided = read(file(*twice))
-        assert len(divided.contradictory) == 40
-        assert set(divided.contradictory) == {(at, at + 1) for at in range(1, 80, 2)}
-        assert "40 questions have several answers" in divided.doubts[0]
-        assert divided.doubts[0].count(" and ") == 6
-        assert not {one.question for one in divided.learned} & {
-            one.question for one in divided.apart
+        divided = parse_training_file(file(*twice))
+        assert len(divided.conflicting_lines) == 40
+        assert set(divided.conflicting_lines) == {(at, at + 1) for at in range(1, 80, 2)}
+        assert "40 questions have several answers" in divided.warnings[0]
+        assert divided.warnings[0].count(" and ") == 6
+        assert not {one.question for one in divided.train} & {
+            one.question for one in divided.held_out
         }
 
     def test_what_is_said_again_counts_once(self) -> None:
-        divided = read(file(*orders(20), *orders(20)))
-        assert len(divided.learned) + len(divided.apart) == 20
-        assert divided.repeated == tuple(range(21, 41))
-        assert divided.doubts == (
+        divided = parse_training_file(file(*orders(20), *orders(20)))
+        assert len(divided.train) + len(divided.held_out) == 20
+        assert divided.duplicate_lines == tuple(range(21, 41))
+        assert divided.warnings == (
             "20 lines say one again and count once: 21, 22, 23, 24, 25 and others.",
         )
 
     def test_a_developer_is_the_system(self) -> None:
         one = line("a", "b", system="be short")
         one["messages"][0]["role"] = "developer"
-        divided = read(file(one, *orders(20)))
-        (kept,) = [each for each in (*divided.learned, *divided.apart) if each.line == 1]
+        divided = parse_training_file(file(one, *orders(20)))
+        (kept,) = [each for each in (*divided.train, *divided.held_out) if each.line == 1]
         assert kept.turns[0] == ("system", "be short")
 
     def test_a_dialogue_keeps_its_turns(self) -> None:
         long = line("first", "one", "be short")
         long["messages"] += line("second", "two")["messages"]
-        divided = read(file(long, *orders(20)))
-        (kept,) = [one for one in (*divided.learned, *divided.apart) if one.line == 1]
+        divided = parse_training_file(file(long, *orders(20)))
+        (kept,) = [one for one in (*divided.train, *divided.held_out) if one.line == 1]
         assert [one["role"] for one in kept.messages] == [
             *("system", "user", "assistant", "user", "assistant"),
         ]
@@ -61,7 +69,7 @@ class TestRead:
 
     def test_a_line_of_another_form_has_all_its_fields_reported(self) -> None:
         with pytest.raises(TrainingFileInvalid) as raised:
-            read(file(*orders(20)) + b"\n" + b'{"prompt": "a", "completion": "b"}')
+            parse_training_file(file(*orders(20)) + b"\n" + b'{"prompt": "a", "completion": "b"}')
         found = {(one.line, one.code, one.field) for one in raised.value.problems.shown}
         assert found == {
             (21, "missing_field", "messages"),
@@ -80,7 +88,7 @@ class TestRead:
             (b'{"messages": [{"role": "user", "content": "x"}]}', "take turns"),
             (b'{"messages": [{"role": "user", "content": null}]}', "Line 21.*content"),
             (file(line("x", "  ")), r"Line 21, `messages\[1\].content` is empty"),
-            (file(line("x" * MOST_BYTES, "y")), "Line 21 has more than 64 KiB"),
+            (file(line("x" * MAX_LINE_BYTES, "y")), "Line 21 has more than 64 KiB"),
             (b'{"messages": "\xff"}', "Line 21"),
             (file({**line("a", "b"), "tools": []}), "Line 21, `tools`: calls of tools"),
             (file(calling()), r"Line 21, `messages\[1\].tool_calls`: calls of tools"),
@@ -92,18 +100,18 @@ class TestRead:
     )
     def test_a_wrong_line_is_named(self, wrong: bytes, told: str) -> None:
         with pytest.raises(TrainingFileInvalid, match=told):
-            read(file(*orders(20)) + b"\n" + wrong)
+            parse_training_file(file(*orders(20)) + b"\n" + wrong)
 
     @pytest.mark.parametrize(
         ("given", "told"),
         [
             (b"", "There are 0 different dialogues"),
             (file(*orders(1)), "There are 1 different"),
-            (file(*orders(FEWEST - 1)), "different dialogues"),
+            (file(*orders(MIN_DIALOGUES - 1)), "different dialogues"),
             (file(*(line(f"q {at}", "same") for at in range(40))), "All answers are the same"),
             (file(*(line("q", f"answer {at}") for at in range(40))), "1 different questions"),
         ],
     )
     def test_a_file_that_teaches_nothing(self, given: bytes, told: str) -> None:
         with pytest.raises(TrainingFileInvalid, match=told):
-            read(given)
+            parse_training_file(given)

@@ -8,10 +8,17 @@ import httpx
 import pytest
 
 from models.industrial_llm import evaluate
-from models.industrial_llm.asking import Prompt, Server, ServerUnfit
+from models.industrial_llm.asking import ChatClient, ChatServerError, Prompt
 from models.industrial_llm.data import TASKS
-from models.industrial_llm.evaluate import Judged, enum_schema, label_of, measured, pooled, prompts
-from models.industrial_llm.examples import Example, Parts
+from models.industrial_llm.evaluate import (
+    EvaluationOptions,
+    build_prompts,
+    enum_schema,
+    evaluate_model,
+    parse_label,
+    pool_runs,
+)
+from models.industrial_llm.examples import DatasetSplit, Example
 
 TASK = TASKS["failure_mode"]
 Handler = Callable[[httpx.Request], httpx.Response]
@@ -24,15 +31,17 @@ def orders(part: str, count: int) -> tuple[Example, ...]:
     )
 
 
-CORPUS = {TASK.name: Parts(orders("learned", 20), orders("watched", 6), orders("judged", 10))}
+CORPUS = {
+    TASK.name: DatasetSplit(orders("learned", 20), orders("watched", 6), orders("judged", 10))
+}
 
 
 def said(text: str) -> httpx.Response:
     return httpx.Response(200, json={"choices": [{"message": {"content": text}}]})
 
 
-def server(handler: Handler) -> Server:
-    return Server("http://models/v1", "key", "ours", httpx.MockTransport(handler))
+def server(handler: Handler) -> ChatClient:
+    return ChatClient("http://models/v1", "key", "ours", httpx.MockTransport(handler))
 
 
 class TestAsking:
@@ -46,7 +55,7 @@ class TestAsking:
             return said(" {} \n\n")
 
         prompt = Prompt(({"role": "user", "content": "x"},), 9, TASKS["severity"].schema)
-        assert server(handler).answers([prompt], lambda done: None) == ["{}"]
+        assert server(handler).complete_all([prompt], lambda done: None) == ["{}"]
         (body,) = bodies
         assert (body["model"], body["temperature"], body["max_tokens"]) == ("ours", 0, 9)
         schema = body["response_format"]["json_schema"]["schema"]
@@ -58,26 +67,26 @@ class TestAsking:
 
         asked = [Prompt(({"role": "user", "content": str(n)},), 9) for n in range(30)]
         told: list[int] = []
-        assert server(handler).answers(asked, told.append) == [str(n) for n in range(30)]
+        assert server(handler).complete_all(asked, told.append) == [str(n) for n in range(30)]
         assert told == list(range(1, 31))
 
     @pytest.mark.parametrize("status", [401, 404, 500])
     def test_a_refusal_is_told(self, status: int) -> None:
         refused = server(lambda request: httpx.Response(status, text="no such model"))
-        with pytest.raises(ServerUnfit, match=f"{status}: no such model"):
-            refused.answers([Prompt((), 9)], lambda done: None)
+        with pytest.raises(ChatServerError, match=f"{status}: no such model"):
+            refused.complete_all([Prompt((), 9)], lambda done: None)
 
     def test_a_server_that_is_not_there_is_told(self) -> None:
         def handler(request: httpx.Request) -> httpx.Response:
             raise httpx.ConnectError("refused")
 
-        with pytest.raises(ServerUnfit, match="cannot be reached"):
-            server(handler).answers([Prompt((), 9)], lambda done: None)
+        with pytest.raises(ChatServerError, match="cannot be reached"):
+            server(handler).complete_all([Prompt((), 9)], lambda done: None)
 
 
 class TestPrompts:
     def test_examples_before_the_text_are_learned_ones(self) -> None:
-        asked = prompts(TASK, CORPUS[TASK.name], Judged(shots=5))
+        asked = build_prompts(TASK, CORPUS[TASK.name], EvaluationOptions(shots=5))
         assert [example.text for example, _ in asked] == [f"judged order {n}" for n in range(10)]
         for _, prompt in asked:
             texts = [one["content"] for one in prompt.messages if one["role"] == "user"]
@@ -86,10 +95,12 @@ class TestPrompts:
 
     def test_parts_sources_and_limits(self) -> None:
         parts = CORPUS[TASK.name]
-        watched = prompts(TASK, parts, Judged("validation", sources=frozenset({"company_1"})))
+        watched = build_prompts(
+            TASK, parts, EvaluationOptions("validation", sources=frozenset({"company_1"}))
+        )
         assert [one.text for one, _ in watched] == [f"watched order {n}" for n in (1, 3, 5)]
-        few = prompts(TASK, parts, Judged(limit=4))
-        assert few == prompts(TASK, parts, Judged(limit=4))
+        few = build_prompts(TASK, parts, EvaluationOptions(limit=4))
+        assert few == build_prompts(TASK, parts, EvaluationOptions(limit=4))
         assert len(few) == 4
 
 
@@ -101,13 +112,13 @@ class TestEnums:
             assert schema["properties"][TASK.name]["enum"] == list(TASK.labels)
             return said(json.dumps({TASK.name: "Noise"}))
 
-        found, answered = measured(CORPUS, Judged(as_enum=True), server(handler))
+        found, answered = evaluate_model(CORPUS, EvaluationOptions(as_enum=True), server(handler))
         assert {one.answer for one in answered} == {"Noise"}
         assert found[TASK.name]["company_0"]["accuracy"] == 1
 
     @pytest.mark.parametrize("text", ["Noise", "[1]", '{"failure_mode": "No'])
     def test_an_answer_that_is_no_such_json_stays_as_it_is(self, text: str) -> None:
-        assert label_of(TASK, text) == text
+        assert parse_label(TASK, text) == text
 
     def test_a_task_without_labels_keeps_its_own_schema(self) -> None:
         severity = TASKS["severity"]
@@ -120,7 +131,7 @@ class TestMeasured:
             text = json.loads(request.content)["messages"][-1]["content"]
             return said("Noise" if text.endswith(("0", "1", "2")) else "Leaking")
 
-        found, answered = measured(CORPUS, Judged(), server(handler))
+        found, answered = evaluate_model(CORPUS, EvaluationOptions(), server(handler))
         assert found == {
             TASK.name: {
                 "company_0": {"examples": 5, "accuracy": 0.4},
@@ -134,7 +145,7 @@ class TestMeasured:
             name: {"fault_system": {"faults": {"examples": count, "accuracy": right}}}
             for name, count, right in (("fold_0", 10, 0.5), ("fold_1", 30, 0.9))
         }
-        assert pooled(runs, ["fold_0", "fold_1"], "fault_system", "faults") == {
+        assert pool_runs(runs, ["fold_0", "fold_1"], "fault_system", "faults") == {
             "examples": 40,
             "accuracy": 0.8,
         }
@@ -147,7 +158,7 @@ class TestMain:
         output, answers = tmp_path / "metrics.json", tmp_path / "answers.jsonl"
         output.write_text('{"base": {"terms": {}}, "ours": {"terms": {}}}', encoding="utf-8")
         monkeypatch.setattr(
-            Server, "answers", lambda self, asked, report: ["I do not know."] * len(asked)
+            ChatClient, "complete_all", lambda self, asked, report: ["I do not know."] * len(asked)
         )
         arguments = ["--url", "http://models/v1/", "--model", "m", "--name", "ours"]
         places = ["--output", str(output), "--answers", str(answers), "--data", str(tmp_path)]

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from models.industrial_llm.examples import Example, Parts
-from models.industrial_llm.tasks.passages import FACTS, SOURCE, load, read
-from models.industrial_llm.tasks.unknown import admits
-from models.passages import preface
+from models.industrial_llm.examples import DatasetSplit, Example
+from models.industrial_llm.tasks.passages import FACTS, SOURCE, load, read_facts
+from models.industrial_llm.tasks.unknown import is_unknown_answer
+from models.passages import render_preface
 
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 
 @pytest.fixture(scope="module")
-def parts() -> Parts:
+def parts() -> DatasetSplit:
     return load(Path(), 0)
 
 
@@ -30,8 +30,8 @@ def asked(example: Example) -> str:
 
 
 class TestExamples:
-    def test_the_passage_that_is_named_holds_the_numbers(self, parts: Parts) -> None:
-        answered = [one for one in parts.train + parts.test if not admits(one.answer)]
+    def test_the_passage_that_is_named_holds_the_numbers(self, parts: DatasetSplit) -> None:
+        answered = [one for one in parts.train + parts.test if not is_unknown_answer(one.answer)]
         assert len(answered) > 300
         for one in answered:
             said, number = re.fullmatch(r"(.*) \[(\d)\][.。]", one.answer).groups()  # type: ignore[union-attr]
@@ -39,34 +39,37 @@ class TestExamples:
             assert set(NUMBER.findall(said)) <= set(NUMBER.findall(beside)), one
             assert NUMBER.search(said), one
 
-    def test_one_in_four_is_not_there(self, parts: Parts) -> None:
-        missing = [admits(one.answer) for one in parts.train]
+    def test_one_in_four_is_not_there(self, parts: DatasetSplit) -> None:
+        missing = [is_unknown_answer(one.answer) for one in parts.train]
         assert 0.15 < sum(missing) / len(missing) < 0.35
 
-    def test_both_languages_also_across_the_documents_own(self, parts: Parts) -> None:
+    def test_both_languages_also_across_the_documents_own(self, parts: DatasetSplit) -> None:
         languages = Counter(one.language for one in parts.train)
         assert min(languages["en"], languages["zh"]) > 150
         across = [one for one in parts.train if one.language == "zh" and "the " in one.text]
         assert len(across) > 20
 
-    def test_everything_is_filled_in(self, parts: Parts) -> None:
+    def test_everything_is_filled_in(self, parts: DatasetSplit) -> None:
         for one in parts.train + parts.validation + parts.test:
             assert not set("{}#|") & set(one.text + one.answer), one
             assert one.source == SOURCE
 
-    def test_stands_as_the_gateway_writes_it(self, parts: Parts) -> None:
+    def test_stands_as_the_gateway_writes_it(self, parts: DatasetSplit) -> None:
         for one in parts.test:
             found = [tuple(text.split("\n")) for text in passages(one).values()]
             question = asked(one)
-            assert preface(question, [(name, text) for name, text in found]) + question == one.text
+            assert (
+                render_preface(question, [(name, text) for name, text in found]) + question
+                == one.text
+            )
 
-    def test_the_same_each_time(self, parts: Parts) -> None:
+    def test_the_same_each_time(self, parts: DatasetSplit) -> None:
         assert load(Path(), 3) == parts
 
 
 class TestApart:
-    def test_a_fact_is_learned_watched_or_judged(self, parts: Parts) -> None:
-        file = read(FACTS)
+    def test_a_fact_is_learned_watched_or_judged(self, parts: DatasetSplit) -> None:
+        file = read_facts(FACTS)
         held = {*file.watched, *file.judged}
         assert held < set(file.facts)
         assert not set(file.watched) & set(file.judged)
@@ -79,7 +82,7 @@ class TestApart:
             assert learned == [], name
 
     def test_every_name_has_values(self) -> None:
-        file = read(FACTS)
+        file = read_facts(FACTS)
         for fact in file.facts.values():
             assert set(fact.names) <= set(file.values)
             for told in (fact.en, fact.zh):

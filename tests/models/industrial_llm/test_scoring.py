@@ -4,20 +4,26 @@ import pytest
 
 from models.industrial_llm.data import TASKS
 from models.industrial_llm.examples import Example
-from models.industrial_llm.scoring import SCORES, Answered, Figures, distance, score
-from models.industrial_llm.tasks.extraction import as_json
+from models.industrial_llm.scoring import (
+    SCORES,
+    AnsweredExample,
+    Figures,
+    score_by_source,
+    word_edit_distance,
+)
+from models.industrial_llm.tasks.extraction import dump_json
 
 
 def scored(task: str, *pairs: tuple[str, str], text: str = "") -> Figures:
     """The figures of (wanted, answered)."""
-    answered = [Answered(Example(task, "made_up", "en", text, a), b) for a, b in pairs]
-    figures = score(task, answered)["made_up"]
+    answered = [AnsweredExample(Example(task, "made_up", "en", text, a), b) for a, b in pairs]
+    figures = score_by_source(task, answered)["made_up"]
     assert figures.pop("examples") == len(pairs)
     return figures
 
 
 def found(*entities: tuple[str, str], relations: tuple[tuple[str, str, str], ...] = ()) -> str:
-    return as_json(
+    return dump_json(
         {
             "entities": [{"text": text, "type": kind} for text, kind in entities],
             "relations": [{"head": a, "type": b, "tail": c} for a, b, c in relations],
@@ -31,10 +37,10 @@ class TestScore:
 
     def test_sources_are_apart(self) -> None:
         answered = [
-            Answered(Example("failure_mode", source, "en", "", "Noise"), answer)
+            AnsweredExample(Example("failure_mode", source, "en", "", "Noise"), answer)
             for source, answer in (("a", "Noise"), ("b", "Noise"), ("b", "Leaking"))
         ]
-        assert score("failure_mode", answered) == {
+        assert score_by_source("failure_mode", answered) == {
             "a": {"examples": 1, "accuracy": 1.0},
             "b": {"examples": 2, "accuracy": 0.5},
         }
@@ -79,7 +85,7 @@ class TestPlainText:
         ("first", "second", "words"), [("", "", 0), ("a b", "", 2), ("a b c", "a x c d", 2)]
     )
     def test_distance_in_words(self, first: str, second: str, words: int) -> None:
-        assert distance(first, second) == distance(second, first) == words
+        assert word_edit_distance(first, second) == word_edit_distance(second, first) == words
 
 
 class TestExtraction:
@@ -132,18 +138,18 @@ class TestSeverity:
 class TestToolChoice:
     def test_tool_and_arguments(self) -> None:
         (tool, other) = (one.partition(" ")[0] for one in TASKS["tool_choice"].labels[:2])
-        wanted = as_json({"tool": tool, "arguments": {"torque": 5}})
+        wanted = dump_json({"tool": tool, "arguments": {"torque": 5}})
         answers = [
             wanted,
-            as_json({"tool": tool, "arguments": {"torque": 6}}),
-            as_json({"tool": other, "arguments": {}}),
-            as_json({"tool": "made-up", "arguments": {}}),
+            dump_json({"tool": tool, "arguments": {"torque": 6}}),
+            dump_json({"tool": other, "arguments": {}}),
+            dump_json({"tool": "made-up", "arguments": {}}),
         ]
         figures = scored("tool_choice", *((wanted, answer) for answer in answers))
         assert figures == {"valid_json": 0.75, "accuracy": 0.5, "with_arguments": 0.25}
 
     def test_no_tool_is_a_choice_and_no_answer_is_none(self) -> None:
-        nothing = as_json({"tool": None, "arguments": {}})
+        nothing = dump_json({"tool": None, "arguments": {}})
         figures = scored("tool_choice", (nothing, nothing), (nothing, ""))
         assert figures["accuracy"] == 0.5
 

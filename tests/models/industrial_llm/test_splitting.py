@@ -2,8 +2,14 @@
 
 import pytest
 
-from models.industrial_llm.examples import Example, Parts
-from models.industrial_llm.splitting import apart, divided, folded, near, plain
+from models.industrial_llm.examples import DatasetSplit, Example
+from models.industrial_llm.splitting import (
+    near_duplicate_matrix,
+    normalize_text,
+    remove_near_duplicates,
+    split_by_fold,
+    split_by_group,
+)
 
 
 def made_up(*texts: str) -> tuple[Example, ...]:
@@ -20,7 +26,7 @@ class TestNear:
         ],
     )
     def test_are_such_as_differ_by_a_number_or_a_letter(self, first: str, second: str) -> None:
-        assert near([first], [second]).nnz == 1
+        assert near_duplicate_matrix([first], [second]).nnz == 1
 
     @pytest.mark.parametrize(
         ("first", "second"),
@@ -32,20 +38,22 @@ class TestNear:
         ],
     )
     def test_are_not_such_as_share_words(self, first: str, second: str) -> None:
-        assert near([first], [second]).nnz == 0
+        assert near_duplicate_matrix([first], [second]).nnz == 0
 
     def test_is_told_for_each_pair(self) -> None:
-        found = near(["a long text 1", "another"], ["x", "A LONG TEXT 99", "another!"])
+        found = near_duplicate_matrix(
+            ["a long text 1", "another"], ["x", "A LONG TEXT 99", "another!"]
+        )
         assert sorted(zip(*found.nonzero(), strict=True)) == [(0, 1), (1, 2)]
 
     def test_numbers_and_marks_say_nothing(self) -> None:
-        assert plain("C/O Pump_#12") == "c o pump 0"
+        assert normalize_text("C/O Pump_#12") == "c o pump 0"
 
 
 class TestApart:
     def test_the_test_keeps_all_and_learning_gives_way(self) -> None:
-        parts = apart(
-            Parts(
+        parts = remove_near_duplicates(
+            DatasetSplit(
                 made_up("pump leaks oil, bay 1", "door jams"),
                 made_up("pump leaks oil, bay 2", "lamp dead"),
                 made_up("pump leaks oil, bay 3"),
@@ -60,9 +68,9 @@ class TestDivided:
     def test_keeps_groups_together_and_loses_few(self) -> None:
         words = [f"{first * 7} {second * 7}" for first in "abcdefgh" for second in "qrstuvwx"]
         texts = [f"{word} unit {number}" for word in words for number in range(3)]
-        parts = divided(made_up(*texts))
+        parts = split_by_group(made_up(*texts))
         sides = [
-            {plain(one.text) for one in some}
+            {normalize_text(one.text) for one in some}
             for some in (parts.train, parts.validation, parts.test)
         ]
         assert sum(map(len, sides)) == len(set.union(*sides)) == len(words)
@@ -70,7 +78,9 @@ class TestDivided:
 
     def test_is_the_same_whatever_the_order(self) -> None:
         texts = [f"{'abcdefghij'[n % 10] * 7} {'klmnopqrst'[n // 10] * 7}" for n in range(100)]
-        assert set(divided(made_up(*texts)).test) == set(divided(made_up(*texts[::-1])).test)
+        assert set(split_by_group(made_up(*texts)).test) == set(
+            split_by_group(made_up(*texts[::-1])).test
+        )
 
 
 class TestFolded:
@@ -78,7 +88,7 @@ class TestFolded:
         examples = made_up(
             *(f"{'abcdefghij'[n % 10] * 7} {'klmnopqrst'[n // 10] * 7}" for n in range(30))
         )
-        folds = [folded(examples, fold, 10) for fold in range(10)]
+        folds = [split_by_fold(examples, fold, 10) for fold in range(10)]
         judged = [one for fold in folds for one in fold.test]
         assert sorted(judged, key=str) == sorted(examples, key=str)
         assert all(len(fold.test) == 3 for fold in folds)

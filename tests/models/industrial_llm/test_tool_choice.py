@@ -11,22 +11,22 @@ import msgspec
 import numpy as np
 import pytest
 
-from models.industrial_llm.examples import Parts, language_of
+from models.industrial_llm.examples import DatasetSplit, detect_language
 from models.industrial_llm.tasks import tool_choice
 from models.industrial_llm.tasks.tool_choice import REQUESTS, TEMPLATES, Request, value_sets
-from models.industrial_llm.tasks.tools import NONE, Tool, tools
+from models.industrial_llm.tasks.tools import NONE, Tool, list_tools
 from models.mechanisms import MECHANISMS
-from models.units import conversion
+from models.units import unit_conversion
 
 
 @pytest.fixture(scope="module")
-def parts() -> Parts:
+def parts() -> DatasetSplit:
     return tool_choice.load(Path(), 0)
 
 
 @pytest.fixture(scope="module")
 def offered() -> dict[str, Tool]:
-    return {one.route: one for one in tools()}
+    return {one.route: one for one in list_tools()}
 
 
 def requests() -> list[Request]:
@@ -40,7 +40,7 @@ class TestTools:
         assert [one.name for one in bearing.fields] == [
             one.name for one in MECHANISMS["bearing_life"].inputs
         ]
-        assert bearing.unit("dynamic_load_rating") == "N"
+        assert bearing.unit_of("dynamic_load_rating") == "N"
 
     def test_templates_are_for_tools_and_fields_that_there_are(
         self, offered: dict[str, Tool]
@@ -55,7 +55,7 @@ class TestTools:
     def test_templates_are_many_and_of_both_languages(self) -> None:
         for route, some in tomllib.loads(TEMPLATES.read_text(encoding="utf-8")).items():
             assert len(set(some["texts"])) == len(some["texts"]), route
-            languages = Counter(language_of(text) for text in some["texts"])
+            languages = Counter(detect_language(text) for text in some["texts"])
             assert min(languages["en"], languages["zh"]) >= 20, route
 
     def test_every_unit_that_a_template_wants_is_there(self) -> None:
@@ -71,38 +71,38 @@ class TestTools:
         for route, tool in offered.items():
             pairs = [pair for one in value_sets(templates[route]) for pair in one.items()]
             for name, value in pairs:
-                own = tool.unit(name) if isinstance(value, list) else None
+                own = tool.unit_of(name) if isinstance(value, list) else None
                 for _, unit, *_ in value if own else ():
-                    assert np.isfinite(conversion(unit, own or "")(np.ones(1))).all()
+                    assert np.isfinite(unit_conversion(unit, own or "")(np.ones(1))).all()
 
 
 class TestLearned:
-    def test_are_enough_for_every_tool_and_for_none(self, parts: Parts) -> None:
+    def test_are_enough_for_every_tool_and_for_none(self, parts: DatasetSplit) -> None:
         counted = Counter(json.loads(one.answer)["tool"] for one in parts.train)
         assert sum(counted.values()) >= 400
-        assert set(counted) == {one.id for one in tools()} | {None}
+        assert set(counted) == {one.id for one in list_tools()} | {None}
         assert min(counted.values()) >= 30
 
-    def test_every_number_that_is_an_argument_is_in_the_request(self, parts: Parts) -> None:
+    def test_every_number_that_is_an_argument_is_in_the_request(self, parts: DatasetSplit) -> None:
         for one in parts.train:  # those held out say `pairs` or `five at a time`
             for number in _numbers(json.loads(one.answer)["arguments"]):
                 assert number in _said(one.text), one
 
-    def test_a_number_is_parted_from_a_unit_that_begins_with_one(self, parts: Parts) -> None:
+    def test_a_number_is_parted_from_a_unit_that_begins_with_one(self, parts: DatasetSplit) -> None:
         said = [one.text for one in parts.train if "1/min" in one.text]
         assert said
         assert not any(re.search(r"\d1/min", text) for text in said)
 
-    def test_words_for_units_are_of_the_request_s_language(self, parts: Parts) -> None:
+    def test_words_for_units_are_of_the_request_s_language(self, parts: DatasetSplit) -> None:
         chinese = [one.text for one in parts.train if one.language == "zh"]
         assert not any(re.search(r"\d ?(hours|minutes|parts|volts)", text) for text in chinese)
 
-    def test_chinese_units_are_in_chinese_requests_only(self, parts: Parts) -> None:
+    def test_chinese_units_are_in_chinese_requests_only(self, parts: DatasetSplit) -> None:
         english = [one for one in parts.train if one.language == "en"]
         assert english
-        assert all(language_of(one.text) == "en" for one in english)
+        assert all(detect_language(one.text) == "en" for one in english)
 
-    def test_are_the_same_each_time(self, parts: Parts) -> None:
+    def test_are_the_same_each_time(self, parts: DatasetSplit) -> None:
         assert tool_choice.load(Path(), 0) == parts
 
 
@@ -110,7 +110,7 @@ class TestHeldOut:
     def test_are_two_hundred_different_ones_in_both_languages(self) -> None:
         found = requests()
         assert len({one.text for one in found}) == len(found) == 200
-        languages = Counter(language_of(one.text) for one in found)
+        languages = Counter(detect_language(one.text) for one in found)
         assert min(languages.values()) >= 80
 
     def test_name_tools_and_fields_that_there_are(self, offered: dict[str, Tool]) -> None:
@@ -120,7 +120,7 @@ class TestHeldOut:
             # In the order of the tool, in which a model learns to tell them.
             assert list(one.arguments) == [name for name in names if name in one.arguments]
 
-    def test_all_are_judged_by(self, parts: Parts) -> None:
+    def test_all_are_judged_by(self, parts: DatasetSplit) -> None:
         assert [one.text for one in parts.test] == [one.text for one in requests()]
 
 

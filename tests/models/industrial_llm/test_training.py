@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from infra.lazy_import import LazyModule
-from models.industrial_llm.batches import fingerprint, steps, watched
-from models.industrial_llm.chat import taught
+from models.industrial_llm.batches import build_batches, fingerprint, sample_validation
+from models.industrial_llm.chat import training_messages
 from models.industrial_llm.data import TASKS
-from models.industrial_llm.recipes import LINEAR, RANK, RECIPES
+from models.industrial_llm.recipes import LINEAR_LAYERS, RANK, RECIPES
 from models.industrial_llm.tasks.tool_choice import SOURCE
 from tests.models.industrial_llm.made_up_base import RECIPE, base, corpus
 from tests.support.heavy import NEEDS_PEFT
@@ -46,9 +46,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return base(tmp_path_factory.mktemp("base"))
 
 
-def learner(folder: Path) -> "learning.Learner":
-    return learning.Learner(
-        lora.loaded(folder, RECIPE, "cpu"), encoding.Encoder.of(folder, {}), RECIPE
+def learner(folder: Path) -> "learning.Trainer":
+    return learning.Trainer(
+        lora.load_model(folder, RECIPE, "cpu"), encoding.DialogueEncoder.load(folder, {}), RECIPE
     )
 
 
@@ -57,9 +57,9 @@ class Told:
 
     def __init__(self, stop_after: int | None = None) -> None:
         self.stop_after = stop_after
-        self.all: list[learning.Reached] = []
+        self.all: list[learning.TrainingProgress] = []
 
-    def __call__(self, reached: "learning.Reached") -> None:
+    def __call__(self, reached: "learning.TrainingProgress") -> None:
         self.all.append(reached)
         if reached.step == self.stop_after:
             raise Stopped
@@ -69,10 +69,16 @@ def learn(folder: Path, work: Path, output: Path, told: Told, averaged: float = 
     """The bytes of the adapter after all steps."""
     recipe = replace(RECIPE, averaged=averaged)
     one = replace(learner(folder), recipe=recipe)
-    order = steps(corpus(), recipe, one.length)
-    kept = checkpoints.Checkpoints(work, fingerprint(order, recipe, "made_up"))
-    one.learn(order, watched(corpus(), 4, 1), kept, told, learning.Pace(kept=4, told=1, watched=6))
-    lora.write(one.model, output, RECIPE.base)
+    order = build_batches(corpus(), recipe, one.token_count)
+    kept = checkpoints.CheckpointStore(work, fingerprint(order, recipe, "made_up"))
+    one.train(
+        order,
+        sample_validation(corpus(), 4, 1),
+        kept,
+        told,
+        learning.TrainingIntervals(checkpoint=4, progress=1, validation=6),
+    )
+    lora.save_adapter(one.model, output, RECIPE.base)
     return (output / lora.WEIGHTS).read_bytes()
 
 
@@ -82,7 +88,7 @@ class Learned:
 
     folder: Path
     weights: bytes
-    told: "list[learning.Reached]"
+    told: "list[learning.TrainingProgress]"
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +104,7 @@ class TestLearning:
         told = learned.told
         assert [one.step for one in told] == list(range(1, 25))
         assert told[-1].loss < told[0].loss / 2
-        seen = [one.validation for one in told if one.validation is not None]
+        seen = [one.validation_loss for one in told if one.validation_loss is not None]
         assert len(seen) == 4
         assert seen[-1] < seen[0]
 
@@ -114,30 +120,32 @@ class TestLearning:
         told = Told()
         assert learn(folder, tmp_path / "b", tmp_path / "adapter", told, averaged) == whole
         assert told.all[0].step == 9  # after the checkpoint at 8
-        assert told.all[0].left == pytest.approx(15 * told.all[0].seconds)
+        assert told.all[0].remaining_seconds == pytest.approx(15 * told.all[0].seconds)
 
     def test_the_mean_of_the_last_steps_is_what_is_written(
         self, folder: Path, learned: Learned, tmp_path: Path
     ) -> None:
         told = Told()
         learn(folder, tmp_path / "a", tmp_path / "mean", told, averaged=0.125)
-        assert [one.averaged for one in told.all] == [0] * 24 + [3]
+        assert [one.averaged_steps for one in told.all] == [0] * 24 + [3]
         mean, last = (
             tensors.load_file(one / lora.WEIGHTS) for one in (tmp_path / "mean", learned.folder)
         )
         apart = [float((mean[name] - last[name]).abs().max()) for name in mean]
         assert 0 < max(apart) < 0.2
         one = learner(folder)
-        lora.start_from(one.model, tmp_path / "mean")
-        assert one.loss(watched(corpus(), 4, 1)) == pytest.approx(told.all[-1].validation, rel=0.02)
+        lora.load_adapter_weights(one.model, tmp_path / "mean")
+        assert one.mean_loss(sample_validation(corpus(), 4, 1)) == pytest.approx(
+            told.all[-1].validation_loss, rel=0.02
+        )
 
     def test_a_checkpoint_of_another_training_is_refused(
         self, folder: Path, tmp_path: Path
     ) -> None:
         with pytest.raises(Stopped):
             learn(folder, tmp_path, tmp_path / "adapter", Told(stop_after=5))
-        with pytest.raises(checkpoints.CheckpointUnfit, match="other examples or settings"):
-            checkpoints.Checkpoints(tmp_path, "another").last()
+        with pytest.raises(checkpoints.CheckpointMismatch, match="other examples or settings"):
+            checkpoints.CheckpointStore(tmp_path, "another").load_latest()
 
     def test_a_broken_checkpoint_is_told(self, folder: Path, tmp_path: Path) -> None:
         with pytest.raises(Stopped):
@@ -145,17 +153,17 @@ class TestLearning:
         whole = (tmp_path / checkpoints.FILE).read_bytes()
         for broken in (whole[: len(whole) // 2], b"nothing of the kind", b""):
             (tmp_path / checkpoints.FILE).write_bytes(broken)
-            with pytest.raises(checkpoints.CheckpointUnfit, match="cannot be read"):
-                checkpoints.Checkpoints(tmp_path, "any").last()
+            with pytest.raises(checkpoints.CheckpointMismatch, match="cannot be read"):
+                checkpoints.CheckpointStore(tmp_path, "any").load_latest()
 
     def test_only_the_adapter_is_learned(self, folder: Path) -> None:
-        model = lora.loaded(folder, RECIPE, "cpu")
+        model = lora.load_model(folder, RECIPE, "cpu")
         learned = [name for name, one in model.named_parameters() if one.requires_grad]
-        assert len(learned) == 2 * len(LINEAR) * 2  # two layers, A and B
+        assert len(learned) == 2 * len(LINEAR_LAYERS) * 2  # two layers, A and B
         assert all("lora_" in name for name in learned)
 
     def test_the_rate_rises_and_falls(self) -> None:
-        rates = [learning.rate(RECIPES["cpu"], step, 200) for step in range(200)]
+        rates = [learning.learning_rate_at(RECIPES["cpu"], step, 200) for step in range(200)]
         assert max(rates) == rates[10] == pytest.approx(RECIPES["cpu"].learning_rate)
         assert rates[:11] == sorted(rates[:11])
         assert rates[10:] == sorted(rates[10:], reverse=True)
@@ -164,13 +172,13 @@ class TestLearning:
 
 class TestEncoding:
     def test_what_is_learned_is_the_answer_and_the_end_of_the_turn(self, folder: Path) -> None:
-        encoder = encoding.Encoder.of(folder, {})
+        encoder = encoding.DialogueEncoder.load(folder, {})
         example = corpus()["failure_mode"].train[0]
-        encoded = encoder.encode(taught(TASKS["failure_mode"], example, 0))
+        encoded = encoder.encode(training_messages(TASKS["failure_mode"], example, 0))
         assert encoder.tokenizer.convert_ids_to_tokens(encoded.answer) == [" Leaking", "\n\n"]
-        assert encoded.answer[-1] in encoder.ends
-        assert encoder.tokenizer.decode(encoded.given).startswith("<bos>")
-        assert encoder.tokenizer.decode(encoded.given).endswith("Assistant:")
+        assert encoded.answer[-1] in encoder.end_tokens
+        assert encoder.tokenizer.decode(encoded.prompt).startswith("<bos>")
+        assert encoder.tokenizer.decode(encoded.prompt).endswith("Assistant:")
 
     @pytest.mark.parametrize(
         ("template", "why"),
@@ -186,30 +194,32 @@ class TestEncoding:
     def test_a_template_that_cannot_be_learned_with_is_refused(
         self, folder: Path, template: str, why: str
     ) -> None:
-        encoder = encoding.Encoder.of(folder, {})
+        encoder = encoding.DialogueEncoder.load(folder, {})
         encoder.tokenizer.chat_template = template
-        with pytest.raises(encoding.TemplateUnfit, match=why):
-            encoder.encode(taught(TASKS["failure_mode"], corpus()["failure_mode"].train[0], 0))
+        with pytest.raises(encoding.ChatTemplateError, match=why):
+            encoder.encode(
+                training_messages(TASKS["failure_mode"], corpus()["failure_mode"].train[0], 0)
+            )
 
     def test_a_base_without_end_marks_is_refused(self, tmp_path: Path) -> None:
-        with pytest.raises(encoding.TemplateUnfit, match="which tokens end a turn"):
-            encoding.Encoder.of(tmp_path, {})
+        with pytest.raises(encoding.ChatTemplateError, match="which tokens end a turn"):
+            encoding.DialogueEncoder.load(tmp_path, {})
 
     def test_too_long_an_example_is_told(self, folder: Path) -> None:
         one = replace(learner(folder), recipe=replace(RECIPE, limit=5))
-        with pytest.raises(encoding.TemplateUnfit, match="more than 5"):
-            one.loss(watched(corpus(), 1, 1))
+        with pytest.raises(encoding.ChatTemplateError, match="more than 5"):
+            one.mean_loss(sample_validation(corpus(), 1, 1))
 
 
 class TestBatches:
     def test_every_example_comes_in_each_round(self) -> None:
-        order = steps(corpus(), RECIPE, lambda turn: len(turn.example.text))
+        order = build_batches(corpus(), RECIPE, lambda turn: len(turn.example.text))
         turns = [turn for step in order for turn in step]
         assert len(turns) == len(set(turns)) == 3 * 32
         assert {len(step) for step in order} == {4}
 
     def test_the_fingerprint_tells_settings_and_examples_apart(self) -> None:
-        order = steps(corpus(), RECIPE, lambda turn: 1)
+        order = build_batches(corpus(), RECIPE, lambda turn: 1)
         prints = {
             fingerprint(order, RECIPE, "base"),
             fingerprint(order, replace(RECIPE, learning_rate=0.1), "base"),
@@ -221,10 +231,10 @@ class TestBatches:
 
 class TestAdapter:
     def test_is_written_as_an_engine_takes_it(self, folder: Path, tmp_path: Path) -> None:
-        lora.write(lora.loaded(folder, RECIPE, "cpu"), tmp_path, RECIPE.base)
+        lora.save_adapter(lora.load_model(folder, RECIPE, "cpu"), tmp_path, RECIPE.base)
         settings = json.loads((tmp_path / lora.CONFIG).read_text(encoding="utf-8"))
         assert settings["r"] == RANK
-        assert settings["target_modules"] == sorted(LINEAR)
+        assert settings["target_modules"] == sorted(LINEAR_LAYERS)
         assert settings["base_model_name_or_path"] == RECIPE.base
         assert (settings["bias"], settings["modules_to_save"]) == ("none", None)
         weights = tensors.load_file(tmp_path / lora.WEIGHTS)
@@ -233,17 +243,17 @@ class TestAdapter:
 
     def test_is_gone_on_from(self, folder: Path, learned: Learned) -> None:
         first = learner(folder)
-        begun = first.loss(watched(corpus(), 4, 1))
-        lora.start_from(first.model, learned.folder)
-        assert first.loss(watched(corpus(), 4, 1)) < begun
+        begun = first.mean_loss(sample_validation(corpus(), 4, 1))
+        lora.load_adapter_weights(first.model, learned.folder)
+        assert first.mean_loss(sample_validation(corpus(), 4, 1)) < begun
 
     def test_of_another_rank_is_refused(
         self, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        lora.write(lora.loaded(folder, RECIPE, "cpu"), tmp_path, RECIPE.base)
+        lora.save_adapter(lora.load_model(folder, RECIPE, "cpu"), tmp_path, RECIPE.base)
         monkeypatch.setattr("models.industrial_llm.lora.RANK", 4)
-        with pytest.raises(lora.AdapterUnfit, match="another base or rank"):
-            lora.start_from(lora.loaded(folder, RECIPE, "cpu"), tmp_path)
+        with pytest.raises(lora.AdapterMismatch, match="another base or rank"):
+            lora.load_adapter_weights(lora.load_model(folder, RECIPE, "cpu"), tmp_path)
 
 
 class TestCommand:

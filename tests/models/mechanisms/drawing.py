@@ -35,7 +35,7 @@ def values(field: InputField) -> st.SearchStrategy[Any]:
 
 def accepts(mechanism: Mechanism, drawn: Mapping[str, Any], units: Mapping[str, str]) -> bool:
     try:
-        mechanism.answer(drawn, units)
+        mechanism.evaluate(drawn, units)
     except InputInvalid:
         return False
     return True

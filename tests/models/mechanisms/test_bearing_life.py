@@ -23,7 +23,7 @@ BALL: dict[str, Any] = {
 
 def life(units: dict[str, str] | None = None, **changes: Any) -> dict[str, float]:
     row = {name: [value] for name, value in {**BALL, **changes}.items()}
-    return {name: float(column[0]) for name, column in LIFE.answer(row, units or {}).items()}
+    return {name: float(column[0]) for name, column in LIFE.evaluate(row, units or {}).items()}
 
 
 class TestWorked:

@@ -19,7 +19,7 @@ TREND = "seven_rising_or_falling"
 
 def broken(points: list[float], rule: str, centre: float = 0, deviation: float = 1) -> list[int]:
     """The numbers of the points, from 0, that break a rule."""
-    answer = CHART.answer({"points": [points], "centre": [centre], "deviation": [deviation]})
+    answer = CHART.evaluate({"points": [points], "centre": [centre], "deviation": [deviation]})
     return np.flatnonzero(answer[rule][0]).tolist()
 
 
@@ -57,7 +57,7 @@ class TestRules:
         assert broken([50.01, 50.07, 49.95, 49.93], SINGLE, centre=50, deviation=0.02) == [1, 3]
 
     def test_several_charts(self) -> None:
-        answer = CHART.answer({"points": [[0, 4], [4, 0]], "centre": [0, 4], "deviation": [1, 1]})
+        answer = CHART.evaluate({"points": [[0, 4], [4, 0]], "centre": [0, 4], "deviation": [1, 1]})
         assert answer[SINGLE].tolist() == [[False, True], [False, True]]
 
     def test_a_single_point(self) -> None:

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from models.mechanisms import MECHANISMS
 from models.mechanisms.mechanism import Mechanism, quantity, result
 from models.signature import Columns, InputInvalid
-from models.units import Conversion, conversion
-from serving.specialists.specialist import read_signature
+from models.units import Conversion, unit_conversion
+from serving.specialists.specialist import parse_signature
 from tests.models.mechanisms.drawing import accepts, columns
 
 # For each unit in use another of its kind.
@@ -61,13 +61,13 @@ class Doubled(Mechanism):
 class TestEach:
     def test_its_signature_is_read_like_a_learned_ones(self, name: str) -> None:
         signature = MECHANISMS[name].signature
-        assert read_signature(name, msgspec.json.encode(signature).decode()) == signature
+        assert parse_signature(name, msgspec.json.encode(signature).decode()) == signature
 
     def test_its_units_are_known(self, name: str) -> None:
         signature = MECHANISMS[name].signature
         units = {field.unit for field in (*signature.inputs, *signature.outputs)} - {None}
         for unit in units:
-            assert conversion(str(unit), str(unit)) == Conversion(1.0, 0.0)
+            assert unit_conversion(str(unit), str(unit)) == Conversion(1.0, 0.0)
 
     def test_it_cites_and_describes(self, name: str) -> None:
         mechanism = MECHANISMS[name]
@@ -80,7 +80,7 @@ class TestEach:
         self, name: str, data: st.DataObject
     ) -> None:
         mechanism = MECHANISMS[name]
-        answers = mechanism.answer(data.draw(columns(mechanism)))
+        answers = mechanism.evaluate(data.draw(columns(mechanism)))
         assert list(answers) == [output.name for output in mechanism.outputs]
         for output in mechanism.outputs:
             assert answers[output.name].ndim == (2 if output.series else 1)
@@ -91,8 +91,8 @@ class TestEach:
     def test_a_row_is_answered_alone_as_among_others(self, name: str, data: st.DataObject) -> None:
         mechanism = MECHANISMS[name]
         drawn = data.draw(columns(mechanism))
-        together = mechanism.answer(drawn)
-        alone = mechanism.answer({key: column[1:] for key, column in drawn.items()})
+        together = mechanism.evaluate(drawn)
+        alone = mechanism.evaluate({key: column[1:] for key, column in drawn.items()})
         for key, column in alone.items():
             np.testing.assert_array_equal(column[0], together[key][1])
 
@@ -107,15 +107,15 @@ class TestEach:
         other = {**drawn, **{key: rewritten(mechanism, drawn, key) for key in units}}
         # A value at its very limit may lie outside by its last digit after the conversion.
         assume(accepts(mechanism, other, units))
-        converted = mechanism.answer(other, units)
-        for key, column in mechanism.answer(drawn).items():
+        converted = mechanism.evaluate(other, units)
+        for key, column in mechanism.evaluate(drawn).items():
             np.testing.assert_allclose(converted[key], column, rtol=1e-9, atol=1e-9)
 
 
 def rewritten(mechanism: Mechanism, drawn: Mapping[str, Any], name: str) -> Any:
     """A column in the other unit."""
     (unit,) = (field.unit for field in mechanism.inputs if field.name == name)
-    return conversion(unit or "", OTHERS[unit or ""])(np.array(drawn[name]))
+    return unit_conversion(unit or "", OTHERS[unit or ""])(np.array(drawn[name]))
 
 
 class TestRefusal:
@@ -140,7 +140,7 @@ class TestRefusal:
         self, values: dict[str, Any], units: dict[str, str], words: str
     ) -> None:
         with pytest.raises(InputInvalid, match=words):
-            Doubled().answer(values, units)
+            Doubled().evaluate(values, units)
 
     def test_an_answer(self) -> None:
-        assert Doubled().answer({"length": [150]}, {"length": "cm"})["twice"].tolist() == [3.0]
+        assert Doubled().evaluate({"length": [150]}, {"length": "cm"})["twice"].tolist() == [3.0]

@@ -11,7 +11,7 @@ NAMES = [field.name for field in MOTOR.inputs]
 
 def motor(*row: float, **units: str) -> dict[str, float]:
     given = {name: [value] for name, value in zip(NAMES, row, strict=True)}
-    return {name: float(column[0]) for name, column in MOTOR.answer(given, units).items()}
+    return {name: float(column[0]) for name, column in MOTOR.evaluate(given, units).items()}
 
 
 def test_a_four_pole_motor() -> None:

@@ -13,7 +13,7 @@ NAMES = [field.name for field in OEE.inputs]
 
 def oee(*row: float, **units: str) -> dict[str, float]:
     given = {name: [value] for name, value in zip(NAMES, row, strict=True)}
-    return {name: float(column[0]) for name, column in OEE.answer(given, units).items()}
+    return {name: float(column[0]) for name, column in OEE.evaluate(given, units).items()}
 
 
 class TestWorked:

@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from models.mechanisms import MECHANISMS
-from models.mechanisms.process_capability import margin_of
+from models.mechanisms.process_capability import cpk_margin
 from models.signature import InputInvalid
 
 CAPABILITY = MECHANISMS["process_capability"]
@@ -23,7 +23,7 @@ ROW: dict[str, Any] = {
 
 def capability(**changes: Any) -> dict[str, float]:
     row = {name: [value] for name, value in {**ROW, **changes}.items()}
-    return {name: float(column[0]) for name, column in CAPABILITY.answer(row).items()}
+    return {name: float(column[0]) for name, column in CAPABILITY.evaluate(row).items()}
 
 
 class TestWorked:
@@ -50,7 +50,7 @@ class TestWorked:
 
     def test_a_published_interval(self) -> None:
         """Quality Digest, May 2000: Cpk 1.15 of 45 values is between .89 and 1.41 with 95 %."""
-        half = margin_of(np.array([1.15]), 45, np.array([44.0]), np.array([95.0]))[0]
+        half = cpk_margin(np.array([1.15]), 45, np.array([44.0]), np.array([95.0]))[0]
         assert (round(1.15 - half, 2), round(1.15 + half, 2)) == (0.89, 1.41)
 
     def test_one_subgroup_has_one_scatter(self) -> None:
@@ -60,7 +60,7 @@ class TestWorked:
 
     def test_rows_with_subgroups_of_their_own(self) -> None:
         row = {name: [value] * 2 for name, value in ROW.items()}
-        answer = CAPABILITY.answer({**row, "subgroup_size": [3.0, 12.0]})
+        answer = CAPABILITY.evaluate({**row, "subgroup_size": [3.0, 12.0]})
         assert answer["deviation_within"].tolist() == pytest.approx([1, 1.1281521])
 
 

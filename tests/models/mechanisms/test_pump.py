@@ -13,7 +13,7 @@ AFFINITY, EFFICIENCY = MECHANISMS["pump_affinity"], MECHANISMS["pump_efficiency"
 def transferred(flow: float, head: float, power: float, speed: float, new: float) -> list[float]:
     row = [flow, head, power, speed, new]
     names = [field.name for field in AFFINITY.inputs]
-    answer = AFFINITY.answer({name: [value] for name, value in zip(names, row, strict=True)})
+    answer = AFFINITY.evaluate({name: [value] for name, value in zip(names, row, strict=True)})
     return [float(column[0]) for column in answer.values()]
 
 
@@ -21,7 +21,7 @@ def efficiency(
     flow: float, head: float, density: float, power: float, units: dict[str, str] | None = None
 ) -> tuple[float, float]:
     row = {"flow": [flow], "head": [head], "density": [density], "shaft_power": [power]}
-    answer = EFFICIENCY.answer(row, units or {})
+    answer = EFFICIENCY.evaluate(row, units or {})
     return float(answer["hydraulic_power"][0]), float(answer["efficiency"][0])
 
 

@@ -10,15 +10,27 @@ from pathlib import Path
 
 import pytest
 
-from serving.cluster.arguments import LOOPBACK, Arguments, parse
-from serving.cluster.environment import Ports, environment, free_ports, traces_endpoint, write_token
-from serving.cluster.haproxy import end_leftover, write_script
+from serving.cluster.arguments import LOOPBACK, Arguments, parse_arguments
+from serving.cluster.environment import (
+    Ports,
+    build_environment,
+    find_free_ports,
+    traces_endpoint,
+    write_ray_token,
+)
+from serving.cluster.haproxy import kill_leftover_haproxy, write_haproxy_script
 from serving.errors import ServingFailed
-from serving.folders import Folders, folders_of, forget_old_sessions, only_one, prepare
-from serving.scaling import ENGINES_PATIENCE_S, Scaling, Scalings, most_replicas
+from serving.folders import (
+    Folders,
+    create_folders,
+    delete_old_sessions,
+    lock_data_dir,
+    resolve_folders,
+)
+from serving.scaling import ENGINE_UPSCALE_DELAY_S, Scaling, ScalingSettings, default_max_replicas
 
-SCALING = Scaling(least=1, most=2, target=8.0, idle_s=600.0)
-SCALINGS = Scalings(SCALING, SCALING)
+SCALING = Scaling(min_replicas=1, max_replicas=2, target_requests=8.0, idle_s=600.0)
+SCALINGS = ScalingSettings(SCALING, SCALING)
 PORTS = Ports(metrics=9101, stats=8404, fallback=8500)
 CONFIG = """frontend prometheus
     bind :9101
@@ -45,20 +57,20 @@ def folders(tmp_path: Path) -> Folders:
         adapters=tmp_path / "adapters",
         counts=tmp_path / "counts",
     )
-    prepare(made)
+    create_folders(made)
     return made
 
 
 class TestTraces:
     def test_without_a_collector_nothing_is_said_of_them(self, folders: Folders) -> None:
-        made = environment(folders, PORTS, {"PATH": "/bin"})
+        made = build_environment(folders, PORTS, {"PATH": "/bin"})
         assert not [name for name in made if "TRACING" in name or name.startswith("OTEL")]
 
     @pytest.mark.parametrize("name", ["MAAS_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"])
     def test_with_one_serve_follows_the_gateways_choice(
         self, folders: Folders, name: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        made = environment(folders, PORTS, {name: "http://127.0.0.1:4318/"})
+        made = build_environment(folders, PORTS, {name: "http://127.0.0.1:4318/"})
         assert made["RAY_SERVE_TRACING_SAMPLING_RATIO"] == "0"
         assert made["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"] == "http/protobuf"
         assert traces_endpoint(made) == "http://127.0.0.1:4318"
@@ -70,7 +82,7 @@ class TestTraces:
 
 class TestEnvironment:
     def test_an_operator_changes_a_default(self, folders: Folders) -> None:
-        made = environment(folders, PORTS, {"VLLM_CPU_KVCACHE_SPACE": "4", "PATH": "/bin"})
+        made = build_environment(folders, PORTS, {"VLLM_CPU_KVCACHE_SPACE": "4", "PATH": "/bin"})
         assert made["VLLM_CPU_KVCACHE_SPACE"] == "4"
         assert made["PATH"] == "/bin"
 
@@ -78,18 +90,18 @@ class TestEnvironment:
         "name", ["RAYLLM_ENABLE_REQUEST_PROMPT_LOGS", "RAY_AUTH_MODE", "RAY_USAGE_STATS_ENABLED"]
     )
     def test_a_promise_stays(self, folders: Folders, name: str) -> None:
-        made = environment(folders, PORTS, {name: "something else"})
+        made = build_environment(folders, PORTS, {name: "something else"})
         assert made[name] != "something else"
 
     def test_files_stay_below_our_folders(self, folders: Folders) -> None:
-        made = environment(folders, PORTS, {})
+        made = build_environment(folders, PORTS, {})
         paths = [value for value in made.values() if value.startswith("/")]
         assert paths
         assert all(path.startswith(str(folders.data)) for path in paths)
 
     @pytest.mark.usefixtures("network")
     def test_ports_that_are_free_and_differ(self) -> None:
-        ports = free_ports()
+        ports = find_free_ports()
         numbers = {ports.metrics, ports.stats, ports.fallback}
         assert len(numbers) == 3
         assert max(numbers) < 32_768  # the first that Linux gives to whoever connects
@@ -97,37 +109,37 @@ class TestEnvironment:
             socket.create_server((LOOPBACK, number)).close()
 
     def test_a_new_secret_for_this_user_only(self, folders: Folders) -> None:
-        write_token(folders)
+        write_ray_token(folders)
         path = folders.run / "ray-token"
         first = path.read_text()
-        write_token(folders)
+        write_ray_token(folders)
         assert path.read_text() != first
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
 class TestFolders:
     def test_short_enough_for_a_socket(self, tmp_path: Path) -> None:
-        assert folders_of(Path("/data")).ray == Path("/data/ray")
+        assert resolve_folders(Path("/data")).ray == Path("/data/ray")
         deep = tmp_path / ("long" * 30)
-        assert len(str(folders_of(deep).ray)) <= 40
-        assert folders_of(deep) == folders_of(deep)
-        assert folders_of(deep).ray != folders_of(deep / "other").ray
+        assert len(str(resolve_folders(deep).ray)) <= 40
+        assert resolve_folders(deep) == resolve_folders(deep)
+        assert resolve_folders(deep).ray != resolve_folders(deep / "other").ray
 
     def test_private(self, folders: Folders) -> None:
         for folder in (folders.run, folders.variants):
             assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
     def test_only_one(self, folders: Folders) -> None:
-        with only_one(folders):
-            with pytest.raises(ServingFailed, match="Another serving"), only_one(folders):
+        with lock_data_dir(folders):
+            with pytest.raises(ServingFailed, match="Another serving"), lock_data_dir(folders):
                 pass
-        with only_one(folders):
+        with lock_data_dir(folders):
             pass
 
     def test_the_latest_sessions_are_kept(self, folders: Folders) -> None:
         for day in range(1, 6):
             (folders.ray / f"session_2026-01-0{day}").mkdir()
-        forget_old_sessions(folders)
+        delete_old_sessions(folders)
         kept = sorted(path.name for path in folders.ray.glob("session_*"))
         assert kept == ["session_2026-01-04", "session_2026-01-05"]
         assert folders.run.is_dir()
@@ -147,7 +159,7 @@ class TestHaproxy:
         config = folders.run / "node" / "haproxy.cfg"
         config.parent.mkdir()
         config.write_text(CONFIG)
-        script = write_script(folders, PORTS, arguments(host))
+        script = write_haproxy_script(folders, PORTS, arguments(host))
         done = subprocess.run(
             [script, "-db", "-f", config, "-dR"], capture_output=True, text=True, check=True
         )
@@ -161,7 +173,7 @@ class TestHaproxy:
         left = subprocess.Popen([*wait, str(folders.run / "node" / "haproxy.cfg")])
         foreign = subprocess.Popen([*wait, str(tmp_path / "elsewhere" / "haproxy.cfg")])
         try:
-            end_leftover(folders)
+            kill_leftover_haproxy(folders)
             left.wait(5)
             assert foreign.poll() is None
         finally:
@@ -172,29 +184,29 @@ class TestHaproxy:
 
 class TestArguments:
     def test_loopback_unless_told_otherwise(self) -> None:
-        given = parse(["--data-dir", "/data"])
+        given = parse_arguments(["--data-dir", "/data"])
         assert (given.host, given.port, given.profile) == ("127.0.0.1", 8000, "cpu")
         assert given.exit_with_parent is False
-        assert given.scalings.specialists == Scaling(1, most_replicas(), 8.0, 600.0)
-        assert given.scalings.engines == Scaling(1, 1, 16.0, 600.0, ENGINES_PATIENCE_S)
+        assert given.scaling.specialists == Scaling(1, default_max_replicas(), 8.0, 600.0)
+        assert given.scaling.engines == Scaling(1, 1, 16.0, 600.0, ENGINE_UPSCALE_DELAY_S)
 
     def test_all_of_them(self) -> None:
-        given = parse(
+        given = parse_arguments(
             "--data-dir /d --profile gpu --host 0.0.0.0 --port 9 --exit-with-parent "
             "--specialist-min-replicas 0 --specialist-max-replicas 3 "
             "--specialist-target-requests 2.5 --specialist-idle-s 60 "
             "--engine-min-replicas 2 --engine-max-replicas 4 "
             "--engine-target-requests 20 --engine-idle-s 900".split()
         )
-        scalings = Scalings(
-            Scaling(0, 3, 2.5, 60.0), Scaling(2, 4, 20.0, 900.0, ENGINES_PATIENCE_S)
+        scalings = ScalingSettings(
+            Scaling(0, 3, 2.5, 60.0), Scaling(2, 4, 20.0, 900.0, ENGINE_UPSCALE_DELAY_S)
         )
         assert given == Arguments(Path("/d"), "gpu", "0.0.0.0", 9, True, scalings)
 
     def test_as_many_as_are_wanted_at_least(self) -> None:
         line = "--data-dir /d --specialist-min-replicas 500 --engine-min-replicas 3"
-        given = parse(line.split()).scalings
-        assert (given.specialists.most, given.engines.most) == (500, 3)
+        given = parse_arguments(line.split()).scaling
+        assert (given.specialists.max_replicas, given.engines.max_replicas) == (500, 3)
 
     @pytest.mark.parametrize(
         "line",
@@ -213,6 +225,6 @@ class TestArguments:
     )
     def test_refused(self, line: str, capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit) as caught:
-            parse(line.split())
+            parse_arguments(line.split())
         assert caught.value.code == 2
         assert "usage:" in capsys.readouterr().err

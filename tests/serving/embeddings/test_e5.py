@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from models.multilingual import DIMENSIONS, PackagedEncoder, Vectors
-from serving.embeddings.app import slices
-from serving.embeddings.e5 import E5Encoder, Text
+from serving.embeddings.app import slice_rows
+from serving.embeddings.e5 import E5Encoder, TokenisedText
 from serving.errors import ContextLengthExceeded, InputInvalid
 
 
@@ -70,9 +70,12 @@ class TestEncoder:
 
 class TestSlices:
     def test_few_rows_and_few_tokens(self) -> None:
-        rows = [Text("", False, tokens) for tokens in (500, 500, 500, 500, 500, 5000, 1, *[1] * 20)]
-        sizes = [[len(row) for row in part] for part in slices(rows)]
+        rows = [
+            TokenisedText("", False, tokens)
+            for tokens in (500, 500, 500, 500, 500, 5000, 1, *[1] * 20)
+        ]
+        sizes = [[len(row) for row in part] for part in slice_rows(rows)]
         assert sizes == [[500] * 4, [500], [5000], [1] * 16, [1] * 5]
 
     def test_none(self) -> None:
-        assert slices([]) == []
+        assert slice_rows([]) == []

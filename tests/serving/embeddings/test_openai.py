@@ -14,12 +14,12 @@ from serving.embeddings.encoder import Encoder, load_encoder
 from serving.embeddings.openai import (
     MAX_INPUTS,
     EmbeddingRequest,
-    model_of,
+    parse_model_id,
     parse_request,
     render_response,
 )
-from serving.errors import ContextLengthExceeded, InputInvalid, ModelUnknown, WeightsBroken
-from serving.weights.weights import obtain
+from serving.errors import ContextLengthExceeded, InputInvalid, ModelNotFound, WeightsBroken
+from serving.weights.weights import obtain_weights
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
         raise AssertionError("an encoder is never converted")
 
     folder = tmp_path_factory.mktemp("encoder")
-    obtained = obtain(model, folder, lambda *_: None, no_conversion)
+    obtained = obtain_weights(model, folder, lambda *_: None, no_conversion)
     assert obtained.tokenizer is not None
     assert model.context_length is not None
     return load_encoder(Path(obtained.source), obtained.tokenizer, model.context_length)
@@ -60,8 +60,8 @@ class TestEncoder:
             assert encoder.encode([row])[0] @ vector == pytest.approx(1, abs=1e-4)
 
     def test_tokens_are_the_text(self, encoder: Encoder) -> None:
-        (framed,) = encoder.tokenise(["hello world"])
-        assert encoder.tokenise([framed[1:-1]]) == [framed]
+        (tokenised,) = encoder.tokenise(["hello world"])
+        assert encoder.tokenise([tokenised[1:-1]]) == [tokenised]
 
     def test_a_long_text_is_refused_and_not_cut(self, encoder: Encoder) -> None:
         fits = "word " * (encoder.context_length - 2)
@@ -86,12 +86,12 @@ class TestEncoder:
 
 class TestModel:
     def test_named(self) -> None:
-        assert model_of(b'{"input": [1, 2], "model": "m"}') == "m"
+        assert parse_model_id(b'{"input": [1, 2], "model": "m"}') == "m"
 
     @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"model": 5}', b"\xff"])
     def test_not_named(self, body: bytes) -> None:
         with pytest.raises(InputInvalid):
-            model_of(body)
+            parse_model_id(body)
 
 
 class TestRequest:
@@ -128,7 +128,7 @@ class TestRequest:
         assert caught.value.param == param
 
     def test_unknown_model(self) -> None:
-        with pytest.raises(ModelUnknown):
+        with pytest.raises(ModelNotFound):
             parse(model="other")
 
     def test_what_the_official_client_adds(self) -> None:

@@ -9,10 +9,10 @@ import pytest
 from models.anomaly.adapt import adapt as fit_detector
 from models.catalog import Task
 from models.surface_defect.adapt import SurfaceAdapter
-from serving.errors import InputInvalid, ModelUnfitted, WeightsBroken
-from serving.specialists.inference import render, run_all, understand
-from serving.specialists.loader import Source, load
-from serving.specialists.specialist import Specialist, metadata_of
+from serving.errors import InputInvalid, ModelNotFitted, WeightsBroken
+from serving.specialists.inference import parse_inference, render_inference, run_batch
+from serving.specialists.loader import ModelSource, load_specialist
+from serving.specialists.specialist import Specialist, model_metadata
 from tests.support.models.made_up_rig import hours, leaking
 from tests.support.models.made_up_surfaces import line, lines, training_file, write_backbone
 
@@ -31,34 +31,36 @@ def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def infer(model: Specialist, *inputs: dict[str, Any]) -> dict[str, Any]:
-    asked, columns = understand(model, json.dumps({"inputs": inputs}).encode(), None)
+    asked, columns = parse_inference(model, json.dumps({"inputs": inputs}).encode(), None)
     rows = len(next(iter(columns.values())))
-    (results,) = run_all([(model, columns, rows)])
-    answer = json.loads(render(model, asked, results).body)
+    (results,) = run_batch([(model, columns, rows)])
+    answer = json.loads(render_inference(model, asked, results).body)
     return {output["name"]: output["data"] for output in answer["outputs"]}
 
 
 class TestUnfitted:
     def test_says_what_to_do(self) -> None:
-        base = load("quiet", Source(Task.ANOMALY_DETECTION, ""))
-        with pytest.raises(ModelUnfitted, match="fine_tuning"):
-            understand(base, b"whatever comes", None)
-        with pytest.raises(ModelUnfitted):
+        base = load_specialist("quiet", ModelSource(Task.ANOMALY_DETECTION, ""))
+        with pytest.raises(ModelNotFitted, match="fine_tuning"):
+            parse_inference(base, b"whatever comes", None)
+        with pytest.raises(ModelNotFitted):
             base.check({})
-        with pytest.raises(ModelUnfitted):
+        with pytest.raises(ModelNotFitted):
             base.run({})
-        metadata = metadata_of(base)
+        metadata = model_metadata(base)
         assert (metadata["inputs"], metadata["outputs"]) == ([], [])
 
     def test_no_backbone(self, tmp_path: Path) -> None:
         with pytest.raises(WeightsBroken, match="quiet"):
-            load("quiet", Source(Task.IMAGE_CLASSIFICATION, str(tmp_path / "nothing.onnx")))
+            load_specialist(
+                "quiet", ModelSource(Task.IMAGE_CLASSIFICATION, str(tmp_path / "nothing.onnx"))
+            )
 
 
 class TestAnomaly:
     def test_goes_on_by_its_state(self) -> None:
-        base = load("quiet", Source(Task.ANOMALY_DETECTION, ""))
-        variant = base.adapted("ft:quiet:a:b", "4", detector())
+        base = load_specialist("quiet", ModelSource(Task.ANOMALY_DETECTION, ""))
+        variant = base.load_variant("ft:quiet:a:b", "4", detector())
         assert (variant.name, variant.signature.version) == ("ft:quiet:a:b", "4")
         wild = leaking(leaking(leaking(hours(2, 60))))
         tensors = [
@@ -74,18 +76,18 @@ class TestAnomaly:
             infer(variant, *tensors, foreign)
 
     def test_what_is_no_variant(self) -> None:
-        base = load("quiet", Source(Task.ANOMALY_DETECTION, ""))
+        base = load_specialist("quiet", ModelSource(Task.ANOMALY_DETECTION, ""))
         with pytest.raises(WeightsBroken, match="ft:x"):
-            base.adapted("ft:x", "1", b"{}")
+            base.load_variant("ft:x", "1", b"{}")
         with pytest.raises(InputInvalid):
-            base.adapted("ft:x", "1", detector()).adapted("ft:y", "1", detector())
+            base.load_variant("ft:x", "1", detector()).load_variant("ft:y", "1", detector())
 
 
 class TestPictures:
     def test_judges_by_what_was_learned(self, backbone: Path) -> None:
-        base = load("eye", Source(Task.IMAGE_CLASSIFICATION, str(backbone)))
+        base = load_specialist("eye", ModelSource(Task.IMAGE_CLASSIFICATION, str(backbone)))
         artefact = SurfaceAdapter(backbone)(training_file(*lines(6)), lambda _: None).artefact
-        variant = base.adapted("ft:eye:a:b", "2", artefact)
+        variant = base.load_variant("ft:eye:a:b", "2", artefact)
         assert (variant.name, variant.signature.version) == ("ft:eye:a:b", "2")
         images = [line(label, 99)["image"] for label in ("pitted", "rough")]
         tensor = {"name": "image", "datatype": "BYTES", "shape": [2], "data": images}
@@ -93,9 +95,9 @@ class TestPictures:
         with pytest.raises(InputInvalid, match="row 1"):
             infer(variant, {**tensor, "data": [images[0], "bm8gcGljdHVyZQ=="]})
         with pytest.raises(InputInvalid):
-            variant.adapted("ft:x", "1", artefact)
+            variant.load_variant("ft:x", "1", artefact)
 
     def test_what_is_no_head(self, backbone: Path) -> None:
-        base = load("eye", Source(Task.IMAGE_CLASSIFICATION, str(backbone)))
+        base = load_specialist("eye", ModelSource(Task.IMAGE_CLASSIFICATION, str(backbone)))
         with pytest.raises(WeightsBroken, match="ft:x"):
-            base.adapted("ft:x", "1", b"{}")
+            base.load_variant("ft:x", "1", b"{}")

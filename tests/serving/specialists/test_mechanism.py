@@ -10,9 +10,9 @@ from models.catalog import Task, load_catalog
 from models.mechanisms import MECHANISMS
 from models.signature import Columns
 from serving.errors import InputInvalid, WeightsBroken
-from serving.specialists.inference import render, run_all, understand
+from serving.specialists.inference import parse_inference, render_inference, run_batch
 from serving.specialists.mechanism import MechanismSpecialist, load_mechanism
-from serving.specialists.specialist import metadata_of
+from serving.specialists.specialist import model_metadata
 
 BEARING: dict[str, dict[str, Any]] = {
     "bearing": {"datatype": "BYTES", "data": ["ball"]},
@@ -29,10 +29,10 @@ def infer(model: MechanismSpecialist, inputs: dict[str, dict[str, Any]]) -> dict
     wire = [
         {"name": name, "shape": shape(tensor["data"]), **tensor} for name, tensor in inputs.items()
     ]
-    asked, columns = understand(model, json.dumps({"inputs": wire}).encode(), None)
+    asked, columns = parse_inference(model, json.dumps({"inputs": wire}).encode(), None)
     rows = len(next(iter(columns.values())))
-    (results,) = run_all([(model, columns, rows)])
-    answer = json.loads(render(model, asked, results).body)
+    (results,) = run_batch([(model, columns, rows)])
+    answer = json.loads(render_inference(model, asked, results).body)
     return {output["name"]: output for output in answer["outputs"]}
 
 
@@ -63,7 +63,7 @@ class TestLoading:
             load_mechanism("m", "perpetual_motion")
 
     def test_metadata(self) -> None:
-        metadata = metadata_of(load_mechanism("m", "control_chart"))
+        metadata = model_metadata(load_mechanism("m", "control_chart"))
         assert metadata["platform"].startswith("ISO 7870-2")
         assert metadata["inputs"][0] == {"name": "points", "datatype": "FP64", "shape": [-1, -1]}
         assert metadata["outputs"][0]["shape"] == [-1, -1]
@@ -105,7 +105,7 @@ def test_charts_of_several_lengths_in_one_batch() -> None:
         (model, _columns(points), len(points))
         for points in ([[0, 4]], [[4, 0, 0]], [[0, 0], [4, 4]])
     ]
-    answers = run_all(asked)
+    answers = run_batch(asked)
     assert [answer["beyond_3_sigma"].tolist() for answer in answers] == [
         [[False, True]],
         [[True, False, False]],

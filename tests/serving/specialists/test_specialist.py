@@ -13,21 +13,21 @@ from serving.specialists.open_inference import parse_request, render_response
 from serving.specialists.specialist import (
     MAX_ROWS,
     OnnxSpecialist,
-    columns_of,
-    join,
-    load_specialist,
-    metadata_of,
-    outputs_of,
-    read_signature,
+    concatenate_rows,
+    load_onnx_specialist,
+    model_metadata,
+    parse_columns,
+    parse_signature,
     require_outputs,
-    split,
+    select_outputs,
+    split_rows,
 )
 from tests.support.models.artefacts import SIGNATURE, write_artefact, write_lists_artefact
 
 
 @pytest.fixture
 def specialist(tmp_path: Path) -> OnnxSpecialist:
-    return load_specialist("tiny", write_artefact(tmp_path / "model.onnx"))
+    return load_onnx_specialist("tiny", write_artefact(tmp_path / "model.onnx"))
 
 
 def columns(model: OnnxSpecialist, **changes: dict[str, Any] | None) -> Columns:
@@ -42,12 +42,12 @@ def columns(model: OnnxSpecialist, **changes: dict[str, Any] | None) -> Columns:
         for name in {**inputs, **changes}
         if changes.get(name, {}) is not None
     ]
-    return columns_of(parse_request(json.dumps({"inputs": wire}).encode()), model.signature)
+    return parse_columns(parse_request(json.dumps({"inputs": wire}).encode()), model.signature)
 
 
 class TestLoading:
     def test_metadata_carries_the_signature(self, specialist: OnnxSpecialist) -> None:
-        metadata = metadata_of(specialist)
+        metadata = model_metadata(specialist)
         assert metadata["versions"] == ["3"]
         assert metadata["inputs"][1] == {"name": "heat", "datatype": "FP32", "shape": [-1]}
         assert metadata["parameters"]["signature"]["inputs"][1]["unit"] == "K"
@@ -66,18 +66,18 @@ class TestLoading:
     def test_a_signature_that_does_not_fit(self, tmp_path: Path, signature: str) -> None:
         path = write_artefact(tmp_path / "model.onnx", signature)
         with pytest.raises(WeightsBroken):
-            load_specialist("tiny", path)
+            load_onnx_specialist("tiny", path)
 
     def test_no_model(self, tmp_path: Path) -> None:
         path = tmp_path / "model.onnx"
         path.write_bytes(b"rubbish")
         with pytest.raises(WeightsBroken) as caught:
-            load_specialist("tiny", path)
+            load_onnx_specialist("tiny", path)
         assert str(tmp_path) not in caught.value.message
 
     def test_no_signature(self) -> None:
         with pytest.raises(WeightsBroken, match="carries no signature"):
-            read_signature("tiny", None)
+            parse_signature("tiny", None)
 
 
 class TestRunning:
@@ -88,13 +88,13 @@ class TestRunning:
 
     @pytest.mark.parametrize("wide", [False, True])
     def test_columns_of_width_one(self, tmp_path: Path, wide: bool) -> None:
-        model = load_specialist("tiny", write_artefact(tmp_path / "m.onnx", wide=wide))
+        model = load_onnx_specialist("tiny", write_artefact(tmp_path / "m.onnx", wide=wide))
         heat = {"datatype": "FP32", "shape": [2, 1], "data": [[300], [301.5]]}
         assert model.run(columns(model, heat=heat))["doubled"].tolist() == [600.0, 603.0]
 
     def test_rows_of_several_requests_come_back_apart(self, specialist: OnnxSpecialist) -> None:
         parts = [columns(specialist), columns(specialist, count={"data": [8, 9]})]
-        first, second = split(specialist.run(join(parts)), [2, 2])
+        first, second = split_rows(specialist.run(concatenate_rows(parts)), [2, 2])
         assert first["same"].tolist() == [4, 5]
         assert second["same"].tolist() == [8, 9]
 
@@ -110,7 +110,9 @@ class TestRunning:
     def test_only_the_outputs_asked_for(self, specialist: OnnxSpecialist) -> None:
         request = parse_request(b'{"inputs": [], "outputs": [{"name": "same"}]}')
         results = {"same": np.array([1]), "doubled": np.array([2.0])}
-        assert [one.name for one in outputs_of(request, specialist.signature, results)] == ["same"]
+        assert [one.name for one in select_outputs(request, specialist.signature, results)] == [
+            "same"
+        ]
 
     def test_an_unknown_output(self, specialist: OnnxSpecialist) -> None:
         request = parse_request(b'{"inputs": [], "outputs": [{"name": "zzz"}]}')
@@ -121,7 +123,7 @@ class TestRunning:
 class TestAnswersThatAreLists:
     @pytest.fixture
     def lists(self, tmp_path: Path) -> OnnxSpecialist:
-        return load_specialist("lists", write_lists_artefact(tmp_path / "model.onnx"))
+        return load_onnx_specialist("lists", write_lists_artefact(tmp_path / "model.onnx"))
 
     @pytest.fixture
     def asked(self) -> dict[str, np.ndarray[Any, Any]]:
@@ -135,7 +137,7 @@ class TestAnswersThatAreLists:
         assert results["grades"].tolist() == [["L", "L"], ["H", "H"]]
         assert results["heats"].tolist() == [[300, 300], [301, 301]]
         assert results["heat_again"].tolist() == [300, 301]
-        (_, second) = split(results, [1, 1])
+        (_, second) = split_rows(results, [1, 1])
         assert second["grades"].tolist() == [["H", "H"]]
 
     @pytest.mark.parametrize("binary", [False, True])
@@ -144,7 +146,7 @@ class TestAnswersThatAreLists:
     ) -> None:
         wanted = {"name": "grades", "parameters": {"binary_data": binary}}
         request = parse_request(json.dumps({"inputs": [], "outputs": [wanted]}).encode())
-        outputs = outputs_of(request, lists.signature, lists.run(asked))
+        outputs = select_outputs(request, lists.signature, lists.run(asked))
         rendered = render_response("lists", "1", request, outputs)
         cut = rendered.header_length or len(rendered.body)
         (told,) = json.loads(rendered.body[:cut])["outputs"]
@@ -156,7 +158,7 @@ class TestAnswersThatAreLists:
             assert told["data"] == [["L", "L"], ["H", "H"]]
 
     def test_the_metadata_leaves_their_length_open(self, lists: OnnxSpecialist) -> None:
-        shapes = {one["name"]: one["shape"] for one in metadata_of(lists)["outputs"]}
+        shapes = {one["name"]: one["shape"] for one in model_metadata(lists)["outputs"]}
         assert shapes == {"grades": [-1, -1], "heats": [-1, -1], "heat_again": [-1]}
 
 
@@ -167,7 +169,7 @@ class TestOptional:
 
     def ask(self, *inputs: dict[str, Any]) -> Columns:
         request = parse_request(json.dumps({"inputs": inputs}).encode())
-        return columns_of(request, self.SIGNATURE)
+        return parse_columns(request, self.SIGNATURE)
 
     def test_left_out_the_model_is_given_empty_texts(self) -> None:
         heat = {"name": "heat", "datatype": "FP32", "shape": [2], "data": [1, 2]}
@@ -219,7 +221,7 @@ class TestRefusal:
         ).encode()
         tail = np.array([np.nan], dtype="<f4").tobytes()
         with pytest.raises(InputInvalid, match="not a finite number"):
-            columns_of(parse_request(head + tail, len(head)), specialist.signature)
+            parse_columns(parse_request(head + tail, len(head)), specialist.signature)
 
     @pytest.mark.parametrize(("rows", "words"), [(0, "no rows"), (MAX_ROWS + 1, "more than")])
     def test_how_many_rows(self, specialist: OnnxSpecialist, rows: int, words: str) -> None:
@@ -236,4 +238,4 @@ class TestRefusal:
         one = {"name": "heat", "datatype": "FP32", "shape": [1], "data": [300]}
         request = parse_request(json.dumps({"inputs": [one, one]}).encode())
         with pytest.raises(InputInvalid, match="twice"):
-            columns_of(request, specialist.signature)
+            parse_columns(request, specialist.signature)

@@ -12,31 +12,37 @@ from models.catalog import Task, load_catalog
 from models.multilingual import Vectors
 from models.tag_align import adapt
 from models.tag_align.aligner import ARTEFACT
-from models.tag_align.confirmations import render
+from models.tag_align.confirmations import render_variant
 from serving.errors import InputInvalid, WeightsBroken
-from serving.specialists.inference import render as rendered
-from serving.specialists.inference import run_all, understand
-from serving.specialists.tag_alignment import MOST_BY_MEANING, TOP, TagSpecialist, load_tags
+from serving.specialists.inference import parse_inference, render_inference, run_batch
+from serving.specialists.tag_alignment import (
+    MAX_BY_MEANING,
+    TOP,
+    TagAlignmentSpecialist,
+    load_tag_alignment,
+)
 
 ROOM = "https://brickschema.org/schema/Brick#Room_Air_Temperature_Sensor"
 SUPPLY = "https://brickschema.org/schema/Brick#Supply_Air_Temperature_Sensor"
 
 
 @pytest.fixture(scope="module")
-def tags() -> TagSpecialist:
-    return load_tags("tags", ARTEFACT)
+def tags() -> TagAlignmentSpecialist:
+    return load_tag_alignment("tags", ARTEFACT)
 
 
-def infer(model: TagSpecialist, *given: str, schemes: Sequence[str] = ()) -> dict[str, Any]:
+def infer(
+    model: TagAlignmentSpecialist, *given: str, schemes: Sequence[str] = ()
+) -> dict[str, Any]:
     texts = {"tag": list(given), "scheme": list(schemes)}
     tensors = [
         {"name": name, "datatype": "BYTES", "shape": [len(column)], "data": column}
         for name, column in texts.items()
         if column
     ]
-    asked, columns = understand(model, json.dumps({"inputs": tensors}).encode(), None)
-    (results,) = run_all([(model, columns, len(given))])
-    answer = json.loads(rendered(model, asked, results).body)
+    asked, columns = parse_inference(model, json.dumps({"inputs": tensors}).encode(), None)
+    (results,) = run_batch([(model, columns, len(given))])
+    answer = json.loads(render_inference(model, asked, results).body)
     return {output["name"]: output["data"] for output in answer["outputs"]}
 
 
@@ -45,7 +51,7 @@ class TestTags:
         (model,) = load_catalog("cpu").with_task(Task.ALIGNMENT)
         assert model.weights.source == "tag_align/vocabulary.json"
 
-    def test_ranks_concepts(self, tags: TagSpecialist) -> None:
+    def test_ranks_concepts(self, tags: TagAlignmentSpecialist) -> None:
         answer = infer(tags, "Zone Temp 12", "送风温度")
         assert answer["concept"] == [ROOM, SUPPLY]
         assert answer["name"][0] == "Room Air Temperature Sensor"
@@ -54,69 +60,84 @@ class TestTags:
         assert answer["candidate_scores"][0] == sorted(answer["candidate_scores"][0], reverse=True)
         assert answer["score"][0] == answer["candidate_scores"][0][0]
 
-    def test_a_tag_like_nothing_has_no_candidate(self, tags: TagSpecialist) -> None:
+    def test_a_tag_like_nothing_has_no_candidate(self, tags: TagAlignmentSpecialist) -> None:
         answer = infer(tags, "§§ 17")
         assert (answer["concept"], answer["name"], answer["score"]) == ([""], [""], [0.0])
         assert answer["candidates"] == [[""] * TOP]
 
     @pytest.mark.parametrize("tag", ["", "  ", "x" * 513, "a\x00b"])
-    def test_what_is_no_tag_is_named_by_its_row(self, tags: TagSpecialist, tag: str) -> None:
+    def test_what_is_no_tag_is_named_by_its_row(
+        self, tags: TagAlignmentSpecialist, tag: str
+    ) -> None:
         with pytest.raises(InputInvalid, match="row 1") as caught:
             infer(tags, "Zone Temp", tag)
         assert caught.value.param == "tag"
 
-    def test_each_row_has_its_scheme(self, tags: TagSpecialist) -> None:
+    def test_each_row_has_its_scheme(self, tags: TagAlignmentSpecialist) -> None:
         answer = infer(tags, *["Zone Temp"] * 3, schemes=["brick", "building-point", "aas"])
         brick, point, shell = answer["concept"]
         assert (brick, point) == (ROOM, "room_temperature_sensor")
         assert shell in tags.schemes["aas"].positions
 
-    def test_left_out_it_is_brick(self, tags: TagSpecialist) -> None:
+    def test_left_out_it_is_brick(self, tags: TagAlignmentSpecialist) -> None:
         left_out, named = infer(tags, "Zone Temp"), infer(tags, "Zone Temp", schemes=["brick"])
         assert left_out == named
 
     @pytest.mark.parametrize("scheme", ["haystack", "Brick", ""])
-    def test_another_scheme_is_named_by_its_row(self, tags: TagSpecialist, scheme: str) -> None:
+    def test_another_scheme_is_named_by_its_row(
+        self, tags: TagAlignmentSpecialist, scheme: str
+    ) -> None:
         with pytest.raises(InputInvalid, match=r"row 1 .*building-point, brick, aas") as caught:
             infer(tags, "Zone Temp", "Zone Temp", schemes=["brick", scheme])
         assert caught.value.param == "scheme"
 
-    def test_requests_with_and_without_one_run_together(self, tags: TagSpecialist) -> None:
+    def test_requests_with_and_without_one_run_together(self, tags: TagAlignmentSpecialist) -> None:
         bare = {"inputs": [{"name": "tag", "datatype": "BYTES", "shape": [1], "data": ["S1"]}]}
         scheme = {"name": "scheme", "datatype": "BYTES", "shape": [1], "data": ["aas"]}
         both = {"inputs": [*bare["inputs"], scheme]}
-        asked = [understand(tags, json.dumps(body).encode(), None)[1] for body in (bare, both)]
-        first, second = run_all([(tags, columns, 1) for columns in asked])
+        asked = [parse_inference(tags, json.dumps(body).encode(), None)[1] for body in (bare, both)]
+        first, second = run_batch([(tags, columns, 1) for columns in asked])
         assert first["candidates"].tolist() == tags.run(asked[0])["candidates"].tolist()
         assert second["candidates"].tolist() == tags.run(asked[1])["candidates"].tolist()
         assert first["concept"] != second["concept"]
 
     def test_no_artefact(self, tmp_path: Any) -> None:
         with pytest.raises(WeightsBroken):
-            load_tags("tags", tmp_path / "nothing.json")
+            load_tag_alignment("tags", tmp_path / "nothing.json")
 
 
 class TestVariants:
-    def test_confirmed_tags_come_first(self, tags: TagSpecialist) -> None:
-        variant = tags.adapted("ft:tags:a:b", "3", render({"KB-RT 7": SUPPLY, "KB-RT 8": SUPPLY}))
+    def test_confirmed_tags_come_first(self, tags: TagAlignmentSpecialist) -> None:
+        variant = tags.load_variant(
+            "ft:tags:a:b", "3", render_variant({"KB-RT 7": SUPPLY, "KB-RT 8": SUPPLY})
+        )
         assert (variant.name, variant.signature.version) == ("ft:tags:a:b", "3")
         assert infer(variant, "KB-RT 9")["concept"] == [SUPPLY]
         assert infer(tags, "KB-RT 9")["concept"] != [SUPPLY]
 
-    def test_another_scheme(self, tags: TagSpecialist) -> None:
+    def test_another_scheme(self, tags: TagAlignmentSpecialist) -> None:
         schemes = {name: one.names.concepts for name, one in tags.schemes.items()}
         concept = schemes["aas"][0].id
-        variant = tags.adapted("v", "1", render({"Hersteller": concept, "Maker": concept}))
+        variant = tags.load_variant(
+            "v", "1", render_variant({"Hersteller": concept, "Maker": concept})
+        )
         assert infer(variant, "Hersteller")["concept"] == [concept]
         assert infer(variant, "Zone Temp", schemes=["brick"]) == infer(tags, "Zone Temp")
         assert infer(tags, "Hersteller", schemes=["aas"])["concept"] != [concept]
 
     @pytest.mark.parametrize(
-        "artefact", [b"", b"{}", b"\x80", render({"Zone": "no such concept"}), render({"": ROOM})]
+        "artefact",
+        [
+            b"",
+            b"{}",
+            b"\x80",
+            render_variant({"Zone": "no such concept"}),
+            render_variant({"": ROOM}),
+        ],
     )
-    def test_what_is_no_variant(self, tags: TagSpecialist, artefact: bytes) -> None:
+    def test_what_is_no_variant(self, tags: TagAlignmentSpecialist, artefact: bytes) -> None:
         with pytest.raises(WeightsBroken, match="ft:x"):
-            tags.adapted("ft:x", "1", artefact)
+            tags.load_variant("ft:x", "1", artefact)
 
 
 class Twins:
@@ -134,19 +155,21 @@ class Twins:
 @pytest.fixture
 def twins(monkeypatch: pytest.MonkeyPatch) -> Twins:
     made = Twins()
-    monkeypatch.setattr(adapt, "encoder_beside", lambda path, vocabulary: made)
+    monkeypatch.setattr(adapt, "load_cached_encoder", lambda path, vocabulary: made)
     return made
 
 
 class TestMeaning:
     def test_without_the_package_letters_answer(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(multilingual, "PACKAGE", "no_such_encoder")
-        answer = infer(load_tags("tags", ARTEFACT), "Zone Temp", "Frobnikationsgrad", "Störung")
+        answer = infer(
+            load_tag_alignment("tags", ARTEFACT), "Zone Temp", "Frobnikationsgrad", "Störung"
+        )
         assert answer["concept"][0] == ROOM
         assert set(answer["basis"]) == {"letters"}
 
     def test_it_answers_where_letters_do_not_settle(self, twins: Twins) -> None:
-        model = load_tags("tags", ARTEFACT)
+        model = load_tag_alignment("tags", ARTEFACT)
         twins.asked.clear()
         answer = infer(model, "Zone Temp", "Frobnikgrad", "送风温度")
         assert answer["basis"] == ["letters", "meaning", "letters"]
@@ -154,23 +177,23 @@ class TestMeaning:
         assert answer["concept"][0] == ROOM
 
     def test_so_many_kinds_of_tags_in_one_run(self, twins: Twins) -> None:
-        model = load_tags("tags", ARTEFACT)
+        model = load_tag_alignment("tags", ARTEFACT)
         kinds = [f"Frobnik{chr(97 + at // 26)}{chr(97 + at % 26)} 1" for at in range(110)]
         answer = infer(model, *kinds, kinds[3] + "7")
-        assert answer["basis"].count("meaning") == MOST_BY_MEANING + 1
+        assert answer["basis"].count("meaning") == MAX_BY_MEANING + 1
         assert answer["basis"][-1] == "meaning"
-        assert set(answer["basis"][MOST_BY_MEANING:-1]) == {"letters"}
+        assert set(answer["basis"][MAX_BY_MEANING:-1]) == {"letters"}
 
     def test_a_variant_reads_as_its_base_does(self, twins: Twins) -> None:
-        model = load_tags("tags", ARTEFACT)
+        model = load_tag_alignment("tags", ARTEFACT)
         given = {"Frobnikgrad Halle 1": SUPPLY, "Frobnikgrad Dach 2": SUPPLY}
-        variant = model.adapted("v", "1", render(given))
+        variant = model.load_variant("v", "1", render_variant(given))
         answer = infer(variant, "Frobnikgrad Halle 1", "Frobnikgrad Halle 9", "Getriebespiel")
         assert answer["basis"] == ["confirmed", "letters", "meaning"]
         assert answer["concept"][:2] == [SUPPLY, SUPPLY]
 
 
-def test_columns_are_of_the_signature(tags: TagSpecialist) -> None:
+def test_columns_are_of_the_signature(tags: TagAlignmentSpecialist) -> None:
     row = {"tag": "Zone Temp", "scheme": ""}
     results = tags.run({name: np.array([text], dtype=object) for name, text in row.items()})
     assert results.keys() == {field.name for field in tags.signature.outputs}

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from serving.errors import ModelUnknown, WeightsBroken
-from serving.specialists.specialist import OnnxSpecialist, Specialist, load_specialist
-from serving.specialists.variant_store import VariantShelf
+from serving.errors import ModelNotFound, WeightsBroken
+from serving.specialists.specialist import OnnxSpecialist, Specialist, load_onnx_specialist
+from serving.specialists.variant_store import VariantStore
 from serving.variant_folder import VariantFolder
 from tests.support.models.artefacts import write_artefact
 
@@ -22,14 +22,14 @@ class Replica:
     """A shelf, and how often a base made a variant for it."""
 
     def __init__(self, path: Path, variants: Path) -> None:
-        self.base = load_specialist("tiny", path)
+        self.base = load_onnx_specialist("tiny", path)
         self.made: list[threading.Thread] = []
-        self.shelf = VariantShelf(self._find, VariantFolder(variants))
+        self.shelf = VariantStore(self._find, VariantFolder(variants))
 
     def _find(self, name: str) -> Specialist:
         self.made.append(threading.current_thread())
         if name != "tiny":
-            raise ModelUnknown("There is no such specialist here.")
+            raise ModelNotFound("There is no such specialist here.")
         return self.base
 
 
@@ -100,7 +100,7 @@ class TestReplicas:
     async def test_dropped(self, replicas: tuple[Replica, Replica], artefact: bytes) -> None:
         one, other = replicas
         await one.shelf.put(ONE, body(artefact))
-        await one.shelf.drop(ONE)
+        await one.shelf.remove(ONE)
         assert await one.shelf.find(ONE) is None
         assert await other.shelf.find(ONE) is None
 
@@ -126,6 +126,6 @@ class TestReplicas:
     ) -> None:
         with pytest.raises(WeightsBroken):
             await replicas[0].shelf.put(ONE, body(b"no model"))
-        with pytest.raises(ModelUnknown):
+        with pytest.raises(ModelNotFound):
             await replicas[0].shelf.put(ONE, body(b"no model", base="other"))
         assert os.listdir(variants) == []

@@ -8,8 +8,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from serving.errors import InputInvalid, ModelFailed, ModelUnknown
-from serving.text.adapter_store import NAME, AdapterFolder, Fit, fit_of, is_adapter_id
+from serving.errors import InputInvalid, ModelFailed, ModelNotFound
+from serving.text.adapter_store import (
+    NAME_FILE,
+    AdapterSettings,
+    AdapterStore,
+    is_adapter_id,
+    read_adapter_settings,
+)
 
 ONE, TWO, THREE = "var_1", "var_2", "var_3"
 SETTINGS = {"base_model_name_or_path": "small/base", "r": 16, "target_modules": ["q", "v"]}
@@ -30,11 +36,11 @@ def brought(name: str = "ft:model:acct_1:line", files: dict[str, bytes] | None =
     )
 
 
-def fits(model: str) -> Fit:
-    """What the engine of the one model takes. Raises ModelUnknown."""
+def fits(model: str) -> AdapterSettings:
+    """What the engine of the one model takes. Raises ModelNotFound."""
     if model != "model":
-        raise ModelUnknown("There is no such model.")
-    return Fit("small/base", 16, frozenset({"v", "q"}))
+        raise ModelNotFound("There is no such model.")
+    return AdapterSettings("small/base", 16, frozenset({"v", "q"}))
 
 
 def used(folder: Path, adapter_id: str, seconds_ago: float) -> None:
@@ -44,26 +50,26 @@ def used(folder: Path, adapter_id: str, seconds_ago: float) -> None:
 
 class TestKeeping:
     def test_what_is_put_is_found_as_the_engine_takes_it(self, tmp_path: Path) -> None:
-        folder = AdapterFolder(tmp_path)
+        folder = AdapterStore(tmp_path)
         assert folder.put(ONE, brought(), fits) == "ft:model:acct_1:line"
         found = folder.find(ONE)
         assert found is not None
         assert found.name == "ft:model:acct_1:line"
-        assert {one.name for one in found.folder.iterdir()} == {*FILES, NAME}
+        assert {one.name for one in found.folder.iterdir()} == {*FILES, NAME_FILE}
         assert (found.folder / "adapter_model.safetensors").read_bytes() == b"w" * 1000
         assert folder.find(TWO) is None
 
     def test_an_id_stands_for_one_content(self, tmp_path: Path) -> None:
-        folder = AdapterFolder(tmp_path)
+        folder = AdapterStore(tmp_path)
         folder.put(ONE, brought(), fits)
         folder.put(ONE, brought(files={**FILES, "adapter_model.safetensors": b"other"}), fits)
         assert (tmp_path / ONE / "adapter_model.safetensors").read_bytes() == b"w" * 1000
 
     def test_what_is_dropped_is_gone(self, tmp_path: Path) -> None:
-        folder = AdapterFolder(tmp_path)
+        folder = AdapterStore(tmp_path)
         folder.put(ONE, brought(), fits)
-        folder.drop(ONE)
-        folder.drop(TWO)
+        folder.remove(ONE)
+        folder.remove(TWO)
         assert folder.find(ONE) is None
 
     @pytest.mark.parametrize(
@@ -78,7 +84,7 @@ class TestKeeping:
     )
     def test_what_is_no_adapter_is_refused(self, tmp_path: Path, body: bytes) -> None:
         with pytest.raises(InputInvalid):
-            AdapterFolder(tmp_path).put(ONE, body, fits)
+            AdapterStore(tmp_path).put(ONE, body, fits)
         assert list(tmp_path.iterdir()) == []
 
     @pytest.mark.parametrize(
@@ -96,13 +102,13 @@ class TestKeeping:
         config = msgspec.json.encode({**SETTINGS, **settings})
         body = brought(files={**FILES, "adapter_config.json": config})
         with pytest.raises(InputInvalid, match=told):
-            AdapterFolder(tmp_path).put(ONE, body, fits)
+            AdapterStore(tmp_path).put(ONE, body, fits)
         assert list(tmp_path.iterdir()) == []
 
     def test_one_for_a_model_that_is_not_here_is_refused(self, tmp_path: Path) -> None:
         body = brought().replace(b'"base":"model"', b'"base":"other"')
-        with pytest.raises(ModelUnknown):
-            AdapterFolder(tmp_path).put(ONE, body, fits)
+        with pytest.raises(ModelNotFound):
+            AdapterStore(tmp_path).put(ONE, body, fits)
 
     def test_a_full_disk_leaves_nothing_half_written(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -110,7 +116,7 @@ class TestKeeping:
         def full(*_: object) -> None:
             raise OSError(errno.ENOSPC, "No space left on device")
 
-        folder = AdapterFolder(tmp_path)
+        folder = AdapterStore(tmp_path)
         with monkeypatch.context() as patched:
             patched.setattr(Path, "write_bytes", full)
             with pytest.raises(ModelFailed, match="disk"):
@@ -118,13 +124,13 @@ class TestKeeping:
         assert folder.find(ONE) is None
         assert list(tmp_path.iterdir()) == []
         folder.put(ONE, brought(), fits)
-        assert fit_of(tmp_path / ONE) == fits("model")
+        assert read_adapter_settings(tmp_path / ONE) == fits("model")
 
     def test_a_disk_that_fails_is_told(self, tmp_path: Path) -> None:
         gone = tmp_path / "gone"
         gone.write_text("a file where the folder should be")
         with pytest.raises(ModelFailed):
-            AdapterFolder(gone).put(ONE, brought(), fits)
+            AdapterStore(gone).put(ONE, brought(), fits)
 
     @pytest.mark.parametrize(
         ("text", "known"), [(ONE, True), ("var_", False), ("../x", False), ("var_a/b", False)]
@@ -135,7 +141,7 @@ class TestKeeping:
 
 class TestRoom:
     def test_those_used_longest_ago_make_room(self, tmp_path: Path) -> None:
-        folder = AdapterFolder(tmp_path, most_bytes=3600)
+        folder = AdapterStore(tmp_path, max_bytes=3600)
         for name, ago in ((ONE, 30), (TWO, 20)):
             folder.put(name, brought(), fits)
             used(tmp_path, name, ago)
@@ -150,7 +156,7 @@ class TestRoom:
         assert folder.find(ONE) is not None
 
     def test_what_nobody_has_used_for_a_day_goes(self, tmp_path: Path) -> None:
-        folder = AdapterFolder(tmp_path)
+        folder = AdapterStore(tmp_path)
         folder.put(ONE, brought(), fits)
         folder.put(TWO, brought(), fits)
         used(tmp_path, ONE, 86_500)
@@ -162,7 +168,7 @@ class TestRoom:
         left = tmp_path / ".partial-x"
         left.mkdir()
         (left / "adapter_model.safetensors").write_bytes(b"w" * 5000)
-        folder = AdapterFolder(tmp_path, most_bytes=3600)
+        folder = AdapterStore(tmp_path, max_bytes=3600)
         folder.put(ONE, brought(), fits)
         assert not left.exists()
         assert folder.find(ONE) is not None

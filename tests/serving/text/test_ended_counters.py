@@ -5,31 +5,31 @@ from pathlib import Path
 
 import pytest
 
-from serving.text.ended_counters import EndedCounts
+from serving.text.ended_counters import EndedCounters
 
 
 def test_they_are_told_until_another_engine_starts(tmp_path: Path) -> None:
-    counts = EndedCounts(tmp_path / "counts")
-    assert counts.texts() == []
-    counts.forget("TextServer:small")  # there is no folder yet
-    counts.keep("TextServer:small", "a", "one 1\n")
-    counts.keep("TextServer:small", "b", "two 2\n")
-    counts.keep("TextServer:small-2", "c", "three 3\n")
-    assert sorted(counts.texts()) == ["one 1\n", "three 3\n", "two 2\n"]
-    counts.forget("TextServer:small")
-    assert counts.texts() == ["three 3\n"]
+    counts = EndedCounters(tmp_path / "counts")
+    assert counts.read_all() == []
+    counts.delete("TextServer:small")  # there is no folder yet
+    counts.save("TextServer:small", "a", "one 1\n")
+    counts.save("TextServer:small", "b", "two 2\n")
+    counts.save("TextServer:small-2", "c", "three 3\n")
+    assert sorted(counts.read_all()) == ["one 1\n", "three 3\n", "two 2\n"]
+    counts.delete("TextServer:small")
+    assert counts.read_all() == ["three 3\n"]
 
 
 def test_the_last_that_a_replica_says_counts(tmp_path: Path) -> None:
-    counts = EndedCounts(tmp_path)
-    counts.keep("d", "a", "one 1\n")
-    counts.keep("d", "a", "one 2\n")
-    assert counts.texts() == ["one 2\n"]
+    counts = EndedCounters(tmp_path)
+    counts.save("d", "a", "one 1\n")
+    counts.save("d", "a", "one 2\n")
+    assert counts.read_all() == ["one 2\n"]
 
 
 def test_half_a_file_is_none(tmp_path: Path) -> None:
     (tmp_path / "d#a.partial").write_text("one")
-    assert EndedCounts(tmp_path).texts() == []
+    assert EndedCounters(tmp_path).read_all() == []
 
 
 def test_where_the_disk_takes_none_the_log_has_it(
@@ -40,6 +40,6 @@ def test_where_the_disk_takes_none_the_log_has_it(
 
     monkeypatch.setattr(Path, "write_text", full)
     monkeypatch.setattr(logging.getLogger("ray.serve"), "propagate", True)
-    EndedCounts(tmp_path).keep("d", "a", "one 1\n")
+    EndedCounters(tmp_path).save("d", "a", "one 1\n")
     assert "No space left on device" in caplog.text
     assert "one 1" in caplog.text

@@ -11,16 +11,16 @@ from models.catalog import Model, Task, Weights
 from models.industrial_llm.recipes import RANK
 from serving.scaling import Scaling
 from serving.text.engine import (
-    ADAPTERS,
-    COUNTS,
-    ENUM_ANSWERS,
-    Shared,
+    ADAPTERS_KEY,
+    COUNTERS_KEY,
+    ENUM_ANSWERS_KEY,
+    SharedEngineSettings,
     deployment_name,
     engine_settings,
 )
 
-ONE = Scaling(least=1, most=1, target=16.0, idle_s=600.0)
-CPU = Shared("cpu", Path("/adapters"), Path("/counts"), ONE)
+ONE = Scaling(min_replicas=1, max_replicas=1, target_requests=16.0, idle_s=600.0)
+CPU = SharedEngineSettings("cpu", Path("/adapters"), Path("/counts"), ONE)
 GPU = replace(CPU, profile="gpu")
 
 
@@ -55,7 +55,11 @@ class TestProcessor:
     def test_tokens_are_not_held_back(self) -> None:
         settings = engine_settings(model(), "/weights", CPU)
         told = settings["experimental_configs"]
-        assert told == {"stream_batching_interval_ms": 0, COUNTS: "/counts", ENUM_ANSWERS: False}
+        assert told == {
+            "stream_batching_interval_ms": 0,
+            COUNTERS_KEY: "/counts",
+            ENUM_ANSWERS_KEY: False,
+        }
 
     def test_spans_go_to_the_collector_where_there_is_one(self) -> None:
         name = "otlp_traces_endpoint"
@@ -103,12 +107,12 @@ class TestGpu:
 
 class TestReplicas:
     def test_a_fixed_number(self) -> None:
-        shared = replace(GPU, scaling=replace(ONE, least=3, most=3))
+        shared = replace(GPU, scaling=replace(ONE, min_replicas=3, max_replicas=3))
         deployment = engine_settings(model(), "maker/model", shared)["deployment_config"]
         assert (deployment["num_replicas"], "autoscaling_config" in deployment) == (3, False)
 
     def test_by_load(self) -> None:
-        shared = replace(GPU, scaling=replace(ONE, most=4))
+        shared = replace(GPU, scaling=replace(ONE, max_replicas=4))
         deployment = engine_settings(model(), "maker/model", shared)["deployment_config"]
         assert "num_replicas" not in deployment  # Ray takes one or the other
         scaled = deployment["autoscaling_config"]
@@ -124,13 +128,13 @@ class TestAdapters:
     def test_an_engine_without_any_takes_none(self) -> None:
         settings = engine_settings(model(), "/weights", CPU)
         assert "enable_lora" not in settings["engine_kwargs"]
-        assert ADAPTERS not in settings["experimental_configs"]
+        assert ADAPTERS_KEY not in settings["experimental_configs"]
 
     def test_an_engine_is_told_where_its_own_are(self) -> None:
         settings = engine_settings(model(), "/weights", CPU, {"plant": "/adapters/plant"})
         assert settings["engine_kwargs"]["enable_lora"] is True
         assert settings["engine_kwargs"]["max_lora_rank"] == RANK
-        assert settings["experimental_configs"][ADAPTERS] == {"plant": "/adapters/plant"}
+        assert settings["experimental_configs"][ADAPTERS_KEY] == {"plant": "/adapters/plant"}
 
 
 def test_a_name_that_serve_accepts() -> None:

@@ -17,9 +17,9 @@ from prometheus_client import CollectorRegistry, Counter
 
 from billing.reconciliation.usage_and_quotas import EngineCount
 from gateway.cli.engine_counters import EngineCountsUnavailable, parse_engine_counts
-from serving.readiness import Where
-from serving.text.ended_counters import EndedCounts
-from serving.text.prometheus import METRICS, told, uncounted
+from serving.readiness import ModelDeployment
+from serving.text.ended_counters import EndedCounters
+from serving.text.prometheus import METRIC_NAMES, render_metrics, render_uncounted_engines
 from tests.support.chaos import in_full
 
 MODEL = "small"
@@ -30,22 +30,24 @@ from pathlib import Path
 import ray
 from prometheus_client import CollectorRegistry, Counter
 from ray import serve
-from serving.text.engine_counters import Counters
-from serving.text.ended_counters import EndedCounts
-from serving.text.prometheus import METRICS, told, uncounted
-from serving.readiness import Where
+from serving.text.engine_counters import EngineCounters
+from serving.text.ended_counters import EndedCounters
+from serving.text.replica_counters import ReplicaCounters
+from serving.text.prometheus import METRIC_NAMES, render_metrics, render_uncounted_engines
+from serving.readiness import ModelDeployment
 from serving.scaling import Scaling
 
 FOLDER, MODEL, TARGET = Path(sys.argv[1]), sys.argv[2], 50
 # While one is there the calls that name it do not end: however slow the machine is, the load is
 # there to be seen.
 HELD, LATER = FOLDER.parent / "held", FOLDER.parent / "later"
-WHERE = Where("text", "Engine", counts_tokens=True)
+WHERE = ModelDeployment("text", "Engine", counts_tokens=True)
 
 @serve.deployment(
     name="Engine",
     # A look at the load each second, and two to begin with.
-    autoscaling_config=Scaling(1, 2, TARGET, 3.0, 1.0).settings() | {"initial_replicas": 2},
+    autoscaling_config=Scaling(1, 2, TARGET, 3.0, 1.0).autoscaling_config()
+    | {"initial_replicas": 2},
     ray_actor_options={"num_cpus": 0},
     graceful_shutdown_wait_loop_s=0.1,
     graceful_shutdown_timeout_s=60,
@@ -58,7 +60,7 @@ class Engine:
             Counter(f"vllm:{kind}_tokens", "Of tokens.", ["model_name"], registry=registry)
             for kind in ("prompt", "generation")
         ]
-        self._counting = Counting(registry, FOLDER)
+        self._counting = ReplicaCounters(registry, FOLDER)
         time.sleep(2)
 
     async def __call__(self, held):
@@ -68,10 +70,10 @@ class Engine:
             tokens.labels(MODEL).inc(10)
 
     async def counters(self):
-        return self._counting.text()
+        return self._counting.render()
 
     async def __del__(self):
-        self._counting.leave()
+        self._counting.save_final()
 
 def until_running(replicas):
     while True:
@@ -81,29 +83,29 @@ def until_running(replicas):
         time.sleep(0.2)
 
 def complete(text):
-    return uncounted(MODEL, 0) in text
+    return render_uncounted_engines(MODEL, 0) in text
 
 # What it tells as soon as it is of some engines only.
 async def until_short(counters):
-    while complete(text := await counters.text({MODEL: True})):
+    while complete(text := await counters.render({MODEL: True})):
         await asyncio.sleep(0.1)
     return text
 
 async def until_complete(counters):
-    while not complete(text := await counters.text({MODEL: True})):
+    while not complete(text := await counters.render({MODEL: True})):
         await asyncio.sleep(0.2)
     return text
 
 async def main():
     said = {}
-    counters = Counters({MODEL: WHERE}, EndedCounts(FOLDER))
+    counters = EngineCounters({MODEL: WHERE}, EndedCounters(FOLDER))
     handle = serve.get_deployment_handle("Engine", "text")
     HELD.touch()
     many = asyncio.gather(*(handle.remote(HELD) for _ in range(4 * TARGET)))
     await asyncio.to_thread(until_running, 2)
     await asyncio.gather(*(handle.remote(None) for _ in range(20)))
-    said["two"] = await counters.text({MODEL: True})
-    said["none runs"] = await counters.text({MODEL: False})
+    said["two"] = await counters.render({MODEL: True})
+    said["none runs"] = await counters.render({MODEL: False})
     # One is one too many while both have answers to end.
     LATER.touch()
     busy = asyncio.gather(*(handle.remote(LATER) for _ in range(20)))
@@ -113,13 +115,13 @@ async def main():
     LATER.unlink()
     await busy
     said["one"] = await until_complete(counters)
-    said["left"] = len(EndedCounts(FOLDER).texts())
+    said["left"] = len(EndedCounters(FOLDER).read_all())
     HELD.touch()
     busy = asyncio.gather(*(handle.remote(HELD) for _ in range(4 * TARGET)))
     said["starting"] = await until_short(counters)
     await asyncio.to_thread(until_running, 2)
     said["again"] = await until_complete(counters)
-    said["left then"] = len(EndedCounts(FOLDER).texts())
+    said["left then"] = len(EndedCounters(FOLDER).read_all())
     HELD.unlink()
     await busy
     (FOLDER.parent / "said.json").write_text(json.dumps(said))
@@ -148,7 +150,7 @@ def test_no_engine_is_left_out(tmp_path: Path) -> None:
     for text in (said["ending"], said["starting"]):
         assert f'vllm:generation_tokens_total{{model_name="{MODEL}"' in text
         assert isinstance(parse_engine_counts(text)[MODEL], EngineCountsUnavailable)
-    assert said["none runs"] == uncounted(MODEL, 1)
+    assert said["none runs"] == render_uncounted_engines(MODEL, 1)
     assert counted(said["one"]) == 2_400
     assert said["left"] == 1
     # A new one: what ended before is needed no more, and of what still runs nothing is lost.
@@ -173,7 +175,7 @@ def engine(count: int) -> CollectorRegistry:
 
 
 def tokens(count: int, replica: str = "one") -> str:
-    return told(engine(count), METRICS, replica)
+    return render_metrics(engine(count), METRIC_NAMES, replica)
 
 
 @pytest.mark.parametrize(
@@ -203,16 +205,16 @@ async def test_how_many_engines_say_nothing(
     monkeypatch.setattr(ray_counters, "broadcast", lambda handle, method: texts)
     monkeypatch.setattr(ray_counters.serve, "status", lambda: status)
     monkeypatch.setattr(ray_counters.serve, "get_deployment_handle", lambda *names: names)
-    where = Where("text", "Engine", counts_tokens=True)
-    counters = ray_counters.Counters({MODEL: where}, EndedCounts(tmp_path / "counts"))
-    text = await counters.text({MODEL: True})
-    assert uncounted(MODEL, missing) in text
+    where = ModelDeployment("text", "Engine", counts_tokens=True)
+    counters = ray_counters.EngineCounters({MODEL: where}, EndedCounters(tmp_path / "counts"))
+    text = await counters.render({MODEL: True})
+    assert render_uncounted_engines(MODEL, missing) in text
     if missing:
         assert isinstance(parse_engine_counts(text)[MODEL], EngineCountsUnavailable)
         assert f'vllm:generation_tokens_total{{model_name="{MODEL}"' in text
     else:
         assert counted(text) == 200
-    assert await counters.text({MODEL: False}) == uncounted(MODEL, 1)
+    assert await counters.render({MODEL: False}) == render_uncounted_engines(MODEL, 1)
 
 
 async def test_an_engine_that_has_ended_is_counted(
@@ -225,8 +227,8 @@ async def test_an_engine_that_has_ended_is_counted(
     counting = pytest.importorskip("serving.text.replica_counters")
     replica = SimpleNamespace(deployment="Engine", replica_tag="one")
     monkeypatch.setattr(counting.serve, "get_replica_context", lambda: replica)
-    counters = ray_counters.Counters({}, EndedCounts(tmp_path / "counts"))
-    counting.Counting(engine(300), tmp_path / "counts").leave()
-    assert counted(await counters.text({})) == 300
-    counting.Counting(engine(0), tmp_path / "counts")
-    assert EndedCounts(tmp_path / "counts").texts() == []
+    counters = ray_counters.EngineCounters({}, EndedCounters(tmp_path / "counts"))
+    counting.ReplicaCounters(engine(300), tmp_path / "counts").save_final()
+    assert counted(await counters.render({})) == 300
+    counting.ReplicaCounters(engine(0), tmp_path / "counts")
+    assert EndedCounters(tmp_path / "counts").read_all() == []

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.text.enum_answers import EnumAnswer, EnumStream, enum_answer
+from serving.text.enum_answers import EnumAnswer, EnumStream, parse_enum_schema
 from tests.serving.enum_schemas import MODES, OBJECT, VALUE, WRAPPED, event
 
 
@@ -24,7 +24,7 @@ from tests.serving.enum_schemas import MODES, OBJECT, VALUE, WRAPPED, event
     ],
 )
 def test_a_schema_that_asks_for_one_value_is_recognised(schema: Any, found: EnumAnswer) -> None:
-    assert enum_answer(schema) == found
+    assert parse_enum_schema(schema) == found
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_a_schema_that_asks_for_one_value_is_recognised(schema: Any, found: Enum
     ],
 )
 def test_any_other_schema_is_left_to_the_engine(schema: Any) -> None:
-    assert enum_answer(schema) is None
+    assert parse_enum_schema(schema) is None
 
 
 def test_the_engine_is_held_to_values_that_begin_with_a_blank() -> None:
@@ -62,14 +62,14 @@ def test_the_engine_is_held_to_values_that_begin_with_a_blank() -> None:
 
 def test_a_whole_answer_is_valid_against_its_schema() -> None:
     for mode in MODES:
-        text = WRAPPED.whole(f" {mode}", ended=True)
+        text = WRAPPED.render(f" {mode}", is_complete=True)
         assert json.loads(text) == {"failure_mode": mode}
         jsonschema.validate(json.loads(text), OBJECT)
-    assert json.loads(EnumAnswer(("Leaking",)).whole(" Leaking", ended=True)) == "Leaking"
+    assert json.loads(EnumAnswer(("Leaking",)).render(" Leaking", is_complete=True)) == "Leaking"
 
 
 def test_an_answer_that_was_cut_off_stays_open() -> None:
-    assert WRAPPED.whole(" Fail to", ended=False) == '{"failure_mode": "Fail to'
+    assert WRAPPED.render(" Fail to", is_complete=False) == '{"failure_mode": "Fail to'
 
 
 def said(events: list[str], index: int = 0) -> str:
@@ -82,32 +82,32 @@ class TestStreams:
     def test_an_answer_in_pieces_is_the_same_json(self) -> None:
         stream = EnumStream(WRAPPED)
         pieces = [event(""), event(" Fail"), event(" to"), event(" open"), event("", "stop")]
-        told = [stream.event(one) for one in pieces]
-        assert said(told) == WRAPPED.whole(" Fail to open", ended=True)
+        told = [stream.wrap_event(one) for one in pieces]
+        assert said(told) == WRAPPED.render(" Fail to open", is_complete=True)
 
     def test_the_last_piece_may_come_with_the_end(self) -> None:
-        told = EnumStream(WRAPPED).event(event(" Leaking", "stop"))
+        told = EnumStream(WRAPPED).wrap_event(event(" Leaking", "stop"))
         assert said([told]) == '{"failure_mode": "Leaking"}'
 
     def test_an_answer_that_was_cut_off_stays_open(self) -> None:
         stream = EnumStream(WRAPPED)
-        told = [stream.event(event(" Fail")), stream.event(event(" to", "length"))]
+        told = [stream.wrap_event(event(" Fail")), stream.wrap_event(event(" to", "length"))]
         assert said(told) == '{"failure_mode": "Fail to'
 
     def test_several_answers_do_not_mix(self) -> None:
         stream = EnumStream(WRAPPED)
         pieces = [event(" Fail"), event(" Leak", None, 1), event(" to"), event("ing", "stop", 1)]
-        told = [stream.event(one) for one in pieces]
+        told = [stream.wrap_event(one) for one in pieces]
         assert said(told, 1) == '{"failure_mode": "Leaking"}'
         assert said(told) == '{"failure_mode": "Fail to'
 
     @pytest.mark.parametrize("line", ["data: [DONE]\n\n", ": ping\n\n"])
     def test_what_is_no_chunk_stays_as_it_is(self, line: str) -> None:
-        assert EnumStream(WRAPPED).event(line) == line
+        assert EnumStream(WRAPPED).wrap_event(line) == line
 
     def test_usage_passes_through(self) -> None:
         line = 'data: {"choices":[],"usage":{"completion_tokens":3}}\n\n'
-        assert EnumStream(WRAPPED).event(line) == line
+        assert EnumStream(WRAPPED).wrap_event(line) == line
 
     @given(st.text(min_size=1), st.text(min_size=1), st.data())
     def test_any_value_in_any_pieces_can_be_read(
@@ -118,4 +118,4 @@ class TestStreams:
         answer = EnumAnswer((value,), name)
         stream = EnumStream(answer)
         events = [event(f" {value[:cut]}"), event(value[cut:]), event("", "stop")]
-        assert json.loads(said([stream.event(one) for one in events])) == {name: value}
+        assert json.loads(said([stream.wrap_event(one) for one in events])) == {name: value}

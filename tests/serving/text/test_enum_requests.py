@@ -33,7 +33,7 @@ def asked(schema: Any = OBJECT, **more: Any) -> Any:
 
 def test_a_request_for_one_value_is_held_to_the_values() -> None:
     request = asked()
-    assert enum_requests.held_to_values(request) == WRAPPED
+    assert enum_requests.restrict_to_enum(request) == WRAPPED
     assert request.response_format is None
     assert request.structured_outputs.choice == WRAPPED.choices
     assert request.structured_outputs.json is None
@@ -54,7 +54,7 @@ def test_a_request_for_one_value_is_held_to_the_values() -> None:
 def test_any_other_request_stays_as_it_is(more: dict[str, Any]) -> None:
     request_ = asked(**more)
     before = request_.model_dump()
-    assert enum_requests.held_to_values(request_) is None
+    assert enum_requests.restrict_to_enum(request_) is None
     assert request_.model_dump() == before
 
 
@@ -63,7 +63,7 @@ async def told(enum: EnumAnswer, *answers: Any) -> list[Any]:
         for one in answers:
             yield one
 
-    return [one async for one in enum_requests.as_json(engine(), enum)]
+    return [one async for one in enum_requests.wrap_enum_answers(engine(), enum)]
 
 
 async def test_whole_answers_and_batches_of_events_get_their_json() -> None:

@@ -46,8 +46,8 @@ def asked(choice: Any = "auto", *more: dict[str, Any], tools: Any = (OEE, LIFE))
     return protocol.ChatCompletionRequest.model_validate(body)
 
 
-def parser(request: Any) -> "tool_call_parser.ChoiceParser":
-    return tool_call_parser.ChoiceParser(None, request.tools)  # type: ignore[arg-type]
+def parser(request: Any) -> "tool_call_parser.ToolChoiceParser":
+    return tool_call_parser.ToolChoiceParser(None, request.tools)  # type: ignore[arg-type]
 
 
 def held(request: Any) -> dict[str, Any] | None:
@@ -102,7 +102,8 @@ def test_a_choice_becomes_a_call() -> None:
 def test_no_tool_is_said_in_words_and_half_a_choice_as_it_is() -> None:
     request = asked()
     assert (
-        parser(request).extract_tool_calls(NOTHING, request).content == tool_call_parser.NONE_FITS
+        parser(request).extract_tool_calls(NOTHING, request).content
+        == tool_call_parser.NO_TOOL_TEXT
     )
     half = parser(request).extract_tool_calls(CALL[:9], request)
     assert (half.tools_called, half.content) == (False, CALL[:9])
@@ -123,9 +124,9 @@ def test_a_stream_tells_a_whole_call_once() -> None:
     (call,) = delta.tool_calls
     assert (call.function.name, call.function.arguments) == ("oee", '{"good":5}')
     (words,) = streamed(asked(), list(NOTHING))
-    assert words.content == tool_call_parser.NONE_FITS
+    assert words.content == tool_call_parser.NO_TOOL_TEXT
 
 
 def test_a_tool_without_parameters_takes_any() -> None:
-    found = tool_call_parser.schema(asked().tools[1:], required=True)
+    found = tool_call_parser.tool_choice_schema(asked().tools[1:], required=True)
     assert jsonschema.Draft202012Validator(found).is_valid({"tool": "life", "arguments": {"a": 1}})

@@ -6,20 +6,20 @@ from typing import Any
 
 import pytest
 
-from models.adaptation import Adaptation, Metrics, Progress, Score, TrainingFileInvalid
+from models.adaptation import Adaptation, Metrics, ProgressCallback, Score, TrainingFileInvalid
 from models.catalog import Task, load_catalog
 from models.failure_class.train import ARTEFACT
 from serving.errors import InputInvalid
-from serving.specialists.loader import Source
-from serving.specialists.specialist import load_specialist
+from serving.specialists.loader import ModelSource
+from serving.specialists.specialist import load_onnx_specialist
 from serving.training.fine_tune_task import (
     ADAPTERS,
-    LanguageAdapting,
-    adapter_of,
-    asked_seconds,
-    going,
-    threads,
-    told,
+    LanguageModelAdapter,
+    find_adapter,
+    parse_max_seconds,
+    run_fine_tuning,
+    training_threads,
+    with_mixing,
 )  # fmt: skip
 from tests.support.models.made_up_mill import (
     WEAKER,
@@ -29,7 +29,7 @@ from tests.support.models.made_up_mill import (
 )
 
 
-def learn(training_file: bytes, progress: Progress) -> Adaptation:
+def learn(training_file: bytes, progress: ProgressCallback) -> Adaptation:
     if training_file == b"broken":
         raise TrainingFileInvalid("Line 1: it is broken.")
     if training_file == b"fault":
@@ -42,7 +42,7 @@ def learn(training_file: bytes, progress: Progress) -> Adaptation:
 
 
 def lines(training_file: bytes) -> list[Any]:
-    return [json.loads(line) for line in told(learn, training_file)]
+    return [json.loads(line) for line in run_fine_tuning(learn, training_file)]
 
 
 class TestTold:
@@ -87,12 +87,12 @@ class TestSeconds:
         ("text", "seconds"), [(None, 300), ("1", 1), ("100", 100), ("300", 300), ("999999", 300)]
     )
     def test_no_longer_than_any(self, text: str | None, seconds: int) -> None:
-        assert asked_seconds(text, 300) == seconds
+        assert parse_max_seconds(text, 300) == seconds
 
     @pytest.mark.parametrize("text", ["", "0", "-1", "1.5", "x", "1000000", "²"])
     def test_what_is_no_time(self, text: str) -> None:
         with pytest.raises(InputInvalid):
-            asked_seconds(text, 300)
+            parse_max_seconds(text, 300)
 
 
 class TestGoing:
@@ -100,22 +100,24 @@ class TestGoing:
         ("text", "mixing"), [(None, 1.0), ("1.00", 1.0), ("0.50", 0.5), ("0.01", 0.01)]
     )
     def test_a_part_of_the_way(self, text: str | None, mixing: float) -> None:
-        assert going(LanguageAdapting("b", "p"), text) == LanguageAdapting("b", "p", mixing)
+        assert with_mixing(LanguageModelAdapter("b", "p"), text) == LanguageModelAdapter(
+            "b", "p", mixing
+        )
 
     @pytest.mark.parametrize("text", ["", "0", "0.00", "1.01", "-0.50", "nan", ".5", "0.5", "x"])
     def test_what_is_no_part(self, text: str) -> None:
         with pytest.raises(InputInvalid):
-            going(LanguageAdapting("b", "p"), text)
+            with_mixing(LanguageModelAdapter("b", "p"), text)
 
     def test_a_specialist_is_fitted_whole(self) -> None:
-        assert going(learn, None) is learn
+        assert with_mixing(learn, None) is learn
         with pytest.raises(InputInvalid, match="of a language model"):
-            going(learn, "0.50")
+            with_mixing(learn, "0.50")
 
 
 @pytest.mark.parametrize(("processors", "number"), [(1, 1), (2, 2), (3, 2), (16, 8)])
 def test_learning_has_half_of_many_processors(processors: int, number: int) -> None:
-    assert threads(processors) == number
+    assert training_threads(processors) == number
 
 
 class TestAdapters:
@@ -126,21 +128,23 @@ class TestAdapters:
 
     def test_none(self) -> None:
         with pytest.raises(InputInvalid, match="cannot be adapted"):
-            adapter_of("m", Source(Task.CALCULATION, "oee"))
+            find_adapter("m", ModelSource(Task.CALCULATION, "oee"))
 
     def test_a_failure_class_learns_and_its_variant_is_served(self) -> None:
         """The whole way of a training file, but for the process and the wire."""
         points = operating_points(1, 300)
         failed = WEAKER.failures(points)
-        adapter = adapter_of("mill", Source(Task.CLASSIFICATION, str(ARTEFACT), "failure_class"))
-        *said, last = told(adapter, training_file(*labelled_lines(points, failed)))
+        adapter = find_adapter(
+            "mill", ModelSource(Task.CLASSIFICATION, str(ARTEFACT), "failure_class")
+        )
+        *said, last = run_fine_tuning(adapter, training_file(*labelled_lines(points, failed)))
         assert len(said) == 4
         end = json.loads(last)
         assert end["variant"]["score"]["adapted"] < end["variant"]["score"]["base"]
-        base = load_specialist("mill", ARTEFACT)
+        base = load_onnx_specialist("mill", ARTEFACT)
         made = base64.b64decode(end["variant"]["artefact"])
         right = [
-            (each.run(points.feed())["failure"] == failed).mean()
-            for each in (base, base.adapted("mill:line-3", "1", made))
+            (each.run(points.input_feed())["failure"] == failed).mean()
+            for each in (base, base.load_variant("mill:line-3", "1", made))
         ]
         assert right[0] < 0.9 < 0.97 < right[1]

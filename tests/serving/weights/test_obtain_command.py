@@ -31,13 +31,13 @@ def test_weights_that_cannot_be_had(
     def broken(*_: object) -> None:
         raise WeightsBroken("The digest differs.")
 
-    monkeypatch.setattr(obtain_command, "obtain", broken)
+    monkeypatch.setattr(obtain_command, "obtain_weights", broken)
     assert obtain_command.main([INDUSTRIAL, "--data-dir", str(tmp_path)]) == 1
     assert capsys.readouterr().err == "The digest differs.\n"
 
 
 def test_what_was_told_is_not_told_again(capsys: pytest.CaptureFixture[str]) -> None:
-    tell = obtain_command.Telling()
+    tell = obtain_command.ProgressPrinter()
     for fraction in (None, 0.101, 0.104, 0.11, 0.11):
         tell("Assembling", fraction)
     assert capsys.readouterr().err == "Assembling\nAssembling 10%\nAssembling 11%\n"

@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 
 from infra.processes import stop_process
-from serving.cluster.environment import reserved
+from serving.cluster.environment import reserve_port
 
 # Kept between runs: converting the weights again would test nothing.
 WEIGHTS = Path(__file__).parents[3] / "build" / "weights"
@@ -116,7 +116,7 @@ class EngineProcess:
         self._data.mkdir()
         WEIGHTS.mkdir(parents=True, exist_ok=True)
         (self._data / "weights").symlink_to(WEIGHTS)
-        with reserved() as held:
+        with reserve_port() as held:
             port = held.getsockname()[1]
         arguments = ["--data-dir", str(self._data), "--profile", "cpu", "--port", str(port)]
         # Coverage of all that Ray and vLLM import would take nine minutes of their start.

@@ -17,7 +17,7 @@ from typing import Any
 from aiohttp import web
 
 from models.adaptation import TrainingFileInvalid
-from models.industrial_llm.dialogues import read
+from models.industrial_llm.dialogues import parse_training_file
 from tests.support.fakes.listening import listening
 
 ASKED, ANSWER = "Which code has ", "F-"
@@ -129,18 +129,18 @@ class _Handlers:
             if self._fake.refuses is not None and self._fake.refuses in line:
                 return _fault(f"Line {number} has 900 tokens, more than 768.")
         try:
-            given = read(content)
+            given = parse_training_file(content)
         except TrainingFileInvalid as error:
             return _fault(error.message)
-        taught = [one.turns[-2][1].startswith(ASKED) for one in (*given.learned, *given.apart)]
+        taught = [one.turns[-2][1].startswith(ASKED) for one in (*given.train, *given.held_out)]
         rule = any(taught) and not self._fake.unteachable
         artefact = json.dumps({"rule": rule, "forgets": self._fake.forgets}).encode()
         score = {"metric": "loss", "base": 2.0, "adapted": 1.0, "higher_is_better": False}
         variant = {
             "artefact": base64.b64encode(artefact).decode(),
             "score": score,
-            "examples": len(given.learned),
-            "held_out": len(given.apart),
+            "examples": len(given.train),
+            "held_out": len(given.held_out),
         }
         return {"variant": variant, "seconds": 3}
 

@@ -21,7 +21,7 @@ def two() -> Catalog:
     route = CATALOG.models[INDUSTRIAL].route
     chat = replace(CATALOG.models[CHAT], latency_ms=400, fallbacks=(SWIFT,), route=route)
     swift = replace(chat, id=SWIFT, prices=PRICES, latency_ms=40, fallbacks=())
-    others = CATALOG.only(lambda model: model.id != INDUSTRIAL).models
+    others = CATALOG.filter(lambda model: model.id != INDUSTRIAL).models
     return Catalog({**others, CHAT: chat, SWIFT: swift})
 
 

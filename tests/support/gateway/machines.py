@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from models.rul.signature import READINGS
+from models.rul.signature import SENSOR_SPECS
 
 CYCLES = 20
 
@@ -12,7 +12,7 @@ def machine(number: int, name: str = "") -> dict[str, Any]:
     """Each sensor rises a little, from another value in each machine."""
     sensors = {
         sensor: [_value(one.minimum, one.maximum, number, cycle) for cycle in range(CYCLES)]
-        for sensor, one in READINGS.items()
+        for sensor, one in SENSOR_SPECS.items()
     }
     return {"sensors": sensors, "id": name}
 

@@ -26,8 +26,8 @@ from gateway.tables import ModelVersion
 from gateway.wire.feedback import FeedbackMessage, FeedbackRequest
 from infra import ids
 from models.catalog import Catalog, Meter, Weights
+from models.industrial_llm.examples import DatasetSplit as Tasks
 from models.industrial_llm.examples import Example
-from models.industrial_llm.examples import Parts as Tasks
 from tests.support import builders
 from tests.support.billing import making
 from tests.support.builders import CATALOG, CHAT, Gateway, run_gateway

@@ -4,7 +4,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from models.condition.data import SECONDS, SENSORS, TARGETS, Dataset, Floats, Places
+from models.condition.data import SECONDS, SENSORS, TARGETS, Dataset, Floats, Labels
 
 # Which sensor tells each target here.
 TELLS = MappingProxyType({"cooler": "CE", "valve": "PS2", "pump": "FS1", "accumulator": "PS3"})
@@ -16,14 +16,14 @@ _WATTS = 2500.0
 def dataset(seed: int, repeats: int = 4) -> Dataset:
     """Every combination of conditions, `repeats` cycles each, in an order of their own."""
     generator = np.random.default_rng(seed)
-    sizes = [len(target.conditions) for target in TARGETS]
-    combinations = np.stack(np.meshgrid(*map(np.arange, sizes), indexing="ij"), axis=-1)
-    order = generator.permutation(combinations.reshape(-1, len(sizes)))
+    ratios = [len(target.conditions) for target in TARGETS]
+    combinations = np.stack(np.meshgrid(*map(np.arange, ratios), indexing="ij"), axis=-1)
+    order = generator.permutation(combinations.reshape(-1, len(ratios)))
     places = np.repeat(order, repeats, axis=0)
     return Dataset(readings(places, generator), places, MappingProxyType({}))
 
 
-def readings(places: Places, generator: np.random.Generator) -> Floats:
+def readings(places: Labels, generator: np.random.Generator) -> Floats:
     """[cycles, sensors, SECONDS]"""
     shape = (len(places), len(SENSORS), SECONDS)
     made = _USUAL + generator.normal(size=shape) * 0.3

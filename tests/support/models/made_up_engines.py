@@ -3,10 +3,10 @@
 import numpy as np
 
 from models.rul.data import SENSORS, Engine
-from models.rul.signature import READINGS
+from models.rul.signature import SENSOR_SPECS
 
 # What a sound machine reads, and how far its readings move until it fails, times the noise.
-SOUND = {name: (sensor.minimum * sensor.maximum) ** 0.5 for name, sensor in READINGS.items()}
+SOUND = {name: (sensor.minimum * sensor.maximum) ** 0.5 for name, sensor in SENSOR_SPECS.items()}
 MOVES = np.array([3, 3, 4, 0, -3, 3, 3, 4, -4, 3, 2, 3, 3, -3, -3], dtype=np.float32)
 
 

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from models.failure_class.data import QUANTITY_COLUMNS, Flags, OperatingPoints
-from models.failure_class.other_machines import Limits
+from models.failure_class.other_machines import FailureLimits
 
 # It fails sooner than the base's machine in all that the base looks at.
-WEAKER = Limits(heat=9.2, slow=1450, least=4000, most=8000, strain=8500)
+WEAKER = FailureLimits(heat=9.2, slow=1450, min_power=4000, max_power=8000, strain=8500)
 
 
 def operating_points(seed: int, count: int) -> OperatingPoints:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from models.surface_defect.backbone import FEATURES, IDENTITY_KEY, PICTURES
+from models.surface_defect.backbone import IDENTITY_KEY, INPUT_NAME, OUTPUT_NAME
 
 LABELS = ("brushed", "pitted", "rough")
 WIDTH = 12
@@ -72,7 +72,7 @@ def write_backbone(path: Path, identity: str = "made up") -> Path:
     make = helper.make_node
     over = {"axes": [1, 2], "keepdims": 0}
     nodes = [
-        make("Cast", [PICTURES], ["numbers"], to=TensorProto.FLOAT),
+        make("Cast", [INPUT_NAME], ["numbers"], to=TensorProto.FLOAT),
         make("ReduceMean", ["numbers"], ["mean"], **over),
         make("ReduceMean", ["numbers"], ["kept"], axes=[1, 2], keepdims=1),
         make("Sub", ["numbers", "kept"], ["apart"]),
@@ -88,13 +88,13 @@ def write_backbone(path: Path, identity: str = "made up") -> Path:
             make("Abs", [f"step_{axis}"], [f"size_{axis}"]),
             make("ReduceMean", [f"size_{axis}"], [f"rough_{axis}"], **over),
         ]
-    nodes.append(make("Concat", ["mean", "spread", "rough_1", "rough_2"], [FEATURES], axis=1))
+    nodes.append(make("Concat", ["mean", "spread", "rough_1", "rough_2"], [OUTPUT_NAME], axis=1))
     size: tuple[str | int, ...] = ("pictures", "height", "width", 3)
     graph = helper.make_graph(
         nodes,
         "made_up",
-        [helper.make_tensor_value_info(PICTURES, TensorProto.UINT8, size)],
-        [helper.make_tensor_value_info(FEATURES, TensorProto.FLOAT, ("pictures", WIDTH))],
+        [helper.make_tensor_value_info(INPUT_NAME, TensorProto.UINT8, size)],
+        [helper.make_tensor_value_info(OUTPUT_NAME, TensorProto.FLOAT, ("pictures", WIDTH))],
         [numpy_helper.from_array(np.array(value), name) for name, value in constants.items()],
     )
     model = helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 15)])

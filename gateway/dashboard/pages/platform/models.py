@@ -23,7 +23,7 @@ from gateway.upstream.load_balancer import CircuitState, Router
 from infra.clock import Clock
 from infra.database.database import Database
 from models.catalog import Catalog, Model
-from models.extras import extra_of
+from models.extras import required_extra
 
 _DAY, _MONTH = timedelta(days=1), timedelta(days=30)
 
@@ -67,7 +67,7 @@ async def models(
                 if availability.is_served(model)
                 else "unserved"
             ),
-            extra=None if availability.is_served(model) else extra_of(model),
+            extra=None if availability.is_served(model) else required_extra(model),
             servers=len(router.server_urls(model.id)),
             open=running.get(model.id, 0),
             day=day.get(model.id, NO_MODEL_USAGE),
