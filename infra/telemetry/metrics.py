@@ -2,7 +2,7 @@
 
 Gauges of the platform's state are in infra/telemetry/platform_metrics.py. Labels have few values
 (model, operation, settlement, status), never keys or accounts. Names follow OpenTelemetry's GenAI
-conventions (docs/decisions/0027-names-of-opentelemetry.md). Billing never uses metrics, only usage
+conventions (docs/decisions/0027-opentelemetry-metric-names.md). Billing never uses metrics, only usage
 rows.
 
 With `PROMETHEUS_MULTIPROC_DIR` set before the start, each process writes to files there and
