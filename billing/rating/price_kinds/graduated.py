@@ -13,6 +13,7 @@ class Graduated(TieredPrice):
     kind: ClassVar[str] = "graduated"
 
     def amount(self, quantity: int) -> int:
+        """Return the cost of the units, each at its tier, and of flat amounts, in nano-units."""
         total, below = self._flat_amounts(quantity), 0
         for tier in self.tiers:
             top = quantity if tier.up_to is None else min(quantity, tier.up_to)
@@ -21,6 +22,7 @@ class Graduated(TieredPrice):
         return total
 
     def reserve(self, quantity: int) -> int:
+        """Return the flat amounts of the tiers that are not reached yet, in nano-units."""
         return sum(tier.flat for tier in self.tiers) - self._flat_amounts(quantity)
 
     def _flat_amounts(self, quantity: int) -> int:

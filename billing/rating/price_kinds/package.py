@@ -27,15 +27,16 @@ class Package(Price):
             raise PriceInvalid("A package holds 1 to 10^12 units.")
 
     def amount(self, quantity: int) -> int:
+        """Return the cost of the packages that a quantity starts, in nano-units."""
         return -(-quantity // self.size) * self.package_amount
 
     @property
     def slope(self) -> int:
-        # Per unit of a full package, rounded up.
+        """The price of one unit of a full package in nano-units, rounded up."""
         return -(-self.package_amount // self.size)
 
     def reserve(self, quantity: int) -> int:
-        # The next unit may start a package.
+        """Return the price of one package, which the next unit may start, in nano-units."""
         return self.package_amount
 
     def scale(self, scale_amount: Callable[[int], int]) -> Self:

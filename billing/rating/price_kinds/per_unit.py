@@ -22,13 +22,16 @@ class PerUnit(Price):
         require_amount(self.unit)
 
     def amount(self, quantity: int) -> int:
+        """Return the quantity times the unit price, in nano-units."""
         return quantity * self.unit
 
     @property
     def slope(self) -> int:
+        """The unit price, in nano-units."""
         return self.unit
 
     def reserve(self, quantity: int) -> int:
+        """Return 0: nothing falls due besides the units."""
         return 0
 
     def scale(self, scale_amount: Callable[[int], int]) -> Self:

@@ -70,6 +70,7 @@ class TieredPrice(Price):
 
     @property
     def slope(self) -> int:
+        """The unit price of the most expensive tier, in nano-units."""
         return max(tier.unit for tier in self.tiers)
 
     def scale(self, scale_amount: Callable[[int], int]) -> Self:

@@ -24,9 +24,11 @@ class Volume(TieredPrice):
             raise PriceInvalid("Volume tiers become cheaper with more, and have no flat amounts.")
 
     def amount(self, quantity: int) -> int:
+        """Return the quantity times the price of the tier it reaches, in nano-units."""
         tiers = self.tiers
         tier = next(one for one in tiers if one.up_to is None or quantity <= one.up_to)
         return quantity * tier.unit
 
     def reserve(self, quantity: int) -> int:
+        """Return 0: there are no flat amounts."""
         return 0
