@@ -118,3 +118,11 @@ def nano_from_text(text: str) -> int:
     if not _AMOUNT.fullmatch(text):
         raise ValueError("an amount is a plain decimal with at most 9 places, as 12.50")
     return int(Decimal(text).scaleb(9))
+
+
+def ppm_from_percent(percent: str) -> int:
+    """Convert a percentage such as `12.5` to parts per million. Raises ValueError."""
+    ppm = Decimal(nano_from_text(percent)) * PPM / 100 / NANO
+    if ppm != int(ppm):
+        raise ValueError("a percentage has at most 4 decimal places")
+    return int(ppm)

@@ -11,9 +11,10 @@ from typing import Literal
 
 import msgspec
 
-from billing.money import minor_from_text, nano_from_text
-from billing.rating.price_file import PriceFields, ppm_from_percent, price_from_fields
-from billing.rating.prices import PerUnit
+from billing.money import minor_from_text, nano_from_text, ppm_from_percent
+from billing.rating.price_kinds.per_unit import PerUnit
+from billing.rating.price_kinds.price_fields import PriceFields
+from billing.rating.price_kinds.registry import price_from_fields
 from billing.rating.products import product_name
 from billing.rating.terms import (
     LIST_PLAN,

@@ -15,7 +15,7 @@ from fractions import Fraction
 from uuid import UUID
 
 from billing.money import PPM, nano_per_minor, rounded
-from billing.rating.prices import Price, amount_of, max_unit_price, reserve_of
+from billing.rating.price_kinds.price import Price
 from billing.rating.products import tier_of_product
 from billing.rating.quantities import NO_USAGE, Quantities
 from billing.rating.terms import ANY_MODEL, Allowance, PlanTerms
@@ -68,7 +68,7 @@ class ModelUsage:
 
 @dataclass(frozen=True, slots=True)
 class RunningTotal:
-    """Running total of an open period in nano-units, with the reserve (see prices.reserve_of)."""
+    """Running total of an open period in nano-units, with the reserve (see Price.reserve)."""
 
     amount: int
     reserve: int
@@ -105,12 +105,12 @@ class _MeterUsage:
     @property
     def on_time_nano(self) -> int:
         """Cost of the on-time units in nano-units."""
-        return amount_of(self.price, max(0, self.on_time - self.included))
+        return self.price.amount(max(0, self.on_time - self.included))
 
     @property
     def nano(self) -> int:
         """Cost of all units in nano-units."""
-        return amount_of(self.price, self.on_time + self.late - self.included)
+        return self.price.amount(self.on_time + self.late - self.included)
 
 
 def usage_lines(
@@ -172,7 +172,7 @@ def running_total(
         usage = metered.get((one.model, one.meter), _MeterUsage(one.price, 0, 0))
         amount += usage.nano * discounted_share
         units = usage.on_time + usage.late - usage.included
-        reserve += reserve_of(one.price, units) * discounted_share
+        reserve += one.price.reserve(units) * discounted_share
     # Rounded up where a discount leaves a fraction of a nano-unit: never less than the invoice.
     return RunningTotal(-int(-amount // 1), -int(-reserve // 1))
 
@@ -191,7 +191,7 @@ def unit_prices(terms: PlanTerms, model: str) -> dict[str, int]:
     """
     discounted_share = _share_after_discount(terms, model)
     return {
-        one.meter: -int(-(max_unit_price(one.price) * discounted_share) // 1)
+        one.meter: -int(-(one.price.slope * discounted_share) // 1)
         for one in terms.prices
         if one.model == model
     }
@@ -260,9 +260,7 @@ def _by_descending_price(
     """Return the meters that an allowance applies to, highest price after discount first."""
 
     def reserved_price(model_meter: _ModelMeter) -> Fraction:
-        return max_unit_price(metered[model_meter].price) * _share_after_discount(
-            terms, model_meter[0]
-        )
+        return metered[model_meter].price.slope * _share_after_discount(terms, model_meter[0])
 
     # Allowances for all models apply to the default service tier only.
     default_tier_models = {model for model, _ in metered if tier_of_product(model) is None}

@@ -18,7 +18,8 @@ from uuid import UUID
 import msgspec
 
 from billing.money import PPM, require_currency
-from billing.rating.prices import Graduated, Package, PerUnit, Price, Tier, Volume
+from billing.rating.price_kinds.price import Price
+from billing.rating.price_kinds.registry import price_from_json
 from billing.rating.quantities import METERS
 from infra.errors import AppError
 
@@ -187,34 +188,11 @@ def parse_terms(text: bytes) -> PlanTerms:
     )
 
 
-def price_json(price: Price) -> dict[str, Any]:
-    """Return a price as JSON, in nano-units."""
-    match price:
-        case PerUnit(unit):
-            return {"kind": "per_unit", "unit": unit}
-        case Package(size, amount):
-            return {"kind": "package", "size": size, "amount": amount}
-        case Graduated(tiers):
-            return {"kind": "graduated", "tiers": [msgspec.to_builtins(tier) for tier in tiers]}
-    return {"kind": "volume", "tiers": [msgspec.to_builtins(tier) for tier in price.tiers]}
-
-
-def price_from_json(payload: dict[str, Any]) -> Price:
-    """Parse the JSON of `price_json` into a price."""
-    kind = payload["kind"]
-    if kind == "per_unit":
-        return PerUnit(payload["unit"])
-    if kind == "package":
-        return Package(payload["size"], payload["amount"])
-    tiers = tuple(Tier(**tier) for tier in payload["tiers"])
-    return Graduated(tiers) if kind == "graduated" else Volume(tiers)
-
-
 def _terms_json(terms: PlanTerms) -> dict[str, Any]:
     names = [name for name in PlanTerms.__slots__ if not name.startswith("_")]
     fields_json = {name: getattr(terms, name) for name in names}
     prices = [
-        {"model": one.model, "meter": one.meter, "price": price_json(one.price)}
+        {"model": one.model, "meter": one.meter, "price": one.price.to_json()}
         for one in terms.prices
     ]
     return {**fields_json, "names": dict(terms.names), "prices": prices}

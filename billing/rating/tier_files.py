@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from billing.rating.prices import Graduated, Package, PerUnit, Price, Tier, Volume
+from billing.rating.price_kinds.price import Price
 from billing.rating.products import TIERS, model_of_product, product_name, tier_of_product
 from billing.rating.terms import ModelPrice, TermsInvalid
 
@@ -87,7 +87,7 @@ def _prices_at_tier(
 
 
 def _scale_price(price: Price, percent: int, label: str) -> Price:
-    def scale(nano: int) -> int:
+    def scale_amount(nano: int) -> int:
         if nano * percent % 100:
             raise TermsInvalid(
                 f"{label}: {percent} % of {nano} nano-units is no whole number of them. Give the "
@@ -96,10 +96,4 @@ def _scale_price(price: Price, percent: int, label: str) -> Price:
             )
         return nano * percent // 100
 
-    match price:
-        case PerUnit(unit):
-            return PerUnit(scale(unit))
-        case Package(size, amount):
-            return Package(size, scale(amount))
-    tiers = tuple(Tier(one.up_to, scale(one.unit), scale(one.flat)) for one in price.tiers)
-    return Graduated(tiers) if isinstance(price, Graduated) else Volume(tiers)
+    return price.scale(scale_amount)

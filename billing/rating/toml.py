@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import msgspec
 
-from billing.rating.prices import PriceInvalid
+from billing.rating.price_kinds.price import PriceInvalid
 from billing.rating.toml_locations import find_line, syntax_error_line
 from infra.errors import AppError
 from infra.validation_errors import parse_validation_error

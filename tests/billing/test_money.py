@@ -16,6 +16,7 @@ from billing.money import (
     nano_from_text,
     nano_per_minor,
     nano_text,
+    ppm_from_percent,
     require_currency,
     round_to_minor,
     rounded,
@@ -179,6 +180,16 @@ class TestFromText:
     @given(st.integers(0, 10**19 - 1))
     def test_is_the_reverse_of_nano_text(self, nano: int) -> None:
         assert nano_from_text(nano_text(nano)) == nano
+
+    @pytest.mark.parametrize(
+        ("percent", "ppm"), [("0", 0), ("0.0001", 1), ("12.5", 125_000), ("100", 1_000_000)]
+    )
+    def test_percentage_with_four_places_is_exact_in_ppm(self, percent: str, ppm: int) -> None:
+        assert ppm_from_percent(percent) == ppm
+
+    def test_percentage_with_five_places_is_rejected(self) -> None:
+        with pytest.raises(ValueError, match="4 decimal places"):
+            ppm_from_percent("0.00001")
 
 
 class TestMinorText:

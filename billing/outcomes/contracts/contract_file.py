@@ -11,7 +11,7 @@ from types import MappingProxyType
 import msgspec
 
 from billing.dates import parse_instant, parse_time_zone
-from billing.money import minor_from_text, nano_from_text
+from billing.money import minor_from_text, nano_from_text, ppm_from_percent
 from billing.outcomes.contracts.effect_definitions import EventEffect, MeasuredEffect
 from billing.outcomes.contracts.field_rules import OutcomeTermsInvalid
 from billing.outcomes.contracts.measure_section import MeasureFields, measured_effect_from_fields
@@ -23,8 +23,9 @@ from billing.outcomes.contracts.terms import (
     SavingsShare,
     count_settlements,
 )
-from billing.rating.price_file import PriceFields, ppm_from_percent, price_from_fields
-from billing.rating.prices import Price
+from billing.rating.price_kinds.price import Price
+from billing.rating.price_kinds.price_fields import PriceFields
+from billing.rating.price_kinds.registry import price_from_fields
 from billing.rating.terms import Allowance
 from billing.rating.toml import parse_toml, read_field, with_line_number
 from infra.validation_errors import parse_validation_error

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from billing.dates import parse_instant
-from billing.money import nano_from_text
+from billing.money import nano_from_text, ppm_from_percent
 from billing.outcomes.contracts.effect_definitions import (
     BaselineGateTerms,
     BaselinePeriodTerms,
@@ -29,7 +29,6 @@ from billing.outcomes.contracts.nonroutine import (
     MeterReplacementTerms,
 )
 from billing.outcomes.measurement.agreed import DailyAggregation, VariableForm
-from billing.rating.price_file import ppm_from_percent
 from billing.rating.toml import read_field
 
 _asdict = msgspec.structs.asdict

@@ -13,7 +13,6 @@ from fractions import Fraction
 
 from billing.money import PPM, allocate, nano_per_minor, rounded
 from billing.outcomes.contracts.terms import MICRO, OutcomeTerms, SavingsShare
-from billing.rating.prices import amount_of
 
 # Parts that no attester kind stands for: confirmed by silence, and the top-up to the floor.
 SILENCE = "silence"
@@ -41,7 +40,7 @@ class VersionQuantities:
         price = self.terms.price
         if isinstance(price, SavingsShare):
             return Fraction(self.total * price.unit_value * price.ppm, MICRO * PPM)
-        return Fraction(amount_of(price, self.total // MICRO))
+        return Fraction(price.amount(self.total // MICRO))
 
 
 @dataclass(frozen=True, slots=True)

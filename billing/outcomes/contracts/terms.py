@@ -44,9 +44,10 @@ from billing.outcomes.contracts.supporting_calls import (
     default_attribution,
     validate_attribution,
 )
-from billing.rating.prices import Price
+from billing.rating.price_kinds.price import Price
+from billing.rating.price_kinds.registry import price_from_json
 from billing.rating.quantities import METERS
-from billing.rating.terms import ANY_MODEL, Allowance, price_from_json, price_json
+from billing.rating.terms import ANY_MODEL, Allowance
 
 # Effect definitions are part of the terms, so they are re-exported here.
 __all__ = (
@@ -236,7 +237,7 @@ def _as_json(terms: OutcomeTerms) -> dict[str, Any]:
         "ends_at": terms.ends_at and terms.ends_at.astimezone(UTC).isoformat(),
         "price": {"kind": "share", "ppm": price.ppm, "unit_value": price.unit_value}
         if isinstance(price, SavingsShare)
-        else price_json(price),
+        else price.to_json(),
     }
 
 

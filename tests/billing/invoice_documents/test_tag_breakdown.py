@@ -19,7 +19,7 @@ from billing.invoice_documents.tag_breakdown import (
     divide_lines_by_tag,
     load_tag_usage,
 )
-from billing.rating.prices import PerUnit
+from billing.rating.price_kinds.per_unit import PerUnit
 from billing.rating.quantities import NO_USAGE, Quantities
 from billing.rating.statement import LineKind, ModelUsage, StatementLine, usage_lines
 from billing.rating.terms import ModelPrice, PlanTerms

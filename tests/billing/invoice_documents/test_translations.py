@@ -16,7 +16,12 @@ from billing.invoice_documents.price_format import (
 )
 from billing.invoice_documents.translations import LOCALES, translate
 from billing.invoices.numbering import format_credit_note_number, format_invoice_number
-from billing.rating.prices import Graduated, Package, PerUnit, Tier, Volume
+from billing.rating.price_kinds.graduated import Graduated
+from billing.rating.price_kinds.package import Package
+from billing.rating.price_kinds.per_unit import PerUnit
+from billing.rating.price_kinds.registry import PRICE_KINDS
+from billing.rating.price_kinds.tiers import Tier
+from billing.rating.price_kinds.volume import Volume
 from billing.rating.quantities import METERS
 from billing.rating.statement import LineKind
 from billing.rating.taxes import TaxTreatment
@@ -40,6 +45,10 @@ class TestTexts:
         english, chinese = translations._TEXTS[place]
         assert english.isascii()
         assert english != chinese
+
+    @pytest.mark.parametrize("kind", PRICE_KINDS)
+    def test_price_kind_has_a_text_in_each_language(self, kind: str) -> None:
+        assert all("{units}" in text for text in translations._TEXTS[kind])
 
     @pytest.mark.parametrize("place", translations._TEXTS)
     def test_both_languages_take_the_same_values(self, place: str) -> None:

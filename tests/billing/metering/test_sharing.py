@@ -36,7 +36,7 @@ from billing.metering.process_reaper import (
     reap_expired_process,
 )
 from billing.metering.quotas import add_credit_entry, set_budget, set_limit, sum_credit_entries
-from billing.rating.prices import PerUnit
+from billing.rating.price_kinds.per_unit import PerUnit
 from billing.rating.terms import ModelPrice, PlanTerms
 from billing.reconciliation.usage_and_quotas import reconcile
 from billing.subscriptions.plans import publish_plan

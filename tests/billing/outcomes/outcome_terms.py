@@ -14,7 +14,8 @@ from billing.outcomes.contracts.terms import (
     OutcomeTerms,
     SavingsShare,
 )
-from billing.rating.prices import PerUnit, Price
+from billing.rating.price_kinds.per_unit import PerUnit
+from billing.rating.price_kinds.price import Price
 
 YUAN = 10**9
 SAVING = MeasuredEffect(

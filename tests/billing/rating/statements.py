@@ -3,7 +3,8 @@
 from fractions import Fraction
 from typing import Any
 
-from billing.rating.prices import Price, Tier
+from billing.rating.price_kinds.price import Price
+from billing.rating.price_kinds.tiers import Tier
 from billing.rating.statement import ModelUsage, usage_lines
 from billing.rating.terms import ModelPrice, PlanTerms
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from billing.money import nano_per_minor
 from billing.rating import allowance_use
-from billing.rating.prices import PerUnit
+from billing.rating.price_kinds.per_unit import PerUnit
 from billing.rating.quantities import Quantities
 from billing.rating.statement import LineKind, ModelUsage, running_total, usage_lines
 from billing.rating.terms import ANY_MODEL, PPM, Allowance, Discount, ModelPrice, PlanTerms

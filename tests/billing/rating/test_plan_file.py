@@ -3,7 +3,12 @@
 import pytest
 
 from billing.rating.plan_file import ListPrices, list_price_terms, parse_plan_file
-from billing.rating.prices import Graduated, Package, PerUnit, PriceInvalid, Tier, Volume
+from billing.rating.price_kinds.graduated import Graduated
+from billing.rating.price_kinds.package import Package
+from billing.rating.price_kinds.per_unit import PerUnit
+from billing.rating.price_kinds.price import PriceInvalid
+from billing.rating.price_kinds.tiers import Tier
+from billing.rating.price_kinds.volume import Volume
 from billing.rating.quantities import METERS
 from billing.rating.terms import (
     ANY_MODEL,

@@ -2,7 +2,10 @@
 
 import pytest
 
-from billing.rating.prices import Graduated, Package, PerUnit, Price
+from billing.rating.price_kinds.graduated import Graduated
+from billing.rating.price_kinds.package import Package
+from billing.rating.price_kinds.per_unit import PerUnit
+from billing.rating.price_kinds.price import Price
 from billing.rating.quantities import Quantities
 from billing.rating.statement import ModelUsage
 from billing.rating.terms import ANY_MODEL, Allowance

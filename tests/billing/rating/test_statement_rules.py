@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.money import nano_per_minor, rounded
-from billing.rating.prices import Package, Volume
+from billing.rating.price_kinds.package import Package
+from billing.rating.price_kinds.volume import Volume
 from billing.rating.quantities import NO_USAGE, Quantities
 from billing.rating.statement import (
     LineKind,

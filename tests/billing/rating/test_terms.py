@@ -9,7 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.rating.prices import Graduated, Package, PerUnit, Price, Tier, Volume
+from billing.rating.price_kinds.graduated import Graduated
+from billing.rating.price_kinds.package import Package
+from billing.rating.price_kinds.per_unit import PerUnit
+from billing.rating.price_kinds.price import Price
+from billing.rating.price_kinds.tiers import Tier
+from billing.rating.price_kinds.volume import Volume
 from billing.rating.terms import (
     ANY_MODEL,
     PPM,
@@ -21,7 +26,6 @@ from billing.rating.terms import (
     PlanTerms,
     TermsInvalid,
     parse_terms,
-    price_json,
 )
 from tests.support.billing.random_terms import any_terms
 
@@ -122,7 +126,7 @@ class TestText:
         ],
     )
     def test_of_each_price(self, price: Price, said: dict[str, Any]) -> None:
-        assert price_json(price) == said
+        assert price.to_json() == said
 
     @given(any_terms())
     def test_is_read_back(self, terms: PlanTerms) -> None:

@@ -5,7 +5,11 @@ from fractions import Fraction
 import pytest
 
 from billing.rating.plan_file import parse_plan_file
-from billing.rating.prices import Graduated, Package, PerUnit, Tier, Volume
+from billing.rating.price_kinds.graduated import Graduated
+from billing.rating.price_kinds.package import Package
+from billing.rating.price_kinds.per_unit import PerUnit
+from billing.rating.price_kinds.tiers import Tier
+from billing.rating.price_kinds.volume import Volume
 from billing.rating.quantities import Quantities
 from billing.rating.statement import ModelUsage, usage_lines
 from billing.rating.terms import PlanTerms, TermsInvalid, parse_terms

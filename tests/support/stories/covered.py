@@ -18,7 +18,7 @@ from billing.outcomes.contracts.terms import (
     EventEffect,
     OutcomeTerms,
 )
-from billing.rating.prices import PerUnit
+from billing.rating.price_kinds.per_unit import PerUnit
 from billing.rating.terms import Allowance
 from billing.tables import OutcomeVersion
 from gateway.access.price_book import catalog_price_terms

@@ -38,7 +38,7 @@ from billing.outcomes.settlement.jobs import settle_outcomes
 from billing.outcomes.settlement.measured_effects import measure_effect
 from billing.outcomes.settlement.replay import MeasureFunction as Measuring
 from billing.outcomes.settlement.reversal import reverse_outcome
-from billing.rating.prices import PerUnit
+from billing.rating.price_kinds.per_unit import PerUnit
 from billing.rating.statement import LineKind
 from billing.rating.terms import Allowance
 from billing.tables import (

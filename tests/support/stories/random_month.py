@@ -10,7 +10,12 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from billing.rating.prices import Graduated, Package, PerUnit, Price, Tier, Volume
+from billing.rating.price_kinds.graduated import Graduated
+from billing.rating.price_kinds.package import Package
+from billing.rating.price_kinds.per_unit import PerUnit
+from billing.rating.price_kinds.price import Price
+from billing.rating.price_kinds.tiers import Tier
+from billing.rating.price_kinds.volume import Volume
 from billing.rating.quantities import METERS
 from billing.rating.terms import Alignment, Allowance, Discount, Interval, ModelPrice, PlanTerms
 from billing.subscriptions.plans import publish_plan

@@ -14,7 +14,7 @@ from billing.outcomes.contracts.baselines import BaselineGatesNotMet, BaselineIn
 from billing.outcomes.contracts.contracts import StartsTooSoon, version_hash
 from billing.outcomes.contracts.parties import Party, Side, parse_side
 from billing.outcomes.contracts.terms import OutcomeTermsInvalid
-from billing.rating.prices import PerUnit
+from billing.rating.price_kinds.per_unit import PerUnit
 from billing.rating.terms import Allowance, Discount, PlanTerms
 from billing.subscriptions.plans import is_listed, load_terms
 from billing.tables import OutcomeVersion

@@ -33,7 +33,8 @@ from billing.outcomes.contracts.terms import (
     OutcomeTermsInvalid,
     SavingsShare,
 )
-from billing.rating.prices import PerUnit, PriceInvalid
+from billing.rating.price_kinds.per_unit import PerUnit
+from billing.rating.price_kinds.price import PriceInvalid
 from billing.rating.terms import Allowance
 from infra.errors import AppError
 from tests.support.builders import CATALOG

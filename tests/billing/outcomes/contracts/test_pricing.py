@@ -22,7 +22,12 @@ from billing.outcomes.contracts.terms import (
     AttesterKind,
     SavingsShare,
 )
-from billing.rating.prices import Graduated, Package, PerUnit, Price, Tier, Volume
+from billing.rating.price_kinds.graduated import Graduated
+from billing.rating.price_kinds.package import Package
+from billing.rating.price_kinds.per_unit import PerUnit
+from billing.rating.price_kinds.price import Price
+from billing.rating.price_kinds.tiers import Tier
+from billing.rating.price_kinds.volume import Volume
 from billing.rating.terms import Allowance
 from tests.billing.outcomes.outcome_terms import EACH, YUAN, terms
 

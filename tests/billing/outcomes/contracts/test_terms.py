@@ -36,7 +36,9 @@ from billing.outcomes.contracts.terms import (
     count_settlements,
     parse_outcome_terms,
 )
-from billing.rating.prices import Graduated, PerUnit, Tier
+from billing.rating.price_kinds.graduated import Graduated
+from billing.rating.price_kinds.per_unit import PerUnit
+from billing.rating.price_kinds.tiers import Tier
 from billing.rating.terms import Allowance
 
 START = datetime(2027, 1, 1, tzinfo=UTC)

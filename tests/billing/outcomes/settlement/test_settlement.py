@@ -15,7 +15,7 @@ from billing.outcomes.settlement.settlement import (
     list_contracts_to_settle,
     settle_contract,
 )
-from billing.rating.prices import PerUnit
+from billing.rating.price_kinds.per_unit import PerUnit
 from billing.rating.terms import Allowance
 from infra import ids
 from infra.database.database import Database

@@ -8,7 +8,7 @@ from billing.outcomes.contracts.effect_definitions import VariableTerms
 from billing.outcomes.contracts.pricing import FLOOR, SILENCE, AttesterPart
 from billing.outcomes.contracts.terms import AttesterKind, SavingsShare
 from billing.outcomes.settlement.wording import charge_descriptions, price_text
-from billing.rating.prices import PerUnit
+from billing.rating.price_kinds.per_unit import PerUnit
 from tests.billing.outcomes.outcome_terms import SAVING, terms
 
 

@@ -1,0 +1,1 @@
+"""Price kinds: what a quantity costs in one billing period, one module per kind."""

@@ -1,0 +1,39 @@
+"""Registry of the price kinds by name: reads prices of any kind from files and JSON."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from billing.rating.price_kinds.graduated import Graduated
+from billing.rating.price_kinds.package import Package
+from billing.rating.price_kinds.per_unit import PerUnit
+from billing.rating.price_kinds.price import Price, PriceInvalid
+from billing.rating.price_kinds.price_fields import PriceFields, require_fields
+from billing.rating.price_kinds.volume import Volume
+
+PRICE_KINDS: Mapping[str, type[Price]] = MappingProxyType(
+    {kind.kind: kind for kind in (PerUnit, Package, Graduated, Volume)}
+)
+
+
+def price_from_json(payload: Mapping[str, Any]) -> Price:
+    """Parse the JSON of `Price.to_json`. Raises PriceInvalid, also if the kind is unknown."""
+    kind = PRICE_KINDS.get(payload["kind"])
+    if kind is None:
+        raise PriceInvalid(f"Unknown price kind: `{payload['kind']}`. {_known_kinds()}.")
+    return kind.from_json(payload)
+
+
+def price_from_fields(fields: PriceFields) -> Price:
+    """Convert a price's file fields into a price. Raises ValueError, PriceInvalid."""
+    kind = PRICE_KINDS.get(fields.kind)
+    if kind is None:
+        raise ValueError(_known_kinds())
+    require_fields(fields, kind.required_fields, kind.optional_fields)
+    return kind.from_fields(fields)
+
+
+def _known_kinds() -> str:
+    """Return "`kind` is per_unit, package, graduated or volume"."""
+    *first, last = PRICE_KINDS
+    return f"`kind` is {', '.join(first)} or {last}"
