@@ -138,7 +138,7 @@ class SpecialistApp:
         if is_variant_id(name):
             variant = await self._variants.find(name)
             if variant is None:
-                raise VariantNotLoaded("The variant is not loaded.", param="model")
+                raise VariantNotLoaded("The fine-tuned model is not loaded.", param="model")
             return variant.specialist, self._queues[variant.base]
         return self._find_base(name), self._queues[name]
 

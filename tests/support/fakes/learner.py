@@ -58,7 +58,7 @@ class Learner:
         if not name.startswith("var_") or name in self.variants:
             return None
         error = {
-            "message": "The variant is not loaded.",
+            "message": "The fine-tuned model is not loaded.",
             "type": "invalid_request_error",
             "param": "model",
             "code": "variant_not_loaded",
