@@ -58,19 +58,19 @@ def ppm_from_percent(percent: str) -> int:
     """Convert a percentage such as `12.5` to parts per million. Raises ValueError."""
     ppm = Decimal(nano_from_text(percent)) * PPM / 100 / 10**9
     if ppm != int(ppm):
-        raise ValueError("a percentage has at most 4 decimal places")
+        raise ValueError("a percentage can have at most 4 decimal places")
     return int(ppm)
 
 
 def _require_fields(file: PriceFields) -> None:
     if file.kind not in _FIELDS_BY_KIND:
-        raise ValueError("`kind` is per_unit, package, graduated or volume")
+        raise ValueError("`kind` must be per_unit, package, graduated or volume")
     for name, default in _FIELD_DEFAULTS.items():
         is_set, is_required = getattr(file, name) != default, name in _FIELDS_BY_KIND[file.kind]
         if is_set and not is_required:
-            raise ValueError(f"a price of kind {file.kind} has no `{name}`")
+            raise ValueError(f"a price of kind {file.kind} does not have the field `{name}`")
         if is_required and not is_set and name not in _OPTIONAL_FIELDS:
-            raise ValueError(f"a price of kind {file.kind} needs `{name}`")
+            raise ValueError(f"a price of kind {file.kind} needs the field `{name}`")
 
 
 def _parse_tiers(file: PriceFields) -> tuple[Tier, ...]:
@@ -83,5 +83,5 @@ def _parse_tiers(file: PriceFields) -> tuple[Tier, ...]:
 def _parse_unit_price(text: str | None, per: int) -> int:
     nano = nano_from_text(text or "")
     if per <= 0 or nano % per:
-        raise ValueError(f"{text} for {per} units is no whole number of nano-units for one")
+        raise ValueError(f"{text} for {per} units is not a whole number of nano-units per unit")
     return nano // per

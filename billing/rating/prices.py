@@ -48,7 +48,7 @@ class Package:
     def __post_init__(self) -> None:
         _require_amount(self.amount)
         if not 0 < self.size <= 10**12:
-            raise PriceInvalid("A package holds 1 to 10^12 units.")
+            raise PriceInvalid("A package must have 1 to 10^12 units.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,9 @@ class Volume:
         _require_tiers(self.tiers)
         units = [tier.unit for tier in self.tiers]
         if units != sorted(units, reverse=True) or any(tier.flat for tier in self.tiers):
-            raise PriceInvalid("Volume tiers become cheaper with more, and have no flat amounts.")
+            raise PriceInvalid(
+                "Volume tiers must become cheaper with more units and have no flat amounts."
+            )
 
 
 Price = PerUnit | Package | Graduated | Volume
@@ -151,13 +153,17 @@ def _volume_tier(tiers: Sequence[Tier], quantity: int) -> Tier:
 
 def _require_amount(nano: int, limit: int = _MAX_UNIT_PRICE) -> None:
     if type(nano) is not int or not 0 <= nano <= limit:
-        raise PriceInvalid("A price is a whole number of nano-units, not negative and not absurd.")
+        raise PriceInvalid(
+            "A price must be a whole number of nano-units, not negative and not above the maximum."
+        )
 
 
 def _require_tiers(tiers: Sequence[Tier]) -> None:
     bounds = [tier.up_to for tier in tiers]
     if not 0 < len(tiers) <= _MAX_TIERS or bounds[-1] is not None or None in bounds[:-1]:
-        raise PriceInvalid(f"Tiers are 1 to {_MAX_TIERS}, and only the last has no `up_to`.")
+        raise PriceInvalid(
+            f"There must be 1 to {_MAX_TIERS} tiers, and only the last tier has no `up_to`."
+        )
     ends = [bound for bound in bounds if bound is not None]
     if any(end <= start for start, end in zip([0, *ends], ends, strict=False)):
-        raise PriceInvalid("Each tier ends above the one before.")
+        raise PriceInvalid("Each tier's `up_to` must be greater than that of the previous tier.")

@@ -84,7 +84,7 @@ ERROR_MESSAGES: Mapping[str, str] = MappingProxyType(
             "reached from here."
         ),
         "alert_test_too_soon": gettext_noop(
-            "A test was sent a moment ago. Try again in ten seconds."
+            "A test was sent a moment ago. Try again in 10 seconds."
         ),
         "alert_target_invalid.percentages": gettext_noop(
             "Write 1 to 20 whole percentages, as 50, 80, 100."

@@ -179,7 +179,7 @@ class TestWebhook:
         await told.put(firm, "alert", type="t", data={})
         await change(told, firm, "")
         assert await told.deliver() == 0
-        assert (await told.row()).last_error == "The account takes no webhooks any more."
+        assert (await told.row()).last_error == "The account's webhook was removed."
         assert hook.posts == []
 
 
