@@ -90,7 +90,7 @@ def _require_free_port(arguments: Arguments) -> None:
         socket.create_server((arguments.host, arguments.port)).close()
     except OSError as error:
         raise ServingFailed(
-            f"Port {arguments.port} on {arguments.host} cannot be used: {error.strerror}."
+            f"Port {arguments.port} on {arguments.host} is not available: {error.strerror}."
         ) from error
 
 
@@ -101,4 +101,6 @@ def _is_running(application: Any) -> bool:
 def _require_not_failed(name: str, application: Any) -> None:
     """Raise ServingFailed if the deployment failed: it never recovers by itself."""
     if application is not None and application.status is ApplicationStatus.DEPLOY_FAILED:
-        raise ServingFailed(f"The application {name!r} does not start; the logs say why.")
+        raise ServingFailed(
+            f"The application {name!r} does not start. See the logs for the reason."
+        )

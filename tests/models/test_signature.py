@@ -52,8 +52,13 @@ class TestUnits:
     @pytest.mark.parametrize(
         ("name", "unit", "words"),
         [
-            ("heat", "bar", "'heat' is given in 'bar', which is no unit of its kind; it is K"),
-            ("heat", "hot", "'heat' is given in 'hot', which is not known; the model takes K"),
+            (
+                "heat",
+                "bar",
+                "'heat' is given in 'bar', which is not a unit of this quantity; "
+                "the model expects K",
+            ),
+            ("heat", "hot", "'heat' is given in 'hot', which is unknown; the model expects K"),
             ("count", "kpcs", "takes whole pcs"),
             ("grade", "m", "takes it without a unit"),
         ],

@@ -187,16 +187,16 @@ class TestRefused:
 
     def test_too_long(self) -> None:
         message = refused(file_of(np.zeros((20, 400), np.uint8)))
-        assert message == (
-            "has 400 × 20 pixels, one side more than 16 times the other; cut it into pieces"
-        )
+        assert message == ("has 400 × 20 pixels, one side more than 16 times the other; crop it")
 
     @pytest.mark.parametrize(
         "kind", [pytest.param("PNG", id="PNG"), pytest.param("TIFF", id="TIFF")]
     )
     def test_sixteen_bits_of_grey(self, kind: str) -> None:
         deep = surface("rough", 1).astype(np.uint16) * 16
-        assert refused(file_of(deep, kind)) == "has more than 8 bits a channel; scale it to 8 bits"
+        assert (
+            refused(file_of(deep, kind)) == "has more than 8 bits per channel; convert it to 8 bits"
+        )
 
     @pytest.mark.parametrize(("colours", "channels"), [(2, 3), (4, 2), (6, 4)])
     def test_sixteen_bits_of_colour(self, colours: int, channels: int) -> None:
@@ -210,17 +210,20 @@ class TestRefused:
     @pytest.mark.parametrize("kind", ["TIFF", "WEBP", "PNG"])
     def test_several_pictures_in_one(self, kind: str) -> None:
         message = refused(pages(kind))
-        assert message == "has several frames or pages; send each as a picture of its own"
+        assert message == "has several frames or pages; send each as a separate image"
 
     @pytest.mark.parametrize("colours", ["CMYK", "LAB"])
     def test_colours_for_printing(self, colours: str) -> None:
         file = BytesIO()
         Image.new(colours, (64, 64)).save(file, "TIFF")
-        assert refused(file.getvalue()) == f"has colours as {colours}; save it as RGB or grey"
+        assert (
+            refused(file.getvalue())
+            == f"has the colour mode {colours}; save it as RGB or greyscale"
+        )
 
     def test_transparency(self) -> None:
         grey = surface("rough", 1)
         alpha = np.full_like(grey, 255)
         alpha[5, 5] = 254
         message = refused(file_of(np.dstack([grey, grey, grey, alpha])))
-        assert message == "is transparent in places, where it has no colour"
+        assert message == "has transparent pixels; save it without transparency"

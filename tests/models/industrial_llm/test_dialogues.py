@@ -47,7 +47,7 @@ class TestRead:
         assert len(divided.train) + len(divided.held_out) == 20
         assert divided.duplicate_lines == tuple(range(21, 41))
         assert divided.warnings == (
-            "20 lines say one again and count once: 21, 22, 23, 24, 25 and others.",
+            "20 lines are duplicates and count once: 21, 22, 23, 24, 25 and others.",
         )
 
     def test_a_developer_is_the_system(self) -> None:

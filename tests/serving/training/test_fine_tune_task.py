@@ -79,7 +79,7 @@ class TestTold:
 
     def test_a_fault_of_ours_is_not_explained(self) -> None:
         (last,) = lines(b"fault")
-        assert last["error"]["message"] == "The model could not be adapted."
+        assert last["error"]["message"] == "The model could not be fine-tuned."
 
 
 class TestSeconds:
