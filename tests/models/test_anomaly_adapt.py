@@ -93,7 +93,7 @@ class TestLearning:
             one[:, 2] += 5.0
         adaptation, told = adapted(*map(line, stretches))
         assert adaptation.score.adapted > 90
-        assert told[2].startswith("That is often.")
+        assert told[2].startswith("This rate is high.")
         turned, _ = adapted(*map(line, stretches[::-1]))
         assert turned.score.adapted < 5
 

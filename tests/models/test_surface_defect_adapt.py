@@ -78,7 +78,7 @@ class TestLearning:
         given[3]["label"], given[30]["label"] = "pitted", "brushed"
         adaptation, told = adapted(adapter, *given)
         assert adaptation.score.adapted < 1
-        assert told[-1].startswith("Look again at lines that seem to be of another label:")
+        assert told[-1].startswith("Check these lines, whose labels look wrong:")
         assert {"4 (brushed)", "31 (rough)"} <= set(told[-1].rstrip(".").split(": ")[1].split(", "))
 
     def test_labels_that_mean_nothing_are_refused(self, adapter: SurfaceAdapter) -> None:
@@ -90,7 +90,7 @@ class TestLearning:
         """Five of six held-out pictures would be right for who always says the frequent one."""
         rare = [{**line("rough", seed), "label": "rare"} for seed in range(5)]
         given = [line("rough", seed) for seed in range(100, 125)] + rare
-        with pytest.raises(TrainingFileInvalid, match="cannot be told"):
+        with pytest.raises(TrainingFileInvalid, match="cannot be predicted"):
             adapted(adapter, *given)
 
     def test_progress_on_many(
@@ -140,7 +140,11 @@ class TestRefused:
         [
             pytest.param("no base64!", "'image' is not base64 of", id="no base64"),
             pytest.param("", "'image' is empty", id="empty"),
-            pytest.param(base64_of(b"a,b\n"), "'image' is no picture in PNG", id="no picture"),
+            pytest.param(
+                base64_of(b"a,b\n"),
+                "'image' is not an image in one of the formats PNG",
+                id="not an image",
+            ),
             pytest.param(
                 base64_of(file_of(surface("rough", 9))[:900]), "'image' is damaged", id="cut off"
             ),

@@ -40,15 +40,14 @@ class TestFiles:
         assert job.status == "succeeded"
         assert await said(talker, job.id, "warn") == [
             "1 lines are duplicates and count once: 18.",
-            "1 questions have several answers, which cannot all be learned; see the lines "
-            "2 and 17.",
+            "1 questions have different answers, which cannot all be learned; see lines 2 and 17.",
         ]
 
     async def test_what_is_told_at_first(self, talker: Talker) -> None:
         told = await said(talker, (await talker.adapts()).id)
         assert told[0] == "The job is queued."
         assert told[1] == "14 dialogues are used for training, 2 are held out for validation."
-        assert told[2].startswith("Learning is likely to take about ")
+        assert told[2].startswith("Training will take about ")
 
 
 class TestProgress:

@@ -192,7 +192,7 @@ class TestColumns:
         with pytest.raises(ParameterInvalid) as refused:
             self.ours.select_for_rows(SelectionCriteria(self.prices, columns=given))
         assert refused.value.param == "instances"
-        told = f"The nearest: {CONTROL_CHART} (lacking 'deviation', surplus 'sigma'); "
+        told = f"Closest models: {CONTROL_CHART} (lacking 'deviation', surplus 'sigma'); "
         assert told in refused.value.message
 
     def test_many_columns_are_not_all_named(self) -> None:

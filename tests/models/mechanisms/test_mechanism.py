@@ -136,7 +136,7 @@ class TestRefusal:
             ({"length": [2]}, {"length": "ell"}, "'ell', which is unknown; the model expects m"),
             ({"length": ["two"]}, {}, "no column of numbers"),
             ({"length": [[1, 2], [3]]}, {}, "no column of numbers"),
-            ({"length": [[1, 2]]}, {}, "one value in each row"),
+            ({"length": [[1, 2]]}, {}, "one value per row"),
             ({"length": []}, {}, "no rows"),
         ],
     )

@@ -127,7 +127,7 @@ class TestAdapters:
         assert named == ADAPTERS.keys()
 
     def test_none(self) -> None:
-        with pytest.raises(InputInvalid, match="cannot be adapted"):
+        with pytest.raises(InputInvalid, match="cannot be fine-tuned"):
             find_adapter("m", ModelSource(Task.CALCULATION, "oee"))
 
     def test_a_failure_class_learns_and_its_variant_is_served(self) -> None:

@@ -152,7 +152,7 @@ def _wanted(line: dict[str, Any]) -> str:
 def learned(adapted: float, number: int) -> dict[str, Any]:
     """A variant whose base is 10 cycles off."""
     score = {
-        "metric": "cycles off (RMSE)",
+        "metric": "RMSE in cycles",
         "base": 10.0,
         "adapted": adapted,
         "higher_is_better": False,
