@@ -28,7 +28,7 @@ def parse_time_zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        message = f"There is no time zone {name!r}; one is Asia/Shanghai."
+        message = f"Unknown time zone {name!r}. Use an IANA name such as Asia/Shanghai."
         raise TimeZoneUnknown(message, param="time_zone") from error
 
 
@@ -49,7 +49,9 @@ def parse_instant(at: datetime, zone: ZoneInfo) -> datetime:
         return at.astimezone(UTC)
     first, second = (at.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
     if first != second:
-        raise ValueError("the clocks skip this time or show it twice: write it with its offset")
+        raise ValueError(
+            "this local time is skipped or ambiguous because of a clock change: add the UTC offset"
+        )
     return first
 
 

@@ -49,7 +49,7 @@ def currency_exponent(currency: str) -> int:
 def require_currency(text: str) -> str:
     """Return the text if it has the form of an ISO 4217 code. Raises ValueError."""
     if re.fullmatch("[A-Z]{3}", text) is None:
-        raise ValueError("a currency is its ISO 4217 code, as CNY")
+        raise ValueError("must be an ISO 4217 code such as CNY")
     return text
 
 
@@ -106,7 +106,7 @@ def minor_from_text(text: str, currency: str) -> int:
     """Parse a decimal amount into minor units. Raises ValueError if it has too many decimals."""
     nano, unit = nano_from_text(text), nano_per_minor(currency)
     if nano % unit:
-        raise ValueError(f"{currency} has {currency_exponent(currency)} decimal places")
+        raise ValueError(f"{currency} amounts have {currency_exponent(currency)} decimal places")
     return nano // unit
 
 
@@ -116,7 +116,7 @@ def nano_from_text(text: str) -> int:
     Raises ValueError for anything but a non-negative plain decimal with at most 9 places.
     """
     if not _AMOUNT.fullmatch(text):
-        raise ValueError("an amount is a plain decimal with at most 9 places, as 12.50")
+        raise ValueError("an amount must be a decimal number with at most 9 places, such as 12.50")
     return int(Decimal(text).scaleb(9))
 
 
@@ -124,5 +124,5 @@ def ppm_from_percent(percent: str) -> int:
     """Convert a percentage such as `12.5` to parts per million. Raises ValueError."""
     ppm = Decimal(nano_from_text(percent)) * PPM / 100 / NANO
     if ppm != int(ppm):
-        raise ValueError("a percentage has at most 4 decimal places")
+        raise ValueError("a percentage can have at most 4 decimal places")
     return int(ppm)

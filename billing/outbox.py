@@ -71,7 +71,7 @@ class ClaimedItem:
     def account_id(self) -> UUID:
         """The item's account. Raises PermanentFailure if it has none."""
         if self.account is None:
-            raise PermanentFailure("It belongs to no account.")
+            raise PermanentFailure("The outbox item has no account.")
         return self.account
 
 

@@ -376,7 +376,9 @@ def _parse_servers(text: str, catalog: Catalog) -> tuple[ServerSpec, ...]:
     specs = parse_upstreams(text)
     for spec in specs:
         if spec.model is not None and catalog.find(spec.model) is None:
-            raise SettingsInvalid(f"MAAS_SERVING_URL names {spec.model!r}, which is not sold here.")
+            raise SettingsInvalid(
+                f"MAAS_SERVING_URL names the model {spec.model!r}, which is not in the catalog."
+            )
     return specs
 
 

@@ -141,7 +141,7 @@ class Model:
 
     def __post_init__(self) -> None:
         if self.id == AUTO:
-            raise ValueError(f"{AUTO!r} is no model, but asks for one to be chosen")
+            raise ValueError(f"{AUTO!r} is reserved for model selection")
         if self.counts_images and self._has_price(Meter.ROWS):
             raise ValueError("a model is sold by rows or by images, in every currency alike")
         if self.retrieval is not None and (
@@ -195,19 +195,19 @@ def load_catalog(profile: str, path: Path = CATALOG_FILE) -> Catalog:
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError) as error:
-        raise CatalogInvalid(f"The catalog {path.name} cannot be read: {error}") from error
+        raise CatalogInvalid(f"The catalog {path.name} is not valid: {error}") from error
     models: dict[str, Model] = {}
     for entry in document.get("model", []):
         model = _parse_model(entry)
         if model.id in models:
-            raise CatalogInvalid(f"The catalog names the model {model.id!r} twice.")
+            raise CatalogInvalid(f"The catalog contains the model {model.id!r} twice.")
         models[model.id] = model
     for model in models.values():
         _validate_fallbacks(model, models)
         _validate_base(model, models)
     served = {key: model for key, model in models.items() if profile in model.profiles}
     if not served:
-        raise CatalogInvalid(f"The catalog holds no model for the profile {profile!r}.")
+        raise CatalogInvalid(f"The catalog has no model for the profile {profile!r}.")
     return Catalog(MappingProxyType(served))
 
 
@@ -234,7 +234,7 @@ def _parse_model(entry: dict[str, Any]) -> Model:
             engine=MappingProxyType(dict(entry.get("engine", {}))),
         )
     except (KeyError, TypeError, ValueError, ArithmeticError) as error:
-        raise CatalogInvalid(f"The catalog entry {name!r} is wrong: {error}") from error
+        raise CatalogInvalid(f"The catalog entry {name!r} is not valid: {error}") from error
 
 
 def _parse_route(route: dict[str, Any]) -> Route:
@@ -246,19 +246,22 @@ def _parse_route(route: dict[str, Any]) -> Route:
 def _validate_base(model: Model, models: Mapping[str, Model]) -> None:
     """Raise CatalogInvalid if an adapter model's base, engine settings or profiles are invalid."""
     if (model.base is None) != (model.weights.kind != "adapter"):
-        raise CatalogInvalid(f"The catalog entry {model.id!r}: an adapter has a base, only it has.")
+        raise CatalogInvalid(
+            f"The catalog entry {model.id!r}: an adapter needs a base, and only an "
+            "adapter can have one."
+        )
     if model.base is None:
         return
     base = models.get(model.base)
     if base is None or base.task is not Task.TEXT_GENERATION or base.base is not None:
         raise CatalogInvalid(
-            f"The catalog entry {model.id!r} has the base {model.base!r}, which is no text model "
-            "with an engine of its own."
+            f"The catalog entry {model.id!r} has the base {model.base!r}, which is not a "
+            "text model with its own engine."
         )
     if model.engine or model.concurrency or not set(model.profiles) <= set(base.profiles):
         raise CatalogInvalid(
-            f"The catalog entry {model.id!r} answers on the engine of {base.id!r}: engine, "
-            "concurrency and profiles are that one's."
+            f"The catalog entry {model.id!r} runs on the engine of {base.id!r} and must "
+            "not set engine, concurrency or profiles."
         )
 
 
@@ -268,8 +271,8 @@ def _validate_fallbacks(model: Model, models: Mapping[str, Model]) -> None:
         fallback = models.get(name)
         if fallback is None or fallback is model or not _accept_same_requests(model, fallback):
             raise CatalogInvalid(
-                f"The catalog entry {model.id!r} is wrong: {name!r} is no other model that takes "
-                "the same requests."
+                f"The catalog entry {model.id!r} is not valid: {name!r} is not another model "
+                "that accepts the same requests."
             )
 
 
@@ -295,5 +298,7 @@ def _to_nano_units(amount: str, per: int) -> int:
     """Convert a price per `per` units to nano-units per unit. Raises ValueError."""
     nano = Decimal(amount) * _NANO / per
     if not 0 <= nano <= _MAX_NANO_PRICE or nano != nano.to_integral_value():
-        raise ValueError(f"the price {amount} for {per} is no whole number of nano-units a unit")
+        raise ValueError(
+            f"the price {amount} for {per} is not a whole number of nano-units per unit"
+        )
     return int(nano)

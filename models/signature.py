@@ -125,13 +125,14 @@ def _require_shape(field: InputField, shape: tuple[int, ...]) -> None:
     """Raise InputInvalid if a column's shape does not fit its field."""
     if field.length is None:
         if len(shape) != 1:
-            raise InputInvalid(f"{field.name!r} is one value in each row.", param=field.name)
+            raise InputInvalid(f"{field.name!r} must be one value per row.", param=field.name)
         return
     minimum, maximum = field.length
     if len(shape) != 2 or not minimum <= shape[1] <= maximum:
         expected_length = f"{minimum}" if minimum == maximum else f"{minimum} to {maximum}"
         raise InputInvalid(
-            f"{field.name!r} is a list of {expected_length} values in each row, all equally long.",
+            f"{field.name!r} must be a list of {expected_length} values per row, with the "
+            "same length in all rows.",
             param=field.name,
         )
 
@@ -145,7 +146,7 @@ def _require_equal_row_counts(row_counts: Mapping[str, int]) -> int:
                 f"{name!r} has {row_count} rows, but {first_name!r} has {count}.", param=name
             )
     if count == 0:
-        raise InputInvalid("There are no rows.", param="inputs")
+        raise InputInvalid("The request has no rows.", param="inputs")
     return count
 
 
@@ -156,18 +157,18 @@ def convert_to_field_unit(
     if unit is None or unit == field.unit:
         return column
     if field.unit is None:
-        raise _unit_error(field, unit, "but the model takes it without a unit")
+        raise _unit_error(field, unit, "but the model expects no unit")
     if not np.issubdtype(column.dtype, np.floating):
-        raise _unit_error(field, unit, f"but the model takes whole {field.unit}")
+        raise _unit_error(field, unit, f"but the model expects whole {field.unit}")
     try:
         convert = unit_conversion(unit, field.unit)
     except UnitUnknown:
         raise _unit_error(
-            field, unit, f"which is not known; the model takes {field.unit}"
+            field, unit, f"which is unknown; the model expects {field.unit}"
         ) from None
     except UnitMismatch:
         raise _unit_error(
-            field, unit, f"which is no unit of its kind; it is {field.unit}"
+            field, unit, f"which is not a unit of this quantity; the model expects {field.unit}"
         ) from None
     # Numbers too large for the type become infinite and are rejected as not finite.
     with np.errstate(over="ignore"):

@@ -64,8 +64,8 @@ def split_lines(
         problems.add(
             Problem(
                 "too_many_lines",
-                f"A training file has at most {MAX_LINES} lines.",
-                "Leave lines out, or learn from several files in turn.",
+                f"A training file can have at most {MAX_LINES} lines.",
+                "Remove lines, or train on several files one after the other.",
             )
         )
         return []
@@ -100,9 +100,9 @@ def _utf16_to_utf8(content: bytes, encoding: str, problems: Problems) -> bytes:
     try:
         text = content.decode(encoding)
     except UnicodeDecodeError:
-        problems.add(Problem("encoding", "Line 1: the file is no valid UTF-16.", _SAVE_AS_UTF8, 1))
+        problems.add(Problem("encoding", "Line 1: the file is not valid UTF-16.", _SAVE_AS_UTF8, 1))
         return b""
-    problems.notes.append("The file is in UTF-16 and was read as that.")
+    problems.notes.append("The file was read as UTF-16.")
     return text.encode("utf-8", "replace")
 
 
@@ -116,9 +116,9 @@ def _gb18030_to_utf8(content: bytes, problems: Problems) -> bytes:
     is_mixed = any(_is_utf8(line) and not line.isascii() for line in lines)
     text = None if is_mixed else _decode_chinese(content)
     if text is not None:
-        problems.notes.append("The file is in GB 18030 (GBK) and was read as that.")
+        problems.notes.append("The file was read as GB 18030 (GBK).")
         return text.encode()
-    reason = "is not UTF-8, while other lines are" if is_mixed else "is neither UTF-8 nor GB 18030"
+    reason = "is not UTF-8, but other lines are" if is_mixed else "is neither UTF-8 nor GB 18030"
     for number in invalid_lines:
         code = "mixed_encodings" if is_mixed else "encoding"
         problems.add(Problem(code, f"Line {number}: the text {reason}.", _SAVE_AS_UTF8, number))
@@ -162,13 +162,14 @@ def _detect_other_format(lines: list[NumberedLine]) -> Problem | None:
         return Problem(
             "json_array",
             f"Line {number}: the file is one JSON array.",
-            "Write one JSON object a line, without brackets around them and commas between.",
+            "Write one JSON object per line (JSON Lines), without enclosing brackets and "
+            "commas between lines.",
             number,
         )
     if start == b"{" and len(lines) > 1:
         return Problem(
             "several_lines_an_object",
-            f"Line {number}: an object is spread over several lines.",
+            f"Line {number}: an object spans several lines.",
             "Write each JSON object on one line (`jq -c . file`).",
             number,
         )
@@ -178,7 +179,8 @@ def _detect_other_format(lines: list[NumberedLine]) -> Problem | None:
         return Problem(
             "not_json_lines",
             f"Line {number}: the file looks like a table separated by {separator}.",
-            'Write one JSON object a line, as {"column": value, …}; CSV is not read.',
+            'Write one JSON object per line, for example {"column": value, …}; CSV is '
+            "not supported.",
             number,
         )
     return None
@@ -200,8 +202,8 @@ def _is_too_long(numbered: NumberedLine, max_length: int, problems: Problems) ->
     problems.add(
         Problem(
             "line_too_long",
-            f"Line {number} has {len(line)} bytes; at most {limit} are read.",
-            "Check that every example is on a line of its own, or divide it.",
+            f"Line {number} has {len(line)} bytes; at most {limit} are allowed.",
+            "Check that every example is on its own line, or split the example.",
             number,
         )
     )
@@ -223,7 +225,12 @@ def _line_problems(
         return
     problems = list(_field_problems(number, value, shape)) if isinstance(value, dict) else []
     yield from problems or [
-        Problem("wrong_form", f"Line {number}: {error}.", "See the form of a line.", number)
+        Problem(
+            "wrong_form",
+            f"Line {number}: {error}.",
+            "See the format of a line in the documentation.",
+            number,
+        )
     ]
     for name in _duplicate_keys(line):
         yield _duplicate_key_problem(number, name)
@@ -240,8 +247,8 @@ def _non_finite_problems(number: int, line: bytes) -> Iterator[Problem]:
             reported.add(name)
             yield Problem(
                 "not_finite",
-                f"Line {number}: {name[:_MAX_NAME_LENGTH]!r} holds {literal}.",
-                "Leave the example out, or give the value that was measured.",
+                f"Line {number}: {name[:_MAX_NAME_LENGTH]!r} contains {literal}.",
+                "Remove the example, or give the measured value.",
                 number,
                 name[:_MAX_NAME_LENGTH],
             )
@@ -253,7 +260,7 @@ def _json_problem(number: int, error: Exception, is_last: bool) -> Problem:
         return Problem(
             "truncated_line",
             f"Line {number}: {error}: the file ends in the middle of a line.",
-            "The file was cut off. Upload it again, whole.",
+            "The file is truncated. Upload it again completely.",
             number,
         )
     return Problem("invalid_json", f"Line {number}: {error}.", "Write valid JSON.", number)
@@ -266,7 +273,9 @@ def _field_problems(number: int, value: dict[str, Any], shape: type[Any]) -> Ite
         if name not in value:
             if field.required:
                 message = f"Object missing required field `{name}`"
-                yield _field_problem("missing_field", number, name, message, "Add it to the line.")
+                yield _field_problem(
+                    "missing_field", number, name, message, "Add the field to the line."
+                )
             continue
         try:
             msgspec.convert(value[name], _validation_type(field.type))
@@ -274,13 +283,17 @@ def _field_problems(number: int, value: dict[str, Any], shape: type[Any]) -> Ite
             message, _, location = str(error).partition(" - at `$")
             suffix = f" - at `$.{name}{location.rstrip('`')}`"
             yield _field_problem(
-                "wrong_type", number, name, message + suffix, "Give a value of that type."
+                "wrong_type", number, name, message + suffix, "Give a value of this type."
             )
     for name in value.keys() - fields.keys():
         message = f"Object contains unknown field `{name[:_MAX_NAME_LENGTH]}`"
         known_fields = ", ".join(f"`{field}`" for field in fields)
         yield _field_problem(
-            "unknown_field", number, name, message, f"Remove it. Known: {known_fields}."
+            "unknown_field",
+            number,
+            name,
+            message,
+            f"Remove the field. Known fields: {known_fields}.",
         )
 
 
@@ -316,5 +329,5 @@ def _duplicate_keys(line: bytes) -> list[str]:
 
 def _duplicate_key_problem(number: int, name: str) -> Problem:
     """Create the problem of a duplicate key."""
-    message = f"Line {number}: {name[:_MAX_NAME_LENGTH]!r} is there twice."
+    message = f"Line {number}: {name[:_MAX_NAME_LENGTH]!r} occurs twice."
     return Problem("duplicate_field", message, "Keep one of them.", number, name[:_MAX_NAME_LENGTH])

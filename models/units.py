@@ -120,7 +120,7 @@ def unit_conversion(unit: str, target_unit: str) -> Conversion:
     except pint.UndefinedUnitError:
         raise UnitUnknown(f"{unit!r} or {target_unit!r}") from None
     except (pint.DimensionalityError, pint.OffsetUnitCalculusError):
-        raise UnitMismatch(f"{unit!r} is no {target_unit!r}") from None
+        raise UnitMismatch(f"{unit!r} cannot be converted to {target_unit!r}") from None
     return Conversion(float(unit_value - zero), float(zero))
 
 

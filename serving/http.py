@@ -29,7 +29,7 @@ async def run_handler(
     except Exception:
         # The log gets code locations only, never the values that a customer sent.
         log.exception("A request to %s failed", request.scope.get("path"))
-        return _error_response(ModelFailed("The model could not answer."))
+        return _error_response(ModelFailed("The model failed to respond."))
 
 
 def json_response(content: object, status: int = 200) -> Response:
@@ -46,7 +46,7 @@ def path_segments(request: Request) -> list[str]:
 def require_method(request: Request, method: str) -> None:
     """Raise MethodNotAllowed (405) unless the request uses `method`."""
     if request.method != method:
-        raise MethodNotAllowed(f"This address takes {method}.")
+        raise MethodNotAllowed(f"This endpoint only supports {method}.")
 
 
 async def read_body(request: Request, limit: int) -> bytes:
@@ -57,7 +57,7 @@ async def read_body(request: Request, limit: int) -> bytes:
     async for chunk in request.stream():
         body += chunk
         if len(body) > limit:
-            raise BodyTooLarge(f"The body is larger than {limit} bytes.")
+            raise BodyTooLarge(f"The request body is larger than {limit} bytes.")
     return bytes(body)
 
 

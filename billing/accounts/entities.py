@@ -58,10 +58,12 @@ async def create_entity(
     Raises LegalEntityInvalid, LegalEntityTaken.
     """
     if _CODE.fullmatch(code) is None:
-        raise LegalEntityInvalid("A code is 1 to 10 capital letters and digits.", param="code")
+        raise LegalEntityInvalid(
+            "A legal entity's code must have 1 to 10 capital letters and digits.", param="code"
+        )
     values = _validated_values(update)
     if not values.get("name"):
-        raise LegalEntityInvalid("A legal entity has a name.", param="name")
+        raise LegalEntityInvalid("Enter the legal entity's name.", param="name")
     inserted = await session.execute(
         insert(LegalEntity)
         .values(id=ids.new_id(), code=code, created_at=clock.now(), **_with_empty_defaults(values))
@@ -69,7 +71,7 @@ async def create_entity(
         .returning(col(LegalEntity.id))
     )
     if inserted.scalar_one_or_none() is None:
-        raise LegalEntityTaken(f"There is a legal entity {code!r}.", param="code")
+        raise LegalEntityTaken(f"The legal entity {code!r} already exists.", param="code")
     return await get_entity(session, code)
 
 
@@ -78,7 +80,11 @@ async def get_entity(session: AsyncSession, code: str) -> LegalEntity:
     query = select(LegalEntity).where(col(LegalEntity.code) == code)
     entity = (await session.scalars(query)).one_or_none()
     if entity is None:
-        raise LegalEntityNotFound(f"There is no legal entity {code[:40]!r}.", param="code")
+        raise LegalEntityNotFound(
+            f"The legal entity {code[:40]!r} does not exist. Run `maas entities list` to "
+            "see all legal entities.",
+            param="code",
+        )
     return entity
 
 
@@ -117,7 +123,8 @@ def _validated_values(update: EntityUpdate) -> dict[str, str]:
     for name, value in values.items():
         if len(value) > _MAX_LENGTH or (name == "name" and not value.strip()):
             message = (
-                f"{name} has 1 to {_MAX_LENGTH} characters; address and tax number may be empty."
+                f"{name} must have 1 to {_MAX_LENGTH} characters; address and tax number may "
+                "be empty."
             )
             raise LegalEntityInvalid(message, param=name)
     return values

@@ -60,7 +60,10 @@ async def create_profile(session: AsyncSession, account_id: UUID, new: NewProfil
     oldest = select(LegalEntity).order_by(col(LegalEntity.created_at), col(LegalEntity.id)).limit(1)
     entity = (await session.scalars(oldest)).one_or_none()
     if entity is None:
-        raise ProfileInvalid("There is no legal entity to sell for; make one first.")
+        raise ProfileInvalid(
+            "There is no legal entity that issues invoices. Create one first with `maas "
+            "entities create`."
+        )
     for name in NewProfile.__slots__:
         _validated(name, getattr(new, name))
     _require_collectable_currency(new.collection, await get_account_currency(session, account_id))
@@ -157,23 +160,23 @@ def _validated(name: str, value: Any) -> Any:
         case "locale":
             _require(value in ("zh", "en"), name, "zh or en")
         case "email":
-            _require(value == "" or is_email_address(value), name, "an e-mail address")
+            _require(value == "" or is_email_address(value), name, "a valid e-mail address")
         case "billing_name" | "address" | "tax_number":
             _require(len(value) <= 500, name, "at most 500 characters")
         case "legal_entity_id":
             pass
         case _:
-            raise ProfileInvalid(f"A billing profile has no {name!r}.", param=name)
+            raise ProfileInvalid(f"Unknown field of a billing profile: {name!r}.", param=name)
     return value
 
 
 def _require_collectable_currency(collection: str, currency: str) -> None:
     """Require manual collection for currencies whose minor units at Stripe differ from ISO 4217."""
     is_manual = collection == Collection.MANUAL
-    expected = f"manual for {currency}, which Stripe counts otherwise than ISO 4217 does"
+    expected = f"manual for {currency}, whose minor units at Stripe differ from ISO 4217"
     _require(is_manual or is_stripe_currency(currency), "collection", expected)
 
 
 def _require(is_valid: bool, name: str, expected: str) -> None:
     if not is_valid:
-        raise ProfileInvalid(f"{name} is {expected}.", param=name)
+        raise ProfileInvalid(f"{name} must be {expected}.", param=name)

@@ -113,7 +113,7 @@ async def answer_line_dispute(
     await lock_profile(session, account_id)
     dispute = await get_line_dispute(session, account_id, dispute_id)
     if dispute.answered_at is not None:
-        raise InvalidLineDisputeState("The dispute is answered.")
+        raise InvalidLineDisputeState("The dispute has already been answered.")
     _validate_text(answer.text, "answer")
     if answer.minor:
         note = await create_credit_note(
@@ -164,7 +164,7 @@ async def get_line_dispute(
     )
     dispute = (await session.scalars(query)).one_or_none()
     if dispute is None:
-        raise LineDisputeNotFound("The account has no such dispute of a line.", param="dispute")
+        raise LineDisputeNotFound("The account has no such line dispute.", param="dispute")
     return dispute
 
 
@@ -198,14 +198,15 @@ async def _raise_not_disputable(
     """Raise the error that explains why a line cannot be disputed."""
     if not _is_within_dispute_window(invoice, now):
         raise InvalidLineDisputeState(
-            f"Lines of a final invoice can be disputed for {DISPUTE_WINDOW.days} days."
+            f"Lines of a finalised invoice can be disputed for {DISPUTE_WINDOW.days} "
+            "days. This period is over."
         )
     rows = await list_invoice_lines(session, invoice.account_id, invoice.id)
     if not 0 < number <= len(rows):
         raise LineDisputeInvalid("The invoice has no such line.", param="line")
     if rows[number - 1].kind == LineKind.OUTCOME:
-        raise LineDisputeInvalid("An outcome is disputed by its settlement.", param="line")
-    raise InvalidLineDisputeState("The line was disputed already.")
+        raise LineDisputeInvalid("Dispute an outcome through its settlement.", param="line")
+    raise InvalidLineDisputeState("The line has already been disputed.")
 
 
 async def _notify_customer(session: AsyncSession, clock: Clock, dispute: LineDispute) -> None:
@@ -223,4 +224,6 @@ async def _notify_customer(session: AsyncSession, clock: Clock, dispute: LineDis
 
 def _validate_text(text: str, field: str) -> None:
     if not 0 < len(text.strip()) <= _MAX_TEXT_LENGTH:
-        raise LineDisputeInvalid(f"The {field} is 1 to {_MAX_TEXT_LENGTH} characters.", param=field)
+        raise LineDisputeInvalid(
+            f"The {field} must have 1 to {_MAX_TEXT_LENGTH} characters.", param=field
+        )

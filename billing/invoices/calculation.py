@@ -138,7 +138,7 @@ async def _usage_by_terms(
     order = dict.fromkeys([*(span.plan_version_id for span in in_force), *consumed])
     terms = await load_terms(session, order)
     if unknown := order.keys() - terms.keys():
-        raise PlanNotFound(f"Usage names terms that are not kept: {min(unknown)}.")
+        raise PlanNotFound(f"Usage rows refer to unknown terms: {min(unknown)}.")
     calendar = BillingCalendar(parse_time_zone(period.time_zone), period.anchor_day)
     contracts = {
         span.plan_version_id: span.tag for span in in_force if isinstance(span, CoverageSpan)

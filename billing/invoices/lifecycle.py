@@ -204,7 +204,9 @@ async def mark_void(session: AsyncSession, clock: Clock, invoice: Invoice) -> No
     )
     totals = (await session.execute(query)).all()
     if any(book == Book.CASH.value and total for book, _, total in totals):
-        raise InvalidInvoiceState("Money came in for this invoice; write a credit note instead.")
+        raise InvalidInvoiceState(
+            "A payment was received for this invoice. Issue a credit note instead of voiding it."
+        )
     await post_transaction(
         session,
         clock,
@@ -320,7 +322,9 @@ async def _mark_paid(session: AsyncSession, clock: Clock, invoice: Invoice) -> N
 
 def _require_status(invoice: Invoice, status: InvoiceStatus) -> None:
     if invoice.status != status:
-        raise InvalidInvoiceState(f"The invoice is {invoice.status}, not {status}.")
+        raise InvalidInvoiceState(
+            f"The invoice is {invoice.status}; this action needs status {status}."
+        )
 
 
 def _line_row(invoice: Invoice, position: int, line: StatementLine) -> InvoiceLine:

@@ -104,7 +104,9 @@ def _validate_url(url: str) -> str:
     except ValueError:
         is_http = False
     if not is_http or len(url) > _MAX_URL_LENGTH:
-        raise AlertTargetInvalid("A webhook's address is a URL, as https://…", param="url")
+        raise AlertTargetInvalid(
+            "Enter the webhook's URL, for example https://example.com/hook.", param="url"
+        )
     return url
 
 
@@ -112,7 +114,7 @@ def require_percentages(percentages: Sequence[int]) -> list[int]:
     """Validate alert percentages; return them sorted and unique. Raises AlertTargetInvalid."""
     if not 0 < len(percentages) <= _MAX_PERCENTAGES or not all(0 < p <= 1000 for p in percentages):
         raise AlertTargetInvalid(
-            f"Percentages are 1 to {_MAX_PERCENTAGES} whole numbers from 1 to 1000.",
+            f"Enter 1 to {_MAX_PERCENTAGES} percentages as whole numbers from 1 to 1000.",
             param="percentages",
         )
     return sorted(set(percentages))

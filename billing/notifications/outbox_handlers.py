@@ -58,7 +58,7 @@ class Notifier:
         async with self._database.transaction() as session:
             target = await get_alert_target(session, item.account_id)
         if not target.url:
-            raise PermanentFailure("The account takes no webhooks any more.")
+            raise PermanentFailure("The account's webhook was removed.")
         key, now = f"{ALERT_ACTION}_{item.id.hex}", self._clock.now()
         try:
             await self._poster.post(target.url, target.secret, key, item.payload, now)

@@ -95,7 +95,7 @@ async def _claim_test(
     target = await get_alert_target(session, account_id)
     if not profile.email and not target.url:
         raise NoAlertRecipient(
-            "There is neither an e-mail address nor a webhook to send a test to."
+            "Set an e-mail address or a webhook first; there is no destination for the test."
         )
     now = clock.now()
     await _require_min_interval(session, account_id, now)
@@ -125,4 +125,4 @@ async def _require_min_interval(session: AsyncSession, account_id: UUID, now: da
         col(OutboxItem.created_at) > now - _MIN_INTERVAL,
     )
     if (await session.execute(query)).scalar_one():
-        raise SampleAlertTooSoon("A test was sent a moment ago. Try again in ten seconds.")
+        raise SampleAlertTooSoon("A test was sent a moment ago. Try again in 10 seconds.")

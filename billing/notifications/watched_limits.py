@@ -40,8 +40,8 @@ _SUBJECTS: Mapping[str, Mapping[str, str]] = {
         "zh": "套餐内{meter}（{model}）",
     },
     "covered": {
-        "subject": "{meter} ({model}) covered by {contract}",
-        "en": "the {meter} ({model}) covered by {contract}",
+        "subject": "{meter} ({model}) covered by contract {contract}",
+        "en": "the {meter} ({model}) covered by contract {contract}",
         "zh": "合约 {contract} 所含{meter}（{model}）",
     },
 }

@@ -103,7 +103,7 @@ def _parse_host(url: str) -> str:
 
 
 def _split_url(url: str) -> SplitResult:
-    message = "A webhook URL is https://host/path or http://host/path."
+    message = "A webhook URL must have the form https://host/path or http://host/path."
     try:
         parts = urlsplit(url)
         port = parts.port

@@ -73,7 +73,9 @@ async def find_offer(session: AsyncSession, account_id: UUID, plan: str) -> Plan
     Raises PlanNotFound, also for unlisted plans, so that their names are not disclosed.
     """
     if plan == LIST_PLAN:
-        raise PlanNotFound("The list is no plan to take: it holds without one.", param="plan")
+        raise PlanNotFound(
+            "The price list is not a plan. It applies to accounts without a plan.", param="plan"
+        )
     currency = await get_account_currency(session, account_id)
     # A name that is no identifier may contain characters that PostgreSQL rejects.
     if not plan.isidentifier() or not await is_listed(session, plan, currency):

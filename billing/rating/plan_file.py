@@ -100,7 +100,9 @@ def _build_terms(file: _PlanFile, list_prices: Callable[[str], ListPrices]) -> P
         for at, one in enumerate(file.price)
     )
     if file.plan == LIST_PLAN:
-        raise TermsInvalid(f"plan: {LIST_PLAN!r} is what the catalog says.", param="plan")
+        raise TermsInvalid(
+            f"plan: the name {LIST_PLAN!r} is reserved for the catalog's list prices.", param="plan"
+        )
     listed = list_prices(file.currency) if file.list_prices else {}
     return PlanTerms(
         plan=file.plan,

@@ -104,12 +104,20 @@ class PlanTerms:
     _version_id: UUID = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        _require(self.plan.isidentifier() and len(self.plan) <= 60, "plan", "is a short name")
-        _require("en" in self.names and "zh" in self.names, "names", "needs en and zh")
+        _require(
+            self.plan.isidentifier() and len(self.plan) <= 60,
+            "plan",
+            "must be an identifier (letters, digits, `_`) of at most 60 characters",
+        )
+        _require("en" in self.names and "zh" in self.names, "names", "must have en and zh")
         for name, limit in (("fixed_fee", _MAX_MINOR_UNITS), ("minimum", _MAX_MINOR_UNITS)):
-            _require(0 <= getattr(self, name) <= limit, name, "is negative or absurd")
+            _require(
+                0 <= getattr(self, name) <= limit, name, "must not be negative or above the maximum"
+            )
         _require(0 <= self.trial_days <= 730, "trial_days", "is 0 to 730")
-        _require(self.spend_cap is None or 0 <= self.spend_cap <= 10**18, "spend_cap", "is absurd")
+        _require(
+            self.spend_cap is None or 0 <= self.spend_cap <= 10**18, "spend_cap", "is out of range"
+        )
         try:
             require_currency(self.currency)
         except ValueError as error:
@@ -127,13 +135,13 @@ class PlanTerms:
         }
         for name, keys in named.items():
             duplicate = next((" ".join(key) for key in keys if keys.count(key) > 1), None)
-            _require(duplicate is None, name, f"{duplicate} is there twice")
+            _require(duplicate is None, name, f"contains {duplicate} twice")
 
     def _require_valid_references(self) -> None:
         priced = {(price.model, price.meter) for price in self.prices}
         models, meters = {model for model, _ in priced}, {meter for _, meter in priced}
-        _require(ANY_MODEL not in models, "prices", "are of one model each")
-        _require(meters <= set(METERS), "prices", f"are for {', '.join(METERS)}")
+        _require(ANY_MODEL not in models, "prices", "must each name one model")
+        _require(meters <= set(METERS), "prices", f"must be for the meters {', '.join(METERS)}")
         for one in self.allowances:
             has_price = one.meter in meters if one.model == ANY_MODEL else (one.model, one.meter)
             target = f"{one.model} {one.meter}"
@@ -143,12 +151,16 @@ class PlanTerms:
             _require(
                 0 < one.quantity <= _MAX_ALLOWANCE_UNITS,
                 "allowances",
-                f"of {target} so many are absurd",
+                f"of {target} are out of range",
             )
         for discount in self.discounts:
             is_priced = discount.model in {ANY_MODEL, *models}
-            _require(is_priced, "discounts", f"{discount.model} has no price here")
-            _require(0 < discount.ppm <= PPM, "discounts", "are more than 0 and at most 100 %")
+            _require(
+                is_priced,
+                "discounts",
+                f"name the model {discount.model}, which has no price in this plan",
+            )
+            _require(0 < discount.ppm <= PPM, "discounts", "must be more than 0 and at most 100 %")
 
     def price(self, model: str, meter: str) -> Price | None:
         """Return the price of a model's meter, or None if the terms have none."""

@@ -45,7 +45,7 @@ def add_tier_prices(
             model_meter = (product_name(one.model, tier.name), one.meter)
             if model_meter in added:
                 raise TermsInvalid(
-                    f"tier[{at}]: {model_meter[0]} is there twice.", param=f"tier[{at}]"
+                    f"tier[{at}]: {model_meter[0]} occurs twice.", param=f"tier[{at}]"
                 )
             if model_meter not in stated:
                 scaled = _scale_price(
@@ -57,9 +57,9 @@ def add_tier_prices(
 
 def _require_valid_tier(tier: TierFile, field_path: str) -> None:
     if tier.name not in TIERS:
-        raise TermsInvalid(f"{field_path}: name is {' or '.join(TIERS)}.", param=field_path)
+        raise TermsInvalid(f"{field_path}: name must be {' or '.join(TIERS)}.", param=field_path)
     if not 0 < tier.percent <= _MAX_PERCENT:
-        raise TermsInvalid(f"{field_path}: percent is 1 to {_MAX_PERCENT}.", param=field_path)
+        raise TermsInvalid(f"{field_path}: percent must be 1 to {_MAX_PERCENT}.", param=field_path)
 
 
 def _require_default_prices(prices: Iterable[ModelPrice]) -> None:
@@ -68,7 +68,7 @@ def _require_default_prices(prices: Iterable[ModelPrice]) -> None:
     for one in prices:
         if tier_of_product(one.model) is not None and model_of_product(one.model) not in default:
             raise TermsInvalid(
-                f"price: {model_of_product(one.model)} has no price of the default tier.",
+                f"price: {model_of_product(one.model)} has no price for the default tier.",
                 param="price",
             )
 
@@ -80,7 +80,7 @@ def _prices_at_tier(
     for model in tier.models:
         if model not in text_models:
             raise TermsInvalid(
-                f"{field_path}: {model} has no price of output tokens.", param=field_path
+                f"{field_path}: {model} has no price for output tokens.", param=field_path
             )
     models = set(tier.models) or {one for one in text_models if tier_of_product(one) is None}
     return [one for one in prices if one.model in models]
@@ -90,8 +90,8 @@ def _scale_price(price: Price, percent: int, label: str) -> Price:
     def scale_amount(nano: int) -> int:
         if nano * percent % 100:
             raise TermsInvalid(
-                f"{label}: {percent} % of {nano} nano-units is no whole number of them. Give the "
-                "tier a price of its own.",
+                f"{label}: {percent} % of {nano} nano-units is not a whole number of "
+                "nano-units. Set the tier's price explicitly.",
                 param=label.partition(":")[0],
             )
         return nano * percent // 100

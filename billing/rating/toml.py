@@ -25,7 +25,7 @@ def parse_toml(
         misfit = parse_validation_error(str(error))
         reason, location = f"`{misfit.path}` {misfit.what}", misfit.path
     except RecursionError:
-        reason, location = "it is nested too deeply", None
+        reason, location = "the file is nested too deeply", None
     except ValueError as error:  # tomllib lets some ValueErrors of Python through
         line = syntax_error_line(str(error), text)
         reason, location = str(error), None if line is None else f"line {line}"

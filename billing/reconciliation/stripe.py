@@ -15,9 +15,9 @@ from billing.outbox import PermanentFailure
 from billing.reconciliation.usage_and_quotas import Difference
 from infra.database.database import Database, allow_long_statements
 
-_TOTAL_CHECK = "Stripe asks for what our invoice says"
-_STATUS_CHECK = "an invoice is settled at Stripe as it is here"
-_EXISTS_CHECK = "an invoice that Stripe collects is there"
+_TOTAL_CHECK = "The amount due at Stripe equals the invoice"
+_STATUS_CHECK = "An invoice has the same payment status at Stripe"
+_EXISTS_CHECK = "Each invoice that Stripe collects exists at Stripe"
 # Total less the wallet's part and whether it is settled, without invoices that have pending items.
 _LOCAL_INVOICES = """
     select i.id::text, i.stripe_invoice, i.status in ('paid', 'void', 'uncollectible'),

@@ -18,7 +18,7 @@ from billing.rating.quantities import METERS, Quantities, call_cost
 from billing.rating.statement import unit_prices
 from billing.subscriptions.plans import load_terms
 
-ROW_COSTS = "a call costs what its quantities come to, less covered units, at its prices"
+ROW_COSTS = "A call's cost equals its quantities less covered units at its prices"
 _BATCH_SIZE = 2_000
 # The check stops at this many differences and repeats from the same row at the next run.
 MAX_WRONG = 1_000

@@ -137,7 +137,7 @@ async def get_customer(
     """Return an account's details with its newest invoices. Raises AccountNotFound."""
     account = await session.get(Account, account_id)
     if account is None:
-        raise AccountNotFound("There is no such account.")
+        raise AccountNotFound("The account does not exist.")
     subscription = await find_subscription(session, account_id, now)
     limits = await list_quota_states(session, account_id)
     credit = next((limit for limit in limits if limit.kind is QuotaKind.CREDIT), None)

@@ -168,7 +168,7 @@ def validate_name(name: str) -> str:
     """Return a key's name without surrounding white space. Raises KeyNameInvalid."""
     stripped = name.strip()
     if not 0 < len(stripped) <= _MAX_NAME_LENGTH or not stripped.isprintable():
-        message = f"A key's name is 1 to {_MAX_NAME_LENGTH} printable characters."
+        message = f"A key's name must have 1 to {_MAX_NAME_LENGTH} printable characters."
         raise KeyNameInvalid(message, param="name")
     return stripped
 
@@ -177,7 +177,7 @@ async def require_key(session: AsyncSession, account_id: UUID, public_id: str) -
     """Return the id of an account's key, parsed from its public id `key_…`. Raises KeyNotFound."""
     key_id = ids.parse_id(PREFIX, public_id)
     if key_id is None:
-        raise KeyNotFound("A key's id begins with `key_`; `maas keys list` shows it.")
+        raise KeyNotFound("A key id starts with `key_`. Run `maas keys list` to see the ids.")
     return (await _lock_key(session, account_id, key_id)).id
 
 
@@ -190,7 +190,7 @@ async def _lock_key(session: AsyncSession, account_id: UUID, key_id: UUID) -> Ap
     )
     row = (await session.scalars(query)).one_or_none()
     if row is None:
-        raise KeyNotFound("This account has no such key.")
+        raise KeyNotFound("The account has no such API key.")
     return row
 
 
@@ -223,16 +223,20 @@ async def _insert_key(session: AsyncSession, row: ApiKey) -> None:
         .returning(col(ApiKey.id))
     )
     if inserted.one_or_none() is None:
-        raise KeyAlreadyCreated("This key was made already. Its secret was shown then.")
+        raise KeyAlreadyCreated(
+            "This key has already been created, and its secret was shown then. Create another key."
+        )
 
 
 async def _require_rotatable(session: AsyncSession, row: ApiKey, now: datetime) -> None:
     if row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= now):
-        raise KeyNotActive("This key works no more; create a new one instead.")
+        raise KeyNotActive("This key was revoked or has expired. Create a new key instead.")
     successor = select(ApiKey.id).where(
         col(ApiKey.account_id) == row.account_id,
         col(ApiKey.replaces) == row.id,
         col(ApiKey.revoked_at).is_(None),
     )
     if await session.scalar(successor.limit(1)) is not None:
-        raise KeyNotActive("This key was rotated already; rotate its successor instead.")
+        raise KeyNotActive(
+            "This key has already been rotated. Rotate the key that replaced it instead."
+        )

@@ -132,7 +132,7 @@ class Authenticator:
         Raises KeyRevoked, KeyExpired, KeyNetworkNotAllowed.
         """
         if key_record.revoked_at is not None:
-            raise KeyRevoked("This API key was revoked.")
+            raise KeyRevoked("This API key was revoked. Use another key.")
         if key_record.expires_at is not None and key_record.expires_at <= self._clock.now():
             raise KeyExpired("This API key has expired. Use the key that replaced it.")
         if (
@@ -152,7 +152,8 @@ class Authenticator:
         """
         if key_record.suspended_at is not None:
             raise AccountSuspended(
-                "The account is suspended because of an unpaid invoice. Pay it, or write to us.",
+                "The account is suspended because of an unpaid invoice. Pay the invoice or "
+                "contact the platform operator.",
                 headers=NO_RETRY_HEADERS,
             )
 
@@ -194,7 +195,7 @@ class Authenticator:
         async with self._database.transaction() as session:
             key_record = await find_key_by_hash(session, self._price_book, digest, at)
         if key_record is None:
-            raise KeyInvalid("This API key is not valid. Check that it was copied whole.")
+            raise KeyInvalid("This API key is not valid. Check that it was copied completely.")
         # Do not cache the record if a key change was committed during the query.
         if epoch == self._epoch:
             if len(self._cache) >= _MAX_CACHED_KEYS:
@@ -263,5 +264,5 @@ def _parse_bearer_token(credentials: str | None) -> str:
     if scheme.lower() != "bearer" or not secret:
         raise KeyMissing("The Authorization header must be `Bearer <key>`.")
     if not is_well_formed(secret):
-        raise KeyInvalid("This API key is not valid. Check that it was copied whole.")
+        raise KeyInvalid("This API key is not valid. Check that it was copied completely.")
     return secret

@@ -123,7 +123,7 @@ def _parse_amount(text: str) -> int | None:
     try:
         return nano_from_text(text.strip()) if text.strip() else None
     except ValueError as error:
-        message = "An amount is a plain decimal, as 12.50."
+        message = "Enter the amount as a decimal number, for example 12.50."
         raise LimitUnreadable("amount", message, "budget") from error
 
 
@@ -146,5 +146,5 @@ def _parse_count(name: str, text: str) -> int | None:
     if not digits:
         return None
     if not digits.isdecimal() or not digits.isascii() or len(digits) > 12:
-        raise LimitUnreadable("count", "A limit is a whole number.", name)
+        raise LimitUnreadable("count", "Enter the limit as a whole number.", name)
     return int(digits)

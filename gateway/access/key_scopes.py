@@ -146,6 +146,7 @@ async def change_tiers(
 
 def _networks_unreadable() -> NetworksUnreadable:
     return NetworksUnreadable(
-        f"Addresses and networks are at most {_MAX_NETWORKS}, as 203.0.113.7 or 203.0.113.0/24.",
+        f"Enter at most {_MAX_NETWORKS} IP addresses or networks, for example "
+        "203.0.113.7 or 203.0.113.0/24.",
         param="networks",
     )

@@ -64,7 +64,7 @@ async def get_key_view(
     for view in await list_key_views(session, account_id, now):
         if view.row.id == key_id:
             return view
-    raise KeyNotFound("This account has no such key.")
+    raise KeyNotFound("The account has no such API key.")
 
 
 def _state(row: ApiKey, now: datetime) -> str:

@@ -26,9 +26,10 @@ class AlertSettingsRequest(msgspec.Struct):
 
 
 _CHANGE_DESCRIPTION = (
-    "The host name of a new URL is looked up: it must exist and have an address that deliveries "
-    "may go to, else the answer is 400 `alert_target_invalid` with `param` `url`. If DNS does not "
-    "answer within two seconds, the URL is accepted, and the answer has a `warning`."
+    "The host name of a new URL is resolved: it must exist and have an address "
+    "that deliveries may go to; otherwise the response is 400 "
+    "`alert_target_invalid` with `param` `url`. If DNS does not answer within "
+    "two seconds, the URL is accepted and the response has a `warning`."
 )
 _DECODER = msgspec.json.Decoder(AlertSettingsRequest)
 BODIES: Mapping[str, type[msgspec.Struct]] = {"/v1/alerts": AlertSettingsRequest}
@@ -39,7 +40,7 @@ class AlertRoutes(Controller):
 
     path = "/v1/alerts"
 
-    @get("/", summary="Where alerts go, and those that could not be delivered")
+    @get("/", summary="Retrieve the alert settings and failed deliveries")
     async def target(
         self, principal: NamedDependency[Principal], database: NamedDependency[Database]
     ) -> dict[str, Any]:
@@ -49,7 +50,7 @@ class AlertRoutes(Controller):
     @post(
         "/",
         status_code=200,
-        summary="Change it; a new address has a secret, shown once",
+        summary="Update the alert settings; a new webhook URL gets a signing secret, shown once",
         description=_CHANGE_DESCRIPTION,
     )
     async def change(
@@ -65,7 +66,7 @@ class AlertRoutes(Controller):
         account_id, reach = principal.account_id, webhook_poster.allowed_addresses
         return await change_alert_target(database, reach, account_id, url, percentages)
 
-    @post("/test", status_code=200, summary="Send a test event, and show how the delivery went")
+    @post("/test", status_code=200, summary="Send a test event and return the delivery result")
     async def test(
         self,
         principal: NamedDependency[Principal],

@@ -51,17 +51,20 @@ def _to_app_error(error: HTTPException) -> AppError:
     """Return the AppError that corresponds to an exception of Litestar."""
     match error:
         case NotFoundException():
-            return EndpointUnsupported("This service has no such address. /docs lists what it has.")
+            return EndpointUnsupported("Unknown URL. See /docs for the list of endpoints.")
         case MethodNotAllowedException():
             allowed = {"allow": (error.headers or {}).get("allow", "")}
-            return MethodNotAllowed("This address does not take that method.", headers=allowed)
+            return MethodNotAllowed(
+                "This endpoint does not support the request method. See /docs for the methods.",
+                headers=allowed,
+            )
         case ValidationException():
             extra = error.extra if isinstance(error.extra, list) and error.extra else [{}]
             name = extra[0].get("key") if isinstance(extra[0], dict) else None
-            return ParameterInvalid(f"`{name or 'request'}` has a wrong value.", param=name)
+            return ParameterInvalid(f"`{name or 'request'}` has an invalid value.", param=name)
         case _ if error.status_code == 413:
-            return BodyTooLarge("The body is larger than this address takes.")
+            return BodyTooLarge("The request body is too large for this endpoint.")
         case _ if error.status_code < 500:
-            return BadRequest("The request cannot be served as it is.")
+            return BadRequest("The request is invalid.")
         case _:
             return InternalError("Something went wrong on our side.")

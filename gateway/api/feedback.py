@@ -27,7 +27,7 @@ class FeedbackRoutes(Controller):
     path = PATH
     request_max_body_size = _MAX_BODY_BYTES
 
-    @post("/", status_code=200, summary="Rate an answer, and correct it")
+    @post("/", status_code=200, summary="Create feedback: rate a response and correct it")
     async def give(
         self,
         principal: NamedDependency[Principal],
@@ -44,7 +44,7 @@ class FeedbackRoutes(Controller):
         metrics.feedback.labels(row.model, row.rating).inc()
         return feedback.render_feedback(row)
 
-    @get("/", summary="What the account has said, the newest first")
+    @get("/", summary="List feedback, newest first")
     async def page(
         self,
         principal: NamedDependency[Principal],
@@ -57,7 +57,7 @@ class FeedbackRoutes(Controller):
             rows = await feedback.list_feedback(session, principal.account_id, limit + 1, cursor)
         return page_json(rows, limit, feedback.render_feedback)
 
-    @get("/{feedback_id:str}", summary="What it has said of one answer")
+    @get("/{feedback_id:str}", summary="Retrieve feedback")
     async def one(
         self,
         principal: NamedDependency[Principal],
@@ -68,7 +68,11 @@ class FeedbackRoutes(Controller):
             row = await feedback.find_feedback(session, principal.account_id, feedback_id)
         return feedback.render_feedback(row)
 
-    @delete("/{feedback_id:str}", status_code=200, summary="Erase it: nothing learns from it again")
+    @delete(
+        "/{feedback_id:str}",
+        status_code=200,
+        summary="Delete feedback; it is not used for training again",
+    )
     async def erase(
         self,
         principal: NamedDependency[Principal],

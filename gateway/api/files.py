@@ -41,7 +41,7 @@ class FileRoutes(Controller):
         "/",
         status_code=200,
         request_max_body_size=files.MAX_FILE_BYTES + _FORM_OVERHEAD_BYTES,
-        summary="Send a file: to learn from (`fine-tune`), or for vector stores (`user_data`)",
+        summary="Upload a file for fine-tuning (`fine-tune`) or vector stores (`user_data`)",
     )
     async def create(
         self,
@@ -55,7 +55,7 @@ class FileRoutes(Controller):
             row = await files.create_file(session, clock, principal.account_id, *upload)
         return files.file_json(row)
 
-    @get("/", summary="The account's files, the newest first")
+    @get("/", summary="List files, newest first")
     async def page(
         self,
         principal: NamedDependency[Principal],
@@ -70,7 +70,7 @@ class FileRoutes(Controller):
             rows = await files.list_files(session, account_id, limit + 1, cursor, purpose)
         return page_json(rows, limit, files.file_json)
 
-    @get("/{file:str}", summary="One file, without its content")
+    @get("/{file:str}", summary="Retrieve a file, without its content")
     async def one(
         self,
         principal: NamedDependency[Principal],
@@ -80,7 +80,7 @@ class FileRoutes(Controller):
         async with database.transaction() as session:
             return files.file_json(await files.find_file(session, principal.account_id, file))
 
-    @get("/{file:str}/content", summary="A file as it was sent")
+    @get("/{file:str}/content", summary="Retrieve a file's content")
     async def content(
         self,
         principal: NamedDependency[Principal],
@@ -96,7 +96,7 @@ class FileRoutes(Controller):
         "/{file:str}/check",
         status_code=200,
         request_max_body_size=_FORM_OVERHEAD_BYTES,
-        summary="Check a training file for a model: all its problems, before a job",
+        summary="Validate a training file for a model and list all problems",
     )
     async def check(
         self,
@@ -111,7 +111,7 @@ class FileRoutes(Controller):
     @delete(
         "/{file:str}",
         status_code=200,
-        summary="Erase a file, in vector stores too; what learned from it stays",
+        summary="Delete a file and remove it from vector stores; models trained on it are kept",
     )
     async def erase(
         self,
@@ -127,23 +127,23 @@ class FileRoutes(Controller):
 async def _read_upload(request: Request[Any, Any, Any]) -> tuple[str, bytes, str]:
     """Return the uploaded file's name, content and purpose. Raises BadRequest, ParameterInvalid."""
     if request.content_type[0] != "multipart/form-data":
-        raise BadRequest("A file is sent as multipart/form-data.")
+        raise BadRequest("Send the file as multipart/form-data.")
     try:
         form = await request.form()
     except (ClientException, ValueError) as error:
         if getattr(error, "status_code", 400) == 413:
             raise
-        raise BadRequest("The form cannot be read.") from None
+        raise BadRequest("The multipart form is not valid.") from None
     purpose = form.get("purpose")
     if purpose not in files.PURPOSES:
         purposes = ", ".join(f"`{name}`" for name in files.PURPOSES)
-        raise ParameterInvalid(f"`purpose` is one of {purposes}.", param="purpose")
+        raise ParameterInvalid(f"`purpose` must be one of {purposes}.", param="purpose")
     file = form.get("file")
     if not isinstance(file, UploadFile):
-        raise ParameterInvalid("The form has no `file`.", param="file")
+        raise ParameterInvalid("The form field `file` is missing.", param="file")
     content = await file.read()
     if len(content) > files.MAX_FILE_BYTES:
         raise ParameterInvalid(
-            f"A file has at most {files.MAX_FILE_BYTES >> 20} MiB.", param="file"
+            f"The file is too large: the maximum is {files.MAX_FILE_BYTES >> 20} MiB.", param="file"
         )
     return file.filename, content, purpose

@@ -54,7 +54,7 @@ class FineTuningRoutes(Controller):
     path = JOBS_PATH
     request_max_body_size = _MAX_BODY_BYTES
 
-    @post("/", status_code=200, summary="Adapt a model to the account's own examples")
+    @post("/", status_code=200, summary="Create a fine-tuning job")
     async def create(
         self,
         principal: NamedDependency[Principal],
@@ -76,7 +76,7 @@ class FineTuningRoutes(Controller):
         fine_tuning_runner.wake()
         return answer
 
-    @get("/", summary="The account's jobs, the newest first")
+    @get("/", summary="List fine-tuning jobs, newest first")
     async def page(
         self,
         principal: NamedDependency[Principal],
@@ -99,7 +99,7 @@ class FineTuningRoutes(Controller):
         async with database.transaction() as session:
             return render_job(await jobs.find_job(session, principal.account_id, job))
 
-    @get("/{job:str}/events", summary="How a job goes, the newest first")
+    @get("/{job:str}/events", summary="List the events of a job, newest first")
     async def events(
         self,
         principal: NamedDependency[Principal],
@@ -114,7 +114,7 @@ class FineTuningRoutes(Controller):
             rows = await jobs.list_events(session, job_row, limit + 1, cursor)
         return page_json(rows, limit, render_event)
 
-    @post("/{job:str}/cancel", status_code=200, summary="End a job that has not ended")
+    @post("/{job:str}/cancel", status_code=200, summary="Cancel a job")
     async def cancel(
         self,
         principal: NamedDependency[Principal],
@@ -125,7 +125,7 @@ class FineTuningRoutes(Controller):
         async with database.transaction() as session:
             return render_job(await jobs.cancel_job(session, clock, principal.account_id, job))
 
-    @get("/{job:str}/checkpoints", summary="The versions that a job has made, the newest first")
+    @get("/{job:str}/checkpoints", summary="List the checkpoints of a job, newest first")
     async def checkpoints(
         self,
         principal: NamedDependency[Principal],
@@ -143,7 +143,11 @@ class FineTuningRoutes(Controller):
         data = [render_checkpoint(job_row, version, metrics)] if version and is_on_page else []
         return {"object": "list", "data": data, "has_more": False}
 
-    @post("/{job:str}/consent", status_code=200, summary="Whether the file may improve the model")
+    @post(
+        "/{job:str}/consent",
+        status_code=200,
+        summary="Set whether the training file may improve the shared model",
+    )
     async def consent(
         self,
         principal: NamedDependency[Principal],

@@ -26,12 +26,12 @@ from models.catalog import Catalog
 _PROBE_TIMEOUT_S = 3.0
 
 
-@get("/health/live", summary="Whether the gateway runs")
+@get("/health/live", summary="Liveness: the gateway process runs")
 async def live() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@get("/health/ready", summary="Whether a call would be answered")
+@get("/health/ready", summary="Readiness: the gateway can serve calls")
 async def ready(
     authenticator: NamedDependency[Authenticator],
     upstream: NamedDependency[UpstreamClient],
@@ -78,7 +78,10 @@ def _require_token(settings: Settings, authorization: str) -> None:
     if settings.metrics_token is not None:
         expected = f"Bearer {settings.metrics_token.get_secret_value()}"
         if not hmac.compare_digest(expected.encode(), authorization.encode("latin-1", "replace")):
-            raise MetricsTokenInvalid("These figures are for those who know MAAS_METRICS_TOKEN.")
+            raise MetricsTokenInvalid(
+                "Send the token of MAAS_METRICS_TOKEN as `Authorization: Bearer <token>` to "
+                "read the metrics."
+            )
 
 
 async def _is_pool_ready(upstream: UpstreamClient, servers: Sequence[str]) -> bool:

@@ -35,7 +35,7 @@ class InvoiceRoutes(Controller):
 
     path = "/v1/invoices"
 
-    @get("/", summary="The account's invoices, drafts too, the newest first")
+    @get("/", summary="List invoices including drafts, newest first")
     async def invoices(
         self,
         principal: NamedDependency[Principal],
@@ -48,7 +48,7 @@ class InvoiceRoutes(Controller):
             rows = await list_invoices(session, principal.account_id, limit + 1, cursor)
         return page_json(rows, limit, lambda row: row.to_json())
 
-    @get("/preview", summary="What the running period would be billed if it ended now")
+    @get("/preview", summary="Retrieve the upcoming invoice: the amount if the period ended now")
     async def preview(
         self,
         principal: NamedDependency[Principal],
@@ -60,7 +60,7 @@ class InvoiceRoutes(Controller):
             document = await build_invoice_preview(session, clock, principal.account_id, locale)
         return document.to_json()
 
-    @get("/{invoice:str}", summary="An invoice with its lines, taxes, tags and terms")
+    @get("/{invoice:str}", summary="Retrieve an invoice with its lines, taxes, tags and terms")
     async def invoice(
         self,
         principal: NamedDependency[Principal],
@@ -74,7 +74,7 @@ class InvoiceRoutes(Controller):
             )
         return document.to_json()
 
-    @get("/{invoice:str}/pdf", summary="The same as PDF", media_type="application/pdf")
+    @get("/{invoice:str}/pdf", summary="Download an invoice as PDF", media_type="application/pdf")
     async def pdf(
         self,
         principal: NamedDependency[Principal],
@@ -94,7 +94,11 @@ class InvoiceRoutes(Controller):
             content = await asyncio.to_thread(render_invoice_pdf, document)
         return _download(content, "application/pdf", f"{document.name}.pdf")
 
-    @get("/{invoice:str}/lines.csv", summary="Its lines as CSV", media_type="text/csv")
+    @get(
+        "/{invoice:str}/lines.csv",
+        summary="Download an invoice's lines as CSV",
+        media_type="text/csv",
+    )
     async def lines(
         self,
         principal: NamedDependency[Principal],
@@ -111,7 +115,7 @@ class InvoiceRoutes(Controller):
             )
         return _download(render_lines_csv(document), "text/csv", f"{document.name}.csv")
 
-    @get("/{invoice:str}/calls", summary="The calls that it bills, or that one of its lines does")
+    @get("/{invoice:str}/calls", summary="List the calls billed by an invoice or one of its lines")
     async def calls(
         self,
         principal: NamedDependency[Principal],
@@ -130,7 +134,11 @@ class InvoiceRoutes(Controller):
         data = [call.to_json() for call in calls[:limit]]
         return {"object": "list", "data": data, "has_more": len(calls) > limit}
 
-    @get("/{invoice:str}/calls.csv", summary="The same calls as CSV", media_type="text/csv")
+    @get(
+        "/{invoice:str}/calls.csv",
+        summary="Download the billed calls as CSV",
+        media_type="text/csv",
+    )
     async def calls_as_csv(
         self,
         principal: NamedDependency[Principal],

@@ -45,7 +45,7 @@ class LineDisputeRoutes(Controller):
 
     path = "/v1/invoices/{invoice:str}/disputes"
 
-    @get("/", summary="What was said against the invoice's lines, and what was answered")
+    @get("/", summary="List the disputes of an invoice's lines")
     async def disputes(
         self,
         principal: NamedDependency[Principal],
@@ -59,7 +59,11 @@ class LineDisputeRoutes(Controller):
         data = [render_line_dispute(row) for row in rows]
         return {"object": "list", "data": data, "has_more": False}
 
-    @post("/", status_code=200, summary="Dispute a line; the operator credits it or says why not")
+    @post(
+        "/",
+        status_code=200,
+        summary="Dispute an invoice line; the operator credits it or explains why not",
+    )
     async def open(
         self,
         principal: NamedDependency[Principal],

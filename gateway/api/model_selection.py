@@ -43,7 +43,11 @@ class AutoRoutes(Controller):
     path = "/v1"
     request_max_body_size = _MAX_BODY_BYTES
 
-    @post("/route", status_code=200, summary="What `auto` would choose for a request, and why")
+    @post(
+        "/route",
+        status_code=200,
+        summary="Preview the model that `auto` selects for a request, with the reason",
+    )
     async def decide(
         self,
         principal: NamedDependency[Principal],

@@ -44,7 +44,7 @@ class ModelRoutes(Controller):
     path = "/v1/models"
     request_max_body_size = _MAX_BODY_BYTES
 
-    @get("/", summary="The models that can be called, with their prices")
+    @get("/", summary="List models with their prices")
     async def models(
         self, principal: NamedDependency[Principal], availability: NamedDependency[Availability]
     ) -> dict[str, Any]:
@@ -106,7 +106,7 @@ class ModelRoutes(Controller):
         )
         return Response({"id": name, "object": "model", "deleted": True}, background=removal)
 
-    @put("/{name:str}/current", summary="Which version of a variant answers: back, or forward")
+    @put("/{name:str}/current", summary="Set the version of a fine-tuned model that serves calls")
     async def current(
         self,
         principal: NamedDependency[Principal],

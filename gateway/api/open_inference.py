@@ -21,12 +21,12 @@ from models.catalog import SPECIALIST_TASKS, Catalog
 _TIMEOUT_S = 10.0
 
 
-@get("/v2/health/live", summary="Open Inference Protocol: the server runs")
+@get("/v2/health/live", summary="Open Inference Protocol: server live")
 async def server_live() -> Response[None]:
     return Response(None)
 
 
-@get("/v2/health/ready", summary="Open Inference Protocol: the specialists answer")
+@get("/v2/health/ready", summary="Open Inference Protocol: server ready")
 async def server_ready(
     catalog: NamedDependency[Catalog],
     upstream: NamedDependency[UpstreamClient],
@@ -41,7 +41,7 @@ async def server_ready(
 
 @get(
     ["/v2/models/{name:str}/ready", "/v2/models/{name:str}/versions/{version:str}/ready"],
-    summary="Open Inference Protocol: the model answers",
+    summary="Open Inference Protocol: model ready",
 )
 async def model_ready(
     principal: NamedDependency[Principal],
@@ -59,7 +59,7 @@ async def model_ready(
 
 @get(
     ["/v2/models/{name:str}", "/v2/models/{name:str}/versions/{version:str}"],
-    summary="Open Inference Protocol: inputs and outputs of a model",
+    summary="Open Inference Protocol: model metadata",
 )
 async def model_metadata(
     principal: NamedDependency[Principal],
@@ -73,12 +73,15 @@ async def model_metadata(
     if status == 404:
         raise _version_not_found(name)
     if status != 200:
-        raise UpstreamFailed("The model could not describe itself.")
+        raise UpstreamFailed("The model's metadata could not be read. Try again shortly.")
     return Response(body, media_type="application/json")
 
 
 def _version_not_found(name: str) -> ModelNotFound:
-    return ModelNotFound(f"The model {name[:100]!r} has no such version.", param="version")
+    return ModelNotFound(
+        f"The model {name[:100]!r} has no such version. GET /v1/models lists the versions.",
+        param="version",
+    )
 
 
 def _resolve_model(
@@ -90,5 +93,6 @@ def _resolve_model(
     except WrongEndpoint:
         # Only specialist models are served under this protocol.
         raise ModelNotFound(
-            f"The specialist {name[:100]!r} does not exist.", param="model"
+            f"The specialist model {name[:100]!r} does not exist. GET /v1/models lists the models.",
+            param="model",
         ) from None

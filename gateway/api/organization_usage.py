@@ -76,7 +76,7 @@ class OrganizationRoutes(Controller):
 
     path = "/v1/organization"
 
-    @get("/usage/completions", summary="What text models were used, by hours or days")
+    @get("/usage/completions", summary="Retrieve usage of text models by hour or day")
     async def completions(
         self,
         usage_parameters: NamedDependency[UsageParameters],
@@ -88,7 +88,7 @@ class OrganizationRoutes(Controller):
         rows, as_of = await _load_usage(database, principal, page)
         return _json(completions_json(page, rows, principal.account_id, as_of))
 
-    @get("/usage/embeddings", summary="What embedding models were used, by hours or days")
+    @get("/usage/embeddings", summary="Retrieve usage of embedding models by hour or day")
     async def embeddings(
         self,
         usage_parameters: NamedDependency[UsageParameters],
@@ -100,7 +100,7 @@ class OrganizationRoutes(Controller):
         rows, as_of = await _load_usage(database, principal, page)
         return _json(embeddings_json(page, rows, principal.account_id, as_of))
 
-    @get("/usage/images", summary="How many pictures were judged, by hours or days")
+    @get("/usage/images", summary="Retrieve image inference usage by hour or day")
     async def images(
         self,
         usage_parameters: NamedDependency[UsageParameters],
@@ -112,7 +112,7 @@ class OrganizationRoutes(Controller):
         rows, as_of = await _load_usage(database, principal, page)
         return _json(images_json(page, rows, principal.account_id, as_of))
 
-    @get("/costs", summary="What calls cost as they went, by days")
+    @get("/costs", summary="Retrieve costs by day")
     async def costs(
         self,
         usage_parameters: NamedDependency[UsageParameters],
@@ -142,7 +142,7 @@ def _array_parameters(request: Request[Any, Any, Any]) -> Mapping[str, Sequence[
     query = request.query_params
     for name in _UNSUPPORTED_PARAMETERS:
         if name in query or f"{name}[]" in query:
-            raise ParameterInvalid(f"`{name}` is nothing that is known here.", param=name)
+            raise ParameterInvalid(f"Unknown parameter: `{name}`.", param=name)
     return {
         name: [*query.getall(name, []), *query.getall(f"{name}[]", [])]
         for name in _ARRAY_PARAMETERS

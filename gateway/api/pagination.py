@@ -21,7 +21,9 @@ def parse_cursor(prefix: str, after: str | None) -> UUID | None:
     """
     cursor = None if after is None else ids.parse_id(prefix, after)
     if after is not None and cursor is None:
-        raise ParameterInvalid(f"`after` is an id, `{prefix}_…`.", param="after")
+        raise ParameterInvalid(
+            f"`after` must be an id that starts with `{prefix}_`.", param="after"
+        )
     return cursor
 
 

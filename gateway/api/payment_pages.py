@@ -31,7 +31,7 @@ class PaymentPageRequest(msgspec.Struct):
 _DECODER = msgspec.json.Decoder(PaymentPageRequest)
 
 
-@post("/v1/payment-pages", status_code=200, summary="A page of Stripe's for a payment method")
+@post("/v1/payment-pages", status_code=200, summary="Create a Stripe page to add a payment method")
 async def payment_page(
     request: Request[Any, Any, Any],
     principal: NamedDependency[Principal],
@@ -41,16 +41,22 @@ async def payment_page(
 ) -> dict[str, str]:
     page_request = decode_body(_DECODER, await request.body())
     if not _is_url(page_request.return_url):
-        raise ParameterInvalid("`return_url` is a URL, as https://…", param="return_url")
+        raise ParameterInvalid(
+            "`return_url` must be a URL that starts with https:// or http://.", param="return_url"
+        )
     if stripe_client is None:
-        raise StripeNotConfigured("Invoices are paid by bank transfer here.")
+        raise StripeNotConfigured(
+            "Online payment is not available here. Pay invoices by bank transfer."
+        )
     try:
         return {
             "object": "payment_page",
             "url": await _page_url(principal, database, clock, stripe_client, page_request),
         }
     except (RetryLater, PermanentFailure) as error:
-        raise StripeUnavailable("Stripe cannot be asked just now. Please try again.") from error
+        raise StripeUnavailable(
+            "Stripe cannot be reached at the moment. Please try again."
+        ) from error
 
 
 def _is_url(text: str) -> bool:

@@ -21,7 +21,7 @@ _MAX_BODY_BYTES = 1 << 20
 @post(
     "/stripe/webhook",
     status_code=200,
-    summary="Events of Stripe's, signed",
+    summary="Receive signed Stripe events",
     request_max_body_size=_MAX_BODY_BYTES,
 )
 async def stripe_webhook(

@@ -54,7 +54,7 @@ class SubscriptionRoutes(Controller):
 
     path = "/v1"
 
-    @get("/subscription", summary="The plan that the account is on")
+    @get("/subscription", summary="Retrieve the subscription")
     async def subscription(
         self,
         principal: NamedDependency[Principal],
@@ -64,7 +64,7 @@ class SubscriptionRoutes(Controller):
         async with database.transaction() as session:
             return await subscription_json(session, clock, principal.account_id)
 
-    @post("/subscription", status_code=200, summary="Take a plan, or see what it would cost now")
+    @post("/subscription", status_code=200, summary="Subscribe to a plan, or preview the cost")
     async def choose(
         self,
         principal: NamedDependency[Principal],
@@ -77,7 +77,7 @@ class SubscriptionRoutes(Controller):
         change = partial(_change_plan, clock, principal.account_id, plan_request)
         return await idempotent_response(database, principal, request, idempotency_key, change)
 
-    @post("/subscription/cancel", status_code=200, summary="End the subscription")
+    @post("/subscription/cancel", status_code=200, summary="Cancel the subscription")
     async def cancel(
         self,
         principal: NamedDependency[Principal],
@@ -90,7 +90,11 @@ class SubscriptionRoutes(Controller):
         change = partial(_cancel_subscription, clock, principal.account_id, cancellation)
         return await idempotent_response(database, principal, request, idempotency_key, change)
 
-    @post("/subscription/resume", status_code=200, summary="Take back what would end or follow it")
+    @post(
+        "/subscription/resume",
+        status_code=200,
+        summary="Resume the subscription: undo a scheduled cancellation or change",
+    )
     async def resume(
         self,
         principal: NamedDependency[Principal],
@@ -102,7 +106,7 @@ class SubscriptionRoutes(Controller):
         change = partial(_resume_subscription, clock, principal.account_id)
         return await idempotent_response(database, principal, request, idempotency_key, change)
 
-    @get("/plans", summary="The plans that the account can take, in its currency")
+    @get("/plans", summary="List the plans available to the account in its currency")
     async def plans(
         self, principal: NamedDependency[Principal], database: NamedDependency[Database]
     ) -> dict[str, Any]:
@@ -110,7 +114,7 @@ class SubscriptionRoutes(Controller):
             plan_offers = await list_offers(session, principal.account_id)
         return {"object": "list", "data": [offer_json(offer) for offer in plan_offers]}
 
-    @get("/wallet", summary="What is in the account's wallet")
+    @get("/wallet", summary="Retrieve the wallet")
     async def wallet(
         self, principal: NamedDependency[Principal], database: NamedDependency[Database]
     ) -> dict[str, Any]:

@@ -41,7 +41,7 @@ class UsageRoutes(Controller):
 
     path = "/v1"
 
-    @get("/usage", summary="The account's calls, the newest first, each with its cost")
+    @get("/usage", summary="List calls with their cost, newest first")
     async def usage(
         self,
         principal: NamedDependency[Principal],
@@ -52,12 +52,14 @@ class UsageRoutes(Controller):
     ) -> dict[str, Any]:
         if error_code is not None and not is_error_code(error_code):
             raise ParameterInvalid(
-                "`error_code` is an error code such as `model_not_found`, or `any`.",
+                "`error_code` must be an error code such as `model_not_found`, or `any`.",
                 param="error_code",
             )
         cursor = None if before is None else ids.parse_id(REQUEST_ID_PREFIX, before)
         if before is not None and cursor is None:
-            raise ParameterInvalid("`before` is a request id, `req_…`.", param="before")
+            raise ParameterInvalid(
+                "`before` must be a request id that starts with `req_`.", param="before"
+            )
         async with database.transaction() as session:
             rows = await list_usage(
                 session,
@@ -74,7 +76,10 @@ class LimitRoutes(Controller):
 
     path = "/v1"
 
-    @get("/limits", summary="What may still be spent, which limit decides it, and all limits")
+    @get(
+        "/limits",
+        summary="Retrieve the available balance, all limits and the limit that applies first",
+    )
     async def limits(
         self,
         principal: NamedDependency[Principal],
@@ -90,7 +95,7 @@ class QuoteRoutes(Controller):
 
     path = "/v1"
 
-    @post("/quote", status_code=200, summary="What a call would cost at most, before it is made")
+    @post("/quote", status_code=200, summary="Quote the maximum cost of a call before sending it")
     async def quote(
         self,
         principal: NamedDependency[Principal],

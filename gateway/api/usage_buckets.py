@@ -176,7 +176,7 @@ def _bucket_width(parameters: UsageParameters, widths: Mapping[str, BucketWidth]
     width = widths.get(parameters.bucket_width)
     if width is None:
         raise ParameterInvalid(
-            f"`bucket_width` is {' or '.join(widths)} here; usage is added up by the hour.",
+            f"`bucket_width` must be {' or '.join(widths)}; usage is aggregated by hour.",
             param="bucket_width",
         )
     return width
@@ -198,7 +198,7 @@ def _build_page(
         now if parameters.end_time is None else _parse_unix_seconds(parameters.end_time, "end_time")
     )
     if end <= first:
-        raise ParameterInvalid("`end_time` is after `start_time`.", param="end_time")
+        raise ParameterInvalid("`end_time` must be later than `start_time`.", param="end_time")
     total_buckets = -((first - end) // length)
     shown_buckets = min(total_buckets, _bucket_limit(parameters, *limits))
     group_by = _parse_group_by(parameters, allowed_groups)
@@ -229,13 +229,15 @@ def _page_start(parameters: UsageParameters) -> datetime:
         or not seconds.isdecimal()
         or len(seconds) > 12
     ):
-        raise ParameterInvalid("`page` is what `next_page` said before.", param="page")
+        raise ParameterInvalid(
+            "`page` must be the `next_page` value of an earlier response.", param="page"
+        )
     return _parse_unix_seconds(int(seconds), "page")
 
 
 def _parse_unix_seconds(seconds: int, name: str) -> datetime:
     if not 0 <= seconds <= _MAX_UNIX_SECONDS:
-        raise ParameterInvalid(f"`{name}` is a time in Unix seconds.", param=name)
+        raise ParameterInvalid(f"`{name}` must be a Unix time in seconds.", param=name)
     return datetime.fromtimestamp(seconds, UTC)
 
 
@@ -248,7 +250,7 @@ def _bucket_limit(parameters: UsageParameters, default: int, maximum: int) -> in
     if parameters.limit is None:
         return default
     if not 1 <= parameters.limit <= maximum:
-        raise ParameterInvalid(f"`limit` is 1 to {maximum} buckets here.", param="limit")
+        raise ParameterInvalid(f"`limit` must be 1 to {maximum} buckets.", param="limit")
     return parameters.limit
 
 
@@ -256,7 +258,7 @@ def _parse_group_by(parameters: UsageParameters, allowed: frozenset[str]) -> fro
     group_by = frozenset(parameters.arrays.get("group_by", ()))
     if not group_by <= allowed:
         raise ParameterInvalid(
-            f"`group_by` is of {', '.join(sorted(allowed))} here.", param="group_by"
+            f"`group_by` must be any of {', '.join(sorted(allowed))}.", param="group_by"
         )
     return group_by
 
@@ -271,7 +273,9 @@ def _parse_key_ids(parameters: UsageParameters) -> list[UUID] | None:
     parsed = [ids.parse_id(KEY_PREFIX, text) for text in parameters.arrays.get("api_key_ids", ())]
     keys = [key for key in parsed if key is not None]
     if len(keys) < len(parsed):
-        raise ParameterInvalid("`api_key_ids` are ids of keys, `key_…`.", param="api_key_ids")
+        raise ParameterInvalid(
+            "`api_key_ids` must be key ids that start with `key_`.", param="api_key_ids"
+        )
     return keys or None
 
 

@@ -67,7 +67,7 @@ class VectorStoreFileRoutes(Controller):
     path = PATH + "/{store:str}/files"
     request_max_body_size = MAX_BODY_BYTES
 
-    @post("/", status_code=200, summary="Put a file into a vector store")
+    @post("/", status_code=200, summary="Add a file to a vector store")
     async def attach(
         self,
         principal: NamedDependency[Principal],
@@ -88,7 +88,7 @@ class VectorStoreFileRoutes(Controller):
         ingestion_runner.wake()
         return answer
 
-    @get("/", summary="The files in a vector store, the newest first")
+    @get("/", summary="List the files of a vector store, newest first")
     async def page(
         self,
         principal: NamedDependency[Principal],
@@ -105,7 +105,7 @@ class VectorStoreFileRoutes(Controller):
             store_row = await vector_stores.find_store(session, principal.account_id, store)
             return await page_request.load(session, store_row)
 
-    @get("/{file:str}", summary="One file in a vector store")
+    @get("/{file:str}", summary="Retrieve a file of a vector store")
     async def one(
         self,
         principal: NamedDependency[Principal],
@@ -117,7 +117,7 @@ class VectorStoreFileRoutes(Controller):
             store_row = await vector_stores.find_store(session, principal.account_id, store)
             return file_json(await store_files.find_store_file(session, store_row, file))
 
-    @post("/{file:str}", status_code=200, summary="Change a file's attributes")
+    @post("/{file:str}", status_code=200, summary="Update a file's attributes")
     async def change(
         self,
         principal: NamedDependency[Principal],
@@ -133,7 +133,7 @@ class VectorStoreFileRoutes(Controller):
                 await store_files.update_attributes(session, store_row, file, changes.attributes)
             )
 
-    @get("/{file:str}/content", summary="What was read of a file, piece by piece")
+    @get("/{file:str}/content", summary="Retrieve the parsed content of a file in chunks")
     async def content(
         self,
         principal: NamedDependency[Principal],
@@ -155,7 +155,11 @@ class VectorStoreFileRoutes(Controller):
             "next_page": str(page + 1) if more else None,
         }
 
-    @delete("/{file:str}", status_code=200, summary="Take a file out; the file itself stays")
+    @delete(
+        "/{file:str}",
+        status_code=200,
+        summary="Remove a file from a vector store; the file itself is kept",
+    )
     async def detach(
         self,
         principal: NamedDependency[Principal],
@@ -175,7 +179,7 @@ class VectorStoreBatchRoutes(Controller):
     path = PATH + "/{store:str}/file_batches"
     request_max_body_size = MAX_BODY_BYTES
 
-    @post("/", status_code=200, summary="Put several files into a vector store")
+    @post("/", status_code=200, summary="Add several files to a vector store as a batch")
     async def create(
         self,
         principal: NamedDependency[Principal],
@@ -196,7 +200,7 @@ class VectorStoreBatchRoutes(Controller):
         ingestion_runner.wake()
         return answer
 
-    @get("/{batch:str}", summary="How far a batch is")
+    @get("/{batch:str}", summary="Retrieve a file batch")
     async def one(
         self,
         principal: NamedDependency[Principal],
@@ -209,7 +213,7 @@ class VectorStoreBatchRoutes(Controller):
             store_row = await vector_stores.find_store(session, principal.account_id, store)
             return await _load_batch_json(session, store_row, batch_id)
 
-    @post("/{batch:str}/cancel", status_code=200, summary="End what is not done of a batch")
+    @post("/{batch:str}/cancel", status_code=200, summary="Cancel a file batch")
     async def cancel(
         self,
         principal: NamedDependency[Principal],
@@ -223,7 +227,7 @@ class VectorStoreBatchRoutes(Controller):
             await store_files.cancel_batch(session, store_row, batch_id)
             return await _load_batch_json(session, store_row, batch_id)
 
-    @get("/{batch:str}/files", summary="The files of a batch")
+    @get("/{batch:str}/files", summary="List the files of a batch")
     async def files(
         self,
         principal: NamedDependency[Principal],

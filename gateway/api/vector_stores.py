@@ -48,7 +48,7 @@ class VectorStoreRoutes(Controller):
     path = PATH
     request_max_body_size = MAX_BODY_BYTES
 
-    @post("/", status_code=200, summary="Make a vector store, with files or without")
+    @post("/", status_code=200, summary="Create a vector store")
     async def create(
         self,
         principal: NamedDependency[Principal],
@@ -68,7 +68,7 @@ class VectorStoreRoutes(Controller):
         ingestion_runner.wake()
         return answer
 
-    @get("/", summary="The account's vector stores, the newest first")
+    @get("/", summary="List vector stores, newest first")
     async def page(
         self,
         principal: NamedDependency[Principal],
@@ -90,7 +90,7 @@ class VectorStoreRoutes(Controller):
             views = await store_views(session, clock, rows)
         return bidirectional_page_json(views, limit, lambda view: view, backwards)
 
-    @get("/{store:str}", summary="One vector store")
+    @get("/{store:str}", summary="Retrieve a vector store")
     async def one(
         self,
         principal: NamedDependency[Principal],
@@ -102,7 +102,9 @@ class VectorStoreRoutes(Controller):
             row = await vector_stores.find_store(session, principal.account_id, store)
             return (await store_views(session, clock, [row]))[0]
 
-    @post("/{store:str}", status_code=200, summary="Change its name, metadata or expiry")
+    @post(
+        "/{store:str}", status_code=200, summary="Update a vector store's name, metadata or expiry"
+    )
     async def change(
         self,
         principal: NamedDependency[Principal],
@@ -118,7 +120,7 @@ class VectorStoreRoutes(Controller):
             )
             return (await store_views(session, clock, [row]))[0]
 
-    @delete("/{store:str}", status_code=200, summary="Erase a vector store; its files stay")
+    @delete("/{store:str}", status_code=200, summary="Delete a vector store; its files are kept")
     async def erase(
         self,
         principal: NamedDependency[Principal],
@@ -129,7 +131,7 @@ class VectorStoreRoutes(Controller):
             await vector_stores.delete_store(session, principal.account_id, store)
         return {"id": store, "object": "vector_store.deleted", "deleted": True}
 
-    @post("/{store:str}/search", status_code=200, summary="The passages that may answer a question")
+    @post("/{store:str}/search", status_code=200, summary="Search a vector store")
     async def search(
         self,
         principal: NamedDependency[Principal],

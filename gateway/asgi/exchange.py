@@ -96,7 +96,7 @@ class ClientExchange:
             async with Timeout(self._wheel, seconds):
                 return await self._read_chunks(limit, first)
         except TimeoutError:
-            raise BodyIncomplete("The body did not arrive in time.") from None
+            raise BodyIncomplete("The request body did not arrive in time.") from None
 
     def deadline(self, seconds: float) -> "ClientDeadline":
         """Return a timeout that also ends when the client disconnects; see ClientDeadline."""
@@ -255,7 +255,7 @@ class ClientDeadline(Timeout):
             self._client.disconnected = True
         if self._client.abandoned:
             return ClientDisconnected()
-        return UpstreamTimeout("The model did not answer in time. The call is not billed.")
+        return UpstreamTimeout("The model did not respond in time. The call is not billed.")
 
 
 def _body_event(data: bytes, more: bool) -> "HTTPResponseBodyEvent":
@@ -263,4 +263,4 @@ def _body_event(data: bytes, more: bool) -> "HTTPResponseBodyEvent":
 
 
 def _body_too_large(limit: int) -> BodyTooLarge:
-    return BodyTooLarge(f"The body is larger than {limit} bytes.")
+    return BodyTooLarge(f"The request body is larger than {limit} bytes.")

@@ -98,7 +98,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self.headers[-1][0] == b"host":
             self._host_headers += 1
             if not is_valid_host(value):
-                self._rejection = RequestMalformed("The Host header is not `host` or `host:port`.")
+                self._rejection = RequestMalformed("The Host header must be `host` or `host:port`.")
                 raise self._rejection  # as in `on_headers_complete`
 
     def on_headers_complete(self) -> None:
@@ -108,9 +108,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         ):
             self._rejection = _head_too_large()
         elif not self._is_valid_request_line():
-            self._rejection = RequestMalformed("A request is of HTTP/1.1 and names one host.")
+            self._rejection = RequestMalformed("Send the request as HTTP/1.1 with one Host header.")
         elif b"%00" in self.url:
-            self._rejection = RequestMalformed("The address contains a NUL character (%00).")
+            self._rejection = RequestMalformed("The URL contains a NUL character (%00).")
         if self._rejection is not None:
             raise self._rejection  # uvicorn handles it as a parser error: send_400_response
         super().on_headers_complete()
@@ -131,7 +131,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Reject the request. uvicorn calls this on a parser error."""
-        self._reject(self._rejection or RequestMalformed("This is no valid HTTP/1.1 request."))
+        self._reject(self._rejection or RequestMalformed("The request is not valid HTTP/1.1."))
 
     def _unsupported_upgrade_warning(self) -> None:
         """Answer an Upgrade request as an ordinary HTTP/1.1 request, then close the connection."""
@@ -232,11 +232,13 @@ def _is_ipv6(text: bytes) -> bool:
 
 
 def _head_too_large() -> HeadTooLarge:
-    return HeadTooLarge("The request's line and headers are too many or too large.")
+    return HeadTooLarge(
+        "The request line or the headers are too large, or there are too many headers."
+    )
 
 
 def _trailers_too_large_error() -> HeadTooLarge:
-    return HeadTooLarge("The trailer fields or chunk extensions of the body are too large.")
+    return HeadTooLarge("The trailer fields or chunk extensions of the request body are too large.")
 
 
 def _encode_error_response(error: AppError) -> bytes:

@@ -15,7 +15,7 @@ import msgspec
 
 from infra.errors import AppError, error_object
 
-ANSWER_INTERRUPTED = "The model broke off its answer. The call is not billed."
+ANSWER_INTERRUPTED = "The model stopped in the middle of its response. The call is not billed."
 
 
 class BadRequest(AppError):

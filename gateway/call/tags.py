@@ -30,7 +30,7 @@ def parse_tags(headers: Mapping[bytes, bytes]) -> Mapping[str, str] | None:
     pairs = [_parse_pair(part) for part in header.decode("latin-1").split(",") if part.strip()]
     tags = dict(pairs)
     if len(tags) < len(pairs) or len(tags) > MAX_TAGS:
-        raise _tags_error(f"X-Maas-Tags has up to {MAX_TAGS} tags, each once.")
+        raise _tags_error(f"X-Maas-Tags can have up to {MAX_TAGS} tags, each name once.")
     return MappingProxyType(tags) if tags else None
 
 
@@ -42,15 +42,19 @@ def _parse_pair(part: str) -> tuple[str, str]:
     except UnicodeDecodeError:
         value = ""
     if not separator or _NAME.fullmatch(name) is None:
-        raise _tags_error("X-Maas-Tags is `name=value` pairs with commas between, as `order=A-17`.")
+        raise _tags_error(
+            "X-Maas-Tags must be comma-separated `name=value` pairs, for example "
+            "`order=A-17,machine=M3`."
+        )
     if name == VARIANT_TAG:
         raise _tags_error(
-            f"The tag {VARIANT_TAG!r} is given by the gateway: the model that answered."
+            f"The tag {VARIANT_TAG!r} is reserved: the gateway sets it to the model that "
+            "served the call."
         )
     if not 0 < len(value) <= _MAX_VALUE_LENGTH or not value.isprintable():
         raise _tags_error(
-            f"The tag {name!r} has a value of 1 to {_MAX_VALUE_LENGTH} printable characters, "
-            "other than ASCII percent-encoded in UTF-8."
+            f"The value of the tag {name!r} must have 1 to {_MAX_VALUE_LENGTH} printable "
+            "characters. Percent-encode (UTF-8) characters that are not ASCII."
         )
     return name, value
 

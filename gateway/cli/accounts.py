@@ -192,7 +192,9 @@ def _parse_key_id(text: str) -> UUID:
     """Parse a key id. Raises KeyNotFound if it is invalid."""
     key_id = ids.parse_id(api_keys.PREFIX, text)
     if key_id is None:
-        raise api_keys.KeyNotFound("A key's id begins with `key_`; `maas keys list` shows it.")
+        raise api_keys.KeyNotFound(
+            "A key id starts with `key_`. Run `maas keys list` to see the ids."
+        )
     return key_id
 
 

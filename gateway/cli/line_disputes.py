@@ -61,7 +61,7 @@ def invoices_answer(
             owner = await get_account(session, account)
             dispute_id = ids.parse_id(LINE_DISPUTE_ID_PREFIX, dispute)
             if dispute_id is None:
-                raise LineDisputeNotFound("The account has no such dispute of a line.")
+                raise LineDisputeNotFound("The account has no such line dispute.")
             minor = 0 if credit is None else parse_minor(credit, owner.currency, CreditNoteInvalid)
             answer = DisputeAnswer(by, text, minor, refund)
             return await answer_line_dispute(session, SystemClock(), owner.id, dispute_id, answer)

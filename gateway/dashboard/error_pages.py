@@ -143,7 +143,7 @@ def _framework_error(status: int) -> AppError:
     """Return the error for an HTTP status that the framework raised, e.g. an unknown route."""
     if status == 404:
         return PageNotFound("There is no such page.")
-    error = AppError("The request cannot be served as it is.")
+    error = AppError("The request is invalid.")
     error.status = status
     return error
 

@@ -11,11 +11,11 @@ from gateway.dashboard.labels import gettext_noop
 # Reasons for a failed test delivery, with the texts of infra/outbound/webhook_post.py.
 DELIVERY_ERRORS = (
     gettext_noop("The host name resolves only to private or reserved addresses."),
-    gettext_noop("The receiver did not answer in time."),
+    gettext_noop("The receiver did not respond in time."),
     gettext_noop("The host name cannot be resolved by DNS."),
-    gettext_noop("The connection was refused or broken off."),
+    gettext_noop("The connection was refused or closed."),
     gettext_noop("The TLS connection failed: check the receiver's certificate."),
-    gettext_noop("The receiver did not answer with valid HTTP."),
+    gettext_noop("The receiver's response is not valid HTTP."),
 )
 
 # Warnings for a new webhook, with the texts of billing/notifications/webhook_addresses.py.
@@ -84,7 +84,7 @@ ERROR_MESSAGES: Mapping[str, str] = MappingProxyType(
             "reached from here."
         ),
         "alert_test_too_soon": gettext_noop(
-            "A test was sent a moment ago. Try again in ten seconds."
+            "A test was sent a moment ago. Try again in 10 seconds."
         ),
         "alert_target_invalid.percentages": gettext_noop(
             "Write 1 to 20 whole percentages, as 50, 80, 100."

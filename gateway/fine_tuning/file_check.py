@@ -56,13 +56,14 @@ class TrainingFileCheck:
         if self.held_out is None:
             return ()
         notes = [
-            f"{self.training_examples} dialogues are learned from, {self.held_out} kept apart."
+            f"{self.training_examples} dialogues are used for training, {self.held_out} "
+            "are held out for validation."
         ]
         if self.estimated_seconds is not None:
-            notes.append(f"Learning is likely to take about {self.estimated_seconds} s.")
+            notes.append(f"Training will take about {self.estimated_seconds} s.")
         if self.pii_counts:
             counts = ", ".join(f"{count} {kind}" for kind, count in self.pii_counts.items())
-            notes.append(f"Personal data is taken out before learning: {counts}.")
+            notes.append(f"Personal data is removed before training: {counts}.")
         return tuple(notes)
 
 
@@ -102,9 +103,9 @@ def _row_count_warnings(model: Model, row_count: int) -> tuple[str, ...]:
     if model.task is not Task.ANOMALY_DETECTION or row_count >= RELIABLE_ROWS:
         return ()
     return (
-        f"{row_count} rows of normal hours are enough to fit, but with fewer than {RELIABLE_ROWS} "
-        "the alarm limit is unsure. Look at the held-out false alarms, and give more hours if you "
-        "can.",
+        f"{row_count} rows of normal operation are enough for training, but with "
+        f"fewer than {RELIABLE_ROWS} rows the alarm limit is uncertain. Check the "
+        "false alarms in held-out data and add more data if possible.",
     )
 
 

@@ -88,7 +88,10 @@ async def create_job(
         col(Adaptation.status).in_(_OPEN_STATUSES),
     )
     if (await session.execute(query)).scalar_one() >= MAX_OPEN_JOBS:
-        raise TooManyFineTuningJobs(f"{MAX_OPEN_JOBS} jobs of this account wait already.")
+        raise TooManyFineTuningJobs(
+            f"{MAX_OPEN_JOBS} jobs of this account are already waiting. Try again when "
+            "one of them has ended."
+        )
     job = Adaptation(
         id=ids.new_id(),
         account_id=job_request.account_id,
@@ -105,7 +108,7 @@ async def create_job(
     )
     session.add(job)
     await session.flush()
-    for message in ("The job waits for its turn.", *job_request.notes):
+    for message in ("The job is queued.", *job_request.notes):
         await add_event(session, clock, job, message)
     for message in job_request.warnings:
         await add_event(session, clock, job, message, "warn")
@@ -137,7 +140,7 @@ async def claim_job(session: AsyncSession, clock: Clock, process_id: UUID) -> Ad
     job.status = AdaptationStatus.RUNNING
     await session.flush()
     await add_event(
-        session, clock, job, "The job has begun." if job.attempts == 1 else "It goes on."
+        session, clock, job, "The job has started." if job.attempts == 1 else "It goes on."
     )
     return job
 
@@ -148,7 +151,7 @@ async def requeue_job(session: AsyncSession, clock: Clock, job: Adaptation, reas
     if not AdaptationStatus(job.status).over:
         job.status, job.process_id = AdaptationStatus.QUEUED, None
         await session.flush()
-        await add_event(session, clock, job, f"{reason} The job is tried again.", "warn")
+        await add_event(session, clock, job, f"{reason} The job will be retried.", "warn")
 
 
 async def find_job(session: AsyncSession, account_id: UUID, job_id: str) -> Adaptation:
@@ -209,9 +212,11 @@ async def cancel_job(
     job = await find_job(session, account_id, job_id)
     await session.refresh(job, with_for_update=True)
     if AdaptationStatus(job.status).over:
-        raise FineTuningJobAlreadyEnded(f"The job has ended before: {job.status}.")
+        raise FineTuningJobAlreadyEnded(f"The job has already ended: {job.status}.")
     if job.score is not None:
-        raise FineTuningJobAlreadyEnded("The job has learned already and is about to end.")
+        raise FineTuningJobAlreadyEnded(
+            "The job has finished training and is about to end; it cannot be cancelled."
+        )
     await _end_job(session, clock, job, AdaptationStatus.CANCELLED, "The job was cancelled.")
     return job
 
@@ -230,7 +235,10 @@ async def set_sharing_consent(
         await session.flush()
         change = "is given" if shared else "is withdrawn"
         await add_event(
-            session, clock, job, f"Consent to improving the model by this file {change}."
+            session,
+            clock,
+            job,
+            f"Consent to use this file for improving the shared model {change}.",
         )
     return job
 

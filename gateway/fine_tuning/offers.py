@@ -87,7 +87,7 @@ class JobOffers:
         """
         if model.task is not Task.TEXT_GENERATION and request.scrub:
             raise ParameterInvalid(
-                "`scrub` is for dialogues, of which this model has none.", param="scrub"
+                "`scrub` is only supported for models that are trained on dialogues.", param="scrub"
             )
         return await self.check_file(account_id, model, request.training_file, request.scrub)
 

@@ -64,7 +64,7 @@ async def read_progress_lines(response: Connection) -> AsyncIterator[ProgressLin
         for line in lines:
             yield _decode_line(line)
         if len(buffer) > _MAX_LINE_BYTES:
-            raise UpstreamFailed("The model's answer is too large.")
+            raise UpstreamFailed("The model's response is too large.")
 
 
 def to_specialist_error(error: TrainingError) -> SpecialistError:
@@ -76,4 +76,4 @@ def _decode_line(line: bytes) -> ProgressLine:
     try:
         return _LINE_DECODER.decode(line)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        raise UpstreamFailed("The model's answer could not be read.") from None
+        raise UpstreamFailed("The model's response could not be parsed.") from None

@@ -101,7 +101,7 @@ class FineTuningRunner(Poller):
         try:
             await self._run_job(job)
         except asyncio.CancelledError:
-            await asyncio.shield(self._requeue(job, "The service is being stopped."))
+            await asyncio.shield(self._requeue(job, "The service is shutting down."))
             raise
         except Unavailable as error:
             await self._requeue(job, error.message)
@@ -123,7 +123,7 @@ class FineTuningRunner(Poller):
         principal, content = await self._load_input(job, call.request_id)
         model = deps.catalog.find(job.model)
         if model is None:
-            raise ModelNotFound(f"The model {job.model!r} is not sold any more.", param="model")
+            raise ModelNotFound(f"The model {job.model!r} is no longer offered.", param="model")
         seconds, sensitivity = (job.settings.get(name) for name in ("seconds", SENSITIVITY))
         request = build_fine_tuning_request(model, content, seconds, sensitivity=sensitivity)
         request = _with_variant_tag(request, job)
@@ -146,7 +146,7 @@ class FineTuningRunner(Poller):
             at = deps.clock.now()
             key = await find_key_by_id(session, deps.price_book, account_id, job.key_id, at)
             if key is None:
-                raise KeyRevoked("The key that asked for the job is gone.")
+                raise KeyRevoked("The API key that created the job no longer exists.")
             principal = deps.stages.authenticator.require_active(key)
             deps.stages.authenticator.require_not_suspended(key)
             content = await read_content(session, account_id, job.training_file_id)
@@ -189,8 +189,8 @@ class FineTuningRunner(Poller):
                             return _require_not_worse(line.variant), line.seconds
                         await self._add_progress_event(job, line)
         except TimeoutError:
-            raise UpstreamTimeout("Learning did not end in time.") from None
-        raise UpstreamFailed("Learning was broken off.")
+            raise UpstreamTimeout("Training exceeded its time limit.") from None
+        raise UpstreamFailed("Training was interrupted.")
 
     async def _store_variant(self, job: Adaptation, variant: TrainedVariant, seconds: int) -> None:
         deps = self._deps
@@ -209,7 +209,7 @@ class FineTuningRunner(Poller):
         async with deps.database.transaction() as session:
             name = variants.public_id(job.model, job.account_id, job.name)
             await jobs.complete_job(
-                session, deps.clock, job, f"Version {version} of {name} can be called."
+                session, deps.clock, job, f"Version {version} of {name} is ready for calls."
             )
 
     async def _is_billed(self, job: Adaptation) -> bool:
@@ -265,6 +265,6 @@ def _require_not_worse(variant: TrainedVariant) -> TrainedVariant:
     if base is None or (adapted >= base if score["higher_is_better"] else adapted <= base):
         return variant
     raise VariantWorseThanBase(
-        f"The variant does worse than its base on examples held out ({score['metric']}: "
-        f"{adapted:.4g} against {base:.4g}), so it is not kept."
+        "The fine-tuned model is worse than its base model on held-out examples ("
+        f"{score['metric']}: {adapted:.4g} against {base:.4g}), so it was discarded."
     )

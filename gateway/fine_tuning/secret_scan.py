@@ -49,6 +49,6 @@ def require_no_secrets(dialogues: Iterable[Dialogue], account_id: UUID) -> None:
             for kind, start, end in find_secrets(text):
                 if text[start:end] != own:
                     raise TrainingFileInvalid(
-                        f"{dialogue.label} holds {_KIND_NAMES[kind]}, which a model would learn by "
-                        "heart. Take it out, or ask for the job with `scrub: true`."
+                        f"{dialogue.label} contains {_KIND_NAMES[kind]}, which the model would "
+                        "memorise. Remove it, or create the job with `scrub: true`."
                     )

@@ -47,7 +47,7 @@ async def start_impersonation(
     if not viewer.has_permission(Permission.IMPERSONATE):
         raise NotPermitted("Only the platform's own people may look at others' pages.")
     if await session.get(Account, account_id) is None:
-        raise AccountNotFound("There is no such account.")
+        raise AccountNotFound("The account does not exist.")
     until = clock.now() + MAX_DURATION
     await _set_shown_account(session, clock, viewer, account_id, until)
     actor = Actor(viewer.person_id, address, impersonated=True)

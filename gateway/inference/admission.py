@@ -318,7 +318,8 @@ def parse_max_cost(headers: Mapping[bytes, bytes]) -> int | None:
         return nano_from_text(text.decode("ascii").strip())
     except (ValueError, UnicodeDecodeError):
         raise ParameterInvalid(
-            "X-Max-Cost is an amount in the account's currency, as 0.05.", param="X-Max-Cost"
+            "X-Max-Cost must be an amount in the account's currency, for example 0.05.",
+            param="X-Max-Cost",
         ) from None
 
 
@@ -332,10 +333,14 @@ def _model_prices(principal: Principal, request: ParsedRequest) -> ModelPrices:
             and request.model.id not in principal.allowed_models
         ):
             raise ModelNotAllowed(
-                f"This API key may not call the model {request.model.id!r}.", param="model"
+                f"This API key is not allowed to call the model {request.model.id!r}. Use "
+                "another key or extend the key's models.",
+                param="model",
             )
         raise ModelNotPriced(
-            f"The model {request.model.id!r} has no price in {principal.currency}.", param="model"
+            f"The model {request.model.id!r} has no price in {principal.currency}. "
+            "Contact the platform operator.",
+            param="model",
         )
     return price_at_tier(principal, request.service_tier, request.model.id, prices)
 

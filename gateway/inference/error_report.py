@@ -29,8 +29,8 @@ REDACTED = "…"
 _QUOTED = re.compile(r"`([^`]*)`|(?<!\w)'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"")
 # These messages contain customer content outside quotes: a network address, values of rows.
 _REPLACED_MESSAGES: tuple[tuple[type[AppError], str], ...] = (
-    (SpecialistError, "The model refused the input data."),
-    (KeyNetworkNotAllowed, "This API key may not be used from this network address."),
+    (SpecialistError, "The model rejected the input data."),
+    (KeyNetworkNotAllowed, "This API key may not be used from this IP address."),
 )
 # Fields that are rejected by name, headers, and type names of msgspec.
 _KNOWN_WORDS = frozenset(

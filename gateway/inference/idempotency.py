@@ -80,7 +80,7 @@ def parse_idempotency_key(header: str) -> str:
     key = header.strip()
     if not 0 < len(key) <= _MAX_KEY_LENGTH or not key.isascii() or not key.isprintable():
         raise IdempotencyKeyInvalid(
-            f"Idempotency-Key is 1 to {_MAX_KEY_LENGTH} printable ASCII characters.",
+            f"Idempotency-Key must have 1 to {_MAX_KEY_LENGTH} printable ASCII characters.",
             param="Idempotency-Key",
         )
     return key
@@ -98,20 +98,20 @@ def stored_answer(stored: KeptAnswer, claim: IdempotencyClaim) -> bytes:
     """
     if stored.request_hash != claim.request_hash:
         raise IdempotencyKeyReused(
-            "This Idempotency-Key was used for another request. Use a new one.",
+            "This Idempotency-Key was used for another request. Use a new key.",
             param="Idempotency-Key",
         )
     if stored.status is None:
         raise IdempotencyKeyBusy(
-            "The first call with this Idempotency-Key is still running. Ask again shortly.",
+            "The first call with this Idempotency-Key is still running. Retry shortly.",
             param="Idempotency-Key",
             headers={"retry-after": "1"},
         )
     if stored.body is None:
         raise ReplayAnswerNotStored(
-            "The call was answered before, with more than "
-            f"{MAX_STORED_ANSWER_BYTES} bytes, which are not kept. "
-            "Use a new Idempotency-Key to call again.",
+            "The call succeeded before, but its response has more than "
+            f"{MAX_STORED_ANSWER_BYTES} bytes and was not stored. Use a new "
+            "Idempotency-Key to call again.",
             param="Idempotency-Key",
         )
     return stored.body

@@ -131,7 +131,7 @@ class ModelSelector:
 
     def select_by_name(self, model: Model, prices: Mapping[str, ModelPrices]) -> ModelSelection:
         """Return the selection of a model requested by name, with its fallbacks."""
-        return self._selection(model, "asked for by name", SelectionCriteria(prices), {})
+        return self._selection(model, "requested by name", SelectionCriteria(prices), {})
 
     def specialists_for_task(self, task: str) -> list[Model]:
         """Return the served specialists for a task."""
@@ -176,7 +176,7 @@ class ModelSelector:
             for name, route in routed_models[:_MAX_NEAREST]
         ]
         return ParameterInvalid(
-            f"No model takes just these columns. The nearest: {'; '.join(nearest)}.",
+            f"No model takes exactly these columns. Closest models: {'; '.join(nearest)}.",
             param="instances",
         )
 
@@ -185,7 +185,7 @@ def next_fallback(selection: ModelSelection) -> ModelSelection | None:
     """Return the selection of the next fallback model. Returns None if there is none left."""
     if not selection.fallbacks:
         return None
-    reason = f"stands in for {selection.model.id}, which cannot be reached"
+    reason = f"fallback for {selection.model.id}, which is not reachable"
     return ModelSelection(
         selection.fallbacks[0],
         reason,
@@ -211,7 +211,7 @@ def parse_latency_budget(headers: Mapping[bytes, bytes]) -> int | None:
     value = header.strip()
     if not value.isdigit() or len(value) > 9 or not 1 <= int(value) <= MAX_LATENCY_MS:
         raise ParameterInvalid(
-            f"X-Maas-Latency-Ms is a whole number of milliseconds, 1 to {MAX_LATENCY_MS}.",
+            f"X-Maas-Latency-Ms must be a whole number of milliseconds from 1 to {MAX_LATENCY_MS}.",
             param="X-Maas-Latency-Ms",
         )
     return int(value)
@@ -226,7 +226,9 @@ def parse_fallback(headers: Mapping[bytes, bytes]) -> bool | None:
     if header is None:
         return None
     if header not in (b"allow", b"deny"):
-        raise ParameterInvalid("X-Maas-Fallback is `allow` or `deny`.", param="X-Maas-Fallback")
+        raise ParameterInvalid(
+            "X-Maas-Fallback must be `allow` or `deny`.", param="X-Maas-Fallback"
+        )
     return header == b"allow"
 
 
@@ -236,10 +238,16 @@ def _select_best(models: Sequence[Model], criteria: SelectionCriteria) -> tuple[
     Raises ModelNotFound, ModelNotPriced.
     """
     if not models:
-        raise ModelNotFound("No model that could answer this is served here.", param="model")
+        raise ModelNotFound(
+            "This deployment serves no model for this request. GET /v1/models lists the models.",
+            param="model",
+        )
     candidates = [model for model in models if model.id in criteria.prices]
     if not candidates:
-        raise ModelNotPriced("No model that could answer this has a price here.", param="model")
+        raise ModelNotPriced(
+            "No model for this request has a price in your plan. Contact the platform operator.",
+            param="model",
+        )
     candidates = [model for model in candidates if _fits_context(model, criteria)] or candidates
     if criteria.budget_ms is None:
         return _cheapest(candidates, criteria), _describe_price_rank(candidates, "")
@@ -247,7 +255,9 @@ def _select_best(models: Sequence[Model], criteria: SelectionCriteria) -> tuple[
     budget_text = f" within {criteria.budget_ms} ms"
     if within_budget:
         return _cheapest(within_budget, criteria), _describe_price_rank(within_budget, budget_text)
-    return min(candidates, key=_latency_ms), f"the fastest, as none is known to answer{budget_text}"
+    return min(
+        candidates, key=_latency_ms
+    ), f"the fastest model; none is known to respond{budget_text}"
 
 
 def _cheapest(models: Sequence[Model], criteria: SelectionCriteria) -> Model:

@@ -102,9 +102,7 @@ class Parser:
                     self._find_served_model(job.model, call.operation), b""
                 )
             case Operation.UNSUPPORTED:
-                raise EndpointUnsupported(
-                    "This service has no such address. /docs lists what it has."
-                )
+                raise EndpointUnsupported("Unknown URL. See /docs for the list of endpoints.")
             case _:
                 decoded = _decode(call, body, principal)
                 selection = self._select(call, decoded, principal)
@@ -130,7 +128,10 @@ class Parser:
         is_fallback_allowed = parse_fallback(call.headers)
         if decoded.name == AUTO:
             if decoded.criteria is None:
-                raise WrongEndpoint("Name the model: `auto` chooses none here.", param="model")
+                raise WrongEndpoint(
+                    "`auto` is not supported at this endpoint. Set `model` to a model id.",
+                    param="model",
+                )
             criteria = replace(decoded.criteria, budget_ms=parse_latency_budget(call.headers))
             has_columns = call.operation is Operation.PREDICTIONS
             select = (
@@ -199,12 +200,12 @@ class Parser:
         model = self._catalog.find(name)
         if model is None:
             raise ModelNotFound(
-                f"The model {name[:100]!r} does not exist. GET /v1/models lists those that do.",
+                f"The model {name[:100]!r} does not exist. GET /v1/models lists the models.",
                 param="model",
             )
         if model.task not in _TASKS_BY_OPERATION[operation]:
             raise WrongEndpoint(
-                f"The model {model.id!r} is for {model.task}, which this endpoint does not do.",
+                f"The model {model.id!r} is for {model.task} and not available at this endpoint.",
                 param="model",
             )
         return model
@@ -290,4 +291,7 @@ def _variant_upstream_name(model: Model, version_id: UUID) -> str:
 
 
 def _version_not_found(name: str) -> ModelNotFound:
-    return ModelNotFound(f"The model {name[:100]!r} has no such version.", param="version")
+    return ModelNotFound(
+        f"The model {name[:100]!r} has no such version. GET /v1/models lists the versions.",
+        param="version",
+    )

@@ -34,21 +34,24 @@ def quota_error(shortage: QuotaShortage, principal: Principal, demand: Demand) -
         case QuotaKind.CREDIT | QuotaKind.BUDGET:
             return _money_error(shortage, principal, demand, retry)
         case QuotaKind.STREAMS if shortage.is_permanent:
-            return TooManyStreams("No streams are allowed here.", headers=NO_RETRY_HEADERS)
+            return TooManyStreams(
+                "This account or key is not allowed to run streams.", headers=NO_RETRY_HEADERS
+            )
         case QuotaKind.STREAMS:
             return TooManyStreams(
-                f"{shortage.snapshot.amount} streams may run at a time. Wait for one to end.",
+                f"At most {shortage.snapshot.amount} streams can run at the same time. Wait "
+                "until one ends.",
                 headers=retry,
             )
         case _ if shortage.is_permanent:
             return CallTooLarge(
-                f"The call alone is more than {_format_limit(shortage)}. Shorten the prompt or "
-                "lower max_tokens.",
+                f"The call alone exceeds the limit of {_format_limit(shortage)}. Shorten the "
+                "prompt or lower max_tokens.",
                 headers=NO_RETRY_HEADERS,
             )
         case _:
             return RateLimited(
-                f"The limit of {_format_limit(shortage)} is reached. Try again shortly.",
+                f"The limit of {_format_limit(shortage)} was reached. Try again shortly.",
                 headers=retry,
             )
 
@@ -58,25 +61,28 @@ def _money_error(
 ) -> AppError:
     """Return the error for insufficient credit or budget."""
     left = max(0, (shortage.snapshot.amount or 0) - shortage.snapshot.consumed)
-    beyond = " beyond what is included" if demand.allowances else ""
+    beyond = " beyond the included units" if demand.allowances else ""
     figures = (
-        f"the call needs {nano_text(shortage.needed_units)} {principal.currency} at least{beyond}, "
-        f"{nano_text(left)} is left"
+        f"the call needs at least {nano_text(shortage.needed_units)} "
+        f"{principal.currency}{beyond}; {nano_text(left)} is available"
     )
     if not shortage.is_permanent:
         return CreditReserved(
-            f"Calls that are running hold what is left: {figures}. Try again when they have ended.",
+            f"Running calls reserve the available balance: {figures}. Try again when they "
+            "have ended.",
             headers=retry,
         )
     if shortage.quota.kind is QuotaKind.BUDGET:
         return BudgetExhausted(
-            f"The key's budget of this month: {figures}.", headers=NO_RETRY_HEADERS
+            f"The key's monthly budget is used up: {figures}.", headers=NO_RETRY_HEADERS
         )
-    return CreditExhausted(f"The account's credit: {figures}.", headers=NO_RETRY_HEADERS)
+    return CreditExhausted(
+        f"The account's available balance is too low: {figures}.", headers=NO_RETRY_HEADERS
+    )
 
 
 def _format_limit(shortage: QuotaShortage) -> str:
     """Return the limit in words, such as `60 requests a minute for this key`."""
     unit = "tokens" if shortage.quota.kind is QuotaKind.TOKENS else "requests"
     owner = "for this key" if shortage.quota.is_key_quota else "for this account"
-    return f"{shortage.snapshot.amount} {unit} a minute {owner}"
+    return f"{shortage.snapshot.amount} {unit} per minute {owner}"

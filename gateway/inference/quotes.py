@@ -121,7 +121,8 @@ class Quotes:
         matching = [endpoint for field, endpoint in _ENDPOINT_BY_FIELD.items() if field in fields]
         if len(matching) != 1:
             raise ParameterInvalid(
-                "Send the body of the call: it has `messages`, `prompt`, `input` or `instances`."
+                "Send the body of the call to quote, with `messages`, `prompt`, `input` or "
+                "`instances`."
             )
         operation, path = matching[0]
         return Call(

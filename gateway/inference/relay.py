@@ -71,7 +71,7 @@ class Relay:
             body = await response.read_all(self._max_response_bytes)
             headers = _response_headers(response.headers)
         if body is None:
-            raise UpstreamFailed("The model's answer is too large.")
+            raise UpstreamFailed("The model's response is too large.")
         tail = request.convert_response(body) if request.convert_response else body
         return CallResult(
             settlement=Settlement.COMPLETE,
@@ -138,7 +138,7 @@ class _StreamRelay:
         ):
             content_type = response.headers.get(b"content-type", b"")
             if not content_type.lower().startswith(b"text/event-stream"):
-                raise UpstreamFailed("The model's answer could not be read.")
+                raise UpstreamFailed("The model's response could not be parsed.")
             self._deadline = deadline
             # The first event waits until the call's intent row is durable (client.start).
             while self._first_chunk is None and not parser.done:

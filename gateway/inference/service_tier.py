@@ -32,7 +32,7 @@ def _require_allowed_tier(principal: Principal, tier: ServiceTier) -> None:
     allowed = principal.allowed_service_tiers
     if allowed is not None and tier.value not in allowed:
         raise ServiceTierNotAvailable(
-            f"This API key may not use the service tier `{tier}`. "
-            f"Its service tiers: {', '.join(sorted(allowed))}.",
+            f"This API key is not allowed to use the service tier `{tier}`. Allowed "
+            f"service tiers: {', '.join(sorted(allowed))}.",
             param="service_tier",
         )

@@ -101,7 +101,7 @@ class UsageWriter:
         """Raise MeteringUnavailable while rows cannot be written: no new call may start then."""
         if self._is_failing or len(self._usages) > _MAX_QUEUE_LENGTH // 2:
             raise MeteringUnavailable(
-                "Usage cannot be recorded just now. Please try again shortly."
+                "Usage cannot be recorded at the moment. Please try again shortly."
             )
 
     def open_intent(self, build_record: Callable[[], IntentRecord]) -> PendingIntent:
@@ -356,4 +356,7 @@ class UsageWriter:
 
 
 def _not_recorded_error() -> MeteringUnavailable:
-    return MeteringUnavailable("The answer could not be recorded, so it is withheld.")
+    return MeteringUnavailable(
+        "The usage of this call could not be recorded, so the response was withheld. "
+        "The call is not billed. Please try again."
+    )

@@ -62,7 +62,7 @@ def validate_reason(text: str) -> str:
     """Return the reason without surrounding blanks. Raises ReasonMissing if it is invalid."""
     reason = text.strip()
     if not _MIN_REASON_LENGTH <= len(reason) <= _MAX_REASON_LENGTH or not reason.isprintable():
-        raise ReasonMissing("A reason has 3 to 300 printable characters.", param="reason")
+        raise ReasonMissing("Enter a reason with 3 to 300 printable characters.", param="reason")
     return reason
 
 

@@ -36,8 +36,8 @@ class DocumentQueue:
         """
         if self._count_by_account[account_id] >= MAX_PER_ACCOUNT:
             raise RateLimited(
-                f"{MAX_PER_ACCOUNT} documents of this account are being prepared. Try again when "
-                "one of them is done.",
+                f"{MAX_PER_ACCOUNT} documents of this account are being prepared already. Try "
+                "again when one of them is ready.",
                 headers=_RETRY_AFTER_HEADERS,
             )
         self._count_by_account[account_id] += 1
@@ -55,7 +55,7 @@ class DocumentQueue:
             return await self._scheduler.acquire(ServiceTier.DEFAULT, account_id)
         except UpstreamBusy:
             raise RateLimited(
-                "Too many documents are being prepared just now. Try again shortly.",
+                "Too many documents are being prepared at the moment. Try again shortly.",
                 headers=_RETRY_AFTER_HEADERS,
             ) from None
 

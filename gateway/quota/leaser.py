@@ -349,4 +349,4 @@ class QuotaLeaser:
 
 
 def _metering_unavailable() -> MeteringUnavailable:
-    return MeteringUnavailable("Calls cannot be recorded just now. Please try again shortly.")
+    return MeteringUnavailable("Calls cannot be recorded at the moment. Please try again shortly.")

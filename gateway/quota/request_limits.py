@@ -48,7 +48,7 @@ def _single_request_demand(quotas: Iterable[QuotaRef]) -> Demand:
 def _rate_limit_error(shortage: QuotaShortage) -> RateLimited:
     """Return the error for a reached limit of requests per minute."""
     owner = "this key" if shortage.quota.is_key_quota else "this account"
-    limit = f"The limit of {shortage.snapshot.amount} requests a minute for {owner} is reached."
+    limit = f"The limit of {shortage.snapshot.amount} requests per minute for {owner} was reached."
     if shortage.is_permanent:
         return RateLimited(limit, headers=NO_RETRY_HEADERS)
     seconds = max(1, round(shortage.retry_after_s + 0.5))

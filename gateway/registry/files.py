@@ -156,8 +156,8 @@ async def _check_storage_limits(session: AsyncSession, account_id: UUID, size: i
     count, total_bytes = (await session.execute(query)).one()
     if count >= MAX_FILES or total_bytes + size > MAX_TOTAL_BYTES:
         raise TooManyFiles(
-            f"An account keeps at most {MAX_FILES} files of {MAX_TOTAL_BYTES >> 20} MiB together. "
-            "Delete some first."
+            f"An account can store at most {MAX_FILES} files and {MAX_TOTAL_BYTES >> 20} "
+            "MiB in total. Delete files first."
         )
 
 

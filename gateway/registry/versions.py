@@ -191,11 +191,12 @@ async def _lock_versions(
     current = await get_current_number(session, model)
     if current != expected_current:
         raise ModelVersionConflict(
-            f"Version {current} of {model!r} answers by now, no longer version "
-            f"{expected_current}: look at `maas models versions`, and decide again."
+            f"The current version of {model!r} is now {current}, no longer "
+            f"{expected_current}. Run `maas models versions` and repeat the command if it "
+            "still applies."
         )
     if current == number:
-        raise ModelVersionUnfit(f"Version {current} of {model!r} answers already.")
+        raise ModelVersionUnfit(f"Version {current} is already the current version of {model!r}.")
 
 
 async def _set_current(
@@ -221,10 +222,10 @@ async def _require_promotable(session: AsyncSession, row: ModelVersion) -> None:
     reason = f"is {row.status}" if unevaluated or row.status == VersionStatus.REJECTED else None
     query = select(col(ModelVersion.id)).where(col(ModelVersion.id) == row.id, _has_weights())
     if reason is None and (await session.scalars(query)).one_or_none() is None:
-        reason = "has no weights any more"
+        reason = "has no stored weights"
     if reason is not None:
         raise ModelVersionUnfit(
-            f"Version {row.number} of {row.model!r} {reason}: it cannot answer."
+            f"Version {row.number} of {row.model!r} {reason} and cannot be activated."
         )
 
 

@@ -77,13 +77,13 @@ async def chunk_in_subprocess(request: ChunkRequest) -> list[str]:
         async with asyncio.timeout(_TIMEOUT_S):
             output, _ = await child.communicate(msgspec.msgpack.encode(request))
     except TimeoutError:
-        raise FileUnreadable("Reading the file takes too long.") from None
+        raise FileUnreadable("Parsing the file exceeded the time limit.") from None
     finally:
         with suppress(ProcessLookupError):
             child.kill()
         await child.wait()
     if child.returncode != 0:
-        raise FileUnreadable("Reading the file takes more time or memory than it may.")
+        raise FileUnreadable("Parsing the file exceeded the time or memory limit.")
     result = msgspec.msgpack.decode(output, type=ChunkResult)
     if result.error is not None:
         raise FileRejected(result.error, result.code)
@@ -100,7 +100,7 @@ def chunk_file(request: ChunkRequest) -> list[str]:
     stream = split_document(document, request.size, request.overlap, count_tokens)
     chunks = list(islice(stream, MAX_CHUNKS + 1))
     if len(chunks) > MAX_CHUNKS:
-        raise FileUnreadable(f"The file has more than {MAX_CHUNKS} pieces. Divide it.")
+        raise FileUnreadable(f"The file has more than {MAX_CHUNKS} chunks. Split the file.")
     return chunks
 
 

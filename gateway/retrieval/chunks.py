@@ -41,8 +41,8 @@ async def prepare_chunks(session: AsyncSession, file: VectorStoreFile, count: in
     query = select(func.count()).where(col(VectorPiece.account_id) == file.account_id)
     if (await session.execute(query)).scalar_one() + count > MAX_CHUNKS:
         raise ChunkLimitReached(
-            f"An account has at most {MAX_CHUNKS} pieces of text in its vector stores, and this "
-            f"file has {count}. Delete some files first."
+            f"An account can have at most {MAX_CHUNKS} chunks in its vector stores, and "
+            f"this file has {count}. Delete files first."
         )
 
 

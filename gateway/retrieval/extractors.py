@@ -57,7 +57,7 @@ def extract_text(filename: str, content: bytes) -> Document:
     """Return the text and headings of a file. Raises FileUnsupported, FileUnreadable."""
     document = _extractor_for(filename)(content)
     if not document.text.strip():
-        raise FileUnreadable("The file holds no text.")
+        raise FileUnreadable("The file contains no text.")
     return document
 
 
@@ -66,7 +66,7 @@ def _extractor_for(filename: str) -> Callable[[bytes], Document]:
     suffix = PurePath(filename).suffix.lower()
     if suffix not in _EXTRACTORS:
         raise FileUnsupported(
-            f"Files like {filename[-60:]!r} are not read here. These are: "
+            f"The file type of {filename[-60:]!r} is not supported. Supported types: "
             f"{', '.join(sorted(_EXTRACTORS))}."
         )
     return _EXTRACTORS[suffix]
@@ -94,7 +94,7 @@ def _extract_table(content: bytes) -> Document:
     try:
         rows = [row for row in csv.reader(io.StringIO(text, newline=""), dialect) if any(row)]
     except csv.Error as error:
-        raise FileUnreadable(f"The table cannot be read: {error}.") from None
+        raise FileUnreadable(f"The table is not valid: {error}.") from None
     lines = [" | ".join(" ".join(cell.split()) for cell in row) for row in rows]
     heading = lines[0][:_MAX_HEADING_LENGTH] if len(lines) > 1 else ""
     return Document("\n".join(lines), ((0, heading),))
@@ -137,9 +137,9 @@ def _extract_pdf(content: bytes) -> Document:
         AttributeError,
         RecursionError,
     ) as error:
-        raise FileUnreadable("The PDF cannot be read.") from error
+        raise FileUnreadable("The PDF is damaged or encrypted.") from error
     if not text.strip():
-        raise FileUnreadable("The PDF holds no text; pictures of pages are not read.")
+        raise FileUnreadable("The PDF contains no text; scanned pages are not supported.")
     return Document(text.replace("\x00", " "))
 
 
@@ -153,7 +153,7 @@ def _decode_text(content: bytes) -> str:
             continue
         if "\x00" not in text:
             return text.replace("\r\n", "\n").replace("\r", "\n")
-    raise FileUnreadable("The file is no text in UTF-8, UTF-16 or GB 18030.")
+    raise FileUnreadable("The file is not text in UTF-8, UTF-16 or GB 18030.")
 
 
 _EXTRACTORS: Mapping[str, Callable[[bytes], Document]] = {

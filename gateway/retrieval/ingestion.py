@@ -113,7 +113,7 @@ class IngestionRunner(Poller):
         """
         if job.file.attempts > ingestion_jobs.MAX_ATTEMPTS:
             raise ingestion_jobs.IngestionInterrupted(
-                "The work on the file was interrupted several times."
+                "Processing the file was interrupted several times."
             )
         model = vector_stores.require_store_model(self._deps.catalog, job.store)
         if job.file.pieces is None:
@@ -189,7 +189,7 @@ class IngestionRunner(Poller):
             now, file = deps.clock.now(), job.file
             key = await find_key_by_id(session, deps.price_book, file.account_id, file.key_id, now)
         if key is None:
-            raise KeyRevoked("The key that asked for the file is gone.")
+            raise KeyRevoked("The API key that added the file no longer exists.")
         principal = deps.authenticator.require_active(key)
         deps.authenticator.require_not_suspended(key)
         return principal

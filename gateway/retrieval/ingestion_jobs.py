@@ -100,7 +100,7 @@ async def lock_claimed_file(
     )
     row = (await session.scalars(query)).one_or_none()
     if row is None:
-        raise IngestionCancelled("The file is not to be worked on any more.")
+        raise IngestionCancelled("The file was removed or cancelled.")
     return row
 
 

@@ -78,12 +78,13 @@ def resolve_chunking(requested: ChunkingStrategy | None, model: Model) -> Chunki
     size, overlap = requested.static.max_chunk_size_tokens, requested.static.chunk_overlap_tokens
     if size > max_tokens:
         raise ParameterInvalid(
-            f"`max_chunk_size_tokens` is 100 to {max_tokens}: the embedding model reads no more.",
+            f"`max_chunk_size_tokens` must be 100 to {max_tokens}, the maximum of the "
+            "embedding model.",
             param="chunking_strategy.static.max_chunk_size_tokens",
         )
     if overlap > size // 2:
         raise ParameterInvalid(
-            "`chunk_overlap_tokens` is at most half of `max_chunk_size_tokens`.",
+            "`chunk_overlap_tokens` must be at most half of `max_chunk_size_tokens`.",
             param="chunking_strategy.static.chunk_overlap_tokens",
         )
     return ChunkingOptions(size, overlap, chosen=True)
@@ -126,7 +127,7 @@ async def attach_files(
 def batch_files(batch: CreateFileBatchRequest) -> list[CreateVectorStoreFileRequest]:
     """Return the files of a batch request. Raises ParameterInvalid."""
     if bool(batch.file_ids) == bool(batch.files):
-        raise ParameterInvalid("Give `file_ids` or `files`, one of them.", param="file_ids")
+        raise ParameterInvalid("Send either `file_ids` or `files`.", param="file_ids")
     return batch.files or [
         CreateVectorStoreFileRequest(file_id, batch.attributes, batch.chunking_strategy)
         for file_id in batch.file_ids
@@ -140,7 +141,7 @@ async def find_store_file(
     row = await _find_row(session, store, parse_file_id(file_id))
     if row is None:
         raise VectorStoreFileNotFound(
-            f"The vector store holds no file {file_id[:60]!r}.", param="file_id"
+            f"The vector store does not contain the file {file_id[:60]!r}.", param="file_id"
         )
     return row
 
@@ -290,7 +291,8 @@ async def _require_room(session: AsyncSession, account_id: UUID, count: int) -> 
     query = select(func.count()).where(col(VectorStoreFile.account_id) == account_id)
     if (await session.execute(query)).scalar_one() + count > MAX_FILES:
         raise TooManyStoreFiles(
-            f"An account has at most {MAX_FILES} files in its vector stores. Take some out first."
+            f"An account can have at most {MAX_FILES} files in its vector stores. Remove "
+            "files first."
         )
 
 
@@ -299,7 +301,8 @@ def _require_usable(file: TrainingFile) -> None:
     if file.purpose not in RETRIEVAL_PURPOSES:
         purposes = " or ".join(sorted(RETRIEVAL_PURPOSES))
         raise ParameterInvalid(
-            f"A file in a vector store is sent with the purpose {purposes}, not {file.purpose}.",
+            f"Files for vector stores need the purpose {purposes}; this file has "
+            f"{file.purpose}. Upload it again.",
             param="file_id",
         )
     require_supported(file.filename)

@@ -66,7 +66,9 @@ def select_embedding_model(catalog: Catalog, availability: Availability) -> Mode
             return model
     if models:
         raise model_not_served(models[0].id)
-    raise ModelServerNotFound("No embedding model for vector stores is served here.")
+    raise ModelServerNotFound(
+        "This deployment serves no embedding model, so vector stores are not available."
+    )
 
 
 def require_store_model(catalog: Catalog, store: VectorStore) -> Model:
@@ -74,9 +76,9 @@ def require_store_model(catalog: Catalog, store: VectorStore) -> Model:
     model = catalog.find(store.embedding_model)
     if model is None or weights_version(model) != store.embedding_version:
         raise EmbeddingModelChanged(
-            f"The vectors of {ids.format_id(PREFIX, store.id)!r} were made by another version of "
-            f"{store.embedding_model!r}, and those of two cannot be compared. Put its files into "
-            "a new store."
+            f"The vectors of {ids.format_id(PREFIX, store.id)!r} were created with "
+            f"another version of {store.embedding_model!r} and cannot be compared with "
+            "new ones. Add the files to a new vector store."
         )
     return model
 
@@ -107,7 +109,7 @@ async def create_store(
     query = select(func.count()).where(col(VectorStore.account_id) == account_id)
     if (await session.execute(query)).scalar_one() >= MAX_STORES:
         raise TooManyVectorStores(
-            f"An account has at most {MAX_STORES} vector stores. Delete some first."
+            f"An account can have at most {MAX_STORES} vector stores. Delete vector stores first."
         )
     now = clock.now()
     store = VectorStore(
@@ -150,7 +152,8 @@ async def find_active_store(
     store = await find_store(session, account_id, store_id)
     if has_expired(store, clock):
         raise VectorStoreExpired(
-            f"The vector store {store_id[:60]!r} has expired, and its files are not in it any more."
+            f"The vector store {store_id[:60]!r} has expired and its files were removed. "
+            "Create a new vector store."
         )
     store.last_active_at = clock.now()
     await session.flush()

@@ -85,7 +85,7 @@ async def start_proposal(
     )
     returning = statement.on_conflict_do_nothing().returning(col(ModelVersion.id))
     if (await session.execute(returning)).one_or_none() is None:
-        raise ProposalRunning(f"A version of {model!r} is being made already.")
+        raise ProposalRunning(f"A version of {model!r} is already being trained.")
     return claim
 
 
@@ -188,5 +188,7 @@ async def _lock_claimed(session: AsyncSession, claim: ProposalClaim) -> ModelVer
     query = query.options(WITHOUT_ARTEFACT).with_for_update()
     row = (await session.scalars(query)).one_or_none()
     if row is None:
-        raise ProposalLost(f"Version {claim.number} of {claim.model!r} is no longer ours to make.")
+        raise ProposalLost(
+            f"Version {claim.number} of {claim.model!r} was taken over by another worker."
+        )
     return row

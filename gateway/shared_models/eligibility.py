@@ -20,7 +20,8 @@ def get_shared_model(catalog: Catalog, name: str) -> Model:
     model = catalog.find(name)
     if model is None or not is_shared(model):
         raise ModelNotShared(
-            f"{name[:100]!r} is no model that answers by an adapter and can be adapted."
+            f"{name[:100]!r} is not a shared model: it must be served with an adapter "
+            "that can be trained."
         )
     return model
 

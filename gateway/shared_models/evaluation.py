@@ -82,7 +82,7 @@ class Evaluator:
         """Compare the answers of two versions. Raises UpstreamFailed if one does not answer."""
         task_scores = []
         for contender in (before, after):
-            report(f"Version {contender.number} answers what is held out.")
+            report(f"Version {contender.number} is being evaluated on held-out examples.")
             task_scores.append(await self._score_answers(contender))
         tasks = {
             name: compare_scores(values, task_scores[1][name])
@@ -110,7 +110,7 @@ class Evaluator:
             if self.held_out:
                 scores[FEEDBACK_TASK] = await _score_feedback(server, self.held_out)
         except ChatServerError as error:
-            raise UpstreamFailed(f"Version {contender.number} could not be asked.") from error
+            raise UpstreamFailed(f"Version {contender.number} could not be evaluated.") from error
         return scores
 
 

@@ -137,8 +137,9 @@ def select_examples(
     accounts = len({example.account_id for example in selected})
     if accounts < rules.min_accounts or len(selected) < rules.min_examples:
         raise TooFewExamples(
-            f"There are {len(selected)} examples of {accounts} accounts, of {len(all_candidates)} "
-            f"given; {rules.min_examples} of {rules.min_accounts} are needed."
+            f"{len(selected)} of {len(all_candidates)} examples from {accounts} accounts "
+            f"qualify; at least {rules.min_examples} examples from {rules.min_accounts} "
+            "accounts are needed."
         )
     excluded = {
         "too long, or judged by": len(all_candidates) - len(usable),

@@ -56,7 +56,7 @@ async def save_feedback(
     call = await _find_answered_call(session, account_id, request.request_id)
     lesson = training_example_of(request)
     if lesson is not None and call.operation != Operation.CHAT:
-        raise ParameterInvalid("`messages` are of chat completions only.", param="messages")
+        raise ParameterInvalid("`messages` is only allowed for chat completions.", param="messages")
     values = _row_values(clock.now(), request, lesson)
     statement = insert(Feedback).values(
         id=ids.new_id(),
@@ -159,12 +159,12 @@ async def _find_answered_call(session: AsyncSession, account_id: UUID, request_i
     row = None if parsed_id is None else (await session.scalars(query)).one_or_none()
     if row is None:
         raise RequestNotFound(
-            f"The account has made no call {request_id[:60]!r}: its answer's `x-request-id` names "
-            "it, once it has ended.",
+            f"The account has no finished call {request_id[:60]!r}. Use the "
+            "`x-request-id` of a response.",
             param="request_id",
         )
     if row.model is None or row.settlement not in _ANSWERED_SETTLEMENTS:
-        raise ParameterInvalid("That call had no answer.", param="request_id")
+        raise ParameterInvalid("The call has no response to rate.", param="request_id")
     return row
 
 

@@ -92,7 +92,7 @@ class Proposer:
         selected = await self._select(model, corpus, allow_unchanged)
         async with deps.database.transaction() as session:
             claim = await candidates.start_proposal(session, deps.clock, model.id, proposed_by)
-        report(f"Version {claim.number}: {len(selected.training)} examples are learned from.")
+        report(f"Version {claim.number}: {len(selected.training)} examples are used for training.")
         try:
             result = await self._run_with_heartbeat(
                 claim, self._train_and_evaluate(model, claim, selected, corpus, report)
@@ -117,7 +117,7 @@ class Proposer:
             newest = await candidates.find_newest_examples_digest(session, model.id)
         selected = select_examples(shared, test_questions, deps.rules)
         if not allow_unchanged and selected.digest == newest:
-            raise NoNewExamples("The newest version was made of the very same examples.")
+            raise NoNewExamples("The latest version was trained on the same examples.")
         return selected
 
     async def _run_with_heartbeat(
@@ -228,7 +228,8 @@ def _provenance_summary(
         "accounts": len({example.account_id for example in used}),
         "left_out": {
             **selected.excluded,
-            "refused by the learner": len(selected.training) - len(training_result.text.examples),
+            "rejected by the training process": len(selected.training)
+            - len(training_result.text.examples),
         },
         "replayed": dict(training_result.text.replayed_counts),
         "learner": {"score": training_result.score, "seconds": training_result.seconds},

@@ -63,8 +63,8 @@ async def train(
             if match is None or int(match[1]) not in text.examples:
                 raise
             text = text.without_line(int(match[1]))
-            report(f"An account's example is left out: {error.message}")
-    raise UpstreamFailed(f"More than {_MAX_EXCLUDED} examples cannot be learned from.")
+            report(f"An account's example is excluded: {error.message}")
+    raise UpstreamFailed(f"More than {_MAX_EXCLUDED} examples cannot be used for training.")
 
 
 async def _train_once(
@@ -83,8 +83,8 @@ async def _train_once(
                     return result
                 report(line.progress or "")
     except TimeoutError:
-        raise UpstreamTimeout("Learning did not end in time.") from None
-    raise UpstreamFailed("Learning was broken off.")
+        raise UpstreamTimeout("Training exceeded its time limit.") from None
+    raise UpstreamFailed("Training was interrupted.")
 
 
 def _to_result(line: ProgressLine, text: TrainingText) -> TrainingResult | None:

@@ -131,8 +131,8 @@ class Availability:
 def model_not_served(model_id: str) -> ModelNotInstalled:
     """Return the error for a model that this deployment does not serve, by its requested name."""
     return ModelNotInstalled(
-        f"This deployment does not serve the model `{model_id[:100]}`. GET /v1/models lists those "
-        "that it serves.",
+        f"This deployment does not serve the model `{model_id[:100]}`. GET /v1/models "
+        "lists the served models.",
         param="model",
     )
 

@@ -94,7 +94,7 @@ class UpstreamClient:
             async with asyncio.timeout(timeout_s):
                 return await self._exchange(origin, request)
         except TimeoutError:
-            raise UpstreamTimeout("The model did not answer in time.") from None
+            raise UpstreamTimeout("The model did not respond in time.") from None
         except (ConnectFailed, ConnectionBroken) as error:
             raise _as_app_error(error) from error
 
@@ -168,7 +168,9 @@ class UpstreamExchange:
 
 def _as_app_error(error: ConnectFailed | ConnectionBroken) -> AppError:
     if isinstance(error, ConnectFailed):
-        return UpstreamUnreachable("The model cannot be reached just now. The call is not billed.")
+        return UpstreamUnreachable(
+            "The model cannot be reached at the moment. The call is not billed."
+        )
     return UpstreamFailed(ANSWER_INTERRUPTED)
 
 

@@ -183,7 +183,7 @@ def _was_granted(waiter: Waiter) -> bool:
 
 
 def _queue_full() -> UpstreamBusy:
-    return UpstreamBusy("The model has no room for more calls just now. Try again shortly.")
+    return UpstreamBusy("The model is at full capacity. Try again shortly.")
 
 
 class Schedulers:

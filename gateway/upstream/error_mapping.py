@@ -53,33 +53,33 @@ def _context_length_error(match: re.Match[str], request: ParsedRequest) -> AppEr
     limit = request.model.context_length
     size = f"{limit} tokens" if limit else "fewer tokens than that"
     return ContextLengthExceeded(
-        f"The model {request.model.id!r} holds {size} for prompt and answer together. Shorten the "
-        "prompt or ask for fewer tokens.",
+        f"The context length of the model {request.model.id!r} is {size} for prompt "
+        "and response together. Shorten the prompt or lower max_tokens.",
         param=param,
     )
 
 
 def _tool_choice_error(match: re.Match[str], request: ParsedRequest) -> AppError:
     return ParameterInvalid(
-        f"The model {request.model.id!r} cannot choose tools by itself. Name the tool in "
-        "`tool_choice`, or ask for JSON with `response_format`.",
+        f'The model {request.model.id!r} does not support `tool_choice: "auto"`. Name '
+        "the tool in `tool_choice`, or request JSON with `response_format`.",
         param="tool_choice",
     )
 
 
 def _schema_error(match: re.Match[str], request: ParsedRequest) -> AppError:
     return ParameterInvalid(
-        "`response_format` holds a type or schema that cannot be used.", param="response_format"
+        "`response_format` has a type or schema that is not supported.", param="response_format"
     )
 
 
 def _text_only_error(match: re.Match[str], request: ParsedRequest) -> AppError:
-    return ParameterInvalid(f"The model {request.model.id!r} takes text only.", param="messages")
+    return ParameterInvalid(f"The model {request.model.id!r} accepts text only.", param="messages")
 
 
 def _parameter_error(match: re.Match[str], request: ParsedRequest) -> AppError:
     name = match["param"]
-    return ParameterInvalid(f"`{name}` has a value that the model does not take.", param=name)
+    return ParameterInvalid(f"`{name}` has a value that the model does not accept.", param=name)
 
 
 _ErrorFactory = Callable[[re.Match[str], ParsedRequest], AppError]
@@ -105,14 +105,18 @@ def map_upstream_error(response: UpstreamErrorResponse, request: ParsedRequest) 
     if response.is_specialist_error and status < 500:
         return _specialist_error(status, error)
     if status in (429, 503):
-        return UpstreamBusy("The model has no room for more calls just now. Try again shortly.")
+        return UpstreamBusy("The model is at full capacity. Try again shortly.")
     if status == 404 and VARIANT_NOT_LOADED in str(error.get("message")):
-        return SpecialistError(404, "The variant is not loaded.", "model", VARIANT_NOT_LOADED)
+        return SpecialistError(
+            404, "The fine-tuned model is not loaded.", "model", VARIANT_NOT_LOADED
+        )
     if status == 404:
-        return ModelServerNotFound(f"The model {request.model.id!r} is not being served just now.")
+        return ModelServerNotFound(
+            f"The model {request.model.id!r} is not available at the moment."
+        )
     if status in (400, 413, 422):
         return _bad_request_error(str(error.get("message", "")), request)
-    return UpstreamFailed("The model could not answer. The call is not billed.")
+    return UpstreamFailed("The model failed to respond. The call is not billed.")
 
 
 def _bad_request_error(text: str, request: ParsedRequest) -> AppError:
@@ -121,7 +125,7 @@ def _bad_request_error(text: str, request: ParsedRequest) -> AppError:
         match = pattern.search(text)
         if match is not None:
             return make_error(match, request)
-    return BadRequest("The model refused the request as it is. Check its fields.")
+    return BadRequest("The model rejected the request. Check its fields.")
 
 
 def _specialist_error(status: int, error: dict[str, Any]) -> AppError:
@@ -130,7 +134,7 @@ def _specialist_error(status: int, error: dict[str, Any]) -> AppError:
         return value if isinstance(value, str) else None
 
     return SpecialistError(
-        status, text("message") or "The model refused the request.", text("param"), text("code")
+        status, text("message") or "The model rejected the request.", text("param"), text("code")
     )
 
 

@@ -74,7 +74,7 @@ def parse_upstreams(text: str) -> tuple[ServerSpec, ...]:
     """
     entries = [entry for entry in re.split(r"[,\s]+", text) if entry]
     if not entries:
-        raise SettingsInvalid("MAAS_SERVING_URL holds no URL.")
+        raise SettingsInvalid("MAAS_SERVING_URL contains no URL.")
     specs = [_parse_entry(number, entry) for number, entry in enumerate(entries, start=1)]
     for number, spec in enumerate(specs, start=1):
         if specs.index(spec) < number - 1:
@@ -121,7 +121,7 @@ class Router:
         servers = self._servers_of(request.model.id)
         if not servers:
             raise ModelServerNotFound(
-                f"The model {request.model.id!r} is not being served just now."
+                f"The model {request.model.id!r} is not available at the moment."
             )
         available = self._available_servers(request.model.id, tried)
         if not available:
@@ -377,5 +377,5 @@ def _invalid_entry(number: int, reason: str) -> SettingsInvalid:
 
 
 def _unreachable(advice: str = "") -> UpstreamUnreachable:
-    message = "The model cannot be reached just now. The call is not billed."
+    message = "The model cannot be reached at the moment. The call is not billed."
     return UpstreamUnreachable(f"{message} {advice}".rstrip())

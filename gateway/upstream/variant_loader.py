@@ -22,7 +22,7 @@ from models.catalog import Model, Task
 # One address may stand for several machines, and each must load a variant itself, so a call may
 # need several loads. The processes of one machine share loaded variants.
 MAX_LOADS = 3
-VARIANT_UNLOADABLE = "The variant cannot be loaded just now. The call is not billed."
+VARIANT_UNLOADABLE = "The fine-tuned model cannot be loaded at the moment. The call is not billed."
 # A specialist that was scaled to zero takes some seconds to start.
 _TIMEOUT_S = 30.0
 _JSON = {"content-type": "application/json"}
@@ -66,7 +66,7 @@ class VariantLoader:
                 # Versions of shared models belong to the platform; every account may call them.
                 version = await find_stored_version(session, variant_id)
         if version is None:
-            raise ModelNotFound("The model was deleted just now.", param="model")
+            raise ModelNotFound("The model was deleted a moment ago.", param="model")
         body = encode_variant(version)
         path = variant_path(model, variant_id)
         status, _ = await self._upstream.put(server, path, _JSON, body, _TIMEOUT_S)

@@ -121,4 +121,4 @@ def _convert_embeddings(body: bytes) -> bytes:
 
 
 def _unreadable_response() -> UpstreamFailed:
-    return UpstreamFailed("The model's answer could not be read.")
+    return UpstreamFailed("The model's response could not be parsed.")

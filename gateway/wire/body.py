@@ -34,11 +34,11 @@ def decode_body(decoder: msgspec.json.Decoder[Shape], body: bytes) -> Shape:
         # msgspec reports the position, which helps with the most frequent error: NaN, which Python
         # writes and JSON does not allow.
         detail = str(error).removeprefix("JSON is malformed: ")
-        raise BodyNotJson(f"The body is not valid JSON: {detail}.") from None
+        raise BodyNotJson(f"The request body is not valid JSON: {detail}.") from None
     except UnicodeDecodeError:
-        raise BodyNotJson("The body is not valid JSON: it is no UTF-8.") from None
+        raise BodyNotJson("The request body is not valid JSON: it is not UTF-8.") from None
     except RecursionError:
-        raise BodyNotJson("The body is nested too deeply.") from None
+        raise BodyNotJson("The request body is nested too deeply.") from None
 
 
 def decode_body_strict(decoder: msgspec.json.Decoder[_Body], body: bytes) -> _Body:
@@ -51,7 +51,7 @@ def decode_body_strict(decoder: msgspec.json.Decoder[_Body], body: bytes) -> _Bo
     }
     if unknown:
         name = min(unknown)
-        raise ParameterInvalid(f"`{name[:60]}` is no field of this body.", param=name[:60])
+        raise ParameterInvalid(f"Unknown field: `{name[:60]}`.", param=name[:60])
     return decode_body(decoder, body)
 
 
@@ -71,7 +71,7 @@ def encode_body(values: Mapping[str, object]) -> bytes:
 def _validation_error(text: str) -> BadRequest:
     misfit = parse_validation_error(text)
     if not misfit.path:
-        return BodyNotJson("The body must be a JSON object.")
+        return BodyNotJson("The request body must be a JSON object.")
     if misfit.what == UNKNOWN_FIELD:
         return ParameterUnknown.for_name(misfit.path)
     return ParameterInvalid(f"`{misfit.path}`: {misfit.what}.", param=misfit.path)

@@ -54,7 +54,7 @@ def parse_feedback(body: bytes) -> FeedbackRequest:
     """Parse and validate a feedback body. Raises BodyNotJson, ParameterInvalid naming the field."""
     request = bodies.decode_body_strict(_FEEDBACK, body)
     if _NUL in (request.comment or ""):
-        raise ParameterInvalid("`comment` holds a NUL character.", param="comment")
+        raise ParameterInvalid("`comment` contains a NUL character.", param="comment")
     training_example_of(request)
     return request
 
@@ -64,25 +64,25 @@ def training_example_of(request: FeedbackRequest) -> TrainingExample | None:
     name, other = ("answer", "correction") if request.rating == "good" else ("correction", "answer")
     if getattr(request, other) is not None:
         raise ParameterInvalid(
-            "A good answer goes into `answer`, what should have been said instead of a bad one "
-            f"into `correction`: `{other}` goes with the other rating.",
+            "Use `answer` with the rating `good` and `correction` with the rating `bad`: "
+            f"`{other}` belongs to the other rating.",
             param=other,
         )
     answer: str | None = getattr(request, name)
     if (answer is None) != (request.messages is None):
         missing = name if answer is None else "messages"
         raise ParameterInvalid(
-            f"`messages`, as they were asked, and `{name}` go together.", param=missing
+            f"Send `messages` (the conversation of the call) together with `{name}`.", param=missing
         )
     if answer is None or request.messages is None:
         return None
     if not answer.strip() or _NUL in answer:
-        raise ParameterInvalid(f"`{name}` is empty, or holds a NUL character.", param=name)
+        raise ParameterInvalid(f"`{name}` is empty or contains a NUL character.", param=name)
     _require_dialogue(request.messages)
     size = len(answer.encode()) + sum(len(one.content.encode()) for one in request.messages)
     if size > MAX_DIALOGUE_BYTES:
         raise ParameterInvalid(
-            f"The dialogue has more than {MAX_DIALOGUE_BYTES >> 10} KiB.", param="messages"
+            f"The conversation is larger than {MAX_DIALOGUE_BYTES >> 10} KiB.", param="messages"
         )
     return TrainingExample(tuple(request.messages), answer)
 
@@ -93,13 +93,13 @@ def _require_dialogue(messages: list[FeedbackMessage]) -> None:
     for index, message in enumerate(messages):
         if not message.content.strip() or _NUL in message.content:
             path = f"messages[{index}].content"
-            raise ParameterInvalid(f"`{path}` is empty, or holds a NUL character.", param=path)
+            raise ParameterInvalid(f"`{path}` is empty or contains a NUL character.", param=path)
     roles = [message.role for message in messages]
     turns = roles[1:] if roles[0] == "system" else roles
     expected = [("user", "assistant")[index % 2] for index in range(len(turns))]
     if not turns or turns != expected or turns[-1] != "user":
         raise ParameterInvalid(
-            "After at most one of `system`, `user` and `assistant` take turns, and the last "
-            "message is the user's.",
+            "`messages` may start with one `system` message; after it, `user` and "
+            "`assistant` must alternate, and the last message must be from `user`.",
             param="messages",
         )

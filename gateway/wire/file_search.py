@@ -77,11 +77,12 @@ def extract_file_search(values: dict[str, msgspec.Raw], question: str) -> Retrie
     if not indices:
         return None
     if len(indices) > 1:
-        raise ParameterInvalid(f"`tools` holds {FILE_SEARCH!r} more than once.", param="tools")
+        raise ParameterInvalid(f"`tools` contains {FILE_SEARCH!r} more than once.", param="tools")
     file_search = _parse_tool(tools[indices[0]], f"tools[{indices[0]}]")
     if not question.strip():
         raise ParameterInvalid(
-            f"{FILE_SEARCH!r} looks for what the last user message says in words.", param="messages"
+            f"{FILE_SEARCH!r} needs text in the last user message, which is the search query.",
+            param="messages",
         )
     other_tools = [tool for index, tool in enumerate(tools) if index not in indices]
     _set_other_tools(values, other_tools)
@@ -253,7 +254,7 @@ def _parse_tool(value: dict[str, Any], location: str) -> FileSearchTool:
     unknown = value.keys() - {field.name for field in msgspec.structs.fields(FileSearchTool)}
     if unknown:
         name = f"{location}.{min(unknown)[:60]}"
-        raise ParameterInvalid(f"`{name}` is no field of {FILE_SEARCH!r}.", param=name)
+        raise ParameterInvalid(f"Unknown field of {FILE_SEARCH!r}: `{name}`.", param=name)
     parse_filter(tool.filters, f"{location}.filters")
     return tool
 

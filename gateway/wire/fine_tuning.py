@@ -64,21 +64,23 @@ def parse_job_request(body: bytes) -> JobRequest:
     request = bodies.decode_body_strict(_JOB, body)
     if not _SUFFIX.fullmatch(request.suffix):
         raise ParameterInvalid(
-            "`suffix` is 1 to 40 lower-case letters, digits and hyphens, as `line-3`.",
+            "`suffix` must have 1 to 40 lower-case letters, digits and hyphens, for "
+            "example `line-3`.",
             param="suffix",
         )
     if request.validation_file is not None:
         raise ParameterInvalid(
-            "`validation_file` is not used: a part of the training file is held out.",
+            "`validation_file` is not supported: a part of the training file is held out "
+            "for validation.",
             param="validation_file",
         )
     if request.integrations:
-        raise ParameterInvalid("There are no integrations here.", param="integrations")
+        raise ParameterInvalid("`integrations` is not supported.", param="integrations")
     _require_defaults("hyperparameters", request.hyperparameters or {})
     _require_method(request.method or {})
     sensitivity_of(request)
     if len(request.metadata or {}) > 16:
-        raise ParameterInvalid("`metadata` has at most 16 entries.", param="metadata")
+        raise ParameterInvalid("`metadata` can have at most 16 entries.", param="metadata")
     return request
 
 
@@ -104,8 +106,8 @@ def sensitivity_of(request: JobRequest) -> float | None:
 
 def _sensitivity_invalid() -> ParameterInvalid:
     return ParameterInvalid(
-        f"`hyperparameters.{SENSITIVITY}` is a number from {MIN_SENSITIVITY:g} to "
-        f"{MAX_SENSITIVITY:g}; 1 is the default, above 1 gives more alarms.",
+        f"`hyperparameters.{SENSITIVITY}` must be a number from {MIN_SENSITIVITY:g} "
+        f"to {MAX_SENSITIVITY:g}; the default is 1, higher values give more alarms.",
         param="hyperparameters",
     )
 
@@ -132,13 +134,13 @@ def build_fine_tuning_request(
     """
     if model.adapter is None:
         raise ParameterInvalid(
-            f"The model {model.id!r} cannot be adapted. GET /v1/models shows which can.",
+            f"The model {model.id!r} cannot be fine-tuned. GET /v1/models shows which models can.",
             param="model",
         )
     if sensitivity is not None and model.task is not Task.ANOMALY_DETECTION:
         raise ParameterInvalid(
-            f"`hyperparameters.{SENSITIVITY}` is a setting of anomaly detectors; {model.id!r} is "
-            "none.",
+            f"`hyperparameters.{SENSITIVITY}` applies to anomaly detectors only; "
+            f"{model.id!r} is not an anomaly detector.",
             param="hyperparameters",
         )
     max_seconds = max_duration_s(model)
@@ -158,7 +160,7 @@ def build_fine_tuning_request(
 
 def _require_method(method: Mapping[str, Any]) -> None:
     if method.get("type", "supervised") != "supervised":
-        raise ParameterInvalid("`method.type` is `supervised`.", param="method")
+        raise ParameterInvalid("`method.type` must be `supervised`.", param="method")
     supervised = method.get("supervised") or {}
     settings = supervised.get("hyperparameters") if isinstance(supervised, dict) else None
     _require_defaults("method", settings if isinstance(settings, dict) else {})
@@ -169,5 +171,7 @@ def _require_defaults(name: str, settings: Mapping[str, Any]) -> None:
     for key, value in settings.items():
         if value not in _DEFAULT_VALUES and key != SENSITIVITY:
             raise ParameterInvalid(
-                f"`{name}.{key[:40]}` is `auto`: each specialist chooses for itself.", param=name
+                f"`{name}.{key[:40]}` must be `auto`; specialist models choose the value "
+                "themselves.",
+                param=name,
             )

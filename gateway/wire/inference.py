@@ -90,12 +90,12 @@ def build_infer_request(
     for tensor in request.inputs:
         if tensor.shape[0] != rows:
             raise ParameterInvalid(
-                f"Input `{tensor.name}` has {tensor.shape[0]} rows where "
-                f"`{request.inputs[0].name}` has {rows}.",
+                f"Input `{tensor.name}` has {tensor.shape[0]} rows, but `"
+                f"{request.inputs[0].name}` has {rows}.",
                 param=tensor.name,
             )
     if not 0 < rows <= MAX_ROWS:
-        raise ParameterInvalid(f"A request holds 1 to {MAX_ROWS} rows.", param="inputs")
+        raise ParameterInvalid(f"A request must have 1 to {MAX_ROWS} rows.", param="inputs")
     units = _metered_units(resolved.model, rows)
     content_type = headers.get(b"content-type", b"application/json").decode("latin-1")
     forwarded = {"content-type": content_type}
@@ -122,7 +122,7 @@ def build_prediction_request(
     rows, units = request.instances, request.units
     for name in units.keys() - rows[0].keys():
         raise ParameterInvalid(
-            f"`units` names {name[:60]!r}, no column of the rows.", param="units"
+            f"`units` names {name[:60]!r}, which is not a column of the rows.", param="units"
         )
     # Formulas keep the precision of their inputs.
     number_type = "FP64" if resolved.model.task is Task.CALCULATION else "FP32"
@@ -158,7 +158,7 @@ def _header_size(length: bytes, body: bytes) -> int:
     """Return the size of the JSON part of a binary request. Raises ParameterInvalid."""
     if not length.isdigit() or len(length) > 12 or not 0 < int(length) <= len(body):
         raise ParameterInvalid(
-            "Inference-Header-Content-Length does not fit the body.",
+            "Inference-Header-Content-Length does not match the request body.",
             param="Inference-Header-Content-Length",
         )
     return int(length)
@@ -188,7 +188,7 @@ def _column(rows: Sequence[Mapping[str, ColumnValue]], name: str) -> list[Column
         if value is None:
             raise _instance_error(number, name, "is missing")
         if type(value) is not type(first):
-            raise _instance_error(number, name, "is of another type than in the first row")
+            raise _instance_error(number, name, "has another type than in the first row")
         if isinstance(value, list) and isinstance(first, list) and len(value) != len(first):
             raise _instance_error(
                 number, name, f"has {len(value)} values, the first row {len(first)}"
@@ -212,9 +212,9 @@ def _encode_predictions(
     try:
         outputs = _RESPONSE.decode(response).outputs
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        raise UpstreamFailed("The model's answer could not be read.") from None
+        raise UpstreamFailed("The model's response could not be parsed.") from None
     if not outputs or any(len(output.data) != rows for output in outputs):
-        raise UpstreamFailed("The model's answer does not fit the request.")
+        raise UpstreamFailed("The model's response does not match the request.")
     names = [output.name for output in outputs]
     columns = [output.data for output in outputs]
     return msgspec.json.encode(

@@ -108,7 +108,9 @@ def _validate_part(part: Mapping[str, Any], path: str) -> None:
     kind = part.get("type", "text")
     if not isinstance(kind, str) or kind not in PART_FIELDS:
         type_path = f"{path}.type"
-        raise ParameterInvalid(f"`{type_path}`: one of {', '.join(PART_FIELDS)}.", param=type_path)
+        raise ParameterInvalid(
+            f"`{type_path}` must be one of {', '.join(PART_FIELDS)}.", param=type_path
+        )
     _require_known_fields(part, _PART_KEYS, path)
     for name, fields in PART_FIELDS.items():
         if isinstance(part.get(name), dict):

@@ -92,7 +92,7 @@ def parse_openai_request(operation: Operation, body: bytes) -> GenerationRequest
     request: GenerationRequest | EmbeddingRequest = bodies.decode_body(_REQUESTS[operation], body)
     if isinstance(request, GenerationRequest) and request.stream_options and not request.stream:
         raise ParameterInvalid(
-            "`stream_options` goes with `stream: true` only.", param="stream_options"
+            "`stream_options` is only allowed with `stream: true`.", param="stream_options"
         )
     values = parameters.select_upstream_fields(operation, bodies.decode_fields(body))
     if isinstance(request, ChatRequest):
@@ -212,7 +212,7 @@ def measure_response(body: bytes) -> Quantities:
     try:
         return _quantities(_RESPONSE.decode(body).usage)
     except (msgspec.MsgspecError, RecursionError, ValueError):
-        raise UpstreamFailed("The model's answer could not be read.") from None
+        raise UpstreamFailed("The model's response could not be parsed.") from None
 
 
 def measure_usage(raw: bytes) -> Quantities:
@@ -220,7 +220,7 @@ def measure_usage(raw: bytes) -> Quantities:
     try:
         return _quantities(_USAGE.decode(raw))
     except (msgspec.MsgspecError, RecursionError, ValueError):
-        raise UpstreamFailed("The model's answer could not be read.") from None
+        raise UpstreamFailed("The model's response could not be parsed.") from None
 
 
 def _quantities(usage: UsageObject) -> Quantities:

@@ -24,7 +24,7 @@ def require_inline(content: str | Sequence[msgspec.Raw] | None, path: str) -> No
             if name.endswith(_URL_SUFFIX) and not _is_inline(raw):
                 param = f"{path}[{number}].{name[:60]}"
                 raise ParameterInvalid(
-                    f"`{param}`: nothing is fetched from an address. Send it as `data:…;base64,…`.",
+                    f"`{param}`: URLs are not fetched. Send the content as `data:…;base64,…`.",
                     param=param,
                 )
 

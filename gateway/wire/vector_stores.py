@@ -128,7 +128,7 @@ class RankingOptions(msgspec.Struct):
     def __post_init__(self) -> None:
         hybrid = self.hybrid_search
         if hybrid is not None and not hybrid.embedding_weight + hybrid.text_weight:
-            raise ValueError("one of the two weights is more than 0")
+            raise ValueError("at least one of the two weights must be greater than 0")
 
 
 class SearchRequest(msgspec.Struct):
@@ -161,7 +161,7 @@ def decode_request(shape: type[bodies.Shape], body: bytes) -> bodies.Shape:
         entries = getattr(request, name, None)
         if isinstance(entries, dict) and len(entries) > _MAX_METADATA_ENTRIES:
             raise ParameterInvalid(
-                f"`{name}` has at most {_MAX_METADATA_ENTRIES} entries.", param=name
+                f"`{name}` can have at most {_MAX_METADATA_ENTRIES} entries.", param=name
             )
     return request
 
@@ -185,14 +185,15 @@ def _parse_filter(value: Any, param: str, depth_left: int, conditions_left: list
     conditions_left[0] -= 1
     if depth_left == 0 or conditions_left[0] < 0:
         raise ParameterInvalid(
-            f"`{param}` has at most {_MAX_CONDITIONS} conditions, {_MAX_FILTER_DEPTH} deep.",
+            f"`{param}` can have at most {_MAX_CONDITIONS} conditions, nested at most "
+            f"{_MAX_FILTER_DEPTH} deep.",
             param=param,
         )
     is_compound = isinstance(value, dict) and value.get("type") in ("and", "or")
     if is_compound:
         inner = value.get("filters")
         if not isinstance(inner, list) or not inner:
-            raise ParameterInvalid(f"`{param}` joins one condition or more.", param=param)
+            raise ParameterInvalid(f"`{param}` must have at least one condition.", param=param)
         filters = [_parse_filter(one, param, depth_left - 1, conditions_left) for one in inner]
         return CompoundFilter(value["type"], filters)
     try:
@@ -200,5 +201,7 @@ def _parse_filter(value: Any, param: str, depth_left: int, conditions_left: list
     except msgspec.ValidationError as error:
         raise ParameterInvalid(f"`{param}`: {error}.", param=param) from None
     if isinstance(comparison.value, list) != (comparison.type in ("in", "nin")):
-        raise ParameterInvalid(f"`{param}`: a list goes with `in` and `nin` only.", param=param)
+        raise ParameterInvalid(
+            f"`{param}`: a list is only allowed with `in` and `nin`.", param=param
+        )
     return comparison

@@ -42,7 +42,9 @@ def create_backup(url: str, file: Path) -> int:
     Raises BackupFailed.
     """
     if file.exists():
-        raise BackupFailed(f"{file} is there already; a backup is never written over.")
+        raise BackupFailed(
+            f"{file} already exists. Choose another file name; backups are not overwritten."
+        )
     partial = file.with_name(f".{file.name}.partial")
     try:
         # The dump contains customer data, so it is created owner-only.
@@ -63,7 +65,7 @@ def create_backup(url: str, file: Path) -> int:
 def restore_backup(url: str, file: Path) -> None:
     """Restore a dump into the empty database. Raises DatabaseNotEmpty, BackupFailed."""
     if not file.is_file():
-        raise BackupFailed(f"There is no backup {file}.")
+        raise BackupFailed(f"The backup {file} does not exist.")
     _require_empty(url)
     _run("pg_restore", url, *_RESTORE_OPTIONS, str(file))
 
@@ -85,8 +87,9 @@ def _require_empty(url: str) -> None:
         with engine.connect() as connection:
             if connection.scalar(text(_COUNT_TABLES)):
                 raise DatabaseNotEmpty(
-                    "The database holds tables already. A backup is brought back into an empty "
-                    "one: make a new database, or move the data directory's `postgres` away."
+                    "The database already has tables. Restore a backup into an empty database: "
+                    "create a new database, or move the folder `postgres` out of the data "
+                    "directory."
                 )
     finally:
         engine.dispose()
@@ -106,7 +109,7 @@ def _run(name: str, url: str, *arguments: str) -> None:
     )
     if completed.returncode:
         error_lines = completed.stderr.strip().splitlines() or ["nothing"]
-        raise BackupFailed(f"{name} failed. It says: {error_lines[0][:300]}")
+        raise BackupFailed(f"{name} failed: {error_lines[0][:300]}")
 
 
 def _fsync(path: Path) -> None:

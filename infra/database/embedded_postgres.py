@@ -77,8 +77,8 @@ def _check_files(directory: Path) -> None:
     version = directory / "PG_VERSION"
     if not version.is_file():
         raise DataDirectoryBroken(
-            f"{directory} holds files but no PostgreSQL database (PG_VERSION is missing). "
-            "Move them away, or restore the database from a backup."
+            f"{directory} contains files but no PostgreSQL database (PG_VERSION is "
+            "missing). Move the files away, or restore the database from a backup."
         )
     version_text = version.read_text(encoding="ascii", errors="replace").strip()
     if version_text != str(MAJOR_VERSION):
@@ -99,7 +99,7 @@ def _last_log_error(directory: Path) -> str:
     """Return the last error in the server's log, which names the cause (disk full, …)."""
     log = directory / "log"
     if not log.is_file():
-        return "It left no log."
+        return "There is no log file."
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     errors = [line for line in lines if "FATAL" in line or "PANIC" in line or "ERROR" in line]
-    return f"It says: {(errors or lines or ['nothing'])[-1][:300]}"
+    return f"Last log message: {(errors or lines or ['nothing'])[-1][:300]}"

@@ -76,8 +76,8 @@ def migrate(url: str, *, contract: bool = False, scripts: Path = _SCRIPTS) -> tu
     except OperationalError as error:
         if getattr(error.orig, "sqlstate", None) in _LOCK_SQLSTATES:
             raise MigrationBlocked(
-                "A table that a step changes was in use for too long. The steps before it were "
-                "taken; run the migration again."
+                "A table was locked for too long by other queries. The migration steps "
+                "before it were applied; run the migration again."
             ) from error
         raise DatabaseUnreachable(
             "PostgreSQL cannot be reached: check MAAS_DATABASE_URL and that the server runs."
@@ -133,9 +133,10 @@ def _deferred_contract_steps(steps: "tuple[Script, ...]") -> "tuple[Script, ...]
     deferred = steps[first:]
     if not all(map(_is_contract_step, deferred)):
         raise ContractPending(
-            f"Step {deferred[0].revision} takes away what older gateways use, and a later one adds "
-            "what this version needs. Upgrade to the version between first; or stop all gateways "
-            "and workers, and run `maas migrate --contract`."
+            f"Migration {deferred[0].revision} removes columns that older gateways use, "
+            "and a later migration adds what this version needs. Upgrade to the "
+            "intermediate version first, or stop all gateways and workers and run `maas "
+            "migrate --contract`."
         )
     return deferred
 

@@ -82,10 +82,10 @@ class SignedPoster:
             async with asyncio.timeout(self.timeout_s):
                 status, _ = await self._send(url, headers, body, 0)
         except _REQUEST_ERRORS as error:
-            reason = str(error) or "it did not answer"
+            reason = str(error) or "the receiver did not respond"
             raise PostFailed(f"{type(error).__name__}: {reason}") from error
         if not 200 <= status < 300:
-            raise PostFailed(f"the receiver answered {status}")
+            raise PostFailed(f"the receiver responded with HTTP status {status}")
 
     async def deliver(
         self, url: str, secret: str, key: str, payload: Mapping[str, Any], at: datetime
@@ -109,18 +109,18 @@ class SignedPoster:
         if isinstance(error, OutOfReach):
             return "The host name resolves only to private or reserved addresses."
         if isinstance(error, TimeoutError | httpcore.TimeoutException):
-            return "The receiver did not answer in time."
+            return "The receiver did not respond in time."
         if isinstance(error.__cause__, OSError) and not isinstance(error.__cause__, ssl.SSLError):
             if isinstance(error.__cause__, socket.gaierror | UnicodeError):
                 return "The host name cannot be resolved by DNS."
-            return "The connection was refused or broken off."
+            return "The connection was refused or closed."
         if "CERTIFICATE" in str(error).upper() or "SSL" in str(error).upper():
             return "The TLS connection failed: check the receiver's certificate."
         if isinstance(error, httpcore.ConnectError) and str(error).endswith("is not known"):
             return "The host name cannot be resolved by DNS."
         if isinstance(error, httpcore.NetworkError):
-            return "The connection was refused or broken off."
-        return "The receiver did not answer with valid HTTP."
+            return "The connection was refused or closed."
+        return "The receiver's response is not valid HTTP."
 
     async def _send(
         self, url: str, headers: Mapping[str | bytes, str | bytes], body: bytes, limit: int

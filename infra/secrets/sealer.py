@@ -37,5 +37,5 @@ class Sealer:
             ).decode()
         except (InvalidTag, ValueError) as error:
             raise SealBroken(
-                "A sealed value cannot be opened: MAAS_SECRET_KEY is another one than it was."
+                "A sealed value cannot be decrypted: MAAS_SECRET_KEY has changed."
             ) from error

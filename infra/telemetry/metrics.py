@@ -2,8 +2,8 @@
 
 Gauges of the platform's state are in infra/telemetry/platform_metrics.py. Labels have few values
 (model, operation, settlement, status), never keys or accounts. Names follow OpenTelemetry's GenAI
-conventions (docs/decisions/0027-opentelemetry-metric-names.md). Billing never uses metrics, only usage
-rows.
+conventions (docs/decisions/0027-opentelemetry-metric-names.md). Billing never uses metrics, only
+usage rows.
 
 With `PROMETHEUS_MULTIPROC_DIR` set before the start, each process writes to files there and
 `exposition` aggregates them.
@@ -138,41 +138,42 @@ def _call_metrics(registry: CollectorRegistry) -> dict[str, Any]:
     return {
         "calls": counter(
             "maas_calls",
-            "Calls that ended, by how they were settled and the status sent.",
+            "Finished calls by settlement and response status.",
             ("operation", "model", "settlement", "status"),
         ),
         "spend": counter(
             "maas_spend",
-            "What calls cost at their own prices, in the currency; bills are made of rows.",
+            "Cost of calls at list or plan prices, by currency; invoices are computed "
+            "from usage rows.",
             ("model", "currency"),
         ),
         # By meter, but for tokens.
         "units": {
-            "rows": counter("maas_rows", "Billable rows of specialists.", ("model",)),
-            "images": counter("maas_images", "Billable pictures of specialists.", ("model",)),
+            "rows": counter("maas_rows", "Billable rows of specialist models.", ("model",)),
+            "images": counter("maas_images", "Billable images of specialist models.", ("model",)),
             "adaptation_seconds": counter(
-                "maas_adaptation_seconds", "Billable time of adapting specialists.", ("model",)
+                "maas_adaptation_seconds", "Billable fine-tuning time in seconds.", ("model",)
             ),
         },
         "included": counter(
             "maas_included_units",
-            "Billable units that cost nothing because a plan includes them.",
+            "Billable units covered by included units of a plan.",
             ("model", "meter"),
         ),
         "running": Gauge(
             "maas_calls_running",
-            "Calls that are being answered.",
+            "Calls in progress.",
             registry=registry,
             multiprocess_mode="livesum",
         ),
         "feedback": counter(
             "maas_feedback",
-            "Ratings of answers; one that is changed counts again.",
+            "Ratings of responses; a changed rating counts again.",
             ("model", "rating"),
         ),
         "calls_unknown": counter(
             "maas_calls_settled_unknown",
-            "Calls of lost processes, settled as unknown and billed nothing.",
+            "Calls of lost processes, settled as unknown and not billed.",
         ),
     }
 
@@ -184,37 +185,38 @@ def _genai_metrics(registry: CollectorRegistry) -> dict[str, Any]:
     return {
         "request_duration": histogram(
             "gen_ai_server_request_duration_seconds",
-            "From the request's first byte to the answer's last, its record included.",
+            "Time from the first byte of the request to the last byte of the response, "
+            "including the usage row.",
             (*_GENAI_LABELS, "error_type"),
             buckets=_DURATION_BUCKETS,
         ),
         "first_token": histogram(
             "gen_ai_server_time_to_first_token_seconds",
-            "From the request's first byte to the first event of a stream that ended well.",
+            "Time from the first byte of the request to the first event of a successful stream.",
             _GENAI_LABELS,
             buckets=_TIME_TO_FIRST_TOKEN_BUCKETS,
         ),
         "each_token": histogram(
             "gen_ai_server_time_per_output_token_seconds",
-            "Of a stream that ended well, each token after the first, on average.",
+            "Average time per token after the first of a successful stream.",
             _GENAI_LABELS,
             buckets=_TIME_PER_TOKEN_BUCKETS,
         ),
         "tokens": histogram(
             "gen_ai_client_token_usage",
-            "Billable tokens of a call.",
+            "Billable tokens per call.",
             (*_GENAI_LABELS, "gen_ai_token_type"),
             buckets=_TOKEN_BUCKETS,
         ),
         "operation_duration": histogram(
             "gen_ai_client_operation_duration_seconds",
-            "One try at a model's server, from sending to the last byte.",
+            "Duration of one attempt at a model server, from sending to the last byte.",
             (*_GENAI_LABELS, "error_type"),
             buckets=_DURATION_BUCKETS,
         ),
         "first_chunk": histogram(
             "gen_ai_client_operation_time_to_first_chunk_seconds",
-            "One try at a model's server, from sending to a stream's first event.",
+            "Time of one attempt at a model server, from sending to the first event of a stream.",
             _GENAI_LABELS,
             buckets=_DURATION_BUCKETS,
         ),
@@ -227,33 +229,33 @@ def _record_metrics(registry: CollectorRegistry) -> dict[str, Any]:
     return {
         "settle_duration": histogram(
             "maas_settle_duration_seconds",
-            "One group commit of intents and usage rows.",
+            "Duration of a group commit of intents and usage rows.",
             buckets=(0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.5, 2.0),
         ),
         "settle_batch": histogram(
             "maas_settle_batch_rows",
-            "Usage rows in one group commit.",
+            "Usage rows per group commit.",
             buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256),
         ),
         "settle_failures": counter(
             "maas_settle_failures",
-            "Group commits that failed and were tried again.",
+            "Group commits that failed and were retried.",
         ),
         "settle_dropped": counter(
             "maas_refusals_unrecorded",
-            "Refusals of callers without a valid key that were not recorded, the queue being full.",
+            "Rejected calls without a valid key that were not recorded because the queue was full.",
         ),
         "lease_changes": counter(
             "maas_lease_changes",
-            "Transactions that borrowed from quotas or gave back.",
+            "Transactions that leased quota units or returned them.",
         ),
         "database_absences": counter(
             "maas_database_unavailable",
-            "Times that the database was not there for a pool of connections, by why.",
+            "Times that the database was unavailable for a connection pool, by reason.",
             ("pool", "reason"),
         ),
         "processes_lost": counter(
             "maas_gateway_processes_lost",
-            "Gateway processes that were ended because they were not heard of in time.",
+            "Gateway processes declared lost because their heartbeat expired.",
         ),
     }

@@ -37,41 +37,37 @@ def declare_platform_gauges(registry: CollectorRegistry) -> PlatformGauges:
     worst = partial(Gauge, registry=registry)
     shared = partial(Gauge, registry=registry, multiprocess_mode="livemostrecent")
     return PlatformGauges(
-        calls_waiting=added(
-            "maas_calls_waiting", "Calls that wait for a model.", ("model", "tier")
-        ),
+        calls_waiting=added("maas_calls_waiting", "Calls waiting for a model.", ("model", "tier")),
         models_up=worst(
             "maas_model_up",
-            "Whether a model has a server that calls may go to; 1 until one is known to be bad.",
+            "Whether a model has an available server; 1 until a server is known to be unavailable.",
             ("model",),
             multiprocess_mode="livemin",
         ),
-        records_waiting=added("maas_records_waiting", "Usage rows that wait to be written."),
+        records_waiting=added("maas_records_waiting", "Usage rows waiting to be written."),
         records_failing=worst(
             "maas_records_failing",
-            "Whether usage rows cannot be written, so that no call is taken.",
+            "Whether usage rows cannot be written, so that no calls are accepted.",
             multiprocess_mode="livemax",
         ),
         database_connections=added(
-            "maas_database_connections", "Connections of a pool that are in use.", ("pool",)
+            "maas_database_connections", "Connections of a pool in use.", ("pool",)
         ),
-        database_pool=added("maas_database_pool_size", "Connections that a pool has.", ("pool",)),
+        database_pool=added("maas_database_pool_size", "Open connections of a pool.", ("pool",)),
         platform_read=shared(
             "maas_platform_read_timestamp_seconds",
-            "When the database was last asked for the figures of jobs, deliveries and checks.",
+            "Time of the last update of the metrics of jobs, deliveries and checks.",
         ),
-        workers=shared("maas_workers", "Worker processes that were heard of just now."),
+        workers=shared("maas_workers", "Worker processes with a recent heartbeat."),
         jobs=shared("maas_jobs", "Jobs by kind and state.", ("job", "state")),
         job_ticked=shared(
-            "maas_job_due_timestamp_seconds", "When a kind of job was last due.", ("job",)
+            "maas_job_due_timestamp_seconds", "Time at which a kind of job was last due.", ("job",)
         ),
-        outbox=shared(
-            "maas_outbox", "What is to be done outside and is not, by state.", ("action", "state")
+        outbox=shared("maas_outbox", "Undelivered outbox items by state.", ("action", "state")),
+        inbox=shared("maas_inbox", "Unprocessed Stripe events by state.", ("state",)),
+        invoices=shared("maas_invoices_open", "Open invoices.", ("currency", "overdue")),
+        differences=shared(
+            "maas_check_differences", "Differences found by the last reconciliation."
         ),
-        inbox=shared("maas_inbox", "Events of Stripe that are not handled, by state.", ("state",)),
-        invoices=shared(
-            "maas_invoices_open", "Invoices that are to be paid.", ("currency", "overdue")
-        ),
-        differences=shared("maas_check_differences", "What did not agree at the last check."),
-        checked=shared("maas_check_timestamp_seconds", "When all records were last compared."),
+        checked=shared("maas_check_timestamp_seconds", "Time of the last reconciliation."),
     )

@@ -18,7 +18,7 @@ from models.anomaly.variant import SENSITIVITY, render
 
 # False alarm rate in % above which the customer is advised to add data.
 HIGH_FALSE_ALARM_PERCENT = 5.0
-METRIC = "false alarms in held-out normal hours, % of steps"
+METRIC = "false alarms in held-out normal operation, % of steps"
 # Further call sensitivities for which the held-out false alarm rate is reported.
 REPORTED_SENSITIVITIES = (0.7, 1.5, 2.0)
 
@@ -49,14 +49,14 @@ def adapt(
     hours = read_hours(training_file, settings)
     rows = sum(map(len, hours.normal))
     progress(
-        f"Read {rows} rows of normal hours from {len(hours.sensors)} sensors, and "
-        f"{sum(map(len, hours.anomalous))} of anomalous hours."
+        f"Read {rows} rows of normal operation from {len(hours.sensors)} sensors and "
+        f"{sum(map(len, hours.anomalous))} rows of anomalous operation."
     )
     held_out = rows // HELD_OUT_DIVISOR
     rate = _held_out_false_alarms(hours, rows - held_out, settings, progress)
     detector = _fit_or_reject(hours.normal, hours.sensors, settings, "In all")
     progress(
-        f"Fitted again, on all {rows} rows of normal hours. {_describe_drifting_sensors(detector)}"
+        f"Refitted on all {rows} rows of normal operation. {_describe_drifting_sensors(detector)}"
     )
     artefact = render(detector, hours.units, hours.normal, settings.sensitivity)
     return Adaptation(artefact, Score(METRIC, None, rate, False), rows, held_out)
@@ -83,16 +83,18 @@ def _held_out_false_alarms(
         for sensitivity in REPORTED_SENSITIVITIES
     )
     progress(
-        f"In the last fifth of the normal rows, held out, {rate:.1f} % raised an alarm; called "
-        f"with another `{SENSITIVITY}` it would be {', '.join(other_rates)}."
+        f"In the last fifth of the normal rows (held out), {rate:.1f} % raised an "
+        f"alarm; with another `{SENSITIVITY}` it would be {', '.join(other_rates)}."
     )
     if rate > HIGH_FALSE_ALARM_PERCENT:
-        progress("That is often. More hours, of all that is normal for this machine, would help.")
+        progress(
+            "This rate is high. Add more data that covers all normal operation of this machine."
+        )
     if hours.anomalous:
         missed = _percent([_scores(detector, stretch) <= 1.0 for stretch in hours.anomalous])
-        progress(f"Of the anomalous rows, {missed:.1f} % raised none.")
+        progress(f"{missed:.1f} % of the anomalous rows raised no alarm.")
     else:
-        progress("There are no anomalous hours to tell how many it misses.")
+        progress("There are no anomalous rows, so the share of missed anomalies is unknown.")
     return rate
 
 
@@ -122,4 +124,4 @@ def _describe_drifting_sensors(detector: Detector) -> str:
     names = [name for name, slow in zip(detector.sensors, detector.slow, strict=True) if slow]
     if not names:
         return "No sensor drifts."
-    return f"These drift, and are told by their changes only: {', '.join(names)}."
+    return f"These sensors drift, so only their changes are used: {', '.join(names)}."

@@ -67,8 +67,8 @@ def _validate_stretches(
     rows, required = sum(map(len, stretches)), settings.min_fit_rows(len(sensors))
     if rows < required:
         raise HoursInvalid(
-            f"{rows} rows of normal hours are too few to learn from; {len(sensors)} sensors take "
-            f"at least {required}."
+            f"{rows} rows of normal operation are too few for training; {len(sensors)} "
+            f"sensors need at least {required} rows."
         )
     if not all(np.isfinite(stretch).all() for stretch in stretches):
         raise HoursInvalid("A reading is not a finite number.")
@@ -77,9 +77,9 @@ def _validate_stretches(
         name for name, moving in zip(sensors, has_moved, strict=True) if not moving
     ]:
         raise HoursInvalid(
-            f"{', '.join(map(repr, constant_sensors))} never changed within a stretch, so nothing "
-            "says how far from normal another value is. Leave such a sensor out, or give hours in "
-            "which it moves."
+            f"{', '.join(map(repr, constant_sensors))} never changed within a segment, so "
+            "no deviation can be assessed. Remove the sensor, or add data in which it "
+            "changes."
         )
 
 

@@ -77,7 +77,7 @@ def read_hours(training_file: bytes, settings: Settings) -> TrainingHours:
     problems = Problems()
     lines = decode_lines(training_file, _Line, problems, MAX_LONG_LINE)
     if not lines and not problems.count:
-        problems.add(Problem("empty_file", "The file has no line.", "Write a stretch a line."))
+        problems.add(Problem("empty_file", "The file has no line.", "Write one segment per line."))
     sensors = _validated_sensor_names(lines, problems)
     header_problems = problems.count
     parsed = [_parse_stretch(number, line, sensors, problems) for number, line in lines]
@@ -97,8 +97,10 @@ def _validated_sensor_names(lines: Sequence[_NumberedLine], problems: Problems) 
     number, line = lines[0]
     names = tuple(line.sensors)
     if not 1 <= len(names) <= MAX_SENSORS:
-        message = f"Line {number}: there are {len(names)} sensors, not 1 to {MAX_SENSORS}."
-        problems.add(Problem("sensor_count", message, "Divide the machine into parts.", number))
+        message = f"Line {number}: there are {len(names)} sensors; 1 to {MAX_SENSORS} are allowed."
+        problems.add(
+            Problem("sensor_count", message, "Split the machine into several models.", number)
+        )
     for name in names:
         if name in RESERVED or not name.isprintable() or not 1 <= len(name) <= MAX_NAME_LENGTH:
             message = (
@@ -145,7 +147,7 @@ def _check_sensor_names(
             problems.add(Problem("missing_field", message, fix, number, name))
     for name in sorted(line.sensors.keys() - set(sensors)):
         message = f"Line {number}: the sensor {name[:MAX_NAME_LENGTH]!r} is not in the first line."
-        fix = "Remove it, or give it in all lines."
+        fix = "Remove the sensor, or add it to all lines."
         problems.add(Problem("unknown_field", message, fix, number, name[:MAX_NAME_LENGTH]))
 
 
@@ -158,7 +160,7 @@ def _check_equal_lengths(number: int, columns: Mapping[str, Floats], problems: P
                 f"Line {number}: {name!r} has {len(columns[name])} readings, but {reference!r} has "
                 f"{len(columns[reference])}."
             )
-            fix = "Give one reading of each sensor for each step."
+            fix = "Give one reading of each sensor per step."
             problems.add(Problem("unequal_lengths", message, fix, number, name))
 
 
@@ -168,7 +170,7 @@ def _parse_readings(number: int, name: str, raw: msgspec.Raw, problems: Problems
         values = msgspec.json.decode(raw, type=list[float])
     except msgspec.DecodeError as error:
         message = f"Line {number}: {name!r}: {error}."
-        fix = "Give numbers only; leave a stretch out where readings are missing."
+        fix = "Give numbers only; end the segment where readings are missing."
         problems.add(Problem("wrong_type", message, fix, number, name))
         return np.empty(0)
     # Calls send readings in single precision, so the detector is fitted on the same precision.
@@ -191,11 +193,11 @@ def _check_lengths_and_duplicates(
         rows = len(stretch.readings)
         if rows < (1 if stretch.anomalous else settings.min_stretch_rows):
             message = (
-                f"Line {stretch.line}: a stretch of normal hours has at least "
-                f"{settings.min_stretch_rows} rows, an anomalous one at least 1, but this one has "
-                f"{rows}."
+                f"Line {stretch.line}: a segment of normal operation needs at least "
+                f"{settings.min_stretch_rows} rows and an anomalous one at least 1; this "
+                f"segment has {rows}."
             )
-            fix = "Join stretches between which no reading is missing, or leave this one out."
+            fix = "Join segments without missing readings between them, or remove this segment."
             problems.add(Problem("too_few_rows", message, fix, stretch.line))
         first_line = first_lines.setdefault(
             hashlib.sha256(stretch.readings.tobytes()).digest(), stretch.line
@@ -215,18 +217,24 @@ def _check_row_count(
     """Report too many rows and, if all lines are valid, too few rows or constant sensors."""
     if sum(len(stretch.readings) for stretch in stretches) > MAX_ROWS:
         message = f"A file has at most {MAX_ROWS} rows of readings."
-        problems.add(Problem("too_many_rows", message, "Leave stretches out."))
+        problems.add(Problem("too_many_rows", message, "Remove segments."))
     if not all_lines_valid or not stretches:
         return
     normal = [stretch.readings for stretch in stretches if not stretch.anomalous]
     if not normal:
-        message = "All lines are anomalous; normal hours are what is learned from."
-        problems.add(Problem("too_few_rows", message, "Add normal hours.", field="label"))
+        message = "All lines are anomalous; training needs normal operation."
+        problems.add(
+            Problem("too_few_rows", message, "Add data of normal operation.", field="label")
+        )
         return
     rows, required = sum(map(len, normal)), settings.min_file_rows(len(sensors))
     if rows < required:
-        message = f"{rows} rows of normal hours are too few: {len(sensors)} sensors take at least"
-        problems.add(Problem("too_few_rows", f"{message} {required}.", "Add normal hours."))
+        message = (
+            f"{rows} rows of normal operation are too few: {len(sensors)} sensors need at least"
+        )
+        problems.add(
+            Problem("too_few_rows", f"{message} {required}.", "Add data of normal operation.")
+        )
     if not _check_constant_sensors(normal, sensors, "", problems):
         training_ends = held_out_starts(
             [len(stretch) for stretch in normal], rows - rows // HELD_OUT_DIVISOR
@@ -255,10 +263,9 @@ def _check_constant_sensors(
     for name, moving in zip(sensors, np.atleast_1d(has_moved), strict=False):
         if not moving:
             message = (
-                f"{prefix}{name!r} never changed within a stretch, so nothing says how far from "
-                "normal another value is."
+                f"{prefix}{name!r} never changed within a segment, so no deviation can be assessed."
             )
-            fix = "Leave such a sensor out, or give hours in which it moves."
+            fix = "Remove the sensor, or add data in which it changes."
             problems.add(Problem("constant_field", message, fix, field=name))
     return problems.count > previous_problems
 
@@ -273,11 +280,11 @@ def _collect_units(lines: Iterable[_NumberedLine], problems: Problems) -> Mappin
             if message is None and (name, unit) not in unknown and not _is_known_unit(unit):
                 unknown.add((name, unit))
                 message = (
-                    f"{name!r} is in {unit[:MAX_NAME_LENGTH]!r}, a unit that is not known. Without "
-                    "a unit, a sensor's readings are taken as they are."
+                    f"{name!r} has the unknown unit {unit[:MAX_NAME_LENGTH]!r}. Without a unit, "
+                    "readings are used unchanged."
                 )
             if message is not None:
-                fix = "Give each sensor one known unit, or none."
+                fix = "Give each sensor one known unit or no unit."
                 problems.add(
                     Problem(
                         "unit", f"Line {number}: {message}", fix, number, name[:MAX_NAME_LENGTH]
@@ -289,7 +296,7 @@ def _collect_units(lines: Iterable[_NumberedLine], problems: Problems) -> Mappin
 def _unit_problem(name: str, unit: str, line: _Line, units: dict[str, str]) -> str | None:
     """Return why a unit is invalid, or None. Adds a sensor's first unit to `units`."""
     if name not in line.sensors:
-        return f"there is a unit for {name[:MAX_NAME_LENGTH]!r}, which is no sensor."
+        return f"there is a unit for {name[:MAX_NAME_LENGTH]!r}, which is not a sensor."
     if units.setdefault(name, unit) != unit:
         return (
             f"{name!r} is in {unit[:MAX_NAME_LENGTH]!r}, but in an earlier line in {units[name]!r}."

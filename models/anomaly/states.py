@@ -43,10 +43,10 @@ class StateSealer:
         try:
             payload = base64.b64decode(text, _ALPHABET, validate=True)
         except ValueError as error:
-            raise StateInvalid("It is no text that a state is written as.") from error
+            raise StateInvalid("The text is not a valid state.") from error
         seal, body = payload[:_SEAL_BYTES], payload[_SEAL_BYTES:]
         if len(body) != 2 * self.sensors * _NUMBER.itemsize or seal != self._seal(body):
-            raise StateInvalid("It is of another variant, or was changed.")
+            raise StateInvalid("The state belongs to another fine-tuned model or was changed.")
         values = np.frombuffer(body, _NUMBER).astype(np.float64)
         return values[: self.sensors], values[self.sensors :]
 

@@ -137,8 +137,8 @@ class Variant:
             return self.sealer.decode(token)
         except StateInvalid as error:
             raise InputInvalid(
-                f"{STATE!r} in row {row} is no state of this variant. {error} Give what the last "
-                "call answered, or an empty text to begin anew.",
+                f"{STATE!r} in row {row} is not a state of this fine-tuned model. {error} "
+                "Send the state of the last response, or an empty string to start again.",
                 param=STATE,
             ) from error
 
@@ -189,7 +189,7 @@ def load(artefact: bytes) -> Variant:
             raise VariantBroken(f"The variant is of version {version}, not {VERSION}.")
         document = msgspec.json.decode(artefact, type=_Document)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise VariantBroken(f"These bytes are no variant: {error}.") from error
+        raise VariantBroken(f"The artefact is not a fine-tuned model: {error}.") from error
     _validate_document(document)
     sealer = StateSealer.for_artefact(artefact, len(document.sensors))
     signature = _signature(document.sensors, document.sensitivity)

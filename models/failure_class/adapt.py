@@ -76,18 +76,20 @@ def fit_variant(
 ) -> Adaptation:
     """Fit, score and export a variant of `base`. Raises TrainingFileInvalid for useless labels."""
     failed, count = labelled.failed, len(labelled.failed)
-    duplicates = f" {labelled.duplicates} lines say one again." if labelled.duplicates else ""
+    duplicates = f" {labelled.duplicates} lines are duplicates." if labelled.duplicates else ""
     progress(f"{count} different operating points, {failed.sum()} of them failures.{duplicates}")
     rows = TrainingRows(compute_features(labelled.points), base.log_odds(labelled.points), failed)
     _require_not_swapped(rows)
-    progress(f"Scoring: each of {FOLDS} parts is left out in turn.")
+    progress(f"Evaluating with {FOLDS}-fold cross-validation.")
     out_of_fold = predict_out_of_fold(rows)
     held_out = predict_held_out(rows, out_of_fold)
     _require_signal(held_out.variant, failed)
     score = score_of(rows, held_out)
     base_decision = base.predict_failure(rows.base_log_odds)
-    progress(f"Left out, the base {_describe_detections(base_decision, failed)}.")
-    progress(f"Left out, the variant {_describe_detections(held_out.decision, failed)}.")
+    progress(f"On held-out rows, the base model {_describe_detections(base_decision, failed)}.")
+    progress(
+        f"On held-out rows, the fine-tuned model {_describe_detections(held_out.decision, failed)}."
+    )
     artefact = build_artefact(base, labelled, rows, out_of_fold)
     return Adaptation(artefact, score, count, count)
 
@@ -164,8 +166,9 @@ def _require_not_swapped(rows: TrainingRows) -> None:
     auc, z_score = _auc_and_z_score(rows.base_log_odds, rows.failed)
     if auc < MAX_SWAPPED_AUC and z_score < -MIN_Z_SCORE:
         raise TrainingFileInvalid(
-            "The labels look swapped: what the file calls failures is what the base takes for "
-            f"healthy (area under the ROC curve {auc:.2f}). `failure` is 1 where it failed."
+            "The labels look swapped: the base model rates the rows labelled as failures "
+            f"as healthy (area under the ROC curve {auc:.2f}). Set `failure` to 1 for "
+            "rows that failed."
         )
 
 
@@ -174,9 +177,9 @@ def _require_signal(log_odds: FloatArray, failed: Flags) -> None:
     auc, z_score = _auc_and_z_score(log_odds, failed)
     if z_score < MIN_Z_SCORE:
         raise TrainingFileInvalid(
-            "The labels follow nothing that these inputs show: failures left out are told from "
-            f"healthy points hardly better than by chance (area under the ROC curve {auc:.2f}). "
-            "Give more rows, or look for wrong labels."
+            "The labels cannot be predicted from these inputs: held-out failures are "
+            f"detected hardly better than by chance (area under the ROC curve {auc:.2f}). "
+            "Add more rows, or check the labels."
         )
 
 

@@ -27,8 +27,8 @@ from models.training_text import decode_lines
 # So that each of the five cross-validation folds holds a row of both classes.
 MIN_ROWS_PER_CLASS = 5
 MIN_ROWS = 30
-_UNIT_FIX = "Name a unit of the quantity, or give the values in the model's own."
-_RANGE_FIX = "Check the value and its unit; the model's card names the limits."
+_UNIT_FIX = "Use a unit of the same quantity, or give the values in the model's unit."
+_RANGE_FIX = "Check the value and its unit; the model card lists the limits."
 
 
 class _Line(msgspec.Struct, forbid_unknown_fields=True):
@@ -116,7 +116,7 @@ def _convert_and_check(
     valid = np.ones(len(lines), dtype=np.bool_)
     for name in units.keys() - QUANTITY_COLUMNS.keys():
         message = (
-            f"Line {numbers[0]}: `units` names {name[:40]!r}, which is no quantity of the model."
+            f"Line {numbers[0]}: `units` names {name[:40]!r}, which is not an input of the model."
         )
         problems.add(Problem("unknown_field", message, "Remove it.", numbers[0], name[:40]))
         valid[:] = False
@@ -176,9 +176,9 @@ def _find_contradictions(
         problems.add(
             Problem(
                 "contradiction",
-                f"Line {number} is the operating point of line {first_number} again, with the "
-                "other `failure`.",
-                "Keep the line whose label is right.",
+                f"Line {number} repeats the operating point of line {first_number} with the "
+                "opposite `failure`.",
+                "Keep the line with the correct label.",
                 number,
                 "failure",
             )
@@ -190,7 +190,7 @@ def _find_too_few_rows(failed: Flags, invalid: int, problems: Problems) -> None:
     for label, count in (("1", int(failed.sum())), ("0", int((~failed).sum()))):
         if count + invalid < MIN_ROWS_PER_CLASS:
             message = (
-                f"There are {count} different operating points whose `failure` is {label}; at "
+                f"There are {count} different operating points with `failure` {label}; at "
                 f"least {MIN_ROWS_PER_CLASS} are needed."
             )
             problems.add(Problem("too_few_of_a_class", message, "Add some.", field="failure"))

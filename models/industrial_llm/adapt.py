@@ -32,7 +32,7 @@ from models.industrial_llm.learning import Trainer, TrainingIntervals, TrainingP
 from models.industrial_llm.recipes import RECIPES, Recipe
 
 PROFILE = "cpu"
-METRIC = "loss over answers kept apart, nats a token"
+METRIC = "validation loss on held-out answers, nats per token"
 # Lower than for the industry adapter: at its rate a few hundred examples cause forgetting.
 LEARNING_RATE_FACTOR = 0.4
 # Dialogues in memory at once: smaller than for the industry adapter, the engine needs the memory.
@@ -75,8 +75,8 @@ class LanguageModelFineTuner:
             matches_before, trainer.count_exact_matches(dialogues.held_out), len(dialogues.held_out)
         )
         progress(
-            f"Of {matches.of} answers kept apart {matches.base} came out to the letter before, "
-            f"{matches.adapted} after."
+            f"Exact matches on {matches.of} held-out answers: {matches.base} before "
+            f"training, {matches.adapted} after."
         )
         score = Score(METRIC, loss_before, loss_after, higher_is_better=False, exact=matches)
         artefact = pack_adapter(trainer, self.recipe.base)
@@ -117,7 +117,7 @@ def unpack_adapter(artefact: bytes, folder: Path) -> None:
     except msgspec.DecodeError as error:
         raise lora.AdapterMismatch("This is no adapter.") from error
     if set(files) != {lora.CONFIG, lora.WEIGHTS}:
-        raise lora.AdapterMismatch("An adapter is its weights and their settings.")
+        raise lora.AdapterMismatch("An adapter needs weights and a configuration.")
     for name, content in files.items():
         (folder / name).write_bytes(content)
 

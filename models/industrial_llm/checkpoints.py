@@ -60,11 +60,11 @@ class CheckpointStore:
         try:
             content = torch.load(path, map_location="cpu", weights_only=True)
         except Exception as error:  # torch raises various exceptions for a broken file
-            raise CheckpointMismatch(f"{path} cannot be read; remove it to begin anew.") from error
+            raise CheckpointMismatch(f"{path} is damaged. Remove it to start again.") from error
         if content["fingerprint"] != self.fingerprint:
             raise CheckpointMismatch(
-                f"{path} is of a training with other examples or settings; name another folder, "
-                "or remove it to begin anew."
+                f"{path} belongs to a training run with other examples or settings. Use "
+                "another folder, or remove it to start again."
             )
         del content["fingerprint"]
         return Checkpoint(**content)

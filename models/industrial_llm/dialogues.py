@@ -95,7 +95,10 @@ class DialogueSplit:
     @property
     def summary(self) -> str:
         """Return a sentence with the numbers of training and held-out dialogues."""
-        return f"{len(self.train)} dialogues are learned from, {len(self.held_out)} kept apart."
+        return (
+            f"{len(self.train)} dialogues are used for training, {len(self.held_out)} are "
+            "held out for validation."
+        )
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -104,13 +107,13 @@ class DialogueSplit:
         if self.duplicate_lines:
             lines = _join_some([str(line) for line in self.duplicate_lines])
             sentences.append(
-                f"{len(self.duplicate_lines)} lines say one again and count once: {lines}."
+                f"{len(self.duplicate_lines)} lines are duplicates and count once: {lines}."
             )
         if self.conflicting_lines:
             lines = _join_some([" and ".join(map(str, group)) for group in self.conflicting_lines])
             sentences.append(
-                f"{len(self.conflicting_lines)} questions have several answers, which cannot all "
-                f"be learned; see the lines {lines}."
+                f"{len(self.conflicting_lines)} questions have different answers, which "
+                f"cannot all be learned; see lines {lines}."
             )
         return tuple(sentences)
 
@@ -128,11 +131,11 @@ def parse_training_file(training_file: bytes) -> DialogueSplit:
     unique_lines = {dialogue.line for dialogue in unique}
     if not MIN_DIALOGUES <= len(unique) <= MAX_DIALOGUES:
         raise TrainingFileInvalid(
-            f"There are {len(unique)} different dialogues; from {MIN_DIALOGUES} to "
-            f"{MAX_DIALOGUES:,} are taken."
+            f"There are {len(unique)} different dialogues; {MIN_DIALOGUES} to "
+            f"{MAX_DIALOGUES:,} are allowed."
         )
     if len({dialogue.turns[-1] for dialogue in unique}) < 2:
-        raise TrainingFileInvalid("All answers are the same: there is nothing to tell apart.")
+        raise TrainingFileInvalid("All answers are the same, so nothing can be learned.")
     return _split_by_question(
         unique, tuple(dialogue.line for dialogue in dialogues if dialogue.line not in unique_lines)
     )
@@ -142,7 +145,7 @@ def _require_short_lines(training_file: bytes) -> None:
     """Raise TrainingFileInvalid for a line longer than MAX_LINE_BYTES."""
     for number, line in enumerate(training_file.splitlines(), 1):
         if len(line) > MAX_LINE_BYTES:
-            raise TrainingFileInvalid(f"Line {number} has more than {MAX_LINE_BYTES >> 10} KiB.")
+            raise TrainingFileInvalid(f"Line {number} is larger than {MAX_LINE_BYTES >> 10} KiB.")
 
 
 def _require_no_tools(line_number: int, line: _Line) -> None:
@@ -161,8 +164,8 @@ def _require_no_tools(line_number: int, line: _Line) -> None:
             fields.append(f"`messages[{index}].role` ({message.role})")
     if fields:
         raise TrainingFileInvalid(
-            f"Line {line_number}, {fields[0]}: calls of tools cannot be learned from a file. Leave "
-            "such lines out, or write the call as the answer's text, in JSON."
+            f"Line {line_number}, {fields[0]}: tool calls are not supported in training "
+            "files. Remove such lines, or write the call as JSON in the answer's text."
         )
 
 
@@ -177,8 +180,9 @@ def _to_dialogue(line_number: int, line: _Line) -> Dialogue:
     expected_roles = ["user", "assistant"] * (len(turn_roles) // 2)
     if not turn_roles or turn_roles != expected_roles:
         raise TrainingFileInvalid(
-            f"Line {line_number}, `messages`: after at most one of `system`, `user` and "
-            "`assistant` take turns, and the last message is the assistant's."
+            f"Line {line_number}, `messages`: after at most one `system` message, `user` "
+            "and `assistant` must alternate, and the last message must be from "
+            "`assistant`."
         )
     texts = [message.content or "" for message in line.messages]
     return Dialogue(line_number, tuple(zip(roles, texts, strict=True)))
@@ -193,8 +197,8 @@ def _split_by_question(
         by_question[dialogue.question].append(dialogue)
     if len(by_question) < MIN_DIALOGUES:
         raise TrainingFileInvalid(
-            f"There are {len(by_question)} different questions; {MIN_DIALOGUES} are needed to see "
-            "whether learning from them helps."
+            f"There are {len(by_question)} different questions; at least {MIN_DIALOGUES} "
+            "are needed for validation."
         )
     groups = list(by_question.values())
     order = np.random.default_rng(SEED).permutation(len(groups))

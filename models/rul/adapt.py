@@ -69,11 +69,11 @@ def adapt(training_file: bytes, progress: ProgressCallback) -> Adaptation:
         [_at_scored_points(engine) for engine in predictions],
         [_at_scored_points(engine) for engine in truth],
     )
-    progress(f"On machines left out, {before:.1f} cycles off before, {after:.1f} after.")
+    progress(f"RMSE on held-out machines: {before:.1f} cycles before training, {after:.1f} after.")
     fitted = fit(base_prototypes, fleet)
     widths = calibrate_widths(predictions, truth)
     graph = to_onnx([fitted.booster], fitted.scaling, widths, render_signature(fleet))
-    score = Score("cycles off (RMSE)", before, after, higher_is_better=False)
+    score = Score("RMSE in cycles", before, after, higher_is_better=False)
     artefact = graph.SerializeToString(deterministic=True)
     return Adaptation(artefact, score, len(fleet), len(fleet))
 
@@ -121,7 +121,7 @@ def _out_of_fold_predictions(
             [engine for machine, engine in enumerate(fleet) if machine not in test_fold],
         )
         predictions |= {machine: fitted.predict(fleet[machine].readings) for machine in test_fold}
-        progress(f"Scoring: {number} of {len(folds)} parts left out.")
+        progress(f"Evaluating: fold {number} of {len(folds)}.")
     return [predictions[machine] for machine in range(len(fleet))]
 
 

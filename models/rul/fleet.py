@@ -53,7 +53,7 @@ def read_fleet(training_file: bytes, signature: Signature) -> list[Engine]:
             continue
         first_line = first_lines.setdefault(machine.readings.tobytes(), number)
         if first_line != number:
-            message = f"Line {number} is the machine of line {first_line} again."
+            message = f"Line {number} repeats the machine of line {first_line}."
             problems.add(Problem("duplicate_example", message, "Remove one of them.", number))
             continue
         fleet.append(machine)
@@ -78,9 +78,10 @@ def _parse_engine(
         for name, length in lengths.items():
             if length != common_length:
                 message = (
-                    f"Line {number}: sensors have unequally many values: {name!r} has {length}, "
+                    f"Line {number}: sensors have different numbers of values: {name!r} has "
+                    f"{length}, "
                 )
-                fix = "Give one value of each sensor for each cycle."
+                fix = "Give one value of each sensor per cycle."
                 problems.add(
                     Problem(
                         "unequal_lengths",
@@ -104,14 +105,16 @@ def _check_sensor_names(number: int, line: _Line, signature: Signature, problems
     """Report missing and unknown sensors of one line."""
     expected = {field.name for field in signature.inputs}
     for name in sorted(expected - line.sensors.keys()):
-        message = f"Line {number}: The input {name!r} is missing."
+        message = f"Line {number}: the input {name!r} is missing."
         problems.add(Problem("missing_field", message, "Add the sensor.", number, name))
     for name in sorted(line.sensors.keys() - expected):
-        message = f"Line {number}: The model has no input {name[:_MAX_NAME_LENGTH]!r}."
+        message = f"Line {number}: unknown input {name[:_MAX_NAME_LENGTH]!r}."
         fix = f"Remove the sensor. Known: {', '.join(sorted(expected))}."
         problems.add(Problem("unknown_field", message, fix, number, name[:_MAX_NAME_LENGTH]))
     for name in sorted(line.units.keys() - expected):
-        message = f"Line {number}: `units` names {name[:_MAX_NAME_LENGTH]!r}, which is no sensor."
+        message = (
+            f"Line {number}: `units` names {name[:_MAX_NAME_LENGTH]!r}, which is not a sensor."
+        )
         problems.add(
             Problem("unknown_field", message, "Remove it.", number, name[:_MAX_NAME_LENGTH])
         )
@@ -123,14 +126,16 @@ def _validate_series(
     """Convert a series to the field's unit, [1, cycles], and report its problems."""
     min_length, max_length = field.length or (1, column.shape[1])
     if not min_length <= column.shape[1] <= max_length:
-        message = f"Line {number}: {field.name!r} is a list of {min_length} to {max_length} values"
-        fix = "Leave machines with fewer cycles out; give the last cycles of longer ones."
+        message = (
+            f"Line {number}: {field.name!r} must be a list of {min_length} to {max_length} values"
+        )
+        fix = "Remove machines with fewer cycles; give the last cycles of longer ones."
         message = f"{message}, but has {column.shape[1]}."
         problems.add(Problem("wrong_length", message, fix, number, field.name))
     try:
         column = convert_to_field_unit(field, column, line.units.get(field.name))
     except InputInvalid as error:
-        fix = "Name a unit of the quantity, or give the values in the model's own."
+        fix = "Use a unit of the same quantity, or give the values in the model's unit."
         problems.add(Problem("unit", f"Line {number}: {error}", fix, number, field.name))
         return column
     for is_invalid, reason in find_invalid_values(field, column):
@@ -139,7 +144,7 @@ def _validate_series(
         others = f" and {other_count} more values" if other_count else ""
         value = format_value(field, column[index])
         message = f"{field.name!r} in {describe_index(index)} ({value}){others} {reason}."
-        fix = "Check the values and their unit; the model's card names the limits."
+        fix = "Check the values and their unit; the model card lists the limits."
         problems.add(Problem("out_of_range", f"Line {number}: {message}", fix, number, field.name))
     return column
 
@@ -147,12 +152,12 @@ def _validate_series(
 def _check_machine_count(count: int, invalid_lines: int, problems: Problems) -> None:
     """Report too many machines, or too few even if all invalid lines were corrected."""
     if count > MAX_MACHINES:
-        message = f"At most {MAX_MACHINES} machines are learned from; the file has {count}."
-        problems.add(Problem("too_many_rows", message, "Leave machines out."))
+        message = f"At most {MAX_MACHINES} machines are allowed; the file has {count}."
+        problems.add(Problem("too_many_rows", message, "Remove machines."))
     if count + invalid_lines < MIN_MACHINES:
         message = (
-            f"There are {count} machines; at least {MIN_MACHINES} that ran to their failure are "
-            "needed."
+            f"There are {count} machines; at least {MIN_MACHINES} machines that ran to "
+            "failure are needed."
         )
         problems.add(Problem("too_few_rows", message, "Add machines."))
 
@@ -162,5 +167,5 @@ def _check_constant_sensors(fleet: Sequence[Engine], problems: Problems) -> None
     readings = np.vstack([engine.readings for engine in fleet])
     for name, value_range in zip(SENSORS, np.ptp(readings, axis=0), strict=True):
         if not value_range:
-            message = f"The sensor {name!r} never changes in any machine."
+            message = f"The sensor {name!r} is constant for all machines."
             problems.add(Problem("constant_field", message, "Check the sensor.", field=name))

@@ -15,7 +15,7 @@ from models.surface_defect.held_out import HeldOutPredictions
 from models.surface_defect.labelled_pictures import LabelledPicture, read_training_file
 from models.surface_defect.picture import mirror_images
 
-METRIC = "right among held-out pictures, mean of the labels"
+METRIC = "accuracy on held-out images, mean over labels"
 # Standard errors by which the accuracy must exceed that of guessing.
 _MIN_Z_SCORE = 2.0
 _PROGRESS_INTERVAL = 200
@@ -36,14 +36,14 @@ class SurfaceAdapter:
         """
         examples = read_training_file(training_file)
         labels = sorted({example.label for example in examples})
-        progress(f"{len(examples)} different pictures with {len(labels)} labels were read.")
+        progress(f"Read {len(examples)} different images with {len(labels)} labels.")
         truth = np.array([labels.index(example.label) for example in examples], dtype=np.intp)
         backbone = open_backbone(self.backbone)
         fitted_head = fit(
             _extract_views(backbone, examples, progress), truth, labels, backbone.identity
         )
         held_out = fitted_head.held_out
-        progress(f"Of held-out pictures {held_out.accuracy:.1%} came out right.")
+        progress(f"Accuracy on held-out images: {held_out.accuracy:.1%}.")
         _require_better_than_chance(held_out, len(labels))
         _report_suspicious_labels(held_out, examples, labels, progress)
         score = Score(METRIC, None, held_out.accuracy, higher_is_better=True)
@@ -58,7 +58,7 @@ def _extract_views(
     for number, example in enumerate(examples, 1):
         views.append(backbone.extract_features(mirror_images(example.picture)))
         if number % _PROGRESS_INTERVAL == 0:
-            progress(f"{number} of {len(examples)} pictures have been looked at.")
+            progress(f"Processed {number} of {len(examples)} images.")
     return np.stack(views)
 
 
@@ -68,8 +68,8 @@ def _require_better_than_chance(held_out: HeldOutPredictions, classes: int) -> N
     error = math.sqrt(chance * (1 - chance) / len(held_out.truth))
     if held_out.accuracy <= chance + _MIN_Z_SCORE * error:
         raise TrainingFileInvalid(
-            f"The labels cannot be told from the pictures: {held_out.accuracy:.1%} of held-out "
-            f"pictures came out right, and {chance:.1%} would by guessing."
+            "The labels cannot be predicted from the images: accuracy on held-out images "
+            f"is {held_out.accuracy:.1%}, and guessing gives {chance:.1%}."
         )
 
 
@@ -88,4 +88,4 @@ def _report_suspicious_labels(
         for row in suspicious[:_MAX_REPORTED_LINES]
     ]
     more = " and more" if len(suspicious) > _MAX_REPORTED_LINES else ""
-    progress(f"Look again at lines that seem to be of another label: {', '.join(shown)}{more}.")
+    progress(f"Check these lines, whose labels look wrong: {', '.join(shown)}{more}.")

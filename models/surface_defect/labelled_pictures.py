@@ -61,15 +61,13 @@ def _parse_line(number: int, line: _Line, problems: Problems) -> LabelledPicture
     label = line.label.strip()
     problems_before = problems.count
     if not label or len(label) > MAX_LABEL_LENGTH or not label.isprintable():
-        message = (
-            f"Line {number}: 'label' is 1 to {MAX_LABEL_LENGTH} characters that can be printed."
-        )
+        message = f"Line {number}: 'label' must have 1 to {MAX_LABEL_LENGTH} printable characters."
         problems.add(Problem("invalid_label", message, "Name the defect.", number, "label"))
     try:
         picture = decode_base64(line.image)
     except PictureInvalid as error:
         message = f"Line {number}: 'image' {error}."
-        problems.add(Problem("invalid_image", message, "Replace the picture.", number, "image"))
+        problems.add(Problem("invalid_image", message, "Replace the image.", number, "image"))
         return None
     return LabelledPicture(number, label, picture) if problems.count == problems_before else None
 
@@ -80,10 +78,10 @@ def _find_contradiction(
     """Report a picture that repeats an earlier one under another label."""
     if first.label != example.label:
         message = (
-            f"Line {example.line}: the picture is that of line {first.line}, but its label is "
-            f"{example.label!r} and not {first.label!r}."
+            f"Line {example.line}: the image is the same as in line {first.line}, but its "
+            f"label is {example.label!r} instead of {first.label!r}."
         )
-        fix = "Keep the line whose label is right."
+        fix = "Keep the line with the correct label."
         problems.add(Problem("contradiction", message, fix, example.line, "label"))
 
 
@@ -96,22 +94,22 @@ def _find_wrong_counts(examples: Sequence[LabelledPicture], problems: Problems) 
     """Report too many pictures or labels; if all lines are valid, also too few."""
     counts = Counter(example.label for example in examples)
     if len(examples) > MAX_PICTURES:
-        message = f"There are {len(examples)} pictures; at most {MAX_PICTURES} are learned from."
-        problems.add(Problem("too_many_rows", message, "Leave pictures out."))
+        message = f"There are {len(examples)} images; at most {MAX_PICTURES} are allowed."
+        problems.add(Problem("too_many_rows", message, "Remove images."))
     if len(counts) > MAX_CLASSES:
-        message = f"There are {len(counts)} labels, more than {MAX_CLASSES}."
+        message = f"There are {len(counts)} labels; at most {MAX_CLASSES} are allowed."
         problems.add(Problem("too_many_classes", message, "Join labels.", field="label"))
     if problems.count:
         return
     if len(counts) < 2:
-        message = f"There are pictures with {len(counts)} labels; 2 are needed."
+        message = f"There are images with {len(counts)} labels; at least 2 labels are needed."
         problems.add(Problem("too_few_classes", message, "Add another label.", field="label"))
     lines = {example.label: example.line for example in reversed(examples)}
     for label, count in counts.items():
         if count < MIN_PICTURES_PER_LABEL:
             message = (
                 f"The label {label!r}, first in line {lines[label]}, has {count} different "
-                f"pictures; at least {MIN_PICTURES_PER_LABEL} are needed."
+                f"images; at least {MIN_PICTURES_PER_LABEL} are needed."
             )
-            fix = "Add pictures of it."
+            fix = "Add images with this label."
             problems.add(Problem("too_few_of_a_class", message, fix, lines[label], "label"))

@@ -41,7 +41,7 @@ def decode_base64(text: str) -> Picture:
     try:
         data = base64.b64decode("".join(text.split()), validate=True)
     except ValueError as error:
-        raise PictureInvalid("is not base64 of a picture's bytes and nothing else") from error
+        raise PictureInvalid("is not the base64 of an image") from error
     return decode_picture(data)
 
 
@@ -50,18 +50,20 @@ def decode_picture(data: bytes) -> Picture:
     if not data:
         raise PictureInvalid("is empty")
     if len(data) > MAX_BYTES:
-        raise PictureInvalid(f"has {len(data)} bytes; at most {MAX_BYTES} are taken")
+        raise PictureInvalid(f"has {len(data)} bytes; at most {MAX_BYTES} are allowed")
     try:
         with Image.open(BytesIO(data), formats=FORMATS) as image:
             return _load_checked(image)
     except PictureInvalid:
         raise
     except UnidentifiedImageError as error:
-        raise PictureInvalid(f"is no picture in {', '.join(FORMATS)}") from error
+        raise PictureInvalid(
+            f"is not an image in one of the formats {', '.join(FORMATS)}"
+        ) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise PictureInvalid(f"has more than the {MAX_PIXELS} pixels that are taken") from error
+        raise PictureInvalid(f"has more than the allowed {MAX_PIXELS} pixels") from error
     except Exception as error:  # Pillow's decoders raise many different classes
-        raise PictureInvalid("is damaged or cut off") from error
+        raise PictureInvalid("is damaged or truncated") from error
 
 
 def resize(image: Image.Image) -> Picture:
@@ -86,10 +88,10 @@ def _load_checked(image: Image.Image) -> Picture:
     _require_size(*image.size)
     _require_eight_bits(image)
     if image.mode not in _OPAQUE | _TRANSPARENT:
-        raise PictureInvalid(f"has colours as {image.mode}; save it as RGB or grey")
+        raise PictureInvalid(f"has the colour mode {image.mode}; save it as RGB or greyscale")
     # The second picture of an MPO file is a preview of the first.
     if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
-        raise PictureInvalid("has several frames or pages; send each as a picture of its own")
+        raise PictureInvalid("has several frames or pages; send each as a separate image")
     width, height = _target_size(image.size)
     image.draft(None, (round(width * _REDUCING_GAP), round(height * _REDUCING_GAP)))
     image.load()
@@ -101,13 +103,13 @@ def _load_checked(image: Image.Image) -> Picture:
 def _require_size(width: int, height: int) -> None:
     """Raise PictureInvalid for too many pixels, a short side or an extreme aspect ratio."""
     if width * height > MAX_PIXELS:
-        raise PictureInvalid(f"has {width} × {height} pixels; at most {MAX_PIXELS} are taken")
+        raise PictureInvalid(f"has {width} × {height} pixels; at most {MAX_PIXELS} are allowed")
     if min(width, height) < MIN_SIDE:
-        raise PictureInvalid(f"has {width} × {height} pixels; each side needs {MIN_SIDE} or more")
+        raise PictureInvalid(f"has {width} × {height} pixels; each side needs at least {MIN_SIDE}")
     if max(width, height) > MAX_ASPECT_RATIO * min(width, height):
         raise PictureInvalid(
-            f"has {width} × {height} pixels, one side more than {MAX_ASPECT_RATIO} times the other;"
-            " cut it into pieces"
+            f"has {width} × {height} pixels, one side more than {MAX_ASPECT_RATIO} times "
+            "the other; crop it"
         )
 
 
@@ -118,14 +120,14 @@ def _require_eight_bits(image: Image.Image) -> None:
     """
     deep = any(";16" in str(tile.args) for tile in getattr(image, "tile", ()))
     if deep or image.mode.startswith(("I", "F")):
-        raise PictureInvalid("has more than 8 bits a channel; scale it to 8 bits")
+        raise PictureInvalid("has more than 8 bits per channel; convert it to 8 bits")
 
 
 def _require_opaque(image: Image.Image) -> None:
     """Raise PictureInvalid if a pixel is transparent."""
     min_alpha, _ = image.convert("RGBA").getchannel("A").getextrema()
     if min_alpha != _OPAQUE_ALPHA:
-        raise PictureInvalid("is transparent in places, where it has no colour")
+        raise PictureInvalid("has transparent pixels; save it without transparency")
 
 
 def _target_size(size: tuple[int, int]) -> tuple[int, int]:

@@ -58,22 +58,26 @@ def adapt(training_file: bytes, progress: ProgressCallback) -> Adaptation:
     """
     confirmations = read_confirmations(training_file, read(ARTEFACT))
     base = _select_base(aligners(), confirmations)
-    progress(f"{len(confirmations)} confirmations were read.")
+    progress(f"Read {len(confirmations)} confirmations.")
     held_out, training_positions = _split(confirmations)
     before, after = (
         _accuracy(aligner, held_out)
         for aligner in (base, base.learn([confirmations[at] for at in training_positions]).aligner)
     )
     progress(
-        f"Of {len(held_out)} tags kept apart, {before:.1%} were right before, {after:.1%} after."
+        f"Correct on {len(held_out)} held-out tags: {before:.1%} before training, "
+        f"{after:.1%} after."
     )
     result = base.learn(confirmations)
     for conflict in result.conflicts:
         progress(
-            f"{conflict.tags[0]!r} and {len(conflict.tags) - 1} like it were confirmed as "
-            f"{conflict.concept!r}, most of their kind as {conflict.leading!r}."
+            f"{conflict.tags[0]!r} and {len(conflict.tags) - 1} similar tags were "
+            f"confirmed as {conflict.concept!r}, but most tags of this pattern as "
+            f"{conflict.leading!r}."
         )
-    score = Score("share of tags right at the first place", before, after, higher_is_better=True)
+    score = Score(
+        "share of tags with the correct first concept", before, after, higher_is_better=True
+    )
     return Adaptation(result.aligner.variant(), score, len(confirmations), len(held_out))
 
 

@@ -317,7 +317,9 @@ def validate_tags(tags: Sequence[str]) -> list[str]:
     Raises TooManyTags, and TagInvalid with the index of the first invalid tag.
     """
     if len(tags) > MAX_TAGS:
-        raise TooManyTags(f"There are {len(tags)} tags; at most {MAX_TAGS} are read at once.")
+        raise TooManyTags(
+            f"There are {len(tags)} tags; at most {MAX_TAGS} are allowed per request."
+        )
     validated = []
     for number, tag in enumerate(tags):
         try:

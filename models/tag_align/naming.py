@@ -93,12 +93,12 @@ def validate_tag(tag: str) -> str:
         raise TagInvalid("The tag is empty.")
     if len(stripped) > MAX_TAG_LENGTH:
         raise TagInvalid(
-            f"The tag has {len(stripped)} characters; at most {MAX_TAG_LENGTH} are read."
+            f"The tag has {len(stripped)} characters; at most {MAX_TAG_LENGTH} are allowed."
         )
     for character in stripped:
         # A lone surrogate cannot be encoded as UTF-8, and a NUL would end the encoder's C string.
         if unicodedata.category(character) in ("Cc", "Cs"):
-            raise TagInvalid(f"The tag holds the control character U+{ord(character):04X}.")
+            raise TagInvalid(f"The tag contains the control character U+{ord(character):04X}.")
     return stripped
 
 

@@ -71,7 +71,7 @@ def _check_concepts(
         if confirmation.concept not in known_concepts:
             shown = confirmation.concept[:_MAX_SHOWN_LENGTH]
             message = f"Line {number}: the vocabulary has no concept {shown!r}."
-            fix = "Give the concept's id, as `/v1/predictions` answers it."
+            fix = "Give the concept's id as returned by `/v1/predictions`."
             problems.add(Problem("unknown_label", message, fix, number, "concept"))
     with_known_concept = [
         (n, confirmation)
@@ -88,10 +88,10 @@ def _check_concepts(
         if confirmation.concept not in schemes[main_scheme]:
             shown = confirmation.concept[:_MAX_SHOWN_LENGTH]
             message = (
-                f"Line {number}: the concepts are of several schemes; "
-                f"{shown!r} is not of {main_scheme.value}, as most are."
+                f"Line {number}: the concepts belong to several schemes; {shown!r} does not "
+                f"belong to {main_scheme.value} like most others."
             )
-            fix = "Keep to the concepts of one scheme."
+            fix = "Use concepts of one scheme only."
             problems.add(Problem("other_scheme", message, fix, number, "concept"))
 
 
@@ -106,17 +106,21 @@ def _check_counts(
         message = f"There are {len(confirmations)} tags; at least {MIN_TAGS} are needed."
         problems.add(Problem("too_few_rows", message, "Add tags."))
     elif not invalid_lines and len({confirmation.concept for confirmation in confirmations}) < 2:
-        message = "All tags are of one concept: there is nothing to tell apart."
-        problems.add(Problem("too_few_classes", message, "Add tags of others.", field="concept"))
+        message = "All tags have the same concept, so nothing can be learned."
+        problems.add(
+            Problem("too_few_classes", message, "Add tags of other concepts.", field="concept")
+        )
     elif (
         not invalid_lines
         and (patterns := len(positions_by_pattern(confirmations))) < HELD_OUT_DIVISOR
     ):
         message = (
-            f"The tags differ in numbers only: they are of {patterns} kinds, and "
-            f"{HELD_OUT_DIVISOR} are needed to see whether it helps."
+            f"The tags differ in numbers only: they have {patterns} patterns, and "
+            f"{HELD_OUT_DIVISOR} are needed for validation."
         )
-        problems.add(Problem("too_few_kinds", message, "Add tags of other kinds.", field="tag"))
+        problems.add(
+            Problem("too_few_kinds", message, "Add tags with other patterns.", field="tag")
+        )
     if (tags := len({confirmation.tag for confirmation in confirmations})) > MAX_CONFIRMATIONS:
-        message = f"There are {tags} tags; at most {MAX_CONFIRMATIONS} are learned from."
-        problems.add(Problem("too_many_rows", message, "Leave tags out."))
+        message = f"There are {tags} tags; at most {MAX_CONFIRMATIONS} are allowed."
+        problems.add(Problem("too_many_rows", message, "Remove tags."))

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import ray
@@ -13,6 +14,7 @@ from ray.serve.schema import ApplicationStatus
 
 from infra.processes import adopt_orphans, kill_descendants
 from serving.cluster.arguments import LOOPBACK, Arguments
+from serving.cluster.slow_start import retry_slow_start
 from serving.errors import ServingFailed
 from serving.folders import Folders
 
@@ -30,6 +32,13 @@ def start(arguments: Arguments, folders: Folders) -> None:
     """Start Ray and Ray Serve on loopback. Raises ServingFailed if the HTTP port is in use."""
     _require_free_port(arguments)
     adopt_orphans()
+    retry_slow_start(partial(_start_ray, folders), partial(kill_descendants, _STOP_TIMEOUT_S))
+    # Ray binds the replicas' ports to this address too, so it is always loopback; haproxy.py
+    # rewrites HAProxy's own address to the public one.
+    serve.start(http_options={"host": LOOPBACK, "port": arguments.port})
+
+
+def _start_ray(folders: Folders) -> None:
     ray.init(
         include_dashboard=False,
         _node_ip_address=LOOPBACK,
@@ -38,9 +47,6 @@ def start(arguments: Arguments, folders: Folders) -> None:
         log_to_driver=False,
         configure_logging=False,
     )
-    # Ray binds the replicas' ports to this address too, so it is always loopback; haproxy.py
-    # rewrites HAProxy's own address to the public one.
-    serve.start(http_options={"host": LOOPBACK, "port": arguments.port})
 
 
 def deploy(targets: Sequence[serve.RunTarget], report: ReportDeployment) -> None:
@@ -90,7 +96,7 @@ def _require_free_port(arguments: Arguments) -> None:
         socket.create_server((arguments.host, arguments.port)).close()
     except OSError as error:
         raise ServingFailed(
-            f"Port {arguments.port} on {arguments.host} cannot be used: {error.strerror}."
+            f"Port {arguments.port} on {arguments.host} is not available: {error.strerror}."
         ) from error
 
 
@@ -101,4 +107,6 @@ def _is_running(application: Any) -> bool:
 def _require_not_failed(name: str, application: Any) -> None:
     """Raise ServingFailed if the deployment failed: it never recovers by itself."""
     if application is not None and application.status is ApplicationStatus.DEPLOY_FAILED:
-        raise ServingFailed(f"The application {name!r} does not start; the logs say why.")
+        raise ServingFailed(
+            f"The application {name!r} does not start. See the logs for the reason."
+        )

@@ -91,7 +91,7 @@ class OperationsApp:
                 return await self._update_adapter(request, adapter_id)
             case ["adaptations", name]:
                 return await self._fine_tune(request, name)
-        raise RouteNotFound("There is nothing at this address.")
+        raise RouteNotFound("Unknown URL.")
 
     async def _readiness_response(self) -> Response:
         """Return the state of each model, with status 200 if all are ready, else 503."""
@@ -143,7 +143,9 @@ class OperationsApp:
         try:
             return self._sources[name]
         except KeyError:
-            raise ModelNotFound("There is no such specialist here.", param="model") from None
+            raise ModelNotFound(
+                "This deployment does not serve this specialist model.", param="model"
+            ) from None
 
 
 def operations_app(

@@ -65,7 +65,9 @@ class EmbeddingApp:
         model_id = await asyncio.to_thread(parse_model_id, body)
         encoder = self._encoders.get(model_id)
         if encoder is None:
-            raise ModelNotFound("There is no such embedding model here.", param="model")
+            raise ModelNotFound(
+                "This deployment does not serve this embedding model.", param="model"
+            )
         parsed = await asyncio.to_thread(parse_request, body, model_id, encoder.dimensions)
         rows = await asyncio.to_thread(encoder.tokenise, parsed.inputs)
         encoded = [

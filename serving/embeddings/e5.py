@@ -60,7 +60,7 @@ class E5Encoder:
         """Split the prefix off a text and count its tokens. Raises InputInvalid for token ids."""
         if not isinstance(item, str):
             raise InputInvalid(
-                f"Input {index} is a list of tokens; this model takes texts.", param="input"
+                f"Input {index} is a list of tokens; this model accepts text only.", param="input"
             )
         passage = item.startswith(PASSAGE)
         text = item.removeprefix(PASSAGE if passage else QUERY)

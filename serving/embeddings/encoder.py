@@ -99,7 +99,7 @@ def require_context_length(rows: Sequence[TokenisedInput], max_tokens: int) -> N
     for index, row in enumerate(rows):
         if len(row) > max_tokens:
             raise ContextLengthExceeded(
-                f"Input {index} has {len(row)} tokens, but the model reads at most {max_tokens}.",
+                f"Input {index} has {len(row)} tokens; the model's maximum is {max_tokens}.",
                 param="input",
             )
 

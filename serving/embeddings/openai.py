@@ -43,7 +43,7 @@ def parse_model_id(body: bytes) -> str:
     try:
         return msgspec.json.decode(body, type=_ModelField).model
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InputInvalid(f"The request is not an embeddings request: {error}.") from error
+        raise InputInvalid(f"The embeddings request is not valid: {error}.") from error
 
 
 def parse_request(body: bytes, model: str, dimensions: int) -> EmbeddingRequest:
@@ -51,14 +51,14 @@ def parse_request(body: bytes, model: str, dimensions: int) -> EmbeddingRequest:
     try:
         wire = msgspec.json.decode(body, type=_RequestBody)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InputInvalid(f"The request is not an embeddings request: {error}.") from error
+        raise InputInvalid(f"The embeddings request is not valid: {error}.") from error
     if wire.model != model:
-        raise ModelNotFound("There is no such embedding model here.", param="model")
+        raise ModelNotFound("This deployment does not serve this embedding model.", param="model")
     if wire.encoding_format not in (FLOAT, BASE64):
-        raise InputInvalid("encoding_format is float or base64.", param="encoding_format")
+        raise InputInvalid("encoding_format must be float or base64.", param="encoding_format")
     if wire.dimensions is not None and wire.dimensions != dimensions:
         raise InputInvalid(
-            f"The model gives {dimensions} dimensions and cannot give another number.",
+            f"dimensions must be {dimensions} for this model.",
             param="dimensions",
         )
     return EmbeddingRequest(_parse_inputs(wire.input), wire.encoding_format)
@@ -93,9 +93,9 @@ def _parse_inputs(value: Any) -> tuple[str | Tokens, ...]:
     elif isinstance(value, list):
         items = value
     else:
-        raise InputInvalid("input is a text or a list.", param="input")
+        raise InputInvalid("input must be a string or a list.", param="input")
     if not 1 <= len(items) <= MAX_INPUTS:
-        raise InputInvalid(f"input holds 1 to {MAX_INPUTS} texts.", param="input")
+        raise InputInvalid(f"input must have 1 to {MAX_INPUTS} entries.", param="input")
     return tuple(_parse_input(item, index) for index, item in enumerate(items))
 
 
@@ -105,7 +105,9 @@ def _parse_input(item: Any, index: int) -> str | Tokens:
         return item
     if isinstance(item, list) and item and all(_is_token(token) for token in item):
         return tuple(item)
-    raise InputInvalid(f"Input {index} is empty, or neither a text nor tokens.", param="input")
+    raise InputInvalid(
+        f"Input {index} must be a non-empty string or a list of tokens.", param="input"
+    )
 
 
 def _is_token(item: Any) -> bool:

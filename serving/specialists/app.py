@@ -84,7 +84,7 @@ class SpecialistApp:
                 return await self._update_variant(request, name)
             case [name, *rest]:
                 return await self._handle_model(request, name, rest)
-        raise RouteNotFound("There is nothing at this address.")
+        raise RouteNotFound("Unknown URL.")
 
     async def _handle_model(self, request: Request, name: str, rest: list[str]) -> Response:
         """Return a model's metadata or readiness, or run an inference, by the rest of the path."""
@@ -105,7 +105,7 @@ class SpecialistApp:
             case ["infer"]:
                 require_method(request, "POST")
                 return await self._infer(request, body, model, run)
-        raise RouteNotFound("There is nothing at this address.")
+        raise RouteNotFound("Unknown URL.")
 
     async def _infer(
         self, request: Request, body: bytes, model: Specialist, run: RunBatched
@@ -123,7 +123,7 @@ class SpecialistApp:
         """Load (PUT) or delete (DELETE) a customer's variant."""
         body = await read_body(request, MAX_VARIANT_BYTES)
         if not is_variant_id(variant_id):
-            raise MethodNotAllowed("Only customers' variants are put and deleted.")
+            raise MethodNotAllowed("Only fine-tuned models can be loaded and deleted.")
         if request.method == "DELETE":
             await self._variants.remove(variant_id)
             return Response(status_code=204)
@@ -138,7 +138,7 @@ class SpecialistApp:
         if is_variant_id(name):
             variant = await self._variants.find(name)
             if variant is None:
-                raise VariantNotLoaded("The variant is not loaded.", param="model")
+                raise VariantNotLoaded("The fine-tuned model is not loaded.", param="model")
             return variant.specialist, self._queues[variant.base]
         return self._find_base(name), self._queues[name]
 
@@ -147,7 +147,9 @@ class SpecialistApp:
         try:
             return self._specialists[name]
         except KeyError:
-            raise ModelNotFound("There is no such specialist here.", param="model") from None
+            raise ModelNotFound(
+                "This deployment does not serve this specialist model.", param="model"
+            ) from None
 
 
 def specialist_app(
@@ -182,11 +184,11 @@ def _parse_header_length(request: Request) -> int | None:
     if text is None:
         return None
     if not text.isascii() or not text.isdigit():
-        raise InputInvalid(f"{HEADER_LENGTH} is a number of bytes.")
+        raise InputInvalid(f"{HEADER_LENGTH} must be a number of bytes.")
     return int(text)
 
 
 def _require_version(model: Specialist, versions: list[str]) -> None:
     """Raise ModelNotFound unless `versions` is the model's only version."""
     if versions != [model.signature.version]:
-        raise ModelNotFound(f"{model.name!r} has only version {model.signature.version}.")
+        raise ModelNotFound(f"{model.name!r} only has version {model.signature.version}.")

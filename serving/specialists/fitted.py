@@ -42,8 +42,8 @@ class UnfittedSpecialist:
     def not_fitted_error(self) -> ModelNotFitted:
         """The error of every inference request."""
         return ModelNotFitted(
-            f"{self.name!r} knows only what it was fitted on. Fit it with a training file at "
-            "/v1/fine_tuning/jobs, and ask the model that this gives.",
+            f"{self.name!r} has no general model. Train it on your own data with POST "
+            "/v1/fine_tuning/jobs and call the resulting model.",
             param="model",
         )
 
@@ -67,7 +67,7 @@ class AnomalySpecialist:
         return self.variant.run(columns)
 
     def load_variant(self, name: str, version: str, artefact: bytes) -> Specialist:
-        raise InputInvalid(f"{self.name!r} is a variant itself.", param="model")
+        raise InputInvalid(f"{self.name!r} is itself a fine-tuned model.", param="model")
 
 
 def load_anomaly(name: str, version: str, artefact: bytes) -> AnomalySpecialist:
@@ -75,6 +75,6 @@ def load_anomaly(name: str, version: str, artefact: bytes) -> AnomalySpecialist:
     try:
         variant = anomaly.load(artefact)
     except anomaly.VariantBroken as error:
-        raise WeightsBroken(f"The variant {name!r} cannot be loaded.") from error
+        raise WeightsBroken(f"The fine-tuned model {name!r} cannot be loaded.") from error
     signature = msgspec.structs.replace(variant.signature, version=version)
     return AnomalySpecialist(name, variant, signature)

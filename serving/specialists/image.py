@@ -34,7 +34,7 @@ class ImageSpecialist:
         return self.variant.run(columns)
 
     def load_variant(self, name: str, version: str, artefact: bytes) -> Specialist:
-        raise InputInvalid(f"{self.name!r} is a variant itself.", param="model")
+        raise InputInvalid(f"{self.name!r} is itself a fine-tuned model.", param="model")
 
 
 def load_image_classifier(name: str, path: Path) -> UnfittedSpecialist:
@@ -51,6 +51,6 @@ def _load_head(backbone: Backbone, name: str, version: str, artefact: bytes) -> 
     try:
         variant = surface.load(artefact, backbone)
     except HeadBroken as error:
-        raise WeightsBroken(f"The variant {name!r} cannot be loaded.") from error
+        raise WeightsBroken(f"The fine-tuned model {name!r} cannot be loaded.") from error
     signature = msgspec.structs.replace(variant.signature, version=version)
     return ImageSpecialist(name, variant, signature)

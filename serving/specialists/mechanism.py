@@ -30,7 +30,7 @@ class MechanismSpecialist:
         return self.mechanism.compute(columns)
 
     def load_variant(self, name: str, version: str, artefact: bytes) -> "MechanismSpecialist":
-        raise InputInvalid(f"{self.name!r} is a formula and has no variants.", param="model")
+        raise InputInvalid(f"{self.name!r} is a formula and cannot be fine-tuned.", param="model")
 
 
 def load_mechanism(name: str, mechanism: str) -> MechanismSpecialist:

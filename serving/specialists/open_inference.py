@@ -110,7 +110,7 @@ def parse_request(body: bytes, header_length: int | None = None) -> InferRequest
     try:
         wire = msgspec.json.decode(document, type=_WireRequest)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise InputInvalid(f"The request is not an inference request: {error}.") from error
+        raise InputInvalid(f"The inference request is not valid: {error}.") from error
     inputs: list[Tensor] = []
     offset = 0
     for tensor in wire.inputs:
@@ -119,7 +119,7 @@ def parse_request(body: bytes, header_length: int | None = None) -> InferRequest
         offset += size
     if offset != len(tail):
         raise InputInvalid(
-            f"The binary part holds {len(tail)} bytes, but the inputs claim {offset}."
+            f"The binary part has {len(tail)} bytes, but the inputs declare {offset}."
         )
     default = bool(wire.parameters.get("binary_data_output", False))
     return InferRequest(wire.id, tuple(inputs), _requested_outputs(wire, default), default)
@@ -165,7 +165,7 @@ def _split_body(body: bytes, header_length: int | None) -> tuple[bytes, bytes]:
         return body, b""
     if not 0 <= header_length <= len(body):
         raise InputInvalid(
-            f"{HEADER_LENGTH} says {header_length}, but the body holds {len(body)} bytes."
+            f"{HEADER_LENGTH} is {header_length}, but the body has {len(body)} bytes."
         )
     return body[:header_length], body[header_length:]
 
@@ -176,7 +176,7 @@ def _requested_outputs(wire: _WireRequest, default: bool) -> Mapping[str, bool]:
         output.name: bool(output.parameters.get("binary_data", default)) for output in wire.outputs
     }
     if len(outputs) != len(wire.outputs):
-        raise InputInvalid("An output is asked for twice.", param="outputs")
+        raise InputInvalid("An output is requested twice.", param="outputs")
     return MappingProxyType(outputs)
 
 
@@ -186,25 +186,25 @@ def _binary_size(tensor: _WireTensor) -> int:
     if size is None:
         return 0
     if not isinstance(size, int) or isinstance(size, bool) or size < 0:
-        raise InputInvalid("binary_data_size is a count of bytes.", param=tensor.name)
+        raise InputInvalid("binary_data_size must be a number of bytes.", param=tensor.name)
     return size
 
 
 def _parse_tensor(wire: _WireTensor, raw: bytes, size: int) -> Tensor:
     """Parse an input from its JSON `data` or from `raw` of `size` bytes. Raises InputInvalid."""
     if wire.datatype != BYTES and wire.datatype not in NUMPY_DTYPES:
-        raise InputInvalid(f"The datatype {wire.datatype!r} is unknown.", param=wire.name)
+        raise InputInvalid(f"Unknown datatype {wire.datatype!r}.", param=wire.name)
     count = _element_count(wire)
     if wire.data is not None:
         if size:
-            raise InputInvalid("It has both `data` and binary data.", param=wire.name)
+            raise InputInvalid("The tensor has both `data` and binary data.", param=wire.name)
         values = _values_from_json(wire, count)
     elif "binary_data_size" in wire.parameters:
         if len(raw) != size:
-            raise InputInvalid("The binary part is shorter than claimed.", param=wire.name)
+            raise InputInvalid("The binary part is shorter than declared.", param=wire.name)
         values = _values_from_binary(wire, raw, count)
     else:
-        raise InputInvalid("It has neither `data` nor binary data.", param=wire.name)
+        raise InputInvalid("The tensor has neither `data` nor binary data.", param=wire.name)
     return Tensor(wire.name, wire.datatype, tuple(wire.shape), values, _parse_unit(wire))
 
 
@@ -212,17 +212,17 @@ def _parse_unit(wire: _WireTensor) -> str | None:
     """Return the `unit` parameter of an input, None without it. Raises InputInvalid."""
     unit = wire.parameters.get("unit")
     if unit is not None and not isinstance(unit, str):
-        raise InputInvalid("The parameter `unit` is a string.", param=wire.name)
+        raise InputInvalid("The parameter `unit` must be a string.", param=wire.name)
     return unit
 
 
 def _element_count(wire: _WireTensor) -> int:
     """Return the number of elements of a shape. Raises InputInvalid if the shape is invalid."""
     if not wire.shape or any(size < 0 for size in wire.shape):
-        raise InputInvalid(f"{wire.shape} is not a shape.", param=wire.name)
+        raise InputInvalid(f"{wire.shape} is not a valid shape.", param=wire.name)
     count = math.prod(wire.shape)
     if count > MAX_ELEMENTS:
-        raise InputInvalid(f"A tensor holds at most {MAX_ELEMENTS} values.", param=wire.name)
+        raise InputInvalid(f"A tensor can have at most {MAX_ELEMENTS} values.", param=wire.name)
     return count
 
 
@@ -231,14 +231,14 @@ def _values_from_json(wire: _WireTensor, count: int) -> NDArray[Any]:
     flat = _flatten(wire.data or [], len(wire.shape), wire.name)
     if len(flat) != count:
         raise InputInvalid(
-            f"The shape {wire.shape} holds {count} values, but `data` has {len(flat)}.",
+            f"The shape {wire.shape} has {count} values, but `data` has {len(flat)}.",
             param=wire.name,
         )
     allowed_types = _allowed_json_types(wire.datatype)
     for row, value in enumerate(flat):
         if type(value) not in allowed_types:
             raise InputInvalid(
-                f"Value {row} is {_json_type_name(value)}, which is no {wire.datatype}.",
+                f"Value {row} is {_json_type_name(value)} instead of {wire.datatype}.",
                 param=wire.name,
             )
     if wire.datatype == BYTES:
@@ -291,8 +291,8 @@ def _values_from_binary(wire: _WireTensor, raw: bytes, count: int) -> NDArray[An
     dtype = NUMPY_DTYPES[wire.datatype]
     if len(raw) != count * dtype.itemsize:
         raise InputInvalid(
-            f"The shape {wire.shape} of {wire.datatype} takes {count * dtype.itemsize} bytes, "
-            f"but there are {len(raw)}.",
+            f"The shape {wire.shape} of {wire.datatype} needs {count * dtype.itemsize} "
+            f"bytes, but there are {len(raw)}.",
             param=wire.name,
         )
     return np.frombuffer(raw, dtype=dtype.newbyteorder("<")).astype(dtype)
@@ -313,5 +313,5 @@ def _decode_strings(raw: bytes, count: int, name: str) -> list[str]:
         except UnicodeDecodeError as error:
             raise InputInvalid(f"Value {len(values)} is not UTF-8.", param=name) from error
     if len(values) != count:
-        raise InputInvalid(f"It holds {len(values)} strings, not {count}.", param=name)
+        raise InputInvalid(f"The tensor has {len(values)} strings instead of {count}.", param=name)
     return values

@@ -157,11 +157,11 @@ def _create_session(name: str, artefact: str | bytes) -> Any:
 def parse_signature(name: str, text: str | None) -> Signature:
     """Parse the signature JSON from an artefact's metadata. Raises WeightsBroken."""
     if text is None:
-        raise WeightsBroken(f"The artefact of {name!r} carries no signature.")
+        raise WeightsBroken(f"The artefact of {name!r} has no signature.")
     try:
         signature = msgspec.json.decode(text, type=Signature)
     except msgspec.DecodeError as error:
-        raise WeightsBroken(f"The signature of {name!r} cannot be read: {error}.") from error
+        raise WeightsBroken(f"The signature of {name!r} is not valid: {error}.") from error
     datatypes = [field.datatype for field in signature.inputs]
     datatypes += [field.datatype for field in signature.outputs]
     for datatype in datatypes:
@@ -252,7 +252,7 @@ def _input_column(field: InputField, tensor: Tensor) -> NDArray[Any]:
     """Return an input as an array of the field's type: [rows], or [rows, length] for a series."""
     if not _can_cast(tensor.datatype, field.datatype):
         raise InputInvalid(
-            f"{field.name!r} is {tensor.datatype}, but the model takes {field.datatype}.",
+            f"{field.name!r} is {tensor.datatype}, but the model expects {field.datatype}.",
             param=field.name,
         )
     values = tensor.values
@@ -279,7 +279,7 @@ def _column_shape(field: InputField, shape: tuple[int, ...]) -> tuple[int, ...]:
         return shape
     if len(shape) > 2 or (len(shape) == 2 and shape[1] != 1):
         raise InputInvalid(
-            f"{field.name!r} has the shape {list(shape)}; give [rows] or [rows, 1].",
+            f"{field.name!r} has the shape {list(shape)}; use [rows] or [rows, 1].",
             param=field.name,
         )
     return shape[:1]
@@ -290,5 +290,6 @@ def _require_row_limit(columns: Columns) -> None:
     for column in columns.values():
         if len(column) > MAX_ROWS:
             raise InputInvalid(
-                f"{len(column)} rows are more than the {MAX_ROWS} allowed.", param="inputs"
+                f"The request has {len(column)} rows; at most {MAX_ROWS} are allowed.",
+                param="inputs",
             )

@@ -119,7 +119,7 @@ class TagAlignmentSpecialist:
         try:
             scheme, learned = with_confirmations(self.schemes, artefact)
         except (VariantBroken, ConceptUnknown, TagInvalid, TooManyConfirmations) as error:
-            raise WeightsBroken(f"The variant {name!r} cannot be loaded.") from error
+            raise WeightsBroken(f"The fine-tuned model {name!r} cannot be loaded.") from error
         signature = msgspec.structs.replace(self.signature, version=version)
         schemes = MappingProxyType({**self.schemes, scheme: learned})
         return replace(self, name=name, default_scheme=scheme, schemes=schemes, signature=signature)

@@ -112,7 +112,7 @@ class AdapterStore:
         except OSError as error:
             # The folder exists if another process stored the same id first; the content is equal.
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                raise ModelFailed("The adapter cannot be kept on this machine's disk.") from error
+                raise ModelFailed("The adapter cannot be stored on this machine's disk.") from error
 
     def _remove_unused(self, room: int) -> None:
         """Delete adapters unused for MAX_UNUSED_S and the least recently used beyond `room` bytes.
@@ -139,20 +139,21 @@ def _parse_settings(config: bytes) -> AdapterSettings:
     try:
         return msgspec.json.decode(config, type=AdapterSettings)
     except msgspec.DecodeError as error:
-        raise InputInvalid(f"The adapter's settings cannot be read: {error}.") from error
+        raise InputInvalid(f"The adapter's configuration is not valid: {error}.") from error
 
 
 def _require_matching_settings(actual: AdapterSettings, required: AdapterSettings) -> None:
     """Raise InputInvalid if they differ: the engine would answer nonsense or crash."""
     if actual.base_model_name_or_path != required.base_model_name_or_path:
         raise InputInvalid(
-            f"The adapter is for {actual.base_model_name_or_path!r}, the engine runs "
+            f"The adapter is for {actual.base_model_name_or_path!r}, but the engine runs "
             f"{required.base_model_name_or_path!r}."
         )
     if actual.r != required.r or actual.target_modules != required.target_modules:
         raise InputInvalid(
-            f"The adapter's rank is {actual.r} on {len(actual.target_modules)} kinds of layers; "
-            f"the engine takes {required.r} on {len(required.target_modules)}."
+            f"The adapter has rank {actual.r} on {len(actual.target_modules)} kinds of "
+            f"layers; the engine needs rank {required.r} on {len(required.target_modules)}"
+            "."
         )
 
 
@@ -162,7 +163,7 @@ def _parse_upload(body: bytes) -> tuple[AdapterUpload, Mapping[str, bytes]]:
         upload = msgspec.json.decode(body, type=AdapterUpload)
         files = msgspec.msgpack.decode(upload.artefact, type=dict[str, bytes])
     except msgspec.DecodeError as error:
-        raise InputInvalid(f"This is no adapter: {error}.") from error
+        raise InputInvalid(f"The artefact is not an adapter: {error}.") from error
     if set(files) != set(ADAPTER_FILES):
-        raise InputInvalid("An adapter is its weights and their settings.")
+        raise InputInvalid("An adapter needs weights and a configuration.")
     return upload, files

@@ -24,7 +24,7 @@ from models.industrial_llm.choices import no_tool_schema, tool_call_schema
 from serving.text.engine import CHOICE_PARSER
 
 # The answer if the model chooses no tool, because its constrained output contains no text.
-NO_TOOL_TEXT = "None of the tools fits this request."
+NO_TOOL_TEXT = "None of the tools matches this request."
 _ANY_OBJECT: Mapping[str, Any] = {"type": "object"}
 
 

@@ -101,7 +101,7 @@ def training_threads(cpus: int) -> int:
 def find_adapter(name: str, source: ModelSource) -> AdaptFunction:
     """Return the training function of the model. Raises InputInvalid if it has none."""
     if source.adapter is None:
-        raise InputInvalid(f"{name!r} cannot be adapted.", param="model")
+        raise InputInvalid(f"{name!r} cannot be fine-tuned.", param="model")
     return ADAPTERS[source.adapter](source)
 
 
@@ -164,7 +164,7 @@ async def stream_fine_tuning(
                 yield await line
     except TimeoutError:
         timeout = TrainingTimeout(
-            f"Learning takes longer than {max_seconds:.0f} s; give fewer examples."
+            f"Training takes longer than {max_seconds:.0f} s. Use fewer examples."
         )
         yield _json_line({"error": error_object(timeout)})
     finally:
@@ -199,7 +199,7 @@ def _final_event(result: "Future[Any]", seconds: float) -> dict[str, Any]:
         return {"error": error_object(error)}
     except Exception:
         log.exception("An adaptation failed")
-        return {"error": error_object(ModelFailed("The model could not be adapted."))}
+        return {"error": error_object(ModelFailed("The model could not be fine-tuned."))}
 
 
 def _json_line(content: dict[str, Any]) -> bytes:

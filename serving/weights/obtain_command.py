@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns 1 if they cannot be obtained; exits with 2 if the catalog has no such model.
     """
     parser = argparse.ArgumentParser(description="Obtain a model's weights and print where.")
-    parser.add_argument("model", help="as the catalog calls it")
+    parser.add_argument("model", help="model id in the catalog")
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--profile", choices=["cpu", "gpu"], default="cpu")
     options = parser.parse_args(arguments)

@@ -220,7 +220,7 @@ def _extract(archive: Path, member: str, folder: Path) -> None:
 def _verify_file(path: Path, sha256: str | None) -> Path:
     """Return `path` if the file exists and has the SHA-256. Raises WeightsBroken."""
     if not path.is_file():
-        raise WeightsBroken(f"The weights {path.name} are missing.")
+        raise WeightsBroken(f"The model weights {path.name} are missing.")
     if sha256 is not None:
         digest = hashlib.sha256()
         for block in _read_blocks(path):
@@ -232,7 +232,9 @@ def _verify_file(path: Path, sha256: str | None) -> Path:
 def _require_digest(actual: str, expected: str | None, name: str) -> None:
     """Raise WeightsBroken if the digest of the file `name` differs from the expected one."""
     if expected is not None and actual != expected:
-        raise WeightsBroken(f"{name} is damaged: its sha256 is not the catalog's. Reinstall it.")
+        raise WeightsBroken(
+            f"{name} is damaged: its SHA-256 differs from the catalog's. Reinstall it."
+        )
 
 
 def _chat_template_path(weights: Weights) -> Path:
@@ -274,5 +276,5 @@ def _convert_disk_full_error() -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise WeightsBroken("The disk is full: the weights need more room.") from error
+            raise WeightsBroken("The disk is full. Free space for the model weights.") from error
         raise

@@ -45,7 +45,7 @@ class TestOneIsWrong:
         with capture_logs() as logs:
             await aggregate_and_refresh_credit(story.database, story.clock)
         assert [line["account"] for line in logs] == [firms[1].account.id.hex]
-        assert "terms that are not kept" in logs[0]["reason"]
+        assert "refer to unknown terms" in logs[0]["reason"]
         assert await firms[2].credit() == "999"
         assert await sql(story.database, "select account_id from stale_credit") == [
             (firms[1].account.id,)

@@ -58,17 +58,20 @@ class TestLearning:
         assert adaptation.score.adapted < 2
         assert (adaptation.examples, adaptation.held_out) == (2500, 500)
         assert (
-            told[0] == "Read 2500 rows of normal hours from 4 sensors, and 300 of anomalous hours."
+            told[0] == "Read 2500 rows of normal operation from 4 sensors "
+            "and 300 rows of anomalous operation."
         )
         assert "held out" in told[1]
         missed = float(told[2].split()[4])
-        assert told[2] == f"Of the anomalous rows, {missed} % raised none."
+        assert told[2] == f"{missed} % of the anomalous rows raised no alarm."
         assert missed < 20
-        assert told[3].endswith("These drift, and are told by their changes only: room.")
+        assert told[3].endswith("These sensors drift, so only their changes are used: room.")
 
     def test_nothing_is_said_of_misses_without_anomalous_hours(self) -> None:
         _, told = adapted(line(hours(1, 1500)))
-        assert told[2] == "There are no anomalous hours to tell how many it misses."
+        assert (
+            told[2] == "There are no anomalous rows, so the share of missed anomalies is unknown."
+        )
 
     def test_anomalous_hours_are_not_learned_from(self) -> None:
         normal = line(hours(1, 600))
@@ -90,7 +93,7 @@ class TestLearning:
             one[:, 2] += 5.0
         adaptation, told = adapted(*map(line, stretches))
         assert adaptation.score.adapted > 90
-        assert told[2].startswith("That is often.")
+        assert told[2].startswith("This rate is high.")
         turned, _ = adapted(*map(line, stretches[::-1]))
         assert turned.score.adapted < 5
 
@@ -174,7 +177,7 @@ class TestLines:
 
     def test_too_few_rows(self) -> None:
         message = refused(line(hours(1, 249)))
-        assert message == "249 rows of normal hours are too few: 4 sensors take at least 250."
+        assert message == "249 rows of normal operation are too few: 4 sensors need at least 250."
         adapted(line(hours(1, 250)))
 
     def test_a_short_stretch(self) -> None:
@@ -219,7 +222,9 @@ class TestNamesAndUnits:
     @pytest.mark.parametrize("count", [0, MAX_SENSORS + 1])
     def test_how_many(self, count: int) -> None:
         message = refused({"sensors": {str(number): [1.0] for number in range(count)}})
-        assert message.startswith(f"Line 1: there are {count} sensors, not 1 to {MAX_SENSORS}.")
+        assert message.startswith(
+            f"Line 1: there are {count} sensors; 1 to {MAX_SENSORS} are allowed."
+        )
 
     def test_one_sensor_serves(self) -> None:
         adaptation, _ = adapted({"sensors": {"压力": hours(1, 1500)[:, 0].tolist()}})
@@ -233,7 +238,7 @@ class TestNamesAndUnits:
 
     def test_a_unit_of_no_sensor(self) -> None:
         message = refused(line(hours(1, 300), units={"speed": "rpm"}))
-        assert message == "Line 1: there is a unit for 'speed', which is no sensor."
+        assert message == "Line 1: there is a unit for 'speed', which is not a sensor."
 
     def test_a_unit_that_is_not_known(self) -> None:
         message = refused(line(hours(1, 300), units={"pressure": "baar"}))

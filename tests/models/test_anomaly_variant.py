@@ -156,11 +156,11 @@ class TestArtefact:
 
     @pytest.mark.parametrize("broken", [b"", b"rubbish", b"[]", b"{}", b"\xff\xfe", b"\x80\x04."])
     def test_rubbish(self, broken: bytes) -> None:
-        with pytest.raises(VariantBroken, match="no variant"):
+        with pytest.raises(VariantBroken, match="not a fine-tuned model"):
             load(broken)
 
     def test_cut(self) -> None:
-        with pytest.raises(VariantBroken, match="no variant"):
+        with pytest.raises(VariantBroken, match="not a fine-tuned model"):
             load(artefact()[:-10])
 
     def test_of_another_version(self) -> None:
@@ -176,7 +176,7 @@ class TestArtefact:
             ({"sensors": []}, "names"),
             ({"whitening": [[1.0] * 4] * 3}, "matrix is not of its 4 sensors"),
             ({"whitening": [[1.0] * 4] * 3 + [[1.0]]}, "matrix is not of its 4 sensors"),
-            ({"whitening": [[None] * 4] * 4}, "no variant"),
+            ({"whitening": [[None] * 4] * 4}, "not a fine-tuned model"),
         ],
     )
     def test_of_another_shape(self, changes: dict[str, Any], words: str) -> None:

@@ -66,14 +66,14 @@ class TestLoad:
     @pytest.mark.parametrize(
         ("text", "message"),
         [
-            (TEXT.format(id="a", profiles='["cpu"]', more=WEIGHTS), "only it has"),
-            (ENGINE.replace("weights", 'base = "base"\nweights'), "only it has"),
-            (adapter(base="nonesuch"), "no text model"),
-            (ENTRY.format(per=1, price="1") + adapter(base="m"), "no text model"),
-            (ENGINE + adapter() + adapter(base="a", id="b"), "no text model"),
-            (ENGINE + adapter("concurrency = 4"), "that one's"),
-            (ENGINE + adapter("engine = { dtype = 'float16' }"), "that one's"),
-            (ENGINE + adapter(profiles='["cpu", "gpu"]'), "that one's"),
+            (TEXT.format(id="a", profiles='["cpu"]', more=WEIGHTS), "only an adapter can have one"),
+            (ENGINE.replace("weights", 'base = "base"\nweights'), "only an adapter can have one"),
+            (adapter(base="nonesuch"), "not a text model"),
+            (ENTRY.format(per=1, price="1") + adapter(base="m"), "not a text model"),
+            (ENGINE + adapter() + adapter(base="a", id="b"), "not a text model"),
+            (ENGINE + adapter("concurrency = 4"), "must not set engine"),
+            (ENGINE + adapter("engine = { dtype = 'float16' }"), "must not set engine"),
+            (ENGINE + adapter(profiles='["cpu", "gpu"]'), "must not set engine"),
         ],
     )
     def test_an_adapter_that_cannot_answer(self, tmp_path: Path, text: str, message: str) -> None:
@@ -102,7 +102,7 @@ class TestLoad:
         ("text", "message"),
         [
             ("[[model]]\nid = 1", "is wrong"),
-            ("not toml", "cannot be read"),
+            ("not toml", "is not valid"),
             ("", "no model"),
             (ENTRY.format(per=1, price="1") * 2, "twice"),
             (ENTRY.format(per=1, price="1").replace("embedding", "magic"), "is wrong"),
@@ -150,7 +150,7 @@ class TestLoad:
         entry = ENTRY.format(per=1, price="1")
         first = entry.replace("[model.meters]", 'fallbacks = ["n"]\n[model.meters]')
         other = entry.replace('"m"', '"n"').replace("embedding", "text-generation")
-        with pytest.raises(CatalogInvalid, match="takes the same requests"):
+        with pytest.raises(CatalogInvalid, match="accepts the same requests"):
             load_catalog("cpu", write(tmp_path, first + other))
 
     def test_a_route_has_columns_or_none(self, tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ class TestLoad:
 
     def test_no_model_is_called_auto(self, tmp_path: Path) -> None:
         text = ENTRY.format(per=1, price="1").replace('"m"', '"auto"')
-        with pytest.raises(CatalogInvalid, match="asks for one to be chosen"):
+        with pytest.raises(CatalogInvalid, match="reserved for model selection"):
             load_catalog("cpu", write(tmp_path, text))
 
     def test_ids_are_spelled_nowhere_else(self) -> None:

@@ -90,13 +90,13 @@ class TestReading:
             (line(9, 15), "Line 2: .*20 to 1000 values"),
             (line(9, T24=[600.0] * 3), "Line 2: sensors have unequally many"),
             (line(9, T24=[float(at) for at in range(120)]), "Line 2: 'T24' in row 0, value 0"),
-            (line(9, T99=[1.0] * 120), "Line 2: The model has no input 'T99'"),
+            (line(9, T99=[1.0] * 120), "Line 2: unknown input 'T99'"),
             ({"sensors": {}}, "Line 2: The input '"),
             (line(9, T24=["x"] * 120), "Line 2: Expected `float`"),
             (line(9) | {"label": 1}, "Line 2: .*unknown field `label`"),
             (line(9) | {"units": {"T24": "bar"}}, "Line 2: 'T24' is given in 'bar'"),
             ([], "Line 2: Expected `object`"),
-            (line(1), "Line 2 is the machine of line 1 again"),
+            (line(1), "Line 2 repeats the machine of line 1"),
         ],
     )
     def test_what_is_wrong_is_named(self, bad: Any, said: str) -> None:

@@ -52,10 +52,15 @@ class TestUnits:
     @pytest.mark.parametrize(
         ("name", "unit", "words"),
         [
-            ("heat", "bar", "'heat' is given in 'bar', which is no unit of its kind; it is K"),
-            ("heat", "hot", "'heat' is given in 'hot', which is not known; the model takes K"),
+            (
+                "heat",
+                "bar",
+                "'heat' is given in 'bar', which is not a unit of this quantity; "
+                "the model expects K",
+            ),
+            ("heat", "hot", "'heat' is given in 'hot', which is unknown; the model expects K"),
             ("count", "kpcs", "takes whole pcs"),
-            ("grade", "m", "takes it without a unit"),
+            ("grade", "m", "expects no unit"),
         ],
     )
     def test_refused(self, name: str, unit: str, words: str) -> None:
@@ -84,7 +89,7 @@ class TestSeries:
             check(points=np.ones(shape))
 
     def test_where_one_value_belongs(self) -> None:
-        with pytest.raises(InputInvalid, match="one value in each row"):
+        with pytest.raises(InputInvalid, match="one value per row"):
             check(heat=np.full((2, 2), 300.0))
 
 
@@ -117,5 +122,5 @@ class TestOptional:
 
     def test_where_all_are_there_are_no_rows(self) -> None:
         signature = Signature((InputField("note", "BYTES", optional=True),), (), "1")
-        with pytest.raises(InputInvalid, match="There are no rows"):
+        with pytest.raises(InputInvalid, match="The request has no rows"):
             validate_columns(signature, {}, {})

@@ -53,8 +53,8 @@ class TestLearning:
         assert adaptation.score.higher_is_better
         assert (adaptation.examples, adaptation.held_out) == (18, 18)
         assert told == [
-            "18 different pictures with 3 labels were read.",
-            "Of held-out pictures 100.0% came out right.",
+            "Read 18 different images with 3 labels.",
+            "Accuracy on held-out images: 100.0%.",
         ]
 
     def test_the_variant_knows_pictures_that_it_has_not_seen(self, adapter: SurfaceAdapter) -> None:
@@ -78,7 +78,7 @@ class TestLearning:
         given[3]["label"], given[30]["label"] = "pitted", "brushed"
         adaptation, told = adapted(adapter, *given)
         assert adaptation.score.adapted < 1
-        assert told[-1].startswith("Look again at lines that seem to be of another label:")
+        assert told[-1].startswith("Check these lines, whose labels look wrong:")
         assert {"4 (brushed)", "31 (rough)"} <= set(told[-1].rstrip(".").split(": ")[1].split(", "))
 
     def test_labels_that_mean_nothing_are_refused(self, adapter: SurfaceAdapter) -> None:
@@ -90,7 +90,7 @@ class TestLearning:
         """Five of six held-out pictures would be right for who always says the frequent one."""
         rare = [{**line("rough", seed), "label": "rare"} for seed in range(5)]
         given = [line("rough", seed) for seed in range(100, 125)] + rare
-        with pytest.raises(TrainingFileInvalid, match="cannot be told"):
+        with pytest.raises(TrainingFileInvalid, match="cannot be predicted"):
             adapted(adapter, *given)
 
     def test_progress_on_many(
@@ -99,8 +99,8 @@ class TestLearning:
         monkeypatch.setattr(adapt, "_PROGRESS_INTERVAL", 10)
         _, told = adapted(adapter, *lines(7))
         assert told[1:3] == [
-            "10 of 21 pictures have been looked at.",
-            "20 of 21 pictures have been looked at.",
+            "Processed 10 of 21 images.",
+            "Processed 20 of 21 images.",
         ]
 
     def test_a_file_that_is_no_backbone(self, tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ class TestTwins:
         once, again = lines(5), lines(5)
         adaptation, told = adapted(adapter, *once, *again)
         assert adaptation == adapted(adapter, *once)[0]
-        assert told[0] == "15 different pictures with 3 labels were read."
+        assert told[0] == "Read 15 different images with 3 labels."
 
     def test_in_another_file_it_is_the_same(self) -> None:
         grey = surface("rough", 0)
@@ -125,7 +125,8 @@ class TestTwins:
     def test_with_another_label_it_is_refused(self) -> None:
         twin = {**line("rough", 2), "label": "pitted"}
         assert refused(*lines(5), twin) == (
-            "Line 16: the picture is that of line 13, but its label is 'pitted' and not 'rough'."
+            "Line 16: the image is the same as in line 13, "
+            "but its label is 'pitted' instead of 'rough'."
         )
 
     def test_twins_are_no_five_pictures(self) -> None:
@@ -139,7 +140,11 @@ class TestRefused:
         [
             pytest.param("no base64!", "'image' is not base64 of", id="no base64"),
             pytest.param("", "'image' is empty", id="empty"),
-            pytest.param(base64_of(b"a,b\n"), "'image' is no picture in PNG", id="no picture"),
+            pytest.param(
+                base64_of(b"a,b\n"),
+                "'image' is not an image in one of the formats PNG",
+                id="not an image",
+            ),
             pytest.param(
                 base64_of(file_of(surface("rough", 9))[:900]), "'image' is damaged", id="cut off"
             ),
@@ -180,20 +185,23 @@ class TestRefused:
         assert refused(*given).startswith("Line 2: ")
 
     def test_one_label(self) -> None:
-        assert refused(*lines(5)[:5]) == "There are pictures with 1 labels; 2 are needed."
+        assert (
+            refused(*lines(5)[:5])
+            == "There are images with 1 labels; at least 2 labels are needed."
+        )
 
     def test_nothing(self) -> None:
         assert refused() == "The training file has no lines."
 
     def test_too_few_of_one(self) -> None:
         assert refused(*lines(5)[:-1]) == (
-            "The label 'rough', first in line 11, has 4 different pictures; at least 5 are needed."
+            "The label 'rough', first in line 11, has 4 different images; at least 5 are needed."
         )
 
     def test_too_many_labels(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(labelled_pictures, "MAX_CLASSES", 2)
-        assert refused(*lines(5)) == "There are 3 labels, more than 2."
+        assert refused(*lines(5)) == "There are 3 labels; at most 2 are allowed."
 
     def test_too_many_pictures(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(labelled_pictures, "MAX_PICTURES", 8)
-        assert refused(*lines(5)) == "There are 15 pictures; at most 8 are learned from."
+        assert refused(*lines(5)) == "There are 15 images; at most 8 are allowed."

@@ -42,7 +42,7 @@ class TestAdapting:
         assert made.score.base == pytest.approx(0, abs=0.3)
         assert made.score.adapted > 0.8
         assert made.examples == len(LINES)
-        assert "kept apart" in said[1]
+        assert "held-out" in said[1]
         scheme, variant = with_confirmations(bases, made.artefact)
         assert scheme == "brick"
         assert variant.align(["garage_OTTO_17"])[0][0].concept.id == WORDS["OTTO"]
@@ -99,7 +99,7 @@ class TestRefusing:
         [
             ([], "There are 0 tags"),
             (LINES[:9], "There are 9 tags"),
-            ([{**line, "concept": WORDS["OTTO"]} for line in LINES], "of one concept"),
+            ([{**line, "concept": WORDS["OTTO"]} for line in LINES], "the same concept"),
             (
                 [
                     {"tag": f"TAG{number}", "concept": list(WORDS.values())[number % 2]}

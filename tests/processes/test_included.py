@@ -102,7 +102,7 @@ class TestWithoutCredit:
             "credit_exhausted",
         )
         # 16 tokens at least, of which 5 are included.
-        assert "needs 0.000022000 CNY at least beyond what is included" in error["message"]
+        assert "needs 0.000022000 CNY at least beyond the included units" in error["message"]
         assert "0.000000000 is left" in error["message"]
         assert await firm.used() == {
             OWN_IN: (20 * WORDS, 10 * WORDS),

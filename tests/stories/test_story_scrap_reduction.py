@@ -134,7 +134,7 @@ async def test_readings_that_nobody_signed_differ(story: Story) -> None:
     found = replay_bundle(msgspec.json.encode(said).decode(), measure_effect)
     assert "measured" in [one.figure for one in found.differences]
     assert [one.computed for one in found.differences if "readings" in one.figure] == [
-        "as nobody signed"
+        "not signed by anyone"
     ]
 
 
@@ -153,7 +153,7 @@ async def test_what_the_measurement_was_given_is_all_of_it(story: Story) -> None
     (version,) = msgspec.json.decode(settled.bundle)["versions"]
     assert "terms of the measurement" in figures(terms=version["terms"] + " ")
     assert "readings of the measurement" in figures(readings=[])
-    with pytest.raises(BundleInvalid, match="cannot be read"):
+    with pytest.raises(BundleInvalid, match="are not valid"):
         figures(readings=None)
 
 

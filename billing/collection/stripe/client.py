@@ -332,7 +332,7 @@ def parse_signed_event(body: bytes, signature: str | None, secret: str) -> Strip
     """Verify a webhook's signature and parse its event. Raises InvalidWebhookSignature."""
     if not secret:
         raise InvalidWebhookSignature(
-            "Webhooks are not taken here: MAAS_STRIPE_WEBHOOK_SECRET is not set."
+            "Stripe webhooks are not accepted: MAAS_STRIPE_WEBHOOK_SECRET is not set."
         )
     try:
         stripe.WebhookSignature.verify_header(
@@ -340,7 +340,7 @@ def parse_signed_event(body: bytes, signature: str | None, secret: str) -> Strip
         )
         return _parse_event(json.loads(body))
     except (stripe.SignatureVerificationError, ValueError, *_MALFORMED_EVENT_ERRORS) as error:
-        raise InvalidWebhookSignature("This is no event that Stripe signed for us.") from error
+        raise InvalidWebhookSignature("The event's Stripe signature is not valid.") from error
 
 
 @asynccontextmanager

@@ -35,7 +35,7 @@ _TRANSLATIONS: Mapping[str, Mapping[str, str]] = {
     "en": {
         "more": "Further lines, see the invoice",
         "tax": "Tax",
-        "untaxed": "Tax that the prices include, not due",
+        "untaxed": "Tax included in the prices, not due",
         "wallet": "Paid from the wallet",
     },
     "zh": {
@@ -72,11 +72,12 @@ class InvoiceForStripe:
         currency = self.invoice.currency
         if not is_stripe_currency(currency):
             raise PermanentFailure(
-                f"Stripe counts {currency} otherwise than ISO 4217: collect it by hand."
+                f"The minor units of {currency} at Stripe differ from ISO 4217. Collect the "
+                "invoice manually."
             )
         if self.amount_due < stripe_minimum_charge(currency):
             raise PermanentFailure(
-                f"Stripe charges nothing of as little as {Money(self.amount_due, currency)}."
+                f"{Money(self.amount_due, currency)} is below Stripe's minimum charge."
             )
 
 

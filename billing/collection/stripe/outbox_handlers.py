@@ -150,7 +150,7 @@ class StripeOutboxHandlers:
         total, due = stripe_invoice.total, stripe_invoice.due
         if (total, due) != (expected, expected):
             raise PermanentFailure(
-                f"Stripe would collect {due} of {total}, our invoice is {expected}."
+                f"Stripe would collect {due} of {total}, but the invoice is {expected}."
             )
         return await self._payments.finalize_invoice(f"{key_prefix}:final", stripe_invoice.id)
 

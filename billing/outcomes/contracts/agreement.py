@@ -82,7 +82,7 @@ async def set_version_baseline(
         return version
     if version.customer_agreed_at or version.operator_agreed_at or version.ends_at:
         raise VersionClosed(
-            "Somebody has agreed to this version, or it was ended: propose another."
+            "This version was agreed to or ended and cannot be changed. Propose another version."
         )
     version.baseline = baseline
     await session.flush()
@@ -111,7 +111,8 @@ async def agree_to_version(
     version = get_version(versions, reference.number)
     if version_hash(version) != reference.hash.lower():
         raise VersionHashMismatch(
-            f"Version {version.number} has the hash {version_hash(version)}: read it again.",
+            f"The hash does not match: version {version.number} has the hash "
+            f"{version_hash(version)}. Read the version again.",
             param="hash",
         )
     if _agreed_at(version, party.side) is not None:
@@ -149,12 +150,12 @@ async def end_contract(
     now = clock.now()
     ends_at = now if requested_end is None else requested_end
     if ends_at < now:
-        raise ContractEndInvalid("A contract cannot be ended from a past moment on.", param="at")
+        raise ContractEndInvalid("The end of a contract must not be in the past.", param="at")
     versions = await list_versions(session, account_id, contract_id)
     open_versions = [version for version in versions if version.ends_at is None]
     if not open_versions:
         raise ContractEndInvalid(
-            f"The contract ends already, at {versions[-1].ends_at}.", param="at"
+            f"The contract already ends at {versions[-1].ends_at}.", param="at"
         )
     for version in open_versions:
         version.ends_at, version.ended_by, version.ended_at = ends_at, str(party), now

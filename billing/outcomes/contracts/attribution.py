@@ -105,7 +105,7 @@ def is_reversible(deadlines: ContractDeadlines, happened_at: datetime, at: datet
 def supporting_call_requirement(terms: OutcomeTerms) -> str:
     """Return the contract's requirements for a supporting call, as an error message."""
     models = ["any model" if one == ANY_MODEL else one for one in terms.supporting.models]
-    operations = terms.supporting.operations or ("none of its covered meters' operations",)
+    operations = terms.supporting.operations or ("none of the operations of its covered meters",)
     return (
         f"The contract requires a call of {' or '.join(models)}, made by {' or '.join(operations)}."
     )

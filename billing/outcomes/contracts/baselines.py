@@ -44,12 +44,12 @@ def parse_fit_statistics(text: str) -> BaselineFitStatistics:
     try:
         content = text.encode()
         if len(content) > _MAX_BYTES or "\0" in text:
-            raise BaselineInvalid(f"A baseline is a text of up to {_MAX_BYTES} bytes.")
+            raise BaselineInvalid(f"A baseline must be a text of at most {_MAX_BYTES} bytes.")
         return _FIT_DECODER.decode(content)
     except (msgspec.DecodeError, UnicodeEncodeError):
         raise BaselineInvalid(
-            "A baseline is a JSON object with the whole numbers `cv_rmse_ppm`, `nmbe_ppm`, "
-            "`missing_ppm` and `days`, and whatever else it consists of."
+            "A baseline must be a JSON object with the whole numbers `cv_rmse_ppm`, "
+            "`nmbe_ppm`, `missing_ppm` and `days`; further fields are allowed."
         ) from None
 
 
@@ -57,14 +57,17 @@ def require_baseline_gates(baseline: str | None, gates: BaselineGateTerms) -> No
     """Raise BaselineGatesNotMet, naming the first gate that the baseline does not meet."""
     if baseline is None:
         raise BaselineGatesNotMet(
-            "The version has no baseline yet, so there is nothing to agree to."
+            "The version has no baseline yet. Submit a baseline before agreeing to it."
         )
     fit = parse_fit_statistics(baseline)
     for name in ("cv_rmse", "nmbe", "missing"):
         actual, limit = abs(getattr(fit, f"{name}_ppm")), getattr(gates, f"{name}_ppm")
         if actual > limit:
-            message = f"The baseline's {name} is {actual} ppm, at most {limit} are agreed."
+            message = f"The baseline's {name} is {actual} ppm; the contract allows at most {limit}."
             raise BaselineGatesNotMet(message, param=f"measure.gates.{name}")
     if fit.days < gates.days:
-        message = f"The baseline was fitted to {fit.days} days, at least {gates.days} are agreed."
+        message = (
+            f"The baseline was fitted to {fit.days} days; the contract requires at least "
+            f"{gates.days}."
+        )
         raise BaselineGatesNotMet(message, param="measure.gates.days")

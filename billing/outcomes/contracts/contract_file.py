@@ -114,7 +114,7 @@ def parse_contract_json(body: bytes) -> OutcomeTerms:
         misfit = parse_validation_error(str(error))
         message, param = f"`{misfit.path}` {misfit.what}", misfit.path or None
     except (msgspec.DecodeError, UnicodeDecodeError):
-        message, param = "it is no valid JSON", None
+        message, param = "it is not valid JSON", None
     raise OutcomeTermsInvalid(f"The contract cannot be read: {message}.", param=param)
 
 
@@ -180,7 +180,9 @@ def _effect(file: ContractFields) -> EventEffect | MeasuredEffect:
             return measured_effect_from_fields(
                 measure, parse_time_zone(file.time_zone), _settlement_count(file)
             )
-    raise OutcomeTermsInvalid("event: a contract has either [event] or [measure].", param="event")
+    raise OutcomeTermsInvalid(
+        "event: a contract must have either [event] or [measure].", param="event"
+    )
 
 
 def _price(file: ContractFields) -> Price | SavingsShare:
@@ -190,7 +192,7 @@ def _price(file: ContractFields) -> Price | SavingsShare:
             return _parse_field("price", lambda: price_from_fields(price))
         case None, None, _ShareFields() as share:
             return _share(share)
-    message = "an event has a [price] each, a measured effect a [share] of the saving"
+    message = "an event contract needs [price], a contract on a measured effect needs [share]"
     raise OutcomeTermsInvalid(f"price: {message}.", param="price")
 
 

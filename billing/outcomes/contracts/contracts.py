@@ -83,7 +83,7 @@ async def propose_version(
     now = clock.now()
     currency = await get_account_currency(session, account_id)
     if terms.currency != currency:
-        message = f"currency: the account pays in {currency}."
+        message = f"currency must be {currency}, the currency of the account."
         raise OutcomeTermsInvalid(message, param="currency")
     contract = await _get_or_create_contract(session, account_id, terms.tag, now)
     versions = await list_versions(session, account_id, contract.id)
@@ -121,8 +121,9 @@ def require_settlement_count(terms: OutcomeTerms, versions: Sequence[OutcomeVers
     settlements = count_settlements(first, terms.ends_at, parse_time_zone(terms.time_zone))
     if terms.kind.looks != settlements:
         raise OutcomeTermsInvalid(
-            f"measure.looks: the contract has {settlements} settlements, one a month from its "
-            f"first version's start to this one's end, and not {terms.kind.looks}.",
+            f"measure.looks must be {settlements}, not {terms.kind.looks}: the contract "
+            "has one settlement per month from the start of its first version to the end "
+            "of this version.",
             param="measure.looks",
         )
 
@@ -131,8 +132,8 @@ def require_future_start(terms: OutcomeTerms, now: datetime) -> None:
     """Raise StartsTooSoon if the terms start now or in the past."""
     if terms.starts_at <= now:
         raise StartsTooSoon(
-            f"The contract starts at {terms.starts_at.isoformat()}, and both sides agree before "
-            "that. Propose a version that starts later.",
+            f"The contract starts at {terms.starts_at.isoformat()}; both sides must agree "
+            "before that. Propose a version that starts later.",
             param="starts_at",
         )
 
@@ -249,7 +250,7 @@ async def _get_or_create_contract(
 def _require_below_limit(count: int, noun: str) -> None:
     if count >= _MAX_COUNT:
         raise OutcomeTermsInvalid(
-            f"contract: there are {_MAX_COUNT} {noun} already.", param="contract"
+            f"contract: the maximum of {_MAX_COUNT} {noun} is reached.", param="contract"
         )
 
 

@@ -75,7 +75,7 @@ def _require_prices(terms: OutcomeTerms, sources: dict[str, PlanTerms]) -> None:
                 f"covered[{at}]", f"{one.model} {one.meter} has no price for the account"
             )
     if len({source.tax_inclusive for source in sources.values()}) > 1:
-        raise _invalid("covered", "some of the models are priced with tax and some without")
+        raise _invalid("covered", "all models must be priced either with or without tax")
 
 
 def _discount_ppm(source: PlanTerms, model: str) -> int:

@@ -149,8 +149,12 @@ class MeasuredEffect:
 def validate_event(event: EventEffect) -> None:
     """Check the hours of an event. Raises OutcomeTermsInvalid."""
     lead, window = event.lead_hours, event.window_hours
-    require(0 <= lead < window <= _MAX_HOURS, "event.window_hours", "is above the lead")
-    require(0 <= event.apart_hours <= _MAX_HOURS, "event.apart_hours", "is absurd")
+    require(
+        0 <= lead < window <= _MAX_HOURS,
+        "event.window_hours",
+        "must be greater than event.lead_hours",
+    )
+    require(0 <= event.apart_hours <= _MAX_HOURS, "event.apart_hours", "is out of range")
 
 
 def validate_measured_effect(effect: MeasuredEffect) -> None:
@@ -158,17 +162,17 @@ def validate_measured_effect(effect: MeasuredEffect) -> None:
     _validate_unit("measure.unit", effect.unit)
     _validate_variables(effect)
     valid_confidence = PPM // 2 < effect.confidence_ppm < PPM
-    require(valid_confidence, "measure.confidence", "is above 50 and below 100 percent")
-    require(0 < effect.looks <= 1200, "measure.looks", "are 1 to 1200")
-    require(0 <= effect.missing_ppm < PPM, "measure.missing", "is less than 100 percent")
+    require(valid_confidence, "measure.confidence", "must be above 50 and below 100 percent")
+    require(0 < effect.looks <= 1200, "measure.looks", "must be 1 to 1200")
+    require(0 <= effect.missing_ppm < PPM, "measure.missing", "must be less than 100 percent")
     every = effect.every_minutes
     divides_day = 0 < every <= _MINUTES_PER_DAY and _MINUTES_PER_DAY % every == 0
-    require(divides_day, "measure.every_minutes", "divides no day")
+    require(divides_day, "measure.every_minutes", "must divide a day evenly")
     _validate_gates(effect.gates)
     _validate_design(effect)
     validate_non_routine_events(effect.adjustments, effect.excluded, effect.swaps)
     adjustable = effect.design is MeasurementDesign.BASELINE or not effect.adjustments
-    require(adjustable, "measure.adjustments", "go with a baseline only")
+    require(adjustable, "measure.adjustments", "are only allowed for the baseline design")
 
 
 def _validate_unit(field: str, unit: str) -> None:
@@ -180,24 +184,32 @@ def _validate_unit(field: str, unit: str) -> None:
 
 def _validate_variables(effect: MeasuredEffect) -> None:
     names = effect.variable_names
-    require(len(names) <= _MAX_VARIABLES, "measure.variables", f"are up to {_MAX_VARIABLES}")
-    require(len(set(names)) == len(names), "measure.variables", "names one twice")
+    require(
+        len(names) <= _MAX_VARIABLES,
+        "measure.variables",
+        f"can have at most {_MAX_VARIABLES} entries",
+    )
+    require(len(set(names)) == len(names), "measure.variables", "must not contain an entry twice")
     valid_names = all(is_tag(name) and name not in RESERVED_COLUMNS for name in names)
-    require(valid_names, "measure.variables", "are short names of columns")
+    require(valid_names, "measure.variables", "must be short column names")
     for at, one in enumerate(effect.variables):
         _validate_unit(f"measure.variables[{at}].unit", one.unit)
     per = [one.unit for one in effect.variables if one.name == effect.per]
-    require(effect.per is None or bool(per), "measure.per", "is none of the variables")
+    require(
+        effect.per is None or bool(per), "measure.per", "must be the name of one of the variables"
+    )
     is_rate = all(effect.unit == "1" or effect.unit.endswith(f"/{unit}") for unit in per)
-    require(is_rate, "measure.per", "goes with a unit that is 1, or one by this variable's")
+    require(
+        is_rate, "measure.per", "needs measure.unit to be 1 or a rate per the unit of this variable"
+    )
 
 
 def _validate_gates(gates: BaselineGateTerms) -> None:
     for name in ("cv_rmse", "nmbe"):
         valid = 0 < getattr(gates, f"{name}_ppm") <= PPM
-        require(valid, f"measure.gates.{name}", "is more than 0 and at most 100 percent")
-    require(0 <= gates.missing_ppm < PPM, "measure.gates.missing", "is less than 100 percent")
-    require(14 <= gates.days <= 3660, "measure.gates.days", "is 14 to 3660")
+        require(valid, f"measure.gates.{name}", "must be more than 0 and at most 100 percent")
+    require(0 <= gates.missing_ppm < PPM, "measure.gates.missing", "must be less than 100 percent")
+    require(14 <= gates.days <= 3660, "measure.gates.days", "must be 14 to 3660")
 
 
 def _validate_design(effect: MeasuredEffect) -> None:
@@ -205,19 +217,33 @@ def _validate_design(effect: MeasuredEffect) -> None:
     design, before = effect.design, effect.before
     turns, machines = effect.turns, effect.machines
     allowed = before is None or design is not MeasurementDesign.SWITCHBACK
-    require(allowed, "measure.before", "is none of turns")
+    require(allowed, "measure.before", "is not allowed for the switchback design")
     require(
-        before is None or before.first < before.until, "measure.before", "ends before it begins"
+        before is None or before.first < before.until,
+        "measure.before",
+        "must not end before it begins",
     )
     is_switchback, is_holdout = (
         design is MeasurementDesign.SWITCHBACK,
         design is MeasurementDesign.HOLDOUT,
     )
-    require((turns is not None) == is_switchback, "measure.turns", "goes with switchback only")
-    require((machines is not None) == is_holdout, "measure.machines", "goes with holdout only")
+    require(
+        (turns is not None) == is_switchback,
+        "measure.turns",
+        "is required for, and only allowed for, the switchback design",
+    )
+    require(
+        (machines is not None) == is_holdout,
+        "measure.machines",
+        "is required for, and only allowed for, the holdout design",
+    )
     if turns is not None:
         valid = 0 <= turns.washout < turns.days <= 92
-        require(valid, "measure.turns", "leave no day, or are too long")
+        require(
+            valid,
+            "measure.turns",
+            "must leave at least one day after the washout and be at most 92 days long",
+        )
     if machines is not None:
         _validate_machines(machines)
 
@@ -225,8 +251,12 @@ def _validate_design(effect: MeasuredEffect) -> None:
 def _validate_machines(machines: MachineGroupTerms) -> None:
     names = (*machines.having, *machines.lacking)
     valid_size = bool(machines.having) and bool(machines.lacking) and len(names) <= _MAX_MACHINES
-    require(valid_size, "measure.machines", "are some of each, and not too many")
+    require(
+        valid_size,
+        "measure.machines",
+        "must name at least one treated and one control machine, and not more than the maximum",
+    )
     valid_names = all(is_line(name, _MAX_NAME_LENGTH) for name in names) and len(set(names)) == len(
         names
     )
-    require(valid_names, "measure.machines", "have names, each once")
+    require(valid_names, "measure.machines", "must have names, each name once")

@@ -61,17 +61,19 @@ def validate_non_routine_events(
 ) -> None:
     """Check all non-routine events of a contract. Raises OutcomeTermsInvalid."""
     for name, events in (("adjustments", adjustments), ("excluded", excluded), ("swaps", swaps)):
-        require(len(events) <= _MAX_EVENTS, f"measure.{name}", f"are up to {_MAX_EVENTS}")
+        require(
+            len(events) <= _MAX_EVENTS, f"measure.{name}", f"can have at most {_MAX_EVENTS} entries"
+        )
         have_reasons = all(is_line(one.reason, _MAX_REASON_LENGTH) for one in events)
-        require(have_reasons, f"measure.{name}", "have a reason each")
+        require(have_reasons, f"measure.{name}", "must each have a reason")
     for change in adjustments:
         _validate_adjustment(change)
     for days in excluded:
-        require(days.first < days.until, "measure.excluded", "end before they begin")
+        require(days.first < days.until, "measure.excluded", "must not end before they begin")
     for swap in swaps:
         _validate_meter_replacement(swap)
     order = [(swap.machine, swap.at) for swap in swaps]
-    require(order == sorted(order), "measure.swaps", "are in the order of machines and times")
+    require(order == sorted(order), "measure.swaps", "must be sorted by machine and time")
 
 
 def _validate_adjustment(adjustment: AdjustmentTerms) -> None:
@@ -79,14 +81,14 @@ def _validate_adjustment(adjustment: AdjustmentTerms) -> None:
     require(
         adjustment.until is None or adjustment.first < adjustment.until,
         field,
-        "end before they begin",
+        "must not end before they begin",
     )
-    require(0 < adjustment.per_day_nano <= _MAX_NANO, field, "are above nothing a day")
+    require(0 < adjustment.per_day_nano <= _MAX_NANO, field, "must be greater than 0 per day")
 
 
 def _validate_meter_replacement(swap: MeterReplacementTerms) -> None:
     field = "measure.swaps"
-    require(swap.at.tzinfo is not None, field, "have a time zone")
-    require(0 < swap.factor_nano <= _MAX_NANO, field, "have a factor above nothing")
+    require(swap.at.tzinfo is not None, field, "must have a time zone")
+    require(0 < swap.factor_nano <= _MAX_NANO, field, "must have a factor greater than 0")
     named = all(is_line(name, _MAX_NAME_LENGTH) for name in (swap.old, swap.new))
-    require(named and len(swap.machine) <= _MAX_NAME_LENGTH, field, "name both meters")
+    require(named and len(swap.machine) <= _MAX_NAME_LENGTH, field, "must name both meters")

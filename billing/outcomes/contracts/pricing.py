@@ -28,7 +28,7 @@ class VersionQuantities:
 
     def __post_init__(self) -> None:
         if any(units < 0 for units in self.micro.values()):
-            raise ValueError("an effect is not less than nothing")
+            raise ValueError("an effect must not be negative")
 
     @property
     def total(self) -> int:

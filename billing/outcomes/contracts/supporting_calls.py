@@ -38,14 +38,18 @@ class AttributionRules:
 def validate_attribution(attribution: AttributionRules) -> None:
     """Check the models and operations. Raises OutcomeTermsInvalid."""
     models, operations = attribution.models, attribution.operations
-    require(0 < len(models) <= _MAX_MODELS, _MODELS_FIELD, f"names 1 to {_MAX_MODELS} models")
+    require(0 < len(models) <= _MAX_MODELS, _MODELS_FIELD, f"must name 1 to {_MAX_MODELS} models")
     named = all(is_line(one, 100) and one != ANY_MODEL for one in models)
-    require(named, _MODELS_FIELD, "names models by their ids")
-    require(len(set(models)) == len(models), _MODELS_FIELD, "names a model twice")
-    require(bool(operations), _OPERATIONS_FIELD, "names at least one operation")
+    require(named, _MODELS_FIELD, "must name models by their ids")
+    require(len(set(models)) == len(models), _MODELS_FIELD, "must not name a model twice")
+    require(bool(operations), _OPERATIONS_FIELD, "must name at least one operation")
     known = set(operations) <= set(OPERATIONS)
-    require(known, _OPERATIONS_FIELD, f"names some of {', '.join(OPERATIONS)} and no others")
-    require(len(set(operations)) == len(operations), _OPERATIONS_FIELD, "names an operation twice")
+    require(known, _OPERATIONS_FIELD, f"must only contain {', '.join(OPERATIONS)}")
+    require(
+        len(set(operations)) == len(operations),
+        _OPERATIONS_FIELD,
+        "must not name an operation twice",
+    )
 
 
 def default_attribution(covered: Iterable[Allowance]) -> AttributionRules:

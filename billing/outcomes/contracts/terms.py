@@ -134,15 +134,33 @@ class OutcomeTerms:
     _version_id: UUID = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        require(self.tag.isidentifier() and len(self.tag) <= 60, "contract", "is a short name")
-        require({"en", "zh"} <= self.names.keys(), "names", "needs en and zh")
+        require(
+            self.tag.isidentifier() and len(self.tag) <= 60,
+            "contract",
+            "must be an identifier (letters, digits, `_`) of at most 60 characters",
+        )
+        require({"en", "zh"} <= self.names.keys(), "names", "must have en and zh")
         short = all(is_line(name, 200) for pair in self.names.items() for name in pair)
-        require(short and len(self.names) <= _MAX_LOCALES, "names", "are few and short")
-        require(is_text(self.effect, 500), "effect", "says what the effect is")
-        require(is_line(self.meter, 200), "meter", "says by what the effect is seen")
-        require(bool(self.attesters), "attesters", "says who attests")
-        require(len(set(self.attesters)) == len(self.attesters), "attesters", "names one twice")
-        require(is_tag(self.subject_tag), "subject", "is a tag's name")
+        require(
+            short and len(self.names) <= _MAX_LOCALES,
+            "names",
+            "must have at most 200 characters each, in a limited number of languages",
+        )
+        require(
+            is_text(self.effect, 500), "effect", "must describe the effect in 1 to 500 characters"
+        )
+        require(
+            is_line(self.meter, 200),
+            "meter",
+            "must name the meter or record that shows the effect, in at most 200 characters",
+        )
+        require(bool(self.attesters), "attesters", "must name at least one kind of attester")
+        require(
+            len(set(self.attesters)) == len(self.attesters),
+            "attesters",
+            "must not contain an entry twice",
+        )
+        require(is_tag(self.subject_tag), "subject", "must be a valid tag name")
         try:
             require_currency(self.currency)
         except ValueError as error:
@@ -157,29 +175,40 @@ class OutcomeTerms:
         _validate_covered(self.covered)
         if self.attribution is not None:
             of_event = isinstance(self.kind, EventEffect)
-            require(of_event, "attribution", "goes with an event: a measured effect has no claims")
+            require(
+                of_event,
+                "attribution",
+                "is only allowed for events: a measured effect has no claims",
+            )
             validate_attribution(self.attribution)
         comparable = bool(self.covered) or not self.lower_of_usage
-        require(comparable, "lower_of_usage", "needs units that are covered")
+        require(comparable, "lower_of_usage", "needs covered units")
         digest = hashlib.sha256(self.canonical_json()).digest()
         object.__setattr__(self, "_version_id", UUID(bytes=digest[:16]))
 
     def _require_money(self) -> None:
-        require(0 <= self.floor <= _MAX_MINOR, "floor", "is negative or absurd")
+        require(0 <= self.floor <= _MAX_MINOR, "floor", "must not be negative or above the maximum")
         of_price = self.cap is None or self.floor <= self.cap <= _MAX_MINOR
-        require(of_price, "cap", "is below the floor or absurd")
+        require(of_price, "cap", "must not be below the floor or above the maximum")
         if isinstance(self.price, SavingsShare):
-            require(0 < self.price.ppm <= PPM, "share.percent", "is more than 0 and at most 100")
-            require(0 < self.price.unit_value <= 10**18, "share.unit_value", "is absurd")
+            require(
+                0 < self.price.ppm <= PPM, "share.percent", "must be more than 0 and at most 100"
+            )
+            require(0 < self.price.unit_value <= 10**18, "share.unit_value", "is out of range")
         of_saving = isinstance(self.price, SavingsShare)
-        require(of_saving == isinstance(self.kind, MeasuredEffect), "price", "is not of this kind")
+        require(
+            of_saving == isinstance(self.kind, MeasuredEffect),
+            "price",
+            "does not match the kind of effect: use [price] for an event and [share] for "
+            "a measured effect",
+        )
 
     def _require_times(self) -> None:
         parse_time_zone(self.time_zone)
-        require(self.starts_at.tzinfo is not None, "starts_at", "has a time zone")
+        require(self.starts_at.tzinfo is not None, "starts_at", "must have a time zone")
         ends = self.ends_at
-        require(ends is None or ends.tzinfo is not None, "ends_at", "has a time zone")
-        require(ends is None or ends > self.starts_at, "ends_at", "is after the start")
+        require(ends is None or ends.tzinfo is not None, "ends_at", "must have a time zone")
+        require(ends is None or ends > self.starts_at, "ends_at", "must be later than the start")
         _validate_deadlines(self.deadlines)
 
     @property
@@ -255,15 +284,18 @@ def _validate_period(terms: OutcomeTerms, effect: MeasuredEffect) -> None:
     zone, ends_at = parse_time_zone(terms.time_zone), terms.ends_at
     if ends_at is None:
         raise OutcomeTermsInvalid(
-            "ends_at: a measured effect has an end, so that its settlements can be counted.",
+            "ends_at is required for a measured effect, so that the number of "
+            "settlements is known.",
             param="ends_at",
         )
     settlements = count_settlements(terms.starts_at, ends_at, zone)
     enough_looks = effect.looks >= settlements
-    require(enough_looks, "measure.looks", f"is at least {settlements}, a settlement a month")
+    require(
+        enough_looks, "measure.looks", f"must be at least {settlements}: one settlement per month"
+    )
     before = effect.before
     baseline_is_over = before is None or before.until <= local_day(terms.starts_at, zone)
-    require(baseline_is_over, "measure.before", "is over when the contract starts")
+    require(baseline_is_over, "measure.before", "must end before the contract starts")
 
 
 def _validate_deadlines(deadlines: ContractDeadlines) -> None:
@@ -271,24 +303,31 @@ def _validate_deadlines(deadlines: ContractDeadlines) -> None:
         days = getattr(deadlines, field_name)
         minimum = 0 if field_name == "reversal_days" else 1
         valid = minimum <= days <= _MAX_DAYS
-        require(valid, f"deadlines.{field_name}", f"is {minimum} to {_MAX_DAYS}")
+        require(valid, f"deadlines.{field_name}", f"must be {minimum} to {_MAX_DAYS}")
     silence, words = deadlines.silence_days, deadlines.silence_words
     valid = silence is None or 0 < silence <= _MAX_DAYS
-    require(valid, "deadlines.silence_days", f"is 1 to {_MAX_DAYS}")
+    require(valid, "deadlines.silence_days", f"must be 1 to {_MAX_DAYS}")
     valid_words = (
         words == "" if silence is None else is_text(words, 500) and len(words.strip()) >= 20
     )
     require(
-        valid_words, "deadlines.silence_words", "says in words that silence counts, and only then"
+        valid_words,
+        "deadlines.silence_words",
+        "must state in words (at least 20 characters) that silence counts as "
+        "confirmation if silence_days is set, and must be empty otherwise",
     )
 
 
 def _validate_covered(covered: tuple[Allowance, ...]) -> None:
-    require(len(covered) <= _MAX_COVERED, "covered", f"is up to {_MAX_COVERED} meters")
+    require(len(covered) <= _MAX_COVERED, "covered", f"can have at most {_MAX_COVERED} meters")
     for at, one in enumerate(covered):
-        require(is_line(one.model, 100), f"covered[{at}].model", "is one model")
-        require(one.model != ANY_MODEL, f"covered[{at}].model", "is one model, not all")
-        require(one.meter in METERS, f"covered[{at}].meter", f"is one of {', '.join(METERS)}")
-        require(0 < one.quantity <= 10**15, f"covered[{at}].quantity", "is none or absurd")
+        require(is_line(one.model, 100), f"covered[{at}].model", "must be a model id")
+        require(one.model != ANY_MODEL, f"covered[{at}].model", "must be one model, not all models")
+        require(one.meter in METERS, f"covered[{at}].meter", f"must be one of {', '.join(METERS)}")
+        require(
+            0 < one.quantity <= 10**15,
+            f"covered[{at}].quantity",
+            "must be greater than 0 and at most 10^15",
+        )
     units = [(one.model, one.meter) for one in covered]
-    require(len(set(units)) == len(units), "covered", "names a model's meter twice")
+    require(len(set(units)) == len(units), "covered", "must not name a model's meter twice")

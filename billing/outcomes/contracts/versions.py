@@ -27,7 +27,7 @@ async def list_agreed_versions(
     """List the periods of all agreed versions, oldest first. Raises OutcomeContractNotAgreed."""
     periods = version_periods(await list_versions(session, account_id, contract_id))
     if not periods:
-        raise OutcomeContractNotAgreed("The contract has not been agreed by both sides.")
+        raise OutcomeContractNotAgreed("Both sides must agree to the contract first.")
     return periods
 
 

@@ -83,7 +83,7 @@ async def add_attester(
         return _require_same(same, new)
     if len(existing) >= _MAX_ATTESTERS:
         raise AttesterInvalid(
-            f"The contract has {_MAX_ATTESTERS} attesters already.", param="contract"
+            f"The maximum of {_MAX_ATTESTERS} attesters per contract is reached.", param="contract"
         )
     attester = Attester(
         id=ids.new_id(),
@@ -110,7 +110,9 @@ async def accept_attester(
     await lock_profile(session, account_id)
     attester = await get_attester(session, account_id, attester_id)
     if attester.kind != AttesterKind.NEUTRAL_SENSOR or parse_side(attester.added_by) is party.side:
-        raise AttesterInvalid("Only a neutral sensor is accepted, by the side that did not add it.")
+        raise AttesterInvalid(
+            "Only a neutral sensor can be accepted, and only by the side that did not add it."
+        )
     if attester.accepted_at is None:
         attester.accepted_by, attester.accepted_at = str(party), clock.now()
         await session.flush()
@@ -163,23 +165,24 @@ async def _validate_new_attester(
     session: AsyncSession, account_id: UUID, contract_id: UUID, new: NewAttester, party: Party
 ) -> None:
     if not 0 < len(new.name.strip()) <= 200 or not new.name.isprintable():
-        raise AttesterInvalid("A name is 1 to 200 printable characters.", param="name")
+        raise AttesterInvalid("A name must have 1 to 200 printable characters.", param="name")
     versions = await list_versions(session, account_id, contract_id)
     # Our model may claim in any contract; it can confirm only if the contract accepts its kind.
     kinds = {kind for version in versions for kind in version_terms(version).attesters}
     kinds.add(AttesterKind.OUR_MODEL)
     if new.kind not in kinds:
-        message = f"The contract's attesters are {', '.join(sorted(kinds))}."
+        message = f"The contract allows these kinds of attesters: {', '.join(sorted(kinds))}."
         raise AttesterInvalid(message, param="kind")
     if party.side not in _SIDES_BY_KIND[new.kind]:
-        raise AttesterInvalid(f"A {new.kind} is added by the other side.", param="kind")
+        raise AttesterInvalid(f"A {new.kind} must be added by the other side.", param="kind")
 
 
 def _require_same(existing: Attester, new: NewAttester) -> Attester:
     if (existing.kind, existing.name) != (new.kind, new.name) or existing.revoked_at is not None:
         raise AttesterKeyConflict(
-            f"The key is that of {existing.name!r}, a {existing.kind}"
-            f"{', which was revoked' if existing.revoked_at else ''}: each attester has its own.",
+            f"The key belongs to {existing.name!r}, a {existing.kind}"
+            f"{', which was revoked' if existing.revoked_at else ''}. Use a different key "
+            "for each attester.",
             param="public_key",
         )
     return existing

@@ -114,18 +114,19 @@ async def append_evidence(
     text = _decode_body(submission.body)
     attester = await get_attester(session, account_id, submission.attester_id)
     if attester.contract_id != contract_id:
-        raise AttesterNotFound("The attester is another contract's.", param="attester")
+        raise AttesterNotFound("The attester belongs to another contract.", param="attester")
     message = _signed_message(contract_id, submission.kind, submission.body)
     if not is_valid_signature(attester.public_key, message, submission.signature):
         raise AttestationInvalid(
-            f"The signature is not that of {attester.name!r} over this {submission.kind} for this "
-            "contract: the bytes were changed, or another key, kind or contract was signed for."
+            f"The signature of {attester.name!r} does not match this {submission.kind} "
+            "and contract: the bytes were changed, or another key, kind or contract was "
+            "signed."
         )
     if existing := await _find_duplicate(session, account_id, contract_id, submission):
         return existing
     if not is_active(attester):
         raise AttesterNotActive(
-            f"{attester.name!r} was revoked, or is not accepted by the other side yet."
+            f"The attester {attester.name!r} was revoked or is not yet accepted by the other side."
         )
     terms = await terms_for_evidence(session, account_id, contract_id, clock.now())
     await asyncio.to_thread(_validate_body, submission.kind, text, terms, clock.now())
@@ -201,12 +202,12 @@ def _entry_fault(
     if entry.position != entries_before + 1:
         return "an entry is missing"
     if hashlib.sha256(body).digest() != entry.digest:
-        return "what was said is not what was hashed"
+        return "its body does not match its hash"
     if _chain_hash(previous_hash, entry) != entry.chained:
-        return "its hash does not follow from the entry before"
+        return "its hash does not chain to the previous entry"
     message = _signed_message(entry.contract_id, entry.kind, body)
     if attester is None or not is_valid_signature(attester.public_key, message, entry.signature):
-        return "its signature does not fit"
+        return "its signature is not valid"
     return None
 
 
@@ -275,14 +276,16 @@ def _chain_hash(previous_hash: bytes, entry: Evidence) -> bytes:
 
 def _decode_body(body: bytes) -> str:
     if not 0 < len(body) <= MAX_BYTES:
-        raise EvidenceInvalid(f"Evidence has 1 to {MAX_BYTES} bytes: send it in parts.")
+        raise EvidenceInvalid(
+            f"Evidence must have 1 to {MAX_BYTES} bytes. Send larger evidence in parts."
+        )
     try:
         text = body.decode()
     except UnicodeDecodeError as error:
         line = body.count(b"\n", 0, error.start) + 1
         raise EvidenceInvalid(f"line {line}: it is not UTF-8.", param=f"line {line}") from None
     if "\0" in text:
-        raise EvidenceInvalid("Evidence is a text, without any zero byte.")
+        raise EvidenceInvalid("Evidence must be text without NUL bytes.")
     return text
 
 
@@ -295,18 +298,18 @@ def _validate_body(kind: EvidenceKind, text: str, terms: OutcomeTerms, now: date
             text, object_pairs_hook=_reject_duplicate_keys, parse_constant=_reject_constant
         )
     except (ValueError, RecursionError) as error:
-        raise EvidenceInvalid(f"A {kind} is one JSON object: {error}.") from None
+        raise EvidenceInvalid(f"A {kind} must be one JSON object: {error}.") from None
     if not isinstance(payload, dict):
-        raise EvidenceInvalid(f"A {kind} is one JSON object.")
+        raise EvidenceInvalid(f"A {kind} must be one JSON object.")
 
 
 def _reject_duplicate_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Reject duplicate JSON keys, which parsers resolve differently."""
     fields = dict(pairs)
     if len(fields) < len(pairs):
-        raise ValueError("a field is there twice")
+        raise ValueError("a field occurs twice")
     return fields
 
 
 def _reject_constant(text: str) -> Any:
-    raise ValueError(f"{text} is no number")
+    raise ValueError(f"{text} is not a number")

@@ -75,7 +75,7 @@ class ParsedReadings:
 def parse_readings(text: str, terms: OutcomeTerms, now: datetime) -> ParsedReadings:
     """Parse readings in CSV or JSON. Raises EvidenceInvalid naming the line or entry."""
     if not isinstance(terms.kind, MeasuredEffect):
-        raise EvidenceInvalid("The contract is about events: it has no readings.", param="kind")
+        raise EvidenceInvalid("The contract is about events and accepts no readings.", param="kind")
     reader = _RowParser(terms.kind, parse_time_zone(terms.time_zone), now + MAX_CLOCK_SKEW)
     text = text.removeprefix("\ufeff")  # the BOM that spreadsheets write
     is_json = text.lstrip().startswith("{")
@@ -107,7 +107,7 @@ class _RowParser:
         machine, named = _parse_name(location, row, "machine"), self.measure.machines
         agreed = ("",) if named is None else (*named.having, *named.lacking)
         if machine not in agreed:
-            raise _invalid(location, f"{machine[:60]!r} is no machine of this contract")
+            raise _invalid(location, f"{machine[:60]!r} is not a machine of this contract")
         return machine
 
     def _parse_unit(self, location: str, row: Mapping[str, str]) -> str:
@@ -115,7 +115,7 @@ class _RowParser:
         try:
             convert_unit(0.0, unit, self.measure.unit)
         except ReadingsInvalid:
-            message = f"the unit is {unit[:20]!r}, which is no {self.measure.unit}"
+            message = f"the unit {unit[:20]!r} cannot be converted to {self.measure.unit}"
             raise _invalid(location, message) from None
         return unit
 
@@ -124,16 +124,16 @@ class _RowParser:
         if missing := sorted(required - row.keys()):
             raise _invalid(location, f"{', '.join(missing)} is missing")
         if unknown := sorted(row.keys() - required - {*_OPTIONAL_COLUMNS}):
-            raise _invalid(location, f"{unknown[0][:60]!r} is no column of this contract")
+            raise _invalid(location, f"unknown column {unknown[0][:60]!r}")
 
     def _parse_timestamp(self, location: str, row: Mapping[str, str]) -> datetime:
         try:
             at = parse_instant(datetime.fromisoformat(row["at"].strip()), self.zone)
         except ValueError as error:
-            message = f"`at` is no time as 2026-11-01T00:00:00+08:00 ({error})"
+            message = f"`at` must be a time such as 2026-11-01T00:00:00+08:00 ({error})"
             raise _invalid(location, message) from None
         if at > self.until:
-            raise _invalid(location, f"{at.isoformat()} is still to come")
+            raise _invalid(location, f"{at.isoformat()} is in the future")
         return at
 
 
@@ -149,9 +149,7 @@ def _deduplicate(parsed: Iterable[tuple[str, ReadingRow]]) -> ParsedReadings:
             (reading.at, reading.machine), (location, reading)
         )
         if existing != reading:
-            raise _invalid(
-                location, f"it says something else of the same time than {first_location}"
-            )
+            raise _invalid(location, f"it contradicts {first_location} for the same time")
         doubled += first_location != location
     if not rows:
         raise _invalid("line 1", "there are no readings")
@@ -178,7 +176,7 @@ def _csv_rows(text: str) -> Iterator[tuple[str, Mapping[str, str]]]:
 def _header(location: str, cells: Sequence[str]) -> Sequence[str]:
     names = [cell.strip() for cell in cells]
     if len(set(names)) < len(names):
-        raise _invalid(location, "the header names a column twice")
+        raise _invalid(location, "the header contains a column twice")
     return names
 
 
@@ -186,7 +184,7 @@ def _named_cells(
     location: str, header: Sequence[str], cells: Sequence[str], rows: int
 ) -> Mapping[str, str]:
     if rows > MAX_ROWS:
-        raise _invalid(location, f"there are more than {MAX_ROWS} readings: send them in parts")
+        raise _invalid(location, f"there are more than {MAX_ROWS} readings; send them in parts")
     if len(cells) != len(header):
         raise _invalid(location, f"it has {len(cells)} fields, the header {len(header)}")
     return dict(zip(header, cells, strict=True))
@@ -197,9 +195,9 @@ def _json_rows(text: str) -> Iterator[tuple[str, Mapping[str, str]]]:
     try:
         entries = _DECODER.decode(text).readings
     except msgspec.DecodeError as error:
-        raise _invalid("readings", f"the JSON cannot be read: {error}") from None
+        raise _invalid("readings", f"the JSON is not valid: {error}") from None
     if len(entries) > MAX_ROWS:
-        raise _invalid("readings", f"there are more than {MAX_ROWS}: send them in parts")
+        raise _invalid("readings", f"there are more than {MAX_ROWS}; send them in parts")
     for at, row in enumerate(entries):
         yield f"readings[{at}]", row
 
@@ -214,7 +212,9 @@ _DECODER: msgspec.json.Decoder[Any] = msgspec.json.Decoder(_ReadingsBody)
 def _parse_decimal(location: str, row: Mapping[str, str], name: str) -> Decimal:
     text = row[name].strip()
     if _NUMBER.fullmatch(text) is None:
-        raise _invalid(location, f"`{name}` is {text[:30]!r} and no decimal as 412.5")
+        raise _invalid(
+            location, f"`{name}` must be a decimal number such as 412.5, not {text[:30]!r}"
+        )
     return Decimal(text)
 
 

@@ -97,14 +97,16 @@ async def get_statement(
         raise StatementNotFound("The contract has no such evidence.", param="evidence")
     evidence, attester = row
     if evidence.kind != statement_type:
-        raise StatementInvalid(f"The evidence is a {evidence.kind[:60]}, not a {statement_type}.")
+        raise StatementInvalid(
+            f"The evidence is a {evidence.kind[:60]}; a {statement_type} is needed."
+        )
     return SignedStatement(evidence, attester, _parse_statement(evidence.said))
 
 
 def require_about_outcome(statement: SignedStatement, business_key: str) -> None:
     """Raise StatementInvalid if the statement is about another outcome."""
     if statement.outcome != business_key:
-        raise StatementInvalid("The evidence is about another outcome.", param="evidence")
+        raise StatementInvalid("The evidence is for another outcome.", param="evidence")
 
 
 def parse_claim(statement: SignedStatement) -> ClaimDetails:
@@ -154,4 +156,6 @@ def _require(condition: bool, field: str) -> None:
 
 
 def _invalid(field: str) -> StatementInvalid:
-    return StatementInvalid(f"The signed text's {field} is missing or wrong.", param=field)
+    return StatementInvalid(
+        f"The field {field} of the signed text is missing or wrong.", param=field
+    )

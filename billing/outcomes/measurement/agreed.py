@@ -71,7 +71,7 @@ class DateRange:
     until: date
 
     def __post_init__(self) -> None:
-        _require(self.first < self.until, "period", "ends before it begins")
+        _require(self.first < self.until, "period", "must not end before it begins")
 
     @property
     def days(self) -> int:
@@ -96,8 +96,8 @@ class NonRoutineAdjustment:
     until: date | None = None
 
     def __post_init__(self) -> None:
-        _require(isfinite(self.per_day), "adjustments", "an amount is no finite number")
-        _require(bool(self.reason), "adjustments", "one has no reason")
+        _require(isfinite(self.per_day), "adjustments", "an amount is not a finite number")
+        _require(bool(self.reason), "adjustments", "each entry needs a reason")
         _require_both_parties(self.agreed_by, "adjustments")
 
     def applies_on(self, day: date) -> bool:
@@ -116,8 +116,10 @@ class MeterReplacement:
     machine: str = ""
 
     def __post_init__(self) -> None:
-        _require(self.at.utcoffset() is not None, "swaps", "an instant has no time zone")
-        _require(isfinite(self.factor) and self.factor > 0, "swaps", "a factor is above zero")
+        _require(self.at.utcoffset() is not None, "swaps", "each time needs a time zone")
+        _require(
+            isfinite(self.factor) and self.factor > 0, "swaps", "a factor must be greater than 0"
+        )
         _require_both_parties(self.agreed_by, "swaps")
 
 
@@ -129,7 +131,7 @@ class ExcludedPeriod:
     reason: str
 
     def __post_init__(self) -> None:
-        _require(bool(self.reason), "excluded", "one has no reason")
+        _require(bool(self.reason), "excluded", "each entry needs a reason")
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +163,11 @@ class SwitchbackSchedule:
     since: date | None = None
 
     def __post_init__(self) -> None:
-        _require(0 <= self.washout < self.days <= 92, "weeks", "leave no day, or are too long")
+        _require(
+            0 <= self.washout < self.days <= 92,
+            "weeks",
+            "must leave at least one day after the washout and be at most 92 days long",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +179,12 @@ class MachineGroups:
 
     def __post_init__(self) -> None:
         machines = self.all
-        _require(bool(self.having) and bool(self.lacking), "machines", "need one of each")
-        _require(len(set(machines)) == len(machines), "machines", "one is there twice")
+        _require(
+            bool(self.having) and bool(self.lacking),
+            "machines",
+            "at least one treated and one control machine are required",
+        )
+        _require(len(set(machines)) == len(machines), "machines", "each entry must occur once")
 
     @property
     def all(self) -> tuple[str, ...]:
@@ -218,7 +228,7 @@ class MeasurementPlan:
         self._require_quantity()
         self._require_periods()
         swaps = [(swap.machine, swap.at) for swap in self.swaps]
-        _require(swaps == sorted(swaps), "swaps", "are not in the order of time")
+        _require(swaps == sorted(swaps), "swaps", "must be sorted by time")
 
     @property
     def comparison_period(self) -> DateRange:
@@ -251,38 +261,52 @@ class MeasurementPlan:
         names = [one.name for one in self.variables]
         for unit in (self.unit, *(one.unit for one in self.variables)):
             require_known_unit(unit)
-        _require(len(set(names)) == len(names), "variables", "one is there twice")
-        _require(self.weight is None or self.weight in names, "weight", "is no variable")
+        _require(len(set(names)) == len(names), "variables", "each entry must occur once")
+        _require(
+            self.weight is None or self.weight in names, "weight", "must be the name of a variable"
+        )
         _require(
             0 < self.every <= SECONDS_PER_DAY and SECONDS_PER_DAY % self.every == 0,
             "every",
-            "divides no day",
+            "must divide a day evenly",
         )
-        _require(PPM // 2 < self.confidence < PPM, "confidence", "is above 50 and below 100 %")
-        _require(0 < self.looks <= 1200, "looks", "are 1 to 1200")
+        _require(PPM // 2 < self.confidence < PPM, "confidence", "must be above 50 and below 100 %")
+        _require(0 < self.looks <= 1200, "looks", "must be 1 to 1200")
         finite = self.resolution.is_finite() and self.resolution > 0
-        _require(finite and self.resolution.as_tuple().digits == (1,), "resolution", "is no 10^k")
+        _require(
+            finite and self.resolution.as_tuple().digits == (1,),
+            "resolution",
+            "must be a power of 10",
+        )
 
     def _require_periods(self) -> None:
         baseline = self.baseline
         if baseline is not None:
             ordered = baseline.until <= self.reporting.first
-            _require(ordered, "reporting", "begins before the baseline ends")
+            _require(ordered, "reporting", "must not begin before the baseline ends")
         starts_in_time = self.comparison_period.first <= self.reporting.first
-        _require(starts_in_time, "weeks", "begin after the reporting period")
+        _require(starts_in_time, "weeks", "must not begin after the reporting period")
         required = {
             MeasurementMethod.BASELINE: (True, False, False),
             MeasurementMethod.SWITCHBACK: (False, True, False),
             MeasurementMethod.MACHINES: (True, False, True),
         }
         present = (baseline is not None, self.weeks is not None, self.machines is not None)
-        _require(present == required[self.method], "method", "does not go with the rest")
+        _require(
+            present == required[self.method],
+            "method",
+            "does not match the given periods, schedule and machines",
+        )
         holdout = self.method != MeasurementMethod.BASELINE
-        _require(not (holdout and self.adjustments), "adjustments", "are of a baseline only")
+        _require(
+            not (holdout and self.adjustments),
+            "adjustments",
+            "are only allowed for the baseline method",
+        )
 
 
 def _require_both_parties(parties: Iterable[str], param: str) -> None:
-    _require(len({name for name in parties if name}) == 2, param, "two sides agree, not one")
+    _require(len({name for name in parties if name}) == 2, param, "both sides must agree")
 
 
 def _require(condition: bool, param: str, message: str) -> None:

@@ -81,9 +81,11 @@ def select_baseline(
 def _require_enough_days(table: DailyTable, columns: int) -> None:
     days = len(table.days)
     if days < columns + _MIN_RESIDUAL_DAYS:
-        raise BaselineFitFailed(f"{days} whole days are too few for {columns} columns.")
+        raise BaselineFitFailed(f"{days} complete days are too few for {columns} columns.")
     if np.ptp(table.values) == 0:
-        raise BaselineFitFailed("The quantity is the same on all days.")
+        raise BaselineFitFailed(
+            "The quantity has the same value on all days, so no baseline can be fitted."
+        )
 
 
 def _best_balance_points(table: DailyTable, terms: RegressionTerms, name: str) -> BalancePoints:
@@ -173,7 +175,7 @@ def fit_terms(
     fit = least_squares(table.values, columns)
     if fit.residual_sum_of_squares <= _EXACT_FIT_TOLERANCE * float(table.values @ table.values):
         raise BaselineFitFailed(
-            "The quantity follows exactly from the variables: it is no reading."
+            "The variables determine the quantity exactly, so it cannot be a meter reading."
         )
     degrees_of_freedom = len(table.days) - len(names) - sum(one.count for _, one in terms.balances)
     mean = abs(float(table.values.mean()) if mean_override is None else mean_override)

@@ -101,7 +101,9 @@ def require_independent_columns(columns: Sequence[tuple[str, FloatArray]]) -> No
         centred = values - values.mean()
         length = float(np.linalg.norm(centred))
         if length <= _COLLINEARITY_TOLERANCE * max(1.0, float(np.linalg.norm(values))):
-            raise BaselineFitFailed(f"{name} is the same on all days.", param=name)
+            raise BaselineFitFailed(
+                f"The variable {name} has the same value on all days.", param=name
+            )
         preceding = [one - one.mean() for _, one in columns[1:index]]
         scaled = [one / np.linalg.norm(one) for one in preceding]
         if not scaled:
@@ -114,7 +116,9 @@ def require_independent_columns(columns: Sequence[tuple[str, FloatArray]]) -> No
                 for (one, _), share in zip(columns[1:index], shares, strict=True)
                 if abs(share) > _COLLINEARITY_TOLERANCE * 10
             ]
-            raise BaselineFitFailed(f"{name} follows from {', '.join(explained_by)}.", param=name)
+            raise BaselineFitFailed(
+                f"The variable {name} is determined by {', '.join(explained_by)}.", param=name
+            )
 
 
 def are_independent_columns(columns: Sequence[tuple[str, FloatArray]]) -> bool:

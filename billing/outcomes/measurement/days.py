@@ -123,7 +123,9 @@ def _is_complete_day(
         for point in points
     )
     if max(counts.values()) > 1:
-        raise ReadingsInvalid(f"Two readings are of one interval of {day}.", param="readings")
+        raise ReadingsInvalid(
+            f"There are two readings for one interval of {day}.", param="readings"
+        )
     return len(counts) == expected
 
 

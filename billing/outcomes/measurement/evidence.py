@@ -46,4 +46,4 @@ def parse_study(text: bytes) -> MeasurementStudy:
     try:
         return msgspec.json.decode(text, type=MeasurementStudy)
     except msgspec.DecodeError as error:
-        raise ReadingsInvalid(f"The study cannot be read: {error}.") from None
+        raise ReadingsInvalid(f"The study is not valid: {error}.") from None

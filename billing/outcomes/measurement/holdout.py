@@ -66,7 +66,7 @@ def holdout_savings(
         comparison.difference.days >= plan.reporting.first.toordinal(),
     )
     if not 0 < treated.sum() < len(treated):
-        raise BaselineFitFailed("There are no whole days both with and without the effect.")
+        raise BaselineFitFailed("There must be complete days both with and without the effect.")
     effect = treated.astype(np.float64)
     require_independent_columns([*terms.named_columns(table), (_EFFECT_COLUMN, effect)])
     columns = np.column_stack([terms.design_matrix(table), effect])

@@ -121,5 +121,5 @@ def parse_stored_baseline(text: str) -> StoredBaseline:
         return msgspec.json.decode(text, type=StoredBaseline)
     except msgspec.DecodeError as error:
         raise MeasurementPlanInvalid(
-            f"The baseline cannot be read: {error}.", param="baseline"
+            f"The stored baseline is not valid: {error}.", param="baseline"
         ) from None

@@ -86,7 +86,7 @@ def fit_baseline_of_study(study: MeasurementStudy) -> StoredBaseline:
     plan = study.agreed
     if plan.baseline is None:
         raise MeasurementPlanInvalid(
-            "method: alternating weeks have no time before.", param="method"
+            "method: the switchback design has no baseline period.", param="method"
         )
     data = _prepare_period(study, plan.baseline, {})
     if plan.machines is None:
@@ -145,7 +145,8 @@ def _prepare_period(
     unknown = {one.machine for one in study.readings} - {*machines}
     if unknown:
         raise ReadingsInvalid(
-            f"Nothing is agreed of {', '.join(sorted(unknown))}.", param="machine"
+            f"The contract does not name the machines {', '.join(sorted(unknown))}.",
+            param="machine",
         )
     within = [one for one in study.readings if period.contains(local_day(one.at, zone))]
     tables, last_meters, notes = {}, {}, []

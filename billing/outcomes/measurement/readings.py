@@ -33,7 +33,7 @@ class Quantity:
 
     def __post_init__(self) -> None:
         if not isfinite(self.value):
-            raise ReadingsInvalid("A reading is no finite number.", param="value")
+            raise ReadingsInvalid("A reading is not a finite number.", param="value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,9 @@ def clean_readings(
     for at, simultaneous in groupby(by_time, key=lambda one: one.at):
         normalized = [_normalize(one, plan, swaps) for one in simultaneous]
         if any(other != normalized[0] for other in normalized):
-            raise ReadingsInvalid(f"Two readings of {at.isoformat()} differ.", param="readings")
+            raise ReadingsInvalid(
+                f"There are two different readings for {at.isoformat()}.", param="readings"
+            )
         points.append(normalized[0])
     last = by_time[-1].meter if by_time else ""
     return CleanedReadings(tuple(points), len(machine_readings) - len(points), last)
@@ -131,7 +133,8 @@ def _require_agreed_meters(
         meters = sorted({one.meter or _UNNAMED_METER for one in readings} | earlier_meters)
         if len(meters) > 1:
             raise ReadingsInvalid(
-                f"Meters {' and '.join(meters)} both tell of it, and no swap is agreed.",
+                f"Meters {' and '.join(meters)} both have readings, but no meter replacement "
+                "is agreed.",
                 param="meter",
             )
         return
@@ -141,7 +144,8 @@ def _require_agreed_meters(
         ]
         if one.meter != agreed_meters[-1]:
             raise ReadingsInvalid(
-                f"Meter {one.meter} tells of {one.at.isoformat()}, agreed is {agreed_meters[-1]}.",
+                f"The reading for {one.at.isoformat()} is from meter {one.meter}; the agreed "
+                f"meter is {agreed_meters[-1]}.",
                 param="meter",
             )
 

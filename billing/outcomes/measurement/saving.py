@@ -77,7 +77,7 @@ def estimate_savings(
     Raises BaselineFitFailed if no reporting day is complete.
     """
     if not len(after.days):
-        raise BaselineFitFailed("No day of the reporting period is whole.")
+        raise BaselineFitFailed("The reporting period has no complete day.")
     columns, weights = baseline.terms.design_matrix(after), after.weights(plan.weight)
     actual = float(weights @ after.values)
     adjusted_by_agreement = float(weights @ non_routine_adjustments(after, plan.adjustments))

@@ -54,7 +54,9 @@ def convert_unit(value: float, unit: str, target_unit: str) -> float:
     dimensions, factor = _parse_unit(unit)
     target_dimensions, target_factor = _parse_unit(target_unit)
     if dimensions != target_dimensions:
-        raise ReadingsInvalid(f"A reading is in {unit}, which is no {target_unit}.", param="unit")
+        raise ReadingsInvalid(
+            f"A reading is in {unit}, which cannot be converted to {target_unit}.", param="unit"
+        )
     return float(Fraction(value) * factor / target_factor)
 
 
@@ -69,7 +71,7 @@ def _parse_unit(unit: str) -> tuple[tuple[str, ...], Fraction]:
     for position, name in enumerate(unit.split("/")):
         if name not in _UNITS or position > 1:
             known = ", ".join([*_UNITS, *_TEMPERATURES])
-            raise ReadingsInvalid(f"The unit {unit!r} is unknown; known: {known}.", param="unit")
+            raise ReadingsInvalid(f"Unknown unit {unit!r}. Known units: {known}.", param="unit")
         dimension, unit_factor = _UNITS[name]
         dimensions.append(dimension)
         factor = factor / unit_factor if position else factor * unit_factor

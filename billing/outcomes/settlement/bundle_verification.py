@@ -101,7 +101,7 @@ def _verify_measurements(bundle: EvidenceBundle) -> Iterator[BundleDifference]:
             used_ids.add(one.id)
             if signed.get(one.id) != (one.kind, one.attester_kind, one.said):
                 yield BundleDifference(
-                    f"readings of evidence {one.id}", "signed", "as nobody signed"
+                    f"readings of evidence {one.id}", "signed", "not signed by anyone"
                 )
     if bundle.measured and signed.keys() - used_ids:
         yield BundleDifference("readings of the measurement", len(used_ids), len(signed))

@@ -107,12 +107,12 @@ async def submit_claim(
     if existing is not None:
         if existing.evidence_id != evidence_id:
             raise BusinessKeyConflict(
-                f"{existing.business_key!r} was claimed before, by other evidence."
+                f"The outcome {existing.business_key!r} was already claimed with other evidence."
             )
         return existing
     details = parse_claim(statement)
     if details.happened_at > clock.now():
-        raise OutcomeInvalid("It has not happened yet.", param="happened_at")
+        raise OutcomeInvalid("The outcome's time is in the future.", param="happened_at")
     versions = await list_agreed_versions(session, account_id, contract.id)
     return await _create_outcome(session, clock, contract, versions, statement, details)
 
@@ -201,7 +201,9 @@ async def _create_outcome(
     version, now = nearest_version(versions, details.happened_at), clock.now()
     effect = version.terms.kind
     if not isinstance(effect, EventEffect):
-        raise OutcomeInvalid("The contract pays for a measured effect, which nobody claims.")
+        raise OutcomeInvalid(
+            "The contract pays for a measured effect, which is computed and cannot be claimed."
+        )
     outcome = Outcome(
         id=ids.new_id(),
         account_id=contract.account_id,
@@ -297,7 +299,7 @@ async def _load_accepted_statement(
     await lock_profile(session, account_id)
     outcome = await get_outcome(session, account_id, outcome_id)
     if outcome.refused_for is not None or outcome.reversed_at is not None:
-        raise OutcomeStateInvalid("The outcome was refused or reversed, and stays so.")
+        raise OutcomeStateInvalid("The outcome was refused or reversed and cannot be changed.")
     statement = await get_statement(
         session, account_id, outcome.contract_id, evidence_id, statement_type
     )
@@ -308,7 +310,9 @@ async def _load_accepted_statement(
     same_attester = claim.attester.id == statement.attester.id
     terms = await outcome_terms(session, outcome)
     if not is_confirmation(terms, statement.attester.kind, same_as_claimant=same_attester):
-        raise AttesterNotAccepted(f"The contract takes no {statement.attester.kind}'s word for it.")
+        raise AttesterNotAccepted(
+            f"The contract does not allow attesters of the kind {statement.attester.kind}."
+        )
     return outcome, statement
 
 

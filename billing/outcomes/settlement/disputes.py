@@ -86,7 +86,7 @@ async def open_dispute(
     await lock_profile(session, account_id)
     settlement, now = await get_settlement(session, account_id, settlement_id), clock.now()
     if now >= settlement.disputable_until:
-        raise DisputeStateInvalid(f"It could be disputed until {settlement.disputable_until}.")
+        raise DisputeStateInvalid(f"The dispute period ended at {settlement.disputable_until}.")
     bundle = parse_bundle(settlement.bundle)
     disputed = await _select_disputable(session, settlement, bundle, request.outcomes)
     removed = await removed_effect_ids(session, settlement)
@@ -118,7 +118,7 @@ async def answer_dispute(
     dispute = await _lock_open_dispute(session, account_id, dispute_id)
     now = clock.now()
     if dispute.answered_at is not None or now >= dispute.answer_due:
-        raise DisputeStateInvalid(f"It could be answered once, until {dispute.answer_due}.")
+        raise DisputeStateInvalid(f"The dispute can be answered once, until {dispute.answer_due}.")
     days = await _answer_days(session, dispute)
     dispute.answer, dispute.answered_at = answer.strip(), now
     dispute.reply_due = now + timedelta(days=days)
@@ -138,7 +138,7 @@ async def reply_to_dispute(
     dispute = await _lock_open_dispute(session, account_id, dispute_id)
     now, due = clock.now(), dispute.reply_due
     if due is None or dispute.replied_at is not None or now >= due:
-        raise DisputeStateInvalid(f"It can be replied to once, after the answer, until {due}.")
+        raise DisputeStateInvalid(f"The answer can be replied to once, until {due}.")
     days = await _answer_days(session, dispute)
     dispute.reply, dispute.replied_at = reply.strip(), now
     dispute.decision_due = now + timedelta(days=days)
@@ -162,9 +162,11 @@ async def decide_dispute(
     dispute = await _lock_open_dispute(session, account_id, dispute_id)
     now, due = clock.now(), dispute.decision_due
     if due is None:
-        raise DisputeStateInvalid("Both sides speak before it is decided.")
+        raise DisputeStateInvalid(
+            "The dispute can be decided after the answer and the reply, or after their deadlines."
+        )
     if now >= due:
-        raise DisputeStateInvalid(f"It could be decided until {due}.")
+        raise DisputeStateInvalid(f"The dispute could be decided until {due}.")
     return await _record_decision(session, clock, dispute, winner, arbiter, now)
 
 
@@ -261,13 +263,15 @@ async def _select_disputable(
     """
     earlier = await list_settlement_disputes(session, settlement)
     if any(one.decided_at is None for one in earlier):
-        raise DisputeStateInvalid("A dispute about this settlement is open already.")
+        raise DisputeStateInvalid("A dispute about this settlement is already open.")
     already_disputed = frozenset(name for one in earlier for name in one.outcomes)
     selected = frozenset(requested)
     if unknown := selected - bundle.effect_ids:
-        raise DisputeInvalid(f"The settlement has no {min(unknown)[:60]}.", param="outcomes")
+        raise DisputeInvalid(
+            f"The settlement has no outcome {min(unknown)[:60]}.", param="outcomes"
+        )
     if selected & already_disputed:
-        raise DisputeStateInvalid("One of these outcomes was disputed before, and decided.")
+        raise DisputeStateInvalid("One of these outcomes has already been disputed and decided.")
     disputable = selected or await _undisputed_effect_ids(session, settlement, bundle, earlier)
     if not disputable:
         raise DisputeInvalid("The settlement has nothing that can be disputed.")
@@ -296,7 +300,7 @@ async def _lock_open_dispute(session: AsyncSession, account_id: UUID, dispute_id
     await lock_profile(session, account_id)
     dispute = await get_dispute(session, account_id, dispute_id)
     if dispute.decided_at is not None:
-        raise DisputeStateInvalid(f"It was decided for the {dispute.decided_for}.")
+        raise DisputeStateInvalid(f"The dispute was decided for the {dispute.decided_for}.")
     return dispute
 
 
@@ -319,9 +323,11 @@ def _deadlines(bundle: EvidenceBundle) -> ContractDeadlines:
 
 def _require_text(text: str, field: str) -> None:
     if not 0 < len(text.strip()) <= _MAX_TEXT_LENGTH:
-        raise DisputeInvalid(f"The {field} is 1 to {_MAX_TEXT_LENGTH} characters.", param=field)
+        raise DisputeInvalid(
+            f"The {field} must have 1 to {_MAX_TEXT_LENGTH} characters.", param=field
+        )
 
 
 def _require_side(side: str) -> None:
     if side not in (CUSTOMER, OPERATOR):
-        raise DisputeInvalid(f"A side is {CUSTOMER} or {OPERATOR}.", param="side")
+        raise DisputeInvalid(f"The side must be {CUSTOMER} or {OPERATOR}.", param="side")

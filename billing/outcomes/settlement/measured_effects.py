@@ -77,12 +77,14 @@ def fit_contract_baseline(terms: OutcomeTerms, evidence: Sequence[ReadingsEviden
     )
     if effect.design is MeasurementDesign.SWITCHBACK:
         raise MeasurementPlanInvalid(
-            "measure.design: weeks without are the baseline.", param="measure"
+            "measure.design: a switchback design has no separate baseline; the blocks "
+            "without the effect are the baseline.",
+            param="measure",
         )
     start = local_day(terms.starts_at, zone)
     days = [day for day in (_local_day(one, terms) for one in series.readings) if day < start]
     if not days:
-        raise BaselineFitFailed("There are no readings of the time before the start.")
+        raise BaselineFitFailed("There are no readings of the baseline period.")
     baseline = DateRange(min(days), start)
     if effect.before is not None:
         baseline = DateRange(effect.before.first, effect.before.until)
@@ -97,7 +99,9 @@ def fit_contract_baseline(terms: OutcomeTerms, evidence: Sequence[ReadingsEviden
 
 def _measured_effect(terms: OutcomeTerms) -> MeasuredEffect:
     if not isinstance(terms.kind, MeasuredEffect):
-        raise MeasurementPlanInvalid("measure: the contract is about events.", param="measure")
+        raise MeasurementPlanInvalid(
+            "measure: the contract is about events and has no measurement.", param="measure"
+        )
     return terms.kind
 
 

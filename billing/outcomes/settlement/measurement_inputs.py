@@ -33,4 +33,4 @@ def parse_measurement_inputs(text: str) -> MeasurementInputs:
     try:
         return msgspec.json.decode(text, type=MeasurementInputs)
     except msgspec.MsgspecError:
-        raise BundleInvalid("The inputs of its measurement cannot be read.") from None
+        raise BundleInvalid("The inputs of the settlement's measurement are not valid.") from None

@@ -36,11 +36,13 @@ async def reverse_outcome(
     if outcome.reversed_at is not None:
         return outcome
     if outcome.refused_for is not None:
-        raise OutcomeStateInvalid("The outcome was refused: there is nothing to reverse.")
+        raise OutcomeStateInvalid("The outcome was refused and cannot be reversed.")
     terms, now = await outcome_terms(session, outcome), clock.now()
     if not is_reversible(terms.deadlines, outcome.happened_at, now):
         days = terms.deadlines.reversal_days
-        raise OutcomeStateInvalid(f"An outcome can be reversed within {days} days; they are over.")
+        raise OutcomeStateInvalid(
+            f"An outcome can be reversed within {days} days. This period is over."
+        )
     outcome.reversal_id, outcome.reversed_at = evidence_id, now
     await session.flush()
     if outcome.settlement_id is not None:

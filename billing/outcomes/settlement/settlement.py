@@ -162,7 +162,7 @@ async def get_bundle_text(session: AsyncSession, settlement_id: UUID) -> str:
     query = select(OutcomeSettlement.bundle).where(col(OutcomeSettlement.id) == settlement_id)
     bundle_text = (await session.execute(query)).scalar_one_or_none()
     if bundle_text is None:
-        raise SettlementNotFound("There is no such settlement.", param="settlement")
+        raise SettlementNotFound("The settlement does not exist.", param="settlement")
     return bundle_text
 
 

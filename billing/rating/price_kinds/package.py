@@ -24,7 +24,7 @@ class Package(Price):
     def __post_init__(self) -> None:
         require_amount(self.package_amount)
         if not 0 < self.size <= _MAX_SIZE:
-            raise PriceInvalid("A package holds 1 to 10^12 units.")
+            raise PriceInvalid("A package must have 1 to 10^12 units.")
 
     def amount(self, quantity: int) -> int:
         """Return the cost of the packages that a quantity starts, in nano-units."""

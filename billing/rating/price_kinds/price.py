@@ -116,4 +116,6 @@ def require_amount(nano: int, limit: int = MAX_UNIT_PRICE) -> None:
     """Require a whole number of nano-units from 0 to `limit`. Raises PriceInvalid."""
     # Rejects bool, which is a subclass of int.
     if type(nano) is not int or not 0 <= nano <= limit:
-        raise PriceInvalid("A price is a whole number of nano-units, not negative and not absurd.")
+        raise PriceInvalid(
+            "A price must be a whole number of nano-units, not negative and not above the maximum."
+        )

@@ -57,5 +57,5 @@ def parse_unit_price(text: str | None, per: int) -> int:
     """
     nano = nano_from_text(text or "")
     if per <= 0 or nano % per:
-        raise ValueError(f"{text} for {per} units is no whole number of nano-units for one")
+        raise ValueError(f"{text} for {per} units is not a whole number of nano-units per unit")
     return nano // per

@@ -99,7 +99,9 @@ def require_ascending_tiers(tiers: Sequence[Tier]) -> None:
     """
     bounds = [tier.up_to for tier in tiers]
     if not 0 < len(tiers) <= _MAX_TIERS or bounds[-1] is not None or None in bounds[:-1]:
-        raise PriceInvalid(f"Tiers are 1 to {_MAX_TIERS}, and only the last has no `up_to`.")
+        raise PriceInvalid(
+            f"There must be 1 to {_MAX_TIERS} tiers, and only the last tier has no `up_to`."
+        )
     ends = [bound for bound in bounds if bound is not None]
     if any(end <= start for start, end in zip([0, *ends], ends, strict=False)):
-        raise PriceInvalid("Each tier ends above the one before.")
+        raise PriceInvalid("Each tier's `up_to` must be greater than that of the previous tier.")

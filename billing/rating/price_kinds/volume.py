@@ -21,7 +21,9 @@ class Volume(TieredPrice):
         require_ascending_tiers(self.tiers)
         units = [tier.unit for tier in self.tiers]
         if units != sorted(units, reverse=True) or any(tier.flat for tier in self.tiers):
-            raise PriceInvalid("Volume tiers become cheaper with more, and have no flat amounts.")
+            raise PriceInvalid(
+                "Volume tiers must become cheaper with more units and have no flat amounts."
+            )
 
     def amount(self, quantity: int) -> int:
         """Return the quantity times the price of the tier it reaches, in nano-units."""

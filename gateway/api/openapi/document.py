@@ -76,11 +76,12 @@ def openapi_config(catalog: Catalog) -> OpenAPIConfig:
         title="Model as a Service",
         version="1",
         description=(
-            "Large and small industrial models under one API key and one bill. "
-            "Choose *Authorize* and enter an API key to try calls: they are metered and billed. "
-            "Errors have OpenAI's shape; see docs/errors.md for the codes."
+            "Industrial language models and specialist models with one API key and one "
+            "bill. Select *Authorize* and enter an API key to try calls; they are "
+            "metered and billed. Errors have OpenAI's shape; see docs/errors.md for the "
+            "codes."
         ),
-        contact=Contact(name="The platform's operator"),
+        contact=Contact(name="Platform operator"),
         path="/docs",
         render_plugins=[
             SwaggerPage(

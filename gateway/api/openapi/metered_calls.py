@@ -66,16 +66,18 @@ OPERATIONS: Mapping[Operation, MeteredOperation] = {
         PredictionRequest,
         answers.PredictionList,
         "Create predictions for rows of data",
-        "Each row names its columns. `GET /v2/models/{name}` lists the columns of a model with "
-        "their units and limits; `units` names the unit of a column that comes in another one.",
+        "Each row is an object with one value per column. `GET /v2/models/{name}` "
+        "lists a model's columns with their units and limits. If a column is sent in "
+        "another unit, name it in `units`.",
     ),
     Operation.INFER: MeteredOperation(
         INFER_PATH.replace(":str", ""),
         answers.InferenceRequest,
         answers.InferenceResponse,
         "Run inference (Open Inference Protocol v2)",
-        "The same models as `/v1/predictions`, with one tensor for each column. Tensors may also "
-        "be sent in binary form (`Inference-Header-Content-Length`), as `tritonclient` does.",
+        "The same models as `/v1/predictions`, with one tensor per column. Tensors "
+        "can also be sent in binary form (`Inference-Header-Content-Length`), as "
+        "`tritonclient` does.",
     ),
 }
 
@@ -166,18 +168,19 @@ def _header_parameter(name: str, description: str, schema: dict[str, Any]) -> di
 _HEADER_PARAMETERS = (
     _header_parameter(
         "Idempotency-Key",
-        "The same key and body within 24 hours give the same answer, which is billed once",
+        "Repeating a request with the same key and body within 24 hours returns the "
+        "stored response; the call is billed once",
         {"minLength": 1, "maxLength": 255},
     ),
     _header_parameter(
         "X-Max-Cost",
-        "The most that the call may cost, in the account's currency, for example `0.05`",
+        "Maximum cost of the call in the account's currency, for example `0.05`",
         {},
     ),
     _header_parameter(
         "X-Maas-Tags",
         f"Up to {MAX_TAGS} tags for usage reports and invoices, for example "
-        "`order=A-17,machine=M3`. Percent-encode other characters than ASCII",
+        "`order=A-17,machine=M3`. Percent-encode characters that are not ASCII",
         {},
     ),
 )
@@ -185,22 +188,22 @@ _RATE_LIMIT_HEADERS = {
     f"x-ratelimit-{limit}-{unit}": text.format(of=unit)
     for unit in ("requests", "tokens")
     for limit, text in {
-        "limit": "The most {of} in a minute",
-        "remaining": "How many {of} are left of them",
-        "reset": "When all {of} will be available again, for example `12s`",
+        "limit": "Limit of {of} per minute",
+        "remaining": "Remaining {of} before the limit is reached",
+        "reset": "Time until the limit of {of} is fully available again, for example `12s`",
     }.items()
 }
 _RESPONSE_HEADERS = {
-    "x-request-id": "The call's id, the same as in its usage record",
-    "x-maas-cost": "The cost of the call, in `x-maas-currency` (not with streams)",
+    "x-request-id": "Id of the call, as in its usage record",
+    "x-maas-cost": "Cost of the call in `x-maas-currency` (not for streams)",
     "x-maas-currency": "ISO 4217 currency code",
-    "x-maas-balance": "What the account may still spend (not with streams)",
+    "x-maas-balance": "Available balance of the account (not for streams)",
     **_RATE_LIMIT_HEADERS,
-    "x-maas-max-tokens": "The `max_tokens` used, where a limit made the answer shorter",
-    "x-maas-model": "The model chosen, where the call asked for `auto`",
-    "x-maas-route-reason": "Why that model was chosen",
-    "x-maas-suggested-model": "A specialist that fits the request better",
-    "idempotent-replayed": "`true` where the answer was kept from an earlier call",
+    "x-maas-max-tokens": "The `max_tokens` that was applied, if a limit shortened the response",
+    "x-maas-model": "The selected model, for calls of `auto`",
+    "x-maas-route-reason": "Reason for the selection",
+    "x-maas-suggested-model": "A specialist model that fits the request better",
+    "idempotent-replayed": "`true` if the response was replayed from an earlier call",
 }
 
 
@@ -242,20 +245,20 @@ def _error_examples(status_errors: list[AppError], open_inference: bool) -> dict
 
 
 _STATUS_DESCRIPTIONS = {
-    "400": "The request is invalid; sending it again changes nothing",
+    "400": "The request is invalid; do not retry it unchanged",
     "401": "No valid API key",
-    "403": "The API key may not do this",
+    "403": "The API key is not allowed to do this",
     "404": "No such model",
-    "408": "The body did not arrive completely or in time",
+    "408": "The request body did not arrive completely or in time",
     "409": "The Idempotency-Key is in use",
-    "413": "The body is too large",
-    "415": "The body is compressed",
+    "413": "The request body is too large",
+    "415": "The request body is compressed",
     "422": "The Idempotency-Key was used for another request",
-    "429": "A rate, budget or credit limit is reached; see `code`",
+    "429": "A rate, budget or credit limit was reached; see `code`",
     "500": "An error on our side; not billed",
     "502": "The model failed; not billed",
     "503": "Temporarily unavailable; not billed",
-    "504": "The model did not answer in time; not billed",
+    "504": "The model did not respond in time; not billed",
 }
 
 
@@ -263,24 +266,28 @@ def _example_errors() -> tuple[AppError, ...]:
     """Return one example of each error of a metered call."""
     return (
         errors.ParameterInvalid("`temperature` is above 2.", param="temperature"),
-        errors.BodyNotJson("The body is not valid JSON."),
+        errors.BodyNotJson("The request body is not valid JSON."),
         errors.ContextLengthExceeded("The prompt is longer than the model's context."),
-        errors.WrongEndpoint("The model is for embedding, not for this endpoint.", param="model"),
-        errors.MaxCostExceeded("The call could cost more than X-Max-Cost.", param="X-Max-Cost"),
+        errors.WrongEndpoint(
+            "The model is an embedding model and not available at this endpoint.", param="model"
+        ),
+        errors.MaxCostExceeded("The call can cost more than X-Max-Cost.", param="X-Max-Cost"),
         errors.KeyMissing("Send your API key as `Authorization: Bearer maas_…`."),
         errors.KeyInvalid("The API key is not valid."),
         errors.ModelNotAllowed("This API key may not call the model.", param="model"),
         errors.ModelNotFound("The model does not exist.", param="model"),
-        errors.BodyIncomplete("The body did not arrive completely."),
+        errors.BodyIncomplete("The request body did not arrive completely."),
         errors.IdempotencyKeyBusy("The first call is still running.", param="Idempotency-Key"),
-        errors.BodyTooLarge("The body is too large."),
+        errors.BodyTooLarge("The request body is too large."),
         errors.EncodingUnsupported("Compressed bodies are not accepted."),
-        errors.IdempotencyKeyReused("The key was used before.", param="Idempotency-Key"),
-        errors.RateLimited("Too many requests in this minute."),
-        errors.CreditExhausted("The account has no credit left for this call."),
+        errors.IdempotencyKeyReused(
+            "The Idempotency-Key was used for another request.", param="Idempotency-Key"
+        ),
+        errors.RateLimited("The limit of requests per minute was reached."),
+        errors.CreditExhausted("The account's available balance does not cover this call."),
         errors.BudgetExhausted("The key's monthly budget is used up."),
         errors.InternalError("Something went wrong on our side."),
         errors.UpstreamFailed("The model failed."),
         errors.UpstreamUnreachable("The model is not available."),
-        errors.UpstreamTimeout("The model did not answer in time."),
+        errors.UpstreamTimeout("The model did not respond in time."),
     )

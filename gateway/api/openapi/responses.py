@@ -8,10 +8,10 @@ REF_TEMPLATE = "#/components/schemas/{name}"
 _PUBLIC_PREFIXES = ("/health/", "/v2/health/", "/metrics", "/stripe/")
 _METHODS = frozenset({"get", "post", "put", "patch", "delete"})
 ERROR_DESCRIPTIONS = {
-    "4XX": "Refused: the code says why, see docs/errors.md",
-    "5XX": "Our side is at fault, and nothing is billed",
+    "4XX": "The request was rejected; see the error code in docs/errors.md",
+    "5XX": "An error on our side; not billed",
 }
-_NOT_READY_RESPONSE = {"503": {"description": "Not ready: a call would not be answered"}}
+_NOT_READY_RESPONSE = {"503": {"description": "Not ready: calls cannot be served"}}
 _NULLABLE_STRING = {"type": ["string", "null"]}
 _ERROR_FIELDS: dict[str, Any] = {
     "type": "object",

@@ -29,13 +29,13 @@ _PATH_PREFIXES: Mapping[str, tuple[str, ...]] = {
 }
 TAGS = (
     Tag(name=INFERENCE, description="Metered calls: text, embeddings, specialist models"),
-    Tag(name="Models", description="Models that can be called, their inputs and prices"),
-    Tag(name="Usage and cost", description="Calls made, what they cost, what a call would cost"),
+    Tag(name="Models", description="Models with their inputs and prices"),
+    Tag(name="Usage and cost", description="Calls, their cost, and cost estimates"),
     Tag(name="Files and vector stores", description="Documents for fine-tuning and search"),
-    Tag(name="Fine-tuning and feedback", description="Models adapted to an account's own data"),
+    Tag(name="Fine-tuning and feedback", description="Fine-tuned models and feedback"),
     Tag(name="Billing", description="Plan, invoices, wallet"),
-    Tag(name="Outcomes", description="Contracts that are paid by results"),
-    Tag(name="Alerts", description="Where alerts about usage and limits are sent"),
+    Tag(name="Outcomes", description="Outcome contracts: billing by verified results"),
+    Tag(name="Alerts", description="Alerts about usage and limits"),
     Tag(name=_OPERATIONS, description="For monitoring"),
 )
 

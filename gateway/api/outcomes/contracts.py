@@ -74,7 +74,7 @@ class OutcomeContractRoutes(Controller):
     path = _PATH
     request_max_body_size = _MAX_BODY_BYTES
 
-    @get("/", summary="The account's contracts, each with its versions")
+    @get("/", summary="List outcome contracts with their versions")
     async def contracts(
         self,
         principal: NamedDependency[Principal],
@@ -86,7 +86,7 @@ class OutcomeContractRoutes(Controller):
             data = [await _contract_json(session, clock, row) for row in rows]
         return {"object": "list", "data": data}
 
-    @get("/{contract:str}", summary="A contract: its text, hashes, and who has agreed to what")
+    @get("/{contract:str}", summary="Retrieve a contract: text, hashes and agreements")
     async def contract(
         self,
         principal: NamedDependency[Principal],
@@ -98,7 +98,7 @@ class OutcomeContractRoutes(Controller):
             row = await find_contract(session, principal.account_id, contract)
             return await _contract_json(session, clock, row)
 
-    @post("/", status_code=200, summary="Propose a version, as JSON or application/toml")
+    @post("/", status_code=200, summary="Propose a contract version (JSON or application/toml)")
     async def propose(
         self,
         principal: NamedDependency[Principal],
@@ -113,7 +113,9 @@ class OutcomeContractRoutes(Controller):
         change = partial(_propose_version, clock, principal, terms, listed)
         return await idempotent_response(database, principal, request, idempotency_key, change)
 
-    @post("/{contract:str}/agree", status_code=200, summary="Agree to a version by its hash")
+    @post(
+        "/{contract:str}/agree", status_code=200, summary="Agree to a contract version by its hash"
+    )
     async def agree(
         self,
         principal: NamedDependency[Principal],
@@ -129,7 +131,7 @@ class OutcomeContractRoutes(Controller):
         change = partial(_agree_to_version, clock, principal, contract, agreement, listed)
         return await idempotent_response(database, principal, request, idempotency_key, change)
 
-    @post("/{contract:str}/end", status_code=200, summary="End the contract, now or later")
+    @post("/{contract:str}/end", status_code=200, summary="End a contract now or at a later time")
     async def end(
         self,
         principal: NamedDependency[Principal],
@@ -141,7 +143,11 @@ class OutcomeContractRoutes(Controller):
     ) -> Response[bytes]:
         end_request = decode_body_strict(_END_DECODER, await request.body() or b"{}")
         if end_request.at is not None and end_request.at.tzinfo is None:
-            raise ParameterInvalid("`at` is a time with its offset.", param="at")
+            raise ParameterInvalid(
+                "`at` must be an ISO 8601 time with an offset, for example "
+                "2026-11-01T00:00:00+08:00.",
+                param="at",
+            )
         change = partial(_end_contract, clock, principal, contract, end_request)
         return await idempotent_response(database, principal, request, idempotency_key, change)
 
@@ -204,4 +210,4 @@ def _parse_terms(content_type: str, body: bytes) -> OutcomeTerms:
     try:
         return parse_contract_toml(body.decode("utf-8-sig"))
     except UnicodeDecodeError:
-        raise OutcomeTermsInvalid("The contract cannot be read: it is not UTF-8.") from None
+        raise OutcomeTermsInvalid("The contract file is not UTF-8.") from None

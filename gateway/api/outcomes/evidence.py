@@ -75,7 +75,7 @@ class AttesterRoutes(Controller):
     path = _ATTESTERS
     request_max_body_size = _MAX_BODY_BYTES
 
-    @get("/", summary="A contract's attesters, the revoked ones too")
+    @get("/", summary="List a contract's attesters, including revoked ones")
     async def attesters(
         self,
         principal: NamedDependency[Principal],
@@ -100,7 +100,9 @@ class AttesterRoutes(Controller):
         change = partial(_add_attester, clock, principal, attester_request)
         return await idempotent_response(database, principal, request, idempotency_key, change)
 
-    @post("/{attester:str}/accept", status_code=200, summary="Accept the operator's sensor")
+    @post(
+        "/{attester:str}/accept", status_code=200, summary="Accept an operator's sensor as attester"
+    )
     async def accept(
         self,
         principal: NamedDependency[Principal],
@@ -113,7 +115,7 @@ class AttesterRoutes(Controller):
         change = partial(_accept_attester, clock, principal, _parse_attester_id(attester))
         return await idempotent_response(database, principal, request, idempotency_key, change)
 
-    @post("/{attester:str}/revoke", status_code=200, summary="Hear an attester no more")
+    @post("/{attester:str}/revoke", status_code=200, summary="Revoke an attester")
     async def revoke(
         self,
         principal: NamedDependency[Principal],
@@ -139,7 +141,7 @@ class EvidenceRoutes(Controller):
         "/",
         status_code=200,
         request_max_body_size=MAX_BYTES,
-        summary="Send evidence: the body is what was signed, JSON or CSV",
+        summary="Submit evidence; the body is the signed JSON or CSV",
     )
     async def send(
         self,
@@ -163,7 +165,7 @@ class EvidenceRoutes(Controller):
             )
         return evidence_json(row, include_body=False)
 
-    @get("/", summary="A contract's evidence in the order of receipt, without its bodies")
+    @get("/", summary="List a contract's evidence in order of receipt, without bodies")
     async def evidence(
         self,
         principal: NamedDependency[Principal],
@@ -179,7 +181,7 @@ class EvidenceRoutes(Controller):
             )
         return page_json(rows, limit, partial(evidence_json, include_body=False))
 
-    @get("/{evidence:str}", summary="A piece of evidence with what was said")
+    @get("/{evidence:str}", summary="Retrieve evidence with its body")
     async def one(
         self,
         principal: NamedDependency[Principal],
@@ -188,7 +190,7 @@ class EvidenceRoutes(Controller):
     ) -> dict[str, Any]:
         evidence_id = ids.parse_id(EVIDENCE_PREFIX, evidence)
         if evidence_id is None:
-            raise EvidenceNotFound("The id of evidence begins with `evd_`.", param="evidence")
+            raise EvidenceNotFound("An evidence id starts with `evd_`.", param="evidence")
         async with database.transaction() as session:
             row = await get_evidence(session, principal.account_id, evidence_id)
         return evidence_json(row, include_body=True)
@@ -226,5 +228,5 @@ async def _revoke_attester(
 def _parse_attester_id(text: str) -> UUID:
     attester_id = ids.parse_id(PREFIX, text)
     if attester_id is None:
-        raise AttesterNotFound("An attester's id begins with `atst_`.", param="attester")
+        raise AttesterNotFound("An attester id starts with `atst_`.", param="attester")
     return attester_id

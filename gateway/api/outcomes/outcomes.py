@@ -71,7 +71,7 @@ class OutcomeRoutes(Controller):
 
     path = "/v1/outcomes"
 
-    @get("/", summary="The account's outcomes, refused ones too, the newest first")
+    @get("/", summary="List outcomes including refused ones, newest first")
     async def outcomes(
         self,
         principal: NamedDependency[Principal],
@@ -82,7 +82,7 @@ class OutcomeRoutes(Controller):
         cursor = (OUTCOME_PREFIX, after)
         return await list_response(database, principal.account_id, outcomes_page, limit, cursor)
 
-    @post("/", status_code=200, summary="Claim an outcome by signed evidence")
+    @post("/", status_code=200, summary="Create an outcome from a signed claim")
     async def claim(
         self,
         principal: NamedDependency[Principal],
@@ -95,7 +95,7 @@ class OutcomeRoutes(Controller):
         change = partial(_claim_outcome, clock, principal.account_id, claim_request)
         return await idempotent_response(database, principal, request, idempotency_key, change)
 
-    @get("/{outcome:str}", summary="An outcome, and how it stands")
+    @get("/{outcome:str}", summary="Retrieve an outcome and its status")
     async def outcome(
         self,
         principal: NamedDependency[Principal],
@@ -106,7 +106,9 @@ class OutcomeRoutes(Controller):
             row = await get_outcome(session, principal.account_id, parse_outcome_id(outcome))
             return await outcome_json(session, row)
 
-    @post("/{outcome:str}/confirm", status_code=200, summary="Confirm it by signed evidence")
+    @post(
+        "/{outcome:str}/confirm", status_code=200, summary="Confirm an outcome by signed evidence"
+    )
     async def confirm(
         self,
         principal: NamedDependency[Principal],
@@ -119,7 +121,7 @@ class OutcomeRoutes(Controller):
         change = await _transition("confirm", clock, principal, outcome, request)
         return await idempotent_response(database, principal, request, idempotency_key, change)
 
-    @post("/{outcome:str}/deny", status_code=200, summary="Deny it, before it is confirmed")
+    @post("/{outcome:str}/deny", status_code=200, summary="Deny an outcome that is not confirmed")
     async def deny(
         self,
         principal: NamedDependency[Principal],
@@ -132,7 +134,7 @@ class OutcomeRoutes(Controller):
         change = await _transition("deny", clock, principal, outcome, request)
         return await idempotent_response(database, principal, request, idempotency_key, change)
 
-    @post("/{outcome:str}/reverse", status_code=200, summary="Take it back: it is no more")
+    @post("/{outcome:str}/reverse", status_code=200, summary="Reverse an outcome")
     async def reverse(
         self,
         principal: NamedDependency[Principal],

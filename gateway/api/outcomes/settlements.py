@@ -71,7 +71,7 @@ class SettlementRoutes(Controller):
 
     path = "/v1/outcomes/settlements"
 
-    @get("/", summary="What months of contracts came to, the newest first")
+    @get("/", summary="List monthly settlements, newest first")
     async def settlements(
         self,
         principal: NamedDependency[Principal],
@@ -82,7 +82,7 @@ class SettlementRoutes(Controller):
         cursor = (SETTLEMENT_PREFIX, after)
         return await list_response(database, principal.account_id, settlements_page, limit, cursor)
 
-    @get("/{settlement:str}", summary="A settlement, by who attested")
+    @get("/{settlement:str}", summary="Retrieve a settlement, itemised by attester")
     async def settlement(
         self,
         principal: NamedDependency[Principal],
@@ -94,7 +94,7 @@ class SettlementRoutes(Controller):
             row = await get_settlement(session, principal.account_id, settlement_id)
             return await settlement_json(session, row)
 
-    @get("/{settlement:str}/bundle", summary="All by which it can be computed again")
+    @get("/{settlement:str}/bundle", summary="Download the evidence bundle of a settlement")
     async def bundle(
         self,
         principal: NamedDependency[Principal],
@@ -113,7 +113,7 @@ class DisputeRoutes(Controller):
 
     path = "/v1/outcomes/disputes"
 
-    @get("/", summary="The account's disputes, the newest first")
+    @get("/", summary="List disputes, newest first")
     async def disputes(
         self,
         principal: NamedDependency[Principal],
@@ -124,7 +124,11 @@ class DisputeRoutes(Controller):
         cursor = (DISPUTE_PREFIX, after)
         return await list_response(database, principal.account_id, disputes_page, limit, cursor)
 
-    @post("/", status_code=200, summary="Dispute a settlement or outcomes of it; that is frozen")
+    @post(
+        "/",
+        status_code=200,
+        summary="Dispute a settlement or some of its outcomes; the disputed amount is held",
+    )
     async def open(
         self,
         principal: NamedDependency[Principal],
@@ -137,7 +141,7 @@ class DisputeRoutes(Controller):
         change = partial(_open_dispute, clock, principal, body)
         return await idempotent_response(database, principal, request, idempotency_key, change)
 
-    @get("/{dispute:str}", summary="A dispute, with the settlement computed again")
+    @get("/{dispute:str}", summary="Retrieve a dispute with the recomputed settlement")
     async def dispute(
         self,
         principal: NamedDependency[Principal],
@@ -164,7 +168,7 @@ class DisputeRoutes(Controller):
         )
         return await idempotent_response(database, principal, request, idempotency_key, change)
 
-    @post("/{dispute:str}/withdraw", status_code=200, summary="Agree with the operator after all")
+    @post("/{dispute:str}/withdraw", status_code=200, summary="Concede a dispute")
     async def withdraw(
         self,
         principal: NamedDependency[Principal],

@@ -246,7 +246,7 @@ def _parse_attester_id(attester: str) -> UUID:
     """Parse an attester id. Raises AttesterNotFound if it is invalid."""
     attester_id = ids.parse_id(PREFIX, attester)
     if attester_id is None:
-        raise AttesterNotFound("An attester's id begins with `atst_`.", param="attester")
+        raise AttesterNotFound("An attester id starts with `atst_`.", param="attester")
     return attester_id
 
 

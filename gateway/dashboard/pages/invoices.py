@@ -207,7 +207,9 @@ class InvoicePages(Controller):
         """On to Stripe's page; what comes of it, its events tell."""
         await _get_document(page, database, invoice)
         if stripe_client is None:
-            raise StripeNotConfigured("Invoices are paid by bank transfer here.")
+            raise StripeNotConfigured(
+                "Online payment is not available here. Pay invoices by bank transfer."
+            )
         back = f"{identity.links.dashboard}/invoices/{invoice}"
         invoice_id = _parse_invoice_id(invoice)
         try:
@@ -217,7 +219,9 @@ class InvoicePages(Controller):
                 )
             )
         except (RetryLater, PermanentFailure) as error:
-            raise StripeUnavailable("Stripe cannot be asked just now. Please try again.") from error
+            raise StripeUnavailable(
+                "Stripe cannot be reached at the moment. Please try again."
+            ) from error
 
 
 async def _get_document(page: PageRequest, database: Database, invoice: str) -> InvoiceDocument:

@@ -201,5 +201,5 @@ def parse_key_id(text: str) -> UUID:
     """Parse a key id. Raises KeyNotFound if it is invalid."""
     key_id = ids.parse_id(PREFIX, text)
     if key_id is None:
-        raise KeyNotFound("This account has no such key.")
+        raise KeyNotFound("The account has no such API key.")
     return key_id

@@ -181,6 +181,6 @@ class TestEmail:
 
     @pytest.mark.parametrize("value", ["nobody", "a b@acme.example"])
     def test_what_is_no_address_is_refused(self, value: str) -> None:
-        with pytest.raises(ProfileInvalid, match="email is an e-mail address") as raised:
+        with pytest.raises(ProfileInvalid, match="email must be a valid e-mail address") as raised:
             validate_email(value)
         assert raised.value.param == "email"

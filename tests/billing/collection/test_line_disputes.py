@@ -64,7 +64,7 @@ class TestDisputing:
     async def test_once(self, story: Story) -> None:
         firm, invoice = await invoiced(story)
         await disputed(firm, invoice)
-        with pytest.raises(InvalidLineDisputeState, match="disputed already"):
+        with pytest.raises(InvalidLineDisputeState, match="already been disputed"):
             await disputed(firm, invoice)
 
     @pytest.mark.parametrize("line", [0, 2, -1])

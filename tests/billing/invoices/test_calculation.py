@@ -123,7 +123,7 @@ class TestTerms:
         firm = await story.firm()
         unknown = call(firm.account.id, story.clock.now(), plan_version_id=UUID(int=9))
         await append(story.database, unknown)
-        with pytest.raises(PlanNotFound, match="names terms that are not kept"):
+        with pytest.raises(PlanNotFound, match="refer to unknown terms"):
             await used_by(firm)
 
 

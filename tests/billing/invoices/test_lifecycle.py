@@ -129,7 +129,9 @@ class TestDraft:
     async def test_is_no_invoice_yet(self, story: Story, name: str) -> None:
         firm = await story.firm()
         made = await draft(story, firm, 100)
-        with pytest.raises(InvalidInvoiceState, match="The invoice is draft, not open"):
+        with pytest.raises(
+            InvalidInvoiceState, match="The invoice is draft; this action needs status open"
+        ):
             await act(story, made, name)
 
     async def test_may_be_thrown_away(self, story: Story) -> None:
@@ -194,7 +196,7 @@ class TestFinal:
     async def test_money_that_came_in_cannot_be_voided(self, story: Story) -> None:
         firm, invoice = await invoiced(story)
         await firm.pays(invoice, "1.00")
-        with pytest.raises(InvalidInvoiceState, match="write a credit note instead"):
+        with pytest.raises(InvalidInvoiceState, match="Issue a credit note instead"):
             await act(story, invoice, "void")
         assert (await firm.invoices())[0].status == "open"
 

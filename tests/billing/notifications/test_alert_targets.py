@@ -120,7 +120,10 @@ class TestUndelivered:
         await process_due_items(story.database, story.clock, {ALERT_ACTION: _handle})
         await _put(story, firm, "waits")
         never, later = (await shown(story, firm.account.id))["undelivered"]
-        assert (later["reason"], later["attempts"]) == ("the receiver answered 500", 1)
+        assert (later["reason"], later["attempts"]) == (
+            "the receiver responded with HTTP status 500",
+            1,
+        )
         assert (never["reason"], never["tried_again_at"]) == ("it is gone", None)
         assert later["tried_again_at"] > later["created_at"]
         assert later["id"].startswith("alert_")
@@ -133,6 +136,6 @@ async def _put(story: Story, firm: Firm, key: str) -> None:
 
 async def _handle(item: ClaimedItem) -> None:
     if item.subject.startswith("later"):
-        raise RetryLater("the receiver answered 500")
+        raise RetryLater("the receiver responded with HTTP status 500")
     if item.subject == "never":
         raise PermanentFailure("it is gone")

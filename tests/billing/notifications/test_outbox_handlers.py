@@ -156,7 +156,7 @@ class TestWebhook:
         for seconds in (10, 20):
             assert await told.deliver() == 0
             told.story.clock.pass_(seconds=seconds)
-        assert (await told.row()).last_error == "the receiver answered 500"
+        assert (await told.row()).last_error == "the receiver responded with HTTP status 500"
         assert await told.deliver() == 1
         key = f"alert_{(await told.row()).id.hex}"
         assert [post.headers["webhook-id"] for post in hook.posts] == [key] * 3
@@ -179,7 +179,7 @@ class TestWebhook:
         await told.put(firm, "alert", type="t", data={})
         await change(told, firm, "")
         assert await told.deliver() == 0
-        assert (await told.row()).last_error == "The account takes no webhooks any more."
+        assert (await told.row()).last_error == "The account's webhook was removed."
         assert hook.posts == []
 
 

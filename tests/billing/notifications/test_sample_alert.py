@@ -120,7 +120,7 @@ class TestFailures:
     async def test_connection_refused(self, story: Story) -> None:
         async with run_raw_server() as server:
             url = server.url
-        assert await failure(story, url) == "The connection was refused or broken off."
+        assert await failure(story, url) == "The connection was refused or closed."
 
     async def test_unknown_host(self, story: Story) -> None:
         said = "The host name cannot be resolved by DNS."
@@ -133,7 +133,7 @@ class TestFailures:
     async def test_no_answer_in_time(self, story: Story) -> None:
         async with run_raw_server(answering(b"")) as server:
             poster = SignedPoster(LOCAL.allowed_addresses, timeout_s=0.2)
-            said = "The receiver did not answer in time."
+            said = "The receiver did not respond in time."
             assert await failure(story, server.url, poster) == said
 
     async def test_a_certificate_that_nobody_trusts(self, story: Story, tmp_path: Path) -> None:
@@ -147,5 +147,5 @@ class TestFailures:
 
     async def test_no_http(self, story: Story) -> None:
         async with run_raw_server(answering(b"220 mail\r\n\r\n")) as server:
-            said = "The receiver did not answer with valid HTTP."
+            said = "The receiver's response is not valid HTTP."
             assert await failure(story, server.url) == said

@@ -315,8 +315,8 @@ class TestInvalid:
     @pytest.mark.parametrize(
         ("text", "what"),
         [
-            (f'{ROWS}price = "1"\n' * 2, "m rows is there twice"),
-            ('[[discount]]\nmodel = "x"\npercent = "1"', "x has no price here"),
+            (f'{ROWS}price = "1"\n' * 2, "contains m rows twice"),
+            ('[[discount]]\nmodel = "x"\npercent = "1"', "x, which has no price in this plan"),
             ('[[allowance]]\nmeter = "rows"\nquantity = 1', "[*] rows has no price"),
         ],
     )
@@ -382,6 +382,6 @@ def test_a_minute_that_no_second_can_cost_is_sold_begun() -> None:
 
 
 def test_nobody_publishes_the_list() -> None:
-    with pytest.raises(TermsInvalid, match="the catalog says") as caught:
+    with pytest.raises(TermsInvalid, match="reserved for the catalog") as caught:
         read(HEAD.replace('"p"', '"list"', 1))
     assert caught.value.param == "plan"

@@ -22,13 +22,13 @@ from tests.support.billing.making import (
     wish,
 )
 
-LENT = "what a quota has lent is what processes have borrowed"
-CREDIT_SPENT = "what an account's credit counts as spent is what its calls cost"
-MONTH_SPENT = "what a key's month counts as spent is what its calls cost"
-CREDIT = "an account's credit is the sum of its credit entries"
-SETTLED_OPEN = "a call that is settled is not open"
-STRAY = "an open call belongs to a process that runs"
-HOLDS = "a process that has ended holds nothing"
+LENT = "Quota leases equal the processes' leases"
+CREDIT_SPENT = "An account's spent credit equals the cost of its calls"
+MONTH_SPENT = "A key's monthly spending equals the cost of its calls"
+CREDIT = "An account's credit equals the sum of its credit entries"
+SETTLED_OPEN = "A settled call is not open"
+STRAY = "Each open call belongs to a running process"
+HOLDS = "An ended process has no leases or open calls"
 
 _OPEN = (
     "insert into intent select {call}, {process}, u.account_id, u.key_id, 'chat', 'm', false, 1,"

@@ -199,7 +199,7 @@ class TestText:
         content = file(stretch).decode().encode("gb18030")
         examined = check_training_file(ANOMALY, content, UUID(int=1), "cpu", False)
         assert examined.training_examples == 400
-        assert examined.warnings[0] == "The file is in GB 18030 (GBK) and was read as that."
+        assert examined.warnings[0] == "The file was read as GB 18030 (GBK)."
 
     def test_few_rows_of_normal_hours_are_told(self) -> None:
         content = file({"sensors": {"flow": [1.0, 2.0] * 200}})

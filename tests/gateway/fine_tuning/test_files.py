@@ -83,6 +83,6 @@ class TestFiles:
         file = await customer.sends()
         with pytest.raises(APIStatusError) as caught:
             await customer.sends()
-        assert "Delete some" in str(caught.value)
+        assert "Delete files first" in str(caught.value)
         await customer.openai.files.delete(file)
         await customer.sends()

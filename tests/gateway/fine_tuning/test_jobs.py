@@ -41,9 +41,9 @@ class TestJobs:
         job = await customer.adapts()
         events = await customer.openai.fine_tuning.jobs.list_events(job.id)
         said = [event.message for event in reversed(events.data)]
-        assert said[0] == "The job waits for its turn."
+        assert said[0] == "The job is queued."
         assert "3 machines were read." in said
-        assert said[-1] == f"Version 1 of {job.fine_tuned_model} can be called."
+        assert said[-1] == f"Version 1 of {job.fine_tuned_model} is ready for calls."
         few = await customer.openai.fine_tuning.jobs.list_events(job.id, limit=1)
         assert few.has_more
         rest = await customer.openai.fine_tuning.jobs.list_events(job.id, after=few.data[0].id)
@@ -198,7 +198,7 @@ class TestInterrupted:
         events = await customer.openai.fine_tuning.jobs.list_events(job.id, limit=2)
         assert [event.message for event in reversed(events.data)] == [
             "It goes on.",
-            f"Version 1 of {job.fine_tuned_model} can be called.",
+            f"Version 1 of {job.fine_tuned_model} is ready for calls.",
         ]
         assert len(upstream.learner.files) == 1
         assert len(await customer.gateway.rows(1)) == 1

@@ -39,16 +39,15 @@ class TestFiles:
         job = await talker.ended((await talker.asks_for(await talker.sends_file(content))).id)
         assert job.status == "succeeded"
         assert await said(talker, job.id, "warn") == [
-            "1 lines say one again and count once: 18.",
-            "1 questions have several answers, which cannot all be learned; see the lines "
-            "2 and 17.",
+            "1 lines are duplicates and count once: 18.",
+            "1 questions have different answers, which cannot all be learned; see lines 2 and 17.",
         ]
 
     async def test_what_is_told_at_first(self, talker: Talker) -> None:
         told = await said(talker, (await talker.adapts()).id)
-        assert told[0] == "The job waits for its turn."
-        assert told[1] == "14 dialogues are learned from, 2 kept apart."
-        assert told[2].startswith("Learning is likely to take about ")
+        assert told[0] == "The job is queued."
+        assert told[1] == "14 dialogues are used for training, 2 are held out for validation."
+        assert told[2].startswith("Training will take about ")
 
 
 class TestProgress:
@@ -215,7 +214,7 @@ class TestScrubbing:
         assert not [one for one in ("13812345678", "wang@") if one in learned]
         assert (await talker.openai.files.content(kept)).content == content
         told = await said(talker, job.id)
-        assert "Personal data is taken out before learning: 1 EMAIL, 1 NAME, 1 PHONE." in told
+        assert "Personal data is removed before training: 1 EMAIL, 1 NAME, 1 PHONE." in told
 
     async def test_stays_where_nobody_asked(self, talker: Talker, upstream: FakeUpstream) -> None:
         content = dialogues("do 8") + b"\n" + file(dialogue("call 13812345678", "yes"))

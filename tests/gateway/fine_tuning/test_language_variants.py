@@ -28,7 +28,7 @@ class TestLearning:
         assert job.fine_tuned_model == f"ft:{INDUSTRY}:{job.organization_id}:line-3"
         assert upstream.learner.files == [talker.content("8")]
         events = await talker.openai.fine_tuning.jobs.list_events(job.id)
-        assert events.data[0].message == f"Version 1 of {job.fine_tuned_model} can be called."
+        assert events.data[0].message == f"Version 1 of {job.fine_tuned_model} is ready for calls."
         row = await talker.gateway.row()
         assert (row["model"], row["operation"]) == (INDUSTRY, "adaptation")
         assert row["cost"] == f"{SECONDS * SECOND / 1e9:.9f}"

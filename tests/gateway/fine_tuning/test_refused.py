@@ -76,7 +76,7 @@ async def test_what_a_job_cannot_be_is_named(
         ("{", "Line 17"),
         ('{"prompt": "a", "completion": "b"}', "Line 17"),
         (json.dumps({"messages": [{"role": "robot", "content": "x"}]}), "Line 17"),
-        (json.dumps({"messages": [{"role": "user", "content": "x"}]}), "take turns"),
+        (json.dumps({"messages": [{"role": "user", "content": "x"}]}), "must alternate"),
         (file(dialogue("x", " ")).decode(), "Line 17, `messages[1].content` is empty"),
         (
             json.dumps({"messages": [{"role": "user", "content": "x"}, CALLING]}),
@@ -104,7 +104,7 @@ async def test_a_wrong_line_is_named_before_anything_is_queued(
 async def test_a_line_of_ten_megabytes(talker: Talker) -> None:
     long = file(dialogue("x" * (10 << 20), "y"))
     error = await talker.refused(dialogues() + b"\n" + long)
-    assert "Line 17 has more than 64 KiB" in error["message"]
+    assert "Line 17 is larger than 64 KiB" in error["message"]
 
 
 @pytest.mark.parametrize(

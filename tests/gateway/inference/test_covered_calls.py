@@ -82,7 +82,7 @@ class TestCall:
         assert await cost(penniless) == FREE
         refused = await penniless.chat()
         assert error_of(refused)["code"] == "credit_exhausted"
-        assert "beyond what is included" in error_of(refused)["message"]
+        assert "beyond the included units" in error_of(refused)["message"]
         await nothing_is_held(penniless.gateway)
 
     async def test_an_answer_is_as_long_as_is_covered(self, penniless: Covered) -> None:

@@ -72,7 +72,7 @@ class TestFallbacks:
             assert answer.status_code == 200
             assert answer.headers["x-maas-model"] == SWIFT
             told = answer.headers["x-maas-route-reason"]
-            assert told == f"stands in for {CHAT}, which cannot be reached"
+            assert told == f"fallback for {CHAT}, which is not reachable"
         rows = await halved.rows(4)
         assert {(row["model"], row["cost"], row["settlement"]) for row in rows} == {
             (SWIFT, "0.000077000", "complete")

@@ -53,7 +53,7 @@ class TestLanguage:
             (5000, "cheap", "cheapest of 2 within 5000 ms"),
             (299, "dear", "the only one within 299 ms"),
             (60, "dear", "the only one within 60 ms"),
-            (59, "dear", "the fastest, as none is known to answer within 59 ms"),
+            (59, "dear", "the fastest model; none is known to respond within 59 ms"),
         ],
     )
     def test_the_cheapest_that_holds_the_budget(
@@ -192,7 +192,7 @@ class TestColumns:
         with pytest.raises(ParameterInvalid) as refused:
             self.ours.select_for_rows(SelectionCriteria(self.prices, columns=given))
         assert refused.value.param == "instances"
-        told = f"The nearest: {CONTROL_CHART} (lacking 'deviation', surplus 'sigma'); "
+        told = f"Closest models: {CONTROL_CHART} (lacking 'deviation', surplus 'sigma'); "
         assert told in refused.value.message
 
     def test_many_columns_are_not_all_named(self) -> None:
@@ -240,7 +240,7 @@ class TestFallbacks:
         assert second is not None
         assert selection_headers(second) == {
             "x-maas-model": "dear",
-            "x-maas-route-reason": "stands in for cheap, which cannot be reached",
+            "x-maas-route-reason": "fallback for cheap, which is not reachable",
         }
         third = next_fallback(second)
         assert third is not None

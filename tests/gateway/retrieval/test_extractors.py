@@ -60,14 +60,14 @@ class TestRefused:
     @pytest.mark.parametrize(
         ("name", "content", "why"),
         [
-            ("a.txt", b" \n\t", "holds no text"),
-            ("a.txt", b"\xff\xfe\x00", "no text in UTF-8"),
-            ("a.txt", b"\x89PNG\x00\x00", "no text in UTF-8"),
+            ("a.txt", b" \n\t", "contains no text"),
+            ("a.txt", b"\xff\xfe\x00", "not text in UTF-8"),
+            ("a.txt", b"\x89PNG\x00\x00", "not text in UTF-8"),
             ("a.jsonl", b'{"a": 1}\n{"a": \n', "Line 2"),
             ("a.jsonl", b"[" * 100_000, "Line 1"),
-            ("a.csv", b"", "holds no text"),
-            ("a.pdf", b"%PDF-1.4 rubbish", "cannot be read"),
-            ("a.pdf", b"", "cannot be read"),
+            ("a.csv", b"", "contains no text"),
+            ("a.pdf", b"%PDF-1.4 rubbish", "damaged or encrypted"),
+            ("a.pdf", b"", "damaged or encrypted"),
         ],
     )
     def test_contents(self, name: str, content: bytes, why: str) -> None:
@@ -75,7 +75,7 @@ class TestRefused:
             extract_text(name, content)
 
     def test_a_pdf_without_text_or_with_a_password(self) -> None:
-        with pytest.raises(FileUnreadable, match="pictures of pages"):
+        with pytest.raises(FileUnreadable, match="scanned pages"):
             extract_text("a.pdf", pdf(""))
         writer, file = PdfWriter(), io.BytesIO()
         writer.add_blank_page(100, 100)

@@ -143,7 +143,7 @@ class TestFailures:
     async def test_what_is_no_text(self, firm: Firm) -> None:
         error = await self.failed(firm, b"\x89PNG\x00", "a.txt")
         assert error.code == "invalid_file"
-        assert "no text in UTF-8" in error.message
+        assert "not text in UTF-8" in error.message
 
     @in_process
     async def test_too_many_pieces(self, firm: Firm, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,7 +90,7 @@ class TestShares:
         assert {one for one, _ in found.with_held_out_flag if one.account_id == A} == set(mine[-4:])
 
     def test_one_account_alone_gives_nothing_where_three_are_wanted(self) -> None:
-        with pytest.raises(TooFewExamples, match=r"0 examples of 0 accounts, of 100 given"):
+        with pytest.raises(TooFewExamples, match=r"0 of 100 examples from 0 accounts"):
             select_examples(several(A, 0, 100), (), SelectionRules(3, 1))
 
     def test_two_are_not_three(self) -> None:

@@ -127,7 +127,7 @@ class TestGivenUp:
         shop.serving.refuses = learned
         row = await shop.proposes()
         assert row.status == "promoted"
-        assert row.made_of["left_out"]["refused by the learner"] == 1
+        assert row.made_of["left_out"]["rejected by the training process"] == 1
         assert len(await shop.provenance(1)) == 23
 
     async def _learned_lines(self, shop: Shop) -> list[bytes]:
@@ -252,7 +252,7 @@ class TestProvenance:
             await shop.proposes()
         await shop.sql("update adaptation set shared_at = now() returning 1")
         # All say the same, so it counts once, for the first of them.
-        with pytest.raises(TooFewExamples, match="0 examples of 0 accounts, of 36 given"):
+        with pytest.raises(TooFewExamples, match="0 of 36 examples from 0 accounts"):
             await shop.proposes()
         await shop.corrected()
         await shop.proposes()

@@ -134,7 +134,7 @@ class TestPromoting:
 
     async def test_not_what_has_no_weights(self, database: Database) -> None:
         await made(database, 1, artefact=None)
-        with pytest.raises(ModelVersionUnfit, match="no weights"):
+        with pytest.raises(ModelVersionUnfit, match="no stored weights"):
             await promoted(database, 1)
 
     async def test_not_what_answers_already(self, database: Database) -> None:
@@ -152,7 +152,7 @@ class TestPromoting:
             async with database.transaction() as session:
                 row = await find_version(session, MODEL, number)
                 assert (await find_stored_version(session, row.id) is not None) == kept
-        with pytest.raises(ModelVersionUnfit, match="no weights"):
+        with pytest.raises(ModelVersionUnfit, match="no stored weights"):
             await rolled_back(database, 1, MAX_KEPT_VERSIONS + 2)
         assert await now(database) == MAX_KEPT_VERSIONS + 2
 

@@ -59,7 +59,7 @@ def test_learns_what_is_kept_apart_too(adapter: "adapt.LanguageModelFineTuner") 
     assert (adapted.examples, adapted.held_out) == (28, 4)
     assert adapted.score.exact == ExactMatches(base=0, adapted=4, of=4)
     assert "28 dialogues" in str(told[0])
-    assert "0 came out to the letter before, 4 after" in str(told[-1])
+    assert "0 before training, 4 after" in str(told[-1])
     figures = [one for one in told if isinstance(one, Metrics)]
     assert [one.step for one in figures][-1] == figures[-1].total_steps
     assert figures[-1].valid_loss == pytest.approx(adapted.score.adapted)

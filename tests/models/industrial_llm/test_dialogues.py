@@ -47,7 +47,7 @@ class TestRead:
         assert len(divided.train) + len(divided.held_out) == 20
         assert divided.duplicate_lines == tuple(range(21, 41))
         assert divided.warnings == (
-            "20 lines say one again and count once: 21, 22, 23, 24, 25 and others.",
+            "20 lines are duplicates and count once: 21, 22, 23, 24, 25 and others.",
         )
 
     def test_a_developer_is_the_system(self) -> None:
@@ -85,10 +85,10 @@ class TestRead:
             (b'{"messages": []}', "Line 21, `messages`"),
             (file(line("a", "b"))[:-1] + b', "weight": 1}', "Line 21.*weight"),
             (b'{"messages": [{"role": "robot", "content": "x"}]}', "Line 21.*role"),
-            (b'{"messages": [{"role": "user", "content": "x"}]}', "take turns"),
+            (b'{"messages": [{"role": "user", "content": "x"}]}', "must alternate"),
             (b'{"messages": [{"role": "user", "content": null}]}', "Line 21.*content"),
             (file(line("x", "  ")), r"Line 21, `messages\[1\].content` is empty"),
-            (file(line("x" * MAX_LINE_BYTES, "y")), "Line 21 has more than 64 KiB"),
+            (file(line("x" * MAX_LINE_BYTES, "y")), "Line 21 is larger than 64 KiB"),
             (b'{"messages": "\xff"}', "Line 21"),
             (file({**line("a", "b"), "tools": []}), "Line 21, `tools`: calls of tools"),
             (file(calling()), r"Line 21, `messages\[1\].tool_calls`: calls of tools"),

@@ -153,7 +153,7 @@ class TestLearning:
         whole = (tmp_path / checkpoints.FILE).read_bytes()
         for broken in (whole[: len(whole) // 2], b"nothing of the kind", b""):
             (tmp_path / checkpoints.FILE).write_bytes(broken)
-            with pytest.raises(checkpoints.CheckpointMismatch, match="cannot be read"):
+            with pytest.raises(checkpoints.CheckpointMismatch, match="is damaged"):
                 checkpoints.CheckpointStore(tmp_path, "any").load_latest()
 
     def test_only_the_adapter_is_learned(self, folder: Path) -> None:

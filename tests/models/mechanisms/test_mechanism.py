@@ -128,11 +128,15 @@ class TestRefusal:
             ({"length": [0.5]}, {}, r"row 0 \(0.5\) is below 1 m"),
             ({"length": [2, float("nan")]}, {}, "row 1 .nan. is not a finite number"),
             ({"length": [200, 2000]}, {"length": "cm"}, r"row 1 \(20\) is above 10 m"),
-            ({"length": [2]}, {"length": "s"}, "'s', which is no unit of its kind; it is m"),
-            ({"length": [2]}, {"length": "ell"}, "'ell', which is not known; the model takes m"),
+            (
+                {"length": [2]},
+                {"length": "s"},
+                "'s', which is not a unit of this quantity; the model expects m",
+            ),
+            ({"length": [2]}, {"length": "ell"}, "'ell', which is unknown; the model expects m"),
             ({"length": ["two"]}, {}, "no column of numbers"),
             ({"length": [[1, 2], [3]]}, {}, "no column of numbers"),
-            ({"length": [[1, 2]]}, {}, "one value in each row"),
+            ({"length": [[1, 2]]}, {}, "one value per row"),
             ({"length": []}, {}, "no rows"),
         ],
     )

@@ -62,5 +62,7 @@ class TestRefusal:
             oee(420, 0, 1, 10, 10)
 
     def test_pieces_are_no_time(self) -> None:
-        with pytest.raises(InputInvalid, match="'min', which is no unit of its kind; it is pcs"):
+        with pytest.raises(
+            InputInvalid, match="'min', which is not a unit of this quantity; the model expects pcs"
+        ):
             oee(420, 400, 1, 10, 10, produced_quantity="min")

@@ -131,7 +131,7 @@ class TestFolders:
 
     def test_only_one(self, folders: Folders) -> None:
         with lock_data_dir(folders):
-            with pytest.raises(ServingFailed, match="Another serving"), lock_data_dir(folders):
+            with pytest.raises(ServingFailed, match="Another model server"), lock_data_dir(folders):
                 pass
         with lock_data_dir(folders):
             pass

@@ -64,7 +64,7 @@ class TestEncoder:
             encoder.tokenise(["a", "query: a b c d e"])
 
     def test_tokens_of_the_callers_own_are_refused(self, encoder: E5Encoder) -> None:
-        with pytest.raises(InputInvalid, match="takes texts"):
+        with pytest.raises(InputInvalid, match="accepts text only"):
             encoder.tokenise([(1, 2)])
 
 

@@ -86,7 +86,11 @@ class TestWire:
         ("name", "changes", "words"),
         [
             ("equivalent_load", {"data": [16_000]}, "'equivalent_load' in row 0 is more than half"),
-            ("equivalent_load", {"parameters": {"unit": "K"}}, "'K', which is no unit of its kind"),
+            (
+                "equivalent_load",
+                {"parameters": {"unit": "K"}},
+                "'K', which is not a unit of this quantity",
+            ),
             ("reliability", {"data": [99.5]}, r"row 0 \(99.5\) is above 99 %"),
         ],
     )

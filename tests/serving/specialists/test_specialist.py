@@ -76,7 +76,7 @@ class TestLoading:
         assert str(tmp_path) not in caught.value.message
 
     def test_no_signature(self) -> None:
-        with pytest.raises(WeightsBroken, match="carries no signature"):
+        with pytest.raises(WeightsBroken, match="has no signature"):
             parse_signature("tiny", None)
 
 
@@ -193,7 +193,11 @@ class TestRefusal:
             ({"heat": {"data": [300, 25]}}, "heat", r"row 1 \(25\) is below 250 K"),
             ({"heat": {"data": [350.5, 300]}}, "heat", r"row 0 \(350.5\) is above 350 K"),
             ({"heat": {"data": [300, 1e300]}}, "heat", "row 1 .* not a finite number"),
-            ({"heat": {"parameters": {"unit": "bar"}}}, "heat", "'bar', which is no unit of its"),
+            (
+                {"heat": {"parameters": {"unit": "bar"}}},
+                "heat",
+                "'bar', which is not a unit of this",
+            ),
             ({"grade": {"data": ["L", "Q"]}}, "grade", "row 1 .'Q'. is not one of L, M, H"),
         ],
     )

@@ -29,7 +29,7 @@ class Replica:
     def _find(self, name: str) -> Specialist:
         self.made.append(threading.current_thread())
         if name != "tiny":
-            raise ModelNotFound("There is no such specialist here.")
+            raise ModelNotFound("This deployment does not serve this specialist model.")
         return self.base
 
 

@@ -91,9 +91,9 @@ class TestKeeping:
         ("settings", "told"),
         [
             ({"base_model_name_or_path": "large/base"}, "for 'large/base', .* runs 'small/base'"),
-            ({"r": 32}, "rank is 32 on 2 kinds of layers; the engine takes 16 on 2"),
+            ({"r": 32}, "rank 32 on 2 kinds of layers; the engine needs rank 16 on 2"),
             ({"target_modules": ["q", "k", "v"]}, "rank is 16 on 3 kinds"),
-            ({"r": None}, "settings cannot be read"),
+            ({"r": None}, "configuration is not valid"),
         ],
     )
     def test_one_for_another_base_or_rank_is_refused(

@@ -79,7 +79,7 @@ class TestTold:
 
     def test_a_fault_of_ours_is_not_explained(self) -> None:
         (last,) = lines(b"fault")
-        assert last["error"]["message"] == "The model could not be adapted."
+        assert last["error"]["message"] == "The model could not be fine-tuned."
 
 
 class TestSeconds:
@@ -127,7 +127,7 @@ class TestAdapters:
         assert named == ADAPTERS.keys()
 
     def test_none(self) -> None:
-        with pytest.raises(InputInvalid, match="cannot be adapted"):
+        with pytest.raises(InputInvalid, match="cannot be fine-tuned"):
             find_adapter("m", ModelSource(Task.CALCULATION, "oee"))
 
     def test_a_failure_class_learns_and_its_variant_is_served(self) -> None:

@@ -58,7 +58,7 @@ class Learner:
         if not name.startswith("var_") or name in self.variants:
             return None
         error = {
-            "message": "The variant is not loaded.",
+            "message": "The fine-tuned model is not loaded.",
             "type": "invalid_request_error",
             "param": "model",
             "code": "variant_not_loaded",
@@ -152,7 +152,7 @@ def _wanted(line: dict[str, Any]) -> str:
 def learned(adapted: float, number: int) -> dict[str, Any]:
     """A variant whose base is 10 cycles off."""
     score = {
-        "metric": "cycles off (RMSE)",
+        "metric": "RMSE in cycles",
         "base": 10.0,
         "adapted": adapted,
         "higher_is_better": False,

@@ -144,7 +144,7 @@ class _Handlers:
         if longest <= self._fake.longest_embedded:
             return None
         error = {
-            "message": "Input 0 has 600 tokens, but the model reads at most 512.",
+            "message": "Input 0 has 600 tokens; the model's maximum is 512.",
             "type": "invalid_request_error",
             "param": "input",
             "code": "context_length_exceeded",

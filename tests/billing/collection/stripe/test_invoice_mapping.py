@@ -66,7 +66,7 @@ class TestBill:
         told = await bill(story, firm, change.invoices[0])
         assert told.line_items == (
             StripeLineItem("Gross: fixed fee, 2026-10-01 – 2026-10-31", 11000),
-            StripeLineItem("Tax that the prices include, not due", -1000),
+            StripeLineItem("Tax included in the prices, not due", -1000),
         )
         assert told.amount_due == 10000
 

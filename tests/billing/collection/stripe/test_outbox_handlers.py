@@ -75,7 +75,10 @@ class TestAmounts:
         await credit_at_stripe(stripe, -500)
         await stripe.invoiced(firm, rows=30_000)
         await stripe.works()
-        assert await last_error(stripe) == "Stripe would collect 2500 of 3000, our invoice is 3000."
+        assert (
+            await last_error(stripe)
+            == "Stripe would collect 2500 of 3000, but the invoice is 3000."
+        )
         assert (stripe.fake.objects("invoice")[-1]["status"], stripe.charges()) == ("draft", [2000])
         await credit_at_stripe(stripe, 0)
         november = (await stripe.ours(firm)).id
@@ -101,7 +104,10 @@ class TestAmounts:
         assert draft is not None
         await stripe.payments.add_line_items("somebody", draft, [StripeLineItem("a gift", 100)])
         await stripe.later(minutes=1)
-        assert await last_error(stripe) == "Stripe would collect 3100 of 3100, our invoice is 3000."
+        assert (
+            await last_error(stripe)
+            == "Stripe would collect 3100 of 3100, but the invoice is 3000."
+        )
         assert (stripe.theirs()["status"], stripe.charges()) == ("draft", [])
 
     async def test_more_than_stripe_takes(self, stripe: StripeStory) -> None:
@@ -123,7 +129,7 @@ class TestAmounts:
         await stripe.invoiced(firm, rows=30_000)
         await stripe.works()
         assert await last_error(stripe) == (
-            "Stripe counts KWD otherwise than ISO 4217: collect it by hand."
+            "The minor units of KWD at Stripe differ from ISO 4217. Collect the invoice manually."
         )
         assert stripe.fake.objects("invoice") == []
 

@@ -181,7 +181,7 @@ class TestCovering:
     async def test_with_and_without_tax(self, deal: Deal) -> None:
         plan = await deal.firm.story.plan(f"tax_inclusive = true{PLAN}")
         await deal.firm.subscribe(plan)
-        with pytest.raises(OutcomeTermsInvalid, match="with tax and some without"):
+        with pytest.raises(OutcomeTermsInvalid, match="either with or without tax"):
             await deal.proposed(EVENT + COVERED)
 
 
@@ -203,7 +203,7 @@ class TestBaselines:
         await deal.says_yes(better, OPERATOR)
         assert better.baseline is not None
         assert (await deal.fitted(better, better.baseline)).baseline == better.baseline
-        with pytest.raises(VersionClosed, match="propose another"):
+        with pytest.raises(VersionClosed, match="Propose another"):
             await deal.fitted(better)
         with pytest.raises(DBAPIError, match="baseline of outcome_version stays"):
             await sql(deal.firm.story.database, "update outcome_version set baseline = '{}'")
@@ -232,7 +232,9 @@ class TestBaselines:
     )
     async def test_a_gate(self, deal: Deal, old: str, new: str, gate: str) -> None:
         version = await deal.fitted(await deal.proposed(MEASURE), FIT.replace(old, new))
-        with pytest.raises(BaselineGatesNotMet, match="are agreed") as caught:
+        with pytest.raises(
+            BaselineGatesNotMet, match=r"the contract (allows at most|requires at least)"
+        ) as caught:
             await deal.says_yes(version, CUSTOMER)
         assert caught.value.param == f"measure.gates.{gate}"
 
@@ -262,7 +264,7 @@ class TestEnding:
         deal.firm.story.clock.set(2026, 11, 20)
         await deal.ended(version)
         assert await deal.holds(version, 2026, 11, 20) is None
-        with pytest.raises(ContractEndInvalid, match="ends already"):
+        with pytest.raises(ContractEndInvalid, match="already ends"):
             await deal.ended(version)
 
     async def test_gateways_look_again(self, deal: Deal) -> None:

@@ -217,15 +217,15 @@ class TestWrong:
 
     def test_a_time_that_there_is_twice(self) -> None:
         twice = changed(EVENT, "2026-11-01T00:00:00", "2026-10-25T02:30:00")
-        with pytest.raises(OutcomeTermsInvalid, match="with its offset") as caught:
+        with pytest.raises(OutcomeTermsInvalid, match="add the UTC offset") as caught:
             parse_contract_toml(f'time_zone = "Europe/Berlin"{twice}')
         assert caught.value.param == "starts_at"
 
     @pytest.mark.parametrize(
         ("body", "param", "what"),
         [
-            (b"{", None, "no valid JSON"),
-            (b"\xff", None, "no valid JSON"),
+            (b"{", None, "not valid JSON"),
+            (b"\xff", None, "not valid JSON"),
             (b"[]", None, "expected `object`"),
             (b'{"names": ' + b"[" * 5000, "names", "expected `object`"),
             (as_json(EVENT.replace('"Work orders"', "3")), "meter", "expected `str`"),

@@ -74,7 +74,7 @@ class TestForms:
         assert price_month(FREE, []).parts == ()
 
     def test_an_effect_below_nothing_is_none(self) -> None:
-        with pytest.raises(ValueError, match="less than nothing"):
+        with pytest.raises(ValueError, match="must not be negative"):
             VersionQuantities(terms(), {"sign_off": -1})
 
 

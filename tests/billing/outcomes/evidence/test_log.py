@@ -120,7 +120,7 @@ class TestRefused:
     async def test_what_was_signed_for_another_contract(self, deal: Deal, sensor: Signer) -> None:
         other = await deal.attester(await deal.proposed(MEASURE.replace('"energy"', '"gas"')))
         sensor.row.contract_id, mine = other.row.contract_id, sensor.row.contract_id
-        with pytest.raises(AttesterNotFound, match="another contract's"):
+        with pytest.raises(AttesterNotFound, match="another contract"):
             await deal.says(sensor)
         signature = sensor.signs(EvidenceKind.READINGS, READINGS)
         sensor.row.contract_id = mine
@@ -144,9 +144,9 @@ class TestRefused:
             (b"", "1 to 2097152 bytes"),
             (b"x" * (MAX_BYTES + 1), "1 to 2097152 bytes"),
             (b"at,value\n\xff", r"line 2: it is not UTF-8"),
-            (READINGS + b"\0", "zero byte"),
+            (READINGS + b"\0", "NUL bytes"),
             (READINGS.replace(b"kWh", b"J"), "which is no kWh"),
-            (READINGS.replace(b"10-01", b"10-21"), "still to come"),
+            (READINGS.replace(b"10-01", b"10-21"), "in the future"),
         ],
     )
     async def test_what_cannot_be_read(
@@ -209,12 +209,12 @@ class TestChain:
     @pytest.mark.parametrize(
         ("change", "at", "fault"),
         [
-            ("update evidence set said = 'x' where position = 2", 2, "not what was hashed"),
-            ("update evidence set received_at = now() where position = 1", 1, "does not follow"),
-            ("update evidence set kind = 'claim' where position = 3", 3, "does not follow"),
+            ("update evidence set said = 'x' where position = 2", 2, "does not match its hash"),
+            ("update evidence set received_at = now() where position = 1", 1, "does not chain"),
+            ("update evidence set kind = 'claim' where position = 3", 3, "does not chain"),
             ("delete from evidence where position = 1", 1, "is missing"),
             ("delete from evidence where position = 2", 2, "is missing"),
-            ("update attester set public_key = sha256('x')", 1, "signature does not fit"),
+            ("update attester set public_key = sha256('x')", 1, "signature is not valid"),
         ],
     )
     async def test_shows_what_was_changed(

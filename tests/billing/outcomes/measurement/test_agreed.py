@@ -69,7 +69,9 @@ class TestAgreed:
 
     def test_holdouts_have_no_adjustments(self) -> None:
         adjustment = NonRoutineAdjustment(TURN, 5.0, "a new hall", BOTH)
-        with pytest.raises(MeasurementPlanInvalid, match="adjustments: are of a baseline only"):
+        with pytest.raises(
+            MeasurementPlanInvalid, match="adjustments: are only allowed for the baseline method"
+        ):
             replace(
                 AGREED,
                 baseline=None,
@@ -103,7 +105,7 @@ class TestAgreed:
 class TestParts:
     def test_a_span_has_days(self) -> None:
         assert DateRange(FIRST, date(2026, 1, 4)).days == 3
-        with pytest.raises(MeasurementPlanInvalid, match="ends before"):
+        with pytest.raises(MeasurementPlanInvalid, match="must not end before"):
             DateRange(FIRST, FIRST)
 
     @pytest.mark.parametrize(

@@ -106,7 +106,9 @@ class TestMissing:
     def test_twice_in_an_interval_is_refused(self) -> None:
         points = hours(DAY, 24)
         points.append(replace(points[3], at=points[3].at + timedelta(minutes=10)))
-        with pytest.raises(ReadingsInvalid, match="Two readings are of one interval of 2026-03-04"):
+        with pytest.raises(
+            ReadingsInvalid, match="There are two readings for one interval of 2026-03-04"
+        ):
             days_of(points)
 
     def test_twice_a_day_is_refused(self) -> None:
@@ -114,7 +116,7 @@ class TestMissing:
         points = [
             NormalizedReading(start + timedelta(hours=at), 1.0, {"parts": 1.0}) for at in (0, 8)
         ]
-        with pytest.raises(ReadingsInvalid, match="Two readings are of one interval"):
+        with pytest.raises(ReadingsInvalid, match="two readings for one interval"):
             days_of(points, AGREED)
 
     def test_none_at_all(self) -> None:

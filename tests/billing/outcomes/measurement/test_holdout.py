@@ -166,7 +166,7 @@ class TestWeeks:
         ("keep", "told"),
         [
             ("with", "0 whole days are too few"),
-            ("without", "No day of the reporting period"),
+            ("without", "The reporting period has no complete day"),
             ("neither", "0 whole days are too few"),
         ],
     )

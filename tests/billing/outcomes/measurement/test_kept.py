@@ -38,7 +38,7 @@ def test_there_and_back() -> None:
 
 @pytest.mark.parametrize("text", ["", "{}", "[]"])
 def test_what_is_none(text: str) -> None:
-    with pytest.raises(MeasurementPlanInvalid, match="The baseline cannot be read"):
+    with pytest.raises(MeasurementPlanInvalid, match="The stored baseline is not valid"):
         parse_stored_baseline(text)
 
 
@@ -104,9 +104,9 @@ class TestExcluded:
 
     def test_all_of_it_is_nothing_to_measure(self) -> None:
         everything = ExcludedPeriod(SAVED.agreed.reporting, "shut")
-        with pytest.raises(Exception, match="No day of the reporting period"):
+        with pytest.raises(Exception, match="The reporting period has no complete day"):
             measure_savings(agreeing(LATER, excluded=(everything,)))
 
     def test_have_a_reason(self) -> None:
-        with pytest.raises(MeasurementPlanInvalid, match="one has no reason"):
+        with pytest.raises(MeasurementPlanInvalid, match="each entry needs a reason"):
             ExcludedPeriod(self.SPAN, "")

@@ -57,7 +57,7 @@ class TestSums:
     def test_no_whole_day_is_refused(self) -> None:
         before, after = halves(table())
         nothing = after.filter(after.days < 0)
-        with pytest.raises(BaselineFitFailed, match="No day of the reporting period"):
+        with pytest.raises(BaselineFitFailed, match="The reporting period has no complete day"):
             estimate_savings(before, nothing, select_baseline(before, AGREED), AGREED)
 
 

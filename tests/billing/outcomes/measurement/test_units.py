@@ -39,7 +39,7 @@ class TestConverted:
 
     @pytest.mark.parametrize("unit", ["kw", "", "kWh/pcs/h", "degC/h", "kWh "])
     def test_unknown_is_refused(self, unit: str) -> None:
-        with pytest.raises(ReadingsInvalid, match="is unknown; known: kWh") as refused:
+        with pytest.raises(ReadingsInvalid, match="Known units: kWh") as refused:
             convert_unit(1.0, unit, unit)
         assert refused.value.param == "unit"
 

@@ -74,7 +74,7 @@ async def test_again_takes_the_place_of_an_earlier_fit(scrap: Scrap) -> None:
 
 
 async def test_without_any_reading_is_refused(scrap: Scrap) -> None:
-    with pytest.raises(BaselineFitFailed, match="no readings of the time before"):
+    with pytest.raises(BaselineFitFailed, match="no readings of the baseline period"):
         await scrap.fits()
     assert await scrap.kept() is None
 
@@ -86,6 +86,6 @@ async def test_after_somebody_agreed_is_refused(scrap: Scrap) -> None:
     fitted = await scrap.fits()
     await scrap.deal.says_yes(fitted, OPERATOR)
     await scrap.says(BEFORE[260:], sensor)
-    with pytest.raises(VersionClosed, match="propose another"):
+    with pytest.raises(VersionClosed, match="Propose another"):
         await scrap.fits()
     assert await scrap.kept() == fitted.baseline

@@ -84,7 +84,7 @@ async def test_a_reading_that_nobody_signed_so_is_named(
     first, second = readings(said)
     changed = {**first, field: value}
     found = figures(with_inputs(said, readings=[changed, second]))
-    assert (f"readings of evidence {changed['id']}", "signed", "as nobody signed") in found
+    assert (f"readings of evidence {changed['id']}", "signed", "not signed by anyone") in found
 
 
 async def test_a_reading_that_was_left_out_is_told(said: dict[str, Any]) -> None:
@@ -93,7 +93,7 @@ async def test_a_reading_that_was_left_out_is_told(said: dict[str, Any]) -> None
 
 
 async def test_inputs_that_cannot_be_read_are_no_bundle(said: dict[str, Any]) -> None:
-    with pytest.raises(BundleInvalid, match="inputs of its measurement cannot be read"):
+    with pytest.raises(BundleInvalid, match="inputs of the settlement's measurement are not valid"):
         figures(with_inputs(said, readings=None))
 
 

@@ -60,7 +60,7 @@ class TestOpening:
     async def test_one_at_a_time_and_once(self, month: Month) -> None:
         first, second = month.outcomes
         dispute = await month.of.disputes(month.settled, first)
-        with pytest.raises(DisputeStateInvalid, match="open already"):
+        with pytest.raises(DisputeStateInvalid, match="already open"):
             await month.of.disputes(month.settled, second)
         await month.of.gives_in(dispute, CUSTOMER)
         with pytest.raises(DisputeStateInvalid, match="before"):

@@ -88,13 +88,13 @@ class TestFitting:
     @pytest.mark.parametrize(
         ("days", "fact", "what"),
         [
-            ([], BaselineFitFailed, "no readings of the time before"),
-            (OCTOBER, BaselineFitFailed, "no readings of the time before"),
+            ([], BaselineFitFailed, "no readings of the baseline period"),
+            (OCTOBER, BaselineFitFailed, "no readings of the baseline period"),
             (BEFORE[:8], BaselineFitFailed, "8 whole days are too few"),
             (
                 [replace(one, rejects=40) for one in BEFORE],
                 BaselineFitFailed,
-                "quantity is the same",
+                "quantity has the same value",
             ),
             (
                 [replace(one, hard=300) for one in BEFORE],
@@ -104,7 +104,7 @@ class TestFitting:
             (
                 [replace(one, hard=2 * one.parts) for one in BEFORE],
                 BaselineFitFailed,
-                "hard follows from parts",
+                "hard is determined by parts",
             ),
         ],
     )
@@ -117,7 +117,9 @@ class TestFitting:
         with pytest.raises(MeasurementPlanInvalid, match="about events"):
             fit_contract_baseline(parse_contract_toml(EVENT), [])
         weeks = SCRAP.replace("before = {", "# before = {")
-        with pytest.raises(MeasurementPlanInvalid, match="weeks without are the baseline"):
+        with pytest.raises(
+            MeasurementPlanInvalid, match="blocks without the effect are the baseline"
+        ):
             fit_contract_baseline(
                 terms('design = "switchback"\nturns = {}', weeks), [told(written(BEFORE))]
             )
@@ -177,8 +179,8 @@ class TestMeasuring:
     @pytest.mark.parametrize(
         ("said", "fitted", "code", "why"),
         [
-            ([], BASELINE, "baseline_unfit", "No day of the reporting period is whole"),
-            ([told(written(OCTOBER))], "{}", "measure_invalid", "baseline cannot be read"),
+            ([], BASELINE, "baseline_unfit", "The reporting period has no complete day"),
+            ([told(written(OCTOBER))], "{}", "measure_invalid", "stored baseline is not valid"),
             ([told(written(OCTOBER))], None, "measure_invalid", "method: "),
         ],
     )
@@ -226,7 +228,7 @@ class TestNonRoutine:
         fitted = fit_contract_baseline(TERMS, [told(named(BEFORE, "old"))])
         said = [told(named(OCTOBER[:14], "old")), told(named(OCTOBER[14:], "new", 0.9))]
         refused = measure_effect(inputs(said, baseline=fitted)).report
-        assert "no swap is agreed" in refused["why"]
+        assert "no meter replacement is agreed" in refused["why"]
         swap = 'at = 2026-10-15T00:00:00, old = "old", new = "new", reason = "worn"'
         agreed = terms(f'swaps = [{{ {swap}, factor = "1.111111111" }}]')
         found = measure_effect(inputs(said, agreed, fitted)).report

@@ -31,5 +31,5 @@ def test_the_text_is_read_as_it_was_written(inputs: MeasurementInputs) -> None:
     ["", "no JSON", "[]", "{}", '{"terms": 1}', MeasurementInputs.__name__, '{"readings": null}'],
 )
 def test_a_text_that_is_no_inputs_is_refused(text: str) -> None:
-    with pytest.raises(BundleInvalid, match="inputs of its measurement cannot be read"):
+    with pytest.raises(BundleInvalid, match="inputs of the settlement's measurement are not valid"):
         parse_measurement_inputs(text)

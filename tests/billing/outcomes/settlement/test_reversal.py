@@ -37,7 +37,7 @@ async def test_one_that_was_refused_is_not_there(spindles: Contract) -> None:
     """Nobody called about the machine."""
     refused = await spindles.claims("W-1", "M1", 2026, 10, 11, 12)
     assert outcome_status(refused) == "refused"
-    with pytest.raises(OutcomeStateInvalid, match="nothing to reverse"):
+    with pytest.raises(OutcomeStateInvalid, match="cannot be reversed"):
         await spindles.reverses(refused)
 
 

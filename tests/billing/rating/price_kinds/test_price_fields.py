@@ -18,13 +18,15 @@ def test_required_fields_with_or_without_optional_ones_pass(per: int) -> None:
 
 
 def test_field_that_is_missing_is_named() -> None:
-    with pytest.raises(ValueError, match="a price of kind per_unit needs `size`"):
+    with pytest.raises(ValueError, match="a price of kind per_unit needs the field `size`"):
         require_fields(PriceFields(price="1"), REQUIRED, OPTIONAL)
 
 
 def test_field_of_another_kind_is_named() -> None:
     fields = PriceFields(price="1", size=10, tiers=[TierFields(price="1")])
-    with pytest.raises(ValueError, match="a price of kind per_unit has no `tiers`"):
+    with pytest.raises(
+        ValueError, match="a price of kind per_unit does not have the field `tiers`"
+    ):
         require_fields(fields, REQUIRED, OPTIONAL)
 
 

@@ -65,7 +65,9 @@ def test_json_of_an_unknown_kind_is_an_error() -> None:
 
 
 def test_fields_of_an_unknown_kind_are_an_error() -> None:
-    with pytest.raises(ValueError, match=r"^`kind` is per_unit, package, graduated or volume$"):
+    with pytest.raises(
+        ValueError, match=r"^`kind` must be per_unit, package, graduated or volume$"
+    ):
         price_from_fields(PriceFields(kind="flat", price="1"))
 
 
@@ -74,5 +76,5 @@ def test_fields_without_a_kind_are_a_price_per_unit() -> None:
 
 
 def test_fields_of_another_kind_are_an_error() -> None:
-    with pytest.raises(ValueError, match="a price of kind package has no `per`"):
+    with pytest.raises(ValueError, match="a price of kind package does not have the field `per`"):
         price_from_fields(PriceFields(kind="package", price="1", size=10, per=5))

@@ -148,26 +148,38 @@ class TestChanging:
         assert found is not None
         key = found[1]
         for amount in ("", "0", "0.001", "100000"):
-            answer = await operator.send(place, key=key, amount=amount, reason="our fault")
+            answer = await operator.send(
+                place, key=key, amount=amount, reason="try again; if it fails again"
+            )
             assert answer.status_code == 422
             read = amount in ("0", "100000")
             wrong = "no more than what is left" if read else "Write an amount as 12.50"
             assert wrong in answer.text
             assert key in answer.text
-        answer = await operator.send(place, key="x", amount="0.01", reason="our fault")
+        answer = await operator.send(
+            place, key="x", amount="0.01", reason="try again; if it fails again"
+        )
         assert answer.status_code == 404
         elsewhere = place.replace(home, address(firm))
         await operator.page(elsewhere, 404)
-        answer = await operator.send(elsewhere, key=key, amount="0.01", reason="our fault")
+        answer = await operator.send(
+            elsewhere, key=key, amount="0.01", reason="try again; if it fails again"
+        )
         assert answer.status_code == 404
         for _ in range(2):
-            answer = await operator.send(place, key=key, amount="12.00", reason="our fault")
+            answer = await operator.send(
+                place, key=key, amount="12.00", reason="try again; if it fails again"
+            )
             assert answer.headers["location"] == home
         (invoice,) = await debtor.invoices()
         assert await debtor.owes(invoice) == "18.00"
         async with firm.gateway.parts.database.transaction() as session:
             (entry,) = await list_account_entries(session, debtor.account.id)
-        assert entry.details == {"reason": "our fault", "amount": "12.00", "refund": False}
+        assert entry.details == {
+            "reason": "try again; if it fails again",
+            "amount": "12.00",
+            "refund": False,
+        }
         assert entry.subject == ids.format_id("inv", invoice.id)
 
 

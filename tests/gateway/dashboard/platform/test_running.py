@@ -128,7 +128,7 @@ class TestWork:
         assert "All agrees" in words(await support.page(checks))
         await sql(database, "update usage_total set calls = calls + 1")
         await run_record_check(database, firm.clock)
-        assert "the totals of a period are what its usage rows say" in words(
+        assert "The totals of a billing period equal its usage rows" in words(
             await support.page(checks)
         )
 
