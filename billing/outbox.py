@@ -13,37 +13,42 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import text, update
+from sqlalchemy import update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col
+from sqlalchemy.orm import aliased
+from sqlmodel import col, select
 
 from billing.tables import OutboxItem
 from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
+from infra.work_queue import LeasedQueue, RetryPolicy
 
-_LEASE = timedelta(minutes=5)
-_FIRST_RETRY_INTERVAL = timedelta(seconds=10)
-_MAX_RETRY_INTERVAL = timedelta(hours=1)
-_MAX_AGE = timedelta(days=3)
 _CONCURRENCY = 4
-# The item due for longest among the first unfinished items of each subject. One per call, because
-# the lease of a second item would run while the first is being handled.
-_CLAIM_ITEM = """
-    update outbox set due_at = :until, attempts = attempts + 1
-    where id = (
-        select o.id from outbox o
-        where o.done_at is null and o.given_up_at is null and o.due_at <= :now
-          and o.action = any(:actions)
-          and not exists (
-              select from outbox e where e.subject = o.subject and e.id < o.id
-                and e.done_at is null and e.given_up_at is null
-          )
-        order by o.due_at, o.id limit 1 for update of o skip locked
+_QUEUE = LeasedQueue(
+    table=OutboxItem,
+    id=col(OutboxItem.id),
+    attempts=col(OutboxItem.attempts),
+    pending=col(OutboxItem.done_at).is_(None) & col(OutboxItem.given_up_at).is_(None),
+    order=(col(OutboxItem.due_at), col(OutboxItem.id)),
+    retry=RetryPolicy(
+        first_delay=timedelta(seconds=10), max_delay=timedelta(hours=1), max_age=timedelta(days=3)
+    ),
+    due_at=col(OutboxItem.due_at),
+    lease=timedelta(minutes=5),
+)
+_EARLIER = aliased(OutboxItem)
+_IS_FIRST_OF_SUBJECT = ~(
+    select(col(_EARLIER.id))
+    .where(
+        col(_EARLIER.subject) == col(OutboxItem.subject),
+        col(_EARLIER.id) < col(OutboxItem.id),
+        col(_EARLIER.done_at).is_(None),
+        col(_EARLIER.given_up_at).is_(None),
     )
-    returning id, account_id, action, subject, business_key, payload, attempts, created_at
-"""
+    .exists()
+)
 
 
 class RetryLater(Exception):
@@ -158,11 +163,28 @@ async def retry_item(session: AsyncSession, clock: Clock, item_id: UUID) -> None
 
 
 async def _claim_item(database: Database, clock: Clock, actions: list[str]) -> ClaimedItem | None:
-    now = clock.now()
-    values = {"now": now, "until": now + _LEASE, "actions": actions}
+    """Claim the item due for longest among the first pending items of each subject.
+
+    One per call, because the lease of a second item would run while the first is being handled.
+    """
     async with database.transaction() as session:
-        row = (await session.execute(text(_CLAIM_ITEM), values)).one_or_none()
-    return None if row is None else ClaimedItem(*row)
+        row = await _QUEUE.claim(
+            session, clock.now(), col(OutboxItem.action).in_(actions), _IS_FIRST_OF_SUBJECT
+        )
+    return None if row is None else _to_claimed_item(row)
+
+
+def _to_claimed_item(row: OutboxItem) -> ClaimedItem:
+    return ClaimedItem(
+        id=row.id,
+        account=row.account_id,
+        action=row.action,
+        subject=row.subject,
+        business_key=row.business_key,
+        payload=row.payload,
+        attempts=row.attempts,
+        created_at=row.created_at,
+    )
 
 
 async def _handle_item(
@@ -177,15 +199,12 @@ async def _handle_item(
         # Any error: other items continue, and the reason is stored for operators.
         if not isinstance(error, RetryLater):
             structlog.get_logger().exception("an outbox item failed", action=item.action)
-        given_up = clock.now() - item.created_at > _MAX_AGE
+        age = clock.now() - item.created_at
+        given_up = _QUEUE.retry.gives_up_after(item.attempts, age)
         await _record_failure(database, clock, item, str(error) or type(error).__name__, given_up)
         return False
     async with database.transaction() as session:
-        await session.execute(
-            update(OutboxItem)
-            .where(col(OutboxItem.id) == item.id)
-            .values(done_at=clock.now(), last_error=None)
-        )
+        await _QUEUE.finish(session, item.id, done_at=clock.now(), last_error=None)
     return True
 
 
@@ -195,15 +214,13 @@ async def _record_failure(
     """Store the error of a failed attempt and the time of the next one, if any."""
     log = structlog.get_logger()
     log.warning("an outbox item was not done", action=item.action, reason=reason, end=given_up)
-    wait = min(_FIRST_RETRY_INTERVAL * 2 ** min(item.attempts - 1, 12), _MAX_RETRY_INTERVAL)
     now = clock.now()
     async with database.transaction() as session:
-        await session.execute(
-            update(OutboxItem)
-            .where(col(OutboxItem.id) == item.id)
-            .values(
-                due_at=now + wait,
-                last_error=reason[:1000],
-                given_up_at=now if given_up else None,
-            )
+        await _QUEUE.record_failure(
+            session,
+            now,
+            item.id,
+            item.attempts,
+            last_error=reason[:1000],
+            given_up_at=now if given_up else None,
         )

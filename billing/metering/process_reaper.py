@@ -29,6 +29,8 @@ from billing.tables import (
 
 _WINDOW_KINDS = tuple(kind.value for kind in QuotaKind if kind.window_s)
 _MAX_WINDOW = timedelta(seconds=max(kind.window_s for kind in QuotaKind))
+ENDED_PROCESSES = select(col(GatewayProcess.id)).where(col(GatewayProcess.ended_at).is_not(None))
+"""Selects the ids of processes that have ended: what they held is free."""
 # Rows of ended processes are deleted after this time.
 _PROCESS_RETENTION = timedelta(days=7)
 # Gateways poll access changes twice a second; one that missed changes clears its whole cache.

@@ -5,22 +5,35 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, text
+from sqlalchemy import func
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
+from billing.metering.process_reaper import ENDED_PROCESSES
 from gateway.call.errors import BadRequest
 from gateway.tables import Adaptation, AdaptationEvent, AdaptationStatus
 from infra import ids
 from infra.clock import Clock
 from infra.errors import AppError, error_object
+from infra.work_queue import OwnedQueue, RetryPolicy
 
 JOB_ID_PREFIX = "ftjob"
 EVENT_ID_PREFIX = "ftevent"
 # Queued or running jobs per account.
 MAX_OPEN_JOBS = 10
-# If the process is lost in each attempt, the job itself likely crashes it.
-MAX_ATTEMPTS = 3
+_OPEN_STATUSES = (AdaptationStatus.QUEUED, AdaptationStatus.RUNNING)
+# Jobs of all accounts, oldest first. A claim lasts until the gateway process has ended.
+QUEUE = OwnedQueue(
+    table=Adaptation,
+    id=col(Adaptation.id),
+    attempts=col(Adaptation.attempts),
+    pending=col(Adaptation.status).in_(_OPEN_STATUSES),
+    order=(col(Adaptation.id),),
+    # If the process is lost in each attempt, the job itself likely crashes it.
+    retry=RetryPolicy(max_attempts=3),
+    owner=col(Adaptation.process_id),
+    lost_owners=ENDED_PROCESSES,
+)
 
 
 class FineTuningJobNotFound(AppError):
@@ -121,24 +134,9 @@ async def claim_job(session: AsyncSession, clock: Clock, process_id: UUID) -> Ad
     A process holds no job when it calls this; a row with its own process id is one that it failed
     to finish while the database was unavailable.
     """
-    free = (
-        col(Adaptation.process_id).is_(None)
-        | (col(Adaptation.process_id) == process_id)
-        | col(Adaptation.process_id).in_(_ENDED_PROCESSES)
-    )
-    query = (
-        select(Adaptation)
-        .where(col(Adaptation.status).in_(_OPEN_STATUSES), free)
-        .order_by(col(Adaptation.id))
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    )
-    job = (await session.scalars(query)).one_or_none()
+    job = await QUEUE.claim(session, clock.now(), process_id, status=AdaptationStatus.RUNNING)
     if job is None:
         return None
-    job.process_id, job.attempts = process_id, job.attempts + 1
-    job.status = AdaptationStatus.RUNNING
-    await session.flush()
     await add_event(
         session, clock, job, "The job has started." if job.attempts == 1 else "It goes on."
     )
@@ -338,7 +336,3 @@ async def _end_job(
     job.status, job.finished_at = status, clock.now()
     await session.flush()
     await add_event(session, clock, job, message, level)
-
-
-_OPEN_STATUSES = (AdaptationStatus.QUEUED, AdaptationStatus.RUNNING)
-_ENDED_PROCESSES = text("(select id from gateway_process where ended_at is not null)")

@@ -117,7 +117,7 @@ class FineTuningRunner(Poller):
         """Run one attempt of a job. Raises the error that the job fails with."""
         if job.attempts > 1 and await self._is_billed(job):
             return await self._publish(job)
-        if job.attempts > jobs.MAX_ATTEMPTS:
+        if jobs.QUEUE.retry.is_exceeded_by(job.attempts):
             raise jobs.FineTuningJobInterrupted("The job was interrupted several times.")
         deps, call = self._deps, create_job_call(self._deps.clock, ids.new_id())
         principal, content = await self._load_input(job, call.request_id)
@@ -236,7 +236,7 @@ class FineTuningRunner(Poller):
 
     async def _requeue(self, job: Adaptation, reason: str) -> None:
         """Requeue the job, or fail it after its last attempt."""
-        if job.attempts >= jobs.MAX_ATTEMPTS:
+        if jobs.QUEUE.retry.gives_up_after(job.attempts):
             return await self._fail(job, Unavailable(reason))
         async with self._deps.database.transaction() as session:
             await jobs.requeue_job(session, self._deps.clock, job, reason)

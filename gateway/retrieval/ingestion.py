@@ -111,7 +111,7 @@ class IngestionRunner(Poller):
 
         Raises the error with which it failed, also one after which it can be retried.
         """
-        if job.file.attempts > ingestion_jobs.MAX_ATTEMPTS:
+        if ingestion_jobs.QUEUE.retry.is_exceeded_by(job.file.attempts):
             raise ingestion_jobs.IngestionInterrupted(
                 "Processing the file was interrupted several times."
             )
@@ -211,7 +211,7 @@ class IngestionRunner(Poller):
         with suppress(ingestion_jobs.IngestionCancelled):
             async with self._deps.database.transaction() as session:
                 row = await self._lock_file(session, job)
-                if row.attempts >= ingestion_jobs.MAX_ATTEMPTS:
+                if ingestion_jobs.QUEUE.retry.gives_up_after(row.attempts):
                     ingestion_jobs.mark_failed(row, error)
                 else:
                     ingestion_jobs.release(self._deps.clock, row, made_progress=False)

@@ -8,17 +8,29 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, func, or_, text
+from sqlalchemy import delete, func
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
+from billing.metering.process_reaper import ENDED_PROCESSES
 from gateway.tables import FileStatus, TrainingFile, VectorStore, VectorStoreFile
 from infra.clock import Clock
 from infra.errors import AppError
+from infra.work_queue import OwnedQueue, RetryPolicy
 
-# Attempts without progress: 2 + 4 + … + 300 + 300 … seconds, about twenty minutes in all.
-MAX_ATTEMPTS = 12
-_MAX_RETRY_DELAY_S = 300
+# Files of all accounts. A claim lasts until the file is released or the gateway process has ended.
+QUEUE = OwnedQueue(
+    table=VectorStoreFile,
+    id=col(VectorStoreFile.id),
+    attempts=col(VectorStoreFile.attempts),
+    pending=col(VectorStoreFile.status) == FileStatus.IN_PROGRESS,
+    order=(col(VectorStoreFile.id),),
+    # Attempts without progress: 2 + 4 + … + 300 + 300 … seconds, about twenty minutes in all.
+    retry=RetryPolicy(timedelta(seconds=2), timedelta(seconds=300), max_attempts=12),
+    owner=col(VectorStoreFile.process_id),
+    lost_owners=ENDED_PROCESSES,
+    retry_at=col(VectorStoreFile.retry_at),
+)
 
 
 class IngestionCancelled(AppError):
@@ -49,36 +61,23 @@ async def claim_next(session: AsyncSession, clock: Clock, process_id: UUID) -> I
     caller holds no file when it asks; a row with its own process id is one that it failed to
     finish.
     """
-    due = (
-        (col(VectorStoreFile.status) == FileStatus.IN_PROGRESS)
-        & or_(col(VectorStoreFile.retry_at).is_(None), col(VectorStoreFile.retry_at) <= clock.now())
-        & (
-            col(VectorStoreFile.process_id).is_(None)
-            | (col(VectorStoreFile.process_id) == process_id)
-            | col(VectorStoreFile.process_id).in_(_ENDED_PROCESSES)
-        )
-    )
+    now = clock.now()
     accounts = (
-        select(col(VectorStoreFile.account_id)).where(due).group_by(col(VectorStoreFile.account_id))
+        select(col(VectorStoreFile.account_id))
+        .where(QUEUE.is_claimable(now, process_id))
+        .group_by(col(VectorStoreFile.account_id))
     )
     account_id = (await session.scalars(accounts.order_by(func.random()).limit(1))).one_or_none()
     if account_id is None:
         return None
-    oldest_due = (
-        select(VectorStoreFile, VectorStore)
-        .join(VectorStore, col(VectorStore.id) == col(VectorStoreFile.vector_store_id))
-        .where(due, col(VectorStoreFile.account_id) == account_id)
-        .order_by(col(VectorStoreFile.id))
-        .limit(1)
-        .with_for_update(skip_locked=True, of=VectorStoreFile)
-    )
-    row = (await session.execute(oldest_due)).one_or_none()
-    if row is None:
+    of_account = col(VectorStoreFile.account_id) == account_id
+    file = await QUEUE.claim(session, now, process_id, of_account)
+    if file is None:
         return None
-    file, store = row
-    file.process_id, file.attempts = process_id, file.attempts + 1
-    await session.flush()
-    return IngestionJob(file, store)
+    store = select(VectorStore).where(
+        col(VectorStore.id) == file.vector_store_id, col(VectorStore.account_id) == account_id
+    )
+    return IngestionJob(file, (await session.scalars(store)).one())
 
 
 async def lock_claimed_file(
@@ -88,17 +87,8 @@ async def lock_claimed_file(
 
     Raises IngestionCancelled if this process no longer holds it.
     """
-    query = (
-        select(VectorStoreFile)
-        .where(
-            col(VectorStoreFile.id) == job.file.id,
-            col(VectorStoreFile.account_id) == job.file.account_id,
-            col(VectorStoreFile.status) == FileStatus.IN_PROGRESS,
-            col(VectorStoreFile.process_id) == process_id,
-        )
-        .with_for_update()
-    )
-    row = (await session.scalars(query)).one_or_none()
+    of_account = col(VectorStoreFile.account_id) == job.file.account_id
+    row = await QUEUE.lock_claimed(session, job.file.id, process_id, of_account)
     if row is None:
         raise IngestionCancelled("The file was removed or cancelled.")
     return row
@@ -113,8 +103,7 @@ def release(clock: Clock, row: VectorStoreFile, made_progress: bool) -> None:
     if made_progress:
         row.attempts, row.retry_at = 0, None
     else:
-        wait = min(_MAX_RETRY_DELAY_S, 2**row.attempts)
-        row.retry_at = clock.now() + timedelta(seconds=wait)
+        row.retry_at = clock.now() + QUEUE.retry.delay(row.attempts)
 
 
 def mark_completed(row: VectorStoreFile) -> None:
@@ -150,6 +139,3 @@ async def get_filename(session: AsyncSession, row: VectorStoreFile) -> str:
     if name is None:
         raise IngestionCancelled("The file was deleted.")
     return name
-
-
-_ENDED_PROCESSES = text("(select id from gateway_process where ended_at is not null)")

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import structlog
-from sqlalchemy import text, update
+from sqlalchemy import update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -19,20 +19,20 @@ from billing.tables import InboxEvent
 from infra.clock import Clock
 from infra.database.database import Database, DatabaseUnavailable
 from infra.errors import AppError
+from infra.work_queue import LeasedQueue, RetryPolicy
 
 # Prefix of the stored outcome of an event that failed permanently.
 REFUSED_OUTCOME = "refused"
-_LEASE = timedelta(minutes=5)
-_FIRST_RETRY = timedelta(seconds=10)
-_MAX_RETRY_DELAY = timedelta(hours=1)
-_CLAIM_NEXT = """
-    update inbox set due_at = :until, attempts = attempts + 1
-    where id = (
-        select id from inbox where handled_at is null and due_at <= :now
-        order by received_at, id limit 1 for update skip locked
-    )
-    returning id, kind, payload, attempts
-"""
+_QUEUE = LeasedQueue(
+    table=InboxEvent,
+    id=col(InboxEvent.id),
+    attempts=col(InboxEvent.attempts),
+    pending=col(InboxEvent.handled_at).is_(None),
+    order=(col(InboxEvent.received_at), col(InboxEvent.id)),
+    retry=RetryPolicy(first_delay=timedelta(seconds=10), max_delay=timedelta(hours=1)),
+    due_at=col(InboxEvent.due_at),
+    lease=timedelta(minutes=5),
+)
 # Handles an event and returns a short outcome text, which is stored.
 Handler = Callable[[StripeEvent], Awaitable[str]]
 
@@ -82,15 +82,12 @@ async def process_pending_events(database: Database, clock: Clock, handler: Hand
 
 async def _claim_next(database: Database, clock: Clock) -> tuple[StripeEvent, int] | None:
     """Lease the next due event; return it with its number of attempts, or None if none is due."""
-    now = clock.now()
     async with database.transaction() as session:
-        values = {"now": now, "until": now + _LEASE}
-        row = (await session.execute(text(_CLAIM_NEXT), values)).one_or_none()
+        row = await _QUEUE.claim(session, clock.now())
     if row is None:
         return None
-    event_id, kind, payload, attempts = row
-    object_id = str(payload["data"]["object"].get("id") or "")
-    return StripeEvent(event_id, kind, object_id, payload), attempts
+    object_id = str(row.payload["data"]["object"].get("id") or "")
+    return StripeEvent(row.id, row.kind, object_id, row.payload), row.attempts
 
 
 async def _process_event(
@@ -112,19 +109,13 @@ async def _process_event(
         log.exception("an event failed", event_id=event.id)
         await _schedule_retry(database, clock, event, attempts, repr(error))
         return True
-    await _update_event(database, event, {"handled_at": clock.now(), "outcome": outcome[:500]})
+    async with database.transaction() as session:
+        await _QUEUE.finish(session, event.id, handled_at=clock.now(), outcome=outcome[:500])
     return True
 
 
 async def _schedule_retry(
     database: Database, clock: Clock, event: StripeEvent, attempts: int, reason: str
 ) -> None:
-    delay = min(_FIRST_RETRY * 2 ** min(attempts - 1, 12), _MAX_RETRY_DELAY)
-    await _update_event(database, event, {"due_at": clock.now() + delay, "outcome": reason[:500]})
-
-
-async def _update_event(database: Database, event: StripeEvent, values: dict[str, object]) -> None:
     async with database.transaction() as session:
-        await session.execute(
-            update(InboxEvent).where(col(InboxEvent.id) == event.id).values(**values)
-        )
+        await _QUEUE.record_failure(session, clock.now(), event.id, attempts, outcome=reason[:500])

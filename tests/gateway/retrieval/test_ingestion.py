@@ -9,6 +9,7 @@ import pytest
 from openai import APIStatusError, BadRequestError
 
 from gateway.retrieval import chunker_process, chunks, ingestion_jobs, store_files
+from infra.work_queue import RetryPolicy
 from tests.gateway.retrieval.firm import MANUAL, RETRIEVING, Firm
 from tests.support import builders
 from tests.support.builders import Limited, credit
@@ -131,6 +132,11 @@ class TestFiles:
             await firm.openai.files.list(purpose="a\x00b")
 
 
+def retry_at_once(monkeypatch: pytest.MonkeyPatch, max_attempts: int) -> None:
+    policy = RetryPolicy(max_attempts=max_attempts)
+    monkeypatch.setattr(ingestion_jobs, "QUEUE", replace(ingestion_jobs.QUEUE, retry=policy))
+
+
 class TestFailures:
     async def failed(self, firm: Firm, content: str | bytes, name: str) -> Any:
         file = await firm.sends(content, name)
@@ -176,8 +182,7 @@ class TestFailures:
     async def test_a_model_that_is_away_is_waited_for(
         self, firm: Firm, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(ingestion_jobs, "_MAX_RETRY_DELAY_S", 0)
-        monkeypatch.setattr(ingestion_jobs, "MAX_ATTEMPTS", 10_000)
+        retry_at_once(monkeypatch, max_attempts=10_000)
         upstream.embeddings_do = "fault"
         file = await firm.sends()
         store = (await firm.openai.vector_stores.create(file_ids=[file])).id
@@ -192,8 +197,7 @@ class TestFailures:
     async def test_but_not_for_ever(
         self, firm: Firm, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(ingestion_jobs, "_MAX_RETRY_DELAY_S", 0)
-        monkeypatch.setattr(ingestion_jobs, "MAX_ATTEMPTS", 3)
+        retry_at_once(monkeypatch, max_attempts=3)
         upstream.embeddings_do = "fault"
         error = await self.failed(firm, MANUAL, "a.md")
         assert error.code == "server_error"
