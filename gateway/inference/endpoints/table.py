@@ -16,11 +16,16 @@ from gateway.inference.endpoints.infer import INFER
 from gateway.inference.endpoints.predictions import PREDICTIONS
 from gateway.inference.endpoints.text_completion import TEXT_COMPLETION
 
+_ENDPOINTS = (
+    CHAT,
+    TEXT_COMPLETION,
+    EMBEDDINGS,
+    PREDICTIONS,
+    INFER,
+    FINE_TUNING,
+)
 ENDPOINTS: Mapping[Operation, Endpoint] = MappingProxyType(
-    {
-        endpoint.operation: endpoint
-        for endpoint in (CHAT, TEXT_COMPLETION, EMBEDDINGS, PREDICTIONS, INFER, FINE_TUNING)
-    }
+    {endpoint.operation: endpoint for endpoint in _ENDPOINTS}
 )
 
 
