@@ -18,9 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-from gateway.call.values import Operation
 from gateway.inference import token_count
-from gateway.inference.endpoints.table import ENDPOINTS
 from gateway.inference.token_count import (
     PromptFormat,
     PromptTokenCounter,
@@ -30,6 +28,7 @@ from gateway.inference.token_count import (
 from gateway.wire import body as bodies
 from models.catalog import Model, Task, Weights
 from tests.support import builders
+from tests.support.gateway.decoded import prompt_of
 from tests.support.nightly import at_length
 
 BUILD = Path(__file__).parents[3] / "build"
@@ -38,16 +37,7 @@ MINILM = next(iter(sorted((BUILD / "weights").glob(f"{builders.EMBEDDING}-*"))),
 needs_gemma = pytest.mark.skipif(GEMMA is None, reason="no Gemma weights below build/weights")
 needs_minilm = pytest.mark.skipif(MINILM is None, reason="no MiniLM tokenizer below build/weights")
 
-
-def prompt_of(operation: Operation) -> PromptFormat:
-    prompt = ENDPOINTS[operation].prompt
-    assert prompt is not None
-    return prompt
-
-
-CHAT = prompt_of(Operation.CHAT)
-COMPLETION = prompt_of(Operation.TEXT_COMPLETION)
-EMBEDDINGS = prompt_of(Operation.EMBEDDINGS)
+CHAT, COMPLETION, EMBEDDINGS = map(prompt_of, ("chat", "text_completion", "embeddings"))
 TEMPLATE = """{{ bos_token }} {% for message in messages %}
 {%- if message.role == "tool" or message.content == "fail" %}{{ raise_exception("no") }}{% endif -%}
 {{ message.role }} {{ message.content }} {% endfor %}

@@ -6,6 +6,7 @@ from typing import Any
 from gateway.call.values import Call, Operation, ParsedRequest, Principal, ResolvedModel
 from gateway.inference.endpoints.endpoint import DecodedRequest, Endpoint
 from gateway.inference.endpoints.table import ENDPOINTS
+from gateway.inference.token_count import PromptFormat
 from infra import ids
 from models.catalog import Model
 from tests.support.builders import CATALOG
@@ -24,6 +25,13 @@ def decoded(operation: Operation, body: bytes) -> DecodedRequest:
 def parsed(operation: Operation, body: bytes, model: Model) -> ParsedRequest:
     """The upstream request of the body for a model."""
     return decoded(operation, body).for_model(ResolvedModel(model, model.id, model.id))
+
+
+def prompt_of(operation: str) -> PromptFormat:
+    """The prompt format of an operation that meters tokens."""
+    prompt = ENDPOINTS[Operation(operation)].prompt
+    assert prompt is not None
+    return prompt
 
 
 def example_request(endpoint: Endpoint) -> Any:
