@@ -21,7 +21,8 @@ import gateway.shared_models
 import infra.database.database
 from billing.metering.error_fixes import FIXES_BY_ERROR_CODE, USAGE_ROW_FIXES
 from billing.tables import Settlement
-from gateway.wire.parameters import PARAMETERS, Handling
+from gateway.inference.endpoints.table import ENDPOINTS
+from gateway.wire.parameters import Handling
 from infra.errors import AppError
 from infra.settings import Settings
 from models.catalog import Task, load_catalog
@@ -81,23 +82,34 @@ class TestParameters:
     """Each field with its handling on each endpoint, in both languages."""
 
     @pytest.mark.parametrize(
-        ("document", "words"),
+        ("suffix", "words"),
         [
-            ("parameters.md", ("sent", "used", "ignored", "refused")),
-            ("parameters.zh.md", ("发送", "网关使用", "忽略", "拒绝")),
+            (".md", ("sent", "used", "ignored", "refused")),
+            (".zh.md", ("发送", "网关使用", "忽略", "拒绝")),
         ],
     )
-    def test_the_table_is_the_programs(self, document: str, words: tuple[str, ...]) -> None:
-        handling = dict(zip(words, Handling, strict=True)) | {"–": None}
-        rows = re.findall(
-            r"^\| `(\w+)` \| (\S+) \| (\S+) \| (\S+) \|", text("docs", document), re.MULTILINE
-        )
-        listed = {name: [handling[cell] for cell in cells] for name, *cells in rows}
-        of = PARAMETERS.values()
+    def test_the_table_is_the_programs(self, suffix: str, words: tuple[str, ...]) -> None:
+        handling = dict(zip(words, Handling, strict=True))
+        listed: dict[str, dict[str, Handling]] = {}
+        for page in sorted((ROOT / "docs").glob("parameters*.md")):
+            if page.name.endswith(".zh.md") == (suffix == ".zh.md"):
+                for path, cells in parameter_columns(page.read_text(encoding="utf-8")).items():
+                    listed[path] = {name: handling[cell] for name, cell in cells if cell != "–"}
         assert listed == {
-            name: [table[name].handling if name in table else None for table in of]
-            for name in {name for table in of for name in table}
+            endpoint.path: {name: one.handling for name, one in endpoint.parameters.items()}
+            for endpoint in ENDPOINTS.values()
+            if endpoint.parameters
         }
+
+
+def parameter_columns(document: str) -> dict[str, list[tuple[str, str]]]:
+    """The field names and cells of each endpoint's column, by the paths named before the table."""
+    introduction = document.partition("\n|")[0]
+    paths = list(dict.fromkeys(re.findall(r"`(/v\d/[\w/]+)`", introduction)))
+    columns = r" (\S+) \|" * len(paths)
+    rows = re.findall(rf"^\| `(\w+)` \|{columns}", document, re.MULTILINE)
+    assert rows
+    return {path: [(row[0], row[at]) for row in rows] for at, path in enumerate(paths, start=1)}
 
 
 class TestSettlements:

@@ -3,7 +3,8 @@
 Litestar neither parses nor validates these requests.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, Protocol, cast
 
 from litestar import Request, asgi, route
@@ -15,20 +16,16 @@ from gateway.asgi.timeouts import TimeoutWheel
 from gateway.call.errors import MethodNotAllowed
 from gateway.call.failure import failed_result
 from gateway.call.values import Call, Operation
+from gateway.inference.endpoints.endpoint import Endpoint
+from gateway.inference.endpoints.table import ENDPOINTS
 from gateway.inference.pipeline import Pipeline
 from infra import ids
 from infra.clock import Clock
 
-METERED_PATHS: Mapping[str, Operation] = {
-    "/v1/chat/completions": Operation.CHAT,
-    "/v1/completions": Operation.TEXT_COMPLETION,
-    "/v1/embeddings": Operation.EMBEDDINGS,
-    "/v1/predictions": Operation.PREDICTIONS,
-}
-INFER_PATH = "/v2/models/{name:str}/infer"
-INFER_VERSION_PATH = "/v2/models/{name:str}/versions/{version:str}/infer"
 # Any other path under /v1: recorded as a usage row with the operation `unsupported`.
 UNSUPPORTED_PATHS = "/v1/{rest:path}"
+_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+_Application = Callable[[HTTPScope, Receive, Send], Awaitable[None]]
 
 
 class InferenceComponents(Protocol):
@@ -42,45 +39,51 @@ class InferenceComponents(Protocol):
 
 
 def inference_routes(components: InferenceComponents) -> Sequence[BaseRouteHandler]:
-    """Return one handler for each metered path."""
-    endpoint = _InferenceEndpoint(components)
+    """Return one handler for each path of the metered endpoints, and one for unsupported paths."""
+    adapter = _CallAdapter(components)
     return [
-        *(_asgi_handler(path, operation, endpoint) for path, operation in METERED_PATHS.items()),
-        _path_parameter_handler(INFER_PATH, Operation.INFER, ["POST"], endpoint),
+        *(route for endpoint in ENDPOINTS.values() for route in _routes(endpoint, adapter)),
         _path_parameter_handler(
-            INFER_VERSION_PATH, Operation.INFER, ["POST"], endpoint, "infer_version"
-        ),
-        _path_parameter_handler(
-            UNSUPPORTED_PATHS,
-            Operation.UNSUPPORTED,
-            ["GET", "POST", "PUT", "PATCH", "DELETE"],
-            endpoint,
+            UNSUPPORTED_PATHS, Operation.UNSUPPORTED.value, _METHODS, adapter.reject
         ),
     ]
 
 
-class _InferenceEndpoint:
+class _CallAdapter:
     """Adapter from ASGI requests to calls of the inference pipeline."""
 
     def __init__(self, components: InferenceComponents) -> None:
         self._components = components
         self._deadlines = TimeoutWheel()
 
-    async def handle(
-        self, scope: HTTPScope, receive: Receive, send: Send, operation: Operation
+    async def serve(
+        self, endpoint: Endpoint, scope: HTTPScope, receive: Receive, send: Send
     ) -> None:
         """Serve one request; other methods than POST are answered with 405."""
         headers = dict(scope["headers"])
-        call = self._call(scope, headers, operation)
+        call = self._call(scope, headers, endpoint.operation, endpoint.open_inference_errors)
         client = ClientExchange(headers, receive, send, self._deadlines)
-        if scope["method"] != "POST" and operation is not Operation.UNSUPPORTED:
+        if scope["method"] != "POST":
             error = MethodNotAllowed("Use POST here.", headers={"allow": "POST"})
             completion = failed_result(call, error)
             await client.finish(completion, completion.tail)
         else:
             await self._components.pipeline.serve(call, client)
 
-    def _call(self, scope: HTTPScope, headers: dict[bytes, bytes], operation: Operation) -> Call:
+    async def reject(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
+        """Answer a request to an unsupported path with an error and a usage row."""
+        headers = dict(scope["headers"])
+        call = self._call(scope, headers, Operation.UNSUPPORTED)
+        client = ClientExchange(headers, receive, send, self._deadlines)
+        await self._components.pipeline.serve(call, client)
+
+    def _call(
+        self,
+        scope: HTTPScope,
+        headers: dict[bytes, bytes],
+        operation: Operation,
+        open_inference_errors: bool = False,
+    ) -> Call:
         """Return the call that the request makes."""
         credentials, clock = headers.get(b"authorization"), self._components.clock
         return Call(
@@ -94,6 +97,7 @@ class _InferenceEndpoint:
             started_monotonic=clock.monotonic(),
             version_in_path=scope["path_params"].get("version"),
             client_address=_client_address(scope),
+            open_inference_errors=open_inference_errors,
         )
 
 
@@ -102,24 +106,31 @@ def _client_address(scope: HTTPScope) -> str:
     return "" if client is None else client[0]
 
 
-def _asgi_handler(
-    path: str, operation: Operation, endpoint: _InferenceEndpoint
-) -> BaseRouteHandler:
+def _routes(endpoint: Endpoint, adapter: _CallAdapter) -> Iterator[BaseRouteHandler]:
+    """Yield the handlers of an endpoint's paths; none for jobs, which have routes of their own."""
+    if endpoint.is_job:
+        return
+    serve, name = partial(adapter.serve, endpoint), endpoint.operation.value
+    if "{" in endpoint.path:
+        yield _path_parameter_handler(endpoint.path, name, ["POST"], serve)
+    else:
+        yield _asgi_handler(endpoint.path, name, serve)
+    if endpoint.version_path is not None:
+        yield _path_parameter_handler(endpoint.version_path, f"{name}_version", ["POST"], serve)
+
+
+def _asgi_handler(path: str, name: str, serve: _Application) -> BaseRouteHandler:
     """Return a plain ASGI handler for a path without parameters."""
 
-    @asgi(path, name=operation.value, copy_scope=False)
+    @asgi(path, name=name, copy_scope=False)
     async def handle(scope: Scope, receive: Receive, send: Send) -> None:
-        await endpoint.handle(cast(HTTPScope, scope), receive, send, operation)
+        await serve(cast(HTTPScope, scope), receive, send)
 
     return handle
 
 
 def _path_parameter_handler(
-    path: str,
-    operation: Operation,
-    methods: list[Any],
-    endpoint: _InferenceEndpoint,
-    name: str | None = None,
+    path: str, name: str, methods: list[Any], serve: _Application
 ) -> BaseRouteHandler:
     """Return a handler for a path with parameters.
 
@@ -128,9 +139,9 @@ def _path_parameter_handler(
     """
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
-        await endpoint.handle(cast(HTTPScope, scope), receive, send, operation)
+        await serve(cast(HTTPScope, scope), receive, send)
 
-    @route(path, http_method=methods, name=name or operation.value, include_in_schema=False)
+    @route(path, http_method=methods, name=name, include_in_schema=False)
     async def handle(request: Request[Any, Any, Any]) -> ASGIApp:
         return application
 

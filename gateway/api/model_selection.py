@@ -10,6 +10,8 @@ from msgspec import Meta
 
 from gateway.call.errors import ParameterInvalid
 from gateway.call.values import ModelSelection, Principal
+from gateway.inference.endpoints.chat import CHAT
+from gateway.inference.endpoints.predictions import PREDICTIONS
 from gateway.inference.model_selection import (
     BYTES_PER_TOKEN,
     EXPECTED_OUTPUT_TOKENS,
@@ -84,7 +86,7 @@ def _route_json(choice: ModelSelection, principal: Principal) -> dict[str, Any]:
     return {
         "object": "route",
         "model": model.id,
-        "endpoint": "/v1/predictions" if specialist else "/v1/chat/completions",
+        "endpoint": (PREDICTIONS if specialist else CHAT).path,
         "columns": sorted(route.inputs) if route is not None else [],
         "reason": choice.reason,
         "task": next(iter(confidences), None),

@@ -11,7 +11,8 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from gateway.call.errors import ModelNotFound, UpstreamFailed, WrongEndpoint
-from gateway.call.values import Operation, Principal, ResolvedModel
+from gateway.call.values import Principal, ResolvedModel
+from gateway.inference.endpoints.infer import INFER
 from gateway.inference.parsing import Parser
 from gateway.upstream.client import UpstreamClient
 from gateway.upstream.load_balancer import Router
@@ -89,7 +90,7 @@ def _resolve_model(
 ) -> ResolvedModel:
     """Return the specialist model that the name refers to. Raises ModelNotFound."""
     try:
-        return parser.resolve_model(name, version, Operation.INFER, principal)
+        return parser.resolve_model(name, version, INFER, principal)
     except WrongEndpoint:
         # Only specialist models are served under this protocol.
         raise ModelNotFound(

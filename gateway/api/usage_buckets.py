@@ -15,11 +15,12 @@ from billing.metering.usage_buckets import BucketWidth, UsageBucket, UsageBucket
 from billing.money import nano_text
 from gateway.access.api_keys import PREFIX as KEY_PREFIX
 from gateway.call.errors import ParameterInvalid
-from gateway.call.values import Operation
+from gateway.inference.endpoints.endpoint import UsageGroup
+from gateway.inference.endpoints.table import operations_in
 from infra import ids
 
-COMPLETIONS = (Operation.CHAT.value, Operation.TEXT_COMPLETION.value)
-EMBEDDINGS = (Operation.EMBEDDINGS.value,)
+COMPLETIONS = operations_in(UsageGroup.COMPLETIONS)
+EMBEDDINGS = operations_in(UsageGroup.EMBEDDINGS)
 _BUCKET_LENGTH = {BucketWidth.HOUR: timedelta(hours=1), BucketWidth.DAY: timedelta(days=1)}
 _WIDTHS = {"1h": BucketWidth.HOUR, "1d": BucketWidth.DAY}
 # Buckets per page: default and maximum, as with OpenAI.

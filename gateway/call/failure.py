@@ -2,7 +2,7 @@
 
 from billing.tables import Settlement
 from gateway.call.errors import render_error
-from gateway.call.values import Call, CallResult, Operation
+from gateway.call.values import Call, CallResult
 from infra.errors import AppError
 
 
@@ -20,7 +20,7 @@ def failed_result(
     return CallResult(
         settlement=Settlement.PLATFORM_FAULT if is_platform_fault else Settlement.REFUSED,
         status=error.status,
-        tail=render_error(error, call.operation is Operation.INFER) if tail is None else tail,
+        tail=render_error(error, call.open_inference_errors) if tail is None else tail,
         headers=headers,
         error_code=error.code,
         error=error,

@@ -6,7 +6,7 @@ Call -> Principal -> ParsedRequest -> AdmittedCall -> UpstreamRequest -> CallRes
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import Enum, StrEnum
+from enum import StrEnum
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from billing.metering.quotas import QuotaRef
 from billing.rating.quantities import NO_USAGE, Quantities
 from billing.tables import Settlement
 from gateway.call.reservation import Reservation
+from gateway.call.stream_reader import StreamReaderFactory
 from infra.errors import AppError
 from models.catalog import Model
 
@@ -30,14 +31,6 @@ class Operation(StrEnum):
     INFER = "infer"
     ADAPTATION = "adaptation"
     UNSUPPORTED = "unsupported"
-
-
-class StreamUsageOption(Enum):
-    """Which chunks of a stream show usage to the client; the engine always reports usage."""
-
-    NONE = "none"
-    LAST = "last"
-    EVERY = "every"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +50,7 @@ class Call:
 
     `started_at` is UTC; `started_monotonic` is in monotonic seconds, for durations only.
     `credentials` is the Authorization header; calls from the dashboard have `signed_in_caller`.
+    `open_inference_errors` is True if errors have the shape of the Open Inference Protocol.
     """
 
     request_id: UUID
@@ -70,6 +64,7 @@ class Call:
     version_in_path: str | None = None
     client_address: str = ""
     signed_in_caller: SignedInCaller | None = None
+    open_inference_errors: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +222,7 @@ class ParsedRequest:
 
     `measure` returns the quantities that a complete, non-streamed response consumed.
     `convert_response` turns the upstream's response into the client's format; None if equal.
-    `reported_service_tier` is the tier named in the response; None if the request names none.
+    `stream_reader` creates what converts and measures the stream; None unless `stream`.
     `request_fields` are the raw JSON fields by name. `with_max_tokens` returns the body limited to
     that many tokens per choice. `selection` is set if the gateway selected the model, `retrieval`
     if passages must be retrieved before the request is sent, `citations` once they were.
@@ -240,11 +235,9 @@ class ParsedRequest:
     measure: Callable[[bytes], Quantities]
     convert_response: Callable[[bytes], bytes] | None = None
     stream: bool = False
-    stream_usage: StreamUsageOption = StreamUsageOption.NONE
-    choices_per_prompt: int = 1
+    stream_reader: StreamReaderFactory | None = None
     output_bounds: OutputBounds = OutputBounds()
     service_tier: ServiceTier = ServiceTier.DEFAULT
-    reported_service_tier: str | None = None
     request_fields: Mapping[str, msgspec.Raw] = field(default_factory=dict)
     with_max_tokens: Callable[[int], bytes] | None = None
     tags: Mapping[str, str] | None = None

@@ -6,6 +6,8 @@ The texts are English and marked for extraction to the translation catalogs.
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from gateway.inference.endpoints.table import ENDPOINTS
+
 
 def gettext_noop(text: str) -> str:
     """Mark a text for extraction to the catalogs; it is translated where it is shown."""
@@ -71,14 +73,7 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "refused": gettext_noop("Never sent to a model: not billed."),
             "replayed": gettext_noop("An answer given and billed before: not billed again."),
         },
-        "operation": {
-            "chat": gettext_noop("Chat"),
-            "text_completion": gettext_noop("Text completion"),
-            "embeddings": gettext_noop("Embeddings"),
-            "predictions": gettext_noop("Predictions"),
-            "infer": gettext_noop("Inference protocol"),
-            "adaptation": gettext_noop("Adaptation"),
-        },
+        "operation": {endpoint.operation: endpoint.label for endpoint in ENDPOINTS.values()},
         "meter": {
             "input_tokens": gettext_noop("Input tokens"),
             "cached_input_tokens": gettext_noop("Cached input tokens"),

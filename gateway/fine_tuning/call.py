@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from uuid import UUID
 
-from gateway.call.values import Call, Operation
+from gateway.call.values import Call
+from gateway.inference.endpoints.fine_tuning import FINE_TUNING
 from infra.clock import Clock
 
-JOBS_PATH = "/v1/fine_tuning/jobs"
+JOBS_PATH = FINE_TUNING.path
 _NO_HEADERS: Mapping[bytes, bytes] = MappingProxyType({})
 
 
@@ -17,7 +18,7 @@ def create_job_call(
     """Create the call of a fine-tuning job, started now."""
     return Call(
         request_id=request_id,
-        operation=Operation.ADAPTATION,
+        operation=FINE_TUNING.operation,
         path=JOBS_PATH,
         credentials=None,
         headers=headers,

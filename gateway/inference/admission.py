@@ -18,6 +18,7 @@ from gateway.call.errors import (
 )
 from gateway.call.reservation import Reservation
 from gateway.call.values import AdmittedCall, Call, ModelPrices, ParsedRequest, Principal
+from gateway.inference.endpoints.table import ENDPOINTS
 from gateway.inference.quota_errors import max_cost_error, quota_error
 from gateway.inference.service_tier import price_at_tier
 from gateway.inference.token_count import (
@@ -165,7 +166,8 @@ class Admission:
         self, call: Call, request: ParsedRequest, demand: Demand
     ) -> Demand:
         """Return the demand with the exact prompt tokens, if the model's tokenizer is available."""
-        count = await self._counter.count(request.model, call.operation, request.request_fields)
+        prompt = ENDPOINTS[call.operation].prompt
+        count = await self._counter.count(request.model, prompt, request.request_fields)
         if count is None:
             return demand
         return replace(
@@ -359,9 +361,10 @@ def _outcome_contract_prices(
 
 def _prompt_tokens(call: Call, request: ParsedRequest) -> int:
     """Return an upper bound of the prompt's tokens, with passages to be retrieved."""
-    if not request.request_fields:
+    prompt = ENDPOINTS[call.operation].prompt if request.request_fields else None
+    if prompt is None:
         return 0
-    bound = max_prompt_tokens(request.model, call.operation, request.request_fields, request.body)
+    bound = max_prompt_tokens(request.model, prompt, request.request_fields, request.body)
     if bound is None:
         bound = max_prompt_tokens_by_size(len(request.body), None)
     return _with_retrieved_passages(bound, request)

@@ -16,9 +16,9 @@ import msgspec
 
 from gateway.call.errors import KeyNetworkNotAllowed
 from gateway.call.values import Call
+from gateway.inference.endpoints.table import ENDPOINTS
 from gateway.upstream.error_mapping import SpecialistError
-from gateway.wire import inference, nested, requests
-from gateway.wire.parameters import PARAMETERS
+from gateway.wire import nested
 from infra.errors import AppError
 from models.catalog import Catalog
 
@@ -72,11 +72,9 @@ def known_words(catalog: Catalog) -> frozenset[str]:
         if model.route
         for name in model.route.inputs | model.route.optional
     }
-    shapes = (requests.ChatRequest, requests.CompletionRequest, requests.EmbeddingRequest)
-    fields = {
-        name for shape in (*shapes, inference.PredictionRequest) for name in _field_names(shape)
-    }
-    listed = {name for table in PARAMETERS.values() for name in table}
+    documented = [one.documentation for one in ENDPOINTS.values() if one.documentation is not None]
+    fields = {name for documentation in documented for name in _field_names(documentation.request)}
+    listed = {name for endpoint in ENDPOINTS.values() for name in endpoint.parameters}
     listed |= nested.MESSAGE_FIELDS.union(nested.PART_FIELDS, *nested.PART_FIELDS.values())
     return frozenset({*_KNOWN_WORDS, *fields, *listed, *columns, *(model.id for model in models)})
 

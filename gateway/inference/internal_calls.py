@@ -13,8 +13,9 @@ from uuid import UUID
 
 from gateway.call.errors import Unavailable
 from gateway.call.failure import failed_result
-from gateway.call.values import AdmittedCall, Call, CallResult, Operation, ParsedRequest, Principal
+from gateway.call.values import AdmittedCall, Call, CallResult, ParsedRequest, Principal
 from gateway.inference.admission import Admission
+from gateway.inference.endpoints.endpoint import Endpoint
 from gateway.inference.usage_record import build_intent, build_usage_record
 from gateway.inference.usage_writer import UsageWriter
 from infra.clock import Clock
@@ -26,7 +27,7 @@ UpstreamWork = Callable[[AdmittedCall], Awaitable[CallResult]]
 class InternalCallExecutor(Protocol):
     """Executes internal calls, either on their own or linked to a parent call (linked_calls.py)."""
 
-    def new_call(self, request_id: UUID, operation: Operation, path: str) -> Call:
+    def new_call(self, request_id: UUID, endpoint: Endpoint) -> Call:
         """Create the call to execute."""
         ...
 
@@ -37,12 +38,12 @@ class InternalCallExecutor(Protocol):
         ...
 
 
-def new_internal_call(clock: Clock, request_id: UUID, operation: Operation, path: str) -> Call:
+def new_internal_call(clock: Clock, request_id: UUID, endpoint: Endpoint) -> Call:
     """Create a call that starts now and has no credentials."""
     return Call(
         request_id=request_id,
-        operation=operation,
-        path=path,
+        operation=endpoint.operation,
+        path=endpoint.path,
         credentials=None,
         headers={},
         model_in_path=None,
@@ -59,9 +60,9 @@ class InternalCalls:
         self._writer = writer
         self._clock = clock
 
-    def new_call(self, request_id: UUID, operation: Operation, path: str) -> Call:
+    def new_call(self, request_id: UUID, endpoint: Endpoint) -> Call:
         """Create a call that starts now and has no credentials."""
-        return new_internal_call(self._clock, request_id, operation, path)
+        return new_internal_call(self._clock, request_id, endpoint)
 
     async def execute(
         self, call: Call, principal: Principal, request: ParsedRequest, work: UpstreamWork

@@ -13,8 +13,10 @@ from uuid import UUID
 
 from billing.metering.usage import UsageRecord
 from billing.rating.quantities import NO_USAGE
-from gateway.call.values import AdmittedCall, Call, Operation, ParsedRequest, Principal
+from gateway.call.values import AdmittedCall, Call, ParsedRequest, Principal
 from gateway.inference.admission import Admission
+from gateway.inference.endpoints.embeddings import EMBEDDINGS
+from gateway.inference.endpoints.endpoint import Endpoint
 from gateway.inference.internal_calls import UpstreamWork, new_internal_call
 from gateway.inference.pending_writes import InternalCallUsage
 from gateway.inference.usage_record import build_usage_record
@@ -40,15 +42,15 @@ class LinkedCalls:
         )
 
     async def reserve(self, principal: Principal, requests: Iterable[ParsedRequest]) -> None:
-        """Reserve quota for each request. Raises the errors of admission."""
+        """Reserve quota for each embedding request. Raises the errors of admission."""
         for request in requests:
-            call = self.new_call(ids.new_id(), Operation.EMBEDDINGS, request.path)
+            call = self.new_call(ids.new_id(), EMBEDDINGS)
             admitted = await self._admission.admit_internal(call, principal, request)
             self._admitted_by_model[request.model.id] = admitted
 
-    def new_call(self, request_id: UUID, operation: Operation, path: str) -> Call:
+    def new_call(self, request_id: UUID, endpoint: Endpoint) -> Call:
         """Create a call that starts now and has no credentials."""
-        return new_internal_call(self._clock, request_id, operation, path)
+        return new_internal_call(self._clock, request_id, endpoint)
 
     async def execute(
         self, call: Call, principal: Principal, request: ParsedRequest, work: UpstreamWork

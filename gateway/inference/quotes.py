@@ -12,8 +12,10 @@ from billing.metering.leases import remaining_credit
 from billing.money import nano_text
 from billing.rating.quantities import NON_TOKEN_METERS, Quantities, call_cost, units_by_meter
 from gateway.call.errors import BodyTooLarge, ParameterInvalid
-from gateway.call.values import Call, Operation, ParsedRequest, Principal
+from gateway.call.values import Call, ParsedRequest, Principal
 from gateway.inference.admission import Admission
+from gateway.inference.endpoints.embeddings import EMBEDDINGS
+from gateway.inference.endpoints.table import ENDPOINTS
 from gateway.inference.parsing import Parser
 from gateway.inference.retrieval_port import Grounder
 from gateway.quota.allowance import apply_allowances, covered_units_by_meter
@@ -23,14 +25,8 @@ from infra import ids
 from infra.clock import Clock
 from infra.database.database import Database
 
-# The field that identifies an operation, with the operation's endpoint.
-_ENDPOINT_BY_FIELD: Mapping[str, tuple[Operation, str]] = {
-    "messages": (Operation.CHAT, "/v1/chat/completions"),
-    "prompt": (Operation.TEXT_COMPLETION, "/v1/completions"),
-    "input": (Operation.EMBEDDINGS, "/v1/embeddings"),
-    "instances": (Operation.PREDICTIONS, "/v1/predictions"),
-    "training_file": (Operation.ADAPTATION, "/v1/fine_tuning/jobs"),
-}
+_QUOTABLE = tuple(endpoint for endpoint in ENDPOINTS.values() if endpoint.quote_field is not None)
+_CALL_FIELDS = [f"`{endpoint.quote_field}`" for endpoint in _QUOTABLE if not endpoint.is_job]
 
 
 class Quotes:
@@ -101,7 +97,7 @@ class Quotes:
         """Return the worst-case cost of the request's `file_search`, in nano-units."""
         if request.retrieval is None:
             return 0
-        embedding_call = replace(call, operation=Operation.EMBEDDINGS)
+        embedding_call = replace(call, operation=EMBEDDINGS.operation)
         search_request = self._grounder.build_search_request(request)
         return self._admission.compute_demand(
             embedding_call, principal, search_request
@@ -118,17 +114,14 @@ class Quotes:
     def _call(self, body: bytes, headers: Mapping[bytes, bytes]) -> Call:
         """Return the call that this body would make."""
         fields = bodies.decode_fields(body)
-        matching = [endpoint for field, endpoint in _ENDPOINT_BY_FIELD.items() if field in fields]
+        matching = [endpoint for endpoint in _QUOTABLE if endpoint.quote_field in fields]
         if len(matching) != 1:
-            raise ParameterInvalid(
-                "Send the body of the call to quote, with `messages`, `prompt`, `input` or "
-                "`instances`."
-            )
-        operation, path = matching[0]
+            names = f"{', '.join(_CALL_FIELDS[:-1])} or {_CALL_FIELDS[-1]}"
+            raise ParameterInvalid(f"Send the body of the call: it has {names}.")
         return Call(
             request_id=ids.new_id(),
-            operation=operation,
-            path=path,
+            operation=matching[0].operation,
+            path=matching[0].path,
             credentials=None,
             headers=headers,
             model_in_path=None,

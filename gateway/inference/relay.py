@@ -13,10 +13,11 @@ from billing.tables import Settlement
 from gateway.asgi.eager import EagerAwaitable
 from gateway.asgi.exchange import ClientDeadline, ClientDisconnected, ClientExchange
 from gateway.call.errors import ANSWER_INTERRUPTED, UpstreamFailed, render_error_event
+from gateway.call.stream_reader import StreamReaderFactory
 from gateway.call.values import CallResult, UpstreamRequest
 from gateway.upstream.client import UpstreamClient
 from gateway.upstream.error_mapping import UpstreamErrorResponse, map_upstream_error
-from gateway.wire.sse import DONE, StreamBroken, StreamTransformer
+from gateway.wire.sse import StreamBroken
 from infra.clock import Clock
 from infra.errors import AppError
 from infra.settings import Settings
@@ -57,9 +58,10 @@ class Relay:
         ClientDisconnected only if nothing was sent to the client.
         """
         client.write_timeout_s = self._idle_timeout_s
-        if target.request.stream:
-            return await _StreamRelay(self, target, client, on_response_started).run()
-        return await self._send_unary(target, client)
+        stream_reader = target.request.stream_reader
+        if stream_reader is None:
+            return await self._send_unary(target, client)
+        return await _StreamRelay(self, target, client, stream_reader, on_response_started).run()
 
     async def _send_unary(self, target: UpstreamRequest, client: ClientExchange) -> CallResult:
         """Read a non-streamed response completely."""
@@ -90,6 +92,7 @@ class _StreamRelay:
         relay: Relay,
         target: UpstreamRequest,
         client: ClientExchange,
+        stream_reader: StreamReaderFactory,
         on_response_started: Callable[[], None],
     ) -> None:
         self._on_response_started = on_response_started
@@ -98,14 +101,7 @@ class _StreamRelay:
         self._client = client
         request, reservation = target.request, target.output_reservation
         reserved_tokens = None if reservation is None else reservation.reserved_tokens
-        self._parser = StreamTransformer(
-            request.stream_usage,
-            request.choices_per_prompt,
-            request.output_bounds.choices,
-            relay._max_response_bytes,
-            reserved_tokens,
-            request.reported_service_tier,
-        )
+        self._reader = stream_reader(relay._max_response_bytes, reserved_tokens)
         self._citations = (
             None if request.citations is None else request.citations.stream_collector()
         )
@@ -125,13 +121,13 @@ class _StreamRelay:
             return self._interrupted(self._engine_error(broken))
         except AppError as error:
             # After `[DONE]` the answer is whole, however the upstream closes the connection.
-            if not self._parser.done:
+            if not self._reader.done:
                 return self._interrupted(error)
         return self._complete()
 
     async def _relay_events(self) -> None:
         """Read events from the upstream and send them until the stream ends."""
-        relay, parser = self._relay, self._parser
+        relay, reader = self._relay, self._reader
         async with (
             self._client.deadline(relay._first_byte_timeout_s) as deadline,
             relay._upstream.open(self._target) as response,
@@ -141,21 +137,21 @@ class _StreamRelay:
                 raise UpstreamFailed("The model's response could not be parsed.")
             self._deadline = deadline
             # The first event waits until the call's intent row is durable (client.start).
-            while self._first_chunk is None and not parser.done:
+            while self._first_chunk is None and not reader.done:
                 received = await response.read()
                 if not received:
                     return
                 deadline.extend(relay._idle_timeout_s)
-                if not await self._send_reserved(parser.feed(received)):
+                if not await self._send_reserved(reader.feed(received)):
                     return
-            while not parser.done and not response.is_body_consumed:
+            while not reader.done and not response.is_body_consumed:
                 await response.feed_to(self._forward)
                 unsent, self._unsent = self._unsent, None
                 if unsent is not None:
                     await self._client.drain(unsent)
                 if not await self._send_reserved(b""):
                     return
-            await self._reserve_tokens(parser.output_tokens())
+            await self._reserve_tokens(reader.output_tokens())
             await self._send_citations()
             # Read the end of the body so that the connection can be reused, but only briefly.
             deadline.extend(self._relay.stream_end_timeout_s)
@@ -166,12 +162,12 @@ class _StreamRelay:
 
         Returns whether the next bytes may be forwarded in the same way.
         """
-        chunk = self._parser.feed(received)
+        chunk = self._reader.feed(received)
         if self._citations is not None:
             self._citations.feed(chunk)
         self._deadline.extend(self._relay._idle_timeout_s)
         self._unsent = self._client.try_write(chunk) if chunk else None
-        return self._unsent is None and not self._parser.done and not self._parser.is_withholding
+        return self._unsent is None and not self._reader.done and not self._reader.is_withholding
 
     async def _send_reserved(self, chunk: bytes) -> bool:
         """Send a chunk, then the withheld events, after reserving their output tokens.
@@ -180,17 +176,17 @@ class _StreamRelay:
         is not reserved.
         """
         await self._send(chunk)
-        parser, reservation = self._parser, self._target.output_reservation
-        while parser.is_withholding and reservation is not None:
-            needed = parser.required_tokens()
+        reader, reservation = self._reader, self._target.output_reservation
+        while reader.is_withholding and reservation is not None:
+            needed = reader.required_tokens()
             # An event without a token count could contain all tokens that the engine may generate.
             if not await self._reserve_tokens(reservation.max_tokens if needed is None else needed):
                 self._is_cut = True
-                await self._send(parser.truncate())
+                await self._send(reader.truncate())
                 await self._send_citations()
                 return False
             covered = reservation.reserved_tokens
-            await self._send(parser.release(covered, covered >= reservation.max_tokens))
+            await self._send(reader.release(covered, covered >= reservation.max_tokens))
         return True
 
     async def _reserve_tokens(self, tokens: int) -> bool:
@@ -204,7 +200,7 @@ class _StreamRelay:
 
     async def _send_citations(self) -> None:
         """Send the annotations event, which precedes the usage chunk."""
-        if self._citations is not None and self._parser.done and self._first_chunk is not None:
+        if self._citations is not None and self._reader.done and self._first_chunk is not None:
             await self._client.write(self._citations.event())
 
     async def _send(self, chunk: bytes) -> None:
@@ -221,9 +217,11 @@ class _StreamRelay:
 
     def _complete(self) -> CallResult:
         """Return the result of a stream that ended without an error."""
-        if not self._parser.done:
+        if not self._reader.done:
             return self._interrupted(UpstreamFailed(ANSWER_INTERRUPTED))
-        return self._result(Settlement.COMPLETE, DONE, CUT_AT_LIMIT if self._is_cut else None)
+        return self._result(
+            Settlement.COMPLETE, self._reader.end_event, CUT_AT_LIMIT if self._is_cut else None
+        )
 
     def _interrupted(self, error: AppError) -> CallResult:
         """Return the result of a failed stream; raise if the client received nothing."""
@@ -255,13 +253,13 @@ class _StreamRelay:
             error_code=code,
             stream_started=self._first_chunk is not None,
             first_chunk_monotonic=self._first_chunk,
-            usage_event=self._parser.usage_event if settlement is Settlement.COMPLETE else None,
+            usage_event=self._reader.usage_event if settlement is Settlement.COMPLETE else None,
         )
 
     def _quantities(self) -> Quantities:
         """Return the consumed quantities, NO_USAGE if the stream reported none."""
         try:
-            return self._parser.quantities()
+            return self._reader.quantities()
         except UpstreamFailed:
             return NO_USAGE
 

@@ -19,14 +19,12 @@ import msgspec
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import Tokenizer
 
-from gateway.call.values import Operation
 from models.catalog import Model
 
 # Tokens that a template may add to any prompt, beside the 26 bytes of `{"model":"","messages":[]}`.
 _TEMPLATE_OVERHEAD_TOKENS = 64
 # Larger prompts are encoded in a thread: at about 0.15 ms per KiB they would block the event loop.
 _MAX_INLINE_BYTES = 16 << 10
-_PROMPT_FIELD = {"chat": "messages", "text_completion": "prompt", "embeddings": "input"}
 # The fields whose effect on the prompt is known; any other could add tokens.
 _KNOWN_FIELDS = frozenset(
     """
@@ -62,6 +60,20 @@ class _Message(msgspec.Struct, forbid_unknown_fields=True):
     tool_calls: _EmptyList = None
 
 
+@dataclass(frozen=True, slots=True)
+class PromptFormat:
+    """Where a request has its prompt, and how the model's server turns it into tokens.
+
+    With `is_chat`, `field` holds messages that the model's chat template renders; otherwise it
+    holds texts or token ids. With `adds_special_tokens`, the server adds special tokens to prompts
+    of token ids too.
+    """
+
+    field: str
+    is_chat: bool = False
+    adds_special_tokens: bool = False
+
+
 RequestFields = Mapping[str, msgspec.Raw]
 _MESSAGES = msgspec.json.Decoder(list[_Message])
 _INPUTS = msgspec.json.Decoder(str | list[str | int | list[int]])
@@ -80,7 +92,7 @@ def max_prompt_tokens_by_size(body_bytes: int, context_length: int | None) -> in
 
 
 def max_prompt_tokens(
-    model: Model, operation: Operation, fields: RequestFields, body: bytes
+    model: Model, prompt: PromptFormat, fields: RequestFields, body: bytes
 ) -> int | None:
     """Return an upper bound of the tokens of all prompts of a request. Returns None if unbounded.
 
@@ -88,10 +100,10 @@ def max_prompt_tokens(
     limits them. In a list each prompt may have the context length.
     """
     limit = model.context_length
-    if operation is not Operation.CHAT:
-        is_list = bytes(fields.get(_PROMPT_FIELD.get(operation, ""), b"")).startswith(b"[")
+    if not prompt.is_chat:
+        is_list = bytes(fields.get(prompt.field, b"")).startswith(b"[")
         return max_prompt_tokens_by_size(_normalised_size(body), None if is_list else limit)
-    is_text_only = _has_only_known_fields(fields) and _messages(fields) is not None
+    is_text_only = _has_only_known_fields(fields) and _messages(fields, prompt) is not None
     return max_prompt_tokens_by_size(_normalised_size(body), limit) if is_text_only else limit
 
 
@@ -106,15 +118,22 @@ class PromptTokenCounter:
         self._tokenizers: dict[str, _LoadedTokenizer | None] = {}
         self._load_lock = asyncio.Lock()
 
-    async def count(self, model: Model, operation: Operation, fields: RequestFields) -> int | None:
-        """Return the prompt tokens that the engine will report. Returns None if not known."""
-        raw = fields.get(_PROMPT_FIELD.get(operation, ""))
+    async def count(
+        self, model: Model, prompt: PromptFormat | None, fields: RequestFields
+    ) -> int | None:
+        """Return the prompt tokens that the engine will report. Returns None if not known.
+
+        `prompt` is None if the endpoint meters no tokens.
+        """
+        if prompt is None:
+            return None
+        raw = fields.get(prompt.field)
         if raw is None or not _has_only_known_fields(fields):
             return None
         tokenizer = await self._get_tokenizer(model)
         if tokenizer and len(bytes(raw)) > _MAX_INLINE_BYTES:
-            return await asyncio.to_thread(tokenizer.count, operation, fields)
-        return tokenizer.count(operation, fields) if tokenizer else None
+            return await asyncio.to_thread(tokenizer.count, prompt, fields)
+        return tokenizer.count(prompt, fields) if tokenizer else None
 
     async def _get_tokenizer(self, model: Model) -> "_LoadedTokenizer | None":
         """Return the model's tokenizer, loading it once. Returns None without a weights folder."""
@@ -137,25 +156,20 @@ class _LoadedTokenizer:
     tokenizer: Any
     render: Callable[[list[_Message]], str] | None
 
-    def count(self, operation: Operation, fields: RequestFields) -> int | None:
+    def count(self, prompt: PromptFormat, fields: RequestFields) -> int | None:
         """Return the prompt tokens of a request. Returns None if they cannot be counted."""
-        if operation is Operation.CHAT:
-            return self._count_chat(fields)
-        # Serving's encoder adds special tokens to prompts of token ids, vLLM does not.
-        adds_special_tokens = operation is Operation.EMBEDDINGS
+        if prompt.is_chat:
+            return self._count_chat(_messages(fields, prompt))
         special_tokens = (
-            self.tokenizer.num_special_tokens_to_add(False) if adds_special_tokens else 0
+            self.tokenizer.num_special_tokens_to_add(False) if prompt.adds_special_tokens else 0
         )
         try:
-            return self._count_inputs(
-                _INPUTS.decode(fields[_PROMPT_FIELD[operation]]), special_tokens
-            )
+            return self._count_inputs(_INPUTS.decode(fields[prompt.field]), special_tokens)
         except _DECODE_ERRORS:
             return None
 
-    def _count_chat(self, fields: RequestFields) -> int | None:
+    def _count_chat(self, messages: list[_Message] | None) -> int | None:
         """Return the tokens of a chat rendered with the template."""
-        messages = _messages(fields)
         if messages is None or self.render is None:
             return None
         try:
@@ -200,10 +214,10 @@ def _normalised_size(body: bytes) -> int:
     return max(len(body), len(unicodedata.normalize("NFC", text).encode()))
 
 
-def _messages(fields: RequestFields) -> list[_Message] | None:
+def _messages(fields: RequestFields, prompt: PromptFormat) -> list[_Message] | None:
     """Return the decoded messages. Returns None if they are not text only."""
     try:
-        return _MESSAGES.decode(fields["messages"])
+        return _MESSAGES.decode(fields[prompt.field])
     except (*_DECODE_ERRORS, KeyError):
         return None
 

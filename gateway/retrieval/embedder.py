@@ -15,19 +15,19 @@ from gateway.call.errors import (
     UpstreamFailed,
     UpstreamTimeout,
 )
-from gateway.call.values import AdmittedCall, CallResult, Operation, ParsedRequest, Principal
+from gateway.call.values import AdmittedCall, CallResult, ParsedRequest, Principal
+from gateway.inference.endpoints.embeddings import EMBEDDINGS
 from gateway.inference.internal_calls import InternalCallExecutor, InternalCalls
 from gateway.retrieval.token_length import estimate_tokens
 from gateway.upstream.client import UpstreamClient
 from gateway.upstream.load_balancer import Router, is_retryable
 from gateway.wire import body as bodies
-from gateway.wire.openai import measure_response
+from gateway.wire.usage import measure_response
 from infra import ids
 from infra.errors import AppError
 from models.catalog import Model
 from models.multilingual import EXTRA
 
-PATH = "/v1/embeddings"
 _JSON = {"content-type": "application/json"}
 _MAX_RESPONSE_BYTES = 64 << 20
 _MAX_TRUNCATIONS = 4
@@ -112,7 +112,7 @@ class Embedder:
         caller: InternalCallExecutor,
     ) -> list[Vector]:
         """Make one billed embedding call."""
-        call = caller.new_call(ids.new_id(), Operation.EMBEDDINGS, PATH)
+        call = caller.new_call(ids.new_id(), EMBEDDINGS)
         results: list[list[Vector]] = []
 
         async def work(admitted_call: AdmittedCall) -> CallResult:
@@ -169,7 +169,7 @@ def embedding_request(inputs: EmbeddingInput) -> ParsedRequest:
     body = bodies.encode_body(fields)
     return ParsedRequest(
         model=inputs.model,
-        path=PATH,
+        path=EMBEDDINGS.path,
         body=body,
         headers=_JSON,
         measure=measure_response,

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from gateway.call.values import Call, ParsedRequest, Principal, RetrievalRequest
+from gateway.inference.endpoints.table import ENDPOINTS
 from gateway.inference.internal_calls import InternalCallExecutor
 from gateway.inference.parsing import Parser
 from gateway.inference.token_count import PromptTokenCounter
@@ -97,7 +98,8 @@ class Grounder:
 
     async def _prompt_tokens(self, call: Call, request: ParsedRequest) -> int:
         """Return the prompt's token count, or an estimate if its tokenizer is not installed."""
-        count = await self._counter.count(request.model, call.operation, request.request_fields)
+        prompt = ENDPOINTS[call.operation].prompt
+        count = await self._counter.count(request.model, prompt, request.request_fields)
         if count is not None:
             return count
         return estimate_tokens(bytes(request.request_fields["messages"]).decode(errors="replace"))

@@ -5,15 +5,12 @@ that is not declared here is dropped. Values stay the engine's bytes (msgspec.Ra
 re-encoding a chunk takes about a microsecond.
 """
 
-from collections.abc import Callable
-from functools import partial
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
 from gateway.call.errors import UpstreamFailed
-from gateway.call.values import Operation
 
 _RawField = Raw | UnsetType
 Index = Annotated[int, Meta(ge=0)]
@@ -94,17 +91,11 @@ def encode_chunk_event(data: bytes, with_usage: bool, tier: str | None = None) -
     return b"data: " + _encode(chunk)
 
 
-def response_converter(operation: Operation, tier: str | None = None) -> Callable[[bytes], bytes]:
-    """Return the function that converts an engine's non-streamed response into the client's.
+def convert_generation(body: bytes, tier: str | None = None) -> bytes:
+    """Return the client's form of a non-streamed response of a text model.
 
-    `tier` is the service tier to report, if any.
+    `tier` is the service tier to report, if any. Raises UpstreamFailed.
     """
-    if operation is Operation.EMBEDDINGS:
-        return _convert_embeddings
-    return partial(_convert_generation, tier=tier)
-
-
-def _convert_generation(body: bytes, tier: str | None) -> bytes:
     try:
         answer = _GENERATED.decode(body)
     except DECODE_ERRORS:
@@ -113,7 +104,8 @@ def _convert_generation(body: bytes, tier: str | None) -> bytes:
     return _encode(answer)
 
 
-def _convert_embeddings(body: bytes) -> bytes:
+def convert_embeddings(body: bytes) -> bytes:
+    """Return the client's form of a response of an embedding model. Raises UpstreamFailed."""
     try:
         return _encode(_EMBEDDED.decode(body))
     except DECODE_ERRORS:

@@ -1,6 +1,6 @@
 """Response bodies of metered calls, for the OpenAPI document only.
 
-They extend the structs that meter a response (openai.py, inference.py), so that both stay
+They extend the structs that meter a response (usage.py, inference.py), so that both stay
 consistent. Responses are not validated against them; gateway/wire/answer_fields.py defines the
 fields that are passed on. Docstrings here are part of the OpenAPI document.
 """
@@ -11,7 +11,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from gateway.wire.inference import InferRequest, InferResponse, InputTensor, OutputTensor
-from gateway.wire.openai import MeteredResponse
+from gateway.wire.usage import MeteredResponse
 
 TensorElement = float | str | bool | None
 _DATATYPE = "BOOL, INT64, FP32, FP64 or BYTES (text)"

@@ -1,8 +1,8 @@
 """The request fields of OpenAI's endpoints, and how each endpoint handles each field.
 
-A field that is not in the table is rejected, so that a new field of an engine stays unreachable
-until it is added here. docs/parameters.md and docs/parameters.zh.md list the table; a test compares
-them.
+A field that is not in an endpoint's table is rejected, so that a new field of an engine stays
+unreachable until it is added here. docs/parameters.md and docs/parameters.zh.md list the tables; a
+test compares them.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,6 @@ from enum import StrEnum
 import msgspec
 
 from gateway.call.errors import ParameterUnknown, ParameterUnsupported
-from gateway.call.values import Operation
 
 
 class Handling(StrEnum):
@@ -62,53 +61,52 @@ _GENERATION = {
     **_same_handling(_IGNORED, "user"),
 }
 
-PARAMETERS: Mapping[Operation, Mapping[str, Parameter]] = {
-    Operation.CHAT: {
-        **_GENERATION,
-        **_same_handling(
-            _SENT,
-            """messages max_completion_tokens top_logprobs response_format tools tool_choice
+CHAT_PARAMETERS: Mapping[str, Parameter] = {
+    **_GENERATION,
+    **_same_handling(
+        _SENT,
+        """messages max_completion_tokens top_logprobs response_format tools tool_choice
             parallel_tool_calls""",
-        ),
-        **_same_handling(
-            _IGNORED,
-            """metadata prediction prompt_cache_key prompt_cache_options prompt_cache_retention
+    ),
+    **_same_handling(
+        _IGNORED,
+        """metadata prediction prompt_cache_key prompt_cache_options prompt_cache_retention
             safety_identifier""",
-        ),
-        "store": _refused_parameter("Completions are not stored.", "false"),
-        "functions": _refused_parameter("Use `tools`."),
-        "function_call": _refused_parameter("Use `tool_choice`.", '"auto"', '"none"'),
-        "modalities": _refused_parameter("Only text output is supported.", '["text"]'),
-        "audio": _refused_parameter("Only text output is supported."),
-        "reasoning_effort": _refused_parameter("No model supports it.", '"none"'),
-        "verbosity": _refused_parameter("No model supports it.", '"medium"'),
-        "web_search_options": _refused_parameter("Web search is not supported."),
-        "moderation": _refused_parameter("Moderation is not supported."),
-    },
-    Operation.TEXT_COMPLETION: {
-        **_GENERATION,
-        **_same_handling(_SENT, "prompt echo"),
-        "best_of": _refused_parameter("Use `n`.", "1"),
-        "suffix": _refused_parameter("Text insertion is not supported.", '""'),
-    },
-    Operation.EMBEDDINGS: {
-        **_same_handling(_SENT, "model input encoding_format dimensions"),
-        **_same_handling(_IGNORED, "user"),
-    },
+    ),
+    "store": _refused_parameter("Completions are not stored.", "false"),
+    "functions": _refused_parameter("Use `tools`."),
+    "function_call": _refused_parameter("Use `tool_choice`.", '"auto"', '"none"'),
+    "modalities": _refused_parameter("Only text output is supported.", '["text"]'),
+    "audio": _refused_parameter("Only text output is supported."),
+    "reasoning_effort": _refused_parameter("No model supports it.", '"none"'),
+    "verbosity": _refused_parameter("No model supports it.", '"medium"'),
+    "web_search_options": _refused_parameter("Web search is not supported."),
+    "moderation": _refused_parameter("Moderation is not supported."),
+}
+COMPLETION_PARAMETERS: Mapping[str, Parameter] = {
+    **_GENERATION,
+    **_same_handling(_SENT, "prompt echo"),
+    "best_of": _refused_parameter("Use `n`.", "1"),
+    "suffix": _refused_parameter("Text insertion is not supported.", '""'),
+}
+EMBEDDING_PARAMETERS: Mapping[str, Parameter] = {
+    **_same_handling(_SENT, "model input encoding_format dimensions"),
+    **_same_handling(_IGNORED, "user"),
 }
 
 
 def select_upstream_fields(
-    operation: Operation, values: Mapping[str, msgspec.Raw]
+    parameters: Mapping[str, Parameter], values: Mapping[str, msgspec.Raw]
 ) -> dict[str, msgspec.Raw]:
     """Return the fields of a request that are sent to the model; null equals an absent field.
 
+    `parameters` are the endpoint's.
+
     Raises ParameterUnknown, ParameterUnsupported.
     """
-    endpoint_parameters = PARAMETERS[operation]
     sent = {}
     for name, raw in values.items():
-        parameter = endpoint_parameters.get(name)
+        parameter = parameters.get(name)
         if parameter is None:
             raise ParameterUnknown.for_name(name)
         if bytes(raw) == b"null":

@@ -7,15 +7,15 @@ until the call is settled, and `[DONE]` distinguishes a complete stream from a b
 
 import re
 from collections.abc import Mapping
+from enum import Enum
 from typing import Any
 
 import msgspec
 
 from billing.rating.quantities import NO_USAGE, Quantities
 from gateway.call.errors import ANSWER_INTERRUPTED, UpstreamFailed
-from gateway.call.values import StreamUsageOption
 from gateway.wire.answer_fields import encode_chunk_event
-from gateway.wire.openai import measure_usage
+from gateway.wire.usage import measure_usage
 
 DONE = b"data: [DONE]\n\n"
 
@@ -30,8 +30,21 @@ _COMPLETION_TOKENS = re.compile(rb'"completion_tokens":\s*(\d{1,12})')
 _TOTAL_INDEX = -1
 
 
+class StreamUsageOption(Enum):
+    """Which chunks of a stream show usage to the client; the engine always reports usage."""
+
+    NONE = "none"
+    LAST = "last"
+    EVERY = "every"
+
+
 class StreamTransformer:
-    """Transforms and meters one stream: `feed` takes upstream bytes and returns client bytes."""
+    """Transforms and meters one stream: `feed` takes upstream bytes and returns client bytes.
+
+    It is the stream reader (gateway/call/stream_reader.py) of chat and text completions.
+    """
+
+    end_event = DONE
 
     def __init__(
         self,

@@ -21,13 +21,14 @@ from gateway.fine_tuning import progress_stream as adapting_lines
 from gateway.fine_tuning.pii_scrubber import scrub_training_file
 from gateway.retrieval import extractors
 from gateway.upstream.error_mapping import UpstreamErrorResponse, map_upstream_error
-from gateway.wire import feedback, fine_tuning, inference, openai, vector_stores
+from gateway.wire import feedback, fine_tuning, inference, usage, vector_stores
 from infra.errors import AppError
 from models.industrial_llm import dialogues
 from serving.specialists import open_inference
 from tests.fuzzing.budget import TALLY, found, tried
 from tests.fuzzing.mutating import mutated
 from tests.support.builders import CATALOG, CHAT, EMBEDDING, SPECIALIST
+from tests.support.gateway.decoded import parsed
 from tests.support.outcomes.contract_texts import EVENT, MEASURE
 
 SECRET = "whsec_planted"
@@ -53,11 +54,7 @@ def served(model: str) -> ResolvedModel:
 
 
 def asked(operation: Operation, model: str) -> Callable[[bytes], Any]:
-    def read(body: bytes) -> Any:
-        request = openai.parse_openai_request(operation, body)
-        return openai.build_openai_request(request, served(model), "/v1/x", body)
-
-    return read
+    return lambda body: parsed(operation, body, CATALOG.models[model])
 
 
 def predicted(body: bytes) -> Any:
@@ -168,7 +165,7 @@ TARGETS: Mapping[str, Target] = {
         as_json({"progress": "a", "metrics": {"step": 1, "total_steps": 2, "train_loss": 0.5}}),
     ),
     "plain_answer": Target(
-        openai.measure_response,
+        usage.measure_response,
         as_json({"usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}}),
     ),
     "feedback": Target(

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from billing.rating.quantities import Quantities
 from gateway.call.errors import UpstreamFailed
-from gateway.call.values import StreamUsageOption
-from gateway.wire.sse import StreamBroken, StreamTransformer
+from gateway.wire.sse import StreamBroken, StreamTransformer, StreamUsageOption
 from tests.fuzzing.budget import TALLY, found, tried
 from tests.fuzzing.mutating import PLACES, cut, mutated
 

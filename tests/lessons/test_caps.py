@@ -16,24 +16,19 @@ import pytest
 from billing.metering.quotas import set_budget, set_limit
 from billing.rating.quantities import Quantities, rate
 from billing.tables import QuotaKind
-from gateway.api.inference import INFER_PATH, METERED_PATHS
+from gateway.call.values import Operation
+from gateway.inference.endpoints.table import ENDPOINTS
 from gateway.quota.demand import worst_case_cost
 from tests.support import builders
-from tests.support.builders import CHAT, EMBEDDING, PLENTY, SPECIALIST, Gateway, Limited, credit
+from tests.support.builders import CHAT, PLENTY, SPECIALIST, Gateway, Limited, credit
 from tests.support.clocks import ShiftedClock
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.gateway.asking import until
+from tests.support.gateway.decoded import example_request
 from tests.support.gateway.errors import error_of
 
 # A prompt of one word, an answer of 20 tokens.
 COST = 500 + 20 * 2000
-BODIES: dict[str, dict[str, Any]] = {
-    "/v1/chat/completions": {"model": CHAT, "messages": [{"role": "user", "content": "x"}]},
-    "/v1/completions": {"model": CHAT, "prompt": "x"},
-    "/v1/embeddings": {"model": EMBEDDING, "input": "x"},
-    "/v1/predictions": {"model": SPECIALIST, "instances": [{"torque": 1}]},
-    INFER_PATH: {"inputs": [{"name": "torque", "shape": [1], "datatype": "FP32", "data": [1]}]},
-}
 
 
 @pytest.fixture
@@ -103,14 +98,15 @@ class TestOverrun:
             assert error_of(await gateway.chat("x", max_tokens=20))["code"] == "credit_exhausted"
         assert not upstream.received
 
-    @pytest.mark.parametrize("path", [*METERED_PATHS, INFER_PATH])
+    @pytest.mark.parametrize("operation", [one for one in ENDPOINTS if not ENDPOINTS[one].is_job])
     async def test_no_address_goes_around_it(
-        self, limited: Limited, upstream: FakeUpstream, path: str
+        self, limited: Limited, upstream: FakeUpstream, operation: Operation
     ) -> None:
         """maximhq/bifrost#2873: pass-through routes know no budget."""
         async with limited(credit(0)) as gateway:
-            url = path.replace("{name:str}", SPECIALIST)
-            answer = await gateway.http.post(url, json=BODIES[path])
+            endpoint = ENDPOINTS[operation]
+            url = endpoint.path.replace("{name:str}", SPECIALIST)
+            answer = await gateway.http.post(url, json=example_request(endpoint))
         assert answer.status_code == 429
         assert not upstream.received
 

@@ -1,128 +1,83 @@
 """The metered calls in the OpenAPI document, which Litestar cannot describe (plain ASGI handlers).
 
-Schemas come from the structs that parse the requests (gateway/wire/).
+Texts, examples and schemas come from the endpoint table (gateway/inference/endpoints/). Each
+example request can be sent as it is: its model comes from the served catalog.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from gateway.api.inference import INFER_PATH, METERED_PATHS
-from gateway.api.openapi.examples import Example, model_in_path, operation_examples
 from gateway.api.openapi.responses import ERROR_DESCRIPTIONS, REF_TEMPLATE, error_body
 from gateway.api.openapi.tags import INFERENCE
 from gateway.call import errors
 from gateway.call.tags import MAX_TAGS
-from gateway.call.values import Operation
-from gateway.wire import answers
-from gateway.wire.inference import PredictionRequest
-from gateway.wire.requests import ChatRequest, CompletionRequest, EmbeddingRequest
+from gateway.inference.endpoints.endpoint import Documentation, Endpoint, Examples
+from gateway.inference.endpoints.table import ENDPOINTS
 from infra.errors import AppError
-from models.catalog import Catalog
-
-
-@dataclass(frozen=True, slots=True)
-class MeteredOperation:
-    """The path, request and response types, and texts of a metered operation."""
-
-    path: str
-    request: type[msgspec.Struct]
-    answer: type[msgspec.Struct]
-    summary: str
-    description: str = ""
-
-
-_STREAM_DESCRIPTION = (
-    "With `stream: true` the answer is a stream of server-sent events that ends with "
-    "`data: [DONE]`. With `stream_options.include_usage` its last chunk has the usage and "
-    "`x_maas_cost`, `x_maas_currency` and `x_maas_balance`."
-)
-_PATHS = {operation: path for path, operation in METERED_PATHS.items()}
-OPERATIONS: Mapping[Operation, MeteredOperation] = {
-    Operation.CHAT: MeteredOperation(
-        _PATHS[Operation.CHAT],
-        ChatRequest,
-        answers.ChatCompletion,
-        "Create a chat completion",
-        _STREAM_DESCRIPTION,
-    ),
-    Operation.TEXT_COMPLETION: MeteredOperation(
-        _PATHS[Operation.TEXT_COMPLETION],
-        CompletionRequest,
-        answers.TextCompletion,
-        "Create a text completion",
-        _STREAM_DESCRIPTION,
-    ),
-    Operation.EMBEDDINGS: MeteredOperation(
-        _PATHS[Operation.EMBEDDINGS],
-        EmbeddingRequest,
-        answers.EmbeddingList,
-        "Create embeddings",
-    ),
-    Operation.PREDICTIONS: MeteredOperation(
-        _PATHS[Operation.PREDICTIONS],
-        PredictionRequest,
-        answers.PredictionList,
-        "Create predictions for rows of data",
-        "Each row is an object with one value per column. `GET /v2/models/{name}` "
-        "lists a model's columns with their units and limits. If a column is sent in "
-        "another unit, name it in `units`.",
-    ),
-    Operation.INFER: MeteredOperation(
-        INFER_PATH.replace(":str", ""),
-        answers.InferenceRequest,
-        answers.InferenceResponse,
-        "Run inference (Open Inference Protocol v2)",
-        "The same models as `/v1/predictions`, with one tensor per column. Tensors "
-        "can also be sent in binary form (`Inference-Header-Content-Length`), as "
-        "`tritonclient` does.",
-    ),
-}
+from models.catalog import Catalog, Task
 
 
 def metered_paths(catalog: Catalog) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the paths of the metered calls, in document order, and their schemas."""
+    documented = [
+        (endpoint, endpoint.documentation)
+        for endpoint in ENDPOINTS.values()
+        if endpoint.documentation is not None
+    ]
     structs = [
-        struct for metered in OPERATIONS.values() for struct in (metered.request, metered.answer)
+        struct
+        for _, documentation in documented
+        for struct in (documentation.request, documentation.answer)
     ]
     schema_refs, components = msgspec.json.schema_components(structs, ref_template=REF_TEMPLATE)
     schemas = dict(zip(structs, schema_refs, strict=True))
     paths = {
-        metered.path: {"post": _operation_json(operation, metered, schemas, catalog)}
-        for operation, metered in OPERATIONS.items()
+        endpoint.path.replace(":str", ""): {
+            "post": _operation_json(endpoint, documentation, schemas, catalog)
+        }
+        for endpoint, documentation in documented
     }
     return paths, components
 
 
+def first_model(catalog: Catalog, task: Task) -> str:
+    """Return the id of the catalog's first model for a task, which examples name."""
+    models = catalog.with_task(task)
+    return models[0].id if models else "model-id"
+
+
 def _operation_json(
-    operation: Operation,
-    metered: MeteredOperation,
+    endpoint: Endpoint,
+    documentation: Documentation,
     schemas: Mapping[type[msgspec.Struct], dict[str, Any]],
     catalog: Catalog,
 ) -> dict[str, Any]:
     """Return the OpenAPI operation of a metered call."""
-    example = operation_examples(operation, catalog)
-    in_path = operation is Operation.INFER
-    path_parameters = [_model_parameter(catalog)] if in_path else []
+    model = first_model(catalog, documentation.example_task)
+    examples = documentation.examples(model)
+    path_parameters = [_model_parameter(model)] if "{name" in endpoint.path else []
+    open_inference = endpoint.open_inference_errors
     return {
-        "operationId": operation.value,
-        "summary": metered.summary,
-        "description": metered.description,
+        "operationId": endpoint.operation.value,
+        "summary": documentation.summary,
+        "description": documentation.description,
         "tags": [INFERENCE],
         "parameters": [*path_parameters, *_HEADER_PARAMETERS],
         "requestBody": {
             "required": True,
-            "content": _json_content(schemas[metered.request], example.requests),
+            "content": _json_content(schemas[documentation.request], examples.requests),
         },
         "responses": {
             "200": {
                 "description": "The answer",
                 "headers": _response_headers(),
-                "content": _success_content(schemas[metered.answer], example),
+                "content": _success_content(schemas[documentation.answer], examples),
             },
-            **_error_responses("InferError" if in_path else "Error", open_inference=in_path),
+            **_error_responses(
+                "InferError" if open_inference else "Error", open_inference=open_inference
+            ),
         },
     }
 
@@ -139,22 +94,23 @@ def _named_examples(values: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _success_content(schema: Mapping[str, Any], example: Example) -> dict[str, Any]:
-    content = _json_content(schema, {"Whole answer": example.answer})
-    if example.stream is None:
+def _success_content(schema: Mapping[str, Any], examples: Examples) -> dict[str, Any]:
+    content = _json_content(schema, {"Whole answer": examples.answer})
+    if examples.stream is None:
         return content
-    events = {"schema": {"type": "string"}, "examples": _named_examples({"Stream": example.stream})}
+    stream = _named_examples({"Stream": examples.stream})
+    events = {"schema": {"type": "string"}, "examples": stream}
     return {**content, "text/event-stream": events}
 
 
-def _model_parameter(catalog: Catalog) -> dict[str, Any]:
+def _model_parameter(model: str) -> dict[str, Any]:
     return {
         "name": "name",
         "in": "path",
         "required": True,
         "description": "The model",
         "schema": {"type": "string"},
-        "example": model_in_path(catalog),
+        "example": model,
     }
 
 

@@ -176,8 +176,8 @@ class PlaygroundPages(Controller):
         )
         call = Call(
             request_id=ids.new_id(),
-            operation=prepared.request.operation,
-            path=prepared.request.path,
+            operation=prepared.request.endpoint.operation,
+            path=prepared.request.endpoint.path,
             credentials=None,
             headers=_TAGS,
             model_in_path=None,

@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from pprint import pformat
 from typing import Any
 
-from gateway.call.values import Operation
 from gateway.dashboard.pages.playground_form import PlaygroundRequest
+from gateway.inference.endpoints.chat import CHAT
 
 
 def code_samples(call: PlaygroundRequest, base_url: str) -> Mapping[str, str]:
     """Return the code of a call, by language."""
-    python = _python_openai if call.operation is Operation.CHAT else _python_httpx
+    python = _python_openai if call.endpoint is CHAT else _python_httpx
     return {
         "Python": python(call, base_url),
         "curl": _curl(call, base_url),
@@ -49,7 +49,7 @@ def _python_httpx(call: PlaygroundRequest, base_url: str) -> str:
 import httpx
 
 answer = httpx.post(
-    "{base_url}{call.path}",
+    "{base_url}{call.endpoint.path}",
     headers={{"Authorization": "Bearer " + os.environ["MAAS_API_KEY"]}},
     json={_python_literal(dict(call.body))},
 )
@@ -60,7 +60,7 @@ print(answer.json())
 def _curl(call: PlaygroundRequest, base_url: str) -> str:
     """Return a sample with curl."""
     body = shlex.quote(json.dumps(call.body, ensure_ascii=False, indent=2))
-    return f"""curl -N {base_url}{call.path} \\
+    return f"""curl -N {base_url}{call.endpoint.path} \\
   -H "Authorization: Bearer $MAAS_API_KEY" \\
   -H "Content-Type: application/json" \\
   -d {body}
@@ -73,10 +73,8 @@ def _javascript(call: PlaygroundRequest, base_url: str) -> str:
     read_stream = """for await (const part of answer.body.pipeThrough(new TextDecoderStream())) {
   console.log(part);
 }"""
-    print_answer = (
-        read_stream if call.operation is Operation.CHAT else "console.log(await answer.json());"
-    )
-    return f"""const answer = await fetch("{base_url}{call.path}", {{
+    print_answer = read_stream if call.endpoint is CHAT else "console.log(await answer.json());"
+    return f"""const answer = await fetch("{base_url}{call.endpoint.path}", {{
   method: "POST",
   headers: {{
     Authorization: `Bearer ${{process.env.MAAS_API_KEY}}`,

@@ -7,8 +7,10 @@ from typing import Any
 
 import msgspec
 
-from gateway.call.values import Operation
 from gateway.dashboard.labels import gettext_noop
+from gateway.inference.endpoints.chat import CHAT
+from gateway.inference.endpoints.endpoint import Endpoint
+from gateway.inference.endpoints.predictions import PREDICTIONS
 from infra.errors import AppError
 from models.catalog import Model, Task
 
@@ -47,10 +49,9 @@ class DeclaredInput(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class PlaygroundRequest:
-    """An API request built from a form: operation, path and JSON body."""
+    """An API request built from a form: endpoint and JSON body."""
 
-    operation: Operation
-    path: str
+    endpoint: Endpoint
     body: Mapping[str, Any]
 
     @property
@@ -79,7 +80,7 @@ def chat_request(
     if fields.get("temperature"):
         body["temperature"] = _parse_number(fields["temperature"], "temperature")
     body |= {"stream": True, "stream_options": {"include_usage": True}}
-    return PlaygroundRequest(Operation.CHAT, "/v1/chat/completions", body)
+    return PlaygroundRequest(CHAT, body)
 
 
 def prediction_request(
@@ -92,7 +93,7 @@ def prediction_request(
         if text or not declared.optional:
             row[declared.name] = _parse_value(declared, text)
     body = {"model": model.id, "instances": [row]}
-    return PlaygroundRequest(Operation.PREDICTIONS, "/v1/predictions", body)
+    return PlaygroundRequest(PREDICTIONS, body)
 
 
 def is_chat(model: Model) -> bool:

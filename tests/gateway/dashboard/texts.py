@@ -1,4 +1,4 @@
-"""Finds every text that the dashboard says: in templates, in Python, and of models."""
+"""Finds every text that the dashboard says: in templates, in Python, of models and endpoints."""
 
 import ast
 from collections.abc import Iterator
@@ -8,6 +8,7 @@ from babel.messages.extract import extract_from_dir
 
 import gateway.dashboard
 import models
+from gateway.inference.endpoints.table import ENDPOINTS
 from models.catalog import Model, load_catalog
 
 _ROOT = Path(gateway.dashboard.__file__).parent
@@ -30,7 +31,8 @@ def said() -> dict[str, str | None]:
         one, many = message if isinstance(message, tuple) else (message, None)
         if one:
             found[one] = many
-    return found | dict.fromkeys(one.description for one in catalogued())
+    labels = dict.fromkeys(endpoint.label for endpoint in ENDPOINTS.values())
+    return found | labels | dict.fromkeys(one.description for one in catalogued())
 
 
 def catalogued() -> Iterator[Model]:

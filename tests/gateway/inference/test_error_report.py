@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import text
 
 from billing.metering.error_fixes import FIXES_BY_ERROR_CODE, USAGE_ROW_FIXES, find_suggested_fix
+from gateway.inference.endpoints.table import ENDPOINTS
 from gateway.inference.error_report import _redact_message, known_words
 from gateway.wire import nested
-from gateway.wire.parameters import PARAMETERS
 from tests.support.builders import CATALOG, CHAT, EMBEDDING, SPECIALIST, Gateway
 
 CANARY = "Kanarienvogel7391"
@@ -157,7 +157,7 @@ class TestTold:
 
     def test_all_fields_of_the_tables_may_be_named(self) -> None:
         words = known_words(CATALOG)
-        assert words >= {name for table in PARAMETERS.values() for name in table}
+        assert words >= {name for one in ENDPOINTS.values() for name in one.parameters}
         assert words >= {name for fields in nested.PART_FIELDS.values() for name in fields}
         assert words >= nested.MESSAGE_FIELDS
 

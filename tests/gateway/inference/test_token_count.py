@@ -18,9 +18,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-from gateway.call.values import Operation
 from gateway.inference import token_count
 from gateway.inference.token_count import (
+    PromptFormat,
     PromptTokenCounter,
     max_prompt_tokens,
     max_prompt_tokens_by_size,
@@ -28,6 +28,7 @@ from gateway.inference.token_count import (
 from gateway.wire import body as bodies
 from models.catalog import Model, Task, Weights
 from tests.support import builders
+from tests.support.gateway.decoded import prompt_of
 from tests.support.nightly import at_length
 
 BUILD = Path(__file__).parents[3] / "build"
@@ -36,7 +37,7 @@ MINILM = next(iter(sorted((BUILD / "weights").glob(f"{builders.EMBEDDING}-*"))),
 needs_gemma = pytest.mark.skipif(GEMMA is None, reason="no Gemma weights below build/weights")
 needs_minilm = pytest.mark.skipif(MINILM is None, reason="no MiniLM tokenizer below build/weights")
 
-CHAT, COMPLETION, EMBEDDINGS = Operation.CHAT, Operation.TEXT_COMPLETION, Operation.EMBEDDINGS
+CHAT, COMPLETION, EMBEDDINGS = map(prompt_of, ("chat", "text_completion", "embeddings"))
 TEMPLATE = """{{ bos_token }} {% for message in messages %}
 {%- if message.role == "tool" or message.content == "fail" %}{{ raise_exception("no") }}{% endif -%}
 {{ message.role }} {{ message.content }} {% endfor %}
@@ -77,9 +78,9 @@ def written(body: Mapping[str, Any], escaped: bool = False) -> bytes:
 
 
 async def count(
-    counter: PromptTokenCounter, operation: Operation, name: str = "tiny", **body: Any
+    counter: PromptTokenCounter, prompt_format: PromptFormat, name: str = "tiny", **body: Any
 ) -> int | None:
-    return await counter.count(a_model(name), operation, bodies.decode_fields(written(body)))
+    return await counter.count(a_model(name), prompt_format, bodies.decode_fields(written(body)))
 
 
 @pytest.fixture
@@ -177,7 +178,7 @@ async def test_an_unreadable_prompt_is_not_counted(counter: PromptTokenCounter) 
         fields = {"prompt": msgspec.Raw(raw), "messages": msgspec.Raw(raw)}
         assert await counter.count(a_model("tiny"), COMPLETION, fields) is None
         assert await counter.count(a_model("tiny"), CHAT, fields) is None
-    assert await counter.count(a_model("tiny"), Operation.PREDICTIONS, {}) is None
+    assert await counter.count(a_model("tiny"), None, {}) is None
 
 
 @pytest.mark.parametrize(
@@ -240,7 +241,7 @@ def test_the_bound() -> None:
 
 
 @pytest.mark.parametrize(
-    ("operation", "body", "expected"),
+    ("prompt", "body", "expected"),
     [
         (CHAT, {"messages": [{"role": "user", "content": "a"}]}, 108),
         (CHAT, {"messages": [{"role": "user", "content": "a"}], "tools": [{}]}, 1000),
@@ -250,11 +251,9 @@ def test_the_bound() -> None:
         (COMPLETION, {"prompt": "\U0001d160" * 10}, 197),  # 40 bytes that are 120 in NFC
     ],
 )
-def test_the_worst_prompt(operation: Operation, body: dict[str, Any], expected: int) -> None:
+def test_the_worst_prompt(prompt: PromptFormat, body: dict[str, Any], expected: int) -> None:
     raw = written(body)
-    assert (
-        max_prompt_tokens(a_model("a", 1000), operation, bodies.decode_fields(raw), raw) == expected
-    )
+    assert max_prompt_tokens(a_model("a", 1000), prompt, bodies.decode_fields(raw), raw) == expected
 
 
 def test_a_chat_with_more_than_text_is_bound_by_nothing_but_the_context() -> None:
@@ -365,12 +364,12 @@ def reference() -> Any:
 async def _below_bound(
     counter: PromptTokenCounter,
     name: str,
-    operation: Operation,
+    prompt: PromptFormat,
     body: dict[str, Any],
     escaped: bool,
 ) -> None:
     raw = written(body, escaped)
-    counted = await counter.count(a_model(name), operation, bodies.decode_fields(raw))
+    counted = await counter.count(a_model(name), prompt, bodies.decode_fields(raw))
     assert counted is not None
     assert counted <= max_prompt_tokens_by_size(len(raw), None)
 

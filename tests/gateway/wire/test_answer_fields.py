@@ -8,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.call.errors import UpstreamFailed
-from gateway.call.values import Operation, StreamUsageOption
-from gateway.wire.answer_fields import response_converter
-from gateway.wire.sse import StreamTransformer
+from gateway.wire.answer_fields import convert_embeddings, convert_generation
+from gateway.wire.sse import StreamTransformer, StreamUsageOption
 
 INTERNAL = """
     ec_transfer_params kv_transfer_params metrics prompt_logprobs prompt_text prompt_token_ids
@@ -49,14 +48,14 @@ def test_a_plain_chat_keeps_its_text_and_loses_internals(text: str, ascii_only: 
     body = json.dumps(with_internals(expected), ensure_ascii=ascii_only).encode(
         errors="surrogatepass"
     )
-    assert json.loads(response_converter(Operation.CHAT)(body)) == expected
+    assert json.loads(convert_generation(body)) == expected
 
 
 @given(TEXTS)
 def test_a_plain_completion_keeps_its_text_and_loses_internals(text: str) -> None:
     expected = answer("text", text)
     body = json.dumps(with_internals(expected)).encode()
-    assert json.loads(response_converter(Operation.TEXT_COMPLETION)(body)) == expected
+    assert json.loads(convert_generation(body)) == expected
 
 
 @given(TEXTS, st.sampled_from(["delta", "text"]))
@@ -79,10 +78,10 @@ def test_vectors_keep_their_numbers_and_lose_internals() -> None:
     vector = {"object": "embedding", "index": 0, "embedding": [0.1, -1e-07]}
     expected = {"object": "list", "data": [vector], "model": "m", "usage": USAGE}
     body = json.dumps({**expected, "data": [{**vector, **OWN}], **OWN}).encode()
-    assert json.loads(response_converter(Operation.EMBEDDINGS)(body)) == expected
+    assert json.loads(convert_embeddings(body)) == expected
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"choices":1}', b'{"usage":{}}'])
 def test_what_is_no_answer_is_the_engines_fault(body: bytes) -> None:
     with pytest.raises(UpstreamFailed):
-        response_converter(Operation.CHAT)(body)
+        convert_generation(body)

@@ -6,10 +6,9 @@ from typing import Any
 import pytest
 
 from gateway.call.errors import ParameterInvalid, ParameterUnknown
-from gateway.call.values import Operation
 from gateway.wire.answer_fields import ResponseMessage
+from gateway.wire.chat import parse_chat_request
 from gateway.wire.nested import MESSAGE_FIELDS
-from gateway.wire.openai import parse_openai_request
 from tests.support.builders import CHAT
 
 PICTURE = "data:image/png;base64,iVBORw0KGgo="
@@ -18,9 +17,7 @@ FUNCTION = {"name": "a", "description": "b", "parameters": {"type": "object"}, "
 
 def read(**values: Any) -> None:
     messages = [{"role": "user", "content": "a"}]
-    parse_openai_request(
-        Operation.CHAT, json.dumps({"model": CHAT, "messages": messages, **values}).encode()
-    )
+    parse_chat_request(json.dumps({"model": CHAT, "messages": messages, **values}).encode())
 
 
 def said(*content: Any, **values: Any) -> dict[str, Any]:

@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 from gateway.call.errors import ParameterInvalid
-from gateway.call.values import Operation
-from gateway.wire.openai import parse_openai_request
+from gateway.wire.chat import parse_chat_request
 from tests.support.builders import CHAT, Gateway
 
 WITHIN = "http://169.254.169.254/latest/meta-data"
@@ -35,8 +34,8 @@ def chat(*parts: Any) -> bytes:
     ],
 )
 def test_an_address_is_refused(part: Any) -> None:
-    with pytest.raises(ParameterInvalid, match="URLs are not fetched") as refused:
-        parse_openai_request(Operation.CHAT, chat(part))
+    with pytest.raises(ParameterInvalid, match="nothing is fetched") as refused:
+        parse_chat_request(chat(part))
     assert str(refused.value.param).startswith("messages[1].content[1].")
 
 
@@ -44,8 +43,8 @@ def test_an_address_by_another_spelling_or_said_twice_is_refused() -> None:
     twice = chat({"image_url": PICTURE, "b": 0}).replace(
         b'"b": 0', b'"image\\u005furl": "http://a"'
     )
-    with pytest.raises(ParameterInvalid, match="URLs are not fetched"):
-        parse_openai_request(Operation.CHAT, twice)
+    with pytest.raises(ParameterInvalid, match="nothing is fetched"):
+        parse_chat_request(twice)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +59,7 @@ def test_an_address_by_another_spelling_or_said_twice_is_refused() -> None:
     ],
 )
 def test_what_comes_with_the_request_is_the_engines_to_judge(part: Any) -> None:
-    parse_openai_request(Operation.CHAT, chat(part))
+    parse_chat_request(chat(part))
 
 
 async def test_nothing_goes_to_the_engine(gateway: Gateway) -> None:

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.rating.quantities import NO_USAGE, Quantities
-from gateway.call.values import StreamUsageOption
-from gateway.wire.sse import StreamBroken, StreamTransformer
+from gateway.wire.sse import StreamBroken, StreamTransformer, StreamUsageOption
 
 LIMIT = 1 << 16
 

@@ -8,24 +8,17 @@ import msgspec
 import pytest
 from jsonschema import Draft202012Validator
 
-from gateway.call.values import Operation
-from gateway.wire import inference, openai
+from gateway.inference.endpoints.table import ENDPOINTS
 from infra.errors import AppError
 from tests.support.builders import CHAT, EMBEDDING, SPECIALIST, Gateway
+from tests.support.gateway.decoded import decoded
 
-METERED = (
-    "/v1/chat/completions",
-    "/v1/completions",
-    "/v1/embeddings",
-    "/v1/predictions",
-    "/v2/models/{name}/infer",
-)
-READERS = {
-    METERED[0]: lambda body: openai.parse_openai_request(Operation.CHAT, body),
-    METERED[1]: lambda body: openai.parse_openai_request(Operation.TEXT_COMPLETION, body),
-    METERED[2]: lambda body: openai.parse_openai_request(Operation.EMBEDDINGS, body),
-    METERED[3]: inference.parse_prediction_request,
+OPERATIONS = {
+    endpoint.path.replace(":str", ""): endpoint.operation
+    for endpoint in ENDPOINTS.values()
+    if not endpoint.is_job
 }
+METERED = tuple(OPERATIONS)
 
 
 async def document_of(gateway: Gateway) -> dict[str, Any]:
@@ -41,6 +34,13 @@ class TestOrder:
     async def test_metered_calls_come_first_in_paths_and_tags(self, gateway: Gateway) -> None:
         document = await document_of(gateway)
         assert tuple(document["paths"])[: len(METERED)] == METERED
+        assert METERED[:5] == (
+            "/v1/chat/completions",
+            "/v1/completions",
+            "/v1/embeddings",
+            "/v1/predictions",
+            "/v2/models/{name}/infer",
+        )
         assert document["tags"][0]["name"] == document["paths"][METERED[0]]["post"]["tags"][0]
 
     async def test_every_operation_has_one_declared_tag(self, gateway: Gateway) -> None:
@@ -68,12 +68,12 @@ class TestRequests:
         for example in content["examples"].values():
             resolved(document, content["schema"]).validate(example["value"])
 
-    @pytest.mark.parametrize("path", METERED[:4])
+    @pytest.mark.parametrize("path", METERED)
     async def test_examples_are_read_by_the_service(self, gateway: Gateway, path: str) -> None:
         document = await document_of(gateway)
         content = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]
         for example in content["examples"].values():
-            READERS[path](msgspec.json.encode(example["value"]))
+            decoded(OPERATIONS[path], msgspec.json.encode(example["value"]))
 
     @pytest.mark.parametrize("path", METERED[:2])
     async def test_there_is_a_plain_and_a_streamed_one(self, gateway: Gateway, path: str) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from gateway.call.errors import ParameterInvalid, ParameterUnknown, ParameterUnsupported
-from gateway.call.values import Operation, ParsedRequest, ResolvedModel
-from gateway.wire.openai import build_openai_request, parse_openai_request
+from gateway.call.values import Operation, ParsedRequest
 from tests.support.builders import CATALOG, CHAT, EMBEDDING
+from tests.support.gateway.decoded import parsed
 
 REQUIRED: dict[Operation, dict[str, Any]] = {
     Operation.CHAT: {"model": CHAT, "messages": [{"role": "user", "content": "a"}]},
@@ -25,12 +25,7 @@ INTERNAL = """
 def asked(operation: Operation, **values: Any) -> ParsedRequest:
     body = json.dumps({**REQUIRED[operation], **values}).encode()
     model = CATALOG.models[REQUIRED[operation]["model"]]
-    return build_openai_request(
-        parse_openai_request(operation, body),
-        ResolvedModel(model, model.id, model.id),
-        "/v1/x",
-        body,
-    )
+    return parsed(operation, body, model)
 
 
 def sent(operation: Operation, **values: Any) -> dict[str, Any]:

@@ -1,0 +1,73 @@
+"""`POST /v1/chat/completions`."""
+
+from gateway.call.values import Call, Operation, ParsedRequest, Principal, ResolvedModel
+from gateway.inference.endpoints import text_generation
+from gateway.inference.endpoints.endpoint import (
+    DecodedRequest,
+    Documentation,
+    Endpoint,
+    Examples,
+    UsageGroup,
+)
+from gateway.inference.model_selection import ModelSelector
+from gateway.inference.token_count import PromptFormat
+from gateway.wire import answers, chat
+from gateway.wire.parameters import CHAT_PARAMETERS
+from gateway.wire.requests import ChatRequest
+from models.catalog import AUTO, Task
+
+
+def _decode(call: Call, body: bytes, principal: Principal) -> DecodedRequest:
+    request = chat.parse_chat_request(body)
+
+    def for_model(resolved: ResolvedModel) -> ParsedRequest:
+        return chat.build_chat_request(request, resolved, call.path, body)
+
+    if request.model != AUTO:
+        return DecodedRequest(request.model, for_model)
+    criteria = text_generation.text_criteria(
+        principal, chat.question_text(request), body, chat.requested_max_tokens(request)
+    )
+    return DecodedRequest(request.model, for_model, criteria=criteria)
+
+
+def _examples(model: str) -> Examples:
+    plain = {
+        "model": model,
+        "messages": [
+            {"role": "system", "content": "Write this work order in plain text."},
+            {"role": "user", "content": "rplce lh eng oil fltr"},
+        ],
+        "max_tokens": 40,
+    }
+    message = {"role": "assistant", "content": "replace left hand engine oil filter"}
+    choice = {"index": 0, "message": message, "finish_reason": "stop"}
+    deltas = [{"role": "assistant", "content": "replace"}, {"content": " left hand engine"}]
+    parts = [{"index": 0, "delta": delta, "finish_reason": None} for delta in deltas]
+    return Examples(
+        text_generation.plain_and_streamed(plain),
+        text_generation.example_completion(model, "chat.completion", [choice]),
+        text_generation.example_stream(model, "chat.completion.chunk", parts),
+    )
+
+
+CHAT = Endpoint(
+    operation=Operation.CHAT,
+    path="/v1/chat/completions",
+    label="Chat",
+    tasks=text_generation.TASKS,
+    decode=_decode,
+    select_model=ModelSelector.select_for_text,
+    prompt=PromptFormat("messages", is_chat=True),
+    parameters=CHAT_PARAMETERS,
+    quote_field="messages",
+    usage_group=UsageGroup.COMPLETIONS,
+    documentation=Documentation(
+        request=ChatRequest,
+        answer=answers.ChatCompletion,
+        summary="Create a chat completion",
+        description=text_generation.STREAM_DESCRIPTION,
+        examples=_examples,
+        example_task=Task.TEXT_GENERATION,
+    ),
+)

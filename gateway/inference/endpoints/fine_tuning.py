@@ -1,0 +1,26 @@
+"""`POST /v1/fine_tuning/jobs`: metered like a call; the jobs themselves are in
+gateway/fine_tuning/."""
+
+from gateway.call.values import Call, Operation, ParsedRequest, Principal, ResolvedModel
+from gateway.inference.endpoints.endpoint import DecodedRequest, Endpoint
+from gateway.wire import fine_tuning
+from models.catalog import SPECIALIST_TASKS, Task
+
+
+def _decode(call: Call, body: bytes, principal: Principal) -> DecodedRequest:
+    return DecodedRequest(fine_tuning.parse_job_request(body).model, _without_training_file)
+
+
+def _without_training_file(resolved: ResolvedModel) -> ParsedRequest:
+    return fine_tuning.build_fine_tuning_request(resolved.model, b"")
+
+
+FINE_TUNING = Endpoint(
+    operation=Operation.ADAPTATION,
+    path="/v1/fine_tuning/jobs",
+    label="Adaptation",
+    tasks=SPECIALIST_TASKS | {Task.TEXT_GENERATION},
+    decode=_decode,
+    quote_field="training_file",
+    is_job=True,
+)

@@ -1,0 +1,67 @@
+"""Validate requests of `/v1/chat/completions` and build their upstream requests."""
+
+import msgspec
+
+from gateway.call.values import ParsedRequest, ResolvedModel
+from gateway.wire import body as bodies
+from gateway.wire import nested
+from gateway.wire.file_search import extract_file_search
+from gateway.wire.generation import build_generation_request, output_bounds, require_stream
+from gateway.wire.parameters import CHAT_PARAMETERS, select_upstream_fields
+from gateway.wire.parts import require_inline
+from gateway.wire.requests import ChatRequest
+
+
+class TextPart(msgspec.Struct):
+    """A content part of a message; only its text is read here."""
+
+    text: str = ""
+
+
+_REQUEST = msgspec.json.Decoder(ChatRequest)
+_PART = msgspec.json.Decoder(TextPart)
+
+
+def parse_chat_request(body: bytes) -> ChatRequest:
+    """Parse and validate a request body.
+
+    Raises BodyNotJson, ParameterInvalid, ParameterUnknown, ParameterUnsupported.
+    """
+    request = bodies.decode_body(_REQUEST, body)
+    require_stream(request)
+    values = select_upstream_fields(CHAT_PARAMETERS, bodies.decode_fields(body))
+    for number, message in enumerate(request.messages):
+        require_inline(message.content, f"messages[{number}].content")
+    nested.validate_nested_objects(request, values)
+    return request
+
+
+def build_chat_request(
+    request: ChatRequest, resolved: ResolvedModel, path: str, body: bytes
+) -> ParsedRequest:
+    """Build the upstream request of a validated chat, without its `file_search` tool."""
+    values = select_upstream_fields(CHAT_PARAMETERS, bodies.decode_fields(body))
+    retrieval = extract_file_search(values, question_text(request))
+    bounds = output_bounds(resolved.model, requested_max_tokens(request), request.n or 1)
+    return build_generation_request(request, resolved, path, values, bounds, retrieval)
+
+
+def question_text(request: ChatRequest) -> str:
+    """Return the text of the last user message, empty if it has none."""
+    contents = (message.content for message in reversed(request.messages) if message.role == "user")
+    content = next(contents, None) or ""
+    return content if isinstance(content, str) else " ".join(_text_of(part) for part in content)
+
+
+def requested_max_tokens(request: ChatRequest) -> int | None:
+    """Return the client's limit of output tokens per choice, or None if it set none."""
+    if request.max_completion_tokens is not None:
+        return request.max_completion_tokens
+    return request.max_tokens
+
+
+def _text_of(part: msgspec.Raw) -> str:
+    try:
+        return _PART.decode(part).text
+    except msgspec.ValidationError:
+        return ""

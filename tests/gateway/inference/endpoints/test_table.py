@@ -1,0 +1,110 @@
+"""The endpoint table: complete, without ambiguity, and read-only."""
+
+import dataclasses
+from typing import Any, cast
+
+import msgspec
+import pytest
+
+from gateway.call.errors import EndpointUnsupported
+from gateway.call.values import Operation, ResolvedModel
+from gateway.inference.endpoints.endpoint import Endpoint, UsageGroup
+from gateway.inference.endpoints.table import ENDPOINTS, find_endpoint, operations_in
+from models.catalog import SPECIALIST_TASKS, Task
+from tests.support.builders import CATALOG
+from tests.support.gateway.decoded import decoded, example_request
+
+CALLED = [endpoint for endpoint in ENDPOINTS.values() if endpoint.documentation is not None]
+NAMES = [endpoint.operation.value for endpoint in CALLED]
+
+
+class TestTable:
+    def test_every_metered_operation_has_an_entry(self) -> None:
+        assert ENDPOINTS.keys() == set(Operation) - {Operation.UNSUPPORTED}
+        assert all(endpoint.operation is operation for operation, endpoint in ENDPOINTS.items())
+
+    def test_an_unsupported_operation_is_rejected(self) -> None:
+        with pytest.raises(EndpointUnsupported) as rejected:
+            find_endpoint(Operation.UNSUPPORTED)
+        assert rejected.value.status == 404
+
+    def test_neither_the_table_nor_an_entry_can_be_changed(self) -> None:
+        with pytest.raises(TypeError):
+            cast(dict[Operation, Endpoint], ENDPOINTS)[Operation.CHAT] = find_endpoint(
+                Operation.CHAT
+            )
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            cast(Any, ENDPOINTS[Operation.CHAT]).path = "/v1/other"
+
+    @pytest.mark.parametrize("name", ["path", "quote_field", "label"])
+    def test_no_two_entries_have_the_same(self, name: str) -> None:
+        values = [getattr(endpoint, name) for endpoint in ENDPOINTS.values()]
+        known = [value for value in values if value is not None]
+        assert len(set(known)) == len(known)
+
+    def test_every_task_of_the_catalog_has_an_endpoint(self) -> None:
+        served = {task for endpoint in CALLED for task in endpoint.tasks}
+        assert served == {Task.TEXT_GENERATION, Task.EMBEDDING, *SPECIALIST_TASKS}
+
+    def test_usage_groups_are_openais_reports(self) -> None:
+        completions = operations_in(UsageGroup.COMPLETIONS)
+        embeddings = operations_in(UsageGroup.EMBEDDINGS)
+        assert completions[:2] == ("chat", "text_completion")
+        assert embeddings[:1] == ("embeddings",)
+        assert not {*completions, *embeddings} & {"predictions", "infer", "adaptation"}
+
+
+class TestEntry:
+    """Each entry is consistent in itself: its first example goes all the way to the model."""
+
+    @pytest.mark.parametrize("endpoint", CALLED, ids=NAMES)
+    def test_the_prompt_and_the_quoted_field_are_fields_of_the_request(
+        self, endpoint: Endpoint
+    ) -> None:
+        assert endpoint.documentation is not None
+        fields = {one.name for one in msgspec.structs.fields(endpoint.documentation.request)}
+        named = {endpoint.quote_field, endpoint.prompt and endpoint.prompt.field} - {None}
+        assert named <= fields
+        assert not endpoint.parameters or named <= endpoint.parameters.keys()
+
+    @pytest.mark.parametrize("endpoint", CALLED, ids=NAMES)
+    def test_an_example_becomes_an_upstream_request_with_bounds(self, endpoint: Endpoint) -> None:
+        assert endpoint.documentation is not None
+        assert endpoint.documentation.example_task in endpoint.tasks
+        model = CATALOG.with_task(endpoint.documentation.example_task)[0]
+        request = decoded(
+            endpoint.operation, msgspec.json.encode(example_request(endpoint))
+        ).for_model(ResolvedModel(model, model.id, model.id))
+        assert request.model is model
+        assert request.path.startswith("/v")
+        bounds = request.output_bounds
+        metered = (request.request_fields, bounds.rows, bounds.images, bounds.max_tokens_per_choice)
+        assert any(metered)
+        assert bool(request.request_fields) == (endpoint.prompt is not None)
+
+    @pytest.mark.parametrize("endpoint", CALLED, ids=NAMES)
+    def test_a_streamed_example_has_a_stream_reader_and_another_has_none(
+        self, endpoint: Endpoint
+    ) -> None:
+        assert endpoint.documentation is not None
+        model = CATALOG.with_task(endpoint.documentation.example_task)[0]
+        examples = endpoint.documentation.examples(model.id)
+        streams = []
+        for value in examples.requests.values():
+            found = decoded(endpoint.operation, msgspec.json.encode(value))
+            request = found.for_model(ResolvedModel(model, model.id, model.id))
+            assert request.stream == (request.stream_reader is not None)
+            streams.append(request.stream)
+        assert any(streams) == (examples.stream is not None)
+
+    @pytest.mark.parametrize("endpoint", CALLED, ids=NAMES)
+    def test_auto_has_criteria_exactly_if_a_model_can_be_selected(self, endpoint: Endpoint) -> None:
+        body = {**example_request(endpoint), "model": "auto"}
+        criteria = decoded(endpoint.operation, msgspec.json.encode(body)).criteria
+        assert (criteria is None) == (endpoint.select_model is None)
+
+    def test_jobs_have_routes_of_their_own(self) -> None:
+        jobs = [endpoint.operation for endpoint in ENDPOINTS.values() if endpoint.is_job]
+        assert jobs == [Operation.ADAPTATION]
+        assert all(endpoint.documentation is None for endpoint in ENDPOINTS.values()
+                   if endpoint.is_job)  # fmt: skip

@@ -1,0 +1,41 @@
+"""Requests of the endpoint table: decoded without a gateway, and its examples."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from gateway.call.values import Call, Operation, ParsedRequest, Principal, ResolvedModel
+from gateway.inference.endpoints.endpoint import DecodedRequest, Endpoint
+from gateway.inference.endpoints.table import ENDPOINTS
+from gateway.inference.token_count import PromptFormat
+from infra import ids
+from models.catalog import Model
+from tests.support.builders import CATALOG
+
+PRINCIPAL = Principal(ids.new_id(), ids.new_id(), "CNY")
+
+
+def decoded(operation: Operation, body: bytes) -> DecodedRequest:
+    """The body as its endpoint decodes it."""
+    endpoint = ENDPOINTS[operation]
+    at = datetime(2026, 11, 10, tzinfo=UTC)
+    call = Call(ids.new_id(), operation, endpoint.path, None, {}, None, at, 0.0)
+    return endpoint.decode(call, body, PRINCIPAL)
+
+
+def parsed(operation: Operation, body: bytes, model: Model) -> ParsedRequest:
+    """The upstream request of the body for a model."""
+    return decoded(operation, body).for_model(ResolvedModel(model, model.id, model.id))
+
+
+def prompt_of(operation: str) -> PromptFormat:
+    """The prompt format of an operation that meters tokens."""
+    prompt = ENDPOINTS[Operation(operation)].prompt
+    assert prompt is not None
+    return prompt
+
+
+def example_request(endpoint: Endpoint) -> Any:
+    """The first request that the OpenAPI document shows for the endpoint."""
+    assert endpoint.documentation is not None
+    model = CATALOG.with_task(endpoint.documentation.example_task)[0]
+    return next(iter(endpoint.documentation.examples(model.id).requests.values()))
