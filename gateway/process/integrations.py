@@ -1,17 +1,9 @@
-"""Factories for outbound integrations (Stripe, e-mail, webhooks), built from settings."""
+"""Factories for outbound integrations (e-mail, webhooks), built from settings."""
 
-from billing.collection.stripe.client import StripeClient
 from infra.outbound.allowed_addresses import AllowedAddresses
 from infra.outbound.mail import Mailer
 from infra.outbound.webhook_post import SignedPoster
 from infra.settings import Settings
-
-
-def create_stripe_client(settings: Settings) -> StripeClient | None:
-    """Create the Stripe client. Returns None if no secret key is configured."""
-    if settings.stripe_secret_key is None:
-        return None
-    return StripeClient(settings.stripe_secret_key.get_secret_value(), settings.stripe_api_base)
 
 
 def create_mailer(settings: Settings) -> Mailer:

@@ -1,7 +1,7 @@
-"""The inbox of Stripe events: each event is stored once and processed asynchronously.
+"""The inbox of collector events: each event is stored once and processed asynchronously.
 
-Stripe delivers events more than once, late and out of order, so an event is only a trigger: the
-handler retrieves the current object from Stripe and must be idempotent.
+Collectors deliver events more than once, late and out of order, so an event is only a trigger: the
+handler retrieves the current object from the collector and must be idempotent.
 """
 
 from collections.abc import Awaitable, Callable
@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from billing.collection.stripe.values import StripeEvent
+from billing.collection.collector import CollectorEvent
 from billing.outbox import PermanentFailure, RetryLater
 from billing.tables import InboxEvent
 from infra.clock import Clock
@@ -31,19 +31,20 @@ _CLAIM_NEXT = """
         select id from inbox where handled_at is null and due_at <= :now
         order by received_at, id limit 1 for update skip locked
     )
-    returning id, kind, payload, attempts
+    returning collector, id, kind, payload, attempts
 """
 # Handles an event and returns a short outcome text, which is stored.
-Handler = Callable[[StripeEvent], Awaitable[str]]
+Handler = Callable[[CollectorEvent], Awaitable[str]]
 
 
-async def store_event(session: AsyncSession, clock: Clock, event: StripeEvent) -> None:
+async def store_event(session: AsyncSession, clock: Clock, event: CollectorEvent) -> None:
     """Store an event for processing; an event that is stored already is left unchanged."""
     now = clock.now()
     await session.execute(
         insert(InboxEvent)
         .values(
             id=event.id,
+            collector=event.collector,
             kind=event.kind,
             payload=dict(event.payload),
             received_at=now,
@@ -80,7 +81,7 @@ async def process_pending_events(database: Database, clock: Clock, handler: Hand
     return processed
 
 
-async def _claim_next(database: Database, clock: Clock) -> tuple[StripeEvent, int] | None:
+async def _claim_next(database: Database, clock: Clock) -> tuple[CollectorEvent, int] | None:
     """Lease the next due event; return it with its number of attempts, or None if none is due."""
     now = clock.now()
     async with database.transaction() as session:
@@ -88,13 +89,12 @@ async def _claim_next(database: Database, clock: Clock) -> tuple[StripeEvent, in
         row = (await session.execute(text(_CLAIM_NEXT), values)).one_or_none()
     if row is None:
         return None
-    event_id, kind, payload, attempts = row
-    object_id = str(payload["data"]["object"].get("id") or "")
-    return StripeEvent(event_id, kind, object_id, payload), attempts
+    collector, event_id, kind, payload, attempts = row
+    return CollectorEvent(collector, event_id, kind, payload), attempts
 
 
 async def _process_event(
-    database: Database, clock: Clock, handler: Handler, event: StripeEvent, attempts: int
+    database: Database, clock: Clock, handler: Handler, event: CollectorEvent, attempts: int
 ) -> bool:
     """Process one event. Returns False if processing should stop: a dependency is unavailable."""
     log = structlog.get_logger()
@@ -117,13 +117,15 @@ async def _process_event(
 
 
 async def _schedule_retry(
-    database: Database, clock: Clock, event: StripeEvent, attempts: int, reason: str
+    database: Database, clock: Clock, event: CollectorEvent, attempts: int, reason: str
 ) -> None:
     delay = min(_FIRST_RETRY * 2 ** min(attempts - 1, 12), _MAX_RETRY_DELAY)
     await _update_event(database, event, {"due_at": clock.now() + delay, "outcome": reason[:500]})
 
 
-async def _update_event(database: Database, event: StripeEvent, values: dict[str, object]) -> None:
+async def _update_event(
+    database: Database, event: CollectorEvent, values: dict[str, object]
+) -> None:
     async with database.transaction() as session:
         await session.execute(
             update(InboxEvent).where(col(InboxEvent.id) == event.id).values(**values)

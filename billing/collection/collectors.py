@@ -1,0 +1,51 @@
+"""The collectors that this service can use, and the factory that creates the configured one.
+
+A new collector is a package beside `stripe/` that implements `Collector`, and two changes: an entry
+in COLLECTORS and its credentials in the settings. Collection methods, webhook route, allowed page
+origins and stored names follow from the entry.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from billing.collection.collector import Collector, CollectorEvent, CollectorInfo
+from billing.collection.stripe.collector import create_stripe_collector, read_stripe_notification
+from billing.collection.stripe.info import STRIPE
+from infra.settings import Settings, SettingsInvalid
+
+
+@dataclass(frozen=True, slots=True)
+class CollectorEntry:
+    """A collector that can be configured.
+
+    `create` returns None without credentials. `notification` verifies and parses a webhook from its
+    body and lower-case headers; it raises InvalidNotification.
+    """
+
+    info: CollectorInfo
+    create: Callable[[Settings], Collector | None]
+    notification: Callable[[Settings, bytes, Mapping[str, str]], CollectorEvent]
+
+
+COLLECTORS: Mapping[str, CollectorEntry] = {
+    entry.info.name: entry
+    for entry in (CollectorEntry(STRIPE, create_stripe_collector, read_stripe_notification),)
+}
+
+
+def create_collector(settings: Settings) -> Collector | None:
+    """Create the collector that the settings name. Returns None if it has no credentials.
+
+    Raises SettingsInvalid if there is no such collector.
+    """
+    entry = COLLECTORS.get(settings.collector)
+    if entry is None:
+        known = ", ".join(COLLECTORS)
+        raise SettingsInvalid(f"MAAS_COLLECTOR is {settings.collector!r}, not one of: {known}.")
+    return entry.create(settings)
+
+
+def find_collector_info(name: str) -> CollectorInfo | None:
+    """Return what is known of a collector, None if there is none of this name."""
+    entry = COLLECTORS.get(name)
+    return None if entry is None else entry.info
