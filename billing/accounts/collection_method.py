@@ -1,7 +1,7 @@
 """How an account pays its invoices: by hand, or through a collector that charges or sends them.
 
-The text form is stored and part of the API: `manual`, or the collector's name with the method, as
-`stripe_charge` and `stripe_invoice`.
+The text form is stored and part of the API: `manual`, or the collector's name with the method, such
+as `stripe_charge`.
 """
 
 from dataclasses import dataclass

@@ -41,8 +41,9 @@ class PaymentDeclined(Exception):
 class CollectorInfo:
     """What is known of a collector without its credentials.
 
-    `name` is stored with customers, invoices and payments and is part of URLs; it never changes.
-    `label` is for people. `page_origins` are the origins of its hosted pages. It collects
+    `name` is stored with customers, invoices and payments; it never changes. `label` is for people.
+    Its notifications arrive at `webhook_path`, below `/collectors/`, which proxies pass on (for
+    Stripe, below `/stripe/`). `page_origins` are the origins of its hosted pages. It collects
     currencies with one of `exponents` decimals that are not in `unsupported`, and no amount below
     the currency's minimum charge in minor units; an invoice has at most `max_items` items.
     `previous_actions` are outbox actions that the release before named after this collector, with
@@ -51,6 +52,7 @@ class CollectorInfo:
 
     name: str
     label: str
+    webhook_path: str
     page_origins: tuple[str, ...]
     exponents: frozenset[int]
     unsupported: frozenset[str]

@@ -1,8 +1,8 @@
 """The collectors that this service can use, and the factory that creates the configured one.
 
-A new collector is a package beside `stripe/` that implements `Collector`, and two changes: an entry
-in COLLECTORS and its credentials in the settings. Collection methods, webhook route, allowed page
-origins and stored names follow from the entry.
+A new collector is a package beside `stripe/` that implements `Collector`, and an entry in
+COLLECTORS. Collection methods, webhook route, allowed page origins and stored names follow from the
+entry. Its credentials are settings of its own, read by `create` (as variables `MAAS_<NAME>_…`).
 """
 
 from collections.abc import Callable, Mapping

@@ -68,7 +68,7 @@ async def requeue_event(session: AsyncSession, clock: Clock, event_id: str) -> N
 
 
 async def process_pending_events(database: Database, clock: Clock, handler: Handler) -> int:
-    """Process due events until none is left or Stripe is unavailable.
+    """Process due events until none is left or the collector is unavailable.
 
     Returns the number of events processed.
     """

@@ -25,7 +25,7 @@ from billing.tables.base import moment
 
 
 class InvoiceStatus(StrEnum):
-    """Invoice status, as at Stripe. Only the amounts of a draft can change."""
+    """Invoice status. Only the amounts of a draft can change."""
 
     DRAFT = "draft"
     OPEN = "open"

@@ -1,4 +1,4 @@
-"""`/<collector>/webhook`, as `/stripe/webhook`: receive the events of each collector.
+"""Webhooks of collectors, such as `/stripe/webhook`: receive their events.
 
 The signature over the raw body is verified, the event is stored and acknowledged at once; a job
 processes it (billing/collection/inbox.py).
@@ -24,15 +24,17 @@ def webhook_routes() -> list[HTTPRouteHandler]:
     return [_webhook_route(entry) for entry in COLLECTORS.values()]
 
 
-def webhook_prefixes() -> tuple[str, ...]:
-    """Return the beginnings of the routes' paths."""
-    return tuple(f"/{name}/" for name in COLLECTORS)
+def webhook_paths() -> tuple[str, ...]:
+    """Return the paths of the routes."""
+    return tuple(entry.info.webhook_path for entry in COLLECTORS.values())
 
 
 def _webhook_route(entry: CollectorEntry) -> HTTPRouteHandler:
     @post(
-        f"/{entry.info.name}/webhook",
+        entry.info.webhook_path,
         status_code=200,
+        # Of path and name, as for other routes: `StripeWebhookStripeWebhook`.
+        operation_id=2 * f"{entry.info.name.title()}Webhook",
         summary=f"Events of {entry.info.label}'s, signed",
         request_max_body_size=_MAX_BODY_BYTES,
     )

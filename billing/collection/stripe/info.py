@@ -5,6 +5,7 @@ from billing.collection.collector import CollectorInfo
 STRIPE = CollectorInfo(
     name="stripe",
     label="Stripe",
+    webhook_path="/stripe/webhook",
     page_origins=(
         "https://checkout.stripe.com",
         "https://billing.stripe.com",

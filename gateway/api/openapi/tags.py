@@ -8,7 +8,7 @@ from typing import Any
 
 from litestar.openapi.spec import Tag
 
-from gateway.api.collector_webhooks import webhook_prefixes
+from gateway.api.collector_webhooks import webhook_paths
 
 INFERENCE = "Inference"
 _OPERATIONS = "Health and metrics"
@@ -24,7 +24,7 @@ _PATH_PREFIXES: Mapping[str, tuple[str, ...]] = {
         "/v1/plans",
         "/v1/wallet",
         "/v1/payment-pages",
-        *webhook_prefixes(),
+        *webhook_paths(),
     ),
     "Outcomes": ("/v1/outcomes",),
     "Alerts": ("/v1/alerts",),
