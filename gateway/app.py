@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from litestar import Litestar
 from litestar.exceptions import HTTPException
 
-from billing.collection.collectors import create_collector
 from gateway.access.authenticator import Authenticator
 from gateway.access.price_book import PriceBook
 from gateway.access.propagation import Propagation
@@ -69,7 +68,7 @@ from gateway.process.database_pools import (
 )
 from gateway.process.document_queue import DocumentQueue
 from gateway.process.gauges import Gauges
-from gateway.process.integrations import create_webhook_poster
+from gateway.process.integrations import create_collector, create_webhook_poster
 from gateway.process.lifespan import Lifespan, create_lifespan, freeze_loaded_objects
 from gateway.quota.leaser import QuotaLeaser
 from gateway.quota.process_heartbeat import ProcessHeartbeat

@@ -13,9 +13,8 @@ import procrastinate
 import structlog
 from procrastinate.exceptions import ConnectorException
 
-from billing.collection.collectors import create_collector
 from billing.schedule import Worker, create_job_app
-from gateway.process.integrations import create_mailer, create_webhook_poster
+from gateway.process.integrations import create_collector, create_mailer, create_webhook_poster
 from gateway.shared_models.factory import create_proposer
 from gateway.shared_models.schedule import NightlyProposals
 from gateway.upstream.client import UpstreamClient

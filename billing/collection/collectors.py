@@ -1,4 +1,4 @@
-"""The collectors that this service can use, and the factory that creates the configured one.
+"""The collectors that this service can use.
 
 A new collector is a package beside `stripe/` that implements `Collector`, and an entry in
 COLLECTORS. Collection methods, webhook route, allowed page origins and stored names follow from the
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from billing.collection.collector import Collector, CollectorEvent, CollectorInfo
 from billing.collection.stripe.collector import create_stripe_collector, read_stripe_notification
 from billing.collection.stripe.info import STRIPE
-from infra.settings import Settings, SettingsInvalid
+from infra.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,18 +31,6 @@ COLLECTORS: Mapping[str, CollectorEntry] = {
     entry.info.name: entry
     for entry in (CollectorEntry(STRIPE, create_stripe_collector, read_stripe_notification),)
 }
-
-
-def create_collector(settings: Settings) -> Collector | None:
-    """Create the collector that the settings name. Returns None if it has no credentials.
-
-    Raises SettingsInvalid if there is no such collector.
-    """
-    entry = COLLECTORS.get(settings.collector)
-    if entry is None:
-        known = ", ".join(COLLECTORS)
-        raise SettingsInvalid(f"MAAS_COLLECTOR is {settings.collector!r}, not one of: {known}.")
-    return entry.create(settings)
 
 
 def find_collector_info(name: str) -> CollectorInfo | None:

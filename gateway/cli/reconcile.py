@@ -8,7 +8,6 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.collection.collectors import create_collector
 from billing.metering.corrections import record_cost_correction as write_correction
 from billing.outbox import RetryLater
 from billing.reconciliation.collector import CollectorComparison, compare_with_collector
@@ -27,6 +26,7 @@ from gateway.cli.engine_counters import EngineNotCompared, fetch_engine_counts
 from gateway.cli.output import Output
 from gateway.cli.runner import Json, run_command, run_in_transaction
 from gateway.cli.supervisor import serving_base_url
+from gateway.process.integrations import create_collector
 from gateway.upstream.load_balancer import Router, parse_upstreams
 from infra.clock import SystemClock
 from infra.database.database import Database

@@ -88,9 +88,8 @@ async def test_events_are_handled_as_they_came(box: Box) -> None:
 
 
 async def test_of_an_object_without_an_id(box: Box) -> None:
-    event = CollectorEvent(
-        "evt_1", "balance.available", "", {"data": {"object": {"object": "balance"}}}
-    )
+    payload = {"data": {"object": {"object": "balance"}}}
+    event = CollectorEvent("stripe", "evt_1", "balance.available", payload)
     async with box.database.transaction() as session:
         await store_event(session, box.clock, event)
     await box.handle()

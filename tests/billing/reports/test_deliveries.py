@@ -55,7 +55,7 @@ class TestIncoming:
             story.clock.pass_(minutes=1)
             said = {"data": {"object": {}}}
             async with story.database.transaction() as session:
-                event = CollectorEvent(f"evt_{number}", "invoice.paid", "in_1", said)
+                event = CollectorEvent("stripe", f"evt_{number}", "invoice.paid", said)
                 await store_event(session, story.clock, event)
             query = f"update inbox set {state} where id = :id"
             await sql(story.database, query, id=f"evt_{number}")

@@ -25,10 +25,10 @@ class TestStanding:
                 place = (firm.account.id, "mail", f"m{number}", f"m{number}", {})
                 await enqueue(session, story.clock, *place)
             await store_event(
-                session, story.clock, CollectorEvent("evt_1", "invoice.paid", "in_1", {})
+                session, story.clock, CollectorEvent("stripe", "evt_1", "invoice.paid", {})
             )
             await store_event(
-                session, story.clock, CollectorEvent("evt_2", "invoice.paid", "in_1", {})
+                session, story.clock, CollectorEvent("stripe", "evt_2", "invoice.paid", {})
             )
         await sql(
             story.database, "update outbox set last_error = 'x' where subject in ('m0', 'm1')"

@@ -18,8 +18,6 @@ from infra.database.migrate import migrate
 _BEFORE = """
     insert into account (id, name, currency, created_at)
     values (gen_random_uuid(), 'Acme', 'CNY', now());
-    insert into legal_entity (id, code, name, address, tax_number, created_at)
-    values (gen_random_uuid(), 'MAAS', 'MaaS', '', '', now());
     insert into billing_profile (account_id, legal_entity_id, time_zone, anchor_day, tax_treatment,
         tax_ppm, tax_number, collection, net_days, billing_name, address, email, locale,
         stripe_customer)
@@ -72,6 +70,7 @@ def schema(postgres: str) -> Iterator[Schema]:
     """Of the release before, with rows of that release."""
     admin = create_engine(driver_url(postgres), isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
+        connection.execute(text("drop database if exists columns with (force)"))
         connection.execute(text("create database columns"))
         url = make_url(postgres).set(database="columns").render_as_string(hide_password=False)
         made = Schema(url)
@@ -90,6 +89,7 @@ def test_rows_of_the_release_before_are_filled_and_go_back(schema: Schema) -> No
         assert schema.run("select collector from inbox") == [("stripe",)]
         schema.step(command.downgrade, "0023")
     assert schema.run("select stripe_invoice from invoice where total = 1") == [("in_1",)]
+    assert schema.run("select stripe_customer from billing_profile") == [("cus_1",)]
 
 
 def test_both_releases_see_what_the_other_writes(schema: Schema) -> None:

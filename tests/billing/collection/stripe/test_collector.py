@@ -17,7 +17,11 @@ from billing.collection.collector import (
     PaymentMethodPage,
 )
 from billing.collection.stripe.client import StripeClient
-from billing.collection.stripe.collector import StripeCollector, read_stripe_notification
+from billing.collection.stripe.collector import (
+    StripeCollector,
+    create_stripe_collector,
+    read_stripe_notification,
+)
 from tests.support import builders
 from tests.support.fakes.stripe.deliveries import signature
 from tests.support.fakes.stripe.running import FakeStripe, run_fake_stripe
@@ -39,6 +43,21 @@ async def collector(fake: FakeStripe) -> AsyncIterator[StripeCollector]:
     made = StripeCollector(StripeClient(fake.key, fake.url))
     yield made
     await made.close()
+
+
+class TestCredentials:
+    async def test_make_a_collector(self, tmp_path: Path) -> None:
+        settings = builders.settings(
+            "postgresql://x/y", tmp_path, "http://127.0.0.1:9", stripe_secret_key="sk_test_1"
+        )
+        collector = create_stripe_collector(settings)
+        assert collector is not None
+        assert collector.info.name == "stripe"
+        await collector.close()
+
+    def test_that_are_missing_make_none(self, tmp_path: Path) -> None:
+        settings = builders.settings("postgresql://x/y", tmp_path, "http://127.0.0.1:9")
+        assert create_stripe_collector(settings) is None
 
 
 class TestNotifications:
