@@ -14,11 +14,11 @@ from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
 from procrastinate.jobs import Status
 from structlog.contextvars import bound_contextvars
 
-from billing.collection.stripe.client import StripeClient
-from billing.collection.stripe.inbox import process_pending_events
-from billing.collection.stripe.outbox_handlers import StripeOutboxHandlers
-from billing.collection.stripe.poller import poll_open_invoices, store_missed_setup_events
-from billing.collection.stripe.webhooks import StripeEventHandler
+from billing.collection.collector import Collector
+from billing.collection.events import CollectorEventHandler
+from billing.collection.inbox import process_pending_events
+from billing.collection.outbox_handlers import CollectionHandlers
+from billing.collection.poller import poll_open_invoices, store_missed_events
 from billing.cycle import (
     ALL_ACCOUNTS,
     WorkShare,
@@ -46,7 +46,7 @@ from infra.secrets.sealer import Sealer
 class Worker:
     """The background jobs of one worker process, with their dependencies.
 
-    `payments` is None if Stripe is not configured. `measure` computes measured effects; `improve`
+    `collector` is None if none is configured. `measure` computes measured effects; `improve`
     trains new versions of shared models from customers' feedback.
     """
 
@@ -56,7 +56,7 @@ class Worker:
     sender: str
     poster: SignedPoster
     sealer: Sealer
-    payments: StripeClient | None = None
+    collector: Collector | None = None
     measure: MeasureFunction = measure_effect
     improve: Callable[[], Awaitable[None]] | None = None
 
@@ -86,20 +86,20 @@ class Worker:
         """Take the due dunning steps of overdue invoices."""
         await dun_accounts(self.database, self.clock)
 
-    async def sync_stripe(self) -> None:
-        """Handle received Stripe events and send due outbox items to Stripe."""
-        if self.payments is not None:
-            events = StripeEventHandler(self.database, self.clock, self.payments)
+    async def sync_collector(self) -> None:
+        """Handle received events and send due outbox items to the collector."""
+        if self.collector is not None:
+            events = CollectorEventHandler(self.database, self.clock, self.collector)
             await process_pending_events(self.database, self.clock, events.handle)
-            collector = StripeOutboxHandlers(self.database, self.clock, self.payments)
-            await process_due_items(self.database, self.clock, collector.handlers)
+            collection = CollectionHandlers(self.database, self.clock, self.collector)
+            await process_due_items(self.database, self.clock, collection.handlers)
 
-    async def poll_stripe(self) -> None:
-        """Poll Stripe for events and invoice states whose webhooks were missed."""
-        if self.payments is not None:
+    async def poll_collector(self) -> None:
+        """Poll the collector for events and invoice states whose webhooks were missed."""
+        if self.collector is not None:
             with suppress(RetryLater):  # retried by the next run
-                await store_missed_setup_events(self.database, self.clock, self.payments)
-            events = StripeEventHandler(self.database, self.clock, self.payments)
+                await store_missed_events(self.database, self.clock, self.collector)
+            events = CollectorEventHandler(self.database, self.clock, self.collector)
             await poll_open_invoices(self.database, self.clock, events)
 
     async def send_notifications(self) -> None:
@@ -121,10 +121,10 @@ class Worker:
 
 # Job name -> cron expression (a sixth field is seconds) and function.
 _SCHEDULE: Mapping[str, tuple[str, Callable[[Worker], Awaitable[None]]]] = {
-    "exchange": ("* * * * * */5", Worker.sync_stripe),
+    "exchange": ("* * * * * */5", Worker.sync_collector),
     "notify": ("* * * * * */5", Worker.send_notifications),
     "bill": ("* * * * *", Worker.bill),
-    "ask": ("*/5 * * * *", Worker.poll_stripe),
+    "ask": ("*/5 * * * *", Worker.poll_collector),
     "dun": ("*/15 * * * *", Worker.run_dunning),
     # At night in China.
     "check": ("17 19 * * *", Worker.check_records),

@@ -15,6 +15,7 @@ from gateway.access.price_book import PriceBook
 from gateway.access.propagation import Propagation
 from gateway.api import health, open_inference
 from gateway.api.alerts import AlertRoutes
+from gateway.api.collector_webhooks import webhook_routes
 from gateway.api.exception_handlers import (
     handle_app_error,
     handle_http_exception,
@@ -36,7 +37,6 @@ from gateway.api.outcomes.outcomes import OutcomeRoutes
 from gateway.api.outcomes.settlements import DisputeRoutes, SettlementRoutes
 from gateway.api.payment_pages import payment_page
 from gateway.api.root import front
-from gateway.api.stripe_webhook import stripe_webhook
 from gateway.api.subscription import SubscriptionRoutes
 from gateway.api.usage import LimitRoutes, QuoteRoutes, UsageRoutes
 from gateway.api.vector_store_files import VectorStoreBatchRoutes, VectorStoreFileRoutes
@@ -68,7 +68,7 @@ from gateway.process.database_pools import (
 )
 from gateway.process.document_queue import DocumentQueue
 from gateway.process.gauges import Gauges
-from gateway.process.integrations import create_stripe_client, create_webhook_poster
+from gateway.process.integrations import create_collector, create_webhook_poster
 from gateway.process.lifespan import Lifespan, create_lifespan, freeze_loaded_objects
 from gateway.quota.leaser import QuotaLeaser
 from gateway.quota.process_heartbeat import ProcessHeartbeat
@@ -143,7 +143,7 @@ def build_components(
         call_metrics=stages.call_metrics,
         gauges=_build_gauges(shared, clock, catalog, stages.writer),
         quotes=_build_quotes(settings, clock, stages, database),
-        stripe_client=create_stripe_client(settings),
+        collector=create_collector(settings),
         webhook_poster=create_webhook_poster(settings),
         router=router,
         upstream=upstream,
@@ -344,7 +344,7 @@ def build_app(components: Components, *lifespans: Lifespan) -> Litestar:
             OutcomeContractRoutes,
             AttesterRoutes,
             EvidenceRoutes,
-            stripe_webhook,
+            *webhook_routes(),
             payment_page,
             open_inference.server_live,
             open_inference.server_ready,
@@ -385,8 +385,8 @@ def _parse_servers(text: str, catalog: Catalog) -> tuple[ServerSpec, ...]:
 def lifespan_of(components: Components) -> Lifespan:
     """Return the context manager that starts the components in order and stops them in reverse."""
     close_callbacks = [connection.close for connection in components.connections.all]
-    if components.stripe_client is not None:
-        close_callbacks.append(components.stripe_client.close)
+    if components.collector is not None:
+        close_callbacks.append(components.collector.close)
     started = (
         components.tracer,
         components.upstream,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from litestar.di import Provide
 
-from billing.collection.stripe.client import StripeClient
+from billing.collection.collector import Collector
 from gateway.access.authenticator import Authenticator
 from gateway.access.propagation import Propagation
 from gateway.api.organization_usage import provide_usage_parameters
@@ -59,7 +59,7 @@ class Components:
     call_metrics: CallMetrics
     gauges: Gauges
     quotes: Quotes
-    stripe_client: StripeClient | None
+    collector: Collector | None
     webhook_poster: SignedPoster
     router: Router
     upstream: UpstreamClient
@@ -92,11 +92,11 @@ class Components:
 
 # Components that handlers can declare as parameters, by parameter name.
 _INJECTABLE = (
-    *("authenticator", "availability", "call_metrics", "catalog", "clock", "database"),
+    *("authenticator", "availability", "call_metrics", "catalog", "clock", "collector", "database"),
     *("document_queue", "fine_tuning_runner", "identity", "ingestion_runner", "metrics"),
     *("model_metadata", "model_selector", "offers", "parser", "pepper", "pipeline"),
     *("propagation", "quotes", "request_limits", "router", "searcher", "secure", "settings"),
-    *("stripe_client", "upstream", "variant_loader", "webhook_poster"),
+    *("upstream", "variant_loader", "webhook_poster"),
 )
 
 

@@ -14,7 +14,7 @@ import structlog
 from procrastinate.exceptions import ConnectorException
 
 from billing.schedule import Worker, create_job_app
-from gateway.process.integrations import create_mailer, create_stripe_client, create_webhook_poster
+from gateway.process.integrations import create_collector, create_mailer, create_webhook_poster
 from gateway.shared_models.factory import create_proposer
 from gateway.shared_models.schedule import NightlyProposals
 from gateway.upstream.client import UpstreamClient
@@ -40,7 +40,7 @@ async def run_worker(settings: Settings) -> None:
         raise SettingsInvalid("A worker needs MAAS_DATABASE_URL; `maas up` sets it.")
     url = settings.database_url.get_secret_value()
     database = Database(url, pool_size=_POOL_SIZE)
-    stripe_client = create_stripe_client(settings)
+    collector = create_collector(settings)
     try:
         async with _nightly_proposals(settings, database) as nightly_job:
             worker = Worker(
@@ -50,7 +50,7 @@ async def run_worker(settings: Settings) -> None:
                 sender=settings.mail_from,
                 poster=create_webhook_poster(settings),
                 sealer=Sealer(secret_key(settings)),
-                payments=stripe_client,
+                collector=collector,
                 improve=nightly_job,
             )
             app = create_job_app(url, worker)
@@ -58,8 +58,8 @@ async def run_worker(settings: Settings) -> None:
                 await _run_jobs_until_stopped(app)
     finally:
         await database.close()
-        if stripe_client is not None:
-            await stripe_client.close()
+        if collector is not None:
+            await collector.close()
 
 
 async def _run_jobs_until_stopped(app: procrastinate.App) -> None:

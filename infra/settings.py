@@ -140,6 +140,9 @@ class Settings(BaseSettings):
     shutdown_timeout_s: Annotated[int, Field(ge=1, le=3600)] = Field(
         30, description="time for running calls to end when the gateway stops"
     )
+    collector: str = Field(
+        "stripe", description="payment provider that collects invoices, once it has credentials"
+    )
     stripe_secret_key: SecretStr | None = Field(
         None, description="Stripe collects where it is set; unset: payments are recorded by hand"
     )

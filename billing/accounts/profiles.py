@@ -5,7 +5,6 @@ The profile's row is also the lock that serializes all billing changes of an acc
 """
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -14,20 +13,12 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from billing.accounts.stripe_currencies import is_stripe_currency
+from billing.accounts.collection_method import MANUAL, Collection, known_collections
 from billing.dates import parse_time_zone
 from billing.rating.taxes import Tax, TaxTreatment
 from billing.tables import Account, BillingProfile, LegalEntity
 from infra.errors import AppError
 from infra.outbound.mail import is_email_address
-
-
-class Collection(StrEnum):
-    """The collection method: how an account pays its invoices."""
-
-    MANUAL = "manual"  # by bank transfer, which the operator records
-    STRIPE_CHARGE = "stripe_charge"  # Stripe charges the payment method on file
-    STRIPE_INVOICE = "stripe_invoice"  # Stripe sends the invoice and waits
 
 
 class ProfileInvalid(AppError):
@@ -49,7 +40,7 @@ class NewProfile:
     tax_ppm: int = 0
     net_days: int = 30
     locale: str = "zh"
-    collection: Collection = Collection.MANUAL
+    collection: Collection = MANUAL
 
 
 DEFAULT_PROFILE = NewProfile()
@@ -65,7 +56,8 @@ async def create_profile(session: AsyncSession, account_id: UUID, new: NewProfil
             "entities create`."
         )
     for name in NewProfile.__slots__:
-        _validated(name, getattr(new, name))
+        value = getattr(new, name)
+        _validated(name, str(value) if isinstance(value, Collection) else value)
     _require_collectable_currency(new.collection, await get_account_currency(session, account_id))
     await session.execute(
         insert(BillingProfile)
@@ -77,7 +69,7 @@ async def create_profile(session: AsyncSession, account_id: UUID, new: NewProfil
             tax_treatment=TaxTreatment.STANDARD.value,
             tax_ppm=new.tax_ppm,
             tax_number="",
-            collection=new.collection.value,
+            collection=str(new.collection),
             net_days=new.net_days,
             billing_name="",
             address="",
@@ -115,7 +107,7 @@ async def update_profile(session: AsyncSession, account_id: UUID, **values: Any)
         setattr(profile, name, _validated(name, value))
     if "collection" in values:
         _require_collectable_currency(
-            profile.collection, await get_account_currency(session, account_id)
+            profile_collection(profile), await get_account_currency(session, account_id)
         )
     await session.flush()
     return profile
@@ -140,6 +132,11 @@ def profile_tax(profile: BillingProfile) -> Tax:
     return Tax(TaxTreatment(profile.tax_treatment), profile.tax_ppm)
 
 
+def profile_collection(profile: BillingProfile) -> Collection:
+    """Return how the account pays its invoices."""
+    return Collection.parse(profile.collection)
+
+
 def validate_email(value: str) -> str:
     """Return a valid e-mail address unchanged; empty is allowed. Raises ProfileInvalid."""
     return str(_validated("email", value))
@@ -152,7 +149,8 @@ def _validated(name: str, value: Any) -> Any:
         case "tax_treatment":
             _require(value in list(TaxTreatment), name, "standard, reverse_charge or exempt")
         case "collection":
-            _require(value in list(Collection), name, "manual, stripe_charge or stripe_invoice")
+            *others, last = known = known_collections()
+            _require(value in known, name, f"{', '.join(others)} or {last}")
         case "tax_ppm":
             _require(0 <= value <= 1_000_000, name, "a rate of 0 to 100 %")
         case "net_days":
@@ -170,11 +168,12 @@ def _validated(name: str, value: Any) -> Any:
     return value
 
 
-def _require_collectable_currency(collection: str, currency: str) -> None:
-    """Require manual collection for currencies whose minor units at Stripe differ from ISO 4217."""
-    is_manual = collection == Collection.MANUAL
-    expected = f"manual for {currency}, whose minor units at Stripe differ from ISO 4217"
-    _require(is_manual or is_stripe_currency(currency), "collection", expected)
+def _require_collectable_currency(collection: Collection, currency: str) -> None:
+    """Require manual collection where the collector counts otherwise than ISO 4217."""
+    info = collection.collector_info
+    if info is not None:
+        expected = f"manual for {currency}, which {info.label} counts otherwise than ISO 4217 does"
+        _require(info.supports_currency(currency), "collection", expected)
 
 
 def _require(is_valid: bool, name: str, expected: str) -> None:

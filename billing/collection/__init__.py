@@ -1,1 +1,1 @@
-"""Payment collection: dunning, line disputes and the payment provider."""
+"""Payment collection: dunning, line disputes, and invoices collected by a collector."""

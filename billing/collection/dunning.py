@@ -12,9 +12,9 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from billing.accounts.profiles import Collection, lock_profile, profile_time_zone
-from billing.collection.stripe.webhooks import enqueue_charge_attempt
+from billing.accounts.profiles import lock_profile, profile_collection, profile_time_zone
 from billing.dates import local_day
+from billing.invoices.collection_items import enqueue_charge
 from billing.invoices.lifecycle import get_invoice
 from billing.invoices.numbering import format_invoice_number
 from billing.invoices.suspension import is_worth_collecting, suspend_calls
@@ -108,8 +108,8 @@ async def take_dunning_step(
     kind = "suspended" if step == len(policy.days) else "reminder"
     notice = await _build_notice(session, profile, invoice, kind, outstanding)
     await enqueue_email(session, clock, profile, f"invoice:{invoice.id}:dunning:{step}", notice)
-    if profile.collection == Collection.STRIPE_CHARGE and invoice.stripe_invoice is not None:
-        await enqueue_charge_attempt(session, clock, invoice, f"dunning:{step}")
+    if profile_collection(profile).is_charged and invoice.external_invoice is not None:
+        await enqueue_charge(session, clock, invoice, f"dunning:{step}")
     return True
 
 

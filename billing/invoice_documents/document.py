@@ -9,6 +9,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
+from billing.accounts.collection_method import Collection
 from billing.accounts.parties import Party
 from billing.invoice_documents.price_format import format_percent
 from billing.invoice_documents.tag_breakdown import USAGE_KINDS, TagBreakdown
@@ -113,7 +114,8 @@ class InvoiceDocument:
         if self.balance.owed <= 0:
             return self.translate("nothing_owed")
         owed = f"{self.text(self.balance.owed)} {self.currency}"
-        return self.translate(self.collection, owed=owed, due=self.due_on, number=self.number)
+        method = Collection.parse(self.collection).method
+        return self.translate(method, owed=owed, due=self.due_on, number=self.number)
 
     @property
     def billing_rule(self) -> str:

@@ -52,16 +52,16 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
     ),
     "exempt": ("Exempt from tax.", "免税。"),
     "inclusive": ("Amounts of lines include tax.", "各行金额含税。"),
-    # Terms of payment, by collection.
+    # Terms of payment, by collection method.
     "manual": (
         "Please transfer {owed} by {due}, quoting {number}.",
         "请于 {due} 前转账支付 {owed}，并注明账单号 {number}。",
     ),
-    "stripe_charge": (
+    "charge": (
         "{owed} is charged to the payment method on file.",
         "{owed} 将从已登记的付款方式中扣款。",
     ),
-    "stripe_invoice": (
+    "invoice": (
         "Please pay {owed} by {due} through the link that was sent.",
         "请于 {due} 前通过已发送的链接支付 {owed}。",
     ),

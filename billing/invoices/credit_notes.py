@@ -15,9 +15,9 @@ from sqlmodel import col, select
 
 from billing.accounts.profiles import lock_profile
 from billing.invoices.available_credit import refresh_account_credit
+from billing.invoices.collection_items import enqueue_credit
 from billing.invoices.lifecycle import (
     InvalidInvoiceState,
-    enqueue_stripe_credit_note,
     get_invoice,
     mark_paid_if_settled,
     next_document_number,
@@ -95,7 +95,7 @@ async def create_credit_note(
     await session.flush()
     await _post_note(session, clock, invoice, note)
     await mark_paid_if_settled(session, clock, invoice)
-    await enqueue_stripe_credit_note(session, clock, invoice, note.id)
+    await enqueue_credit(session, clock, invoice, note.id)
     await refresh_account_credit(session, clock, account_id)
     await restore_calls_if_paid(session, clock, account_id)
     return note

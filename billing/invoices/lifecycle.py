@@ -15,9 +15,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from billing.accounts.parties import select_current_parties
-from billing.accounts.profiles import Collection, get_account_currency
+from billing.accounts.profiles import get_account_currency, profile_collection
 from billing.audit_events import EventFields, MoneyEvent, log_event
 from billing.invoices.calculation import compute_amounts
+from billing.invoices.collection_items import (
+    CollectionAction,
+    enqueue_change,
+    enqueue_collection,
+)
 from billing.ledger.ledger import (
     Book,
     Posting,
@@ -26,7 +31,6 @@ from billing.ledger.ledger import (
     post_transaction,
 )
 from billing.ledger.wallets import pay_from_wallet
-from billing.outbox import enqueue
 from billing.rating.statement import LineKind, StatementLine
 from billing.tables import (
     BillingProfile,
@@ -35,7 +39,6 @@ from billing.tables import (
     InvoiceStatus,
     LedgerPosting,
     NumberSeries,
-    OutboxItem,
 )
 from infra import ids
 from infra.clock import Clock
@@ -136,7 +139,7 @@ async def finalize_invoice(
 ) -> Invoice:
     """Finalize a draft: assign its number and parties, post it, and pay it from the wallet.
 
-    The rest is collected by Stripe unless collection is manual. The profile must be locked. The
+    A collector collects the rest unless collection is manual. The profile must be locked. The
     number series' row stays locked until the commit, so that numbers have no gaps.
     """
     now = clock.now()
@@ -144,7 +147,8 @@ async def finalize_invoice(
     invoice.number = await next_document_number(session, invoice.legal_entity_id, "invoice")
     invoice.status = InvoiceStatus.OPEN.value
     # A charged invoice is due at once; a sent invoice is due after the agreed number of days.
-    days = 0 if profile.collection == Collection.STRIPE_CHARGE else profile.net_days
+    collection = profile_collection(profile)
+    days = 0 if collection.is_charged else profile.net_days
     invoice.finalised_at, invoice.due_at = now, now + timedelta(days=days)
     parties = select_current_parties(invoice.account_id, invoice.legal_entity_id).scalar_subquery()
     amount: EventFields = {"minor": invoice.total, "currency": invoice.currency}
@@ -174,8 +178,8 @@ async def finalize_invoice(
         )
     if not outstanding:
         await _mark_paid(session, clock, invoice)
-    elif profile.collection != Collection.MANUAL:
-        await _enqueue_outbox_item(session, clock, invoice, "stripe_invoice")
+    elif not collection.is_manual:
+        await enqueue_collection(session, clock, invoice, collection.collector)
     return invoice
 
 
@@ -218,7 +222,7 @@ async def mark_void(session: AsyncSession, clock: Clock, invoice: Invoice) -> No
     )
     invoice.status, invoice.settled_at = InvoiceStatus.VOID.value, clock.now()
     await session.flush()
-    await enqueue_stripe_action(session, clock, invoice, "stripe_void")
+    await enqueue_change(session, clock, invoice, CollectionAction.VOID)
 
 
 async def mark_uncollectible(session: AsyncSession, clock: Clock, invoice: Invoice) -> None:
@@ -242,52 +246,7 @@ async def mark_uncollectible(session: AsyncSession, clock: Clock, invoice: Invoi
     )
     invoice.status, invoice.settled_at = InvoiceStatus.UNCOLLECTIBLE.value, clock.now()
     await session.flush()
-    await enqueue_stripe_action(session, clock, invoice, "stripe_give_up")
-
-
-async def enqueue_stripe_action(
-    session: AsyncSession, clock: Clock, invoice: Invoice, action: str
-) -> None:
-    """Enqueue an outbox action for Stripe if Stripe collects the invoice."""
-    if await _is_collected_by_stripe(session, invoice):
-        await _enqueue_outbox_item(session, clock, invoice, action)
-
-
-async def enqueue_stripe_credit_note(
-    session: AsyncSession, clock: Clock, invoice: Invoice, note_id: UUID
-) -> None:
-    """Enqueue a credit note for Stripe if Stripe collects the invoice."""
-    if await _is_collected_by_stripe(session, invoice):
-        await _enqueue_outbox_item(session, clock, invoice, "stripe_credit", note_id.hex)
-
-
-async def enqueue_stripe_partial_payment(
-    session: AsyncSession, clock: Clock, invoice: Invoice, payment_id: UUID, minor: int
-) -> None:
-    """Enqueue a partial payment received outside Stripe if Stripe collects the invoice."""
-    if await _is_collected_by_stripe(session, invoice):
-        subject = f"invoice:{invoice.id}"
-        key = f"{subject}:stripe_part_paid:{payment_id}"
-        payload = {"invoice": invoice.id.hex, "payment": payment_id.hex, "minor": minor}
-        await enqueue(session, clock, invoice.account_id, "stripe_part_paid", subject, key, payload)
-
-
-async def _is_collected_by_stripe(session: AsyncSession, invoice: Invoice) -> bool:
-    """Return whether the invoice was enqueued for collection by Stripe."""
-    query = select(OutboxItem.id).where(
-        col(OutboxItem.account_id) == invoice.account_id,
-        col(OutboxItem.business_key) == f"invoice:{invoice.id}:stripe_invoice",
-    )
-    return (await session.execute(query)).first() is not None
-
-
-async def _enqueue_outbox_item(
-    session: AsyncSession, clock: Clock, invoice: Invoice, action: str, note: str = ""
-) -> None:
-    subject = f"invoice:{invoice.id}"
-    payload = {"invoice": invoice.id.hex, "credit_note": note}
-    key = f"{subject}:{action}" + (f":{note}" if note else "")
-    await enqueue(session, clock, invoice.account_id, action, subject, key, payload)
+    await enqueue_change(session, clock, invoice, CollectionAction.WRITE_OFF)
 
 
 async def get_invoice(session: AsyncSession, account_id: UUID, invoice_id: UUID) -> Invoice:

@@ -10,13 +10,12 @@ from sqlmodel import col, select
 
 from billing.accounts.profiles import lock_profile
 from billing.invoices.available_credit import refresh_account_credit
-from billing.invoices.lifecycle import (
-    InvalidInvoiceState,
-    enqueue_stripe_action,
-    enqueue_stripe_partial_payment,
-    get_invoice,
-    mark_paid_if_settled,
+from billing.invoices.collection_items import (
+    CollectionAction,
+    enqueue_change,
+    enqueue_part_payment,
 )
+from billing.invoices.lifecycle import InvalidInvoiceState, get_invoice, mark_paid_if_settled
 from billing.invoices.suspension import restore_calls_if_paid
 from billing.ledger.ledger import (
     Book,
@@ -30,7 +29,6 @@ from infra import ids
 from infra.clock import Clock
 from infra.errors import AppError
 
-STRIPE_METHOD = "stripe"
 _MAX_MINOR = 10**13
 
 
@@ -52,7 +50,10 @@ class PaymentConflict(AppError):
 
 @dataclass(frozen=True, slots=True)
 class IncomingPayment:
-    """A payment received; `reference` is the bank's or Stripe's id, `minor` in minor units."""
+    """A payment received, in minor units; `reference` is the bank's or the collector's id.
+
+    `method` is the collector's name if a collector received it.
+    """
 
     method: str
     reference: str
@@ -69,8 +70,8 @@ async def record_payment(
 ) -> Invoice:
     """Record a payment of an invoice; a reference that was recorded before changes nothing.
 
-    An amount above the outstanding one is added to the wallet, also if Stripe charged an invoice
-    that was voided meanwhile. Raises InvoiceNotFound, InvalidInvoiceState, PaymentInvalid,
+    An amount above the outstanding one is added to the wallet, also if the collector charged an
+    invoice that was voided meanwhile. Raises InvoiceNotFound, InvalidInvoiceState, PaymentInvalid,
     PaymentConflict.
     """
     if not 0 < payment.minor <= _MAX_MINOR or not 0 < len(payment.reference) <= 200:
@@ -80,16 +81,17 @@ async def record_payment(
     payment_id = await _insert_payment(session, clock, invoice, payment)
     if payment_id is None:
         return invoice
+    is_collected = payment.method == invoice.collector
     if invoice.status == InvoiceStatus.DRAFT or (
-        invoice.status == InvoiceStatus.VOID and payment.method != STRIPE_METHOD
+        invoice.status == InvoiceStatus.VOID and not is_collected
     ):
         raise InvalidInvoiceState(f"The invoice is {invoice.status}; no payment is due.")
     await _post_payment(session, clock, invoice, payment)
     paid = await mark_paid_if_settled(session, clock, invoice)
-    if payment.method != STRIPE_METHOD and paid:
-        await enqueue_stripe_action(session, clock, invoice, "stripe_paid_elsewhere")
-    elif payment.method != STRIPE_METHOD:
-        await enqueue_stripe_partial_payment(session, clock, invoice, payment_id, payment.minor)
+    if not is_collected and paid:
+        await enqueue_change(session, clock, invoice, CollectionAction.MARK_PAID)
+    elif not is_collected:
+        await enqueue_part_payment(session, clock, invoice, payment_id, payment.minor)
     await refresh_account_credit(session, clock, account_id)
     await restore_calls_if_paid(session, clock, account_id)
     return invoice

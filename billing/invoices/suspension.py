@@ -9,8 +9,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from billing.accounts.profiles import Collection, lock_profile
-from billing.accounts.stripe_currencies import stripe_minimum_charge
+from billing.accounts.profiles import lock_profile, profile_collection
 from billing.ledger.ledger import outstanding_amount
 from billing.metering.key_epoch import advance_epoch
 from billing.tables import BillingProfile, Invoice, InvoiceStatus
@@ -54,8 +53,8 @@ async def restore_calls_if_paid(session: AsyncSession, clock: Clock, account_id:
 def is_worth_collecting(profile: BillingProfile, invoice: Invoice, minor: int) -> bool:
     """Return whether dunning applies to an outstanding amount of an invoice, in minor units.
 
-    Amounts below Stripe's minimum charge are not pursued if Stripe collects: the customer could not
-    pay them there.
+    Amounts below the collector's minimum charge are not pursued: the customer could not pay them
+    there.
     """
-    is_manual = profile.collection == Collection.MANUAL
-    return is_manual or minor >= stripe_minimum_charge(invoice.currency)
+    collection = profile_collection(profile)
+    return collection.is_manual or minor >= collection.minimum_amount(invoice.currency)

@@ -1,1 +1,1 @@
-"""Read-only checks that usage rows, totals, quotas, invoices, the ledger and Stripe agree."""
+"""Read-only checks that usage rows, totals, quotas, invoices, ledger and collector agree."""

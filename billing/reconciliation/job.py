@@ -1,6 +1,6 @@
 """Nightly record check: compare all records and store the result.
 
-Unlike `maas reconcile`, it does not query the engines or Stripe.
+Unlike `maas reconcile`, it does not query the engines or the collector.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Lists and counts of outbox items and received Stripe events for operators.
+"""Lists and counts of outbox items and received collector events for operators.
 
 Never returns payloads: they contain personal e-mails and links. Reads across accounts
 (account_id).
@@ -70,7 +70,7 @@ class OutboxEntry:
 
 @dataclass(frozen=True, slots=True)
 class InboxEntry:
-    """A received Stripe event; `outcome` is the result or the reason why it waits."""
+    """A received collector event; `outcome` is the result or the reason why it waits."""
 
     id: str
     kind: str
@@ -114,7 +114,7 @@ async def count_outbox(session: AsyncSession) -> dict[DeliveryState, int]:
 
 
 async def count_inbox(session: AsyncSession) -> dict[DeliveryState, int]:
-    """Count the received Stripe events by state."""
+    """Count the received collector events by state."""
     return await _count_by_state(session, _COUNTS.format(state=_INBOX_STATE, table="inbox i"))
 
 
@@ -132,7 +132,7 @@ async def list_inbox(
     limit: int,
     before: InboxCursor | None = None,
 ) -> list[InboxEntry]:
-    """List received Stripe events, newest first."""
+    """List received collector events, newest first."""
     values = {
         "state": progress and progress.value,
         "before": before and before.received_at,

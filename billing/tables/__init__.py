@@ -21,7 +21,14 @@ from billing.tables.calls import (
     UsageCorrection,
 )
 from billing.tables.checks import CheckRun
-from billing.tables.delivery import AlertSent, AlertTarget, InboxEvent, OutboxItem, StripeAsked
+from billing.tables.delivery import (
+    AlertSent,
+    AlertTarget,
+    InboxEvent,
+    InvoicePoll,
+    OutboxItem,
+    StripeAsked,
+)
 from billing.tables.documents import (
     CreditNote,
     Invoice,
@@ -82,6 +89,7 @@ __all__ = [
     "Intent",
     "Invoice",
     "InvoiceLine",
+    "InvoicePoll",
     "InvoiceStatus",
     "KeptAnswer",
     "LedgerPosting",

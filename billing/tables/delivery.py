@@ -1,4 +1,4 @@
-"""Tables of the outbox, the Stripe inbox, sent alerts and alert targets."""
+"""Tables of the outbox, the inbox of collectors, sent alerts and alert targets."""
 
 from datetime import datetime
 from typing import Any
@@ -44,7 +44,10 @@ class OutboxItem(SQLModel, table=True):
 
 
 class InboxEvent(SQLModel, table=True):
-    """A received Stripe event, stored once even if Stripe sends it repeatedly."""
+    """A received event of a collector, stored once even if it is sent repeatedly.
+
+    `collector` is its name.
+    """
 
     __tablename__ = "inbox"
     __table_args__ = (
@@ -59,10 +62,20 @@ class InboxEvent(SQLModel, table=True):
     attempts: int = 0
     outcome: str | None = Field(default=None, sa_column=Column(Text))
     handled_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))
+    collector: str = Field(sa_column=Column(Text, nullable=False))
+
+
+class InvoicePoll(SQLModel, table=True):
+    """When the collector was last polled for an open invoice without events."""
+
+    __tablename__ = "invoice_poll"
+
+    invoice_id: UUID = Field(primary_key=True, foreign_key="invoice.id")
+    polled_at: datetime = Field(sa_column=moment())
 
 
 class StripeAsked(SQLModel, table=True):
-    """When Stripe was last polled for an open invoice without events."""
+    """What the release before keeps in place of `InvoicePoll`; the next release drops it."""
 
     __tablename__ = "stripe_asked"
 

@@ -25,7 +25,7 @@ from billing.tables.base import moment
 
 
 class InvoiceStatus(StrEnum):
-    """Invoice status, as at Stripe. Only the amounts of a draft can change."""
+    """Invoice status. Only the amounts of a draft can change."""
 
     DRAFT = "draft"
     OPEN = "open"
@@ -53,6 +53,7 @@ class Invoice(SQLModel, table=True):
 
     `usage` is the part of the net amount due to usage. Payments and credit notes are in the
     ledger. `parties` are seller and buyer at finalisation (billing/accounts/parties.py).
+    `external_invoice` is the invoice's id at its `collector`, both None if collected by hand.
     """
 
     __tablename__ = "invoice"
@@ -63,6 +64,7 @@ class Invoice(SQLModel, table=True):
         CheckConstraint("(status = 'draft') = (number is null)", name="draft_has_no_number"),
         CheckConstraint("(number is null) = (parties is null)", name="final_says_between_whom"),
         UniqueConstraint("legal_entity_id", "number"),
+        UniqueConstraint("collector", "external_invoice"),
         Index("uq_invoice_period_id", "period_id", unique=True),
         Index("ix_invoice_account_id", "account_id", "created_at"),
         Index("ix_invoice_unpaid", "due_at", postgresql_where=text("status = 'open'")),
@@ -94,6 +96,9 @@ class Invoice(SQLModel, table=True):
         sa_column=Column(JSONB(none_as_null=True), server_onupdate=FetchedValue()),
     )
     reminders: int = 0
+    collector: str | None = Field(default=None, sa_column=Column(Text))
+    external_invoice: str | None = Field(default=None, sa_column=Column(Text))
+    # Of the release before, kept equal by a trigger; the next release drops it.
     stripe_invoice: str | None = Field(default=None, sa_column=Column(Text, unique=True))
 
 

@@ -63,6 +63,7 @@ class BillingProfile(SQLModel, table=True):
         CheckConstraint("anchor_day between 1 and 31", name="anchor_day"),
         CheckConstraint("tax_ppm between 0 and 1000000", name="tax_ppm"),
         CheckConstraint("net_days between 0 and 365", name="net_days"),
+        UniqueConstraint("collector", "external_customer"),
     )
 
     account_id: UUID = Field(primary_key=True, foreign_key="account.id")
@@ -78,6 +79,9 @@ class BillingProfile(SQLModel, table=True):
     address: str = Field(default="", sa_column=Column(Text, nullable=False))
     email: str = Field(default="", sa_column=Column(Text, nullable=False))
     locale: str = Field(sa_column=Column(Text, nullable=False))
+    collector: str | None = Field(default=None, sa_column=Column(Text))
+    external_customer: str | None = Field(default=None, sa_column=Column(Text))
+    # Of the release before, kept equal by a trigger; the next release drops it.
     stripe_customer: str | None = Field(default=None, sa_column=Column(Text, unique=True))
     suspended_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))
 

@@ -1,1 +1,1 @@
-"""REST resources under /v1, /v2 and /stripe: thin handlers."""
+"""REST resources under /v1 and /v2, and webhooks of collectors: thin handlers."""

@@ -1,6 +1,6 @@
-"""`/v1/payment-pages`: links to Stripe's pages for adding or managing a payment method.
+"""`/v1/payment-pages`: links to the collector's pages for adding or managing a payment method.
 
-The result of a visit arrives as a Stripe event.
+The result of a visit arrives as an event of the collector.
 """
 
 from typing import Any, Literal
@@ -10,14 +10,12 @@ import msgspec
 from litestar import Request, post
 from litestar.di import NamedDependency
 
-from billing.collection.stripe.client import StripeClient
-from billing.collection.stripe.outbox_handlers import StripeOutboxHandlers
+from billing.collection.collector import Collector
+from billing.collection.hosted_pages import get_portal_url, get_setup_page_url
 from billing.outbox import PermanentFailure, RetryLater
-from gateway.call.errors import ParameterInvalid, StripeNotConfigured, StripeUnavailable
+from gateway.call.errors import CollectorNotConfigured, CollectorUnavailable, ParameterInvalid
 from gateway.call.values import Principal
 from gateway.wire.body import decode_body
-from infra import ids
-from infra.clock import Clock
 from infra.database.database import Database
 
 
@@ -36,27 +34,24 @@ async def payment_page(
     request: Request[Any, Any, Any],
     principal: NamedDependency[Principal],
     database: NamedDependency[Database],
-    clock: NamedDependency[Clock],
-    stripe_client: NamedDependency[StripeClient | None],
+    collector: NamedDependency[Collector | None],
 ) -> dict[str, str]:
     page_request = decode_body(_DECODER, await request.body())
     if not _is_url(page_request.return_url):
         raise ParameterInvalid(
             "`return_url` must be a URL that starts with https:// or http://.", param="return_url"
         )
-    if stripe_client is None:
-        raise StripeNotConfigured(
+    if collector is None:
+        raise CollectorNotConfigured(
             "Online payment is not available here. Pay invoices by bank transfer."
         )
     try:
-        return {
-            "object": "payment_page",
-            "url": await _page_url(principal, database, clock, stripe_client, page_request),
-        }
+        url = await _page_url(principal, database, collector, page_request)
     except (RetryLater, PermanentFailure) as error:
-        raise StripeUnavailable(
-            "Stripe cannot be reached at the moment. Please try again."
+        raise CollectorUnavailable(
+            f"{collector.info.label} cannot be asked just now. Please try again."
         ) from error
+    return {"object": "payment_page", "url": url}
 
 
 def _is_url(text: str) -> bool:
@@ -69,17 +64,11 @@ def _is_url(text: str) -> bool:
 async def _page_url(
     principal: Principal,
     database: Database,
-    clock: Clock,
-    stripe_client: StripeClient,
+    collector: Collector,
     page_request: PaymentPageRequest,
 ) -> str:
-    """Create a Stripe page for the account's customer and return its URL."""
-    customer = await StripeOutboxHandlers(database, clock, stripe_client).ensure_customer(
-        principal.account_id
-    )
+    """Create a page for the account's customer and return its URL."""
+    account_id, return_url = principal.account_id, page_request.return_url
     if page_request.page == "portal":
-        return await stripe_client.create_portal_page(customer, page_request.return_url)
-    idempotency_key, return_url = f"setup:{ids.new_id()}", page_request.return_url
-    return await stripe_client.create_setup_page(
-        idempotency_key, customer, principal.currency, return_url, return_url
-    )
+        return await get_portal_url(database, collector, account_id, return_url)
+    return await get_setup_page_url(database, collector, account_id, principal.currency, return_url)

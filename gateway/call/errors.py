@@ -224,16 +224,16 @@ class MaxCostExceeded(BadRequest):
     code = "max_cost_exceeded"
 
 
-class StripeNotConfigured(AppError):
-    """This deployment does not collect through Stripe; invoices are paid by bank transfer."""
+class CollectorNotConfigured(AppError):
+    """No collector is configured; invoices are paid by bank transfer."""
 
     status = 409
     type = "invalid_request_error"
     code = "stripe_not_used"
 
 
-class StripeUnavailable(AppError):
-    """Stripe is temporarily unreachable."""
+class CollectorUnavailable(AppError):
+    """The collector is temporarily unreachable."""
 
     status = 503
     code = "stripe_unavailable"

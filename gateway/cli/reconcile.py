@@ -1,4 +1,4 @@
-"""`maas reconcile`: compare usage, billing, engine counts and Stripe, and store the result."""
+"""`maas reconcile`: compare usage, billing, engine counts and the collector; store the result."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -10,9 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.metering.corrections import record_cost_correction as write_correction
 from billing.outbox import RetryLater
+from billing.reconciliation.collector import CollectorComparison, compare_with_collector
 from billing.reconciliation.history import get_rated_until, store_check_run
 from billing.reconciliation.job import check_figures
-from billing.reconciliation.stripe import StripeComparison, compare_with_stripe
 from billing.reconciliation.usage_and_quotas import (
     EngineComparison,
     EngineCount,
@@ -26,7 +26,7 @@ from gateway.cli.engine_counters import EngineNotCompared, fetch_engine_counts
 from gateway.cli.output import Output
 from gateway.cli.runner import Json, run_command, run_in_transaction
 from gateway.cli.supervisor import serving_base_url
-from gateway.process.integrations import create_stripe_client
+from gateway.process.integrations import create_collector
 from gateway.upstream.load_balancer import Router, parse_upstreams
 from infra.clock import SystemClock
 from infra.database.database import Database
@@ -36,8 +36,8 @@ from infra.settings import Settings
 from models.catalog import Model, Task, load_catalog
 
 
-class StripeNotResponding(AppError):
-    """Stripe cannot be reached, so its invoices cannot be compared."""
+class CollectorNotResponding(AppError):
+    """The collector cannot be reached, so its invoices cannot be compared."""
 
     status = 503
     code = "stripe_silent"
@@ -78,15 +78,15 @@ def reconcile_all(
             )
 
         reconciled, compared = run_in_transaction(settings, compare)
-        stripe = _compare_with_stripe(settings)
+        collected = _compare_with_collector(settings)
         not_compared = [answer for answer in answers if isinstance(answer, EngineNotCompared)]
         figures = {
             **check_figures(reconciled),
             "usage_rows_corrected": corrected,
-            "stripe_invoices": stripe.invoices if stripe else "not asked",
+            "stripe_invoices": collected.invoices if collected else "not asked",
         }
         engines = [*map(_engine_row, compared), *map(_skipped_engine_row, not_compared)]
-        differences = _differences(reconciled, compared, stripe)
+        differences = _differences(reconciled, compared, collected)
 
         async def store_result(session: AsyncSession) -> None:
             result = {**figures, "engines": engines}
@@ -134,20 +134,22 @@ def _engine_urls(settings: Settings, texts: Sequence[Model]) -> Mapping[str, Seq
     return {model.id: router.server_urls(model.id) for model in texts if model.base is None}
 
 
-def _compare_with_stripe(settings: Settings) -> StripeComparison | None:
-    """Compare invoices with Stripe; None without a Stripe key. Raises StripeNotResponding."""
+def _compare_with_collector(settings: Settings) -> CollectorComparison | None:
+    """Compare invoices with the collector, None without one. Raises CollectorNotResponding."""
 
-    async def compare(url: str) -> StripeComparison | None:
-        payments = create_stripe_client(settings)
-        if payments is None:
+    async def compare(url: str) -> CollectorComparison | None:
+        collector = create_collector(settings)
+        if collector is None:
             return None
         database = Database(url, pool_size=1)
         try:
-            return await compare_with_stripe(database, payments)
+            return await compare_with_collector(database, collector)
         except RetryLater as error:
-            raise StripeNotResponding(f"Stripe does not answer: {error}") from error
+            raise CollectorNotResponding(
+                f"{collector.info.label} does not answer: {error}"
+            ) from error
         finally:
-            await payments.close()
+            await collector.close()
             await database.close()
 
     with migrated_database_url(settings) as url:
@@ -157,14 +159,14 @@ def _compare_with_stripe(settings: Settings) -> StripeComparison | None:
 def _differences(
     reconciled: ReconciliationResult,
     compared: Sequence[EngineComparison],
-    stripe: StripeComparison | None,
+    collected: CollectorComparison | None,
 ) -> list[dict[str, Any]]:
     """Return all differences as JSON objects."""
     differences = [
         *reconciled.differences,
         *(difference for comparison in compared for difference in comparison.differences),
     ]
-    differences += stripe.differences if stripe else ()
+    differences += collected.differences if collected else ()
     return [asdict(difference) for difference in differences]
 
 

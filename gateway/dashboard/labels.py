@@ -285,6 +285,15 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "done": gettext_noop("Done"),
         },
         "delivery": {
+            "collect": gettext_noop("Invoice to Stripe"),
+            "charge": gettext_noop("Charge by Stripe"),
+            "send": gettext_noop("Sending by Stripe"),
+            "mark_part_paid": gettext_noop("Part payment to Stripe"),
+            "credit": gettext_noop("Credit note to Stripe"),
+            "mark_paid": gettext_noop("Paid elsewhere, to Stripe"),
+            "void": gettext_noop("Void, to Stripe"),
+            "write_off": gettext_noop("Uncollectible, to Stripe"),
+            # Of items that the release before enqueued.
             "stripe_invoice": gettext_noop("Invoice to Stripe"),
             "stripe_pay": gettext_noop("Charge by Stripe"),
             "stripe_send": gettext_noop("Sending by Stripe"),

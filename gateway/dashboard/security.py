@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from litestar import Request, Response
 from litestar.datastructures import Cookie
 
+from billing.collection.collectors import COLLECTORS
 from gateway.dashboard.errors import CsrfCheckFailed
 
 CSRF_FIELD = "csrf"  # a field's name
@@ -19,13 +20,15 @@ _CSRF_HEADER = "x-csrf-token"  # a header's name
 # Cookies with the display preferences of a browser.
 PreferenceCookie = Literal["maas_language", "maas_theme"]
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+# Forms may lead to the pages where collectors take payments.
+_PAGE_ORIGINS = tuple(origin for entry in COLLECTORS.values() for origin in entry.info.page_origins)
 SECURITY_HEADERS: Mapping[str, str] = MappingProxyType(
     {
         # Scripts and styles load only from this origin, so customers' text never runs as code.
         # Charts draw on a canvas, and bars are HTML elements, so no inline style is needed.
         "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
-        "img-src 'self' data:; font-src 'self'; connect-src 'self'; form-action 'self' "
-        "https://checkout.stripe.com https://billing.stripe.com https://invoice.stripe.com; "
+        "img-src 'self' data:; font-src 'self'; connect-src 'self'; "
+        f"form-action 'self' {' '.join(_PAGE_ORIGINS)}; "
         "base-uri 'none'; frame-ancestors 'none'",
         "referrer-policy": "same-origin",
         "x-content-type-options": "nosniff",

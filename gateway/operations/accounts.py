@@ -12,7 +12,7 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.profiles import get_account_currency, lock_profile
-from billing.collection.stripe.inbox import REFUSED_OUTCOME, requeue_event
+from billing.collection.inbox import REFUSED_OUTCOME, requeue_event
 from billing.invoices.credit_notes import CreditNoteRequest, create_credit_note
 from billing.invoices.lifecycle import INVOICE_ID_PREFIX
 from billing.invoices.suspension import restore_calls, suspend_calls
@@ -141,7 +141,7 @@ async def retry_outbox_item(
 async def retry_inbox_event(
     session: AsyncSession, clock: Clock, actor: Actor, event_id: str
 ) -> None:
-    """Process a rejected Stripe event again. Does nothing if it was not rejected.
+    """Process a rejected collector event again. Does nothing if it was not rejected.
 
     Raises NothingToRetry if there is no such event.
     """

@@ -1,17 +1,23 @@
-"""Factories for outbound integrations (Stripe, e-mail, webhooks), built from settings."""
+"""Factories for outbound integrations (collector, e-mail, webhooks), built from settings."""
 
-from billing.collection.stripe.client import StripeClient
+from billing.collection.collector import Collector
+from billing.collection.collectors import COLLECTORS
 from infra.outbound.allowed_addresses import AllowedAddresses
 from infra.outbound.mail import Mailer
 from infra.outbound.webhook_post import SignedPoster
-from infra.settings import Settings
+from infra.settings import Settings, SettingsInvalid
 
 
-def create_stripe_client(settings: Settings) -> StripeClient | None:
-    """Create the Stripe client. Returns None if no secret key is configured."""
-    if settings.stripe_secret_key is None:
-        return None
-    return StripeClient(settings.stripe_secret_key.get_secret_value(), settings.stripe_api_base)
+def create_collector(settings: Settings) -> Collector | None:
+    """Create the collector that the settings name. Returns None if it has no credentials.
+
+    Raises SettingsInvalid if there is no such collector.
+    """
+    entry = COLLECTORS.get(settings.collector)
+    if entry is None:
+        known = ", ".join(COLLECTORS)
+        raise SettingsInvalid(f"MAAS_COLLECTOR is {settings.collector!r}, not one of: {known}.")
+    return entry.create(settings)
 
 
 def create_mailer(settings: Settings) -> Mailer:

@@ -215,10 +215,10 @@ class TestWithoutStripe:
         """It is there when an operator sets a key."""
         firm = await stripe.firm(SEND)
         await stripe.invoiced(firm, rows=30_000)
-        without = replace(stripe.worker, payments=None)
-        for tick in (without.sync_stripe, without.poll_stripe, without.send_notifications):
+        without = replace(stripe.worker, collector=None)
+        for tick in (without.sync_collector, without.poll_collector, without.send_notifications):
             await tick()
-        assert await stripe.outbox(firm) == [("stripe_invoice", "waits")]
+        assert await stripe.outbox(firm) == [("collect", "waits")]
         await stripe.works()
         assert stripe.theirs()["status"] == "open"
 
@@ -233,7 +233,7 @@ class TestTicks:
         stripe.fake.pay_hosted_invoice(stripe.theirs()["id"])
         stripe.story.clock.pass_(hours=1)
         stripe.fake.fail_next(3)
-        await stripe.worker.poll_stripe()
+        await stripe.worker.poll_collector()
         assert (await stripe.ours(firm)).status == "paid"
 
     async def test_mails_wait_for_no_stripe(self, stripe: StripeStory) -> None:
@@ -245,4 +245,4 @@ class TestTicks:
         await stripe.worker.run_dunning()
         await stripe.worker.send_notifications()
         assert stripe.told() == ["Reminder: invoice MAAS-000001"]
-        assert await stripe.outbox(firm) == [("stripe_invoice", "waits"), ("email", "done")]
+        assert await stripe.outbox(firm) == [("collect", "waits"), ("email", "done")]

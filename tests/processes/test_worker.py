@@ -16,7 +16,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-from billing.accounts.profiles import Collection
 from billing.notifications.alert_targets import update_alert_target
 from billing.tables import Invoice
 from gateway.worker import run_worker
@@ -30,6 +29,7 @@ from tests.support.fakes.stripe.clock import MovableClock
 from tests.support.fakes.stripe.running import FakeStripe, run_fake_stripe
 from tests.support.starting import Child, start_process
 from tests.support.stories.story import Firm, Story
+from tests.support.stories.stripe_story import SEND
 
 PATIENCE_S = 180
 
@@ -101,7 +101,7 @@ async def used(story: Story, *names: str) -> list[Firm]:
     they are told when they have used a tenth of their credit."""
     firms = []
     for name in names:
-        firm = await story.firm(name, credit="50", collection=Collection.STRIPE_INVOICE)
+        firm = await story.firm(name, credit="50", collection=SEND)
         await firm.billed(email=f"{name}@acme.example")
         async with story.database.transaction() as session:
             await update_alert_target(session, firm.account.id, percentages=[10])
@@ -114,7 +114,7 @@ async def used(story: Story, *names: str) -> list[Firm]:
 async def collected(firms: list[Firm]) -> list[Invoice]:
     """The invoices that Stripe has."""
     invoices = [invoice for firm in firms for invoice in await firm.invoices()]
-    return [invoice for invoice in invoices if invoice.stripe_invoice is not None]
+    return [invoice for invoice in invoices if invoice.external_invoice is not None]
 
 
 async def test_from_usage_to_an_invoice_at_stripe(
@@ -127,7 +127,7 @@ async def test_from_usage_to_an_invoice_at_stripe(
         (invoice,) = await collected(firms)
         assert (invoice.status, firms[0].text(invoice.total)) == ("open", "30.00")
         (theirs,) = fake.objects("invoice")
-        assert (theirs["id"], theirs["total"]) == (invoice.stripe_invoice, 3000)
+        assert (theirs["id"], theirs["total"]) == (invoice.external_invoice, 3000)
         rows = await sql(story.database, "select sum(rows) as counted from usage_total")
         assert rows[0].counted == 60_000
         await until(lambda: counts(smtp.taken, 1))

@@ -21,12 +21,12 @@ async def test_a_card_is_charged(stripe: StripeStory) -> None:
     assert (theirs["number"], theirs["metadata"]["maas_invoice"]) == ("MAAS-000001", invoice.id.hex)
     assert stripe.charges() == [3000]
     paid = await stripe.ours(firm)
-    assert (paid.status, await firm.owes(paid), paid.stripe_invoice) == (
+    assert (paid.status, await firm.owes(paid), paid.external_invoice) == (
         "paid",
         "0.00",
         theirs["id"],
     )
-    assert await stripe.outbox(firm) == [("stripe_invoice", "done"), ("stripe_pay", "done")]
+    assert await stripe.outbox(firm) == [("collect", "done"), ("charge", "done")]
     await stripe.invoiced(firm, rows=20_000)
     await stripe.works()
     assert stripe.charges() == [3000, 2000]
@@ -134,7 +134,7 @@ async def test_a_bank_transfer_pays_what_stripe_was_to_collect(stripe: StripeSto
     await stripe.works()
     assert stripe.theirs()["status"] == "paid"
     assert (stripe.charges(), stripe.fake.objects("invoice_payment", status="paid")) == ([], [])
-    assert (await stripe.outbox(firm))[-1] == ("stripe_paid_elsewhere", "done")
+    assert (await stripe.outbox(firm))[-1] == ("mark_paid", "done")
     assert await firm.wallet() == "0.00"
     assert await stripe.differences() == ()
 

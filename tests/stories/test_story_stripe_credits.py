@@ -41,7 +41,7 @@ async def test_a_credit_before_stripe_was_told(stripe: StripeStory) -> None:
     await stripe.exchanges()
     stripe.fake.down()
     invoice = await stripe.invoiced(firm, rows=30_000)
-    await stripe.worker.sync_stripe()
+    await stripe.worker.sync_collector()
     await firm.is_credited(invoice, "10.00")
     stripe.fake.up()
     await stripe.later(hours=1)
@@ -144,7 +144,7 @@ async def test_it_is_paid_before_stripe_hears_that_it_is_void(stripe: StripeStor
     stripe.fake.pay_hosted_invoice(stripe.theirs()["id"])
     await stripe.works()
     assert ((await stripe.ours(firm)).status, await firm.wallet()) == ("void", "30.00")
-    assert (await stripe.outbox(firm))[-1] == ("stripe_void", "given up")
+    assert (await stripe.outbox(firm))[-1] == ("void", "given up")
     assert (await stripe.invoiced(firm, rows=30_000)).status == "paid"
     await stripe.works()
     assert (len(stripe.fake.objects("invoice")), stripe.charges()) == (1, [3000])
@@ -158,12 +158,12 @@ async def test_it_is_void_before_stripe_was_given_it(stripe: StripeStory) -> Non
     await stripe.exchanges()
     stripe.fake.down()
     invoice = await stripe.invoiced(firm, rows=30_000)
-    await stripe.worker.sync_stripe()
+    await stripe.worker.sync_collector()
     await stripe.story.voids(invoice)
     stripe.fake.up()
     await stripe.later(hours=1)
     assert (stripe.fake.objects("invoice"), stripe.charges()) == ([], [])
-    states = [("stripe_invoice", "done"), ("stripe_void", "done")]
+    states = [("collect", "done"), ("void", "done")]
     assert await stripe.outbox(firm) == states
     assert await stripe.differences() == ()
 

@@ -85,7 +85,7 @@ async def test_a_card_that_asks_for_its_owner_is_declined(stripe: StripeStory) -
     await stripe.invoiced(firm, rows=30_000)
     await stripe.works()
     assert (stripe.theirs()["status"], stripe.charges()) == ("open", [])
-    assert await stripe.outbox(firm) == [("stripe_invoice", "done"), ("stripe_pay", "done")]
+    assert await stripe.outbox(firm) == [("collect", "done"), ("charge", "done")]
     await stripe.until(2026, 11, 2, 1)
     assert stripe.told() == ["Reminder: invoice MAAS-000001"]
     (intent,) = stripe.fake.objects("payment_intent")
@@ -146,7 +146,7 @@ async def test_too_little_for_stripe_waits(stripe: StripeStory) -> None:
     little = await stripe.invoiced(firm, rows=3_000)
     await stripe.until(2026, 11, 20)
     assert stripe.fake.objects("invoice") == []
-    assert await stripe.outbox(firm) == [("stripe_invoice", "given up")]
+    assert await stripe.outbox(firm) == [("collect", "given up")]
     assert stripe.told() == []
     await stripe.invoiced(firm, rows=30_000)
     await stripe.works()

@@ -12,6 +12,7 @@ from datetime import timedelta
 import pytest
 
 from billing.collection.stripe.client import StripeClient
+from billing.collection.stripe.collector import StripeCollector
 from tests.stories.collection import FINALISE, LINES, figures, is_collected_once
 from tests.support.nightly import at_length
 from tests.support.stories.story import Firm
@@ -37,11 +38,11 @@ async def test_down_for_hours(stripe: StripeStory) -> None:
     stripe.fake.down()
     await stripe.invoiced(firm, rows=30_000)
     before = await figures(firm)
-    await stripe.worker.sync_stripe()
+    await stripe.worker.sync_collector()
     for _ in range(3):
         stripe.story.clock.pass_(hours=1)
-        await stripe.worker.sync_stripe()
-    assert await stripe.outbox(firm) == [("stripe_invoice", "waits")]
+        await stripe.worker.sync_collector()
+    assert await stripe.outbox(firm) == [("collect", "waits")]
     assert (stripe.fake.objects("invoice"), await figures(firm)) == ([], before)
     stripe.fake.up()
     await stripe.later(hours=1)
@@ -58,14 +59,14 @@ async def test_down_for_a_week(stripe: StripeStory) -> None:
     for _ in range(5):
         stripe.story.clock.pass_(hours=24)
         await stripe.worker.run_dunning()
-        await stripe.worker.sync_stripe()
+        await stripe.worker.sync_collector()
     assert await stripe.outbox(firm) == [
-        ("stripe_invoice", "given up"),
+        ("collect", "given up"),
         ("email", "waits"),
         ("email", "waits"),
     ]
     stripe.fake.up()
-    await stripe.retries(firm, "stripe_invoice")
+    await stripe.retries(firm, "collect")
     await stripe.later(days=2)
     await is_collected_once(stripe, firm)
 
@@ -74,10 +75,10 @@ async def test_slower_than_we_wait(stripe: StripeStory) -> None:
     """We wait 0.1 s for an answer, and Stripe takes 0.4 s for each; later it is quick again."""
     firm = await charged_firm(stripe)
     hasty = StripeClient(stripe.fake.key, stripe.fake.url, timeout_s=0.1)
-    stripe.worker, patient = replace(stripe.worker, payments=hasty), stripe.worker
+    stripe.worker, patient = replace(stripe.worker, collector=StripeCollector(hasty)), stripe.worker
     stripe.fake.slow(0.4)
     await stripe.invoiced(firm, rows=30_000)
-    await stripe.worker.sync_stripe()
+    await stripe.worker.sync_collector()
     assert {state for _, state in await stripe.outbox(firm)} >= {"waits"}
     await hasty.close()
     # It is done all the same, when we have left.
@@ -100,7 +101,7 @@ async def test_limited_and_failing(stripe: StripeStory) -> None:
             stripe.fake.rate_limit(1)
         else:
             stripe.fake.fail_next(3, status)
-        await stripe.worker.sync_stripe()
+        await stripe.worker.sync_collector()
         stripe.story.clock.pass_(minutes=30)
     await stripe.works()
     await is_collected_once(stripe, firm)
@@ -132,7 +133,7 @@ class TestSending:
         firm = await stripe.firm(SEND)
         await stripe.invoiced(firm, rows=30_000)
         before = await figures(firm)
-        await stripe.worker.sync_stripe()
+        await stripe.worker.sync_collector()
         assert (await stripe.outbox(firm))[-1][1] == "waits"
         stripe.story.clock.pass_(seconds=pause.total_seconds())
         await stripe.exchanges()
@@ -162,10 +163,10 @@ class TestCharging:
     async def tell(self, stripe: StripeStory, pause: timedelta) -> None:
         firm = await charged_firm(stripe)
         await stripe.invoiced(firm, rows=30_000)
-        await stripe.worker.sync_stripe()
-        assert (await stripe.outbox(firm))[-1] == ("stripe_pay", "waits")
+        await stripe.worker.sync_collector()
+        assert (await stripe.outbox(firm))[-1] == ("charge", "waits")
         await stripe.later(seconds=pause.total_seconds())
-        assert (await stripe.outbox(firm))[-1] == ("stripe_pay", "done")
+        assert (await stripe.outbox(firm))[-1] == ("charge", "done")
         await is_collected_once(stripe, firm)
 
 
@@ -186,10 +187,10 @@ class TestRefunding:
         invoice = await stripe.invoiced(firm, rows=30_000)
         await stripe.works()
         await firm.is_credited(invoice, "10.00", refund=True)
-        await stripe.worker.sync_stripe()
-        assert (await stripe.outbox(firm))[-1] == ("stripe_credit", "waits")
+        await stripe.worker.sync_collector()
+        assert (await stripe.outbox(firm))[-1] == ("credit", "waits")
         await stripe.later(seconds=pause.total_seconds())
-        assert (await stripe.outbox(firm))[-1] == ("stripe_credit", "done")
+        assert (await stripe.outbox(firm))[-1] == ("credit", "done")
         assert [refund["amount"] for refund in stripe.fake.objects("refund")] == [1000]
         assert await stripe.differences() == ()
 
@@ -202,7 +203,7 @@ async def test_a_part_paid_is_told_once(stripe: StripeStory, pause: timedelta) -
     await stripe.works()
     await firm.pays(invoice, "12.00")
     stripe.fake.lose_answers(3, CREDITS)
-    await stripe.worker.sync_stripe()
+    await stripe.worker.sync_collector()
     await stripe.later(seconds=pause.total_seconds())
     assert stripe.theirs()["amount_remaining"] == 1800
     assert len(stripe.fake.objects("credit_note")) == 1
@@ -225,7 +226,7 @@ async def test_an_end_is_told_once(stripe: StripeStory, end: str, pause: timedel
         case _:
             await firm.pays(invoice, "30.00")
             stripe.fake.lose_answers(3, PAYING)
-    await stripe.worker.sync_stripe()
+    await stripe.worker.sync_collector()
     assert (await stripe.outbox(firm))[-1][1] == "waits"
     await stripe.later(seconds=pause.total_seconds())
     assert (await stripe.outbox(firm))[-1][1] == "done"

@@ -4,8 +4,8 @@ from typing import Any
 
 from sqlalchemy import text
 
-from billing.collection.stripe.values import StripeLineItem
-from billing.collection.stripe.webhooks import OUTCOME_NOT_OURS
+from billing.collection.collector import InvoiceItem
+from billing.collection.events import OUTCOME_NOT_OURS
 from tests.stories.collection import FINALISE, figures, is_collected_once
 from tests.support.stories.story import Firm
 from tests.support.stories.stripe_story import CHARGE, SEND, StripeStory
@@ -49,7 +49,7 @@ async def test_events_come_in_reverse_and_late(stripe: StripeStory) -> None:
     await stripe.exchanges()
     stripe.fake.webhooks.hold()
     await stripe.invoiced(firm, rows=30_000)
-    await stripe.worker.sync_stripe()
+    await stripe.worker.sync_collector()
     assert ((await stripe.ours(firm)).status, stripe.theirs()["status"]) == ("open", "paid")
     stripe.fake.webhooks.release(reverse=True)
     await stripe.later(hours=2)
@@ -114,17 +114,17 @@ async def test_an_event_comes_before_we_know_the_invoice(stripe: StripeStory) ->
     invoice = await stripe.invoiced(firm, rows=30_000)
     stripe.fake.webhooks.hold()
     stripe.fake.lose_answers(3, FINALISE)
-    await stripe.worker.sync_stripe()
-    assert (await stripe.ours(firm)).stripe_invoice is None
+    await stripe.worker.sync_collector()
+    assert (await stripe.ours(firm)).external_invoice is None
     stripe.fake.pay_hosted_invoice(stripe.theirs()["id"])
     stripe.fake.webhooks.release(reverse=True)
     await stripe.exchanges()
     ours = await stripe.ours(firm)
-    assert (ours.status, ours.stripe_invoice) == ("paid", stripe.theirs()["id"])
+    assert (ours.status, ours.external_invoice) == ("paid", stripe.theirs()["id"])
     await firm.is_credited(invoice, "10.00", refund=True)
     await stripe.later(minutes=1)
     assert [refund["amount"] for refund in stripe.fake.objects("refund")] == [1000]
-    assert await stripe.outbox(firm) == [("stripe_invoice", "done"), ("stripe_credit", "done")]
+    assert await stripe.outbox(firm) == [("collect", "done"), ("credit", "done")]
     assert await stripe.differences() == ()
 
 
@@ -134,9 +134,9 @@ async def test_a_draft_that_an_event_made_known_is_finished(stripe: StripeStory)
     firm = await stripe.firm(SEND)
     await stripe.invoiced(firm, rows=30_000)
     stripe.fake.lose_answers(3, "POST /v1/invoices")
-    await stripe.worker.sync_stripe()
+    await stripe.worker.sync_collector()
     await stripe.exchanges()
-    assert (await stripe.ours(firm)).stripe_invoice == stripe.theirs()["id"]
+    assert (await stripe.ours(firm)).external_invoice == stripe.theirs()["id"]
     await stripe.later(minutes=1)
     stripe.fake.pay_hosted_invoice(stripe.theirs()["id"])
     await stripe.works()
@@ -167,7 +167,7 @@ async def test_another_invoice_that_names_ours(stripe: StripeStory) -> None:
     await stripe.works()
     assert await outcomes(stripe, "invoice.paid") == [OUTCOME_NOT_OURS]
     assert (await stripe.ours(firm)).status == "open"
-    stripe.fake.pay_hosted_invoice(ours.stripe_invoice or "")
+    stripe.fake.pay_hosted_invoice(ours.external_invoice or "")
     await stripe.works()
     assert ((await stripe.ours(firm)).status, await firm.wallet()) == ("paid", "0.00")
     assert stripe.charges() == [9900, 3000]
@@ -178,7 +178,7 @@ async def test_an_invoice_of_another_customer_that_names_ours(stripe: StripeStor
     """Ours is to be paid by hand, so Stripe has none of it; but an invoice there names it. Neither
     another customer's is taken for it, nor one in another currency."""
     firm = await stripe.firm(CHARGE)
-    customer = await stripe.collector.ensure_customer(firm.account.id)
+    customer = await stripe.customer_of(firm)
     stranger = await stripe.payments.create_customer("stranger", "0" * 32, "Other", "")
     await firm.billed(collection="manual")
     ours = await stripe.invoiced(firm, rows=30_000)
@@ -208,7 +208,7 @@ async def test_the_dashboard_settles_what_is_owed(stripe: StripeStory) -> None:
     they come by bank."""
     firm = await sent(stripe)
     ours = await stripe.ours(firm)
-    await stripe.payments.void_invoice("dashboard", ours.stripe_invoice or "")
+    await stripe.payments.void_invoice("dashboard", ours.external_invoice or "")
     await stripe.works()
     assert (await outcomes(stripe, "invoice.voided"))[-1] == "void, 0 paid"
     assert ((await stripe.ours(firm)).status, await firm.owes(ours)) == ("open", "30.00")
@@ -223,7 +223,7 @@ async def foreign(stripe: StripeStory, customer: str, ours: str, currency: str =
     key = f"foreign:{len(stripe.fake.objects('invoice'))}"
     place = (f"{key}:make", customer, ours, key)
     made = await stripe.payments.create_invoice(*place, currency, 30)
-    charge = [StripeLineItem("something else", 9900)]
+    charge = [InvoiceItem("something else", 9900)]
     await stripe.payments.add_line_items(f"{key}:lines", made, charge)
     await stripe.payments.finalize_invoice(f"{key}:final", made.id)
     return made.id

@@ -1,1 +1,1 @@
-"""Stripe: client, invoice mapping, outbox handlers, webhooks and polling."""
+"""The Stripe collector: the only package that knows Stripe."""

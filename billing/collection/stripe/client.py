@@ -11,16 +11,17 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from billing.collection.stripe.values import (
-    StripeCreditNote,
-    StripeCreditNoteRequest,
-    StripeEvent,
-    StripeInvoice,
-    StripeLineItem,
-    StripePayment,
+from billing.collection.collector import (
+    CollectedPayment,
+    CollectorEvent,
+    ExternalInvoice,
+    InvalidNotification,
+    InvoiceItem,
+    PaymentDeclined,
 )
+from billing.collection.stripe.info import STRIPE
+from billing.collection.stripe.values import StripeCreditNote, StripeCreditNoteRequest
 from billing.outbox import PermanentFailure, RetryLater
-from infra.errors import AppError
 from infra.lazy_import import LazyModule
 
 if TYPE_CHECKING:
@@ -35,22 +36,6 @@ _TIMEOUT_S = 20.0
 _MAX_SIGNATURE_AGE_S = 300
 # Raised when valid JSON does not have the shape of a Stripe event.
 _MALFORMED_EVENT_ERRORS = (KeyError, TypeError, AttributeError)
-
-
-class InvalidWebhookSignature(AppError):
-    """The webhook's signature is missing, invalid or too old, or its body is not a Stripe event."""
-
-    status = 400
-    type = "invalid_request_error"
-    code = "webhook_signature_invalid"
-
-
-class PaymentDeclined(Exception):
-    """The payment method was declined; `code` is Stripe's decline code."""
-
-    def __init__(self, code: str) -> None:
-        super().__init__(code)
-        self.code = code
 
 
 class StripeClient:
@@ -115,7 +100,7 @@ class StripeClient:
                     return customer.id
         return None
 
-    async def find_invoice(self, customer: str, invoice_id: str) -> StripeInvoice | None:
+    async def find_invoice(self, customer: str, invoice_id: str) -> ExternalInvoice | None:
         """Find the Stripe invoice that an earlier attempt created, by its metadata, or None."""
         async with _map_stripe_errors():
             page = await self._api.invoices.list_async({"customer": customer, "limit": 100})
@@ -133,7 +118,7 @@ class StripeClient:
         number: str,
         currency: str,
         days_until_due: int | None,
-    ) -> StripeInvoice:
+    ) -> ExternalInvoice:
         """Create a draft invoice without lines.
 
         With `days_until_due`, Stripe sends the invoice; with None, Stripe charges the customer's
@@ -159,8 +144,8 @@ class StripeClient:
             )
 
     async def add_line_items(
-        self, idempotency_key: str, invoice: StripeInvoice, items: Sequence[StripeLineItem]
-    ) -> StripeInvoice:
+        self, idempotency_key: str, invoice: ExternalInvoice, items: Sequence[InvoiceItem]
+    ) -> ExternalInvoice:
         """Add all lines to a draft in one request, so that a retry never adds a line twice."""
         params: stripe_params.InvoiceAddLinesParams = {
             "lines": [{"amount": item.minor, "description": item.text} for item in items]
@@ -171,12 +156,12 @@ class StripeClient:
             )
         return _parse_invoice(updated)
 
-    async def retrieve_invoice(self, stripe_id: str) -> StripeInvoice:
+    async def retrieve_invoice(self, stripe_id: str) -> ExternalInvoice:
         """Retrieve an invoice by Stripe's id."""
         async with _map_stripe_errors():
             return _parse_invoice(await self._api.invoices.retrieve_async(stripe_id))
 
-    async def finalize_invoice(self, idempotency_key: str, stripe_id: str) -> StripeInvoice:
+    async def finalize_invoice(self, idempotency_key: str, stripe_id: str) -> ExternalInvoice:
         """Finalize a draft without starting automatic collection."""
         params: stripe_params.InvoiceFinalizeInvoiceParams = {"auto_advance": False}
         async with _map_stripe_errors():
@@ -241,7 +226,7 @@ class StripeClient:
             page = await self._api.credit_notes.list_async({"invoice": stripe_id, "limit": 100})
             return [_parse_credit_note(item) async for item in page.auto_paging_iter()]
 
-    async def list_payments(self, stripe_id: str) -> list[StripePayment]:
+    async def list_payments(self, stripe_id: str) -> list[CollectedPayment]:
         """List the payments that Stripe collected for an invoice, without out-of-band payments."""
         params: stripe_params.InvoicePaymentListParams = {
             "invoice": stripe_id,
@@ -251,7 +236,7 @@ class StripeClient:
         async with _map_stripe_errors():
             page = await self._api.invoice_payments.list_async(params)
             return [
-                StripePayment(item.id, item.amount_paid or 0)
+                CollectedPayment(item.id, item.amount_paid or 0)
                 async for item in page.auto_paging_iter()
                 if item.payment.type != "payment_record" and item.amount_paid
             ]
@@ -312,7 +297,9 @@ class StripeClient:
         result = (str(setup.customer), str(setup.payment_method))
         return result if newest == setup_intent else None
 
-    async def list_events(self, since: datetime, event_types: Sequence[str]) -> list[StripeEvent]:
+    async def list_events(
+        self, since: datetime, event_types: Sequence[str]
+    ) -> list[CollectorEvent]:
         """List events of these types, newest first, including events that were never delivered."""
         params: stripe_params.EventListParams = {
             "created": {"gte": int(since.timestamp())},
@@ -328,10 +315,10 @@ class StripeClient:
         return [_parse_event(json.loads(payload)) for payload in payloads]
 
 
-def parse_signed_event(body: bytes, signature: str | None, secret: str) -> StripeEvent:
-    """Verify a webhook's signature and parse its event. Raises InvalidWebhookSignature."""
+def parse_signed_event(body: bytes, signature: str | None, secret: str) -> CollectorEvent:
+    """Verify a webhook's signature and parse its event. Raises InvalidNotification."""
     if not secret:
-        raise InvalidWebhookSignature(
+        raise InvalidNotification(
             "Stripe webhooks are not accepted: MAAS_STRIPE_WEBHOOK_SECRET is not set."
         )
     try:
@@ -340,7 +327,7 @@ def parse_signed_event(body: bytes, signature: str | None, secret: str) -> Strip
         )
         return _parse_event(json.loads(body))
     except (stripe.SignatureVerificationError, ValueError, *_MALFORMED_EVENT_ERRORS) as error:
-        raise InvalidWebhookSignature("The event's Stripe signature is not valid.") from error
+        raise InvalidNotification("The event's Stripe signature is not valid.") from error
 
 
 @asynccontextmanager
@@ -369,14 +356,14 @@ def _idempotent(key: str) -> Any:
     return {"idempotency_key": f"maas:{key}"}
 
 
-def _parse_event(payload: dict[str, Any]) -> StripeEvent:
-    return StripeEvent(
-        payload["id"], payload["type"], str(payload["data"]["object"].get("id") or ""), payload
-    )
+def _parse_event(payload: dict[str, Any]) -> CollectorEvent:
+    # Reading an id proves the shape of an event: `data.object` is an object.
+    payload["data"]["object"].get("id")
+    return CollectorEvent(STRIPE.name, payload["id"], payload["type"], payload)
 
 
-def _parse_invoice(invoice: "stripe.Invoice") -> StripeInvoice:
-    return StripeInvoice(
+def _parse_invoice(invoice: "stripe.Invoice") -> ExternalInvoice:
+    return ExternalInvoice(
         id=invoice.id or "",
         status=invoice.status or "",
         total=invoice.total,

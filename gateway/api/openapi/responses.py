@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from gateway.api.collector_webhooks import webhook_paths
+
 REF_TEMPLATE = "#/components/schemas/{name}"
-# Paths without an API key: monitoring, and Stripe's webhook, which is signed.
-_PUBLIC_PREFIXES = ("/health/", "/v2/health/", "/metrics", "/stripe/")
+# Paths without an API key: monitoring, and webhooks of collectors, which are signed.
+_PUBLIC_PREFIXES = ("/health/", "/v2/health/", "/metrics", *webhook_paths())
 _METHODS = frozenset({"get", "post", "put", "patch", "delete"})
 ERROR_DESCRIPTIONS = {
     "4XX": "The request was rejected; see the error code in docs/errors.md",

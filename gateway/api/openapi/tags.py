@@ -8,6 +8,8 @@ from typing import Any
 
 from litestar.openapi.spec import Tag
 
+from gateway.api.collector_webhooks import webhook_paths
+
 INFERENCE = "Inference"
 _OPERATIONS = "Health and metrics"
 # By path prefix; the first match applies.
@@ -22,7 +24,7 @@ _PATH_PREFIXES: Mapping[str, tuple[str, ...]] = {
         "/v1/plans",
         "/v1/wallet",
         "/v1/payment-pages",
-        "/stripe/",
+        *webhook_paths(),
     ),
     "Outcomes": ("/v1/outcomes",),
     "Alerts": ("/v1/alerts",),

@@ -15,13 +15,13 @@ from litestar.params import FromPath, FromQuery
 from litestar.response import Stream
 
 from billing.accounts.profiles import get_profile
+from billing.collection.collector import Collector
+from billing.collection.hosted_pages import get_payment_page_url
 from billing.collection.line_disputes import (
     find_disputable_lines,
     line_dispute_status,
     list_line_disputes,
 )
-from billing.collection.stripe.client import StripeClient
-from billing.collection.stripe.hosted_pages import get_payment_page_url
 from billing.dates import parse_time_zone
 from billing.invoice_documents.billed_call_query import InvoiceLineNotFound, list_invoice_calls
 from billing.invoice_documents.builder import build_invoice_document, build_invoice_preview
@@ -34,7 +34,7 @@ from billing.metering.quotas import QuotaRef, find_request_rate_quotas
 from billing.metering.usage import REQUEST_ID_PREFIX
 from billing.outbox import PermanentFailure, RetryLater
 from billing.tables import LineDispute
-from gateway.call.errors import StripeNotConfigured, StripeUnavailable
+from gateway.call.errors import CollectorNotConfigured, CollectorUnavailable
 from gateway.dashboard.page_request import PageRequest
 from gateway.identity.roles import Permission
 from gateway.identity.services import IdentityServices
@@ -105,15 +105,15 @@ class InvoicePages(Controller):
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
-        stripe_client: NamedDependency[StripeClient | None],
+        collector: NamedDependency[Collector | None],
         invoice: FromPath[str],
     ) -> Response[str]:
         document = await _get_document(page, database, invoice)
-        by_stripe = stripe_client is not None and document.collection != "manual"
+        is_collected = collector is not None and document.collection != "manual"
         may_pay = page.viewer.has_permission(Permission.PAY)
         line_disputes = await _get_line_disputes(page, database, clock, _parse_invoice_id(invoice))
         return _render_invoice(
-            page, document, clock, payable=by_stripe and may_pay, line_disputes=line_disputes
+            page, document, clock, payable=is_collected and may_pay, line_disputes=line_disputes
         )
 
     @get("/{invoice:str}/pdf", name="dashboard:pdf")
@@ -201,26 +201,24 @@ class InvoicePages(Controller):
         identity: NamedDependency[IdentityServices],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
-        stripe_client: NamedDependency[StripeClient | None],
+        collector: NamedDependency[Collector | None],
         invoice: FromPath[str],
     ) -> Response[Any]:
-        """On to Stripe's page; what comes of it, its events tell."""
+        """Redirect to the collector's page. The result arrives as an event."""
         await _get_document(page, database, invoice)
-        if stripe_client is None:
-            raise StripeNotConfigured(
+        if collector is None:
+            raise CollectorNotConfigured(
                 "Online payment is not available here. Pay invoices by bank transfer."
             )
         back = f"{identity.links.dashboard}/invoices/{invoice}"
         invoice_id = _parse_invoice_id(invoice)
         try:
             return page.redirect(
-                await get_payment_page_url(
-                    database, clock, stripe_client, page.account_id, invoice_id, back
-                )
+                await get_payment_page_url(database, collector, page.account_id, invoice_id, back)
             )
         except (RetryLater, PermanentFailure) as error:
-            raise StripeUnavailable(
-                "Stripe cannot be reached at the moment. Please try again."
+            raise CollectorUnavailable(
+                f"{collector.info.label} cannot be asked just now. Please try again."
             ) from error
 
 

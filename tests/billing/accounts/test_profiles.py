@@ -9,7 +9,6 @@ from sqlalchemy import text
 from billing.accounts.entities import EntityUpdate, create_entity
 from billing.accounts.profiles import (
     DEFAULT_PROFILE,
-    Collection,
     NewProfile,
     ProfileInvalid,
     create_profile,
@@ -31,7 +30,7 @@ from tests.support.billing.making import CLOCK, customer
 GOOD: list[tuple[str, Any]] = [
     ("time_zone", "America/New_York"),
     ("tax_treatment", "reverse_charge"),
-    ("collection", Collection.STRIPE_INVOICE),
+    ("collection", "stripe_invoice"),
     ("tax_ppm", 0),
     ("tax_ppm", 1_000_000),
     ("net_days", 0),
@@ -58,7 +57,7 @@ WRONG: list[tuple[str, Any]] = [
     ("address", "a" * 501),
     ("tax_number", "a" * 501),
     ("anchor_day", 5),
-    ("stripe_customer", "cus_1"),
+    ("external_customer", "cus_1"),
 ]
 
 

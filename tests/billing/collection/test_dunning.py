@@ -131,14 +131,14 @@ class TestCharging:
         invoice = await last(firm)
         await sql(
             story.database,
-            "update invoice set stripe_invoice = 'in_1' where id = :id",
+            "update invoice set collector = 'stripe', external_invoice = 'in_1' where id = :id",
             id=invoice.id,
         )
         for days in (1, 4):
             story.clock.pass_(days=days)
             await step(story, firm)
         subject = f"invoice:{invoice.id}"
-        assert [told for action, told in await items(story) if action == "stripe_pay"] == [
+        assert [told for action, told in await items(story) if action == "charge"] == [
             f"{subject}:pay:dunning:1",
             f"{subject}:pay:dunning:2",
         ]

@@ -5,7 +5,7 @@ from itertools import chain
 
 import pytest
 
-from billing.accounts.profiles import Collection
+from billing.accounts.collection_method import CollectionMethod
 from billing.invoice_documents import translations
 from billing.invoice_documents.document import PREVIEW_STATUS
 from billing.invoice_documents.price_format import (
@@ -35,7 +35,7 @@ class TestTexts:
     @pytest.mark.parametrize(
         "place",
         [
-            *chain(LineKind, METERS, TaxTreatment, Collection, InvoiceStatus),
+            *chain(LineKind, METERS, TaxTreatment, CollectionMethod, InvoiceStatus),
             PREVIEW_STATUS,
             "model_discount",
             "rule",

@@ -1,7 +1,7 @@
 """What goes out and came in, as operators see it."""
 
-from billing.collection.stripe.inbox import requeue_event, store_event
-from billing.collection.stripe.values import StripeEvent
+from billing.collection.collector import CollectorEvent
+from billing.collection.inbox import requeue_event, store_event
 from billing.outbox import enqueue, retry_item
 from billing.reports.deliveries import (
     DeliveryState,
@@ -55,7 +55,7 @@ class TestIncoming:
             story.clock.pass_(minutes=1)
             said = {"data": {"object": {}}}
             async with story.database.transaction() as session:
-                event = StripeEvent(f"evt_{number}", "invoice.paid", "in_1", said)
+                event = CollectorEvent("stripe", f"evt_{number}", "invoice.paid", said)
                 await store_event(session, story.clock, event)
             query = f"update inbox set {state} where id = :id"
             await sql(story.database, query, id=f"evt_{number}")

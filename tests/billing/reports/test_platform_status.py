@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
-from billing.collection.stripe.inbox import store_event
-from billing.collection.stripe.values import StripeEvent
+from billing.collection.collector import CollectorEvent
+from billing.collection.inbox import store_event
 from billing.outbox import enqueue
 from billing.reconciliation.history import store_check_run
 from billing.reports.platform_status import LabelledCount, read_platform_status
@@ -25,10 +25,10 @@ class TestStanding:
                 place = (firm.account.id, "mail", f"m{number}", f"m{number}", {})
                 await enqueue(session, story.clock, *place)
             await store_event(
-                session, story.clock, StripeEvent("evt_1", "invoice.paid", "in_1", {})
+                session, story.clock, CollectorEvent("stripe", "evt_1", "invoice.paid", {})
             )
             await store_event(
-                session, story.clock, StripeEvent("evt_2", "invoice.paid", "in_1", {})
+                session, story.clock, CollectorEvent("stripe", "evt_2", "invoice.paid", {})
             )
         await sql(
             story.database, "update outbox set last_error = 'x' where subject in ('m0', 'm1')"

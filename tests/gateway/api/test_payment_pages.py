@@ -54,7 +54,7 @@ class TestPages:
         assert customer["email"] == "a@acme.example"
         async with gateway.parts.database.transaction() as session:
             profile = await get_profile(session, gateway.account.id)
-        assert profile.stripe_customer == customer["id"]
+        assert profile.external_customer == customer["id"]
 
     async def test_without_stripe(self, gateway: Gateway) -> None:
         answer = await ask(gateway, page="setup", return_url=BACK)

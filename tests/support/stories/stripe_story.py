@@ -17,11 +17,12 @@ from typing import Any
 import httpx
 from sqlmodel import col, select
 
-from billing.accounts.profiles import Collection
+from billing.accounts.collection_method import Collection, CollectionMethod
+from billing.collection.customers import ensure_customer
 from billing.collection.stripe.client import StripeClient
-from billing.collection.stripe.outbox_handlers import StripeOutboxHandlers
+from billing.collection.stripe.collector import StripeCollector
 from billing.outbox import retry_item
-from billing.reconciliation.stripe import compare_with_stripe
+from billing.reconciliation.collector import compare_with_collector
 from billing.reconciliation.usage_and_quotas import Difference
 from billing.schedule import Worker
 from billing.tables import Invoice, OutboxItem
@@ -40,7 +41,8 @@ from tests.support.fakes.stripe.running import FakeStripe, run_fake_stripe
 from tests.support.serving import build_parts
 from tests.support.stories.story import Calendar, Firm, Story
 
-CHARGE, SEND = Collection.STRIPE_CHARGE, Collection.STRIPE_INVOICE
+CHARGE = Collection(CollectionMethod.CHARGE, "stripe")
+SEND = Collection(CollectionMethod.INVOICE, "stripe")
 
 
 class TheirClock:
@@ -108,7 +110,7 @@ class StripeStory:
         while True:
             before = len(self.fake.requests)
             await self.fake.webhooks.settled()
-            await self.worker.sync_stripe()
+            await self.worker.sync_collector()
             await self.fake.webhooks.settled()
             if len(self.fake.requests) == before:
                 return
@@ -118,7 +120,7 @@ class StripeStory:
         await self.worker.bill()
         await self.worker.run_dunning()
         await self.exchanges()
-        await self.worker.poll_stripe()
+        await self.worker.poll_collector()
         await self.exchanges()
         await self.worker.send_notifications()
 
@@ -145,7 +147,7 @@ class StripeStory:
 
     async def differences(self) -> tuple[Difference, ...]:
         """What `maas reconcile` finds, in our books and between them and Stripe's."""
-        compared = await compare_with_stripe(self.story.database, self.payments)
+        compared = await compare_with_collector(self.story.database, self.collector)
         return (*await self.story.differences(), *compared.differences)
 
     def told(self) -> list[str]:
@@ -182,8 +184,12 @@ class StripeStory:
             yield http
 
     @property
-    def collector(self) -> StripeOutboxHandlers:
-        return StripeOutboxHandlers(self.story.database, self.story.clock, self.payments)
+    def collector(self) -> StripeCollector:
+        return StripeCollector(self.payments)
+
+    async def customer_of(self, firm: Firm) -> str:
+        """The firm's customer at Stripe, made if need be."""
+        return await ensure_customer(self.story.database, self.collector, firm.account.id)
 
 
 def _state(item: OutboxItem) -> str:
@@ -241,6 +247,6 @@ async def run_stripe_story(
             "bill@maas.example",
             SignedPoster(AllowedAddresses()),
             SEALER,
-            payments,
+            StripeCollector(payments),
         )
         yield StripeStory(story, fake, payments, worker, settings, url, mail)

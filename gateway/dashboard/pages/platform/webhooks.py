@@ -1,4 +1,4 @@
-"""The pages of incoming Stripe events and of outgoing deliveries (Stripe, e-mail, webhooks)."""
+"""The pages of incoming collector events and of outgoing deliveries: collector, mail, webhooks."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -7,7 +7,7 @@ from litestar import Controller, Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromQuery
 
-from billing.collection.stripe.client import StripeClient
+from billing.collection.collector import Collector
 from billing.reports.deliveries import (
     DeliveryState,
     InboxCursor,
@@ -70,7 +70,7 @@ class WebhookPages(Controller):
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
-        stripe_client: NamedDependency[StripeClient | None],
+        collector: NamedDependency[Collector | None],
         progress: FromQuery[str | None] = None,
         before: FromQuery[str | None] = None,
     ) -> Response[str]:
@@ -84,7 +84,7 @@ class WebhookPages(Controller):
         return page.render(
             "platform/incoming.html",
             rows=rows[:_PAGE_SIZE],
-            used=stripe_client is not None,
+            used=collector is not None,
             **_common_context(page, clock, _INCOMING_URL, selected, counts, more, before),
         )
 
@@ -96,7 +96,7 @@ class WebhookPages(Controller):
         clock: NamedDependency[Clock],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
-        """Try an item (`out_…`) or an event (Stripe's own id) once more."""
+        """Try an item (`out_…`) or an event (the collector's own id) once more."""
         fields = await read_form_fields(request)
         actor, item_id = page.actor, fields.get("id", "")
         async with database.transaction() as session:

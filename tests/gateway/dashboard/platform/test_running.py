@@ -80,6 +80,7 @@ class TestWork:
             session.add(
                 InboxEvent(
                     id="evt_1",
+                    collector="stripe",
                     kind="invoice.paid",
                     payload={"data": {"object": {}}},
                     received_at=now,

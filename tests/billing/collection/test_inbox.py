@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from billing.collection.stripe.inbox import process_pending_events, store_event
-from billing.collection.stripe.values import StripeEvent
+from billing.collection.collector import CollectorEvent
+from billing.collection.inbox import process_pending_events, store_event
 from billing.invoices.lifecycle import InvalidInvoiceState
 from billing.outbox import PermanentFailure, RetryLater
 from infra.database.database import Database, DatabaseUnavailable
@@ -20,14 +20,14 @@ class Handler:
     """What was handled, and what comes of it, by event."""
 
     def __init__(self) -> None:
-        self.events: list[StripeEvent] = []
+        self.events: list[CollectorEvent] = []
         self.faults: dict[str, Callable[[], Exception]] = {}
 
     @property
     def ids(self) -> list[str]:
         return [event.id for event in self.events]
 
-    async def __call__(self, event: StripeEvent) -> str:
+    async def __call__(self, event: CollectorEvent) -> str:
         self.events.append(event)
         await asyncio.sleep(0)
         if event.id in self.faults:
@@ -47,7 +47,9 @@ class Box:
         for event_id in ids:
             payload = {"id": event_id, "data": {"object": {"id": "in_1", **said}}}
             async with self.database.transaction() as session:
-                await store_event(session, self.clock, StripeEvent(event_id, kind, "in_1", payload))
+                await store_event(
+                    session, self.clock, CollectorEvent("stripe", event_id, kind, payload)
+                )
             self.clock.pass_(seconds=1)
 
     async def handle(self) -> int:
@@ -72,7 +74,11 @@ async def test_an_event_is_kept_and_handled_once(box: Box) -> None:
     row = await box.row("evt_1")
     assert (row.outcome, row.attempts) == ("done", 1)
     (event,) = box.handler.events
-    assert (event.kind, event.object_id, event.payload["id"]) == ("invoice.paid", "in_1", "evt_1")
+    assert (event.collector, event.kind, event.payload["id"]) == (
+        "stripe",
+        "invoice.paid",
+        "evt_1",
+    )
 
 
 async def test_events_are_handled_as_they_came(box: Box) -> None:
@@ -82,9 +88,8 @@ async def test_events_are_handled_as_they_came(box: Box) -> None:
 
 
 async def test_of_an_object_without_an_id(box: Box) -> None:
-    event = StripeEvent(
-        "evt_1", "balance.available", "", {"data": {"object": {"object": "balance"}}}
-    )
+    payload = {"data": {"object": {"object": "balance"}}}
+    event = CollectorEvent("stripe", "evt_1", "balance.available", payload)
     async with box.database.transaction() as session:
         await store_event(session, box.clock, event)
     await box.handle()
@@ -150,7 +155,7 @@ async def test_a_worker_that_ends_in_the_middle(box: Box) -> None:
     """The event is another's after five minutes."""
     await box.keep("evt_1")
 
-    async def ends(event: StripeEvent) -> str:
+    async def ends(event: CollectorEvent) -> str:
         raise asyncio.CancelledError
 
     with pytest.raises(asyncio.CancelledError):

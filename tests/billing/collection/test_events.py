@@ -6,24 +6,24 @@ Events on their way are in tests/stories/test_story_stripe_webhooks.py.
 import pytest
 from structlog.testing import capture_logs
 
-from billing.collection.stripe.values import StripeEvent, StripeLineItem
-from billing.collection.stripe.webhooks import (
+from billing.collection.collector import CollectorEvent, InvoiceItem
+from billing.collection.events import (
     OUTCOME_IGNORED,
     OUTCOME_NOT_OURS,
-    StripeEventHandler,
-    enqueue_charge_attempt,
+    CollectorEventHandler,
 )
+from billing.invoices.collection_items import enqueue_charge
 from billing.outbox import PermanentFailure
 from infra import ids
 from tests.support.stories.stripe_story import CHARGE, SEND, StripeStory
 
 
-def events(stripe: StripeStory) -> StripeEventHandler:
-    return StripeEventHandler(stripe.story.database, stripe.story.clock, stripe.payments)
+def events(stripe: StripeStory) -> CollectorEventHandler:
+    return CollectorEventHandler(stripe.story.database, stripe.story.clock, stripe.collector)
 
 
-def event(kind: str, object_id: str) -> StripeEvent:
-    return StripeEvent("evt_1", kind, object_id, {})
+def event(kind: str, object_id: str) -> CollectorEvent:
+    return CollectorEvent("stripe", "evt_1", kind, {"data": {"object": {"id": object_id}}})
 
 
 async def foreign(stripe: StripeStory, customer: str, ours: str, currency: str = "CNY") -> str:
@@ -32,7 +32,7 @@ async def foreign(stripe: StripeStory, customer: str, ours: str, currency: str =
     key = f"foreign:{len(stripe.fake.objects('invoice'))}"
     made = await stripe.payments.create_invoice(f"{key}:make", customer, ours, key, currency, 30)
     await stripe.payments.add_line_items(
-        f"{key}:lines", made, [StripeLineItem("something else", 9900)]
+        f"{key}:lines", made, [InvoiceItem("something else", 9900)]
     )
     await stripe.payments.finalize_invoice(f"{key}:final", made.id)
     return made.id
@@ -69,7 +69,7 @@ class TestInvoices:
 
     async def test_one_that_names_none_of_ours_is_left_alone(self, stripe: StripeStory) -> None:
         firm = await stripe.firm(SEND)
-        customer = await stripe.collector.ensure_customer(firm.account.id)
+        customer = await stripe.customer_of(firm)
         for ours in ("nothing of ours", ids.new_id().hex):
             theirs = await foreign(stripe, customer, ours)
             assert await events(stripe).handle(event("invoice.paid", theirs)) == OUTCOME_NOT_OURS
@@ -80,7 +80,7 @@ class TestInvoices:
     ) -> None:
         """Ours of 30.00 is to be paid by hand: Stripe was not given it."""
         firm = await stripe.firm(CHARGE)
-        customer = await stripe.collector.ensure_customer(firm.account.id)
+        customer = await stripe.customer_of(firm)
         stranger = await stripe.payments.create_customer("stranger", "0" * 32, "Other", "")
         await firm.billed(collection="manual")
         ours = await stripe.invoiced(firm, rows=30_000)
@@ -89,7 +89,7 @@ class TestInvoices:
             stripe.fake.pay_hosted_invoice(theirs)
             assert await events(stripe).handle(event("invoice.paid", theirs)) == OUTCOME_NOT_OURS
         found = await stripe.ours(firm)
-        assert (found.status, found.stripe_invoice, await firm.wallet()) == ("open", None, "0.00")
+        assert (found.status, found.external_invoice, await firm.wallet()) == ("open", None, "0.00")
 
     async def test_a_copy_of_one_that_stripe_has_is_left_alone(self, stripe: StripeStory) -> None:
         """The dashboard copies our invoice with its metadata."""
@@ -101,21 +101,21 @@ class TestInvoices:
         stripe.fake.pay_hosted_invoice(copy)
         assert await events(stripe).handle(event("invoice.paid", copy)) == OUTCOME_NOT_OURS
         found = await stripe.ours(firm)
-        assert (found.status, found.stripe_invoice) == ("open", ours.stripe_invoice)
+        assert (found.status, found.external_invoice) == ("open", ours.external_invoice)
 
     async def test_one_that_is_not_kept_yet_is_kept_by_its_first_event(
         self, stripe: StripeStory
     ) -> None:
         """It names ours, and Stripe's customer is the firm's: 99.00 pay 30.00 and the wallet."""
         firm = await stripe.firm(SEND)
-        customer = await stripe.collector.ensure_customer(firm.account.id)
+        customer = await stripe.customer_of(firm)
         ours = await stripe.invoiced(firm, rows=30_000)
         theirs = await foreign(stripe, customer, ours.id.hex)
         stripe.fake.pay_hosted_invoice(theirs)
         paid = event("invoice.paid", theirs)
         assert await events(stripe).handle(paid) == "paid, 9900 paid"
         found = await stripe.ours(firm)
-        assert (found.status, found.stripe_invoice) == ("paid", theirs)
+        assert (found.status, found.external_invoice) == ("paid", theirs)
         assert await firm.wallet() == "69.00"
 
     async def test_one_that_stripe_settled_without_money_is_still_owed(
@@ -126,11 +126,11 @@ class TestInvoices:
         await stripe.invoiced(firm, rows=30_000)
         await stripe.exchanges()
         ours = await stripe.ours(firm)
-        await stripe.payments.void_invoice("dashboard", ours.stripe_invoice or "")
+        await stripe.payments.void_invoice("dashboard", ours.external_invoice or "")
         with capture_logs() as said:
-            voided = event("invoice.voided", ours.stripe_invoice or "")
+            voided = event("invoice.voided", ours.external_invoice or "")
             assert await events(stripe).handle(voided) == "void, 0 paid"
-        told = [one for one in said if one["event"] == "Stripe has settled what is owed"]
+        told = [one for one in said if one["event"] == "the collector has settled what is owed"]
         assert [(one["log_level"], one["invoice"], one["status"]) for one in told] == [
             ("error", ours.id.hex, "void")
         ]
@@ -159,7 +159,7 @@ class TestMethods:
             outcome = await events(stripe).handle(left)
             assert outcome == "method kept, open invoices are charged"
         await stripe.works()
-        pays = [action for action, _ in await stripe.outbox(firm) if action == "stripe_pay"]
+        pays = [action for action, _ in await stripe.outbox(firm) if action == "charge"]
         assert (len(pays), stripe.charges()) == (2, [3000])
 
     async def test_of_an_account_that_owes_nothing(self, stripe: StripeStory) -> None:
@@ -170,7 +170,7 @@ class TestMethods:
 
     async def test_that_was_not_left_after_all(self, stripe: StripeStory) -> None:
         firm = await stripe.firm(CHARGE)
-        customer = await stripe.collector.ensure_customer(firm.account.id)
+        customer = await stripe.customer_of(firm)
         await stripe.payments.create_setup_page(
             "page", customer, "CNY", "https://a.b", "https://a.b"
         )
@@ -194,5 +194,5 @@ async def test_each_occasion_brings_one_try(stripe: StripeStory) -> None:
     invoice = await stripe.invoiced(firm, rows=30_000)
     async with stripe.story.database.transaction() as session:
         for occasion in ("dunning:1", "dunning:1", "dunning:2"):
-            await enqueue_charge_attempt(session, stripe.story.clock, invoice, occasion)
-    assert [action for action, _ in await stripe.outbox(firm)][1:] == ["stripe_pay", "stripe_pay"]
+            await enqueue_charge(session, stripe.story.clock, invoice, occasion)
+    assert [action for action, _ in await stripe.outbox(firm)][1:] == ["charge", "charge"]

@@ -1,7 +1,7 @@
-"""Check that Stripe's invoices agree with ours.
+"""Check that the collector's invoices agree with ours.
 
-An invoice collected by Stripe must have our total less the wallet payment, and be settled if ours
-is. Invoices with pending outbox items or unhandled events are skipped. For operators: reads across
+A collected invoice must have our total less the wallet payment, and be settled there if ours is.
+Invoices with pending outbox items or unhandled events are skipped. For operators: reads across
 accounts (account_id).
 """
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.collection.stripe.client import StripeClient
+from billing.collection.collector import Collector
 from billing.outbox import PermanentFailure
 from billing.reconciliation.usage_and_quotas import Difference
 from infra.database.database import Database, allow_long_statements
@@ -20,21 +20,21 @@ _STATUS_CHECK = "An invoice has the same payment status at Stripe"
 _EXISTS_CHECK = "Each invoice that Stripe collects exists at Stripe"
 # Total less the wallet's part and whether it is settled, without invoices that have pending items.
 _LOCAL_INVOICES = """
-    select i.id::text, i.stripe_invoice, i.status in ('paid', 'void', 'uncollectible'),
+    select i.id::text, i.external_invoice, i.status in ('paid', 'void', 'uncollectible'),
         i.total - coalesce((
             select sum(p.minor) from ledger_posting p
             join ledger_transaction t on t.id = p.transaction_id
             where t.business_key = 'invoice:' || i.id || '\\:wallet' and p.book = 'wallet'
         ), 0)
     from invoice i
-    where i.stripe_invoice is not null
+    where i.collector = :collector and i.external_invoice is not null
       and not exists (
           select from outbox o where o.subject = 'invoice:' || i.id
             and o.done_at is null and o.given_up_at is null
       )
       and not exists (
           select from inbox e where e.handled_at is null
-            and e.payload->'data'->'object'->>'id' = i.stripe_invoice
+            and strpos(e.payload::text, '"' || i.external_invoice || '"') > 0
       )
     order by i.id
 """
@@ -42,8 +42,8 @@ _SETTLED_STATUSES = ("paid", "void", "uncollectible")
 
 
 @dataclass(frozen=True, slots=True)
-class StripeComparison:
-    """Number of invoices compared with Stripe's, and the differences."""
+class CollectorComparison:
+    """Number of invoices compared with the collector's, and the differences."""
 
     invoices: int
     differences: tuple[Difference, ...]
@@ -51,46 +51,44 @@ class StripeComparison:
 
 @dataclass(frozen=True, slots=True)
 class _LocalInvoice:
-    """Our record of an invoice collected by Stripe; `due` is in minor units."""
+    """Our record of a collected invoice; `due` is in minor units."""
 
     subject: str
-    stripe_id: str
+    external_id: str
     settled: bool
     due: int
 
 
-async def compare_with_stripe(database: Database, payments: StripeClient) -> StripeComparison:
-    """Compare each invoice that Stripe collects. Raises RetryLater if Stripe does not answer."""
+async def compare_with_collector(database: Database, collector: Collector) -> CollectorComparison:
+    """Compare each invoice that it collects. Raises RetryLater if it does not answer."""
     async with database.transaction() as session:
-        invoices = await _load_local_invoices(session)
+        invoices = await _load_local_invoices(session, collector.info.name)
     differences = [
         difference
         for invoice in invoices
-        for difference in await _compare_invoice(invoice, payments)
+        for difference in await _compare_invoice(invoice, collector)
     ]
-    return StripeComparison(len(invoices), tuple(differences))
+    return CollectorComparison(len(invoices), tuple(differences))
 
 
-async def _load_local_invoices(session: AsyncSession) -> list[_LocalInvoice]:
+async def _load_local_invoices(session: AsyncSession, collector: str) -> list[_LocalInvoice]:
     await allow_long_statements(session)
-    rows = (await session.execute(text(_LOCAL_INVOICES))).all()
+    rows = (await session.execute(text(_LOCAL_INVOICES), {"collector": collector})).all()
     return [
-        _LocalInvoice(subject, stripe_id, settled, int(due))
-        for subject, stripe_id, settled, due in rows
+        _LocalInvoice(subject, external_id, settled, int(due))
+        for subject, external_id, settled, due in rows
     ]
 
 
-async def _compare_invoice(invoice: _LocalInvoice, payments: StripeClient) -> list[Difference]:
+async def _compare_invoice(invoice: _LocalInvoice, collector: Collector) -> list[Difference]:
     try:
-        stripe_invoice = await payments.retrieve_invoice(invoice.stripe_id)
+        external = await collector.retrieve_invoice(invoice.external_id)
     except PermanentFailure:
         return [Difference(_EXISTS_CHECK, invoice.subject, 0, 1)]
     differences: list[Difference] = []
-    if stripe_invoice.total != invoice.due:
-        differences.append(
-            Difference(_TOTAL_CHECK, invoice.subject, stripe_invoice.total, invoice.due)
-        )
-    settled = stripe_invoice.status in _SETTLED_STATUSES
+    if external.total != invoice.due:
+        differences.append(Difference(_TOTAL_CHECK, invoice.subject, external.total, invoice.due))
+    settled = external.status in _SETTLED_STATUSES
     if settled != invoice.settled:
         differences.append(
             Difference(_STATUS_CHECK, invoice.subject, int(settled), int(invoice.settled))

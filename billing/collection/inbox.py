@@ -1,7 +1,7 @@
-"""The inbox of Stripe events: each event is stored once and processed asynchronously.
+"""The inbox of collector events: each event is stored once and processed asynchronously.
 
-Stripe delivers events more than once, late and out of order, so an event is only a trigger: the
-handler retrieves the current object from Stripe and must be idempotent.
+Collectors deliver events more than once, late and out of order, so an event is only a trigger: the
+handler retrieves the current object from the collector and must be idempotent.
 """
 
 from collections.abc import Awaitable, Callable
@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from billing.collection.stripe.values import StripeEvent
+from billing.collection.collector import CollectorEvent
 from billing.outbox import PermanentFailure, RetryLater
 from billing.tables import InboxEvent
 from infra.clock import Clock
@@ -34,16 +34,17 @@ _QUEUE = LeasedQueue(
     lease=timedelta(minutes=5),
 )
 # Handles an event and returns a short outcome text, which is stored.
-Handler = Callable[[StripeEvent], Awaitable[str]]
+Handler = Callable[[CollectorEvent], Awaitable[str]]
 
 
-async def store_event(session: AsyncSession, clock: Clock, event: StripeEvent) -> None:
+async def store_event(session: AsyncSession, clock: Clock, event: CollectorEvent) -> None:
     """Store an event for processing; an event that is stored already is left unchanged."""
     now = clock.now()
     await session.execute(
         insert(InboxEvent)
         .values(
             id=event.id,
+            collector=event.collector,
             kind=event.kind,
             payload=dict(event.payload),
             received_at=now,
@@ -67,7 +68,7 @@ async def requeue_event(session: AsyncSession, clock: Clock, event_id: str) -> N
 
 
 async def process_pending_events(database: Database, clock: Clock, handler: Handler) -> int:
-    """Process due events until none is left or Stripe is unavailable.
+    """Process due events until none is left or the collector is unavailable.
 
     Returns the number of events processed.
     """
@@ -80,18 +81,17 @@ async def process_pending_events(database: Database, clock: Clock, handler: Hand
     return processed
 
 
-async def _claim_next(database: Database, clock: Clock) -> tuple[StripeEvent, int] | None:
+async def _claim_next(database: Database, clock: Clock) -> tuple[CollectorEvent, int] | None:
     """Lease the next due event; return it with its number of attempts, or None if none is due."""
     async with database.transaction() as session:
         row = await _QUEUE.claim(session, clock.now())
     if row is None:
         return None
-    object_id = str(row.payload["data"]["object"].get("id") or "")
-    return StripeEvent(row.id, row.kind, object_id, row.payload), row.attempts
+    return CollectorEvent(row.collector, row.id, row.kind, row.payload), row.attempts
 
 
 async def _process_event(
-    database: Database, clock: Clock, handler: Handler, event: StripeEvent, attempts: int
+    database: Database, clock: Clock, handler: Handler, event: CollectorEvent, attempts: int
 ) -> bool:
     """Process one event. Returns False if processing should stop: a dependency is unavailable."""
     log = structlog.get_logger()
@@ -115,7 +115,7 @@ async def _process_event(
 
 
 async def _schedule_retry(
-    database: Database, clock: Clock, event: StripeEvent, attempts: int, reason: str
+    database: Database, clock: Clock, event: CollectorEvent, attempts: int, reason: str
 ) -> None:
     async with database.transaction() as session:
         await _QUEUE.record_failure(session, clock.now(), event.id, attempts, outcome=reason[:500])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from billing.collection.stripe.hosted_pages import get_payment_page_url
+from billing.collection.hosted_pages import get_payment_page_url
 from billing.invoices.lifecycle import InvoiceNotFound
 from infra import ids
 from tests.support.stories.story import Firm
@@ -13,7 +13,7 @@ BACK = "https://maas.example/dashboard/invoices/x"
 
 async def page(stripe: StripeStory, firm: Firm) -> str:
     story = stripe.story
-    place = story.database, story.clock, stripe.payments, firm.account.id
+    place = story.database, stripe.collector, firm.account.id
     return await get_payment_page_url(*place, (await firm.invoices())[-1].id, BACK)
 
 
@@ -31,6 +31,6 @@ async def test_its_own_page_once_stripe_knows_the_invoice(stripe: StripeStory) -
 async def test_no_such_invoice(stripe: StripeStory) -> None:
     firm = await stripe.firm(SEND)
     story = stripe.story
-    place = story.database, story.clock, stripe.payments, firm.account.id
+    place = story.database, stripe.collector, firm.account.id
     with pytest.raises(InvoiceNotFound):
         await get_payment_page_url(*place, ids.new_id(), BACK)

@@ -8,9 +8,10 @@ from contextlib import AsyncExitStack
 
 import pytest
 
+from billing.collection.collector import InvoiceItem
 from billing.collection.stripe.client import StripeClient
-from billing.collection.stripe.values import StripeLineItem
-from billing.reconciliation.stripe import StripeComparison, compare_with_stripe
+from billing.collection.stripe.collector import StripeCollector
+from billing.reconciliation.collector import CollectorComparison, compare_with_collector
 from billing.tables import Invoice
 from tests.support.billing.making import sql
 from tests.support.fakes.stripe.running import run_fake_stripe
@@ -32,18 +33,22 @@ class October:
         customer = await self.payments.create_customer("c", self.firm.account.id.hex, "Acme", "")
         ours = self.invoice.id.hex, "MAAS-000001", "CNY"
         made = await self.payments.create_invoice("i", customer, *ours, 30)
-        await self.payments.add_line_items("l", made, [StripeLineItem("usage", total)])
+        await self.payments.add_line_items("l", made, [InvoiceItem("usage", total)])
         await self.payments.finalize_invoice("f", made.id)
         await self.knows(made.id)
         return made.id
 
     async def knows(self, stripe_id: str) -> None:
-        statement = "update invoice set stripe_invoice = :there where id = :ours"
+        statement = (
+            "update invoice set collector = 'stripe', external_invoice = :there where id = :ours"
+        )
         database, ours = self.firm.story.database, self.invoice.id
         await sql(database, statement, there=stripe_id, ours=ours)
 
-    async def compared(self) -> StripeComparison:
-        return await compare_with_stripe(self.firm.story.database, self.payments)
+    async def compared(self) -> CollectorComparison:
+        return await compare_with_collector(
+            self.firm.story.database, StripeCollector(self.payments)
+        )
 
     async def found(self) -> list[tuple[str, str, int, int]]:
         return [
@@ -67,12 +72,12 @@ async def october(story: Story, network: None) -> AsyncIterator[October]:
 
 
 async def test_an_invoice_that_stripe_does_not_collect_is_not_compared(october: October) -> None:
-    assert await october.compared() == StripeComparison(0, ())
+    assert await october.compared() == CollectorComparison(0, ())
 
 
 async def test_the_same_total_agrees(october: October) -> None:
     await october.has(1060)
-    assert await october.compared() == StripeComparison(1, ())
+    assert await october.compared() == CollectorComparison(1, ())
 
 
 async def test_a_fen_more_at_stripe_is_told(october: October) -> None:
@@ -88,7 +93,7 @@ async def test_what_the_wallet_paid_is_not_asked_for_at_stripe(october: October)
     await october.firm.story.until(2026, 12, 1, 1)
     october.invoice = (await october.firm.invoices())[-1]
     await october.has(660)
-    assert await october.compared() == StripeComparison(1, ())
+    assert await october.compared() == CollectorComparison(1, ())
 
 
 @pytest.mark.parametrize("end", ["void_invoice", "mark_uncollectible"])
@@ -101,6 +106,8 @@ async def test_one_that_only_stripe_has_settled_is_told(october: October, end: s
 async def test_one_that_only_we_have_settled_is_told(october: October) -> None:
     await october.has(1060)
     await october.firm.pays(october.invoice, "10.60")
+    # Stripe was told of it, and did not do it.
+    await sql(october.firm.story.database, "update outbox set done_at = now()")
     assert await october.found() == [(STATUS, str(october.invoice.id), 0, 1)]
 
 

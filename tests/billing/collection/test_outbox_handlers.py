@@ -8,8 +8,8 @@ import asyncio
 import httpx
 
 from billing.accounts.profiles import get_profile, lock_profile
-from billing.collection.stripe.values import StripeLineItem
-from billing.invoices.lifecycle import enqueue_stripe_action
+from billing.collection.collector import InvoiceItem
+from billing.invoices.collection_items import CollectionAction, enqueue_change
 from tests.support.billing.making import sql
 from tests.support.stories.story import Firm
 from tests.support.stories.stripe_story import CHARGE, SEND, StripeStory
@@ -39,10 +39,10 @@ async def credit_at_stripe(stripe: StripeStory, balance: int) -> None:
 class TestCustomer:
     async def test_is_made_once_and_kept(self, stripe: StripeStory) -> None:
         firm = await stripe.firm()
-        first = await stripe.collector.ensure_customer(firm.account.id)
-        assert await stripe.collector.ensure_customer(firm.account.id) == first
+        first = await stripe.customer_of(firm)
+        assert await stripe.customer_of(firm) == first
         async with stripe.story.database.transaction() as session:
-            assert (await get_profile(session, firm.account.id)).stripe_customer == first
+            assert (await get_profile(session, firm.account.id)).external_customer == first
         (theirs,) = stripe.fake.objects("customer")
         assert (theirs["name"], theirs["email"], theirs["metadata"]) == (
             "Acme 精密",
@@ -53,13 +53,13 @@ class TestCustomer:
     async def test_has_the_name_on_the_bill(self, stripe: StripeStory) -> None:
         firm = await stripe.firm()
         await firm.billed(billing_name="Acme 精密机械有限公司", email="")
-        await stripe.collector.ensure_customer(firm.account.id)
+        await stripe.customer_of(firm)
         (theirs,) = stripe.fake.objects("customer")
         assert (theirs["name"], theirs["email"]) == ("Acme 精密机械有限公司", None)
 
     async def test_is_one_for_all_who_ask_at_once(self, stripe: StripeStory) -> None:
         firm = await stripe.firm()
-        asked = (stripe.collector.ensure_customer(firm.account.id) for _ in range(3))
+        asked = (stripe.customer_of(firm) for _ in range(3))
         assert len(set(await asyncio.gather(*asked))) == 1
         assert len(stripe.fake.objects("customer")) == 1
 
@@ -82,7 +82,7 @@ class TestAmounts:
         assert (stripe.fake.objects("invoice")[-1]["status"], stripe.charges()) == ("draft", [2000])
         await credit_at_stripe(stripe, 0)
         november = (await stripe.ours(firm)).id
-        await stripe.retries(firm, "stripe_invoice")
+        await stripe.retries(firm, "collect")
         await stripe.works()
         assert stripe.charges() == [2000, 3000]
         assert ((await stripe.ours(firm)).id, (await stripe.ours(firm)).status) == (
@@ -97,12 +97,12 @@ class TestAmounts:
         firm = await card_firm(stripe)
         await stripe.invoiced(firm, rows=30_000)
         stripe.fake.lose_answers(3, "POST /v1/invoices")
-        await stripe.worker.sync_stripe()
+        await stripe.worker.sync_collector()
         customer = stripe.fake.objects("customer")[0]["id"]
         ours = (await stripe.ours(firm)).id.hex
         draft = await stripe.payments.find_invoice(customer, ours)
         assert draft is not None
-        await stripe.payments.add_line_items("somebody", draft, [StripeLineItem("a gift", 100)])
+        await stripe.payments.add_line_items("somebody", draft, [InvoiceItem("a gift", 100)])
         await stripe.later(minutes=1)
         assert (
             await last_error(stripe)
@@ -119,7 +119,7 @@ class TestAmounts:
         invoice = await stripe.ours(firm)
         assert (await firm.pays(invoice, "1000000.00")).status == "paid"
         await stripe.works()
-        assert (await stripe.outbox(firm))[-1] == ("stripe_paid_elsewhere", "done")
+        assert (await stripe.outbox(firm))[-1] == ("mark_paid", "done")
         assert await stripe.story.differences() == ()
 
     async def test_in_a_currency_that_stripe_counts_otherwise(self, stripe: StripeStory) -> None:
@@ -152,7 +152,7 @@ class TestByHand:
         firm = await card_firm(stripe)
         invoice = await stripe.invoiced(firm, rows=30_000)
         stripe.fake.lose_answers(3, "POST /v1/invoices")
-        await stripe.worker.sync_stripe()
+        await stripe.worker.sync_collector()
         await firm.billed(collection="manual")
         await stripe.later(minutes=1)
         await firm.pays(invoice, "10.00", "bank-1")
@@ -180,17 +180,17 @@ class TestNothingThere:
         invoice = await stripe.invoiced(firm, rows=30_000)
         stripe.fake.down()
         stripe.story.clock.pass_(days=4)
-        await stripe.worker.sync_stripe()
+        await stripe.worker.sync_collector()
         stripe.fake.up()
         await firm.pays(invoice, "10.00", "bank-1")
         await firm.is_credited(invoice, "5.00")
         assert (await firm.pays(invoice, "15.00", "bank-2")).status == "paid"
         await stripe.exchanges()
         assert await stripe.outbox(firm) == [
-            ("stripe_invoice", "given up"),
-            ("stripe_part_paid", "done"),
-            ("stripe_credit", "done"),
-            ("stripe_paid_elsewhere", "done"),
+            ("collect", "given up"),
+            ("mark_part_paid", "done"),
+            ("credit", "done"),
+            ("mark_paid", "done"),
         ]
         assert stripe.fake.objects("invoice") == []
 
@@ -202,7 +202,7 @@ class TestNothingThere:
         await firm.pays(invoice, "15.00", "bank-2")
         async with stripe.story.database.transaction() as session:
             await lock_profile(session, firm.account.id)
-            await enqueue_stripe_action(session, stripe.story.clock, invoice, "stripe_void")
+            await enqueue_change(session, stripe.story.clock, invoice, CollectionAction.VOID)
         assert await stripe.outbox(firm) == []
 
     async def test_what_is_paid_is_not_sent(self, stripe: StripeStory) -> None:
@@ -211,11 +211,11 @@ class TestNothingThere:
         await stripe.invoiced(firm, rows=30_000)
         await stripe.works()
         stripe.fake.pay_hosted_invoice(stripe.theirs()["id"])
-        again = "update outbox set done_at = null, due_at = created_at where action = 'stripe_send'"
+        again = "update outbox set done_at = null, due_at = created_at where action = 'send'"
         await sql(stripe.story.database, again)
         await stripe.later(minutes=1)
         assert stripe.fake.count("POST /v1/invoices/{id}/send") == 1
-        assert await stripe.outbox(firm) == [("stripe_invoice", "done"), ("stripe_send", "done")]
+        assert await stripe.outbox(firm) == [("collect", "done"), ("send", "done")]
 
 
 class TestRepeating:
@@ -244,6 +244,6 @@ class TestRepeating:
         await stripe.leaves_card(firm)
         await stripe.worker.run_dunning()
         await stripe.exchanges()
-        tries = [state for action, state in await stripe.outbox(firm) if action == "stripe_pay"]
+        tries = [state for action, state in await stripe.outbox(firm) if action == "charge"]
         assert tries == ["done"] * 3
         assert (stripe.fake.count("POST /v1/invoices/{id}/pay"), stripe.charges()) == (2, [3000])

@@ -2,8 +2,8 @@
 
 import asyncio
 
-from billing.collection.stripe.poller import poll_open_invoices, store_missed_setup_events
-from billing.collection.stripe.webhooks import StripeEventHandler
+from billing.collection.events import CollectorEventHandler
+from billing.collection.poller import poll_open_invoices, store_missed_events
 from infra.database.database import Database
 from tests.support.billing.making import sql
 from tests.support.stories.story import Firm
@@ -14,7 +14,7 @@ READS = "GET /v1/invoices/{id}"
 
 async def ask(stripe: StripeStory, database: Database | None = None, most: int = 500) -> int:
     database = database or stripe.story.database
-    events = StripeEventHandler(database, stripe.story.clock, stripe.payments)
+    events = CollectorEventHandler(database, stripe.story.clock, stripe.collector)
     return await poll_open_invoices(database, stripe.story.clock, events, most)
 
 
@@ -57,7 +57,7 @@ class TestInvoices:
         await sent(stripe, "A", "B", "C")
         stripe.story.clock.pass_(hours=1)
         assert [await ask(stripe, most=2), await ask(stripe, most=2)] == [2, 1]
-        rows = await sql(stripe.story.database, "select count(*) as asked from stripe_asked")
+        rows = await sql(stripe.story.database, "select count(*) as asked from invoice_poll")
         assert rows[0].asked == 3
 
     async def test_by_two_workers_at_once(self, stripe: StripeStory, database_url: str) -> None:
@@ -75,7 +75,7 @@ class TestInvoices:
         # Stripe is asked in the order of ids, which two firms billed at once have in either order.
         by_invoice = {(await stripe.ours(firm)).id: firm for firm in firms}
         firm = by_invoice[max(by_invoice)]
-        stripe.fake.pay_hosted_invoice(str((await stripe.ours(firm)).stripe_invoice))
+        stripe.fake.pay_hosted_invoice(str((await stripe.ours(firm)).external_invoice))
         stripe.story.clock.pass_(hours=1)
         stripe.fake.fail_next(3)
         assert await ask(stripe) == 2
@@ -86,7 +86,7 @@ class TestInvoices:
 
     async def test_one_that_stripe_does_not_know(self, stripe: StripeStory) -> None:
         (firm,) = await sent(stripe, "A")
-        await sql(stripe.story.database, "update invoice set stripe_invoice = 'in_nothing'")
+        await sql(stripe.story.database, "update invoice set external_invoice = 'in_nothing'")
         stripe.story.clock.pass_(hours=1)
         assert await ask(stripe) == 1
         assert (await stripe.ours(firm)).status == "open"
@@ -101,9 +101,7 @@ class TestMethods:
         stripe.fake.webhooks.drop(100)
         await stripe.leaves_card(second)
         for _ in range(2):
-            await store_missed_setup_events(
-                stripe.story.database, stripe.story.clock, stripe.payments
-            )
+            await store_missed_events(stripe.story.database, stripe.story.clock, stripe.collector)
         query = "select count(*) as kept from inbox where kind = 'setup_intent.succeeded'"
         rows = await sql(stripe.story.database, query)
         assert rows[0].kept == 2
@@ -118,5 +116,5 @@ class TestMethods:
         stripe.fake.webhooks.drop(100)
         await stripe.leaves_card(await stripe.firm(CHARGE))
         stripe.story.clock.pass_(days=8)
-        await store_missed_setup_events(stripe.story.database, stripe.story.clock, stripe.payments)
+        await store_missed_events(stripe.story.database, stripe.story.clock, stripe.collector)
         assert await sql(stripe.story.database, "select 1 from inbox") == []

@@ -35,8 +35,8 @@ async def test_what_was_made_and_never_answered_is_found_again(
     await stripe.invoiced(firm, rows=30_000)
     stripe.fake.webhooks.drop(1000)  # or an event would tell of the invoice before
     stripe.fake.lose_answers(3, at)
-    await stripe.worker.sync_stripe()
-    assert await stripe.outbox(firm) == [("stripe_invoice", "waits")]
+    await stripe.worker.sync_collector()
+    assert await stripe.outbox(firm) == [("collect", "waits")]
     stripe.story.clock.pass_(seconds=FORGOTTEN.total_seconds())
     await stripe.exchanges()
     assert await states(stripe, firm) == {"done"}
@@ -46,7 +46,7 @@ async def test_what_was_made_and_never_answered_is_found_again(
     assert theirs["metadata"]["maas_invoice"] == (await stripe.ours(firm)).id.hex
     assert stripe.fake.executed(FINALISE) == 1
     assert stripe.fake.executed("POST /v1/invoices/{id}/send") == 1
-    assert (await stripe.ours(firm)).stripe_invoice == theirs["id"]
+    assert (await stripe.ours(firm)).external_invoice == theirs["id"]
     assert await stripe.differences() == ()
 
 
@@ -57,7 +57,7 @@ async def test_a_charge_that_is_declined_is_no_failure_of_its_item(stripe: Strip
     await stripe.exchanges()
     await stripe.invoiced(firm, rows=30_000)
     await stripe.exchanges()
-    assert await stripe.outbox(firm) == [("stripe_invoice", "done"), ("stripe_pay", "done")]
+    assert await stripe.outbox(firm) == [("collect", "done"), ("charge", "done")]
     assert (stripe.charges("failed"), stripe.charges()) == ([3000], [])
     assert ((await stripe.ours(firm)).status, stripe.theirs()["status"]) == ("open", "open")
 
@@ -70,11 +70,11 @@ class TestLess:
         await stripe.exchanges()
         await firm.pays(invoice, "12.00")
         stripe.fake.lose_answers(3, CREDITS)
-        await stripe.worker.sync_stripe()
-        assert (await stripe.outbox(firm))[-1] == ("stripe_part_paid", "waits")
+        await stripe.worker.sync_collector()
+        assert (await stripe.outbox(firm))[-1] == ("mark_part_paid", "waits")
         stripe.story.clock.pass_(seconds=FORGOTTEN.total_seconds())
         await stripe.exchanges()
-        assert (await stripe.outbox(firm))[-1] == ("stripe_part_paid", "done")
+        assert (await stripe.outbox(firm))[-1] == ("mark_part_paid", "done")
         assert stripe.theirs()["amount_remaining"] == 1800
         (note,) = stripe.fake.objects("credit_note")
         assert note["amount"] == 1200
@@ -90,8 +90,8 @@ class TestLess:
         stripe.fake.webhooks.hold()
         stripe.fake.pay_hosted_invoice(stripe.theirs()["id"])
         await firm.pays(invoice, "12.00")
-        await stripe.worker.sync_stripe()
-        assert (await stripe.outbox(firm))[-1] == ("stripe_part_paid", "done")
+        await stripe.worker.sync_collector()
+        assert (await stripe.outbox(firm))[-1] == ("mark_part_paid", "done")
         assert stripe.fake.objects("credit_note") == []
         stripe.fake.webhooks.release()
         await stripe.exchanges()
@@ -114,7 +114,7 @@ async def test_an_end_is_told_until_it_is_answered_and_done_once(
         case _:
             await firm.pays(invoice, "30.00")
     stripe.fake.lose_answers(3, ENDS[end])
-    await stripe.worker.sync_stripe()
+    await stripe.worker.sync_collector()
     assert (await stripe.outbox(firm))[-1][1] == "waits"
     stripe.story.clock.pass_(seconds=FORGOTTEN.total_seconds())
     await stripe.exchanges()

@@ -1,0 +1,104 @@
+"""The Stripe collector: what it makes of settings, webhooks, events and pages."""
+
+import json
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from billing.collection.collector import (
+    CollectorEvent,
+    CustomerRequest,
+    InvalidNotification,
+    InvoiceChanged,
+    PaymentMethodPage,
+)
+from billing.collection.stripe.client import StripeClient
+from billing.collection.stripe.collector import (
+    StripeCollector,
+    create_stripe_collector,
+    read_stripe_notification,
+)
+from tests.support import builders
+from tests.support.fakes.stripe.deliveries import signature
+from tests.support.fakes.stripe.running import FakeStripe, run_fake_stripe
+
+pytestmark = pytest.mark.usefixtures("network")
+
+EVENT: dict[str, Any] = {"id": "evt_1", "type": "invoice.paid", "data": {"object": {"id": "in_1"}}}
+
+
+@pytest.fixture
+async def fake(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeStripe]:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    async with run_fake_stripe() as running:
+        yield running
+
+
+@pytest.fixture
+async def collector(fake: FakeStripe) -> AsyncIterator[StripeCollector]:
+    made = StripeCollector(StripeClient(fake.key, fake.url))
+    yield made
+    await made.close()
+
+
+class TestCredentials:
+    async def test_make_a_collector(self, tmp_path: Path) -> None:
+        settings = builders.settings(
+            "postgresql://x/y", tmp_path, "http://127.0.0.1:9", stripe_secret_key="sk_test_1"
+        )
+        collector = create_stripe_collector(settings)
+        assert collector is not None
+        assert collector.info.name == "stripe"
+        await collector.close()
+
+    def test_that_are_missing_make_none(self, tmp_path: Path) -> None:
+        settings = builders.settings("postgresql://x/y", tmp_path, "http://127.0.0.1:9")
+        assert create_stripe_collector(settings) is None
+
+
+class TestNotifications:
+    @pytest.mark.parametrize("secret", ["whsec_right", None])
+    def test_are_read_with_the_secret_of_the_settings(
+        self, tmp_path: Path, secret: str | None
+    ) -> None:
+        settings = builders.settings(
+            "postgresql://x/y", tmp_path, "http://127.0.0.1:9", stripe_webhook_secret=secret
+        )
+        body, at = json.dumps(EVENT).encode(), int(time.time())
+        headers = {"stripe-signature": f"t={at},v1={signature(body, 'whsec_right', at)}"}
+        if secret is None:
+            with pytest.raises(InvalidNotification, match="MAAS_STRIPE_WEBHOOK_SECRET"):
+                read_stripe_notification(settings, body, headers)
+        else:
+            event = read_stripe_notification(settings, body, headers)
+            assert event == CollectorEvent("stripe", "evt_1", "invoice.paid", EVENT)
+
+
+class TestEvents:
+    async def test_of_invoices_name_the_invoice(self, collector: StripeCollector) -> None:
+        event = CollectorEvent("stripe", "evt_1", "invoice.paid", EVENT)
+        assert await collector.interpret(event) == InvoiceChanged("in_1")
+
+    async def test_of_objects_without_an_id_do_not_concern_us(
+        self, collector: StripeCollector
+    ) -> None:
+        payload = {"data": {"object": {"object": "balance"}}}
+        event = CollectorEvent("stripe", "evt_1", "balance.available", payload)
+        assert await collector.interpret(event) is None
+
+
+class TestPages:
+    async def test_are_stripes(self, collector: StripeCollector, fake: FakeStripe) -> None:
+        request = CustomerRequest(UUID(int=1), "Acme", "pay@acme.example", fake.clock.now())
+        customer = await collector.register_customer("customer", request)
+        back = "https://acme.example/billing"
+        setup = await collector.payment_method_page(
+            "setup", PaymentMethodPage(customer, "CNY", back)
+        )
+        assert setup == fake.objects("checkout.session")[-1]["url"]
+        portal = await collector.portal_page(customer, back)
+        assert portal.startswith("https://billing.stripe.com/")

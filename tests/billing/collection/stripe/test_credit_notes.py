@@ -1,0 +1,81 @@
+"""Stripe's share of a credit note, and of a payment that it did not receive."""
+
+from typing import Any
+
+import pytest
+
+from billing.collection.collector import CreditRequest, ExternalInvoice, PartPayment
+from billing.collection.stripe.credit_notes import map_credit_note, map_part_payment
+from billing.collection.stripe.values import StripeCreditNoteRequest
+
+NOTE = "00000007"
+
+
+def note(total: int, to_wallet: int = 0, refunded: int = 0) -> CreditRequest:
+    return CreditRequest(NOTE, total, to_wallet, refunded, "a dispute")
+
+
+def there(status: str, **amounts: Any) -> ExternalInvoice:
+    given = {
+        "total": 3000,
+        "due": 3000,
+        "remaining": 0,
+        "paid": 0,
+        "credited_after_payment": 0,
+        **amounts,
+    }
+    return ExternalInvoice(
+        "in_1", status, currency="CNY", our_invoice_id=None, customer="cus_1", **given
+    )
+
+
+class TestCredits:
+    """(credit note, invoice at Stripe, what may be refunded) -> (total, refund, elsewhere)."""
+
+    @pytest.mark.parametrize(
+        ("credit", "invoice", "refundable", "told"),
+        [
+            # What is open becomes less.
+            (note(1000), there("open", remaining=3000), 0, (1000, 0, 0)),
+            # 5.00 of 30.00 were paid by the wallet, and go back there: not Stripe's concern.
+            (note(3000, to_wallet=500), there("open", remaining=2500), 0, (2500, 0, 0)),
+            # Paid by card: back to the card, or into the wallet.
+            (note(1000, refunded=1000), there("paid", paid=3000), 3000, (1000, 1000, 0)),
+            (note(1000, to_wallet=1000), there("paid", paid=3000), 3000, (1000, 0, 1000)),
+            # Both.
+            (note(900, 400, 500), there("paid", paid=3000), 3000, (900, 500, 400)),
+            # Paid by bank: the operator sends it back.
+            (note(1000, refunded=1000), there("paid", paid=3000), 0, (1000, 0, 1000)),
+            # 10.00 by wallet, 20.00 by card: of 25.00 Stripe knows 20.00.
+            (note(2500, 500, 2000), there("paid", paid=2000), 2000, (2000, 2000, 0)),
+            # 18.00 of 20.00 were credited before.
+            (
+                note(1000, refunded=1000),
+                there("paid", paid=2000, credited_after_payment=1800),
+                200,
+                (200, 200, 0),
+            ),
+            # All was credited before.
+            (note(500, 500), there("paid", paid=2000, credited_after_payment=2000), 0, (0, 0, 0)),
+            # Stripe does not know yet that it was paid by bank: no credit may lower what is open.
+            (note(500, 500), there("open", remaining=3000), 0, (0, 0, 0)),
+            # Void in the dashboard.
+            (note(1000), there("void"), 0, (0, 0, 0)),
+        ],
+    )
+    def test_share(
+        self,
+        credit: CreditRequest,
+        invoice: ExternalInvoice,
+        refundable: int,
+        told: tuple[int, int, int],
+    ) -> None:
+        share = map_credit_note(credit, invoice, refundable)
+        assert share == StripeCreditNoteRequest(NOTE, *told, memo="a dispute")
+
+
+@pytest.mark.parametrize(("remaining", "credited"), [(3000, 1200), (500, 500)])
+def test_a_part_payment_is_credited_up_to_what_is_open(remaining: int, credited: int) -> None:
+    payment = PartPayment("payment:1", 1200)
+    request = map_part_payment(payment, there("open", remaining=remaining))
+    assert request == StripeCreditNoteRequest("payment:1", credited, 0, 0, "Paid by another way")
