@@ -376,7 +376,11 @@ def _parse_servers(text: str, catalog: Catalog) -> tuple[ServerSpec, ...]:
     specs = parse_upstreams(text)
     for spec in specs:
         if spec.model is not None and catalog.find(spec.model) is None:
-            raise SettingsInvalid(f"MAAS_SERVING_URL names {spec.model!r}, which is not sold here.")
+            replacement = catalog.retired.get(spec.model)
+            advice = "" if replacement is None else f" It was removed; use {replacement!r} instead."
+            raise SettingsInvalid(
+                f"MAAS_SERVING_URL names {spec.model!r}, which is not sold here.{advice}"
+            )
     return specs
 
 

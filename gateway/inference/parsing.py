@@ -29,7 +29,7 @@ from gateway.inference.model_selection import (
 )
 from gateway.registry.variants import PREFIX as VARIANT_PREFIX
 from gateway.registry.variants import parse_pinned_id
-from gateway.upstream.availability import Availability, model_not_served
+from gateway.upstream.availability import Availability, find_catalog_model, model_not_served
 from gateway.wire import fine_tuning, inference, openai, requests
 from infra import ids
 from models.catalog import AUTO, SPECIALIST_TASKS, Catalog, Model, Task
@@ -196,12 +196,7 @@ class Parser:
 
     def _find_model(self, name: str, operation: Operation) -> Model:
         """Return a model that supports the operation. Raises ModelNotFound, WrongEndpoint."""
-        model = self._catalog.find(name)
-        if model is None:
-            raise ModelNotFound(
-                f"The model {name[:100]!r} does not exist. GET /v1/models lists those that do.",
-                param="model",
-            )
+        model = find_catalog_model(self._catalog, name)
         if model.task not in _TASKS_BY_OPERATION[operation]:
             raise WrongEndpoint(
                 f"The model {model.id!r} is for {model.task}, which this endpoint does not do.",

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.call.errors import ModelNotInstalled
+from gateway.call.errors import ModelNotFound, ModelNotInstalled
 from gateway.upstream.client import UpstreamClient
 from gateway.upstream.load_balancer import Router
 from infra.errors import AppError
@@ -126,6 +126,32 @@ class Availability:
         while True:
             await asyncio.sleep(self._timing.availability_s)
             await self.refresh()
+
+
+def find_catalog_model(catalog: Catalog, name: str) -> Model:
+    """Return the catalog's model of this id.
+
+    Raises ModelNotFound, which names the replacement if the model is retired.
+    """
+    model = catalog.find(name)
+    if model is None:
+        raise _model_not_found(catalog, name)
+    return model
+
+
+def _model_not_found(catalog: Catalog, name: str) -> ModelNotFound:
+    """Return the error for an id that the catalog does not have."""
+    replacement = catalog.retired.get(name)
+    if replacement is not None:
+        return ModelNotFound(
+            f"The model {name!r} has been removed. Use {replacement!r} instead. GET /v1/models "
+            "lists the available models.",
+            param="model",
+        )
+    return ModelNotFound(
+        f"The model {name[:100]!r} does not exist. GET /v1/models lists the available models.",
+        param="model",
+    )
 
 
 def model_not_served(model_id: str) -> ModelNotInstalled:

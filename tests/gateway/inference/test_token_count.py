@@ -27,14 +27,13 @@ from gateway.inference.token_count import (
 )
 from gateway.wire import body as bodies
 from models.catalog import Model, Task, Weights
+from models.multilingual import EncoderMissing, PackagedEncoder, load_encoder
 from tests.support import builders
 from tests.support.nightly import at_length
 
 BUILD = Path(__file__).parents[3] / "build"
 GEMMA = next(iter(sorted((BUILD / "weights").glob(f"{builders.CHAT}-*"))), None)
-MINILM = next(iter(sorted((BUILD / "weights").glob(f"{builders.EMBEDDING}-*"))), None)
 needs_gemma = pytest.mark.skipif(GEMMA is None, reason="no Gemma weights below build/weights")
-needs_minilm = pytest.mark.skipif(MINILM is None, reason="no MiniLM tokenizer below build/weights")
 
 CHAT, COMPLETION, EMBEDDINGS = Operation.CHAT, Operation.TEXT_COMPLETION, Operation.EMBEDDINGS
 TEMPLATE = """{{ bos_token }} {% for message in messages %}
@@ -91,7 +90,7 @@ def folder(tmp_path: Path) -> Path:
     tokenizer.post_processor = processors.TemplateProcessing(
         single="<s> $A </s>", special_tokens=[("<s>", 1), ("</s>", 2)]
     )
-    # As MiniLM's file asks for; neither may touch what is counted.
+    # A tokenizer file may ask for both; neither may change the count.
     tokenizer.enable_truncation(8)
     tokenizer.enable_padding(length=8)
     made = tmp_path / "weights" / "tiny-test"
@@ -248,9 +247,17 @@ def test_the_bound() -> None:
         (COMPLETION, {"prompt": "w" * 5000}, 1000),
         (COMPLETION, {"prompt": ["w" * 5000]}, 5079),  # each prompt has the context's length
         (COMPLETION, {"prompt": "\U0001d160" * 10}, 197),  # 40 bytes that are 120 in NFC
+        (EMBEDDINGS, {"input": "abc"}, 19),
+        (EMBEDDINGS, {"input": ["a", "bc"]}, 35),  # each input gets a prefix
+        (EMBEDDINGS, {"input": ["w" * 5000, "a"]}, 1017),
+        (EMBEDDINGS, {"input": "\ufdfa"}, 49),  # 3 bytes that are 33 in NFKC
+        (EMBEDDINGS, {"input": [1, 2, 3]}, 19),
+        (EMBEDDINGS, {"input": [[1, 2], "a"]}, 35),
+        (EMBEDDINGS, {"input": {"text": "a"}}, None),
+        (EMBEDDINGS, {}, None),
     ],
 )
-def test_the_worst_prompt(operation: Operation, body: dict[str, Any], expected: int) -> None:
+def test_the_worst_prompt(operation: Operation, body: dict[str, Any], expected: int | None) -> None:
     raw = written(body)
     assert (
         max_prompt_tokens(a_model("a", 1000), operation, bodies.decode_fields(raw), raw) == expected
@@ -273,16 +280,9 @@ def test_gemma_has_no_more_tokens_than_bytes_in_any_character() -> None:
     _no_more_tokens_than_bytes(_tokenizer(GEMMA))
 
 
-@needs_minilm
-def test_minilm_has_no_more_tokens_than_bytes_in_any_character() -> None:
-    _no_more_tokens_than_bytes(_tokenizer(MINILM))
-
-
-@needs_minilm
-def test_minilm_sees_no_more_characters_than_bytes() -> None:
-    """A word has no more pieces than characters, so this is the proof for words too."""
-    normalise = _tokenizer(MINILM).normalizer.normalize_str
-    assert all(len("".join(normalise(c).split())) <= len(c.encode()) for c in _characters())
+def test_e5_has_no_more_tokens_than_the_bound_in_any_character(encoder: PackagedEncoder) -> None:
+    over = [char for char in _characters() if encoder.tokens(char) > _input_bound([char])]
+    assert over == []
 
 
 @needs_gemma
@@ -296,6 +296,14 @@ def test_what_the_template_adds_is_paid_for_by_the_json(counter: PromptTokenCoun
         message = msgspec.json.decode(written({"role": role}), type=token_count._Message)
         added = len(loaded.render([message]).removeprefix("<bos>").encode()) + 1 - fixed
         assert added <= len(written({"role": role})) + 1
+
+
+@pytest.fixture(scope="module")
+def encoder() -> PackagedEncoder:
+    try:
+        return load_encoder()
+    except EncoderMissing as error:
+        pytest.skip(f"needs the encoder: {error}")
 
 
 @pytest.fixture(scope="module")
@@ -319,11 +327,16 @@ async def test_no_completion_of_gemma_is_above_its_bound(
     await _below_bound(real, builders.CHAT, COMPLETION, {"prompt": prompt}, escaped)
 
 
-@needs_minilm
 @MANY
-@given(texts=PROMPTS, escaped=st.booleans())
-async def test_minilm_input_bound(real: PromptTokenCounter, texts: Any, escaped: bool) -> None:
-    await _below_bound(real, builders.EMBEDDING, EMBEDDINGS, {"input": texts}, escaped)
+@given(texts=TEXT | st.lists(TEXT, min_size=1), escaped=st.booleans())
+def test_e5_input_bound(encoder: PackagedEncoder, texts: str | list[str], escaped: bool) -> None:
+    tokens = sum(map(encoder.tokens, [texts] if isinstance(texts, str) else texts))
+    assert tokens <= _input_bound(texts, escaped)
+
+
+def test_many_short_inputs_are_not_above_their_bound(encoder: PackagedEncoder) -> None:
+    texts = ["a"] * 2048
+    assert sum(map(encoder.tokens, texts)) <= _input_bound(texts)
 
 
 DIALOGUES = [
@@ -373,6 +386,14 @@ async def _below_bound(
     counted = await counter.count(a_model(name), operation, bodies.decode_fields(raw))
     assert counted is not None
     assert counted <= max_prompt_tokens_by_size(len(raw), None)
+
+
+def _input_bound(texts: str | list[str], escaped: bool = False) -> int:
+    """The bound of embedding inputs, without a context length."""
+    raw = written({"input": texts}, escaped)
+    bound = max_prompt_tokens(a_model("a"), EMBEDDINGS, bodies.decode_fields(raw), raw)
+    assert bound is not None
+    return bound
 
 
 def _tokenizer(folder: Path | None) -> Tokenizer:
