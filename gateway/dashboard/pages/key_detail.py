@@ -26,8 +26,8 @@ from gateway.access.key_scopes import (
 )
 from gateway.access.key_views import KeyView, get_key_view
 from gateway.dashboard.forms import FormState, read_form_fields, restored_form, with_errors
-from gateway.dashboard.keeping import PreservedFields
 from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
+from gateway.dashboard.preserved_input import PreservedFields
 from gateway.identity.roles import Permission
 from infra import ids
 from infra.clock import Clock

@@ -105,7 +105,7 @@ class TestCreating:
         assert dict(values) == {"budget": "12.50", "requests": "60", "tokens": "", "streams": "2"}
         assert "CN¥0.00 / CN¥12.50" in words(page)
 
-    async def test_mistakes(self, office: Firm) -> None:
+    async def test_errors_are_shown_beside_their_fields(self, office: Firm) -> None:
         for fields, said in (
             ({"name": " "}, "A name is 1 to 100 printable characters."),
             ({"name": "x" * 101}, "A name is 1 to 100 printable characters."),

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from billing.outcomes.measurement.memory import (
+from billing.outcomes.measurement.gls_estimator import (
     NOISE_GRID,
     PredictionWindow,
     StudentTMixture,

@@ -7,7 +7,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from billing.outcomes.measurement.agreed import (
+from billing.outcomes.measurement.errors import (
+    BaselineFitFailed,
+    MeasurementPlanInvalid,
+    ReadingsInvalid,
+)
+from billing.outcomes.measurement.evidence import MeasurementStudy
+from billing.outcomes.measurement.plan import (
     DateRange,
     GateLimits,
     MachineGroups,
@@ -15,15 +21,9 @@ from billing.outcomes.measurement.agreed import (
     MeterReplacement,
     SwitchbackSchedule,
 )
-from billing.outcomes.measurement.evidence import MeasurementStudy
-from billing.outcomes.measurement.faults import (
-    BaselineFitFailed,
-    MeasurementPlanInvalid,
-    ReadingsInvalid,
-)
-from billing.outcomes.measurement.measured import BaselineFitReport, DataQualityNote
-from billing.outcomes.measurement.measuring import baseline_fit_report, measure_savings
 from billing.outcomes.measurement.readings import MeterReading, Quantity
+from billing.outcomes.measurement.results import BaselineFitReport, DataQualityNote
+from billing.outcomes.measurement.savings_measurement import baseline_fit_report, measure_savings
 from tests.billing.outcomes.measurement.making import (
     AFTER,
     AGREED,

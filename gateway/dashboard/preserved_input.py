@@ -16,7 +16,7 @@ from litestar.datastructures import Cookie
 
 from gateway.dashboard.security import read_csrf_token
 from gateway.identity.current_user import Viewer
-from gateway.identity.kept_input import (
+from gateway.identity.saved_input import (
     LIFETIME,
     InputOwner,
     RestoredInput,

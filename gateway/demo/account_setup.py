@@ -11,9 +11,9 @@ from billing.subscriptions.plans import publish_plan
 from gateway.access.api_keys import create_key
 from gateway.access.price_book import catalog_prices
 from gateway.demo.calls import call_types_with_models
+from gateway.demo.context import CURRENCY, PLANS, DemoAccount, DemoDependencies
 from gateway.demo.dates import net_days
 from gateway.demo.firms import DemoUser, Firm
-from gateway.demo.opened import CURRENCY, PLANS, DemoAccount, DemoDependencies
 from gateway.identity.audit_log import CLI_ACTOR
 from gateway.identity.client_origin import ClientOrigin
 from gateway.identity.invitation_acceptance import Registration

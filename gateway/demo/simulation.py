@@ -15,19 +15,24 @@ from billing.cycle import bill_accounts, dun_accounts
 from billing.dates import local_day
 from billing.outcomes.settlement.jobs import settle_outcomes
 from billing.outcomes.settlement.measured_effects import measure_effect
-from gateway.demo.calls import calls_between, plan_calls_of_day
-from gateway.demo.dates import SHANGHAI, at_hour
-from gateway.demo.effects import DemoContract, dispute_second_month, send_readings, sign_contract
-from gateway.demo.firms import Firm
-from gateway.demo.happenings import (
+from gateway.demo.account_setup import open_firm, publish_plans
+from gateway.demo.actions import (
     apply_action,
     invite_pending_users,
     pay_due_invoices,
     set_key_budgets,
 )
-from gateway.demo.opened import DemoAccount, DemoDependencies
-from gateway.demo.opening import open_firm, publish_plans
-from gateway.demo.recording import CallRecorder
+from gateway.demo.call_recorder import CallRecorder
+from gateway.demo.calls import calls_between, plan_calls_of_day
+from gateway.demo.context import DemoAccount, DemoDependencies
+from gateway.demo.dates import SHANGHAI, at_hour
+from gateway.demo.firms import Firm
+from gateway.demo.outcome_contract import (
+    DemoContract,
+    dispute_second_month,
+    send_readings,
+    sign_contract,
+)
 from gateway.demo.state import mark_filled
 
 _JOBS_HOUR, _OFFICE_HOUR = 2, 10

@@ -4,14 +4,14 @@ from decimal import Decimal
 
 import pytest
 
-from billing.outcomes.measurement.measured import (
+from billing.outcomes.measurement.results import (
     effective_resolution,
     floor_to_resolution,
     parse_measurement_result,
     round_to_resolution,
     to_ppm,
 )
-from billing.outcomes.measurement.measuring import measure_savings
+from billing.outcomes.measurement.savings_measurement import measure_savings
 from tests.billing.outcomes.measurement.making import study
 
 MILLI = Decimal("0.001")

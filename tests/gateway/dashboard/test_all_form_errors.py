@@ -1,4 +1,4 @@
-"""Forms with several mistakes: all are shown at once, each beside its field."""
+"""Forms with several errors: all are shown at once, each beside its field."""
 
 import re
 

@@ -15,6 +15,7 @@ from billing.subscriptions.plans import find_plan_version
 from billing.subscriptions.subscriptions import find_subscription
 from billing.tables import InvoiceStatus, QuotaKind
 from gateway.access.api_keys import revoke_key, rotate_key
+from gateway.demo.context import CURRENCY, DemoAccount, DemoDependencies
 from gateway.demo.firms import (
     DemoAction,
     IssueCreditNote,
@@ -23,7 +24,6 @@ from gateway.demo.firms import (
     Subscribe,
     TopUp,
 )
-from gateway.demo.opened import CURRENCY, DemoAccount, DemoDependencies
 from gateway.identity.audit_log import CLI_ACTOR
 
 _MAX_INVOICES = 1_000

@@ -5,16 +5,16 @@ from datetime import timedelta
 
 import pytest
 
-from billing.outcomes.measurement.agreed import (
+from billing.outcomes.measurement.baseline import fit_terms
+from billing.outcomes.measurement.errors import MeasurementPlanInvalid, ReadingsInvalid
+from billing.outcomes.measurement.plan import (
     DateRange,
     ExcludedPeriod,
     IndependentVariable,
     VariableForm,
 )
-from billing.outcomes.measurement.baseline import fit_terms
-from billing.outcomes.measurement.faults import MeasurementPlanInvalid, ReadingsInvalid
-from billing.outcomes.measurement.kept import StoredBaseline, parse_stored_baseline
-from billing.outcomes.measurement.measuring import fit_baseline_of_study, measure_savings
+from billing.outcomes.measurement.savings_measurement import fit_baseline_of_study, measure_savings
+from billing.outcomes.measurement.stored_baseline import StoredBaseline, parse_stored_baseline
 from tests.billing.outcomes.measurement.making import (
     AGREED,
     BEFORE,

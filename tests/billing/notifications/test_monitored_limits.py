@@ -5,7 +5,7 @@ from billing.invoices.usage_position import load_usage_position
 from billing.metering.quotas import set_budget
 from billing.money import nano_from_text
 from billing.notifications.alerts import enqueue_alerts
-from billing.notifications.watched_limits import MonitoredLimit, load_monitored_limits
+from billing.notifications.monitored_limits import MonitoredLimit, load_monitored_limits
 from billing.tables import PlanVersion
 from tests.support.billing.making import make_key, sql
 from tests.support.stories.capped_plans import BASIC, LARGE, TRIAL

@@ -35,9 +35,9 @@ from billing.rating.terms import Allowance
 from billing.tables import OutcomeSettlement
 from gateway.access.price_book import catalog_price_terms
 from gateway.demo.calls import first_model
+from gateway.demo.context import CURRENCY, DemoAccount, DemoDependencies
 from gateway.demo.dates import SHANGHAI, at_hour
 from gateway.demo.firms import OutcomeExample
-from gateway.demo.opened import CURRENCY, DemoAccount, DemoDependencies
 from infra import ids
 
 _CONTRACT_FILE = Path(__file__).with_name("contract.toml")

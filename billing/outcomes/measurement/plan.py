@@ -14,7 +14,7 @@ from enum import StrEnum
 from math import isfinite
 
 from billing.dates import parse_time_zone
-from billing.outcomes.measurement.faults import MeasurementPlanInvalid
+from billing.outcomes.measurement.errors import MeasurementPlanInvalid
 from billing.outcomes.measurement.units import require_known_unit
 
 PPM = 1_000_000

@@ -14,7 +14,7 @@ from billing.invoices.headroom import (
 )
 from billing.metering.quotas import set_budget
 from billing.money import nano_from_text
-from billing.notifications.limits_in_force import (
+from billing.notifications.current_limits import (
     AccountLimits,
     key_limits_json,
     load_current_limits,

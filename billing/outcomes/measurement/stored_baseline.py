@@ -14,12 +14,12 @@ from datetime import date
 import msgspec
 import numpy as np
 
-from billing.outcomes.measurement.agreed import DateRange
 from billing.outcomes.measurement.baseline import BaselineModel
 from billing.outcomes.measurement.columns import RegressionTerms
 from billing.outcomes.measurement.days import DailyTable
-from billing.outcomes.measurement.faults import MeasurementPlanInvalid
-from billing.outcomes.measurement.measured import DataQualityNote, to_ppm
+from billing.outcomes.measurement.errors import MeasurementPlanInvalid
+from billing.outcomes.measurement.plan import DateRange
+from billing.outcomes.measurement.results import DataQualityNote, to_ppm
 
 _SIGNIFICANT_DIGITS = 10
 

@@ -16,18 +16,11 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from billing.dates import local_day
-from billing.outcomes.measurement.agreed import (
-    PPM,
-    DateRange,
-    GateLimits,
-    MeasurementPlan,
-    SwitchbackSchedule,
-)
 from billing.outcomes.measurement.baseline import fit_terms, select_baseline
 from billing.outcomes.measurement.days import DailyTable, Mask, OmittedDays, aggregate_by_day
+from billing.outcomes.measurement.errors import MeasurementPlanInvalid, ReadingsInvalid
 from billing.outcomes.measurement.evidence import MeasurementStudy
 from billing.outcomes.measurement.expected import expected_by_day
-from billing.outcomes.measurement.faults import MeasurementPlanInvalid, ReadingsInvalid
 from billing.outcomes.measurement.gates import (
     baseline_fit_gates,
     baseline_missing_days_gate,
@@ -39,12 +32,15 @@ from billing.outcomes.measurement.holdout import (
     holdout_savings,
     switchback_savings,
 )
-from billing.outcomes.measurement.kept import (
-    StoredBaseline,
-    StoredMachineDays,
-    build_stored_baseline,
+from billing.outcomes.measurement.plan import (
+    PPM,
+    DateRange,
+    GateLimits,
+    MeasurementPlan,
+    SwitchbackSchedule,
 )
-from billing.outcomes.measurement.measured import (
+from billing.outcomes.measurement.readings import CleanedReadings, clean_readings
+from billing.outcomes.measurement.results import (
     BaselineFitReport,
     DailyResult,
     DataQualityNote,
@@ -54,8 +50,12 @@ from billing.outcomes.measurement.measured import (
     floor_to_resolution,
     round_to_resolution,
 )
-from billing.outcomes.measurement.readings import CleanedReadings, clean_readings
 from billing.outcomes.measurement.saving import SavingsEstimate, estimate_savings
+from billing.outcomes.measurement.stored_baseline import (
+    StoredBaseline,
+    StoredMachineDays,
+    build_stored_baseline,
+)
 
 
 @dataclass(frozen=True, slots=True)

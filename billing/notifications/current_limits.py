@@ -17,7 +17,7 @@ from billing.invoices.headroom import (
 )
 from billing.invoices.usage_position import UsagePosition, load_usage_position
 from billing.metering.quotas import QuotaState, list_quota_states, month_start
-from billing.notifications.watched_limits import (
+from billing.notifications.monitored_limits import (
     MonitoredLimit,
     active_key_names,
     list_monitored_limits,

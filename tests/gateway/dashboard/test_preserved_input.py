@@ -9,10 +9,10 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from gateway.dashboard.keeping import PreservedFields
+from gateway.dashboard.preserved_input import PreservedFields
 from gateway.dashboard.router import HANDLERS
-from gateway.identity.kept_input import MAX_BYTES
 from gateway.identity.roles import Role
+from gateway.identity.saved_input import MAX_BYTES
 from gateway.identity.sessions import create_session
 from infra import ids
 from tests.gateway.dashboard.door import PASSWORD, Door

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from billing.dates import TimeZoneUnknown
-from billing.outcomes.measurement.agreed import (
+from billing.outcomes.measurement.errors import MeasurementPlanInvalid, ReadingsInvalid
+from billing.outcomes.measurement.plan import (
     DateRange,
     IndependentVariable,
     MachineGroups,
@@ -17,7 +18,6 @@ from billing.outcomes.measurement.agreed import (
     NonRoutineAdjustment,
     SwitchbackSchedule,
 )
-from billing.outcomes.measurement.faults import MeasurementPlanInvalid, ReadingsInvalid
 from tests.billing.outcomes.measurement.making import AGREED, FIRST, SHANGHAI, TURN
 
 BOTH = ("plant", "us")
