@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from load.constant.engine import Speed
-from load.day.firms import KEY_VARIABLE, SITE_VARIABLE
-from load.site.running import Wanted, whole_service, with_weights
+from load.constant_upstream.engine import Speed
+from load.deployment.service import Wanted, whole_service, with_weights
+from load.mixed_day.firm_rotation import KEY_VARIABLE, SITE_VARIABLE
 
 # An engine that reads 20,000 tokens a second and writes a token every 5 ms, 16 answers at a time.
 USUAL = Speed(prefill_tokens_s=20_000, token_s=0.005, slots=16)

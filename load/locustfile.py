@@ -1,6 +1,6 @@
 """The users of a mixed day, for locust: programs that call, people who look, Stripe that posts.
 
-What they share is in load/day/, what is asked of the whole in load/slo.py. The site comes from
+What they share is in load/mixed_day/, what is asked of the whole in load/slo.py. The site comes from
 MAAS_LOAD_SITE (`make load` writes it), or one key from MAAS_API_KEY.
 """
 
@@ -16,12 +16,19 @@ from locust.runners import WorkerRunner
 from locust.stats import StatsEntry
 
 from load import slo
-from load.day.firms import given
-from load.day.pages import PAGES, is_signed_in, key_made, new_key_of, secret_of, token_of
-from load.day.report import Ran, report
-from load.day.sse import StreamBroken, Timing
-from load.day.webhooks import PATH, Events
-from load.site.firms import PASSWORD
+from load.deployment.firms import PASSWORD
+from load.mixed_day.dashboard_pages import (
+    PAGES,
+    is_signed_in,
+    key_made,
+    new_key_of,
+    secret_of,
+    token_of,
+)
+from load.mixed_day.firm_rotation import given
+from load.mixed_day.report import Ran, report
+from load.mixed_day.stream_timing import StreamBroken, Timing
+from load.mixed_day.stripe_events import PATH, Events
 
 FIRMS = given()
 _TOLD = "SSE"

@@ -13,9 +13,9 @@ import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
-from load.bench.calls import TOKENS, Server, first_token, throughput
 from load.bench.servers import bare_engine, maas
-from load.site.running import with_weights
+from load.bench.streamed_calls import TOKENS, Server, first_token, throughput
+from load.deployment.service import with_weights
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from signal import SIGINT
 from typing import Any
 
-from load.bench.calls import Server
+from load.bench.streamed_calls import Server
 
 _GATEWAY, _SERVE, _BARE = 18080, 18000, 18001
 

@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from load.constant.engine import Speed
-from load.day.firms import KEY_VARIABLE
-from load.replay.against import own_service, running_service
+from load.constant_upstream.engine import Speed
+from load.mixed_day.firm_rotation import KEY_VARIABLE
+from load.replay.call_statistics import InTime
 from load.replay.experiments import NOISY, QUIET, Plan, as_it_is, classes, fairness
-from load.replay.figures import InTime
-from load.replay.playing import Target
+from load.replay.player import Target
 from load.replay.report import Told, fairness_text, opening, table
 from load.replay.schedule import Cut, cut_to
+from load.replay.targets import own_service, running_service
 from load.replay.traces import AZURE, trace_or_exit
 
 

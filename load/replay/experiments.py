@@ -8,10 +8,10 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from load.constant.engine import Speed
+from load.constant_upstream.engine import Speed
 from load.replay.arrivals import Arrival
-from load.replay.figures import Figures, InTime, figures, ratio
-from load.replay.playing import Played, Target, play
+from load.replay.call_statistics import Figures, InTime, figures, ratio
+from load.replay.player import Played, Target, play
 from load.replay.schedule import Due, among, filling, in_classes, sped_up, thin
 
 QUIET = ("acme", "boltz", "cantor", "dietz")

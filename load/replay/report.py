@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from load.replay.call_statistics import Figures, InTime
 from load.replay.experiments import BAR, TIMES, Fairness
-from load.replay.figures import Figures, InTime
 
 _HEAD = (
     "| calls of | sent | calls/s | answered | good/s | first token p50, p99 ms | whole p50, p99 ms "

@@ -8,7 +8,7 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from load.constant.engine import Speed
+from load.constant_upstream.engine import Speed
 from load.replay.arrivals import Arrival
 
 

@@ -17,20 +17,20 @@ from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
-from load.constant.engine import Speed
-from load.replay.against import own_service
+from load.constant_upstream.engine import Speed
 from load.replay.arrivals import Arrival
+from load.replay.call_statistics import InTime, figures
 from load.replay.experiments import QUIET
-from load.replay.figures import InTime, figures
-from load.replay.playing import Target, play
+from load.replay.player import Target, play
 from load.replay.schedule import Due, among, cut_to, filling, sped_up, thin
+from load.replay.targets import own_service
 from load.replay.traces import AZURE, trace_or_exit
 from load.simulation.autoscaler import Rule
+from load.simulation.engine_speed import ASSUMED, Pace, constant
 from load.simulation.fleet import Run, Setup, simulate
-from load.simulation.measuring import measure
-from load.simulation.pace import ASSUMED, Pace, constant
 from load.simulation.report import check, fleets
-from load.simulation.settings import Named, fixed, held_back, replicas_for, scaled, starts
+from load.simulation.scenarios import Named, fixed, held_back, replicas_for, scaled, starts
+from load.simulation.speed_measurement import measure
 
 _SPREAD_S = 60.0
 

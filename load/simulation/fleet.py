@@ -12,10 +12,10 @@ from typing import Any
 
 import simpy
 
-from load.replay.playing import Played
+from load.replay.player import Played
 from load.replay.schedule import Due
 from load.simulation.autoscaler import Rule, Wish, decide
-from load.simulation.pace import Pace
+from load.simulation.engine_speed import Pace
 from load.simulation.replica import Replica
 
 _LOOK_S = 1.0

@@ -6,8 +6,8 @@ from typing import Any
 import simpy
 
 from load.replay.arrivals import Arrival
-from load.simulation.pace import Pace
-from load.simulation.writing import Writing
+from load.simulation.decoding import Writing
+from load.simulation.engine_speed import Pace
 
 Steps = Generator[simpy.Event, Any, float]
 

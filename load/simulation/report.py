@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from load.replay.figures import Figures, InTime, figures
+from load.replay.call_statistics import Figures, InTime, figures
 from load.simulation.fleet import Run
 
 _FLEETS = (

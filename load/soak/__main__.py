@@ -15,13 +15,13 @@ from pathlib import Path
 
 import psutil
 
-from load.soak.absences import absences
-from load.soak.checking import hooks_handled, jobs_done, recorded
 from load.soak.clients import Clients
+from load.soak.database_unavailability import absences
 from load.soak.events import FAILED, Happened, due
+from load.soak.fault_injection import Happening, reconcile
+from load.soak.final_checks import hooks_handled, jobs_done, recorded
 from load.soak.fleet import Fleet, run_fleet
-from load.soak.happening import Happening, reconcile
-from load.soak.memory import Series
+from load.soak.memory_trend import Series
 from load.soak.report import Soak, nothing_left, read_soak, report, verdicts
 
 FIRMS = ("acme", "boltz", "cantor")

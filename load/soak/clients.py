@@ -16,7 +16,7 @@ from typing import IO, Any
 
 import aiohttp
 
-from load.site.firms import Firm
+from load.deployment.firms import Firm
 
 _MOST_AT_ONCE = 400
 _PATIENCE_S = 60.0

@@ -19,8 +19,8 @@ from pathlib import Path
 from infra.database.embedded_postgres import EmbeddedPostgres, start_postgres
 from infra.database.migrate import migrate
 from infra.processes import start_module, stop_process
-from load.site.firms import Firm
-from load.site.running import (
+from load.deployment.firms import Firm
+from load.deployment.service import (
     clean_environment,
     free_port,
     settled_firms,
@@ -167,7 +167,7 @@ def run_fleet(folder: Path, firms: Sequence[str]) -> Iterator[Fleet]:
 def _upstream(folder: Path, port: int) -> Part:
     arguments = (str(port), "--token-ms", str(_TOKEN_MS))
     log = folder / f"upstream-{port}.log"
-    return Part(f"upstream {port}", "load.constant", clean_environment(), log, arguments)
+    return Part(f"upstream {port}", "load.constant_upstream", clean_environment(), log, arguments)
 
 
 def _gateways(folder: Path, environment: dict[str, str]) -> list[Gateway]:

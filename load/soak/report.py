@@ -8,9 +8,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from load.soak.checking import Hooks, Jobs, Recorded
 from load.soak.events import Happened, carried_through, unexcused
-from load.soak.memory import Series
+from load.soak.final_checks import Hooks, Jobs, Recorded
+from load.soak.memory_trend import Series
 
 # Calls that fail while nothing happens, of all: a busy machine's stalls.
 _UNEXCUSED = 0.001

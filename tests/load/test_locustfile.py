@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from load.day.firms import KEY_VARIABLE, SITE_VARIABLE
-from load.site.firms import Firm, Site
+from load.deployment.firms import Firm, Site
+from load.mixed_day.firm_rotation import KEY_VARIABLE, SITE_VARIABLE
 
 pytestmark = pytest.mark.usefixtures("processes")
 

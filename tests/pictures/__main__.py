@@ -20,7 +20,7 @@ from typing import Any
 
 from playwright.async_api import Browser, Page, async_playwright
 
-from load.bench.pages.kinds import HOME
+from load.bench.pages.page_kinds import HOME
 from load.bench.servers import said
 from tests.pictures.walking import walk
 from tests.support.dashboard.browsing import CHROMIUM

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 from playwright.async_api import Page
 
-from load.bench.pages.kinds import Unseen, kind
+from load.bench.pages.page_kinds import Unseen, kind
 
 _LINKS = "() => [...document.querySelectorAll('a[href]')].map((one) => one.getAttribute('href'))"
 

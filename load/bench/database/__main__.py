@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from load.bench.database.ceiling import Ceiling, ceilings
-from load.bench.database.counting import Written, written
-from load.bench.database.following import Step, steps
+from load.bench.database.usage_aggregation import Step, steps
+from load.bench.database.write_statistics import Written, written
+from load.bench.database.write_throughput import Ceiling, ceilings
 from load.bench.gateways.processes import cpu_s, postmaster_of
 from load.soak.clients import Clients
 from load.soak.fleet import Fleet, run_fleet

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
-from load.bench.gateways.installs import LITELLM, PORTKEY, litellm, nginx, portkey
-from load.bench.gateways.measure import Plan, Results, memory, require_whole, take_turns
+from load.bench.gateways.installation import LITELLM, PORTKEY, litellm, nginx, portkey
+from load.bench.gateways.measurement import Plan, Results, memory, require_whole, take_turns
 from load.bench.gateways.nginx import nginx_answers, nginx_proxy
 from load.bench.gateways.processes import (
     python_module,

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from load.bench.gateways.answers import MODELS, PLAIN
-from load.bench.gateways.installs import nginx_program
+from load.bench.gateways.installation import nginx_program
+from load.bench.gateways.payloads import MODELS, PLAIN
 from load.bench.gateways.processes import running, wait_for_port
 from load.bench.gateways.servers import Gateway, Site
 

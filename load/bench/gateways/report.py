@@ -8,7 +8,7 @@ import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from load.bench.gateways.measure import HALF_RATE, PLAIN, STREAMED, Figures, Key, Results
+from load.bench.gateways.measurement import HALF_RATE, PLAIN, STREAMED, Figures, Key, Results
 
 Fact = Callable[[Figures], float]
 

@@ -13,7 +13,7 @@ from typing import Any, cast
 import httptools
 import uvloop
 
-from load.bench.gateways.answers import CHUNKS, MODELS, PAUSE_S, chunk, usage_chunk
+from load.bench.gateways.payloads import CHUNKS, MODELS, PAUSE_S, chunk, usage_chunk
 
 _STREAM = (
     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\n"

@@ -19,11 +19,11 @@ from pathlib import Path
 
 import aiohttp
 
-from load.bench.calls import Server
 from load.bench.industrial_llm import adapters, quality
-from load.bench.industrial_llm.learning import BESIDE, SOLD, Lesson, base_folder, learn
+from load.bench.industrial_llm.training import BESIDE, SOLD, Lesson, base_folder, learn
 from load.bench.servers import lift_limits, maas
-from load.site.running import with_weights
+from load.bench.streamed_calls import Server
+from load.deployment.service import with_weights
 from models.catalog import CATALOG_FILE, Model, Task, load_catalog
 from models.industrial_llm import evaluate
 

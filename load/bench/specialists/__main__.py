@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 import aiohttp
 
-from load.bench.specialists.asking import Server, adapted, metadata, pace, rate, row_of, series_of
+from load.bench.specialists.client import Server, adapted, metadata, pace, rate, row_of, series_of
 from load.bench.specialists.variants import crowd
 
 _TABULAR, _SERIES = "classification", "regression"

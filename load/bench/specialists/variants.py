@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 import psutil
 
-from load.bench.specialists.asking import series_of
+from load.bench.specialists.client import series_of
 
 _TITLE = "SpecialistApp"
 _MIB = 1 << 20

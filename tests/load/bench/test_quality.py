@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from load.bench.industrial_llm.learning import FAULTS
 from load.bench.industrial_llm.quality import BASE, table
+from load.bench.industrial_llm.training import FAULTS
 
 SOLD = "sold"
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from load.constant.engine import Speed
+from load.constant_upstream.engine import Speed
 from load.replay.arrivals import Arrival
 from load.replay.schedule import among, capacity, cut_to, filling, in_classes, sped_up, thin
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from load.replay.playing import Played
+from load.replay.player import Played
 from load.replay.schedule import Due
 from load.simulation.autoscaler import Rule
+from load.simulation.engine_speed import Pace
 from load.simulation.fleet import Run, Setup, simulate
-from load.simulation.pace import Pace
 from tests.load.simulation.calls import due, evenly
 
 PACE = Pace(prefill_tokens_s=1000, token_s=0.01, token_s_each=0.0, slots=4, stall=0.0)

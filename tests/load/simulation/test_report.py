@@ -3,13 +3,13 @@
 import random
 
 from load.replay.arrivals import Arrival
-from load.replay.figures import InTime, figures
+from load.replay.call_statistics import InTime, figures
 from load.simulation.__main__ import multiplied
 from load.simulation.autoscaler import Rule
+from load.simulation.engine_speed import Pace
 from load.simulation.fleet import Run, Setup, simulate
-from load.simulation.pace import Pace
 from load.simulation.report import check, compared, fleets
-from load.simulation.settings import replicas_for
+from load.simulation.scenarios import replicas_for
 from tests.load.simulation.calls import evenly
 
 PACE = Pace(1000, 0.01, 0.0, 4, stall=0.0)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from load.site.firms import Firm
+from load.deployment.firms import Firm
 from load.soak.clients import Clients
 from tests.support.fakes.listening import listening
 

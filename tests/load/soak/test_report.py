@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from load.soak.checking import Hooks, Jobs, Recorded
 from load.soak.events import POSTGRES, ROLLING, Happened
-from load.soak.memory import Series
+from load.soak.final_checks import Hooks, Jobs, Recorded
+from load.soak.memory_trend import Series
 from load.soak.report import Soak, read_soak, report, verdicts
 
 
