@@ -13,8 +13,9 @@ import msgspec
 
 from gateway.call.errors import ModelNotFound, ModelNotInstalled
 from gateway.upstream.client import UpstreamClient
-from gateway.upstream.load_balancer import Router
+from gateway.upstream.load_balancer import Router, ServerSpec, parse_upstreams
 from infra.errors import AppError
+from infra.settings import SettingsInvalid
 from infra.timing import DEFAULT_TIMING, Timing
 from models.catalog import Catalog, Model
 from models.extras import is_installed
@@ -137,6 +138,19 @@ def find_catalog_model(catalog: Catalog, name: str) -> Model:
     if model is None:
         raise _model_not_found(catalog, name)
     return model
+
+
+def parse_model_servers(text: str, catalog: Catalog) -> tuple[ServerSpec, ...]:
+    """Parse MAAS_SERVING_URL and check its models against the catalog. Raises SettingsInvalid."""
+    specs = parse_upstreams(text)
+    for spec in specs:
+        if spec.model is not None and catalog.find(spec.model) is None:
+            replacement = catalog.retired.get(spec.model)
+            advice = "" if replacement is None else f" It was removed; use {replacement!r} instead."
+            raise SettingsInvalid(
+                f"MAAS_SERVING_URL names {spec.model!r}, which is not sold here.{advice}"
+            )
+    return specs
 
 
 def _model_not_found(catalog: Catalog, name: str) -> ModelNotFound:

@@ -1,7 +1,4 @@
-"""One streamed call, and many at once, against any OpenAI-compatible server.
-
-Owns what is measured of a call: time to its first token, its tokens and its duration.
-"""
+"""Streamed completions against any OpenAI-compatible server: throughput and time to first token."""
 
 import asyncio
 import json
@@ -15,7 +12,7 @@ TOKENS = 64
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server under measurement; `model` is the name that it knows the model by."""
+    """A server under test; `model` is its name for the model."""
 
     name: str
     url: str
@@ -24,16 +21,18 @@ class Server:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """One call: seconds to the first token and to the end, tokens generated."""
+class CallMeasurement:
+    """One call: seconds to the first token and in total, and tokens generated."""
 
     first_token_s: float
     total_s: float
     tokens: int
 
 
-async def stream(session: aiohttp.ClientSession, server: Server, prompt: str) -> Measured:
-    """Generate exactly `TOKENS` tokens. Raises RuntimeError where another number came."""
+async def stream_completion(
+    session: aiohttp.ClientSession, server: Server, prompt: str
+) -> CallMeasurement:
+    """Generate exactly `TOKENS` tokens. Raises RuntimeError for another number."""
     headers = {"authorization": f"Bearer {server.api_key}"} if server.api_key else {}
     body = {
         "model": server.model,
@@ -57,30 +56,32 @@ async def stream(session: aiohttp.ClientSession, server: Server, prompt: str) ->
                 usage = json.loads(line[6:])["usage"]["completion_tokens"]
     if first is None or usage != TOKENS:
         raise RuntimeError(f"{server.name} generated {usage} tokens instead of {TOKENS}")
-    return Measured(first - started, time.perf_counter() - started, usage)
+    return CallMeasurement(first - started, time.perf_counter() - started, usage)
 
 
 async def throughput(server: Server, calls: int, concurrency: int, salt: str) -> float:
-    """Tokens a second of `calls` streams, `concurrency` of them at a time."""
+    """Return the tokens per second of `calls` streams, `concurrency` of them at a time."""
     gate = asyncio.Semaphore(concurrency)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
 
-        async def one(number: int) -> Measured:
+        async def one(number: int) -> CallMeasurement:
             async with gate:
-                return await stream(session, server, prompt(salt, number))
+                return await stream_completion(session, server, prompt(salt, number))
 
         started = time.perf_counter()
         done = await asyncio.gather(*(one(number) for number in range(calls)))
         return sum(call.tokens for call in done) / (time.perf_counter() - started)
 
 
-async def first_token(server: Server, salt: str, number: int) -> float:
-    """Seconds to the first token of a call that is alone, on a connection that is open."""
+async def first_token_latency(server: Server, salt: str, number: int) -> float:
+    """Return the seconds to the first token of a single call on an open connection."""
     async with aiohttp.ClientSession() as session:
-        await stream(session, server, prompt(salt, 2 * number))
-        return (await stream(session, server, prompt(salt, 2 * number + 1))).first_token_s
+        await stream_completion(session, server, prompt(salt, 2 * number))
+        return (
+            await stream_completion(session, server, prompt(salt, 2 * number + 1))
+        ).first_token_s
 
 
 def prompt(salt: str, number: int) -> str:
-    """A prompt that no server has seen, so that no cache of prefixes answers for the engine."""
+    """Return a unique prompt, so that no prefix cache shortens the work."""
     return f"{salt}-{number}: a spindle bearing runs hot after a change of grease, because"

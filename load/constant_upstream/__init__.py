@@ -1,1 +1,1 @@
-"""The constant upstream: a model server whose answers and times follow from token counts alone."""
+"""The constant upstream: a model server whose latency depends on token counts only."""

@@ -1,6 +1,6 @@
-"""`python -m load.constant_upstream PORT`: the constant upstream as a process.
+"""`python -m load.constant_upstream PORT`: run the constant upstream.
 
-A handler is cancelled when its client is gone, as engines' generations are.
+Handlers are cancelled when the client disconnects, as engines abort a generation.
 """
 
 import argparse
@@ -8,24 +8,24 @@ import argparse
 import uvloop
 from aiohttp import web
 
-from load.constant_upstream.engine import Engine, Speed
-from load.constant_upstream.server import application
+from load.constant_upstream.engine import Engine, UpstreamSpeed
+from load.constant_upstream.server import create_application
 
 
-async def _application(speed: Speed) -> web.Application:
-    """Made where its event loop runs."""
-    return application(Engine(speed))
+async def _application(speed: UpstreamSpeed) -> web.Application:
+    """Create the application inside its event loop."""
+    return create_application(Engine(speed))
 
 
 def main() -> None:
-    """Serve until told to stop."""
+    """Serve until the process is stopped."""
     parser = argparse.ArgumentParser(prog="python -m load.constant_upstream", description=__doc__)
     parser.add_argument("port", type=int)
-    parser.add_argument("--prefill", type=float, default=0.0, help="prompt tokens a second; 0: any")
-    parser.add_argument("--token-ms", type=float, default=0.0, help="from a token to the next")
-    parser.add_argument("--slots", type=int, default=0, help="generations at a time; 0: any number")
+    parser.add_argument("--prefill", type=float, default=0.0, help="prompt tokens/s; 0: unlimited")
+    parser.add_argument("--token-ms", type=float, default=0.0, help="milliseconds per token")
+    parser.add_argument("--slots", type=int, default=0, help="concurrent answers; 0: unlimited")
     given = parser.parse_args()
-    speed = Speed(given.prefill, given.token_ms / 1000, given.slots)
+    speed = UpstreamSpeed(given.prefill, given.token_ms / 1000, given.slots)
     uvloop.install()
     web.run_app(
         _application(speed),

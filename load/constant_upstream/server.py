@@ -1,8 +1,7 @@
-"""The constant upstream's addresses: an OpenAI-compatible server's, and the Open Inference
-Protocol's.
+"""HTTP endpoints of the constant upstream: OpenAI-compatible, and the Open Inference Protocol.
 
-A prompt has a token a word, an answer as many as `max_tokens` says. Owns the shapes, which are
-those that vLLM and our own specialists give.
+A prompt has one token per word, an answer as many as `max_tokens` asks for. The responses have the
+fields of vLLM and of this project's specialists.
 """
 
 import json
@@ -19,8 +18,8 @@ _USUAL_TOKENS = 32
 _VECTOR = [1.0] + [0.0] * (_DIMENSIONS - 1)
 
 
-def application(engine: Engine) -> web.Application:
-    """The addresses, answered by one engine."""
+def create_application(engine: Engine) -> web.Application:
+    """Create the web application of one engine."""
     app = web.Application(client_max_size=1 << 26)
     handlers = _Handlers(engine)
     for path in ("/v1/models", "/v2/models/{name}/ready", "/v2/health/ready"):
@@ -35,6 +34,8 @@ def application(engine: Engine) -> web.Application:
 
 
 class _Handlers:
+    """Request handlers of the endpoints."""
+
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
@@ -49,7 +50,7 @@ class _Handlers:
         )
 
     async def running(self, _request: web.Request) -> web.Response:
-        """For whoever watches a run: generations under way, and those that wait for a slot."""
+        """Return the numbers of running and queued generations, for monitoring."""
         engine = self._engine
         return web.json_response({"running": engine.running, "waiting": engine.waiting})
 
@@ -89,15 +90,15 @@ class _Handlers:
     ) -> web.StreamResponse:
         response = web.StreamResponse(headers={"content-type": "text/event-stream"})
         await response.prepare(request)
-        wishes = body.get("stream_options") or {}
-        said = 0
+        stream_options = body.get("stream_options") or {}
+        sent = 0
         async for count in self._engine.generate(prompt, tokens):
-            chunk = _chunk(body, count - said, count == tokens)
-            if wishes.get("continuous_usage_stats"):
+            chunk = _chunk(body, count - sent, count == tokens)
+            if stream_options.get("continuous_usage_stats"):
                 chunk["usage"] = _usage(prompt, count)
             await response.write(_event(chunk))
-            said = count
-        if wishes.get("include_usage"):
+            sent = count
+        if stream_options.get("include_usage"):
             last = {"id": "c", "model": body["model"], "choices": []}
             await response.write(_event({**last, "usage": _usage(prompt, tokens)}))
         await response.write(b"data: [DONE]\n\n")

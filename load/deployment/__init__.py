@@ -1,1 +1,1 @@
-"""What is put under load: the service with firms in it, started and stopped again."""
+"""Deploy the whole service with accounts for a load test, and stop it afterwards."""

@@ -1,9 +1,8 @@
-"""`python -m load.deployment.create_firms [--priority] NAME …`: accounts without limits that a load would
-meet, each with a key and an owner who has a link to sign in by.
+"""`python -m load.deployment.create_firms [--priority] NAME …`: create accounts for a load test.
 
-Owns making them, in one process and by the functions that the commands call: a command for each
-would take longer than the load. With --priority they are on a plan that sells the service tier
-priority. Reads the settings as those commands do. Says what it made as JSON.
+Each has limits that no load test reaches, an API key and an invited owner. With --priority the
+accounts are on a plan with the service tier `priority`. Runs in one process, because one command
+per account would take longer than the load test. Prints the accounts as JSON.
 """
 
 import json
@@ -33,7 +32,7 @@ from infra.settings import Settings, load_settings
 from infra.telemetry.log import configure_logging
 from models.catalog import load_catalog
 
-# Every limit is in force, and none is reached.
+# All limits are set, and none is reached.
 PLENTY = AccountLimits(credit_nano=10**6 * 10**9, requests=10**9, tokens=10**12, streams=10**5)
 PRIORITY = "--priority"
 PRIORITY_PLAN = """
@@ -48,8 +47,10 @@ percent = 200
 """
 
 
-async def sell_priority(session: AsyncSession, settings: Settings, account: Account) -> None:
-    """Put an account on a plan of list prices that sells `priority` at twice the price."""
+async def subscribe_to_priority_plan(
+    session: AsyncSession, settings: Settings, account: Account
+) -> None:
+    """Subscribe an account to list prices plus the service tier `priority` at twice the price."""
     clock, catalog = SystemClock(), load_catalog(settings.profile)
     plan = parse_plan_file(
         PRIORITY_PLAN.replace("CURRENCY", account.currency),
@@ -62,11 +63,12 @@ async def sell_priority(session: AsyncSession, settings: Settings, account: Acco
 async def open_firm(
     session: AsyncSession, settings: Settings, name: str, *, priority: bool = False
 ) -> dict[str, Any]:
-    """An account with a key and an invited owner; the link is the invitation's."""
+    """Create an account with an API key and an invited owner. Returns it as JSON with the
+    invitation link."""
     clock = SystemClock()
     account = await open_account(session, clock, name, settings.currency, PLENTY)
     if priority:
-        await sell_priority(session, settings, account)
+        await subscribe_to_priority_plan(session, settings, account)
     key = await create_key(session, clock, secret_key(settings), account.id, "line 1")
     email = f"owner@{name}.example"
     inviting = InvitationService.from_settings(settings, clock)
@@ -82,7 +84,7 @@ async def open_firm(
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Make firms of these names."""
+    """Create firms with these names."""
     priority, names = PRIORITY in arguments, [one for one in arguments if one != PRIORITY]
     configure_logging("warning")
     settings = load_settings()

@@ -1,31 +1,31 @@
-"""The firms under load as values, and their way into a file and out of it.
-
-Owns the shape that a site is described by, for clients in other processes.
-"""
+"""Value classes for a deployment and its firms, and their JSON file for other processes."""
 
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-# Everybody's, in a data directory that is thrown away.
+# The password of all users, in a temporary data directory.
 PASSWORD = "a spindle under load turns warm"
 
 
 @dataclass(frozen=True, slots=True)
 class Firm:
-    """An account, one key of it, and the addresses of its people."""
+    """An account, one of its API keys, and the e-mail addresses of its dashboard users."""
 
     name: str
     account: str
     key_id: str
     key: str
-    people: tuple[str, ...] = ()
+    emails: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
-    """A service: its gateways' addresses, firms, and what its webhooks are signed with."""
+class Deployment:
+    """A running service: gateway URLs, firms, webhook secret and process ids.
+
+    `constant` is true if the constant upstream serves the models.
+    """
 
     urls: tuple[str, ...]
     firms: tuple[Firm, ...]
@@ -35,19 +35,20 @@ class Site:
 
     @property
     def url(self) -> str:
+        """Return the URL of the first gateway."""
         return self.urls[0]
 
     def write(self, file: Path) -> None:
-        """As JSON, for other processes."""
+        """Write the deployment to a JSON file."""
         file.write_text(json.dumps(asdict(self)), encoding="utf-8")
 
 
-def read_site(file: Path) -> Site:
-    """What `write` wrote."""
-    return site_from(json.loads(file.read_text(encoding="utf-8")))
+def read_deployment(file: Path) -> Deployment:
+    """Read the file that `Deployment.write` wrote."""
+    return parse_deployment(json.loads(file.read_text(encoding="utf-8")))
 
 
-def site_from(said: dict[str, Any]) -> Site:
-    """A site from what JSON says of it."""
-    firms = tuple(Firm(**{**one, "people": tuple(one["people"])}) for one in said["firms"])
-    return Site(**{**said, "urls": tuple(said["urls"]), "firms": firms})
+def parse_deployment(data: dict[str, Any]) -> Deployment:
+    """Parse a deployment from its JSON object."""
+    firms = tuple(Firm(**{**one, "emails": tuple(one["emails"])}) for one in data["firms"])
+    return Deployment(**{**data, "urls": tuple(data["urls"]), "firms": firms})

@@ -1,1 +1,1 @@
-"""A mixed day of small firms, by locust."""
+"""The mixed load test of several small firms, run by locust."""

@@ -1,8 +1,8 @@
-"""The dashboard as a browser without scripts uses it: forms, tokens and what a page says."""
+"""Read values from dashboard pages: CSRF tokens, key ids and secrets."""
 
 import re
 
-# Those that people open in the course of a day.
+# The pages that readers open.
 PAGES = (
     "/dashboard",
     "/dashboard/usage",
@@ -19,36 +19,36 @@ _SECRET = re.compile(r"\bmaas_[A-Za-z0-9]{20,}")
 
 
 def is_signed_in(page: str) -> bool:
-    """Whether the page is one of a session."""
+    """Return whether the page belongs to a signed-in session."""
     return _TOKEN.search(page) is not None
 
 
 class PageUnexpected(Exception):
-    """A page lacks what it is read for."""
+    """A page lacks an expected value."""
 
 
-def token_of(page: str) -> str:
-    """What a form of this session must carry."""
-    return _found(_TOKEN, page)
+def csrf_token(page: str) -> str:
+    """Return the session's CSRF token. Raises PageUnexpected."""
+    return _search(_TOKEN, page)
 
 
-def new_key_of(page: str) -> str:
-    """The id of the key that the form makes."""
-    return _found(_NEW_KEY, page)
+def new_key_id(page: str) -> str:
+    """Return the id of the API key that the form will create. Raises PageUnexpected."""
+    return _search(_NEW_KEY, page)
 
 
-def secret_of(page: str) -> str:
-    """The secret that is shown only now."""
-    return _found(_SECRET, page, group=0)
+def api_key_secret(page: str) -> str:
+    """Return the secret that the page shows once. Raises PageUnexpected."""
+    return _search(_SECRET, page, group=0)
 
 
-def key_made(page: str) -> str:
-    """The id of the key on the page that answers its making."""
-    return _found(re.compile(r'href="/dashboard/keys/(key_[0-9a-f]+)"'), page)
+def created_key_id(page: str) -> str:
+    """Return the id of the API key on the page shown after its creation. Raises PageUnexpected."""
+    return _search(re.compile(r'href="/dashboard/keys/(key_[0-9a-f]+)"'), page)
 
 
-def _found(pattern: re.Pattern[str], page: str, group: int = 1) -> str:
-    found = pattern.search(page)
-    if found is None:
+def _search(pattern: re.Pattern[str], page: str, group: int = 1) -> str:
+    match = pattern.search(page)
+    if match is None:
         raise PageUnexpected(f"the page does not have {pattern.pattern}")
-    return found[group]
+    return match[group]

@@ -1,7 +1,6 @@
-"""What the users of one locust process know together: the firms, and the keys that are in force.
+"""The firms and current API keys that the users of one locust process share.
 
-Owns handing keys out, and taking a rotated one in the place of another. Where the load runs on
-several machines each has its own: a key works on for an hour after its rotation.
+With several locust processes each has its own copy: a rotated key stays valid for an hour.
 """
 
 import itertools
@@ -9,17 +8,17 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from load.deployment.firms import Firm, Site, read_site
+from load.deployment.firms import Deployment, Firm, read_deployment
 
 SITE_VARIABLE = "MAAS_LOAD_SITE"
 KEY_VARIABLE = "MAAS_API_KEY"
 
 
 @dataclass
-class Firms:
-    """The firms of a site, and each one's key of the moment."""
+class FirmRotation:
+    """The firms of a deployment, assigned to users in turn, and the current API key of each."""
 
-    site: Site
+    site: Deployment
     keys: dict[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -27,33 +26,34 @@ class Firms:
         self._turn = itertools.cycle(self.site.firms)
 
     def next(self) -> Firm:
-        """Each in turn, so that every one has as many users."""
+        """Return the next firm, so that all firms get the same number of users."""
         return next(self._turn)
 
     def key_of(self, firm: Firm) -> str:
+        """Return the firm's current API key."""
         return self.keys[firm.name]
 
-    def rotated(self, firm: Firm, secret: str) -> None:
-        """From now on its programs call with this key."""
+    def replace_key(self, firm: Firm, secret: str) -> None:
+        """Use the new API key for all further calls of the firm."""
         self.keys[firm.name] = secret
 
     @property
-    def dashboards(self) -> bool:
-        """Whether somebody has a password here."""
-        return any(firm.people for firm in self.site.firms)
+    def has_users(self) -> bool:
+        """Return whether any firm has a dashboard user."""
+        return any(firm.emails for firm in self.site.firms)
 
     @property
     def upstream(self) -> str:
-        """What answers, for the report: of a service that runs already nothing is known."""
+        """Return the kind of model server, for the report."""
         if not any(self.site.urls):
             return "a service that runs"
         return "the constant upstream" if self.site.constant else "the real engine"
 
 
-def given() -> Firms:
-    """The site that the environment names, or the one firm whose key it holds."""
+def firms_from_environment() -> FirmRotation:
+    """Return the firms of the deployment file, or one firm with the API key of the environment."""
     file = os.environ.get(SITE_VARIABLE)
     if file:
-        return Firms(read_site(Path(file)))
+        return FirmRotation(read_deployment(Path(file)))
     key = os.environ.get(KEY_VARIABLE, "")
-    return Firms(Site(("",), (Firm("given", "", "", key),)))
+    return FirmRotation(Deployment(("",), (Firm("given", "", "", key),)))

@@ -1,14 +1,14 @@
-"""The report of a day in Markdown: every kind of call, and objectives beside measured values."""
+"""The load test's report in Markdown: statistics by kind of call, and the objectives."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from load.slo import ALL, Measure, Seen, Verdict, measured
+from load.slo import ALL, CallStats, Measure, Verdict, value_of
 
 
 @dataclass(frozen=True, slots=True)
-class Ran:
-    """What the day was."""
+class RunInfo:
+    """Parameters of a load test run."""
 
     users: int
     seconds: float
@@ -16,43 +16,43 @@ class Ran:
     at: str
 
 
-def report(ran: Ran, seen: Mapping[str, Seen], verdicts: Sequence[Verdict]) -> str:
-    """The whole of it."""
-    held = sum(one.held for one in verdicts)
+def render_report(run: RunInfo, seen: Mapping[str, CallStats], verdicts: Sequence[Verdict]) -> str:
+    """Render the whole report."""
+    met = sum(one.is_met for one in verdicts)
     lines = [
-        f"# A mixed day, {ran.at}",
+        f"# A mixed day, {run.at}",
         "",
-        f"{ran.users} users for {ran.seconds:.0f} s against {ran.upstream}: "
-        f"{held} of {len(verdicts)} objectives held.",
+        f"{run.users} users for {run.seconds:.0f} s against {run.upstream}: "
+        f"{met} of {len(verdicts)} objectives held.",
         "",
-        *_calls(ran, seen),
+        *_render_calls(run, seen),
         "",
-        *objectives_table(verdicts),
+        *render_objectives(verdicts),
     ]
     return "\n".join(lines) + "\n"
 
 
-def objectives_table(verdicts: Sequence[Verdict]) -> Iterator[str]:
-    """The objectives, those that were missed in bold."""
+def render_objectives(verdicts: Sequence[Verdict]) -> Iterator[str]:
+    """Yield the table of objectives; missed ones are in bold."""
     yield "| what | measure | measured | bound | held |"
     yield "|---|---|---|---|---|"
     for one in verdicts:
         unit = one.slo.measure.unit
         value = "not called" if one.value is None else f"{one.value:.1f} {unit}"
-        cells = (one.slo.what, one.slo.measure, value, f"{one.slo.bound:g} {unit}")
-        yield f"| {' | '.join(cells)} | {'yes' if one.held else '**no**'} |"
+        cells = (one.slo.name, one.slo.measure, value, f"{one.slo.bound:g} {unit}")
+        yield f"| {' | '.join(cells)} | {'yes' if one.is_met else '**no**'} |"
 
 
-def _calls(ran: Ran, seen: Mapping[str, Seen]) -> Iterator[str]:
+def _render_calls(run: RunInfo, seen: Mapping[str, CallStats]) -> Iterator[str]:
     yield "| what | calls | calls/s | failed | p50 ms | p95 ms | p99 ms |"
     yield "|---|---|---|---|---|---|---|"
     for what in [*sorted(name for name in seen if name != ALL), ALL]:
         if what in seen:
-            yield _row(what, seen[what], ran.seconds)
+            yield _row(what, seen[what], run.seconds)
 
 
-def _row(what: str, one: Seen, seconds: float) -> str:
-    times = [measured(each, one) for each in (Measure.P50, Measure.P95, Measure.P99)]
+def _row(what: str, one: CallStats, seconds: float) -> str:
+    times = [value_of(each, one) for each in (Measure.P50, Measure.P95, Measure.P99)]
     cells = [
         what,
         str(one.num_requests),

@@ -1,7 +1,6 @@
-"""Streams as locust sees them: time to first token and time per output token, as statistics of
-their own.
+"""Time to first token and time per output token of a streamed response.
 
-A token is counted as the server counts it, by the usage on the last chunk; events may hold several.
+Tokens are those of the usage in the last chunk, because one event may hold several tokens.
 """
 
 import json
@@ -11,61 +10,67 @@ from dataclasses import dataclass, field
 from typing import Any
 
 
-class StreamBroken(Exception):
-    """The stream ended before its end, or said an error."""
+class StreamFailed(Exception):
+    """The stream ended without `[DONE]`, or contained an error."""
 
 
 @dataclass
-class Timing:
-    """When what arrived, in seconds of a monotonic clock."""
+class StreamTiming:
+    """Arrival times of a stream's tokens, in seconds of a monotonic clock."""
 
-    began: float
+    started_at: float
     clock: Callable[[], float] = time.perf_counter
-    first: float | None = None
-    last: float | None = None
+    first_token_at: float | None = None
+    last_token_at: float | None = None
     tokens: int = 0
     first_tokens: int = 0
-    whole: bool = False
-    _events: int = field(default=0)
+    is_complete: bool = False
+    _token_events: int = field(default=0)
 
     def read(self, lines: Iterable[bytes]) -> None:
-        """All lines of a stream, as they come. Raises StreamBroken."""
+        """Read all lines of a stream as they arrive. Raises StreamFailed."""
         for line in lines:
-            self.line(line.strip())
-        if not self.whole:
-            raise StreamBroken("the stream ended before [DONE]")
+            self.read_line(line.strip())
+        if not self.is_complete:
+            raise StreamFailed("the stream ended before [DONE]")
 
-    def line(self, line: bytes) -> None:
-        """One line. Raises StreamBroken."""
+    def read_line(self, line: bytes) -> None:
+        """Read one line. Raises StreamFailed if it is an error."""
         if line == b"data: [DONE]":
-            self.whole = True
+            self.is_complete = True
         elif line.startswith(b"data: "):
-            self._event(json.loads(line[6:]))
+            self._read_event(json.loads(line[6:]))
 
-    def _event(self, said: dict[str, Any]) -> None:
-        if "error" in said:
-            raise StreamBroken(str(said["error"].get("code")))
-        if said.get("choices") and _has_text(said["choices"][0]):
-            self.last = self.clock()
-            self._events += 1
-            self.first = self.last if self.first is None else self.first
-        usage = said.get("usage")
+    def _read_event(self, event: dict[str, Any]) -> None:
+        if "error" in event:
+            raise StreamFailed(str(event["error"].get("code")))
+        if event.get("choices") and _has_text(event["choices"][0]):
+            self.last_token_at = self.clock()
+            self._token_events += 1
+            self.first_token_at = (
+                self.last_token_at if self.first_token_at is None else self.first_token_at
+            )
+        usage = event.get("usage")
         if usage:
             self.tokens = int(usage["completion_tokens"])
-            if self._events == 1:
+            if self._token_events == 1:
                 self.first_tokens = self.tokens
 
     @property
     def first_token_ms(self) -> float | None:
-        return None if self.first is None else 1000 * (self.first - self.began)
+        """Return the milliseconds until the first token, or None without tokens."""
+        return (
+            None if self.first_token_at is None else 1000 * (self.first_token_at - self.started_at)
+        )
 
     @property
-    def each_token_ms(self) -> float | None:
-        """From one token to the next, after those of the first event; None where there is none."""
-        more = self.tokens - max(1, self.first_tokens)
-        if self.first is None or self.last is None or more <= 0:
+    def token_interval_ms(self) -> float | None:
+        """Return the mean milliseconds per token after the first event, or None without further
+        tokens."""
+        later_tokens = self.tokens - max(1, self.first_tokens)
+        if self.first_token_at is None or self.last_token_at is None or later_tokens <= 0:
             return None
-        return 1000 * (self.last - self.first) / more
+        return 1000 * (self.last_token_at - self.first_token_at) / later_tokens
 
 
 def _has_text(choice: dict[str, Any]) -> bool:

@@ -1,6 +1,6 @@
-"""Events as Stripe posts them: signed, and now and then a second time.
+"""Signed Stripe webhook events, some of them sent twice.
 
-What they tell is of no concern to the service, which keeps them all the same and handles each once.
+The event type is one that the service stores and ignores.
 """
 
 import hashlib
@@ -11,40 +11,40 @@ import time
 from dataclasses import dataclass, field
 
 PATH = "/stripe/webhook"
-_KIND = "customer.updated"
-_AGAIN = 0.1
+_EVENT_TYPE = "customer.updated"
+_DUPLICATE_RATE = 0.1
 
 
-def signed(body: bytes, secret: str, at: int) -> dict[str, str]:
-    """The headers of an event that is posted at that second."""
-    said = hmac.new(secret.encode(), f"{at}.".encode() + body, hashlib.sha256).hexdigest()
-    return {"stripe-signature": f"t={at},v1={said}", "content-type": "application/json"}
+def signature_headers(body: bytes, secret: str, at: int) -> dict[str, str]:
+    """Return the headers of an event signed at a Unix time."""
+    signature = hmac.new(secret.encode(), f"{at}.".encode() + body, hashlib.sha256).hexdigest()
+    return {"stripe-signature": f"t={at},v1={signature}", "content-type": "application/json"}
 
 
 @dataclass
-class Events:
-    """One sender's events; `distinct` counts those that were not sent before."""
+class EventSender:
+    """Generates the events of one sender; `distinct` counts them without duplicates."""
 
     sender: str
-    chance: random.Random
+    rng: random.Random
     distinct: int = 0
     _last: bytes = field(default=b"")
 
     def next(self) -> bytes:
-        """The next event, or the last one again, as Stripe does that saw no answer in time."""
-        if not self._last or self.chance.random() > _AGAIN:
+        """Return the next event, or the last one again, as Stripe retries without a response."""
+        if not self._last or self.rng.random() > _DUPLICATE_RATE:
             self.distinct += 1
-            self._last = event(f"evt_{self.sender}_{self.distinct}")
+            self._last = event_json(f"evt_{self.sender}_{self.distinct}")
         return self._last
 
-    def post(self, secret: str) -> tuple[bytes, dict[str, str]]:
-        """The body and headers of the next post."""
+    def next_post(self, secret: str) -> tuple[bytes, dict[str, str]]:
+        """Return the body and headers of the next request."""
         body = self.next()
-        return body, signed(body, secret, int(time.time()))
+        return body, signature_headers(body, secret, int(time.time()))
 
 
-def event(name: str) -> bytes:
-    """An event by this id."""
+def event_json(name: str) -> bytes:
+    """Return the JSON of an event with this id."""
     customer = {"id": "cus_under_load", "object": "customer"}
-    said = {"id": name, "object": "event", "type": _KIND, "data": {"object": customer}}
-    return json.dumps(said).encode()
+    event = {"id": name, "object": "event", "type": _EVENT_TYPE, "data": {"object": customer}}
+    return json.dumps(event).encode()

@@ -1,7 +1,6 @@
-"""Playing: each call is sent when it is due, whether or not the others were answered.
+"""Send each call at its scheduled time, whether or not earlier calls were answered.
 
-Times count from when a call was due, not from when a busy client came to send it: who waits to be
-sent waits.
+Latency counts from the scheduled time, so that delays in this client are included.
 """
 
 import asyncio
@@ -11,107 +10,114 @@ from dataclasses import dataclass
 
 import aiohttp
 
-from load.mixed_day.stream_timing import StreamBroken, Timing
-from load.replay.schedule import Due
+from load.mixed_day.stream_timing import StreamFailed, StreamTiming
+from load.replay.schedule import ScheduledCall
 
-_PATIENCE_S = 120.0
+_TIMEOUT_S = 120.0
 
 
 @dataclass(frozen=True, slots=True)
-class Played:
-    """What came of a call. `refusal` is empty where it was answered whole."""
+class CallOutcome:
+    """The result of a call; `error_code` is empty if it was answered completely. Times are in
+    seconds."""
 
-    due: Due
-    late_s: float
-    first_s: float | None
+    scheduled: ScheduledCall
+    send_delay_s: float
+    first_token_s: float | None
     total_s: float
-    each_s: float | None
-    refusal: str = ""
+    token_interval_s: float | None
+    error_code: str = ""
 
     @property
-    def whole(self) -> bool:
-        return not self.refusal
+    def is_complete(self) -> bool:
+        """Return whether the call was answered completely."""
+        return not self.error_code
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where calls go: an address, a model, and each tenant's key."""
+    """The service under test: URL, model, and the API key of each tenant."""
 
     url: str
     model: str
     keys: Mapping[str, str]
 
 
-async def play(
-    target: Target, due: Sequence[Due], abandoned: frozenset[str] = frozenset()
-) -> list[Played]:
-    """All of them. Calls of `abandoned` tenants are left alone once all others are answered."""
+async def send_calls(
+    target: Target, scheduled: Sequence[ScheduledCall], abandoned: frozenset[str] = frozenset()
+) -> list[CallOutcome]:
+    """Send all calls and return their outcomes.
+
+    Calls of `abandoned` tenants are cancelled once all others are answered.
+    """
     connector = aiohttp.TCPConnector(limit=0)
-    patience = aiohttp.ClientTimeout(total=_PATIENCE_S)
-    async with aiohttp.ClientSession(connector=connector, timeout=patience) as http:
+    timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
+    async with aiohttp.ClientSession(connector=connector, timeout=timeout) as http:
         began = time.perf_counter() + 0.2
         tasks = [
-            asyncio.create_task(_one(http, target, number, one, began))
-            for number, one in enumerate(due)
+            asyncio.create_task(_send_call(http, target, number, one, began))
+            for number, one in enumerate(scheduled)
         ]
-        others = [t for t, one in zip(tasks, due, strict=True) if one.tenant not in abandoned]
+        others = [t for t, one in zip(tasks, scheduled, strict=True) if one.tenant not in abandoned]
         done = await asyncio.gather(*others)
         for task in tasks:
             task.cancel()
         rest = [task for task in tasks if task not in set(others)]
         left = await asyncio.gather(*rest, return_exceptions=True)
-    return [*done, *(one for one in left if isinstance(one, Played))]
+    return [*done, *(one for one in left if isinstance(one, CallOutcome))]
 
 
-async def _one(
-    http: aiohttp.ClientSession, target: Target, number: int, due: Due, began: float
-) -> Played:
-    when = began + due.arrival.at_s
+async def _send_call(
+    http: aiohttp.ClientSession, target: Target, number: int, scheduled: ScheduledCall, began: float
+) -> CallOutcome:
+    when = began + scheduled.arrival.at_s
     await asyncio.sleep(when - time.perf_counter())
-    timing = Timing(when)
+    timing = StreamTiming(when)
     late = time.perf_counter() - when
-    headers = {"authorization": f"Bearer {target.keys[due.tenant]}"}
+    headers = {"authorization": f"Bearer {target.keys[scheduled.tenant]}"}
     try:
-        refusal = await _ask(http, target, headers, _body(target.model, number, due), timing)
-    except (aiohttp.ClientError, TimeoutError, StreamBroken) as error:
-        refusal = type(error).__name__
+        error_code = await _stream_answer(
+            http, target, headers, _body(target.model, number, scheduled), timing
+        )
+    except (aiohttp.ClientError, TimeoutError, StreamFailed) as error:
+        error_code = type(error).__name__
     total = time.perf_counter() - when
-    first, each = timing.first_token_ms, timing.each_token_ms
-    return Played(
-        due,
+    first, each = timing.first_token_ms, timing.token_interval_ms
+    return CallOutcome(
+        scheduled,
         late,
         None if first is None else first / 1000,
         total,
         None if each is None else each / 1000,
-        refusal,
+        error_code,
     )
 
 
-async def _ask(
+async def _stream_answer(
     http: aiohttp.ClientSession,
     target: Target,
     headers: Mapping[str, str],
     body: Mapping[str, object],
-    timing: Timing,
+    timing: StreamTiming,
 ) -> str:
-    """Why there was no answer; empty where there was."""
+    """Read the streamed answer. Returns the error code, empty if the answer was complete."""
     url = f"{target.url}/v1/chat/completions"
     async with http.post(url, json=body, headers=headers) as answer:
         if answer.status != 200:
             return str((await answer.json())["error"]["code"])
         async for line in answer.content:
-            timing.line(line.strip())
-    return "" if timing.whole else "broken"
+            timing.read_line(line.strip())
+    return "" if timing.is_complete else "broken"
 
 
-def _body(model: str, number: int, due: Due) -> dict[str, object]:
-    # The number first, so that no cache of prefixes answers for the engine.
-    prompt = f"{number}" + " w" * (due.arrival.input_tokens - 1)
+def _body(model: str, number: int, scheduled: ScheduledCall) -> dict[str, object]:
+    # Starts with the number, so that no prefix cache shortens the work.
+    prompt = f"{number}" + " w" * (scheduled.arrival.input_tokens - 1)
     return {
         "model": model,
         "messages": [{"role": "user", "content": prompt}],
-        "max_tokens": due.arrival.output_tokens,
-        "service_tier": due.tier,
+        "max_tokens": scheduled.arrival.output_tokens,
+        "service_tier": scheduled.tier,
         "stream": True,
         "stream_options": {"include_usage": True},
     }

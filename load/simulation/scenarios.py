@@ -1,61 +1,74 @@
-"""The settings that are compared: fixed numbers of replicas beside ways to scale them."""
+"""Scenarios to compare: fixed numbers of replicas, and autoscaling settings."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from load.replay.arrivals import Arrival
-from load.simulation.autoscaler import Rule
-from load.simulation.engine_speed import Pace
-from load.simulation.fleet import Setup
+from load.simulation.autoscaler import ScalingRule
+from load.simulation.engine_speed import EngineSpeed
+from load.simulation.fleet import FleetSettings
 
-# Up and down, in seconds.
+# Upscale and downscale delays in seconds.
 _DELAYS = ((30.0, 600.0), (5.0, 300.0), (5.0, 60.0))
 _STARTS_S = (30.0, 120.0, 300.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
-    """A line of the table."""
+class Scenario:
+    """A named fleet to simulate."""
 
     name: str
-    setup: Setup
+    settings: FleetSettings
 
 
-def replicas_for(pace: Pace, calls_s: float, arrivals: Sequence[Arrival]) -> float:
-    """How many replicas are busy all the time with so many of these calls a second.
-
-    By reading and writing alone, each with all slots taken: nothing is left for a burst."""
+def busy_replicas(engine_speed: EngineSpeed, calls_s: float, arrivals: Sequence[Arrival]) -> float:
+    """Return how many replicas these calls keep busy, without reserve for bursts."""
     number = len(arrivals)
-    reads = sum(pace.reading_s(one.input_tokens) for one in arrivals) / number
+    reads = sum(engine_speed.prefill_s(one.input_tokens) for one in arrivals) / number
     tokens = sum(one.output_tokens for one in arrivals) / number
-    writes = tokens * pace.each_s(pace.slots) / pace.slots
-    both = reads * pace.stall + writes
+    writes = tokens * engine_speed.token_interval_s(engine_speed.slots) / engine_speed.slots
+    both = reads * engine_speed.stall + writes
     return calls_s * max(reads, both)
 
 
-def fixed(pace: Pace, numbers: Sequence[int]) -> Iterator[Named]:
-    """As many as they are, all the time."""
+def fixed_scenarios(engine_speed: EngineSpeed, numbers: Sequence[int]) -> Iterator[Scenario]:
+    """Yield a scenario per fixed number of replicas."""
     for number in numbers:
-        yield Named(f"{number} always", Setup(pace, Rule(number, number, 1.0)))
+        yield Scenario(
+            f"{number} always", FleetSettings(engine_speed, ScalingRule(number, number, 1.0))
+        )
 
 
-def scaled(pace: Pace, targets: Sequence[float], most: int, start_s: float) -> Iterator[Named]:
-    """Each target with each pair of delays."""
+def scaled_scenarios(
+    engine_speed: EngineSpeed, targets: Sequence[float], max_replicas: int, start_s: float
+) -> Iterator[Scenario]:
+    """Yield a scenario per target and pair of delays."""
     for target in targets:
         for up_s, down_s in _DELAYS:
-            rule = Rule(1, most, target, upscale_delay_s=up_s, downscale_delay_s=down_s)
+            rule = ScalingRule(
+                1, max_replicas, target, upscale_delay_s=up_s, downscale_delay_s=down_s
+            )
             name = f"target {target:g}, up {up_s:g} s, down {down_s:g} s"
-            yield Named(name, Setup(pace, rule, start_s=start_s))
+            yield Scenario(name, FleetSettings(engine_speed, rule, start_s=start_s))
 
 
-def starts(pace: Pace, target: float, most: int) -> Iterator[Named]:
-    """What the time that a replica takes to start is worth."""
+def start_time_scenarios(
+    engine_speed: EngineSpeed, target: float, max_replicas: int
+) -> Iterator[Scenario]:
+    """Yield a scenario per start-up time of a replica."""
     for start_s in _STARTS_S:
-        yield Named(f"starts in {start_s:g} s", Setup(pace, Rule(1, most, target), start_s=start_s))
+        yield Scenario(
+            f"starts in {start_s:g} s",
+            FleetSettings(engine_speed, ScalingRule(1, max_replicas, target), start_s=start_s),
+        )
 
 
-def held_back(pace: Pace, target: float, most: int, start_s: float) -> Iterator[Named]:
-    """What a gateway's bound on calls under way does to an autoscaler that looks behind it."""
-    for number in (pace.slots, most * pace.slots):
-        setup = Setup(pace, Rule(1, most, target), concurrency=number, start_s=start_s)
-        yield Named(f"`concurrency` {number}", setup)
+def concurrency_scenarios(
+    engine_speed: EngineSpeed, target: float, max_replicas: int, start_s: float
+) -> Iterator[Scenario]:
+    """Yield scenarios with limits on the calls in flight, which hide load from the autoscaler."""
+    for number in (engine_speed.slots, max_replicas * engine_speed.slots):
+        settings = FleetSettings(
+            engine_speed, ScalingRule(1, max_replicas, target), concurrency=number, start_s=start_s
+        )
+        yield Scenario(f"`concurrency` {number}", settings)

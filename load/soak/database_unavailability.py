@@ -1,6 +1,6 @@
-"""Why the database was not there for gateways, by their own metrics, over a soak.
+"""Why gateways could not reach the database during a soak test, from their metrics.
 
-Owns asking them and keeping the last answer of each start: a counter ends with its process.
+The last value of each start of a gateway is kept, because a counter ends with its process.
 """
 
 import asyncio
@@ -13,20 +13,23 @@ from gateway.cli.top.prometheus import parse_metrics
 from load.soak.fleet import Gateway
 
 _COUNTER = "maas_database_unavailable_total"
-_PATIENCE_S = 5.0
+_TIMEOUT_S = 5.0
 
 
-async def absences(gateways: Sequence[Gateway]) -> dict[str, Mapping[str, float]]:
-    """By the start of a gateway, how often by pool and reason. One that does not answer is left
-    out: it is being restarted, or busy."""
-    asked = (asyncio.to_thread(_of_one, one) for one in gateways)
+async def unavailability(gateways: Sequence[Gateway]) -> dict[str, Mapping[str, float]]:
+    """Return the failure counts by pool and reason of each gateway's current start.
+
+    Gateways that do not answer are left out: they are restarting or busy.
+    """
+    asked = (asyncio.to_thread(_read_one, one) for one in gateways)
     found = zip(gateways, await asyncio.gather(*asked), strict=True)
-    return {f"{one.name}, start {one.generation}": said for one, said in found if said}
+    return {f"{one.name}, start {one.start_count}": data for one, data in found if data}
 
 
-def _of_one(gateway: Gateway) -> dict[str, float]:
+def _read_one(gateway: Gateway) -> dict[str, float]:
+    """Return one gateway's failure counts by pool and reason; empty if it does not answer."""
     try:
-        with urllib.request.urlopen(f"{gateway.url}/metrics", timeout=_PATIENCE_S) as answer:
+        with urllib.request.urlopen(f"{gateway.url}/metrics", timeout=_TIMEOUT_S) as answer:
             reading = parse_metrics(answer.read().decode(), time.monotonic())
     except (urllib.error.URLError, OSError):
         return {}

@@ -1,8 +1,4 @@
-"""What must be true at the end of a soak, asked of the database itself.
-
-Owns these questions: whether each answered call has its one row, whether each webhook was kept and
-handled, what the worker did. They go past the service, which might be wrong about itself.
-"""
+"""Checks at the end of a soak test, made directly in the database: calls, webhooks and jobs."""
 
 import asyncio
 import time
@@ -12,7 +8,7 @@ from typing import Any
 
 import psycopg
 
-# What was being handled when PostgreSQL went away is taken again after the inbox's five minutes.
+# Events interrupted by PostgreSQL's restart are retried after the inbox's lease of five minutes.
 _WAIT_S = 360.0
 _ANSWERED = "create temporary table answered (request_id uuid not null)"
 _COMPARED = """
@@ -20,7 +16,7 @@ _COMPARED = """
            count(*) filter (where u.settlement is distinct from 'complete')
     from answered a left join usage u using (request_id)
 """
-_HOOKS = """
+_WEBHOOKS = """
     select count(*), count(*) filter (where handled_at is not null)
     from inbox where id like 'evt_soak%'
 """
@@ -32,8 +28,8 @@ _FAILED_JOBS = "select count(*) from jobs.procrastinate_jobs where status = 'fai
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
-    """Answers that clients have whole, and their rows."""
+class RecordedCalls:
+    """The calls that clients got complete answers to, and their usage rows."""
 
     answered: int
     distinct: int
@@ -42,30 +38,30 @@ class Recorded:
     rows: int
 
     @property
-    def each_once(self) -> bool:
-        """A row's id is its key, so that no call has two."""
+    def all_recorded_once(self) -> bool:
+        """Return whether each call has its usage row; a row's id is the call's, so none has two."""
         same = self.answered == self.distinct == self.recorded
         return same and self.otherwise_settled == 0
 
 
 @dataclass(frozen=True, slots=True)
-class Hooks:
-    """Webhooks that were kept and handled."""
+class WebhookCounts:
+    """Numbers of stored and of handled webhooks."""
 
-    kept: int
+    stored: int
     handled: int
 
 
 @dataclass(frozen=True, slots=True)
-class Jobs:
-    """When each of the worker's jobs was last due, and how many failed."""
+class WorkerJobs:
+    """The last scheduled time of each of the worker's jobs, and the number of failed ones."""
 
     last: dict[str, str]
     failed: int
 
 
-async def recorded(url: str, answers: Path) -> Recorded:
-    """The ids in the file beside the usage rows."""
+async def recorded(url: str, answers: Path) -> RecordedCalls:
+    """Compare the request ids in the clients' file with the usage rows."""
     async with await psycopg.AsyncConnection.connect(url) as connection:
         await connection.execute(_ANSWERED)
         async with connection.cursor() as cursor:
@@ -75,26 +71,26 @@ async def recorded(url: str, answers: Path) -> Recorded:
                         await copy.write(chunk)
         answered, distinct, found, otherwise = await _row(connection, _COMPARED)
         (rows,) = await _row(connection, "select count(*) from usage")
-    return Recorded(answered, distinct, found, otherwise, rows)
+    return RecordedCalls(answered, distinct, found, otherwise, rows)
 
 
-async def hooks_handled(url: str, expected: int) -> Hooks:
-    """Once all are handled, or no longer than some minutes."""
+async def wait_for_webhooks(url: str, expected: int) -> WebhookCounts:
+    """Wait until `expected` webhooks are handled, for at most six minutes, and count them."""
     deadline = time.monotonic() + _WAIT_S
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
         while True:
-            found = Hooks(*await _row(connection, _HOOKS))
+            found = WebhookCounts(*await _row(connection, _WEBHOOKS))
             if found.handled >= expected or time.monotonic() > deadline:
                 return found
             await asyncio.sleep(1.0)
 
 
-async def jobs_done(url: str) -> Jobs:
-    """What the worker was given to do, by its own book."""
+async def read_worker_jobs(url: str) -> WorkerJobs:
+    """Return the worker's jobs from the job queue's tables."""
     async with await psycopg.AsyncConnection.connect(url) as connection:
         ticks = await (await connection.execute(_TICKS)).fetchall()
         (failed,) = await _row(connection, _FAILED_JOBS)
-    return Jobs({name: f"{at:%H:%M:%S}" for name, at in ticks}, failed)
+    return WorkerJobs({name: f"{at:%H:%M:%S}" for name, at in ticks}, failed)
 
 
 async def _row(connection: psycopg.AsyncConnection[Any], query: str) -> tuple[Any, ...]:

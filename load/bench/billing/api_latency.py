@@ -1,7 +1,4 @@
-"""Reading: what the pages of a customer cost while ten million rows lie there.
-
-Owns the requests, sent to a real gateway over HTTP, one after another by a few firms in turn.
-"""
+"""Latency of a customer's usage and invoice endpoints with ten million usage rows."""
 
 import os
 import statistics
@@ -15,7 +12,7 @@ from contextlib import contextmanager
 
 _PORT = 18095
 _OCTOBER, _NOVEMBER = 1_790_784_000, 1_793_462_400
-_PAGES = {
+_ENDPOINTS = {
     "the newest calls (/v1/usage)": "/v1/usage?limit=50",
     "month by day (/v1/organization/usage/completions)": (
         "/v1/organization/usage/completions"
@@ -29,28 +26,29 @@ _PAGES = {
 }
 
 
-def read_pages(
+def measure_endpoints(
     environment: Mapping[str, str], keys: Sequence[str], rounds: int
 ) -> dict[str, list[float]]:
-    """Milliseconds of each page, over all keys and rounds, behind one gateway process."""
+    """Return the milliseconds of each endpoint over all keys and rounds, on one gateway process."""
     with gateway(environment) as url:
-        found: dict[str, list[float]] = {name: [] for name in _PAGES}
+        found: dict[str, list[float]] = {name: [] for name in _ENDPOINTS}
         for turn in range(rounds + 1):
             for key in keys:
-                for name, path in _PAGES.items():
-                    taken = _get(f"{url}{path}", key)
-                    if turn:  # the first round warms connections and caches of keys
+                for name, path in _ENDPOINTS.items():
+                    taken = _timed_get(f"{url}{path}", key)
+                    if turn:  # the first round warms up connections and key caches
                         found[name].append(taken * 1000)
         return found
 
 
 def p95(values: Sequence[float]) -> float:
+    """Return the 95th percentile."""
     return statistics.quantiles(values, n=20)[18]
 
 
 @contextmanager
 def gateway(environment: Mapping[str, str]) -> Iterator[str]:
-    """A process of it; gives its address."""
+    """Run one gateway process; yields its URL."""
     child = subprocess.Popen(
         [sys.executable, "-m", "gateway"],
         env={**environment, "MAAS_PORT": str(_PORT), "MAAS_SERVING_URL": "http://127.0.0.1:9"},
@@ -78,7 +76,8 @@ def _wait(url: str, child: subprocess.Popen[bytes]) -> None:
     raise RuntimeError("the gateway does not answer")
 
 
-def _get(url: str, key: str) -> float:
+def _timed_get(url: str, key: str) -> float:
+    """Return the seconds of a GET request. Raises RuntimeError if it fails."""
     request = urllib.request.Request(url, headers={"authorization": f"Bearer {key}"})
     began = time.perf_counter()
     try:

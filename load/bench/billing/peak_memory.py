@@ -1,6 +1,6 @@
-"""Memory: the most that a command and the database took together while it ran.
+"""Peak memory of a command and the database together.
 
-Owns reading it: proportional set sizes, in which what processes share is counted once.
+Uses proportional set sizes, which count shared pages once.
 """
 
 import subprocess
@@ -12,61 +12,65 @@ from dataclasses import dataclass
 
 import psutil
 
-_EVERY_S = 0.2
+_SAMPLE_INTERVAL_S = 0.2
 
 
 @dataclass(slots=True)
 class Peak:
-    """Bytes: of the command, of all of PostgreSQL, and of both at one moment."""
+    """Peak memory in bytes: of the command, of PostgreSQL, and of both at the same moment."""
 
     command: int = 0
     postgres: int = 0
-    together: int = 0
+    combined: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Ran:
-    """A command that was run: what it said, how long it took, and the most memory."""
+class CommandRun:
+    """A finished command: its output, duration and peak memory."""
 
-    said: str
+    output: str
     seconds: float
     peak: Peak
 
 
-def run_measured(command: Sequence[str], environment: dict[str, str], postmaster: int) -> Ran:
-    """Run it to its end. Raises CalledProcessError where it fails."""
+def run_measured(
+    command: Sequence[str], environment: dict[str, str], postmaster: int
+) -> CommandRun:
+    """Run a command to its end. Raises CalledProcessError if it fails."""
     began = time.monotonic()
     child = subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
-    with _watched(child.pid, postmaster) as peak:
-        said, _ = child.communicate()
+    with _sample_peak(child.pid, postmaster) as peak:
+        output, _ = child.communicate()
     if child.returncode:
-        raise subprocess.CalledProcessError(child.returncode, command, said)
-    return Ran(said, time.monotonic() - began, peak)
+        raise subprocess.CalledProcessError(child.returncode, command, output)
+    return CommandRun(output, time.monotonic() - began, peak)
 
 
 @contextmanager
-def _watched(pid: int, postmaster: int) -> Iterator[Peak]:
-    peak, over = Peak(), threading.Event()
+def _sample_peak(pid: int, postmaster: int) -> Iterator[Peak]:
+    """Sample the memory of both process trees in a thread until the block ends."""
+    peak, is_over = Peak(), threading.Event()
 
     def watch() -> None:
-        while not over.wait(_EVERY_S):
-            command, postgres = _tree(pid), _tree(postmaster)
+        while not is_over.wait(_SAMPLE_INTERVAL_S):
+            command, postgres = _total_pss(pid), _total_pss(postmaster)
             peak.command = max(peak.command, command)
             peak.postgres = max(peak.postgres, postgres)
-            peak.together = max(peak.together, command + postgres)
+            peak.combined = max(peak.combined, command + postgres)
 
     thread = threading.Thread(target=watch)
     thread.start()
     try:
         yield peak
     finally:
-        over.set()
+        is_over.set()
         thread.join()
 
 
-def _tree(pid: int) -> int:
+def _total_pss(pid: int) -> int:
+    """Return the proportional set size of a process tree in bytes."""
     total = 0
     with suppress(psutil.NoSuchProcess):
         root = psutil.Process(pid)

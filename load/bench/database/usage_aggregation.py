@@ -1,8 +1,6 @@
-"""What follows calls: the worker's step that takes usage into totals and puts credit right.
+"""Duration of the worker's usage aggregation and credit refresh, with one or several workers.
 
-It goes over the accounts that called since the last one, so its time grows with them, not with
-calls. Owns the accounts, a call of each, and timing the product's own step, of a worker's the one
-that comes every ten seconds, alone and with others that help.
+It grows with the accounts that called since the last run, not with the calls.
 """
 
 import asyncio
@@ -37,63 +35,63 @@ _CALLS = """
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """Seconds that one step took after a call of so many accounts, and with so many workers."""
+class AggregationStep:
+    """The seconds of one run after a call of each account."""
 
     accounts: int
     workers: int
     seconds: float
 
 
-def steps(
+def measure_aggregation(
     folder: Path, model: str, accounts: Sequence[int], workers: Sequence[int]
-) -> Iterator[Step]:
-    """One for each two numbers, in a database of its own, on which no other worker runs."""
+) -> Iterator[AggregationStep]:
+    """Measure each number of accounts with each number of workers, in a new database."""
     postgres = start_postgres(folder / "postgres")
     url = postgres.url
     try:
         migrate(url)
-        asyncio.run(_listed(url))
+        asyncio.run(_publish_list_prices(url))
         seed_firms(url)
         spawned = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(max(workers), mp_context=spawned) as pool:
-            _step(url, pool, max(workers))
+            _run_step(url, pool, max(workers))
             for number in accounts:
-                for several in workers:
+                for count in workers:
                     with psycopg.connect(url) as connection:
                         connection.execute(_CALLS, {"model": model, "accounts": number})
-                    yield Step(number, several, _step(url, pool, several))
+                    yield AggregationStep(number, count, _run_step(url, pool, count))
     finally:
         postgres.stop()
 
 
-async def _listed(url: str) -> None:
-    """List prices, which a gateway publishes when the first call comes."""
+async def _publish_list_prices(url: str) -> None:
+    """Publish the list prices, as a gateway does before its first call."""
     database = Database(url)
     async with database.transaction() as session:
         await publish_plan(session, SystemClock(), catalog_price_terms(load_catalog("cpu"), "CNY"))
     await database.close()
 
 
-def _step(url: str, pool: ProcessPoolExecutor, workers: int) -> float:
+def _run_step(url: str, pool: ProcessPoolExecutor, workers: int) -> float:
     began = time.perf_counter()
-    asyncio.run(_taken_in(url))
+    asyncio.run(_aggregate(url))
     shares = [WorkShare(number, workers) for number in range(workers)]
-    list(pool.map(partial(_put_right, url), shares))
+    list(pool.map(partial(_refresh_credit, url), shares))
     return time.perf_counter() - began
 
 
-async def _taken_in(url: str) -> None:
+async def _aggregate(url: str) -> None:
     database = Database(url)
     await aggregate_new_usage(database, SystemClock())
     await database.close()
 
 
-def _put_right(url: str, share: WorkShare) -> None:
-    asyncio.run(_share_put_right(url, share))
+def _refresh_credit(url: str, share: WorkShare) -> None:
+    asyncio.run(_refresh_credit_share(url, share))
 
 
-async def _share_put_right(url: str, share: WorkShare) -> None:
+async def _refresh_credit_share(url: str, share: WorkShare) -> None:
     database = Database(url)
     await refresh_available_credit(database, SystemClock(), share)
     await database.close()

@@ -1,7 +1,6 @@
-"""What PostgreSQL has written so far, by its own statistics.
+"""What PostgreSQL has written so far, from its statistics views.
 
-Sizes are of tables with their indexes, as they lie on the disk; the log is all that PostgreSQL
-wrote ahead, also full pages after a checkpoint.
+Table sizes include indexes; the write-ahead log includes full pages after a checkpoint.
 """
 
 import time
@@ -14,17 +13,17 @@ _TABLES = """
     select relname, n_tup_ins, n_tup_upd, n_tup_del, pg_total_relation_size(relid)
     from pg_stat_user_tables
 """
-_WHOLE = """
+_TOTALS = """
     select pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint, xact_commit
     from pg_stat_database where datname = current_database()
 """
-# Idle connections hand in what they counted once a second.
-_HANDED_IN_S = 2.0
+# Idle connections flush their statistics once a second.
+_FLUSH_INTERVAL_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
-    """Rows written in three ways, and bytes."""
+class TableStatistics:
+    """Rows inserted, updated and deleted in a table, and its size in bytes."""
 
     inserted: int
     updated: int
@@ -33,10 +32,12 @@ class Table:
 
     @property
     def rows(self) -> int:
+        """Return the rows written in any way."""
         return self.inserted + self.updated + self.deleted
 
-    def since(self, before: "Table") -> "Table":
-        return Table(
+    def since(self, before: "TableStatistics") -> "TableStatistics":
+        """Return the difference to an earlier state."""
+        return TableStatistics(
             self.inserted - before.inserted,
             self.updated - before.updated,
             self.deleted - before.deleted,
@@ -45,27 +46,30 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """log: bytes; commits: transactions."""
+class WriteStatistics:
+    """Statistics by table, bytes of the write-ahead log, and committed transactions."""
 
-    tables: Mapping[str, Table]
-    log: int
+    tables: Mapping[str, TableStatistics]
+    wal_bytes: int
     commits: int
 
-    def since(self, before: "Written") -> "Written":
-        nothing = Table(0, 0, 0, 0)
+    def since(self, before: "WriteStatistics") -> "WriteStatistics":
+        """Return the difference to an earlier state."""
+        nothing = TableStatistics(0, 0, 0, 0)
         tables = {
             name: table.since(before.tables.get(name, nothing))
             for name, table in self.tables.items()
         }
-        return Written(tables, self.log - before.log, self.commits - before.commits)
+        return WriteStatistics(
+            tables, self.wal_bytes - before.wal_bytes, self.commits - before.commits
+        )
 
 
-def written(url: str) -> Written:
-    """By now, with what was handed in late."""
-    time.sleep(_HANDED_IN_S)
+def read_write_statistics(url: str) -> WriteStatistics:
+    """Read the statistics, after idle connections have flushed theirs."""
+    time.sleep(_FLUSH_INTERVAL_S)
     with psycopg.connect(url, autocommit=True) as connection:
-        tables = {row[0]: Table(*row[1:]) for row in connection.execute(_TABLES)}
-        whole = connection.execute(_WHOLE).fetchone()
-    assert whole is not None
-    return Written(tables, int(whole[0]), int(whole[1]))
+        tables = {row[0]: TableStatistics(*row[1:]) for row in connection.execute(_TABLES)}
+        totals = connection.execute(_TOTALS).fetchone()
+    assert totals is not None
+    return WriteStatistics(tables, int(totals[0]), int(totals[1]))

@@ -1,4 +1,4 @@
-"""How many calls PostgreSQL can write: by so many writers at once, in groups of so many.
+"""How many calls PostgreSQL can store: by number of writers and size of a commit group.
 
 Each writer is a process of its own, as gateways are.
 """
@@ -20,7 +20,7 @@ _PROCESS = """
     insert into gateway_process (id, host, pid, started_at, expires_at)
     values (%(process)s, 'bench', 1, now(), now() + interval '1 day')
 """
-# All that a run can cost, so that no writer has to borrow.
+# More than a run can cost, so that no writer needs another lease.
 _LEASE = """
     insert into quota_lease (process_id, quota_id, borrowed, used, folded)
     select %(process)s, id, 1000000000000000, 0, 0 from quota
@@ -30,8 +30,8 @@ _LEASE = """
 
 
 @dataclass(frozen=True, slots=True)
-class Ceiling:
-    """calls_s: settled by all writers; commits in milliseconds."""
+class WriteThroughput:
+    """Calls and commits per second of all writers, and commit latencies in milliseconds."""
 
     writers: int
     group: int
@@ -41,41 +41,43 @@ class Ceiling:
     p99_ms: float
 
 
-def ceilings(
+def measure_write_throughput(
     url: str,
     firms: Sequence[Firm],
     model: str,
     writers: Sequence[int],
     groups: Sequence[int],
     seconds: float,
-) -> Iterator[Ceiling]:
-    """Each number of writers with each size of group; writers write for firms in turn."""
+) -> Iterator[WriteThroughput]:
+    """Measure each number of writers with each group size; firms are assigned in turn."""
     for number in writers:
         for group in groups:
-            told = [
-                {**_prepared(url, firms[at % len(firms)]), "url": url, "model": model}
+            orders = [
+                {**_prepare_process(url, firms[at % len(firms)]), "url": url, "model": model}
                 | {"group": group, "seconds": seconds}
                 for at in range(number)
             ]
-            yield _ceiling(number, group, seconds, _together(told))
+            yield _summarise(number, group, seconds, _run_writers(orders))
 
 
-def _ceiling(number: int, group: int, seconds: float, took: Sequence[float]) -> Ceiling:
-    milliseconds = [1000 * one for one in took]
-    return Ceiling(
+def _summarise(
+    number: int, group: int, seconds: float, commit_times: Sequence[float]
+) -> WriteThroughput:
+    milliseconds = [1000 * one for one in commit_times]
+    return WriteThroughput(
         number,
         group,
-        group * len(took) / seconds,
-        len(took) / seconds,
+        group * len(commit_times) / seconds,
+        len(commit_times) / seconds,
         statistics.median(milliseconds),
         statistics.quantiles(milliseconds, n=100)[98],
     )
 
 
-def _together(told: Sequence[Mapping[str, Any]]) -> list[float]:
-    """How long each commit of all of them took."""
+def _run_writers(orders: Sequence[Mapping[str, Any]]) -> list[float]:
+    """Run writer processes and return the seconds of each of their commits."""
     children = []
-    for one in told:
+    for one in orders:
         child = subprocess.Popen(
             python_module("load.bench.database.writer"),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
@@ -84,18 +86,18 @@ def _together(told: Sequence[Mapping[str, Any]]) -> list[float]:
         child.stdin.write(json.dumps(one))
         child.stdin.close()
         children.append(child)
-    took: list[float] = []
+    commit_times: list[float] = []
     for child in children:
         assert child.stdout is not None
-        said = child.stdout.read()
+        output = child.stdout.read()
         if child.wait():
             raise RuntimeError("a writer has ended; what it said is above")
-        took += json.loads(said)["took"]
-    return took
+        commit_times += json.loads(output)["took"]
+    return commit_times
 
 
-def _prepared(url: str, firm: Firm) -> dict[str, str]:
-    """A process of its own with a lease of the firm's credit."""
+def _prepare_process(url: str, firm: Firm) -> dict[str, str]:
+    """Create a gateway process row with a lease of the firm's credit."""
     process, account = ids.new_id(), ids.parse_id("acct", firm.account)
     with psycopg.connect(url) as connection:
         values = {"process": process, "account": account}

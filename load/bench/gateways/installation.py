@@ -1,7 +1,6 @@
 """The other gateways' programs: found on this machine, or installed outside the repository.
 
-LiteLLM gets an environment of its own and Portkey a folder, so that neither meets our packages;
-nginx comes from the system.
+LiteLLM gets a virtual environment and Portkey a folder of their own; nginx comes from the system.
 """
 
 import json
@@ -10,21 +9,21 @@ import subprocess
 import sys
 from pathlib import Path
 
-# Pinned. Whoever moves it: 1.82.7 and 1.82.8 carried malware and may never be installed.
+# Pinned. 1.82.7 and 1.82.8 contained malware and must never be installed.
 LITELLM = "1.106.12"
 PORTKEY = "1.15.2"
 
 _PORTKEY_PACKAGE = {
     "private": True,
     "dependencies": {"@portkey-ai/gateway": PORTKEY},
-    # With newer ones, which its own range admits, every streamed call is answered by a fault,
+    # With newer versions, which its range allows, every streamed call fails with
     # `TypeError: immutable` (github.com/Portkey-AI/gateway/issues/1389).
     "overrides": {"@hono/node-server": "1.14.1"},
 }
 
 
-def litellm(installs: Path) -> Path:
-    """The `litellm` program."""
+def install_litellm(installs: Path) -> Path:
+    """Install LiteLLM if needed and return its program."""
     folder = installs / f"litellm-{LITELLM}"
     if not (folder / "installed").exists():
         _say(f"installing LiteLLM {LITELLM} into {folder}; this takes a minute")
@@ -35,8 +34,8 @@ def litellm(installs: Path) -> Path:
     return folder / "bin" / "litellm"
 
 
-def portkey(installs: Path) -> tuple[str, Path]:
-    """Node, and the script that starts the gateway."""
+def install_portkey(installs: Path) -> tuple[str, Path]:
+    """Install Portkey if needed and return Node and the gateway's start script."""
     node, npm = (_require(name, "Node.js 20 or newer with npm") for name in ("node", "npm"))
     folder = installs / f"portkey-{PORTKEY}"
     script = folder / "node_modules" / "@portkey-ai" / "gateway" / "build" / "start-server.js"
@@ -44,23 +43,23 @@ def portkey(installs: Path) -> tuple[str, Path]:
         _say(f"installing Portkey {PORTKEY} into {folder}")
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "package.json").write_text(json.dumps(_PORTKEY_PACKAGE), encoding="utf-8")
-        # Its one script applies patches, of which the published package has none.
+        # Its only script applies patches, which the published package does not have.
         quiet = ("--no-audit", "--no-fund", "--ignore-scripts", "--silent")
         _run(npm, "install", *quiet, "--prefix", folder)
         (folder / "installed").touch()
     return node, script
 
 
-def nginx() -> str:
-    """The version, as nginx says it."""
-    said = subprocess.run(
+def nginx_version() -> str:
+    """Return nginx's version."""
+    output = subprocess.run(
         [nginx_program(), "-v"], capture_output=True, text=True, check=True
     ).stderr
-    return said.strip().removeprefix("nginx version: ")
+    return output.strip().removeprefix("nginx version: ")
 
 
 def nginx_program() -> str:
-    """Debian keeps it where only root's PATH looks."""
+    """Return the path of nginx, which Debian installs outside the users' PATH."""
     return _require("nginx", "nginx (Debian: apt-get install -y nginx-light)", "/usr/sbin/nginx")
 
 

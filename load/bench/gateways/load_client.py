@@ -1,8 +1,8 @@
-"""The load: one process that sends calls and does little else, so that the cores are left alone.
+"""The load generator: one process that sends calls with little CPU time.
 
-Run as `python -m load.bench.gateways.load_client`: it reads an order as one line of JSON, warms up, says
-so in a line, begins when it reads another line, and says in a line of JSON what came of it. Nothing
-is under way while it says that it is warm, nor at the end.
+Run as `python -m load.bench.gateways.load_client`. It reads an order as one line of JSON, warms up,
+prints `warm`, waits for another line, sends the calls, and prints a summary as JSON. No call is in
+flight while it waits, nor at the end.
 """
 
 import asyncio
@@ -18,16 +18,19 @@ import uvloop
 
 from load.bench.gateways.connection import Connection
 
-_PATIENCE_S = 120.0
-# A crowd that starts at one instant would have all its streams' chunks come at one instant.
+_TIMEOUT_S = 120.0
+# Starts are spread, or the chunks of all streams would arrive at the same moment.
 _SPREAD_S = 0.02
 _TICK_S = 0.001
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """What to send. With a `rate`, calls come at random so many a second, whether or not the
-    others are answered; without, each connection calls again when it has its answer."""
+class LoadOrder:
+    """The calls to send.
+
+    With a `rate`, calls start at random times with this rate; without, each connection calls again
+    as soon as it has its answer.
+    """
 
     port: int
     headers: Mapping[str, str]
@@ -41,9 +44,8 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
-    """What came of it: whole answers and others, and what the first of these was; `cpu_s` is what
-    the client itself used."""
+class LoadSummary:
+    """Numbers of complete answers and failures, latencies, and the client's own CPU seconds."""
 
     calls: int
     failures: int
@@ -55,8 +57,8 @@ class Summary:
 
 
 @dataclass(slots=True)
-class _Seen:
-    """What came of the calls of one phase so far."""
+class _PhaseStats:
+    """Results of the calls of one phase so far."""
 
     started: int = 0
     failures: int = 0
@@ -66,72 +68,72 @@ class _Seen:
     ended: float = field(default_factory=time.perf_counter)
 
 
-class Load:
-    """The connections, which stay open from the first call of the warm-up to the last of all."""
+class LoadGenerator:
+    """The connections, which stay open from the warm-up to the end."""
 
-    def __init__(self, order: Order) -> None:
+    def __init__(self, order: LoadOrder) -> None:
         self._order = order
         self._request = _request(order)
         self._idle: deque[Connection] = deque()
         self._open: set[Connection] = set()
         self._waiting: deque[float] = deque()
         self._busy = 0
-        self._over = False
-        self._until = 0.0
-        self._seen = _Seen()
+        self._is_finished = False
+        self._deadline = 0.0
+        self._stats = _PhaseStats()
 
-    async def run(self) -> Summary:
-        """Warm up, wait for the word, send what was ordered."""
+    async def run(self) -> LoadSummary:
+        """Warm up, wait for a line, and send the ordered calls."""
         async with asyncio.TaskGroup() as group:
             for _ in range(self._order.connections):
-                group.create_task(self._keep())
+                group.create_task(self._maintain_connection())
             await self._phase(self._order.warm_up)
             sys.stdout.write("warm\n")
             sys.stdout.flush()
             sys.stdin.readline()
-            await asyncio.sleep(0.05)  # what the gateway closed meanwhile is noticed
+            await asyncio.sleep(0.05)  # notice connections that the gateway closed
             began_cpu = time.process_time()
             await self._phase(self._order.seconds)
-            self._over = True
+            self._is_finished = True
             self._close_all()
-        return _summary(self._seen, time.process_time() - began_cpu)
+        return _summary(self._stats, time.process_time() - began_cpu)
 
-    def free(self, connection: Connection) -> None:
-        """The next call, where one is due."""
-        due = self._next_due()
-        if due is None:
+    def on_idle(self, connection: Connection) -> None:
+        """Send the next call, if one is due."""
+        due_at = self._next_due()
+        if due_at is None:
             self._idle.append(connection)
             return
-        self._seen.started += 1
+        self._stats.started += 1
         self._busy += 1
-        connection.call(due)
+        connection.call(due_at)
 
-    def answered(self, seconds: float) -> None:
-        """Count a whole answer."""
+    def on_answer(self, seconds: float) -> None:
+        """Count a complete answer."""
         self._busy -= 1
-        self._seen.latencies.append(seconds)
-        self._seen.ended = time.perf_counter()
+        self._stats.latencies.append(seconds)
+        self._stats.ended = time.perf_counter()
 
-    def failed(self, why: str) -> None:
-        """Count a call without one."""
+    def on_failure(self, reason: str) -> None:
+        """Count a failed call."""
         self._busy -= 1
-        self._count_failure(why)
+        self._count_failure(reason)
 
-    def _count_failure(self, why: str) -> None:
-        self._seen.failures += 1
-        self._seen.first_failure = self._seen.first_failure or why
+    def _count_failure(self, reason: str) -> None:
+        self._stats.failures += 1
+        self._stats.first_failure = self._stats.first_failure or reason
 
     async def _phase(self, seconds: float) -> None:
-        """Send calls for so long, and return when each has its answer or has failed."""
-        self._seen = _Seen()
-        self._until = self._seen.began + seconds
+        """Send calls for this time and wait until each is answered or has failed."""
+        self._stats = _PhaseStats()
+        self._deadline = self._stats.began + seconds
         if self._order.rate is None:
             self._wake_all()
         else:
-            await self._arrive(self._order.rate)
-        while self._busy or self._waiting or self._in_time():
+            await self._send_at_rate(self._order.rate)
+        while self._busy or self._waiting or self._is_before_deadline():
             await asyncio.sleep(0.01)
-            if time.perf_counter() > self._until + _PATIENCE_S:
+            if time.perf_counter() > self._deadline + _TIMEOUT_S:
                 self._waiting.clear()
                 self._close_all()
 
@@ -143,36 +145,36 @@ class Load:
 
     def _wake(self) -> None:
         if self._idle:
-            self.free(self._idle.pop())
+            self.on_idle(self._idle.pop())
 
-    async def _arrive(self, rate: float) -> None:
-        # The same arrivals for every gateway.
-        chance = random.Random(7)
-        due = self._seen.began
-        while due < self._until:
+    async def _send_at_rate(self, rate: float) -> None:
+        # A constant seed: the same arrivals for every gateway.
+        rng = random.Random(7)
+        due_at = self._stats.began
+        while due_at < self._deadline:
             await asyncio.sleep(_TICK_S)
-            now = min(time.perf_counter(), self._until)
-            while due < now:
-                self._waiting.append(due)
-                due += chance.expovariate(rate)
+            now = min(time.perf_counter(), self._deadline)
+            while due_at < now:
+                self._waiting.append(due_at)
+                due_at += rng.expovariate(rate)
             while self._waiting and self._idle:
                 self._wake()
 
     def _next_due(self) -> float | None:
         if self._order.rate is not None:
             return self._waiting.popleft() if self._waiting else None
-        return time.perf_counter() if self._in_time() else None
+        return time.perf_counter() if self._is_before_deadline() else None
 
-    def _in_time(self) -> bool:
-        return time.perf_counter() < self._until and self._seen.started < self._order.calls
+    def _is_before_deadline(self) -> bool:
+        return time.perf_counter() < self._deadline and self._stats.started < self._order.calls
 
-    async def _keep(self) -> None:
-        """One connection, opened again whenever it was lost."""
+    async def _maintain_connection(self) -> None:
+        """Keep one connection open, reconnecting when it is lost."""
         order = self._order
-        while not self._over:
+        while not self._is_finished:
             connection = Connection(self._request, order.streamed, self)
             self._open.add(connection)
-            if not await connection.hold(order.port):
+            if not await connection.run_until_closed(order.port):
                 self._count_failure("no connection")
                 await asyncio.sleep(0.1)
             self._open.remove(connection)
@@ -185,26 +187,26 @@ class Load:
 
 
 def main() -> None:
-    """One order, from standard input."""
-    order = Order(**json.loads(sys.stdin.readline()))
-    summary = uvloop.run(Load(order).run())
+    """Carry out one order from standard input."""
+    order = LoadOrder(**json.loads(sys.stdin.readline()))
+    summary = uvloop.run(LoadGenerator(order).run())
     sys.stdout.write(json.dumps(asdict(summary)) + "\n")
 
 
-def _summary(seen: _Seen, cpu_s: float) -> Summary:
-    latencies = sorted(seen.latencies)
-    return Summary(
+def _summary(stats: _PhaseStats, cpu_s: float) -> LoadSummary:
+    latencies = sorted(stats.latencies)
+    return LoadSummary(
         calls=len(latencies),
-        failures=seen.failures,
-        first_failure=seen.first_failure,
-        elapsed_s=seen.ended - seen.began,
+        failures=stats.failures,
+        first_failure=stats.first_failure,
+        elapsed_s=stats.ended - stats.began,
         p50_ms=1000 * _quantile(latencies, 0.5),
         p99_ms=1000 * _quantile(latencies, 0.99),
         cpu_s=cpu_s,
     )
 
 
-def _request(order: Order) -> bytes:
+def _request(order: LoadOrder) -> bytes:
     headers = {
         "host": f"127.0.0.1:{order.port}",
         "content-type": "application/json",

@@ -1,7 +1,4 @@
-"""What is asked and what the upstreams answer: the same for every gateway.
-
-Owns the request's body and the constant answers, in the shapes that vLLM gives them.
-"""
+"""The request and the constant responses, the same for every gateway, in vLLM's format."""
 
 from typing import Any
 
@@ -31,8 +28,8 @@ PLAIN: dict[str, Any] = {
 }
 
 
-def question(model: str, streamed: bool) -> dict[str, Any]:
-    """The body of a call."""
+def chat_request(model: str, streamed: bool) -> dict[str, Any]:
+    """Return the body of a call."""
     body: dict[str, Any] = {
         "model": model,
         "messages": [
@@ -52,7 +49,7 @@ def question(model: str, streamed: bool) -> dict[str, Any]:
 
 
 def chunk(number: int, counted: bool) -> dict[str, Any]:
-    """The chunk of a stream with the token of that number, from 1; `counted`: with its usage."""
+    """Return the chunk of a stream with token `number`, from 1, optionally with its usage."""
     last = number == CHUNKS
     choice = {
         "index": 0,
@@ -65,7 +62,7 @@ def chunk(number: int, counted: bool) -> dict[str, Any]:
 
 
 def usage_chunk() -> dict[str, Any]:
-    """The chunk after the last token, which has the usage of the whole call."""
+    """Return the chunk after the last token, with the usage of the call."""
     return {**_frame(), "choices": [], "usage": _USAGE}
 
 

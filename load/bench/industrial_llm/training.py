@@ -1,7 +1,7 @@
-"""The adapters that are measured, and learning them: each in a process of its own.
+"""Training runs of the adapters to evaluate: each in a process of its own.
 
-Owns which adapters there are beside the one that is sold, what each may learn from, and what each
-is judged by.
+Lists the extra adapters beside the sold one, with the data that each may train on and is evaluated
+on.
 """
 
 import os
@@ -16,52 +16,51 @@ from load.bench.industrial_llm.adapters import FILES
 
 FOLDS = 10
 INDUSTRY = "industry"
-# Freed memory is kept: a fifth faster, and the more memory (Linux).
+# glibc keeps freed memory: a fifth faster, with more memory (Linux).
 _ALLOCATION: Mapping[str, str] = MappingProxyType(
     {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "100000000000"}
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
-    """An adapter: what `train` is told, whether it goes on from the industry's, and what `evaluate`
-    is told."""
+class TrainingRun:
+    """An adapter: arguments of `train` and `evaluate`, and whether it extends the sold one."""
 
     name: str
-    taught: tuple[str, ...]
-    judged: tuple[str, ...]
-    goes_on: bool = False
+    train_arguments: tuple[str, ...]
+    evaluate_arguments: tuple[str, ...]
+    starts_from_industry: bool = False
 
 
-# FMC states no licence: what has learned from it is measured, and is not passed on.
-SOLD = Lesson(INDUSTRY, ("--leave-out", "fmc"), ())
-WITH_FMC = Lesson(
+# FMC states no licence: an adapter trained on it is evaluated, but not published.
+SOLD = TrainingRun(INDUSTRY, ("--leave-out", "fmc"), ())
+WITH_FMC = TrainingRun(
     "fmc",
     ("--only", "failure_mode", "--rounds", "5", "--leave-out", "own_orders"),
     ("--only", "failure_mode"),
-    goes_on=True,
+    starts_from_industry=True,
 )
 UNSEEN = tuple(
-    Lesson(
+    TrainingRun(
         f"without-{company}",
         ("--only", "plain_text", "--rounds", "4", "--leave-out", f"maintnorm/{company}"),
         ("--only", "plain_text", "--source", f"maintnorm/{company}"),
     )
     for company in ("b", "a")
 )
-FAULTS = tuple(
-    Lesson(
+FAULT_FOLDS = tuple(
+    TrainingRun(
         f"fold-{fold}",
         ("--only", "fault_system", "--fold", str(fold)),
         ("--only", "fault_system", "--fold", str(fold), "--source", "camb_faults"),
     )
     for fold in range(FOLDS)
 )
-BESIDE = (WITH_FMC, *UNSEEN, *FAULTS)
+EXTRA_RUNS = (WITH_FMC, *UNSEEN, *FAULT_FOLDS)
 
 
 def base_folder(engine: str, data_dir: Path) -> Path:
-    """The base's weights as they are served."""
+    """Return the folder of the base model's converted weights."""
     command = [
         sys.executable,
         "-m",
@@ -70,15 +69,18 @@ def base_folder(engine: str, data_dir: Path) -> Path:
         "--data-dir",
         str(data_dir),
     ]
-    said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    return Path(said.stdout.strip().splitlines()[-1])
+    completed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    return Path(completed.stdout.strip().splitlines()[-1])
 
 
-def learn(lesson: Lesson, base: Path, work: Path, output: Path, start: Path) -> None:
-    """Write the lesson's adapter to `output`, unless it is there; goes on after a stop."""
+def train_adapter(run: TrainingRun, base: Path, work: Path, output: Path, start: Path) -> None:
+    """Train an adapter into `output` unless it exists; an interrupted training is resumed."""
     if all((output / name).is_file() for name in FILES):
         return
     command = [sys.executable, "-m", "models.industrial_llm.train", "--base", str(base)]
-    command += ["--work", str(work / f"learning-{lesson.name}"), "--output", str(output)]
-    command += [*lesson.taught, *(("--start", str(start)) if lesson.goes_on else ())]
+    command += ["--work", str(work / f"learning-{run.name}"), "--output", str(output)]
+    command += [
+        *run.train_arguments,
+        *(("--start", str(start)) if run.starts_from_industry else ()),
+    ]
     subprocess.run(command, check=True, env={**_ALLOCATION, **os.environ})

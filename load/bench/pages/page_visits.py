@@ -1,8 +1,4 @@
-"""Visiting: somebody signs in and opens each kind of page, again and again.
-
-Owns the requests and what is measured of them: milliseconds from the request to the answer's last
-byte on one machine, and how large the answer is, compressed.
-"""
+"""Open each kind of page repeatedly as a signed-in person: latency and compressed size."""
 
 import re
 import time
@@ -11,14 +7,14 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from load.bench.pages.page_kinds import Unseen, kind
+from load.bench.pages.page_kinds import PageQueue, kind
 
 _LINK = re.compile(r'<a [^>]*href="([^"]+)"')
 
 
 @dataclass(slots=True)
-class Visited:
-    """A kind of page: one address of it, its size and its times."""
+class PageVisit:
+    """A kind of page: one address, its compressed size and its latencies."""
 
     kind: str
     address: str
@@ -26,20 +22,20 @@ class Visited:
     milliseconds: list[float] = field(default_factory=list)
 
 
-def signed_in(url: str, email: str, password: str) -> httpx.Client:
-    """A browser with a session."""
+def sign_in(url: str, email: str, password: str) -> httpx.Client:
+    """Return an HTTP client with a session. Raises RuntimeError."""
     headers = {"origin": url, "accept-encoding": "gzip"}
     client = httpx.Client(base_url=url, headers=headers, timeout=60)
-    said = {"email": email, "password": password}
-    client.post("/dashboard/sign-in", data=said)
+    fields = {"email": email, "password": password}
+    client.post("/dashboard/sign-in", data=fields)
     if "maas_session" not in client.cookies:
         raise RuntimeError(f"{email} could not sign in")
     return client
 
 
-def visit(client: httpx.Client, rounds: int) -> Sequence[Visited]:
-    """Each kind of page that links lead to, opened once before it is measured."""
-    found = list(_walk(client))
+def measure_pages(client: httpx.Client, rounds: int) -> Sequence[PageVisit]:
+    """Measure each kind of page that links lead to, after opening it once."""
+    found = list(_discover_pages(client))
     for _ in range(rounds):
         for one in found:
             began = time.perf_counter()
@@ -48,12 +44,13 @@ def visit(client: httpx.Client, rounds: int) -> Sequence[Visited]:
     return found
 
 
-def _walk(client: httpx.Client) -> Sequence[Visited]:
-    unseen, found = Unseen(), list[Visited]()
-    for address in unseen:
+def _discover_pages(client: httpx.Client) -> Sequence[PageVisit]:
+    """Follow links and return one page of each kind."""
+    queue, found = PageQueue(), list[PageVisit]()
+    for address in queue:
         answer = client.get(address, follow_redirects=True)
         answer.raise_for_status()
         final = answer.url.raw_path.decode()
-        found.append(Visited(kind(final), final, int(answer.headers["content-length"])))
-        unseen.add(one.replace("&amp;", "&") for one in _LINK.findall(answer.text))
+        found.append(PageVisit(kind(final), final, int(answer.headers["content-length"])))
+        queue.add(one.replace("&amp;", "&") for one in _LINK.findall(answer.text))
     return found

@@ -1,8 +1,8 @@
-"""Painting: what a browser makes of a page that it has never seen, as Lighthouse judges it.
+"""Web vitals of pages in a browser with an empty cache, as Lighthouse measures them.
 
-Owns the measures, by Chromium's own clocks: first and largest contentful paint, how long the page
-is deaf (blocking time of long tasks), how far it shifts, and what it transfers. Server and browser
-share one machine, so the network's part is left out.
+Measured by Chromium: first and largest contentful paint, total blocking time, cumulative layout
+shift, and transferred bytes. Server and browser share one machine, so network latency is not
+included.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from typing import Any
 from playwright.sync_api import Browser, Cookie, Page, sync_playwright
 
 CHART_LIBRARY = "chart"
-_WATCHED = """
+_OBSERVERS = """
   window.seen = { lcp: 0, cls: 0, blocked: 0 };
   const watch = (type, add) =>
     new PerformanceObserver((list) => list.getEntries().forEach(add))
@@ -21,7 +21,7 @@ _WATCHED = """
   watch("layout-shift", (one) => { if (!one.hadRecentInput) seen.cls += one.value; });
   watch("longtask", (one) => { seen.blocked += one.duration - 50; });
 """
-_TOLD = """() => ({
+_RESULTS = """() => ({
   ...window.seen,
   fcp: performance.getEntriesByName("first-contentful-paint")[0]?.startTime ?? 0,
   files: ["navigation", "resource"].flatMap((type) => performance.getEntriesByType(type))
@@ -30,46 +30,52 @@ _TOLD = """() => ({
 
 
 @dataclass(frozen=True, slots=True)
-class Painted:
-    """Milliseconds but for `shift`; bytes compressed, the chart library apart."""
+class WebVitals:
+    """A page's metrics: milliseconds, and compressed bytes without and of the chart library."""
 
     kind: str
     first: float
-    largest: float
+    calls_of_largest_account: float
     blocked: float
     shift: float
     transferred: int
     library: int
 
 
-def paint(
+def measure_web_vitals(
     executable: str, url: str, session: str, pages: Sequence[tuple[str, str]], width: int
-) -> list[Painted]:
-    """Each page (kind, address) in a new browser context, whose cache is empty."""
+) -> list[WebVitals]:
+    """Measure each page (kind, address) in a new browser context."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable)
-        found = [_painted(browser, url, session, one, width) for one in pages]
+        found = [_measure_page(browser, url, session, one, width) for one in pages]
         browser.close()
         return found
 
 
-def _painted(
+def _measure_page(
     browser: Browser, url: str, session: str, page: tuple[str, str], width: int
-) -> Painted:
+) -> WebVitals:
     kind, address = page
     context = browser.new_context(viewport={"width": width, "height": 900})
     cookie: Any = Cookie(name="maas_session", value=session, url=url)
     context.add_cookies([cookie])
     opened: Page = context.new_page()
-    opened.add_init_script(_WATCHED)
+    opened.add_init_script(_OBSERVERS)
     opened.goto(url + address, wait_until="networkidle")
     opened.wait_for_timeout(300)
-    told = opened.evaluate(_TOLD)
+    results = opened.evaluate(_RESULTS)
     context.close()
-    library = sum(size for name, size in told["files"] if _is_library(name))
-    whole = sum(size for _, size in told["files"])
-    return Painted(
-        kind, told["fcp"], told["lcp"], told["blocked"], told["cls"], whole - library, library
+    library = sum(size for name, size in results["files"] if _is_library(name))
+    whole = sum(size for _, size in results["files"])
+    return WebVitals(
+        kind,
+        results["fcp"],
+        results["lcp"],
+        results["blocked"],
+        results["cls"],
+        whole - library,
+        library,
     )
 
 

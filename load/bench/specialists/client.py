@@ -1,8 +1,4 @@
-"""Asking specialists through the gateway, and adapting one, by HTTP only.
-
-Owns what is measured of a call: its time as the client sees it, and the processor that all
-processes of this machine used meanwhile.
-"""
+"""Client of specialists through the gateway: latency, throughput and fine-tuning."""
 
 import asyncio
 import json
@@ -17,19 +13,20 @@ import aiohttp
 import psutil
 
 Row = Mapping[str, Any]
-_SECONDS_A_TRY = 0.2
+_POLL_INTERVAL_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
-    """The gateway, and a model of each task that it sells."""
+class SpecialistClient:
+    """A client of the gateway, with the first model of each task."""
 
     session: aiohttp.ClientSession
     url: str
     by_task: Mapping[str, str]
 
     @classmethod
-    async def found(cls, session: aiohttp.ClientSession, url: str) -> "Server":
+    async def connect(cls, session: aiohttp.ClientSession, url: str) -> "SpecialistClient":
+        """Return a client after listing the gateway's models."""
         async with session.get(f"{url}/v1/models") as answer:
             answer.raise_for_status()
             models = (await answer.json())["data"]
@@ -38,8 +35,8 @@ class Server:
             first.setdefault(model["task"], model["id"])
         return cls(session, url, first)
 
-    async def ask(self, model: str, rows: Sequence[Row]) -> float:
-        """Seconds until the whole answer is here. Raises where it is none."""
+    async def predict(self, model: str, rows: Sequence[Row]) -> float:
+        """Return the seconds until the complete answer. Raises RuntimeError if the call fails."""
         began = time.perf_counter()
         body = {"model": model, "instances": rows}
         async with self.session.post(f"{self.url}/v1/predictions", json=body) as answer:
@@ -50,14 +47,16 @@ class Server:
 
 
 @dataclass(frozen=True, slots=True)
-class Rate:
+class Throughput:
+    """Rows per second, and rows per second of CPU time."""
+
     rows_s: float
     rows_core_s: float
 
 
 @dataclass(frozen=True, slots=True)
-class Adapted:
-    """What adapting took, and a variant's first calls on a server that has not got it."""
+class FineTuningResult:
+    """The seconds of a fine-tuning, and latencies of a variant's first and second call."""
 
     machines: int
     seconds: float
@@ -65,21 +64,22 @@ class Adapted:
     second_ms: list[float]
 
 
-async def metadata(server: Server, model: str) -> dict[str, Any]:
-    async with server.session.get(f"{server.url}/v2/models/{model}") as answer:
+async def metadata(client: SpecialistClient, model: str) -> dict[str, Any]:
+    """Return the model's metadata."""
+    async with client.session.get(f"{client.url}/v2/models/{model}") as answer:
         answer.raise_for_status()
         content: dict[str, Any] = await answer.json()
         return content
 
 
-def row_of(metadata: Mapping[str, Any]) -> Row:
-    """A row in the middle of what the model was trained on."""
+def example_row(metadata: Mapping[str, Any]) -> Row:
+    """Return a row in the middle of the model's training range."""
     return {field["name"]: _value(field) for field in metadata["parameters"]["signature"]["inputs"]}
 
 
-def series_of(cycles: int, seed: int = 1) -> Row:
-    """A turbofan engine made up, which ends `cycles` after its first flight."""
-    noise = random.Random(seed)  # nothing is kept secret by it
+def synthetic_series(cycles: int, seed: int = 1) -> Row:
+    """Return synthetic sensor data of a turbofan engine that fails after `cycles` flights."""
+    noise = random.Random(seed)  # not for cryptography
     sound = {
         "T24": 642, "T30": 1590, "T50": 1408, "P15": 21.6, "P30": 553, "Nf": 2388, "Nc": 9065,
         "Ps30": 47.5, "phi": 521, "NRf": 2388, "NRc": 8140, "BPR": 8.44, "htBleed": 393,
@@ -92,58 +92,64 @@ def series_of(cycles: int, seed: int = 1) -> Row:
     }
 
 
-async def pace(server: Server, model: str, row: Row, calls: int) -> list[float]:
-    """Milliseconds of calls one after another."""
-    return [1000 * await server.ask(model, [row]) for _ in range(calls)]
+async def measure_latencies(
+    client: SpecialistClient, model: str, row: Row, calls: int
+) -> list[float]:
+    """Return the milliseconds of consecutive calls."""
+    return [1000 * await client.predict(model, [row]) for _ in range(calls)]
 
 
-async def rate(
-    server: Server, model: str, rows: Sequence[Row], concurrency: int, seconds: float
-) -> Rate:
-    """Rows a second, and for each core that this machine's processes kept busy, ours included."""
+async def measure_throughput(
+    client: SpecialistClient, model: str, rows: Sequence[Row], concurrency: int, seconds: float
+) -> Throughput:
+    """Return rows per second, and per CPU second of all processes, including this one."""
     until = time.perf_counter() + seconds
-    began, busy = time.perf_counter(), _busy()
+    began, busy = time.perf_counter(), _busy_cpu_s()
 
-    async def keep_asking() -> int:
-        asked = 0
+    async def call_repeatedly() -> int:
+        call_times = 0
         while time.perf_counter() < until:
-            await server.ask(model, rows)
-            asked += len(rows)
-        return asked
+            await client.predict(model, rows)
+            call_times += len(rows)
+        return call_times
 
-    asked = sum(await asyncio.gather(*(keep_asking() for _ in range(concurrency))))
+    call_times = sum(await asyncio.gather(*(call_repeatedly() for _ in range(concurrency))))
     took = time.perf_counter() - began
-    return Rate(asked / took, asked / (_busy() - busy))
+    return Throughput(call_times / took, call_times / (_busy_cpu_s() - busy))
 
 
-async def adapted(server: Server, model: str, machines: int, variants: int = 5) -> Adapted:
-    """Adapt `variants` times under names of their own, and call each for the first time."""
-    lines = [json.dumps({"sensors": series_of(150 + 10 * seed, seed)}) for seed in range(machines)]
+async def measure_fine_tuning(
+    client: SpecialistClient, model: str, machines: int, variants: int = 5
+) -> FineTuningResult:
+    """Fine-tune `variants` variants and call each twice."""
+    lines = [
+        json.dumps({"sensors": synthetic_series(150 + 10 * seed, seed)}) for seed in range(machines)
+    ]
     form = aiohttp.FormData()
     form.add_field("purpose", "fine-tune")
     form.add_field("file", "\n".join(lines).encode(), filename="bench.jsonl")
-    async with server.session.post(f"{server.url}/v1/files", data=form) as answer:
+    async with client.session.post(f"{client.url}/v1/files", data=form) as answer:
         answer.raise_for_status()
         file = (await answer.json())["id"]
     took, first, second = [], [], []
     for number in range(variants):
         began = time.perf_counter()
-        name = await _variant(server, model, file, f"bench-{number}")
+        name = await _variant(client, model, file, f"bench-{number}")
         took.append(time.perf_counter() - began)
-        await asyncio.sleep(1.0)  # until the gateway knows the name
-        first.append(1000 * await server.ask(name, [series_of(100)]))
-        second.append(1000 * await server.ask(name, [series_of(100)]))
-    return Adapted(machines, max(took), first, second)
+        await asyncio.sleep(1.0)  # the gateway learns the name within a second
+        first.append(1000 * await client.predict(name, [synthetic_series(100)]))
+        second.append(1000 * await client.predict(name, [synthetic_series(100)]))
+    return FineTuningResult(machines, max(took), first, second)
 
 
-async def _variant(server: Server, model: str, file: str, suffix: str) -> str:
+async def _variant(client: SpecialistClient, model: str, file: str, suffix: str) -> str:
     body = {"model": model, "training_file": file, "suffix": suffix}
-    path = f"{server.url}/v1/fine_tuning/jobs"
-    async with server.session.post(path, json=body) as answer:
+    path = f"{client.url}/v1/fine_tuning/jobs"
+    async with client.session.post(path, json=body) as answer:
         job = await answer.json()
     while job["status"] in ("queued", "running"):
-        await asyncio.sleep(_SECONDS_A_TRY)
-        async with server.session.get(f"{path}/{job['id']}") as answer:
+        await asyncio.sleep(_POLL_INTERVAL_S)
+        async with client.session.get(f"{path}/{job['id']}") as answer:
             job = await answer.json()
     if job["status"] != "succeeded":
         raise RuntimeError(json.dumps(job["error"]))
@@ -157,7 +163,7 @@ def _value(field: Mapping[str, Any]) -> Any:
     return (low + high) / 2
 
 
-def _busy() -> float:
-    """Seconds of processor used by all processes so far."""
+def _busy_cpu_s() -> float:
+    """Return the CPU seconds of all processes so far."""
     times = psutil.cpu_times()
     return float(times.user + times.system + times.nice)

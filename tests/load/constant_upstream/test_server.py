@@ -10,20 +10,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from load.constant_upstream.engine import Engine, Speed, steps
-from load.constant_upstream.server import application
+from load.constant_upstream.engine import Engine, UpstreamSpeed, token_counts
+from load.constant_upstream.server import create_application
 from tests.support.fakes.listening import listening
 
 
 @pytest.fixture
 async def engine() -> Engine:
-    return Engine(Speed())
+    return Engine(UpstreamSpeed())
 
 
 @pytest.fixture
 async def http(engine: Engine) -> AsyncIterator[aiohttp.ClientSession]:
     async with (
-        listening(application(engine), leaves=True) as url,
+        listening(create_application(engine), leaves=True) as url,
         aiohttp.ClientSession(url) as session,
     ):
         yield session
@@ -43,9 +43,9 @@ def asked(stream: bool) -> dict[str, object]:
 class TestAnswers:
     async def test_plain(self, http: aiohttp.ClientSession) -> None:
         async with http.post("/v1/chat/completions", json=asked(False)) as answer:
-            said = await answer.json()
-        assert said["usage"] == {"prompt_tokens": 3, "completion_tokens": 20, "total_tokens": 23}
-        assert len(said["choices"][0]["message"]["content"].split()) == 20
+            sent = await answer.json()
+        assert sent["usage"] == {"prompt_tokens": 3, "completion_tokens": 20, "total_tokens": 23}
+        assert len(sent["choices"][0]["message"]["content"].split()) == 20
 
     async def test_streamed(self, http: aiohttp.ClientSession) -> None:
         async with http.post("/v1/chat/completions", json=asked(True)) as answer:
@@ -59,20 +59,20 @@ class TestAnswers:
 
     async def test_embeddings(self, http: aiohttp.ClientSession) -> None:
         async with http.post("/v1/embeddings", json={"model": "m", "input": ["a b", "c"]}) as one:
-            said = await one.json()
-        assert [len(each["embedding"]) for each in said["data"]] == [384, 384]
-        assert said["usage"]["prompt_tokens"] == 3
+            sent = await one.json()
+        assert [len(each["embedding"]) for each in sent["data"]] == [384, 384]
+        assert sent["usage"]["prompt_tokens"] == 3
 
 
 class TestEngine:
     @given(st.integers(1, 3000), st.floats(0, 0.2))
     def test_steps_grow_to_all_tokens(self, tokens: int, token_s: float) -> None:
-        counts = steps(tokens, token_s)
+        counts = token_counts(tokens, token_s)
         assert counts[-1] == tokens
         assert counts == sorted(set(counts))
 
     async def test_no_more_than_the_slots_and_none_is_lost(self) -> None:
-        engine = Engine(Speed(token_s=0.001, slots=2))
+        engine = Engine(UpstreamSpeed(token_s=0.001, slots=2))
         most = 0
 
         async def run(leaves: bool) -> None:
@@ -88,5 +88,5 @@ class TestEngine:
         assert (engine.running, engine.waiting) == (0, 0)
 
     def test_alone(self) -> None:
-        assert Speed(1000, 0.01).alone_s(500, 10) == pytest.approx(0.6)
-        assert Speed().alone_s(500, 10) == 0
+        assert UpstreamSpeed(1000, 0.01).unloaded_s(500, 10) == pytest.approx(0.6)
+        assert UpstreamSpeed().unloaded_s(500, 10) == 0

@@ -7,11 +7,11 @@ import pytest
 from load.mixed_day.dashboard_pages import (
     PAGES,
     PageUnexpected,
+    api_key_secret,
+    created_key_id,
+    csrf_token,
     is_signed_in,
-    key_made,
-    new_key_of,
-    secret_of,
-    token_of,
+    new_key_id,
 )
 from tests.support.builders import PLENTY, Gateway, Limited
 from tests.support.dashboard.looking import client, looker
@@ -28,14 +28,14 @@ class TestPages:
     async def test_a_key_is_made_and_rotated(self, gateway: Gateway) -> None:
         async with looker(gateway.url, gateway.parts, gateway.account.id) as owner:
             asked = await owner.page("/dashboard/keys/new")
-            assert token_of(asked) == owner.csrf
-            fields = {"id": new_key_of(asked), "name": "under load"}
+            assert csrf_token(asked) == owner.csrf
+            fields = {"id": new_key_id(asked), "name": "under load"}
             made = (await owner.send("/dashboard/keys", **fields)).text
-            assert key_made(made) == fields["id"]
+            assert created_key_id(made) == fields["id"]
             address = f"/dashboard/keys/{fields['id']}/rotate"
             rotated = (await owner.send(address, overlap="1")).text
-            assert key_made(rotated) != fields["id"]
-            for secret in (secret_of(made), secret_of(rotated)):
+            assert created_key_id(rotated) != fields["id"]
+            for secret in (api_key_secret(made), api_key_secret(rotated)):
                 headers = {"authorization": f"Bearer {secret}"}
                 answer = await gateway.http.get("/v1/models", headers=headers)
                 assert answer.status_code == 200
@@ -50,4 +50,4 @@ class TestPages:
             page = (await http.get("/dashboard/keys", follow_redirects=True)).text
         assert not is_signed_in(page)
         with pytest.raises(PageUnexpected):
-            secret_of(page)
+            api_key_secret(page)

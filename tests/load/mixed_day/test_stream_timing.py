@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from load.mixed_day.stream_timing import StreamBroken, Timing
+from load.mixed_day.stream_timing import StreamFailed, StreamTiming
 
 
 def stepping(times: Sequence[float]) -> Iterator[float]:
@@ -23,9 +23,9 @@ def usage(tokens: int) -> bytes:
     return b"data: " + json.dumps({"choices": [], "usage": {"completion_tokens": tokens}}).encode()
 
 
-def timed(times: Sequence[float]) -> Timing:
+def timed(times: Sequence[float]) -> StreamTiming:
     clock = stepping(times)
-    return Timing(10.0, lambda: next(clock))
+    return StreamTiming(10.0, lambda: next(clock))
 
 
 class TestTiming:
@@ -35,28 +35,28 @@ class TestTiming:
         lines = [role, b"", chunk("a"), chunk("b"), chunk("c"), usage(5), b"data: [DONE]"]
         timing.read(lines)
         assert timing.first_token_ms == pytest.approx(500)
-        assert timing.each_token_ms == pytest.approx(100)
+        assert timing.token_interval_ms == pytest.approx(100)
 
     def test_an_event_may_hold_several_tokens(self) -> None:
         timing = timed([10.5, 10.9])
         timing.read([chunk("a b", 2), chunk("c d e f", 6), b"data: [DONE]"])
-        assert timing.each_token_ms == pytest.approx(100)
+        assert timing.token_interval_ms == pytest.approx(100)
 
     def test_one_token_has_no_next(self) -> None:
         timing = timed([10.5])
         timing.read([chunk("a"), usage(1), b"data: [DONE]"])
-        assert timing.each_token_ms is None
+        assert timing.token_interval_ms is None
 
     def test_no_token_at_all(self) -> None:
         timing = timed([])
         timing.read([usage(0), b"data: [DONE]"])
-        assert (timing.first_token_ms, timing.each_token_ms) == (None, None)
+        assert (timing.first_token_ms, timing.token_interval_ms) == (None, None)
 
     @pytest.mark.parametrize(
         "lines", [[], [chunk("a")], [b'data: {"error": {"code": "upstream_failed"}}']]
     )
     def test_what_is_broken_says_so(self, lines: list[bytes]) -> None:
-        with pytest.raises(StreamBroken):
+        with pytest.raises(StreamFailed):
             timed([10.5]).read(lines)
 
     @given(st.lists(st.floats(0.001, 1), min_size=2, max_size=30))
@@ -68,4 +68,4 @@ class TestTiming:
         timing.read([*(chunk("w") for _ in pauses), usage(len(pauses)), b"data: [DONE]"])
         assert timing.first_token_ms == pytest.approx(1000 * pauses[0], abs=0.01)
         mean = 1000 * sum(pauses[1:]) / (len(pauses) - 1)
-        assert timing.each_token_ms == pytest.approx(mean, abs=0.01)
+        assert timing.token_interval_ms == pytest.approx(mean, abs=0.01)

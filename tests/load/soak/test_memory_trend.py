@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from load.soak.memory_trend import LEAST_S, Series, slope
+from load.soak.memory_trend import MIN_DURATION_S, MemorySeries, slope
 
 floats = st.floats(-1e3, 1e3, allow_nan=False)
 
 
-def series(values: list[float], step_s: float) -> Series:
-    made = Series("gateway")
+def series(values: list[float], step_s: float) -> MemorySeries:
+    made = MemorySeries("gateway")
     for number, mib in enumerate(values):
         made.add(number * step_s, mib)
     return made
@@ -41,10 +41,10 @@ class TestSeries:
         assert series(values, 60).slope_mib_h == 0
 
     def test_flat_and_growing(self) -> None:
-        assert series([200.0] * 61, 60).flat
-        assert not series([200.0 + n for n in range(61)], 60).flat  # 60 MiB an hour
+        assert series([200.0] * 61, 60).is_flat
+        assert not series([200.0 + n for n in range(61)], 60).is_flat  # 60 MiB an hour
 
     def test_a_short_life_is_not_judged(self) -> None:
         growing = [200.0 + n for n in range(20)]
-        assert series(growing, LEAST_S / 20).flat is None
-        assert series([], 1).flat is None
+        assert series(growing, MIN_DURATION_S / 20).is_flat is None
+        assert series([], 1).is_flat is None
