@@ -66,9 +66,11 @@ def _target_service(options: argparse.Namespace) -> Iterator[tuple[str, Mapping[
         if options.weights_from:
             link_weights(folder / "data", Path(options.weights_from))
         speed = DEFAULT_SPEED if options.upstream == "constant" else None
-        with run_deployment(DeploymentSettings(folder, FIRMS, speed, options.gateways)) as site:
-            site.write(folder / "site.json")
-            yield site.url, {**os.environ, SITE_VARIABLE: str(folder / "site.json")}
+        with run_deployment(
+            DeploymentSettings(folder, FIRMS, speed, options.gateways)
+        ) as deployment:
+            deployment.write(folder / "site.json")
+            yield deployment.url, {**os.environ, SITE_VARIABLE: str(folder / "site.json")}
 
 
 def _options() -> argparse.Namespace:

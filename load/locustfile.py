@@ -217,7 +217,7 @@ class Rotator(_Person):
 class Stripe(FastHttpUser):
     """Posts signed Stripe events."""
 
-    abstract = not FIRMS.site.webhook_secret
+    abstract = not FIRMS.deployment.webhook_secret
     fixed_count = 1
     wait_time = between(0.05, 0.5)
 
@@ -226,7 +226,7 @@ class Stripe(FastHttpUser):
 
     @task
     def post(self) -> None:
-        body, headers = self._events.next_post(FIRMS.site.webhook_secret)
+        body, headers = self._events.next_post(FIRMS.deployment.webhook_secret)
         self.client.post(PATH, data=body, headers=headers, name=slo.WEBHOOK)
 
 
@@ -237,7 +237,7 @@ def judge(environment: Environment, **_: Any) -> None:
         return
     seen = _seen(environment)
     objectives = slo.objectives(
-        FIRMS.site.constant, FIRMS.has_users, bool(FIRMS.site.webhook_secret)
+        FIRMS.deployment.constant, FIRMS.has_users, bool(FIRMS.deployment.webhook_secret)
     )
     verdicts = slo.judge(objectives, seen)
     text = render_report(_run_info(environment), seen, verdicts)

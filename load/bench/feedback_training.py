@@ -167,9 +167,11 @@ def main() -> None:
         folder = Path(name)
         if options.weights_from:
             link_weights(folder / "data", options.weights_from)
-        with run_deployment(DeploymentSettings(folder, FIRMS)) as site:
+        with run_deployment(DeploymentSettings(folder, FIRMS)) as deployment:
             environment = {**os.environ, "MAAS_DATA_DIR": str(folder / "data")}
-            training = FeedbackTraining(site.url, [firm.key for firm in site.firms], environment)
+            training = FeedbackTraining(
+                deployment.url, [firm.key for firm in deployment.firms], environment
+            )
             asyncio.run(training.run())
 
 

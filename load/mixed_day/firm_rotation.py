@@ -18,12 +18,12 @@ KEY_VARIABLE = "MAAS_API_KEY"
 class FirmRotation:
     """The firms of a deployment, assigned to users in turn, and the current API key of each."""
 
-    site: Deployment
+    deployment: Deployment
     keys: dict[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.keys = {firm.name: firm.key for firm in self.site.firms}
-        self._turn = itertools.cycle(self.site.firms)
+        self.keys = {firm.name: firm.key for firm in self.deployment.firms}
+        self._turn = itertools.cycle(self.deployment.firms)
 
     def next(self) -> Firm:
         """Return the next firm, so that all firms get the same number of users."""
@@ -40,14 +40,14 @@ class FirmRotation:
     @property
     def has_users(self) -> bool:
         """Return whether any firm has a dashboard user."""
-        return any(firm.emails for firm in self.site.firms)
+        return any(firm.emails for firm in self.deployment.firms)
 
     @property
     def upstream(self) -> str:
         """Return the kind of model server, for the report."""
-        if not any(self.site.urls):
+        if not any(self.deployment.urls):
             return "a service that runs"
-        return "the constant upstream" if self.site.constant else "the real engine"
+        return "the constant upstream" if self.deployment.constant else "the real engine"
 
 
 def firms_from_environment() -> FirmRotation:

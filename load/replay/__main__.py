@@ -22,7 +22,7 @@ from load.replay.experiments import (
     run_service_tiers,
     run_trace,
 )
-from load.replay.player import Target
+from load.replay.player import ReplayTarget
 from load.replay.report import ReplayInfo, render_fairness, render_heading, render_table
 from load.replay.schedule import TruncatedTrace, truncate_to_context
 from load.replay.targets import deployed_target, external_target
@@ -41,7 +41,9 @@ def main() -> None:
         Path(options.out).write_text(text, encoding="utf-8")
 
 
-async def _experiments(options: argparse.Namespace, cut: TruncatedTrace, target: Target) -> str:
+async def _experiments(
+    options: argparse.Namespace, cut: TruncatedTrace, target: ReplayTarget
+) -> str:
     """Run the selected experiments and return the report."""
     plan = ReplayPlan(
         cut.arrivals,
@@ -71,7 +73,7 @@ async def _experiments(options: argparse.Namespace, cut: TruncatedTrace, target:
 
 
 @contextmanager
-def _target(options: argparse.Namespace) -> Iterator[Target]:
+def _target(options: argparse.Namespace) -> Iterator[ReplayTarget]:
     """Yield the service under test: the given one with one tenant, or one started here with all
     tenants."""
     if options.host:

@@ -16,7 +16,7 @@ from load.replay.call_statistics import (
     compute_statistics,
     p99_ratio,
 )
-from load.replay.player import CallOutcome, Target, send_calls
+from load.replay.player import CallOutcome, ReplayTarget, send_calls
 from load.replay.schedule import (
     ScheduledCall,
     assign_tenants,
@@ -82,7 +82,7 @@ class FairnessResult:
         return self.total_ratio is not None and self.total_ratio <= MAX_P99_RATIO
 
 
-async def run_trace(plan: ReplayPlan, target: Target) -> CallStatistics:
+async def run_trace(plan: ReplayPlan, target: ReplayTarget) -> CallStatistics:
     """Replay the trace with its calls spread over all tenants."""
     shares = {name: 1.0 for name in target.keys if name != NOISY} or {NOISY: 1.0}
     scheduled = assign_tenants(plan.arrivals_at(plan.load), shares, random.Random(plan.seed))
@@ -90,7 +90,7 @@ async def run_trace(plan: ReplayPlan, target: Target) -> CallStatistics:
 
 
 async def run_fairness(
-    plan: ReplayPlan, target: Target, load: float, rounds: int
+    plan: ReplayPlan, target: ReplayTarget, load: float, rounds: int
 ) -> FairnessResult:
     """Replay the quiet tenants' calls alone and beside the noisy tenant's, in turn."""
     shares = {**{name: 1.0 for name in QUIET}, NOISY: float(NOISY_SHARE)}
@@ -114,7 +114,7 @@ async def run_fairness(
 
 
 async def run_service_tiers(
-    plan: ReplayPlan, target: Target, load: float
+    plan: ReplayPlan, target: ReplayTarget, load: float
 ) -> dict[str, CallStatistics]:
     """Replay one tenant's calls at several service tiers, above the capacity."""
     calls = [ScheduledCall(one, QUIET[0]) for one in plan.arrivals_at(load)]

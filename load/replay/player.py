@@ -35,7 +35,7 @@ class CallOutcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class ReplayTarget:
     """The service under test: URL, model, and the API key of each tenant."""
 
     url: str
@@ -44,7 +44,9 @@ class Target:
 
 
 async def send_calls(
-    target: Target, scheduled: Sequence[ScheduledCall], abandoned: frozenset[str] = frozenset()
+    target: ReplayTarget,
+    scheduled: Sequence[ScheduledCall],
+    abandoned: frozenset[str] = frozenset(),
 ) -> list[CallOutcome]:
     """Send all calls and return their outcomes.
 
@@ -68,7 +70,11 @@ async def send_calls(
 
 
 async def _send_call(
-    http: aiohttp.ClientSession, target: Target, number: int, scheduled: ScheduledCall, began: float
+    http: aiohttp.ClientSession,
+    target: ReplayTarget,
+    number: int,
+    scheduled: ScheduledCall,
+    began: float,
 ) -> CallOutcome:
     when = began + scheduled.arrival.at_s
     await asyncio.sleep(when - time.perf_counter())
@@ -95,7 +101,7 @@ async def _send_call(
 
 async def _stream_answer(
     http: aiohttp.ClientSession,
-    target: Target,
+    target: ReplayTarget,
     headers: Mapping[str, str],
     body: Mapping[str, object],
     timing: StreamTiming,

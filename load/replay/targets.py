@@ -9,26 +9,26 @@ from pathlib import Path
 
 from load.constant_upstream.engine import UpstreamSpeed
 from load.deployment.service import DeploymentSettings, run_deployment
-from load.replay.player import Target
+from load.replay.player import ReplayTarget
 
 
 @contextmanager
 def deployed_target(
     firms: Sequence[str], speed: UpstreamSpeed | None, slots: int
-) -> Iterator[Target]:
+) -> Iterator[ReplayTarget]:
     """Start a service with an API key per firm, on the constant upstream or on the real engine."""
     with tempfile.TemporaryDirectory(prefix="maas-load-") as name:
         # Calls must queue in the gateway, where tenants take turns: it sends as many as slots.
-        wanted = DeploymentSettings(Path(name), tuple(firms), speed, slots=slots, priority=True)
-        with run_deployment(wanted) as site:
-            keys = {firm.name: firm.key for firm in site.firms}
-            yield Target(site.url, _model(site.url, keys), keys)
+        settings = DeploymentSettings(Path(name), tuple(firms), speed, slots=slots, priority=True)
+        with run_deployment(settings) as deployment:
+            keys = {firm.name: firm.key for firm in deployment.firms}
+            yield ReplayTarget(deployment.url, _model(deployment.url, keys), keys)
 
 
-def external_target(url: str, firm: str, key: str) -> Target:
+def external_target(url: str, firm: str, key: str) -> ReplayTarget:
     """Return a running service as target, with one API key."""
     keys = {firm: key}
-    return Target(url.rstrip("/"), _model(url, keys), keys)
+    return ReplayTarget(url.rstrip("/"), _model(url, keys), keys)
 
 
 def _model(url: str, keys: Mapping[str, str]) -> str:

@@ -21,7 +21,7 @@ from load.constant_upstream.engine import UpstreamSpeed
 from load.replay.arrivals import Arrival
 from load.replay.call_statistics import LatencyTargets, compute_statistics
 from load.replay.experiments import QUIET
-from load.replay.player import Target, send_calls
+from load.replay.player import ReplayTarget, send_calls
 from load.replay.schedule import (
     ScheduledCall,
     assign_tenants,
@@ -135,7 +135,10 @@ def _compare_with_run(options: argparse.Namespace, cut: Sequence[Arrival]) -> st
 
 
 async def _play_and_simulate(
-    options: argparse.Namespace, cut: Sequence[Arrival], target: Target, speed: UpstreamSpeed | None
+    options: argparse.Namespace,
+    cut: Sequence[Arrival],
+    target: ReplayTarget,
+    speed: UpstreamSpeed | None,
 ) -> str:
     """Replay and simulate the same calls and return the comparison."""
     engine_speed = (

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Sequence
 
 from load.replay.arrivals import Arrival
-from load.replay.player import CallOutcome, Target, send_calls
+from load.replay.player import CallOutcome, ReplayTarget, send_calls
 from load.replay.schedule import ScheduledCall
 from load.simulation.engine_speed import EngineSpeed
 
@@ -18,7 +18,7 @@ class SpeedNotMeasured(Exception):
     """The service rejected the calls of the measurement."""
 
 
-async def measure_speed(target: Target, slots: int, rounds: int = 3) -> EngineSpeed:
+async def measure_speed(target: ReplayTarget, slots: int, rounds: int = 3) -> EngineSpeed:
     """Return the engine's speed from the medians of several rounds. Raises SpeedNotMeasured."""
     tenant = next(iter(target.keys))
     alone, crowd, long = [], [], []
@@ -45,7 +45,7 @@ def estimate_speed(
 
 
 async def _send_concurrently(
-    target: Target, tenant: str, number: int, input_tokens: int, output_tokens: int
+    target: ReplayTarget, tenant: str, number: int, input_tokens: int, output_tokens: int
 ) -> list[CallOutcome]:
     scheduled = [ScheduledCall(Arrival(0.0, input_tokens, output_tokens), tenant)] * number
     outcomes = await send_calls(target, scheduled)
