@@ -4,17 +4,15 @@ The real tokenizers are tried where the weights were converted on this machine.
 """
 
 import asyncio
-import itertools
 import json
 import os
 import unicodedata
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
@@ -26,10 +24,8 @@ from gateway.inference.token_count import (
     max_prompt_tokens_by_size,
 )
 from gateway.wire import body as bodies
-from models.catalog import Model, Task, Weights
-from models.multilingual import EncoderMissing, PackagedEncoder, load_encoder
 from tests.support import builders
-from tests.support.nightly import at_length
+from tests.support.gateway.token_texts import MANY, TEXT, a_model, characters, written
 
 BUILD = Path(__file__).parents[3] / "build"
 GEMMA = next(iter(sorted((BUILD / "weights").glob(f"{builders.CHAT}-*"))), None)
@@ -41,16 +37,6 @@ TEMPLATE = """{{ bos_token }} {% for message in messages %}
 {{ message.role }} {{ message.content }} {% endfor %}
 {%- if add_generation_prompt %}assistant{% endif %}"""
 
-# Text of every kind that tokenizers treat apart: one alphabet each, and all of Unicode.
-TEXT = st.one_of(
-    st.text(max_size=40),
-    st.text("的一是不了人我在有他这\u3000，。", max_size=40),
-    st.text("😀👨‍👩‍👧🇨🇳🏽\ufe0f\u200d", max_size=20),
-    st.text([chr(code) for code in range(32)] + ["\x7f", "\x85", "\u2028"], max_size=30),
-    st.text("\u0344\u0390\u0958\ufb2c\U0001d160\u1e69\u0323한\u1f82e\u0327", max_size=20),
-    st.text(" \n\t▁", max_size=60),
-    st.sampled_from(["<bos>", "<eos>", "[CLS]", "<start_of_turn>", "a" * 300, "�", ""]),
-)
 TOKEN_IDS = st.lists(st.integers(0, 9), max_size=40)
 ROLES = st.sampled_from(["system", "developer", "user", "assistant"])
 CONTENT = st.one_of(TEXT, st.lists(TEXT.map(lambda text: {"type": "text", "text": text})))
@@ -62,17 +48,6 @@ PROMPTS = st.one_of(
     TOKEN_IDS.filter(bool),
     st.lists(TOKEN_IDS, min_size=1),
 )
-MANY = settings(max_examples=at_length(400, 60), suppress_health_check=list(HealthCheck))
-
-
-def a_model(name: str, context_length: int | None = None) -> Model:
-    weights = Weights(kind="gguf-package", source="")
-    return Model(name, Task.TEXT_GENERATION, (), "", "", weights, {}, context_length)
-
-
-def written(body: Mapping[str, Any], escaped: bool = False) -> bytes:
-    """The shortest JSON of a body, or the one that escapes all but ASCII."""
-    return json.dumps(body, ensure_ascii=escaped, separators=(",", ":")).encode()
 
 
 async def count(
@@ -270,7 +245,7 @@ def test_a_chat_with_more_than_text_is_bound_by_nothing_but_the_context() -> Non
 
 
 def test_nfc_makes_no_character_longer_than_its_escape() -> None:
-    for char in _characters():
+    for char in characters():
         size = len(unicodedata.normalize("NFC", char).encode())
         assert size <= len(json.dumps(char)) - 2 or char.isascii()
 
@@ -278,11 +253,6 @@ def test_nfc_makes_no_character_longer_than_its_escape() -> None:
 @needs_gemma
 def test_gemma_has_no_more_tokens_than_bytes_in_any_character() -> None:
     _no_more_tokens_than_bytes(_tokenizer(GEMMA))
-
-
-def test_e5_has_no_more_tokens_than_the_bound_in_any_character(encoder: PackagedEncoder) -> None:
-    over = [char for char in _characters() if encoder.tokens(char) > _input_bound([char])]
-    assert over == []
 
 
 @needs_gemma
@@ -296,14 +266,6 @@ def test_what_the_template_adds_is_paid_for_by_the_json(counter: PromptTokenCoun
         message = msgspec.json.decode(written({"role": role}), type=token_count._Message)
         added = len(loaded.render([message]).removeprefix("<bos>").encode()) + 1 - fixed
         assert added <= len(written({"role": role})) + 1
-
-
-@pytest.fixture(scope="module")
-def encoder() -> PackagedEncoder:
-    try:
-        return load_encoder()
-    except EncoderMissing as error:
-        pytest.skip(f"needs the encoder: {error}")
 
 
 @pytest.fixture(scope="module")
@@ -325,18 +287,6 @@ async def test_no_completion_of_gemma_is_above_its_bound(
     real: PromptTokenCounter, prompt: Any, escaped: bool
 ) -> None:
     await _below_bound(real, builders.CHAT, COMPLETION, {"prompt": prompt}, escaped)
-
-
-@MANY
-@given(texts=TEXT | st.lists(TEXT, min_size=1), escaped=st.booleans())
-def test_e5_input_bound(encoder: PackagedEncoder, texts: str | list[str], escaped: bool) -> None:
-    tokens = sum(map(encoder.tokens, [texts] if isinstance(texts, str) else texts))
-    assert tokens <= _input_bound(texts, escaped)
-
-
-def test_many_short_inputs_are_not_above_their_bound(encoder: PackagedEncoder) -> None:
-    texts = ["a"] * 2048
-    assert sum(map(encoder.tokens, texts)) <= _input_bound(texts)
 
 
 DIALOGUES = [
@@ -388,14 +338,6 @@ async def _below_bound(
     assert counted <= max_prompt_tokens_by_size(len(raw), None)
 
 
-def _input_bound(texts: str | list[str], escaped: bool = False) -> int:
-    """The bound of embedding inputs, without a context length."""
-    raw = written({"input": texts}, escaped)
-    bound = max_prompt_tokens(a_model("a"), EMBEDDINGS, bodies.decode_fields(raw), raw)
-    assert bound is not None
-    return bound
-
-
 def _tokenizer(folder: Path | None) -> Tokenizer:
     tokenizer = Tokenizer.from_file(str((folder or Path()) / "tokenizer.json"))
     tokenizer.no_truncation()
@@ -403,16 +345,8 @@ def _tokenizer(folder: Path | None) -> Tokenizer:
     return tokenizer
 
 
-def _characters() -> list[str]:
-    """All but surrogates, which UTF-8 cannot hold, and the planes that Unicode leaves empty; by day
-    the first of them and each eleventh of the others."""
-    step = at_length(1, 11)
-    planes = range(0x800, 0xD800, step), range(0xE000, 0x40000, step), range(0xE0000, 0xE1000, step)
-    return [chr(code) for code in (*range(0x800), *itertools.chain(*planes))]
-
-
 def _no_more_tokens_than_bytes(tokenizer: Tokenizer) -> None:
-    characters = _characters()
-    encoded = tokenizer.encode_batch_fast(characters, add_special_tokens=False)
-    pairs = zip(characters, encoded, strict=True)
+    chars = characters()
+    encoded = tokenizer.encode_batch_fast(chars, add_special_tokens=False)
+    pairs = zip(chars, encoded, strict=True)
     assert not [char for char, encoding in pairs if len(encoding) > len(char.encode())]
