@@ -136,7 +136,7 @@ bench-database: $(TESTED)
 
 # Corrections of three firms become a version of the shared model, or do not; an hour or more.
 bench-improving: $(TESTED)
-	$(BIN)/python -m load.bench.improving
+	$(BIN)/python -m load.bench.feedback_training
 
 # Against a service that runs; KEY is a key of it, SERVING the address of its models.
 bench-specialists: $(TESTED)

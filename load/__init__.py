@@ -1,2 +1,5 @@
-"""Loads, traces, soak and benchmarks. What is measured is called by HTTP, as clients do; the
-product's packages are imported only to start it, to fill it, and to measure parts of it alone."""
+"""Load tests, trace replay, soak test and benchmarks.
+
+The service under test is called over HTTP, as clients call it. Which modules may import the
+product's packages is stated by an import contract in `pyproject.toml`.
+"""

@@ -1,6 +1,6 @@
-"""`make load`: a mixed day against the whole service, which is started for it and stopped again.
+"""`make load`: load test with a mix of calls, against a service that it starts and stops.
 
-Exits with locust's code: 1 where an objective was missed.
+Exits with locust's exit code: 1 if an objective is missed.
 """
 
 import argparse
@@ -12,37 +12,39 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from load.constant.engine import Speed
-from load.day.firms import KEY_VARIABLE, SITE_VARIABLE
-from load.site.running import Wanted, whole_service, with_weights
+from load.constant_upstream.engine import UpstreamSpeed
+from load.deployment.service import DeploymentSettings, link_weights, run_deployment
+from load.mixed_day.firm_rotation import KEY_VARIABLE, SITE_VARIABLE
 
-# An engine that reads 20,000 tokens a second and writes a token every 5 ms, 16 answers at a time.
-USUAL = Speed(prefill_tokens_s=20_000, token_s=0.005, slots=16)
+# Prefills 20,000 tokens per second, decodes a token every 5 ms, 16 answers at a time.
+DEFAULT_SPEED = UpstreamSpeed(prefill_tokens_s=20_000, token_s=0.005, slots=16)
 FIRMS = ("acme", "boltz", "cantor", "dietz")
 
 
 def main() -> None:
-    """Start what is needed, run locust, exit as it does."""
-    given = _options()
-    out = Path(given.out)
+    """Run the load test and exit with locust's exit code."""
+    options = _options()
+    out = Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
-    with _aimed_at(given) as (host, environment):
-        command = locust_command(given, host, out)
+    with _target_service(options) as (host, environment):
+        command = locust_command(options, host, out)
         environment = {**environment, "MAAS_LOAD_REPORT": str(out / "report.md")}
         code = subprocess.run(command, env=environment, check=False).returncode
     sys.stderr.write(f"Reports are in {out}.\n")
     sys.exit(code)
 
 
-def locust_command(given: argparse.Namespace, host: str, out: Path) -> list[str]:
-    """Headless, or with the live view, which is there until Ctrl-C."""
+def locust_command(options: argparse.Namespace, host: str, out: Path) -> list[str]:
+    """Return the locust command: headless, or with the web interface until Ctrl-C."""
     locust = str(Path(sys.executable).with_name("locust"))
-    shown = ["--autostart", "--autoquit", "3600"] if given.ui else ["--headless", "--only-summary"]
-    several = ["--processes", str(given.processes)] if given.processes > 1 else []
+    shown = (
+        ["--autostart", "--autoquit", "3600"] if options.ui else ["--headless", "--only-summary"]
+    )
+    several = ["--processes", str(options.processes)] if options.processes > 1 else []
     return [
         *(locust, "-f", str(Path(__file__).with_name("locustfile.py")), "--host", host),
-        *("--users", str(given.users), "--spawn-rate", str(given.spawn_rate)),
-        *("--run-time", f"{given.seconds}s", "--stop-timeout", "30"),
+        *("--users", str(options.users), "--spawn-rate", str(options.spawn_rate)),
+        *("--run-time", f"{options.seconds}s", "--stop-timeout", "30"),
         *("--html", str(out / "report.html")),
         *shown,
         *several,
@@ -50,22 +52,25 @@ def locust_command(given: argparse.Namespace, host: str, out: Path) -> list[str]
 
 
 @contextmanager
-def _aimed_at(given: argparse.Namespace) -> Iterator[tuple[str, Mapping[str, str]]]:
-    """A service that runs, or one of our own for as long as the block."""
-    if given.host:
-        key = given.key or os.environ.get(KEY_VARIABLE, "")
+def _target_service(options: argparse.Namespace) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """Yield the address and environment of the service under test: the given one, or one started
+    here."""
+    if options.host:
+        key = options.key or os.environ.get(KEY_VARIABLE, "")
         if not key:
-            sys.exit("A service that runs is called with a key of it: --key, or MAAS_API_KEY.")
-        yield given.host.rstrip("/"), {**os.environ, KEY_VARIABLE: key}
+            sys.exit("A running service needs an API key: --key, or MAAS_API_KEY.")
+        yield options.host.rstrip("/"), {**os.environ, KEY_VARIABLE: key}
         return
     with tempfile.TemporaryDirectory(prefix="maas-load-") as name:
         folder = Path(name)
-        if given.weights_from:
-            with_weights(folder / "data", Path(given.weights_from))
-        speed = USUAL if given.upstream == "constant" else None
-        with whole_service(Wanted(folder, FIRMS, speed, given.gateways)) as site:
-            site.write(folder / "site.json")
-            yield site.url, {**os.environ, SITE_VARIABLE: str(folder / "site.json")}
+        if options.weights_from:
+            link_weights(folder / "data", Path(options.weights_from))
+        speed = DEFAULT_SPEED if options.upstream == "constant" else None
+        with run_deployment(
+            DeploymentSettings(folder, FIRMS, speed, options.gateways)
+        ) as deployment:
+            deployment.write(folder / "site.json")
+            yield deployment.url, {**os.environ, SITE_VARIABLE: str(folder / "site.json")}
 
 
 def _options() -> argparse.Namespace:
@@ -76,11 +81,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--gateways", type=int, default=1, help="gateway processes")
     parser.add_argument("--processes", type=int, default=1, help="locust processes on this machine")
-    parser.add_argument("--ui", action="store_true", help="locust's live view, on port 8089")
-    parser.add_argument("--host", help="a service that runs, in place of one of our own")
-    parser.add_argument("--key", help="a key of it")
+    parser.add_argument("--ui", action="store_true", help="locust's web interface, on port 8089")
+    parser.add_argument("--host", help="a running service instead of one started here")
+    parser.add_argument("--key", help="an API key of the running service")
     parser.add_argument("--weights-from", help="a weights folder of an earlier run, to save time")
-    parser.add_argument("--out", default="build/load", help="where the reports go")
+    parser.add_argument("--out", default="build/load", help="folder of the reports")
     return parser.parse_args()
 
 

@@ -1,7 +1,7 @@
-"""The users of a mixed day, for locust: programs that call, people who look, Stripe that posts.
+"""Locust users of the mixed load test: programs, people in the dashboard, and Stripe's webhooks.
 
-What they share is in load/day/, what is asked of the whole in load/slo.py. The site comes from
-MAAS_LOAD_SITE (`make load` writes it), or one key from MAAS_API_KEY.
+The deployment comes from the file that MAAS_LOAD_SITE names (`make load` writes it), or from the
+one API key in MAAS_API_KEY. The objectives are in load/slo.py.
 """
 
 import os
@@ -16,16 +16,23 @@ from locust.runners import WorkerRunner
 from locust.stats import StatsEntry
 
 from load import slo
-from load.day.firms import given
-from load.day.pages import PAGES, is_signed_in, key_made, new_key_of, secret_of, token_of
-from load.day.report import Ran, report
-from load.day.sse import StreamBroken, Timing
-from load.day.webhooks import PATH, Events
-from load.site.firms import PASSWORD
+from load.deployment.firms import PASSWORD
+from load.mixed_day.dashboard_pages import (
+    PAGES,
+    api_key_secret,
+    created_key_id,
+    csrf_token,
+    is_signed_in,
+    new_key_id,
+)
+from load.mixed_day.firm_rotation import firms_from_environment
+from load.mixed_day.report import RunInfo, render_report
+from load.mixed_day.stream_timing import StreamFailed, StreamTiming
+from load.mixed_day.stripe_events import PATH, EventSender
 
-FIRMS = given()
-_TOLD = "SSE"
-_MACHINE = {
+FIRMS = firms_from_environment()
+_REQUEST_TYPE = "SSE"
+_OPERATING_POINT = {
     "type": "L",
     "air_temperature": 298.1,
     "process_temperature": 308.6,
@@ -36,20 +43,20 @@ _MACHINE = {
 
 
 class _Program(FastHttpUser):
-    """Whatever calls with a firm's key."""
+    """A program that calls with a firm's API key."""
 
     abstract = True
 
     def on_start(self) -> None:
         self.firm = FIRMS.next()
-        answer = self.client.get("/v1/models", headers=self.headers(), name="models")
-        # The first of each task: rows below are the first classification's.
-        self.models = {model["task"]: model["id"] for model in reversed(answer.json()["data"])}
+        response = self.client.get("/v1/models", headers=self.headers(), name="models")
+        # The first model of each task: _OPERATING_POINT fits the first classification model.
+        self.models = {model["task"]: model["id"] for model in reversed(response.json()["data"])}
 
     def headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {FIRMS.key_of(self.firm)}"}
 
-    def question(self, stream: bool) -> dict[str, Any]:
+    def _chat_body(self, stream: bool) -> dict[str, Any]:
         content = f"Why does spindle {random.randrange(10**6)} vibrate?"
         usage = {"stream_options": {"include_usage": True}} if stream else {}
         return {
@@ -62,14 +69,14 @@ class _Program(FastHttpUser):
 
 
 class Caller(_Program):
-    """A firm's programs: questions, embeddings, and a machine that is watched."""
+    """A firm's programs: chats, embeddings, and predictions for a machine."""
 
     weight = 8
     wait_time = between(0.1, 1.0)
 
     @task(4)
     def chat(self) -> None:
-        self._post("/v1/chat/completions", self.question(stream=False), slo.CHAT)
+        self._post("/v1/chat/completions", self._chat_body(stream=False), slo.CHAT)
 
     @task(2)
     def embeddings(self) -> None:
@@ -79,7 +86,7 @@ class Caller(_Program):
 
     @task(8)
     def predictions(self) -> None:
-        rows = [{**_MACHINE, "torque": random.uniform(20, 70)} for _ in range(16)]
+        rows = [{**_OPERATING_POINT, "torque": random.uniform(20, 70)} for _ in range(16)]
         body = {"model": self.models["classification"], "instances": rows}
         self._post("/v1/predictions", body, slo.PREDICTIONS)
 
@@ -92,7 +99,7 @@ class Caller(_Program):
 
 
 class Streamer(_Program):
-    """Somebody who reads answers while they are written."""
+    """A client that reads streamed chats."""
 
     weight = 4
     wait_time = between(0.1, 1.0)
@@ -100,33 +107,35 @@ class Streamer(_Program):
     @task
     def stream(self) -> None:
         headers = {**self.headers(), "Accept-Encoding": "identity"}
-        timing = Timing(time.perf_counter())
+        timing = StreamTiming(time.perf_counter())
         with self.client.post(
             "/v1/chat/completions",
-            json=self.question(stream=True),
+            json=self._chat_body(stream=True),
             headers=headers,
             name=slo.STREAM,
             stream=True,
             catch_response=True,
-        ) as answer:
-            if answer.status_code != 200:
-                answer.failure(f"status {answer.status_code}")
+        ) as response:
+            if response.status_code != 200:
+                response.failure(f"status {response.status_code}")
                 return
             try:
-                # By lines: whole blocks would come when they are full, not when they are sent.
-                timing.read(iter(lambda: answer.stream.readline(b"\n"), b""))
-            except (StreamBroken, OSError) as error:
-                answer.failure(str(error))
+                # By line: a block would only arrive when it is full.
+                timing.read(iter(lambda: response.stream.readline(b"\n"), b""))
+            except (StreamFailed, OSError) as error:
+                response.failure(str(error))
                 return
-            # Locust's own time ends with the headers.
-            answer.request_meta["response_time"] = 1000 * (time.perf_counter() - timing.began)
-        self._tell(slo.FIRST_TOKEN, timing.first_token_ms)
-        self._tell(slo.EACH_TOKEN, timing.each_token_ms)
+            # Locust's own response time ends with the headers.
+            response.request_meta["response_time"] = 1000 * (
+                time.perf_counter() - timing.started_at
+            )
+        self._report_timing(slo.FIRST_TOKEN, timing.first_token_ms)
+        self._report_timing(slo.EACH_TOKEN, timing.token_interval_ms)
 
-    def _tell(self, name: str, milliseconds: float | None) -> None:
+    def _report_timing(self, name: str, milliseconds: float | None) -> None:
         if milliseconds is not None:
             self.environment.events.request.fire(
-                request_type=_TOLD,
+                request_type=_REQUEST_TYPE,
                 name=name,
                 response_time=milliseconds,
                 response_length=0,
@@ -136,7 +145,7 @@ class Streamer(_Program):
 
 
 class _Person(FastHttpUser):
-    """Somebody with a password, in a browser."""
+    """A person who is signed in to the dashboard."""
 
     abstract = True
 
@@ -145,111 +154,117 @@ class _Person(FastHttpUser):
         self.csrf = self._sign_in()
 
     def open(self, path: str) -> str:
-        """A page. Somebody whose session is over gets the one to sign in by, which counts as
-        failed."""
-        with self.client.get(path, name=slo.PAGE, catch_response=True) as answer:
-            text = answer.text or ""
-            if answer.status_code == 200 and not is_signed_in(text):
-                answer.failure("not signed in")
+        """Load a page and return its HTML. Counts as failed if the session has ended."""
+        with self.client.get(path, name=slo.PAGE, catch_response=True) as response:
+            text = response.text or ""
+            if response.status_code == 200 and not is_signed_in(text):
+                response.failure("not signed in")
             return text
 
     def send(self, path: str, what: str, **fields: str) -> str:
+        """Submit a form and return the HTML of the response."""
         headers = {"Origin": self.host or ""}
         return self.client.post(path, data=fields, headers=headers, name=what).text or ""
 
     def _sign_in(self) -> str:
-        fields = {"email": self.firm.people[0], "password": PASSWORD, "next": "/dashboard"}
-        return token_of(self.send("/dashboard/sign-in", slo.SIGN_IN, **fields))
+        fields = {"email": self.firm.emails[0], "password": PASSWORD, "next": "/dashboard"}
+        return csrf_token(self.send("/dashboard/sign-in", slo.SIGN_IN, **fields))
 
 
 class Reader(_Person):
-    """Opens pages, and signs in anew now and then."""
+    """Opens pages and signs in again from time to time."""
 
-    abstract = not FIRMS.dashboards
+    abstract = not FIRMS.has_users
     weight = 2
     wait_time = between(0.5, 3.0)
 
     @task(40)
-    def look(self) -> None:
+    def open_random_page(self) -> None:
         self.open(random.choice(PAGES))
 
     @task(1)
-    def come_again(self) -> None:
+    def sign_in_again(self) -> None:
         self.send("/dashboard/sign-out", "sign out", csrf=self.csrf)
         self.csrf = self._sign_in()
 
 
 class Rotator(_Person):
-    """Has a key of its own and rotates it under traffic: its firm's programs call with the newest
-    one."""
+    """Rotates an API key while the firm's programs call with it."""
 
-    # Left out where it is; with a fixed count of 0 it would come by its weight, which is 1.
-    abstract = not FIRMS.dashboards
+    # Abstract instead of a fixed count of 0, for which locust would use the default weight.
+    abstract = not FIRMS.has_users
     fixed_count = 1
     wait_time = constant(5)
 
     def on_start(self) -> None:
         super().on_start()
-        fields = {"csrf": self.csrf, "id": new_key_of(self.open("/dashboard/keys/new"))}
+        fields = {"csrf": self.csrf, "id": new_key_id(self.open("/dashboard/keys/new"))}
         self.key = fields["id"]
-        self._take(self.send("/dashboard/keys", "new key", name="rotated under load", **fields))
+        self._store_key(
+            self.send("/dashboard/keys", "new key", name="rotated under load", **fields)
+        )
 
     @task
     def rotate(self) -> None:
         path = f"/dashboard/keys/{self.key}/rotate"
-        self._take(self.send(path, slo.ROTATION, csrf=self.csrf, overlap="1"))
+        self._store_key(self.send(path, slo.ROTATION, csrf=self.csrf, overlap="1"))
 
-    def _take(self, page: str) -> None:
-        self.key = key_made(page)
-        FIRMS.rotated(self.firm, secret_of(page))
+    def _store_key(self, page: str) -> None:
+        self.key = created_key_id(page)
+        FIRMS.replace_key(self.firm, api_key_secret(page))
 
 
 class Stripe(FastHttpUser):
-    """Posts what happened at Stripe, each event signed."""
+    """Posts signed Stripe events."""
 
-    abstract = not FIRMS.site.webhook_secret
+    abstract = not FIRMS.deployment.webhook_secret
     fixed_count = 1
     wait_time = between(0.05, 0.5)
 
     def on_start(self) -> None:
-        self._events = Events(f"day{os.getpid()}_{random.getrandbits(32)}", random.Random())
+        self._events = EventSender(f"day{os.getpid()}_{random.getrandbits(32)}", random.Random())
 
     @task
     def post(self) -> None:
-        body, headers = self._events.post(FIRMS.site.webhook_secret)
+        body, headers = self._events.next_post(FIRMS.deployment.webhook_secret)
         self.client.post(PATH, data=body, headers=headers, name=slo.WEBHOOK)
 
 
 @events.quitting.add_listener
 def judge(environment: Environment, **_: Any) -> None:
-    """At the end, where all is counted: the report, and the exit code."""
+    """Print and store the report, and set the exit code to 1 if an objective is missed."""
     if isinstance(environment.runner, WorkerRunner):
         return
     seen = _seen(environment)
-    wanted = slo.objectives(FIRMS.site.constant, FIRMS.dashboards, bool(FIRMS.site.webhook_secret))
-    verdicts = slo.judge(wanted, seen)
-    told = report(_ran(environment), seen, verdicts)
-    print(told)
+    objectives = slo.objectives(
+        FIRMS.deployment.constant, FIRMS.has_users, bool(FIRMS.deployment.webhook_secret)
+    )
+    verdicts = slo.judge(objectives, seen)
+    text = render_report(_run_info(environment), seen, verdicts)
+    print(text)
     file = os.environ.get("MAAS_LOAD_REPORT")
     if file:
-        Path(file).write_text(told, encoding="utf-8")
-    fallen = environment.runner.exceptions if environment.runner else {}
-    held = all(one.held for one in verdicts) and not fallen
-    environment.process_exit_code = 0 if held else 1
+        Path(file).write_text(text, encoding="utf-8")
+    exceptions = environment.runner.exceptions if environment.runner else {}
+    is_met = all(one.is_met for one in verdicts) and not exceptions
+    environment.process_exit_code = 0 if is_met else 1
 
 
 def _seen(environment: Environment) -> dict[str, Any]:
-    """By name; and all calls together, without what was told of some of them besides."""
+    """Return locust's statistics by name, and those of all HTTP calls together."""
     stats = environment.stats
     total = StatsEntry(stats, slo.ALL, "")
     for entry in stats.entries.values():
-        if entry.method != _TOLD:
+        if entry.method != _REQUEST_TYPE:
             total.extend(entry)
     return {**{entry.name: entry for entry in stats.entries.values()}, slo.ALL: total}
 
 
-def _ran(environment: Environment) -> Ran:
+def _run_info(environment: Environment) -> RunInfo:
+    """Return the parameters of the run for the report."""
     total = environment.stats.total
     seconds = (total.last_request_timestamp or total.start_time) - total.start_time
     users = environment.parsed_options.num_users or 0 if environment.parsed_options else 0
-    return Ran(users, seconds, FIRMS.upstream, time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()))
+    return RunInfo(
+        users, seconds, FIRMS.upstream, time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
+    )

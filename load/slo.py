@@ -1,8 +1,7 @@
-"""Service level objectives of a mixed day: what, which measure, which bound.
+"""Service level objectives of the mixed load test, and their evaluation.
 
-Owns the bounds, as a table of facts, and the verdict on what locust has seen. With the real engine
-of the CPU profile a text takes as long as the processors take to write it; with the constant
-upstream what is left is what the service itself adds.
+With the real engine of the CPU profile, latency is dominated by token generation; with the constant
+upstream, what remains is the service's own overhead.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-# What clients call things in locust's statistics.
+# Names of calls in locust's statistics.
 CHAT, STREAM, EMBEDDINGS = "chat", "chat, streamed", "embeddings"
 PREDICTIONS, USAGE, WEBHOOK = "predictions", "usage", "webhook"
 FIRST_TOKEN, EACH_TOKEN = "time to first token", "time per output token"
@@ -19,7 +18,7 @@ ALL = "all"
 
 
 class Measure(StrEnum):
-    """What of the calls of a kind is bounded: milliseconds at a percentile, or a share of them."""
+    """What an objective limits: a latency percentile in ms, or the percentage of failed calls."""
 
     P50 = "p50"
     P95 = "p95"
@@ -28,32 +27,34 @@ class Measure(StrEnum):
 
     @property
     def unit(self) -> str:
+        """Return the unit of the measure."""
         return "%" if self is Measure.FAILED else "ms"
 
 
 @dataclass(frozen=True, slots=True)
-class Slo:
-    """One objective: the measure of what is named is at most `bound`."""
+class Objective:
+    """A service level objective: the measure of the calls with this name is at most `bound`."""
 
-    what: str
+    name: str
     measure: Measure
     bound: float
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """An objective and what was measured; `value` None where nothing was called."""
+    """An objective and its measured value; None if there were no such calls."""
 
-    slo: Slo
+    slo: Objective
     value: float | None
 
     @property
-    def held(self) -> bool:
+    def is_met(self) -> bool:
+        """Return whether the objective is met; it is not without calls."""
         return self.value is not None and self.value <= self.slo.bound
 
 
-class Seen(Protocol):
-    """The calls of one kind, as locust counts them."""
+class CallStats(Protocol):
+    """Statistics of one kind of calls, as locust keeps them."""
 
     num_requests: int
     num_failures: int
@@ -63,60 +64,60 @@ class Seen(Protocol):
 
 P50, P95, P99, FAILED = Measure.P50, Measure.P95, Measure.P99, Measure.FAILED
 
-# Nothing fails, in any kind of day.
-_NEVER = (Slo(ALL, FAILED, 0.0),)
+# No call may fail, with either upstream.
+_NO_FAILURES = (Objective(ALL, FAILED, 0.0),)
 _PAGES = (
-    Slo(SIGN_IN, P95, 2000),
-    Slo(PAGE, P95, 500),
-    Slo(PAGE, P99, 1500),
-    Slo(ROTATION, P95, 1000),
+    Objective(SIGN_IN, P95, 2000),
+    Objective(PAGE, P95, 500),
+    Objective(PAGE, P99, 1500),
+    Objective(ROTATION, P95, 1000),
 )
-_HOOKS = (Slo(WEBHOOK, P95, 200), Slo(WEBHOOK, P99, 500))
+_WEBHOOKS = (Objective(WEBHOOK, P95, 200), Objective(WEBHOOK, P99, 500))
 
-CONSTANT: tuple[Slo, ...] = (
-    *_NEVER,
-    Slo(CHAT, P50, 250),
-    Slo(CHAT, P95, 400),
-    Slo(FIRST_TOKEN, P50, 60),
-    Slo(FIRST_TOKEN, P95, 200),
-    Slo(EACH_TOKEN, P95, 10),
-    Slo(EMBEDDINGS, P95, 200),
-    Slo(PREDICTIONS, P50, 50),
-    Slo(PREDICTIONS, P95, 200),
-    Slo(USAGE, P95, 300),
+CONSTANT: tuple[Objective, ...] = (
+    *_NO_FAILURES,
+    Objective(CHAT, P50, 250),
+    Objective(CHAT, P95, 400),
+    Objective(FIRST_TOKEN, P50, 60),
+    Objective(FIRST_TOKEN, P95, 200),
+    Objective(EACH_TOKEN, P95, 10),
+    Objective(EMBEDDINGS, P95, 200),
+    Objective(PREDICTIONS, P50, 50),
+    Objective(PREDICTIONS, P95, 200),
+    Objective(USAGE, P95, 300),
     *_PAGES,
-    *_HOOKS,
+    *_WEBHOOKS,
 )
-ENGINE: tuple[Slo, ...] = (
-    *_NEVER,
-    Slo(CHAT, P95, 4000),
-    Slo(FIRST_TOKEN, P95, 1500),
-    Slo(EACH_TOKEN, P95, 150),
-    Slo(EMBEDDINGS, P95, 1000),
-    Slo(PREDICTIONS, P50, 150),
-    Slo(PREDICTIONS, P95, 500),
-    Slo(USAGE, P95, 800),
+ENGINE: tuple[Objective, ...] = (
+    *_NO_FAILURES,
+    Objective(CHAT, P95, 4000),
+    Objective(FIRST_TOKEN, P95, 1500),
+    Objective(EACH_TOKEN, P95, 150),
+    Objective(EMBEDDINGS, P95, 1000),
+    Objective(PREDICTIONS, P50, 150),
+    Objective(PREDICTIONS, P95, 500),
+    Objective(USAGE, P95, 800),
     *_PAGES,
-    *_HOOKS,
+    *_WEBHOOKS,
 )
 
 
-def objectives(constant: bool, dashboards: bool, webhooks: bool) -> tuple[Slo, ...]:
-    """Those of a day; without what cannot be reached at a service that others run."""
-    left_out = set() if dashboards else {SIGN_IN, PAGE, ROTATION}
-    left_out |= set() if webhooks else {WEBHOOK}
-    return tuple(slo for slo in (CONSTANT if constant else ENGINE) if slo.what not in left_out)
+def objectives(constant: bool, dashboards: bool, webhooks: bool) -> tuple[Objective, ...]:
+    """Return the objectives of a run, without those whose calls the run cannot make."""
+    excluded = set() if dashboards else {SIGN_IN, PAGE, ROTATION}
+    excluded |= set() if webhooks else {WEBHOOK}
+    return tuple(slo for slo in (CONSTANT if constant else ENGINE) if slo.name not in excluded)
 
 
-def judge(slos: Sequence[Slo], seen: Mapping[str, Seen]) -> list[Verdict]:
-    """Each objective beside what was measured."""
-    return [Verdict(slo, measured(slo.measure, seen.get(slo.what))) for slo in slos]
+def judge(slos: Sequence[Objective], stats: Mapping[str, CallStats]) -> list[Verdict]:
+    """Return the verdict on each objective."""
+    return [Verdict(slo, value_of(slo.measure, stats.get(slo.name))) for slo in slos]
 
 
-def measured(measure: Measure, seen: Seen | None) -> float | None:
-    """The measure in its unit; None where there was no such call, which holds nothing."""
-    if seen is None or not seen.num_requests:
+def value_of(measure: Measure, stats: CallStats | None) -> float | None:
+    """Return the measure's value in its unit, or None without calls."""
+    if stats is None or not stats.num_requests:
         return None
     if measure is Measure.FAILED:
-        return 100 * seen.num_failures / seen.num_requests
-    return float(seen.get_response_time_percentile(int(measure[1:]) / 100))
+        return 100 * stats.num_failures / stats.num_requests
+    return float(stats.get_response_time_percentile(int(measure[1:]) / 100))

@@ -69,20 +69,18 @@ class Weights:
     """Where a model's weights come from.
 
     kind: `gguf-package` (a Python package with a GGUF file in parts), `hub` (a Hugging Face id or a
-    local path), `onnx-package` (a Python package with `model.onnx`), `artefact` (a file below
-    `models/`), `adapter` (a folder below `models/` with a LoRA adapter for the engine of its
-    `base`), `mechanism` (a formula of `models/mechanisms/`, without weights), `fitted` (each
-    customer fits its own), `vision-package` (an optional Python package with a backbone, for which
-    each customer fits a head), `encoder-package` (an optional Python package with an encoder and
-    its tokenizer, models/multilingual.py). Optional models are served where their package is
-    installed.
+    local path), `artefact` (a file below `models/`), `adapter` (a folder below `models/` with a
+    LoRA adapter for the engine of its `base`), `mechanism` (a formula of `models/mechanisms/`,
+    without weights), `fitted` (each customer fits its own), `vision-package` (an optional Python
+    package with a backbone, for which each customer fits a head), `encoder-package` (an optional
+    Python package with an encoder and its tokenizer, models/multilingual.py). Optional models are
+    served where their package is installed.
     """
 
     kind: str
     source: str
     sha256: str | None = None
     chat_template: str | None = None
-    tokenizer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,9 +167,10 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """The models of one profile by id."""
+    """The models of one profile by id, and the replacement of each retired model by its id."""
 
     models: Mapping[str, Model]
+    retired: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def find(self, model_id: str) -> Model | None:
         """Return the model with this id, or None."""
@@ -180,7 +179,7 @@ class Catalog:
     def filter(self, is_included: Callable[[Model], bool]) -> "Catalog":
         """Return a catalog of the models for which the predicate is true."""
         included = {key: model for key, model in self.models.items() if is_included(model)}
-        return Catalog(MappingProxyType(included))
+        return Catalog(MappingProxyType(included), self.retired)
 
     def with_task(self, task: Task) -> tuple[Model, ...]:
         """Return the models with this task."""
@@ -205,10 +204,11 @@ def load_catalog(profile: str, path: Path = CATALOG_FILE) -> Catalog:
     for model in models.values():
         _validate_fallbacks(model, models)
         _validate_base(model, models)
+    retired = _parse_retired(document, models)
     served = {key: model for key, model in models.items() if profile in model.profiles}
     if not served:
         raise CatalogInvalid(f"The catalog has no model for the profile {profile!r}.")
-    return Catalog(MappingProxyType(served))
+    return Catalog(MappingProxyType(served), retired)
 
 
 def _parse_model(entry: dict[str, Any]) -> Model:
@@ -263,6 +263,21 @@ def _validate_base(model: Model, models: Mapping[str, Model]) -> None:
             f"The catalog entry {model.id!r} runs on the engine of {base.id!r} and must "
             "not set engine, concurrency or profiles."
         )
+
+
+def _parse_retired(document: Mapping[str, Any], models: Mapping[str, Model]) -> Mapping[str, str]:
+    """Return the replacements by retired id. Raises CatalogInvalid.
+
+    A replacement is a model of the catalog, of any profile; a retired id is not.
+    """
+    retired = dict(document.get("retired", {}))
+    for name, replacement in retired.items():
+        if name in models or replacement not in models:
+            raise CatalogInvalid(
+                f"The catalog retires {name!r} in favour of {replacement!r}: the first must not be "
+                "a model of the catalog, the second must be one."
+            )
+    return MappingProxyType(retired)
 
 
 def _validate_fallbacks(model: Model, models: Mapping[str, Model]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("gateway", "billing", "infra")
+PACKAGES = ("gateway", "billing", "infra", "load")
 # Words that said nothing about the value, and names that several classes had.
 RETIRED_CLASSES = frozenset(
     """

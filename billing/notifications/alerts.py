@@ -1,6 +1,6 @@
 """Usage alerts: notify an account when its usage crosses a threshold of a limit.
 
-Thresholds are 50, 80 and 100 % of each monitored limit (watched_limits.py), or the account's own
+Thresholds are 50, 80 and 100 % of each monitored limit (monitored_limits.py), or the account's own
 percentages. Each threshold is notified once per period, by e-mail and signed webhook, and again if
 the limit was raised and usage reaches the new threshold.
 """
@@ -17,7 +17,7 @@ from sqlmodel import col, select
 from billing.invoices.usage_position import UsagePosition
 from billing.notifications.alert_targets import ALERT_ACTION, get_alert_target
 from billing.notifications.messages import enqueue_email
-from billing.notifications.watched_limits import MonitoredLimit, load_monitored_limits
+from billing.notifications.monitored_limits import MonitoredLimit, load_monitored_limits
 from billing.outbox import enqueue
 from billing.tables import AlertSent, AlertTarget
 from infra import ids

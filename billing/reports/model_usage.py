@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.rating.products import model_of_product
 from billing.rating.quantities import METERS, Quantities
-from billing.reports.covering import savings_by_value, terms_with_allowances
+from billing.reports.allowance_savings import savings_by_value, terms_with_allowances
 
 _IS_BILLED = "t.settlement in ('complete', 'client_abort')"
 _UNITS = ", ".join(f"coalesce(sum(t.{meter}) filter (where {_IS_BILLED}), 0)" for meter in METERS)

@@ -15,7 +15,7 @@ from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.rating.quantities import METERS, Quantities
-from billing.reports.covering import savings_by_value, terms_with_allowances
+from billing.reports.allowance_savings import savings_by_value, terms_with_allowances
 from billing.tables import BillingPeriod
 
 MAX_ROWS = 1_000

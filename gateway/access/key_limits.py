@@ -33,14 +33,14 @@ RATE_LIMIT_KINDS = {
 
 
 class LimitUnreadable(AppError):
-    """A text that is not a limit. `why` is the expected kind: `amount` or `count`."""
+    """A text that is not a limit. `reason` is the expected kind: `amount` or `count`."""
 
     status = 400
     type = "invalid_request_error"
     code = "limit_unreadable"
 
-    def __init__(self, why: str, message: str, name: str) -> None:
-        self.why = why
+    def __init__(self, reason: str, message: str, name: str) -> None:
+        self.reason = reason
         super().__init__(message, param=name)
 
 

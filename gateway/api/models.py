@@ -13,10 +13,9 @@ from msgspec import Meta
 from billing.metering.key_epoch import read_epoch
 from billing.rating.products import TIERS, product_name
 from gateway.access.propagation import Propagation
-from gateway.call.errors import ModelNotFound
 from gateway.call.values import AccountVariant, Principal
 from gateway.registry.variants import delete_variant, set_current_version
-from gateway.upstream.availability import Availability
+from gateway.upstream.availability import Availability, find_catalog_model
 from gateway.upstream.load_balancer import Router
 from gateway.upstream.variant_loader import VariantLoader
 from gateway.wire.body import decode_body_strict
@@ -71,9 +70,7 @@ class ModelRoutes(Controller):
         name: FromPath[str],
     ) -> dict[str, Any]:
         variant = principal.variants.get(name)
-        model = catalog.find(name if variant is None else variant.base_model_id)
-        if model is None:
-            raise ModelNotFound(f"The model {name[:100]!r} does not exist.", param="model")
+        model = find_catalog_model(catalog, name if variant is None else variant.base_model_id)
         availability.require_served(model)
         if variant is None:
             return _model_json(model, principal)

@@ -8,7 +8,7 @@ from litestar.params import FromQuery, HeaderParameter, QueryParameter
 
 from billing.metering.error_fixes import is_error_code
 from billing.metering.usage import REQUEST_ID_PREFIX, list_usage, usage_to_json
-from billing.notifications.limits_in_force import key_limits_json
+from billing.notifications.current_limits import key_limits_json
 from gateway.access.authenticator import Authenticator
 from gateway.access.key_limits import KEY_PREFIX
 from gateway.api.pagination import page_json

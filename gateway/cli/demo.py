@@ -13,14 +13,14 @@ from gateway.access.price_book import PriceBook
 from gateway.cli.output import Output
 from gateway.cli.runner import Json, run_command
 from gateway.cli.supervisor import FIRST_ACCOUNT
+from gateway.demo.call_recorder import open_recorder
+from gateway.demo.context import DemoAccount, DemoDependencies
 from gateway.demo.dates import SimulatedClock, demo_dates
-from gateway.demo.filling import fill_demo
 from gateway.demo.firms import Firm
 from gateway.demo.machining import MACHINING
 from gateway.demo.moulding import MOULDING
-from gateway.demo.opened import DemoAccount, DemoDependencies
 from gateway.demo.pumping import PUMPING
-from gateway.demo.recording import open_recorder
+from gateway.demo.simulation import fill_demo
 from gateway.demo.state import DemoState, inspect_database, require_fillable
 from gateway.identity.invitation_acceptance import InvitationAcceptance
 from gateway.identity.invitations import InvitationService

@@ -6,7 +6,6 @@ from uuid import UUID
 
 import typer
 
-from gateway.call.errors import ModelNotFound
 from gateway.cli.output import Output
 from gateway.cli.runner import Json, run_command
 from gateway.fine_tuning.file_check import (
@@ -14,6 +13,7 @@ from gateway.fine_tuning.file_check import (
     check_training_file,
     render_file_check,
 )
+from gateway.upstream.availability import find_catalog_model
 from gateway.wire.fine_tuning import build_fine_tuning_request
 from infra.settings import Settings
 from models.catalog import load_catalog
@@ -40,9 +40,7 @@ def files_check(
 
     def execute(settings: Settings, output: Output) -> None:
         nonlocal passed
-        catalog_model = load_catalog(settings.profile).find(model)
-        if catalog_model is None:
-            raise ModelNotFound(f"The model {model[:100]!r} does not exist.", param="model")
+        catalog_model = find_catalog_model(load_catalog(settings.profile), model)
         build_fine_tuning_request(catalog_model, b"")
         try:
             checked = check_training_file(

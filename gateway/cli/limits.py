@@ -18,7 +18,7 @@ from billing.metering.quotas import (
     set_limit,
 )
 from billing.money import nano_from_text, nano_text
-from billing.notifications.limits_in_force import AccountLimits, load_current_limits
+from billing.notifications.current_limits import AccountLimits, load_current_limits
 from billing.tables import QuotaKind
 from gateway.access import api_keys
 from gateway.cli.arguments import format_available

@@ -10,9 +10,9 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
 from gateway.dashboard.errors import FormSessionOutdated, LoginRequired, PageNotFound
-from gateway.dashboard.keeping import saved_input_cookie
 from gateway.dashboard.labels import gettext_noop
 from gateway.dashboard.page_request import PublicPageRequest, sign_in_url
+from gateway.dashboard.preserved_input import saved_input_cookie
 from gateway.dashboard.rendering import PageRenderer
 from gateway.dashboard.security import SECURITY_HEADERS
 from infra.errors import AppError
@@ -113,13 +113,13 @@ def exception_handlers_for(
 def _error_response(page: PublicPageRequest, error: AppError) -> Response[Any]:
     """Return the redirect, error page or notice for an error."""
     if isinstance(error, LoginRequired):
-        return _redirect_keeping_input(
+        return _redirect_with_saved_input(
             page,
             sign_in_url(error.return_to, input_kept=bool(error.saved_secret)),
             error.saved_secret,
         )
     if isinstance(error, FormSessionOutdated):
-        return _redirect_keeping_input(page, error.return_to, error.saved_secret)
+        return _redirect_with_saved_input(page, error.return_to, error.saved_secret)
     text = _TEXT_BY_CODE.get(error.code or "") or _TEXT_BY_STATUS.get(error.status)
     if text is None:
         text = _SERVER_ERROR if error.status >= 500 else _REQUEST_REFUSED
@@ -129,7 +129,7 @@ def _error_response(page: PublicPageRequest, error: AppError) -> Response[Any]:
     return page.render(template, status=error.status, shown=text, said=detail, fault=error)
 
 
-def _redirect_keeping_input(
+def _redirect_with_saved_input(
     page: PublicPageRequest, url: str, saved_secret: str | None
 ) -> Response[Any]:
     """Redirect, with the cookie of the saved form input if there is any."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from litestar import Request
 
-from gateway.dashboard.mistakes import ERROR_MESSAGES
+from gateway.dashboard.error_messages import ERROR_MESSAGES
 from gateway.dashboard.page_request import PageRequest, PublicPageRequest
 from infra.error_collection import errors_of
 from infra.errors import AppError
@@ -38,7 +38,7 @@ EMPTY_FORM = FormState()
 
 def restored_form(page: PageRequest, defaults: Mapping[str, str] = EMPTY_FORM.values) -> FormState:
     """Return the form as first shown: with input restored after sign-in, else with defaults."""
-    return FormState({**defaults, **page.kept_input.values})
+    return FormState({**defaults, **page.restored_input.values})
 
 
 async def read_form_fields(request: Request[Any, Any, Any]) -> dict[str, str]:
@@ -73,6 +73,6 @@ def _error_message(error: AppError) -> str:
     """Return the English message of an error: by code and reason, by code and field, by code, else
     the error's own."""
     code = error.code or ""
-    reason = getattr(error, "reason", None) or getattr(error, "why", "")
+    reason = getattr(error, "reason", "")
     names = (f"{code}.{reason}", f"{code}.{error.param}", code)
     return next((ERROR_MESSAGES[name] for name in names if name in ERROR_MESSAGES), error.message)

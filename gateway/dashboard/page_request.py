@@ -26,15 +26,15 @@ from gateway.dashboard.errors import (
 )
 from gateway.dashboard.formatting import LocaleFormatter
 from gateway.dashboard.i18n import negotiate_language
-from gateway.dashboard.keeping import NO_INPUT, FormInputStore, saved_input_cookie
 from gateway.dashboard.navigation import navigation_for
+from gateway.dashboard.preserved_input import NO_INPUT, FormInputStore, saved_input_cookie
 from gateway.dashboard.rendering import PageRenderer
 from gateway.dashboard.security import require_csrf_token, session_cookie_name
 from gateway.identity.audit_log import Actor
 from gateway.identity.client_origin import ClientOrigin
 from gateway.identity.current_user import Viewer
-from gateway.identity.kept_input import RestoredInput
 from gateway.identity.roles import Permission
+from gateway.identity.saved_input import RestoredInput
 from gateway.identity.services import IdentityServices
 from gateway.identity.session_lookup import find_viewer
 from infra.clock import Clock
@@ -104,13 +104,13 @@ class PageRequest(PublicPageRequest):
     """A request for a page by a signed-in viewer who has the handler's permission."""
 
     viewer: Viewer
-    kept_input: RestoredInput = NO_INPUT
+    restored_input: RestoredInput = NO_INPUT
 
     def render(self, template: str, *, status: int = 200, **values: Any) -> Response[str]:
         """Render a template, with a notice if the page shows form input restored after sign-in."""
-        note = self.kept_input.lost or bool(self.kept_input.values)
+        note = self.restored_input.lost or bool(self.restored_input.values)
         response = PublicPageRequest.render(
-            self, template, status=status, kept=self.kept_input if note else None, **values
+            self, template, status=status, kept=self.restored_input if note else None, **values
         )
         if note:
             response.set_cookie(saved_input_cookie("", secure=self.secure))

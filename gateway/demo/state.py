@@ -9,7 +9,7 @@ from sqlmodel import col, select
 
 from billing.accounts.accounts import list_accounts
 from billing.tables import Account
-from gateway.demo.opened import DemoAccount
+from gateway.demo.context import DemoAccount
 from gateway.identity.audit_log import CLI_ACTOR, record_audit_event
 from gateway.tables import AuditEntry
 from infra.clock import Clock

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from billing.money import nano_text
-from gateway.call.errors import MaxCostExceeded, ModelNotFound, ParameterInvalid
+from gateway.call.errors import MaxCostExceeded, ParameterInvalid
 from gateway.call.values import Principal
 from gateway.fine_tuning.call import create_job_call
 from gateway.fine_tuning.file_check import (
@@ -22,7 +22,7 @@ from gateway.fine_tuning.file_check import (
 from gateway.inference.admission import Admission, parse_max_cost
 from gateway.quota.leaser import QuotaLeaser
 from gateway.registry.files import find_file, read_content
-from gateway.upstream.availability import Availability
+from gateway.upstream.availability import Availability, find_catalog_model
 from gateway.wire.fine_tuning import (
     JobRequest,
     build_fine_tuning_request,
@@ -145,9 +145,7 @@ class JobOffers:
 
         Raises ModelNotFound, ModelNotInstalled, ParameterInvalid.
         """
-        model = self._catalog.find(name)
-        if model is None:
-            raise ModelNotFound(f"The model {name[:100]!r} does not exist.", param="model")
+        model = find_catalog_model(self._catalog, name)
         self._availability.require_served(model)
         build_fine_tuning_request(model, b"", sensitivity=sensitivity)
         return model

@@ -22,7 +22,6 @@ from gateway.access.price_book import PriceBook
 from gateway.access.propagation import Propagation
 from gateway.call.errors import (
     KeyRevoked,
-    ModelNotFound,
     Unavailable,
     UpstreamFailed,
     UpstreamTimeout,
@@ -43,6 +42,7 @@ from gateway.quota.process_heartbeat import ProcessHeartbeat
 from gateway.registry import variants
 from gateway.registry.files import read_content
 from gateway.tables import Adaptation
+from gateway.upstream.availability import find_catalog_model
 from gateway.upstream.client import UpstreamClient
 from gateway.upstream.load_balancer import Router
 from gateway.wire.fine_tuning import MAX_TEXT_DURATION_S, SENSITIVITY, build_fine_tuning_request
@@ -121,9 +121,7 @@ class FineTuningRunner(Poller):
             raise jobs.FineTuningJobInterrupted("The job was interrupted several times.")
         deps, call = self._deps, create_job_call(self._deps.clock, ids.new_id())
         principal, content = await self._load_input(job, call.request_id)
-        model = deps.catalog.find(job.model)
-        if model is None:
-            raise ModelNotFound(f"The model {job.model!r} is no longer offered.", param="model")
+        model = find_catalog_model(deps.catalog, job.model)
         seconds, sensitivity = (job.settings.get(name) for name in ("seconds", SENSITIVITY))
         request = build_fine_tuning_request(model, content, seconds, sensitivity=sensitivity)
         request = _with_variant_tag(request, job)

@@ -24,7 +24,7 @@ from gateway.inference.model_selection import (
 )
 from gateway.registry.variants import PREFIX as VARIANT_PREFIX
 from gateway.registry.variants import parse_pinned_id
-from gateway.upstream.availability import Availability, model_not_served
+from gateway.upstream.availability import Availability, find_catalog_model, model_not_served
 from infra import ids
 from models.catalog import AUTO, Catalog, Model, Task
 
@@ -156,12 +156,7 @@ class Parser:
 
     def _find_model(self, name: str, endpoint: Endpoint) -> Model:
         """Return a model that the endpoint serves. Raises ModelNotFound, WrongEndpoint."""
-        model = self._catalog.find(name)
-        if model is None:
-            raise ModelNotFound(
-                f"The model {name[:100]!r} does not exist. GET /v1/models lists the models.",
-                param="model",
-            )
+        model = find_catalog_model(self._catalog, name)
         if model.task not in endpoint.tasks:
             raise WrongEndpoint(
                 f"The model {model.id!r} is for {model.task} and not available at this endpoint.",

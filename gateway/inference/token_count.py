@@ -7,6 +7,7 @@ as vLLM does; this module repeats its rules.
 
 import asyncio
 import json
+import math
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
@@ -23,6 +24,8 @@ from models.catalog import Model
 
 # Tokens that a template may add to any prompt, beside the 26 bytes of `{"model":"","messages":[]}`.
 _TEMPLATE_OVERHEAD_TOKENS = 64
+# Tokens that an embedding model may add to each input: the prefix and the special tokens.
+_INPUT_OVERHEAD_TOKENS = 16
 # Larger prompts are encoded in a thread: at about 0.15 ms per KiB they would block the event loop.
 _MAX_INLINE_BYTES = 16 << 10
 # The fields whose effect on the prompt is known; any other could add tokens.
@@ -65,13 +68,13 @@ class PromptFormat:
     """Where a request has its prompt, and how the model's server turns it into tokens.
 
     With `is_chat`, `field` holds messages that the model's chat template renders; otherwise it
-    holds texts or token ids. With `adds_special_tokens`, the server adds special tokens to prompts
-    of token ids too.
+    holds texts or token ids. With `is_embedding`, the server adds a prefix and special tokens to
+    each input, special tokens also to token ids.
     """
 
     field: str
     is_chat: bool = False
-    adds_special_tokens: bool = False
+    is_embedding: bool = False
 
 
 RequestFields = Mapping[str, msgspec.Raw]
@@ -100,11 +103,38 @@ def max_prompt_tokens(
     limits them. In a list each prompt may have the context length.
     """
     limit = model.context_length
+    if prompt.is_embedding:
+        return _max_input_tokens(fields, limit)
     if not prompt.is_chat:
         is_list = bytes(fields.get(prompt.field, b"")).startswith(b"[")
         return max_prompt_tokens_by_size(_normalised_size(body), None if is_list else limit)
     is_text_only = _has_only_known_fields(fields) and _messages(fields, prompt) is not None
     return max_prompt_tokens_by_size(_normalised_size(body), limit) if is_text_only else limit
+
+
+def _max_input_tokens(fields: RequestFields, context_length: int | None) -> int | None:
+    """Return an upper bound of the tokens of embedding inputs. Returns None if they are invalid.
+
+    The size of the JSON is no bound here: the model adds a prefix to each text, and its NFKC
+    normalization makes up to eleven bytes of one.
+    """
+    try:
+        inputs = _INPUTS.decode(fields["input"])
+    except (*_DECODE_ERRORS, KeyError):
+        return None
+    is_single = isinstance(inputs, str) or all(isinstance(item, int) for item in inputs)
+    texts = [inputs] if is_single else inputs
+    sizes = (_INPUT_OVERHEAD_TOKENS + _max_tokens_of(text) for text in texts)
+    limit = math.inf if context_length is None else context_length
+    return sum(int(min(size, limit)) for size in sizes)
+
+
+def _max_tokens_of(text: Any) -> int:
+    """Return the bytes of a text, or the number of its token ids."""
+    if not isinstance(text, str):
+        return len(text) if isinstance(text, list) else 1
+    forms = (text, *(unicodedata.normalize(form, text) for form in ("NFC", "NFKC")))
+    return max(len(form.encode(errors="replace")) for form in forms)
 
 
 class PromptTokenCounter:
@@ -161,7 +191,7 @@ class _LoadedTokenizer:
         if prompt.is_chat:
             return self._count_chat(_messages(fields, prompt))
         special_tokens = (
-            self.tokenizer.num_special_tokens_to_add(False) if prompt.adds_special_tokens else 0
+            self.tokenizer.num_special_tokens_to_add(False) if prompt.is_embedding else 0
         )
         try:
             return self._count_inputs(_INPUTS.decode(fields[prompt.field]), special_tokens)
@@ -245,7 +275,7 @@ def _load_tokenizer(folder: Path) -> _LoadedTokenizer | None:
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     except Exception:  # the library raises no narrower exception
         return None
-    # MiniLM's file sets truncation and padding to 128 tokens, which the engines do not apply.
+    # A tokenizer file may ask for truncation and padding, which the engines do not apply.
     tokenizer.no_truncation()
     tokenizer.no_padding()
     try:

@@ -74,13 +74,26 @@ def select_embedding_model(catalog: Catalog, availability: Availability) -> Mode
 def require_store_model(catalog: Catalog, store: VectorStore) -> Model:
     """Return the model that made the store's embeddings. Raises EmbeddingModelChanged."""
     model = catalog.find(store.embedding_model)
-    if model is None or weights_version(model) != store.embedding_version:
+    if model is None:
+        raise _model_removed(catalog, store)
+    if weights_version(model) != store.embedding_version:
         raise EmbeddingModelChanged(
             f"The vectors of {ids.format_id(PREFIX, store.id)!r} were created with "
             f"another version of {store.embedding_model!r} and cannot be compared with "
             "new ones. Add the files to a new vector store."
         )
     return model
+
+
+def _model_removed(catalog: Catalog, store: VectorStore) -> EmbeddingModelChanged:
+    """Return the error for a store whose embedding model the catalog does not have any more."""
+    replacement = catalog.retired.get(store.embedding_model)
+    advice = "" if replacement is None else f" Use {replacement!r} instead."
+    return EmbeddingModelChanged(
+        f"The vectors of {ids.format_id(PREFIX, store.id)!r} were made by the model "
+        f"{store.embedding_model!r}, which has been removed.{advice} Put the store's files into a "
+        "new store."
+    )
 
 
 def weights_version(model: Model) -> str:

@@ -11,10 +11,11 @@ from typing import Any
 
 import msgspec
 
-from gateway.call.errors import ModelNotInstalled
+from gateway.call.errors import ModelNotFound, ModelNotInstalled
 from gateway.upstream.client import UpstreamClient
-from gateway.upstream.load_balancer import Router
+from gateway.upstream.load_balancer import Router, ServerSpec, parse_upstreams
 from infra.errors import AppError
+from infra.settings import SettingsInvalid
 from infra.timing import DEFAULT_TIMING, Timing
 from models.catalog import Catalog, Model
 from models.extras import is_installed
@@ -126,6 +127,45 @@ class Availability:
         while True:
             await asyncio.sleep(self._timing.availability_s)
             await self.refresh()
+
+
+def find_catalog_model(catalog: Catalog, name: str) -> Model:
+    """Return the catalog's model of this id.
+
+    Raises ModelNotFound, which names the replacement if the model is retired.
+    """
+    model = catalog.find(name)
+    if model is None:
+        raise _model_not_found(catalog, name)
+    return model
+
+
+def parse_model_servers(text: str, catalog: Catalog) -> tuple[ServerSpec, ...]:
+    """Parse MAAS_SERVING_URL and check its models against the catalog. Raises SettingsInvalid."""
+    specs = parse_upstreams(text)
+    for spec in specs:
+        if spec.model is not None and catalog.find(spec.model) is None:
+            replacement = catalog.retired.get(spec.model)
+            advice = "" if replacement is None else f" It was removed; use {replacement!r} instead."
+            raise SettingsInvalid(
+                f"MAAS_SERVING_URL names {spec.model!r}, which is not sold here.{advice}"
+            )
+    return specs
+
+
+def _model_not_found(catalog: Catalog, name: str) -> ModelNotFound:
+    """Return the error for an id that the catalog does not have."""
+    replacement = catalog.retired.get(name)
+    if replacement is not None:
+        return ModelNotFound(
+            f"The model {name!r} has been removed. Use {replacement!r} instead. GET /v1/models "
+            "lists the available models.",
+            param="model",
+        )
+    return ModelNotFound(
+        f"The model {name[:100]!r} does not exist. GET /v1/models lists the available models.",
+        param="model",
+    )
 
 
 def model_not_served(model_id: str) -> ModelNotInstalled:

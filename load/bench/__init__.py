@@ -1,1 +1,1 @@
-"""Side-by-side measurements on one machine, in one run, told as ratios."""
+"""Benchmarks that compare servers side by side on one machine, in one run, as ratios."""

@@ -1,7 +1,7 @@
-"""`make bench`: text through the gateway, beside Ray Serve and beside the bare engine.
+"""`make bench`: text generation through the gateway, compared with Ray Serve and the bare engine.
 
-Owns the plan of the run: the servers take turns within each round, so that a machine that grows
-slower does so for all of them, and what is told is the ratio within a round.
+Servers take turns within each round, so that a slower machine affects all of them; the result is
+the ratio within a round.
 """
 
 import argparse
@@ -13,25 +13,26 @@ import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
-from load.bench.calls import TOKENS, Server, first_token, throughput
-from load.bench.servers import bare_engine, maas
-from load.site.running import with_weights
+from load.bench.servers import bare_engine, run_maas
+from load.bench.streamed_calls import TOKENS, Server, first_token_latency, throughput
+from load.deployment.service import link_weights
 
 
 def main() -> None:
-    """Start the servers, measure, print a table in Markdown."""
+    """Start the servers, measure them, and print a table in Markdown."""
     options = _options()
     with tempfile.TemporaryDirectory(prefix="maas-bench-") as folder:
         data_dir = Path(folder)
         if options.weights_from:
-            with_weights(data_dir, Path(options.weights_from))
-        with maas(data_dir) as (gateway, serve):
+            link_weights(data_dir, Path(options.weights_from))
+        with run_maas(data_dir) as (gateway, serve):
             weights = next((data_dir / "weights").glob("*/model.safetensors")).parent
             with bare_engine(weights, options.engine_arguments) as bare:
                 sys.stdout.write(asyncio.run(_measure([gateway, serve, bare], options)))
 
 
 async def _measure(servers: Sequence[Server], options: argparse.Namespace) -> str:
+    """Measure throughput and time to first token of each server and return the report."""
     salt = uuid.uuid4().hex[:8]
     for server in servers:
         await throughput(server, 8, 8, f"{salt}-warm-{server.name}")
@@ -46,11 +47,13 @@ async def _measure(servers: Sequence[Server], options: argparse.Namespace) -> st
             )
     for turn in range(options.first_tokens):
         for server in servers:
-            delays[server.name].append(await first_token(server, f"{salt}-f{server.name}", turn))
-    return _table(rates, delays, options)
+            delays[server.name].append(
+                await first_token_latency(server, f"{salt}-f{server.name}", turn)
+            )
+    return _render_table(rates, delays, options)
 
 
-def _table(
+def _render_table(
     rates: dict[str, list[float]], delays: dict[str, list[float]], options: argparse.Namespace
 ) -> str:
     lines = [

@@ -1,7 +1,7 @@
-"""The servers under measurement: started, waited for, and stopped again.
+"""Start and stop the servers under test.
 
-The gateway with Ray Serve behind it runs as users run it (`maas up`); the bare engine serves the
-same weights with the same settings.
+The gateway with Ray Serve runs as users run it (`maas up`); the bare engine serves the same weights
+with the same settings.
 """
 
 import json
@@ -17,14 +17,14 @@ from pathlib import Path
 from signal import SIGINT
 from typing import Any
 
-from load.bench.calls import Server
+from load.bench.streamed_calls import Server
 
 _GATEWAY, _SERVE, _BARE = 18080, 18000, 18001
 
 
 @contextmanager
-def maas(data_dir: Path) -> Iterator[tuple[Server, Server]]:
-    """The gateway, and the Ray Serve behind it."""
+def run_maas(data_dir: Path) -> Iterator[tuple[Server, Server]]:
+    """Run `maas up`; yields the gateway and the Ray Serve behind it."""
     environment = {
         **os.environ,
         "MAAS_DATA_DIR": str(data_dir),
@@ -45,8 +45,8 @@ def maas(data_dir: Path) -> Iterator[tuple[Server, Server]]:
         child.wait(90)
 
 
-def said(environment: Mapping[str, str], *command: str) -> Any:
-    """What a command of the product says to programs, in its last line."""
+def run_maas_command(environment: Mapping[str, str], *command: str) -> Any:
+    """Run a `maas` command and return its JSON output."""
     done = subprocess.run(
         [str(Path(sys.executable).with_name("maas")), *command, "--json"],
         check=True,
@@ -57,7 +57,7 @@ def said(environment: Mapping[str, str], *command: str) -> Any:
 
 
 def lift_limits(data_dir: Path) -> None:
-    """Let the service's first account call as often as it likes."""
+    """Remove the limits of the service's first account."""
     command = [str(Path(sys.executable).with_name("maas")), "limits", "set", "demo"]
     wide = ["--requests", "none", "--tokens", "none", "--credit-limit", "100000"]
     environment = {**os.environ, "MAAS_DATA_DIR": str(data_dir)}
@@ -66,7 +66,7 @@ def lift_limits(data_dir: Path) -> None:
 
 @contextmanager
 def bare_engine(weights: Path, arguments: list[str]) -> Iterator[Server]:
-    """vLLM's own API server."""
+    """Run vLLM's own API server."""
     command = [
         *(sys.executable, "-m", "vllm.entrypoints.openai.api_server"),
         *("--model", str(weights), "--served-model-name", "bare"),
@@ -87,17 +87,17 @@ def bare_engine(weights: Path, arguments: list[str]) -> Iterator[Server]:
 
 def _wait_for_key(child: subprocess.Popen[bytes]) -> str:
     for line in child.stdout or ():
-        said = json.loads(line)
-        sys.stderr.write(f"{said.get('stage', '')}: {said.get('message', '')}\n")
-        if said.get("stage") == "ready":
-            if not said["api_key"]:
+        progress = json.loads(line)
+        sys.stderr.write(f"{progress.get('stage', '')}: {progress.get('message', '')}\n")
+        if progress.get("stage") == "ready":
+            if not progress["api_key"]:
                 raise RuntimeError("the data directory was used before; give an empty one")
-            return str(said["api_key"])
+            return str(progress["api_key"])
     raise RuntimeError("the service did not start")
 
 
 def _text_model(url: str, key: str) -> str:
-    """One that answers on its own weights, as the bare engine does."""
+    """Return the id of a model with its own weights, as the bare engine serves it."""
     request = urllib.request.Request(f"{url}/v1/models", headers={"authorization": f"Bearer {key}"})
     with urllib.request.urlopen(request, timeout=10) as answer:
         models = json.load(answer)["data"]

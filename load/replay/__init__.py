@@ -1,1 +1,1 @@
-"""Replay of public traces of language models: their arrival times and token counts."""
+"""Replay public traces of language model traffic: their arrival times and token counts."""

@@ -1,27 +1,25 @@
-"""Arrivals: when a call came, how long its prompt was and how long its answer.
-
-Owns the value that traces are read into, and the order of several.
-"""
+"""Arrivals: the time and the token counts of each call of a trace."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 
 class TraceMissing(Exception):
-    """There is no trace at that place, or none of a format that is known."""
+    """The trace does not exist, is empty, or has an unknown format."""
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """One call: seconds from the trace's beginning, and its tokens."""
+    """One call: its time in seconds since the start of the trace, and its token counts."""
 
     at_s: float
     input_tokens: int
     output_tokens: int
 
 
-def from_zero(arrivals: Iterable[Arrival]) -> list[Arrival]:
-    """In order, the first one at 0. Raises TraceMissing where there is none."""
+def shift_to_zero(arrivals: Iterable[Arrival]) -> list[Arrival]:
+    """Return the arrivals in order of time, the first one at 0. Raises TraceMissing if there are
+    none."""
     ordered = sorted(arrivals, key=lambda one: one.at_s)
     if not ordered:
         raise TraceMissing("The trace holds no call.")

@@ -1,99 +1,126 @@
-"""The experiments of a replay: the trace as it is, one noisy tenant beside quiet ones, and classes.
+"""Experiments of a replay: the whole trace, fairness between tenants, and service tiers.
 
-A noisy tenant has 20 times the share of a quiet one; the quiet ones' calls are the same with it and
-without it, phases taking turns, so that a machine that grows slower does so for both.
+The noisy tenant has 20 times the share of a quiet one. Quiet tenants make the same calls with and
+without it, in alternating phases, so that a slower machine affects both.
 """
 
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from load.constant.engine import Speed
+from load.constant_upstream.engine import UpstreamSpeed
 from load.replay.arrivals import Arrival
-from load.replay.figures import Figures, InTime, figures, ratio
-from load.replay.playing import Played, Target, play
-from load.replay.schedule import Due, among, filling, in_classes, sped_up, thin
+from load.replay.call_statistics import (
+    CallStatistics,
+    LatencyTargets,
+    compute_statistics,
+    p99_ratio,
+)
+from load.replay.player import CallOutcome, ReplayTarget, send_calls
+from load.replay.schedule import (
+    ScheduledCall,
+    assign_tenants,
+    assign_tiers,
+    fill_capacity,
+    speed_up,
+    thin,
+)
 
 QUIET = ("acme", "boltz", "cantor", "dietz")
 NOISY = "noisy"
-TIMES = 20
-CLASSES = {"priority": 0.2, "default": 0.6, "flex": 0.2}
-BAR = 1.2
+NOISY_SHARE = 20
+TIER_SHARES = {"priority": 0.2, "default": 0.6, "flex": 0.2}
+MAX_P99_RATIO = 1.2
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What is played: arrivals that the model takes, for so long, by a seed; `load` is the part of
-    the engine's capacity, `speed` times the trace's own pace where that is given instead."""
+class ReplayPlan:
+    """What is replayed: arrivals, phase length, load and seed.
+
+    `load` is a share of the engine's capacity; `speed`, if given, is a multiple of the trace's own
+    rate.
+    """
 
     arrivals: Sequence[Arrival]
     seconds: float
     load: float
-    engine: Speed | None
-    in_time: InTime
+    engine: UpstreamSpeed | None
+    latency_targets: LatencyTargets
     speed: float | None = None
     keep: float = 1.0
     seed: int = 1
 
-    def due(self, load: float) -> list[Arrival]:
-        """The calls of one phase at this part of the capacity."""
-        chance = random.Random(self.seed)
-        kept = thin(self.arrivals, self.keep, chance)
+    def arrivals_at(self, load: float) -> list[Arrival]:
+        """Return the arrivals of one phase at this share of the capacity."""
+        rng = random.Random(self.seed)
+        kept = thin(self.arrivals, self.keep, rng)
         if self.speed is None and self.engine is not None:
-            return filling(kept, load, self.engine, self.seconds)
-        return sped_up(kept, self.speed or 1.0, self.seconds)
+            return fill_capacity(kept, load, self.engine, self.seconds)
+        return speed_up(kept, self.speed or 1.0, self.seconds)
 
-    def figures(self, played: Sequence[Played], phases: int = 1) -> Figures:
-        return figures(played, phases * self.seconds, self.in_time, self.engine)
+    def summarise(self, outcomes: Sequence[CallOutcome], phases: int = 1) -> CallStatistics:
+        """Return the statistics of calls that were sent in `phases` phases."""
+        return compute_statistics(
+            outcomes, phases * self.seconds, self.latency_targets, self.engine
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class Fairness:
-    """How quiet tenants fare alone and beside a noisy one; ratios of 99th percentiles."""
+class FairnessResult:
+    """Statistics of quiet tenants alone and beside a noisy one, and the ratios of their p99
+    latencies."""
 
-    alone: Figures
-    beside: Figures
-    noisy: Figures
+    alone: CallStatistics
+    beside: CallStatistics
+    noisy: CallStatistics
     total_ratio: float | None
     first_ratio: float | None
 
     @property
-    def held(self) -> bool:
-        return self.total_ratio is not None and self.total_ratio <= BAR
+    def is_met(self) -> bool:
+        """Return whether the ratio of total latencies is within the limit."""
+        return self.total_ratio is not None and self.total_ratio <= MAX_P99_RATIO
 
 
-async def as_it_is(plan: Plan, target: Target) -> Figures:
-    """The trace, its calls spread over the tenants."""
+async def run_trace(plan: ReplayPlan, target: ReplayTarget) -> CallStatistics:
+    """Replay the trace with its calls spread over all tenants."""
     shares = {name: 1.0 for name in target.keys if name != NOISY} or {NOISY: 1.0}
-    due = among(plan.due(plan.load), shares, random.Random(plan.seed))
-    return plan.figures(await play(target, due))
+    scheduled = assign_tenants(plan.arrivals_at(plan.load), shares, random.Random(plan.seed))
+    return plan.summarise(await send_calls(target, scheduled))
 
 
-async def fairness(plan: Plan, target: Target, load: float, rounds: int) -> Fairness:
-    """Quiet tenants' calls at `load / (quiet + 20)` of it each, alone and beside the noisy one."""
-    shares = {**{name: 1.0 for name in QUIET}, NOISY: float(TIMES)}
-    due = among(plan.due(load), shares, random.Random(plan.seed))
-    own = [one for one in due if one.tenant != NOISY]
-    alone: list[Played] = []
-    beside: list[Played] = []
+async def run_fairness(
+    plan: ReplayPlan, target: ReplayTarget, load: float, rounds: int
+) -> FairnessResult:
+    """Replay the quiet tenants' calls alone and beside the noisy tenant's, in turn."""
+    shares = {**{name: 1.0 for name in QUIET}, NOISY: float(NOISY_SHARE)}
+    scheduled = assign_tenants(plan.arrivals_at(load), shares, random.Random(plan.seed))
+    own = [one for one in scheduled if one.tenant != NOISY]
+    alone: list[CallOutcome] = []
+    beside: list[CallOutcome] = []
     for turn in range(rounds):
-        phases = [(own, alone), (due, beside)]
+        phases = [(own, alone), (scheduled, beside)]
         for calls, seen in phases if turn % 2 == 0 else reversed(phases):
-            seen += await play(target, calls, frozenset({NOISY}))
-    quiet = [one for one in beside if one.due.tenant != NOISY]
-    noisy = [one for one in beside if one.due.tenant == NOISY]
-    return Fairness(
-        plan.figures(alone, rounds),
-        plan.figures(quiet, rounds),
-        plan.figures(noisy, rounds),
-        ratio(quiet, alone, lambda one: one.total_s),
-        ratio(quiet, alone, lambda one: one.first_s),
+            seen += await send_calls(target, calls, frozenset({NOISY}))
+    quiet = [one for one in beside if one.scheduled.tenant != NOISY]
+    noisy = [one for one in beside if one.scheduled.tenant == NOISY]
+    return FairnessResult(
+        plan.summarise(alone, rounds),
+        plan.summarise(quiet, rounds),
+        plan.summarise(noisy, rounds),
+        p99_ratio(quiet, alone, lambda one: one.total_s),
+        p99_ratio(quiet, alone, lambda one: one.first_token_s),
     )
 
 
-async def classes(plan: Plan, target: Target, load: float) -> dict[str, Figures]:
-    """One tenant's calls in classes of service, more of them than can be answered at once."""
-    calls = [Due(one, QUIET[0]) for one in plan.due(load)]
-    due = in_classes(calls, CLASSES, random.Random(plan.seed))
-    played = await play(target, due)
-    return {name: plan.figures([one for one in played if one.due.tier == name]) for name in CLASSES}
+async def run_service_tiers(
+    plan: ReplayPlan, target: ReplayTarget, load: float
+) -> dict[str, CallStatistics]:
+    """Replay one tenant's calls at several service tiers, above the capacity."""
+    calls = [ScheduledCall(one, QUIET[0]) for one in plan.arrivals_at(load)]
+    scheduled = assign_tiers(calls, TIER_SHARES, random.Random(plan.seed))
+    outcomes = await send_calls(target, scheduled)
+    return {
+        name: plan.summarise([one for one in outcomes if one.scheduled.tier == name])
+        for name in TIER_SHARES
+    }

@@ -1,20 +1,20 @@
-"""What of a trace is played, and when: thinned, sped up, cut to what the model takes, and given to
+"""Transformations of a trace into scheduled calls: thinning, speed-up, truncation, assignment to
 tenants.
 
-Owns these changes, all of them by a seed, so that two runs play the same. Pure.
+Pure functions; random choices come from a seeded generator, so that two runs send the same calls.
 """
 
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from load.constant.engine import Speed
+from load.constant_upstream.engine import UpstreamSpeed
 from load.replay.arrivals import Arrival
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
-    """One call to be sent: when, by whom, in which class."""
+class ScheduledCall:
+    """A call to be sent: its arrival, tenant and service tier."""
 
     arrival: Arrival
     tenant: str
@@ -22,68 +22,72 @@ class Due:
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
-    """Arrivals that a model takes, and how many of them were longer."""
+class TruncatedTrace:
+    """Arrivals within a model's context length, and the number of those that were longer."""
 
     arrivals: tuple[Arrival, ...]
     shortened: int
 
 
-def thin(arrivals: Sequence[Arrival], keep: float, chance: random.Random) -> list[Arrival]:
-    """Each with this probability: the same shape with fewer calls."""
-    return [one for one in arrivals if chance.random() < keep]
+def thin(arrivals: Sequence[Arrival], keep: float, rng: random.Random) -> list[Arrival]:
+    """Keep each arrival with this probability."""
+    return [one for one in arrivals if rng.random() < keep]
 
 
-def sped_up(arrivals: Sequence[Arrival], speed: float, seconds: float) -> list[Arrival]:
-    """So many times as fast, and so many seconds of it."""
+def speed_up(arrivals: Sequence[Arrival], speed: float, seconds: float) -> list[Arrival]:
+    """Divide the arrival times by `speed` and keep the first `seconds`."""
     begins = arrivals[0].at_s if arrivals else 0.0
-    found = (replace(one, at_s=(one.at_s - begins) / speed) for one in arrivals)
-    return [one for one in found if one.at_s < seconds]
+    result = (replace(one, at_s=(one.at_s - begins) / speed) for one in arrivals)
+    return [one for one in result if one.at_s < seconds]
 
 
-def cut_to(arrivals: Sequence[Arrival], context: int) -> Cut:
-    """Answers take a quarter of the context at most, and prompts what is left."""
+def truncate_to_context(arrivals: Sequence[Arrival], context: int) -> TruncatedTrace:
+    """Truncate token counts to a context length; answers get at most a quarter of it."""
     cut = []
     for one in arrivals:
         output = max(1, min(one.output_tokens, context // 4))
         prompt = max(1, min(one.input_tokens, context - output))
         cut.append(replace(one, input_tokens=prompt, output_tokens=output))
     longer = sum(a != b for a, b in zip(arrivals, cut, strict=True))
-    return Cut(tuple(cut), longer)
+    return TruncatedTrace(tuple(cut), longer)
 
 
-def capacity(arrivals: Sequence[Arrival], speed: Speed) -> float:
-    """Calls of these a second that the constant upstream can answer."""
+def capacity(arrivals: Sequence[Arrival], speed: UpstreamSpeed) -> float:
+    """Return the calls per second, of these lengths, that the constant upstream can answer."""
     number = len(arrivals)
     prefill = sum(speed.prefill_s(one.input_tokens) for one in arrivals) / number
-    whole = sum(speed.alone_s(one.input_tokens, one.output_tokens) for one in arrivals) / number
-    by_slots = speed.slots / whole if speed.slots and whole else float("inf")
+    is_complete = (
+        sum(speed.unloaded_s(one.input_tokens, one.output_tokens) for one in arrivals) / number
+    )
+    by_slots = speed.slots / is_complete if speed.slots and is_complete else float("inf")
     return min(by_slots, 1 / prefill if prefill else float("inf"))
 
 
-def filling(
-    arrivals: Sequence[Arrival], load: float, speed: Speed, seconds: float
+def fill_capacity(
+    arrivals: Sequence[Arrival], load: float, speed: UpstreamSpeed, seconds: float
 ) -> list[Arrival]:
-    """As many as are that part of the capacity in so many seconds, at the pace that this takes.
+    """Return arrivals that take this share of the capacity for `seconds`.
 
-    From a third of the trace on: traces grow, and their beginnings are thin.
+    Starts after a third of the trace, because the traffic of a trace grows.
     """
     number = max(2, round(load * capacity(arrivals, speed) * seconds))
     begins = min(len(arrivals) // 3, max(0, len(arrivals) - number))
     part = arrivals[begins : begins + number]
     span = part[-1].at_s - part[0].at_s
-    return sped_up(part, max(span, 1e-6) / (0.999 * seconds), seconds)
+    return speed_up(part, max(span, 1e-6) / (0.999 * seconds), seconds)
 
 
-def among(
-    arrivals: Sequence[Arrival], shares: Mapping[str, float], chance: random.Random
-) -> list[Due]:
-    """Each call to a tenant, as often as its share says."""
+def assign_tenants(
+    arrivals: Sequence[Arrival], shares: Mapping[str, float], rng: random.Random
+) -> list[ScheduledCall]:
+    """Assign each arrival to a tenant at random, by shares."""
     names, weights = list(shares), list(shares.values())
-    return [Due(one, chance.choices(names, weights)[0]) for one in arrivals]
+    return [ScheduledCall(one, rng.choices(names, weights)[0]) for one in arrivals]
 
 
-def in_classes(due: Sequence[Due], shares: Mapping[str, float], chance: random.Random) -> list[Due]:
-    """Each call to a class of service, as often as its share says."""
+def assign_tiers(
+    scheduled: Sequence[ScheduledCall], shares: Mapping[str, float], rng: random.Random
+) -> list[ScheduledCall]:
+    """Assign each call to a service tier at random, by shares."""
     names, weights = list(shares), list(shares.values())
-    return [replace(one, tier=chance.choices(names, weights)[0]) for one in due]
+    return [replace(one, tier=rng.choices(names, weights)[0]) for one in scheduled]

@@ -1,6 +1,5 @@
-"""Traces from files: Azure's LLM inference trace (2023) and BurstGPT's CSV, both also compressed;
-of a folder, ServeGen's shapes.
-"""
+"""Read traces: Azure's LLM inference trace (2023), BurstGPT, both also gzipped, and ServeGen
+folders."""
 
 import csv
 import gzip
@@ -11,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from load.replay.arrivals import Arrival, TraceMissing, from_zero
+from load.replay.arrivals import Arrival, TraceMissing, shift_to_zero
 from load.replay.servegen import sample_servegen
 
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "traces"
@@ -19,7 +18,7 @@ AZURE = SHARED / "azure2023" / "AzureLLMInferenceTrace_conv.csv.gz"
 
 
 def trace_or_exit(path: str, seed: int) -> list[Arrival]:
-    """The arrivals that a command was told of; where there are none it ends, saying so."""
+    """Return the arrivals of a trace, or exit with a message if it is missing."""
     try:
         return read_trace(Path(path).expanduser(), seed)
     except TraceMissing as missing:
@@ -27,35 +26,36 @@ def trace_or_exit(path: str, seed: int) -> list[Arrival]:
 
 
 def read_trace(path: Path, seed: int = 0) -> list[Arrival]:
-    """The arrivals in order, from 0 on. Raises TraceMissing."""
+    """Return the arrivals of a trace in order, from 0 on. Raises TraceMissing."""
     if path.is_dir():
-        return from_zero(sample_servegen(path, random.Random(seed)))
+        return shift_to_zero(sample_servegen(path, random.Random(seed)))
     if not path.is_file():
         raise TraceMissing(f"There is no trace at {path}.")
     content = path.read_bytes()
     if content[:2] == b"\x1f\x8b":
         content = gzip.decompress(content)
-    return from_zero(parse_csv(io.StringIO(content.decode("utf-8-sig"))))
+    return shift_to_zero(parse_csv(io.StringIO(content.decode("utf-8-sig"))))
 
 
 def parse_csv(lines: Iterable[str]) -> Iterator[Arrival]:
-    """Azure's or BurstGPT's, told by its header; calls without an answer are left out."""
+    """Yield the arrivals of Azure's or BurstGPT's CSV without calls that have no answer. Raises
+    TraceMissing."""
     rows = csv.DictReader(lines)
     names = set(rows.fieldnames or ())
     if {"TIMESTAMP", "ContextTokens", "GeneratedTokens"} <= names:
-        read = _azure
+        parse_row = _azure
     elif {"Timestamp", "Request tokens", "Response tokens"} <= names:
-        read = _burstgpt
+        parse_row = _burstgpt
     else:
         raise TraceMissing("This is neither Azure's LLM trace nor BurstGPT's CSV.")
     for row in rows:
-        arrival = read(row)
+        arrival = parse_row(row)
         if arrival.input_tokens > 0 and arrival.output_tokens > 0:
             yield arrival
 
 
 def _azure(row: Mapping[str, str]) -> Arrival:
-    # Seven digits of a second, of which six are read.
+    # Python reads six of the seven fractional digits.
     at = datetime.fromisoformat(row["TIMESTAMP"][:26]).replace(tzinfo=UTC).timestamp()
     return Arrival(at, int(row["ContextTokens"]), int(row["GeneratedTokens"]))
 

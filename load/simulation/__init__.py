@@ -1,1 +1,2 @@
-"""Replicas of an engine, simulated: how many a trace needs, and what scaling settings give."""
+"""Discrete-event simulation of engine replicas: how many a trace needs, and how scaling settings
+perform."""

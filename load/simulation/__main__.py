@@ -1,9 +1,9 @@
-"""`python -m load.simulation`: scaling settings on a trace, and the simulation beside a run.
+"""`python -m load.simulation`: compare scaling settings, or the simulation with a real run.
 
     python -m load.simulation scale [--trace …] [--times 20]
     python -m load.simulation check [--upstream engine]
 
-Without a trace it says so and stops.
+Exits with a message if the trace is missing.
 """
 
 import argparse
@@ -17,111 +17,164 @@ from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
-from load.constant.engine import Speed
-from load.replay.against import own_service
+from load.constant_upstream.engine import UpstreamSpeed
 from load.replay.arrivals import Arrival
+from load.replay.call_statistics import LatencyTargets, compute_statistics
 from load.replay.experiments import QUIET
-from load.replay.figures import InTime, figures
-from load.replay.playing import Target, play
-from load.replay.schedule import Due, among, cut_to, filling, sped_up, thin
+from load.replay.player import ReplayTarget, send_calls
+from load.replay.schedule import (
+    ScheduledCall,
+    assign_tenants,
+    fill_capacity,
+    speed_up,
+    thin,
+    truncate_to_context,
+)
+from load.replay.targets import deployed_target
 from load.replay.traces import AZURE, trace_or_exit
-from load.simulation.autoscaler import Rule
-from load.simulation.fleet import Run, Setup, simulate
-from load.simulation.measuring import measure
-from load.simulation.pace import ASSUMED, Pace, constant
-from load.simulation.report import check, fleets
-from load.simulation.settings import Named, fixed, held_back, replicas_for, scaled, starts
+from load.simulation.autoscaler import ScalingRule
+from load.simulation.engine_speed import ASSUMED_SPEED, EngineSpeed, speed_of_constant_upstream
+from load.simulation.fleet import FleetSettings, SimulationResult, simulate
+from load.simulation.report import render_check, render_fleets
+from load.simulation.scenarios import (
+    Scenario,
+    busy_replicas,
+    concurrency_scenarios,
+    fixed_scenarios,
+    scaled_scenarios,
+    start_time_scenarios,
+)
+from load.simulation.speed_measurement import measure_speed
 
 _SPREAD_S = 60.0
 
 
 def main() -> None:
-    """Read the trace, do what was asked, tell."""
-    given = _options()
-    arrivals = trace_or_exit(given.trace, given.seed)
-    cut = cut_to(arrivals, given.context).arrivals
-    text = _scale(given, cut) if given.what == "scale" else _check(given, cut)
-    sys.stdout.write(text)
-    if given.out:
-        Path(given.out).write_text(text, encoding="utf-8")
-
-
-def _scale(given: argparse.Namespace, cut: Sequence[Arrival]) -> str:
-    pace = Pace(
-        *(given.prefill, given.token_ms / 1000, given.token_ms_each / 1000, given.slots),
-        given.stall,
+    """Run the selected comparison and print its report."""
+    options = _options()
+    arrivals = trace_or_exit(options.trace, options.seed)
+    cut = truncate_to_context(arrivals, options.context).arrivals
+    text = (
+        _compare_scenarios(options, cut)
+        if options.what == "scale"
+        else _compare_with_run(options, cut)
     )
-    arrivals = multiplied(cut, given.times, random.Random(given.seed), given.seconds)
-    due = among(arrivals, {QUIET[0]: 1.0}, random.Random(given.seed))
-    calls_s = len(due) / arrivals[-1].at_s
-    busy = replicas_for(pace, calls_s, arrivals)
-    least, most = max(1, math.floor(busy)), 4 * math.ceil(busy)
-    in_time = InTime(given.first_ms / 1000, given.each_ms / 1000)
-    first = given.targets[0]
+    sys.stdout.write(text)
+    if options.out:
+        Path(options.out).write_text(text, encoding="utf-8")
+
+
+def _compare_scenarios(options: argparse.Namespace, cut: Sequence[Arrival]) -> str:
+    """Simulate all scaling scenarios on a trace and return the report."""
+    engine_speed = EngineSpeed(
+        *(options.prefill, options.token_ms / 1000, options.token_ms_each / 1000, options.slots),
+        options.stall,
+    )
+    arrivals = multiply_callers(cut, options.times, random.Random(options.seed), options.seconds)
+    scheduled = assign_tenants(arrivals, {QUIET[0]: 1.0}, random.Random(options.seed))
+    calls_s = len(scheduled) / arrivals[-1].at_s
+    busy = busy_replicas(engine_speed, calls_s, arrivals)
+    min_replicas, max_replicas = max(1, math.floor(busy)), 4 * math.ceil(busy)
+    latency_targets = LatencyTargets(options.first_ms / 1000, options.each_ms / 1000)
+    first = options.targets[0]
     numbers = sorted({math.ceil(busy * part) for part in (1.0, 1.25, 1.5, 2.0, 3.0)})
-    parts: dict[str, Iterable[Named]] = {
-        "A fixed number": fixed(pace, numbers),
-        f"Scaled, {given.start_s:g} s to start": scaled(pace, given.targets, most, given.start_s),
-        f"What starting takes (target {first:g})": starts(pace, first, most),
-        "What the gateway lets through": held_back(pace, first, most, given.start_s),
+    parts: dict[str, Iterable[Scenario]] = {
+        "A fixed number": fixed_scenarios(engine_speed, numbers),
+        f"Scaled, {options.start_s:g} s to start": scaled_scenarios(
+            engine_speed, options.targets, max_replicas, options.start_s
+        ),
+        f"What starting takes (target {first:g})": start_time_scenarios(
+            engine_speed, first, max_replicas
+        ),
+        "What the gateway lets through": concurrency_scenarios(
+            engine_speed, first, max_replicas, options.start_s
+        ),
     }
     lines = [
-        f"{len(due)} calls in {arrivals[-1].at_s:.0f} s, {calls_s:.1f} a second; one replica: "
-        f"{asdict(pace)}. Busy all the time: {busy:.1f} replicas. Good: first token within "
-        f"{in_time.first_s:g} s, each further one within {1000 * in_time.each_s:g} ms.",
+        f"{len(scheduled)} calls in {arrivals[-1].at_s:.0f} s, {calls_s:.1f} a second; one "
+        "replica: "
+        f"{asdict(engine_speed)}. Busy all the time: {busy:.1f} replicas. Good: first token within "
+        f"{latency_targets.first_token_s:g} s, each further one within "
+        f"{1000 * latency_targets.token_interval_s:g} ms.",
     ]
-    for title, settings in parts.items():
-        lines += ["", f"{title}:", "", fleets(_runs(settings, due, least), in_time)]
+    for title, scenarios in parts.items():
+        lines += [
+            "",
+            f"{title}:",
+            "",
+            render_fleets(_simulate_all(scenarios, scheduled, min_replicas), latency_targets),
+        ]
     return "\n".join(lines) + "\n"
 
 
-def _runs(settings: Iterable[Named], due: Sequence[Due], begins: int) -> Iterator[tuple[str, Run]]:
-    """Each begins with the replicas that the trace keeps busy: an hour is no beginning."""
-    named = list(settings)
-    setups = [replace(one.setup, begins=max(begins, one.setup.rule.least)) for one in named]
+def _simulate_all(
+    scenarios: Iterable[Scenario], scheduled: Sequence[ScheduledCall], initial_replicas: int
+) -> Iterator[tuple[str, SimulationResult]]:
+    """Simulate scenarios in parallel; each starts with enough replicas for the trace's load."""
+    named = list(scenarios)
+    settings = [
+        replace(
+            one.settings, initial_replicas=max(initial_replicas, one.settings.rule.min_replicas)
+        )
+        for one in named
+    ]
     with ProcessPoolExecutor() as processes:
-        found = processes.map(partial(simulate, due=due), setups)
+        found = processes.map(partial(simulate, scheduled=scheduled), settings)
         yield from zip((one.name for one in named), found, strict=True)
 
 
-def _check(given: argparse.Namespace, cut: Sequence[Arrival]) -> str:
+def _compare_with_run(options: argparse.Namespace, cut: Sequence[Arrival]) -> str:
+    """Start a service and compare a replay against it with the simulation."""
     speed = (
-        Speed(given.prefill, given.token_ms / 1000, given.slots)
-        if given.upstream == "constant"
+        UpstreamSpeed(options.prefill, options.token_ms / 1000, options.slots)
+        if options.upstream == "constant"
         else None
     )
-    with own_service(QUIET, speed, given.slots) as target:
-        return asyncio.run(_checked(given, cut, target, speed))
+    with deployed_target(QUIET, speed, options.slots) as target:
+        return asyncio.run(_play_and_simulate(options, cut, target, speed))
 
 
-async def _checked(
-    given: argparse.Namespace, cut: Sequence[Arrival], target: Target, speed: Speed | None
+async def _play_and_simulate(
+    options: argparse.Namespace,
+    cut: Sequence[Arrival],
+    target: ReplayTarget,
+    speed: UpstreamSpeed | None,
 ) -> str:
-    pace = constant(speed) if speed is not None else await measure(target, given.slots)
+    """Replay and simulate the same calls and return the comparison."""
+    engine_speed = (
+        speed_of_constant_upstream(speed)
+        if speed is not None
+        else await measure_speed(target, options.slots)
+    )
     if speed is None:
-        arrivals = sped_up(
-            thin(cut, given.keep, random.Random(given.seed)), given.speed, given.seconds
+        arrivals = speed_up(
+            thin(cut, options.keep, random.Random(options.seed)), options.speed, options.seconds
         )
     else:
-        arrivals = filling(cut, given.load, speed, given.seconds)
-    due = among(arrivals, dict.fromkeys(QUIET, 1.0), random.Random(given.seed))
-    in_time = InTime(given.first_ms / 1000, given.each_ms / 1000)
-    played = figures(await play(target, due), given.seconds, in_time, None)
-    run = simulate(Setup(pace, Rule(1, 1, 1.0), concurrency=given.slots), due)
-    simulated = figures(run.played, given.seconds, in_time, None)
-    refused = f", refused {played.refused}" if played.refused else ""
+        arrivals = fill_capacity(cut, options.load, speed, options.seconds)
+    scheduled = assign_tenants(arrivals, dict.fromkeys(QUIET, 1.0), random.Random(options.seed))
+    latency_targets = LatencyTargets(options.first_ms / 1000, options.each_ms / 1000)
+    measured = compute_statistics(
+        await send_calls(target, scheduled), options.seconds, latency_targets, None
+    )
+    result = simulate(
+        FleetSettings(engine_speed, ScalingRule(1, 1, 1.0), concurrency=options.slots), scheduled
+    )
+    simulated = compute_statistics(result.outcomes, options.seconds, latency_targets, None)
+    refused = f", refused {measured.refused}" if measured.refused else ""
     return (
-        f"{len(due)} calls in {given.seconds:g} s{refused}; one replica: {asdict(pace)}\n\n"
-        f"{check(played, simulated)}\n"
+        f"{len(scheduled)} calls in {options.seconds:g} s{refused}; one replica: "
+        f"{asdict(engine_speed)}\n\n"
+        f"{render_check(measured, simulated)}\n"
     )
 
 
-def multiplied(
-    arrivals: Sequence[Arrival], times: int, chance: random.Random, seconds: float
+def multiply_callers(
+    arrivals: Sequence[Arrival], times: int, rng: random.Random, seconds: float
 ) -> list[Arrival]:
-    """So many of each call, each moved by up to a minute: the same hour with more callers."""
+    """Repeat each call, each copy moved by up to a minute: the same hour with more callers."""
     moved = (
-        replace(one, at_s=max(0.0, one.at_s + chance.uniform(-_SPREAD_S, _SPREAD_S)))
+        replace(one, at_s=max(0.0, one.at_s + rng.uniform(-_SPREAD_S, _SPREAD_S)))
         for one in arrivals
         for _ in range(times)
     )
@@ -133,24 +186,55 @@ def _options() -> argparse.Namespace:
     add = parser.add_argument
     add("what", choices=("scale", "check"))
     add("--trace", default=str(AZURE), help="a CSV of Azure's or BurstGPT's, or ServeGen's folder")
-    add("--times", type=int, default=10, help="callers for each of the trace's")
-    add("--seconds", type=float, default=3600, help="of the trace; of the run that is checked by")
-    add("--load", type=float, default=0.8, help="part of the constant upstream's capacity")
-    add("--keep", type=float, default=0.1, help="part of the calls, with the real engine")
-    add("--speed", type=float, default=1.0, help="times the trace's pace, with the real engine")
+    add("--times", type=int, default=10, help="copies of each call")
+    add("--seconds", type=float, default=3600, help="duration of the trace or the run")
+    add("--load", type=float, default=0.8, help="share of the constant upstream's capacity")
+    add("--keep", type=float, default=0.1, help="share of the calls, with the real engine")
+    add(
+        "--speed",
+        type=float,
+        default=1.0,
+        help="multiple of the trace's rate, with the real engine",
+    )
     add("--upstream", choices=("constant", "engine"), default="constant")
-    add("--context", type=int, default=4000, help="tokens that the model takes")
-    add("--prefill", type=float, default=ASSUMED.prefill_tokens_s, help="prompt tokens a second")
-    add("--token-ms", type=float, default=1000 * ASSUMED.token_s, help="from a token to the next")
-    add("--token-ms-each", type=float, default=1000 * ASSUMED.token_s_each, help="for each beside")
-    add("--slots", type=int, default=ASSUMED.slots, help="answers at a time")
-    add("--stall", type=float, default=ASSUMED.stall, help="of writing while a prompt is read")
-    add("--targets", type=float, nargs="+", default=[16, 8, 32, 64], help="requests a replica")
-    add("--start-s", type=float, default=120, help="from wanting a replica to its first call")
-    add("--first-ms", type=float, default=1000, help="a good call's first token")
-    add("--each-ms", type=float, default=50, help="and each further one")
+    add("--context", type=int, default=4000, help="the model's context length")
+    add(
+        "--prefill",
+        type=float,
+        default=ASSUMED_SPEED.prefill_tokens_s,
+        help="prompt tokens per second",
+    )
+    add(
+        "--token-ms",
+        type=float,
+        default=1000 * ASSUMED_SPEED.token_s,
+        help="milliseconds per token",
+    )
+    add(
+        "--token-ms-each",
+        type=float,
+        default=1000 * ASSUMED_SPEED.token_s_per_answer,
+        help="more per further answer",
+    )
+    add("--slots", type=int, default=ASSUMED_SPEED.slots, help="concurrent answers")
+    add(
+        "--stall",
+        type=float,
+        default=ASSUMED_SPEED.stall,
+        help="share of decoding paused by a prefill",
+    )
+    add(
+        "--targets",
+        type=float,
+        nargs="+",
+        default=[16, 8, 32, 64],
+        help="target requests per replica",
+    )
+    add("--start-s", type=float, default=120, help="start-up time of a replica")
+    add("--first-ms", type=float, default=1000, help="latency target of the first token")
+    add("--each-ms", type=float, default=50, help="latency target of each further token")
     add("--seed", type=int, default=1)
-    add("--out", help="a file for the report")
+    add("--out", help="file for the report")
     return parser.parse_args()
 
 

@@ -1,7 +1,7 @@
-"""How many replicas are wanted: Ray Serve's rule, by how many requests are under way.
+"""Ray Serve's autoscaling rule: the desired replicas from the number of ongoing requests.
 
-The mean of the requests under way over the look-back, by what one replica should have, is wanted;
-it is done once that was wanted for as long as the delay says.
+Desired is the mean of ongoing requests over the look-back period, divided by the target per
+replica. A change is made once it was desired in the same direction for the delay.
 """
 
 import math
@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
-    """As Ray Serve's `autoscaling_config` names them, here with its defaults of the times."""
+class ScalingRule:
+    """Parameters of Ray Serve's `autoscaling_config`, with its default delays."""
 
-    least: int
-    most: int
+    min_replicas: int
+    max_replicas: int
     target: float
     look_back_s: float = 30.0
     upscale_delay_s: float = 30.0
@@ -21,20 +21,25 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """Which way it has been wanted to go (1 up, -1 down, 0 neither), and since when."""
+class PendingDecision:
+    """The direction of a desired change (1 up, -1 down, 0 none), and since when."""
 
-    way: int = 0
+    direction: int = 0
     since: float = 0.0
 
 
-def decide(rule: Rule, ongoing: float, replicas: int, wish: Wish, now: float) -> tuple[int, Wish]:
-    """How many there are to be, of which `replicas` are or are starting; and what is wanted on."""
-    wanted = min(rule.most, max(rule.least, math.ceil(ongoing / rule.target)))
-    way = (wanted > replicas) - (wanted < replicas)
-    if way == 0:
-        return replicas, Wish()
-    if way != wish.way:
-        wish = Wish(way, now)
-    delay = rule.upscale_delay_s if way > 0 else rule.downscale_delay_s
-    return (wanted, Wish()) if now - wish.since >= delay else (replicas, wish)
+def decide(
+    rule: ScalingRule, ongoing: float, replicas: int, pending: PendingDecision, now: float
+) -> tuple[int, PendingDecision]:
+    """Return the number of replicas from now on, and the pending decision.
+
+    `replicas` counts running and starting ones.
+    """
+    wanted = min(rule.max_replicas, max(rule.min_replicas, math.ceil(ongoing / rule.target)))
+    direction = (wanted > replicas) - (wanted < replicas)
+    if direction == 0:
+        return replicas, PendingDecision()
+    if direction != pending.direction:
+        pending = PendingDecision(direction, now)
+    delay = rule.upscale_delay_s if direction > 0 else rule.downscale_delay_s
+    return (wanted, PendingDecision()) if now - pending.since >= delay else (replicas, pending)

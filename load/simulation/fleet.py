@@ -1,8 +1,8 @@
-"""A fleet of replicas behind one gateway: calls wait in order, go to the replica with the fewest,
-and the autoscaler looks on.
+"""A simulated fleet: calls queue in order, go to the least loaded replica, and replicas are
+autoscaled.
 
-A call waits in the gateway while as many are on their way as its model may have at once (the
-catalog's `concurrency`), and then, where the autoscaler sees it, for a replica with a free slot.
+A call first waits in the gateway for the model's `concurrency`, then, visible to the autoscaler,
+for a replica with a free slot.
 """
 
 from collections import deque
@@ -12,110 +12,119 @@ from typing import Any
 
 import simpy
 
-from load.replay.playing import Played
-from load.replay.schedule import Due
-from load.simulation.autoscaler import Rule, Wish, decide
-from load.simulation.pace import Pace
+from load.replay.player import CallOutcome
+from load.replay.schedule import ScheduledCall
+from load.simulation.autoscaler import PendingDecision, ScalingRule, decide
+from load.simulation.engine_speed import EngineSpeed
 from load.simulation.replica import Replica
 
-_LOOK_S = 1.0
+_SAMPLE_INTERVAL_S = 1.0
 Process = Generator[simpy.Event, Any, None]
 
 
 @dataclass(frozen=True, slots=True)
-class Setup:
-    """A fleet's settings. concurrency: calls on their way at once, 0 for any number. start_s: from
-    wanting a replica to its first call (a machine, its image, the weights). begins: replicas that
-    are there from the beginning; None for the rule's least."""
+class FleetSettings:
+    """Settings of a fleet.
 
-    pace: Pace
-    rule: Rule
+    `concurrency` limits the calls in flight, 0 means unlimited. `start_s` is the time from
+    requesting a replica to its first call. `initial_replicas` defaults to the rule's minimum.
+    """
+
+    engine_speed: EngineSpeed
+    rule: ScalingRule
     concurrency: int = 0
     start_s: float = 120.0
-    begins: int | None = None
+    initial_replicas: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """What came of it: calls, seconds that replicas were paid for, and how many at most."""
+class SimulationResult:
+    """Outcomes of the calls, duration, paid replica seconds, and the most replicas at one time."""
 
-    played: tuple[Played, ...]
+    outcomes: tuple[CallOutcome, ...]
     seconds: float
     replica_s: float
-    most: int
+    max_replicas: int
 
     @property
     def mean_replicas(self) -> float:
+        """Return the mean number of paid replicas."""
         return self.replica_s / self.seconds
 
 
-def simulate(setup: Setup, due: Sequence[Due]) -> Run:
-    """The calls, until the last one is answered."""
+def simulate(settings: FleetSettings, scheduled: Sequence[ScheduledCall]) -> SimulationResult:
+    """Simulate the calls until the last one is answered."""
     env = simpy.Environment()
-    fleet = _Fleet(env, setup)
-    env.process(fleet.scaling())
-    env.run(until=env.process(fleet.calls(due)))
-    return Run(tuple(fleet.played), env.now, fleet.paid_s(), fleet.most)
+    fleet = _Fleet(env, settings)
+    env.process(fleet.run_autoscaler())
+    env.run(until=env.process(fleet.run_calls(scheduled)))
+    return SimulationResult(tuple(fleet.outcomes), env.now, fleet.paid_s(), fleet.max_replicas)
 
 
 class _Fleet:
-    def __init__(self, env: simpy.Environment, setup: Setup) -> None:
+    """The state of one simulation."""
+
+    def __init__(self, env: simpy.Environment, settings: FleetSettings) -> None:
         self._env = env
-        self._setup = setup
+        self._settings = settings
         self._begun: dict[Replica, float] = {}
         self._ended_s = 0.0
         self._ready: list[Replica] = []
         self._starting = 0
         self._starting_s: deque[float] = deque()
         self._waiting: deque[simpy.Event] = deque()
-        self._on_their_way = 0
-        self._ongoing = _Mean(env, setup.rule.look_back_s, setup.concurrency)
+        self._in_flight = 0
+        self._ongoing = _MovingAverage(env, settings.rule.look_back_s, settings.concurrency)
         self._answered = env.event()
-        self.most = 0
-        self.played: list[Played] = []
-        begins = setup.rule.least if setup.begins is None else setup.begins
-        for _ in range(begins):
-            self._add(Replica(env, setup.pace), env.now)
+        self.max_replicas = 0
+        self.outcomes: list[CallOutcome] = []
+        initial_replicas = (
+            settings.rule.min_replicas
+            if settings.initial_replicas is None
+            else settings.initial_replicas
+        )
+        for _ in range(initial_replicas):
+            self._add(Replica(env, settings.engine_speed), env.now)
 
-    def calls(self, due: Sequence[Due]) -> Process:
-        """Each when it is due; ends when all are answered."""
-        ordered = sorted(due, key=lambda one: one.arrival.at_s)
+    def run_calls(self, scheduled: Sequence[ScheduledCall]) -> Process:
+        """Start each call at its time; ends when all are answered."""
+        ordered = sorted(scheduled, key=lambda one: one.arrival.at_s)
         for one in ordered:
-            # Not before: a line of all calls of an hour would make each event dearer.
+            # Scheduled one by one: a queue of all calls of an hour would make each event slower.
             yield self._env.timeout(max(0.0, one.arrival.at_s - self._env.now))
             self._env.process(self._call(one))
-        while len(self.played) < len(ordered):
+        while len(self.outcomes) < len(ordered):
             yield self._answered
             self._answered = self._env.event()
 
-    def _call(self, due: Due) -> Process:
+    def _call(self, scheduled: ScheduledCall) -> Process:
         env = self._env
         self._ongoing.add(1)
         turn = env.event()
         self._waiting.append(turn)
         self._dispatch()
         replica: Replica = yield turn
-        first = yield env.process(replica.answer(due.arrival))
+        first = yield env.process(replica.answer(scheduled.arrival))
         self._ongoing.add(-1)
         self._free(replica)
-        self.played.append(_played(due, first, env.now))
+        self.outcomes.append(_outcome(scheduled, first, env.now))
         if not self._answered.triggered:
             self._answered.succeed()
 
-    def scaling(self) -> Process:
-        """Look, and start or stop replicas, for as long as anybody looks."""
-        rule, wish = self._setup.rule, Wish()
+    def run_autoscaler(self) -> Process:
+        """Sample the load every second and start or stop replicas."""
+        rule, pending = self._settings.rule, PendingDecision()
         while True:
-            yield self._env.timeout(_LOOK_S)
-            there = len(self._ready) + self._starting
-            wanted, wish = decide(rule, self._ongoing.look(), there, wish, self._env.now)
-            for _ in range(wanted - there):
+            yield self._env.timeout(_SAMPLE_INTERVAL_S)
+            current = len(self._ready) + self._starting
+            wanted, pending = decide(rule, self._ongoing.sample(), current, pending, self._env.now)
+            for _ in range(wanted - current):
                 self._env.process(self._start())
-            for _ in range(there - wanted):
+            for _ in range(current - wanted):
                 self._stop()
 
     def paid_s(self) -> float:
-        """Replica seconds until now: from when a replica was wanted until it has ended."""
+        """Return the replica seconds so far, each from its request until it has stopped."""
         begun = [*self._begun.values(), *self._starting_s]
         return self._ended_s + sum(self._env.now - since for since in begun)
 
@@ -124,10 +133,10 @@ class _Fleet:
         self._starting += 1
         self._starting_s.append(since)
         self._count()
-        yield self._env.timeout(self._setup.start_s)
+        yield self._env.timeout(self._settings.start_s)
         self._starting -= 1
         self._starting_s.remove(since)
-        self._add(Replica(self._env, self._setup.pace), since)
+        self._add(Replica(self._env, self._settings.engine_speed), since)
         self._dispatch()
 
     def _add(self, replica: Replica, since: float) -> None:
@@ -136,10 +145,10 @@ class _Fleet:
         self._count()
 
     def _count(self) -> None:
-        self.most = max(self.most, len(self._begun) + self._starting)
+        self.max_replicas = max(self.max_replicas, len(self._begun) + self._starting)
 
     def _stop(self) -> None:
-        """The least busy one gets no more calls; what it has it answers."""
+        """Give no more calls to the least loaded replica; it finishes those that it has."""
         if not self._ready:
             return
         replica = min(self._ready, key=lambda one: one.ongoing)
@@ -152,64 +161,69 @@ class _Fleet:
 
     def _free(self, replica: Replica) -> None:
         replica.ongoing -= 1
-        self._on_their_way -= 1
+        self._in_flight -= 1
         self._end_if_idle(replica)
         self._dispatch()
 
     def _dispatch(self) -> None:
-        """To replicas with room, as long as somebody waits and so many may be on their way."""
+        """Send waiting calls to replicas with free slots, within the concurrency limit."""
         while self._waiting and self._ready:
             replica = min(self._ready, key=lambda one: one.ongoing)
-            if replica.ongoing >= self._setup.pace.slots or self._are_enough():
+            if (
+                replica.ongoing >= self._settings.engine_speed.slots
+                or self._is_concurrency_reached()
+            ):
                 return
             replica.ongoing += 1
-            self._on_their_way += 1
+            self._in_flight += 1
             self._waiting.popleft().succeed(replica)
 
-    def _are_enough(self) -> bool:
-        most = self._setup.concurrency
-        return bool(most) and self._on_their_way >= most
+    def _is_concurrency_reached(self) -> bool:
+        limit = self._settings.concurrency
+        return bool(limit) and self._in_flight >= limit
 
 
-class _Mean:
-    """How many requests there are, and how many there were on average over the look-back, of which
-    no more than `most` are seen at a time (0: all)."""
+class _MovingAverage:
+    """The mean number of requests over the look-back period.
 
-    def __init__(self, env: simpy.Environment, look_back_s: float, most: int) -> None:
+    At most `max_visible` requests are visible at a time (0: all).
+    """
+
+    def __init__(self, env: simpy.Environment, look_back_s: float, max_visible: int) -> None:
         self._env = env
         self._look_back_s = look_back_s
-        self._most = most
+        self._max_visible = max_visible
         self._now = 0
         self._since = env.now
-        # Requests times seconds until now, and what that was at each look.
+        # Request seconds so far, and their value at each sample.
         self._total = 0.0
-        self._looks = deque([(env.now, 0.0)])
+        self._samples = deque([(env.now, 0.0)])
 
     def add(self, number: int) -> None:
         self._advance()
         self._now += number
 
-    def look(self) -> float:
-        """The mean until now; before the beginning there was nothing."""
+    def sample(self) -> float:
+        """Return the mean up to now; before the start there were no requests."""
         self._advance()
-        self._looks.append((self._env.now, self._total))
-        while len(self._looks) > 1 and self._looks[1][0] <= self._env.now - self._look_back_s:
-            self._looks.popleft()
-        return (self._total - self._looks[0][1]) / self._look_back_s
+        self._samples.append((self._env.now, self._total))
+        while len(self._samples) > 1 and self._samples[1][0] <= self._env.now - self._look_back_s:
+            self._samples.popleft()
+        return (self._total - self._samples[0][1]) / self._look_back_s
 
     def _advance(self) -> None:
-        seen = min(self._now, self._most) if self._most else self._now
+        seen = min(self._now, self._max_visible) if self._max_visible else self._now
         self._total += seen * (self._env.now - self._since)
         self._since = self._env.now
 
 
-def _played(due: Due, first: float, now: float) -> Played:
-    total = now - due.arrival.at_s
-    rest = due.arrival.output_tokens - 1
-    return Played(
-        due,
-        late_s=0.0,
-        first_s=first - due.arrival.at_s,
+def _outcome(scheduled: ScheduledCall, first: float, now: float) -> CallOutcome:
+    total = now - scheduled.arrival.at_s
+    rest = scheduled.arrival.output_tokens - 1
+    return CallOutcome(
+        scheduled,
+        send_delay_s=0.0,
+        first_token_s=first - scheduled.arrival.at_s,
         total_s=total,
-        each_s=(now - first) / rest if rest else None,
+        token_interval_s=(now - first) / rest if rest else None,
     )

@@ -1,4 +1,4 @@
-"""One replica of an engine: a prompt is read, then its answer is written beside others."""
+"""One simulated engine replica: prompts are prefilled one by one, answers decoded concurrently."""
 
 from collections.abc import Generator
 from typing import Any
@@ -6,31 +6,31 @@ from typing import Any
 import simpy
 
 from load.replay.arrivals import Arrival
-from load.simulation.pace import Pace
-from load.simulation.writing import Writing
+from load.simulation.decoding import DecodeBatch
+from load.simulation.engine_speed import EngineSpeed
 
 Steps = Generator[simpy.Event, Any, float]
 
 
 class Replica:
-    """`ongoing` is how many calls it has been given that have not ended."""
+    """A replica; `ongoing` is the number of calls that it has not finished."""
 
-    def __init__(self, env: simpy.Environment, pace: Pace) -> None:
+    def __init__(self, env: simpy.Environment, engine_speed: EngineSpeed) -> None:
         self._env = env
-        self._pace = pace
-        self._reader = simpy.Resource(env)
-        self._writing = Writing(env, pace)
+        self._speed = engine_speed
+        self._prefill = simpy.Resource(env)
+        self._batch = DecodeBatch(env, engine_speed)
         self.ongoing = 0
 
     def answer(self, call: Arrival) -> Steps:
-        """Ends with the answer; when its first token came is what it returns."""
-        with self._reader.request() as turn:
+        """Answer a call. Returns the time of its first token."""
+        with self._prefill.request() as turn:
             yield turn
-            self._writing.reading(True)
-            yield self._env.timeout(self._pace.reading_s(call.input_tokens))
-            self._writing.reading(False)
-        yield self._writing.write(1)
+            self._batch.set_prefilling(True)
+            yield self._env.timeout(self._speed.prefill_s(call.input_tokens))
+            self._batch.set_prefilling(False)
+        yield self._batch.decode(1)
         first: float = self._env.now
         if call.output_tokens > 1:
-            yield self._writing.write(call.output_tokens - 1)
+            yield self._batch.decode(call.output_tokens - 1)
         return first

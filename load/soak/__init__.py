@@ -1,1 +1,2 @@
-"""An hour under load while things happen to the service: nothing may be lost, nor memory grow."""
+"""Soak test: an hour of load with injected faults; no call may be lost and no process may leak
+memory."""

@@ -1,8 +1,7 @@
-"""The load of a soak: plain calls, streams, embeddings and predictions at a steady rate, and how
-fast the service can be called at all.
+"""Clients of a soak test: chats, streams, embeddings and predictions at a constant rate.
 
-Owns the calls, and the account of what came back: the id of each answer that arrived whole goes
-into a file, so that an hour of them needs no memory. Failures are told with when they came.
+The ids of complete answers go to a file, so that memory does not grow with the run. Failures are
+recorded with their time.
 """
 
 import asyncio
@@ -16,58 +15,58 @@ from typing import IO, Any
 
 import aiohttp
 
-from load.site.firms import Firm
+from load.deployment.firms import Firm
 
-_MOST_AT_ONCE = 400
-_PATIENCE_S = 60.0
+_MAX_CONCURRENCY = 400
+_TIMEOUT_S = 60.0
 _WORDS = "a spindle bearing runs hot after a change of grease".split()
 
 
 @dataclass
-class Account:
-    """What clients saw so far."""
+class ClientStats:
+    """Results of the clients so far; `failures` are times in seconds and error codes."""
 
     answered: int = 0
     failures: list[tuple[float, str]] = field(default_factory=list)
     latencies: list[float] = field(default_factory=list)
     not_sent: int = 0
 
-    def recent_ms(self, part: float) -> float | None:
-        """A percentile of the newest thousand."""
+    def recent_ms(self, share: float) -> float | None:
+        """Return a quantile of the newest thousand latencies in milliseconds."""
         newest = sorted(self.latencies[-1000:])
-        return 1000 * newest[int(part * (len(newest) - 1))] if newest else None
+        return 1000 * newest[int(share * (len(newest) - 1))] if newest else None
 
 
 class Clients:
-    """Call gateways until told to stop. `urls` gives those that take calls at the moment."""
+    """Call gateways until stopped. `urls` returns the gateways that accept calls now."""
 
     def __init__(
         self, urls: Callable[[], Sequence[str]], firms: Sequence[Firm], answers: Path, seed: int
     ) -> None:
         self._urls = urls
         self._firms = firms
-        self._chance = random.Random(seed)
+        self._rng = random.Random(seed)
         self._answers: IO[str] = answers.open("a", encoding="ascii")
         self._began = time.monotonic()
         self._stopping = False
         self._models: dict[str, str] = {}
-        self.account = Account()
+        self.stats = ClientStats()
 
     def stop(self) -> None:
-        """Begin no other calls."""
+        """Start no further calls."""
         self._stopping = True
 
-    async def steady(self, rate: float) -> None:
-        """So many calls a second at random moments, until `stop`; then the last ones end."""
+    async def run_at_rate(self, rate: float) -> None:
+        """Call at random times with this rate until `stop`, then wait for the last answers."""
         self._began, running = time.monotonic(), set[asyncio.Task[None]]()
         async with _session() as http:
             self._models = await _models(http, self._urls()[0], self._firms[0].key)
             due = time.monotonic()
             while not self._stopping:
-                due += self._chance.expovariate(rate)
+                due += self._rng.expovariate(rate)
                 await asyncio.sleep(due - time.monotonic())
-                if len(running) >= _MOST_AT_ONCE:
-                    self.account.not_sent += 1
+                if len(running) >= _MAX_CONCURRENCY:
+                    self.stats.not_sent += 1
                     continue
                 task = asyncio.create_task(self._call(http))
                 running.add(task)
@@ -76,33 +75,35 @@ class Clients:
         self.flush()
 
     async def saturate(self, connections: int, seconds: float) -> float:
-        """Answers a second where so many call again as soon as they are answered."""
+        """Return the answers per second with this number of connections that call without pause."""
         async with _session() as http:
             self._models = await _models(http, self._urls()[0], self._firms[0].key)
-            for span in (seconds / 4, seconds):  # the first to warm up
-                before, began = self.account.answered, time.monotonic()
-                await asyncio.gather(*(self._again(http, began + span) for _ in range(connections)))
-                rate = (self.account.answered - before) / (time.monotonic() - began)
+            for span in (seconds / 4, seconds):  # the first is a warm-up
+                before, began = self.stats.answered, time.monotonic()
+                await asyncio.gather(
+                    *(self._call_repeatedly(http, began + span) for _ in range(connections))
+                )
+                rate = (self.stats.answered - before) / (time.monotonic() - began)
         self.flush()
         return rate
 
     def flush(self) -> None:
-        """What was answered is in the file."""
+        """Write the ids of answered calls to the file."""
         self._answers.flush()
 
     def close(self) -> None:
-        """After the last call."""
+        """Close the file, after the last call."""
         self._answers.close()
 
-    async def _again(self, http: aiohttp.ClientSession, until: float) -> None:
+    async def _call_repeatedly(self, http: aiohttp.ClientSession, until: float) -> None:
         while time.monotonic() < until:
             await self._call(http)
 
     async def _call(self, http: aiohttp.ClientSession) -> None:
         began = time.monotonic()
         try:
-            path, body = self._wish()
-            firm, url = self._chance.choice(self._firms), self._chance.choice(self._urls())
+            path, body = self._random_request()
+            firm, url = self._rng.choice(self._firms), self._rng.choice(self._urls())
             headers = {"authorization": f"Bearer {firm.key}"}
             async with http.post(url + path, json=body, headers=headers) as answer:
                 self._count(answer, await answer.read(), began)
@@ -111,32 +112,32 @@ class Clients:
 
     def _count(self, answer: aiohttp.ClientResponse, content: bytes, began: float) -> None:
         if answer.status != 200:
-            self._fail(_code(content))
+            self._fail(_error_code(content))
         elif answer.content_type == "text/event-stream" and not content.endswith(b"[DONE]\n\n"):
             self._fail("broken stream")
         else:
-            self.account.answered += 1
+            self.stats.answered += 1
             self._answers.write(answer.headers["x-request-id"].partition("_")[2] + "\n")
-            self.account.latencies.append(time.monotonic() - began)
-            del self.account.latencies[:-2000]
+            self.stats.latencies.append(time.monotonic() - began)
+            del self.stats.latencies[:-2000]
 
-    def _fail(self, why: str) -> None:
-        """Now, not when it began: what was under way fails by what happens."""
-        self.account.failures.append((time.monotonic() - self._began, why))
+    def _fail(self, reason: str) -> None:
+        """Record a failure at its end: the fault that caused it may begin after the call."""
+        self.stats.failures.append((time.monotonic() - self._began, reason))
 
-    def _wish(self) -> tuple[str, dict[str, Any]]:
-        """One of what a firm calls."""
-        kind = self._chance.random()
-        words = " ".join(self._chance.choices(_WORDS, k=self._chance.randrange(5, 40)))
+    def _random_request(self) -> tuple[str, dict[str, Any]]:
+        """Return the path and body of a random request."""
+        kind = self._rng.random()
+        words = " ".join(self._rng.choices(_WORDS, k=self._rng.randrange(5, 40)))
         if kind < 0.2:
-            rows = [{"type": "L", "torque": self._chance.uniform(20, 70)} for _ in range(4)]
+            rows = [{"type": "L", "torque": self._rng.uniform(20, 70)} for _ in range(4)]
             return "/v1/predictions", {"model": self._models["classification"], "instances": rows}
         if kind < 0.3:
             return "/v1/embeddings", {"model": self._models["embedding"], "input": [words]}
         body = {
             "model": self._models["text-generation"],
             "messages": [{"role": "user", "content": words}],
-            "max_tokens": self._chance.randrange(4, 24),
+            "max_tokens": self._rng.randrange(4, 24),
             "stream": kind < 0.5,
         }
         return "/v1/chat/completions", body
@@ -144,18 +145,19 @@ class Clients:
 
 def _session() -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0), timeout=aiohttp.ClientTimeout(total=_PATIENCE_S)
+        connector=aiohttp.TCPConnector(limit=0), timeout=aiohttp.ClientTimeout(total=_TIMEOUT_S)
     )
 
 
 async def _models(http: aiohttp.ClientSession, url: str, key: str) -> dict[str, str]:
-    """The first of each task."""
+    """Return the first model of each task."""
     async with http.get(f"{url}/v1/models", headers={"authorization": f"Bearer {key}"}) as answer:
         listed = (await answer.json())["data"]
     return {one["task"]: one["id"] for one in reversed(listed)}
 
 
-def _code(content: bytes) -> str:
+def _error_code(content: bytes) -> str:
+    """Return the error code of a response body."""
     try:
         return str(json.loads(content)["error"]["code"])
     except (ValueError, KeyError, TypeError):

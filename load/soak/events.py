@@ -1,15 +1,12 @@
-"""What happens to the service in the course of a soak, and when.
-
-Owns the order and the times, as parts of the run, and which failures an event excuses.
-"""
+"""The schedule of injected faults, and which failed calls they explain."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 STORM, POSTGRES, UPSTREAM = "webhook storm", "PostgreSQL restarted", "upstream killed"
 ROLLING, RECONCILED = "gateways restarted, one by one", "reconciled under load"
-# By the part of the run that is over; those that may refuse calls are excused for a while longer.
-WHEN: tuple[tuple[float, str], ...] = (
+# Times as a share of the run.
+SCHEDULE: tuple[tuple[float, str], ...] = (
     (0.10, STORM),
     (0.25, POSTGRES),
     (0.45, UPSTREAM),
@@ -18,34 +15,41 @@ WHEN: tuple[tuple[float, str], ...] = (
     (0.90, STORM),
 )
 FAILED = "failed"
-_EXCUSED_S = {POSTGRES: 30.0, UPSTREAM: 10.0}
+# How long after a fault failures are still explained by it; other faults must not fail calls.
+_EXPLAINED_S = {POSTGRES: 30.0, UPSTREAM: 10.0}
 
 
 @dataclass(frozen=True, slots=True)
-class Happened:
-    """An event, from when to when in seconds of the run, and what came of it."""
+class EventRecord:
+    """An injected fault: its start and end in seconds of the run, and its outcome."""
 
     name: str
     began_s: float
     ended_s: float
     outcome: str
 
-    def excuses(self, at_s: float) -> bool:
-        """Whether a call that failed then failed by it."""
-        after = _EXCUSED_S.get(self.name)
+    def explains(self, at_s: float) -> bool:
+        """Return whether this fault explains a call that failed at this time."""
+        after = _EXPLAINED_S.get(self.name)
         return after is not None and self.began_s <= at_s <= self.ended_s + after
 
 
-def carried_through(happened: Sequence[Happened]) -> bool:
-    """Whether all that was to happen did."""
-    return not any(one.outcome.startswith(FAILED) for one in happened)
+def all_carried_out(event_records: Sequence[EventRecord]) -> bool:
+    """Return whether all faults were injected successfully."""
+    return not any(one.outcome.startswith(FAILED) for one in event_records)
 
 
-def due(seconds: float, whens: Sequence[tuple[float, str]] = WHEN) -> list[tuple[float, str]]:
-    """When what happens, in seconds of a run of this length."""
-    return sorted((part * seconds, name) for part, name in whens)
+def scheduled_events(
+    seconds: float, schedule: Sequence[tuple[float, str]] = SCHEDULE
+) -> list[tuple[float, str]]:
+    """Return the time in seconds and the name of each fault in a run of this length."""
+    return sorted((process * seconds, name) for process, name in schedule)
 
 
-def unexcused(failures: Sequence[tuple[float, str]], happened: Sequence[Happened]) -> list[str]:
-    """Why calls failed while nothing happened that would excuse it."""
-    return [code for at_s, code in failures if not any(event.excuses(at_s) for event in happened)]
+def unexplained_failures(
+    failures: Sequence[tuple[float, str]], event_records: Sequence[EventRecord]
+) -> list[str]:
+    """Return the error codes of failures that no fault explains."""
+    return [
+        code for at_s, code in failures if not any(event.explains(at_s) for event in event_records)
+    ]

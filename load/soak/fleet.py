@@ -1,7 +1,5 @@
-"""The service of a soak: PostgreSQL, two model servers, two gateways, a worker, Stripe's stand-in.
-
-Owns these processes, and taking each away and bringing it back.
-"""
+"""The processes of a soak test: PostgreSQL, two model servers, two gateways, a worker, Stripe's
+stand-in."""
 
 import asyncio
 import os
@@ -19,11 +17,11 @@ from pathlib import Path
 from infra.database.embedded_postgres import EmbeddedPostgres, start_postgres
 from infra.database.migrate import migrate
 from infra.processes import start_module, stop_process
-from load.site.firms import Firm
-from load.site.running import (
+from load.deployment.firms import Firm
+from load.deployment.service import (
     clean_environment,
+    create_firms,
     free_port,
-    settled_firms,
     stripe_environment,
 )
 
@@ -34,8 +32,8 @@ _TOKEN_MS = 2
 
 
 @dataclass
-class Part:
-    """A process of the service; `generation` counts how often it was started."""
+class ServiceProcess:
+    """A process of the service; `start_count` is the number of its starts."""
 
     name: str
     module: str
@@ -43,12 +41,12 @@ class Part:
     log: Path
     arguments: tuple[str, ...] = ()
     child: subprocess.Popen[bytes] | None = None
-    generation: int = 0
+    start_count: int = 0
 
     def start(self) -> None:
-        self.generation += 1
+        self.start_count += 1
         with self.log.open("ab") as log:
-            # The file is the child's from here on.
+            # The child has inherited the file.
             self.child = start_module(self.module, self.arguments, self.environment, stderr=log)
 
     def stop(self) -> None:
@@ -56,25 +54,25 @@ class Part:
             stop_process(self.child, _STOP_S)
 
     def kill(self) -> None:
-        """As the kernel kills: nothing is said or given back."""
+        """Kill the process group with SIGKILL, without cleanup."""
         if self.child is not None:
             os.killpg(self.child.pid, signal.SIGKILL)
             self.child.wait()
 
     @property
     def pid(self) -> int | None:
-        """None while it does not run."""
+        """Return the process id, or None if it does not run."""
         return self.child.pid if self.child is not None and self.child.poll() is None else None
 
 
 @dataclass
-class Gateway(Part):
-    """A gateway on a port that stays its own."""
+class Gateway(ServiceProcess):
+    """A gateway process, always on the same port."""
 
     url: str = ""
 
     def wait(self) -> None:
-        """Until it would answer a call. Raises RuntimeError."""
+        """Wait until it is ready. Raises RuntimeError."""
         deadline = time.monotonic() + _START_S
         while time.monotonic() < deadline:
             if self.pid is None:
@@ -89,38 +87,38 @@ class Gateway(Part):
 
 @dataclass
 class Fleet:
-    """All of it. `urls` are those of gateways that take calls now."""
+    """All processes; `urls` are those of the gateways that accept calls now."""
 
     folder: Path
     postgres: EmbeddedPostgres
     environment: dict[str, str]
     gateways: list[Gateway]
-    worker: Part
-    upstreams: list[Part]
+    worker: ServiceProcess
+    upstreams: list[ServiceProcess]
     firms: tuple[Firm, ...] = ()
     urls: list[str] = field(default_factory=list)
 
     @property
-    def parts(self) -> list[Part]:
-        """Those whose memory is watched."""
+    def monitored_processes(self) -> list[ServiceProcess]:
+        """Return the processes whose memory is monitored."""
         return [*self.gateways, self.worker]
 
-    async def restart_postgres(self, away_s: float) -> None:
-        """As an operator's restart: connections are ended, new ones refused for a while."""
-        server = self.postgres._server  # the wheel's own handle: infra only starts and stops
+    async def restart_postgres(self, downtime_s: float) -> None:
+        """Restart PostgreSQL: connections end, and new ones are refused for `away_s`."""
+        server = self.postgres._server  # the wheel's handle: infra has no restart
         await asyncio.to_thread(server.stop)
-        await asyncio.sleep(away_s)
+        await asyncio.sleep(downtime_s)
         await asyncio.to_thread(server.ensure_postgres_running)
 
-    async def kill_upstream(self, away_s: float) -> None:
-        """As the kernel kills; another comes up in its place."""
+    async def kill_upstream(self, downtime_s: float) -> None:
+        """Kill a model server and start another one after `away_s`."""
         upstream = self.upstreams[0]
         await asyncio.to_thread(upstream.kill)
-        await asyncio.sleep(away_s)
+        await asyncio.sleep(downtime_s)
         upstream.start()
 
     async def roll_gateways(self) -> None:
-        """One after the other, as a deploy does: no new calls, an end of its own, its successor."""
+        """Restart the gateways one by one: stop new calls, drain, stop, start."""
         for gateway in self.gateways:
             self.urls.remove(gateway.url)
             await asyncio.sleep(_DRAIN_S)
@@ -132,7 +130,7 @@ class Fleet:
 
 @contextmanager
 def run_fleet(folder: Path, firms: Sequence[str]) -> Iterator[Fleet]:
-    """Everything, until the block ends; what was killed meanwhile is no fault then."""
+    """Run all processes until the block ends."""
     with ExitStack() as stack:
         postgres = start_postgres(folder / "data" / "postgres")
         stack.callback(postgres.stop)
@@ -151,23 +149,25 @@ def run_fleet(folder: Path, firms: Sequence[str]) -> Iterator[Fleet]:
             postgres,
             environment,
             _gateways(folder, environment),
-            Part("worker", "gateway.worker", environment, folder / "worker.log"),
+            ServiceProcess("worker", "gateway.worker", environment, folder / "worker.log"),
             [_upstream(folder, port) for port in ports],
         )
-        for part in [*fleet.upstreams, *fleet.parts]:
-            stack.callback(part.stop)
-            part.start()
+        for process in [*fleet.upstreams, *fleet.monitored_processes]:
+            stack.callback(process.stop)
+            process.start()
         for gateway in fleet.gateways:
             gateway.wait()
             fleet.urls.append(gateway.url)
-        fleet.firms = settled_firms(fleet.urls[0], environment, firms)
+        fleet.firms = create_firms(fleet.urls[0], environment, firms)
         yield fleet
 
 
-def _upstream(folder: Path, port: int) -> Part:
+def _upstream(folder: Path, port: int) -> ServiceProcess:
     arguments = (str(port), "--token-ms", str(_TOKEN_MS))
     log = folder / f"upstream-{port}.log"
-    return Part(f"upstream {port}", "load.constant", clean_environment(), log, arguments)
+    return ServiceProcess(
+        f"upstream {port}", "load.constant_upstream", clean_environment(), log, arguments
+    )
 
 
 def _gateways(folder: Path, environment: dict[str, str]) -> list[Gateway]:

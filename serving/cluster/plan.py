@@ -45,7 +45,7 @@ def plan_applications(
         specialists = specialist_app(sources, folders.variants, scaling.specialists)
         applications.append(RunTarget(specialists, name=SPECIALISTS, route_prefix="/v2/models"))
     if embedding := catalog.with_task(Task.EMBEDDING):
-        applications.append(_embedding_application(embedding, weights))
+        applications.append(_embedding_application(embedding))
     if texts := catalog.with_task(Task.TEXT_GENERATION):
         shared = SharedEngineSettings(
             profile, folders.adapters, folders.counts, scaling.engines, traces
@@ -111,18 +111,17 @@ def _language_model_sources(
     }
 
 
-def _embedding_application(
-    models: tuple[Model, ...], weights: Mapping[str, ObtainedWeights]
-) -> RunTarget:
+def _embedding_application(models: tuple[Model, ...]) -> RunTarget:
     """Return the application of the embedding models."""
-    sources = {model.id: _encoder_source(model, weights[model.id]) for model in models}
+    sources = {model.id: _encoder_source(model) for model in models}
     return RunTarget(embedding_app(sources), name=EMBEDDINGS, route_prefix="/v1/embeddings")
 
 
-def _encoder_source(model: Model, obtained: ObtainedWeights) -> EncoderSource:
-    """Return the source of an embedding model. Raises ServingFailed if it is incomplete."""
-    is_packaged = model.weights.kind == "encoder-package"
-    if (obtained.tokenizer is None and not is_packaged) or model.context_length is None:
-        raise ServingFailed(f"{model.id!r} needs a tokenizer and a context length.")
-    tokenizer = None if obtained.tokenizer is None else str(obtained.tokenizer)
-    return EncoderSource(obtained.source, tokenizer, model.context_length)
+def _encoder_source(model: Model) -> EncoderSource:
+    """Return the source of an embedding model.
+
+    Raises ServingFailed if its weights are of another kind or it has no context length.
+    """
+    if model.weights.kind != "encoder-package" or model.context_length is None:
+        raise ServingFailed(f"{model.id!r} needs a packaged encoder and a context length.")
+    return EncoderSource(model.context_length)

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from serving.embeddings.e5 import load_e5
-from serving.embeddings.encoder import SentenceEncoder, TokenisedInput, Vectors, load_encoder
+from serving.embeddings.encoder import SentenceEncoder, TokenisedInput, Vectors
 from serving.embeddings.openai import parse_model_id, parse_request, render_response
 from serving.errors import ModelNotFound
 from serving.health import DRAIN_POLL_S
@@ -28,17 +27,13 @@ _MAX_SLICE_TOKENS = 2048
 
 @dataclass(frozen=True, slots=True)
 class EncoderSource:
-    """Where an encoder is loaded from; without a tokenizer file, the packaged E5 encoder."""
+    """The packaged E5 encoder with its context length in tokens."""
 
-    model: str
-    tokenizer: str | None
     context_length: int
 
     def load(self) -> SentenceEncoder[Any]:
         """Load the encoder. Raises WeightsBroken."""
-        if self.tokenizer is None:
-            return load_e5(self.context_length)
-        return load_encoder(Path(self.model), Path(self.tokenizer), self.context_length)
+        return load_e5(self.context_length)
 
 
 @dataclass(frozen=True, slots=True)

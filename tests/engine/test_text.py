@@ -67,5 +67,6 @@ async def test_vectors_of_close_meanings_are_close(real: Gateway, openai: AsyncO
     answer = await openai.embeddings.create(model=EMBEDDING, input=texts)
     vectors = np.array([item.embedding for item in answer.data])
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-3)
-    assert vectors[0] @ vectors[1] > vectors[0] @ vectors[2] + 0.2
+    # E5's similarities lie between 0.7 and 1: a small temperature in training.
+    assert vectors[0] @ vectors[1] > vectors[0] @ vectors[2] + 0.05
     assert (await real.row())["input_tokens"] == answer.usage.prompt_tokens > 0

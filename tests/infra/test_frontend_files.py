@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.frontend_files import FrontendFilesMissing, Wheel, frontend_folder, install
+from infra.frontend_files import FrontendFilesMissing, Wheel, WheelFile, frontend_folder, install
 
 SCRIPT, LICENSE = b"var chart = 1", b"MIT"
 METADATA = "Metadata-Version: 2.1\nName: some-charts\nVersion: 1.0\nRequires-Dist: django\n"
@@ -33,7 +33,10 @@ def wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Wheel:
         archive.writestr("some_charts-1.0.dist-info/RECORD", "")
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(index))
-    files = (("chart.js", "chart.js", sha256(SCRIPT)), ("LICENSE", "c/LICENSE", sha256(LICENSE)))
+    files = (
+        WheelFile("chart.js", "chart.js", sha256(SCRIPT)),
+        WheelFile("LICENSE", "c/LICENSE", sha256(LICENSE)),
+    )
     return Wheel("some-charts", "1.0", sha256(file.read_bytes()), "some_charts/js", files)
 
 
@@ -61,7 +64,7 @@ def test_content_that_is_not_pinned_is_rejected(wheel: Wheel, tmp_path: Path, pi
     other = (
         replace(wheel, sha256=sha256(b"other"))
         if pinned == "wheel"
-        else replace(wheel, files=(("chart.js", "chart.js", sha256(b"other")),))
+        else replace(wheel, files=(WheelFile("chart.js", "chart.js", sha256(b"other")),))
     )
     with pytest.raises(FrontendFilesMissing):
         install(tmp_path / "installed", [other])

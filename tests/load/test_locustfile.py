@@ -7,14 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from load.day.firms import KEY_VARIABLE, SITE_VARIABLE
-from load.site.firms import Firm, Site
+from load.deployment.firms import Deployment, Firm
+from load.mixed_day.firm_rotation import KEY_VARIABLE, SITE_VARIABLE
 
 pytestmark = pytest.mark.usefixtures("processes")
 
 ROOT = Path(__file__).parents[2]
-PEOPLE = Site(("http://127.0.0.1:9",), (Firm("acme", "", "", "maas_x", ("owner@acme.example",)),))
-STRIPE = Site(("http://127.0.0.1:9",), (Firm("acme", "", "", "maas_x"),), webhook_secret="whsec_x")
+PEOPLE = Deployment(
+    ("http://127.0.0.1:9",), (Firm("acme", "", "", "maas_x", ("owner@acme.example",)),)
+)
+STRIPE = Deployment(
+    ("http://127.0.0.1:9",), (Firm("acme", "", "", "maas_x"),), webhook_secret="whsec_x"
+)
 PROGRAMS = {"Caller", "Streamer"}
 
 
@@ -36,6 +40,6 @@ def test_of_a_service_that_runs_only_a_key_is_known() -> None:
 @pytest.mark.parametrize(
     ("site", "others"), [(PEOPLE, {"Reader", "Rotator"}), (STRIPE, {"Stripe"})]
 )
-def test_of_our_own(tmp_path: Path, site: Site, others: set[str]) -> None:
+def test_of_our_own(tmp_path: Path, site: Deployment, others: set[str]) -> None:
     site.write(tmp_path / "site.json")
     assert users({SITE_VARIABLE: str(tmp_path / "site.json")}) == PROGRAMS | others

@@ -44,6 +44,32 @@ def adapter(more: str = "", base: str = "base", profiles: str = '["cpu"]', id: s
     return TEXT.format(id=id, profiles=profiles, more=f'base = "{base}"\n{WEIGHTS}\n{more}')
 
 
+class TestRetired:
+    def test_a_retired_model_has_a_replacement_and_is_no_model(self, tmp_path: Path) -> None:
+        text = ENTRY.format(per=1, price="1") + '[retired]\n"old" = "m"\n'
+        catalog = load_catalog("cpu", write(tmp_path, text))
+        assert catalog.retired == {"old": "m"}
+        assert catalog.find("old") is None
+        assert catalog.filter(lambda _: True).retired == {"old": "m"}
+
+    @pytest.mark.parametrize("line", ['"m" = "m"', '"old" = "older"'])
+    def test_an_invalid_replacement_is_refused(self, tmp_path: Path, line: str) -> None:
+        text = f"{ENTRY.format(per=1, price='1')}[retired]\n{line}\n"
+        with pytest.raises(CatalogInvalid, match="retires"):
+            load_catalog("cpu", write(tmp_path, text))
+
+    @pytest.mark.parametrize("profile", ["cpu", "gpu"])
+    def test_the_replacement_has_the_task_of_the_retired_model(self, profile: str) -> None:
+        catalog = load_catalog(profile)
+        assert set(catalog.retired) == {"minilm-l6-v2"}
+        assert catalog.models[catalog.retired["minilm-l6-v2"]].task is Task.EMBEDDING
+
+    def test_a_retired_model_is_no_fallback(self, tmp_path: Path) -> None:
+        text = ENTRY.format(per=1, price="1").replace("licence", 'fallbacks = ["old"]\nlicence')
+        with pytest.raises(CatalogInvalid, match="'old' is no other model"):
+            load_catalog("cpu", write(tmp_path, text + '[retired]\n"old" = "m"\n'))
+
+
 class TestLoad:
     @pytest.mark.parametrize("profile", ["cpu", "gpu"])
     def test_ours_sells_every_task_in_every_profile(self, profile: str) -> None:

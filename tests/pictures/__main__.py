@@ -20,8 +20,8 @@ from typing import Any
 
 from playwright.async_api import Browser, Page, async_playwright
 
-from load.bench.pages.kinds import HOME
-from load.bench.servers import said
+from load.bench.pages.page_kinds import HOME
+from load.bench.servers import run_maas_command
 from tests.pictures.walking import walk
 from tests.support.dashboard.browsing import CHROMIUM
 
@@ -47,8 +47,8 @@ def main() -> None:
             "MAAS_PORT": str(_PORT),
             "MAAS_SERVING_URL": "http://127.0.0.1:9",
         }
-        filled = said(environment, "demo")
-        invited = said(environment, "people", "operator", "--email", _OPERATOR)
+        filled = run_maas_command(environment, "demo")
+        invited = run_maas_command(environment, "people", "operator", "--email", _OPERATOR)
         owners = [one["people"][0]["email"] for one in filled["firms"]]
         people = dict(zip(WHO, [*owners, _OPERATOR], strict=True))
         with _service(environment):

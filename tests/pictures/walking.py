@@ -4,15 +4,15 @@ from collections.abc import AsyncIterator
 
 from playwright.async_api import Page
 
-from load.bench.pages.kinds import Unseen, kind
+from load.bench.pages.page_kinds import PageQueue, kind
 
 _LINKS = "() => [...document.querySelectorAll('a[href]')].map((one) => one.getAttribute('href'))"
 
 
 async def walk(page: Page) -> AsyncIterator[str]:
     """The kind of each page, which is open then."""
-    unseen = Unseen()
-    for address in unseen:
+    queue = PageQueue()
+    for address in queue:
         await page.goto(address)
         yield kind(page.url)
-        unseen.add(await page.evaluate(_LINKS))
+        queue.add(await page.evaluate(_LINKS))

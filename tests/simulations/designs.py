@@ -12,9 +12,9 @@ from functools import partial
 
 import numpy as np
 
-from billing.outcomes.measurement.agreed import MeasurementMethod, SwitchbackSchedule
 from billing.outcomes.measurement.baseline import select_baseline
 from billing.outcomes.measurement.holdout import switchback_savings, treatment_indicator
+from billing.outcomes.measurement.plan import MeasurementMethod, SwitchbackSchedule
 from billing.outcomes.measurement.saving import estimate_savings
 from tests.simulations.effects import CONFIDENCE
 from tests.simulations.known import known

@@ -5,7 +5,7 @@
     Guideline 14      1.26 t CV sqrt(n / n' (1 + 2 / n') / m), n' = n (1 - rho) / (1 + rho)
     GLSAR             AR(1) fitted by iteration (Cochrane and Orcutt), its own errors
     GLSAR and HAC     the same with HAC errors on what it leaves
-    ours              every noise by its likelihood (billing/outcomes/measurement/memory.py)
+    ours              every noise by its likelihood (billing/outcomes/measurement/gls_estimator.py)
 
 Plants have no effect; with a saving, the lower bound is higher by just that, so both shares come
 from one run.

@@ -14,16 +14,16 @@ from functools import partial
 
 import numpy as np
 
-from billing.outcomes.measurement.agreed import (
+from billing.outcomes.measurement.baseline import select_baseline
+from billing.outcomes.measurement.days import DailyTable
+from billing.outcomes.measurement.holdout import compare_machine_groups, holdout_savings
+from billing.outcomes.measurement.noise import ar1_innovations
+from billing.outcomes.measurement.plan import (
     DateRange,
     IndependentVariable,
     MachineGroups,
     MeasurementMethod,
 )
-from billing.outcomes.measurement.baseline import select_baseline
-from billing.outcomes.measurement.days import DailyTable
-from billing.outcomes.measurement.holdout import compare_machine_groups, holdout_savings
-from billing.outcomes.measurement.noise import ar1_innovations
 from tests.simulations.designs import Weekly
 from tests.simulations.effects import CONFIDENCE
 from tests.simulations.known import Known

@@ -18,15 +18,15 @@ from typing import Any
 
 import numpy as np
 
-from billing.outcomes.measurement.agreed import (
+from billing.outcomes.measurement.baseline import BaselineModel, select_baseline
+from billing.outcomes.measurement.days import DailyTable
+from billing.outcomes.measurement.plan import (
     DailyAggregation,
     DateRange,
     IndependentVariable,
     MeasurementPlan,
     VariableForm,
 )
-from billing.outcomes.measurement.baseline import BaselineModel, select_baseline
-from billing.outcomes.measurement.days import DailyTable
 
 _AGREED = MeasurementPlan(
     unit="kWh",

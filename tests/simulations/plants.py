@@ -14,7 +14,8 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-from billing.outcomes.measurement.agreed import (
+from billing.outcomes.measurement.days import DailyTable
+from billing.outcomes.measurement.plan import (
     DailyAggregation,
     DateRange,
     GateLimits,
@@ -22,7 +23,6 @@ from billing.outcomes.measurement.agreed import (
     MeasurementPlan,
     VariableForm,
 )
-from billing.outcomes.measurement.days import DailyTable
 
 Floats = NDArray[np.float64]
 Days = NDArray[np.int64]

@@ -18,8 +18,8 @@ from billing.outcomes.contracts.nonroutine import (
     MeterReplacementTerms,
     validate_non_routine_events,
 )
-from billing.outcomes.measurement.agreed import DailyAggregation, VariableForm
-from billing.outcomes.measurement.faults import ReadingsInvalid
+from billing.outcomes.measurement.errors import ReadingsInvalid
+from billing.outcomes.measurement.plan import DailyAggregation, VariableForm
 from billing.outcomes.measurement.units import require_known_unit
 
 _MAX_HOURS = 24 * 730

@@ -28,7 +28,7 @@ from billing.outcomes.contracts.nonroutine import (
     ExclusionTerms,
     MeterReplacementTerms,
 )
-from billing.outcomes.measurement.agreed import DailyAggregation, VariableForm
+from billing.outcomes.measurement.plan import DailyAggregation, VariableForm
 from billing.rating.toml import read_field
 
 _asdict = msgspec.structs.asdict

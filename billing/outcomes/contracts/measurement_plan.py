@@ -9,7 +9,7 @@ from billing.outcomes.contracts.effect_definitions import (
 )
 from billing.outcomes.contracts.parties import Side
 from billing.outcomes.contracts.terms import OutcomeTerms
-from billing.outcomes.measurement.agreed import (
+from billing.outcomes.measurement.plan import (
     DateRange,
     ExcludedPeriod,
     GateLimits,

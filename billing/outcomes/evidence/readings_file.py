@@ -29,7 +29,7 @@ import msgspec
 from billing.dates import parse_instant, parse_time_zone
 from billing.outcomes.contracts.effect_definitions import RESERVED_COLUMNS, MeasuredEffect
 from billing.outcomes.contracts.terms import OutcomeTerms
-from billing.outcomes.measurement.faults import ReadingsInvalid
+from billing.outcomes.measurement.errors import ReadingsInvalid
 from billing.outcomes.measurement.units import convert_unit
 from infra.errors import AppError
 

@@ -12,7 +12,6 @@ from itertools import product
 
 import numpy as np
 
-from billing.outcomes.measurement.agreed import MeasurementPlan, VariableForm
 from billing.outcomes.measurement.columns import (
     BalancePoints,
     RegressionTerms,
@@ -21,9 +20,10 @@ from billing.outcomes.measurement.columns import (
 )
 from billing.outcomes.measurement.cross_validation import cross_validated_monthly_bias
 from billing.outcomes.measurement.days import DailyTable
-from billing.outcomes.measurement.faults import BaselineFitFailed
+from billing.outcomes.measurement.errors import BaselineFitFailed
 from billing.outcomes.measurement.least_squares import bic, least_squares
 from billing.outcomes.measurement.noise import DayArray, FloatArray, ar1_innovations
+from billing.outcomes.measurement.plan import MeasurementPlan, VariableForm
 
 _MIN_RESIDUAL_DAYS = 10  # days in addition to one per column
 _HARMONICS = (0, 1, 2)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from billing.outcomes.measurement.days import DailyTable
-from billing.outcomes.measurement.faults import BaselineFitFailed
+from billing.outcomes.measurement.errors import BaselineFitFailed
 from billing.outcomes.measurement.noise import DayArray, FloatArray
 
 _DAYS_PER_YEAR = 365.2425

@@ -16,14 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from billing.dates import local_day, local_midnight
-from billing.outcomes.measurement.agreed import (
+from billing.outcomes.measurement.errors import ReadingsInvalid
+from billing.outcomes.measurement.noise import DayArray, FloatArray
+from billing.outcomes.measurement.plan import (
     SECONDS_PER_DAY,
     DailyAggregation,
     DateRange,
     MeasurementPlan,
 )
-from billing.outcomes.measurement.faults import ReadingsInvalid
-from billing.outcomes.measurement.noise import DayArray, FloatArray
 from billing.outcomes.measurement.readings import CleanedReadings, NormalizedReading
 
 Mask = NDArray[np.bool_]

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import msgspec
 
-from billing.outcomes.measurement.agreed import MeasurementPlan
-from billing.outcomes.measurement.faults import ReadingsInvalid
-from billing.outcomes.measurement.kept import StoredBaseline
+from billing.outcomes.measurement.errors import ReadingsInvalid
+from billing.outcomes.measurement.plan import MeasurementPlan
 from billing.outcomes.measurement.readings import MeterReading
+from billing.outcomes.measurement.stored_baseline import StoredBaseline
 
 
 @dataclass(frozen=True, slots=True)

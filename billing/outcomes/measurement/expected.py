@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from billing.outcomes.measurement.agreed import PPM, MeasurementPlan
 from billing.outcomes.measurement.baseline import BaselineModel
 from billing.outcomes.measurement.days import DailyTable
-from billing.outcomes.measurement.measured import (
+from billing.outcomes.measurement.plan import PPM, MeasurementPlan
+from billing.outcomes.measurement.results import (
     DailyResult,
     effective_resolution,
     round_to_resolution,

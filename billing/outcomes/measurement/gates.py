@@ -1,7 +1,7 @@
 """Quality gates of a baseline (ASHRAE Guideline 14) and of the data completeness of a period."""
 
-from billing.outcomes.measurement.agreed import PPM, GateLimits
-from billing.outcomes.measurement.measured import GateResult
+from billing.outcomes.measurement.plan import PPM, GateLimits
+from billing.outcomes.measurement.results import GateResult
 
 
 def baseline_fit_gates(

@@ -17,13 +17,13 @@ from functools import reduce
 
 import numpy as np
 
-from billing.outcomes.measurement.agreed import MachineGroups, MeasurementPlan, SwitchbackSchedule
 from billing.outcomes.measurement.baseline import BaselineModel, select_baseline
 from billing.outcomes.measurement.columns import RegressionTerms, require_independent_columns
 from billing.outcomes.measurement.days import DailyTable
-from billing.outcomes.measurement.faults import BaselineFitFailed
-from billing.outcomes.measurement.memory import estimate_effect
+from billing.outcomes.measurement.errors import BaselineFitFailed
+from billing.outcomes.measurement.gls_estimator import estimate_effect
 from billing.outcomes.measurement.noise import DayArray, FloatArray
+from billing.outcomes.measurement.plan import MachineGroups, MeasurementPlan, SwitchbackSchedule
 from billing.outcomes.measurement.saving import (
     SavingsEstimate,
     estimate_savings,

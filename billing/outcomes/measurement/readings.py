@@ -17,8 +17,8 @@ from datetime import UTC, datetime
 from itertools import groupby
 from math import isfinite
 
-from billing.outcomes.measurement.agreed import MeasurementPlan, MeterReplacement
-from billing.outcomes.measurement.faults import ReadingsInvalid
+from billing.outcomes.measurement.errors import ReadingsInvalid
+from billing.outcomes.measurement.plan import MeasurementPlan, MeterReplacement
 from billing.outcomes.measurement.units import convert_unit
 
 _UNNAMED_METER = "(without a name)"

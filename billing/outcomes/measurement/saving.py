@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from billing.outcomes.measurement.agreed import MeasurementPlan, NonRoutineAdjustment
 from billing.outcomes.measurement.baseline import BaselineModel, innovation_variance
 from billing.outcomes.measurement.columns import are_independent_columns
 from billing.outcomes.measurement.days import DailyTable
-from billing.outcomes.measurement.faults import BaselineFitFailed
-from billing.outcomes.measurement.memory import (
+from billing.outcomes.measurement.errors import BaselineFitFailed
+from billing.outcomes.measurement.gls_estimator import (
     PredictionWindow,
     StudentTMixture,
     estimate_effect,
     restricted_log_likelihood,
 )
 from billing.outcomes.measurement.noise import FloatArray
+from billing.outcomes.measurement.plan import MeasurementPlan, NonRoutineAdjustment
 from infra.lazy_import import LazyModule
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ part of a quotient. A units library would accept more names than we can verify.
 
 from fractions import Fraction
 
-from billing.outcomes.measurement.faults import ReadingsInvalid
+from billing.outcomes.measurement.errors import ReadingsInvalid
 
 # By dimension: the factor of each unit to the first unit of its dimension.
 _FACTORS_BY_DIMENSION: dict[str, dict[str, Fraction]] = {

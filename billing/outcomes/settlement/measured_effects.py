@@ -21,16 +21,16 @@ from billing.outcomes.evidence.series import (
     SourcedReading,
     build_series,
 )
-from billing.outcomes.measurement.agreed import DateRange
-from billing.outcomes.measurement.evidence import MeasurementStudy
-from billing.outcomes.measurement.faults import (
+from billing.outcomes.measurement.errors import (
     BaselineFitFailed,
     MeasurementPlanInvalid,
     ReadingsInvalid,
 )
-from billing.outcomes.measurement.kept import parse_stored_baseline
-from billing.outcomes.measurement.measuring import fit_baseline_of_study, measure_savings
+from billing.outcomes.measurement.evidence import MeasurementStudy
+from billing.outcomes.measurement.plan import DateRange
 from billing.outcomes.measurement.readings import MeterReading, Quantity
+from billing.outcomes.measurement.savings_measurement import fit_baseline_of_study, measure_savings
+from billing.outcomes.measurement.stored_baseline import parse_stored_baseline
 from billing.outcomes.settlement.bundle import EffectMeasurement
 from billing.outcomes.settlement.measurement_inputs import parse_measurement_inputs
 

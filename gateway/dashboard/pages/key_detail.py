@@ -17,6 +17,7 @@ from gateway.access.api_keys import PREFIX, KeyNameInvalid, KeyNotFound, rename_
 from gateway.access.key_limits import LimitUnreadable, change_limits, parse_limits
 from gateway.access.key_scopes import (
     SERVICE_TIERS,
+    UNRESTRICTED,
     NetworksUnreadable,
     Scope,
     change_scope,
@@ -25,8 +26,8 @@ from gateway.access.key_scopes import (
 )
 from gateway.access.key_views import KeyView, get_key_view
 from gateway.dashboard.forms import FormState, read_form_fields, restored_form, with_errors
-from gateway.dashboard.keeping import PreservedFields
 from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
+from gateway.dashboard.preserved_input import PreservedFields
 from gateway.identity.roles import Permission
 from infra import ids
 from infra.clock import Clock
@@ -115,9 +116,10 @@ class KeyPage(Controller):
     ) -> Response[Any]:
         fields, account_id = await read_form_fields(request), page.account_id
         try:
-            scope = parse_scope_form(fields, catalog)
             async with database.transaction() as session:
                 key_id = await require_key(session, account_id, key)
+                view = await get_key_view(session, account_id, key_id, clock.now())
+                scope = parse_scope_form(fields, catalog, scope_of(view.row))
                 await change_scope(session, clock, page.actor, account_id, key_id, scope)
         except NetworksUnreadable as error:
             form = with_errors(page, fields, error)
@@ -159,7 +161,7 @@ async def render_key_page(
         form=form or restored_form(page),
         said=_form_values(view, form or restored_form(page)),
         scope=scope_of(view.row),
-        models=list(catalog.models),
+        models=selectable_models(catalog, scope_of(view.row)),
         tiers=SERVICE_TIERS,
         may_limit=may(Permission.KEYS) or may(Permission.LIMITS),
         **common,
@@ -176,9 +178,24 @@ def _form_values(view: KeyView, form: FormState) -> dict[str, str]:
     return values | dict(form.values)
 
 
-def parse_scope_form(fields: Mapping[str, str], catalog: Catalog) -> Scope:
-    """Parse the scope of a key from its form: models, networks and service tiers."""
-    models = [model for model in catalog.models if f"{_MODEL_PREFIX}{model}" in fields]
+def selectable_models(catalog: Catalog, scope: Scope) -> list[str]:
+    """Return the model ids of the scope form: those of the catalog, then others of the key.
+
+    A key that is restricted to a removed model keeps the restriction when its form is saved;
+    without it, the key could call all models.
+    """
+    return [*catalog.models, *(id for id in scope.models or [] if id not in catalog.models)]
+
+
+def parse_scope_form(
+    fields: Mapping[str, str], catalog: Catalog, current: Scope = UNRESTRICTED
+) -> Scope:
+    """Parse the scope of a key from its form: models, networks and service tiers.
+
+    Accepts the models of the catalog and of the key's current scope.
+    """
+    selectable = selectable_models(catalog, current)
+    models = [model for model in selectable if f"{_MODEL_PREFIX}{model}" in fields]
     tiers = [tier for tier in SERVICE_TIERS if f"{_TIER_PREFIX}{tier}" in fields]
     return parse_scope(models, fields.get("networks", ""), tiers)
 

@@ -29,7 +29,6 @@ from gateway.access.key_scopes import SERVICE_TIERS, NetworksUnreadable, change_
 from gateway.access.key_views import list_key_views
 from gateway.dashboard.errors import PageNotFound
 from gateway.dashboard.forms import FormState, read_form_fields, restored_form, with_errors
-from gateway.dashboard.keeping import PreservedFields
 from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
 from gateway.dashboard.pages.key_detail import (
     LIMIT_FIELDS,
@@ -40,6 +39,7 @@ from gateway.dashboard.pages.key_detail import (
     parse_scope_form,
     render_key_page,
 )
+from gateway.dashboard.preserved_input import PreservedFields
 from gateway.identity.roles import Permission
 from infra import ids
 from infra.clock import Clock

@@ -30,7 +30,7 @@ from billing.notifications.alert_targets import (
     require_percentages,
     update_alert_target,
 )
-from billing.notifications.limits_in_force import load_account_limits
+from billing.notifications.current_limits import load_account_limits
 from billing.notifications.sample_alert import (
     NoAlertRecipient,
     SampleAlertResult,
@@ -41,8 +41,8 @@ from billing.tables import QuotaKind
 from gateway.access.key_limits import RATE_LIMIT_KINDS
 from gateway.access.key_views import list_key_views
 from gateway.dashboard.forms import FormState, read_form_fields, restored_form, with_errors
-from gateway.dashboard.keeping import PreservedFields
 from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
+from gateway.dashboard.preserved_input import PreservedFields
 from gateway.identity.audit_log import record_audit_event
 from gateway.identity.roles import Permission
 from infra.clock import Clock

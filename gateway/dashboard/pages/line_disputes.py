@@ -19,8 +19,8 @@ from billing.invoice_documents.builder import build_invoice_document
 from billing.invoices.lifecycle import INVOICE_ID_PREFIX as INVOICE_PREFIX
 from billing.invoices.lifecycle import InvoiceNotFound, get_invoice
 from gateway.dashboard.forms import FormState, read_form_fields, restored_form, with_errors
-from gateway.dashboard.keeping import PreservedFields
 from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
+from gateway.dashboard.preserved_input import PreservedFields
 from gateway.identity.audit_log import record_audit_event
 from gateway.identity.roles import Permission
 from infra import ids

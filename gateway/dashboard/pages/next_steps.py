@@ -9,7 +9,7 @@ from datetime import datetime
 
 from billing.invoice_documents.invoice_list import InvoiceListItem
 from billing.invoice_documents.outcome_charge import SETTLEMENT_PREFIX
-from billing.notifications.watched_limits import MonitoredLimit
+from billing.notifications.monitored_limits import MonitoredLimit
 from billing.outcomes.settlement.read_model import dispute_status
 from billing.tables import Dispute, InvoiceStatus
 from infra import ids

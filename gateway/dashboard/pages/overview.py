@@ -20,7 +20,7 @@ from billing.invoice_documents.document import InvoiceDocument
 from billing.invoice_documents.invoice_list import InvoiceListItem, list_invoices
 from billing.invoices.usage_position import load_usage_position
 from billing.metering.usage import list_usage
-from billing.notifications.limits_in_force import AccountLimits, load_account_limits
+from billing.notifications.current_limits import AccountLimits, load_account_limits
 from billing.outcomes.contracts.contracts import list_contracts
 from billing.outcomes.settlement.read_model import list_account_disputes
 from billing.rating.terms import PlanTerms

@@ -19,7 +19,7 @@ from billing.dates import parse_time_zone
 from billing.invoice_documents.line_descriptions import line_description
 from billing.invoice_documents.price_format import format_percent, format_price
 from billing.invoices.usage_position import load_usage_position
-from billing.notifications.watched_limits import MonitoredLimit, load_monitored_limits
+from billing.notifications.monitored_limits import MonitoredLimit, load_monitored_limits
 from billing.plan_changes.offers import Offer, find_offer, list_offers, preview_plan, take_plan
 from billing.plan_changes.plan_changes import PlanChangePreview, cancel_plan, resume_plan
 from billing.rating.products import model_of_product

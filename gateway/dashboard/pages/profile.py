@@ -19,8 +19,8 @@ from gateway.dashboard.forms import (
     with_errors,
 )
 from gateway.dashboard.i18n import LANGUAGES
-from gateway.dashboard.keeping import PreservedFields
 from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest, client_origin
+from gateway.dashboard.preserved_input import PreservedFields
 from gateway.dashboard.security import PreferenceCookie, preference_cookie
 from gateway.dashboard.user_agent import browser_name
 from gateway.identity.audit_log import record_audit_event

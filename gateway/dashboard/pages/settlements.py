@@ -30,9 +30,9 @@ from billing.outcomes.settlement.read_model import dispute_status, load_settleme
 from billing.outcomes.settlement.settlement import SettlementNotFound, get_settlement
 from billing.outcomes.settlement.wording import price_text
 from gateway.dashboard.forms import FormState, read_form_fields, restored_form, with_errors
-from gateway.dashboard.keeping import PreservedFields
 from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
 from gateway.dashboard.pages.outcome_chart import measurement_reports
+from gateway.dashboard.preserved_input import PreservedFields
 from gateway.identity.audit_log import record_audit_event
 from gateway.identity.roles import Permission
 from infra import ids

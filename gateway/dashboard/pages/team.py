@@ -16,8 +16,8 @@ from gateway.dashboard.forms import (
     restored_form,
     with_errors,
 )
-from gateway.dashboard.keeping import PreservedFields
 from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
+from gateway.dashboard.preserved_input import PreservedFields
 from gateway.identity.email_address import EmailInvalid, normalize_email
 from gateway.identity.invitations import (
     AlreadyInvited,

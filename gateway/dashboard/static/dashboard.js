@@ -164,7 +164,7 @@
     if (form) form.requestSubmit();
   });
 
-  // Whoever sent a form with mistakes goes on at the first field that is wrong.
+  // After a form is sent with errors, focus its first invalid field.
   function focusFirstMistake(within = document) {
     one("[aria-invalid=true]", within)?.focus();
   }

@@ -44,7 +44,7 @@ EMBEDDINGS = Endpoint(
     tasks=frozenset({Task.EMBEDDING}),
     decode=_decode,
     # Serving's encoder adds special tokens to prompts of token ids, vLLM does not.
-    prompt=PromptFormat("input", adds_special_tokens=True),
+    prompt=PromptFormat("input", is_embedding=True),
     parameters=EMBEDDING_PARAMETERS,
     quote_field="input",
     usage_group=UsageGroup.EMBEDDINGS,

@@ -1,1 +1,1 @@
-"""Billing under a month's usage: how long closing takes, and what reading costs meanwhile."""
+"""Billing benchmark: closing a month, and reading usage from large tables."""

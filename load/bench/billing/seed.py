@@ -1,8 +1,7 @@
-"""Seeding: a database with a thousand firms and a month of their usage.
+"""Fill a database with a thousand firms and a month of their usage.
 
-What a plan is comes from the product's own command; the rows are written as the gateway would have
-left them. Firms differ: usage is spread so that the busiest of them have some hundred times what
-the quietest have.
+Plans are published with the product's command; rows are inserted as the gateway would write them.
+Usage is skewed: the busiest firms have some hundred times that of the quietest.
 """
 
 from collections.abc import Sequence
@@ -11,7 +10,7 @@ import psycopg
 
 ACCOUNTS = 1_000
 KEYS_EACH = 2
-# What is called: text, embeddings, and a specialist, in the order that the rows are made by.
+# Tasks of the models that are called, in the order of _USAGE.
 TASKS = ("text-generation", "embedding", "classification")
 _CREATED = "2026-10-01 00:00+08"
 _MONTH_S = 31 * 86_400
@@ -21,7 +20,7 @@ _FIRMS = """
     select gen_random_uuid(), 'firm ' || n, 'CNY', %(created)s::timestamptz
     from generate_series(1, %(accounts)s) n;
 """
-_BEGUN = """
+_PROFILES = """
     insert into billing_profile (account_id, legal_entity_id, time_zone, anchor_day, tax_treatment,
         tax_ppm, tax_number, collection, net_days, billing_name, address, email, locale)
     select a.id, e.id, 'Asia/Shanghai', 1, 'standard', 60000, '', 'manual', 30, '', '', '', 'zh'
@@ -45,7 +44,7 @@ _BEGUN = """
     join (select id, row_number() over (order by id) - 1 as n, count(*) over () as plans
           from plan_version where plan like 'bench%%') v on a.n %% v.plans = v.n;
 """
-# The square of a uniform number: a firm's part of the calls falls off evenly, not all alike.
+# The square of a uniform number: shares of firms decrease smoothly.
 _USAGE = """
     insert into usage (request_id, account_id, key_id, operation, model, streamed, settlement,
         status, input_tokens, cached_input_tokens, output_tokens, rows, cost_nano, currency,
@@ -72,31 +71,31 @@ _USAGE = """
 
 
 def seed_firms(url: str) -> None:
-    """A thousand firms on the plans that were published before, each with two keys."""
+    """Create a thousand firms on the published plans, each with two API keys."""
     with psycopg.connect(url, autocommit=True) as connection:
         values = {"created": _CREATED, "accounts": ACCOUNTS, "keys": KEYS_EACH}
-        for statement in (*_statements(_FIRMS), *_statements(_BEGUN)):
+        for statement in (*_statements(_FIRMS), *_statements(_PROFILES)):
             connection.execute(statement, values)
 
 
 def seed_usage(url: str, models: Sequence[str], rows: int, batch: int = 500_000) -> None:
-    """October's calls. Foreign keys are not looked up: they hold by how the rows are made."""
+    """Insert October's calls, without foreign key checks, which the queries satisfy."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("set session_replication_role = replica")
-        for begun in range(0, rows, batch):
+        for start in range(0, rows, batch):
             values = {
                 "created": _CREATED,
                 "models": list(models),
                 "firms": ACCOUNTS * KEYS_EACH,
                 "month": _MONTH_S,
-                "rows": min(batch, rows - begun),
+                "rows": min(batch, rows - start),
             }
             connection.execute(_USAGE, values)
         connection.execute("analyze")
 
 
 def busiest(url: str, ranks: Sequence[int]) -> list[str]:
-    """The names of the firms with the most calls, the second most, and so on, of these ranks."""
+    """Return the names of the firms with these ranks by number of calls."""
     query = """
         select a.name from account a left join usage u on u.account_id = a.id
         group by a.id order by count(u.request_id) desc, a.id

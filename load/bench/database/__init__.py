@@ -1,1 +1,1 @@
-"""What calls cost in PostgreSQL, and how many of them it can write."""
+"""Database benchmark: the cost of a call in PostgreSQL, and the write throughput."""

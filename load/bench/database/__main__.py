@@ -1,7 +1,8 @@
-"""`python -m load.bench.database`: what a call costs in PostgreSQL, and how many it can write here.
+"""`python -m load.bench.database`: the cost of a call in PostgreSQL, and the maximum write
+throughput.
 
-Calls of a mixed day through two gateways and a worker, between two looks at the database's own
-statistics; then writers alone, as fast as they can; then the worker's step that follows calls.
+Measures mixed calls through two gateways and a worker from the database's statistics, then writers
+alone, then the worker's aggregation of usage.
 """
 
 import argparse
@@ -12,26 +13,26 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from load.bench.database.ceiling import Ceiling, ceilings
-from load.bench.database.counting import Written, written
-from load.bench.database.following import Step, steps
+from load.bench.database.usage_aggregation import AggregationStep, measure_aggregation
+from load.bench.database.write_statistics import WriteStatistics, read_write_statistics
+from load.bench.database.write_throughput import WriteThroughput, measure_write_throughput
 from load.bench.gateways.processes import cpu_s, postmaster_of
 from load.soak.clients import Clients
 from load.soak.fleet import Fleet, run_fleet
 from models.catalog import Task, load_catalog
 
 _FIRMS = ("acme", "boltz", "cantor", "dietz")
-# The worker's steps that follow calls have run by then.
+# By then the worker has aggregated the calls.
 _AFTER_S = 75.0
 
 
 @dataclass(frozen=True, slots=True)
-class Cost:
-    """What calls left behind. processor: seconds by part."""
+class CallCost:
+    """What calls wrote to the database, and the CPU seconds by process."""
 
     calls: int
-    written: Written
-    processor: dict[str, float]
+    written: WriteStatistics
+    cpu_s: dict[str, float]
 
 
 def main() -> None:
@@ -42,54 +43,61 @@ def main() -> None:
     parser.add_argument("--each", type=float, default=8, help="seconds for each setting of writers")
     parser.add_argument("--writers", type=int, nargs="+", default=[1, 2, 4, 8])
     parser.add_argument("--groups", type=int, nargs="+", default=[1, 8, 64, 256])
-    given = parser.parse_args()
+    options = parser.parse_args()
     model = load_catalog("cpu").with_task(Task.TEXT_GENERATION)[0].id
     with tempfile.TemporaryDirectory(prefix="maas-bench-") as name:
         with run_fleet(Path(name), _FIRMS) as fleet:
-            cost = asyncio.run(_cost(fleet, given.rate, given.seconds))
-            sys.stdout.write("\n".join(_cost_lines(cost)) + "\n\n")
+            cost = asyncio.run(_measure_cost(fleet, options.rate, options.seconds))
+            sys.stdout.write("\n".join(_render_cost(cost)) + "\n\n")
             fleet.worker.stop()
             url, firms = fleet.postgres.url, fleet.firms
-            found = ceilings(url, firms, model, given.writers, given.groups, given.each)
-            sys.stdout.write("\n".join(_ceiling_lines(found)) + "\n\n")
+            found = measure_write_throughput(
+                url, firms, model, options.writers, options.groups, options.each
+            )
+            sys.stdout.write("\n".join(_render_write_throughput(found)) + "\n\n")
         each, workers = (1, 10, 100, 1_000, 1_000), (1, 2, 4)
-        following = steps(Path(name) / "following", model, each, workers)
-        sys.stdout.write("\n".join(_step_lines(following)) + "\n")
+        aggregation = measure_aggregation(Path(name) / "following", model, each, workers)
+        sys.stdout.write("\n".join(_render_aggregation(aggregation)) + "\n")
 
 
-async def _cost(fleet: Fleet, rate: float, seconds: float) -> Cost:
+async def _measure_cost(fleet: Fleet, rate: float, seconds: float) -> CallCost:
+    """Measure what calls at this rate cost."""
     clients = Clients(lambda: fleet.urls, fleet.firms, fleet.folder / "answers.txt", seed=1)
-    # What a process does once (leases, keys it comes to know) is no call's.
+    # Warm-up: leases and cached keys are one-time costs of a process.
     await clients.saturate(16, 8.0)
     await asyncio.sleep(_AFTER_S)
-    before, counted = await asyncio.to_thread(written, fleet.postgres.url), _processor(fleet)
-    answered = clients.account.answered
-    calling = asyncio.create_task(clients.steady(rate))
+    before, counted = (
+        await asyncio.to_thread(read_write_statistics, fleet.postgres.url),
+        _cpu_seconds(fleet),
+    )
+    answered = clients.stats.answered
+    calling = asyncio.create_task(clients.run_at_rate(rate))
     await asyncio.sleep(seconds)
     clients.stop()
     await calling
-    calls = clients.account.answered - answered
-    used = {name: after - counted[name] for name, after in _processor(fleet).items()}
+    calls = clients.stats.answered - answered
+    used = {name: after - counted[name] for name, after in _cpu_seconds(fleet).items()}
     await asyncio.sleep(_AFTER_S)
-    after = await asyncio.to_thread(written, fleet.postgres.url)
-    return Cost(calls, after.since(before), used)
+    after = await asyncio.to_thread(read_write_statistics, fleet.postgres.url)
+    return CallCost(calls, after.since(before), used)
 
 
-def _processor(fleet: Fleet) -> dict[str, float]:
-    """Seconds so far, of each part with what it started."""
+def _cpu_seconds(fleet: Fleet) -> dict[str, float]:
+    """Return the CPU seconds so far of PostgreSQL, the gateways and the worker, with their
+    children."""
     found = {
         "PostgreSQL": cpu_s(postmaster_of(fleet.folder / "data" / "postgres")),
         "gateways": 0.0,
         "worker": 0.0,
     }
-    for part in fleet.parts:
-        if part.pid is not None:
-            name = "worker" if part is fleet.worker else "gateways"
-            found[name] += cpu_s(part.pid)
+    for process in fleet.monitored_processes:
+        if process.pid is not None:
+            name = "worker" if process is fleet.worker else "gateways"
+            found[name] += cpu_s(process.pid)
     return found
 
 
-def _cost_lines(cost: Cost) -> Iterator[str]:
+def _render_cost(cost: CallCost) -> Iterator[str]:
     calls = cost.calls
     yield f"{calls:,} calls, of which each took:"
     yield ""
@@ -105,13 +113,13 @@ def _cost_lines(cost: Cost) -> Iterator[str]:
     size = sum(table.size for _, table in tables) / calls
     yield f"| all: {rows:.2f} rows | | | | {size:.0f} |"
     yield ""
-    log, commits = cost.written.log / calls, cost.written.commits / calls
+    log, commits = cost.written.wal_bytes / calls, cost.written.commits / calls
     yield f"Log written ahead: {log:.0f} bytes a call; {commits:.2f} commits a call."
-    used = ", ".join(f"{name} {1000 * one / calls:.2f}" for name, one in cost.processor.items())
+    used = ", ".join(f"{name} {1000 * one / calls:.2f}" for name, one in cost.cpu_s.items())
     yield f"Processor, ms a call: {used}."
 
 
-def _ceiling_lines(found: Iterator[Ceiling]) -> Iterator[str]:
+def _render_write_throughput(found: Iterator[WriteThroughput]) -> Iterator[str]:
     yield "| writers | calls in a commit | calls/s | commits/s | commit p50, p99 ms |"
     yield "|---|---|---|---|---|"
     for one in found:
@@ -121,7 +129,7 @@ def _ceiling_lines(found: Iterator[Ceiling]) -> Iterator[str]:
         )
 
 
-def _step_lines(found: Iterator[Step]) -> Iterator[str]:
+def _render_aggregation(found: Iterator[AggregationStep]) -> Iterator[str]:
     yield "| accounts that called | workers | the step, s | ms an account |"
     yield "|---|---|---|---|"
     for one in found:

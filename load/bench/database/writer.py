@@ -1,7 +1,7 @@
-"""`python -m load.bench.database.writer`: one gateway's writer alone, as fast as it can.
+"""`python -m load.bench.database.writer`: one gateway's usage writer at full speed.
 
-Writes groups of calls by the product's own statement, each with what it costs taken from a lease,
-for so many seconds, and says as JSON how many and how long commits took.
+Reads an order as JSON, writes groups of calls with the product's statement until the deadline, and
+prints the commit durations as JSON.
 """
 
 import asyncio
@@ -24,36 +24,36 @@ _COST_NANO = 1_000
 
 
 def main() -> None:
-    """Read what to do, do it, say what came of it."""
-    told = json.load(sys.stdin)
-    sys.stdout.write(json.dumps(asyncio.run(_write(told))) + "\n")
+    """Read an order from standard input, write, and print the commit durations."""
+    order = json.load(sys.stdin)
+    sys.stdout.write(json.dumps(asyncio.run(_write_until_deadline(order))) + "\n")
 
 
-async def _write(told: Mapping[str, Any]) -> dict[str, Any]:
-    """Each commit opens the next group's calls and settles the last one's, as of a busy gateway."""
-    connection = DirectConnection(told["url"], timeout_s=60)
-    process, took, opened = UUID(told["process"]), list[float](), list[IntentRecord]()
-    until = time.perf_counter() + told["seconds"]
-    while (began := time.perf_counter()) < until:
-        coming = [_intent(told) for _ in range(told["group"])]
-        alive = await write_usage_batch(
-            connection, process, coming, [_settled(one, told) for one in opened]
+async def _write_until_deadline(order: Mapping[str, Any]) -> dict[str, Any]:
+    """Write groups: each commit opens the next group's calls and settles the last one's."""
+    connection = DirectConnection(order["url"], timeout_s=60)
+    process, commit_times, open_group = UUID(order["process"]), list[float](), list[IntentRecord]()
+    deadline = time.perf_counter() + order["seconds"]
+    while (began := time.perf_counter()) < deadline:
+        next_group = [_intent(order) for _ in range(order["group"])]
+        is_alive = await write_usage_batch(
+            connection, process, next_group, [_settled(one, order) for one in open_group]
         )
-        if not alive:
+        if not is_alive:
             raise RuntimeError("the process was taken for dead")
-        took.append(time.perf_counter() - began)
-        opened = coming
+        commit_times.append(time.perf_counter() - began)
+        open_group = next_group
     await connection.close()
-    return {"took": took[1:]}
+    return {"took": commit_times[1:]}
 
 
-def _intent(told: Mapping[str, Any]) -> IntentRecord:
-    payer = UUID(told["account"]), UUID(told["key"])
+def _intent(order: Mapping[str, Any]) -> IntentRecord:
+    payer = UUID(order["account"]), UUID(order["key"])
     now = datetime.now(UTC)
-    return IntentRecord(ids.new_id(), *payer, "chat", told["model"], True, _COST_NANO, "CNY", now)
+    return IntentRecord(ids.new_id(), *payer, "chat", order["model"], True, _COST_NANO, "CNY", now)
 
 
-def _settled(intent: IntentRecord, told: Mapping[str, Any]) -> SettledCall:
+def _settled(intent: IntentRecord, order: Mapping[str, Any]) -> SettledCall:
     record = UsageRecord(
         request_id=intent.request_id,
         account_id=intent.account_id,
@@ -71,7 +71,7 @@ def _settled(intent: IntentRecord, told: Mapping[str, Any]) -> SettledCall:
         duration_us=2_000_000,
         first_chunk_us=150_000,
     )
-    return SettledCall(record, (QuotaCharge(told["quota"], _COST_NANO),), has_intent=True)
+    return SettledCall(record, (QuotaCharge(order["quota"], _COST_NANO),), has_intent=True)
 
 
 if __name__ == "__main__":

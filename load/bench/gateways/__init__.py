@@ -1,1 +1,1 @@
-"""Our gateway beside other gateways: the same calls, the same constant upstream, one machine."""
+"""Compare this gateway with others: the same calls and the same upstream on one machine."""

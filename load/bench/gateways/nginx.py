@@ -1,17 +1,17 @@
-"""nginx, in both of its parts: the constant upstream of plain calls, and the proxy as the limit."""
+"""nginx as upstream with constant answers, and as proxy for comparison."""
 
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from load.bench.gateways.answers import MODELS, PLAIN
-from load.bench.gateways.installs import nginx_program
-from load.bench.gateways.processes import running, wait_for_port
-from load.bench.gateways.servers import Gateway, Site
+from load.bench.gateways.installation import nginx_program
+from load.bench.gateways.payloads import MODELS, PLAIN
+from load.bench.gateways.processes import run_process, wait_for_port
+from load.bench.gateways.servers import Gateway, Placement
 
-# Connections are kept for as long as the run lasts, so that none is opened anew within it.
-_FRAME = """
+# Connections stay open for the whole run.
+_CONFIG = """
 daemon off;
 worker_processes 1;
 pid {folder}/nginx.pid;
@@ -60,26 +60,26 @@ _PROXY = """
 
 
 @contextmanager
-def nginx_answers(folder: Path, port: int) -> Iterator[None]:
-    """The upstream of plain calls: one answer, whatever is asked."""
+def nginx_upstream(folder: Path, port: int) -> Iterator[None]:
+    """Run the upstream of plain calls, which always returns the same answer."""
     servers = _ANSWERS.format(port=port, plain=json.dumps(PLAIN), models=json.dumps(MODELS))
-    with _running(folder, port, servers):
+    with _run_nginx(folder, port, servers):
         yield
 
 
 @contextmanager
-def nginx_proxy(site: Site) -> Iterator[Gateway]:
-    """The least that a program between client and upstream costs."""
-    servers = _PROXY.format(port=site.port, upstream=site.upstream)
-    with _running(site.folder, site.port, servers) as process:
-        yield Gateway("nginx", site.port, {}, "bench", process)
+def nginx_proxy(placement: Placement) -> Iterator[Gateway]:
+    """Run nginx as proxy, the least overhead of any program in between."""
+    servers = _PROXY.format(port=placement.port, upstream=placement.upstream)
+    with _run_nginx(placement.folder, placement.port, servers) as process:
+        yield Gateway("nginx", placement.port, {}, "bench", process)
 
 
 @contextmanager
-def _running(folder: Path, port: int, servers: str) -> Iterator[int]:
+def _run_nginx(folder: Path, port: int, servers: str) -> Iterator[int]:
     file = folder / "nginx.conf"
-    file.write_text(_FRAME.format(folder=folder, servers=servers), encoding="utf-8")
+    file.write_text(_CONFIG.format(folder=folder, servers=servers), encoding="utf-8")
     command = [nginx_program(), "-p", str(folder), "-c", str(file)]
-    with running(command, folder / "nginx.log") as child:
+    with run_process(command, folder / "nginx.log") as child:
         wait_for_port(port, child)
         yield child.pid

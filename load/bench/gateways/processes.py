@@ -1,4 +1,4 @@
-"""Processes under measurement: started, waited for, their cost read, and stopped again."""
+"""Start and stop processes under test, and read their CPU time and memory."""
 
 import os
 import signal
@@ -13,25 +13,25 @@ from typing import TypeVar
 
 import psutil
 
-Fact = TypeVar("Fact")
+Value = TypeVar("Value")
 
 _START_S = 180.0
 _STOP_S = 45.0
 
 
 def python_module(module: str, *arguments: object) -> list[str]:
-    """The command that runs a module of this package by this interpreter."""
+    """Return the command that runs a Python module with this interpreter."""
     return [sys.executable, "-m", module, *map(str, arguments)]
 
 
 @contextmanager
-def running(
+def run_process(
     command: Sequence[str],
     log: Path,
     environment: Mapping[str, str] | None = None,
     stdout: int | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A child in a process group of its own, ended with all of its group when the block ends."""
+    """Run a command in its own process group, which ends with the block."""
     with log.open("wb") as file:
         child = subprocess.Popen(
             command,
@@ -46,20 +46,20 @@ def running(
             if child.poll() is not None:
                 raise RuntimeError(f"{command[0]} ended with code {child.returncode}")
         except RuntimeError:
-            _show_last_words(child, log)
+            _print_log_tail(child, log)
             raise
         finally:
             _stop(child)
 
 
 def require_free(port: int) -> None:
-    """Exit where another program listens, which would be measured in place of ours."""
+    """Exit if another program listens on the port and would be measured instead."""
     with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
         sys.exit(f"Port {port} is taken: another run may be under way.")
 
 
 def wait_for_port(port: int, child: subprocess.Popen[bytes]) -> None:
-    """Return when the child listens. Raises RuntimeError where it ends, or takes too long."""
+    """Wait until the child listens. Raises RuntimeError if it ends or takes too long."""
     deadline = time.monotonic() + _START_S
     while time.monotonic() < deadline:
         if child.poll() is not None:
@@ -71,30 +71,32 @@ def wait_for_port(port: int, child: subprocess.Popen[bytes]) -> None:
 
 
 def cpu_s(root: int) -> float:
-    """Processor seconds of a process and its descendants so far, also of those that ended."""
-    return sum(sum(times[:4]) for times in _each(root, psutil.Process.cpu_times))
+    """Return the CPU seconds of a process and its descendants, including ended ones."""
+    return sum(sum(times[:4]) for times in _for_each_process(root, psutil.Process.cpu_times))
 
 
 def postmaster_of(folder: Path) -> int:
-    """The process of the PostgreSQL that runs on this folder of data."""
+    """Return the process id of the PostgreSQL server with this data folder."""
     return int((folder / "postmaster.pid").read_text(encoding="utf-8").split("\n")[0])
 
 
 def rss_mib(root: int) -> float:
-    """Resident memory of a process and its descendants; what they share counts in each."""
-    return sum(memory.rss for memory in _each(root, psutil.Process.memory_info)) / (1 << 20)
+    """Return the resident memory of a process and its descendants; shared pages count in each."""
+    return sum(memory.rss for memory in _for_each_process(root, psutil.Process.memory_info)) / (
+        1 << 20
+    )
 
 
-def _each(root: int, fact: Callable[[psutil.Process], Fact]) -> Iterator[Fact]:
+def _for_each_process(root: int, value: Callable[[psutil.Process], Value]) -> Iterator[Value]:
     top = psutil.Process(root)
     for process in [top, *top.children(recursive=True)]:
-        # One that ends between being found and being asked is in its parent's sum from now on.
+        # A process that ends meanwhile is counted in its parent's children.
         with suppress(psutil.NoSuchProcess):
-            yield fact(process)
+            yield value(process)
 
 
-def _show_last_words(child: subprocess.Popen[bytes], log: Path) -> None:
-    """The logs are gone with the run; those of a child that fell tell why it did."""
+def _print_log_tail(child: subprocess.Popen[bytes], log: Path) -> None:
+    """Print the end of a failed child's log, which is deleted with the run."""
     if child.poll() is not None:
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
         sys.stderr.write("\n".join(["", *lines[-20:], ""]))

@@ -1,7 +1,7 @@
-"""The bare relay: Litestar that passes a call on and does nothing else.
+"""A bare relay: Litestar and aiohttp, which only pass calls on.
 
-Owns the least that a gateway on usual parts can do: the same framework and server as ours, aiohttp
-as its client library, no feature. Run as `python -m load.bench.gateways.relay PORT UPSTREAM`.
+The least that a gateway on the same framework and server costs. Run as `python -m
+load.bench.gateways.relay PORT UPSTREAM`.
 """
 
 import sys
@@ -17,7 +17,7 @@ _JSON = {"content-type": "application/json"}
 
 
 def main() -> None:
-    """Serve until told to stop."""
+    """Serve until the process is stopped."""
     port, upstream = map(int, sys.argv[1:])
     uvicorn.run(
         _app(f"http://127.0.0.1:{upstream}/v1/chat/completions"),
@@ -51,9 +51,9 @@ def _app(url: str) -> Litestar:
         body = await _body(receive)
         async with session.post(url, data=body, headers=_JSON) as answer:
             if b'"stream":true' in body:
-                await _pass_on(answer, send)
+                await _send_stream(answer, send)
             else:
-                await _give(answer, send)
+                await _send_whole(answer, send)
 
     return Litestar([chat], lifespan=[pool], openapi_config=None, logging_config=None)
 
@@ -68,20 +68,20 @@ async def _body(receive: Receive) -> bytes:
             return b"".join(parts)
 
 
-async def _give(answer: aiohttp.ClientResponse, send: Send) -> None:
+async def _send_whole(answer: aiohttp.ClientResponse, send: Send) -> None:
     body = await answer.read()
-    await _start(answer, send, {b"content-length": str(len(body)).encode()})
+    await _send_start(answer, send, {b"content-length": str(len(body)).encode()})
     await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
-async def _pass_on(answer: aiohttp.ClientResponse, send: Send) -> None:
-    await _start(answer, send, {})
+async def _send_stream(answer: aiohttp.ClientResponse, send: Send) -> None:
+    await _send_start(answer, send, {})
     async for piece in answer.content.iter_any():
         await send({"type": "http.response.body", "body": piece, "more_body": True})
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def _start(
+async def _send_start(
     answer: aiohttp.ClientResponse, send: Send, headers: Mapping[bytes, bytes]
 ) -> None:
     kind = answer.headers["content-type"].encode()

@@ -1,21 +1,28 @@
-"""The report, in Markdown: medians, and the ratios within a round beside their bars.
+"""The report in Markdown: medians, and the ratios within a round with their limits.
 
-What is told of two gateways is the median of the ratios in each round, since single figures of a
-shared machine mean little.
+The result for two gateways is the median of the ratios per round, because single values of a shared
+machine mean little.
 """
 
 import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from load.bench.gateways.measure import HALF_RATE, PLAIN, STREAMED, Figures, Key, Results
+from load.bench.gateways.measurement import (
+    HALF_RATE,
+    PLAIN,
+    STREAMED,
+    Measurement,
+    ResultKey,
+    Results,
+)
 
-Fact = Callable[[Figures], float]
+Value = Callable[[Measurement], float]
 
 
 @dataclass(frozen=True, slots=True)
 class _Ratio:
-    """One gateway's figure over another's."""
+    """A ratio of two gateways' CPU times, and its limit."""
 
     above: str
     below: str
@@ -37,8 +44,8 @@ _ADDED_BAR = "≤ 5"
 _MEMORY_BAR = "0.95 to 1.05"
 
 
-def tables(results: Results) -> str:
-    """Every figure, then the ratios."""
+def render_tables(results: Results) -> str:
+    """Render all measurements, then the ratios."""
     lines = [
         "",
         "| gateway | calls | connections | calls/s | CPU ms a call | PostgreSQL CPU ms a call "
@@ -53,15 +60,15 @@ def tables(results: Results) -> str:
     return "\n".join(lines) + "\n"
 
 
-def memory_line(before: float, after: float, warm_up: int, calls: int) -> str:
-    """What many calls add to the memory of ours."""
+def render_memory(before: float, after: float, warm_up: int, calls: int) -> str:
+    """Render the growth of this gateway's memory over many calls."""
     return (
         f"\nmaas: {before:.1f} MiB after {warm_up} calls, {after:.1f} MiB after {calls} more: "
         f"{after / before:.3f} (bar: {_MEMORY_BAR}).\n"
     )
 
 
-def _row(key: Key, rounds: list[Figures]) -> str:
+def _row(key: ResultKey, rounds: list[Measurement]) -> str:
     database = [f.database_ms for f in rounds if f.database_ms is not None]
     cells = [
         key.gateway,
@@ -96,16 +103,18 @@ def _ratios(results: Results) -> Iterator[str]:
         yield f"| {title} | {ours.connections} | {added:.2f} | {_ADDED_BAR} |"
 
 
-def _pairs(results: Results, above: str, below: str, mode: str) -> list[tuple[Key, Key]]:
-    """The figures of both that can be compared."""
+def _pairs(
+    results: Results, above: str, below: str, mode: str
+) -> list[tuple[ResultKey, ResultKey]]:
+    """Return the pairs of results that can be compared."""
     ours = [key for key in results if key.gateway == above and key.mode == mode]
-    pairs = [(key, Key(below, mode, key.connections)) for key in ours]
+    pairs = [(key, ResultKey(below, mode, key.connections)) for key in ours]
     return [pair for pair in pairs if pair[1] in results]
 
 
-def _ratio(above: list[Figures], below: list[Figures], fact: Fact) -> float:
-    return statistics.median(fact(a) / fact(b) for a, b in zip(above, below, strict=True))
+def _ratio(above: list[Measurement], below: list[Measurement], value: Value) -> float:
+    return statistics.median(value(a) / value(b) for a, b in zip(above, below, strict=True))
 
 
-def _median(rounds: list[Figures], fact: Fact) -> float:
-    return statistics.median(map(fact, rounds))
+def _median(rounds: list[Measurement], value: Value) -> float:
+    return statistics.median(map(value, rounds))

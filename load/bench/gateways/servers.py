@@ -1,4 +1,4 @@
-"""The gateways under measurement, each started as its users start it: one worker, quiet logs."""
+"""The gateways under test, each started as its users start it: one worker, quiet logs."""
 
 import json
 import os
@@ -12,12 +12,12 @@ from pathlib import Path
 
 import psutil
 
-from load.bench.gateways.processes import postmaster_of, python_module, running, wait_for_port
+from load.bench.gateways.processes import postmaster_of, python_module, run_process, wait_for_port
 
 _LITELLM_KEY = "sk-bench-0123456789"
 
 
-# All of them are in force, and none is reached.
+# All limits are set, and none is reached.
 _LIMITS = {
     "MAAS_CREDIT_LIMIT": "1000000",
     "MAAS_REQUESTS_PER_MINUTE": str(10**9),
@@ -28,8 +28,8 @@ _LIMITS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
-    """Where a gateway lives: a folder of its own, its port and that of its upstream."""
+class Placement:
+    """A gateway's folder, its port and that of its upstream."""
 
     folder: Path
     port: int
@@ -38,7 +38,7 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """A running gateway. `process` is the root of its tree, `database` that of its PostgreSQL."""
+    """A running gateway; `process` is the root of its process tree, `database` PostgreSQL's."""
 
     name: str
     port: int
@@ -49,89 +49,91 @@ class Gateway:
 
 
 @contextmanager
-def bare_relay(site: Site) -> Iterator[Gateway]:
-    """Litestar without a feature."""
-    command = python_module("load.bench.gateways.relay", site.port, site.upstream)
-    with running(command, site.folder / "relay.log") as child:
-        wait_for_port(site.port, child)
-        yield Gateway("bare", site.port, {}, "bench", child.pid)
+def bare_relay(placement: Placement) -> Iterator[Gateway]:
+    """Run the bare relay."""
+    command = python_module("load.bench.gateways.relay", placement.port, placement.upstream)
+    with run_process(command, placement.folder / "relay.log") as child:
+        wait_for_port(placement.port, child)
+        yield Gateway("bare", placement.port, {}, "bench", child.pid)
 
 
 @contextmanager
-def maas(site: Site, workers: int) -> Iterator[Gateway]:
-    """Ours with everything on: every call is admitted, and metered durably in PostgreSQL."""
-    data_dir = site.folder / "data"
+def maas_gateway(placement: Placement, workers: int) -> Iterator[Gateway]:
+    """Run this gateway with all features: calls are admitted, and metered in PostgreSQL."""
+    data_dir = placement.folder / "data"
     environment = {
-        # Settings of whoever runs this would make another service of it.
+        # MAAS_ variables of the caller would configure another service.
         **{name: value for name, value in os.environ.items() if not name.startswith("MAAS_")},
         "MAAS_DATA_DIR": str(data_dir),
-        "MAAS_PORT": str(site.port),
-        "MAAS_SERVING_URL": f"http://127.0.0.1:{site.upstream}",
+        "MAAS_PORT": str(placement.port),
+        "MAAS_SERVING_URL": f"http://127.0.0.1:{placement.upstream}",
         "MAAS_WORKERS": str(workers),
         **_LIMITS,
     }
     command = [str(Path(sys.executable).with_name("maas")), "up", "--json"]
-    log = site.folder / "maas.log"
-    with running(command, log, environment, stdout=subprocess.PIPE) as child:
+    log = placement.folder / "maas.log"
+    with run_process(command, log, environment, stdout=subprocess.PIPE) as child:
         headers = {"authorization": f"Bearer {_first_key(child)}"}
         yield Gateway(
             name="maas" if workers == 1 else f"maas, {workers} workers",
-            port=site.port,
+            port=placement.port,
             headers=headers,
-            model=_text_model(site.port, headers),
+            model=_text_model(placement.port, headers),
             process=_gateway_process(child.pid),
             database=postmaster_of(data_dir / "postgres"),
         )
 
 
-def litellm_proxy(program: Path) -> Callable[[Site], AbstractContextManager[Gateway]]:
-    """LiteLLM without a database, as its own guide for production quietens it."""
+def litellm_proxy(program: Path) -> Callable[[Placement], AbstractContextManager[Gateway]]:
+    """Return a starter of LiteLLM without a database, configured by its production guide."""
 
     @contextmanager
-    def start(site: Site) -> Iterator[Gateway]:
-        config = site.folder / "litellm.yaml"
-        config.write_text(json.dumps(_litellm_config(site.upstream)), encoding="utf-8")
+    def start(placement: Placement) -> Iterator[Gateway]:
+        config = placement.folder / "litellm.yaml"
+        config.write_text(json.dumps(_litellm_config(placement.upstream)), encoding="utf-8")
         command = [str(program), "--config", str(config), "--host", "127.0.0.1"]
-        command += ["--port", str(site.port), "--num_workers", "1", "--telemetry", "False"]
+        command += ["--port", str(placement.port), "--num_workers", "1", "--telemetry", "False"]
         environment = {
             **os.environ,
             "LITELLM_LOG": "ERROR",
             "LITELLM_MODE": "PRODUCTION",
-            # Its lists of models and notices would be fetched from the internet at the start.
+            # Otherwise it downloads lists of models and notices at the start.
             "LITELLM_LOCAL_MODEL_COST_MAP": "True",
             "LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS": "True",
             "LITELLM_LOCAL_BLOG_POSTS": "True",
         }
-        with running(command, site.folder / "litellm.log", environment) as child:
-            wait_for_port(site.port, child)
+        with run_process(command, placement.folder / "litellm.log", environment) as child:
+            wait_for_port(placement.port, child)
             headers = {"authorization": f"Bearer {_LITELLM_KEY}"}
-            yield Gateway("LiteLLM", site.port, headers, "bench", child.pid)
+            yield Gateway("LiteLLM", placement.port, headers, "bench", child.pid)
 
     return start
 
 
-def portkey_gateway(program: tuple[str, Path]) -> Callable[[Site], AbstractContextManager[Gateway]]:
-    """Portkey's gateway: the upstream is named by each call's headers."""
+def portkey_gateway(
+    program: tuple[str, Path],
+) -> Callable[[Placement], AbstractContextManager[Gateway]]:
+    """Return a starter of Portkey's gateway, whose upstream is named in each call's headers."""
 
     @contextmanager
-    def start(site: Site) -> Iterator[Gateway]:
+    def start(placement: Placement) -> Iterator[Gateway]:
         node, script = program
-        command = [node, str(script), f"--port={site.port}", "--headless"]
+        command = [node, str(script), f"--port={placement.port}", "--headless"]
         environment = {**os.environ, "NODE_ENV": "production"}
-        with running(command, site.folder / "portkey.log", environment) as child:
-            wait_for_port(site.port, child)
+        with run_process(command, placement.folder / "portkey.log", environment) as child:
+            wait_for_port(placement.port, child)
             headers = {
                 "x-portkey-provider": "openai",
-                "x-portkey-custom-host": f"http://127.0.0.1:{site.upstream}/v1",
+                "x-portkey-custom-host": f"http://127.0.0.1:{placement.upstream}/v1",
                 "authorization": "Bearer sk-upstream",
             }
-            yield Gateway("Portkey", site.port, headers, "bench", child.pid)
+            yield Gateway("Portkey", placement.port, headers, "bench", child.pid)
 
     return start
 
 
 def _litellm_config(upstream: int) -> dict[str, object]:
-    """As JSON, which is YAML too."""
+    """Return LiteLLM's configuration; it is written as JSON, which is valid YAML."""
     target = {
         "model": "openai/bench",
         "api_base": f"http://127.0.0.1:{upstream}/v1",
@@ -145,13 +147,13 @@ def _litellm_config(upstream: int) -> dict[str, object]:
 
 
 def _first_key(child: subprocess.Popen[bytes]) -> str:
-    said: dict[str, object] = {}
+    data: dict[str, object] = {}
     for line in child.stdout or ():
-        said = json.loads(line)
-        if said.get("stage") == "ready":
-            return str(said["api_key"])
+        data = json.loads(line)
+        if data.get("stage") == "ready":
+            return str(data["api_key"])
     child.wait()
-    raise RuntimeError(f"maas did not start: {said}")
+    raise RuntimeError(f"maas did not start: {data}")
 
 
 def _text_model(port: int, headers: Mapping[str, str]) -> str:
@@ -162,6 +164,6 @@ def _text_model(port: int, headers: Mapping[str, str]) -> str:
 
 
 def _gateway_process(up: int) -> int:
-    """`maas up` only watches; the gateway is its child."""
+    """Return the process id of the gateway, a child of `maas up`."""
     children = psutil.Process(up).children()
     return next(child.pid for child in children if child.cmdline()[1:3] == ["-m", "gateway"])

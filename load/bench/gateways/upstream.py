@@ -1,7 +1,6 @@
-"""The upstream of streamed calls: 64 chunks, 20 ms apart, whatever is asked.
+"""The upstream of streamed calls: 64 chunks, 20 ms apart, for any request.
 
-Owns sending them on time with as little work as can be: every byte is made before the first call.
-Run as `python -m load.bench.gateways.upstream PORT`.
+All bytes are prepared before the first call. Run as `python -m load.bench.gateways.upstream PORT`.
 """
 
 import asyncio
@@ -13,7 +12,7 @@ from typing import Any, cast
 import httptools
 import uvloop
 
-from load.bench.gateways.answers import CHUNKS, MODELS, PAUSE_S, chunk, usage_chunk
+from load.bench.gateways.payloads import CHUNKS, MODELS, PAUSE_S, chunk, usage_chunk
 
 _STREAM = (
     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\n"
@@ -21,8 +20,8 @@ _STREAM = (
 )
 
 
-def _piece(data: bytes) -> bytes:
-    """A server-sent event as a chunk of HTTP."""
+def _http_chunk(data: bytes) -> bytes:
+    """Return a server-sent event as an HTTP chunk."""
     event = b"data: " + data + b"\n\n"
     return b"%x\r\n%s\r\n" % (len(event), event)
 
@@ -31,12 +30,12 @@ def _json(value: Mapping[str, Any]) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
 
 
-_PIECES = {
-    counted: [_piece(_json(chunk(number, counted))) for number in range(1, CHUNKS + 1)]
+_CHUNKS = {
+    counted: [_http_chunk(_json(chunk(number, counted))) for number in range(1, CHUNKS + 1)]
     for counted in (False, True)
 }
-_USAGE = _piece(_json(usage_chunk()))
-_END = _piece(b"[DONE]") + b"0\r\n\r\n"
+_USAGE = _http_chunk(_json(usage_chunk()))
+_END = _http_chunk(b"[DONE]") + b"0\r\n\r\n"
 
 
 class _Connection(asyncio.Protocol):
@@ -71,36 +70,36 @@ class _Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         if self._parser.get_method() == b"POST":
-            self._begin()
+            self._start_stream()
         elif self._target == b"/v1/models":
-            self._write(_whole(b"200 OK", _json(MODELS)))
+            self._write(_response(b"200 OK", _json(MODELS)))
         else:
-            self._write(_whole(b"404 Not Found", b"{}"))
+            self._write(_response(b"404 Not Found", b"{}"))
 
-    def _begin(self) -> None:
+    def _start_stream(self) -> None:
         options = json.loads(self._body).get("stream_options") or {}
-        pieces = _PIECES[bool(options.get("continuous_usage_stats"))]
+        chunks = _CHUNKS[bool(options.get("continuous_usage_stats"))]
         end = (_USAGE if options.get("include_usage") else b"") + _END
-        self._write(_STREAM + pieces[0])
-        self._later(pieces, 1, end, self._loop.time() + PAUSE_S)
+        self._write(_STREAM + chunks[0])
+        self._schedule(chunks, 1, end, self._loop.time() + PAUSE_S)
 
-    def _later(self, pieces: list[bytes], number: int, end: bytes, due: float) -> None:
-        self._timer = self._loop.call_at(due, self._send, pieces, number, end, due)
+    def _schedule(self, chunks: list[bytes], number: int, end: bytes, due_at: float) -> None:
+        self._timer = self._loop.call_at(due_at, self._send, chunks, number, end, due_at)
 
-    def _send(self, pieces: list[bytes], number: int, end: bytes, due: float) -> None:
-        if number + 1 < len(pieces):
-            self._write(pieces[number])
-            # From when it was due, so that a busy machine does not stretch the stream.
-            self._later(pieces, number + 1, end, due + PAUSE_S)
+    def _send(self, chunks: list[bytes], number: int, end: bytes, due_at: float) -> None:
+        if number + 1 < len(chunks):
+            self._write(chunks[number])
+            # Relative to the due time, so that delays of a busy machine do not add up.
+            self._schedule(chunks, number + 1, end, due_at + PAUSE_S)
         else:
-            self._write(pieces[number] + end)
+            self._write(chunks[number] + end)
 
     def _write(self, data: bytes) -> None:
         if self._transport is not None:
             self._transport.write(data)
 
 
-def _whole(status: bytes, body: bytes) -> bytes:
+def _response(status: bytes, body: bytes) -> bytes:
     head = b"HTTP/1.1 %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
     return head % (status, len(body)) + body
 

@@ -1,1 +1,1 @@
-"""The industrial language model, learned again and measured as it is served."""
+"""Train the industrial language model again and measure it as it is served."""

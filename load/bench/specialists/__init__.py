@@ -1,1 +1,1 @@
-"""Specialists through the gateway: how soon they answer, how much they bear, and variants."""
+"""Specialist benchmark: latency, throughput, and fine-tuned variants."""

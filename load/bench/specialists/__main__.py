@@ -1,9 +1,9 @@
-"""`make bench-specialists`: against a running service, whose first key is given.
+"""`make bench-specialists`: measure specialists of a running service.
 
     python -m load.bench.specialists --key maas_… [--serving http://127.0.0.1:8000]
 
-Variants are put to the serving address itself, by thousands, only where that is given; the service
-is best started for this alone.
+With --serving, thousands of variants are uploaded to the serving address; use a service started for
+this purpose only.
 """
 
 import argparse
@@ -14,8 +14,16 @@ from collections.abc import Sequence
 
 import aiohttp
 
-from load.bench.specialists.asking import Server, adapted, metadata, pace, rate, row_of, series_of
-from load.bench.specialists.variants import crowd
+from load.bench.specialists.client import (
+    SpecialistClient,
+    example_row,
+    measure_fine_tuning,
+    measure_latencies,
+    measure_throughput,
+    metadata,
+    synthetic_series,
+)
+from load.bench.specialists.variants import measure_many_variants
 
 _TABULAR, _SERIES = "classification", "regression"
 _BATCH = 64
@@ -25,35 +33,42 @@ async def _measure(options: argparse.Namespace) -> str:
     headers = {"authorization": f"Bearer {options.key}"}
     timeout = aiohttp.ClientTimeout(total=300)
     async with aiohttp.ClientSession(headers=headers, timeout=timeout) as session:
-        server = await Server.found(session, options.url)
-        tabular, series = server.by_task[_TABULAR], server.by_task[_SERIES]
-        row, machine = row_of(await metadata(server, tabular)), series_of(150)
+        client = await SpecialistClient.connect(session, options.url)
+        tabular, series = client.by_task[_TABULAR], client.by_task[_SERIES]
+        row, machine = example_row(await metadata(client, tabular)), synthetic_series(150)
         lines = ["| what | figure | bar |", "|---|---|---|"]
         for name, model, one in (("tabular", tabular, row), ("series of 150", series, machine)):
-            await pace(server, model, one, 30)
-            took = await pace(server, model, one, options.calls)
+            await measure_latencies(client, model, one, 30)
+            took = await measure_latencies(client, model, one, options.calls)
             lines.append(f"| {name}, one at a time, ms | {_spread(took)} | p50 8, p99 25 |")
-        told = await rate(server, tabular, [row] * _BATCH, options.concurrency, options.seconds)
+        throughput = await measure_throughput(
+            client, tabular, [row] * _BATCH, options.concurrency, options.seconds
+        )
         lines.append(
             f"| tabular, batches of {_BATCH}, {options.concurrency} at a time | "
-            f"{told.rows_s:,.0f} rows/s, {told.rows_core_s:,.0f} for each busy core | 1,000 |"
+            f"{throughput.rows_s:,.0f} rows/s, {throughput.rows_core_s:,.0f} for each busy core "
+            "| 1,000 |"
         )
-        made = await adapted(server, series, options.variants_of)
-        lines.append(f"| adapting to {made.machines} machines | {made.seconds:.1f} s | 60 |")
-        lines.append(f"| first call of a variant, ms | {_spread(made.first_ms)} | 300 |")
-        lines.append(f"| second call of it, ms | {_spread(made.second_ms)} | |")
+        fine_tuning = await measure_fine_tuning(client, series, options.variants_of)
+        lines.append(
+            f"| adapting to {fine_tuning.machines} machines | {fine_tuning.seconds:.1f} s | 60 |"
+        )
+        lines.append(f"| first call of a variant, ms | {_spread(fine_tuning.first_ms)} | 300 |")
+        lines.append(f"| second call of it, ms | {_spread(fine_tuning.second_ms)} | |")
         if options.serving:
-            lines += await crowd(session, options.serving, series, options.crowd)
+            lines += await measure_many_variants(session, options.serving, series, options.crowd)
     return "\n".join(lines) + "\n"
 
 
 def _spread(values: Sequence[float]) -> str:
+    """Return the median and the 99th percentile as text."""
     ordered = sorted(values)
     last = ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))]
     return f"p50 {statistics.median(ordered):.1f}, p99 {last:.1f}"
 
 
 def main() -> None:
+    """Measure and print a table in Markdown."""
     parser = argparse.ArgumentParser(prog="python -m load.bench.specialists")
     parser.add_argument("--url", default="http://127.0.0.1:8080")
     parser.add_argument("--key", required=True)

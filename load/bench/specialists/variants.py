@@ -1,6 +1,6 @@
-"""Thousands of variants on one replica: its memory, and how soon one that fell out is back.
+"""Thousands of variants on one replica: its memory, and the latency of reloading a variant.
 
-Owns talking to the serving address itself, which only the operator can.
+Uses the serving address directly, which only the operator can reach.
 """
 
 import json
@@ -10,34 +10,40 @@ from typing import Any
 import aiohttp
 import psutil
 
-from load.bench.specialists.asking import series_of
+from load.bench.specialists.client import synthetic_series
 
-_TITLE = "SpecialistApp"
+_REPLICA_TITLE = "SpecialistApp"
 _MIB = 1 << 20
 
 
-async def crowd(session: aiohttp.ClientSession, serving: str, model: str, count: int) -> list[str]:
-    """Learn one variant, give it to the server under `count` ids, and ask some of them."""
-    artefact = await _learned(session, serving, model)
-    before = _memory()
-    given = [await _give(session, serving, model, at, artefact) for at in range(count)]
+async def measure_many_variants(
+    session: aiohttp.ClientSession, serving: str, model: str, count: int
+) -> list[str]:
+    """Train one variant, upload it under `count` ids and call some. Returns table rows."""
+    artefact = await _train_variant(session, serving, model)
+    before = _replica_rss()
+    upload_times = [
+        await _upload_variant(session, serving, model, at, artefact) for at in range(count)
+    ]
     ids = range(0, count, max(1, count // 100))
-    asked = sorted([await _ask(session, serving, at) for at in ids])
-    given.sort()
+    call_times = sorted([await _call_variant(session, serving, at) for at in ids])
+    upload_times.sort()
     return [
         f"| a variant's artefact | {len(artefact) * 3 // 4:,} bytes | |",
-        f"| giving one, ms | p50 {1000 * _at(given, 0.5):.0f}, "
-        f"p99 {1000 * _at(given, 0.99):.0f} | 300 |",
-        f"| memory with {count:,} given | {_memory() / _MIB:,.0f} MiB, {before / _MIB:,.0f} before "
+        f"| giving one, ms | p50 {1000 * _quantile(upload_times, 0.5):.0f}, "
+        f"p99 {1000 * _quantile(upload_times, 0.99):.0f} | 300 |",
+        f"| memory with {count:,} given | {_replica_rss() / _MIB:,.0f} MiB, "
+        f"{before / _MIB:,.0f} before "
         f"| 1,500 |",
-        f"| asking {len(asked)} of them, most from the folder, ms "
-        f"| p50 {1000 * _at(asked, 0.5):.0f}, p99 {1000 * _at(asked, 0.99):.0f} | 300 |",
+        f"| asking {len(call_times)} of them, most from the folder, ms "
+        f"| p50 {1000 * _quantile(call_times, 0.5):.0f}, "
+        f"p99 {1000 * _quantile(call_times, 0.99):.0f} | 300 |",
     ]
 
 
-async def _learned(session: aiohttp.ClientSession, serving: str, model: str) -> str:
+async def _train_variant(session: aiohttp.ClientSession, serving: str, model: str) -> str:
     fleet = "\n".join(
-        json.dumps({"sensors": series_of(150 + 10 * seed, seed)}) for seed in range(5)
+        json.dumps({"sensors": synthetic_series(150 + 10 * seed, seed)}) for seed in range(5)
     )
     path = f"{serving}/v2/adaptations/{model}"
     async with session.post(path, data=fleet.encode(), read_bufsize=64 * _MIB) as answer:
@@ -45,7 +51,7 @@ async def _learned(session: aiohttp.ClientSession, serving: str, model: str) -> 
     return str(json.loads(last)["variant"]["artefact"])
 
 
-async def _give(
+async def _upload_variant(
     session: aiohttp.ClientSession, serving: str, model: str, number: int, artefact: str
 ) -> float:
     body = {"base": model, "name": f"bench-{number}", "version": "1", "artefact": artefact}
@@ -55,10 +61,10 @@ async def _give(
     return time.perf_counter() - began
 
 
-async def _ask(session: aiohttp.ClientSession, serving: str, number: int) -> float:
+async def _call_variant(session: aiohttp.ClientSession, serving: str, number: int) -> float:
     tensors: list[dict[str, Any]] = [
         {"name": name, "datatype": "FP32", "shape": [1, 100], "data": values[:100]}
-        for name, values in series_of(150).items()
+        for name, values in synthetic_series(150).items()
     ]
     path = f"{serving}/v2/models/var_{number}/infer"
     began = time.perf_counter()
@@ -68,17 +74,17 @@ async def _ask(session: aiohttp.ClientSession, serving: str, number: int) -> flo
     return time.perf_counter() - began
 
 
-def _at(ordered: list[float], share: float) -> float:
+def _quantile(ordered: list[float], share: float) -> float:
     return ordered[int(len(ordered) * share)]
 
 
-def _memory() -> float:
-    """Of the replica that holds the specialists."""
-    found = [
+def _replica_rss() -> float:
+    """Return the resident memory in bytes of the specialists' replica. Raises RuntimeError."""
+    connect = [
         one.memory_info().rss
         for one in psutil.process_iter(["cmdline"])
-        if _TITLE in " ".join(one.info["cmdline"] or [])
+        if _REPLICA_TITLE in " ".join(one.info["cmdline"] or [])
     ]
-    if not found:
+    if not connect:
         raise RuntimeError("the replica is not on this machine")
-    return float(max(found))
+    return float(max(connect))

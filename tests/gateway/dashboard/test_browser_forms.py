@@ -78,7 +78,7 @@ class TestFocus:
             assert (found["id"], found["invalid"]) == ("url", "true")
             assert "private or reserved address" in found["about"]
 
-    async def test_is_not_moved_on_a_page_without_mistakes(
+    async def test_is_not_moved_on_a_page_without_errors(
         self, firm: Firm, browser: Windows
     ) -> None:
         async with looked(browser, firm.gateway.url, WIDE, firm.owner) as seen:

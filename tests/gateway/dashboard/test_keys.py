@@ -12,7 +12,7 @@ from gateway.access.key_scopes import Scope, change_scope, scope_of
 from gateway.identity.audit_log import CLI_ACTOR, list_account_entries
 from gateway.identity.roles import Role
 from infra import ids
-from tests.support.builders import CHAT, SPECIALIST
+from tests.support.builders import CHAT, EMBEDDING, SPECIALIST
 from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import Looker, looker, words
 
@@ -105,7 +105,7 @@ class TestCreating:
         assert dict(values) == {"budget": "12.50", "requests": "60", "tokens": "", "streams": "2"}
         assert "CN¥0.00 / CN¥12.50" in words(page)
 
-    async def test_mistakes(self, office: Firm) -> None:
+    async def test_errors_are_shown_beside_their_fields(self, office: Firm) -> None:
         for fields, said in (
             ({"name": " "}, "A name is 1 to 100 printable characters."),
             ({"name": "x" * 101}, "A name is 1 to 100 printable characters."),
@@ -207,6 +207,29 @@ class TestScope:
         checked = dict.fromkeys(re.findall(r'name="(\w+:\S+)" checked', page), "on")
         await office.owner.send(f"/dashboard/keys/{key}/scope", networks="", **checked)
         assert scope_of((await rows(office))[key]) == scope
+
+    async def test_a_key_for_a_removed_model_keeps_its_restriction(self, office: Firm) -> None:
+        """Without it, the key could call all models."""
+        key = own_key(office)
+        async with office.gateway.parts.database.transaction() as session:
+            await change_scope(
+                session,
+                office.gateway.parts.clock,
+                CLI_ACTOR,
+                office.gateway.account.id,
+                office.gateway.key.row.id,
+                Scope(["minilm-l6-v2"]),
+            )
+        page = await office.owner.page(f"/dashboard/keys/{key}")
+        checked = dict.fromkeys(re.findall(r'name="(\w+:\S+)" checked', page), "on")
+        assert checked == {"model:minilm-l6-v2": "on"}
+        await office.owner.send(f"/dashboard/keys/{key}/scope", networks="127.0.0.1", **checked)
+        assert scope_of((await rows(office))[key]).models == ["minilm-l6-v2"]
+        await until_known(office)
+        refused = await office.gateway.http.post(
+            "/v1/embeddings", json={"model": EMBEDDING, "input": "a"}
+        )
+        assert refused.json()["error"]["code"] == "model_not_allowed"
 
     async def test_service_tiers_are_kept_and_refused_when_not_selected(self, office: Firm) -> None:
         address = f"/dashboard/keys/{own_key(office)}"

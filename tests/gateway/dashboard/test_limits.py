@@ -122,7 +122,7 @@ class TestAlerts:
         after = {"email": "li@acme.example", "webhook": "acme.example", "percentages": [30, 90]}
         assert entry.details["to"] == after
 
-    async def test_mistakes(self, office: Firm) -> None:
+    async def test_errors_are_shown_beside_their_fields(self, office: Firm) -> None:
         for fields, said in (
             ({"percentages": "half"}, "Write 1 to 20 whole percentages"),
             ({"percentages": ""}, "Write 1 to 20 whole percentages"),

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from billing.invoice_documents.invoice_list import InvoiceListItem
-from billing.notifications.watched_limits import MonitoredLimit
+from billing.notifications.monitored_limits import MonitoredLimit
 from billing.tables import Dispute, Invoice
 from gateway.dashboard.pages.next_steps import AccountState, next_steps
 from infra import ids

@@ -46,7 +46,7 @@ class TestInvitations:
             ({"name": " ", "password": PASSWORD}, "A name is 1 to 100 printable characters."),
         ],
     )
-    async def test_mistakes_are_said(self, door: Door, fields: dict[str, str], said: str) -> None:
+    async def test_errors_are_shown(self, door: Door, fields: dict[str, str], said: str) -> None:
         answer = await door.http.post(await door.invited(), data=fields)
         assert answer.status_code == 422
         assert said in words(answer.text)

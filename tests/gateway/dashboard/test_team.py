@@ -83,7 +83,7 @@ class TestInviting:
             "invitation.made",
         ]
 
-    async def test_mistakes(self, office: Firm) -> None:
+    async def test_errors_are_shown_beside_their_fields(self, office: Firm) -> None:
         for sent, said in (
             ({"email": "nobody", "role": "viewer"}, "This is not an e-mail address"),
             ({"email": EMAIL, "role": "operator"}, "Choose one of the roles."),

@@ -12,7 +12,7 @@ from billing.invoice_documents.invoice_list import InvoiceListItem, list_invoice
 from billing.invoices.usage_position import load_usage_position
 from billing.metering.quotas import list_quota_states, month_start
 from billing.metering.usage import list_usage
-from billing.notifications.watched_limits import load_monitored_limits
+from billing.notifications.monitored_limits import load_monitored_limits
 from billing.outcomes.settlement.views import disputes_page, settlements_page
 from billing.reconciliation.usage_and_quotas import reconcile
 from billing.reports.spending import SpendingDimension, list_spending, list_tags

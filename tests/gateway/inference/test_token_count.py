@@ -4,17 +4,15 @@ The real tokenizers are tried where the weights were converted on this machine.
 """
 
 import asyncio
-import itertools
 import json
 import os
 import unicodedata
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
@@ -26,16 +24,13 @@ from gateway.inference.token_count import (
     max_prompt_tokens_by_size,
 )
 from gateway.wire import body as bodies
-from models.catalog import Model, Task, Weights
 from tests.support import builders
 from tests.support.gateway.decoded import prompt_of
-from tests.support.nightly import at_length
+from tests.support.gateway.token_texts import MANY, TEXT, a_model, characters, written
 
 BUILD = Path(__file__).parents[3] / "build"
 GEMMA = next(iter(sorted((BUILD / "weights").glob(f"{builders.CHAT}-*"))), None)
-MINILM = next(iter(sorted((BUILD / "weights").glob(f"{builders.EMBEDDING}-*"))), None)
 needs_gemma = pytest.mark.skipif(GEMMA is None, reason="no Gemma weights below build/weights")
-needs_minilm = pytest.mark.skipif(MINILM is None, reason="no MiniLM tokenizer below build/weights")
 
 CHAT, COMPLETION, EMBEDDINGS = map(prompt_of, ("chat", "text_completion", "embeddings"))
 TEMPLATE = """{{ bos_token }} {% for message in messages %}
@@ -43,16 +38,6 @@ TEMPLATE = """{{ bos_token }} {% for message in messages %}
 {{ message.role }} {{ message.content }} {% endfor %}
 {%- if add_generation_prompt %}assistant{% endif %}"""
 
-# Text of every kind that tokenizers treat apart: one alphabet each, and all of Unicode.
-TEXT = st.one_of(
-    st.text(max_size=40),
-    st.text("的一是不了人我在有他这\u3000，。", max_size=40),
-    st.text("😀👨‍👩‍👧🇨🇳🏽\ufe0f\u200d", max_size=20),
-    st.text([chr(code) for code in range(32)] + ["\x7f", "\x85", "\u2028"], max_size=30),
-    st.text("\u0344\u0390\u0958\ufb2c\U0001d160\u1e69\u0323한\u1f82e\u0327", max_size=20),
-    st.text(" \n\t▁", max_size=60),
-    st.sampled_from(["<bos>", "<eos>", "[CLS]", "<start_of_turn>", "a" * 300, "�", ""]),
-)
 TOKEN_IDS = st.lists(st.integers(0, 9), max_size=40)
 ROLES = st.sampled_from(["system", "developer", "user", "assistant"])
 CONTENT = st.one_of(TEXT, st.lists(TEXT.map(lambda text: {"type": "text", "text": text})))
@@ -64,17 +49,6 @@ PROMPTS = st.one_of(
     TOKEN_IDS.filter(bool),
     st.lists(TOKEN_IDS, min_size=1),
 )
-MANY = settings(max_examples=at_length(400, 60), suppress_health_check=list(HealthCheck))
-
-
-def a_model(name: str, context_length: int | None = None) -> Model:
-    weights = Weights(kind="gguf-package", source="")
-    return Model(name, Task.TEXT_GENERATION, (), "", "", weights, {}, context_length)
-
-
-def written(body: Mapping[str, Any], escaped: bool = False) -> bytes:
-    """The shortest JSON of a body, or the one that escapes all but ASCII."""
-    return json.dumps(body, ensure_ascii=escaped, separators=(",", ":")).encode()
 
 
 async def count(
@@ -92,7 +66,7 @@ def folder(tmp_path: Path) -> Path:
     tokenizer.post_processor = processors.TemplateProcessing(
         single="<s> $A </s>", special_tokens=[("<s>", 1), ("</s>", 2)]
     )
-    # As MiniLM's file asks for; neither may touch what is counted.
+    # A tokenizer file may ask for both; neither may change the count.
     tokenizer.enable_truncation(8)
     tokenizer.enable_padding(length=8)
     made = tmp_path / "weights" / "tiny-test"
@@ -249,9 +223,17 @@ def test_the_bound() -> None:
         (COMPLETION, {"prompt": "w" * 5000}, 1000),
         (COMPLETION, {"prompt": ["w" * 5000]}, 5079),  # each prompt has the context's length
         (COMPLETION, {"prompt": "\U0001d160" * 10}, 197),  # 40 bytes that are 120 in NFC
+        (EMBEDDINGS, {"input": "abc"}, 19),
+        (EMBEDDINGS, {"input": ["a", "bc"]}, 35),  # each input gets a prefix
+        (EMBEDDINGS, {"input": ["w" * 5000, "a"]}, 1017),
+        (EMBEDDINGS, {"input": "\ufdfa"}, 49),  # 3 bytes that are 33 in NFKC
+        (EMBEDDINGS, {"input": [1, 2, 3]}, 19),
+        (EMBEDDINGS, {"input": [[1, 2], "a"]}, 35),
+        (EMBEDDINGS, {"input": {"text": "a"}}, None),
+        (EMBEDDINGS, {}, None),
     ],
 )
-def test_the_worst_prompt(prompt: PromptFormat, body: dict[str, Any], expected: int) -> None:
+def test_the_worst_prompt(prompt: PromptFormat, body: dict[str, Any], expected: int | None) -> None:
     raw = written(body)
     assert max_prompt_tokens(a_model("a", 1000), prompt, bodies.decode_fields(raw), raw) == expected
 
@@ -262,7 +244,7 @@ def test_a_chat_with_more_than_text_is_bound_by_nothing_but_the_context() -> Non
 
 
 def test_nfc_makes_no_character_longer_than_its_escape() -> None:
-    for char in _characters():
+    for char in characters():
         size = len(unicodedata.normalize("NFC", char).encode())
         assert size <= len(json.dumps(char)) - 2 or char.isascii()
 
@@ -270,18 +252,6 @@ def test_nfc_makes_no_character_longer_than_its_escape() -> None:
 @needs_gemma
 def test_gemma_has_no_more_tokens_than_bytes_in_any_character() -> None:
     _no_more_tokens_than_bytes(_tokenizer(GEMMA))
-
-
-@needs_minilm
-def test_minilm_has_no_more_tokens_than_bytes_in_any_character() -> None:
-    _no_more_tokens_than_bytes(_tokenizer(MINILM))
-
-
-@needs_minilm
-def test_minilm_sees_no_more_characters_than_bytes() -> None:
-    """A word has no more pieces than characters, so this is the proof for words too."""
-    normalise = _tokenizer(MINILM).normalizer.normalize_str
-    assert all(len("".join(normalise(c).split())) <= len(c.encode()) for c in _characters())
 
 
 @needs_gemma
@@ -316,13 +286,6 @@ async def test_no_completion_of_gemma_is_above_its_bound(
     real: PromptTokenCounter, prompt: Any, escaped: bool
 ) -> None:
     await _below_bound(real, builders.CHAT, COMPLETION, {"prompt": prompt}, escaped)
-
-
-@needs_minilm
-@MANY
-@given(texts=PROMPTS, escaped=st.booleans())
-async def test_minilm_input_bound(real: PromptTokenCounter, texts: Any, escaped: bool) -> None:
-    await _below_bound(real, builders.EMBEDDING, EMBEDDINGS, {"input": texts}, escaped)
 
 
 DIALOGUES = [
@@ -381,16 +344,8 @@ def _tokenizer(folder: Path | None) -> Tokenizer:
     return tokenizer
 
 
-def _characters() -> list[str]:
-    """All but surrogates, which UTF-8 cannot hold, and the planes that Unicode leaves empty; by day
-    the first of them and each eleventh of the others."""
-    step = at_length(1, 11)
-    planes = range(0x800, 0xD800, step), range(0xE000, 0x40000, step), range(0xE0000, 0xE1000, step)
-    return [chr(code) for code in (*range(0x800), *itertools.chain(*planes))]
-
-
 def _no_more_tokens_than_bytes(tokenizer: Tokenizer) -> None:
-    characters = _characters()
-    encoded = tokenizer.encode_batch_fast(characters, add_special_tokens=False)
-    pairs = zip(characters, encoded, strict=True)
+    chars = characters()
+    encoded = tokenizer.encode_batch_fast(chars, add_special_tokens=False)
+    pairs = zip(chars, encoded, strict=True)
     assert not [char for char, encoding in pairs if len(encoding) > len(char.encode())]

@@ -181,6 +181,26 @@ class TestRefused:
                 await asking
             assert code_of(caught.value) == "embedding_model_changed"
 
+    async def test_vectors_of_a_removed_model(self, firm: Firm) -> None:
+        store, file = await firm.store(MANUAL), await firm.sends()
+        replacement = f"Use {builders.EMBEDDING!r} instead"
+        change = "update vector_store set embedding_model = 'minilm-l6-v2'"
+        async with firm.gateway.parts.database.transaction() as session:
+            await session.execute(builders.text(change))
+        for call in (
+            ask(firm, "F30001", tool(store)),
+            firm.finds(store, "F30001"),
+            firm.openai.vector_stores.files.create(store, file_id=file),
+        ):
+            with pytest.raises(APIStatusError, match=replacement) as caught:
+                await call
+            assert (caught.value.status_code, code_of(caught.value)) == (
+                409,
+                "embedding_model_changed",
+            )
+        assert (await firm.openai.vector_stores.retrieve(store)).id == store
+        assert (await firm.openai.vector_stores.delete(store)).deleted
+
 
 async def test_auto_chooses_with_the_passages(firm: Firm, upstream: FakeUpstream) -> None:
     store = await firm.store(MANUAL)

@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from load.bench.industrial_llm.learning import FAULTS
-from load.bench.industrial_llm.quality import BASE, table
+from load.bench.industrial_llm.quality import BASE, render_table
+from load.bench.industrial_llm.training import FAULT_FOLDS
 
 SOLD = "sold"
 
@@ -13,9 +13,11 @@ def lines(tmp_path: Path, metrics: object) -> dict[str, list[str]]:
     """The table's cells by what they are of."""
     file = tmp_path / "metrics.json"
     file.write_text(json.dumps(metrics), encoding="utf-8")
-    rows = [[cell.strip() for cell in row.split("|")[1:-1]] for row in table(SOLD, file)]
-    assert len({row[0] for row in rows}) == len(rows)
-    return {row[0]: row[1:] for row in rows}
+    render_rows = [
+        [cell.strip() for cell in row.split("|")[1:-1]] for row in render_table(SOLD, file)
+    ]
+    assert len({row[0] for row in render_rows}) == len(render_rows)
+    return {row[0]: row[1:] for row in render_rows}
 
 
 def tools(accuracy: float) -> dict[str, dict[str, dict[str, float]]]:
@@ -24,21 +26,21 @@ def tools(accuracy: float) -> dict[str, dict[str, dict[str, float]]]:
 
 def test_a_bar_is_held_or_not(tmp_path: Path) -> None:
     for accuracy, held in ((0.9, "yes"), (0.895, "**no**")):
-        told = lines(tmp_path, {SOLD: tools(accuracy), BASE: tools(0.125)})
-        assert told["tool of 200 requests"] == [f"{accuracy:.1%}", "12.5%", "90%", held]
+        measurements = lines(tmp_path, {SOLD: tools(accuracy), BASE: tools(0.125)})
+        assert measurements["tool of 200 requests"] == [f"{accuracy:.1%}", "12.5%", "90%", held]
 
 
 def test_what_was_not_measured_is_neither(tmp_path: Path) -> None:
-    told = lines(tmp_path, {SOLD: tools(0.9)})
-    assert told["tool of 200 requests"] == ["90.0%", "–", "90%", "yes"]
-    assert told["MaintIE's entities, five classes"] == ["–", "–", "70%", "–"]
+    measurements = lines(tmp_path, {SOLD: tools(0.9)})
+    assert measurements["tool of 200 requests"] == ["90.0%", "–", "90%", "yes"]
+    assert measurements["MaintIE's entities, five classes"] == ["–", "–", "70%", "–"]
 
 
 def test_folds_are_one(tmp_path: Path) -> None:
     def of(right: float) -> dict[str, dict[str, dict[str, float]]]:
         return {"fault_system": {"camb_faults": {"examples": 10, "accuracy": right}}}
 
-    metrics = {one.name: of(0.4 if place % 2 else 0.7) for place, one in enumerate(FAULTS)}
+    metrics = {one.name: of(0.4 if place % 2 else 0.7) for place, one in enumerate(FAULT_FOLDS)}
     assert lines(tmp_path, metrics)["fault to system, ten folds"] == ["55.0%", "–", "50%", "yes"]
-    del metrics[FAULTS[0].name]
+    del metrics[FAULT_FOLDS[0].name]
     assert lines(tmp_path, metrics)["fault to system, ten folds"] == ["–", "–", "50%", "–"]

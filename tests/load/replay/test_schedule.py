@@ -7,30 +7,38 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from load.constant.engine import Speed
+from load.constant_upstream.engine import UpstreamSpeed
 from load.replay.arrivals import Arrival
-from load.replay.schedule import among, capacity, cut_to, filling, in_classes, sped_up, thin
+from load.replay.schedule import (
+    assign_tenants,
+    assign_tiers,
+    capacity,
+    fill_capacity,
+    speed_up,
+    thin,
+    truncate_to_context,
+)
 
 arrivals = st.lists(
     st.builds(Arrival, st.floats(0, 3600), st.integers(1, 20_000), st.integers(1, 3_000)),
     min_size=2,
     max_size=60,
-).map(lambda found: sorted(found, key=lambda one: one.at_s))
-ENGINE = Speed(1000, 0.01, 4)
+).map(lambda result: sorted(result, key=lambda one: one.at_s))
+ENGINE = UpstreamSpeed(1000, 0.01, 4)
 
 
 class TestChanges:
     @given(arrivals, st.floats(0.1, 100), st.floats(1, 100))
     def test_sped_up(self, calls: list[Arrival], speed: float, seconds: float) -> None:
-        found = sped_up(calls, speed, seconds)
-        assert len(found) <= len(calls)
-        assert [one.at_s for one in found] == sorted(one.at_s for one in found)
-        assert all(0 <= one.at_s < seconds for one in found)
-        assert not found or found[0].at_s == 0
+        result = speed_up(calls, speed, seconds)
+        assert len(result) <= len(calls)
+        assert [one.at_s for one in result] == sorted(one.at_s for one in result)
+        assert all(0 <= one.at_s < seconds for one in result)
+        assert not result or result[0].at_s == 0
 
     @given(arrivals, st.integers(8, 8000))
     def test_cut_to_what_a_model_takes(self, calls: list[Arrival], context: int) -> None:
-        cut = cut_to(calls, context)
+        cut = truncate_to_context(calls, context)
         for before, after in zip(calls, cut.arrivals, strict=True):
             assert after.at_s == before.at_s
             assert 1 <= after.input_tokens <= before.input_tokens
@@ -48,31 +56,33 @@ class TestChanges:
     def test_filling_takes_as_many_as_the_load_says(
         self, calls: list[Arrival], load: float, seconds: float
     ) -> None:
-        found = filling(calls, load, ENGINE, seconds)
+        result = fill_capacity(calls, load, ENGINE, seconds)
         wanted = max(2, round(load * capacity(calls, ENGINE) * seconds))
-        assert len(found) == min(wanted, len(calls))
-        assert all(0 <= one.at_s < seconds for one in found)
+        assert len(result) == min(wanted, len(calls))
+        assert all(0 <= one.at_s < seconds for one in result)
 
 
 class TestCapacity:
     def test_by_slots_or_by_prompts(self) -> None:
-        assert capacity([Arrival(0, 100, 90)], Speed(1000, 0.01, 4)) == pytest.approx(4)
-        assert capacity([Arrival(0, 500, 10)], Speed(1000, 0.01, 4)) == pytest.approx(2)
-        assert capacity([Arrival(0, 1, 1)], Speed()) == float("inf")
+        assert capacity([Arrival(0, 100, 90)], UpstreamSpeed(1000, 0.01, 4)) == pytest.approx(4)
+        assert capacity([Arrival(0, 500, 10)], UpstreamSpeed(1000, 0.01, 4)) == pytest.approx(2)
+        assert capacity([Arrival(0, 1, 1)], UpstreamSpeed()) == float("inf")
 
 
 class TestTenants:
     def test_by_their_shares_and_the_same_again(self) -> None:
         calls = [Arrival(float(n), 1, 1) for n in range(5000)]
         shares = {"quiet": 1.0, "noisy": 20.0}
-        due = among(calls, shares, random.Random(1))
-        counted = Counter(one.tenant for one in due)
+        scheduled = assign_tenants(calls, shares, random.Random(1))
+        counted = Counter(one.tenant for one in scheduled)
         assert counted["noisy"] / counted["quiet"] == pytest.approx(20, rel=0.25)
-        assert due == among(calls, shares, random.Random(1))
-        assert [one.arrival for one in due] == calls
+        assert scheduled == assign_tenants(calls, shares, random.Random(1))
+        assert [one.arrival for one in scheduled] == calls
 
     def test_in_classes(self) -> None:
-        due = among([Arrival(float(n), 1, 1) for n in range(100)], {"a": 1}, random.Random(1))
-        found = in_classes(due, {"priority": 1, "flex": 1}, random.Random(1))
-        assert {one.tier for one in found} == {"priority", "flex"}
-        assert [one.arrival for one in found] == [one.arrival for one in due]
+        scheduled = assign_tenants(
+            [Arrival(float(n), 1, 1) for n in range(100)], {"a": 1}, random.Random(1)
+        )
+        result = assign_tiers(scheduled, {"priority": 1, "flex": 1}, random.Random(1))
+        assert {one.tier for one in result} == {"priority", "flex"}
+        assert [one.arrival for one in result] == [one.arrival for one in scheduled]

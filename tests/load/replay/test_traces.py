@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from load.replay.arrivals import Arrival, TraceMissing
-from load.replay.servegen import Window, pause, read_windows, sample_servegen
+from load.replay.servegen import Window, read_windows, sample_interval, sample_servegen
 from load.replay.traces import read_trace
 
 AZURE = """TIMESTAMP,ContextTokens,GeneratedTokens
@@ -31,13 +31,13 @@ class TestFiles:
     def test_azure(self, tmp_path: Path) -> None:
         file = tmp_path / "a.csv"
         file.write_text(AZURE)
-        found = read_trace(file)
-        assert [(one.input_tokens, one.output_tokens) for one in found] == [
+        result = read_trace(file)
+        assert [(one.input_tokens, one.output_tokens) for one in result] == [
             (374, 44),
             (879, 55),
             (396, 109),
         ]
-        assert [one.at_s for one in found] == pytest.approx([0, 1.31941, 4.314579], abs=1e-5)
+        assert [one.at_s for one in result] == pytest.approx([0, 1.31941, 4.314579], abs=1e-5)
 
     def test_burstgpt_compressed(self, tmp_path: Path) -> None:
         file = tmp_path / "b.csv.gz"
@@ -59,9 +59,9 @@ class TestFiles:
 class TestShapes:
     @given(st.floats(0.05, 50), st.floats(0.2, 3), st.sampled_from(["Gamma", "Weibull"]))
     def test_pauses_have_the_mean_of_the_rate(self, rate: float, cv: float, kind: str) -> None:
-        chance = random.Random(3)
+        rng = random.Random(3)
         window = Window(0, rate, cv, kind)
-        pauses = [pause(window, chance) for _ in range(4000)]
+        pauses = [sample_interval(window, rng) for _ in range(4000)]
         # Five standard errors; heavy tails make them wide.
         assert abs(statistics.fmean(pauses) * rate - 1) < 5 * cv / math.sqrt(4000) + 0.02
 
@@ -71,17 +71,17 @@ class TestShapes:
 
     def test_a_folder_is_sampled(self, tmp_path: Path) -> None:
         (tmp_path / "chunk-0-trace.csv").write_text("0,1.0,1.0,Gamma,1,1\n600,0,0,,0,0\n")
-        said = '{"0": {"input_tokens": "{10: 0.5, 20: 0.5}", "output_tokens": "{3: 1.0}"}}'
-        (tmp_path / "chunk-0-dataset.json.gz").write_bytes(gzip.compress(said.encode()))
-        found = sample_servegen(tmp_path, random.Random(1))
-        assert 450 < len(found) < 750
-        assert {one.input_tokens for one in found} == {10, 20}
-        assert {one.output_tokens for one in found} == {3}
-        assert max(one.at_s for one in found) < 600
+        data = '{"0": {"input_tokens": "{10: 0.5, 20: 0.5}", "output_tokens": "{3: 1.0}"}}'
+        (tmp_path / "chunk-0-dataset.json.gz").write_bytes(gzip.compress(data.encode()))
+        result = sample_servegen(tmp_path, random.Random(1))
+        assert 450 < len(result) < 750
+        assert {one.input_tokens for one in result} == {10, 20}
+        assert {one.output_tokens for one in result} == {3}
+        assert max(one.at_s for one in result) < 600
         assert read_trace(tmp_path, 4) == read_trace(tmp_path, 4) != read_trace(tmp_path, 5)
 
     def test_a_client_without_lengths_calls_nothing(self, tmp_path: Path) -> None:
         (tmp_path / "chunk-0-trace.csv").write_text("0,1.0,1.0,Gamma,1,1\n")
-        said = '{"0": {"input_tokens": "{}", "output_tokens": "{}"}}'
-        (tmp_path / "chunk-0-dataset.json").write_text(said)
+        data = '{"0": {"input_tokens": "{}", "output_tokens": "{}"}}'
+        (tmp_path / "chunk-0-dataset.json").write_text(data)
         assert sample_servegen(tmp_path, random.Random(1)) == []

@@ -1,14 +1,14 @@
 """Calls as values, for tests of simulated fleets."""
 
 from load.replay.arrivals import Arrival
-from load.replay.schedule import Due
+from load.replay.schedule import ScheduledCall
 
 
-def due(*calls: tuple[float, int, int]) -> list[Due]:
+def scheduled(*calls: tuple[float, int, int]) -> list[ScheduledCall]:
     """When each comes, tokens of its prompt and of its answer."""
-    return [Due(Arrival(at_s, prompt, answer), "acme") for at_s, prompt, answer in calls]
+    return [ScheduledCall(Arrival(at_s, prompt, answer), "acme") for at_s, prompt, answer in calls]
 
 
-def evenly(count: int, each_s: float, prompt: int, answer: int) -> list[Due]:
+def evenly(count: int, token_interval_s: float, prompt: int, answer: int) -> list[ScheduledCall]:
     """One after the other, so many seconds apart."""
-    return due(*((number * each_s, prompt, answer) for number in range(count)))
+    return scheduled(*((number * token_interval_s, prompt, answer) for number in range(count)))

@@ -2,16 +2,18 @@
 
 import pytest
 
-from load.simulation.autoscaler import Rule, Wish, decide
+from load.simulation.autoscaler import PendingDecision, ScalingRule, decide
 
-RULE = Rule(1, 8, 10.0, upscale_delay_s=30, downscale_delay_s=600)
+RULE = ScalingRule(1, 8, 10.0, upscale_delay_s=30, downscale_delay_s=600)
 
 
-def told(ongoing: list[tuple[float, float]], replicas: int = 2, rule: Rule = RULE) -> list[int]:
+def told(
+    ongoing: list[tuple[float, float]], replicas: int = 2, rule: ScalingRule = RULE
+) -> list[int]:
     """How many there are after each look: when, and how many requests there were."""
-    wish, found = Wish(), []
+    pending, found = PendingDecision(), []
     for now, number in ongoing:
-        replicas, wish = decide(rule, number, replicas, wish, now)
+        replicas, pending = decide(rule, number, replicas, pending, now)
         found.append(replicas)
     return found
 
@@ -36,8 +38,8 @@ def test_who_changes_their_mind_waits_anew(between: float) -> None:
 
 def test_never_more_than_most_nor_fewer_than_least() -> None:
     assert told([(0, 1000), (30, 1000)]) == [2, 8]
-    assert told([(0, 0), (600, 0)], 2, Rule(2, 8, 10.0)) == [2, 2]
+    assert told([(0, 0), (600, 0)], 2, ScalingRule(2, 8, 10.0)) == [2, 2]
 
 
 def test_to_none_where_that_may_be() -> None:
-    assert told([(0, 0), (600, 0)], 1, Rule(0, 8, 10.0)) == [1, 0]
+    assert told([(0, 0), (600, 0)], 1, ScalingRule(0, 8, 10.0)) == [1, 0]

@@ -3,43 +3,43 @@
 import random
 
 from load.replay.arrivals import Arrival
-from load.replay.figures import InTime, figures
-from load.simulation.__main__ import multiplied
-from load.simulation.autoscaler import Rule
-from load.simulation.fleet import Run, Setup, simulate
-from load.simulation.pace import Pace
-from load.simulation.report import check, compared, fleets
-from load.simulation.settings import replicas_for
+from load.replay.call_statistics import LatencyTargets, compute_statistics
+from load.simulation.__main__ import multiply_callers
+from load.simulation.autoscaler import ScalingRule
+from load.simulation.engine_speed import EngineSpeed
+from load.simulation.fleet import FleetSettings, SimulationResult, simulate
+from load.simulation.report import comparable_figures, render_check, render_fleets
+from load.simulation.scenarios import busy_replicas
 from tests.load.simulation.calls import evenly
 
-PACE = Pace(1000, 0.01, 0.0, 4, stall=0.0)
-IN_TIME = InTime(0.3, 0.05)
+PACE = EngineSpeed(1000, 0.01, 0.0, 4, stall=0.0)
+IN_TIME = LatencyTargets(0.3, 0.05)
 
 
-def ran() -> Run:
-    return simulate(Setup(PACE, Rule(2, 2, 1.0)), evenly(100, 1.0, 100, 51))
+def ran() -> SimulationResult:
+    return simulate(FleetSettings(PACE, ScalingRule(2, 2, 1.0)), evenly(100, 1.0, 100, 51))
 
 
 def test_a_line_for_each_setting() -> None:
-    text = fleets([("2 always", ran())], IN_TIME)
+    text = render_fleets([("2 always", ran())], IN_TIME)
     # 100 calls, one a second on two replicas: 99.6 s, of which each replica is paid for all.
     assert text.splitlines()[-1] == ("| 2 always | 100.0% | 0.11, 0.11 | 10 | 2.0, 2 | 553 |")
 
 
 def test_a_run_beside_itself_is_the_same() -> None:
-    found = figures(ran().played, 100, IN_TIME, None)
-    assert all(one == other for one, other in compared(found, found).values())
-    assert "| first token p50, ms | 110.0 | 110.0 | 1.00 |" in check(found, found)
+    found = compute_statistics(ran().outcomes, 100, IN_TIME, None)
+    assert all(one == other for one, other in comparable_figures(found, found).values())
+    assert "| first token p50, ms | 110.0 | 110.0 | 1.00 |" in render_check(found, found)
 
 
 def test_what_cannot_be_compared_is_left_out() -> None:
-    nothing = figures([], 100, IN_TIME, None)
-    assert set(compared(nothing, nothing)) == {"goodput, calls/s"}
+    nothing = compute_statistics([], 100, IN_TIME, None)
+    assert set(comparable_figures(nothing, nothing)) == {"goodput, calls/s"}
 
 
 def test_callers_are_multiplied_within_the_time() -> None:
     calls = [Arrival(float(second), 10, 10) for second in range(600)]
-    found = multiplied(calls, 5, random.Random(1), 600)
+    found = multiply_callers(calls, 5, random.Random(1), 600)
     assert 0.95 * 3000 < len(found) <= 3000
     assert [one.at_s for one in found] == sorted(one.at_s for one in found)
     assert all(0 <= one.at_s < 600 for one in found)
@@ -48,4 +48,4 @@ def test_callers_are_multiplied_within_the_time() -> None:
 def test_replicas_that_are_busy_all_the_time() -> None:
     """A tenth of a second to read, half a second of one of four slots to write."""
     calls = [Arrival(0.0, 100, 50)]
-    assert replicas_for(PACE, 10, calls) == 10 * max(0.1, 0.5 / 4)
+    assert busy_replicas(PACE, 10, calls) == 10 * max(0.1, 0.5 / 4)

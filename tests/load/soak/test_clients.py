@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from load.site.firms import Firm
+from load.deployment.firms import Firm
 from load.soak.clients import Clients
 from tests.support.fakes.listening import listening
 
@@ -36,13 +36,13 @@ async def test_one_fails_when_it_ends(tmp_path: Path) -> None:
     async with listening(app) as url:
         firms = [Firm("acme", "", "", "maas_x")]
         clients = Clients(lambda: (url,), firms, tmp_path / "answered.txt", seed=1)
-        calling = asyncio.create_task(clients.steady(rate=200.0))
+        calling = asyncio.create_task(clients.run_at_rate(rate=200.0))
         async with asyncio.timeout(120):
             while not begun:  # noqa: ASYNC110  # the server only counts
                 await asyncio.sleep(0.005)
         clients.stop()
         await calling
         clients.close()
-    failures = clients.account.failures
-    assert {why for _, why in failures} == {"model_failed"}
+    failures = clients.stats.failures
+    assert {reason for _, reason in failures} == {"model_failed"}
     assert min(at_s for at_s, _ in failures) >= LATE_S

@@ -27,14 +27,14 @@ async def test_nothing_is_lost(tmp_path: Path) -> None:
         stderr=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.DEVNULL,
     )
-    _, said = await process.communicate()
+    _, data = await process.communicate()
     soak = read_soak(tmp_path / "soak.json")
     held = verdicts(soak)
     lost = [what for what, one in held.items() if one is False]
     # On a crowded machine calls fail that would not elsewhere: told, not judged here.
-    assert set(lost) <= {"calls fail only by what happens"}, said.decode()[-4000:]
-    assert held["each answered call is recorded once"], said.decode()[-4000:]
+    assert set(lost) <= {"calls fail only during injected faults"}, data.decode()[-4000:]
+    assert held["each answered call is recorded once"], data.decode()[-4000:]
     assert soak.answered > 0
-    assert len(soak.happened) == 6
+    assert len(soak.event_records) == 6
     # PostgreSQL was restarted, and each gateway's metrics say so.
-    assert {name.partition(",")[0] for name in soak.absences} == {"gateway 1", "gateway 2"}
+    assert {name.partition(",")[0] for name in soak.unavailability} == {"gateway 1", "gateway 2"}

@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from models.multilingual import DIMENSIONS, PackagedEncoder, Vectors
+from models import multilingual
+from models.extras import is_package
+from models.multilingual import DIMENSIONS, PACKAGE, PackagedEncoder, Vectors
 from serving.embeddings.app import slice_rows
-from serving.embeddings.e5 import E5Encoder, TokenisedText
-from serving.errors import ContextLengthExceeded, InputInvalid
+from serving.embeddings.e5 import E5Encoder, TokenisedText, load_e5
+from serving.errors import ContextLengthExceeded, InputInvalid, WeightsBroken
 
 
 @dataclass
@@ -42,6 +44,13 @@ def encoder(model: Model) -> E5Encoder:
     return E5Encoder(PackagedEncoder(model, "1"), 4)
 
 
+@pytest.fixture(scope="module")
+def real() -> E5Encoder:
+    if not is_package(PACKAGE):
+        pytest.skip("needs the encoder")
+    return load_e5(512)
+
+
 class TestEncoder:
     def test_prefixes_tell_questions_from_passages(self, encoder: E5Encoder, model: Model) -> None:
         texts = ["passage: aaa", "query: bb", "c", "passage: dddd"]
@@ -66,6 +75,34 @@ class TestEncoder:
     def test_tokens_of_the_callers_own_are_refused(self, encoder: E5Encoder) -> None:
         with pytest.raises(InputInvalid, match="accepts text only"):
             encoder.tokenise([(1, 2)])
+
+
+class TestPackagedEncoder:
+    """With the real model, where its package is installed."""
+
+    def test_vectors_have_length_one(self, real: E5Encoder) -> None:
+        vectors = real.encode(real.tokenise(["hello", "a bearing runs hot"]))
+        assert vectors.shape == (2, DIMENSIONS)
+        assert np.linalg.norm(vectors, axis=1) == pytest.approx([1, 1], abs=1e-4)
+
+    def test_similar_texts_have_similar_vectors(self, real: E5Encoder) -> None:
+        texts = ["The pump vibrates.", "The pump is shaking.", "I like chocolate cake."]
+        pump, shaking, cake = real.encode(real.tokenise(texts))
+        assert pump @ shaking > pump @ cake + 0.05
+
+    def test_a_vector_is_independent_of_its_batch(self, real: E5Encoder) -> None:
+        rows = real.tokenise([f"text {n} " * (n + 1) for n in range(20)])
+        for row, vector in zip(rows, real.encode(rows), strict=True):
+            assert real.encode([row])[0] @ vector == pytest.approx(1, abs=1e-3)
+
+    def test_a_text_above_the_context_length_is_refused(self, real: E5Encoder) -> None:
+        with pytest.raises(ContextLengthExceeded, match=r"Input 1 has \d+ tokens"):
+            real.tokenise(["short", "word " * 512])
+
+    def test_a_missing_package_is_reported(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(multilingual, "PACKAGE", "no_such_encoder")
+        with pytest.raises(WeightsBroken, match="not installed"):
+            load_e5(512)
 
 
 class TestSlices:

@@ -1,16 +1,12 @@
-"""Embeddings with the real model: vectors, tokens, and OpenAI's wire."""
+"""OpenAI's embeddings API: requests and responses."""
 
 import base64
 import json
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from models.catalog import Task, load_catalog
-from serving.embeddings.encoder import Encoder, load_encoder
 from serving.embeddings.openai import (
     MAX_INPUTS,
     EmbeddingRequest,
@@ -18,70 +14,12 @@ from serving.embeddings.openai import (
     parse_request,
     render_response,
 )
-from serving.errors import ContextLengthExceeded, InputInvalid, ModelNotFound, WeightsBroken
-from serving.weights.weights import obtain_weights
-
-
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
-    models = load_catalog("cpu").with_task(Task.EMBEDDING)
-    (model,) = (one for one in models if one.weights.kind == "onnx-package")
-
-    def no_conversion(*_: object) -> None:
-        raise AssertionError("an encoder is never converted")
-
-    folder = tmp_path_factory.mktemp("encoder")
-    obtained = obtain_weights(model, folder, lambda *_: None, no_conversion)
-    assert obtained.tokenizer is not None
-    assert model.context_length is not None
-    return load_encoder(Path(obtained.source), obtained.tokenizer, model.context_length)
+from serving.errors import InputInvalid, ModelNotFound
 
 
 def parse(**changes: Any) -> EmbeddingRequest:
     wire = {"model": "m", "input": "hello", **changes}
     return parse_request(json.dumps(wire).encode(), "m", 384)
-
-
-class TestEncoder:
-    def test_vectors_have_length_one(self, encoder: Encoder) -> None:
-        vectors = encoder.encode(encoder.tokenise(["hello", "a bearing runs hot"]))
-        assert vectors.shape == (2, 384)
-        assert np.linalg.norm(vectors, axis=1) == pytest.approx([1, 1], abs=1e-5)
-
-    def test_meaning_is_near_meaning(self, encoder: Encoder) -> None:
-        texts = ["The pump vibrates.", "The pump is shaking.", "I like chocolate cake."]
-        pump, shaking, cake = encoder.encode(encoder.tokenise(texts))
-        assert pump @ shaking > pump @ cake + 0.3
-
-    def test_company_does_not_change_a_vector(self, encoder: Encoder) -> None:
-        rows = encoder.tokenise([f"text {n} " * (n + 1) for n in range(20)])
-        together = encoder.encode(rows)
-        for row, vector in zip(rows, together, strict=True):
-            assert encoder.encode([row])[0] @ vector == pytest.approx(1, abs=1e-4)
-
-    def test_tokens_are_the_text(self, encoder: Encoder) -> None:
-        (tokenised,) = encoder.tokenise(["hello world"])
-        assert encoder.tokenise([tokenised[1:-1]]) == [tokenised]
-
-    def test_a_long_text_is_refused_and_not_cut(self, encoder: Encoder) -> None:
-        fits = "word " * (encoder.context_length - 2)
-        (row,) = encoder.tokenise([fits])
-        assert len(row) == encoder.context_length
-        with pytest.raises(ContextLengthExceeded, match="Input 1 has 257 tokens") as caught:
-            encoder.tokenise(["short", fits + "word"])
-        assert caught.value.code == "context_length_exceeded"
-
-    @pytest.mark.parametrize("token", [-1, 10**9])
-    def test_a_token_that_is_none(self, encoder: Encoder, token: int) -> None:
-        with pytest.raises(InputInvalid, match="outside"):
-            encoder.tokenise([(7592, token)])
-
-    def test_broken_files(self, tmp_path: Path, encoder: Encoder) -> None:
-        broken = tmp_path / "model.onnx"
-        broken.write_bytes(b"rubbish")
-        with pytest.raises(WeightsBroken):
-            load_encoder(broken, broken, 256)
-        assert replace(encoder, context_length=3).context_length == 3
 
 
 class TestModel:

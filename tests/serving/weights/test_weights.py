@@ -4,7 +4,6 @@ import errno
 import fcntl
 import hashlib
 import multiprocessing
-import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -241,29 +240,6 @@ class TestOthers:
     def test_an_artefact_that_is_missing(self, tmp_path: Path) -> None:
         with pytest.raises(WeightsBroken, match="missing"):
             obtain_weights(model("artefact", "none.onnx"), tmp_path, silent, Conversion())
-
-    def test_an_encoder_with_its_tokenizer(
-        self, package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        folder = package_folder(package)
-        (folder / "model.onnx").write_bytes(b"model")
-        with zipfile.ZipFile(folder / "model.zip", "w") as archive:
-            archive.writestr("tokenizer.json", "{}")
-        digest = hashlib.sha256(b"model").hexdigest()
-        wanted = model("onnx-package", package, sha256=digest, tokenizer=package)
-        obtained = obtain_weights(wanted, tmp_path, silent, Conversion())
-        assert obtained.source == str(folder / "model.onnx")
-        assert obtained.tokenizer is not None
-        assert obtained.tokenizer.read_text() == "{}"
-
-    def test_an_encoder_whose_archive_is_broken(self, package: str, tmp_path: Path) -> None:
-        folder = package_folder(package)
-        (folder / "model.onnx").write_bytes(b"model")
-        (folder / "model.zip").write_bytes(b"rubbish")
-        with pytest.raises(WeightsBroken, match=r"no readable tokenizer\.json"):
-            obtain_weights(
-                model("onnx-package", package, tokenizer=package), tmp_path, silent, Conversion()
-            )
 
     def test_an_unknown_kind(self, tmp_path: Path) -> None:
         with pytest.raises(WeightsBroken, match="unknown"):

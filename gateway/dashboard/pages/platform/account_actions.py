@@ -23,9 +23,9 @@ from billing.money import minor_from_text, nano_from_text
 from billing.reports.customers import Customer, get_customer
 from gateway.dashboard.errors import AmountInvalid, PageNotFound
 from gateway.dashboard.forms import FormState, read_form_fields, restored_form, with_errors
-from gateway.dashboard.keeping import PreservedFields
 from gateway.dashboard.page_request import UNPROCESSABLE, PageRequest
 from gateway.dashboard.pages.platform.common import account_url, parse_id_or_404
+from gateway.dashboard.preserved_input import PreservedFields
 from gateway.identity.roles import Permission
 from gateway.operations.accounts import (
     AccountChange,

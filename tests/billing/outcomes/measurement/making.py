@@ -8,14 +8,14 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from billing.outcomes.measurement.agreed import (
+from billing.outcomes.measurement.days import DailyTable
+from billing.outcomes.measurement.evidence import MeasurementStudy
+from billing.outcomes.measurement.plan import (
     DateRange,
     GateLimits,
     IndependentVariable,
     MeasurementPlan,
 )
-from billing.outcomes.measurement.days import DailyTable
-from billing.outcomes.measurement.evidence import MeasurementStudy
 from billing.outcomes.measurement.readings import MeterReading, Quantity
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from billing.outcomes.measurement.agreed import DailyAggregation, IndependentVariable, VariableForm
 from billing.outcomes.measurement.baseline import (
     autocorrelation,
     innovation_variance,
@@ -13,8 +12,9 @@ from billing.outcomes.measurement.baseline import (
 )
 from billing.outcomes.measurement.columns import BalancePoints, RegressionTerms, annual_columns
 from billing.outcomes.measurement.days import DailyTable
-from billing.outcomes.measurement.faults import BaselineFitFailed
+from billing.outcomes.measurement.errors import BaselineFitFailed
 from billing.outcomes.measurement.noise import FloatArray
+from billing.outcomes.measurement.plan import DailyAggregation, IndependentVariable, VariableForm
 from tests.billing.outcomes.measurement.making import AGREED, FIRST, table
 
 OUTSIDE = IndependentVariable("outside", "degC", DailyAggregation.MEAN, VariableForm.DEGREES)

@@ -6,15 +6,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from billing.outcomes.measurement.agreed import (
+from billing.outcomes.measurement.days import DailyTable, OmittedDays, aggregate_by_day
+from billing.outcomes.measurement.errors import ReadingsInvalid
+from billing.outcomes.measurement.plan import (
     DailyAggregation,
     DateRange,
     IndependentVariable,
     MeasurementPlan,
     MeterReplacement,
 )
-from billing.outcomes.measurement.days import DailyTable, OmittedDays, aggregate_by_day
-from billing.outcomes.measurement.faults import ReadingsInvalid
 from billing.outcomes.measurement.readings import CleanedReadings, NormalizedReading
 from tests.billing.outcomes.measurement.making import AGREED, SHANGHAI, start_of
 

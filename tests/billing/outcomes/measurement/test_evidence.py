@@ -6,11 +6,11 @@ from decimal import Decimal
 
 import pytest
 
-from billing.outcomes.measurement.agreed import NonRoutineAdjustment
+from billing.outcomes.measurement.errors import MeasurementPlanInvalid, ReadingsInvalid
 from billing.outcomes.measurement.evidence import MeasurementStudy, parse_study
-from billing.outcomes.measurement.faults import MeasurementPlanInvalid, ReadingsInvalid
-from billing.outcomes.measurement.measuring import fit_baseline_of_study
+from billing.outcomes.measurement.plan import NonRoutineAdjustment
 from billing.outcomes.measurement.readings import Quantity
+from billing.outcomes.measurement.savings_measurement import fit_baseline_of_study
 from tests.billing.outcomes.measurement.making import TURN, agreeing, changed, study
 
 STUDY = study(saving=0.1)

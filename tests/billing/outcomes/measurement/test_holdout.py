@@ -7,18 +7,10 @@ from datetime import date
 import numpy as np
 import pytest
 
-from billing.outcomes.measurement.agreed import (
-    DateRange,
-    IndependentVariable,
-    MachineGroups,
-    MeasurementMethod,
-    MeasurementPlan,
-    SwitchbackSchedule,
-)
 from billing.outcomes.measurement.baseline import BaselineModel, select_baseline
 from billing.outcomes.measurement.columns import RegressionTerms
 from billing.outcomes.measurement.days import DailyTable
-from billing.outcomes.measurement.faults import BaselineFitFailed
+from billing.outcomes.measurement.errors import BaselineFitFailed
 from billing.outcomes.measurement.holdout import (
     compare_machine_groups,
     holdout_savings,
@@ -26,6 +18,14 @@ from billing.outcomes.measurement.holdout import (
     treatment_indicator,
 )
 from billing.outcomes.measurement.noise import FloatArray
+from billing.outcomes.measurement.plan import (
+    DateRange,
+    IndependentVariable,
+    MachineGroups,
+    MeasurementMethod,
+    MeasurementPlan,
+    SwitchbackSchedule,
+)
 from billing.outcomes.measurement.saving import SavingsEstimate
 from tests.billing.outcomes.measurement.making import AGREED, FIRST, TURN
 

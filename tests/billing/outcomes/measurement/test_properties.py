@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from billing.outcomes.measurement.baseline import select_baseline
 from billing.outcomes.measurement.days import DailyTable
-from billing.outcomes.measurement.measuring import measure_savings
 from billing.outcomes.measurement.readings import MeterReading, Quantity
 from billing.outcomes.measurement.saving import SavingsEstimate, estimate_savings
+from billing.outcomes.measurement.savings_measurement import measure_savings
 from tests.billing.outcomes.measurement.making import AGREED, TURN, halves, study, table
 
 SOME = settings(max_examples=6, suppress_health_check=[HealthCheck.too_slow])

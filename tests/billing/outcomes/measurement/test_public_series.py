@@ -13,16 +13,16 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from billing.outcomes.measurement.agreed import (
+from billing.outcomes.measurement.evidence import MeasurementStudy
+from billing.outcomes.measurement.plan import (
     DateRange,
     GateLimits,
     IndependentVariable,
     MeasurementPlan,
 )
-from billing.outcomes.measurement.evidence import MeasurementStudy
-from billing.outcomes.measurement.measured import BaselineFitReport
-from billing.outcomes.measurement.measuring import baseline_fit_report, measure_savings
 from billing.outcomes.measurement.readings import MeterReading, Quantity
+from billing.outcomes.measurement.results import BaselineFitReport
+from billing.outcomes.measurement.savings_measurement import baseline_fit_report, measure_savings
 
 ROOT = Path(__file__).parents[4]
 PLACES = [folder / "shared/data/ett/ETTh1.csv.gz" for folder in (ROOT, ROOT.parent)]

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from billing.outcomes.measurement.agreed import MeasurementPlan, MeterReplacement
-from billing.outcomes.measurement.faults import ReadingsInvalid
+from billing.outcomes.measurement.errors import ReadingsInvalid
+from billing.outcomes.measurement.plan import MeasurementPlan, MeterReplacement
 from billing.outcomes.measurement.readings import MeterReading, Quantity, clean_readings
 from tests.billing.outcomes.measurement.making import AGREED, SHANGHAI
 

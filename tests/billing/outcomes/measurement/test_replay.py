@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from billing.outcomes.measurement.agreed import DateRange, MeasurementMethod, SwitchbackSchedule
 from billing.outcomes.measurement.evidence import parse_study
-from billing.outcomes.measurement.measuring import measure_savings
+from billing.outcomes.measurement.plan import DateRange, MeasurementMethod, SwitchbackSchedule
+from billing.outcomes.measurement.savings_measurement import measure_savings
 from tests.billing.outcomes.measurement.making import AFTER, FIRST, TURN, agreeing, study
 
 ROOT = Path(__file__).parents[4]
 REPLAY = """
 import sys
 from billing.outcomes.measurement.evidence import parse_study
-from billing.outcomes.measurement.measuring import measure_savings
+from billing.outcomes.measurement.savings_measurement import measure_savings
 for line in sys.stdin.buffer:
     sys.stdout.buffer.write(measure_savings(parse_study(line)).canonical_json() + b"\\n")
 """

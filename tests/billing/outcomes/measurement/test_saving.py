@@ -6,10 +6,10 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from billing.outcomes.measurement.agreed import MeasurementPlan, NonRoutineAdjustment
 from billing.outcomes.measurement.baseline import select_baseline
 from billing.outcomes.measurement.days import DailyTable
-from billing.outcomes.measurement.faults import BaselineFitFailed
+from billing.outcomes.measurement.errors import BaselineFitFailed
+from billing.outcomes.measurement.plan import MeasurementPlan, NonRoutineAdjustment
 from billing.outcomes.measurement.saving import SavingsEstimate, estimate_savings
 from tests.billing.outcomes.measurement.making import AFTER, AGREED, FIRST, TURN, halves, table
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from billing.outcomes.measurement.faults import ReadingsInvalid
+from billing.outcomes.measurement.errors import ReadingsInvalid
 from billing.outcomes.measurement.units import convert_unit, require_known_unit
 
 

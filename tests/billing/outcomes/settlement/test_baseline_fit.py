@@ -5,7 +5,7 @@ import pytest
 from billing.outcomes.contracts.agreement import VersionClosed
 from billing.outcomes.contracts.baselines import parse_fit_statistics
 from billing.outcomes.contracts.terms import AttesterKind
-from billing.outcomes.measurement.faults import BaselineFitFailed
+from billing.outcomes.measurement.errors import BaselineFitFailed
 from billing.outcomes.settlement.baseline_fit import fit_version_baseline
 from billing.tables import OutcomeVersion
 from tests.support.outcomes.castings import (

@@ -2,7 +2,7 @@
 
 from structlog.testing import capture_logs
 
-from billing.outcomes.measurement.faults import MeasurementPlanInvalid
+from billing.outcomes.measurement.errors import MeasurementPlanInvalid
 from billing.outcomes.settlement.bundle import EffectMeasurement
 from billing.outcomes.settlement.jobs import settle_outcomes
 from tests.support.outcomes.given_effects import less_scrap

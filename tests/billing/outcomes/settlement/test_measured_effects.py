@@ -12,7 +12,7 @@ from billing.outcomes.contracts.baselines import parse_fit_statistics
 from billing.outcomes.contracts.contract_file import parse_contract_toml
 from billing.outcomes.contracts.terms import AttesterKind, OutcomeTerms
 from billing.outcomes.evidence.series import CORRECTION
-from billing.outcomes.measurement.faults import (
+from billing.outcomes.measurement.errors import (
     BaselineFitFailed,
     MeasurementPlanInvalid,
     ReadingsInvalid,

@@ -1,1 +1,0 @@
-"""Measuring knowledge: what is found by meaning, by words and by both, and how long it takes."""

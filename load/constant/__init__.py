@@ -1,1 +1,0 @@
-"""The constant upstream: a model server whose answers and times follow from token counts alone."""

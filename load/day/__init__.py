@@ -1,1 +1,0 @@
-"""A mixed day of small firms, by locust."""

@@ -1,0 +1,1 @@
+"""The mixed load test of several small firms, run by locust."""

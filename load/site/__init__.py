@@ -1,1 +1,0 @@
-"""What is put under load: the service with firms in it, started and stopped again."""

@@ -1,0 +1,200 @@
+"""Watched limits after changes of plan: the cap and the included units in force now."""
+
+from billing.accounts.profiles import lock_profile
+from billing.invoices.usage_position import load_usage_position
+from billing.metering.quotas import set_budget
+from billing.money import nano_from_text
+from billing.notifications.alerts import enqueue_alerts
+from billing.notifications.monitored_limits import MonitoredLimit, load_monitored_limits
+from billing.tables import PlanVersion
+from tests.support.billing.making import make_key, sql
+from tests.support.stories.capped_plans import BASIC, LARGE, TRIAL
+from tests.support.stories.outcome_story import contract
+from tests.support.stories.story import Firm, Story
+
+
+async def plans(story: Story) -> tuple[PlanVersion, PlanVersion]:
+    return await story.plan(BASIC), await story.plan(LARGE)
+
+
+async def watched(story: Story, firm: Firm) -> list[MonitoredLimit]:
+    async with story.database.transaction() as session:
+        profile = await lock_profile(session, firm.account.id)
+        position = await load_usage_position(session, profile, story.clock.now())
+        return await load_monitored_limits(session, position)
+
+
+async def money(story: Story, firm: Firm, kind: str = "cap") -> list[tuple[str, str]]:
+    """(used, amount) of each watched limit of a kind, in whole money."""
+    return [
+        (one.text(one.used)[:-7], one.text(one.amount)[:-7])
+        for one in await watched(story, firm)
+        if one.kind == kind
+    ]
+
+
+async def told(story: Story) -> list[tuple[str, int, str]]:
+    """(subject, percent, amount) of every alert, in the order of sending."""
+    rows = await sql(
+        story.database,
+        "select action, payload from outbox where action = 'email' order by created_at, id",
+    )
+    return [row.payload["subject"] for row in rows]
+
+
+class TestCapAfterAChange:
+    async def test_upgrade_the_new_plans_cap_is_watched_at_once(self, story: Story) -> None:
+        firm, (basic, large) = await story.firm(), await plans(story)
+        await firm.subscribe(basic)
+        await firm.use("vib", rows=3_000)
+        await story.counts()
+        assert await money(story, firm) == [("3.00", "50.00")]
+        story.clock.set(2026, 10, 11)
+        await firm.change(large)
+        assert await money(story, firm) == [("3.00", "200.00")]
+
+    async def test_upgrade_thresholds_are_those_of_the_new_cap(self, story: Story) -> None:
+        """45.00 of 50.00 told 50 and 80 %; of 200.00 they are none, and 100.00 are 50 % again."""
+        firm, (basic, large) = await story.firm(locale="en"), await plans(story)
+        await firm.billed(email="pay@acme.example")
+        await firm.subscribe(basic)
+        await firm.use("vib", rows=45_000)
+        await story.counts()
+        story.clock.set(2026, 10, 11)
+        await firm.change(large)
+        await firm.use("vib", rows=6_000)
+        await story.counts()
+        caps = [one for one in await told(story) if "spend cap" in one]
+        assert caps == ["Usage: 50% of the spend cap", "Usage: 80% of the spend cap"]
+        await firm.use("vib", rows=50_000)
+        await story.counts()
+        await story.counts()
+        caps = [one for one in await told(story) if "spend cap" in one]
+        assert caps[2:] == ["Usage: 50% of the spend cap"]
+
+    async def test_downgrade_the_old_cap_holds_until_the_paid_time_ends(self, story: Story) -> None:
+        firm, (basic, large) = await story.firm(), await plans(story)
+        await firm.subscribe(large)
+        await firm.use("vib", rows=3_000)
+        await story.counts()
+        story.clock.set(2026, 10, 11)
+        await firm.change(basic)
+        assert await money(story, firm) == [("3.00", "200.00")]
+        await story.until(2026, 11, 1, 1)
+        assert await money(story, firm) == [("0.00", "50.00")]
+
+    async def test_trial_its_plans_cap_is_watched(self, story: Story) -> None:
+        firm = await story.firm()
+        await firm.subscribe(await story.plan(TRIAL))
+        await firm.use("vib", rows=3_000)
+        await story.counts()
+        assert await money(story, firm) == [("3.00", "50.00")]
+
+    async def test_plan_ended_at_once_no_cap_is_watched(self, story: Story) -> None:
+        firm, (basic, _) = await story.firm(), await plans(story)
+        await firm.subscribe(basic)
+        await firm.use("vib", rows=3_000)
+        await story.counts()
+        story.clock.set(2026, 10, 11)
+        await firm.cancel(at_end=False)
+        assert await money(story, firm) == []
+        assert (await money(story, firm, "credit"))[0][1] == "1000.00"
+
+
+class TestIncludedUnitsAfterAChange:
+    async def test_upgrade_only_the_plan_in_force_is_watched(self, story: Story) -> None:
+        firm, (basic, large) = await story.firm(), await plans(story)
+        await firm.subscribe(basic)
+        await firm.use("llm", output_tokens=1_000)
+        await story.counts()
+        story.clock.set(2026, 10, 11)
+        await firm.change(large)
+        found = [one for one in await watched(story, firm) if one.kind == "allowance"]
+        assert [(one.of["model"], one.used, one.amount) for one in found] == [("llm", 0, 630_000)]
+
+
+class TestCredit:
+    async def test_credit_limit_is_watched_beside_the_cap(self, story: Story) -> None:
+        firm, (basic, _) = await story.firm(credit="20"), await plans(story)
+        await firm.subscribe(basic)
+        await firm.use("vib", rows=3_000)
+        await story.counts()
+        assert await money(story, firm) == [("3.00", "50.00")]
+        assert await money(story, firm, "credit") == [("3.00", "20.00")]
+
+    async def test_unpaid_usage_counts_against_the_credit_limit(self, story: Story) -> None:
+        firm = await story.firm(credit="100")
+        await firm.use("vib", rows=30_000)
+        await story.counts()
+        await story.until(2026, 11, 2)
+        await firm.use("vib", rows=5_000)
+        await story.counts()
+        assert await money(story, firm, "credit") == [("35.00", "100.00")]
+
+    async def test_prepaid_wallet_is_watched_as_such(self, story: Story) -> None:
+        firm = await story.firm(credit="0")
+        await firm.tops_up("106.00", "top-up-1")
+        await firm.use("vib", rows=5_000)
+        await story.counts()
+        (one,) = [one for one in await watched(story, firm) if one.kind == "credit"]
+        assert one.of["source"] == "wallet"
+        assert (one.used, one.amount) == (5 * 10**9, 106 * 10**9)
+
+    async def test_credit_and_wallet_are_named_together(self, story: Story) -> None:
+        firm = await story.firm(credit="100")
+        await firm.tops_up("106.00", "top-up-1")
+        (one,) = [one for one in await watched(story, firm) if one.kind == "credit"]
+        assert one.of["source"] == "credit_limit_and_wallet"
+
+
+class TestLabels:
+    async def test_every_watched_limit_is_told_from_the_others(self, story: Story) -> None:
+        """Two keys of one name, two contracts for one meter, a plan: no two labels are equal."""
+        firm, (basic, _) = await story.firm(), await plans(story)
+        await firm.subscribe(basic)
+        for _ in range(2):
+            key_id = await make_key(story.database, firm.account.id)
+            async with story.database.transaction() as session:
+                await set_budget(session, story.clock, firm.account.id, key_id, 10**10)
+        await contract(firm)
+        found = await watched(story, firm)
+        labels = [(one.kind, *sorted(one.of.items())) for one in found]
+        assert len([one for one in found if one.kind == "budget"]) == 2
+        assert len({one.label for one in found if one.kind == "budget"}) == 2
+        assert len(set(labels)) == len(labels)
+
+    async def test_budget_of_a_revoked_key_is_not_watched(self, story: Story) -> None:
+        firm = await story.firm()
+        key_id = await make_key(story.database, firm.account.id)
+        async with story.database.transaction() as session:
+            await set_budget(session, story.clock, firm.account.id, key_id, 10**10)
+        assert [one.kind for one in await watched(story, firm)] == ["credit", "budget"]
+        await sql(story.database, "update api_key set revoked_at = now()")
+        assert [one.kind for one in await watched(story, firm)] == ["credit"]
+
+
+class TestRaisedBudget:
+    async def test_threshold_of_the_raised_budget_is_told_again(self, story: Story) -> None:
+        firm = await story.firm(locale="en")
+        await firm.billed(email="pay@acme.example")
+        key_id = await make_key(story.database, firm.account.id)
+        for amount, used in ((10, 8), (20, 9), (20, 16)):
+            async with story.database.transaction() as session:
+                await set_budget(
+                    session, story.clock, firm.account.id, key_id, nano_from_text(str(amount))
+                )
+            await sql(
+                story.database,
+                "update quota set used = :used where kind = 'budget'",
+                used=used * 10**9,
+            )
+            await looked(story, firm)
+        percents = [one.split("%")[0] for one in await told(story)]
+        assert percents == ["Usage: 50", "Usage: 80", "Usage: 50", "Usage: 80"]
+
+
+async def looked(story: Story, firm: Firm) -> int:
+    async with story.database.transaction() as session:
+        profile = await lock_profile(session, firm.account.id)
+        position = await load_usage_position(session, profile, story.clock.now())
+        return await enqueue_alerts(session, story.clock, position)
