@@ -37,7 +37,7 @@ _USAGE_BY_PERIOD = """
     where u.written_in < (select consumed from usage_cursor)
 """
 CHECKS: Mapping[str, str] = {
-    "the totals of a period are what its usage rows say": f"""
+    "Period totals equal the usage rows": f"""
         with raw as (
             select period_id, count(*) as calls, sum(cost_nano) as cost,
                    {" + ".join(f"coalesce(sum({meter}), 0)" for meter in METERS)} as units
@@ -54,18 +54,18 @@ CHECKS: Mapping[str, str] = {
         where (coalesce(t.calls, 0), coalesce(t.cost, 0), coalesce(t.units, 0))
            <> (coalesce(r.calls, 0), coalesce(r.cost, 0), coalesce(r.units, 0))
     """,  # noqa: S608  # put together of constants
-    "a usage row names terms that are kept": """
+    "Usage rows refer to stored terms": """
         select plan_version_id::text, count(*), 0 from usage_total
         where plan_version_id not in (select id from plan_version)
           and plan_version_id <> '00000000-0000-0000-0000-000000000000'
         group by 1
     """,
-    "a ledger transaction sums to zero": """
+    "Ledger transactions sum to zero": """
         select t.business_key, coalesce(sum(p.minor), 0), 0
         from ledger_transaction t left join ledger_posting p on p.transaction_id = t.id
         group by t.id having coalesce(sum(p.minor), 0) <> 0 or count(p.minor) < 2
     """,
-    "what is booked for a final invoice is what it says": """
+    "Booked amounts equal the final invoice": """
         select i.id::text, coalesce(sum(p.minor), 0), i.total
         from invoice i
         left join ledger_transaction t on t.business_key = 'invoice:' || i.id
@@ -73,7 +73,7 @@ CHECKS: Mapping[str, str] = {
         where i.status <> 'draft'
         group by i.id having coalesce(sum(p.minor), 0) <> i.total
     """,
-    "an invoice is open as long as something is owed": """
+    "Invoices are open while an amount is due": """
         select i.id::text, coalesce(sum(p.minor), 0), 0
         from invoice i
         left join ledger_posting p on p.invoice_id = i.id and p.book = 'receivable'
@@ -82,7 +82,7 @@ CHECKS: Mapping[str, str] = {
         having (i.status = 'open') <> (coalesce(sum(p.minor), 0) > 0)
             or coalesce(sum(p.minor), 0) < 0
     """,
-    "the cash of an invoice is what was paid for it, less what was refunded": """
+    "Invoice cash equals payments less refunds": """
         select i.id::text, coalesce(c.cash, 0),
                coalesce(y.paid, 0) - coalesce(n.refunded, 0)
         from invoice i
@@ -98,32 +98,32 @@ CHECKS: Mapping[str, str] = {
         ) n on n.invoice_id = i.id
         where coalesce(c.cash, 0) <> coalesce(y.paid, 0) - coalesce(n.refunded, 0)
     """,
-    "no grant has less than nothing left": """
+    "No wallet grant is negative": """
         select grant_id::text, -sum(minor), 0 from ledger_posting
         where book = 'wallet' group by grant_id having sum(minor) > 0
     """,
-    "a grant was put into the wallet once": """
+    "Each wallet grant is booked once": """
         select g.id::text, coalesce(-sum(p.minor), 0), g.minor
         from wallet_grant g
         left join ledger_posting p on p.grant_id = g.id and p.book = 'wallet' and p.minor < 0
           and p.invoice_id is null
         group by g.id having coalesce(-sum(p.minor), 0) <> g.minor
     """,
-    "invoice numbers have no gaps": """
+    "Invoice numbers have no gaps": """
         select e.code, coalesce(s.last, 0), count(i.number)
         from legal_entity e
         left join number_series s on s.legal_entity_id = e.id and s.document = 'invoice'
         left join invoice i on i.legal_entity_id = e.id and i.number is not null
         group by e.id, s.last having coalesce(s.last, 0) <> count(i.number)
     """,
-    "credit note numbers have no gaps": """
+    "Credit note numbers have no gaps": """
         select e.code, coalesce(s.last, 0), count(n.number)
         from legal_entity e
         left join number_series s on s.legal_entity_id = e.id and s.document = 'credit_note'
         left join credit_note n on n.legal_entity_id = e.id
         group by e.id, s.last having coalesce(s.last, 0) <> count(n.number)
     """,
-    "a charge is on its invoice once, as it was made": """
+    "Each charge is invoiced once with its amount": """
         select c.id::text, coalesce(sum(l.minor), 0), c.minor
         from charge c join invoice i on i.id = c.invoice_id and i.status <> 'draft'
         left join invoice_line l on l.charge_id = c.id and l.invoice_id = i.id
@@ -137,7 +137,7 @@ CHECKS: Mapping[str, str] = {
         where l.kind = 'outcome' and c.id is null
     """,
 }
-RERATING_CHECK = "an invoice says what its usage comes to by its terms"
+RERATING_CHECK = "Invoices equal their usage rated by its terms"
 InvoiceDifference = tuple[str, int, int]
 
 

@@ -13,9 +13,9 @@ from billing.outcomes.settlement.replay import compute_result
 from billing.tables import OutcomeSettlement
 from infra import ids
 
-BUNDLE_DIGEST_CHECK = "a settlement's bundle is the one that was digested"
-SETTLEMENT_AMOUNT_CHECK = "a settlement is what its bundle comes to"
-SETTLEMENT_CHARGE_CHECK = "what is charged for a settlement is what it comes to"
+BUNDLE_DIGEST_CHECK = "Evidence bundles match their stored digest"
+SETTLEMENT_AMOUNT_CHECK = "Settlements equal the result of their evidence bundle"
+SETTLEMENT_CHARGE_CHECK = "Charges of a settlement equal its amount"
 OutcomeDifference = tuple[str, str, int, int]  # check, subject, recorded, expected
 
 

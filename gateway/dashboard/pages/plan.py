@@ -152,7 +152,9 @@ class PlanPages(Controller):
                     f"{_PLAN_URL}?done={'changed' if change.preview.now else 'planned'}"
                 )
         message = page.translate(
-            gettext_noop("What it costs has changed since it was shown. Look once more.")
+            gettext_noop(
+                "The amount has changed since this page was loaded. Review it and confirm again."
+            )
         )
         return await _render_change(
             page, database, clock, plan, FormState(error=message), UNPROCESSABLE

@@ -16,36 +16,36 @@ from billing.reconciliation.invoices_and_ledger import CHECKS, RERATING_CHECK
 from infra import ids
 from tests.support.stories.story import Firm, Story
 
-_TOTALS = "the totals of a period are what its usage rows say"
+_TOTALS = "Period totals equal the usage rows"
 # By the check that finds it: what is planted.
 FAULTS = {
     _TOTALS: "delete from usage where request_id = (select min(request_id::text)::uuid from usage)",
-    "a usage row names terms that are kept": "delete from plan_version where plan = 'list'",
-    "a ledger transaction sums to zero": """
+    "Usage rows refer to stored terms": "delete from plan_version where plan = 'list'",
+    "Ledger transactions sum to zero": """
         insert into ledger_posting (transaction_id, position, account_id, book, minor, invoice_id)
         select transaction_id, 99, account_id, book, minor, invoice_id
         from ledger_posting where book = 'revenue_usage' limit 1
     """,
-    "what is booked for a final invoice is what it says": """
+    "Booked amounts equal the final invoice": """
         update invoice set total = total + 1, tax = tax + 1
     """,
-    "an invoice is open as long as something is owed": "update invoice set status = 'paid'",
-    "the cash of an invoice is what was paid for it, less what was refunded": """
+    "Invoices are open while an amount is due": "update invoice set status = 'paid'",
+    "Invoice cash equals payments less refunds": """
         delete from payment
     """,
-    "no grant has less than nothing left": """
+    "No wallet grant is negative": """
         update ledger_posting set minor = minor * 4 where book = 'wallet' and minor > 0
     """,
-    "a grant was put into the wallet once": """
+    "Each wallet grant is booked once": """
         insert into ledger_posting (transaction_id, position, account_id, book, minor, grant_id)
         select transaction_id, 99, account_id, book, minor, grant_id
         from ledger_posting where book = 'wallet' and minor < 0 limit 1
     """,
-    "invoice numbers have no gaps": "update number_series set last = 7 where document = 'invoice'",
-    "credit note numbers have no gaps": """
+    "Invoice numbers have no gaps": "update number_series set last = 7 where document = 'invoice'",
+    "Credit note numbers have no gaps": """
         update number_series set last = 7 where document = 'credit_note'
     """,
-    "a charge is on its invoice once, as it was made": "update invoice_line set kind = 'outcome'",
+    "Each charge is invoiced once with its amount": "update invoice_line set kind = 'outcome'",
     RERATING_CHECK: "update invoice_line set minor = minor + 1",
 }
 
@@ -113,9 +113,9 @@ async def test_lines_of_which_terms_are_lost_are_told_by_the_check_for_terms_alo
 ) -> None:
     """Without its terms nobody can rate an invoice again: that is no second difference."""
     await _month(story)
-    await _plant(story, FAULTS["a usage row names terms that are kept"])
+    await _plant(story, FAULTS["Usage rows refer to stored terms"])
     found = {difference.check for difference in await story.differences()}
-    assert found == {"a usage row names terms that are kept"}
+    assert found == {"Usage rows refer to stored terms"}
 
 
 async def test_an_invoice_of_other_usage_says_what_it_comes_to(story: Story) -> None:

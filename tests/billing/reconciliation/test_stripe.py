@@ -16,9 +16,9 @@ from tests.support.billing.making import sql
 from tests.support.fakes.stripe.running import run_fake_stripe
 from tests.support.stories.story import Firm, Story
 
-TOTAL = "Stripe asks for what our invoice says"
-STATUS = "an invoice is settled at Stripe as it is here"
-THERE = "an invoice that Stripe collects is there"
+TOTAL = "Stripe totals equal the invoices"
+STATUS = "Stripe payment status equals the invoice status"
+THERE = "Invoices that Stripe collects exist in Stripe"
 
 
 class October:

@@ -22,13 +22,13 @@ from tests.support.billing.making import (
     wish,
 )
 
-LENT = "what a quota has lent is what processes have borrowed"
-CREDIT_SPENT = "what an account's credit counts as spent is what its calls cost"
-MONTH_SPENT = "what a key's month counts as spent is what its calls cost"
-CREDIT = "an account's credit is the sum of its credit entries"
-SETTLED_OPEN = "a call that is settled is not open"
-STRAY = "an open call belongs to a process that runs"
-HOLDS = "a process that has ended holds nothing"
+LENT = "Quota leases equal the processes' leases"
+CREDIT_SPENT = "Credit used equals the cost of the account's calls"
+MONTH_SPENT = "Key budget used equals the cost of the key's calls"
+CREDIT = "Account credit equals the sum of its credit entries"
+SETTLED_OPEN = "Settled calls are not open"
+STRAY = "Open calls belong to a running process"
+HOLDS = "Ended processes hold no quota leases"
 
 _OPEN = (
     "insert into intent select {call}, {process}, u.account_id, u.key_id, 'chat', 'm', false, 1,"

@@ -198,8 +198,8 @@ class TestCommand:
     @pytest.mark.parametrize(
         ("generated", "check"),
         [
-            (4, "an engine has read and generated what usage rows say"),
-            (6, "usage rows say what an engine has generated"),
+            (4, "Engine counts cover the usage rows"),
+            (6, "Usage rows cover what the engine generated"),
         ],
     )
     async def test_a_difference(

@@ -20,7 +20,7 @@ from infra import ids
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 EN = LocaleFormatter(Locale.parse("en_US"))
-WORDS = CostChartTexts("Cost by day", "Others", "Together {cost}")
+WORDS = CostChartTexts("Cost by day", "Others", "Total {cost}")
 
 
 def at(day: int, hour: int = 0) -> datetime:

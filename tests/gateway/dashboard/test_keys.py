@@ -76,7 +76,7 @@ class TestList:
     async def test_none_teaches(self, office: Firm) -> None:
         await office.owner.send(f"/dashboard/keys/{own_key(office)}/revoke")
         said = words(await office.owner.page("/dashboard/keys"))
-        assert "No key works" in said
+        assert "No active keys" in said
         assert "Keys that work no more (1)" in said
 
 
@@ -107,12 +107,12 @@ class TestCreating:
 
     async def test_mistakes(self, office: Firm) -> None:
         for fields, said in (
-            ({"name": " "}, "A name is 1 to 100 printable characters."),
-            ({"name": "x" * 101}, "A name is 1 to 100 printable characters."),
-            ({"budget": "12,50"}, "Write an amount as 500 or 12.50, without a currency."),
-            ({"budget": "-1"}, "Write an amount as 500 or 12.50, without a currency."),
-            ({"tokens": "1.5"}, "Write a whole number, or nothing for no limit."),
-            ({"budget": "9999999999"}, "This limit is larger than any can be."),
+            ({"name": " "}, "Enter a name of 1 to 100 printable characters."),
+            ({"name": "x" * 101}, "Enter a name of 1 to 100 printable characters."),
+            ({"budget": "12,50"}, "Enter an amount such as 500 or 12.50, without a currency."),
+            ({"budget": "-1"}, "Enter an amount such as 500 or 12.50, without a currency."),
+            ({"tokens": "1.5"}, "Enter a whole number, or leave empty for no limit."),
+            ({"budget": "9999999999"}, "This limit is too large. Enter a smaller number."),
         ):
             key = ids.format_id(PREFIX, ids.new_id())
             answer = await office.owner.send(
@@ -144,7 +144,7 @@ class TestChanging:
         refused = await office.gateway.chat("now")
         assert refused.json()["error"]["code"] == "budget_exhausted"
         await office.owner.send(f"{address}/limits", budget="")
-        assert "It has no monthly limit of its own." in await office.owner.page(address)
+        assert "This key has no monthly budget." in await office.owner.page(address)
 
     async def test_a_mistake_in_them(self, office: Firm) -> None:
         address = f"/dashboard/keys/{own_key(office)}"
@@ -258,7 +258,7 @@ class TestRotating:
         page = await office.owner.page(f"/dashboard/keys/{fresh}")
         assert 'value="7.00"' in page
         assert 'value="3"' in page
-        assert "Being replaced" in words(await office.owner.page(f"/dashboard/keys/{key}"))
+        assert "Being rotated" in words(await office.owner.page(f"/dashboard/keys/{key}"))
         again = await office.owner.send(f"/dashboard/keys/{key}/rotate", overlap="24")
         assert again.status_code == 422
         assert "This key was rotated already" in again.text

@@ -38,12 +38,12 @@ async def changes(office: Firm, **fields: str) -> Any:
 class TestWhatThereIs:
     async def test_it_is_shown(self, office: Firm) -> None:
         said = words(await office.owner.page("/dashboard/limits"))
-        assert "Calls a minute 100,000" in said
-        assert "Streams at once 1,000" in said
+        assert "Requests per minute 100,000" in said
+        assert "Concurrent streams 1,000" in said
         assert "Account credit limit 0% 0% CN¥0.00 / CN¥100.00" in said
         assert "Available now CN¥100.00 Limited by the credit limit of CN¥100.00" in said
         assert office.gateway.key.row.name in said
-        assert "Nothing is stuck" in said
+        assert "No pending deliveries" in said
 
     async def test_of_a_key(self, office: Firm) -> None:
         key = f"key_{office.gateway.key.row.id.hex}"

@@ -65,7 +65,7 @@ class TestPage:
         async with gateway.parts.database.transaction() as session:
             place = session, firm.clock, gateway.account.id
             await revoke_key(*place, gateway.key.row.id)
-        assert "A key is needed" in words(await firm.owner.page(PAGE))
+        assert "API key required" in words(await firm.owner.page(PAGE))
 
     async def test_who_may_call(self, firm: Firm) -> None:
         gateway = firm.gateway
@@ -89,7 +89,7 @@ class TestQuoting:
     async def test_what_is_missing(self, firm: Firm, upstream: FakeUpstream) -> None:
         upstream.inputs[SPECIALIST] = INPUTS
         for fields, said in (
-            (chat(firm, prompt=" "), "Write something to ask."),
+            (chat(firm, prompt=" "), "Enter a message."),
             (chat(firm, max_tokens="x"), "no whole number"),
             ({"model": SPECIALIST, "key": key_of(firm), **ROW, "input.torque": "x"}, "torque:"),
         ):

@@ -168,11 +168,11 @@ def away() -> None:
 class TestFaults:
     async def test_no_such_page(self, firm: Firm) -> None:
         page = await firm.owner.page("/dashboard/nothing/here", 404)
-        assert "There is no such page" in page
+        assert "Page not found" in page
 
     async def test_the_database_is_gone(self, firm: Firm, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(firm.gateway.parts.database, "transaction", away)
         page = await firm.owner.page("/dashboard", 503)
-        assert "The records cannot be reached just now" in page
+        assert "Data temporarily unavailable" in page
         part = await firm.owner.page("/dashboard/usage", 503, **{"hx-request": "true"})
         assert part.lstrip().startswith('<div class="notice')

@@ -41,9 +41,9 @@ class TestInvitations:
     @pytest.mark.parametrize(
         ("fields", "said"),
         [
-            ({"name": "Li", "password": "short"}, "A password has at least 10 characters."),
-            ({"name": "Li", "password": EMAIL}, "The e-mail address is no password."),
-            ({"name": " ", "password": PASSWORD}, "A name is 1 to 100 printable characters."),
+            ({"name": "Li", "password": "short"}, "Use at least 10 characters."),
+            ({"name": "Li", "password": EMAIL}, "The password must not be your e-mail address."),
+            ({"name": " ", "password": PASSWORD}, "Enter a name of 1 to 100 printable characters."),
         ],
     )
     async def test_mistakes_are_said(self, door: Door, fields: dict[str, str], said: str) -> None:
@@ -59,7 +59,7 @@ class TestInvitations:
         assert (await door.http.post(address, data=fields)).status_code == 303
         for answer in (await door.http.get(address), await door.http.post(address, data=fields)):
             assert answer.status_code == 410
-            assert "This link works no more" in answer.text
+            assert "This link is no longer valid" in answer.text
 
     async def test_somebody_known_signs_in_and_joins(self, door: Door) -> None:
         await door.accepted()
@@ -110,7 +110,7 @@ class TestSigningIn:
     async def test_a_wrong_password(self, door: Door) -> None:
         answer = await door.signs_in("wrong wrong wrong")
         assert answer.status_code == 422
-        assert "The e-mail address or the password is wrong." in words(answer.text)
+        assert "Incorrect e-mail address or password." in words(answer.text)
         assert EMAIL in answer.text
         assert "wrong wrong" not in answer.text
 
@@ -133,7 +133,7 @@ class TestSecondStep:
         await door.accepted()
         app = await self._enrolled(door)
         page = (await door.signs_in()).text
-        assert "Enter the code" in page
+        assert "Enter your code" in page
         ticket = page.partition('name="ticket" value="')[2].partition('"')[0]
         fields = {"ticket": ticket, "code": "000000"}
         wrong = await door.http.post("/dashboard/sign-in/code", data=fields)
@@ -165,7 +165,7 @@ class TestResets:
     async def test_a_link_is_mailed(self, door: Door) -> None:
         await door.accepted()
         answer = await door.http.post("/dashboard/forgot", data={"email": EMAIL})
-        assert "Look into your mailbox" in answer.text
+        assert "Check your e-mail" in answer.text
         nobody = await door.http.post("/dashboard/forgot", data={"email": "x@acme.example"})
         assert nobody.text == answer.text
         for _ in range(100):
@@ -195,7 +195,7 @@ class TestResets:
             assert answer.status_code == 410
 
     async def test_the_page(self, door: Door) -> None:
-        assert "Send the link" in (await door.http.get("/dashboard/forgot")).text
+        assert "Send link" in (await door.http.get("/dashboard/forgot")).text
 
     async def _link(self, door: Door) -> str:
         parts, person_id = door.gateway.parts, await door.person_id()

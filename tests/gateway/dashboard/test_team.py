@@ -76,7 +76,7 @@ class TestInviting:
             assert (await office.stranger.send(address)).status_code == 404
             assert (await owner.send(address)).status_code == 303
             assert (await http.get(second)).status_code == 410
-        assert "Nobody is invited just now" in await owner.page("/dashboard/team")
+        assert "No open invitations" in await owner.page("/dashboard/team")
         assert await actions(office) == [
             "invitation.withdrawn",
             "invitation.sent_again",
@@ -86,8 +86,8 @@ class TestInviting:
     async def test_mistakes(self, office: Firm) -> None:
         for sent, said in (
             ({"email": "nobody", "role": "viewer"}, "This is not an e-mail address"),
-            ({"email": EMAIL, "role": "operator"}, "Choose one of the roles."),
-            ({"email": EMAIL}, "Choose one of the roles."),
+            ({"email": EMAIL, "role": "operator"}, "Select a role."),
+            ({"email": EMAIL}, "Select a role."),
         ):
             answer = await office.owner.send("/dashboard/team/invitations", **sent)
             assert answer.status_code == 422

@@ -93,7 +93,7 @@ class TestReading:
         said = words(await operator.page(of_debtor(debtor)))
         assert "MAAS-000002 Open" in said
         assert "Outstanding CN¥30.00" in said
-        assert "Nobody yet" in said
+        assert "No members yet" in said
         said = words(await operator.page(address(firm)))
         assert "Credit limit CN¥100.00" in said
         assert "Li Xuemei" in said
@@ -179,7 +179,7 @@ class TestLooking:
         assert answer.headers["location"] == "/dashboard"
         page = await support.page("/dashboard")
         assert "You look at Acme 精密 as support" in words(page)
-        assert "End looking" in page
+        assert "Stop viewing" in page
         assert "/dashboard/switch" not in page
         await support.page(ACCOUNTS, 403)
         answer = await support.send("/dashboard/platform/look/end")

@@ -50,7 +50,7 @@ class TestMoney:
         await support.page(f"{PLATFORM}/revenue?month=x")
         said = words(await support.page(f"{PLATFORM}/receivables"))
         assert "Not due yet CN¥30.00 1 invoice" in said
-        assert "Nothing is late" in said
+        assert "Nothing overdue" in said
         firm.clock.to(firm.clock.now() + timedelta(days=45))
         gateway = firm.gateway
         async with looker(gateway.url, gateway.parts, None, Role.SUPPORT) as later:
@@ -113,24 +113,22 @@ class TestWork:
     async def test_jobs_and_checks(self, firm: Firm, operator: Looker, support: Looker) -> None:
         database = firm.gateway.parts.database
         jobs, checks = f"{PLATFORM}/jobs", f"{PLATFORM}/reconciliation"
-        assert "Nothing was due yet" in words(await support.page(jobs))
+        assert "No jobs yet" in words(await support.page(jobs))
         await put_job(database, 901, "dun", "failed")
-        assert "Remind of overdue invoices" in words(await operator.page(jobs))
+        assert "Send overdue reminders" in words(await operator.page(jobs))
         assert (await support.send(f"{jobs}/retry", id="901")).status_code == 403
         for _ in range(2):
             answer = await operator.send(f"{jobs}/retry", id="901")
             assert answer.headers["location"] == jobs
         for number in ("", "x", "٣", "-1", "9" * 30):
             assert (await operator.send(f"{jobs}/retry", id=number)).status_code == 404
-        assert "Nothing failed" in words(await operator.page(jobs))
-        assert "Not compared yet" in words(await support.page(checks))
+        assert "No failed jobs" in words(await operator.page(jobs))
+        assert "Not run yet" in words(await support.page(checks))
         await run_record_check(database, firm.clock)
-        assert "All agrees" in words(await support.page(checks))
+        assert "No differences" in words(await support.page(checks))
         await sql(database, "update usage_total set calls = calls + 1")
         await run_record_check(database, firm.clock)
-        assert "the totals of a period are what its usage rows say" in words(
-            await support.page(checks)
-        )
+        assert "Period totals equal the usage rows" in words(await support.page(checks))
 
 
 class TestChecks:
