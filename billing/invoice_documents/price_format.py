@@ -1,20 +1,26 @@
 """Price formatting: exact decimals for programs, and texts as in a price list for people."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
+
+from babel.numbers import format_currency
 
 from billing.invoice_documents.translations import translate
 from billing.money import nano_text
 from billing.rating.prices import Graduated, Package, PerUnit, Price, Tier, Volume
 
 # Prices are listed per million tokens, per row, image or outcome, and per minute of training.
-_DISPLAY_UNITS: Mapping[str, int] = {
-    "rows": 1,
-    "images": 1,
-    "outcomes": 1,
-    "adaptation_seconds": 60,
+# By meter: how many units, and the translation keys of that quantity and of a number of units.
+_LISTED_UNITS: Mapping[str, tuple[int, str, str]] = {
+    "rows": (1, "per_row", "row_count"),
+    "images": (1, "per_image", "image_count"),
+    "outcomes": (1, "per_outcome", "outcome_count"),
+    "adaptation_seconds": (60, "per_minute", "second_count"),
 }
-_MILLION = 1_000_000
+_TOKENS = (1_000_000, "per_million_tokens", "token_count")
+_BABEL_LOCALES: Mapping[str, str] = {"en": "en_US", "zh": "zh_Hans_CN"}
 
 
 def price_to_json(price: Price) -> dict[str, Any]:
@@ -27,20 +33,56 @@ def price_to_json(price: Price) -> dict[str, Any]:
     return {"kind": _tier_mode(price), "tiers": [_tier_to_json(tier) for tier in price.tiers]}
 
 
-def format_price(price: Price, meter: str, locale: str) -> str:
-    """Format a price as in a price list: `0.50 / 1,000,000`, or `0.60 / 60 s`."""
-    display_units = _DISPLAY_UNITS.get(meter, _MILLION)
-    units = _format_units(display_units, meter, locale)
+def format_price(price: Price, meter: str, currency: str, locale: str) -> str:
+    """Format a price as in a price list: `CN¥0.50 per 1M tokens`, or `CN¥0.60 per minute`."""
+    formatter = MeterPriceFormatter(meter, currency, locale)
     match price:
         case PerUnit(unit):
-            return translate(
-                locale, "per_unit", price=format_short_amount(unit * display_units), units=units
+            return formatter.phrase(
+                "per_unit", price=formatter.listed_amount(unit), units=formatter.listed_units
             )
         case Package(size, amount):
-            sold = _format_units(size, meter, locale)
-            return translate(locale, "package", price=format_short_amount(amount), units=sold)
-    tiers = "".join(_format_tier(tier, meter, display_units, locale) for tier in price.tiers)
-    return translate(locale, _tier_mode(price), tiers=tiers, units=units)
+            return formatter.phrase(
+                "package", price=formatter.amount(amount), units=formatter.units(size)
+            )
+    tiers = "".join(_format_tier(tier, formatter) for tier in price.tiers)
+    return formatter.phrase(_tier_mode(price), tiers=tiers, units=formatter.listed_units)
+
+
+@dataclass(frozen=True, slots=True)
+class MeterPriceFormatter:
+    """Formats prices of one meter in one currency and locale."""
+
+    meter: str
+    currency: str
+    locale: str
+
+    @property
+    def listed_units(self) -> str:
+        """The quantity that a listed price is for: `row`, `1M tokens`, `minute`."""
+        return self.phrase(_LISTED_UNITS.get(self.meter, _TOKENS)[1])
+
+    def listed_amount(self, unit: int) -> str:
+        """Format the listed price of `unit` nano-units per unit of the meter."""
+        return self.amount(unit * _LISTED_UNITS.get(self.meter, _TOKENS)[0])
+
+    def amount(self, nano: int) -> str:
+        """Format nano-units with the currency: two decimals, more only if they are not zero."""
+        return format_currency(
+            Decimal(nano_text(nano)),
+            self.currency,
+            "¤#,##0.00#######",
+            locale=_BABEL_LOCALES[self.locale],
+            currency_digits=False,
+        )
+
+    def units(self, quantity: int) -> str:
+        """Format a number of units: `1,000 rows`, `60 s`."""
+        return self.phrase(_LISTED_UNITS.get(self.meter, _TOKENS)[2], units=f"{quantity:,}")
+
+    def phrase(self, key: str, **values: str) -> str:
+        """Return the text of a translation key."""
+        return translate(self.locale, key, **values)
 
 
 def format_short_amount(nano: int) -> str:
@@ -63,16 +105,10 @@ def _tier_to_json(tier: Tier) -> dict[str, Any]:
     return {"up_to": tier.up_to, "unit": nano_text(tier.unit), "flat": nano_text(tier.flat)}
 
 
-def _format_tier(tier: Tier, meter: str, display_units: int, locale: str) -> str:
-    price = format_short_amount(tier.unit * display_units)
+def _format_tier(tier: Tier, formatter: MeterPriceFormatter) -> str:
+    price = formatter.listed_amount(tier.unit)
     if tier.flat:
-        price += translate(locale, "flat", flat=format_short_amount(tier.flat))
+        price += formatter.phrase("flat", flat=formatter.amount(tier.flat))
     if tier.up_to is None:
-        return translate(locale, "last_tier", price=price)
-    return translate(locale, "tier", up_to=_format_units(tier.up_to, meter, locale), price=price)
-
-
-def _format_units(units: int, meter: str, locale: str) -> str:
-    """Format a number of units, with `s` for seconds, which could be taken for minutes."""
-    text = f"{units:,}"
-    return translate(locale, "seconds", units=text) if meter == "adaptation_seconds" else text
+        return formatter.phrase("last_tier", price=price)
+    return formatter.phrase("tier", up_to=formatter.units(tier.up_to), price=price)

@@ -42,7 +42,7 @@ _TRANSLATIONS: Mapping[str, Mapping[str, str]] = {
         "more": "其余明细见账单",
         "tax": "税额",
         "untaxed": "价格中所含、无需支付的税额",
-        "wallet": "已由余额支付",
+        "wallet": "已由预付余额支付",
     },
 }
 

@@ -291,4 +291,4 @@ def _price_table(
 def _price_text(terms: PlanTerms, model: str, meter: str, language: str) -> str:
     """Return a plan's price of a meter as text, empty if it has none."""
     price = terms.price(model, meter)
-    return "" if price is None else format_price(price, meter, language)
+    return "" if price is None else format_price(price, meter, terms.currency, language)

@@ -63,8 +63,8 @@ class TestSteps:
         for _ in range(20 * 4):
             story.clock.pass_(hours=6)
             await dun_accounts(story.database, story.clock)
-        reminder = ("email", "Reminder: invoice MAAS-000001")
-        stopped = ("email", "Calls are suspended: invoice MAAS-000001 is not paid")
+        reminder = ("email", "Payment reminder: invoice MAAS-000001 is overdue")
+        stopped = ("email", "Service suspended: invoice MAAS-000001 is overdue")
         assert await items(story) == [reminder] * 3 + [stopped]
 
     async def test_what_is_told(self, story: Story, firm: Firm) -> None:

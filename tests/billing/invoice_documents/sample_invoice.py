@@ -20,7 +20,7 @@ USAGE = DocumentLine(
     description="llm：输出词元",
     plan="growth",
     plan_name="成长版",
-    price_text="2.00 / 1,000,000",
+    price_text="¥2.00/百万词元",
 )
 FEE = DocumentLine(
     number=2,

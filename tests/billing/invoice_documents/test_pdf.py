@@ -81,7 +81,7 @@ class TestTexts:
 
     def test_english(self) -> None:
         shown = text(replace(INVOICE, locale="en"))
-        assert "Please transfer 117.00 CNY by 2026-12-01, quoting MAAS-000012." in shown
+        assert "Please transfer 117.00 CNY by 2026-12-01 and quote MAAS-000012." in shown
         assert "Page 1 of 1" in shown
 
     def test_the_same_bytes_each_time(self) -> None:

@@ -234,7 +234,7 @@ class TestInvoices:
         assert shown == await billed.say("invoices", "show", "Acme", row["id"])
         told = await billed.tell("invoices", "show", "Acme", "MAAS-000001", "--locale", "en")
         assert "Invoice MAAS-000001" in told
-        assert "vib: rows judged" in told
+        assert "vib: inference rows" in told
         assert await billed.refuse("invoices", "show", "Acme", "MAAS-2") == "invoice_not_found"
 
     async def test_close_does_what_is_due(self, maas: Maas) -> None:

@@ -58,6 +58,10 @@ class PublishedPlanPages(Controller):
 def _price_rows(sold: PlanVersionSales, language: str) -> list[tuple[str, str, str]]:
     """Return rows of model, meter and price text."""
     return [
-        (price.model, price.meter, format_price(price.price, price.meter, language))
+        (
+            price.model,
+            price.meter,
+            format_price(price.price, price.meter, sold.terms.currency, language),
+        )
         for price in sorted(sold.terms.prices, key=lambda price: model_of_product(price.model))
     ]

@@ -52,7 +52,7 @@ class TestBill:
         await firm.use("vib", rows=30_000)
         told = await bill(story, firm, await october(story, firm))
         assert told.line_items == (
-            StripeLineItem("vib: rows judged: 30,000", 3000),
+            StripeLineItem("vib: inference rows: 30,000", 3000),
             StripeLineItem("Tax", 180),
             StripeLineItem("Paid from the wallet", -500),
         )
@@ -89,9 +89,9 @@ class TestBill:
         await firm.use("vib", rows=30_000)
         told = await bill(story, firm, await october(story, firm))
         assert told.line_items == (
-            StripeLineItem("vib: rows judged: 30,000", 3000),
-            StripeLineItem("Committed: 10 % discount", -300),
-            StripeLineItem("Committed: up to the minimum of the period", 1300),
+            StripeLineItem("vib: inference rows: 30,000", 3000),
+            StripeLineItem("Committed: 10% discount", -300),
+            StripeLineItem("Committed: top-up to the minimum commitment", 1300),
         )
 
     async def test_lines_of_nothing_are_not_told(self, story: Story) -> None:
