@@ -143,8 +143,8 @@ def _redirect_keeping_input(
 def _framework_error(status: int) -> AppError:
     """Return the error for an HTTP status that the framework raised, e.g. an unknown route."""
     if status == 404:
-        return PageNotFound("There is no such page.")
-    error = AppError("The request cannot be served as it is.")
+        return PageNotFound("Page not found.")
+    error = AppError("The request could not be processed.")
     error.status = status
     return error
 

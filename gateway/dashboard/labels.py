@@ -146,8 +146,8 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "refused": gettext_noop("Amount confirmed"),
         },
         "side": {
-            "customer": gettext_noop("for the customer"),
-            "operator": gettext_noop("for the operator"),
+            "customer": gettext_noop("Decided for the customer"),
+            "operator": gettext_noop("Decided for the operator"),
         },
         "attester": {
             "neutral_sensor": gettext_noop("Neutral meter"),

@@ -134,7 +134,7 @@ class TestDisputes:
             for _ in range(2):
                 answer = await owner.send(f"{reply}/withdraw")
                 assert answer.status_code == 303
-            assert "for the operator" in words(await owner.page(address))
+            assert "Decided for the operator" in words(await owner.page(address))
             wanted = ["dispute.withdrawn", "dispute.replied", "dispute.opened"]
             assert await actions(seen) == wanted
 

@@ -52,7 +52,7 @@ class TestInviting:
         (link,) = links((await office.owner.send("/dashboard/team/invitations", **sent)).text)
         again = await office.owner.send("/dashboard/team/invitations", **sent)
         assert again.status_code == 422
-        assert "This address is invited already." in again.text
+        assert "This address is already invited." in again.text
         async with client(office.gateway.url) as http:
             assert (await http.get(link)).status_code == 200
         # To another role it is another invitation, and the first works no more.

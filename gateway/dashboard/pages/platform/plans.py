@@ -43,7 +43,7 @@ class PublishedPlanPages(Controller):
             rows = await list_plan_sales(session, clock.now())
         sold = next((row for row in rows if row.version.id.hex == version), None)
         if sold is None:
-            raise PageNotFound("There is no such version of a plan.")
+            raise PageNotFound("Plan version not found.")
         return page.render(
             "platform/plan.html",
             sold=sold,
