@@ -70,14 +70,14 @@ class TestList:
     async def test_last_use_and_spend(self, firm: Firm) -> None:
         await creates(firm.owner)
         said = words(await firm.owner.page("/dashboard/keys"))
-        assert f"test {firm.gateway.key.row.hint} Works Within the hour < CN¥0.01" in said
-        assert "Works Never CN¥0.00" in said
+        assert f"test {firm.gateway.key.row.hint} Active Within the last hour < CN¥0.01" in said
+        assert "Active Never CN¥0.00" in said
 
     async def test_none_teaches(self, office: Firm) -> None:
         await office.owner.send(f"/dashboard/keys/{own_key(office)}/revoke")
         said = words(await office.owner.page("/dashboard/keys"))
         assert "No active keys" in said
-        assert "Keys that work no more (1)" in said
+        assert "Revoked and expired keys (1)" in said
 
 
 class TestCreating:
@@ -162,7 +162,7 @@ class TestScope:
             assert answer.status_code == 303
         page = await office.owner.page(address)
         assert f'name="model:{SPECIALIST}" checked' in page
-        assert f"Models {SPECIALIST} Networks Anywhere" in words(page)
+        assert f"Models {SPECIALIST} Networks Any network" in words(page)
         await until_known(office)
         refused = await office.gateway.chat("now")
         assert (refused.status_code, refused.json()["error"]["code"]) == (403, "model_not_allowed")

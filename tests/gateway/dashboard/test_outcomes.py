@@ -206,7 +206,7 @@ class TestMeasured:
             assert "Billable saving" in words(page)
             assert date(2026, 10, 31).isoformat() in settlement.bundle
             said = words(await owner.page(f"{SETTLEMENTS}/{ids.format_id('oset', settlement.id)}"))
-            assert "25 % of the saving, at CN¥42.00 a pcs" in said
+            assert "25% of the saving, valued at CN¥42.00 per pcs" in said
             assert "Neutral meter" in said
 
 

@@ -32,7 +32,7 @@ class TestOverview:
     async def test_the_total_is_the_previews(self, firm: Firm) -> None:
         preview = await api(firm, "/v1/invoices/preview")
         said = words(await firm.owner.page("/dashboard"))
-        assert f"This period so far CN¥{preview['total']}" in said
+        assert f"This period to date CN¥{preview['total']}" in said
         assert "Forecast for the period CN¥" in said
         assert CHAT in said
 

@@ -82,7 +82,7 @@ class TestQuoting:
         body = {"model": INDUSTRIAL, "messages": messages, "max_tokens": 5, "stream": True}
         quote = (await firm.gateway.http.post("/v1/quote", json=body)).json()
         said = words((await quoted(firm, **chat(firm))).text)
-        assert f"Costs at most CN¥{quote['max_cost'].rstrip('0')}" in said
+        assert f"Maximum cost CN¥{quote['max_cost'].rstrip('0')}" in said
         assert "from openai import OpenAI" in said
         assert "curl -N" in said
 

@@ -30,7 +30,7 @@ class TestInvitations:
         address = await door.invited()
         page = words((await door.http.get(address)).text)
         assert "Join Acme 精密" in page
-        assert "You will be: Finance" in page
+        assert "Your role: Finance" in page
         answer = await door.accepted()
         assert answer.headers["location"] == "/dashboard"
         cookie = answer.headers["set-cookie"]

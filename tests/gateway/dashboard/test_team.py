@@ -45,7 +45,7 @@ class TestInviting:
         assert f"{EMAIL} Finance" in words(page)
         assert link not in page
         async with client(office.gateway.url) as http:
-            assert "You will be: Finance" in words((await http.get(link)).text)
+            assert "Your role: Finance" in words((await http.get(link)).text)
 
     async def test_sent_twice_it_is_one(self, office: Firm) -> None:
         sent = {"email": EMAIL, "role": "viewer"}

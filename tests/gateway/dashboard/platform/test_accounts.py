@@ -173,7 +173,7 @@ class TestChanging:
 
 class TestLooking:
     async def test_beginning_and_ending(self, firm: Firm, support: Looker) -> None:
-        assert "For an hour at most" in await support.page(f"{address(firm)}/look")
+        assert "for at most one hour" in await support.page(f"{address(firm)}/look")
         assert (await support.send(f"{address(firm)}/look", reason="")).status_code == 422
         answer = await support.send(f"{address(firm)}/look", reason="ticket 12")
         assert answer.headers["location"] == "/dashboard"
