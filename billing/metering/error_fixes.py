@@ -145,7 +145,7 @@ _ACCESS = {
     ),
     "rate_limit_exceeded": SuggestedFix(
         "too many requests or tokens per minute: try again after `retry-after`",
-        "每分钟请求数或词元数超限：请在 `retry-after` 之后重试",
+        "每分钟请求数或 token 数超限：请在 `retry-after` 之后重试",
     ),
     "call_exceeds_rate_limit": SuggestedFix(
         "the call alone exceeds the limit per minute: make it smaller",

@@ -37,8 +37,8 @@ _TEMPLATES: Mapping[str, Mapping[str, tuple[str, str]]] = {
     },
     "alert": {
         "zh": (
-            "用量提醒：{subject}已使用 {percent}%",
-            "您好：\n\n本期{subject}共 {amount}，已使用 {used}，达到 {percent}%。\n",
+            "用量已达 {percent}%：{subject}",
+            "您好：\n\n本期用量已达 {percent}%：{subject}。\n共 {amount}，已使用 {used}。\n",
         ),
         "en": (
             "Usage alert: {percent}% of {subject} used",

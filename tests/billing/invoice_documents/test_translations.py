@@ -107,9 +107,13 @@ class TestPrices:
         for price, meter, words in (
             (PerUnit(10**7), "adaptation_seconds", "¥0.60/分钟"),
             (PerUnit(10**6), "rows", "¥0.001/行"),
-            (PerUnit(500), "input_tokens", "¥0.50/百万词元"),
+            (PerUnit(500), "input_tokens", "¥0.50/百万 token"),
             (Package(1_000, 2 * 10**9), "rows", "¥2.00/1,000 行（不足按整包计）"),
-            (FLATS, "rows", "阶梯计价，每行：1,000 行以内 ¥0.01（另加一次性 ¥5.00）；以上 ¥0.008"),
+            (
+                FLATS,
+                "rows",
+                "阶梯计价，每行：不超过 1,000 行：¥0.01（另加一次性 ¥5.00）；以上：¥0.008",
+            ),
         ):
             assert format_price(price, meter, "CNY", "zh") == words
 

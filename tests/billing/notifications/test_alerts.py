@@ -133,7 +133,7 @@ class TestAllowance:
         subject = "included output_tokens (llm)"
         assert await told(story) == [(subject, 50), (subject, 80)]
         (_, mail) = await items(story, "email")
-        assert mail["subject"] == "用量提醒：套餐内 llm 的输出词元已使用 80%"
+        assert mail["subject"] == "用量已达 80%：套餐内 llm 的输出 token"
         assert "共 310,000，已使用 248,000" in mail["text"]
 
     async def test_of_nothing_is_not_watched(self, story: Story) -> None:
@@ -157,7 +157,7 @@ class TestBudget:
         name = ids.format_id("key", key_id)
         assert await told(story) == [(f"budget of {name}", 50), (f"budget of {name}", 80)]
         mail = (await items(story, "email"))[1]
-        assert mail["subject"] == f"用量提醒：密钥 {name} 的月度预算已使用 80%"
+        assert mail["subject"] == f"用量已达 80%：密钥 {name} 的月度预算"
 
     async def test_of_last_month_is_not(self, story: Story) -> None:
         firm = await story.firm()
@@ -180,7 +180,7 @@ class TestCovered:
         covered = "rows (vib) covered by spindles"
         assert await told(story) == [("included rows (vib)", 50), (covered, 50), (covered, 80)]
         mail = (await items(story, "email"))[-1]
-        assert mail["subject"] == "用量提醒：合同 spindles 所含 vib 的推理行数（行）已使用 80%"
+        assert mail["subject"] == "用量已达 80%：合同 spindles 所含 vib 的推理行数（行）"
 
 
 async def looked(story: Story, firm: Firm) -> int:
