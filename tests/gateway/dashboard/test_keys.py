@@ -151,7 +151,7 @@ class TestChanging:
         answer = await office.owner.send(f"{address}/limits", budget="many")
         assert answer.status_code == 422
         assert 'value="many"' in answer.text
-        assert "Write an amount as 500 or 12.50" in answer.text
+        assert "Enter an amount such as 500 or 12.50" in answer.text
 
 
 class TestScope:
@@ -177,7 +177,7 @@ class TestScope:
         address = f"/dashboard/keys/{own_key(office)}"
         wrong = await office.owner.send(f"{address}/scope", networks="home")
         assert wrong.status_code == 422
-        assert "Write addresses as 203.0.113.7" in wrong.text
+        assert "such as 203.0.113.7" in wrong.text
         await office.owner.send(f"{address}/scope", networks="203.0.113.7")
         assert 'value="203.0.113.7/32"' in await office.owner.page(address)
         await until_known(office)
@@ -252,7 +252,7 @@ class TestRotating:
         answer = await office.owner.send(f"/dashboard/keys/{key}/rotate", overlap="24")
         found = _SECRET.search(answer.text)
         assert found is not None
-        assert "That one works for 1 day more" in words(answer.text)
+        assert "The previous key stays valid for 1 day" in words(answer.text)
         assert await status(office, secret) == await status(office, found[0]) == 200
         (fresh,) = [one for one, row in (await rows(office)).items() if row.replaces]
         page = await office.owner.page(f"/dashboard/keys/{fresh}")
@@ -267,7 +267,7 @@ class TestRotating:
     async def test_at_once(self, office: Firm) -> None:
         key, _ = await creates(office.owner)
         answer = await office.owner.send(f"/dashboard/keys/{key}/rotate", overlap="0")
-        assert "which works no more" in answer.text
+        assert "which is no longer valid" in answer.text
         assert "Expired" in words(await office.owner.page(f"/dashboard/keys/{key}"))
 
     async def test_no_such_overlap(self, office: Firm) -> None:

@@ -124,10 +124,10 @@ class TestAlerts:
 
     async def test_mistakes(self, office: Firm) -> None:
         for fields, said in (
-            ({"percentages": "half"}, "Write 1 to 20 whole percentages"),
-            ({"percentages": ""}, "Write 1 to 20 whole percentages"),
-            ({"percentages": "0"}, "Write 1 to 20 whole percentages"),
-            ({"email": "nobody"}, "This is not an e-mail address"),
+            ({"percentages": "half"}, "Enter 1 to 20 whole percentages"),
+            ({"percentages": ""}, "Enter 1 to 20 whole percentages"),
+            ({"percentages": "0"}, "Enter 1 to 20 whole percentages"),
+            ({"email": "nobody"}, "Enter a valid e-mail address"),
             ({"url": "ftp://acme.example"}, "A webhook URL begins with https://"),
         ):
             answer = await changes(office, **fields)
@@ -174,7 +174,7 @@ class TestAlerts:
     async def test_a_test_event_is_sent_and_its_result_shown(self, office: Firm) -> None:
         answer = await office.owner.send(TEST)
         assert answer.status_code == 422
-        assert "Write an e-mail address or a webhook first" in answer.text
+        assert "Save an e-mail address or webhook first" in answer.text
         await changes(office, email="li@acme.example", url="https://hook.example.invalid.example/")
         answer = await office.owner.send(TEST)
         assert answer.status_code == 200

@@ -53,7 +53,7 @@ class TestContracts:
         await seen.told.claimed("W-2", "M1", by="customer_system")
         async with seen.owner() as owner:
             said = words(await owner.page(f"{CONTRACTS}/spindles"))
-            assert "300.00 / 1 outcome, in CNY" in said
+            assert "CN¥300.00 per outcome" in said
             assert "Eligible calls vib · predictions, infer" in said
             assert "M1 W-1 Confirmed" in said
             assert "Too close in time to another outcome for the same subject." in said
@@ -113,7 +113,7 @@ class TestDisputes:
         address = f"{SETTLEMENTS}/{settlement['id']}"
         async with seen.owner() as owner:
             empty = await owner.send(f"{address}/disputes", reason=" ")
-            assert (empty.status_code, "Say in 1 to 4,000" in empty.text) == (422, True)
+            assert (empty.status_code, "in 1 to 4,000 characters" in empty.text) == (422, True)
             sent = {"reason": "It failed by the calendar.", "outcome": settlement["outcomes"]}
             opened = await owner.send(f"{address}/disputes", **sent)
             assert opened.headers["location"] == f"{address}#disputes"

@@ -94,9 +94,9 @@ class TestPasswordAndSessions:
                 assert FRESH not in answer.text
             answer = await here.send("/password", old_password=PASSWORD, password=FRESH)
             assert answer.headers["location"] == "/dashboard/me?done=password"
-            assert "signed out everywhere else" in await here.page("?done=password")
+            assert "signed out on all other devices" in await here.page("?done=password")
             assert (await elsewhere.get("/dashboard")).status_code == 303
-            assert "is wrong" in await there.signs_in()
+            assert "Incorrect e-mail address or password" in await there.signs_in()
             assert "Overview" in await there.signs_in(FRESH)
 
     async def test_sessions_end(self, office: Firm) -> None:

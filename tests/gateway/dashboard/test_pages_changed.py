@@ -77,7 +77,7 @@ class TestInvoices:
         async with looker(gateway.url, gateway.parts, gateway.account.id) as owner:
             address = f"/dashboard/invoices/{await invoice_of(firm)}/lines/1"
             page = await owner.page(address)
-            assert "the earliest first" in words(page)
+            assert "earliest first" in words(page)
             later = re.search(r'href="([^"]+)" rel="next">([^<]+)<', page)
             assert later is not None
             assert later[2] == "Later"

@@ -110,13 +110,13 @@ class TestChanging:
         await offer(firm.gateway, SMALL)
         answer = await firm.owner.send("/dashboard/plan/change/small", seen="x 1")
         assert answer.status_code == 422
-        assert "has changed since it was shown" in words(answer.text)
+        assert "has changed since this page was loaded" in words(answer.text)
         assert (await firm.gateway.http.get("/v1/subscription")).json()["status"] == "none"
 
     async def test_a_trial_costs_nothing_at_once(self, firm: Firm) -> None:
         await offer(firm.gateway, SMALL.replace("fixed_fee", "trial_days = 14\nfixed_fee"))
         page = await firm.owner.page("/dashboard/plan/change/small")
-        assert "the first 14 days are free" in words(page)
+        assert "The first 14 days are free" in words(page)
         await firm.owner.send("/dashboard/plan/change/small", seen=seen_on(page))
         assert "Trial" in words(await firm.owner.page("/dashboard/plan"))
 
@@ -124,7 +124,7 @@ class TestChanging:
         await offer(firm.gateway, SMALL, LARGE)
         await choose(firm.gateway, "large")
         page = await firm.owner.page("/dashboard/plan/change/small")
-        assert "It holds from" in words(page)
+        assert "The change takes effect on" in words(page)
         await firm.owner.send("/dashboard/plan/change/small", seen=seen_on(page))
         page = await firm.owner.page("/dashboard/plan?done=planned")
         assert "it changes to Small." in words(page)
@@ -137,7 +137,7 @@ class TestChanging:
 
 class TestLeaving:
     @pytest.mark.parametrize(
-        ("when", "left"), [("end", "Its last day is"), ("now", "Pay as you go")]
+        ("when", "left"), [("end", "The plan ends on"), ("now", "Pay as you go")]
     )
     async def test_cancelling(self, firm: Firm, when: str, left: str) -> None:
         await offer(firm.gateway, SMALL)

@@ -90,7 +90,7 @@ class TestQuoting:
         upstream.inputs[SPECIALIST] = INPUTS
         for fields, said in (
             (chat(firm, prompt=" "), "Enter a message."),
-            (chat(firm, max_tokens="x"), "no whole number"),
+            (chat(firm, max_tokens="x"), "Enter a whole number"),
             ({"model": SPECIALIST, "key": key_of(firm), **ROW, "input.torque": "x"}, "torque:"),
         ):
             answer = await quoted(firm, **fields)

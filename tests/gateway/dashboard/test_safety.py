@@ -99,7 +99,7 @@ class TestForms:
         for fields in ({}, {"csrf": "x"}, {"csrf": firm.stranger.csrf}):
             answer = await firm.owner.http.post("/dashboard/sign-out", data=fields)
             assert answer.status_code == 403
-            assert "Load it again" in answer.text
+            assert "Reload it" in answer.text
         await firm.owner.page("/dashboard")
 
     async def test_a_script_sends_it_in_a_header(self, person: Looker) -> None:

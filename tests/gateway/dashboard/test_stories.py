@@ -145,7 +145,7 @@ async def test_a_developer_rotates_a_key_under_traffic(office: Firm, browser: Wi
         await page.click("dd a[href*='/dashboard/keys/']")
         await page.click("[popovertarget=revoke]")
         await page.click("#revoke button.danger")
-        await page.wait_for_selector("summary:has-text('work no more (1)')")
+        await page.wait_for_selector("summary:has-text('Revoked and expired keys (1)')")
         await traffic.goes_on(10)
         assert seen.complaints == []
     running.cancel()

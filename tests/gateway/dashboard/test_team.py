@@ -85,7 +85,7 @@ class TestInviting:
 
     async def test_mistakes(self, office: Firm) -> None:
         for sent, said in (
-            ({"email": "nobody", "role": "viewer"}, "This is not an e-mail address"),
+            ({"email": "nobody", "role": "viewer"}, "Enter a valid e-mail address"),
             ({"email": EMAIL, "role": "operator"}, "Select a role."),
             ({"email": EMAIL}, "Select a role."),
         ):
@@ -119,7 +119,7 @@ class TestMembers:
         for what in ("role", "remove"):
             answer = await owner.send(f"{person(owner)}/{what}", role="viewer")
             assert answer.status_code == 422
-            assert "An account has an owner always." in words(answer.text)
+            assert "An account must have an owner." in words(answer.text)
         assert (await owner.send(f"{person(owner)}/sessions")).status_code == 303
         await owner.page("/dashboard/team")
         gateway = office.gateway

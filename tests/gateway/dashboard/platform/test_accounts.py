@@ -104,11 +104,11 @@ class TestReading:
 
 class TestChanging:
     async def test_suspending_and_restoring(self, firm: Firm, operator: Looker) -> None:
-        assert "refused on every gateway" in await operator.page(f"{address(firm)}/suspend")
+        assert "All gateways reject the account" in await operator.page(f"{address(firm)}/suspend")
         for reason in ("", "  x ", "x" * 301, "be\x00cause"):
             answer = await operator.send(f"{address(firm)}/suspend", reason=reason)
             assert answer.status_code == 422
-            assert "Say why in 3 to 300 characters" in answer.text
+            assert "Enter a reason of 3 to 300 characters" in answer.text
         assert await entries(firm, "account.suspended") == []
         for _ in range(2):
             answer = await operator.send(f"{address(firm)}/suspend", reason="does not answer")
@@ -129,7 +129,7 @@ class TestChanging:
         for amount in ("", "-1", "much", "1e3", "9999999999.99"):
             answer = await operator.send(place, amount=amount, reason="because")
             assert answer.status_code == 422
-            wrong = "larger than any can be" if amount[-1:] == "9" else "Write an amount as 12.50"
+            wrong = "limit is too large" if amount[-1:] == "9" else "Enter an amount such as 12.50"
             assert wrong in answer.text
             assert 'value="because"' in answer.text
         for _ in range(2):
@@ -151,7 +151,11 @@ class TestChanging:
             answer = await operator.send(place, key=key, amount=amount, reason="our fault")
             assert answer.status_code == 422
             read = amount in ("0", "100000")
-            wrong = "no more than what is left" if read else "Write an amount as 12.50"
+            wrong = (
+                "at most the amount that can still be credited"
+                if read
+                else "Enter an amount such as 12.50"
+            )
             assert wrong in answer.text
             assert key in answer.text
         answer = await operator.send(place, key="x", amount="0.01", reason="our fault")
@@ -178,7 +182,7 @@ class TestLooking:
         answer = await support.send(f"{address(firm)}/look", reason="ticket 12")
         assert answer.headers["location"] == "/dashboard"
         page = await support.page("/dashboard")
-        assert "You look at Acme 精密 as support" in words(page)
+        assert "You are viewing Acme 精密 as the customer sees it" in words(page)
         assert "Stop viewing" in page
         assert "/dashboard/switch" not in page
         await support.page(ACCOUNTS, 403)
