@@ -41,7 +41,7 @@ PLATFORM_PAGES = tuple(
         ("accounts", gettext_noop("Accounts"), "building"),
         ("revenue", gettext_noop("Revenue"), "chart"),
         ("receivables", gettext_noop("Receivables"), "bell"),
-        ("webhooks", gettext_noop("Messages and webhooks"), "globe"),
+        ("webhooks", gettext_noop("Messages"), "globe"),
         ("jobs", gettext_noop("Jobs"), "gear"),
         ("reconciliation", gettext_noop("Reconciliation"), "check"),
         ("models", gettext_noop("Models"), "pulse"),

@@ -73,7 +73,7 @@ class TestSteps:
         story.clock.pass_(days=1)
         await step(story, firm)
         (row,) = await sql(story.database, "select payload from outbox where action = 'email'")
-        assert "invoice MAAS-000001 of 20.00 CNY was due on 2026-11-01" in row.payload["text"]
+        assert "Invoice MAAS-000001 for 20.00 CNY was due on 2026-11-01" in row.payload["text"]
 
     async def test_of_an_operators_own(self, story: Story, firm: Firm) -> None:
         policy = DunningPolicy(reminders=(3,), suspend=7)

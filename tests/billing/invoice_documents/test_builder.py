@@ -97,7 +97,7 @@ class TestAMonth:
         assert preview.period == final.period
         assert preview.as_of is not None
         assert final.as_of is None
-        assert preview.payment_terms == "尚未结算：用量可能继续增加。"
+        assert preview.payment_terms == "尚未正式出账：用量可能继续增加。"
 
     async def test_a_draft_says_so(self, firm: Firm) -> None:
         await firm.story.until(2026, 11, 1, 0, 30)
@@ -314,10 +314,10 @@ class TestBalance:
     @pytest.mark.parametrize(
         ("collection", "words"),
         [
-            ("stripe_charge", "310.00 CNY is charged to the payment method on file."),
+            ("stripe_charge", "310.00 CNY will be charged to your payment method on file."),
             (
                 "stripe_invoice",
-                "Please pay 310.00 CNY by {due} through the link that was sent.",
+                "Please pay 310.00 CNY by {due} with the payment link sent to you.",
             ),
         ],
     )

@@ -177,7 +177,7 @@ class TestPages:
                 render_invoice_pdf(replace(with_lines(count), locale=locale, notes=(NOTE,)))
             )
             assert shown[-1].count("llm：输出 token") >= 3, count
-            assert ("计费范围" if locale == "zh" else "Billed are") in shown[-1]
+            assert ("计费范围" if locale == "zh" else "Billed:") in shown[-1]
             assert "MAAS-CN-000001" in shown[-1]
             several += len(shown) > 1
         assert several
