@@ -261,7 +261,7 @@ class TestRotating:
         assert "Being rotated" in words(await office.owner.page(f"/dashboard/keys/{key}"))
         again = await office.owner.send(f"/dashboard/keys/{key}/rotate", overlap="24")
         assert again.status_code == 422
-        assert "This key was rotated already" in again.text
+        assert "This key was already rotated" in again.text
         assert len(await rows(office)) == 3
 
     async def test_at_once(self, office: Firm) -> None:

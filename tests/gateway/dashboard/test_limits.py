@@ -128,7 +128,7 @@ class TestAlerts:
             ({"percentages": ""}, "Enter 1 to 20 whole percentages"),
             ({"percentages": "0"}, "Enter 1 to 20 whole percentages"),
             ({"email": "nobody"}, "Enter a valid e-mail address"),
-            ({"url": "ftp://acme.example"}, "A webhook URL begins with https://"),
+            ({"url": "ftp://acme.example"}, "A webhook URL must start with https://"),
         ):
             answer = await changes(office, **fields)
             assert answer.status_code == 422
@@ -184,7 +184,7 @@ class TestAlerts:
         assert "The test e-mail was queued." in said
         again = await office.owner.send(TEST)
         assert again.status_code == 422
-        assert "A test was sent a moment ago." in again.text
+        assert "A test was just sent." in again.text
         assert [one.action for one in await entries(office)] == ["alerts.tested", "alerts.changed"]
 
 

@@ -125,7 +125,7 @@ class TestDisputes:
             (dispute,) = (await seen.told.get("/disputes"))["data"]
             reply = f"/dashboard/outcomes/disputes/{dispute['id']}"
             early = await owner.send(f"{reply}/reply", reply="No.")
-            assert (early.status_code, "the other side's turn" in words(early.text)) == (422, True)
+            assert (early.status_code, "the other party's turn" in words(early.text)) == (422, True)
             row = await seen.told.of._do(_found, ids.parse_id("odsp", dispute["id"]))
             await seen.told.of.answers(row)
             assert "Your reply" in await owner.page(address)

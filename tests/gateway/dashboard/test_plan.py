@@ -127,7 +127,7 @@ class TestChanging:
         assert "The change takes effect on" in words(page)
         await firm.owner.send("/dashboard/plan/change/small", seen=seen_on(page))
         page = await firm.owner.page("/dashboard/plan?done=planned")
-        assert "it changes to Small." in words(page)
+        assert "Changes to Small on" in words(page)
         for _ in range(2):
             answer = await firm.owner.send("/dashboard/plan/resume")
             assert answer.status_code == 303
