@@ -1,5 +1,6 @@
 """What the platform's people see of money, deliveries, jobs, checks, models and plans."""
 
+import re
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -57,6 +58,15 @@ class TestMoney:
             said = words(await later.page(f"{PLATFORM}/receivables"))
         assert "MAAS-000002" in said
         assert "None sent Reminder" in said
+        async with looker(gateway.url, gateway.parts, debtor.account.id) as owner:
+            page = await owner.page("/dashboard")
+            late = re.search(r"CN¥30\.00 · (Overdue by \d+ days\. Please pay)", words(page))
+            link = re.search(r'href="(/dashboard/invoices/inv_\w+)"', page)
+            assert late is not None
+            assert link is not None
+            said = words(await owner.page(link[1]))
+        assert late[1] in said
+        assert "Quote MAAS-000002 with the transfer." in said
 
     async def test_plans_and_models(self, firm: Firm, support: Looker) -> None:
         page = await support.page(f"{PLATFORM}/plans")
