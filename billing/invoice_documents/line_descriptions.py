@@ -63,7 +63,7 @@ def _describe_line(context: DescriptionContext, number: int, line: StatementLine
         else line_description(context.locale, line, terms),
         plan=terms.plan,
         plan_name=terms.names[context.locale],
-        price_text=line_price_text(line, context.locale),
+        price_text=line_price_text(line, terms.currency, context.locale),
         service=service,
         base=base,
         share=share,

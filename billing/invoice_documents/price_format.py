@@ -2,20 +2,25 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
+
+from babel.numbers import format_currency
 
 from billing.invoice_documents.translations import translate
 from billing.money import nano_text
 from billing.rating.price_kinds.price import Price
 
 # Prices are listed per million tokens, per row, image or outcome, and per minute of training.
-_LISTED_UNITS: Mapping[str, int] = {
-    "rows": 1,
-    "images": 1,
-    "outcomes": 1,
-    "adaptation_seconds": 60,
+# By meter: how many units, and the translation keys of that quantity and of a number of units.
+_LISTED_UNITS: Mapping[str, tuple[int, str, str]] = {
+    "rows": (1, "per_row", "row_count"),
+    "images": (1, "per_image", "image_count"),
+    "outcomes": (1, "per_outcome", "outcome_count"),
+    "adaptation_seconds": (60, "per_minute", "second_count"),
 }
-_MILLION = 1_000_000
+_TOKENS = (1_000_000, "per_million_tokens", "token_count")
+_BABEL_LOCALES: Mapping[str, str] = {"en": "en_US", "zh": "zh_Hans_CN"}
 
 
 def price_to_json(price: Price) -> dict[str, Any]:
@@ -23,39 +28,45 @@ def price_to_json(price: Price) -> dict[str, Any]:
     return price.to_json(nano_text)
 
 
-def format_price(price: Price, meter: str, locale: str) -> str:
-    """Format a price as in a price list: `0.50 / 1,000,000`, or `0.60 / 60 s`."""
-    return price.as_text(MeterPriceFormatter(meter, locale))
+def format_price(price: Price, meter: str, currency: str, locale: str) -> str:
+    """Format a price as in a price list: `CN¥0.50 per 1M tokens`, or `CN¥0.60 per minute`."""
+    return price.as_text(MeterPriceFormatter(meter, currency, locale))
 
 
 @dataclass(frozen=True, slots=True)
 class MeterPriceFormatter:
-    """Formats prices of one meter in one locale (implements PriceFormatter)."""
+    """Formats prices of one meter in one currency and locale (implements PriceFormatter)."""
 
     meter: str
+    currency: str
     locale: str
 
     @property
     def listed_units(self) -> str:
-        return self.units(self._listed_quantity)
+        """The quantity that a listed price is for: `row`, `1M tokens`, `minute`."""
+        return self.phrase(_LISTED_UNITS.get(self.meter, _TOKENS)[1])
 
     def listed_amount(self, unit: int) -> str:
-        return self.amount(unit * self._listed_quantity)
+        """Format the listed price of `unit` nano-units per unit of the meter."""
+        return self.amount(unit * _LISTED_UNITS.get(self.meter, _TOKENS)[0])
 
     def amount(self, nano: int) -> str:
-        return format_short_amount(nano)
+        """Format nano-units with the currency: two decimals, more only if they are not zero."""
+        return format_currency(
+            Decimal(nano_text(nano)),
+            self.currency,
+            "¤#,##0.00#######",
+            locale=_BABEL_LOCALES[self.locale],
+            currency_digits=False,
+        )
 
     def units(self, quantity: int) -> str:
-        """Format a number of units, with `s` for seconds, which could be taken for minutes."""
-        text = f"{quantity:,}"
-        return self.phrase("seconds", units=text) if self.meter == "adaptation_seconds" else text
+        """Format a number of units: `1,000 rows`, `60 s`."""
+        return self.phrase(_LISTED_UNITS.get(self.meter, _TOKENS)[2], units=f"{quantity:,}")
 
     def phrase(self, key: str, **values: str) -> str:
+        """Return the text of a translation key."""
         return translate(self.locale, key, **values)
-
-    @property
-    def _listed_quantity(self) -> int:
-        return _LISTED_UNITS.get(self.meter, _MILLION)
 
 
 def format_short_amount(nano: int) -> str:

@@ -140,9 +140,11 @@ def line_to_json(currency: str, line: StatementLine) -> dict[str, Any]:
     }
 
 
-def line_price_text(line: StatementLine, locale: str) -> str:
+def line_price_text(line: StatementLine, currency: str, locale: str) -> str:
     """Format the unit price or tiers of a line; empty if the line has no price."""
-    return "" if line.price is None else format_price(line.price, line.meter or "", locale)
+    if line.price is None:
+        return ""
+    return format_price(line.price, line.meter or "", currency, locale)
 
 
 def tag_to_json(currency: str, tag: TagBreakdown) -> dict[str, Any]:

@@ -30,26 +30,26 @@ _REQUEST = {
         "correct the field that `param` names", "修正 `param` 所指的字段"
     ),
     "unknown_parameter": SuggestedFix(
-        "remove the field that `param` names: the endpoint does not have it",
+        "the endpoint has no field that `param` names: remove it",
         "该接口没有 `param` 所指的字段，请删除",
     ),
     "unsupported_parameter": SuggestedFix(
-        "remove the field that `param` names: it is not supported here",
+        "this endpoint does not support the field that `param` names: remove it",
         "此处不支持 `param` 所指的字段，请删除",
     ),
     "invalid_request": SuggestedFix(
-        "check the fields of the request: the model rejects them", "模型拒绝了该请求，请检查各字段"
+        "the model rejected the request: check its fields", "模型拒绝了该请求，请检查各字段"
     ),
     "context_length_exceeded": SuggestedFix(
         "shorten the prompt or ask for fewer tokens", "缩短提示词，或减小 `max_tokens`"
     ),
     "model_not_supported": SuggestedFix(
-        "use a model for this endpoint: `GET /v1/models` shows each model's task",
+        "the model belongs to another endpoint: use that endpoint",
         "该模型不适用于此接口，请换用对应接口",
     ),
     "model_not_priced": SuggestedFix(
-        "contact the platform operator: the model has no price in the account's currency",
-        "该模型没有账户币种的价格，请联系运营方",
+        "the model has no price in the account's currency: contact the operator",
+        "该模型没有账户币种的价格，请联系平台运营方",
     ),
     "max_cost_exceeded": SuggestedFix(
         "lower `max_tokens` or raise `X-Max-Cost`: the call can cost more",
@@ -63,7 +63,7 @@ _REQUEST = {
         "`GET /v1/models` lists the models", "通过 `GET /v1/models` 查看可用模型"
     ),
     "unsupported_endpoint": SuggestedFix(
-        "see `/docs` for all endpoints", "通过 `/docs` 查看全部接口"
+        "`/docs` lists the endpoints", "通过 `/docs` 查看全部接口"
     ),
     "method_not_allowed": SuggestedFix(
         "use the method listed in `/docs`", "请使用 `/docs` 所列的请求方法"
@@ -73,12 +73,12 @@ _REQUEST = {
         "请求头或请求体未及时到达，请重新发送",
     ),
     "idempotency_key_in_use": SuggestedFix(
-        "retry shortly: the first call with this key is still running",
+        "the first call with this key is still running: try again shortly",
         "使用该幂等键的首次调用仍在进行，请稍后再试",
     ),
     "idempotent_answer_not_kept": SuggestedFix(
-        "use a new key: the response of the first call exceeds 4 MiB and was not stored",
-        "首次调用的响应超过 4 MiB，未保存：请更换 `Idempotency-Key`",
+        "the call already succeeded; its response of more than 4 MiB was not stored",
+        "该调用此前已成功，但响应超过 4 MiB，未予保存",
     ),
     "request_too_large": SuggestedFix("send a smaller request", "请减少单次请求的数据量"),
     "unsupported_encoding": SuggestedFix("send the body uncompressed", "请不要压缩请求体"),
@@ -91,11 +91,11 @@ _REQUEST = {
         "通过 `/v1/vector_stores` 查看本账户的向量库",
     ),
     "vector_store_expired": SuggestedFix(
-        "create a new vector store: this one was not used for the time in `expires_after`",
+        "the store was unused for longer than its `expires_after`: create a new one",
         "向量库已超过 `expires_after` 期限未使用，请新建",
     ),
     "embedding_model_changed": SuggestedFix(
-        "add the files to a new vector store: the embedding model of this one is no longer served",
+        "the store's embedding model is no longer served: add its files to a new store",
         "该向量库所用的向量模型已停止服务，请把文件放入新的向量库",
     ),
 }
@@ -111,58 +111,59 @@ _ACCESS = {
         "use the key that replaced it", "密钥已过期，请使用轮换后的新密钥"
     ),
     "api_key_network": SuggestedFix(
-        "call from an allowed network, or extend the key's networks in the dashboard",
+        "the key is limited to other networks: call from an allowed network, or change "
+        "the allowed networks in the dashboard",
         "该密钥限定了网络：请从允许的网络调用，或在控制台放宽",
     ),
     "model_not_allowed": SuggestedFix(
-        "use another key, or extend the key's models in the dashboard",
+        "the key is limited to other models: use another key, or change its scope in the dashboard",
         "该密钥无权调用此模型：请换用其他密钥，或在控制台放宽范围",
     ),
     "service_tier_not_available": SuggestedFix(
-        "remove `service_tier` or contact the platform operator: the plan or the key "
-        "does not allow it for this model",
-        "套餐未提供该模型的此 `service_tier`，或密钥无权使用：请删除该字段，或联系运营方",
+        "the plan does not offer this `service_tier` for the model, or the key does not "
+        "allow it: remove the field, or contact the operator",
+        "套餐未提供该模型的此 `service_tier`，或密钥无权使用：请删除该字段，或联系平台运营方",
     ),
     "credit_exhausted": SuggestedFix(
-        "top up or contact the platform operator: the available balance and the "
-        "included units are used up (`x-should-retry: false`)",
-        "账户额度与套餐内用量均已用完：请充值或联系运营方（`x-should-retry: false`）",
+        "the account's credit and included units are used up: top up, or contact the "
+        "operator (`x-should-retry: false`)",
+        "账户可用额度与套餐内用量均已用完：请充值或联系平台运营方（`x-should-retry: false`）",
     ),
     "account_suspended": SuggestedFix(
-        "pay the overdue invoice or contact the platform operator: the account's "
-        "keys are suspended until then (`x-should-retry: false`)",
-        "账户因逾期欠款已停用密钥：请支付账单或联系运营方（`x-should-retry: false`）",
+        "the account is suspended because of an overdue invoice: pay it, or contact the "
+        "operator (`x-should-retry: false`)",
+        "账户因账单逾期已停用：请支付账单或联系平台运营方（`x-should-retry: false`）",
     ),
     "budget_exhausted": SuggestedFix(
         "raise the key's monthly budget or wait until next month (`x-should-retry: false`)",
         "该密钥本月预算已用完（`x-should-retry: false`）",
     ),
     "credit_reserved": SuggestedFix(
-        "try again after `retry-after`: running calls reserve the remaining balance "
-        "or included units",
+        "running calls reserve the remaining credit or included units: try again after "
+        "`retry-after`",
         "剩余额度已被进行中的调用预留：请在 `retry-after` 之后重试",
     ),
     "rate_limit_exceeded": SuggestedFix(
-        "try again after `retry-after`: too many requests or tokens per minute",
+        "too many requests or tokens per minute: try again after `retry-after`",
         "每分钟请求数或 token 数超限：请在 `retry-after` 之后重试",
     ),
     "call_exceeds_rate_limit": SuggestedFix(
-        "make the call smaller: it alone exceeds the limit per minute",
+        "the call alone exceeds the limit per minute: make it smaller",
         "单次调用已超过每分钟上限，请减小请求",
     ),
     "concurrent_streams_exceeded": SuggestedFix(
-        "wait until a stream ends: the maximum number of streams is running",
+        "the limit of concurrent streams is reached: wait for one to end",
         "并发流数已达上限，请等待其中一个结束",
     ),
 }
 _SERVICE = {
     "internal_error": SuggestedFix(
-        "try again; if it fails again, send us the `x-request-id`",
+        "platform error: try again, and report the `x-request-id`",
         "平台故障：请重试，并告知我们 `x-request-id`",
     ),
     "model_failed": SuggestedFix("not billed: try again", "不计费：请重试"),
     "service_unavailable": SuggestedFix(
-        "not billed: the model is not available at the moment", "不计费：该模型暂未提供服务"
+        "not billed: the model is not served at present", "不计费：该模型暂未提供服务"
     ),
     "model_unavailable": SuggestedFix("not billed: try again shortly", "不计费：请稍后重试"),
     "model_overloaded": SuggestedFix("not billed: try again shortly", "不计费：请稍后重试"),
@@ -180,12 +181,12 @@ USAGE_ROW_FIXES: Mapping[str, SuggestedFix] = MappingProxyType(
             "客户端断开了连接：请延长超时时间，或使用流式",
         ),
         "cut_at_limit": SuggestedFix(
-            "top up, or raise the budget or `X-Max-Cost`: the response was cut at a limit",
+            "the response was cut at a limit: top up, or raise the budget or `X-Max-Cost`",
             "回答因达到限额而截断：请充值，或提高预算或 `X-Max-Cost`",
         ),
         "hold_exceeded": SuggestedFix(
-            "nothing to do: usage beyond the reservation is not billed",
-            "无需处理：超出预占的部分不计费",
+            "no action needed: usage beyond the reservation is not billed",
+            "无需处理：超出预留的部分不计费",
         ),
         "gateway_process_ended": SuggestedFix(
             "not billed: send the call again", "不计费：请重新发送该调用"

@@ -12,107 +12,111 @@ from infra.clock import Clock
 _TEMPLATES: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "reminder": {
         "zh": (
-            "付款提醒:账单 {number}",
-            "您好,\n\n账单 {number} 金额 {owed} 已于 {due} 到期,尚未收到付款。\n"
-            "请尽快付款;如已付款,请忽略本邮件。\n",
+            "付款提醒：账单 {number} 已逾期",
+            "您好：\n\n账单 {number}（应付金额 {owed}）已于 {due} 到期，我们尚未收到付款。\n"
+            "请尽快支付；如已付款，请忽略本邮件。\n",
         ),
         "en": (
-            "Reminder: invoice {number}",
-            "Hello,\n\ninvoice {number} of {owed} was due on {due} and is not paid yet.\n"
-            "Please pay it soon; if you have, there is nothing to do.\n",
+            "Payment reminder: invoice {number} is overdue",
+            "Hello,\n\nInvoice {number} for {owed} was due on {due} and has not been paid.\n"
+            "Please pay it as soon as possible. If you have already paid, ignore this message.\n",
         ),
     },
     "suspended": {
         "zh": (
-            "服务已暂停:账单 {number} 未付",
-            "您好,\n\n账单 {number} 金额 {owed} 已于 {due} 到期,多次提醒后仍未付款,"
-            "模型调用已暂停。\n付款后将自动恢复。\n",
+            "服务已停用：账单 {number} 逾期未付",
+            "您好：\n\n账单 {number}（应付金额 {owed}）已于 {due} 到期，多次提醒后仍未付款，"
+            "模型调用已停用。\n付清逾期账单后将自动恢复。\n",
         ),
         "en": (
-            "Calls are suspended: invoice {number} is not paid",
-            "Hello,\n\ninvoice {number} of {owed} was due on {due}. After several reminders it is "
-            "still not paid, so calls of models are suspended.\nThey go on by themselves once it "
-            "is paid.\n",
+            "Service suspended: invoice {number} is overdue",
+            "Hello,\n\nInvoice {number} for {owed} was due on {due}. It is still unpaid after "
+            "several reminders, so model calls are suspended.\nService is restored automatically "
+            "when no invoice is overdue.\n",
         ),
     },
     "alert": {
         "zh": (
-            "用量提醒:{subject} 已达 {percent}%",
-            "您好,\n\n本期{subject}共 {amount},已用 {used},达到 {percent}%。\n",
+            "用量已达 {percent}%：{subject}",
+            "您好：\n\n本期用量已达 {percent}%：{subject}。\n共 {amount}，已使用 {used}。\n",
         ),
         "en": (
-            "Usage: {percent}% of {subject}",
-            "Hello,\n\nof {subject}, {amount} in this period, {used} are used: {percent}% or "
-            "more.\n",
+            "Usage alert: {percent}% of {subject} used",
+            "Hello,\n\nYou have used {used} of {amount}, at least {percent}% of {subject} in this "
+            "period.\n",
         ),
     },
     "alert_test": {
         "zh": (
             "测试提醒",
-            "您好,\n\n这是一封测试邮件,不是真正的提醒。收到它说明用量提醒可以送达此邮箱。\n",
+            "您好：\n\n这是一封测试邮件，无需处理。收到它说明用量提醒可以送达此邮箱。\n",
         ),
         "en": (
-            "A test of your alerts",
-            "Hello,\n\nthis is only a test: nothing has happened. As you read it, alerts reach "
-            "this mailbox.\n",
+            "Test alert",
+            "Hello,\n\nThis is a test message. No action is needed. Usage alerts can reach this "
+            "mailbox.\n",
         ),
     },
     "line_credited": {
         "zh": (
-            "账单 {number} 第 {line} 行的异议已冲减",
-            "您好,\n\n您对账单 {number} 第 {line} 行提出的异议已答复,并开具贷记单:\n\n{answer}\n",
+            "异议已答复：账单 {number} 第 {line} 行已冲减",
+            "您好：\n\n您对账单 {number} 第 {line} 行提出的异议已答复，并已开具贷记单：\n\n"
+            "{answer}\n",
         ),
         "en": (
-            "Line {line} of invoice {number} was credited",
-            "Hello,\n\nwhat you said of line {line} of invoice {number} has an answer, and a "
-            "credit note was written:\n\n{answer}\n",
+            "Dispute answered: line {line} of invoice {number} credited",
+            "Hello,\n\nYour dispute of line {line} of invoice {number} was answered and a credit "
+            "note was issued:\n\n{answer}\n",
         ),
     },
     "line_refused": {
         "zh": (
-            "账单 {number} 第 {line} 行的异议已答复",
-            "您好,\n\n您对账单 {number} 第 {line} 行提出的异议已答复,该行金额不变:\n\n{answer}\n",
+            "异议已答复：账单 {number} 第 {line} 行维持原金额",
+            "您好：\n\n您对账单 {number} 第 {line} 行提出的异议已答复，该行维持原金额：\n\n"
+            "{answer}\n",
         ),
         "en": (
-            "Line {line} of invoice {number} stays as it is",
-            "Hello,\n\nwhat you said of line {line} of invoice {number} has an answer; the line "
-            "stays as it is:\n\n{answer}\n",
+            "Dispute answered: line {line} of invoice {number} unchanged",
+            "Hello,\n\nYour dispute of line {line} of invoice {number} was answered. The amount is "
+            "unchanged:\n\n{answer}\n",
         ),
     },
     "outcome_settled": {
         "zh": (
-            "效果结算:{name} {month}",
-            "您好,\n\n{name} {month} 的效果结算金额为 {amount}(不含账单上另列的税)。\n"
-            "如有异议,请于 {until} 前提出;届时未提出异议的部分将列入账单。\n",
+            "效果结算：{name} {month}",
+            "您好：\n\n{name} {month} 的效果结算金额为 {amount}（按合同价格，不含账单上另计的"
+            "税额）。\n"
+            "如有争议，请于 {until} 前提出；届时未提出争议的部分将列入账单。\n",
         ),
         "en": (
-            "Settled: {name}, {month}",
-            "Hello,\n\nthe effects of {name} in {month} come to {amount}, as the contract's prices "
-            "say.\nWhat you do not agree with can be disputed until {until}; the rest is invoiced "
-            "then.\n",
+            "Settlement: {name}, {month}",
+            "Hello,\n\nThe settlement of {name} for {month} is {amount}, at the contract's prices "
+            "and before any tax added on the invoice.\nYou can dispute it until {until}. The "
+            "undisputed part is invoiced afterwards.\n",
         ),
     },
     "outcome_answered": {
         "zh": (
-            "异议已答复",
-            "您好,\n\n您提出的异议已得到答复:\n\n{answer}\n\n"
-            "如不同意,请于 {until} 前回复;逾期未回复则视为接受。\n",
+            "争议已答复",
+            "您好：\n\n平台运营方已答复您提出的争议：\n\n{answer}\n\n"
+            "如不同意，请于 {until} 前回复；逾期未回复，将按平台运营方意见处理。\n",
         ),
         "en": (
             "Your dispute was answered",
-            "Hello,\n\nyour dispute has an answer:\n\n{answer}\n\nIf you do not agree, reply until "
-            "{until}; without a reply it is taken as settled so.\n",
+            "Hello,\n\nThe operator answered your dispute:\n\n{answer}\n\nReply by {until} if you "
+            "do not agree. Otherwise the dispute is decided for the operator.\n",
         ),
     },
     "outcome_decided": {
         "zh": (
-            "异议已裁定",
-            "您好,\n\n关于 {amount} 的异议已裁定,{side}胜。\n裁定已自动执行,无需其他操作。\n",
+            "争议已裁定",
+            "您好：\n\n关于 {amount} 的争议已裁定，按{side}意见处理。\n"
+            "裁定已自动执行，无需其他操作。\n",
         ),
         "en": (
-            "A dispute is decided",
-            "Hello,\n\nthe dispute about {amount} is decided for {side}.\nIt was carried out by "
-            "itself; there is nothing to do.\n",
+            "Dispute decided",
+            "Hello,\n\nThe dispute about {amount} was decided for {side}.\nThe decision was "
+            "carried out automatically. No action is needed.\n",
         ),
     },
 }

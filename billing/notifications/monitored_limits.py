@@ -28,21 +28,21 @@ from infra import ids
 
 _SUBJECTS: Mapping[str, Mapping[str, str]] = {
     "cap": {"subject": "spend cap", "en": "the spend cap", "zh": "消费上限"},
-    "credit": {"subject": "credit", "en": "the credit", "zh": "信用额度"},
+    "credit": {"subject": "credit", "en": "the credit limit", "zh": "信用额度"},
     "budget": {
         "subject": "budget of {key}",
-        "en": "the budget of {key}",
-        "zh": "密钥 {key} 的预算",
+        "en": "the monthly budget of {key}",
+        "zh": "密钥 {key} 的月度预算",
     },
     "allowance": {
         "subject": "included {meter} ({model})",
-        "en": "the included {meter} ({model})",
-        "zh": "套餐内{meter}（{model}）",
+        "en": "the included {meter} of {model}",
+        "zh": "套餐内 {model} 的{meter}",
     },
     "covered": {
-        "subject": "{meter} ({model}) covered by contract {contract}",
-        "en": "the {meter} ({model}) covered by contract {contract}",
-        "zh": "合约 {contract} 所含{meter}（{model}）",
+        "subject": "{meter} ({model}) covered by {contract}",
+        "en": "the {meter} of {model} included in contract {contract}",
+        "zh": "合同 {contract} 所含 {model} 的{meter}",
     },
 }
 
@@ -89,6 +89,8 @@ class MonitoredLimit:
         of = dict(self.of)
         if not self.money:
             of["meter"] = translate(locale, of["meter"])
+            if of["model"] == "*":
+                of["model"] = translate(locale, "all_models")
 
         def shown(units: int) -> str:
             return str(round_to_minor(units, currency)) if self.money else f"{units:,}"

@@ -15,9 +15,9 @@ from billing.outbox import PermanentFailure
 from billing.reconciliation.usage_and_quotas import Difference
 from infra.database.database import Database, allow_long_statements
 
-_TOTAL_CHECK = "The amount due at Stripe equals the invoice"
-_STATUS_CHECK = "An invoice has the same payment status at Stripe"
-_EXISTS_CHECK = "Each invoice that Stripe collects exists at Stripe"
+_TOTAL_CHECK = "Stripe totals equal the invoices"
+_STATUS_CHECK = "Stripe payment status equals the invoice status"
+_EXISTS_CHECK = "Invoices that Stripe collects exist in Stripe"
 # Total less the wallet's part and whether it is settled, without invoices that have pending items.
 _LOCAL_INVOICES = """
     select i.id::text, i.external_invoice, i.status in ('paid', 'void', 'uncollectible'),

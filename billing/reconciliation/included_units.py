@@ -18,7 +18,7 @@ _COVERED_UNITS_BY_CALL = f"""
     where u.covered is not null
 """  # noqa: S608  # put together of a constant
 CHECKS: Mapping[str, str] = {
-    "The used units of an included-units quota equal the units its calls consumed": f"""
+    "Included-unit quotas equal the units that calls used": f"""
         with used as (
             select q.account_id, q.id as quota_id, q.used + coalesce(
                 (select sum(l.used - l.folded) from quota_lease l where l.quota_id = q.id), 0
@@ -31,7 +31,7 @@ CHECKS: Mapping[str, str] = {
         from used u full join taken t using (account_id, quota_id)
         where coalesce(u.units, 0) <> coalesce(t.units, 0)
     """,  # noqa: S608  # put together of the constant above
-    "Included units belong to the terms of their call and were consumed": f"""
+    "Included units belong to the call's terms and were consumed": f"""
         select t.request_id::text, sum(t.units), coalesce(min(t.consumed) filter (where q.id is
                not null), 0)
         from ({_COVERED_UNITS_BY_CALL}) t left join quota q
@@ -41,7 +41,7 @@ CHECKS: Mapping[str, str] = {
         group by t.request_id, t.meter
         having bool_or(q.id is null) or sum(t.units) > min(t.consumed)
     """,  # noqa: S608  # the same
-    "The totals equal the included units that calls consumed": f"""
+    "Period totals equal the included units that calls used": f"""
         select quota_id::text, coalesce(c.units, 0), coalesce(t.units, 0)
         from usage_cover_total c full join (
             select account_id, quota_id, sum(units) as units from ({_COVERED_UNITS_BY_CALL}) t

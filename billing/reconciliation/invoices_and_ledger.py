@@ -37,7 +37,7 @@ _USAGE_BY_PERIOD = """
     where u.written_in < (select consumed from usage_cursor)
 """
 CHECKS: Mapping[str, str] = {
-    "The totals of a billing period equal its usage rows": f"""
+    "Period totals equal the usage rows": f"""
         with raw as (
             select period_id, count(*) as calls, sum(cost_nano) as cost,
                    {" + ".join(f"coalesce(sum({meter}), 0)" for meter in METERS)} as units
@@ -60,12 +60,12 @@ CHECKS: Mapping[str, str] = {
           and plan_version_id <> '00000000-0000-0000-0000-000000000000'
         group by 1
     """,
-    "Each ledger transaction balances to zero": """
+    "Ledger transactions sum to zero": """
         select t.business_key, coalesce(sum(p.minor), 0), 0
         from ledger_transaction t left join ledger_posting p on p.transaction_id = t.id
         group by t.id having coalesce(sum(p.minor), 0) <> 0 or count(p.minor) < 2
     """,
-    "Ledger postings of a finalised invoice equal its amounts": """
+    "Booked amounts equal the final invoice": """
         select i.id::text, coalesce(sum(p.minor), 0), i.total
         from invoice i
         left join ledger_transaction t on t.business_key = 'invoice:' || i.id
@@ -73,7 +73,7 @@ CHECKS: Mapping[str, str] = {
         where i.status <> 'draft'
         group by i.id having coalesce(sum(p.minor), 0) <> i.total
     """,
-    "An invoice is open if and only if an amount is due": """
+    "Invoices are open while an amount is due": """
         select i.id::text, coalesce(sum(p.minor), 0), 0
         from invoice i
         left join ledger_posting p on p.invoice_id = i.id and p.book = 'receivable'
@@ -82,7 +82,7 @@ CHECKS: Mapping[str, str] = {
         having (i.status = 'open') <> (coalesce(sum(p.minor), 0) > 0)
             or coalesce(sum(p.minor), 0) < 0
     """,
-    "An invoice's cash equals its payments less refunds": """
+    "Invoice cash equals payments less refunds": """
         select i.id::text, coalesce(c.cash, 0),
                coalesce(y.paid, 0) - coalesce(n.refunded, 0)
         from invoice i
@@ -98,11 +98,11 @@ CHECKS: Mapping[str, str] = {
         ) n on n.invoice_id = i.id
         where coalesce(c.cash, 0) <> coalesce(y.paid, 0) - coalesce(n.refunded, 0)
     """,
-    "No wallet grant has a negative balance": """
+    "No wallet grant is negative": """
         select grant_id::text, -sum(minor), 0 from ledger_posting
         where book = 'wallet' group by grant_id having sum(minor) > 0
     """,
-    "Each wallet grant was credited once": """
+    "Each wallet grant is booked once": """
         select g.id::text, coalesce(-sum(p.minor), 0), g.minor
         from wallet_grant g
         left join ledger_posting p on p.grant_id = g.id and p.book = 'wallet' and p.minor < 0
@@ -123,7 +123,7 @@ CHECKS: Mapping[str, str] = {
         left join credit_note n on n.legal_entity_id = e.id
         group by e.id, s.last having coalesce(s.last, 0) <> count(n.number)
     """,
-    "Each charge is on its invoice once, unchanged": """
+    "Each charge is invoiced once with its amount": """
         select c.id::text, coalesce(sum(l.minor), 0), c.minor
         from charge c join invoice i on i.id = c.invoice_id and i.status <> 'draft'
         left join invoice_line l on l.charge_id = c.id and l.invoice_id = i.id
@@ -137,7 +137,7 @@ CHECKS: Mapping[str, str] = {
         where l.kind = 'outcome' and c.id is null
     """,
 }
-RERATING_CHECK = "An invoice equals its usage rated by its terms"
+RERATING_CHECK = "Invoices equal their usage rated by its terms"
 InvoiceDifference = tuple[str, int, int]
 
 

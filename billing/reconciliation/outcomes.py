@@ -13,9 +13,9 @@ from billing.outcomes.settlement.replay import compute_result
 from billing.tables import OutcomeSettlement
 from infra import ids
 
-BUNDLE_DIGEST_CHECK = "A settlement's evidence bundle matches its digest"
-SETTLEMENT_AMOUNT_CHECK = "A settlement equals the result of its evidence bundle"
-SETTLEMENT_CHARGE_CHECK = "The charges of a settlement equal its amount"
+BUNDLE_DIGEST_CHECK = "Evidence bundles match their stored digest"
+SETTLEMENT_AMOUNT_CHECK = "Settlements equal the result of their evidence bundle"
+SETTLEMENT_CHARGE_CHECK = "Charges of a settlement equal its amount"
 OutcomeDifference = tuple[str, str, int, int]  # check, subject, recorded, expected
 
 

@@ -54,7 +54,7 @@ _CHECKS = {
         from quota q left join quota_lease l on l.quota_id = q.id
         group by q.id having q.leased <> coalesce(sum(l.borrowed - l.folded), 0)
     """,
-    "An account's spent credit equals the cost of its calls": """
+    "Credit used equals the cost of the account's calls": """
         with spent as (
             select q.account_id, q.used + coalesce(
                 (select sum(l.used - l.folded) from quota_lease l where l.quota_id = q.id), 0
@@ -68,7 +68,7 @@ _CHECKS = {
         left join cost c on c.account_id = a.id
         where coalesce(s.amount, 0) <> coalesce(c.amount, 0)
     """,
-    "A key's monthly spending equals the cost of its calls": """
+    "Key budget used equals the cost of the key's calls": """
         select q.id::text, q.used + coalesce(sum(l.used - l.folded), 0), coalesce(c.amount, 0)
         from quota q left join quota_lease l on l.quota_id = q.id
         left join lateral (
@@ -81,7 +81,7 @@ _CHECKS = {
         where q.kind = 'budget' group by q.id, c.amount
         having q.used + coalesce(sum(l.used - l.folded), 0) <> coalesce(c.amount, 0)
     """,
-    "An account's credit equals the sum of its credit entries": """
+    "Account credit equals the sum of its credit entries": """
         select a.id::text, coalesce(q.amount, 0), coalesce(e.total, 0)
         from account a left join quota q on q.account_id = a.id and q.kind = 'credit'
         left join (
@@ -89,15 +89,15 @@ _CHECKS = {
         ) e on e.account_id = a.id
         where q.amount is distinct from e.total
     """,
-    "A settled call is not open": """
+    "Settled calls are not open": """
         select i.request_id::text, 1, 0 from intent i join usage u using (request_id)
     """,
-    "Each open call belongs to a running process": """
+    "Open calls belong to a running process": """
         select i.request_id::text, 1, 0 from intent i
         left join gateway_process p on p.id = i.process_id
         where p.id is null or p.ended_at is not null or p.expires_at < now() - interval '1 minute'
     """,
-    "An ended process has no leases or open calls": """
+    "Ended processes hold no quota leases": """
         select l.process_id::text || ' ' || q.kind, l.borrowed - l.used, 0
         from quota_lease l join quota q on q.id = l.quota_id
         join gateway_process p on p.id = l.process_id
@@ -204,8 +204,8 @@ class EngineComparison:
 # (docs/decisions/0010); more on a busy engine or for a call with many choices.
 _MAX_TOKENS_AFTER_ABORT = 256
 _NO_ADAPTERS: Mapping[str, Sequence[str]] = MappingProxyType({})
-_ENGINE_BELOW_USAGE_CHECK = "Token counts of the engine are at least those of usage rows"
-_ENGINE_ABOVE_USAGE_CHECK = "Usage rows contain all tokens that the engine generated"
+_ENGINE_BELOW_USAGE_CHECK = "Engine counts cover the usage rows"
+_ENGINE_ABOVE_USAGE_CHECK = "Usage rows cover what the engine generated"
 _TOKENS = """
     select model, coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0)
     from usage where model is not null group by model

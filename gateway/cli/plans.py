@@ -274,7 +274,7 @@ def _show_plan(output: Output, as_json: bool, version: PlanVersion, terms: PlanT
         {
             "model": price.model,
             "meter": price.meter,
-            "price": format_price(price.price, price.meter, "en"),
+            "price": format_price(price.price, price.meter, terms.currency, "en"),
         }
         for price in terms.prices
     ]

@@ -59,7 +59,7 @@ class Assets:
         """Return the file at the request's path, compressed if accepted. Raises PageNotFound."""
         asset = self._by_address.get(request.url.path)
         if asset is None:
-            raise PageNotFound("There is no such file.")
+            raise PageNotFound("File not found.")
         accepted = request.headers.get("accept-encoding", "")
         if "gzip" in accepted:
             headers = {**_HEADERS, "content-encoding": "gzip"}

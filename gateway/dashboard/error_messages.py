@@ -30,41 +30,47 @@ WEBHOOK_WARNINGS = (
 # listed here show their own message.
 ERROR_MESSAGES: Mapping[str, str] = MappingProxyType(
     {
-        "credentials_wrong": gettext_noop("The e-mail address or the password is wrong."),
-        "locked_out": gettext_noop("Too many attempts. Wait a little, then try again."),
-        "sign_in_busy": gettext_noop("Very many people sign in just now. Try again in a moment."),
+        "credentials_wrong": gettext_noop("Incorrect e-mail address or password."),
+        "locked_out": gettext_noop("Too many attempts. Wait a moment and try again."),
+        "sign_in_busy": gettext_noop("Sign-in is busy. Try again in a moment."),
         "code_wrong": gettext_noop(
-            "This code is wrong, or was used already. Wait for the next one."
+            "This code is incorrect or was already used. Enter the next code."
         ),
-        "password_unfit.short": gettext_noop("A password has at least 10 characters."),
+        "password_unfit.short": gettext_noop("Use at least 10 characters."),
         "password_unfit.long": gettext_noop("This password is too long."),
-        "password_unfit.email": gettext_noop("The e-mail address is no password."),
-        "password_unfit.common": gettext_noop("Others guess this password soon. Take some words."),
-        "email_invalid": gettext_noop("This is not an e-mail address that mail can go to."),
-        "person_invalid": gettext_noop("A name is 1 to 100 printable characters."),
-        "person_known": gettext_noop("This address has a password already. Sign in to join."),
-        "key_name_invalid": gettext_noop("A name is 1 to 100 printable characters."),
-        "key_not_active": gettext_noop("This key was rotated already, or works no more."),
+        "password_unfit.email": gettext_noop("The password must not be your e-mail address."),
+        "password_unfit.common": gettext_noop(
+            "This password is easy to guess. Use a phrase of several words."
+        ),
+        "email_invalid": gettext_noop("Enter a valid e-mail address."),
+        "person_invalid": gettext_noop("Enter a name of 1 to 100 printable characters."),
+        "person_known": gettext_noop("This address already has a password. Sign in to join."),
+        "key_name_invalid": gettext_noop("Enter a name of 1 to 100 printable characters."),
+        "key_not_active": gettext_noop("This key was already rotated or is no longer active."),
         "limit_unreadable.amount": gettext_noop(
-            "Write an amount as 500 or 12.50, without a currency."
+            "Enter an amount such as 500 or 12.50, without a currency."
         ),
-        "limit_unreadable.count": gettext_noop("Write a whole number, or nothing for no limit."),
+        "limit_unreadable.count": gettext_noop(
+            "Enter a whole number, or leave empty for no limit."
+        ),
         "networks_unreadable": gettext_noop(
-            "Write addresses as 203.0.113.7 or 203.0.113.0/24, 50 at most."
+            "Enter at most 50 addresses or networks, such as 203.0.113.7 or 203.0.113.0/24."
         ),
-        "limit_invalid": gettext_noop("This limit is larger than any can be."),
-        "already_member": gettext_noop("This person belongs to the team. Change the role instead."),
-        "already_invited": gettext_noop("This address is invited already. Send it again below."),
-        "too_many_invitations": gettext_noop(
-            "There are very many open invitations. Withdraw some."
+        "limit_invalid": gettext_noop("This limit is too large. Enter a smaller number."),
+        "already_member": gettext_noop("This person is already a member. Change the role instead."),
+        "already_invited": gettext_noop(
+            "This address is already invited. Resend the invitation below."
         ),
-        "role_invalid": gettext_noop("Choose one of the roles."),
-        "last_owner": gettext_noop("An account has an owner always. Make somebody else one first."),
+        "too_many_invitations": gettext_noop("Too many open invitations. Withdraw some first."),
+        "role_invalid": gettext_noop("Select a role."),
+        "last_owner": gettext_noop(
+            "An account must have an owner. Make another member an owner first."
+        ),
         "alert_target_invalid.url": gettext_noop(
-            "Write a webhook URL of at most 2,000 characters."
+            "Enter a webhook URL of at most 2,000 characters."
         ),
         "alert_target_invalid.scheme": gettext_noop(
-            "A webhook URL begins with https:// or http://."
+            "A webhook URL must start with https:// or http://."
         ),
         "alert_target_invalid.credentials": gettext_noop(
             "Remove the user name and password from the URL. Each delivery is signed instead."
@@ -83,37 +89,35 @@ ERROR_MESSAGES: Mapping[str, str] = MappingProxyType(
             "This host name resolves only to private or reserved addresses, which cannot be "
             "reached from here."
         ),
-        "alert_test_too_soon": gettext_noop(
-            "A test was sent a moment ago. Try again in 10 seconds."
-        ),
+        "alert_test_too_soon": gettext_noop("A test was just sent. Try again in ten seconds."),
         "alert_target_invalid.percentages": gettext_noop(
-            "Write 1 to 20 whole percentages, as 50, 80, 100."
+            "Enter 1 to 20 whole percentages, such as 50, 80, 100."
         ),
-        "billing_profile_invalid.email": gettext_noop(
-            "This is not an e-mail address that mail can go to."
-        ),
-        "nobody_to_tell": gettext_noop("Write an e-mail address or a webhook first, and save it."),
-        "password_wrong": gettext_noop("This is not your password."),
-        "outcome_dispute_invalid": gettext_noop("Say in 1 to 4,000 characters what is wrong."),
+        "billing_profile_invalid.email": gettext_noop("Enter a valid e-mail address."),
+        "nobody_to_tell": gettext_noop("Save an e-mail address or webhook first."),
+        "password_wrong": gettext_noop("Incorrect password."),
+        "outcome_dispute_invalid": gettext_noop("Describe the problem in 1 to 4,000 characters."),
         "outcome_dispute_state_wrong": gettext_noop(
-            "This cannot be done any more: it is the other side's turn, or the time is over."
+            "No longer possible: it is the other party's turn, or the deadline has passed."
         ),
-        "line_dispute_invalid": gettext_noop("Say in 1 to 4,000 characters what is wrong."),
+        "line_dispute_invalid": gettext_noop("Describe the problem in 1 to 4,000 characters."),
         "line_dispute_state_wrong": gettext_noop(
-            "It was disputed already, or the time for it is over."
+            "This line was already disputed, or the dispute period has ended."
         ),
-        "outcome_version_differs": gettext_noop("The text has changed since. Read it again."),
-        "outcome_version_closed": gettext_noop("This version was ended or replaced meanwhile."),
+        "outcome_version_differs": gettext_noop("The contract text has changed. Read it again."),
+        "outcome_version_closed": gettext_noop("This version has since been ended or replaced."),
         "outcome_starts_too_soon": gettext_noop(
-            "Its start is over. Propose one that starts later."
+            "The start date has passed. Propose a version that starts later."
         ),
-        "baseline_misses_gates": gettext_noop("Its baseline is missing, or not good enough yet."),
+        "baseline_misses_gates": gettext_noop(
+            "The baseline is missing or does not meet the agreed quality."
+        ),
         "reason_missing": gettext_noop(
-            "Say why in 3 to 300 characters: it is kept in the audit log."
+            "Enter a reason of 3 to 300 characters. It is recorded in the audit log."
         ),
-        "amount_unreadable": gettext_noop("Write an amount as 12.50, without a currency."),
+        "amount_unreadable": gettext_noop("Enter an amount such as 12.50, without a currency."),
         "credit_invalid": gettext_noop(
-            "Credit more than 0, and no more than what is left of the invoice."
+            "Enter an amount greater than 0 and at most the amount that can still be credited."
         ),
         "invitation_for_another": gettext_noop(
             "This invitation is for another address. Sign out first."

@@ -29,42 +29,43 @@ class ErrorText:
 _TEXT_BY_STATUS: Mapping[int, ErrorText] = MappingProxyType(
     {
         403: ErrorText(
-            gettext_noop("You may not do this"),
+            gettext_noop("You do not have permission"),
             gettext_noop(
-                "Your role does not include it. An owner of the account can change your role."
+                "Your role does not allow this action. An owner of the account can "
+                "change your role."
             ),
         ),
         404: ErrorText(
-            gettext_noop("There is no such page"),
-            gettext_noop("The address may be mistyped, or what was here is gone."),
+            gettext_noop("Page not found"),
+            gettext_noop("Check the address. The page may have been moved or deleted."),
         ),
         429: ErrorText(
             gettext_noop("Too many requests"),
-            gettext_noop("Please wait a moment and try again."),
+            gettext_noop("Wait a moment and try again."),
         ),
         503: ErrorText(
-            gettext_noop("The records cannot be reached just now"),
-            gettext_noop("Nothing is lost. Please try again in a minute."),
+            gettext_noop("Data temporarily unavailable"),
+            gettext_noop("No data is lost. Try again in a minute."),
         ),
     }
 )
 _TEXT_BY_CODE: Mapping[str, ErrorText] = MappingProxyType(
     {
         "form_not_ours": ErrorText(
-            gettext_noop("This form could not be taken"),
-            gettext_noop(
-                "The page was open for too long. Load it again and send the form once more."
-            ),
+            gettext_noop("Form not submitted"),
+            gettext_noop("The page was open for too long. Reload it and submit the form again."),
         ),
     }
 )
 _REQUEST_REFUSED = ErrorText(
-    gettext_noop("This cannot be done as it is"),
-    gettext_noop("Go back, and check what you entered."),
+    gettext_noop("The action could not be completed"),
+    gettext_noop("Go back and check your input."),
 )
 _SERVER_ERROR = ErrorText(
     gettext_noop("Something went wrong on our side"),
-    gettext_noop("It has been recorded. Please try again; if it stays so, tell the operator."),
+    gettext_noop(
+        "The error has been logged. Try again. If it happens again, contact the operator."
+    ),
 )
 
 
@@ -142,8 +143,8 @@ def _redirect_with_saved_input(
 def _framework_error(status: int) -> AppError:
     """Return the error for an HTTP status that the framework raised, e.g. an unknown route."""
     if status == 404:
-        return PageNotFound("There is no such page.")
-    error = AppError("The request is invalid.")
+        return PageNotFound("Page not found.")
+    error = AppError("The request could not be processed.")
     error.status = status
     return error
 

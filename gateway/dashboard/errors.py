@@ -35,7 +35,7 @@ class AmountInvalid(AppError):
     code = "amount_unreadable"
 
     def __init__(self) -> None:
-        super().__init__("This is no amount.", param="amount")
+        super().__init__("Enter an amount.", param="amount")
 
 
 class FormSessionOutdated(AppError):
@@ -49,7 +49,7 @@ class FormSessionOutdated(AppError):
     code = "form_outdated"
 
     def __init__(self, return_to: str, saved_secret: str) -> None:
-        super().__init__("The form was of an earlier session.")
+        super().__init__("The form belongs to an earlier session.")
         self.return_to = return_to
         self.saved_secret = saved_secret
 
@@ -63,6 +63,6 @@ class LoginRequired(AppError):
     code = "sign_in_needed"
 
     def __init__(self, return_to: str, saved_secret: str | None = None) -> None:
-        super().__init__("Please sign in.")
+        super().__init__("Sign in to continue.")
         self.return_to = return_to
         self.saved_secret = saved_secret

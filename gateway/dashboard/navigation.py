@@ -24,7 +24,7 @@ ACCOUNT_PAGES = (
     NavigationEntry(
         "playground", gettext_noop("Playground"), "/dashboard/playground", "play", Permission.CALL
     ),
-    NavigationEntry("keys", gettext_noop("Keys"), "/dashboard/keys", "key"),
+    NavigationEntry("keys", gettext_noop("API keys"), "/dashboard/keys", "key"),
     NavigationEntry("plan", gettext_noop("Plan"), "/dashboard/plan", "plan"),
     NavigationEntry("invoices", gettext_noop("Invoices"), "/dashboard/invoices", "receipt"),
     NavigationEntry("outcomes", gettext_noop("Outcomes"), "/dashboard/outcomes", "target"),
@@ -41,7 +41,7 @@ PLATFORM_PAGES = tuple(
         ("accounts", gettext_noop("Accounts"), "building"),
         ("revenue", gettext_noop("Revenue"), "chart"),
         ("receivables", gettext_noop("Receivables"), "bell"),
-        ("webhooks", gettext_noop("Webhooks"), "globe"),
+        ("webhooks", gettext_noop("Messages"), "globe"),
         ("jobs", gettext_noop("Jobs"), "gear"),
         ("reconciliation", gettext_noop("Reconciliation"), "check"),
         ("models", gettext_noop("Models"), "pulse"),

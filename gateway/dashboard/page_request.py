@@ -135,7 +135,7 @@ class PageRequest(PublicPageRequest):
     def account_id(self) -> UUID:
         """The id of the account that is shown. Raises PageNotFound if none is selected."""
         if self.viewer.account_id is None:
-            raise PageNotFound("This page is of an account. Choose one first.")
+            raise PageNotFound("This page belongs to an account. Select an account first.")
         return self.viewer.account_id
 
 

@@ -124,6 +124,6 @@ def _not_found_handler() -> Any:
 
     @get("/{rest:path}", sync_to_thread=False, include_in_schema=False)
     def elsewhere(request: Request[Any, Any, Any]) -> None:
-        raise PageNotFound("There is no such page.")
+        raise PageNotFound("Page not found.")
 
     return elsewhere

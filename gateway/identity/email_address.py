@@ -27,5 +27,5 @@ def normalize_email(text: str) -> str:
     folded = unicodedata.normalize("NFKC", plain.casefold())
     # ß case-folds to ss, which may be another person's mailbox.
     if folded != plain.lower() or not folded.isprintable() or not is_email_address(folded):
-        raise EmailInvalid("This is not an e-mail address that mail can go to.", param="email")
+        raise EmailInvalid("Enter a valid e-mail address.", param="email")
     return folded

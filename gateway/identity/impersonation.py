@@ -45,9 +45,9 @@ async def start_impersonation(
     Raises NotPermitted, AccountNotFound.
     """
     if not viewer.has_permission(Permission.IMPERSONATE):
-        raise NotPermitted("Only the platform's own people may look at others' pages.")
+        raise NotPermitted("Only operators and support staff can view an account as customer.")
     if await session.get(Account, account_id) is None:
-        raise AccountNotFound("The account does not exist.")
+        raise AccountNotFound("Account not found.")
     until = clock.now() + MAX_DURATION
     await _set_shown_account(session, clock, viewer, account_id, until)
     actor = Actor(viewer.person_id, address, impersonated=True)

@@ -138,7 +138,7 @@ class InvitationAcceptance:
         row = await find_token(session, self._clock, [TokenKind.INVITATION], secret)
         if row.email != viewer.email or viewer.impersonated:
             raise InvitationEmailMismatch(
-                f"This invitation is for another address than {viewer.email}. Sign out first."
+                f"This invitation is not for {viewer.email}. Sign out first."
             )
         row = await use_token(session, self._clock, [TokenKind.INVITATION], secret)
         person = await lock_person(session, viewer.person_id)
@@ -174,7 +174,7 @@ class InvitationAcceptance:
             .returning(col(Person.id))
         )
         if inserted.one_or_none() is None:
-            raise PersonAlreadyExists("This address has a password already. Sign in to join.")
+            raise PersonAlreadyExists("This address already has a password. Sign in to join.")
         query = select(Person).where(col(Person.email) == email)
         return (await session.scalars(query)).one()
 

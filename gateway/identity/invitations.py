@@ -112,7 +112,7 @@ class InvitationService:
         for invitation in await self.list_pending(session, account_id):
             same = (invitation.email, invitation.role) == requested
             if same and invitation.expires_at > now:
-                raise AlreadyInvited("This address is invited already.", param="email")
+                raise AlreadyInvited("This address is already invited.", param="email")
         return await self.invite(session, actor, account_id, email, role)
 
     async def invite(
@@ -125,12 +125,14 @@ class InvitationService:
         _require_role(account_id, role)
         email = normalize_email(email)
         if await _is_member(session, account_id, email):
-            raise AlreadyMember("This person belongs to the team already.", param="email")
+            raise AlreadyMember("This person is already a member.", param="email")
         await _withdraw_open(
             session, self.clock, _is_invitation_to(account_id), col(OneTimeToken.email) == email
         )
         if len(await self.list_pending(session, account_id)) >= _MAX_OPEN:
-            raise TooManyInvitations(f"There are {_MAX_OPEN} open invitations. Withdraw some.")
+            raise TooManyInvitations(
+                f"There are {_MAX_OPEN} open invitations. Withdraw some first."
+            )
         row, secret = await issue_token(
             session,
             self.clock,
@@ -215,7 +217,7 @@ class InvitationService:
         )
         row = (await session.scalars(query.with_for_update())).one_or_none()
         if row is None:
-            raise InvitationNotFound("There is no such open invitation.")
+            raise InvitationNotFound("Open invitation not found.")
         return row
 
     async def _email_link(
@@ -246,7 +248,7 @@ def _require_role(account_id: UUID | None, role: Role) -> None:
     if account_id is not None:
         require_account_role(role)
     elif not role.is_platform_role:
-        raise RoleInvalid("On the platform one is operator or support.", param="role")
+        raise RoleInvalid("A platform role is operator or support.", param="role")
 
 
 async def _is_member(session: AsyncSession, account_id: UUID | None, email: str) -> bool:

@@ -39,7 +39,7 @@ class CredentialsWrong(AppError):
     code = "credentials_wrong"
 
     def __init__(self) -> None:
-        super().__init__("The e-mail address or the password is wrong.")
+        super().__init__("Incorrect e-mail address or password.")
 
 
 class SecondFactorRequired(AppError):

@@ -19,51 +19,51 @@ _TEMPLATES: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "invitation": {
         "zh": (
             "邀请您加入 {account}",
-            "您好,\n\n您被邀请加入 {account}。请在 7 天内打开下面的链接,设置姓名和密码:\n\n"
-            "{link}\n\n链接只能使用一次。如果您不认识邀请方,请忽略本邮件。\n",
+            "您好：\n\n您被邀请加入 {account}。请在 7 天内打开以下链接，设置姓名和密码：\n\n"
+            "{link}\n\n链接只能使用一次。如果您不认识邀请方，请忽略本邮件。\n",
         ),
         "en": (
-            "You are invited to {account}",
-            "Hello,\n\nyou are invited to {account}. Open this link within 7 days and choose a "
-            "name and a password:\n\n{link}\n\nIt works once. If you do not know who invites you, "
-            "there is nothing to do.\n",
+            "Invitation to {account}",
+            "Hello,\n\nYou have been invited to join {account}. Open this link within 7 days to "
+            "set your name and password:\n\n{link}\n\nThe link can be used once. If you do not "
+            "know who invited you, ignore this message.\n",
         ),
     },
     "reset": {
         "zh": (
-            "设置新密码",
-            "您好,\n\n有人请求为此邮箱设置新密码。请在 1 小时内打开下面的链接:\n\n{link}\n\n"
-            "链接只能使用一次。如果不是您本人操作,请忽略本邮件,密码不会改变。\n",
+            "重设密码",
+            "您好：\n\n我们收到了为此邮箱重设密码的请求。请在 1 小时内打开以下链接：\n\n{link}\n\n"
+            "链接只能使用一次。如果不是您本人操作，请忽略本邮件，密码不会改变。\n",
         ),
         "en": (
-            "Choose a new password",
-            "Hello,\n\nsomebody asked for a new password for this address. Open this link within "
-            "an hour:\n\n{link}\n\nIt works once. If it was not you, there is nothing to do: your "
-            "password stays.\n",
+            "Reset your password",
+            "Hello,\n\nA password reset was requested for this address. Open this link within one "
+            "hour:\n\n{link}\n\nThe link can be used once. If you did not request this, ignore "
+            "this message. Your password is unchanged.\n",
         ),
     },
     "password_changed": {
         "zh": (
             "密码已更改",
-            "您好,\n\n您的密码已于 {at} 更改,操作来自 {address}。其他设备均已退出登录。\n"
-            "如果不是您本人操作,请立即设置新密码:{link}\n",
+            "您好：\n\n您的密码已于 {at} 更改，操作来自 {address}。其他设备均已退出登录。\n"
+            "如果不是您本人操作，请立即重设密码：{link}\n",
         ),
         "en": (
             "Your password was changed",
-            "Hello,\n\nyour password was changed at {at}, from {address}. Other devices are signed "
-            "out.\nIf it was not you, choose a new one at once: {link}\n",
+            "Hello,\n\nYour password was changed at {at} from {address}. All other devices were "
+            "signed out.\nIf this was not you, reset your password immediately: {link}\n",
         ),
     },
     "new_place": {
         "zh": (
             "新设备登录",
-            "您好,\n\n您的账号于 {at} 在新的地址或浏览器登录:\n\n{address}\n{agent}\n\n"
-            "如果是您本人,无需操作。如果不是,请结束该会话并更改密码:{link}\n",
+            "您好：\n\n您于 {at} 从新的地址或浏览器登录：\n\n{address}\n{agent}\n\n"
+            "如果是您本人操作，请忽略本邮件。如果不是，请结束该会话并更改密码：{link}\n",
         ),
         "en": (
             "New sign-in",
-            "Hello,\n\nyou were signed in at {at} from a new address or browser:\n\n{address}\n"
-            "{agent}\n\nIf it was you, there is nothing to do. If not, end that session and change "
+            "Hello,\n\nThere was a sign-in at {at} from a new address or browser:\n\n{address}\n"
+            "{agent}\n\nIf this was you, ignore this message. If not, end that session and change "
             "your password: {link}\n",
         ),
     },

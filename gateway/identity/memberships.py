@@ -22,7 +22,7 @@ class NotAMember(AppError):
     code = "not_a_member"
 
     def __init__(self) -> None:
-        super().__init__("There is no such account among those that you belong to.")
+        super().__init__("You are not a member of this account.")
 
 
 class NoAccount(AppError):
@@ -33,7 +33,7 @@ class NoAccount(AppError):
     code = "no_account"
 
     def __init__(self) -> None:
-        super().__init__("You belong to no account any more. Ask its owner to invite you again.")
+        super().__init__("You are not a member of any account. Ask an owner to invite you again.")
 
 
 @dataclass(frozen=True, slots=True)

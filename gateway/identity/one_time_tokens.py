@@ -44,7 +44,7 @@ class LinkUnusable(AppError):
     code = "link_unusable"
 
     def __init__(self) -> None:
-        super().__init__("This link works no more. Ask for a new one.")
+        super().__init__("This link is no longer valid. Request a new one.")
 
 
 def generate_secret() -> str:

@@ -53,14 +53,16 @@ def validate_password(password: str, email: str) -> None:
     """
     plain = _normalize(password[: MAX_LENGTH + 1])
     if len(plain) < MIN_LENGTH:
-        raise PasswordInvalid("short", f"A password has at least {MIN_LENGTH} characters.")
+        raise PasswordInvalid("short", f"Use at least {MIN_LENGTH} characters.")
     if len(plain) > MAX_LENGTH or len(password) > MAX_LENGTH:
-        raise PasswordInvalid("long", f"A password has at most {MAX_LENGTH} characters.")
+        raise PasswordInvalid("long", f"Use at most {MAX_LENGTH} characters.")
     folded = plain.casefold()
     if folded in (email, email.partition("@")[0]):
-        raise PasswordInvalid("email", "The e-mail address is no password.")
+        raise PasswordInvalid("email", "The password must not be your e-mail address.")
     if _is_common(folded):
-        raise PasswordInvalid("common", "Others guess this password soon. Take some words instead.")
+        raise PasswordInvalid(
+            "common", "This password is easy to guess. Use a phrase of several words."
+        )
 
 
 class Passwords:
@@ -119,7 +121,7 @@ class _HashingSlot:
 
     async def __aenter__(self) -> None:
         if self._passwords._waiting >= _MAX_WAITING:
-            raise SignInBusy("Many people sign in just now. Please try again shortly.")
+            raise SignInBusy("Sign-in is busy. Try again in a moment.")
         self._passwords._waiting += 1
         try:
             await self._passwords._slots.acquire()

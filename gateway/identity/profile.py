@@ -52,13 +52,13 @@ def _raise_error(error: AppError) -> None:
 def validate_name(name: str) -> None:
     """Raise PersonInvalid unless the name is 1 to 100 printable characters."""
     if not 0 < len(name.strip()) <= 100 or not name.strip().isprintable():
-        raise PersonInvalid("A name is 1 to 100 printable characters.", param="name")
+        raise PersonInvalid("Enter a name of 1 to 100 printable characters.", param="name")
 
 
 def validate_language(language: str | None) -> None:
     """Raise PersonInvalid unless the language is zh, en or None."""
     if language not in (None, "zh", "en"):
-        raise PersonInvalid("A language is zh or en.", param="language")
+        raise PersonInvalid("The language must be zh or en.", param="language")
 
 
 async def set_password(
@@ -175,6 +175,6 @@ class ProfileService:
             person = await session.get_one(Person, viewer.person_id)
             password_hash = person.password_hash
         if viewer.impersonated or not await self._passwords.verify(password_hash, password):
-            raise PasswordWrong("This is not your password.", param="password")
+            raise PasswordWrong("Incorrect password.", param="password")
         async with self._database.transaction() as session:
             await reset_attempts(session, self._clock, login_attempts_by_email(viewer.email))

@@ -123,7 +123,7 @@ async def end_session(
     if not await _end_matching(
         session, clock, viewer.person_id, col(LoginSession.id) == session_id
     ):
-        raise SessionNotFound("There is no such session, or it has ended.")
+        raise SessionNotFound("Session not found, or it has ended.")
 
 
 async def end_other_sessions(

@@ -149,7 +149,7 @@ async def end_member_sessions(
 def require_account_role(role: Role) -> None:
     """Raise RoleInvalid if `role` is a platform role."""
     if role.is_platform_role:
-        raise RoleInvalid("This role is held on the platform, not in an account.", param="role")
+        raise RoleInvalid("This is a platform role. Select an account role.", param="role")
 
 
 async def _lock_membership(
@@ -172,10 +172,10 @@ async def _lock_membership(
     memberships = (await session.scalars(query)).all()
     membership = next((row for row in memberships if row.person_id == person_id), None)
     if membership is None:
-        raise MemberNotFound("There is nobody like that in this account.")
+        raise MemberNotFound("Member not found in this account.")
     owners = [row.person_id for row in memberships if row.role == Role.OWNER.value]
     if owners == [person_id] and not stays_owner:
-        raise LastOwner("An account has at least one owner. Make somebody else one first.")
+        raise LastOwner("An account must have an owner. Make another member an owner first.")
     return membership
 
 

@@ -38,7 +38,7 @@ class CodeWrong(AppError):
     code = "code_wrong"
 
     def __init__(self) -> None:
-        super().__init__("This code is wrong, or was used already. Wait for the next one.")
+        super().__init__("This code is incorrect or was already used. Enter the next code.")
 
 
 class SecondFactorAlreadyOn(AppError):
@@ -158,13 +158,15 @@ async def lock_person(session: AsyncSession, person_id: UUID) -> Person:
 
 def _require_not_enabled(person: Person) -> None:
     if person.totp_since is not None:
-        raise SecondFactorAlreadyOn("A second factor is set up. Turn it off to set up another.")
+        raise SecondFactorAlreadyOn(
+            "Two-step verification is already on. Turn it off to set it up again."
+        )
 
 
 def _require_sealed_secret(person: Person) -> bytes:
     """Return the encrypted secret. Raises SecondFactorNotStarted."""
     if person.totp_secret is None:
-        raise SecondFactorNotStarted("Begin to set up a second factor first.")
+        raise SecondFactorNotStarted("Start setting up two-step verification first.")
     return person.totp_secret
 
 

@@ -244,5 +244,5 @@ class TestTicks:
         stripe.story.clock.pass_(days=2)
         await stripe.worker.run_dunning()
         await stripe.worker.send_notifications()
-        assert stripe.told() == ["Reminder: invoice MAAS-000001"]
+        assert stripe.told() == ["Payment reminder: invoice MAAS-000001 is overdue"]
         assert await stripe.outbox(firm) == [("collect", "waits"), ("email", "done")]

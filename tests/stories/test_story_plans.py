@@ -177,8 +177,8 @@ async def test_pictures_and_minutes_of_adaptation(story: Story) -> None:
         document = await build_invoice_document(session, firm.account.id, october.id, "en")
     words = [(one.description, one.quantity_text, one.price_text) for one in document.lines[:2]]
     assert words == [
-        ("eye: pictures judged", "3,000", "0.05 / 1"),
-        ("eye: seconds of adaptation", "1,025", "3.00 / 60 s"),
+        ("eye: inference images", "3,000", "CN¥0.05 per image"),
+        ("eye: fine-tuning seconds", "1,025", "CN¥3.00 per minute"),
     ]
     # 540 of 1,025 seconds are of the castings: 11.1951 of 21.25, and 10.0549 of nothing.
     (tag,) = document.tags

@@ -83,8 +83,8 @@ async def test_stripe_has_our_lines_and_our_tax(stripe: StripeStory) -> None:
         ("税额", 1860),
     ]
     assert [(line["description"], line["amount"]) for line in cycle["lines"]["data"]] == [
-        ("llm：输出词元: 400,000", 18),
-        ("vib：判定行数: 30,000", 3000),
+        ("llm：输出 token: 400,000", 18),
+        ("vib：推理行数（行）: 30,000", 3000),
         ("成长版：固定费用, 2026-11-01 – 2026-11-30", 31000),
         ("税额", 2041),
     ]

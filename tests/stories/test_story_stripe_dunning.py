@@ -48,8 +48,8 @@ async def test_declined_reminded_suspended_and_restored(stripe: StripeStory) -> 
         assert refused.headers["x-should-retry"] == "false"
         rows = (await http.get("/v1/usage")).json()["data"]
         assert [row["status"] for row in rows].count(200) >= 4
-        reminder = "Reminder: invoice MAAS-000001"
-        stopped = "Calls are suspended: invoice MAAS-000001 is not paid"
+        reminder = "Payment reminder: invoice MAAS-000001 is overdue"
+        stopped = "Service suspended: invoice MAAS-000001 is overdue"
         assert stripe.told() == [reminder, reminder, reminder, stopped]
         await stripe.until(2026, 11, 17)
         await stripe.leaves_card(firm)
@@ -87,7 +87,7 @@ async def test_a_card_that_asks_for_its_owner_is_declined(stripe: StripeStory) -
     assert (stripe.theirs()["status"], stripe.charges()) == ("open", [])
     assert await stripe.outbox(firm) == [("collect", "done"), ("charge", "done")]
     await stripe.until(2026, 11, 2, 1)
-    assert stripe.told() == ["Reminder: invoice MAAS-000001"]
+    assert stripe.told() == ["Payment reminder: invoice MAAS-000001 is overdue"]
     (intent,) = stripe.fake.objects("payment_intent")
     stripe.fake.authenticate(intent["id"])
     await stripe.works()
@@ -104,7 +104,7 @@ async def test_after_weeks_of_downtime_only_the_last_step_is_taken(stripe: Strip
     await stripe.invoiced(firm, rows=30_000)
     await stripe.works()
     await stripe.until(2026, 12, 8)
-    assert stripe.told() == ["Calls are suspended: invoice MAAS-000001 is not paid"]
+    assert stripe.told() == ["Service suspended: invoice MAAS-000001 is overdue"]
     assert (await stripe.ours(firm)).reminders == 4
     stripe.fake.pay_hosted_invoice(stripe.theirs()["id"])
     await stripe.works()

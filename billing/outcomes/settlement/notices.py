@@ -13,8 +13,8 @@ from billing.tables import BillingProfile, Dispute, OutcomeSettlement
 from infra.clock import Clock
 
 _SIDES = {
-    "customer": {"zh": "贵方", "en": "you"},
-    "operator": {"zh": "我方", "en": "us"},
+    "customer": {"zh": "您方", "en": "you"},
+    "operator": {"zh": "平台运营方", "en": "the operator"},
 }
 
 

@@ -22,14 +22,20 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
         "{name}: verified saving in {unit}, {who}",
         "{name}：经核实的节约量（{unit}），{who}",
     ),
-    FLOOR: ("{name}: up to the agreed minimum of the month", "{name}：补足约定的月度最低金额"),
-    SILENCE: ("not objected to in time, as the contract says", "按合同约定逾期未提异议"),
-    AttesterKind.NEUTRAL_SENSOR: ("attested by a neutral meter", "由中立计量装置确认"),
-    AttesterKind.CUSTOMER_SYSTEM: ("attested by the customer's system", "由客户方系统确认"),
-    AttesterKind.SIGN_OFF: ("signed off by the customer", "由客户人员签字确认"),
-    AttesterKind.OUR_MODEL: ("attested with the operator's model key", "由运营方的模型密钥确认"),
+    FLOOR: ("{name}: top-up to the monthly minimum", "{name}：补足月度最低金额"),
+    SILENCE: ("no objection in time, as agreed in the contract", "按合同约定，逾期未提出争议"),
+    AttesterKind.NEUTRAL_SENSOR: ("attested by a neutral meter", "由中立计量装置见证"),
+    AttesterKind.CUSTOMER_SYSTEM: ("attested by the customer's system", "由客户系统见证"),
+    AttesterKind.SIGN_OFF: ("signed off by the customer", "由客户签字确认"),
+    AttesterKind.OUR_MODEL: (
+        "attested with the operator's model key",
+        "由平台运营方的模型密钥见证",
+    ),
     "reversed": ("Outcome {keys} was reversed.", "效果 {keys} 已被撤销。"),
-    "dispute": ("Dispute {keys} was decided for the customer.", "争议 {keys} 裁定客户胜。"),
+    "dispute": (
+        "Dispute {keys} was decided for the customer.",
+        "争议 {keys} 已裁定，按客户意见处理。",
+    ),
 }
 
 
@@ -43,7 +49,7 @@ def price_text(terms: OutcomeTerms, locale: str) -> str:
     return (
         ""
         if isinstance(terms.price, SavingsShare)
-        else format_price(terms.price, "outcomes", locale)
+        else format_price(terms.price, "outcomes", terms.currency, locale)
     )
 
 

@@ -223,5 +223,5 @@ def _parse_percentages(text: str) -> list[int]:
     """Parse a list of whole percentages. Raises AlertTargetInvalid."""
     parts = [part for part in _SEPARATORS.split(text) if part]
     if not all(part.isdecimal() and len(part) < 6 for part in parts):
-        raise AlertTargetInvalid("Percentages are whole numbers.", param="percentages")
+        raise AlertTargetInvalid("Enter whole percentages.", param="percentages")
     return require_percentages([int(part) for part in parts])

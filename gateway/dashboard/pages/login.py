@@ -87,7 +87,7 @@ class SignInPages(Controller):
                 "sign_in_code.html", status=UNPROCESSABLE, form=form, after=return_to, ticket=ticket
             )
         except LinkUnusable:
-            form = FormState(error=public_page.translate("That took too long. Please begin again."))
+            form = FormState(error=public_page.translate("This took too long. Sign in again."))
             return public_page.render(
                 "sign_in.html", status=UNPROCESSABLE, form=form, after=return_to, done=None
             )

@@ -230,10 +230,10 @@ def _effect_chart(
     if not isinstance(view.terms.kind, MeasuredEffect):
         return None
     texts = EffectChartTexts(
-        page.translate(gettext_noop("Measured and expected, day by day")),
-        page.translate(gettext_noop("Measured")),
-        page.translate(gettext_noop("Expected without us")),
-        page.translate(gettext_noop("Lower edge of the band")),
-        page.translate(gettext_noop("Upper edge of the band")),
+        page.translate(gettext_noop("Actual and adjusted baseline by day")),
+        page.translate(gettext_noop("Actual")),
+        page.translate(gettext_noop("Adjusted baseline")),
+        page.translate(gettext_noop("Lower bound")),
+        page.translate(gettext_noop("Upper bound")),
     )
     return effect_chart(settled, view.terms.kind.unit, page.formatter, texts)

@@ -128,7 +128,7 @@ def _overview_chart(page: PageRequest, data: _Overview, now: datetime) -> Chart 
     texts = CostChartTexts(
         page.translate(gettext_noop("Cost by day")),
         page.translate(gettext_noop("Other models")),
-        page.translate(gettext_noop("Together {cost}")),
+        page.translate(gettext_noop("Total {cost}")),
     )
     labels = day_labels(starts, parse_time_zone(data.period.time_zone), writing)
     return cost_chart(data.days, starts, labels, data.document.currency, writing, texts)

@@ -152,7 +152,9 @@ class PlanPages(Controller):
                     f"{_PLAN_URL}?done={'changed' if change.preview.now else 'planned'}"
                 )
         message = page.translate(
-            gettext_noop("What it costs has changed since it was shown. Look once more.")
+            gettext_noop(
+                "The amount has changed since this page was loaded. Review it and confirm again."
+            )
         )
         return await _render_change(
             page, database, clock, plan, FormState(error=message), UNPROCESSABLE
@@ -289,4 +291,4 @@ def _price_table(
 def _price_text(terms: PlanTerms, model: str, meter: str, language: str) -> str:
     """Return a plan's price of a meter as text, empty if it has none."""
     price = terms.price(model, meter)
-    return "" if price is None else format_price(price, meter, language)
+    return "" if price is None else format_price(price, meter, terms.currency, language)

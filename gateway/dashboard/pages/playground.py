@@ -243,7 +243,7 @@ async def _prepare_call(
     inputs, unavailable = await _declared_inputs(model_metadata, model, account_id)
     if unavailable:
         raise PlaygroundInputInvalid(
-            gettext_noop("The model does not answer just now. Try again in a moment.")
+            gettext_noop("The model is not responding. Try again in a moment.")
         )
     return _PreparedCall(
         prediction_request(model, inputs, fields), SignedInCaller(account_id, key_id)

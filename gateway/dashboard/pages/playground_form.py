@@ -70,7 +70,7 @@ def chat_request(
     """
     question = fields.get("prompt", "").strip()
     if not question:
-        raise PlaygroundInputInvalid(gettext_noop("Write something to ask."), param="prompt")
+        raise PlaygroundInputInvalid(gettext_noop("Enter a message."), param="prompt")
     messages = [{"role": "system", "content": system}] if (system := fields.get("system")) else []
     for index, turn in enumerate(turns[-_MAX_TURNS:]):
         messages.append({"role": "assistant" if index % 2 else "user", "content": turn})
@@ -105,7 +105,7 @@ def _parse_value(declared: DeclaredInput, text: str) -> Any:
     """Parse the text of an input by its declared type. Raises PlaygroundInputInvalid."""
     name = f"{INPUT_PREFIX}{declared.name}"
     if not text:
-        raise PlaygroundInputInvalid(gettext_noop("Fill this in."), param=name)
+        raise PlaygroundInputInvalid(gettext_noop("This field is required."), param=name)
     if declared.length is not None:
         return [
             _parse_number(part, name) for part in text.replace(",", " ").replace("，", " ").split()
@@ -122,9 +122,9 @@ def _parse_number(text: str, name: str) -> float | int:
     try:
         value = float(text)
     except ValueError:
-        raise PlaygroundInputInvalid(gettext_noop("This is no number."), param=name) from None
+        raise PlaygroundInputInvalid(gettext_noop("Enter a number."), param=name) from None
     if value != value or abs(value) == float("inf"):
-        raise PlaygroundInputInvalid(gettext_noop("This is no number."), param=name)
+        raise PlaygroundInputInvalid(gettext_noop("Enter a number."), param=name)
     return int(value) if value.is_integer() and abs(value) < 1e15 else value
 
 
@@ -133,6 +133,6 @@ def _parse_integer(fields: Mapping[str, str], name: str, minimum: int, maximum: 
     text = fields.get(name, "")
     if not text.isdecimal() or len(text) > 9 or not minimum <= int(text) <= maximum:
         raise PlaygroundInputInvalid(
-            gettext_noop("This is no whole number from 1 to 32,768."), param=name
+            gettext_noop("Enter a whole number from 1 to 32,768."), param=name
         )
     return int(text)

@@ -30,7 +30,7 @@ async def choose_language(
     fields = await read_form_fields(request)
     language = fields.get("language", "")
     if language not in LANGUAGES:
-        raise PageNotFound("There is no such language.")
+        raise PageNotFound("Unsupported language.")
     if cookie := request.cookies.get(session_cookie_name(public_page.secure)):
         async with database.transaction() as session:
             viewer = await find_viewer(session, clock, cookie)

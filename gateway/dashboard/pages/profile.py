@@ -215,5 +215,5 @@ def _parse_session_id(text: str) -> UUID:
     """Parse a session id. Raises SessionNotFound if it is invalid."""
     session_id = ids.parse_id(_SESSION_PREFIX, text)
     if session_id is None:
-        raise SessionNotFound("There is no such session, or it has ended.")
+        raise SessionNotFound("Session not found, or it has ended.")
     return session_id

@@ -233,7 +233,7 @@ async def _render_member(
         team = await list_members(session, page.account_id)
     member = next((each for each in team if each.person_id == person_id), None)
     if member is None:
-        raise MemberNotFound("There is nobody like that in this account.")
+        raise MemberNotFound("Member not found in this account.")
     return page.render(
         "member.html",
         status=UNPROCESSABLE if form else 200,
@@ -263,7 +263,7 @@ def _parse_person_id(text: str) -> UUID:
     """Parse a person id. Raises MemberNotFound if it is invalid."""
     person_id = ids.parse_id(_PERSON_PREFIX, text)
     if person_id is None:
-        raise MemberNotFound("There is nobody like that in this account.")
+        raise MemberNotFound("Member not found in this account.")
     return person_id
 
 
@@ -271,5 +271,5 @@ def _parse_invitation_id(text: str) -> UUID:
     """Parse an invitation id. Raises InvitationNotFound if it is invalid."""
     invitation_id = ids.parse_id(_INVITATION_PREFIX, text)
     if invitation_id is None:
-        raise InvitationNotFound("There is no such open invitation.")
+        raise InvitationNotFound("Open invitation not found.")
     return invitation_id

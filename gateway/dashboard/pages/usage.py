@@ -230,7 +230,7 @@ def _usage_chart(
         if by_hour
         else page.translate(gettext_noop("Cost by day")),
         page.translate(gettext_noop("Other models")),
-        page.translate(gettext_noop("Together {cost}")),
+        page.translate(gettext_noop("Total {cost}")),
     )
     if report.day is not None:
         hours = (_next_midnight(report.day, report.periods) - report.day) // timedelta(hours=1)

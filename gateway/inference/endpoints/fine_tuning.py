@@ -18,7 +18,7 @@ def _without_training_file(resolved: ResolvedModel) -> ParsedRequest:
 FINE_TUNING = Endpoint(
     operation=Operation.ADAPTATION,
     path="/v1/fine_tuning/jobs",
-    label="Adaptation",
+    label="Fine-tuning",
     tasks=SPECIALIST_TASKS | {Task.TEXT_GENERATION},
     decode=_decode,
     quote_field="training_file",

@@ -63,8 +63,8 @@ class TestSteps:
         for _ in range(20 * 4):
             story.clock.pass_(hours=6)
             await dun_accounts(story.database, story.clock)
-        reminder = ("email", "Reminder: invoice MAAS-000001")
-        stopped = ("email", "Calls are suspended: invoice MAAS-000001 is not paid")
+        reminder = ("email", "Payment reminder: invoice MAAS-000001 is overdue")
+        stopped = ("email", "Service suspended: invoice MAAS-000001 is overdue")
         assert await items(story) == [reminder] * 3 + [stopped]
 
     async def test_what_is_told(self, story: Story, firm: Firm) -> None:
@@ -73,7 +73,7 @@ class TestSteps:
         story.clock.pass_(days=1)
         await step(story, firm)
         (row,) = await sql(story.database, "select payload from outbox where action = 'email'")
-        assert "invoice MAAS-000001 of 20.00 CNY was due on 2026-11-01" in row.payload["text"]
+        assert "Invoice MAAS-000001 for 20.00 CNY was due on 2026-11-01" in row.payload["text"]
 
     async def test_of_an_operators_own(self, story: Story, firm: Firm) -> None:
         policy = DunningPolicy(reminders=(3,), suspend=7)

@@ -46,7 +46,7 @@ class TestBill:
         await firm.use("vib", rows=30_000)
         told = await bill(story, firm, await october(story, firm))
         assert told.items == (
-            InvoiceItem("vib: rows judged: 30,000", 3000),
+            InvoiceItem("vib: inference rows: 30,000", 3000),
             InvoiceItem("Tax", 180),
             InvoiceItem("Paid from the wallet", -500),
         )
@@ -83,9 +83,9 @@ class TestBill:
         await firm.use("vib", rows=30_000)
         told = await bill(story, firm, await october(story, firm))
         assert told.items == (
-            InvoiceItem("vib: rows judged: 30,000", 3000),
-            InvoiceItem("Committed: 10 % discount", -300),
-            InvoiceItem("Committed: up to the minimum of the period", 1300),
+            InvoiceItem("vib: inference rows: 30,000", 3000),
+            InvoiceItem("Committed: 10% discount", -300),
+            InvoiceItem("Committed: top-up to the minimum commitment", 1300),
         )
 
     async def test_lines_of_nothing_are_not_told(self, story: Story) -> None:

@@ -142,7 +142,7 @@ class TestAnswering:
             profile.email, profile.locale = "wu@plant.example", "en"
         await answered(firm, await disputed(firm, invoice))
         (subject,) = await mailed(story)
-        assert subject == "Line 1 of invoice MAAS-000001 stays as it is"
+        assert subject == "Dispute answered: line 1 of invoice MAAS-000001 unchanged"
 
     async def test_once(self, story: Story) -> None:
         firm, invoice = await invoiced(story)

@@ -17,10 +17,10 @@ OCTOBER = ServicePeriod(date(2026, 10, 1), date(2026, 10, 31), START, END)
 USAGE = DocumentLine(
     number=1,
     line=StatementLine(LineKind.USAGE, 38, VERSION, "llm", "output_tokens", 500_000, 310_000),
-    description="llm：输出词元",
+    description="llm：输出 token",
     plan="growth",
     plan_name="成长版",
-    price_text="2.00 / 1,000,000",
+    price_text="¥2.00/百万 token",
 )
 FEE = DocumentLine(
     number=2,

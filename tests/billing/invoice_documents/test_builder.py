@@ -97,7 +97,7 @@ class TestAMonth:
         assert preview.period == final.period
         assert preview.as_of is not None
         assert final.as_of is None
-        assert preview.payment_terms == "尚未结算：用量可能继续增加。"
+        assert preview.payment_terms == "尚未正式出账：用量可能继续增加。"
 
     async def test_a_draft_says_so(self, firm: Firm) -> None:
         await firm.story.until(2026, 11, 1, 0, 30)
@@ -118,13 +118,13 @@ class TestAMonth:
         )
         assert [told(line, document) for line in document.lines] == [
             ("llm: output tokens", "0.38"),
-            ("vib: rows judged", "0.10"),
-            ("vib: 12.5 % discount", "-0.01"),
-            ("Growth: up to the minimum of the period", "19.53"),
+            ("vib: inference rows", "0.10"),
+            ("vib: 12.5% discount", "-0.01"),
+            ("Growth: top-up to the minimum commitment", "19.53"),
             ("Growth: fixed fee", "310.00"),
         ]
         assert [line.number for line in document.lines] == [1, 2, 3, 4, 5]
-        assert document.lines[0].price_text == "2.00 / 1,000,000"
+        assert document.lines[0].price_text == "CN¥2.00 per 1M tokens"
         assert (document.buyer.name, document.buyer.tax_number) == ("Acme Ltd.", "9131")
         assert document.seller.name == "MaaS"
         assert (document.issued_on, document.due_on) == (date(2026, 11, 1), date(2026, 12, 1))
@@ -133,11 +133,11 @@ class TestAMonth:
             date(2026, 10, 31),
         )
         assert (document.net, document.tax, document.total) == (330_00, 19_80, 349_80)
-        assert document.tax_note == "Tax at 6 %."
+        assert document.tax_note == "Tax rate: 6%."
         assert document.payment_terms == (
-            "Please transfer 349.80 CNY by 2026-12-01, quoting MAAS-000002."
+            "Please transfer 349.80 CNY by 2026-12-01 and quote MAAS-000002."
         )
-        assert document.billing_rule.startswith("Billed are calls that were answered whole")
+        assert document.billing_rule.startswith("Billed: calls with a complete response")
         assert [(one.plan, one.number, one.share) for one in document.terms] == [
             ("growth", 1, Fraction(1))
         ]
@@ -247,7 +247,7 @@ class TestTax:
         ("treatment", "ppm", "note"),
         [
             ("standard", 0, "No tax is charged."),
-            ("standard", 82_500, "Tax at 8.25 %."),
+            ("standard", 82_500, "Tax rate: 8.25%."),
             ("exempt", 60_000, "Exempt from tax."),
             (
                 "reverse_charge",
@@ -296,7 +296,7 @@ class TestBalance:
         document = await documented(firm, invoice, "en")
         assert document.balance == InvoiceBalance(310_00, 0, 0, 0)
         assert document.notes[0].to_wallet == 30_00
-        assert document.payment_terms == "Nothing is left to pay."
+        assert document.payment_terms == "No payment is due."
 
     async def test_void(self, firm: Firm) -> None:
         (invoice,) = await firm.invoices()
@@ -314,10 +314,10 @@ class TestBalance:
     @pytest.mark.parametrize(
         ("collection", "words"),
         [
-            ("stripe_charge", "310.00 CNY is charged to the payment method on file."),
+            ("stripe_charge", "310.00 CNY will be charged to your payment method on file."),
             (
                 "stripe_invoice",
-                "Please pay 310.00 CNY by {due} through the link that was sent.",
+                "Please pay 310.00 CNY by {due} with the payment link sent to you.",
             ),
         ],
     )
@@ -358,7 +358,9 @@ class TestPreview:
         await firm.use("vib", rows=1_234)
         await story.counts()
         document = await previewed(firm)
-        assert [told(line, document) for line in document.lines] == [("vib：判定行数", "1.23")]
+        assert [told(line, document) for line in document.lines] == [
+            ("vib：推理行数（行）", "1.23")
+        ]
         assert document.lines[0].plan == "list"
 
     async def test_calls_of_before_there_were_terms(self, story: Story) -> None:

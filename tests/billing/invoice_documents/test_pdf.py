@@ -73,7 +73,7 @@ class TestTexts:
             "浦东新区",
             "bill@acme.cn",
             "税号 9111",
-            "llm：输出词元",
+            "llm：输出 token",
         ):
             assert part in shown
         assert "310.00 × 11/31" in shown
@@ -81,7 +81,7 @@ class TestTexts:
 
     def test_english(self) -> None:
         shown = text(replace(INVOICE, locale="en"))
-        assert "Please transfer 117.00 CNY by 2026-12-01, quoting MAAS-000012." in shown
+        assert "Please transfer 117.00 CNY by 2026-12-01 and quote MAAS-000012." in shown
         assert "Page 1 of 1" in shown
 
     def test_the_same_bytes_each_time(self) -> None:
@@ -176,8 +176,8 @@ class TestPages:
             shown = pages(
                 render_invoice_pdf(replace(with_lines(count), locale=locale, notes=(NOTE,)))
             )
-            assert shown[-1].count("llm：输出词元") >= 3, count
-            assert ("计费范围" if locale == "zh" else "Billed are") in shown[-1]
+            assert shown[-1].count("llm：输出 token") >= 3, count
+            assert ("计费范围" if locale == "zh" else "Billed:") in shown[-1]
             assert "MAAS-CN-000001" in shown[-1]
             several += len(shown) > 1
         assert several

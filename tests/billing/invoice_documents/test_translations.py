@@ -60,12 +60,12 @@ class TestTexts:
     def test_the_rule_says_of_each_settlement_whether_it_is_billed(self) -> None:
         rule = translate("en", "rule")
         told = {
-            Settlement.COMPLETE: "answered whole",
-            Settlement.CLIENT_ABORT: "left early",
-            Settlement.REFUSED: "refused",
-            Settlement.PLATFORM_FAULT: "failed on our side",
-            Settlement.REPLAYED: "given again",
-            Settlement.UNKNOWN: "consumption is unknown",
+            Settlement.COMPLETE: "complete response",
+            Settlement.CLIENT_ABORT: "client disconnected",
+            Settlement.REFUSED: "rejected",
+            Settlement.PLATFORM_FAULT: "platform error",
+            Settlement.REPLAYED: "replayed",
+            Settlement.UNKNOWN: "usage is unknown",
         }
         assert set(told) == set(Settlement)
         billed, not_billed = rule.split("; ")
@@ -82,36 +82,53 @@ class TestPrices:
     @pytest.mark.parametrize(
         ("price", "meter", "words"),
         [
-            (PerUnit(500), "input_tokens", "0.50 / 1,000,000"),
-            (PerUnit(10**6), "rows", "0.001 / 1"),
-            (Package(1_000, 2 * 10**9), "rows", "2.00 per started 1,000"),
-            (PerUnit(25 * 10**6), "images", "0.025 / 1"),
-            # By the minute; an amount in seconds says so, as the quantity beside it does.
-            (PerUnit(10**7), "adaptation_seconds", "0.60 / 60 s"),
-            (Package(60, 10**9), "adaptation_seconds", "1.00 per started 60 s"),
+            (PerUnit(500), "input_tokens", "CN¥0.50 per 1M tokens"),
+            (PerUnit(10**6), "rows", "CN¥0.001 per row"),
+            (Package(1_000, 2 * 10**9), "rows", "CN¥2.00 per 1,000 rows, rounded up"),
+            (PerUnit(25 * 10**6), "images", "CN¥0.025 per image"),
+            # Priced by the minute; the quantity beside it is in seconds.
+            (PerUnit(10**7), "adaptation_seconds", "CN¥0.60 per minute"),
+            (Package(60, 10**9), "adaptation_seconds", "CN¥1.00 per 60 s, rounded up"),
             (
                 Volume(TIERS),
                 "adaptation_seconds",
-                "All units by the tier reached, per 60 s: 0.60 up to 1,000 s; 0.48 above",
+                "Per minute, all units at the price of the tier reached: CN¥0.60 up to 1,000 s; "
+                "CN¥0.48 above",
             ),
             (
                 FLATS,
                 "rows",
-                "Each unit by its tier, per 1: 0.01 and 5.00 once up to 1,000; 0.008 above",
+                "Per row, each unit at the price of its tier: CN¥0.01 plus CN¥5.00 once up to "
+                "1,000 rows; CN¥0.008 above",
             ),
             (
                 Volume(TIERS),
                 "rows",
-                "All units by the tier reached, per 1: 0.01 up to 1,000; 0.008 above",
+                "Per row, all units at the price of the tier reached: CN¥0.01 up to 1,000 rows; "
+                "CN¥0.008 above",
             ),
         ],
     )
     def test_in_words(self, price: PerUnit, meter: str, words: str) -> None:
-        assert format_price(price, meter, "en") == words
+        assert format_price(price, meter, "CNY", "en") == words
 
     def test_in_chinese(self) -> None:
-        assert format_price(PerUnit(10**7), "adaptation_seconds", "zh") == "0.60 / 60 秒"
-        assert format_price(PerUnit(10**7), "images", "zh") == "0.01 / 1"
+        for price, meter, words in (
+            (PerUnit(10**7), "adaptation_seconds", "¥0.60/分钟"),
+            (PerUnit(10**6), "rows", "¥0.001/行"),
+            (PerUnit(500), "input_tokens", "¥0.50/百万 token"),
+            (Package(1_000, 2 * 10**9), "rows", "¥2.00/1,000 行（不足按整包计）"),
+            (
+                FLATS,
+                "rows",
+                "阶梯计价，每行：不超过 1,000 行：¥0.01（另加一次性 ¥5.00）；以上：¥0.008",
+            ),
+        ):
+            assert format_price(price, meter, "CNY", "zh") == words
+
+    def test_in_other_currencies(self) -> None:
+        assert format_price(PerUnit(10**7), "images", "USD", "en") == "$0.01 per image"
+        assert format_price(PerUnit(1_800 * 10**9), "outcomes", "JPY", "zh") == "JP¥1,800.00/次"
 
     def test_as_decimals(self) -> None:
         assert price_to_json(PerUnit(500)) == {"kind": "per_unit", "unit": "0.000000500"}

@@ -113,11 +113,11 @@ class TestCap:
         await story.counts()
         assert await told(story) == [("spend cap", 50), ("spend cap", 80)]
         assert [mail["subject"] for mail in await items(story, "email")] == [
-            "Usage: 50% of the spend cap",
-            "Usage: 80% of the spend cap",
+            "Usage alert: 50% of the spend cap used",
+            "Usage alert: 80% of the spend cap used",
         ]
         assert (
-            "50.00 CNY in this period, 40.00 CNY are used: 80% or more"
+            "used 40.00 CNY of 50.00 CNY, at least 80% of the spend cap"
             in ((await items(story, "email"))[1]["text"])
         )
 
@@ -133,8 +133,8 @@ class TestAllowance:
         subject = "included output_tokens (llm)"
         assert await told(story) == [(subject, 50), (subject, 80)]
         (_, mail) = await items(story, "email")
-        assert mail["subject"] == "用量提醒:套餐内输出词元（llm） 已达 80%"
-        assert "共 310,000,已用 248,000" in mail["text"]
+        assert mail["subject"] == "用量已达 80%：套餐内 llm 的输出 token"
+        assert "共 310,000，已使用 248,000" in mail["text"]
 
     async def test_of_nothing_is_not_watched(self, story: Story) -> None:
         """10 tokens a month are none for the last day of October, on which the plan begins."""
@@ -157,7 +157,7 @@ class TestBudget:
         name = ids.format_id("key", key_id)
         assert await told(story) == [(f"budget of {name}", 50), (f"budget of {name}", 80)]
         mail = (await items(story, "email"))[1]
-        assert mail["subject"] == f"用量提醒:密钥 {name} 的预算 已达 80%"
+        assert mail["subject"] == f"用量已达 80%：密钥 {name} 的月度预算"
 
     async def test_of_last_month_is_not(self, story: Story) -> None:
         firm = await story.firm()
@@ -180,7 +180,7 @@ class TestCovered:
         covered = "rows (vib) covered by spindles"
         assert await told(story) == [("included rows (vib)", 50), (covered, 50), (covered, 80)]
         mail = (await items(story, "email"))[-1]
-        assert mail["subject"] == "用量提醒:合约 spindles 所含判定行数（vib） 已达 80%"
+        assert mail["subject"] == "用量已达 80%：合同 spindles 所含 vib 的推理行数（行）"
 
 
 async def looked(story: Story, firm: Firm) -> int:

@@ -23,14 +23,15 @@ class TestWords:
 
     def test_a_reminder_in_chinese(self) -> None:
         assert EmailNotice("reminder", INVOICE).render("zh") == (
-            "付款提醒:账单 MAAS-000001",
-            "您好,\n\n账单 MAAS-000001 金额 30.00 CNY 已于 2026-11-01 到期,尚未收到付款。\n"
-            "请尽快付款;如已付款,请忽略本邮件。\n",
+            "付款提醒：账单 MAAS-000001 已逾期",
+            "您好：\n\n账单 MAAS-000001（应付金额 30.00 CNY）已于 2026-11-01 到期，我们尚未收到"
+            "付款。\n"
+            "请尽快支付；如已付款，请忽略本邮件。\n",
         )
 
     def test_a_suspension_in_english(self) -> None:
         subject, text = EmailNotice("suspended", INVOICE).render("en")
-        assert subject == "Calls are suspended: invoice MAAS-000001 is not paid"
+        assert subject == "Service suspended: invoice MAAS-000001 is overdue"
         assert "was due on 2026-11-01" in text
 
 
@@ -66,4 +67,4 @@ class TestTelling:
         await firm.billed(email="pay@acme.example")
         await told(story, firm, "invoice:1")
         (row,) = await sql(story.database, "select payload from outbox")
-        assert row.payload["subject"] == "Reminder: invoice MAAS-000001"
+        assert row.payload["subject"] == "Payment reminder: invoice MAAS-000001 is overdue"

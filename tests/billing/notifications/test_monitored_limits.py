@@ -65,12 +65,15 @@ class TestCapAfterAChange:
         await firm.use("vib", rows=6_000)
         await story.counts()
         caps = [one for one in await told(story) if "spend cap" in one]
-        assert caps == ["Usage: 50% of the spend cap", "Usage: 80% of the spend cap"]
+        assert caps == [
+            "Usage alert: 50% of the spend cap used",
+            "Usage alert: 80% of the spend cap used",
+        ]
         await firm.use("vib", rows=50_000)
         await story.counts()
         await story.counts()
         caps = [one for one in await told(story) if "spend cap" in one]
-        assert caps[2:] == ["Usage: 50% of the spend cap"]
+        assert caps[2:] == ["Usage alert: 50% of the spend cap used"]
 
     async def test_downgrade_the_old_cap_holds_until_the_paid_time_ends(self, story: Story) -> None:
         firm, (basic, large) = await story.firm(), await plans(story)
@@ -190,7 +193,12 @@ class TestRaisedBudget:
             )
             await looked(story, firm)
         percents = [one.split("%")[0] for one in await told(story)]
-        assert percents == ["Usage: 50", "Usage: 80", "Usage: 50", "Usage: 80"]
+        assert percents == [
+            "Usage alert: 50",
+            "Usage alert: 80",
+            "Usage alert: 50",
+            "Usage alert: 80",
+        ]
 
 
 async def looked(story: Story, firm: Firm) -> int:

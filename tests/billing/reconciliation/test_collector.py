@@ -17,9 +17,9 @@ from tests.support.billing.making import sql
 from tests.support.fakes.stripe.running import run_fake_stripe
 from tests.support.stories.story import Firm, Story
 
-TOTAL = "The amount due at Stripe equals the invoice"
-STATUS = "An invoice has the same payment status at Stripe"
-THERE = "Each invoice that Stripe collects exists at Stripe"
+TOTAL = "Stripe totals equal the invoices"
+STATUS = "Stripe payment status equals the invoice status"
+THERE = "Invoices that Stripe collects exist in Stripe"
 
 
 class October:

@@ -60,7 +60,7 @@ class TestBounds:
 
     def test_usage_that_no_engine_generated(self) -> None:
         (found,) = compare_engine(count(99), recorded(100)).differences
-        assert found.check == "Token counts of the engine are at least those of usage rows"
+        assert found.check == "Engine counts cover the usage rows"
         assert (found.subject, found.recorded, found.expected) == (MODEL, 100, 99)
 
     def test_calls_that_ended_early_explain_no_lack(self) -> None:
@@ -77,7 +77,7 @@ class TestBounds:
     def test_generated_past_the_usage_rows(self) -> None:
         found = compare_engine(count(106), recorded(100, after=5))
         (difference,) = found.differences
-        assert difference.check == "Usage rows contain all tokens that the engine generated"
+        assert difference.check == "Usage rows cover what the engine generated"
         assert (difference.recorded, difference.expected) == (105, 106)
         assert (found.generated_unbilled, found.explained_by) == (1, 0)
 

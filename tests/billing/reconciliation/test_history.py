@@ -20,7 +20,7 @@ class TestRuns:
         async with story.database.transaction() as session:
             runs = await list_check_runs(session, 5)
         assert [(one.count, one.source) for one in runs] == [(1, "job"), (0, "job")]
-        assert runs[0].differences[0]["check"].startswith("The totals of a billing period")
+        assert runs[0].differences[0]["check"].startswith("Period totals equal")
         assert runs[0].figures["usage_rows"] == 1
 
     async def test_not_everything_and_not_for_good(self, story: Story) -> None:

@@ -16,27 +16,27 @@ from billing.reconciliation.invoices_and_ledger import CHECKS, RERATING_CHECK
 from infra import ids
 from tests.support.stories.story import Firm, Story
 
-_TOTALS = "The totals of a billing period equal its usage rows"
+_TOTALS = "Period totals equal the usage rows"
 # By the check that finds it: what is planted.
 FAULTS = {
     _TOTALS: "delete from usage where request_id = (select min(request_id::text)::uuid from usage)",
     "Usage rows refer to stored terms": "delete from plan_version where plan = 'list'",
-    "Each ledger transaction balances to zero": """
+    "Ledger transactions sum to zero": """
         insert into ledger_posting (transaction_id, position, account_id, book, minor, invoice_id)
         select transaction_id, 99, account_id, book, minor, invoice_id
         from ledger_posting where book = 'revenue_usage' limit 1
     """,
-    "Ledger postings of a finalised invoice equal its amounts": """
+    "Booked amounts equal the final invoice": """
         update invoice set total = total + 1, tax = tax + 1
     """,
-    "An invoice is open if and only if an amount is due": "update invoice set status = 'paid'",
-    "An invoice's cash equals its payments less refunds": """
+    "Invoices are open while an amount is due": "update invoice set status = 'paid'",
+    "Invoice cash equals payments less refunds": """
         delete from payment
     """,
-    "No wallet grant has a negative balance": """
+    "No wallet grant is negative": """
         update ledger_posting set minor = minor * 4 where book = 'wallet' and minor > 0
     """,
-    "Each wallet grant was credited once": """
+    "Each wallet grant is booked once": """
         insert into ledger_posting (transaction_id, position, account_id, book, minor, grant_id)
         select transaction_id, 99, account_id, book, minor, grant_id
         from ledger_posting where book = 'wallet' and minor < 0 limit 1
@@ -45,7 +45,7 @@ FAULTS = {
     "Credit note numbers have no gaps": """
         update number_series set last = 7 where document = 'credit_note'
     """,
-    "Each charge is on its invoice once, unchanged": "update invoice_line set kind = 'outcome'",
+    "Each charge is invoiced once with its amount": "update invoice_line set kind = 'outcome'",
     RERATING_CHECK: "update invoice_line set minor = minor + 1",
 }
 

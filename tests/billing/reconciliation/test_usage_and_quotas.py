@@ -23,12 +23,12 @@ from tests.support.billing.making import (
 )
 
 LENT = "Quota leases equal the processes' leases"
-CREDIT_SPENT = "An account's spent credit equals the cost of its calls"
-MONTH_SPENT = "A key's monthly spending equals the cost of its calls"
-CREDIT = "An account's credit equals the sum of its credit entries"
-SETTLED_OPEN = "A settled call is not open"
-STRAY = "Each open call belongs to a running process"
-HOLDS = "An ended process has no leases or open calls"
+CREDIT_SPENT = "Credit used equals the cost of the account's calls"
+MONTH_SPENT = "Key budget used equals the cost of the key's calls"
+CREDIT = "Account credit equals the sum of its credit entries"
+SETTLED_OPEN = "Settled calls are not open"
+STRAY = "Open calls belong to a running process"
+HOLDS = "Ended processes hold no quota leases"
 
 _OPEN = (
     "insert into intent select {call}, {process}, u.account_id, u.key_id, 'chat', 'm', false, 1,"

@@ -51,7 +51,7 @@ class TestInvoices:
         quantities = {line["meter"]: line["quantity"] for line in invoice["lines"]}
         assert quantities == {"input_tokens": 6, "output_tokens": 15}
         assert invoice["tags"][0]["name"] == "order"
-        assert invoice["payment_terms"] == "Nothing is left to pay."
+        assert invoice["payment_terms"] == "No payment is due."
 
     async def test_the_preview(self, billed: Gateway) -> None:
         preview = (await billed.http.get("/v1/invoices/preview")).json()

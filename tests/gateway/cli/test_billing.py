@@ -29,7 +29,7 @@ class TestPlans:
         assert {price["model"] for price in plan["prices"]} == set(CATALOG.models) | tiers
         assert (await maas.say("plans", "show", "growth"))["version"] == plan["version"]
         shown = await maas.tell("plans", "show", "growth", "--currency", "cny", "--version", "1")
-        assert "Each unit by its tier, per 1: 0.001 up to 100,000" in shown
+        assert "Per row, each unit at the price of its tier: CN¥0.001 up to 100,000 rows" in shown
         assert "percent: 10" in shown
 
     async def test_a_new_version(self, maas: Maas) -> None:
@@ -234,7 +234,7 @@ class TestInvoices:
         assert shown == await billed.say("invoices", "show", "Acme", row["id"])
         told = await billed.tell("invoices", "show", "Acme", "MAAS-000001", "--locale", "en")
         assert "Invoice MAAS-000001" in told
-        assert "vib: rows judged" in told
+        assert "vib: inference rows" in told
         assert await billed.refuse("invoices", "show", "Acme", "MAAS-2") == "invoice_not_found"
 
     async def test_close_does_what_is_due(self, maas: Maas) -> None:

@@ -60,7 +60,7 @@ async def test_an_invitation(office: Firm) -> None:
     answer = await office.owner.send("/dashboard/team/invitations", email="x", role="king")
     assert answer.status_code == 422
     assert wrong_fields(answer.text)[0] == "email"
-    assert "Choose one of the roles." in answer.text
+    assert "Select a role." in answer.text
 
 
 async def test_a_new_password(office: Firm) -> None:

@@ -39,17 +39,17 @@ class TestPage:
             member = f"/dashboard/team/person_{one.person_id.hex}"
             await office.owner.send(f"{member}/role", role="finance")
         said = words(await office.owner.page(PAGE))
-        assert "Changed a key's limits · test Most in a calendar month: – → CN¥20.00" in said
+        assert "Changed a key's limits · test Monthly budget: – → CN¥20.00" in said
         assert "Changed a role · Li Xuemei Viewer → Finance" in said
-        assert "Your provider Created a key · test –" in said
+        assert "Operator Created a key · test –" in said
         assert "127.0.0.1" in said
         only = words(await office.owner.page(f"{PAGE}?about=member"))
         assert "Changed a role" in only
         assert "Changed a key's limits ·" not in only
         mine = await office.owner.page(f"{PAGE}?person=person_{office.owner.person_id.hex}")
-        assert "Your provider" not in mine
+        assert "Operator" not in mine
         for query in ("about=key%25", "person=x", f"person=person_{'0' * 32}"):
-            assert "Nothing of this kind yet" in await office.owner.page(f"{PAGE}?{query}")
+            assert "No entries yet" in await office.owner.page(f"{PAGE}?{query}")
 
     async def test_pages_and_csv(self, office: Firm) -> None:
         await happens(office, 51)
@@ -92,7 +92,7 @@ class TestDetails:
     def test_a_time(self) -> None:
         (told,) = DETAILS.read({"until": "2026-11-26T10:00:00+00:00"})
         assert "6:00:00" in told.text
-        assert DETAILS.read({"until": "soon"}) == [AuditDetail("Works until", "soon")]
+        assert DETAILS.read({"until": "soon"}) == [AuditDetail("Valid until", "soon")]
 
     def test_changes(self) -> None:
         assert DETAILS.read({"from": "owner", "to": "viewer"}) == [
@@ -101,6 +101,6 @@ class TestDetails:
         before = {"budget": None, "requests": 5, "streams": 1}
         after = {"budget": 7_500_000_000, "requests": 5, "streams": None}
         assert DETAILS.read({"from": before, "to": after}) == [
-            AuditDetail("Most in a calendar month", "CN¥7.50", "–"),
-            AuditDetail("Streams at once", "–", "1"),
+            AuditDetail("Monthly budget", "CN¥7.50", "–"),
+            AuditDetail("Concurrent streams", "–", "1"),
         ]

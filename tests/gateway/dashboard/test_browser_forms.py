@@ -53,8 +53,11 @@ class TestFocus:
     @pytest.mark.parametrize(
         ("look", "message"),
         [
-            (WIDE, "Write 1 to 20 whole percentages, as 50, 80, 100."),
-            (PHONE, read_translations("zh")["Write 1 to 20 whole percentages, as 50, 80, 100."]),
+            (WIDE, "Enter 1 to 20 whole percentages, such as 50, 80, 100."),
+            (
+                PHONE,
+                read_translations("zh")["Enter 1 to 20 whole percentages, such as 50, 80, 100."],
+            ),
         ],
     )
     async def test_goes_to_the_first_invalid_field_after_a_submission(

@@ -16,7 +16,7 @@ from tests.support.dashboard.looking import Looker, client
 pytestmark = NEEDS_BROWSER
 WIDE, PHONE = ("en-US", "light", 1440), ("zh-CN", "dark", 390)
 INPUT = {"percentages": "33, 66", "email": "wu@acme.example", "url": "https://hooks.acme.example/q"}
-NOTE = "Your session had expired. Check your input and submit again."
+NOTE = "Your session expired. Check your input and submit it again."
 SIGN_IN = "Your session has expired. Sign in to return to your form."
 
 

@@ -47,7 +47,7 @@ async def test_list_and_csv_have_the_calls_with_the_chosen_error(
     assert set(codes(page)) == expected - {""}
     found = await file_of(failing.owner, page)
     assert {row["error_code"] for row in found} == expected
-    assert ("No calls with these filters" in page) == (not expected)
+    assert ("No matching calls" in page) == (not expected)
 
 
 async def test_another_accounts_calls_are_not_in_the_file(failing: Firm) -> None:

@@ -20,7 +20,7 @@ from infra import ids
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 EN = LocaleFormatter(Locale.parse("en_US"))
-WORDS = CostChartTexts("Cost by day", "Others", "Together {cost}")
+WORDS = CostChartTexts("Cost by day", "Others", "Total {cost}")
 
 
 def at(day: int, hour: int = 0) -> datetime:
@@ -61,7 +61,7 @@ class TestChart:
             ("b", [2.0, 3.0]),
             ("a", [1.0, 0.0]),
         ]
-        assert list(chart.totals) == ["Together CN¥3.00", "Together CN¥3.00"]
+        assert list(chart.totals) == ["Total CN¥3.00", "Total CN¥3.00"]
         assert chart.json["series"][0]["texts"] == ["CN¥2.00", "CN¥3.00"]
 
     def test_many_models_are_one_colour(self) -> None:
@@ -73,4 +73,4 @@ class TestChart:
     def test_late_calls_have_no_place(self) -> None:
         chart = cost_chart([spent(None, "a", 1)], [at(1)], ["1"], "CNY", EN, WORDS)
         assert chart.series == []
-        assert list(chart.totals) == ["Together CN¥0.00"]
+        assert list(chart.totals) == ["Total CN¥0.00"]

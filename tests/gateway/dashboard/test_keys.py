@@ -70,14 +70,14 @@ class TestList:
     async def test_last_use_and_spend(self, firm: Firm) -> None:
         await creates(firm.owner)
         said = words(await firm.owner.page("/dashboard/keys"))
-        assert f"test {firm.gateway.key.row.hint} Works Within the hour < CN¥0.01" in said
-        assert "Works Never CN¥0.00" in said
+        assert f"test {firm.gateway.key.row.hint} Active Within the last hour < CN¥0.01" in said
+        assert "Active Never CN¥0.00" in said
 
     async def test_none_teaches(self, office: Firm) -> None:
         await office.owner.send(f"/dashboard/keys/{own_key(office)}/revoke")
         said = words(await office.owner.page("/dashboard/keys"))
-        assert "No key works" in said
-        assert "Keys that work no more (1)" in said
+        assert "No active keys" in said
+        assert "Revoked and expired keys (1)" in said
 
 
 class TestCreating:
@@ -107,12 +107,12 @@ class TestCreating:
 
     async def test_errors_are_shown_beside_their_fields(self, office: Firm) -> None:
         for fields, said in (
-            ({"name": " "}, "A name is 1 to 100 printable characters."),
-            ({"name": "x" * 101}, "A name is 1 to 100 printable characters."),
-            ({"budget": "12,50"}, "Write an amount as 500 or 12.50, without a currency."),
-            ({"budget": "-1"}, "Write an amount as 500 or 12.50, without a currency."),
-            ({"tokens": "1.5"}, "Write a whole number, or nothing for no limit."),
-            ({"budget": "9999999999"}, "This limit is larger than any can be."),
+            ({"name": " "}, "Enter a name of 1 to 100 printable characters."),
+            ({"name": "x" * 101}, "Enter a name of 1 to 100 printable characters."),
+            ({"budget": "12,50"}, "Enter an amount such as 500 or 12.50, without a currency."),
+            ({"budget": "-1"}, "Enter an amount such as 500 or 12.50, without a currency."),
+            ({"tokens": "1.5"}, "Enter a whole number, or leave empty for no limit."),
+            ({"budget": "9999999999"}, "This limit is too large. Enter a smaller number."),
         ):
             key = ids.format_id(PREFIX, ids.new_id())
             answer = await office.owner.send(
@@ -144,14 +144,14 @@ class TestChanging:
         refused = await office.gateway.chat("now")
         assert refused.json()["error"]["code"] == "budget_exhausted"
         await office.owner.send(f"{address}/limits", budget="")
-        assert "It has no monthly limit of its own." in await office.owner.page(address)
+        assert "This key has no monthly budget." in await office.owner.page(address)
 
     async def test_a_mistake_in_them(self, office: Firm) -> None:
         address = f"/dashboard/keys/{own_key(office)}"
         answer = await office.owner.send(f"{address}/limits", budget="many")
         assert answer.status_code == 422
         assert 'value="many"' in answer.text
-        assert "Write an amount as 500 or 12.50" in answer.text
+        assert "Enter an amount such as 500 or 12.50" in answer.text
 
 
 class TestScope:
@@ -162,7 +162,7 @@ class TestScope:
             assert answer.status_code == 303
         page = await office.owner.page(address)
         assert f'name="model:{SPECIALIST}" checked' in page
-        assert f"Models {SPECIALIST} Networks Anywhere" in words(page)
+        assert f"Models {SPECIALIST} Networks Any network" in words(page)
         await until_known(office)
         refused = await office.gateway.chat("now")
         assert (refused.status_code, refused.json()["error"]["code"]) == (403, "model_not_allowed")
@@ -177,7 +177,7 @@ class TestScope:
         address = f"/dashboard/keys/{own_key(office)}"
         wrong = await office.owner.send(f"{address}/scope", networks="home")
         assert wrong.status_code == 422
-        assert "Write addresses as 203.0.113.7" in wrong.text
+        assert "such as 203.0.113.7" in wrong.text
         await office.owner.send(f"{address}/scope", networks="203.0.113.7")
         assert 'value="203.0.113.7/32"' in await office.owner.page(address)
         await until_known(office)
@@ -275,22 +275,22 @@ class TestRotating:
         answer = await office.owner.send(f"/dashboard/keys/{key}/rotate", overlap="24")
         found = _SECRET.search(answer.text)
         assert found is not None
-        assert "That one works for 1 day more" in words(answer.text)
+        assert "The previous key stays valid for 1 day" in words(answer.text)
         assert await status(office, secret) == await status(office, found[0]) == 200
         (fresh,) = [one for one, row in (await rows(office)).items() if row.replaces]
         page = await office.owner.page(f"/dashboard/keys/{fresh}")
         assert 'value="7.00"' in page
         assert 'value="3"' in page
-        assert "Being replaced" in words(await office.owner.page(f"/dashboard/keys/{key}"))
+        assert "Being rotated" in words(await office.owner.page(f"/dashboard/keys/{key}"))
         again = await office.owner.send(f"/dashboard/keys/{key}/rotate", overlap="24")
         assert again.status_code == 422
-        assert "This key was rotated already" in again.text
+        assert "This key was already rotated" in again.text
         assert len(await rows(office)) == 3
 
     async def test_at_once(self, office: Firm) -> None:
         key, _ = await creates(office.owner)
         answer = await office.owner.send(f"/dashboard/keys/{key}/rotate", overlap="0")
-        assert "which works no more" in answer.text
+        assert "which is no longer valid" in answer.text
         assert "Expired" in words(await office.owner.page(f"/dashboard/keys/{key}"))
 
     async def test_no_such_overlap(self, office: Firm) -> None:

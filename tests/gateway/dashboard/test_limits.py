@@ -38,12 +38,12 @@ async def changes(office: Firm, **fields: str) -> Any:
 class TestWhatThereIs:
     async def test_it_is_shown(self, office: Firm) -> None:
         said = words(await office.owner.page("/dashboard/limits"))
-        assert "Calls a minute 100,000" in said
-        assert "Streams at once 1,000" in said
+        assert "Requests per minute 100,000" in said
+        assert "Concurrent streams 1,000" in said
         assert "Account credit limit 0% 0% CN¥0.00 / CN¥100.00" in said
         assert "Available now CN¥100.00 Limited by the credit limit of CN¥100.00" in said
         assert office.gateway.key.row.name in said
-        assert "Nothing is stuck" in said
+        assert "No pending deliveries" in said
 
     async def test_of_a_key(self, office: Firm) -> None:
         key = f"key_{office.gateway.key.row.id.hex}"
@@ -124,11 +124,11 @@ class TestAlerts:
 
     async def test_errors_are_shown_beside_their_fields(self, office: Firm) -> None:
         for fields, said in (
-            ({"percentages": "half"}, "Write 1 to 20 whole percentages"),
-            ({"percentages": ""}, "Write 1 to 20 whole percentages"),
-            ({"percentages": "0"}, "Write 1 to 20 whole percentages"),
-            ({"email": "nobody"}, "This is not an e-mail address"),
-            ({"url": "ftp://acme.example"}, "A webhook URL begins with https://"),
+            ({"percentages": "half"}, "Enter 1 to 20 whole percentages"),
+            ({"percentages": ""}, "Enter 1 to 20 whole percentages"),
+            ({"percentages": "0"}, "Enter 1 to 20 whole percentages"),
+            ({"email": "nobody"}, "Enter a valid e-mail address"),
+            ({"url": "ftp://acme.example"}, "A webhook URL must start with https://"),
         ):
             answer = await changes(office, **fields)
             assert answer.status_code == 422
@@ -174,7 +174,7 @@ class TestAlerts:
     async def test_a_test_event_is_sent_and_its_result_shown(self, office: Firm) -> None:
         answer = await office.owner.send(TEST)
         assert answer.status_code == 422
-        assert "Write an e-mail address or a webhook first" in answer.text
+        assert "Save an e-mail address or webhook first" in answer.text
         await changes(office, email="li@acme.example", url="https://hook.example.invalid.example/")
         answer = await office.owner.send(TEST)
         assert answer.status_code == 200
@@ -184,7 +184,7 @@ class TestAlerts:
         assert "The test e-mail was queued." in said
         again = await office.owner.send(TEST)
         assert again.status_code == 422
-        assert "A test was sent a moment ago." in again.text
+        assert "A test was just sent." in again.text
         assert [one.action for one in await entries(office)] == ["alerts.tested", "alerts.changed"]
 
 

@@ -29,7 +29,7 @@ async def test_from_the_invoice_to_the_answer(firm: Firm) -> None:
     again = await firm.owner.send(form, reason="It was never called.")
     assert (again.status_code, "This line cannot be disputed" in again.text) == (422, True)
     said = words(await firm.owner.page(page))
-    assert "Line 1 Waits for the operator's answer" in said
+    assert "Line 1 Awaiting the operator's answer" in said
     assert "It was never called." in said
     parts, account_id = firm.gateway.parts, firm.gateway.account.id
     async with parts.database.transaction() as session:
@@ -41,7 +41,7 @@ async def test_from_the_invoice_to_the_answer(firm: Firm) -> None:
         actions = [one.action for one in await list_account_entries(session, account_id)]
     assert actions[0] == "line.disputed"
     said = words(await firm.owner.page(page))
-    assert "Stays as it is" in said
+    assert "Amount confirmed" in said
     assert "It was, see its calls." in said
 
 

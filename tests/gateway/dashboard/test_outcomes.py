@@ -53,10 +53,10 @@ class TestContracts:
         await seen.told.claimed("W-2", "M1", by="customer_system")
         async with seen.owner() as owner:
             said = words(await owner.page(f"{CONTRACTS}/spindles"))
-            assert "300.00 / 1 outcome, in CNY" in said
+            assert "CN¥300.00 per outcome" in said
             assert "Eligible calls vib · predictions, infer" in said
             assert "M1 W-1 Confirmed" in said
-            assert "Another outcome of the same subject is too near." in said
+            assert "Too close in time to another outcome for the same subject." in said
             assert "No settlements yet" in said
 
     async def test_agreeing_to_what_was_read(self, seen: Seen) -> None:
@@ -89,7 +89,7 @@ class TestSettlements:
         async with seen.owner() as owner:
             said = words(await owner.page(f"{SETTLEMENTS}/{settlement['id']}"))
             assert "Customer's system 1 CN¥300.00" in said
-            assert "Can be disputed" in said
+            assert "Open to dispute" in said
             assert settlement["digest"] in said
             assert "CN¥300.00" in words(await owner.page(f"{CONTRACTS}/spindles"))
 
@@ -113,28 +113,28 @@ class TestDisputes:
         address = f"{SETTLEMENTS}/{settlement['id']}"
         async with seen.owner() as owner:
             empty = await owner.send(f"{address}/disputes", reason=" ")
-            assert (empty.status_code, "Say in 1 to 4,000" in empty.text) == (422, True)
+            assert (empty.status_code, "in 1 to 4,000 characters" in empty.text) == (422, True)
             sent = {"reason": "It failed by the calendar.", "outcome": settlement["outcomes"]}
             opened = await owner.send(f"{address}/disputes", **sent)
             assert opened.headers["location"] == f"{address}#disputes"
             again = await owner.send(f"{address}/disputes", **sent)
             assert again.status_code == 422
             said = words(await owner.page(address))
-            assert "Waits for the operator's answer CN¥300.00 frozen" in said
+            assert "Awaiting the operator's answer CN¥300.00 frozen" in said
             assert "It failed by the calendar." in words(await owner.page("/dashboard/outcomes"))
             (dispute,) = (await seen.told.get("/disputes"))["data"]
             reply = f"/dashboard/outcomes/disputes/{dispute['id']}"
             early = await owner.send(f"{reply}/reply", reply="No.")
-            assert (early.status_code, "the other side's turn" in words(early.text)) == (422, True)
+            assert (early.status_code, "the other party's turn" in words(early.text)) == (422, True)
             row = await seen.told.of._do(_found, ids.parse_id("odsp", dispute["id"]))
             await seen.told.of.answers(row)
             assert "Your reply" in await owner.page(address)
             await owner.send(f"{reply}/reply", reply="It was within limits.")
-            assert "Waits for the arbiter" in words(await owner.page(address))
+            assert "Awaiting the arbiter" in words(await owner.page(address))
             for _ in range(2):
                 answer = await owner.send(f"{reply}/withdraw")
                 assert answer.status_code == 303
-            assert "for the operator" in words(await owner.page(address))
+            assert "Decided for the operator" in words(await owner.page(address))
             wanted = ["dispute.withdrawn", "dispute.replied", "dispute.opened"]
             assert await actions(seen) == wanted
 
@@ -187,7 +187,7 @@ class TestSafety:
         address = f"{SETTLEMENTS}/{(await seen.told.settled())['id']}"
         for role in (Role.VIEWER, Role.DEVELOPER):
             async with looker(gateway.url, gateway.parts, gateway.account.id, role) as one:
-                assert "Dispute it" not in await one.page(address)
+                assert "Open dispute" not in await one.page(address)
                 for form in (f"{address}/disputes", f"{CONTRACTS}/spindles/agree"):
                     assert (await one.send(form, reason="x")).status_code == 403
         role = looker(gateway.url, gateway.parts, gateway.account.id, Role.FINANCE)
@@ -200,14 +200,14 @@ class TestMeasured:
         settlement = await measured(seen)
         async with seen.owner() as owner:
             page = await owner.page(f"{CONTRACTS}/scrap")
-            assert "Measured and expected, day by day" in page
+            assert "Actual and adjusted baseline by day" in page
             assert "Oct 31" in words(page)
             assert "data-chart" in page
-            assert "Billed of it" in words(page)
+            assert "Billable saving" in words(page)
             assert date(2026, 10, 31).isoformat() in settlement.bundle
             said = words(await owner.page(f"{SETTLEMENTS}/{ids.format_id('oset', settlement.id)}"))
-            assert "25 % of the saving, at CN¥42.00 a pcs" in said
-            assert "Neutral sensor" in said
+            assert "25% of the saving, valued at CN¥42.00 per pcs" in said
+            assert "Neutral meter" in said
 
 
 async def _found(session: object, _clock: object, account_id: object, dispute_id: object) -> object:

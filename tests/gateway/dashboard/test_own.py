@@ -58,11 +58,11 @@ async def actions(office: Firm) -> list[str]:
 class TestNameAndLooks:
     async def test_they_are_kept(self, office: Firm) -> None:
         owner = office.owner
-        assert "Your settings" in await owner.page("/dashboard/me")
+        assert "Personal settings" in await owner.page("/dashboard/me")
         answer = await owner.send("/dashboard/me/name", name="Li Wei")
         assert answer.headers["location"] == "/dashboard/me?done=name"
         page = words(await owner.page("/dashboard/me?done=name"))
-        assert "Your name is changed." in page
+        assert "Name saved." in page
         assert "Li Wei Owner" in page
         assert (await owner.send("/dashboard/me/name", name=" ")).status_code == 422
         await owner.send("/dashboard/me/looks", language="zh", theme="dark")
@@ -72,7 +72,7 @@ class TestNameAndLooks:
         await owner.send("/dashboard/me/looks", language="", theme="")
         page = await owner.page("/dashboard/me")
         assert "data-theme" not in page.partition("<head>")[0]
-        assert "Your settings" in page
+        assert "Personal settings" in page
         for odd in ({"language": "fr"}, {"theme": "blue"}):
             assert (await owner.send("/dashboard/me/looks", **odd)).status_code == 404
 
@@ -85,7 +85,7 @@ class TestPasswordAndSessions:
             await here.arrives()
             await there.signs_in()
             for sent, said in (
-                ({"old_password": "wrong", "password": FRESH}, "This is not your password."),
+                ({"old_password": "wrong", "password": FRESH}, "Incorrect password."),
                 ({"old_password": PASSWORD, "password": "short"}, "at least 10 characters"),
             ):
                 answer = await here.send("/password", **sent)
@@ -94,9 +94,9 @@ class TestPasswordAndSessions:
                 assert FRESH not in answer.text
             answer = await here.send("/password", old_password=PASSWORD, password=FRESH)
             assert answer.headers["location"] == "/dashboard/me?done=password"
-            assert "signed out everywhere else" in await here.page("?done=password")
+            assert "signed out on all other devices" in await here.page("?done=password")
             assert (await elsewhere.get("/dashboard")).status_code == 303
-            assert "is wrong" in await there.signs_in()
+            assert "Incorrect e-mail address or password" in await there.signs_in()
             assert "Overview" in await there.signs_in(FRESH)
 
     async def test_sessions_end(self, office: Firm) -> None:
@@ -106,7 +106,7 @@ class TestPasswordAndSessions:
             await here.arrives()
             await there.signs_in()
             page = await here.page("")
-            assert "This one" in page
+            assert "Current" in page
             (other,) = re.findall(r'action="/dashboard/me(/sessions/session_\w+)"', page)
             assert (await office.owner.send(f"/dashboard/me{other}")).status_code == 404
             assert (await here.send(other)).status_code == 303
@@ -117,7 +117,7 @@ class TestPasswordAndSessions:
             for _ in range(2):
                 assert (await here.send("/sessions/others")).status_code == 303
             assert (await elsewhere.get("/dashboard")).status_code == 303
-            assert "Your settings" in await here.page("")
+            assert "Personal settings" in await here.page("")
         assert (await actions(office)).count("session.ended") == 2
 
 
@@ -146,10 +146,10 @@ class TestSecondFactor:
             page = await here.page("/second-factor")
             assert recovery[0] not in page
             assert "10 recovery codes are left." in words(page)
-            assert "Enter the code" in await there.signs_in()
+            assert "Enter your code" in await there.signs_in()
             wrong = await here.send("/second-factor/off", password="wrong")
             assert wrong.status_code == 422
-            assert "This is not your password." in wrong.text
+            assert "Incorrect password." in wrong.text
             off = await here.send("/second-factor/off", password=PASSWORD)
             assert off.headers["location"] == "/dashboard/me?done=second_factor_off"
             assert "Overview" in await there.signs_in()

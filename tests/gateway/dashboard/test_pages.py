@@ -32,8 +32,8 @@ class TestOverview:
     async def test_the_total_is_the_previews(self, firm: Firm) -> None:
         preview = await api(firm, "/v1/invoices/preview")
         said = words(await firm.owner.page("/dashboard"))
-        assert f"This period so far CN¥{preview['total']}" in said
-        assert "Expected at its end CN¥" in said
+        assert f"This period to date CN¥{preview['total']}" in said
+        assert "Forecast for the period CN¥" in said
         assert CHAT in said
 
     async def test_in_chinese(self, firm: Firm) -> None:
@@ -44,7 +44,7 @@ class TestOverview:
     async def test_of_a_new_firm_it_teaches(self, firm: Firm) -> None:
         said = words(await firm.stranger.page("/dashboard"))
         assert "No usage in this period yet" in said
-        assert "Told after three whole days of use." in said
+        assert "Available after three full days of usage." in said
         assert f"curl {firm.gateway.url}/v1/models" in said
 
     async def test_the_platform_has_its_own(self, firm: Firm) -> None:
@@ -62,7 +62,7 @@ class TestUsage:
             ("key", "test 1"),
             ("tag", "A-17"),
             ("day", "Calls Units Cost"),
-            ("settlement", "Answered whole: billed in full."),
+            ("settlement", "Complete response: billed in full."),
             ("nonsense", CHAT),
         ],
     )
@@ -159,7 +159,7 @@ class TestInvoices:
     async def test_the_list(self, firm: Firm) -> None:
         said = words(await firm.owner.page("/dashboard/invoices"))
         assert "MAAS-000001" in said
-        assert "The running period" in said
+        assert "Current period" in said
 
     async def test_one_says_what_the_document_says(self, firm: Firm) -> None:
         invoice = await invoice_of(firm)
@@ -219,8 +219,8 @@ class TestPlan:
     async def test_without_a_plan_it_teaches(self, firm: Firm) -> None:
         said = words(await firm.owner.page("/dashboard/plan"))
         assert "Pay as you go" in said
-        assert "No plans on offer" in said
-        assert "Nothing included" in said
+        assert "No plans available" in said
+        assert "No included usage" in said
 
     @pytest.mark.parametrize(
         ("plan", "status"), [("nope", 404), ("list", 404), ("a%00b", 400), ("a%01b", 404)]

@@ -37,7 +37,7 @@ class TestCalls:
         assert older is not None
         rest = await firm.owner.page(older[1])
         assert rest.count("/dashboard/usage/calls/req_") == 2
-        assert "To the newest" in rest
+        assert "Back to newest" in rest
 
     async def test_period_and_error_are_kept_in_the_csv(self, firm: Firm) -> None:
         await firm.gateway.chat("hi", model="gpt-4o")
@@ -77,12 +77,12 @@ class TestInvoices:
         async with looker(gateway.url, gateway.parts, gateway.account.id) as owner:
             address = f"/dashboard/invoices/{await invoice_of(firm)}/lines/1"
             page = await owner.page(address)
-            assert "the earliest first" in words(page)
+            assert "earliest first" in words(page)
             later = re.search(r'href="([^"]+)" rel="next">([^<]+)<', page)
             assert later is not None
             assert later[2] == "Later"
             rest = await owner.page(later[1])
             assert rest.count("/dashboard/usage/calls/req_") == 1
-            assert "To the earliest" in words(rest)
+            assert "Back to earliest" in words(rest)
             assert "Older" not in words(page) + words(rest)
-            assert "To the newest" not in words(rest)
+            assert "Back to newest" not in words(rest)

@@ -65,7 +65,7 @@ class TestPage:
         async with gateway.parts.database.transaction() as session:
             place = session, firm.clock, gateway.account.id
             await revoke_key(*place, gateway.key.row.id)
-        assert "A key is needed" in words(await firm.owner.page(PAGE))
+        assert "API key required" in words(await firm.owner.page(PAGE))
 
     async def test_who_may_call(self, firm: Firm) -> None:
         gateway = firm.gateway
@@ -82,15 +82,15 @@ class TestQuoting:
         body = {"model": INDUSTRIAL, "messages": messages, "max_tokens": 5, "stream": True}
         quote = (await firm.gateway.http.post("/v1/quote", json=body)).json()
         said = words((await quoted(firm, **chat(firm))).text)
-        assert f"Costs at most CN¥{quote['max_cost'].rstrip('0')}" in said
+        assert f"Maximum cost CN¥{quote['max_cost'].rstrip('0')}" in said
         assert "from openai import OpenAI" in said
         assert "curl -N" in said
 
     async def test_what_is_missing(self, firm: Firm, upstream: FakeUpstream) -> None:
         upstream.inputs[SPECIALIST] = INPUTS
         for fields, said in (
-            (chat(firm, prompt=" "), "Write something to ask."),
-            (chat(firm, max_tokens="x"), "no whole number"),
+            (chat(firm, prompt=" "), "Enter a message."),
+            (chat(firm, max_tokens="x"), "Enter a whole number"),
             ({"model": SPECIALIST, "key": key_of(firm), **ROW, "input.torque": "x"}, "torque:"),
         ):
             answer = await quoted(firm, **fields)

@@ -22,8 +22,8 @@ from tests.support.dashboard.looking import PLACE, Looker, client, looker
 
 ALERTS = "/dashboard/limits/alerts"
 INPUT = {"percentages": "33, 66", "email": "wu@acme.example", "url": "https://hooks.acme.example/q"}
-NOTE = "Your session had expired. Check your input and submit again."
-LOST = "Your session had expired, and your input was too long to be kept. Enter it again."
+NOTE = "Your session expired. Check your input and submit it again."
+LOST = "Your session expired and your input was too long to save. Enter it again."
 # Never kept: names of fields that hold secrets.
 SECRETS = {"password", "old_password", "code", "ticket", "secret", "csrf", "token"}
 

@@ -99,7 +99,7 @@ class TestForms:
         for fields in ({}, {"csrf": "x"}, {"csrf": firm.stranger.csrf}):
             answer = await firm.owner.http.post("/dashboard/sign-out", data=fields)
             assert answer.status_code == 403
-            assert "Load it again" in answer.text
+            assert "Reload it" in answer.text
         await firm.owner.page("/dashboard")
 
     async def test_a_script_sends_it_in_a_header(self, person: Looker) -> None:
@@ -168,11 +168,11 @@ def away() -> None:
 class TestFaults:
     async def test_no_such_page(self, firm: Firm) -> None:
         page = await firm.owner.page("/dashboard/nothing/here", 404)
-        assert "There is no such page" in page
+        assert "Page not found" in page
 
     async def test_the_database_is_gone(self, firm: Firm, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(firm.gateway.parts.database, "transaction", away)
         page = await firm.owner.page("/dashboard", 503)
-        assert "The records cannot be reached just now" in page
+        assert "Data temporarily unavailable" in page
         part = await firm.owner.page("/dashboard/usage", 503, **{"hx-request": "true"})
         assert part.lstrip().startswith('<div class="notice')

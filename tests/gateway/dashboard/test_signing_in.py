@@ -30,7 +30,7 @@ class TestInvitations:
         address = await door.invited()
         page = words((await door.http.get(address)).text)
         assert "Join Acme 精密" in page
-        assert "You will be: Finance" in page
+        assert "Your role: Finance" in page
         answer = await door.accepted()
         assert answer.headers["location"] == "/dashboard"
         cookie = answer.headers["set-cookie"]
@@ -41,9 +41,9 @@ class TestInvitations:
     @pytest.mark.parametrize(
         ("fields", "said"),
         [
-            ({"name": "Li", "password": "short"}, "A password has at least 10 characters."),
-            ({"name": "Li", "password": EMAIL}, "The e-mail address is no password."),
-            ({"name": " ", "password": PASSWORD}, "A name is 1 to 100 printable characters."),
+            ({"name": "Li", "password": "short"}, "Use at least 10 characters."),
+            ({"name": "Li", "password": EMAIL}, "The password must not be your e-mail address."),
+            ({"name": " ", "password": PASSWORD}, "Enter a name of 1 to 100 printable characters."),
         ],
     )
     async def test_errors_are_shown(self, door: Door, fields: dict[str, str], said: str) -> None:
@@ -59,14 +59,14 @@ class TestInvitations:
         assert (await door.http.post(address, data=fields)).status_code == 303
         for answer in (await door.http.get(address), await door.http.post(address, data=fields)):
             assert answer.status_code == 410
-            assert "This link works no more" in answer.text
+            assert "This link is no longer valid" in answer.text
 
     async def test_somebody_known_signs_in_and_joins(self, door: Door) -> None:
         await door.accepted()
         await door.signs_out()
         address = await door.invited_by_another()
         page = (await door.http.get(address)).text
-        assert "has a password here already" in page
+        assert "already has a password" in page
         join = page.partition('href="/dashboard/sign-in?next=')[2].partition('"')[0]
         answer = await door.signs_in(next=unquote(join))
         assert answer.headers["location"] == f"{address}/join"
@@ -95,7 +95,7 @@ class TestInvitations:
         await door.accepted()
         answer = await door.http.post(address, data={"name": "Li", "password": PASSWORD})
         assert answer.status_code == 422
-        assert "has a password here already" in answer.text
+        assert "already has a password" in answer.text
 
 
 class TestSigningIn:
@@ -110,7 +110,7 @@ class TestSigningIn:
     async def test_a_wrong_password(self, door: Door) -> None:
         answer = await door.signs_in("wrong wrong wrong")
         assert answer.status_code == 422
-        assert "The e-mail address or the password is wrong." in words(answer.text)
+        assert "Incorrect e-mail address or password." in words(answer.text)
         assert EMAIL in answer.text
         assert "wrong wrong" not in answer.text
 
@@ -133,11 +133,11 @@ class TestSecondStep:
         await door.accepted()
         app = await self._enrolled(door)
         page = (await door.signs_in()).text
-        assert "Enter the code" in page
+        assert "Enter your code" in page
         ticket = page.partition('name="ticket" value="')[2].partition('"')[0]
         fields = {"ticket": ticket, "code": "000000"}
         wrong = await door.http.post("/dashboard/sign-in/code", data=fields)
-        assert (wrong.status_code, "This code is wrong" in wrong.text) == (422, True)
+        assert (wrong.status_code, "This code is incorrect" in wrong.text) == (422, True)
         later = door.gateway.parts.clock.now() + timedelta(seconds=30)
         fields["code"] = app.at(later)
         right = await door.http.post("/dashboard/sign-in/code", data=fields)
@@ -147,7 +147,7 @@ class TestSecondStep:
         fields = {"ticket": "x", "code": "000000"}
         answer = await door.http.post("/dashboard/sign-in/code", data=fields)
         assert answer.status_code == 422
-        assert "That took too long." in answer.text
+        assert "This took too long." in answer.text
 
     async def _enrolled(self, door: Door) -> pyotp.TOTP:
         parts, person_id = door.gateway.parts, await door.person_id()
@@ -165,7 +165,7 @@ class TestResets:
     async def test_a_link_is_mailed(self, door: Door) -> None:
         await door.accepted()
         answer = await door.http.post("/dashboard/forgot", data={"email": EMAIL})
-        assert "Look into your mailbox" in answer.text
+        assert "Check your e-mail" in answer.text
         nobody = await door.http.post("/dashboard/forgot", data={"email": "x@acme.example"})
         assert nobody.text == answer.text
         for _ in range(100):
@@ -184,7 +184,7 @@ class TestResets:
         done = await door.http.post(address, data={"password": "four new turbines"})
         assert done.headers["location"] == "/dashboard/sign-in?following=reset"
         page = await door.http.get(done.headers["location"])
-        assert "Your password was changed." in page.text
+        assert "Password changed." in page.text
         assert (await door.signs_in("four new turbines")).status_code == 303
 
     async def test_no_such_link(self, door: Door) -> None:
@@ -195,7 +195,7 @@ class TestResets:
             assert answer.status_code == 410
 
     async def test_the_page(self, door: Door) -> None:
-        assert "Send the link" in (await door.http.get("/dashboard/forgot")).text
+        assert "Send link" in (await door.http.get("/dashboard/forgot")).text
 
     async def _link(self, door: Door) -> str:
         parts, person_id = door.gateway.parts, await door.person_id()

@@ -89,10 +89,10 @@ async def test_a_firm_from_its_invitation_to_its_first_paid_invoice(
         await page.route("https://invoice.stripe.com/**", _stripes_page)
         await joins(seen, stripe, firm, Role.OWNER)
         await seen.opens("/dashboard/keys")
-        await page.click("a:text-is('Create a key')")
+        await page.click("a:text-is('Create API key')")
         await page.fill("[name=name]", "line 1")
-        await page.click("button:text-is('Create the key')")
-        await page.wait_for_selector("h1:text('Copy the key now')")
+        await page.click("button:text-is('Create API key')")
+        await page.wait_for_selector("h1:text('Copy your API key now')")
         assert await seen.faults() == []
         secret = _SECRET.search(await page.inner_text("main"))
         assert secret is not None
@@ -136,7 +136,7 @@ async def test_a_developer_rotates_a_key_under_traffic(office: Firm, browser: Wi
         await page.click("[popovertarget=rotate]")
         await page.select_option("#overlap", "1")
         await page.click("#rotate button.primary")
-        await page.wait_for_selector("h1:text('Copy the key now')")
+        await page.wait_for_selector("h1:text('Copy your API key now')")
         new = _SECRET.search(await page.inner_text("main"))
         assert new is not None
         traffic.secret = new[0]
@@ -145,7 +145,7 @@ async def test_a_developer_rotates_a_key_under_traffic(office: Firm, browser: Wi
         await page.click("dd a[href*='/dashboard/keys/']")
         await page.click("[popovertarget=revoke]")
         await page.click("#revoke button.danger")
-        await page.wait_for_selector("summary:has-text('work no more (1)')")
+        await page.wait_for_selector("summary:has-text('Revoked and expired keys (1)')")
         await traffic.goes_on(10)
         assert seen.complaints == []
     running.cancel()
@@ -197,7 +197,7 @@ async def test_a_firm_disputes_an_outcome(seen: Seen, browser: Windows) -> None:
         await page.fill("[name=reason]", "It failed by the calendar, not by wear.")
         await page.check("[name=outcome]")
         await page.click("#disputes button:not([type=button])")
-        await page.wait_for_selector("text=Waits for the operator's answer")
+        await page.wait_for_selector("text=Awaiting the operator's answer")
         assert "frozen" in await page.inner_text("#disputes")
         assert looks.complaints == []
     (dispute,) = (await seen.told.get("/disputes"))["data"]

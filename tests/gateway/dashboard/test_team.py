@@ -45,14 +45,14 @@ class TestInviting:
         assert f"{EMAIL} Finance" in words(page)
         assert link not in page
         async with client(office.gateway.url) as http:
-            assert "You will be: Finance" in words((await http.get(link)).text)
+            assert "Your role: Finance" in words((await http.get(link)).text)
 
     async def test_sent_twice_it_is_one(self, office: Firm) -> None:
         sent = {"email": EMAIL, "role": "viewer"}
         (link,) = links((await office.owner.send("/dashboard/team/invitations", **sent)).text)
         again = await office.owner.send("/dashboard/team/invitations", **sent)
         assert again.status_code == 422
-        assert "This address is invited already." in again.text
+        assert "This address is already invited." in again.text
         async with client(office.gateway.url) as http:
             assert (await http.get(link)).status_code == 200
         # To another role it is another invitation, and the first works no more.
@@ -76,7 +76,7 @@ class TestInviting:
             assert (await office.stranger.send(address)).status_code == 404
             assert (await owner.send(address)).status_code == 303
             assert (await http.get(second)).status_code == 410
-        assert "Nobody is invited just now" in await owner.page("/dashboard/team")
+        assert "No open invitations" in await owner.page("/dashboard/team")
         assert await actions(office) == [
             "invitation.withdrawn",
             "invitation.sent_again",
@@ -85,9 +85,9 @@ class TestInviting:
 
     async def test_errors_are_shown_beside_their_fields(self, office: Firm) -> None:
         for sent, said in (
-            ({"email": "nobody", "role": "viewer"}, "This is not an e-mail address"),
-            ({"email": EMAIL, "role": "operator"}, "Choose one of the roles."),
-            ({"email": EMAIL}, "Choose one of the roles."),
+            ({"email": "nobody", "role": "viewer"}, "Enter a valid e-mail address"),
+            ({"email": EMAIL, "role": "operator"}, "Select a role."),
+            ({"email": EMAIL}, "Select a role."),
         ):
             answer = await office.owner.send("/dashboard/team/invitations", **sent)
             assert answer.status_code == 422
@@ -119,7 +119,7 @@ class TestMembers:
         for what in ("role", "remove"):
             answer = await owner.send(f"{person(owner)}/{what}", role="viewer")
             assert answer.status_code == 422
-            assert "An account has an owner always." in words(answer.text)
+            assert "An account must have an owner." in words(answer.text)
         assert (await owner.send(f"{person(owner)}/sessions")).status_code == 303
         await owner.page("/dashboard/team")
         gateway = office.gateway

@@ -68,7 +68,7 @@ class TestPassword:
     ) -> None:
         with pytest.raises(CredentialsWrong) as caught:
             await desk.sign_in(email, password)
-        assert caught.value.message == "The e-mail address or the password is wrong."
+        assert caught.value.message == "Incorrect e-mail address or password."
 
     async def test_is_hashed_anew_where_parameters_changed(
         self, desk: Desk, owner: Someone

@@ -226,7 +226,7 @@ def _create_order(page: PageRequest, customer: Customer, reason: str) -> Account
 def _require_switch(text: str) -> None:
     """Raise PageNotFound unless the text is `suspend` or `restore`."""
     if text not in _SWITCHES:
-        raise PageNotFound("There is no such page.")
+        raise PageNotFound("Page not found.")
 
 
 def _parse_nano(text: str) -> int:
@@ -251,4 +251,4 @@ def _parse_note_key(text: str) -> str:
     try:
         return UUID(hex=text).hex
     except ValueError as error:
-        raise PageNotFound("This form is none of ours.") from error
+        raise PageNotFound("Unknown form.") from error

@@ -26,5 +26,5 @@ def parse_id_or_404(prefix: str, text: str) -> UUID:
     """Parse an id with a prefix. Raises PageNotFound if it is invalid."""
     parsed = ids.parse_id(prefix, text)
     if parsed is None:
-        raise PageNotFound("There is nothing of this id.")
+        raise PageNotFound("No record has this ID.")
     return parsed

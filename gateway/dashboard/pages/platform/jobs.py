@@ -63,5 +63,5 @@ class JobPages(Controller):
 def _parse_job_id(text: str) -> int:
     """Parse a job id, a 64-bit integer. Raises PageNotFound."""
     if not (text.isascii() and text.isdecimal()) or len(text) > 20 or int(text) >= _JOB_ID_LIMIT:
-        raise PageNotFound("There is no such job.")
+        raise PageNotFound("Job not found.")
     return int(text)

@@ -43,7 +43,7 @@ class PublishedPlanPages(Controller):
             rows = await list_plan_sales(session, clock.now())
         sold = next((row for row in rows if row.version.id.hex == version), None)
         if sold is None:
-            raise PageNotFound("There is no such version of a plan.")
+            raise PageNotFound("Plan version not found.")
         return page.render(
             "platform/plan.html",
             sold=sold,
@@ -58,6 +58,10 @@ class PublishedPlanPages(Controller):
 def _price_rows(sold: PlanVersionSales, language: str) -> list[tuple[str, str, str]]:
     """Return rows of model, meter and price text."""
     return [
-        (price.model, price.meter, format_price(price.price, price.meter, language))
+        (
+            price.model,
+            price.meter,
+            format_price(price.price, price.meter, sold.terms.currency, language),
+        )
         for price in sorted(sold.terms.prices, key=lambda price: model_of_product(price.model))
     ]

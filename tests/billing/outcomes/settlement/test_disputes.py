@@ -148,12 +148,12 @@ class TestTelling:
         said = [(row.payload["subject"], row.payload["text"]) for row in rows]
         assert [subject for subject, _ in said if "invoice" not in subject] == [
             "Your dispute was answered",
-            "A dispute is decided",
-            "Settled: Early warning, 2026-11",
+            "Dispute decided",
+            "Settlement: Early warning, 2026-11",
         ]
         assert "See the vibration." in said[0][1]
         assert "2026-11-09 00:00" in said[0][1]
-        assert "300.00 CNY is decided for us" in said[1][1]
+        assert "300.00 CNY was decided for the operator" in said[1][1]
         assert "0.00 CNY" in said[2][1]
         assert "2026-12-14 00:00" in said[2][1]
 

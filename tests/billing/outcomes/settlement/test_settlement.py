@@ -100,7 +100,7 @@ class TestBounds:
         lines = [await spindles.outcome_lines(one) for one in await firm.invoices()]
         assert lines == [[("floor", "0", "160.00")], [("floor", "0", "310.00")]]
         (line,) = (await spindles.document((await firm.invoices())[0])).lines
-        assert line.description == "Early warning: up to the agreed minimum of the month"
+        assert line.description == "Early warning: top-up to the monthly minimum"
         assert await story.differences() == ()
 
     async def test_the_lower_of_price_and_usage(self, story: Story) -> None:

@@ -22,7 +22,7 @@ def test_each_attester_has_words(by: str) -> None:
 def test_a_saving_names_its_unit() -> None:
     words = charge_descriptions(terms(SavingsShare(1, 1)), AttesterPart("sign_off", 1, 1))
     assert words["en"] == "Early warning: verified saving in kg, signed off by the customer"
-    assert words["zh"] == "故障预警：经核实的节约量（kg），由客户人员签字确认"
+    assert words["zh"] == "故障预警：经核实的节约量（kg），由客户签字确认"
 
 
 @pytest.mark.parametrize(
@@ -39,4 +39,4 @@ def test_of_a_rate_it_is_what_that_is_a_rate_of(unit: str, of: str, saved: str) 
 
 def test_what_one_costs_as_a_price_list_says_it() -> None:
     assert price_text(terms(SavingsShare(1, 1)), "en") == ""
-    assert price_text(terms(PerUnit(1_800 * 10**9)), "en") == "1800.00 / 1"
+    assert price_text(terms(PerUnit(1_800 * 10**9)), "en") == "CN¥1,800.00 per outcome"

@@ -93,7 +93,7 @@ class TestReading:
         said = words(await operator.page(of_debtor(debtor)))
         assert "MAAS-000002 Open" in said
         assert "Outstanding CN¥30.00" in said
-        assert "Nobody yet" in said
+        assert "No members yet" in said
         said = words(await operator.page(address(firm)))
         assert "Credit limit CN¥100.00" in said
         assert "Li Xuemei" in said
@@ -104,11 +104,11 @@ class TestReading:
 
 class TestChanging:
     async def test_suspending_and_restoring(self, firm: Firm, operator: Looker) -> None:
-        assert "refused on every gateway" in await operator.page(f"{address(firm)}/suspend")
+        assert "All gateways reject the account" in await operator.page(f"{address(firm)}/suspend")
         for reason in ("", "  x ", "x" * 301, "be\x00cause"):
             answer = await operator.send(f"{address(firm)}/suspend", reason=reason)
             assert answer.status_code == 422
-            assert "Say why in 3 to 300 characters" in answer.text
+            assert "Enter a reason of 3 to 300 characters" in answer.text
         assert await entries(firm, "account.suspended") == []
         for _ in range(2):
             answer = await operator.send(f"{address(firm)}/suspend", reason="does not answer")
@@ -129,7 +129,7 @@ class TestChanging:
         for amount in ("", "-1", "much", "1e3", "9999999999.99"):
             answer = await operator.send(place, amount=amount, reason="because")
             assert answer.status_code == 422
-            wrong = "larger than any can be" if amount[-1:] == "9" else "Write an amount as 12.50"
+            wrong = "limit is too large" if amount[-1:] == "9" else "Enter an amount such as 12.50"
             assert wrong in answer.text
             assert 'value="because"' in answer.text
         for _ in range(2):
@@ -153,7 +153,11 @@ class TestChanging:
             )
             assert answer.status_code == 422
             read = amount in ("0", "100000")
-            wrong = "no more than what is left" if read else "Write an amount as 12.50"
+            wrong = (
+                "at most the amount that can still be credited"
+                if read
+                else "Enter an amount such as 12.50"
+            )
             assert wrong in answer.text
             assert key in answer.text
         answer = await operator.send(
@@ -185,13 +189,13 @@ class TestChanging:
 
 class TestLooking:
     async def test_beginning_and_ending(self, firm: Firm, support: Looker) -> None:
-        assert "For an hour at most" in await support.page(f"{address(firm)}/look")
+        assert "for at most one hour" in await support.page(f"{address(firm)}/look")
         assert (await support.send(f"{address(firm)}/look", reason="")).status_code == 422
         answer = await support.send(f"{address(firm)}/look", reason="ticket 12")
         assert answer.headers["location"] == "/dashboard"
         page = await support.page("/dashboard")
-        assert "You look at Acme 精密 as support" in words(page)
-        assert "End looking" in page
+        assert "You are viewing Acme 精密 as the customer sees it" in words(page)
+        assert "Stop viewing" in page
         assert "/dashboard/switch" not in page
         await support.page(ACCOUNTS, 403)
         answer = await support.send("/dashboard/platform/look/end")
