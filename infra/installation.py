@@ -82,5 +82,8 @@ def _describe_running(text: str, directory: Path) -> str:
     try:
         instance = RunningInstance(**json.loads(text))
     except (ValueError, TypeError):
-        return f"Another `maas up` is starting on {directory}."
-    return f"It runs already: {instance.url} (process {instance.pid}, data in {directory})."
+        return f"Another `maas up` is starting with the data directory {directory}."
+    return (
+        f"The data directory {directory} is in use by {instance.url} (process {instance.pid}). "
+        "Stop that process first."
+    )

@@ -140,7 +140,7 @@ async def keys_rotate(
 ) -> Record:
     """Replace a key by a new one.
 
-    The old key stays valid for the overlap.
+    The old key stays valid for --overlap-hours.
     """
     owner = await get_account(session, account)
     pepper, overlap = secret_key(settings), timedelta(hours=overlap_hours)

@@ -28,7 +28,7 @@ COMMANDS = (
     Command(
         "models",
         "gateway.cli.models:models_app",
-        "List models and prices, and manage versions of shared models.",
+        "List models and prices, or manage versions of shared models.",
     ),
     Command("files", "gateway.cli.files:files_app", "Check training files."),
     Command("usage", "gateway.cli.usage:usage_list", "List calls with usage and cost."),

@@ -69,7 +69,7 @@ def models_group(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """List models and prices, and manage versions of shared models."""
+    """List models and prices, or manage versions of shared models."""
     if context.invoked_subcommand is None:
         models_list(account=account, currency=currency, as_json=as_json)
 

@@ -74,7 +74,7 @@ def parse_upstreams(text: str) -> tuple[ServerSpec, ...]:
     """
     entries = [entry for entry in re.split(r"[,\s]+", text) if entry]
     if not entries:
-        raise SettingsInvalid("MAAS_SERVING_URL holds no URL.")
+        raise SettingsInvalid("MAAS_SERVING_URL contains no URL.")
     specs = [_parse_entry(number, entry) for number, entry in enumerate(entries, start=1)]
     for number, spec in enumerate(specs, start=1):
         if specs.index(spec) < number - 1:

@@ -42,7 +42,9 @@ def create_backup(url: str, file: Path) -> int:
     Raises BackupFailed.
     """
     if file.exists():
-        raise BackupFailed(f"{file} is there already; a backup is never written over.")
+        raise BackupFailed(
+            f"{file} exists already. Choose another file: backups are not overwritten."
+        )
     partial = file.with_name(f".{file.name}.partial")
     try:
         # The dump contains customer data, so it is created owner-only.
@@ -54,7 +56,7 @@ def create_backup(url: str, file: Path) -> int:
         partial.rename(file)
         _fsync(file.parent)
     except OSError as error:
-        raise BackupFailed(f"The backup cannot be written to {file}: {error.strerror}.") from error
+        raise BackupFailed(f"Cannot write the backup to {file}: {error.strerror}.") from error
     finally:
         partial.unlink(missing_ok=True)
     return file.stat().st_size
@@ -63,7 +65,7 @@ def create_backup(url: str, file: Path) -> int:
 def restore_backup(url: str, file: Path) -> None:
     """Restore a dump into the empty database. Raises DatabaseNotEmpty, BackupFailed."""
     if not file.is_file():
-        raise BackupFailed(f"There is no backup {file}.")
+        raise BackupFailed(f"The backup file {file} does not exist.")
     _require_empty(url)
     _run("pg_restore", url, *_RESTORE_OPTIONS, str(file))
 
@@ -85,8 +87,8 @@ def _require_empty(url: str) -> None:
         with engine.connect() as connection:
             if connection.scalar(text(_COUNT_TABLES)):
                 raise DatabaseNotEmpty(
-                    "The database holds tables already. A backup is brought back into an empty "
-                    "one: make a new database, or move the data directory's `postgres` away."
+                    "The database is not empty. Restore into a new database, or move the folder "
+                    "`postgres` of the data directory away first."
                 )
     finally:
         engine.dispose()
@@ -105,8 +107,8 @@ def _run(name: str, url: str, *arguments: str) -> None:
         check=False,
     )
     if completed.returncode:
-        error_lines = completed.stderr.strip().splitlines() or ["nothing"]
-        raise BackupFailed(f"{name} failed. It says: {error_lines[0][:300]}")
+        error_lines = completed.stderr.strip().splitlines() or ["no error message"]
+        raise BackupFailed(f"{name} failed: {error_lines[0][:300]}")
 
 
 def _fsync(path: Path) -> None:

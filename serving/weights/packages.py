@@ -22,7 +22,7 @@ def package_file(name: str, file: str) -> Path:
     """Return the path of a file in an installed package. Raises WeightsBroken if it is missing."""
     path = package_folder(name) / file
     if not path.is_file():
-        raise WeightsBroken(f"The package {name!r} holds no {file}.")
+        raise WeightsBroken(f"The package {name!r} does not contain {file}.")
     return path
 
 

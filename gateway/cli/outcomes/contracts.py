@@ -122,9 +122,9 @@ async def contracts_baseline(
     contract: ContractName,
     version: Number,
 ) -> Report:
-    """Fit the baseline of a contract version.
+    """Fit the baseline of a contract version to the signed readings.
 
-    Uses the signed readings. Only before anyone agreed to the version.
+    Possible until a side agrees to the version.
     """
     owner, row = await find_account_contract(session, account, contract)
     await fit_version_baseline(session, clock, owner.id, row.id, version)

@@ -109,7 +109,7 @@ async def outcomes_decide(
 ) -> Record:
     """Decide a dispute.
 
-    Only after the operator's answer and the customer's reply. Amounts are adjusted immediately.
+    Possible after the operator's answer and the customer's reply. Amounts are adjusted immediately.
     """
     owner, dispute_id = await get_account(session, account), parse_dispute_id(dispute)
     decided = await decide_dispute(session, clock, owner.id, dispute_id, side.value, by)

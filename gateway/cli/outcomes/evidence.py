@@ -71,7 +71,7 @@ async def attesters_add(
 ) -> Record:
     """Add an attester as the operator.
 
-    It is one of the operator's models, or a neutral sensor that the customer then accepts.
+    Adds one of the operator's models, or a neutral sensor that the customer must then accept.
     """
     key = parse_public_key(read_text_file(public_key, "The key", AttestationKeyInvalid))
     owner, row = await find_account_contract(session, account, contract)

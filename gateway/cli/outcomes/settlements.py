@@ -41,7 +41,7 @@ async def outcomes_claim(
     session: AsyncSession,
     clock: Clock,
     account: AccountName,
-    contract: Annotated[str, typer.Argument(help="Tag of the contract.")],
+    contract: Annotated[str, typer.Argument(help="Name (tag) of the contract.")],
     evidence: EvidenceName,
 ) -> Record:
     """Claim an outcome with signed evidence.
