@@ -42,13 +42,15 @@ async def create_account(session: AsyncSession, clock: Clock, name: str, currenc
     """Create an account. Raises AccountNameInvalid, AccountNameTaken."""
     name = name.strip()
     if not 0 < len(name) <= 200 or not name.isprintable():
-        raise AccountNameInvalid("An account's name is 1 to 200 printable characters.")
+        raise AccountNameInvalid("An account name must have 1 to 200 printable characters.")
     account = Account(id=ids.new_id(), name=name, currency=currency, created_at=clock.now())
     session.add(account)
     try:
         await session.flush()
     except IntegrityError as error:
-        raise AccountNameTaken(f"There is an account with the name {name!r} already.") from error
+        raise AccountNameTaken(
+            f"An account named {name!r} exists already. Choose another name."
+        ) from error
     return account
 
 
@@ -63,5 +65,5 @@ async def get_account(session: AsyncSession, account: str) -> Account:
     condition = col(Account.name) == account if identity is None else col(Account.id) == identity
     row = (await session.scalars(select(Account).where(condition))).one_or_none()
     if row is None:
-        raise AccountNotFound(f"There is no account {account!r}.")
+        raise AccountNotFound(f"Account not found: {account!r}. Use its ID (acct_…) or name.")
     return row

@@ -60,7 +60,7 @@ async def create_profile(session: AsyncSession, account_id: UUID, new: NewProfil
     oldest = select(LegalEntity).order_by(col(LegalEntity.created_at), col(LegalEntity.id)).limit(1)
     entity = (await session.scalars(oldest)).one_or_none()
     if entity is None:
-        raise ProfileInvalid("There is no legal entity to sell for; make one first.")
+        raise ProfileInvalid("There is no legal entity to issue invoices. Add one first.")
     for name in NewProfile.__slots__:
         _validated(name, getattr(new, name))
     _require_collectable_currency(new.collection, await get_account_currency(session, account_id))

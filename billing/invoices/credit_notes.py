@@ -31,7 +31,7 @@ from billing.ledger.ledger import (
     outstanding_amount,
     post_transaction,
 )
-from billing.money import allocate, rounded
+from billing.money import allocate, minor_text, rounded
 from billing.tables import CreditNote, Invoice, InvoiceStatus, WalletGrant
 from infra import ids
 from infra.clock import Clock
@@ -83,10 +83,12 @@ async def create_credit_note(
     existing = await _find_by_business_key(session, account_id, business_key)
     if existing is not None:
         if not _matches_request(existing, invoice_id, credit):
-            raise CreditNoteConflict("This key was used for another credit note.")
+            raise CreditNoteConflict(
+                "This reference was used for another credit note. Use a new reference."
+            )
         return existing
     if not 0 < len(business_key) <= 200:
-        raise CreditNoteInvalid("A reference has 1 to 200 characters.", param="reference")
+        raise CreditNoteInvalid("A reference must have 1 to 200 characters.", param="reference")
     await _validate_request(session, invoice, credit)
     note = await _build_note(session, clock, invoice, business_key, credit)
     session.add(note)
@@ -132,11 +134,12 @@ async def _validate_request(
 ) -> None:
     """Check the status of the invoice and the amount to credit."""
     if invoice.status not in (InvoiceStatus.OPEN, InvoiceStatus.PAID):
-        raise InvalidInvoiceState(f"The invoice is {invoice.status}: nothing can be credited.")
+        raise InvalidInvoiceState(f"The invoice is {invoice.status}, so nothing can be credited.")
     creditable = invoice.total - await _sum_credited(session, invoice)
     if not 0 < credit.minor <= creditable:
         raise CreditNoteInvalid(
-            f"Of this invoice {creditable} minor units of {invoice.currency} are left to credit.",
+            f"{minor_text(creditable, invoice.currency)} {invoice.currency} of this invoice can "
+            "still be credited.",
             param="amount",
         )
 

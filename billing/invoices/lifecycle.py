@@ -204,7 +204,9 @@ async def mark_void(session: AsyncSession, clock: Clock, invoice: Invoice) -> No
     )
     totals = (await session.execute(query)).all()
     if any(book == Book.CASH.value and total for book, _, total in totals):
-        raise InvalidInvoiceState("Money came in for this invoice; write a credit note instead.")
+        raise InvalidInvoiceState(
+            "A payment was received for this invoice. Create a credit note instead."
+        )
     await post_transaction(
         session,
         clock,

@@ -74,7 +74,7 @@ async def record_payment(
     PaymentConflict.
     """
     if not 0 < payment.minor <= _MAX_MINOR or not 0 < len(payment.reference) <= 200:
-        raise PaymentInvalid("A payment is an amount above nothing, with the bank's reference.")
+        raise PaymentInvalid("A payment needs an amount greater than zero and a reference.")
     await lock_profile(session, account_id)
     invoice = await get_invoice(session, account_id, invoice_id)
     payment_id = await _insert_payment(session, clock, invoice, payment)
@@ -83,7 +83,7 @@ async def record_payment(
     if invoice.status == InvoiceStatus.DRAFT or (
         invoice.status == InvoiceStatus.VOID and payment.method != STRIPE_METHOD
     ):
-        raise InvalidInvoiceState(f"The invoice is {invoice.status}: nothing is owed for it.")
+        raise InvalidInvoiceState(f"The invoice is {invoice.status}, so nothing is owed for it.")
     await _post_payment(session, clock, invoice, payment)
     paid = await mark_paid_if_settled(session, clock, invoice)
     if payment.method != STRIPE_METHOD and paid:
@@ -128,7 +128,7 @@ async def _insert_payment(
     ).one_or_none()
     if existing is None or (existing.invoice_id, existing.minor) != (invoice.id, payment.minor):
         raise PaymentConflict(
-            f"{payment.reference!r} was recorded before, for another amount or invoice."
+            f"The reference {payment.reference!r} was used for another amount or invoice."
         )
     return None
 

@@ -65,13 +65,17 @@ async def top_up_wallet(
     """Add a grant to the wallet, once per business key. Raises TopUpInvalid, TopUpConflict."""
     now = clock.now()
     if not 0 < request.minor <= _MAX_MINOR:
-        raise TopUpInvalid("A top-up is more than nothing, and not absurd.", param="amount")
+        raise TopUpInvalid(
+            "The amount must be greater than zero and within the supported range.", param="amount"
+        )
     if request.expires_at is not None and request.expires_at <= now:
-        raise TopUpInvalid("What is put into a wallet cannot have expired.", param="expires_at")
+        raise TopUpInvalid("The expiry must be in the future.", param="expires_at")
     if not 0 <= request.priority <= 100:
-        raise TopUpInvalid("A priority is 0 to 100; the smaller goes first.", param="priority")
+        raise TopUpInvalid(
+            "The priority must be from 0 to 100. Lower values are used first.", param="priority"
+        )
     if not 0 < len(business_key) <= 200:
-        raise TopUpInvalid("A reference has 1 to 200 characters.", param="reference")
+        raise TopUpInvalid("A reference must have 1 to 200 characters.", param="reference")
     await lock_profile(session, account_id)
     inserted = await session.scalars(
         insert(WalletGrant)
@@ -238,5 +242,5 @@ async def _find_same_top_up(
     row = (await session.scalars(query)).one()
     stored = (row.minor, row.paid, row.priority, row.expires_at)
     if stored != (request.minor, request.paid, request.priority, request.expires_at):
-        raise TopUpConflict("This key was used for another top-up.")
+        raise TopUpConflict("This reference was used for another top-up. Use a new reference.")
     return row

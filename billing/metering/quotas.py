@@ -392,4 +392,4 @@ def _quota_row(
 def validate_limit(amount: int | None) -> None:
     """Check that a limit is between 0 and 10^18; None is valid. Raises LimitInvalid."""
     if amount is not None and not 0 <= amount <= _MAX_LIMIT:
-        raise LimitInvalid(f"A limit is between 0 and {_MAX_LIMIT}.")
+        raise LimitInvalid(f"A limit must be from 0 to {_MAX_LIMIT}.")

@@ -220,7 +220,7 @@ def _served_text(model: Model, availability: Availability) -> str:
     if availability.is_served(model):
         return "yes"
     extra = required_extra(model)
-    return "no" if extra is None else f"not installed (extra: {extra})"
+    return "no" if extra is None else f"not installed: extra {extra}"
 
 
 def _parse_currency(currency: str) -> str:

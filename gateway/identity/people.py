@@ -85,7 +85,7 @@ async def unlock_person(
     """
     person = await find_person_by_email(session, normalize_email(email))
     if person is None:
-        raise PersonNotFound("Nobody has this e-mail address.", param="email")
+        raise PersonNotFound("No person has this e-mail address.", param="email")
     counted = await reset_attempts(session, clock, login_attempts_by_email(person.email))
     if disable_totp:
         await disable_second_factor(session, clock, actor, person.id)
@@ -102,7 +102,9 @@ async def revoke_platform_role(
     """
     person = await find_person_by_email(session, normalize_email(email))
     if person is None or person.platform_role is None:
-        raise PersonNotFound("Nobody with this address runs the platform.", param="email")
+        raise PersonNotFound(
+            "No person with this e-mail address has a platform role.", param="email"
+        )
     details = {"role": person.platform_role}
     person.platform_role = None
     await session.flush()

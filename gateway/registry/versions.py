@@ -195,7 +195,7 @@ async def _lock_versions(
             f"{expected_current}: look at `maas models versions`, and decide again."
         )
     if current == number:
-        raise ModelVersionUnfit(f"Version {current} of {model!r} answers already.")
+        raise ModelVersionUnfit(f"Version {current} of {model!r} is already in service.")
 
 
 async def _set_current(
@@ -224,7 +224,7 @@ async def _require_promotable(session: AsyncSession, row: ModelVersion) -> None:
         reason = "has no weights any more"
     if reason is not None:
         raise ModelVersionUnfit(
-            f"Version {row.number} of {row.model!r} {reason}: it cannot answer."
+            f"Version {row.number} of {row.model!r} {reason}, so it cannot be promoted."
         )
 
 

@@ -83,8 +83,8 @@ async def _train_once(
                     return result
                 report(line.progress or "")
     except TimeoutError:
-        raise UpstreamTimeout("Learning did not end in time.") from None
-    raise UpstreamFailed("Learning was broken off.")
+        raise UpstreamTimeout("Training did not end in time.") from None
+    raise UpstreamFailed("Training was interrupted.")
 
 
 def _to_result(line: ProgressLine, text: TrainingText) -> TrainingResult | None:

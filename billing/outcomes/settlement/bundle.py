@@ -195,7 +195,7 @@ def parse_bundle(text: str) -> EvidenceBundle:
     try:
         bundle = msgspec.json.decode(text, type=EvidenceBundle)
     except msgspec.DecodeError as error:
-        raise BundleInvalid("The text is no evidence bundle.") from error
+        raise BundleInvalid("The file is not an evidence bundle.") from error
     if bundle.format != FORMAT_VERSION:
         raise BundleInvalid(
             f"The bundle has format {bundle.format}; this version reads {FORMAT_VERSION}."
