@@ -82,8 +82,8 @@ def _describe_running(text: str, directory: Path) -> str:
     try:
         instance = RunningInstance(**json.loads(text))
     except (ValueError, TypeError):
-        return f"Another `maas up` is already starting on {directory}."
+        return f"Another `maas up` is starting with the data directory {directory}."
     return (
-        f"`maas up` is already running at {instance.url} (process {instance.pid}, "
-        f"data in {directory})."
+        f"The data directory {directory} is in use by {instance.url} (process {instance.pid}). "
+        "Stop that process first."
     )

@@ -221,11 +221,11 @@ def load_settings() -> Settings:
     try:
         return Settings(_secrets_dir=_readable_secrets_dir())
     except SettingsError as error:
-        raise SettingsInvalid(f"Settings are wrong. Not valid JSON: {error}.") from None
+        raise SettingsInvalid(f"Invalid settings: not valid JSON: {error}.") from None
     except ValidationError as error:
         # The value is left out: it may be a secret.
         faults = "; ".join(f"MAAS_{_variable_name(e['loc'])}: {e['msg']}" for e in error.errors())
-        raise SettingsInvalid(f"Settings are wrong. {faults}") from None
+        raise SettingsInvalid(f"Invalid settings: {faults}") from None
 
 
 def _readable_secrets_dir() -> Path | None:
@@ -239,7 +239,7 @@ def _readable_secrets_dir() -> Path | None:
                 file.read_bytes()
     except OSError as error:
         raise SettingsInvalid(
-            f"Settings are wrong. MAAS_SECRETS_DIR: it cannot be read ({error.strerror})."
+            f"Invalid settings: MAAS_SECRETS_DIR cannot be read ({error.strerror})."
         ) from None
     return Path(folder)
 

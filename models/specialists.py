@@ -165,10 +165,20 @@ def _format_figure(value: float, bar: Bar) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Retrain and evaluate the specialists and print the table."""
-    parser = argparse.ArgumentParser(description="Retrain and measure every specialist.")
-    parser.add_argument("--data", type=Path, default=default_directory(), help="training sets")
-    parser.add_argument("--only", nargs="*", choices=STEPS, default=list(STEPS))
-    parser.add_argument("--table", action="store_true", help="show what is recorded, no more")
+    parser = argparse.ArgumentParser(description="Train and evaluate the specialist models.")
+    parser.add_argument(
+        "--data", type=Path, default=default_directory(), help="directory of the training sets"
+    )
+    parser.add_argument(
+        "--only",
+        nargs="*",
+        choices=STEPS,
+        default=list(STEPS),
+        help="models to train (default: all)",
+    )
+    parser.add_argument(
+        "--table", action="store_true", help="print the recorded metrics without training"
+    )
     options = parser.parse_args(arguments)
     for name in () if options.table else options.only:
         for step in STEPS[name]:

@@ -74,6 +74,8 @@ def _parse_arguments(
 ) -> tuple[argparse.ArgumentParser, argparse.Namespace]:
     """Parse the command line options `--data` and `--output`."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--data", type=Path, default=default_directory(), help="training sets")
-    parser.add_argument("--output", type=Path, default=output, help="where the result goes")
+    parser.add_argument(
+        "--data", type=Path, default=default_directory(), help="directory of the training sets"
+    )
+    parser.add_argument("--output", type=Path, default=output, help="file to write")
     return parser, parser.parse_args(arguments)

@@ -48,9 +48,7 @@ def main() -> int:
         except Exception:
             structlog.get_logger().exception("serving failed")
             where = folders.logs / "serving.log"
-            progress.report(
-                Stage.FAILED, f"The models could not be started. See {where} for the reason."
-            )
+            progress.report(Stage.FAILED, f"The models could not be started. See {where}.")
             return 1
     return 0
 

@@ -65,7 +65,7 @@ def create_folders(folders: Folders) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     for folder in (folders.ray, folders.run, *customer_folders):
         if folder.stat().st_uid != os.getuid() or folder.is_symlink():
-            raise ServingFailed("A folder that the model server needs belongs to another user.")
+            raise ServingFailed("A folder in the data directory belongs to another user.")
         folder.chmod(0o700)
 
 
@@ -83,5 +83,7 @@ def lock_data_dir(folders: Folders) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise ServingFailed("Another model server is running on this data directory.") from None
+            raise ServingFailed(
+                "Another serving process uses this data directory. Stop it first."
+            ) from None
         yield

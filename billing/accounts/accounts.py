@@ -48,7 +48,9 @@ async def create_account(session: AsyncSession, clock: Clock, name: str, currenc
     try:
         await session.flush()
     except IntegrityError as error:
-        raise AccountNameTaken(f"An account with the name {name!r} already exists.") from error
+        raise AccountNameTaken(
+            f"An account named {name!r} exists already. Choose another name."
+        ) from error
     return account
 
 
@@ -63,7 +65,5 @@ async def get_account(session: AsyncSession, account: str) -> Account:
     condition = col(Account.name) == account if identity is None else col(Account.id) == identity
     row = (await session.scalars(select(Account).where(condition))).one_or_none()
     if row is None:
-        raise AccountNotFound(
-            f"The account {account!r} does not exist. Run `maas accounts list` to see all accounts."
-        )
+        raise AccountNotFound(f"Account not found: {account!r}. Use its ID (acct_…) or name.")
     return row

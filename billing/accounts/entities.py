@@ -59,11 +59,11 @@ async def create_entity(
     """
     if _CODE.fullmatch(code) is None:
         raise LegalEntityInvalid(
-            "A legal entity's code must have 1 to 10 capital letters and digits.", param="code"
+            "A code must have 1 to 10 capital letters and digits.", param="code"
         )
     values = _validated_values(update)
     if not values.get("name"):
-        raise LegalEntityInvalid("Enter the legal entity's name.", param="name")
+        raise LegalEntityInvalid("A legal entity must have a name.", param="name")
     inserted = await session.execute(
         insert(LegalEntity)
         .values(id=ids.new_id(), code=code, created_at=clock.now(), **_with_empty_defaults(values))
@@ -71,7 +71,9 @@ async def create_entity(
         .returning(col(LegalEntity.id))
     )
     if inserted.scalar_one_or_none() is None:
-        raise LegalEntityTaken(f"The legal entity {code!r} already exists.", param="code")
+        raise LegalEntityTaken(
+            f"A legal entity with the code {code!r} exists already.", param="code"
+        )
     return await get_entity(session, code)
 
 
@@ -80,11 +82,7 @@ async def get_entity(session: AsyncSession, code: str) -> LegalEntity:
     query = select(LegalEntity).where(col(LegalEntity.code) == code)
     entity = (await session.scalars(query)).one_or_none()
     if entity is None:
-        raise LegalEntityNotFound(
-            f"The legal entity {code[:40]!r} does not exist. Run `maas entities list` to "
-            "see all legal entities.",
-            param="code",
-        )
+        raise LegalEntityNotFound(f"Legal entity not found: {code[:40]!r}.", param="code")
     return entity
 
 

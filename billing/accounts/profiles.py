@@ -51,10 +51,7 @@ async def create_profile(session: AsyncSession, account_id: UUID, new: NewProfil
     oldest = select(LegalEntity).order_by(col(LegalEntity.created_at), col(LegalEntity.id)).limit(1)
     entity = (await session.scalars(oldest)).one_or_none()
     if entity is None:
-        raise ProfileInvalid(
-            "There is no legal entity that issues invoices. Create one first with `maas "
-            "entities create`."
-        )
+        raise ProfileInvalid("There is no legal entity to issue invoices. Add one first.")
     for name in NewProfile.__slots__:
         value = getattr(new, name)
         _validated(name, str(value) if isinstance(value, Collection) else value)

@@ -109,7 +109,9 @@ async def find_invoice(session: AsyncSession, account_id: UUID, name: str) -> In
         )
     invoice = (await session.scalars(query)).one_or_none()
     if invoice is None:
-        raise InvoiceNotFound(f"The account has no invoice {name[:60]!r}.", param="invoice")
+        raise InvoiceNotFound(
+            f"Invoice not found: {name[:60]!r}. Use its number or ID (inv_…).", param="invoice"
+        )
     return invoice
 
 

@@ -31,7 +31,7 @@ from billing.ledger.ledger import (
     outstanding_amount,
     post_transaction,
 )
-from billing.money import allocate, rounded
+from billing.money import allocate, minor_text, rounded
 from billing.tables import CreditNote, Invoice, InvoiceStatus, WalletGrant
 from infra import ids
 from infra.clock import Clock
@@ -84,7 +84,7 @@ async def create_credit_note(
     if existing is not None:
         if not _matches_request(existing, invoice_id, credit):
             raise CreditNoteConflict(
-                "This idempotency key was used for another credit note. Use a new key."
+                "This reference was used for another credit note. Use a new reference."
             )
         return existing
     if not 0 < len(business_key) <= 200:
@@ -134,11 +134,12 @@ async def _validate_request(
 ) -> None:
     """Check the status of the invoice and the amount to credit."""
     if invoice.status not in (InvoiceStatus.OPEN, InvoiceStatus.PAID):
-        raise InvalidInvoiceState(f"The invoice is {invoice.status} and cannot be credited.")
+        raise InvalidInvoiceState(f"The invoice is {invoice.status}, so nothing can be credited.")
     creditable = invoice.total - await _sum_credited(session, invoice)
     if not 0 < credit.minor <= creditable:
         raise CreditNoteInvalid(
-            f"Of this invoice {creditable} minor units of {invoice.currency} are left to credit.",
+            f"{minor_text(creditable, invoice.currency)} {invoice.currency} of this invoice can "
+            "still be credited.",
             param="amount",
         )
 

@@ -209,7 +209,7 @@ async def mark_void(session: AsyncSession, clock: Clock, invoice: Invoice) -> No
     totals = (await session.execute(query)).all()
     if any(book == Book.CASH.value and total for book, _, total in totals):
         raise InvalidInvoiceState(
-            "A payment was received for this invoice. Issue a credit note instead of voiding it."
+            "A payment was received for this invoice. Create a credit note instead."
         )
     await post_transaction(
         session,

@@ -75,7 +75,7 @@ async def record_payment(
     PaymentConflict.
     """
     if not 0 < payment.minor <= _MAX_MINOR or not 0 < len(payment.reference) <= 200:
-        raise PaymentInvalid("A payment needs an amount greater than 0 and the bank's reference.")
+        raise PaymentInvalid("A payment needs an amount greater than zero and a reference.")
     await lock_profile(session, account_id)
     invoice = await get_invoice(session, account_id, invoice_id)
     payment_id = await _insert_payment(session, clock, invoice, payment)
@@ -85,7 +85,7 @@ async def record_payment(
     if invoice.status == InvoiceStatus.DRAFT or (
         invoice.status == InvoiceStatus.VOID and not is_collected
     ):
-        raise InvalidInvoiceState(f"The invoice is {invoice.status}; no payment is due.")
+        raise InvalidInvoiceState(f"The invoice is {invoice.status}, so nothing is owed for it.")
     await _post_payment(session, clock, invoice, payment)
     paid = await mark_paid_if_settled(session, clock, invoice)
     if not is_collected and paid:
@@ -130,8 +130,7 @@ async def _insert_payment(
     ).one_or_none()
     if existing is None or (existing.invoice_id, existing.minor) != (invoice.id, payment.minor):
         raise PaymentConflict(
-            f"The payment {payment.reference!r} has already been recorded for another "
-            "amount or invoice."
+            f"The reference {payment.reference!r} was used for another amount or invoice."
         )
     return None
 

@@ -66,14 +66,13 @@ async def top_up_wallet(
     now = clock.now()
     if not 0 < request.minor <= _MAX_MINOR:
         raise TopUpInvalid(
-            "The top-up amount must be greater than 0 and at most 10^15 minor units.",
-            param="amount",
+            "The amount must be greater than zero and within the supported range.", param="amount"
         )
     if request.expires_at is not None and request.expires_at <= now:
-        raise TopUpInvalid("The expiry time must be in the future.", param="expires_at")
+        raise TopUpInvalid("The expiry must be in the future.", param="expires_at")
     if not 0 <= request.priority <= 100:
         raise TopUpInvalid(
-            "The priority must be from 0 to 100; lower values are used first.", param="priority"
+            "The priority must be from 0 to 100. Lower values are used first.", param="priority"
         )
     if not 0 < len(business_key) <= 200:
         raise TopUpInvalid("A reference must have 1 to 200 characters.", param="reference")
@@ -243,5 +242,5 @@ async def _find_same_top_up(
     row = (await session.scalars(query)).one()
     stored = (row.minor, row.paid, row.priority, row.expires_at)
     if stored != (request.minor, request.paid, request.priority, request.expires_at):
-        raise TopUpConflict("This idempotency key was used for another top-up. Use a new key.")
+        raise TopUpConflict("This reference was used for another top-up. Use a new reference.")
     return row

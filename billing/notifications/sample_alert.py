@@ -94,9 +94,7 @@ async def _claim_test(
     profile = await lock_profile(session, account_id)
     target = await get_alert_target(session, account_id)
     if not profile.email and not target.url:
-        raise NoAlertRecipient(
-            "Set an e-mail address or a webhook first; there is no destination for the test."
-        )
+        raise NoAlertRecipient("The account has no e-mail address or webhook. Set one first.")
     now = clock.now()
     await _require_min_interval(session, account_id, now)
     mail = f"alert-test:{account_id}:{now:%Y%m%dT%H%M}"

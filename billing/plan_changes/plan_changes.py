@@ -146,7 +146,7 @@ async def _compute_preview(
     version: PlanVersion,
 ) -> PlanChangePreview:
     if subscription.phase.plan_version_id == version.id:
-        raise SamePlan("The account is already on this version of the plan.")
+        raise SamePlan("The account already has this version of the plan.")
     terms = await terms_for(session, profile.account_id, version)
     now = clock.now()
     unused = await _unused_fee_lines(session, profile, subscription.phase, now)

@@ -78,9 +78,7 @@ async def find_plan_version(
 def plan_not_found(plan: str, currency: str, number: int | None = None) -> PlanNotFound:
     """Build the error for a plan or version that does not exist."""
     which = "" if number is None else f" version {number}"
-    return PlanNotFound(
-        f"The plan {plan[:60]!r}{which} does not exist in {currency}.", param="plan"
-    )
+    return PlanNotFound(f"Plan not found: {plan[:60]!r}{which} in {currency}.", param="plan")
 
 
 async def list_plan_versions(session: AsyncSession) -> list[PlanVersion]:

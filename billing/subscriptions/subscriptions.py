@@ -117,7 +117,7 @@ async def require_subscription(
     """Return the account's subscription at an instant. Raises NotSubscribed."""
     subscription = await find_subscription(session, account_id, at)
     if subscription is None:
-        raise NotSubscribed("The account has no plan.")
+        raise NotSubscribed("The account has no subscription.")
     return subscription
 
 
@@ -131,7 +131,7 @@ async def start_subscription(
     profile = await lock_profile(session, account_id)
     now = clock.now()
     if await list_phases(session, account_id, now):
-        raise AlreadySubscribed("The account already has a plan. Change or cancel it instead.")
+        raise AlreadySubscribed("The account already has a subscription. Change or cancel it.")
     terms = await terms_for(session, account_id, version)
     await _align_periods(session, profile, terms, now)
     today = local_day(now, profile_time_zone(profile))
@@ -208,7 +208,7 @@ async def resume_subscription(
     await lock_profile(session, account_id)
     subscription = await require_subscription(session, account_id, clock.now())
     if subscription.phase.ends_at is None:
-        raise NothingToResume("The subscription has no scheduled cancellation or change to undo.")
+        raise NothingToResume("The subscription has no scheduled cancellation or downgrade.")
     await _delete_following_phases(session, account_id, clock.now())
     await session.flush()
     subscription.phase.ends_at = None
@@ -236,7 +236,7 @@ async def terms_for(session: AsyncSession, account_id: UUID, version: PlanVersio
     currency = await get_account_currency(session, account_id)
     if version.currency != currency:
         raise PlanCurrencyDiffers(
-            f"The plan is in {version.currency}, but the account pays in {currency}."
+            f"The plan is in {version.currency}, but the account's currency is {currency}."
         )
     return (await load_terms(session, [version.id]))[version.id]
 
@@ -268,7 +268,7 @@ async def _prepare_plan_change(
     now = clock.now()
     subscription = await require_subscription(session, account_id, now)
     if subscription.phase.plan_version_id == version.id:
-        raise SamePlan("The account is already on this version of the plan.")
+        raise SamePlan("The account already has this version of the plan.")
     await terms_for(session, account_id, version)
     return profile, subscription, now
 

@@ -177,7 +177,7 @@ async def require_key(session: AsyncSession, account_id: UUID, public_id: str) -
     """Return the id of an account's key, parsed from its public id `key_…`. Raises KeyNotFound."""
     key_id = ids.parse_id(PREFIX, public_id)
     if key_id is None:
-        raise KeyNotFound("A key id starts with `key_`. Run `maas keys list` to see the ids.")
+        raise KeyNotFound("This is not a key ID (key_…). Run `maas keys list` to see key IDs.")
     return (await _lock_key(session, account_id, key_id)).id
 
 
@@ -230,13 +230,11 @@ async def _insert_key(session: AsyncSession, row: ApiKey) -> None:
 
 async def _require_rotatable(session: AsyncSession, row: ApiKey, now: datetime) -> None:
     if row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= now):
-        raise KeyNotActive("This key was revoked or has expired. Create a new key instead.")
+        raise KeyNotActive("The key is revoked or expired. Create a new key.")
     successor = select(ApiKey.id).where(
         col(ApiKey.account_id) == row.account_id,
         col(ApiKey.replaces) == row.id,
         col(ApiKey.revoked_at).is_(None),
     )
     if await session.scalar(successor.limit(1)) is not None:
-        raise KeyNotActive(
-            "This key has already been rotated. Rotate the key that replaced it instead."
-        )
+        raise KeyNotActive("The key was rotated already. Rotate the key that replaced it.")

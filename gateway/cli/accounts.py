@@ -14,18 +14,18 @@ from billing.accounts.accounts import get_account, list_accounts
 from billing.tables import Account, ApiKey
 from gateway.access import api_keys
 from gateway.access.key_scopes import change_tiers, parse_service_tiers
-from gateway.cli.output import Output
-from gateway.cli.runner import AccountName, Json, run_command, run_in_transaction
+from gateway.cli.results import Record, Table
+from gateway.cli.runner import AccountName, command
 from gateway.cli.supervisor import default_account_terms
 from gateway.identity.audit_log import CLI_ACTOR
 from infra import ids
-from infra.clock import SystemClock
+from infra.clock import Clock
 from infra.secrets.secret_key import secret_key
 from infra.settings import Settings
 
 _TIERS = "Service tiers that the key may use, separated by commas: default, priority, flex."
-Tiers = Annotated[str | None, typer.Option(help=f"{_TIERS} If not given: all.")]
-KeyId = Annotated[str, typer.Argument(help="The key's id (key_…).")]
+Tiers = Annotated[str | None, typer.Option(help=f"{_TIERS} Default: all.")]
+KeyId = Annotated[str, typer.Argument(help="Key ID (key_…).")]
 
 _KEY_COLUMNS = ("id", "name", "key", "service_tiers", "created_at", "expires_at", "revoked_at")
 
@@ -34,146 +34,127 @@ keys_app = typer.Typer(no_args_is_help=True)
 
 
 @accounts_app.command("create")
-def accounts_create(
-    name: Annotated[str, typer.Argument(help="The firm's name.")],
-    currency: Annotated[str | None, typer.Option(help="CNY or USD.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Make an account, with the credit and the rates that the settings give to new ones."""
+@command
+async def accounts_create(
+    session: AsyncSession,
+    settings: Settings,
+    clock: Clock,
+    name: Annotated[str, typer.Argument(help="Name of the company.")],
+    currency: Annotated[
+        str | None, typer.Option(help="CNY or USD. Default: MAAS_CURRENCY.")
+    ] = None,
+) -> Record:
+    """Create an account.
 
-    def execute(settings: Settings, output: Output) -> None:
-        account = run_in_transaction(
-            settings,
-            lambda session: open_account(
-                session,
-                SystemClock(),
-                name,
-                _parse_currency(currency, settings),
-                default_account_terms(settings),
-            ),
-        )
-        output.record("Account made.", _account_row(account))
-
-    run_command(as_json, execute)
+    It gets the credit limit and rate limits that the settings define for new accounts.
+    """
+    account_currency = _parse_currency(currency, settings)
+    terms = default_account_terms(settings)
+    account = await open_account(session, clock, name, account_currency, terms)
+    return Record("Account created.", _account_row(account))
 
 
 @accounts_app.command("list")
-def accounts_list(as_json: Json = False) -> None:
-    """All accounts."""
-
-    def execute(settings: Settings, output: Output) -> None:
-        rows = [_account_row(account) for account in run_in_transaction(settings, list_accounts)]
-        output.table(rows, ("id", "name", "currency", "created_at"))
-
-    run_command(as_json, execute)
+@command
+async def accounts_list(session: AsyncSession) -> Table:
+    """List all accounts."""
+    rows = [_account_row(account) for account in await list_accounts(session)]
+    return Table(rows, ("id", "name", "currency", "created_at"))
 
 
 @keys_app.command("create")
-def keys_create(
+@command
+async def keys_create(
+    session: AsyncSession,
+    settings: Settings,
+    clock: Clock,
     account: AccountName,
-    name: Annotated[str, typer.Option(help="What the key is for.")] = "key",
+    name: Annotated[str, typer.Option(help="Display name of the key.")] = "key",
     service_tiers: Tiers = None,
-    as_json: Json = False,
-) -> None:
-    """Make a key. It is shown once and stored nowhere."""
+) -> Record:
+    """Create an API key.
 
-    def execute(settings: Settings, output: Output) -> None:
-        async def issue_key(session: AsyncSession) -> api_keys.IssuedKey:
-            owner = await get_account(session, account)
-            pepper, clock = secret_key(settings), SystemClock()
-            tiers = _parse_tiers(service_tiers)
-            issued = await api_keys.create_key(session, clock, pepper, owner.id, name)
-            await change_tiers(session, clock, CLI_ACTOR, owner.id, issued.row.id, tiers)
-            return replace(issued, row=await _get_own_key(session, owner.id, issued.row.id))
-
-        _show_issued_key(output, run_in_transaction(settings, issue_key))
-
-    run_command(as_json, execute)
+    Its secret is shown only once. Store it in a secrets manager.
+    """
+    owner = await get_account(session, account)
+    tiers = _parse_tiers(service_tiers)
+    issued = await api_keys.create_key(session, clock, secret_key(settings), owner.id, name)
+    await change_tiers(session, clock, CLI_ACTOR, owner.id, issued.row.id, tiers)
+    row = await _get_own_key(session, owner.id, issued.row.id)
+    return _issued_key_record(replace(issued, row=row))
 
 
 @keys_app.command("list")
-def keys_list(account: AccountName, as_json: Json = False) -> None:
-    """An account's keys, also those that were revoked."""
-
-    def execute(settings: Settings, output: Output) -> None:
-        async def list_account_keys(session: AsyncSession) -> list[ApiKey]:
-            return await api_keys.list_keys(session, (await get_account(session, account)).id)
-
-        rows = [_key_row(key) for key in run_in_transaction(settings, list_account_keys)]
-        output.table(rows, _KEY_COLUMNS)
-
-    run_command(as_json, execute)
+@command
+async def keys_list(session: AsyncSession, account: AccountName) -> Table:
+    """List an account's API keys, including revoked and expired ones."""
+    keys = await api_keys.list_keys(session, (await get_account(session, account)).id)
+    return Table([_key_row(key) for key in keys], _KEY_COLUMNS)
 
 
 @keys_app.command("scope")
-def keys_scope(
+@command
+async def keys_scope(
+    session: AsyncSession,
+    clock: Clock,
     account: AccountName,
     key: KeyId,
     service_tiers: Annotated[str, typer.Option(help=f"{_TIERS} `all` removes the restriction.")],
-    as_json: Json = False,
-) -> None:
-    """Restrict a key to service tiers; every gateway applies it within a second."""
+) -> Record:
+    """Restrict a key to service tiers.
 
-    def execute(settings: Settings, output: Output) -> None:
-        async def update_scope(session: AsyncSession) -> ApiKey:
-            owner = await get_account(session, account)
-            key_id = await api_keys.require_key(session, owner.id, key)
-            tiers = None if service_tiers == "all" else _parse_tiers(service_tiers)
-            await change_tiers(session, SystemClock(), CLI_ACTOR, owner.id, key_id, tiers)
-            return await _get_own_key(session, owner.id, key_id)
-
-        output.record("Scope changed.", _key_row(run_in_transaction(settings, update_scope)))
-
-    run_command(as_json, execute)
+    Takes effect on all gateways within a second.
+    """
+    owner = await get_account(session, account)
+    key_id = await api_keys.require_key(session, owner.id, key)
+    tiers = None if service_tiers == "all" else _parse_tiers(service_tiers)
+    await change_tiers(session, clock, CLI_ACTOR, owner.id, key_id, tiers)
+    return Record("Key updated.", _key_row(await _get_own_key(session, owner.id, key_id)))
 
 
 @keys_app.command("revoke")
-def keys_revoke(account: AccountName, key: KeyId, as_json: Json = False) -> None:
-    """Stop a key; every gateway refuses it within a second."""
+@command
+async def keys_revoke(
+    session: AsyncSession, clock: Clock, account: AccountName, key: KeyId
+) -> Record:
+    """Revoke a key.
 
-    def execute(settings: Settings, output: Output) -> None:
-        async def revoke(session: AsyncSession) -> ApiKey:
-            owner = await get_account(session, account)
-            return await api_keys.revoke_key(session, SystemClock(), owner.id, _parse_key_id(key))
-
-        output.record("Key revoked.", _key_row(run_in_transaction(settings, revoke)))
-
-    run_command(as_json, execute)
+    All gateways reject it within a second.
+    """
+    owner = await get_account(session, account)
+    revoked = await api_keys.revoke_key(session, clock, owner.id, _parse_key_id(key))
+    return Record("Key revoked.", _key_row(revoked))
 
 
 @keys_app.command("rotate")
-def keys_rotate(
+@command
+async def keys_rotate(
+    session: AsyncSession,
+    settings: Settings,
+    clock: Clock,
     account: AccountName,
     key: KeyId,
     overlap_hours: Annotated[
-        float, typer.Option(min=0, max=24 * 90, help="How long the old key still works.")
+        float, typer.Option(min=0, max=24 * 90, help="Hours for which the old key stays valid.")
     ] = 24.0,
-    as_json: Json = False,
-) -> None:
-    """Make a key's successor; the old one works for a while longer."""
+) -> Record:
+    """Replace a key by a new one.
 
-    def execute(settings: Settings, output: Output) -> None:
-        async def rotate(session: AsyncSession) -> api_keys.IssuedKey:
-            owner = await get_account(session, account)
-            return await api_keys.rotate_key(
-                session,
-                SystemClock(),
-                secret_key(settings),
-                owner.id,
-                _parse_key_id(key),
-                timedelta(hours=overlap_hours),
-            )
-
-        _show_issued_key(output, run_in_transaction(settings, rotate))
-
-    run_command(as_json, execute)
+    The old key stays valid for --overlap-hours.
+    """
+    owner = await get_account(session, account)
+    pepper, overlap = secret_key(settings), timedelta(hours=overlap_hours)
+    key_id = _parse_key_id(key)
+    return _issued_key_record(
+        await api_keys.rotate_key(session, clock, pepper, owner.id, key_id, overlap)
+    )
 
 
 def _parse_currency(requested: str | None, settings: Settings) -> str:
     """Return the requested or default currency in upper case. Raises BadParameter."""
     currency = (requested or settings.currency).upper()
     if currency not in ("CNY", "USD"):
-        raise typer.BadParameter("prices are in CNY and USD", param_hint="--currency")
+        raise typer.BadParameter("must be CNY or USD.", param_hint="--currency")
     return currency
 
 
@@ -193,7 +174,7 @@ def _parse_key_id(text: str) -> UUID:
     key_id = ids.parse_id(api_keys.PREFIX, text)
     if key_id is None:
         raise api_keys.KeyNotFound(
-            "A key id starts with `key_`. Run `maas keys list` to see the ids."
+            f"{text[:100]!r} is not a key ID (key_…). Run `maas keys list` to see key IDs."
         )
     return key_id
 
@@ -223,7 +204,7 @@ def _key_row(key: ApiKey) -> dict[str, Any]:
     }
 
 
-def _show_issued_key(output: Output, issued: api_keys.IssuedKey) -> None:
-    """Print a new key with its secret."""
+def _issued_key_record(issued: api_keys.IssuedKey) -> Record:
+    """Return a new key with its secret as a result."""
     fields = {**_key_row(issued.row), "secret": issued.secret}
-    output.record("Key made. The secret is shown only now:", fields)
+    return Record("Key created. Store its secret now: it cannot be shown again.", fields)

@@ -36,7 +36,9 @@ def parse_minor(text: str, currency: str, error_type: type[AppError]) -> int:
     try:
         return minor_from_text(text, currency)
     except ValueError as error:
-        message = f"{text[:40]!r} is no amount in {currency}: {error}."
+        message = (
+            f"{text[:40]!r} is not an amount in {currency}: {error}. Use a number such as 12.50."
+        )
         raise error_type(message, param="amount") from error
 
 
@@ -45,10 +47,16 @@ def parse_percentage_ppm(percent: str) -> int:
     try:
         nano = nano_from_text(percent)
     except ValueError as error:
-        raise ProfileInvalid(f"{percent[:40]!r} is no percentage: write it as 6.") from error
+        raise ProfileInvalid(
+            f"{percent[:40]!r} is not a percentage. Use a number such as 6 or 8.25.",
+            param="tax_ppm",
+        ) from error
     ppm, rest = divmod(nano * PPM, 100 * 10**9)
     if rest:
-        raise ProfileInvalid("A percentage has at most 4 decimal places.", param="tax_ppm")
+        raise ProfileInvalid(
+            f"{percent[:40]!r} has too many decimal places. A percentage has at most 4.",
+            param="tax_ppm",
+        )
     return ppm
 
 
@@ -57,6 +65,9 @@ def parse_instant(text: str, error_type: type[AppError]) -> datetime:
     try:
         instant = datetime.fromisoformat(text)
     except ValueError as error:
-        message = f"{text[:40]!r} is no time: write it as 2027-01-01 or 2027-01-01T12:00:00+08:00."
+        message = (
+            f"{text[:40]!r} is not a date or time. Use ISO 8601, for example 2027-01-01 or "
+            "2027-01-01T12:00:00+08:00."
+        )
         raise error_type(message) from error
     return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant

@@ -12,51 +12,57 @@ from billing.invoice_documents.price_format import format_percent
 from billing.invoices.available_credit import refresh_account_credit
 from billing.tables import Account, BillingProfile, LegalEntity
 from gateway.cli.arguments import parse_percentage_ppm
-from gateway.cli.output import Output
-from gateway.cli.runner import AccountName, Json, run_command, run_in_transaction
-from infra.clock import SystemClock
-from infra.settings import Settings
+from gateway.cli.results import Record
+from gateway.cli.runner import AccountName, command
+from infra.clock import Clock
 
 billing_app = typer.Typer(no_args_is_help=True)
 
 
 @billing_app.command("show")
-def billing_show(account: AccountName, as_json: Json = False) -> None:
-    """How an account is billed."""
-
-    def execute(settings: Settings, output: Output) -> None:
-        async def load_profile(session: AsyncSession) -> dict[str, Any]:
-            owner = await get_account(session, account)
-            return await _profile_fields(session, owner, await get_profile(session, owner.id))
-
-        output.record("It is billed so:", run_in_transaction(settings, load_profile))
-
-    run_command(as_json, execute)
+@command
+async def billing_show(session: AsyncSession, account: AccountName) -> Record:
+    """Show an account's billing settings."""
+    owner = await get_account(session, account)
+    profile = await get_profile(session, owner.id)
+    return Record("Billing settings:", await _profile_fields(session, owner, profile))
 
 
 @billing_app.command("set")
-def billing_set(
+@command
+async def billing_set(
+    session: AsyncSession,
+    clock: Clock,
     account: AccountName,
-    time_zone: Annotated[str | None, typer.Option(help="As Asia/Shanghai.")] = None,
-    tax_rate: Annotated[str | None, typer.Option(help="In percent, as 6.")] = None,
+    time_zone: Annotated[
+        str | None, typer.Option(help="IANA time zone of billing periods, e.g. Asia/Shanghai.")
+    ] = None,
+    tax_rate: Annotated[str | None, typer.Option(help="Tax rate in percent, e.g. 6.")] = None,
     tax_treatment: Annotated[
         str | None, typer.Option(help="standard, reverse_charge or exempt.")
     ] = None,
-    net_days: Annotated[int | None, typer.Option(help="Days to pay.")] = None,
+    net_days: Annotated[
+        int | None, typer.Option(help="Days from the invoice date until payment is due.")
+    ] = None,
     collection: Annotated[
-        str | None, typer.Option(help="manual, stripe_charge or stripe_invoice.")
+        str | None,
+        typer.Option(help="How invoices are collected: manual, stripe_charge or stripe_invoice."),
     ] = None,
-    email: Annotated[str | None, typer.Option(help="Where invoices and reminders go.")] = None,
-    name: Annotated[str | None, typer.Option(help="The name on the bill.")] = None,
-    address: Annotated[str | None, typer.Option(help="The address on the bill.")] = None,
-    tax_number: Annotated[str | None, typer.Option(help="The firm's own.")] = None,
-    locale: Annotated[str | None, typer.Option(help="zh or en.")] = None,
+    email: Annotated[
+        str | None, typer.Option(help="E-mail address for invoices, reminders and alerts.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Customer name on invoices.")] = None,
+    address: Annotated[str | None, typer.Option(help="Customer address on invoices.")] = None,
+    tax_number: Annotated[str | None, typer.Option(help="Customer tax number on invoices.")] = None,
+    locale: Annotated[str | None, typer.Option(help="Language of invoices: zh or en.")] = None,
     seller: Annotated[
-        str | None, typer.Option(help="The code of the legal entity that sells from now on.")
+        str | None, typer.Option(help="Code of the legal entity that issues future invoices.")
     ] = None,
-    as_json: Json = False,
-) -> None:
-    """Change how an account is billed from now on; final invoices stay as they are."""
+) -> Record:
+    """Update an account's billing settings.
+
+    Applies to future invoices. Final invoices do not change.
+    """
     changes = {
         "time_zone": time_zone,
         "tax_treatment": tax_treatment,
@@ -68,24 +74,16 @@ def billing_set(
         "tax_number": tax_number,
         "locale": locale,
     }
-
-    def execute(settings: Settings, output: Output) -> None:
-        values: dict[str, Any] = {key: value for key, value in changes.items() if value is not None}
-        if tax_rate is not None:
-            values["tax_ppm"] = parse_percentage_ppm(tax_rate)
-
-        async def update(session: AsyncSession) -> dict[str, Any]:
-            owner = await get_account(session, account)
-            if seller is not None:
-                values["legal_entity_id"] = (await get_entity(session, seller)).id
-            profile = await update_profile(session, owner.id, **values)
-            # The wallet's value before tax depends on the tax rate.
-            await refresh_account_credit(session, SystemClock(), owner.id)
-            return await _profile_fields(session, owner, profile)
-
-        output.record("It is billed so from now on:", run_in_transaction(settings, update))
-
-    run_command(as_json, execute)
+    values: dict[str, Any] = {key: value for key, value in changes.items() if value is not None}
+    if tax_rate is not None:
+        values["tax_ppm"] = parse_percentage_ppm(tax_rate)
+    owner = await get_account(session, account)
+    if seller is not None:
+        values["legal_entity_id"] = (await get_entity(session, seller)).id
+    profile = await update_profile(session, owner.id, **values)
+    # The wallet's value before tax depends on the tax rate.
+    await refresh_account_credit(session, clock, owner.id)
+    return Record("Billing settings updated.", await _profile_fields(session, owner, profile))
 
 
 async def _profile_fields(

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from billing.metering.usage import list_usage, usage_to_json
-from gateway.cli.output import Output
-from gateway.cli.runner import Json, run_command
-from infra.clock import SystemClock
+from gateway.cli.results import Record
+from gateway.cli.runner import command
+from infra.clock import Clock
 from infra.database.backup import (
     BackupFailed,
     backup_file_name,
@@ -24,69 +24,75 @@ from infra.installation import RunningInstance, database_server_url, lock_data_d
 from infra.settings import Settings
 
 
+@command
 def migrate_now(
+    settings: Settings,
     contract: Annotated[
-        bool, typer.Option("--contract", help="Also take away what only older gateways use.")
+        bool,
+        typer.Option(
+            "--contract",
+            help="Also apply changes that break earlier versions. Stop their gateways first.",
+        ),
     ] = False,
-    as_json: Json = False,
-) -> None:
-    """Bring the database to what this version needs. Gateways of the version before go on beside
-    it; what takes away from them waits for --contract, when none of them is left."""
+) -> Record:
+    """Migrate the database to this version.
 
-    def execute(settings: Settings, output: Output) -> None:
-        with database_server_url(settings) as url:
-            waiting = migrate(url, contract=contract)
-        result = {"newest": newest_revision(), "waiting_for_contract": list(waiting)}
-        output.record("The database is ready for this version.", result)
-
-    run_command(as_json, execute)
+    Gateways of the previous version keep working. Changes that would break them are applied only
+    with --contract.
+    """
+    with database_server_url(settings) as url:
+        waiting = migrate(url, contract=contract)
+    result = {"newest": newest_revision(), "waiting_for_contract": list(waiting)}
+    return Record("Database migrated.", result)
 
 
+@command
 def back_up_now(
-    target: Annotated[Path, typer.Argument(help="A file yet to be made, or a folder.")],
+    settings: Settings,
+    clock: Clock,
+    target: Annotated[Path, typer.Argument(help="New file, or folder to write the backup to.")],
     keep: Annotated[
-        int | None, typer.Option(min=1, help="Remove all but so many backups of the folder.")
+        int | None,
+        typer.Option(min=1, help="Number of backups to keep in the folder. Deletes older ones."),
     ] = None,
-    as_json: Json = False,
-) -> None:
-    """Write the whole database to a file; calls go on. The secret key is not in it: keep it too,
-    elsewhere, for without it no API key can be checked."""
+) -> Record:
+    """Back up the database to a file.
 
-    def execute(settings: Settings, output: Output) -> None:
-        file = target
-        if target.is_dir():
-            file = target / backup_file_name(SystemClock().now().strftime("%Y%m%dT%H%M%SZ"))
-        elif keep is not None:
-            raise BackupFailed("--keep is for a folder of backups.")
-        with database_server_url(settings) as url:
-            size = create_backup(url, file)
-        if keep is not None:
-            delete_old_backups(target, keep)
-        output.record("Backed up.", {"file": str(file), "bytes": size})
-
-    run_command(as_json, execute)
+    The service can keep running. The secret key is not included: store it separately, or restored
+    API keys cannot be verified.
+    """
+    file = target
+    if target.is_dir():
+        file = target / backup_file_name(clock.now().strftime("%Y%m%dT%H%M%SZ"))
+    elif keep is not None:
+        raise BackupFailed(f"--keep needs a folder, but {target} is not one.")
+    with database_server_url(settings) as url:
+        size = create_backup(url, file)
+    if keep is not None:
+        delete_old_backups(target, keep)
+    return Record("Backup created.", {"file": str(file), "bytes": size})
 
 
+@command
 def restore_now(
-    file: Annotated[Path, typer.Argument(help="What `maas backup` wrote.")],
-    as_json: Json = False,
-) -> None:
-    """Bring a backup back into an empty database: a new one, or an embedded one whose folder was
-    moved away. No gateway may run."""
+    settings: Settings,
+    file: Annotated[Path, typer.Argument(help="Backup file written by `maas backup`.")],
+) -> Record:
+    """Restore a database backup.
 
-    def execute(settings: Settings, output: Output) -> None:
-        this_process = RunningInstance(os.getpid(), "no address, it restores a backup")
-        with (
-            lock_data_directory(settings.data_dir, this_process),
-            database_server_url(settings) as url,
-        ):
-            restore_backup(url, file)
-            migrate(url, contract=settings.database_url is None)
-            newest = asyncio.run(_newest_call_time(url))
-        result = {"file": str(file), "newest_call": newest, "next": "maas reconcile"}
-        output.record("Restored.", result)
-
-    run_command(as_json, execute)
+    The target database must be empty: a new one, or the embedded database after you moved its
+    folder away. Stop all gateways first.
+    """
+    this_process = RunningInstance(os.getpid(), "`maas restore`")
+    with (
+        lock_data_directory(settings.data_dir, this_process),
+        database_server_url(settings) as url,
+    ):
+        restore_backup(url, file)
+        migrate(url, contract=settings.database_url is None)
+        newest = asyncio.run(_newest_call_time(url))
+    result = {"file": str(file), "newest_call": newest, "next": "maas reconcile"}
+    return Record("Backup restored.", result)
 
 
 async def _newest_call_time(url: str) -> Any:

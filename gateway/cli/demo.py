@@ -11,7 +11,8 @@ from billing.accounts.accounts import ACCOUNT_ID_PREFIX
 from billing.tables import Account
 from gateway.access.price_book import PriceBook
 from gateway.cli.output import Output
-from gateway.cli.runner import Json, run_command
+from gateway.cli.results import Record, Report, Table
+from gateway.cli.runner import command
 from gateway.cli.supervisor import FIRST_ACCOUNT
 from gateway.demo.call_recorder import open_recorder
 from gateway.demo.context import DemoAccount, DemoDependencies
@@ -37,32 +38,38 @@ from models.catalog import load_catalog
 FIRMS = (MACHINING, MOULDING, PUMPING)
 
 
+@command
 def demo(
+    settings: Settings,
+    output: Output,
     yes: Annotated[
-        bool, typer.Option("--yes", help="Also where the database holds other accounts.")
+        bool,
+        typer.Option(
+            "--yes", help="Add the companies even if the database contains other accounts."
+        ),
     ] = False,
     percent: Annotated[
-        int, typer.Option(min=1, max=1000, help="How many of the usual calls to make.")
+        int, typer.Option(min=1, max=1000, help="Volume of calls, in percent of the usual volume.")
     ] = 100,
-    as_json: Json = False,
-) -> None:
-    """Fill three example firms, so that every page of the dashboard has something to show."""
+) -> Report:
+    """Create example companies to try the dashboard.
 
-    def execute(settings: Settings, output: Output) -> None:
-        def progress(done: float) -> None:
-            if not as_json:
-                output.report_stage("demo", "Telling the story of three firms", done)
+    Creates three companies with people, API keys, and several months of calls and invoices. One
+    has an outcome contract.
+    """
 
-        password = secrets.token_urlsafe(12)
-        with migrated_database_url(settings) as url:
-            filling = _fill_demo(settings, url, password, yes, percent, progress)
-            existing, created = asyncio.run(filling)
-        if created:
-            _show_created(output, as_json, Links.from_settings(settings), password, created)
-        else:
-            _show_existing(output, as_json, existing)
+    def report_progress(fraction: float) -> None:
+        if not output.is_json:
+            output.report_stage("demo", "Creating three example companies", fraction)
 
-    run_command(as_json, execute)
+    password = secrets.token_urlsafe(12)
+    with migrated_database_url(settings) as url:
+        existing, created = asyncio.run(
+            _fill_demo(settings, url, password, yes, percent, report_progress)
+        )
+    if created:
+        return _created_report(Links.from_settings(settings), password, created)
+    return _existing_report(existing)
 
 
 async def _fill_demo(
@@ -73,8 +80,8 @@ async def _fill_demo(
     percent: int,
     progress: Callable[[float], None],
 ) -> tuple[Sequence[Account], list[DemoAccount]]:
-    """Create the example firms. Returns the existing accounts if they are there, else the new
-    firms."""
+    """Create the example companies. Returns the existing accounts if they are there, else the new
+    ones."""
     database = Database(url, pool_size=3)
     try:
         async with database.transaction() as session:
@@ -109,36 +116,30 @@ def _dependencies(
     )
 
 
-def _show_existing(output: Output, as_json: bool, accounts: Sequence[Account]) -> None:
-    """Print the example accounts that exist already."""
+def _existing_report(accounts: Sequence[Account]) -> Report:
+    """Return the example accounts that exist already."""
     firms = [
         {"id": ids.format_id(ACCOUNT_ID_PREFIX, account.id), "name": account.name}
         for account in accounts
     ]
-    if as_json:
-        output.record("", {"filled": False, "firms": firms})
-        return
-    output.record("The example firms are there already; nothing was changed.", {})
-    output.table(firms, ("id", "name"))
+    title = Record("The example companies exist already. Nothing was changed.", {})
+    return Report({"filled": False, "firms": firms}, (title, Table(firms, ("id", "name"))))
 
 
-def _show_created(
-    output: Output, as_json: bool, links: Links, password: str, created: Sequence[DemoAccount]
-) -> None:
-    """Print the new firms with their logins and API keys."""
+def _created_report(links: Links, password: str, created: Sequence[DemoAccount]) -> Report:
+    """Return the new companies with their logins and API keys."""
     access = {"dashboard": links.dashboard, "password": password}
-    if as_json:
-        output.record(
-            "", {"filled": True, **access, "firms": [_firm_json(opened) for opened in created]}
-        )
-        return
-    output.record("Filled. All sign in with one password, shown only now:", access)
     rows = [
         {"firm": opened.firm.name, **row} for opened in created for row in _people_rows(opened.firm)
     ]
-    output.table(rows, ("firm", "role", "email", "name"))
     keys = {opened.firm.name: opened.api_key for opened in created}
-    output.record("A key of each firm, shown only now:", keys)
+    sections = (
+        Record("Example companies created. All people sign in with this password:", access),
+        Table(rows, ("firm", "role", "email", "name")),
+        Record("API keys. They cannot be shown again:", keys),
+    )
+    firms = [_firm_json(opened) for opened in created]
+    return Report({"filled": True, **access, "firms": firms}, sections)
 
 
 def _firm_json(opened: DemoAccount) -> dict[str, Any]:

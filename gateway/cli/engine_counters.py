@@ -26,8 +26,8 @@ _GENERATION_TOKENS, _PROMPT_TOKENS = "vllm:generation_tokens_total", "vllm:promp
 _CREATED, _PROCESS_START = "vllm:generation_tokens_created", "process_start_time_seconds"
 # This project's serving: the number of a model's engines without a count.
 _ENGINES_UNCOUNTED = "maas_engines_uncounted"
-_INCOMPLETE = "not all engines of this model tell their counts, as while one starts"
-_MODEL_MISSING = "it counts no tokens of this model"
+_INCOMPLETE = "not all engines of this model report token counts yet"
+_MODEL_MISSING = "it reports no token counts for this model"
 
 
 class EngineCountsUnavailable(AppError):
@@ -73,13 +73,13 @@ def parse_engine_counts(text: str) -> CountsByModel:
         return _collect_counts(sample for family in families for sample in family.samples)
     # The parser raises no type of its own; counts may be NaN, timestamps out of range.
     except (ValueError, ArithmeticError, LookupError, OSError) as error:
-        raise EngineCountsUnavailable("what it says cannot be read") from error
+        raise EngineCountsUnavailable("its metrics cannot be parsed") from error
 
 
 def _model_count(
     model: str, answers: Mapping[str, CountsByModel | EngineCountsUnavailable]
 ) -> EngineCount | EngineNotCompared:
-    """Add up a model's counts over its servers, or say why that is impossible."""
+    """Add up a model's counts over its servers, or return why that is impossible."""
     counts: list[EngineCount] = []
     for url, answer in answers.items():
         count = _count_of(answer, model)
@@ -89,7 +89,7 @@ def _model_count(
     return (
         _sum_counts(counts)
         if counts
-        else EngineNotCompared(model, "no server is configured for it")
+        else EngineNotCompared(model, "no server is configured for this model")
     )
 
 
@@ -135,10 +135,12 @@ def _fetch_metrics_text(server: str) -> str:
         except HTTPError as error:
             error.close()
             if error.code != 404:
-                raise EngineCountsUnavailable(f"it answers with status {error.code}") from None
+                raise EngineCountsUnavailable(
+                    f"it responded with HTTP status {error.code}"
+                ) from None
         except (OSError, HTTPException) as error:
-            raise EngineCountsUnavailable("it does not answer") from error
-    raise EngineCountsUnavailable("it has no counters")
+            raise EngineCountsUnavailable("it does not respond") from error
+    raise EngineCountsUnavailable("it has no metrics endpoint")
 
 
 def _collect_counts(samples: Iterable[Sample]) -> CountsByModel:
@@ -166,7 +168,7 @@ def _collect_counts(samples: Iterable[Sample]) -> CountsByModel:
 def _build_count(model: str, counted: Mapping[str, int], starts: set[datetime]) -> EngineCount:
     """Build a model's count. Raises EngineCountsUnavailable without a start time."""
     if not starts:
-        raise EngineCountsUnavailable("it does not say since when it counts")
+        raise EngineCountsUnavailable("its metrics have no start time")
     return EngineCount(
         model, counted[_PROMPT_TOKENS], counted[_GENERATION_TOKENS], min(starts), max(starts)
     )

@@ -1,6 +1,6 @@
 """`maas entities`: legal entities that issue invoices, each with its own invoice numbers."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -12,66 +12,60 @@ from billing.accounts.entities import (
     list_entities,
     update_entity,
 )
-from gateway.cli.output import Output
-from gateway.cli.runner import Json, run_command, run_in_transaction
-from infra.clock import SystemClock
-from infra.settings import Settings
+from gateway.cli.results import Record, Table
+from gateway.cli.runner import command
+from infra.clock import Clock
 
 entities_app = typer.Typer(no_args_is_help=True)
 _COLUMNS = ("code", "name", "address", "tax_number")
-Code = Annotated[str, typer.Argument(help="As ACME: its invoices are ACME-000001 and so on.")]
-Address = Annotated[str | None, typer.Option(help="As invoices show it.")]
-TaxNumber = Annotated[str | None, typer.Option(help="As invoices show it.")]
+_NAME = "Name on invoices."
+Code = Annotated[
+    str, typer.Argument(help="Code of the entity, e.g. ACME. Its invoices are ACME-000001, ….")
+]
+Address = Annotated[str | None, typer.Option(help="Address on invoices.")]
+TaxNumber = Annotated[str | None, typer.Option(help="Tax number on invoices.")]
 
 
 @entities_app.command("list")
-def entities_list(as_json: Json = False) -> None:
-    """Those who sell. The first sells to new accounts."""
+@command
+async def entities_list(session: AsyncSession) -> Table:
+    """List legal entities.
 
-    def execute(settings: Settings, output: Output) -> None:
-        async def load_entities(session: AsyncSession) -> list[dict[str, Any]]:
-            return [entity_to_json(entity) for entity in await list_entities(session)]
-
-        output.table(run_in_transaction(settings, load_entities), _COLUMNS)
-
-    run_command(as_json, execute)
+    The first one issues the invoices of new accounts.
+    """
+    return Table([entity_to_json(entity) for entity in await list_entities(session)], _COLUMNS)
 
 
 @entities_app.command("add")
-def entities_add(
+@command
+async def entities_add(
+    session: AsyncSession,
+    clock: Clock,
     code: Code,
-    name: Annotated[str, typer.Option(help="As invoices show it.")],
+    name: Annotated[str, typer.Option(help=_NAME)],
     address: Address = None,
     tax_number: TaxNumber = None,
-    as_json: Json = False,
-) -> None:
-    """Add one. `maas billing set ACCOUNT --seller CODE` lets it sell."""
+) -> Record:
+    """Add a legal entity.
 
-    def execute(settings: Settings, output: Output) -> None:
-        async def create(session: AsyncSession) -> dict[str, Any]:
-            wish = EntityUpdate(name, address, tax_number)
-            return entity_to_json(await create_entity(session, SystemClock(), code, wish))
-
-        output.record("It can sell:", run_in_transaction(settings, create))
-
-    run_command(as_json, execute)
+    Run `maas billing set ACCOUNT --seller CODE` to let it issue an account's invoices.
+    """
+    entity = await create_entity(session, clock, code, EntityUpdate(name, address, tax_number))
+    return Record("Legal entity added.", entity_to_json(entity))
 
 
 @entities_app.command("change")
-def entities_change(
+@command
+async def entities_change(
+    session: AsyncSession,
     code: Code,
-    name: Annotated[str | None, typer.Option(help="As invoices show it.")] = None,
+    name: Annotated[str | None, typer.Option(help=_NAME)] = None,
     address: Address = None,
     tax_number: TaxNumber = None,
-    as_json: Json = False,
-) -> None:
-    """Change what invoices say of it from now on; final invoices stay as they are."""
+) -> Record:
+    """Update a legal entity.
 
-    def execute(settings: Settings, output: Output) -> None:
-        async def update(session: AsyncSession) -> dict[str, Any]:
-            wish = EntityUpdate(name, address, tax_number)
-            return entity_to_json(await update_entity(session, code, wish))
-
-        output.record("Invoices say from now on:", run_in_transaction(settings, update))
-
-    run_command(as_json, execute)
+    Applies to future invoices. Final invoices do not change.
+    """
+    entity = await update_entity(session, code, EntityUpdate(name, address, tax_number))
+    return Record("Legal entity updated.", entity_to_json(entity))

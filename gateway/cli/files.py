@@ -6,8 +6,8 @@ from uuid import UUID
 
 import typer
 
-from gateway.cli.output import Output
-from gateway.cli.runner import Json, run_command
+from gateway.cli.results import Record, Report, Table
+from gateway.cli.runner import command
 from gateway.fine_tuning.file_check import (
     TrainingFileRejected,
     check_training_file,
@@ -25,37 +25,32 @@ _NO_ACCOUNT = UUID(int=0)
 
 @files_app.callback()
 def files_help() -> None:
-    """Training files."""
+    """Check training files."""
 
 
 @files_app.command("check")
+@command
 def files_check(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The file to check.")],
-    model: Annotated[str, typer.Option(help="The model to fine-tune, as `maas models` lists it.")],
-    as_json: Json = False,
-) -> None:
-    """Check a training file for a model and list all problems. Nothing is sent or billed; exit code
-    1 if there are any."""
-    passed = True
+    settings: Settings,
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="File to check.")],
+    model: Annotated[
+        str, typer.Option(help="ID of the model to fine-tune, as `maas models` lists it.")
+    ],
+) -> Report:
+    """Check a training file and list its problems.
 
-    def execute(settings: Settings, output: Output) -> None:
-        nonlocal passed
-        catalog_model = find_catalog_model(load_catalog(settings.profile), model)
-        build_fine_tuning_request(catalog_model, b"")
-        try:
-            checked = check_training_file(
-                catalog_model, file.read_bytes(), _NO_ACCOUNT, settings.profile, False
-            )
-            report = render_file_check(catalog_model, checked)
-        except TrainingFileRejected as error:
-            report = render_file_check(catalog_model, error)
-            passed = False
-        if as_json or passed:
-            output.record("Checked.", report)
-        else:
-            rows = [{**problem, "line": problem["line"] or ""} for problem in report["problems"]]
-            output.table(rows, ("line", "field", "code", "message", "fix"))
-
-    run_command(as_json, execute)
-    if not passed:
-        raise typer.Exit(1)
+    Nothing is uploaded or billed. Exits with code 1 if there are problems.
+    """
+    catalog_model = find_catalog_model(load_catalog(settings.profile), model)
+    build_fine_tuning_request(catalog_model, b"")
+    try:
+        checked = check_training_file(
+            catalog_model, file.read_bytes(), _NO_ACCOUNT, settings.profile, False
+        )
+    except TrainingFileRejected as error:
+        report = render_file_check(catalog_model, error)
+        rows = [{**problem, "line": problem["line"] or ""} for problem in report["problems"]]
+        table = Table(rows, ("line", "field", "code", "message", "fix"))
+        return Report(report, (table,), exit_code=1)
+    report = render_file_check(catalog_model, checked)
+    return Report(report, (Record("The file is valid.", report),))

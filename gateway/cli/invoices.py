@@ -1,11 +1,8 @@
 """`maas invoices`: list, export, pay, void, write off and credit invoices."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
-from uuid import UUID
+from typing import Annotated
 
 import typer
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -28,239 +25,221 @@ from billing.invoices.void_and_write_off import void_invoice, write_off_invoice
 from billing.tables import Account, Invoice
 from gateway.cli.arguments import parse_instant, parse_minor
 from gateway.cli.line_disputes import line_disputes_app
-from gateway.cli.output import Output
-from gateway.cli.runner import AccountName, Json, run_command, run_in_transaction
+from gateway.cli.results import Record, Report, Table
+from gateway.cli.runner import AccountName, command
 from infra import ids
-from infra.clock import SystemClock
+from infra.clock import Clock
 from infra.database.database import Database
-from infra.installation import migrated_database_url
-from infra.settings import Settings
 
 invoices_app = typer.Typer(no_args_is_help=True)
 invoices_app.add_typer(line_disputes_app)
-InvoiceName = Annotated[str, typer.Argument(help="The invoice's number or id (inv_…).")]
-Language = Annotated[str | None, typer.Option(help="zh or en; else the account's.")]
-_InvoiceChange = Callable[[AsyncSession, Account, Invoice], Awaitable[dict[str, Any]]]
+InvoiceName = Annotated[str, typer.Argument(help="Invoice number or ID (inv_…).")]
+Language = Annotated[str | None, typer.Option(help="Language: zh or en. Default: the account's.")]
 
 
 @invoices_app.command("preview")
-def invoices_preview(account: AccountName, locale: Language = None, as_json: Json = False) -> None:
-    """What the running period would be billed if it ended now."""
-
-    def execute(settings: Settings, output: Output) -> None:
-        async def load_preview(session: AsyncSession) -> InvoiceDocument:
-            owner = await get_account(session, account)
-            return await build_invoice_preview(
-                session, SystemClock(), owner.id, _parse_language(locale)
-            )
-
-        _show_document(output, as_json, run_in_transaction(settings, load_preview))
-
-    run_command(as_json, execute)
+@command
+async def invoices_preview(
+    session: AsyncSession, clock: Clock, account: AccountName, locale: Language = None
+) -> Report:
+    """Preview the invoice of the current billing period."""
+    owner = await get_account(session, account)
+    language = _parse_language(locale)
+    return _document_report(await build_invoice_preview(session, clock, owner.id, language))
 
 
 @invoices_app.command("list")
-def invoices_list(
+@command
+async def invoices_list(
+    session: AsyncSession,
     account: AccountName,
-    limit: Annotated[int, typer.Option(min=1, max=10_000)] = 50,
-    as_json: Json = False,
-) -> None:
-    """An account's invoices, the newest first."""
-
-    def execute(settings: Settings, output: Output) -> None:
-        async def load_invoices(session: AsyncSession) -> list[dict[str, Any]]:
-            owner = await get_account(session, account)
-            return [item.to_json() for item in await list_invoices(session, owner.id, limit)]
-
-        columns = ("number", "status", "net", "tax", "total", "owed", "currency", "issued_at", "id")
-        output.table(run_in_transaction(settings, load_invoices), columns)
-
-    run_command(as_json, execute)
+    limit: Annotated[
+        int, typer.Option(min=1, max=10_000, help="Maximum number of invoices to list.")
+    ] = 50,
+) -> Table:
+    """List an account's invoices, newest first."""
+    owner = await get_account(session, account)
+    rows = [item.to_json() for item in await list_invoices(session, owner.id, limit)]
+    columns = ("number", "status", "net", "tax", "total", "owed", "currency", "issued_at", "id")
+    return Table(rows, columns)
 
 
 @invoices_app.command("show")
-def invoices_show(
-    account: AccountName, invoice: InvoiceName, locale: Language = None, as_json: Json = False
-) -> None:
-    """An invoice with its lines."""
-
-    def execute(settings: Settings, output: Output) -> None:
-        async def load_document(session: AsyncSession) -> InvoiceDocument:
-            owner = await get_account(session, account)
-            row = await find_invoice(session, owner.id, invoice)
-            return await build_invoice_document(session, owner.id, row.id, _parse_language(locale))
-
-        _show_document(output, as_json, run_in_transaction(settings, load_document))
-
-    run_command(as_json, execute)
+@command
+async def invoices_show(
+    session: AsyncSession, account: AccountName, invoice: InvoiceName, locale: Language = None
+) -> Report:
+    """Show an invoice with its lines."""
+    owner = await get_account(session, account)
+    row = await find_invoice(session, owner.id, invoice)
+    language = _parse_language(locale)
+    return _document_report(await build_invoice_document(session, owner.id, row.id, language))
 
 
 @invoices_app.command("close")
-def invoices_close(as_json: Json = False) -> None:
-    """Do now what the jobs do: close periods that are over, charge fees that are due."""
+@command
+async def invoices_close(database: Database, clock: Clock) -> Report:
+    """Run the billing jobs now.
 
-    def execute(settings: Settings, output: Output) -> None:
-        final = [
-            ids.format_id(INVOICE_ID_PREFIX, invoice_id)
-            for invoice_id in _close_due_periods(settings)
-        ]
-        output.record("Closed.", {"invoices": final if as_json else "\n  ".join(final) or None})
-
-    run_command(as_json, execute)
+    Closes ended billing periods and invoices due fees.
+    """
+    invoices = [
+        ids.format_id(INVOICE_ID_PREFIX, invoice_id)
+        for invoice_id in await bill_accounts(database, clock)
+    ]
+    shown = Record("Billing periods closed.", {"invoices": "\n  ".join(invoices) or None})
+    return Report({"invoices": invoices}, (shown,))
 
 
 @invoices_app.command("export")
-def invoices_export(
+@command
+async def invoices_export(
+    session: AsyncSession,
     account: AccountName,
-    out: Annotated[Path, typer.Option(file_okay=False, help="The folder to write into.")],
-    invoice: Annotated[str | None, typer.Option(help="Only this one, a draft too.")] = None,
-    month: Annotated[str | None, typer.Option(help="Only those of a month, as 2026-10.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Write final invoices with all by which they can be computed again: terms, calls, lines."""
+    out: Annotated[Path, typer.Option(file_okay=False, help="Folder to write to.")],
+    invoice: Annotated[
+        str | None, typer.Option(help="Number or ID of one invoice, which may be a draft.")
+    ] = None,
+    month: Annotated[
+        str | None, typer.Option(help="Only invoices of this month, e.g. 2026-10.")
+    ] = None,
+) -> Report:
+    """Export final invoices with the data to recompute them.
+
+    Each invoice becomes a folder with its lines, terms and calls.
+    """
     first_of_month = None if month is None else _parse_month(month)
-
-    def execute(settings: Settings, output: Output) -> None:
-        async def export_selected(session: AsyncSession) -> list[str]:
-            owner = await get_account(session, account)
-            if invoice is not None:
-                invoice_ids = [(await find_invoice(session, owner.id, invoice)).id]
-            else:
-                invoice_ids = await list_final_invoice_ids(session, owner.id, first_of_month)
-            return [
-                str(await export_invoice(session, owner.id, invoice_id, out))
-                for invoice_id in invoice_ids
-            ]
-
-        folders = run_in_transaction(settings, export_selected)
-        shown = folders if as_json else "\n  ".join(folders) or None
-        output.record("Exported.", {"folders": shown})
-
-    run_command(as_json, execute)
+    owner = await get_account(session, account)
+    if invoice is not None:
+        invoice_ids = [(await find_invoice(session, owner.id, invoice)).id]
+    else:
+        invoice_ids = await list_final_invoice_ids(session, owner.id, first_of_month)
+    folders = [
+        str(await export_invoice(session, owner.id, invoice_id, out)) for invoice_id in invoice_ids
+    ]
+    shown = Record("Invoices exported.", {"folders": "\n  ".join(folders) or None})
+    return Report({"folders": folders}, (shown,))
 
 
 @invoices_app.command("pay")
-def invoices_pay(
+@command
+async def invoices_pay(
+    session: AsyncSession,
+    clock: Clock,
     account: AccountName,
     invoice: InvoiceName,
-    amount: Annotated[str, typer.Option(help="What came in, as 310.00.")],
-    reference: Annotated[str, typer.Option(help="The bank's; the same again changes nothing.")],
-    received_at: Annotated[str | None, typer.Option(help="As 2026-11-03; else now.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Record a bank transfer. More than is owed goes into the wallet."""
+    amount: Annotated[
+        str, typer.Option(help="Amount received, in the account's currency, e.g. 310.00.")
+    ],
+    reference: Annotated[
+        str,
+        typer.Option(
+            help="Unique reference of the payment, such as the bank's. A repeated reference "
+            "changes nothing."
+        ),
+    ],
+    received_at: Annotated[
+        str | None,
+        typer.Option(help="Date or time of the payment, UTC by default. Default: now."),
+    ] = None,
+) -> Record:
+    """Record a payment received outside Stripe, such as a bank transfer.
 
-    async def change(session: AsyncSession, owner: Account, row: Invoice) -> dict[str, Any]:
-        clock = SystemClock()
-        at = clock.now() if received_at is None else parse_instant(received_at, PaymentInvalid)
-        minor = parse_minor(amount, owner.currency, PaymentInvalid)
-        receipt = IncomingPayment("manual", reference, minor, at)
-        await record_payment(session, clock, owner.id, row.id, receipt)
-        return {"reference": reference}
-
-    _with_invoice("Paid.", account, invoice, as_json, change)
+    An overpayment is added to the wallet.
+    """
+    owner, row = await _lock_invoice(session, account, invoice)
+    at = clock.now() if received_at is None else parse_instant(received_at, PaymentInvalid)
+    minor = parse_minor(amount, owner.currency, PaymentInvalid)
+    payment = IncomingPayment("manual", reference, minor, at)
+    await record_payment(session, clock, owner.id, row.id, payment)
+    return await _invoice_record("Payment recorded.", session, row, reference=reference)
 
 
 @invoices_app.command("void")
-def invoices_void(account: AccountName, invoice: InvoiceName, as_json: Json = False) -> None:
-    """Take an open invoice back, of which nothing was paid."""
-
-    async def change(session: AsyncSession, owner: Account, row: Invoice) -> dict[str, Any]:
-        await void_invoice(session, SystemClock(), owner.id, row.id)
-        return {}
-
-    _with_invoice("Taken back.", account, invoice, as_json, change)
+@command
+async def invoices_void(
+    session: AsyncSession, clock: Clock, account: AccountName, invoice: InvoiceName
+) -> Record:
+    """Void an open invoice on which nothing was paid."""
+    owner, row = await _lock_invoice(session, account, invoice)
+    await void_invoice(session, clock, owner.id, row.id)
+    return await _invoice_record("Invoice voided.", session, row)
 
 
 @invoices_app.command("give-up")
-def invoices_give_up(account: AccountName, invoice: InvoiceName, as_json: Json = False) -> None:
-    """Mark an open invoice as uncollectible: what is owed becomes a loss, and calls that were
-    stopped for it go on, within the account's credit limit."""
+@command
+async def invoices_give_up(
+    session: AsyncSession, clock: Clock, account: AccountName, invoice: InvoiceName
+) -> Record:
+    """Mark an open invoice as uncollectible.
 
-    async def change(session: AsyncSession, owner: Account, row: Invoice) -> dict[str, Any]:
-        await write_off_invoice(session, SystemClock(), owner.id, row.id)
-        return {}
-
-    _with_invoice("Given up.", account, invoice, as_json, change)
+    Writes off the amount owed. If the account was suspended for this invoice, it can call again
+    within its credit limit.
+    """
+    owner, row = await _lock_invoice(session, account, invoice)
+    await write_off_invoice(session, clock, owner.id, row.id)
+    return await _invoice_record("Invoice marked as uncollectible.", session, row)
 
 
 @invoices_app.command("credit")
-def invoices_credit(
+@command
+async def invoices_credit(
+    session: AsyncSession,
+    clock: Clock,
     account: AccountName,
     invoice: InvoiceName,
-    amount: Annotated[str, typer.Option(help="With tax, as 12.00.")],
-    reason: Annotated[str, typer.Option(help="What the credit note says.")],
-    reference: Annotated[str, typer.Option(help="Its own name: the same again changes nothing.")],
+    amount: Annotated[str, typer.Option(help="Amount to credit, tax included, e.g. 12.00.")],
+    reason: Annotated[str, typer.Option(help="Reason, printed on the credit note.")],
+    reference: Annotated[
+        str, typer.Option(help="Unique reference. A repeated reference changes nothing.")
+    ],
     refund: Annotated[
-        bool, typer.Option("--refund", help="What was paid goes back, not into the wallet.")
+        bool,
+        typer.Option("--refund", help="Refund what was paid instead of adding it to the wallet."),
     ] = False,
-    as_json: Json = False,
-) -> None:
-    """Write a credit note for a part of an invoice."""
-
-    async def change(session: AsyncSession, owner: Account, row: Invoice) -> dict[str, Any]:
-        credit = CreditNoteRequest(
-            parse_minor(amount, owner.currency, CreditNoteInvalid), reason, refund
-        )
-        await create_credit_note(session, SystemClock(), owner.id, row.id, reference, credit)
-        return {"reference": reference}
-
-    _with_invoice("Credited.", account, invoice, as_json, change)
+) -> Record:
+    """Create a credit note for an amount of an invoice."""
+    owner, row = await _lock_invoice(session, account, invoice)
+    minor = parse_minor(amount, owner.currency, CreditNoteInvalid)
+    credit = CreditNoteRequest(minor, reason, refund)
+    await create_credit_note(session, clock, owner.id, row.id, reference, credit)
+    return await _invoice_record("Credit note created.", session, row, reference=reference)
 
 
-def _with_invoice(
-    title: str, account: str, invoice: str, as_json: bool, change: _InvoiceChange
-) -> None:
-    """Apply a change to an invoice under the account's lock, and print its new state."""
-
-    def execute(settings: Settings, output: Output) -> None:
-        async def apply_change(session: AsyncSession) -> tuple[dict[str, Any], InvoiceDocument]:
-            owner = await get_account(session, account)
-            await lock_profile(session, owner.id)
-            row = await find_invoice(session, owner.id, invoice)
-            details = await change(session, owner, row)
-            return details, await build_invoice_document(session, owner.id, row.id)
-
-        details, document = run_in_transaction(settings, apply_change)
-        fields_by_name = document.to_json()
-        fields = ("id", "number", "status", "total", "paid", "credited", "owed", "currency")
-        output.record(title, {**{field: fields_by_name[field] for field in fields}, **details})
-
-    run_command(as_json, execute)
+async def _lock_invoice(
+    session: AsyncSession, account: str, invoice: str
+) -> tuple[Account, Invoice]:
+    """Lock the account's billing profile. Returns the account and its invoice, by number or ID."""
+    owner = await get_account(session, account)
+    await lock_profile(session, owner.id)
+    return owner, await find_invoice(session, owner.id, invoice)
 
 
-def _close_due_periods(settings: Settings) -> list[UUID]:
-    """Close all due billing periods, in one transaction per account. Returns the new invoices."""
-
-    async def run(url: str) -> list[UUID]:
-        database = Database(url, pool_size=1)
-        try:
-            return await bill_accounts(database, SystemClock())
-        finally:
-            await database.close()
-
-    with migrated_database_url(settings) as url:
-        return asyncio.run(run(url))
+async def _invoice_record(
+    title: str, session: AsyncSession, invoice: Invoice, **details: str
+) -> Record:
+    """Return the new state of an invoice as a result."""
+    document = await build_invoice_document(session, invoice.account_id, invoice.id)
+    fields_by_name = document.to_json()
+    fields = ("id", "number", "status", "total", "paid", "credited", "owed", "currency")
+    return Record(title, {**{field: fields_by_name[field] for field in fields}, **details})
 
 
-def _show_document(output: Output, as_json: bool, document: InvoiceDocument) -> None:
-    """Print an invoice with its lines."""
+def _document_report(document: InvoiceDocument) -> Report:
+    """Return an invoice with its lines as a result."""
     document_json = document.to_json()
-    if as_json:
-        output.record("", document_json)
-        return
     period = f"{document.period.first_day} to {document.period.last_day}"
     fields = ("status", "issued_on", "due_on", "net", "tax", "total", "paid", "owed", "currency")
     title = f"{document.translate('title')} {document.name}"
-    output.record(title, {"period": period, **{field: document_json[field] for field in fields}})
+    head = Record(title, {"period": period, **{field: document_json[field] for field in fields}})
     columns = ("number", "description", "quantity", "included", "price_text", "amount")
-    output.table(document_json["lines"], columns)
+    return Report(document_json, (head, Table(document_json["lines"], columns)))
 
 
 def _parse_language(language: str | None) -> str | None:
     """Validate a language code. Raises BadParameter."""
     if language not in (None, "zh", "en"):
-        raise typer.BadParameter("zh or en", param_hint="--locale")
+        raise typer.BadParameter("must be zh or en.", param_hint="--locale")
     return language
 
 
@@ -269,4 +248,4 @@ def _parse_month(text: str) -> date:
     try:
         return date.fromisoformat(f"{text}-01")
     except ValueError:
-        raise typer.BadParameter("a month is 2026-10", param_hint="--month") from None
+        raise typer.BadParameter("must be a month such as 2026-10.", param_hint="--month") from None

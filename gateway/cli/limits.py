@@ -22,87 +22,77 @@ from billing.notifications.current_limits import AccountLimits, load_current_lim
 from billing.tables import QuotaKind
 from gateway.access import api_keys
 from gateway.cli.arguments import format_available
-from gateway.cli.output import Output
-from gateway.cli.runner import AccountName, Json, run_command, run_in_transaction
+from gateway.cli.results import Record, Report, Table
+from gateway.cli.runner import AccountName, command
 from gateway.cli.wallet import wallet_top_up
 from infra import ids
-from infra.clock import SystemClock
-from infra.settings import Settings
+from infra.clock import Clock
 
 limits_app = typer.Typer(no_args_is_help=True)
 _NONE = "none"
 _COLUMNS = ("kind", "key", "of", "month", "limit", "used", "lent")
-_RATES = "A number, or `none` for no limit."
-Rate = Annotated[str | None, typer.Option(help=_RATES)]
 
 
 @limits_app.command("show")
-def limits_show(account: AccountName, as_json: Json = False) -> None:
-    """What may still be spent and which limit decides it, and all limits of an account and its
-    keys with what is used of them."""
+@command
+async def limits_show(session: AsyncSession, clock: Clock, account: AccountName) -> Report:
+    """Show the limits of an account and its keys with their usage.
 
-    def execute(settings: Settings, output: Output) -> None:
-        async def load_limits(session: AsyncSession) -> tuple[list[dict[str, Any]], AccountLimits]:
-            owner = (await get_account(session, account)).id
-            limits = await load_current_limits(session, SystemClock(), owner)
-            time_zone = profile_time_zone(await get_profile(session, owner))
-            return [
-                *await _load_quota_rows(session, owner),
-                *_spend_cap_rows(limits, time_zone),
-            ], limits
-
-        rows, limits = run_in_transaction(settings, load_limits)
-        if as_json:
-            output.table([*rows, _available_row(limits)], ())
-            return
-        available = format_available(limits.available.to_json(limits.currency))
-        output.record(f"Available now: {available}.", {})
-        output.table(rows, _COLUMNS)
-
-    run_command(as_json, execute)
+    Also shows the available balance and the limit that determines it.
+    """
+    owner = (await get_account(session, account)).id
+    limits = await load_current_limits(session, clock, owner)
+    time_zone = profile_time_zone(await get_profile(session, owner))
+    rows = [*await _load_quota_rows(session, owner), *_spend_cap_rows(limits, time_zone)]
+    available = format_available(limits.available.to_json(limits.currency))
+    sections = (Record(f"Available balance: {available}.", {}), Table(rows, _COLUMNS))
+    return Report([*rows, _available_row(limits)], sections)
 
 
 @limits_app.command("set")
-def limits_set(
+@command
+async def limits_set(
+    session: AsyncSession,
+    clock: Clock,
     account: AccountName,
     key: Annotated[
-        str | None, typer.Option(help="Limit this key (key_…), not the account.")
+        str | None, typer.Option(help="Key ID (key_…). Limits this key instead of the account.")
     ] = None,
     credit_limit: Annotated[
-        str | None, typer.Option(help="What the account may owe, in its currency.")
+        str | None, typer.Option(help="Credit limit: most that the account may owe, e.g. 500.")
     ] = None,
     monthly_budget: Annotated[
-        str | None, typer.Option(help="What the key may spend in a calendar month, or `none`.")
+        str | None,
+        typer.Option(help="Most that the key may spend per month (UTC), or `none`. Needs --key."),
     ] = None,
-    requests: Rate = None,
-    tokens: Rate = None,
-    streams: Rate = None,
-    as_json: Json = False,
-) -> None:
-    """Set limits; every gateway keeps to them within a second."""
+    requests: Annotated[
+        str | None, typer.Option(help="Requests per minute, or `none` for no limit.")
+    ] = None,
+    tokens: Annotated[
+        str | None, typer.Option(help="Tokens per minute, or `none` for no limit.")
+    ] = None,
+    streams: Annotated[
+        str | None, typer.Option(help="Concurrent streams, or `none` for no limit.")
+    ] = None,
+) -> Table:
+    """Set limits of an account or key.
 
-    def execute(settings: Settings, output: Output) -> None:
-        async def update_limits(session: AsyncSession) -> list[dict[str, Any]]:
-            owner = (await get_account(session, account)).id
-            key_id = None if key is None else await api_keys.require_key(session, owner, key)
-            if credit_limit is not None:
-                amount = _parse_amount(credit_limit)
-                await set_credit_limit(session, SystemClock(), owner, amount)
-            if monthly_budget is not None:
-                await _set_budget(session, owner, key_id, monthly_budget)
-            for kind, text in (
-                (QuotaKind.REQUESTS, requests),
-                (QuotaKind.TOKENS, tokens),
-                (QuotaKind.STREAMS, streams),
-            ):
-                if text is not None:
-                    await set_limit(session, owner, kind, _parse_count(text), key_id)
-            return await _load_quota_rows(session, owner)
-
-        rows = run_in_transaction(settings, update_limits)
-        output.table(rows, _COLUMNS)
-
-    run_command(as_json, execute)
+    Takes effect on all gateways within a second.
+    """
+    owner = (await get_account(session, account)).id
+    key_id = None if key is None else await api_keys.require_key(session, owner, key)
+    if credit_limit is not None:
+        await set_credit_limit(session, clock, owner, _parse_amount(credit_limit))
+    if monthly_budget is not None:
+        await _set_budget(session, clock, owner, key_id, monthly_budget)
+    for kind, text in (
+        (QuotaKind.REQUESTS, requests),
+        (QuotaKind.TOKENS, tokens),
+        (QuotaKind.STREAMS, streams),
+    ):
+        if text is not None:
+            await set_limit(session, owner, kind, _parse_count(text), key_id)
+    return Table(await _load_quota_rows(session, owner), _COLUMNS)
 
 
 # An alias of `maas wallet top-up`.
@@ -110,13 +100,13 @@ limits_app.command("top-up")(wallet_top_up)
 
 
 async def _set_budget(
-    session: AsyncSession, account_id: UUID, key_id: UUID | None, text: str
+    session: AsyncSession, clock: Clock, account_id: UUID, key_id: UUID | None, text: str
 ) -> None:
     """Set a key's monthly budget. Raises LimitInvalid."""
     if key_id is None:
-        raise LimitInvalid("A monthly budget is a key's: name it with --key.")
+        raise LimitInvalid("--monthly-budget applies to a key. Name the key with --key.")
     amount = None if text == _NONE else _parse_amount(text)
-    await set_budget(session, SystemClock(), account_id, key_id, amount)
+    await set_budget(session, clock, account_id, key_id, amount)
 
 
 def _parse_amount(text: str) -> int:
@@ -124,7 +114,9 @@ def _parse_amount(text: str) -> int:
     try:
         return nano_from_text(text)
     except ValueError as error:
-        raise LimitInvalid(f"{text[:40]!r} is no amount: write it as 12.50.") from error
+        raise LimitInvalid(
+            f"{text[:40]!r} is not an amount. Use a number such as 12.50."
+        ) from error
 
 
 def _parse_count(text: str) -> int | None:
@@ -132,7 +124,7 @@ def _parse_count(text: str) -> int | None:
     if text == _NONE:
         return None
     if not text.isdecimal() or len(text) > 18:
-        raise LimitInvalid(f"{text[:40]!r} is no whole number, nor `none`.")
+        raise LimitInvalid(f"{text[:40]!r} is not a limit. Use a whole number or `none`.")
     return int(text)
 
 

@@ -8,46 +8,46 @@ import typer
 from gateway.cli.lazy_group import Command, lazy_group
 
 COMMANDS = (
-    Command("up", "gateway.cli.up:up_all", "Start everything on this machine; Ctrl-C stops it."),
-    Command("migrate", "gateway.cli.database:migrate_now", "Bring the database to this version."),
-    Command("backup", "gateway.cli.database:back_up_now", "Write the whole database to a file."),
-    Command("restore", "gateway.cli.database:restore_now", "Bring a backup back."),
-    Command("demo", "gateway.cli.demo:demo", "Three example firms, to look at the dashboard."),
-    Command("accounts", "gateway.cli.accounts:accounts_app", "The firms that call and pay."),
-    Command("keys", "gateway.cli.accounts:keys_app", "An account's API keys."),
-    Command("people", "gateway.cli.people:people_app", "Who signs in to the dashboard."),
-    Command("entities", "gateway.cli.entities:entities_app", "The legal entities that sell."),
+    Command("up", "gateway.cli.up:up_all", "Start the whole service on this machine."),
+    Command("migrate", "gateway.cli.database:migrate_now", "Migrate the database to this version."),
+    Command("backup", "gateway.cli.database:back_up_now", "Back up the database to a file."),
+    Command("restore", "gateway.cli.database:restore_now", "Restore a database backup."),
+    Command("demo", "gateway.cli.demo:demo", "Create example companies to try the dashboard."),
+    Command("accounts", "gateway.cli.accounts:accounts_app", "Manage accounts."),
+    Command("keys", "gateway.cli.accounts:keys_app", "Manage API keys."),
+    Command("people", "gateway.cli.people:people_app", "Manage people who use the dashboard."),
     Command(
-        "limits", "gateway.cli.limits:limits_app", "What accounts and keys may spend and call."
+        "entities",
+        "gateway.cli.entities:entities_app",
+        "Manage the legal entities that issue invoices.",
     ),
-    Command("alerts", "gateway.cli.alerts:alerts_app", "Who is told of what was used."),
+    Command(
+        "limits", "gateway.cli.limits:limits_app", "Manage credit limits, budgets and rate limits."
+    ),
+    Command("alerts", "gateway.cli.alerts:alerts_app", "Manage usage alerts."),
     Command(
         "models",
         "gateway.cli.models:models_app",
-        "The models that are sold, with prices; ratings, and versions of shared ones.",
+        "List models and prices, or manage versions of shared models.",
     ),
-    Command("files", "gateway.cli.files:files_app", "Check training files before a job."),
-    Command(
-        "usage",
-        "gateway.cli.usage:usage_list",
-        "Calls with request id, status, usage and cost; --follow shows new ones.",
-    ),
-    Command(
-        "top", "gateway.cli.top.command:top", "A running gateway at this moment; Ctrl-C ends it."
-    ),
-    Command("plans", "gateway.cli.plans:plans_app", "What is sold, in versions that never change."),
-    Command("subscribe", "gateway.cli.plans:subscribe", "Put an account on a plan."),
-    Command("subscriptions", "gateway.cli.plans:subscriptions_app", "Who is on which plan."),
-    Command("billing", "gateway.cli.billing:billing_app", "How accounts are billed."),
-    Command("invoices", "gateway.cli.invoices:invoices_app", "What accounts were billed."),
-    Command("wallet", "gateway.cli.wallet:wallet_app", "What accounts have paid in advance."),
+    Command("files", "gateway.cli.files:files_app", "Check training files."),
+    Command("usage", "gateway.cli.usage:usage_list", "List calls with usage and cost."),
+    Command("top", "gateway.cli.top.command:top", "Monitor a running gateway."),
+    Command("plans", "gateway.cli.plans:plans_app", "Manage plans."),
+    Command("subscribe", "gateway.cli.plans:subscribe", "Subscribe an account to a plan."),
+    Command("subscriptions", "gateway.cli.plans:subscriptions_app", "Manage subscriptions."),
+    Command("billing", "gateway.cli.billing:billing_app", "Manage billing settings of accounts."),
+    Command("invoices", "gateway.cli.invoices:invoices_app", "Manage invoices and payments."),
+    Command("wallet", "gateway.cli.wallet:wallet_app", "Manage prepaid credit."),
     Command(
         "outcomes",
         "gateway.cli.outcomes.main:outcomes_app",
-        "Paid by effect: contracts, evidence and settlements.",
+        "Manage outcome contracts, evidence, settlements and disputes.",
     ),
     Command(
-        "reconcile", "gateway.cli.reconcile:reconcile_all", "Compare all records; 1 if they differ."
+        "reconcile",
+        "gateway.cli.reconcile:reconcile_all",
+        "Check that usage, limits, invoices and the ledger agree.",
     ),
 )
 

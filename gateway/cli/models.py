@@ -1,7 +1,8 @@
 """`maas models`: models with prices and availability, ratings, and versions of shared models."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Annotated, Any
 
@@ -9,11 +10,13 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.accounts import get_account
+from billing.metering.key_epoch import read_epoch
 from gateway.access.price_book import PriceBook
+from gateway.access.propagation import Propagation
 from gateway.cli.lazy_group import Command, lazy_group
-from gateway.cli.output import Output
 from gateway.cli.price_list import format_prices, price_list
-from gateway.cli.runner import Json, run_and_propagate, run_command, run_in_transaction
+from gateway.cli.results import Record, Report, Table
+from gateway.cli.runner import Json, command, run_in_transaction
 from gateway.cli.supervisor import serving_base_url
 from gateway.registry.versions import (
     BUILT_IN_NUMBER,
@@ -30,7 +33,8 @@ from gateway.shared_models.feedback import count_ratings
 from gateway.upstream.availability import Availability
 from gateway.upstream.client import UpstreamClient
 from gateway.upstream.load_balancer import Router, parse_upstreams
-from infra.clock import SystemClock
+from infra.clock import Clock
+from infra.database.database import Database
 from infra.settings import Settings
 from models.catalog import Catalog, Model, load_catalog
 from models.extras import required_extra
@@ -39,164 +43,170 @@ _TRAINING_COMMANDS = (
     Command(
         "propose",
         "gateway.cli.model_training:models_propose",
-        "Learn a version from what customers agreed to share; it is promoted if it is better.",
+        "Train a version of a shared model, and promote it if it is better.",
     ),
     Command(
         "provenance",
         "gateway.cli.model_training:models_provenance",
-        "What a version learned from: whose, with which consent, and whether that still stands.",
+        "List the examples that a version was trained on.",
     ),
 )
 models_app = typer.Typer(cls=lazy_group(_TRAINING_COMMANDS), invoke_without_command=True)
 Prices = Mapping[str, Mapping[str, int]]
-ModelName = Annotated[str, typer.Argument(help="The shared model's id.")]
-By = Annotated[str, typer.Option(help="Who says so; it stands in the version's history.")]
+ModelName = Annotated[str, typer.Argument(help="ID of the shared model.")]
+By = Annotated[str, typer.Option(help="Name of the person, for the version's history.")]
 
 
 @models_app.callback()
-def models_list(
+def models_group(
     context: typer.Context,
     account: Annotated[
-        str | None, typer.Option(help="Prices of this account's plan (id or name).")
+        str | None, typer.Option(help="Show the prices of this account (ID or name).")
     ] = None,
     currency: Annotated[
-        str | None, typer.Option(help="List prices in CNY or USD; MAAS_CURRENCY unless given.")
+        str | None,
+        typer.Option(help="Currency of list prices: CNY or USD. Default: MAAS_CURRENCY."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """The models with their prices (list prices, or those of an account's plan), and whether this
-    deployment serves them."""
-    if context.invoked_subcommand is not None:
-        return
+    """List models and prices, or manage versions of shared models."""
+    if context.invoked_subcommand is None:
+        models_list(account=account, currency=currency, as_json=as_json)
 
-    def execute(settings: Settings, output: Output) -> None:
-        catalog = load_catalog(settings.profile)
-        shown_currency = _parse_currency(currency or settings.currency)
-        prices: Prices = {
-            model.id: model.prices.get(shown_currency, {}) for model in catalog.models.values()
+
+@command
+def models_list(
+    settings: Settings, clock: Clock, account: str | None, currency: str | None
+) -> Report:
+    """List models with list prices or an account's prices, and whether they are served."""
+    catalog = load_catalog(settings.profile)
+    shown_currency = _parse_currency(currency or settings.currency)
+    prices: Prices = {
+        model.id: model.prices.get(shown_currency, {}) for model in catalog.models.values()
+    }
+    if account is not None:
+        shown_currency, prices = run_in_transaction(
+            settings, partial(_get_plan_prices, catalog, clock, account)
+        )
+    availability = asyncio.run(_check_availability(settings, clock, catalog))
+    rows = [
+        {
+            **_model_row(model, prices.get(model.id, {}), shown_currency),
+            "served": _served_text(model, availability),
         }
-        if account is not None:
-            shown_currency, prices = run_in_transaction(
-                settings, partial(_get_plan_prices, catalog, account)
-            )
-        availability = asyncio.run(_check_availability(settings, catalog))
-        rows = [
-            {
-                **_model_row(model, prices.get(model.id, {}), shown_currency),
-                "served": _served_text(model, availability),
-            }
-            for model in catalog.models.values()
-        ]
-        if not as_json:
-            rows = [
-                {**row, "prices": format_prices(prices.get(row["id"], {}), shown_currency)}
-                for row in rows
-            ]
-        columns = ("id", "task", "served", "prices", "context_length", "licence", "description")
-        output.table(rows, columns)
-
-    run_command(as_json, execute)
+        for model in catalog.models.values()
+    ]
+    shown = [
+        {**row, "prices": format_prices(prices.get(row["id"], {}), shown_currency)} for row in rows
+    ]
+    columns = ("id", "task", "served", "prices", "context_length", "licence", "description")
+    return Report(rows, (Table(shown, columns),))
 
 
 @models_app.command("ratings")
-def models_ratings(as_json: Json = False) -> None:
-    """How answers were rated, by model."""
-
-    def execute(settings: Settings, output: Output) -> None:
-        rows = run_in_transaction(settings, count_ratings)
-        output.table(rows, ("model", "good", "bad", "lessons"))
-
-    run_command(as_json, execute)
+@command
+async def models_ratings(session: AsyncSession) -> Table:
+    """Show customer ratings of responses by model."""
+    return Table(await count_ratings(session), ("model", "good", "bad", "lessons"))
 
 
 @models_app.command("versions")
-def models_versions(model: ModelName, as_json: Json = False) -> None:
-    """A shared model's versions, the newest first; 0 is the one that the catalog comes with."""
+@command
+async def models_versions(session: AsyncSession, settings: Settings, model: ModelName) -> Table:
+    """List the versions of a shared model, newest first.
 
-    def execute(settings: Settings, output: Output) -> None:
-        name = get_shared_model(load_catalog(settings.profile), model).id
-        rows = [
-            version_json(row)
-            for row in run_in_transaction(settings, lambda s: list_versions(s, name))
-        ]
-        none_promoted = not any(row["answers"] for row in rows)
-        rows.append(
-            {
-                "version": name,
-                "number": BUILT_IN_NUMBER,
-                "status": "built_in",
-                "answers": none_promoted,
-            }
-        )
-        columns = ("version", "status", "answers", "created_at", "promoted_at", "why")
-        output.table(rows, columns)
-
-    run_command(as_json, execute)
+    Version 0 is built in.
+    """
+    name = get_shared_model(load_catalog(settings.profile), model).id
+    rows = [version_json(row) for row in await list_versions(session, name)]
+    built_in = {
+        "version": name,
+        "number": BUILT_IN_NUMBER,
+        "status": "built_in",
+        "answers": not any(row["answers"] for row in rows),
+    }
+    columns = ("version", "status", "answers", "created_at", "promoted_at", "why")
+    return Table([*rows, built_in], columns)
 
 
 @models_app.command("promote")
-def models_promote(
+@command
+async def models_promote(
+    database: Database,
+    settings: Settings,
+    clock: Clock,
     model: ModelName,
-    number: Annotated[int, typer.Argument(min=1, help="The version's number.")],
+    number: Annotated[int, typer.Argument(min=1, help="Number of the version.")],
     by: By = "operator",
-    as_json: Json = False,
-) -> None:
-    """Let a version that answered before answer again. Returns when every gateway serves it."""
+) -> Record:
+    """Promote an earlier version of a shared model.
 
-    async def change(session: AsyncSession, name: str, current_number: int) -> int:
-        await promote(session, SystemClock(), name, number, current_number, by)
-        return number
-
-    _change_version("Promoted.", model, change, as_json)
+    Returns when all gateways serve it.
+    """
+    name = get_shared_model(load_catalog(settings.profile), model).id
+    current = await _read_current_number(database, name)
+    async with _propagated_transaction(database, clock) as session:
+        await promote(session, clock, name, number, current, by)
+    return _version_record("Version promoted.", name, number, current)
 
 
 @models_app.command("rollback")
-def models_rollback(
+@command
+async def models_rollback(
+    database: Database,
+    settings: Settings,
+    clock: Clock,
     model: ModelName,
     to: Annotated[
-        int | None, typer.Option(min=0, help="To this version; if not given, the one before.")
+        int | None,
+        typer.Option(min=0, help="Number of the version to return to. Default: the previous one."),
     ] = None,
     by: By = "operator",
-    as_json: Json = False,
-) -> None:
-    """Take the present version back. Returns when no gateway serves it any more."""
+) -> Record:
+    """Roll a shared model back to an earlier version.
 
-    async def change(session: AsyncSession, name: str, current_number: int) -> int:
+    Returns when all gateways serve it.
+    """
+    name = get_shared_model(load_catalog(settings.profile), model).id
+    current = await _read_current_number(database, name)
+    async with _propagated_transaction(database, clock) as session:
         number = await get_previous_number(session, name) if to is None else to
-        await roll_back(session, SystemClock(), name, number, current_number, by)
-        return number
-
-    _change_version("Rolled back.", model, change, as_json)
+        await roll_back(session, clock, name, number, current, by)
+    return _version_record("Version rolled back.", name, number, current)
 
 
-_VersionChange = Callable[[AsyncSession, str, int], Awaitable[int]]
-"""Takes the model and the version that answered when the command began; gives which does now."""
+async def _read_current_number(database: Database, name: str) -> int:
+    """Return the number of the version that serves.
+
+    It is read before the change: if two commands run at once, the later one fails.
+    """
+    async with database.transaction() as session:
+        return await get_current_number(session, name)
 
 
-def _change_version(title: str, model: str, change: _VersionChange, as_json: bool) -> None:
-    """Change which version of a model serves, and wait until all gateways apply it."""
-
-    def execute(settings: Settings, output: Output) -> None:
-        name = get_shared_model(load_catalog(settings.profile), model).id
-        # If two commands run at once, the later one fails, since this number has changed.
-        current_number = run_in_transaction(
-            settings, lambda session: get_current_number(session, name)
-        )
-        number = run_and_propagate(settings, lambda session: change(session, name, current_number))
-        fields = {
-            "model": name,
-            "answers": version_name(name, number),
-            "before": version_name(name, current_number),
-        }
-        output.record(title, fields)
-
-    run_command(as_json, execute)
+@asynccontextmanager
+async def _propagated_transaction(database: Database, clock: Clock) -> AsyncIterator[AsyncSession]:
+    """Context of one transaction; waits at the end until all gateways apply its change."""
+    async with database.transaction() as session:
+        yield session
+        epoch = await read_epoch(session)
+    await Propagation(database, clock).wait(epoch)
 
 
-async def _check_availability(settings: Settings, catalog: Catalog) -> Availability:
+def _version_record(title: str, name: str, number: int, previous: int) -> Record:
+    """Return which version of a model serves now, and which did before."""
+    fields = {
+        "model": name,
+        "answers": version_name(name, number),
+        "before": version_name(name, previous),
+    }
+    return Record(title, fields)
+
+
+async def _check_availability(settings: Settings, clock: Clock, catalog: Catalog) -> Availability:
     """Ask the model servers which models they serve."""
     upstream = UpstreamClient(settings.connect_timeout_s)
-    router = Router(parse_upstreams(serving_base_url(settings)), SystemClock())
+    router = Router(parse_upstreams(serving_base_url(settings)), clock)
     availability = Availability(catalog, router, upstream)
     try:
         await availability.refresh()
@@ -216,15 +226,15 @@ def _served_text(model: Model, availability: Availability) -> str:
 def _parse_currency(currency: str) -> str:
     """Validate a currency code. Raises BadParameter."""
     if currency.upper() not in ("CNY", "USD"):
-        raise typer.BadParameter("prices are in CNY and USD", param_hint="--currency")
+        raise typer.BadParameter("must be CNY or USD.", param_hint="--currency")
     return currency.upper()
 
 
 async def _get_plan_prices(
-    catalog: Catalog, account: str, session: AsyncSession
+    catalog: Catalog, clock: Clock, account: str, session: AsyncSession
 ) -> tuple[str, Prices]:
     """Return an account's currency, and its current prices by model and meter."""
-    owner, clock = await get_account(session, account), SystemClock()
+    owner = await get_account(session, account)
     price_book = PriceBook(catalog, clock)
     account_prices = await price_book.get_account_prices(
         session, owner.id, owner.currency, clock.now()

@@ -1,4 +1,4 @@
-"""Output of `maas` commands: progress, tables and text for a terminal, or JSON."""
+"""Output of `maas` commands: results, progress and errors, as text for a terminal or as JSON."""
 
 import json
 import shlex
@@ -9,8 +9,9 @@ from typing import Any
 
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Table as RichTable
 
+from gateway.cli.results import Record, Report, Result, Table
 from infra.errors import AppError, error_object
 
 
@@ -24,6 +25,11 @@ class Output:
         self._console = Console(highlight=False, soft_wrap=True, width=width)
         self._progress: Progress | None = None
         self._stage = ""
+
+    @property
+    def is_json(self) -> bool:
+        """Whether the output is JSON."""
+        return self._json
 
     @property
     def is_interactive(self) -> bool:
@@ -68,58 +74,45 @@ class Output:
             self._write_json({"stage": "ready", **fields})
             return
         command_name = _command_name()
-        lines = [f"The service answers on {url} (API docs: {url}/docs)."]
+        lines = [f"Ready: {url} (API reference: {url}/docs)"]
         if first_key:
             lines += [
                 "",
-                "Your first API key, which is shown only now:",
+                "Your first API key. It is not shown again:",
                 f"  {first_key}",
             ]
         else:
             lines += [
                 "",
-                f"To make a new API key: {command_name} keys create {shlex.quote(account)}",
+                f"Create an API key: {command_name} keys create {shlex.quote(account)}",
             ]
         if sign_in:
             lines += [
                 "",
-                "The dashboard; choose a password by this link, once:",
+                "Open this link once to set your dashboard password:",
                 f"  {sign_in}",
             ]
         lines += [
             "",
-            "Try it:",
+            "Send a request:",
             f"  {curl}",
             "",
-            f"What it cost: {command_name} usage",
-            "Ctrl-C stops it.",
+            f"List calls and their cost: {command_name} usage",
+            "Press Ctrl-C to stop.",
         ]
         self._console.print("\n".join(lines), markup=False)
 
-    def record(self, title: str, values: Mapping[str, Any]) -> None:
-        """Print one object with its fields."""
+    def show(self, result: Result) -> None:
+        """Print a command's result."""
         if self._json:
-            self._write_json(dict(values))
+            self._write_json(result.to_json())
             return
         self._end_progress()
-        self._console.print(title, markup=False)
-        for name, value in values.items():
-            self._console.print(f"  {name}: {_format_value(value)}", markup=False)
-
-    def table(self, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
-        """Print a list of objects: all fields in JSON, `columns` in a terminal."""
-        if self._json:
-            self._write_json(list(rows))
-            return
-        if not rows:
-            self._console.print("Nothing yet.")
-            return
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for column in columns:
-            table.add_column(column, overflow="fold")
-        for row in rows:
-            table.add_row(*(_format_value(row.get(column)) for column in columns))
-        self._console.print(table)
+        for section in result.sections if isinstance(result, Report) else (result,):
+            if isinstance(section, Record):
+                self._print_record(section)
+            else:
+                self._print_table(section)
 
     def streaming_table(
         self, columns: Sequence[str], widths: Sequence[int]
@@ -136,6 +129,24 @@ class Output:
                 self._write_json(dict(row)) if self._json else self._print_row(row, columns, widths)
 
         return show_rows
+
+    def _print_record(self, record: Record) -> None:
+        """Print a title and one line per field."""
+        self._console.print(record.title, markup=False)
+        for name, value in record.fields.items():
+            self._console.print(f"  {name}: {_format_value(value)}", markup=False)
+
+    def _print_table(self, table: Table) -> None:
+        """Print a table, or that it has no rows."""
+        if not table.rows:
+            self._console.print("No results.")
+            return
+        rendered = RichTable(box=None, pad_edge=False, header_style="bold")
+        for column in table.columns:
+            rendered.add_column(column, overflow="fold")
+        for row in table.rows:
+            rendered.add_row(*(_format_value(row.get(column)) for column in table.columns))
+        self._console.print(rendered)
 
     def _print_row(
         self, row: Mapping[str, Any], columns: Sequence[str], widths: Sequence[int]

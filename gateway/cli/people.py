@@ -1,116 +1,100 @@
 """`maas people`: people who sign in to the dashboard."""
 
 from typing import Annotated, Any
-from uuid import UUID
 
 import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.accounts import ACCOUNT_ID_PREFIX, get_account
-from gateway.cli.output import Output
-from gateway.cli.runner import Json, run_command, run_in_transaction
+from gateway.cli.results import Record, Table
+from gateway.cli.runner import command
 from gateway.identity.audit_log import CLI_ACTOR
 from gateway.identity.invitations import InvitationService, IssuedInvitation
 from gateway.identity.memberships import MembershipView
 from gateway.identity.people import PersonView, list_people, revoke_platform_role, unlock_person
 from gateway.identity.roles import Role
 from infra import ids
-from infra.clock import SystemClock
+from infra.clock import Clock
 from infra.settings import Settings
 
-Email = Annotated[str, typer.Option(help="The person's e-mail address.")]
+Email = Annotated[str, typer.Option(help="E-mail address of the person.")]
 
 people_app = typer.Typer(no_args_is_help=True)
 
 
 @people_app.command("invite")
-def people_invite(
-    account: Annotated[str, typer.Option(help="The account's id (acct_…) or name.")],
+@command
+async def people_invite(
+    session: AsyncSession,
+    settings: Settings,
+    clock: Clock,
+    account: Annotated[str, typer.Option(help="Account ID (acct_…) or name.")],
     email: Email,
     role: Annotated[Role, typer.Option(help="owner, developer, finance or viewer.")] = Role.VIEWER,
-    as_json: Json = False,
-) -> None:
-    """Invite somebody to an account, by mail and by the link that is shown."""
+) -> Record:
+    """Invite a person to an account.
 
-    def execute(settings: Settings, output: Output) -> None:
-        async def create_invitation(session: AsyncSession) -> IssuedInvitation:
-            firm = await get_account(session, account)
-            return await _invite(session, settings, firm.id, email, role)
-
-        _show_invitation(output, run_in_transaction(settings, create_invitation))
-
-    run_command(as_json, execute)
+    The link is sent by e-mail and shown once.
+    """
+    account_id = (await get_account(session, account)).id
+    service = InvitationService.from_settings(settings, clock)
+    return _invitation_record(await service.invite(session, CLI_ACTOR, account_id, email, role))
 
 
 @people_app.command("operator")
-def people_operator(
+@command
+async def people_operator(
+    session: AsyncSession,
+    settings: Settings,
+    clock: Clock,
     email: Email,
-    role: Annotated[Role, typer.Option(help="operator or support.")] = Role.OPERATOR,
-    as_json: Json = False,
-) -> None:
-    """Invite somebody to run the platform, or with `--role support` to watch it."""
+    role: Annotated[Role, typer.Option(help="operator or support (read-only).")] = Role.OPERATOR,
+) -> Record:
+    """Invite a person to operate the platform.
 
-    def execute(settings: Settings, output: Output) -> None:
-        async def create_invitation(session: AsyncSession) -> IssuedInvitation:
-            return await _invite(session, settings, None, email, role)
-
-        _show_invitation(output, run_in_transaction(settings, create_invitation))
-
-    run_command(as_json, execute)
+    With `--role support` the person can view everything and change nothing. The link is sent by
+    e-mail and shown once.
+    """
+    service = InvitationService.from_settings(settings, clock)
+    return _invitation_record(await service.invite(session, CLI_ACTOR, None, email, role))
 
 
 @people_app.command("dismiss")
-def people_dismiss(email: Email, as_json: Json = False) -> None:
-    """Let somebody run or watch the platform no more; what they are in accounts stays."""
+@command
+async def people_dismiss(session: AsyncSession, clock: Clock, email: Email) -> Record:
+    """Revoke a person's platform role.
 
-    def execute(settings: Settings, output: Output) -> None:
-        async def revoke_role(session: AsyncSession) -> None:
-            await revoke_platform_role(session, SystemClock(), CLI_ACTOR, email)
-
-        run_in_transaction(settings, revoke_role)
-        output.record("Dismissed.", {"email": email})
-
-    run_command(as_json, execute)
+    Ends the person's sessions. Account memberships do not change.
+    """
+    await revoke_platform_role(session, clock, CLI_ACTOR, email)
+    return Record("Platform role revoked.", {"email": email})
 
 
 @people_app.command("list")
-def people_list(as_json: Json = False) -> None:
-    """Everybody who can sign in, and where they belong."""
-
-    def execute(settings: Settings, output: Output) -> None:
-        rows = [_person_row(person) for person in run_in_transaction(settings, list_people)]
-        output.table(rows, ("email", "name", "where", "second_factor"))
-
-    run_command(as_json, execute)
+@command
+async def people_list(session: AsyncSession) -> Table:
+    """List people who can sign in, with their accounts and roles."""
+    rows = [_person_row(person) for person in await list_people(session)]
+    return Table(rows, ("email", "name", "where", "second_factor"))
 
 
 @people_app.command("unlock")
-def people_unlock(
+@command
+async def people_unlock(
+    session: AsyncSession,
+    clock: Clock,
     email: Email,
     second_factor_off: Annotated[
-        bool, typer.Option("--second-factor-off", help="Ask for no code: the app was lost.")
+        bool,
+        typer.Option(
+            "--second-factor-off",
+            help="Also turn off two-factor authentication, for a lost device.",
+        ),
     ] = False,
-    as_json: Json = False,
-) -> None:
-    """Let somebody try again who failed to sign in too often."""
-
-    def execute(settings: Settings, output: Output) -> None:
-        async def unlock_login(session: AsyncSession) -> bool:
-            off = second_factor_off
-            return await unlock_person(session, SystemClock(), CLI_ACTOR, email, disable_totp=off)
-
-        attempts = run_in_transaction(settings, unlock_login)
-        output.record("Unlocked.", {"email": email, "attempts_forgotten": attempts})
-
-    run_command(as_json, execute)
-
-
-async def _invite(
-    session: AsyncSession, settings: Settings, account_id: UUID | None, email: str, role: Role
-) -> IssuedInvitation:
-    """Invite a person to an account, or to the platform without one."""
-    inviting = InvitationService.from_settings(settings, SystemClock())
-    return await inviting.invite(session, CLI_ACTOR, account_id, email, role)
+) -> Record:
+    """Unlock a person who failed to sign in too often."""
+    attempts = await unlock_person(session, clock, CLI_ACTOR, email, disable_totp=second_factor_off)
+    return Record("Sign-in unlocked.", {"email": email, "attempts_forgotten": attempts})
 
 
 def _person_row(person: PersonView) -> dict[str, Any]:
@@ -142,11 +126,11 @@ def _membership_text(membership: MembershipView) -> str:
     )
 
 
-def _show_invitation(output: Output, issued: IssuedInvitation) -> None:
-    """Print an invitation with its link."""
+def _invitation_record(issued: IssuedInvitation) -> Record:
+    """Return an invitation with its link as a result."""
     fields = {
         "email": issued.email,
         "link": issued.link,
         "expires_at": issued.expires_at.isoformat(),
     }
-    output.record("Invited. The link works once and is shown only now:", fields)
+    return Record("Invitation sent. The link works once and cannot be shown again:", fields)

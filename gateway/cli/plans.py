@@ -1,6 +1,7 @@
 """`maas plans`, `maas subscribe` and `maas subscriptions`: published plans and subscriptions."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -33,244 +34,264 @@ from billing.subscriptions.plans import (
 from billing.tables import Account, PlanVersion
 from gateway.access.price_book import catalog_prices
 from gateway.cli.arguments import format_available
-from gateway.cli.output import Output
-from gateway.cli.runner import AccountName, Json, read_text_file, run_command, run_in_transaction
+from gateway.cli.results import Record, Report, Table
+from gateway.cli.runner import AccountName, command, read_text_file, run_in_transaction
 from gateway.operations.idempotent import IdempotentChange, run_once
 from infra import ids
-from infra.clock import SystemClock
+from infra.clock import Clock
 from infra.settings import Settings
 from models.catalog import load_catalog
 
 plans_app = typer.Typer(no_args_is_help=True)
 subscriptions_app = typer.Typer(no_args_is_help=True)
-PlanName = Annotated[str, typer.Argument(help="The plan's name, as growth.")]
-Number = Annotated[int | None, typer.Option("--version", help="Its number; else the newest.")]
-Key = Annotated[
-    str | None, typer.Option(help="Its own name: the same again within a day changes nothing.")
+PlanName = Annotated[str, typer.Argument(help="Name of the plan, e.g. growth.")]
+Number = Annotated[
+    int | None, typer.Option("--version", help="Version of the plan. Default: the latest.")
 ]
-_SubscriptionChange = Callable[[AsyncSession, UUID, str], Awaitable[PlanChange | None]]
+Key = Annotated[
+    str | None,
+    typer.Option(help="Idempotency key. A key repeated within 24 hours changes nothing."),
+]
+_PLAN_COLUMNS = (
+    "plan",
+    "currency",
+    "number",
+    "listed",
+    "fixed_fee",
+    "interval",
+    "version",
+    "published_at",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _SubscriptionChange:
+    """A change of a subscription, applied once per idempotency key.
+
+    `operation` and `arguments` are stored with the key. They must not change between releases.
+    """
+
+    title: str
+    operation: str
+    arguments: tuple[object, ...]
+    apply: Callable[[AsyncSession], Awaitable[PlanChange]]
 
 
 @plans_app.command("publish")
+@command
 def plans_publish(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A plan as TOML.")],
+    settings: Settings,
+    clock: Clock,
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Plan file (TOML).")],
     listed: Annotated[
         bool | None,
         typer.Option(
             "--listed/--unlisted",
-            help="Whether accounts can take it themselves; else as before, a new one: yes.",
+            help="Whether customers can subscribe to the plan themselves. Default: unchanged; "
+            "listed for a new plan.",
         ),
     ] = None,
-    as_json: Json = False,
-) -> None:
-    """Keep a plan file as the plan's next version; the same terms again are the same version."""
+) -> Report:
+    """Publish a plan file as the next version of the plan.
 
-    def execute(settings: Settings, output: Output) -> None:
-        catalog = load_catalog(settings.profile)
-        terms = parse_plan_file(
-            read_text_file(file, "The plan", TermsInvalid),
-            lambda currency: catalog_prices(catalog, currency),
-        )
-
-        async def publish(session: AsyncSession) -> PlanVersion:
-            return await publish_plan(session, SystemClock(), terms, listed)
-
-        _show_plan(output, as_json, run_in_transaction(settings, publish), terms)
-
-    run_command(as_json, execute)
+    If the terms are unchanged, no version is created.
+    """
+    catalog = load_catalog(settings.profile)
+    terms = parse_plan_file(
+        read_text_file(file, "The plan", TermsInvalid),
+        lambda currency: catalog_prices(catalog, currency),
+    )
+    version = run_in_transaction(
+        settings, lambda session: publish_plan(session, clock, terms, listed)
+    )
+    return _plan_report(version, terms)
 
 
 @plans_app.command("list")
-def plans_list(as_json: Json = False) -> None:
-    """All versions of all plans."""
-
-    def execute(settings: Settings, output: Output) -> None:
-        async def load_plans(session: AsyncSession) -> list[dict[str, Any]]:
-            versions = await list_plan_versions(session)
-            terms = await load_terms(session, [plan_version.id for plan_version in versions])
-            unlisted = await list_unlisted_plans(session)
-            listed = [
-                (plan_version.plan, plan_version.currency) not in unlisted
-                for plan_version in versions
-            ]
-            return [
-                {**plan_json(plan_version, terms[plan_version.id]), "listed": is_listed}
-                for plan_version, is_listed in zip(versions, listed, strict=True)
-            ]
-
-        rows = run_in_transaction(settings, load_plans)
-        output.table(
-            rows,
-            (
-                "plan",
-                "currency",
-                "number",
-                "listed",
-                "fixed_fee",
-                "interval",
-                "version",
-                "published_at",
-            ),
-        )
-
-    run_command(as_json, execute)
+@command
+async def plans_list(session: AsyncSession) -> Table:
+    """List all versions of all plans."""
+    versions = await list_plan_versions(session)
+    terms = await load_terms(session, [version.id for version in versions])
+    unlisted = await list_unlisted_plans(session)
+    rows = [
+        {
+            **plan_json(version, terms[version.id]),
+            "listed": (version.plan, version.currency) not in unlisted,
+        }
+        for version in versions
+    ]
+    return Table(rows, _PLAN_COLUMNS)
 
 
 @plans_app.command("show")
-def plans_show(
+@command
+async def plans_show(
+    session: AsyncSession,
+    settings: Settings,
     plan: PlanName,
-    currency: Annotated[str | None, typer.Option(help="CNY or USD, …")] = None,
+    currency: Annotated[
+        str | None, typer.Option(help="Currency, e.g. CNY or USD. Default: MAAS_CURRENCY.")
+    ] = None,
     version: Number = None,
-    as_json: Json = False,
-) -> None:
-    """What a version of a plan says."""
-
-    def execute(settings: Settings, output: Output) -> None:
-        async def load_plan(session: AsyncSession) -> tuple[PlanVersion, PlanTerms]:
-            plan_currency = (currency or settings.currency).upper()
-            plan_version = await find_plan_version(session, plan, plan_currency, version)
-            return plan_version, (await load_terms(session, [plan_version.id]))[plan_version.id]
-
-        _show_plan(output, as_json, *run_in_transaction(settings, load_plan))
-
-    run_command(as_json, execute)
+) -> Report:
+    """Show the terms of a plan."""
+    plan_currency = (currency or settings.currency).upper()
+    plan_version = await find_plan_version(session, plan, plan_currency, version)
+    terms = await load_terms(session, [plan_version.id])
+    return _plan_report(plan_version, terms[plan_version.id])
 
 
-def subscribe(
+@command
+async def subscribe(
+    session: AsyncSession,
+    clock: Clock,
     account: AccountName,
     plan: PlanName,
     version: Number = None,
     key: Key = None,
-    as_json: Json = False,
-) -> None:
-    """Put an account on a plan from now on, and invoice its first fee."""
+) -> Report:
+    """Subscribe an account to a plan.
 
-    async def change(session: AsyncSession, account_id: UUID, currency: str) -> PlanChange:
-        plan_version = await find_plan_version(session, plan, currency, version)
-        return await start_plan(session, SystemClock(), account_id, plan_version)
-
-    _change_subscription("Subscribed.", account, as_json, change, key, plan, version)
+    Starts now and invoices the first fee.
+    """
+    owner = await get_account(session, account)
+    apply = partial(_switch_plan, start_plan, clock, owner, plan, version)
+    change = _SubscriptionChange("Subscription created.", "Subscribed.", (plan, version), apply)
+    return await _change_once(session, clock, owner, key, change)
 
 
 @subscriptions_app.command("show")
-def subscriptions_show(account: AccountName, as_json: Json = False) -> None:
-    """What the account is on, and what follows."""
-
-    async def change(_session: AsyncSession, _account_id: UUID, _currency: str) -> None:
-        return None
-
-    _change_subscription("The subscription:", account, as_json, change)
+@command
+async def subscriptions_show(session: AsyncSession, clock: Clock, account: AccountName) -> Report:
+    """Show an account's subscription and scheduled changes."""
+    owner = await get_account(session, account)
+    return _subscription_report("Subscription:", await _subscription(session, clock, owner))
 
 
 @subscriptions_app.command("change")
-def subscriptions_change(
+@command
+async def subscriptions_change(
+    session: AsyncSession,
+    clock: Clock,
     account: AccountName,
     plan: PlanName,
     version: Number = None,
     key: Key = None,
-    as_json: Json = False,
-) -> None:
-    """Go to another plan: up at once, down when the paid time ends."""
+) -> Report:
+    """Change the plan of an account.
 
-    async def change(session: AsyncSession, account_id: UUID, currency: str) -> PlanChange:
-        plan_version = await find_plan_version(session, plan, currency, version)
-        return await change_plan(session, SystemClock(), account_id, plan_version)
-
-    _change_subscription("Changed.", account, as_json, change, key, plan, version)
+    An upgrade takes effect now, a downgrade at the end of the paid period.
+    """
+    owner = await get_account(session, account)
+    apply = partial(_switch_plan, change_plan, clock, owner, plan, version)
+    change = _SubscriptionChange("Subscription changed.", "Changed.", (plan, version), apply)
+    return await _change_once(session, clock, owner, key, change)
 
 
 @subscriptions_app.command("cancel")
-def subscriptions_cancel(
+@command
+async def subscriptions_cancel(
+    session: AsyncSession,
+    clock: Clock,
     account: AccountName,
     now: Annotated[
-        bool, typer.Option("--now", help="At once; what was paid is not given back.")
+        bool, typer.Option("--now", help="Cancel immediately, without a refund.")
     ] = False,
     key: Key = None,
-    as_json: Json = False,
-) -> None:
-    """End the subscription when the paid time ends, or now."""
+) -> Report:
+    """Cancel an account's subscription.
 
-    async def change(session: AsyncSession, account_id: UUID, _currency: str) -> PlanChange:
-        return PlanChange(await cancel_plan(session, SystemClock(), account_id, at_end=not now))
-
-    _change_subscription("Cancelled.", account, as_json, change, key, now)
+    It ends with the paid period, or immediately with --now.
+    """
+    owner = await get_account(session, account)
+    apply = partial(_cancel, clock, owner, now)
+    change = _SubscriptionChange("Subscription cancelled.", "Cancelled.", (now,), apply)
+    return await _change_once(session, clock, owner, key, change)
 
 
 @subscriptions_app.command("resume")
-def subscriptions_resume(account: AccountName, key: Key = None, as_json: Json = False) -> None:
-    """Take back a cancellation or a downgrade that lies ahead."""
+@command
+async def subscriptions_resume(
+    session: AsyncSession, clock: Clock, account: AccountName, key: Key = None
+) -> Report:
+    """Undo a scheduled cancellation or downgrade."""
+    owner = await get_account(session, account)
+    apply = partial(_resume, clock, owner)
+    change = _SubscriptionChange("Subscription resumed.", "Goes on.", (), apply)
+    return await _change_once(session, clock, owner, key, change)
 
-    async def change(session: AsyncSession, account_id: UUID, _currency: str) -> PlanChange:
-        return PlanChange(await resume_plan(session, SystemClock(), account_id))
 
-    _change_subscription("Goes on.", account, as_json, change, key)
+async def _switch_plan(
+    switch: Callable[[AsyncSession, Clock, UUID, PlanVersion], Awaitable[PlanChange]],
+    clock: Clock,
+    owner: Account,
+    plan: str,
+    version: int | None,
+    session: AsyncSession,
+) -> PlanChange:
+    """Start or change to a plan in the account's currency."""
+    plan_version = await find_plan_version(session, plan, owner.currency, version)
+    return await switch(session, clock, owner.id, plan_version)
 
 
-def _change_subscription(
-    title: str,
-    account: str,
-    as_json: bool,
+async def _cancel(clock: Clock, owner: Account, now: bool, session: AsyncSession) -> PlanChange:
+    """Cancel the subscription, now or when the paid period ends."""
+    return PlanChange(await cancel_plan(session, clock, owner.id, at_end=not now))
+
+
+async def _resume(clock: Clock, owner: Account, session: AsyncSession) -> PlanChange:
+    """Undo a scheduled cancellation or downgrade."""
+    return PlanChange(await resume_plan(session, clock, owner.id))
+
+
+async def _change_once(
+    session: AsyncSession,
+    clock: Clock,
+    owner: Account,
+    key: str | None,
     change: _SubscriptionChange,
-    key: str | None = None,
-    *fingerprint_parts: object,
-) -> None:
-    """Apply a subscription change once per idempotency key, and print the subscription.
-
-    `fingerprint_parts` are the arguments that a repeated key must have in common.
-    """
-
-    def execute(settings: Settings, output: Output) -> None:
-        async def apply_once(session: AsyncSession) -> dict[str, Any]:
-            owner = await get_account(session, account)
-            wish = IdempotentChange(
-                owner.id, f"maas: {title}", msgspec.json.encode(fingerprint_parts), key
-            )
-            done = await run_once(session, wish, partial(_apply_change, owner, change))
-            return dict(msgspec.json.decode(done.response))
-
-        subscription = run_in_transaction(settings, apply_once)
-        output.record(title, subscription if as_json else _summary(subscription))
-
-    run_command(as_json, execute)
+) -> Report:
+    """Apply a change unless its idempotency key was used before. Returns the subscription."""
+    body = msgspec.json.encode(change.arguments)
+    request = IdempotentChange(owner.id, f"maas: {change.operation}", body, key)
+    done = await run_once(session, request, partial(_apply_change, clock, owner, change))
+    return _subscription_report(change.title, msgspec.json.decode(done.response))
 
 
 async def _apply_change(
-    owner: Account, change: _SubscriptionChange, session: AsyncSession
+    clock: Clock, owner: Account, change: _SubscriptionChange, session: AsyncSession
 ) -> dict[str, Any]:
     """Apply a change and return the subscription with the new invoices."""
-    applied = await change(session, owner.id, owner.currency)
-    subscription = await subscription_json(session, SystemClock(), owner.id)
-    invoices = [
-        ids.format_id(INVOICE_ID_PREFIX, invoice.id)
-        for invoice in (applied.invoices if applied else ())
-    ]
-    return {"account": owner.name, **subscription, "invoices": invoices}
+    applied = await change.apply(session)
+    invoices = [ids.format_id(INVOICE_ID_PREFIX, invoice.id) for invoice in applied.invoices]
+    return {**await _subscription(session, clock, owner), "invoices": invoices}
 
 
-def _summary(subscription: dict[str, Any]) -> dict[str, Any]:
-    """Return a subscription with short texts for terminal output."""
+async def _subscription(session: AsyncSession, clock: Clock, owner: Account) -> dict[str, Any]:
+    """Return an account's subscription as output fields."""
+    subscription = await subscription_json(session, clock, owner.id)
+    return {"account": owner.name, **subscription, "invoices": []}
+
+
+def _subscription_report(title: str, subscription: dict[str, Any]) -> Report:
+    """Return a subscription as a result, with short texts for terminal output."""
     plan, following = subscription["plan"], subscription["following"]
-    return {
+    fields = {
         **subscription,
         "plan": plan and f"{plan['plan']} ({plan['number']})",
         "following": following and f"{following['plan']} from {following['starts_at']}",
         "available": format_available(subscription["available"]),
         "invoices": ", ".join(subscription["invoices"]) or None,
     }
+    return Report(subscription, (Record(title, fields),))
 
 
-def _show_plan(output: Output, as_json: bool, version: PlanVersion, terms: PlanTerms) -> None:
-    """Print a plan version with its prices, allowances and discounts."""
+def _plan_report(version: PlanVersion, terms: PlanTerms) -> Report:
+    """Return a plan version with its prices, allowances and discounts as a result."""
     plan_fields = plan_json(version, terms)
-    if as_json:
-        output.record("", plan_fields)
-        return
     detail_fields = ("object", "prices", "allowances", "discounts", "names")
-    output.record(
-        "The plan:", {name: plan_fields[name] for name in plan_fields if name not in detail_fields}
-    )
-    output.record("Its names:", plan_fields["names"])
-    rows = [
+    prices = [
         {
             "model": price.model,
             "meter": price.meter,
@@ -278,7 +299,14 @@ def _show_plan(output: Output, as_json: bool, version: PlanVersion, terms: PlanT
         }
         for price in terms.prices
     ]
-    output.table(rows, ("model", "meter", "price"))
-    for title, name in (("Included:", "allowances"), ("Discounts:", "discounts")):
-        for row in plan_fields[name]:
-            output.record(title, row)
+    sections: list[Record | Table] = [
+        Record(
+            "Plan:",
+            {name: plan_fields[name] for name in plan_fields if name not in detail_fields},
+        ),
+        Record("Names:", plan_fields["names"]),
+        Table(prices, ("model", "meter", "price")),
+        *(Record("Included units:", row) for row in plan_fields["allowances"]),
+        *(Record("Discount:", row) for row in plan_fields["discounts"]),
+    ]
+    return Report(plan_fields, sections)

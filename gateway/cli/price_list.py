@@ -37,4 +37,4 @@ def format_prices(prices: Mapping[str, int], currency: str) -> str:
         for meter, nano in prices.items()
         for count, quantity_name in (_PRICE_UNITS[meter],)
     ]
-    return "\n".join(lines) or "not sold in " + currency
+    return "\n".join(lines) or f"not available in {currency}"

@@ -6,7 +6,6 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.metering.corrections import record_cost_correction as write_correction
 from billing.outbox import RetryLater
@@ -23,15 +22,14 @@ from billing.reconciliation.usage_and_quotas import (
 )
 from billing.reconciliation.usage_rows import check_row_costs
 from gateway.cli.engine_counters import EngineNotCompared, fetch_engine_counts
-from gateway.cli.output import Output
-from gateway.cli.runner import Json, run_command, run_in_transaction
+from gateway.cli.results import Record, Report
+from gateway.cli.runner import command
 from gateway.cli.supervisor import serving_base_url
 from gateway.process.integrations import create_collector
 from gateway.upstream.load_balancer import Router, parse_upstreams
-from infra.clock import SystemClock
+from infra.clock import Clock
 from infra.database.database import Database
 from infra.errors import AppError
-from infra.installation import migrated_database_url
 from infra.settings import Settings
 from models.catalog import Model, Task, load_catalog
 
@@ -43,80 +41,65 @@ class CollectorNotResponding(AppError):
     code = "stripe_silent"
 
 
-def reconcile_all(
+@command
+async def reconcile_all(
+    database: Database,
+    settings: Settings,
+    clock: Clock,
     all_rows: Annotated[
         bool,
-        typer.Option(help="Rate every usage row again, not only those since the last good check."),
+        typer.Option(
+            help="Check the cost of all calls, also of those that were found correct before."
+        ),
     ] = False,
     correct: Annotated[
         bool,
-        typer.Option(
-            help="Append a correction for each usage row whose cost does not match its quantities."
-        ),
+        typer.Option(help="Append a correction for each call whose cost is wrong."),
     ] = False,
-    as_json: Json = False,
-) -> None:
-    """Compare usage, quotas, leases, open calls, credit, bills and ledger, what the engines counted
-    themselves, and Stripe's invoices; exit code 1 on any difference."""
+) -> Report:
+    """Check that usage, limits, invoices and the ledger agree.
 
-    def execute(settings: Settings, output: Output) -> None:
-        started_at = SystemClock().now()
-        before = run_in_transaction(settings, load_recorded_tokens)
-        texts = load_catalog(settings.profile).with_task(Task.TEXT_GENERATION)
-        answers = fetch_engine_counts(_engine_urls(settings, texts))
-        counts = [answer for answer in answers if isinstance(answer, EngineCount)]
-
-        since = 0 if all_rows else run_in_transaction(settings, get_rated_until)
-        corrected = _append_corrections(settings, since) if correct else 0
-
-        async def compare(
-            session: AsyncSession,
-        ) -> tuple[ReconciliationResult, tuple[EngineComparison, ...]]:
-            reconciled = await reconcile(session, since)
-            return reconciled, await compare_engines(
-                session, counts, before, adapters_by_base(texts)
-            )
-
-        reconciled, compared = run_in_transaction(settings, compare)
-        collected = _compare_with_collector(settings)
-        not_compared = [answer for answer in answers if isinstance(answer, EngineNotCompared)]
-        figures = {
-            **check_figures(reconciled),
-            "usage_rows_corrected": corrected,
-            "stripe_invoices": collected.invoices if collected else "not asked",
-        }
-        engines = [*map(_engine_row, compared), *map(_skipped_engine_row, not_compared)]
-        differences = _differences(reconciled, compared, collected)
-
-        async def store_result(session: AsyncSession) -> None:
-            result = {**figures, "engines": engines}
-            await store_check_run(
-                session, SystemClock(), started_at, "command", result, differences
-            )
-
-        run_in_transaction(settings, store_result)
-        _show_result(output, as_json, figures, engines, differences)
-        if differences:
-            raise typer.Exit(1)
-
-    run_command(as_json, execute)
+    Also compares them with the token counts of the engines and with Stripe's invoices. Exits with
+    code 1 if there is a difference.
+    """
+    started_at = clock.now()
+    async with database.transaction() as session:
+        before = await load_recorded_tokens(session)
+        since = 0 if all_rows else await get_rated_until(session)
+    texts = load_catalog(settings.profile).with_task(Task.TEXT_GENERATION)
+    answers = await asyncio.to_thread(fetch_engine_counts, _engine_urls(settings, clock, texts))
+    counts = [answer for answer in answers if isinstance(answer, EngineCount)]
+    corrected = await _append_corrections(database, clock, since) if correct else 0
+    async with database.transaction() as session:
+        reconciled = await reconcile(session, since)
+        compared = await compare_engines(session, counts, before, adapters_by_base(texts))
+    collected = await _compare_with_collector(settings, database)
+    figures = {
+        **check_figures(reconciled),
+        "usage_rows_corrected": corrected,
+        "stripe_invoices": collected.invoices if collected else "not asked",
+    }
+    skipped = [answer for answer in answers if isinstance(answer, EngineNotCompared)]
+    engines = [*map(_engine_row, compared), *map(_skipped_engine_row, skipped)]
+    differences = _differences(reconciled, compared, collected)
+    async with database.transaction() as session:
+        result = {**figures, "engines": engines}
+        await store_check_run(session, clock, started_at, "command", result, differences)
+    return _report(figures, engines, differences)
 
 
-def _append_corrections(settings: Settings, since: int) -> int:
+async def _append_corrections(database: Database, clock: Clock, since: int) -> int:
     """Append a correction for each usage row whose cost does not match its quantities.
 
     Covers all accounts (account_id). Returns the number of corrections.
     """
-
-    async def correct_rows(session: AsyncSession) -> int:
+    async with database.transaction() as session:
         wrong = (await check_row_costs(session, since)).wrong
         for row in wrong:
             await write_correction(
-                session, SystemClock(), row.account_id, row.request_id, row.recorded, row.expected
+                session, clock, row.account_id, row.request_id, row.recorded, row.expected
             )
-        return len(wrong)
-
-    return run_in_transaction(settings, correct_rows)
+    return len(wrong)
 
 
 def adapters_by_base(texts: Sequence[Model]) -> Mapping[str, Sequence[str]]:
@@ -128,32 +111,30 @@ def adapters_by_base(texts: Sequence[Model]) -> Mapping[str, Sequence[str]]:
     return adapters
 
 
-def _engine_urls(settings: Settings, texts: Sequence[Model]) -> Mapping[str, Sequence[str]]:
+def _engine_urls(
+    settings: Settings, clock: Clock, texts: Sequence[Model]
+) -> Mapping[str, Sequence[str]]:
     """Return the server URLs of each text model with its own engine."""
-    router = Router(parse_upstreams(serving_base_url(settings)), SystemClock())
+    router = Router(parse_upstreams(serving_base_url(settings)), clock)
     return {model.id: router.server_urls(model.id) for model in texts if model.base is None}
 
 
-def _compare_with_collector(settings: Settings) -> CollectorComparison | None:
+async def _compare_with_collector(
+    settings: Settings, database: Database
+) -> CollectorComparison | None:
     """Compare invoices with the collector, None without one. Raises CollectorNotResponding."""
-
-    async def compare(url: str) -> CollectorComparison | None:
-        collector = create_collector(settings)
-        if collector is None:
-            return None
-        database = Database(url, pool_size=1)
-        try:
-            return await compare_with_collector(database, collector)
-        except RetryLater as error:
-            raise CollectorNotResponding(
-                f"{collector.info.label} does not answer: {error}"
-            ) from error
-        finally:
-            await collector.close()
-            await database.close()
-
-    with migrated_database_url(settings) as url:
-        return asyncio.run(compare(url))
+    collector = create_collector(settings)
+    if collector is None:
+        return None
+    try:
+        return await compare_with_collector(database, collector)
+    except RetryLater as error:
+        raise CollectorNotResponding(
+            f"{collector.info.label} does not respond, so its invoices were not compared: {error}. "
+            "Run `maas reconcile` again later."
+        ) from error
+    finally:
+        await collector.close()
 
 
 def _differences(
@@ -170,22 +151,20 @@ def _differences(
     return [asdict(difference) for difference in differences]
 
 
-def _show_result(
-    output: Output,
-    as_json: bool,
+def _report(
     figures: Mapping[str, Any],
     engines: Sequence[Mapping[str, Any]],
     differences: Sequence[Mapping[str, Any]],
-) -> None:
-    """Print the figures, engine counts and differences."""
-    if as_json:
-        output.record("", {**figures, "engines": engines, "differences": differences})
-        return
-    output.record("Compared.", {**figures, "differences": len(differences)})
-    for engine in engines:
-        output.record("An engine's own count, in tokens:", engine)
-    for difference in differences:
-        output.record("These do not agree:", difference)
+) -> Report:
+    """Return the figures, engine counts and differences; exit code 1 if there are differences."""
+    title = "Differences found." if differences else "All records agree."
+    sections = [
+        Record(title, {**figures, "differences": len(differences)}),
+        *(Record("Tokens counted by an engine:", engine) for engine in engines),
+        *(Record("Difference:", difference) for difference in differences),
+    ]
+    value = {**figures, "engines": engines, "differences": differences}
+    return Report(value, sections, exit_code=1 if differences else 0)
 
 
 def _engine_row(compared: EngineComparison) -> dict[str, Any]:

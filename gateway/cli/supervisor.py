@@ -84,7 +84,7 @@ def run_service(settings: Settings, output: Output) -> None:
         stack.enter_context(
             lock_data_directory(settings.data_dir, RunningInstance(os.getpid(), url))
         )
-        _require_free_port(settings.host, settings.port)
+        _require_free_port(settings.host, settings.port, "MAAS_PORT")
         output.report_stage("database", "Starting the database")
         postgres_url = stack.enter_context(migrated_database_url(settings))
         first_access = asyncio.run(create_first_access(settings, postgres_url))
@@ -95,7 +95,7 @@ def run_service(settings: Settings, output: Output) -> None:
         ]
         serving = _ServingState()
         if settings.serving_url is None:
-            _require_free_port(settings.serving_host, settings.serving_port)
+            _require_free_port(settings.serving_host, settings.serving_port, "MAAS_SERVING_PORT")
             children.append(_start_serving(settings, serving, output, logs, stack))
         else:
             serving.ready.set()
@@ -261,10 +261,12 @@ def _require_alive(children: list[subprocess.Popen[bytes]], serving: _ServingSta
         if child.poll() is not None:
             # Another thread reads the process's last event from a pipe.
             time.sleep(0.2)
-            reason = (
-                serving.failure if name == "serving" and serving.failure else "its log says why"
+            reason = serving.failure if name == "serving" else None
+            raise StartFailed(
+                f"The {name} process ended with exit code {child.returncode}: {reason}"
+                if reason
+                else f"The {name} process ended with exit code {child.returncode}. See its log."
             )
-            raise StartFailed(f"The {name} process ended with code {child.returncode}: {reason}.")
 
 
 def _is_ready(url: str) -> bool:
@@ -317,15 +319,16 @@ async def _create_first_sign_in_link(session: AsyncSession, settings: Settings) 
     ).create_first_operator_link(session, first_account_id)
 
 
-def _require_free_port(host: str, port: int) -> None:
-    """Raise PortTaken if the port is in use."""
+def _require_free_port(host: str, port: int, variable: str) -> None:
+    """Raise PortTaken if the port is in use; `variable` is the setting of the port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except OSError as error:
             raise PortTaken(
-                f"Another program listens on {host}:{port}. Set MAAS_PORT or MAAS_SERVING_PORT."
+                f"Port {port} on {host} is in use. Stop the program that uses it, or set "
+                f"{variable} to another port."
             ) from error
 
 

@@ -1,9 +1,16 @@
 """`maas up`: start the whole service on this machine."""
 
-from gateway.cli.runner import Json, run_command
+from gateway.cli.output import Output
+from gateway.cli.runner import command
 from gateway.cli.supervisor import run_service
+from infra.settings import Settings
 
 
-def up_all(as_json: Json = False) -> None:
-    """Start everything on this machine; Ctrl-C stops it."""
-    run_command(as_json, run_service)
+@command
+def up_all(settings: Settings, output: Output) -> None:
+    """Start the whole service on this machine.
+
+    Runs the database, gateway, worker and models until you press Ctrl-C. The first start creates an
+    account with an API key and a link to set up the dashboard.
+    """
+    run_service(settings, output)

@@ -1,7 +1,7 @@
 """`maas usage`: list calls with usage, cost and errors, and follow new ones."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Annotated, Any
@@ -29,7 +29,8 @@ from billing.tables import Usage
 from gateway.access.api_keys import PREFIX as KEY_PREFIX
 from gateway.access.api_keys import list_keys
 from gateway.cli.output import Output
-from gateway.cli.runner import Json, run_command
+from gateway.cli.results import Table
+from gateway.cli.runner import command
 from gateway.cli.usage_filters import (
     UsageFilterInvalid,
     parse_error_filter,
@@ -38,10 +39,8 @@ from gateway.cli.usage_filters import (
     parse_time_option,
 )
 from infra import ids
-from infra.clock import SystemClock
+from infra.clock import Clock
 from infra.database.database import Database
-from infra.installation import migrated_database_url
-from infra.settings import Settings
 
 _POLL_INTERVAL_S = 1.0
 _PAGE_SIZE = 1_000
@@ -64,112 +63,92 @@ _COLUMNS = (
     "error",
 )
 _WIDTHS = (19, 36, 20, 12, 6, 14, 24, 18, 0)
-_ShowRows = Callable[[Sequence[Mapping[str, Any]]], None]
+_FormatRow = Callable[[Usage], dict[str, Any]]
 Time = Annotated[
     str | None,
-    typer.Option(help="`30m`, `1h`, `2d` ago, or an ISO date or time in the account's time zone."),
+    typer.Option(
+        help="Time ago (`30m`, `1h`, `2d`), or an ISO 8601 date or time in the account's time zone."
+    ),
 ]
-_BuildFilter = Callable[[AsyncSession], Awaitable[UsageFilter]]
 
 
-def usage_list(
-    account: Annotated[str | None, typer.Option(help="Only this account (id or name).")] = None,
+@command
+async def usage_list(
+    database: Database,
+    clock: Clock,
+    output: Output,
+    account: Annotated[
+        str | None, typer.Option(help="Account ID (acct_…) or name. Default: all accounts.")
+    ] = None,
     since: Time = None,
     until: Time = None,
     status: Annotated[
         list[str] | None,
-        typer.Option(help="HTTP status (`429`, `4xx`) or settlement (`refused`); repeatable."),
+        typer.Option(help="HTTP status (`429`, `4xx`) or call status (`refused`). Repeatable."),
     ] = None,
-    model: Annotated[list[str] | None, typer.Option(help="Only this model; repeatable.")] = None,
+    model: Annotated[list[str] | None, typer.Option(help="Model ID. Repeatable.")] = None,
     key: Annotated[
-        str | None, typer.Option(help="Only this key (id, or with --account its name).")
+        str | None, typer.Option(help="API key ID (key_…), or with --account the key's name.")
     ] = None,
     tag: Annotated[
-        list[str] | None, typer.Option(help="Only calls with this tag, `name=value`; repeatable.")
+        list[str] | None, typer.Option(help="Tag of the call as `name=value`. Repeatable.")
     ] = None,
     error: Annotated[
-        list[str] | None,
-        typer.Option(help="Only calls with this error code; `any` for all errors; repeatable."),
+        list[str] | None, typer.Option(help="Error code, or `any` for all errors. Repeatable.")
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most so many calls.")] = 50,
+    limit: Annotated[
+        int, typer.Option(min=1, max=100_000, help="Maximum number of calls to list.")
+    ] = 50,
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on with new calls; Ctrl-C ends it.")
+        bool, typer.Option("--follow", "-f", help="Also print new calls, until Ctrl-C.")
     ] = False,
-    as_json: Json = False,
-) -> None:
-    """Calls, the newest first: request id, status, usage and cost."""
-
-    async def build_filter(session: AsyncSession) -> UsageFilter:
-        ranges, settlements = parse_status_filter(status or [])
-        owner = None if account is None else (await get_account(session, account)).id
-        zone = (
-            _account_zone(await list_time_zones(session, owner), owner)
-            if owner
-            else _account_zone({}, None)
-        )
-        now = SystemClock().now()
-        return UsageFilter(
-            account_id=owner,
-            since=None if since is None else parse_time_option(since, now, zone, "--since"),
-            until=None if until is None else parse_time_option(until, now, zone, "--until"),
-            statuses=ranges,
-            settlements=settlements,
-            models=model or (),
-            key_id=None if key is None else await _find_key_id(session, owner, key),
-            tags=parse_tag_filter(tag or []),
-            error_codes=parse_error_filter(error or []),
-        )
-
-    def execute(settings: Settings, output: Output) -> None:
-        show = output.streaming_table(_COLUMNS, _WIDTHS) if follow else partial(_show_table, output)
-        with migrated_database_url(settings) as url, suppress(KeyboardInterrupt):
-            asyncio.run(_list_calls(url, build_filter, limit, show, follow=follow, as_json=as_json))
-
-    run_command(as_json, execute)
-
-
-async def _list_calls(
-    url: str,
-    build_filter: _BuildFilter,
-    limit: int,
-    show: _ShowRows,
-    *,
-    follow: bool,
-    as_json: bool,
-) -> None:
-    """Print the newest calls; with `follow` in chronological order, then new ones as they are
-    written."""
-    database = Database(url, pool_size=1)
-    try:
+) -> Table | None:
+    """List calls with usage and cost, newest first."""
+    # asyncio cancels the command on Ctrl-C.
+    with suppress(asyncio.CancelledError):
         async with database.transaction() as session:
-            filters, cursor = await build_filter(session), await current_write_cursor(session)
+            owner = None if account is None else (await get_account(session, account)).id
+            zones = await list_time_zones(session, owner)
+            zone, now = _account_zone(zones if owner else {}, owner), clock.now()
+            ranges, settlements = parse_status_filter(status or [])
+            filters = UsageFilter(
+                account_id=owner,
+                since=None if since is None else parse_time_option(since, now, zone, "--since"),
+                until=None if until is None else parse_time_option(until, now, zone, "--until"),
+                statuses=ranges,
+                settlements=settlements,
+                models=model or (),
+                key_id=None if key is None else await _find_key_id(session, owner, key),
+                tags=parse_tag_filter(tag or []),
+                error_codes=parse_error_filter(error or []),
+            )
+            cursor = await current_write_cursor(session)
             rows = await list_newest_usage(session, filters, limit)
-            zones = await list_time_zones(session, filters.account_id)
-        format_row = partial(_row_fields, zones=zones, as_json=as_json)
+        format_row = partial(_row_fields, zones=zones, as_json=output.is_json)
         if not follow:
-            show([format_row(row) for row in rows])
-            return
-        # Rows after the cursor are printed by following, so that each is printed once.
-        show([format_row(row) for row in reversed(rows) if row.written_in < cursor.written_in])
-        await _follow_calls(
-            database, filters, cursor, lambda new_rows: show([format_row(row) for row in new_rows])
-        )
-    finally:
-        await database.close()
+            return Table([format_row(row) for row in rows], _COLUMNS)
+        await _follow_calls(database, filters, cursor, rows, output, format_row)
+    return None
 
 
 async def _follow_calls(
     database: Database,
     filters: UsageFilter,
     cursor: WriteCursor,
-    show: Callable[[Sequence[Usage]], None],
+    newest: Sequence[Usage],
+    output: Output,
+    format_row: _FormatRow,
 ) -> None:
-    """Poll for calls after the cursor and print them, until cancelled."""
+    """Print the newest calls in chronological order, then poll for calls after the cursor."""
+    show_rows = output.streaming_table(_COLUMNS, _WIDTHS)
+    # Rows after the cursor are found by polling, so that each is printed once.
+    rows = [row for row in reversed(newest) if row.written_in < cursor.written_in]
+    show_rows([format_row(row) for row in rows])
     while True:
         async with database.transaction() as session:
             rows = await list_usage_after(session, filters, cursor, _PAGE_SIZE)
         if rows:
-            show(rows)
+            show_rows([format_row(row) for row in rows])
             cursor = write_cursor_of(rows[-1])
         if len(rows) < _PAGE_SIZE:
             await asyncio.sleep(_POLL_INTERVAL_S)
@@ -185,15 +164,11 @@ async def _find_key_id(session: AsyncSession, owner: UUID | None, key: str) -> U
     )
     if len(matching_ids) != 1:
         raise UsageFilterInvalid(
-            "--key is a key's id, `key_…`, or with --account a name that one key has.",
+            f"--key {key[:100]!r} is not found. Use a key ID (key_…), or --account and a key name "
+            "that only one key has.",
             param="--key",
         )
     return matching_ids[0]
-
-
-def _show_table(output: Output, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print rows as a table."""
-    output.table(rows, _COLUMNS)
 
 
 def _row_fields(row: Usage, zones: Mapping[UUID, ZoneInfo], as_json: bool) -> dict[str, Any]:

@@ -41,8 +41,8 @@ def parse_time_option(text: str, now: datetime, zone: ZoneInfo, option: str) -> 
         return instant.replace(tzinfo=zone) if instant.tzinfo is None else instant
     except (ValueError, OverflowError):
         raise UsageFilterInvalid(
-            f"{option} is a time ago (`30m`, `1h`, `2d`) or an ISO date or time "
-            "(`2026-11-28`, `2026-11-28T09:30`).",
+            f"{option} {text[:40]!r} is not a time. Use a time ago (`30m`, `1h`, `2d`) or an ISO "
+            "8601 date or time (`2026-11-28`, `2026-11-28T09:30`).",
             param=option,
         ) from None
 
@@ -62,8 +62,8 @@ def parse_status_filter(words: Sequence[str]) -> tuple[list[tuple[int, int]], li
             settlements.append(word)
         else:
             raise UsageFilterInvalid(
-                "--status is an HTTP status (`429`), a class of them (`4xx`), or a settlement: "
-                f"{', '.join(Settlement)}.",
+                f"--status {word[:40]!r} is not a status. Use an HTTP status (`429`, `4xx`) or a "
+                f"call status: {', '.join(Settlement)}.",
                 param="--status",
             )
     return ranges, settlements
@@ -73,7 +73,9 @@ def parse_tag_filter(words: Sequence[str]) -> dict[str, str]:
     """Parse `name=value` pairs. Raises UsageFilterInvalid."""
     pairs = [word.partition("=") for word in words]
     if not all(name and sign and value for name, sign, value in pairs):
-        raise UsageFilterInvalid("--tag is `name=value`, for example `order=A-17`.", param="--tag")
+        raise UsageFilterInvalid(
+            "--tag must have the form `name=value`, for example `order=A-17`.", param="--tag"
+        )
     return {name: value for name, _, value in pairs}
 
 
@@ -81,6 +83,7 @@ def parse_error_filter(words: Sequence[str]) -> Sequence[str]:
     """Validate error codes. Raises UsageFilterInvalid."""
     if not all(map(is_error_code, words)):
         raise UsageFilterInvalid(
-            "--error is an error code (`model_not_found`), or `any`.", param="--error"
+            "--error must be an error code, for example `model_not_found`, or `any`.",
+            param="--error",
         )
     return words

@@ -83,18 +83,18 @@ async def require_fillable(session: AsyncSession, state: DemoState, *, yes: bool
     if state.firms:
         names = "、".join(firm.name for firm in state.firms)
         raise DemoIncomplete(
-            f"An earlier `maas demo` ended half way ({names}), or other firms have these names. "
-            "Begin with an empty database."
+            f"An earlier `maas demo` did not complete, or other accounts have the same names "
+            f"({names}). Start with an empty database."
         )
     if state.other_accounts and not yes:
         raise RealAccounts(
-            f"This database holds {len(state.other_accounts)} accounts that are no example, as "
-            f"{state.other_accounts[0].name!r}. Add example firms to them with --yes."
+            f"The database contains {len(state.other_accounts)} other accounts, such as "
+            f"{state.other_accounts[0].name!r}. Use --yes to add the example companies anyway."
         )
     if await session.scalar(text(_RUNNING_QUERY)):
         raise ServiceAtWork(
-            "The service runs on this database, and its jobs would bill the past before it is "
-            "told. Stop it, run `maas demo`, and start it again."
+            "The service is running on this database, and its jobs would invoice incomplete "
+            "periods. Stop the service, run `maas demo`, and start the service again."
         )
 
 

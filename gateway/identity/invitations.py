@@ -248,7 +248,7 @@ def _require_role(account_id: UUID | None, role: Role) -> None:
     if account_id is not None:
         require_account_role(role)
     elif not role.is_platform_role:
-        raise RoleInvalid("A platform role is operator or support.", param="role")
+        raise RoleInvalid("A platform role must be operator or support.", param="role")
 
 
 async def _is_member(session: AsyncSession, account_id: UUID | None, email: str) -> bool:

@@ -103,7 +103,7 @@ async def revoke_platform_role(
     person = await find_person_by_email(session, normalize_email(email))
     if person is None or person.platform_role is None:
         raise PersonNotFound(
-            "No operator or support member has this e-mail address.", param="email"
+            "No person with this e-mail address has a platform role.", param="email"
         )
     details = {"role": person.platform_role}
     person.platform_role = None

@@ -149,7 +149,7 @@ async def end_member_sessions(
 def require_account_role(role: Role) -> None:
     """Raise RoleInvalid if `role` is a platform role."""
     if role.is_platform_role:
-        raise RoleInvalid("This is a platform role. Select an account role.", param="role")
+        raise RoleInvalid("This is a platform role. Choose an account role.", param="role")
 
 
 async def _lock_membership(

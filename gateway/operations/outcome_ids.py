@@ -16,7 +16,7 @@ from infra.errors import AppError
 
 def parse_outcome_id(text: str) -> UUID:
     """Parse an outcome's public id. Raises OutcomeNotFound if it is malformed."""
-    not_found = OutcomeNotFound("The account has no such outcome.", param="outcome")
+    not_found = OutcomeNotFound("Outcome not found. Use its ID (outc_…).", param="outcome")
     return _parse_id(OUTCOME_PREFIX, text, not_found)
 
 
@@ -34,7 +34,7 @@ def parse_dispute_id(text: str) -> UUID:
 
 def parse_evidence_id(text: str) -> UUID:
     """Parse an evidence statement's public id. Raises StatementNotFound if it is malformed."""
-    not_found = StatementNotFound("The contract has no such evidence.", param="evidence")
+    not_found = StatementNotFound("Evidence not found. Use its ID (evd_…).", param="evidence")
     return _parse_id(EVIDENCE_PREFIX, text, not_found)
 
 

@@ -196,7 +196,7 @@ async def _lock_versions(
             "still applies."
         )
     if current == number:
-        raise ModelVersionUnfit(f"Version {current} is already the current version of {model!r}.")
+        raise ModelVersionUnfit(f"Version {current} of {model!r} is already in service.")
 
 
 async def _set_current(
@@ -225,7 +225,7 @@ async def _require_promotable(session: AsyncSession, row: ModelVersion) -> None:
         reason = "has no stored weights"
     if reason is not None:
         raise ModelVersionUnfit(
-            f"Version {row.number} of {row.model!r} {reason} and cannot be activated."
+            f"Version {row.number} of {row.model!r} {reason}, so it cannot be promoted."
         )
 
 

@@ -85,7 +85,9 @@ async def start_proposal(
     )
     returning = statement.on_conflict_do_nothing().returning(col(ModelVersion.id))
     if (await session.execute(returning)).one_or_none() is None:
-        raise ProposalRunning(f"A version of {model!r} is already being trained.")
+        raise ProposalRunning(
+            f"A version of {model!r} is being trained already. Wait until it is done."
+        )
     return claim
 
 

@@ -19,10 +19,7 @@ def get_shared_model(catalog: Catalog, name: str) -> Model:
     """Return the shared model with this name. Raises ModelNotShared."""
     model = catalog.find(name)
     if model is None or not is_shared(model):
-        raise ModelNotShared(
-            f"{name[:100]!r} is not a shared model: it must be served with an adapter "
-            "that can be trained."
-        )
+        raise ModelNotShared(f"{name[:100]!r} is not a shared model.")
     return model
 
 

@@ -117,7 +117,7 @@ class Proposer:
             newest = await candidates.find_newest_examples_digest(session, model.id)
         selected = select_examples(shared, test_questions, deps.rules)
         if not allow_unchanged and selected.digest == newest:
-            raise NoNewExamples("The latest version was trained on the same examples.")
+            raise NoNewExamples("There are no new examples since the newest version.")
         return selected
 
     async def _run_with_heartbeat(

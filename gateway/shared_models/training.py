@@ -83,7 +83,7 @@ async def _train_once(
                     return result
                 report(line.progress or "")
     except TimeoutError:
-        raise UpstreamTimeout("Training exceeded its time limit.") from None
+        raise UpstreamTimeout("Training did not end in time.") from None
     raise UpstreamFailed("Training was interrupted.")
 
 

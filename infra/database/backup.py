@@ -43,7 +43,7 @@ def create_backup(url: str, file: Path) -> int:
     """
     if file.exists():
         raise BackupFailed(
-            f"{file} already exists. Choose another file name; backups are not overwritten."
+            f"{file} exists already. Choose another file: backups are not overwritten."
         )
     partial = file.with_name(f".{file.name}.partial")
     try:
@@ -56,7 +56,7 @@ def create_backup(url: str, file: Path) -> int:
         partial.rename(file)
         _fsync(file.parent)
     except OSError as error:
-        raise BackupFailed(f"The backup cannot be written to {file}: {error.strerror}.") from error
+        raise BackupFailed(f"Cannot write the backup to {file}: {error.strerror}.") from error
     finally:
         partial.unlink(missing_ok=True)
     return file.stat().st_size
@@ -65,7 +65,7 @@ def create_backup(url: str, file: Path) -> int:
 def restore_backup(url: str, file: Path) -> None:
     """Restore a dump into the empty database. Raises DatabaseNotEmpty, BackupFailed."""
     if not file.is_file():
-        raise BackupFailed(f"The backup {file} does not exist.")
+        raise BackupFailed(f"The backup file {file} does not exist.")
     _require_empty(url)
     _run("pg_restore", url, *_RESTORE_OPTIONS, str(file))
 
@@ -87,9 +87,8 @@ def _require_empty(url: str) -> None:
         with engine.connect() as connection:
             if connection.scalar(text(_COUNT_TABLES)):
                 raise DatabaseNotEmpty(
-                    "The database already has tables. Restore a backup into an empty database: "
-                    "create a new database, or move the folder `postgres` out of the data "
-                    "directory."
+                    "The database is not empty. Restore into a new database, or move the folder "
+                    "`postgres` of the data directory away first."
                 )
     finally:
         engine.dispose()
@@ -108,7 +107,7 @@ def _run(name: str, url: str, *arguments: str) -> None:
         check=False,
     )
     if completed.returncode:
-        error_lines = completed.stderr.strip().splitlines() or ["nothing"]
+        error_lines = completed.stderr.strip().splitlines() or ["no error message"]
         raise BackupFailed(f"{name} failed: {error_lines[0][:300]}")
 
 

@@ -50,7 +50,7 @@ def driver_url(url: str) -> str:
     try:
         parsed = make_url(url)
     except ArgumentError:
-        raise SettingsInvalid("MAAS_DATABASE_URL is not a valid database URL.") from None
+        raise SettingsInvalid("MAAS_DATABASE_URL is not a database URL.") from None
     if parsed.get_backend_name() not in ("postgresql", "postgres"):
-        raise SettingsInvalid("MAAS_DATABASE_URL must name a PostgreSQL database.")
+        raise SettingsInvalid("MAAS_DATABASE_URL must be a PostgreSQL URL.")
     return parsed.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)

@@ -40,7 +40,7 @@ class DatabaseUnavailable(AppError):
 
     def __init__(
         self,
-        message: str = "The database cannot be reached at the moment. Please try again shortly.",
+        message: str = "The database is not available. Retry in a few seconds.",
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message, headers=headers)
@@ -53,8 +53,8 @@ class TransactionConflict(DatabaseUnavailable):
 
     def __init__(self) -> None:
         super().__init__(
-            "The same records were changed by another request at the same time, so "
-            "nothing was changed. Please try again.",
+            "Other requests changed the same records at the same time. Nothing was changed. Retry "
+            "the request.",
             headers={"retry-after": "1"},
         )
 

@@ -62,7 +62,7 @@ def start_postgres(directory: Path) -> EmbeddedPostgres:
         server = get_server(directory)
     except (subprocess.SubprocessError, OSError, RuntimeError, psutil.Error) as error:
         raise DataDirectoryBroken(
-            f"The embedded PostgreSQL does not start on {directory}. {_last_log_error(directory)}"
+            f"The embedded PostgreSQL cannot start in {directory}. {_last_log_error(directory)}"
         ) from error
     if server.system_user is not None:
         # Started by root, the server runs as another user in root's group.
@@ -77,15 +77,15 @@ def _check_files(directory: Path) -> None:
     version = directory / "PG_VERSION"
     if not version.is_file():
         raise DataDirectoryBroken(
-            f"{directory} contains files but no PostgreSQL database (PG_VERSION is "
-            "missing). Move the files away, or restore the database from a backup."
+            f"{directory} contains files but no PostgreSQL database (PG_VERSION is missing). "
+            "Move the files away, or restore the database from a backup."
         )
     version_text = version.read_text(encoding="ascii", errors="replace").strip()
     if version_text != str(MAJOR_VERSION):
         raise DataDirectoryBroken(
-            f"{directory} was made by PostgreSQL {version_text[:20]!r}; this version needs "
-            f"{MAJOR_VERSION}. Upgrade it with pg_upgrade, or dump it with the old version and "
-            "load the dump into an empty data directory."
+            f"{directory} was created by PostgreSQL {version_text[:20]!r}; this version needs "
+            f"PostgreSQL {MAJOR_VERSION}. Upgrade it with pg_upgrade, or dump it with the old "
+            "version and load the dump into an empty data directory."
         )
 
 

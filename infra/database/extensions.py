@@ -24,8 +24,8 @@ def require_extension(connection: Connection, name: str, package: str) -> None:
         text("select 1 from pg_available_extensions where name = :name"), parameters
     ):
         raise ExtensionMissing(
-            f"The database server has no extension {name!r}: install {package} on it and start "
-            "again. Nothing was changed."
+            f"The database server does not have the extension {name!r}. Install {package} on it "
+            "and start again. Nothing was changed."
         )
     try:
         with connection.begin_nested():

@@ -76,11 +76,11 @@ def migrate(url: str, *, contract: bool = False, scripts: Path = _SCRIPTS) -> tu
     except OperationalError as error:
         if getattr(error.orig, "sqlstate", None) in _LOCK_SQLSTATES:
             raise MigrationBlocked(
-                "A table was locked for too long by other queries. The migration steps "
-                "before it were applied; run the migration again."
+                "A table was locked for too long, so a migration step was not applied. Earlier "
+                "steps were applied. Run `maas migrate` again."
             ) from error
         raise DatabaseUnreachable(
-            "PostgreSQL cannot be reached: check MAAS_DATABASE_URL and that the server runs."
+            "Cannot connect to PostgreSQL. Check MAAS_DATABASE_URL and that the server is running."
         ) from error
     finally:
         # Closing the connection also releases the advisory lock.
@@ -109,8 +109,8 @@ def _upgrade(connection: Connection, config: "Config", contract: bool) -> tuple[
             alembic.command.upgrade(config, applicable[-1].revision)
     except (alembic.util.CommandError, alembic.script.revision.RevisionError) as error:
         raise SchemaNewer(
-            "The database was written by a newer version of this software. Run that version, or "
-            "restore a backup made before the upgrade."
+            "The database was migrated by a newer version of this software. Run that version, or "
+            "restore a backup from before the upgrade."
         ) from error
     connection.commit()
     return tuple(step.revision for step in deferred)
@@ -133,10 +133,9 @@ def _deferred_contract_steps(steps: "tuple[Script, ...]") -> "tuple[Script, ...]
     deferred = steps[first:]
     if not all(map(_is_contract_step, deferred)):
         raise ContractPending(
-            f"Migration {deferred[0].revision} removes columns that older gateways use, "
-            "and a later migration adds what this version needs. Upgrade to the "
-            "intermediate version first, or stop all gateways and workers and run `maas "
-            "migrate --contract`."
+            f"This version needs migrations that come after {deferred[0].revision}, which breaks "
+            "running gateways. Upgrade to the intermediate version first, or stop all gateways and "
+            "workers and run `maas migrate --contract`."
         )
     return deferred
 

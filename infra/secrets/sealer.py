@@ -37,5 +37,6 @@ class Sealer:
             ).decode()
         except (InvalidTag, ValueError) as error:
             raise SealBroken(
-                "A sealed value cannot be decrypted: MAAS_SECRET_KEY has changed."
+                "A stored value cannot be decrypted: MAAS_SECRET_KEY has changed. Restore the "
+                "previous key."
             ) from error

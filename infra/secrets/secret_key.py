@@ -34,8 +34,8 @@ def secret_key(settings: Settings) -> bytes:
     text = path.read_text(encoding="ascii", errors="replace").strip()
     if len(text) < 32:
         raise SecretUnusable(
-            f"{_FILE} in the data directory is damaged. Restore it from a backup: without "
-            "it, existing API keys cannot be verified."
+            f"{_FILE} in the data directory is damaged. Restore it from a backup: without it, "
+            "existing API keys cannot be verified."
         )
     return text.encode()
 

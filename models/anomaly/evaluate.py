@@ -256,7 +256,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Write and print `metrics.json`."""
     record_metrics(
         arguments,
-        "Measure false alarms and misses of the anomaly detector.",
+        "Evaluate the anomaly detector.",
         METRICS,
         lambda directory: evaluate(load(directory), directory),
     )

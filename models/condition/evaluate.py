@@ -192,7 +192,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Write and print `metrics.json`."""
     record_metrics(
         arguments,
-        "Measure the condition and its artefact.",
+        "Evaluate the condition model.",
         METRICS,
         lambda directory: evaluate(load(directory), ARTEFACT.read_bytes()),
     )

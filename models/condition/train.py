@@ -163,7 +163,7 @@ def predict_with_graph(artefact: bytes, readings: Floats) -> dict[str, TargetPre
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train and write the artefact."""
     write_artefact(
-        arguments, "Train the condition and export it to ONNX.", ARTEFACT, _train_and_summarize
+        arguments, "Train the condition model and export it.", ARTEFACT, _train_and_summarize
     )
 
 

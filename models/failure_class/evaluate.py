@@ -229,7 +229,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Write `metrics.json` and print it."""
     record_metrics(
         arguments,
-        "Measure the failure class and its artefact.",
+        "Evaluate the failure class model.",
         METRICS,
         lambda directory: evaluate(load(directory), ARTEFACT.read_bytes()),
     )

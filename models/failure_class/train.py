@@ -173,7 +173,7 @@ def _two_class_scores(log_odds: FloatArray) -> FloatArray:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train the model and write the artefact."""
     write_artefact(
-        arguments, "Train the failure class and export it to ONNX.", ARTEFACT, _train_artefact
+        arguments, "Train the failure class model and export it.", ARTEFACT, _train_artefact
     )
 
 

@@ -187,22 +187,33 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     """Return the command line parser."""
-    parser = argparse.ArgumentParser(description="Measure a served model on the held-out tasks.")
+    parser = argparse.ArgumentParser(description="Evaluate a served model on the held-out tasks.")
     add = parser.add_argument
-    add("--url", required=True, help="of the server, with /v1")
-    add("--key", default="", help="for it")
-    add("--model", required=True, help="as the server calls it")
-    add("--name", help="under which figures are kept; the model's where not given")
-    add("--shots", type=int, default=0, help="answered examples before each text")
-    add("--data", type=Path, default=default_directory(), help="training sets")
-    add("--only", nargs="+", default=list(TASKS), metavar="TASK", help="these tasks alone")
-    add("--source", nargs="+", default=[], help="of the examples, these sources alone")
-    add("--fold", type=int, default=0, help="of the faults that are judged")
-    add("--part", choices=("test", "validation"), default="test", help="which is asked")
-    add("--as-enum", action="store_true", help="ask for labels as JSON, by a schema with an enum")
-    add("--limit", type=int, help="examples a task")
-    add("--answers", type=Path, help="where every answer goes, one a line")
-    add("--output", type=Path, default=METRICS, help="where the figures go")
+    add("--url", required=True, help="base URL of the server, including /v1")
+    add("--key", default="", help="API key")
+    add("--model", required=True, help="model ID on the server")
+    add("--name", help="name of the results (default: the model ID)")
+    add("--shots", type=int, default=0, help="few-shot examples per prompt (default: 0)")
+    add("--data", type=Path, default=default_directory(), help="directory of the training sets")
+    add(
+        "--only",
+        nargs="+",
+        default=list(TASKS),
+        metavar="TASK",
+        help="tasks to evaluate (default: all)",
+    )
+    add("--source", nargs="+", default=[], help="sources of examples (default: all)")
+    add("--fold", type=int, default=0, help="cross-validation fold of the fault tasks (default: 0)")
+    add(
+        "--part",
+        choices=("test", "validation"),
+        default="test",
+        help="split to evaluate (default: test)",
+    )
+    add("--as-enum", action="store_true", help="request labels as JSON with an enum schema")
+    add("--limit", type=int, help="maximum number of examples per task")
+    add("--answers", type=Path, help="file to write all responses to, one per line")
+    add("--output", type=Path, default=METRICS, help="file to write the metrics to")
     return parser
 
 

@@ -95,25 +95,52 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     """Return the command line parser."""
-    parser = argparse.ArgumentParser(description="Learn an adapter of the industrial model.")
+    parser = argparse.ArgumentParser(description="Train a LoRA adapter of the industrial model.")
     add = parser.add_argument
-    add("--base", type=Path, required=True, help="folder of the base's weights")
-    add("--profile", choices=RECIPES, default="cpu", help="whose recipe")
-    add("--data", type=Path, default=default_directory(), help="training sets")
-    add("--only", nargs="+", default=list(TASKS), metavar="TASK", help="these tasks alone")
-    add("--leave-out", nargs="+", default=[], metavar="SOURCE", help="learn without these")
-    add("--fold", type=int, default=0, help="of the faults, which are left out")
-    add("--rounds", type=int, help="over each task, instead of the recipe's")
-    add("--start", type=Path, help="an adapter to go on from")
-    add("--work", type=Path, default=CHECKPOINT_DIR, help="where checkpoints lie until it is done")
+    add("--base", type=Path, required=True, help="directory of the base model's weights")
+    add(
+        "--profile",
+        choices=RECIPES,
+        default="cpu",
+        help="hardware profile whose training settings to use (default: cpu)",
+    )
+    add("--data", type=Path, default=default_directory(), help="directory of the training sets")
+    add(
+        "--only",
+        nargs="+",
+        default=list(TASKS),
+        metavar="TASK",
+        help="tasks to train on (default: all)",
+    )
+    add(
+        "--leave-out",
+        nargs="+",
+        default=[],
+        metavar="SOURCE",
+        help="sources of examples to leave out",
+    )
+    add(
+        "--fold",
+        type=int,
+        default=0,
+        help="cross-validation fold of the fault tasks to leave out (default: 0)",
+    )
+    add("--rounds", type=int, help="epochs per task (default: by profile)")
+    add("--start", type=Path, help="adapter to continue training from")
+    add(
+        "--work",
+        type=Path,
+        default=CHECKPOINT_DIR,
+        help="directory for checkpoints during training",
+    )
     add(
         "--every",
         type=int,
         default=CHECKPOINT_INTERVAL,
-        help="steps from one checkpoint to the next",
+        help="steps between checkpoints",
     )
-    add("--threads", type=int, help="of the processor")
-    add("--output", type=Path, default=ARTEFACT, help="where the adapter goes")
+    add("--threads", type=int, help="number of CPU threads")
+    add("--output", type=Path, default=ARTEFACT, help="directory to write the adapter to")
     return parser
 
 

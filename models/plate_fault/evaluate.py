@@ -128,7 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Write `metrics.json` and print it."""
     record_metrics(
         arguments,
-        "Measure the plate fault and its artefact.",
+        "Evaluate the plate fault model.",
         METRICS,
         lambda directory: evaluate(load(directory), ARTEFACT.read_bytes()),
     )

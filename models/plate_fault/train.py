@@ -144,7 +144,7 @@ def run_artefact(artefact: bytes, measures: Floats) -> Predictions:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train the model and write the artefact."""
     write_artefact(
-        arguments, "Train the plate fault and export it to ONNX.", ARTEFACT, _train_artefact
+        arguments, "Train the plate fault model and export it.", ARTEFACT, _train_artefact
     )
 
 

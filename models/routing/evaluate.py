@@ -139,7 +139,7 @@ def _evaluate(_folder: Path) -> Mapping[str, Any]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Evaluate the classifier, write metrics.json and print it."""
     record_metrics(
-        arguments, "Measure the routing classifier.", METRICS, _evaluate, (FileNotFoundError,)
+        arguments, "Evaluate the routing classifier.", METRICS, _evaluate, (FileNotFoundError,)
     )
 
 

@@ -155,7 +155,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Write and print `metrics.json`."""
     record_metrics(
         arguments,
-        "Measure the remaining life and its artefact.",
+        "Evaluate the remaining useful life model.",
         METRICS,
         lambda directory: evaluate(load(directory), ARTEFACT.read_bytes()),
     )

@@ -145,9 +145,13 @@ def _require_graph_agreement(trained: TrainedModel, fleet: Fleet) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train and write the artefact and the prototypes."""
-    parser = argparse.ArgumentParser(description="Train the remaining life and export it to ONNX.")
-    parser.add_argument("--data", type=Path, default=default_directory(), help="training sets")
-    parser.add_argument("--output", type=Path, default=ARTEFACT, help="where the artefact goes")
+    parser = argparse.ArgumentParser(
+        description="Train the remaining useful life model and export it to ONNX."
+    )
+    parser.add_argument(
+        "--data", type=Path, default=default_directory(), help="directory of the training sets"
+    )
+    parser.add_argument("--output", type=Path, default=ARTEFACT, help="file to write the model to")
     options = parser.parse_args(arguments)
     try:
         fleet = load(options.data).training

@@ -204,8 +204,8 @@ def _serialise(layers: _GraphBuilder, identity: str) -> bytes:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Convert the package's weights: `python -m models.surface_defect.conversion backbone.onnx`."""
-    parser = argparse.ArgumentParser(description="Write the backbone as an ONNX graph.")
-    parser.add_argument("target", type=Path, help="where the graph goes")
+    parser = argparse.ArgumentParser(description="Convert the backbone to an ONNX graph.")
+    parser.add_argument("target", type=Path, help="file to write the graph to")
     options = parser.parse_args(arguments)
     try:
         convert(packaged_weights(), options.target)

@@ -327,7 +327,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Write `metrics.json` and print it."""
     record_metrics(
         arguments,
-        "Measure heads fitted on a few pictures.",
+        "Evaluate classifier heads fitted on a few images.",
         METRICS,
         measure,
         reported_errors=(TrainingDataMissing, BackboneMissing),

@@ -372,7 +372,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Write and print `metrics.json`; figures that need the encoder are left out without it."""
     record_metrics(
         arguments,
-        "Measure tag-align and its artefact.",
+        "Evaluate tag alignment.",
         METRICS,
         lambda directory: evaluate(directory, ARTEFACT, load_encoder()),
         reported_errors=(TrainingDataMissing, EncoderMissing),

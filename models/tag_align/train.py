@@ -33,10 +33,18 @@ def build(directory: Path) -> Vocabulary:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Write the artefact and, with --vectors, the vectors of its concept names."""
-    parser = argparse.ArgumentParser(description="Build the vocabulary that tags are aligned with.")
-    parser.add_argument("--data", type=Path, default=default_directory(), help="training sets")
-    parser.add_argument("--output", type=Path, default=ARTEFACT, help="where the artefact goes")
-    parser.add_argument("--vectors", action="store_true", help="encode the names too: minutes")
+    parser = argparse.ArgumentParser(description="Build the vocabulary for aligning tags.")
+    parser.add_argument(
+        "--data", type=Path, default=default_directory(), help="directory of the training sets"
+    )
+    parser.add_argument(
+        "--output", type=Path, default=ARTEFACT, help="file to write the vocabulary to"
+    )
+    parser.add_argument(
+        "--vectors",
+        action="store_true",
+        help="also compute the embeddings of the names; takes minutes",
+    )
     options = parser.parse_args(arguments)
     try:
         encoder = load_encoder() if options.vectors else None

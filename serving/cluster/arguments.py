@@ -26,18 +26,25 @@ class Arguments:
 def parse_arguments(argv: Sequence[str]) -> Arguments:
     """Parse the command line; on an error print it and exit with status 2."""
     parser = argparse.ArgumentParser(
-        prog="python -m serving", description="Serve the models of the catalog on one HTTP port."
+        prog="python -m serving", description="Serve the models of the catalog over HTTP."
     )
     parser.add_argument(
-        "--data-dir", type=Path, required=True, help="weights, caches and logs live here"
+        "--data-dir", type=Path, required=True, help="directory for weights, caches and logs"
     )
-    parser.add_argument("--profile", choices=["cpu", "gpu"], default="cpu")
     parser.add_argument(
-        "--host", default=LOOPBACK, help="address of the HTTP port; nothing else leaves loopback"
+        "--profile", choices=["cpu", "gpu"], default="cpu", help="hardware profile (default: cpu)"
     )
-    parser.add_argument("--port", type=int, default=DEFAULT_PORT)
     parser.add_argument(
-        "--exit-with-parent", action="store_true", help="stop when the starting process is gone"
+        "--host", default=LOOPBACK, help=f"address to listen on (default: {LOOPBACK})"
+    )
+    parser.add_argument(
+        "--port",
+        type=int,
+        default=DEFAULT_PORT,
+        help=f"port to listen on (default: {DEFAULT_PORT})",
+    )
+    parser.add_argument(
+        "--exit-with-parent", action="store_true", help="stop when the parent process ends"
     )
     _add_specialist_options(parser)
     _add_engine_options(parser)
@@ -55,9 +62,15 @@ def parse_arguments(argv: Sequence[str]) -> Arguments:
         options.engine_idle_s,
     )
     if not 0 <= specialists.min_replicas or not _has_valid_bounds(specialists):
-        parser.error("the bounds of the specialists' replicas do not fit together")
+        parser.error(
+            "inconsistent --specialist options: the minimum must be at least 0 and at most the "
+            "maximum, target requests above 0, and idle time at least 0"
+        )
     if not 1 <= engines.min_replicas or not _has_valid_bounds(engines):
-        parser.error("the bounds of the language models' engines do not fit together")
+        parser.error(
+            "inconsistent --engine options: the minimum must be at least 1 and at most the "
+            "maximum, target requests above 0, and idle time at least 0"
+        )
     return Arguments(
         data_dir=options.data_dir.resolve(),
         profile=options.profile,
@@ -79,27 +92,50 @@ def _has_valid_bounds(scaling: Scaling) -> bool:
 
 def _add_specialist_options(parser: argparse.ArgumentParser) -> None:
     """Add the `--specialist-…` options, with the defaults of `MAAS_SPECIALIST_…`."""
-    group = parser.add_argument_group("replicas of the specialists")
+    group = parser.add_argument_group("specialist replicas")
     group.add_argument(
-        "--specialist-min-replicas", type=int, default=1, help="0: none while nobody calls"
+        "--specialist-min-replicas",
+        type=int,
+        default=1,
+        help="minimum number of replicas; 0: scale to zero when idle (default: 1)",
     )
-    group.add_argument("--specialist-max-replicas", type=int, help="default: half the processors")
     group.add_argument(
-        "--specialist-target-requests", type=float, default=8.0, help="at once on each replica"
+        "--specialist-max-replicas",
+        type=int,
+        help="maximum number of replicas (default: half of the CPU cores)",
     )
     group.add_argument(
-        "--specialist-idle-s", type=float, default=600.0, help="until one too many is stopped"
+        "--specialist-target-requests",
+        type=float,
+        default=8.0,
+        help="concurrent requests per replica above which a replica is added (default: 8)",
+    )
+    group.add_argument(
+        "--specialist-idle-s",
+        type=float,
+        default=600.0,
+        help="seconds after which an unneeded replica is stopped (default: 600)",
     )
 
 
 def _add_engine_options(parser: argparse.ArgumentParser) -> None:
     """Add the `--engine-…` options, with the defaults of `MAAS_ENGINE_…`."""
-    group = parser.add_argument_group("engines of each language model")
-    group.add_argument("--engine-min-replicas", type=int, default=1)
-    group.add_argument("--engine-max-replicas", type=int, help="default: as many as at least")
+    group = parser.add_argument_group("engines per language model")
     group.add_argument(
-        "--engine-target-requests", type=float, default=16.0, help="at once on each engine"
+        "--engine-min-replicas", type=int, default=1, help="minimum number of engines (default: 1)"
     )
     group.add_argument(
-        "--engine-idle-s", type=float, default=600.0, help="until one too many is stopped"
+        "--engine-max-replicas", type=int, help="maximum number of engines (default: the minimum)"
+    )
+    group.add_argument(
+        "--engine-target-requests",
+        type=float,
+        default=16.0,
+        help="concurrent requests per engine above which an engine is added (default: 16)",
+    )
+    group.add_argument(
+        "--engine-idle-s",
+        type=float,
+        default=600.0,
+        help="seconds after which an unneeded engine is stopped (default: 600)",
     )

@@ -107,6 +107,4 @@ def _is_running(application: Any) -> bool:
 def _require_not_failed(name: str, application: Any) -> None:
     """Raise ServingFailed if the deployment failed: it never recovers by itself."""
     if application is not None and application.status is ApplicationStatus.DEPLOY_FAILED:
-        raise ServingFailed(
-            f"The application {name!r} does not start. See the logs for the reason."
-        )
+        raise ServingFailed(f"The application {name!r} does not start. See the logs.")

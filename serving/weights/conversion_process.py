@@ -33,9 +33,9 @@ def convert_in_child_process(
     finally:
         stop_process(child, _STOP_TIMEOUT_S)
     if failure == "disk full":
-        raise WeightsBroken("The disk is full. Free space for the model weights.")
+        raise WeightsBroken("The disk is full. Free some space for the weights.")
     if status != 0:
-        raise WeightsBroken("The weights cannot be converted. See the log for the reason.")
+        raise WeightsBroken("The weights cannot be converted. See the log.")
 
 
 def _forward_progress(child: subprocess.Popen[bytes], report: ReportProgress) -> str | None:

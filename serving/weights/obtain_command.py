@@ -20,14 +20,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns 1 if they cannot be obtained; exits with 2 if the catalog has no such model.
     """
-    parser = argparse.ArgumentParser(description="Obtain a model's weights and print where.")
-    parser.add_argument("model", help="model id in the catalog")
-    parser.add_argument("--data-dir", type=Path, required=True)
-    parser.add_argument("--profile", choices=["cpu", "gpu"], default="cpu")
+    parser = argparse.ArgumentParser(
+        prog="python -m serving.weights.obtain_command",
+        description="Download or convert a model's weights and print their path.",
+    )
+    parser.add_argument("model", help="ID of the model in the catalog")
+    parser.add_argument(
+        "--data-dir", type=Path, required=True, help="directory to store the weights in"
+    )
+    parser.add_argument(
+        "--profile", choices=["cpu", "gpu"], default="cpu", help="hardware profile (default: cpu)"
+    )
     options = parser.parse_args(arguments)
     model = load_catalog(options.profile).find(options.model)
     if model is None:
-        parser.error(f"the catalog has no model {options.model!r} in this profile")
+        parser.error(f"the profile {options.profile!r} has no model {options.model!r}")
     try:
         obtained = obtain_weights(
             model, options.data_dir.resolve(), ProgressPrinter(), convert_in_child_process

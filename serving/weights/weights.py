@@ -177,7 +177,7 @@ def _convert_backbone(model: Model, data_dir: Path, report: ReportProgress) -> P
             child = start_module(_BACKBONE_MODULE, [str(scratch / _BACKBONE_FILE)])
             try:
                 if child.wait(_CONVERSION_TIMEOUT_S) != 0:
-                    raise WeightsBroken("The backbone cannot be converted; the log says why.")
+                    raise WeightsBroken("The backbone cannot be converted. See the log.")
             finally:
                 stop_process(child, 2.0)
     return folder / _BACKBONE_FILE
@@ -206,7 +206,7 @@ def _require_digest(actual: str, expected: str | None, name: str) -> None:
     """Raise WeightsBroken if the digest of the file `name` differs from the expected one."""
     if expected is not None and actual != expected:
         raise WeightsBroken(
-            f"{name} is damaged: its SHA-256 differs from the catalog's. Reinstall it."
+            f"{name} is damaged: its SHA-256 differs from the catalog. Reinstall it."
         )
 
 
@@ -249,5 +249,5 @@ def _convert_disk_full_error() -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise WeightsBroken("The disk is full. Free space for the model weights.") from error
+            raise WeightsBroken("The disk is full. Free some space for the weights.") from error
         raise

@@ -103,7 +103,7 @@ class TestAway:
     async def test_where_nothing_answers(self, tmp_path: Path) -> None:
         done = await top("http://127.0.0.1:9", tmp_path, "--once")
         assert done.returncode == 1
-        assert "does not answer on http://127.0.0.1:9" in done.stderr
+        assert "does not respond at http://127.0.0.1:9" in done.stderr
         assert "Traceback" not in done.stderr
 
     async def test_where_something_else_answers(

@@ -150,7 +150,7 @@ async def end_contract(
     now = clock.now()
     ends_at = now if requested_end is None else requested_end
     if ends_at < now:
-        raise ContractEndInvalid("The end of a contract must not be in the past.", param="at")
+        raise ContractEndInvalid("A contract cannot end in the past.", param="at")
     versions = await list_versions(session, account_id, contract_id)
     open_versions = [version for version in versions if version.ends_at is None]
     if not open_versions:

@@ -255,4 +255,6 @@ def _require_below_limit(count: int, noun: str) -> None:
 
 
 def _not_found(name: str) -> ContractNotFound:
-    return ContractNotFound(f"The account has no outcome contract {name[:60]!r}.", param="contract")
+    return ContractNotFound(
+        f"Outcome contract not found: {name[:60]!r}. Use its ID (octr_…) or name.", param="contract"
+    )

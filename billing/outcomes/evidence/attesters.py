@@ -151,7 +151,7 @@ async def get_attester(session: AsyncSession, account_id: UUID, attester_id: UUI
     )
     attester = (await session.scalars(query)).one_or_none()
     if attester is None:
-        raise AttesterNotFound("The account has no such attester.", param="attester")
+        raise AttesterNotFound("The account does not have this attester.", param="attester")
     return attester
 
 

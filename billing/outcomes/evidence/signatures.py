@@ -80,7 +80,7 @@ def parse_signature(text: str) -> bytes:
     """Parse a base64 signature into its 64 bytes. Raises AttestationInvalid."""
     content = _decode_base64(text, _SIGNATURE_BYTES)
     if content is None:
-        raise AttestationInvalid("A signature must be the base64 of 64 bytes.", param="signature")
+        raise AttestationInvalid("A signature must be 64 bytes in base64.", param="signature")
     return content
 
 
@@ -92,7 +92,7 @@ def sign(private_key: bytes, message: bytes) -> str:
         key = None
     if not isinstance(key, Ed25519PrivateKey):
         raise AttestationKeyInvalid(
-            "The file is not an Ed25519 private key in PEM without a password."
+            "The private key must be an Ed25519 key in PEM without a password."
         )
     return b64encode(key.sign(message)).decode()
 

@@ -3,7 +3,6 @@
 Customers agree through the API, with their own key.
 """
 
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,179 +24,184 @@ from billing.outcomes.contracts.contracts import (
     propose_version,
 )
 from billing.outcomes.contracts.parties import Party, Side
-from billing.outcomes.contracts.terms import OutcomeTermsInvalid
+from billing.outcomes.contracts.terms import OutcomeTerms, OutcomeTermsInvalid
 from billing.outcomes.evidence.views import contract_json
 from billing.outcomes.settlement.baseline_fit import fit_version_baseline
 from billing.tables import Account, OutcomeContract
 from gateway.access.price_book import catalog_price_terms
 from gateway.cli.arguments import parse_instant
-from gateway.cli.output import Output
-from gateway.cli.runner import AccountName, Json, read_text_file, run_command, run_in_transaction
-from infra.clock import SystemClock
+from gateway.cli.results import Record, Report, Table
+from gateway.cli.runner import AccountName, command, read_text_file, run_in_transaction
+from infra.clock import Clock
 from infra.settings import Settings
-from models.catalog import load_catalog
+from models.catalog import Catalog, load_catalog
 
-contracts_app = typer.Typer(help="Contracts that are paid by effect.", no_args_is_help=True)
-ContractName = Annotated[str, typer.Argument(help="The contract's id (octr_…) or name.")]
-Number = Annotated[int, typer.Option("--version", help="The version's number.")]
-By = Annotated[str, typer.Option(help="Who says it for the operator, by name.")]
-TextFile = Annotated[Path, typer.Argument(exists=True, dir_okay=False)]
-_ContractChange = Callable[[AsyncSession, Account, OutcomeContract], Awaitable[object]]
+contracts_app = typer.Typer(help="Manage outcome contracts.", no_args_is_help=True)
+ContractName = Annotated[str, typer.Argument(help="Contract ID (octr_…) or name.")]
+Number = Annotated[int, typer.Option("--version", help="Version of the contract.")]
+By = Annotated[str, typer.Option(help="Name of the person who acts for the operator.")]
 
 
 @contracts_app.command("propose")
-def contracts_propose(file: TextFile, account: AccountName, by: By, as_json: Json = False) -> None:
-    """Propose a contract file as the contract's next version; nobody has agreed to it then."""
+@command
+def contracts_propose(
+    settings: Settings,
+    clock: Clock,
+    file: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help="Contract file (TOML).")
+    ],
+    account: AccountName,
+    by: By,
+) -> Report:
+    """Propose a contract file as the next version of a contract.
 
-    def execute(settings: Settings, output: Output) -> None:
-        terms = parse_contract_toml(read_text_file(file, "The contract", OutcomeTermsInvalid))
-        catalog = load_catalog(settings.profile)
-
-        async def propose(session: AsyncSession) -> dict[str, Any]:
-            owner = await get_account(session, account)
-            listed = catalog_price_terms(catalog, owner.currency)
-            who = parse_operator(by)
-            await propose_version(session, SystemClock(), owner.id, terms, who, listed)
-            return await _contract_fields(
-                session, await find_contract(session, owner.id, terms.tag)
-            )
-
-        _show_contract(output, as_json, "Proposed.", run_in_transaction(settings, propose))
-
-    run_command(as_json, execute)
+    The version takes effect after both sides agreed to it.
+    """
+    terms = parse_contract_toml(read_text_file(file, "The contract", OutcomeTermsInvalid))
+    catalog, operator = load_catalog(settings.profile), parse_operator(by)
+    fields = run_in_transaction(
+        settings, lambda session: _propose(session, clock, account, terms, operator, catalog)
+    )
+    return _contract_report("Contract version proposed.", fields)
 
 
 @contracts_app.command("list")
-def contracts_list(account: AccountName, as_json: Json = False) -> None:
-    """An account's contracts, version by version."""
-
-    def execute(settings: Settings, output: Output) -> None:
-        async def load_contracts(session: AsyncSession) -> list[dict[str, Any]]:
-            rows = await list_contracts(session, (await get_account(session, account)).id)
-            return [await _contract_fields(session, contract) for contract in rows]
-
-        contracts = run_in_transaction(settings, load_contracts)
-        rows = (
-            contracts
-            if as_json
-            else [row for contract in contracts for row in _version_rows(contract)]
-        )
-        output.table(rows, ("contract", "number", "status", "starts_at", "ends_at", "hash"))
-
-    run_command(as_json, execute)
+@command
+async def contracts_list(session: AsyncSession, clock: Clock, account: AccountName) -> Report:
+    """List an account's contracts with their versions."""
+    rows = await list_contracts(session, (await get_account(session, account)).id)
+    contracts = [await _contract_fields(session, clock, contract) for contract in rows]
+    versions = [row for contract in contracts for row in _version_rows(contract)]
+    columns = ("contract", "number", "status", "starts_at", "ends_at", "hash")
+    return Report(contracts, (Table(versions, columns),))
 
 
 @contracts_app.command("show")
-def contracts_show(account: AccountName, contract: ContractName, as_json: Json = False) -> None:
-    """A contract with its versions: their text, their hashes, and who has agreed."""
+@command
+async def contracts_show(
+    session: AsyncSession, clock: Clock, account: AccountName, contract: ContractName
+) -> Report:
+    """Show a contract with its versions.
 
-    async def no_change(_session: AsyncSession, _owner: Account, _found: OutcomeContract) -> None:
-        return None
-
-    _with_contract("The contract:", account, contract, as_json, no_change)
+    Shows the text and hash of each version and who agreed to it.
+    """
+    _, row = await find_account_contract(session, account, contract)
+    return _contract_report("Contract:", await _contract_fields(session, clock, row))
 
 
 @contracts_app.command("agree")
-def contracts_agree(
+@command
+async def contracts_agree(
+    session: AsyncSession,
+    settings: Settings,
+    clock: Clock,
     account: AccountName,
     contract: ContractName,
     version: Number,
-    digest: Annotated[str, typer.Option("--hash", help="The hash of what was read.")],
+    digest: Annotated[str, typer.Option("--hash", help="Hash of the version that you reviewed.")],
     by: By,
-    as_json: Json = False,
-) -> None:
-    """Agree to a version for the operator, by the hash of what was read."""
+) -> Report:
+    """Agree to a contract version as the operator.
 
-    def execute(settings: Settings, output: Output) -> None:
-        catalog = load_catalog(settings.profile)
-
-        async def record_agreement(session: AsyncSession) -> dict[str, Any]:
-            owner = await get_account(session, account)
-            row = await find_contract(session, owner.id, contract)
-            agreement, listed = (
-                VersionReference(version, digest),
-                catalog_price_terms(catalog, owner.currency),
-            )
-            await agree_to_version(
-                session, SystemClock(), owner.id, row.id, agreement, parse_operator(by), listed
-            )
-            return await _contract_fields(session, row)
-
-        _show_contract(output, as_json, "Agreed.", run_in_transaction(settings, record_agreement))
-
-    run_command(as_json, execute)
+    The hash makes sure that you agree to the version that you reviewed.
+    """
+    owner, row = await find_account_contract(session, account, contract)
+    prices = catalog_price_terms(load_catalog(settings.profile), owner.currency)
+    reference, operator = VersionReference(version, digest), parse_operator(by)
+    await agree_to_version(session, clock, owner.id, row.id, reference, operator, prices)
+    fields = await _contract_fields(session, clock, row)
+    return _contract_report("Agreement recorded.", fields)
 
 
 @contracts_app.command("baseline")
-def contracts_baseline(
-    account: AccountName, contract: ContractName, version: Number, as_json: Json = False
-) -> None:
-    """Fit the baseline of a version that nobody has agreed to yet, from the signed readings."""
+@command
+async def contracts_baseline(
+    session: AsyncSession,
+    clock: Clock,
+    account: AccountName,
+    contract: ContractName,
+    version: Number,
+) -> Report:
+    """Fit the baseline of a contract version to the signed readings.
 
-    async def fit_baseline(session: AsyncSession, owner: Account, row: OutcomeContract) -> None:
-        await fit_version_baseline(session, SystemClock(), owner.id, row.id, version)
-
-    _with_contract("Fitted.", account, contract, as_json, fit_baseline)
+    Possible until a side agrees to the version.
+    """
+    owner, row = await find_account_contract(session, account, contract)
+    await fit_version_baseline(session, clock, owner.id, row.id, version)
+    return _contract_report("Baseline fitted.", await _contract_fields(session, clock, row))
 
 
 @contracts_app.command("end")
-def contracts_end(
+@command
+async def contracts_end(
+    session: AsyncSession,
+    clock: Clock,
     account: AccountName,
     contract: ContractName,
     by: By,
-    at: Annotated[str | None, typer.Option(help="As 2027-01-01T00:00:00+08:00; else now.")] = None,
-    as_json: Json = False,
-) -> None:
-    """End a contract from a moment on, with all that is proposed."""
+    at: Annotated[
+        str | None,
+        typer.Option(help="End time, e.g. 2027-01-01T00:00:00+08:00. Default: now."),
+    ] = None,
+) -> Report:
+    """End a contract.
 
-    async def end_row(session: AsyncSession, owner: Account, row: OutcomeContract) -> None:
-        moment = None if at is None else parse_instant(at, ContractEndInvalid)
-        await end_contract(session, SystemClock(), owner.id, row.id, parse_operator(by), moment)
-
-    _with_contract("Ended.", account, contract, as_json, end_row)
+    Also ends its proposed versions.
+    """
+    owner, row = await find_account_contract(session, account, contract)
+    moment = None if at is None else parse_instant(at, ContractEndInvalid)
+    await end_contract(session, clock, owner.id, row.id, parse_operator(by), moment)
+    return _contract_report("Contract ended.", await _contract_fields(session, clock, row))
 
 
 def parse_operator(name: str) -> Party:
     """Return the operator's party with a person's name. Raises BadParameter."""
     if not 0 < len(name.strip()) <= 100 or not name.isprintable():
-        raise typer.BadParameter("a name is 1 to 100 printable characters", param_hint="--by")
+        raise typer.BadParameter("must have 1 to 100 printable characters.", param_hint="--by")
     return Party(Side.OPERATOR, name.strip())
 
 
-def _with_contract(
-    title: str, account: str, contract: str, as_json: bool, change: _ContractChange
-) -> None:
-    """Apply a change to a contract, and print its new state."""
-
-    def execute(settings: Settings, output: Output) -> None:
-        async def apply_change(session: AsyncSession) -> dict[str, Any]:
-            owner = await get_account(session, account)
-            row = await find_contract(session, owner.id, contract)
-            await change(session, owner, row)
-            return await _contract_fields(session, row)
-
-        _show_contract(output, as_json, title, run_in_transaction(settings, apply_change))
-
-    run_command(as_json, execute)
+async def find_account_contract(
+    session: AsyncSession, account: str, contract: str
+) -> tuple[Account, OutcomeContract]:
+    """Return an account and its contract, each by ID or name."""
+    owner = await get_account(session, account)
+    return owner, await find_contract(session, owner.id, contract)
 
 
-async def _contract_fields(session: AsyncSession, contract: OutcomeContract) -> dict[str, Any]:
+async def _propose(
+    session: AsyncSession,
+    clock: Clock,
+    account: str,
+    terms: OutcomeTerms,
+    operator: Party,
+    catalog: Catalog,
+) -> dict[str, Any]:
+    """Propose terms as the contract's next version. Returns the contract as output fields."""
+    owner = await get_account(session, account)
+    prices = catalog_price_terms(catalog, owner.currency)
+    await propose_version(session, clock, owner.id, terms, operator, prices)
+    contract = await find_contract(session, owner.id, terms.tag)
+    return await _contract_fields(session, clock, contract)
+
+
+async def _contract_fields(
+    session: AsyncSession, clock: Clock, contract: OutcomeContract
+) -> dict[str, Any]:
     """Return a contract with its versions as output fields."""
     versions = await list_versions(session, contract.account_id, contract.id)
-    return contract_json(contract, versions, SystemClock().now())
+    return contract_json(contract, versions, clock.now())
 
 
-def _show_contract(output: Output, as_json: bool, title: str, fields: dict[str, Any]) -> None:
-    """Print a contract with its versions."""
-    if as_json:
-        output.record("", fields)
-        return
-    output.record(title, {name: fields[name] for name in ("id", "contract", "in_force")})
+def _contract_report(title: str, fields: dict[str, Any]) -> Report:
+    """Return a contract with its versions as a result."""
+    sections = [Record(title, {name: fields[name] for name in ("id", "contract", "in_force")})]
     for row in fields["versions"]:
         formatted = {name: _format_object(row[name]) for name in row if isinstance(row[name], dict)}
         version = {**row, **formatted}
         del version["object"]
-        output.record(f"Version {version.pop('number')}:", version)
+        sections.append(Record(f"Version {version.pop('number')}:", version))
+    return Report(fields, sections)
 
 
 def _version_rows(fields: dict[str, Any]) -> list[dict[str, Any]]:

@@ -8,92 +8,92 @@ _COMMANDS = (
     Command(
         "contracts",
         "gateway.cli.outcomes.contracts:contracts_app",
-        "Contracts that are paid by effect.",
+        "Manage outcome contracts.",
     ),
     Command(
         "attesters",
         "gateway.cli.outcomes.evidence:attesters_app",
-        "Whose word counts for a contract.",
+        "Manage the attesters of a contract.",
     ),
     Command(
         "evidence",
         "gateway.cli.outcomes.evidence:evidence_app",
-        "What attesters said, signed.",
+        "Manage signed evidence.",
     ),
     Command(
         "disputes",
         "gateway.cli.outcomes.disputes:outcomes_disputes",
-        "An account's disputes, the newest first.",
+        "List an account's disputes, newest first.",
     ),
     Command(
         "dispute",
         "gateway.cli.outcomes.disputes:outcomes_dispute",
-        "Dispute a settlement, or outcomes of it, in the customer's name.",
+        "Dispute a settlement on behalf of the customer.",
     ),
     Command(
         "answer",
         "gateway.cli.outcomes.disputes:outcomes_answer",
-        "Answer a dispute, as the operator.",
+        "Answer a dispute as the operator.",
     ),
     Command(
         "reply",
         "gateway.cli.outcomes.disputes:outcomes_reply",
-        "Reply to the answer, in the customer's name.",
+        "Reply to the answer on behalf of the customer.",
     ),
     Command(
         "decide",
         "gateway.cli.outcomes.disputes:outcomes_decide",
-        "Decide a dispute of which both sides have spoken.",
+        "Decide a dispute.",
     ),
     Command(
         "concede",
         "gateway.cli.outcomes.disputes:outcomes_concede",
-        "Agree with the other side, which wins.",
+        "Concede a dispute to the other side.",
     ),
     Command(
         "claim",
         "gateway.cli.outcomes.settlements:outcomes_claim",
-        "Claim an outcome by signed evidence.",
+        "Claim an outcome with signed evidence.",
     ),
     Command(
         "confirm",
         "gateway.cli.outcomes.settlements:outcomes_confirm",
-        "Confirm an outcome by signed evidence.",
+        "Confirm a claimed outcome with signed evidence.",
     ),
     Command(
         "deny",
         "gateway.cli.outcomes.settlements:outcomes_deny",
-        "Refuse an outcome that is not confirmed, by signed evidence.",
+        "Deny a claimed outcome with signed evidence.",
     ),
     Command(
         "reverse",
         "gateway.cli.outcomes.settlements:outcomes_reverse",
-        "Take an outcome back, by signed evidence.",
+        "Reverse a confirmed outcome with signed evidence.",
     ),
     Command(
         "list",
         "gateway.cli.outcomes.settlements:outcomes_list",
-        "An account's outcomes, refused ones too, the newest first.",
+        "List an account's outcomes, newest first.",
     ),
     Command(
         "settlements",
         "gateway.cli.outcomes.settlements:outcomes_settlements",
-        "What contracts came to by the month, the newest first.",
+        "List monthly settlements, newest first.",
     ),
     Command(
         "settle",
         "gateway.cli.outcomes.settlements:outcomes_settle",
-        "Do now what the jobs do: settle, end disputes, charge.",
+        "Run the settlement jobs now.",
     ),
     Command(
         "bundle",
         "gateway.cli.outcomes.settlements:outcomes_bundle",
-        "Write a settlement's evidence bundle.",
+        "Download a settlement's evidence bundle.",
     ),
     Command(
         "replay",
         "gateway.cli.outcomes.settlements:outcomes_replay",
-        "Compute a settlement again from its bundle alone.",
+        "Recompute a settlement from its evidence bundle.",
     ),
     Command(
         "sign",
@@ -103,7 +103,7 @@ _COMMANDS = (
     Command(
         "make-keys",
         "gateway.cli.outcomes.evidence:make_key_files",
-        "Make an attester's key pair.",
+        "Create an attester's key pair.",
     ),
 )
 outcomes_app = typer.Typer(cls=lazy_group(_COMMANDS), no_args_is_help=True)
@@ -111,4 +111,4 @@ outcomes_app = typer.Typer(cls=lazy_group(_COMMANDS), no_args_is_help=True)
 
 @outcomes_app.callback()
 def outcomes() -> None:
-    """Paid by effect: contracts, evidence and settlements."""
+    """Manage outcome contracts, evidence, settlements and disputes."""

@@ -1,9 +1,8 @@
 """`maas outcomes claim|confirm|settle|…`: outcomes and their monthly settlements."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 import typer
@@ -24,171 +23,157 @@ from billing.outcomes.settlement.views import (
 )
 from billing.tables import Outcome
 from gateway.cli.outcomes.disputes import SettlementName
-from gateway.cli.output import Output
-from gateway.cli.runner import AccountName, Json, run_command, run_in_transaction
+from gateway.cli.results import Record, Table
+from gateway.cli.runner import AccountName, command, run_in_transaction
 from gateway.operations.outcome_ids import parse_evidence_id, parse_outcome_id, parse_settlement_id
-from infra.clock import Clock, SystemClock
+from infra.clock import Clock
 from infra.database.database import Database
-from infra.installation import migrated_database_url
 from infra.settings import Settings
 
-OutcomeName = Annotated[str, typer.Argument(help="The outcome's id (outc_…).")]
-EvidenceName = Annotated[str, typer.Argument(help="The signed evidence's id (evd_…).")]
-Limit = Annotated[int, typer.Option(min=1, max=10_000)]
+OutcomeName = Annotated[str, typer.Argument(help="Outcome ID (outc_…).")]
+EvidenceName = Annotated[str, typer.Argument(help="Evidence ID (evd_…) of the signed statement.")]
+Limit = Annotated[int, typer.Option(min=1, max=10_000, help="Maximum number of rows to list.")]
 _EvidenceAction = Callable[[AsyncSession, Clock, UUID, UUID, UUID], Awaitable[Outcome]]
-_RowLoader = Callable[[AsyncSession, UUID, int], Awaitable[list[dict[str, Any]]]]
 
 
-def outcomes_claim(
+@command
+async def outcomes_claim(
+    session: AsyncSession,
+    clock: Clock,
     account: AccountName,
-    contract: Annotated[str, typer.Argument(help="The contract's tag.")],
+    contract: Annotated[str, typer.Argument(help="Name (tag) of the contract.")],
     evidence: EvidenceName,
-    as_json: Json = False,
-) -> None:
-    """Claim an outcome by signed evidence; the same again is the same outcome."""
+) -> Record:
+    """Claim an outcome with signed evidence.
 
-    def execute(settings: Settings, output: Output) -> None:
-        async def create_claim(session: AsyncSession) -> dict[str, Any]:
-            owner, evidence_row = await get_account(session, account), parse_evidence_id(evidence)
-            outcome = await submit_claim(session, SystemClock(), owner.id, contract, evidence_row)
-            return await outcome_json(session, outcome)
-
-        output.record("Claimed.", run_in_transaction(settings, create_claim))
-
-    run_command(as_json, execute)
+    A repeated claim returns the same outcome.
+    """
+    owner, evidence_id = await get_account(session, account), parse_evidence_id(evidence)
+    outcome = await submit_claim(session, clock, owner.id, contract, evidence_id)
+    return Record("Outcome claimed.", await outcome_json(session, outcome))
 
 
-def outcomes_confirm(
-    account: AccountName, outcome: OutcomeName, evidence: EvidenceName, as_json: Json = False
-) -> None:
-    """Confirm an outcome by signed evidence."""
-    _apply_evidence("Confirmed.", confirm_outcome, account, (outcome, evidence), as_json)
+@command
+async def outcomes_confirm(
+    session: AsyncSession,
+    clock: Clock,
+    account: AccountName,
+    outcome: OutcomeName,
+    evidence: EvidenceName,
+) -> Record:
+    """Confirm a claimed outcome with signed evidence."""
+    changed = await _apply_evidence(session, clock, confirm_outcome, account, outcome, evidence)
+    return Record("Outcome confirmed.", await outcome_json(session, changed))
 
 
-def outcomes_deny(
-    account: AccountName, outcome: OutcomeName, evidence: EvidenceName, as_json: Json = False
-) -> None:
-    """Refuse an outcome that is not confirmed, by signed evidence."""
-    _apply_evidence("Denied.", deny_outcome, account, (outcome, evidence), as_json)
+@command
+async def outcomes_deny(
+    session: AsyncSession,
+    clock: Clock,
+    account: AccountName,
+    outcome: OutcomeName,
+    evidence: EvidenceName,
+) -> Record:
+    """Deny a claimed outcome with signed evidence."""
+    changed = await _apply_evidence(session, clock, deny_outcome, account, outcome, evidence)
+    return Record("Outcome denied.", await outcome_json(session, changed))
 
 
-def outcomes_reverse(
-    account: AccountName, outcome: OutcomeName, evidence: EvidenceName, as_json: Json = False
-) -> None:
-    """Take an outcome back, by signed evidence; what was invoiced is credited."""
-    _apply_evidence("Reversed.", reverse_outcome, account, (outcome, evidence), as_json)
+@command
+async def outcomes_reverse(
+    session: AsyncSession,
+    clock: Clock,
+    account: AccountName,
+    outcome: OutcomeName,
+    evidence: EvidenceName,
+) -> Record:
+    """Reverse a confirmed outcome with signed evidence.
+
+    Invoiced amounts are credited.
+    """
+    changed = await _apply_evidence(session, clock, reverse_outcome, account, outcome, evidence)
+    return Record("Outcome reversed.", await outcome_json(session, changed))
 
 
-def outcomes_list(account: AccountName, limit: Limit = 50, as_json: Json = False) -> None:
-    """An account's outcomes, refused ones too, the newest first."""
+@command
+async def outcomes_list(session: AsyncSession, account: AccountName, limit: Limit = 50) -> Table:
+    """List an account's outcomes, newest first.
+
+    Includes rejected outcomes.
+    """
+    rows = await outcomes_page(session, (await get_account(session, account)).id, limit)
     columns = ("business_key", "contract", "subject", "happened_at", "status", "attested_by", "id")
-    _show_table(outcomes_page, columns, account, limit, as_json)
+    return Table(rows, columns)
 
 
-def outcomes_settlements(account: AccountName, limit: Limit = 50, as_json: Json = False) -> None:
-    """What an account's contracts came to by the month, the newest first."""
+@command
+async def outcomes_settlements(
+    session: AsyncSession, account: AccountName, limit: Limit = 50
+) -> Table:
+    """List an account's monthly settlements, newest first."""
+    rows = await settlements_page(session, (await get_account(session, account)).id, limit)
     columns = ("contract", "starts_at", "status", "quantity", "amount", "currency", "id")
-    _show_table(settlements_page, columns, account, limit, as_json)
+    return Table(rows, columns)
 
 
-def outcomes_settle(as_json: Json = False) -> None:
-    """Do now what the jobs do: settle months, end overdue disputes, charge what is accepted."""
+@command
+async def outcomes_settle(database: Database, clock: Clock) -> Record:
+    """Run the settlement jobs now.
 
-    def execute(settings: Settings, output: Output) -> None:
-        _settle_now(settings)
-        output.record("Settled.", {"settled": True})
+    Settles ended months, decides overdue disputes and charges accepted settlements.
+    """
+    await settle_outcomes(database, clock, measure_effect)
+    return Record("Settlement jobs completed.", {"settled": True})
 
-    run_command(as_json, execute)
 
-
-def outcomes_bundle(
+@command
+async def outcomes_bundle(
+    session: AsyncSession,
     account: AccountName,
     settlement: SettlementName,
-    out: Annotated[Path, typer.Option(dir_okay=False, help="The file to write.")],
-    as_json: Json = False,
-) -> None:
-    """Write a settlement's evidence bundle, by which anybody can compute it again."""
+    out: Annotated[Path, typer.Option(dir_okay=False, help="File to write.")],
+) -> Record:
+    """Download a settlement's evidence bundle.
 
-    def execute(settings: Settings, output: Output) -> None:
-        async def load_bundle(session: AsyncSession) -> tuple[str, bytes]:
-            owner = await get_account(session, account)
-            settlement_row = await get_settlement(
-                session, owner.id, parse_settlement_id(settlement)
-            )
-            return settlement_row.bundle, settlement_row.digest
-
-        bundle, digest = run_in_transaction(settings, load_bundle)
-        out.write_text(bundle, encoding="utf-8")
-        output.record("Written.", {"file": str(out), "sha256": digest.hex()})
-
-    run_command(as_json, execute)
+    Anyone can recompute the settlement from it.
+    """
+    owner = await get_account(session, account)
+    row = await get_settlement(session, owner.id, parse_settlement_id(settlement))
+    out.write_text(row.bundle, encoding="utf-8")
+    return Record("Evidence bundle written.", {"file": str(out), "sha256": row.digest.hex()})
 
 
+@command
 def outcomes_replay(
-    name: Annotated[str, typer.Argument(help="A bundle's file, or a settlement's id (oset_…).")],
-    as_json: Json = False,
-) -> None:
-    """Compute a settlement again from its bundle alone; exit code 1 where a figure differs. Of a
-    file no database is asked."""
+    settings: Settings,
+    name: Annotated[str, typer.Argument(help="Evidence bundle file, or settlement ID (oset_…).")],
+) -> Record:
+    """Recompute a settlement from its evidence bundle.
 
-    def execute(settings: Settings, output: Output) -> None:
-        file = Path(name)
-        if file.is_file():
-            bundle = file.read_text(encoding="utf-8", errors="replace")
-        else:
-            bundle = run_in_transaction(
-                settings, lambda session: get_bundle_text(session, parse_settlement_id(name))
-            )
-        replayed = replay_json(replay_bundle(bundle, measure_effect))
-        output.record("Computed again.", replayed)
-        if not replayed["agrees"]:
-            raise typer.Exit(1)
-
-    run_command(as_json, execute)
+    A bundle file needs no database. Exits with code 1 if a figure differs.
+    """
+    file = Path(name)
+    if file.is_file():
+        bundle = file.read_text(encoding="utf-8", errors="replace")
+    else:
+        settlement_id = parse_settlement_id(name)
+        bundle = run_in_transaction(
+            settings, lambda session: get_bundle_text(session, settlement_id)
+        )
+    replayed = replay_json(replay_bundle(bundle, measure_effect))
+    title = "The settlement is correct." if replayed["agrees"] else "The settlement differs."
+    return Record(title, replayed, exit_code=0 if replayed["agrees"] else 1)
 
 
-def _apply_evidence(
-    title: str, action: _EvidenceAction, account: str, named: tuple[str, str], as_json: bool
-) -> None:
-    """Apply signed evidence to an outcome and print it."""
-
-    def execute(settings: Settings, output: Output) -> None:
-        async def apply_action(session: AsyncSession) -> dict[str, Any]:
-            owner = await get_account(session, account)
-            outcome_id = parse_outcome_id(named[0])
-            evidence_id = parse_evidence_id(named[1])
-            return await outcome_json(
-                session, await action(session, SystemClock(), owner.id, outcome_id, evidence_id)
-            )
-
-        output.record(title, run_in_transaction(settings, apply_action))
-
-    run_command(as_json, execute)
-
-
-def _show_table(
-    load_rows: _RowLoader, columns: tuple[str, ...], account: str, limit: int, as_json: bool
-) -> None:
-    """Load rows of an account and print them."""
-
-    def execute(settings: Settings, output: Output) -> None:
-        async def load_account_rows(session: AsyncSession) -> list[dict[str, Any]]:
-            return await load_rows(session, (await get_account(session, account)).id, limit)
-
-        output.table(run_in_transaction(settings, load_account_rows), columns)
-
-    run_command(as_json, execute)
-
-
-def _settle_now(settings: Settings) -> None:
-    """Run the settlement job once."""
-
-    async def run(url: str) -> None:
-        database = Database(url, pool_size=2)
-        try:
-            await settle_outcomes(database, SystemClock(), measure_effect)
-        finally:
-            await database.close()
-
-    with migrated_database_url(settings) as url:
-        asyncio.run(run(url))
+async def _apply_evidence(
+    session: AsyncSession,
+    clock: Clock,
+    action: _EvidenceAction,
+    account: str,
+    outcome: str,
+    evidence: str,
+) -> Outcome:
+    """Apply signed evidence to an outcome."""
+    owner = await get_account(session, account)
+    outcome_id, evidence_id = parse_outcome_id(outcome), parse_evidence_id(evidence)
+    return await action(session, clock, owner.id, outcome_id, evidence_id)

@@ -13,12 +13,12 @@ from rich.console import Console
 from rich.live import Live
 
 from gateway.cli.output import Output
-from gateway.cli.runner import Json, run_command
+from gateway.cli.runner import command
 from gateway.cli.top.prometheus import MetricsReading, parse_metrics
 from gateway.cli.top.snapshot import TopSnapshot, build_snapshot
 from gateway.cli.top.view import render_snapshot
 from gateway.identity.links import connectable_host
-from infra.clock import SystemClock
+from infra.clock import Clock
 from infra.errors import AppError
 from infra.settings import Settings
 
@@ -34,30 +34,34 @@ class GatewayUnreachable(AppError):
     code = "gateway_away"
 
 
+@command
 def top(
+    settings: Settings,
+    output: Output,
+    clock: Clock,
     url: Annotated[
-        str | None, typer.Option(help="The gateway's address; else that of the settings.")
+        str | None, typer.Option(help="URL of the gateway. Default: MAAS_HOST and MAAS_PORT.")
     ] = None,
-    every: Annotated[float, typer.Option(min=0.2, max=60, help="Seconds between looks.")] = 2.0,
-    once: Annotated[bool, typer.Option("--once", help="Look at one interval, and end.")] = False,
-    as_json: Json = False,
+    every: Annotated[
+        float, typer.Option(min=0.2, max=60, help="Refresh interval in seconds.")
+    ] = 2.0,
+    once: Annotated[bool, typer.Option("--once", help="Print one snapshot and exit.")] = False,
 ) -> None:
-    """Calls, tokens, latency, spend, models, errors and jobs of a running gateway."""
+    """Monitor a running gateway.
 
-    def execute(settings: Settings, output: Output) -> None:
-        base_url = (url or f"http://{connectable_host(settings.host)}:{settings.port}").rstrip("/")
-        snapshots = _snapshots(settings, base_url, every)
-        if as_json:
-            for snapshot in snapshots:
-                _print_json(snapshot)
-                if once:
-                    return
-        elif once:
-            output.render(render_snapshot(next(snapshots), base_url))
-        else:
-            _watch(snapshots, base_url)
-
-    run_command(as_json, execute)
+    Shows traffic, latency, spend, models, errors and jobs until you press Ctrl-C.
+    """
+    base_url = (url or f"http://{connectable_host(settings.host)}:{settings.port}").rstrip("/")
+    snapshots = _snapshots(settings, clock, base_url, every)
+    if output.is_json:
+        for snapshot in snapshots:
+            _print_json(snapshot)
+            if once:
+                return
+    elif once:
+        output.render(render_snapshot(next(snapshots), base_url))
+    else:
+        _watch(snapshots, base_url)
 
 
 def _watch(snapshots: Iterator[TopSnapshot], base_url: str) -> None:
@@ -73,9 +77,11 @@ def _watch(snapshots: Iterator[TopSnapshot], base_url: str) -> None:
         return
 
 
-def _snapshots(settings: Settings, base_url: str, interval_s: float) -> Iterator[TopSnapshot]:
+def _snapshots(
+    settings: Settings, clock: Clock, base_url: str, interval_s: float
+) -> Iterator[TopSnapshot]:
     """Yield a snapshot after each interval. Raises GatewayUnreachable."""
-    token, clock = settings.metrics_token, SystemClock()
+    token = settings.metrics_token
     headers = {} if token is None else {"authorization": f"Bearer {token.get_secret_value()}"}
     with httpx.Client(base_url=base_url, timeout=_TIMEOUT_S) as http:
         readings = deque([_read_metrics(http, headers, base_url, clock)])
@@ -89,13 +95,14 @@ def _snapshots(settings: Settings, base_url: str, interval_s: float) -> Iterator
 
 
 def _read_metrics(
-    http: httpx.Client, headers: Mapping[str, str], base_url: str, clock: SystemClock
+    http: httpx.Client, headers: Mapping[str, str], base_url: str, clock: Clock
 ) -> MetricsReading:
     """Read the gateway's metrics. Raises GatewayUnreachable."""
     response = _get(http, "/metrics", base_url, headers)
     if response.status_code == 401:
         raise GatewayUnreachable(
-            f"{base_url} wants a token for its metrics: set MAAS_METRICS_TOKEN."
+            f"{base_url} requires a token for its metrics. Set MAAS_METRICS_TOKEN to the gateway's "
+            "value."
         )
     try:
         response.raise_for_status()
@@ -104,7 +111,7 @@ def _read_metrics(
         reading = MetricsReading(0.0, {})
     if "maas_calls_running" not in reading.samples:
         raise GatewayUnreachable(
-            f"What answers on {base_url} is no gateway: it has no metrics of one."
+            f"{base_url} is not a gateway: its /metrics has no gateway metrics. Check --url."
         )
     return reading
 
@@ -127,7 +134,8 @@ def _get(
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         reason = type(error).__name__
         raise GatewayUnreachable(
-            f"The gateway does not answer on {base_url} ({reason}). Is it up?"
+            f"The gateway does not respond at {base_url} ({reason}). Check that it is running and "
+            "that --url is correct."
         ) from None
 
 

@@ -49,20 +49,20 @@ def format_spend(spend: Mapping[str, float]) -> str:
 
 
 def _health_line(top: TopSnapshot, url: str) -> Text:
-    """Return the line of problems, or `all well`."""
+    """Return the line of problems, or `healthy`."""
     text = Text(f"{url}  ", no_wrap=True, overflow="ellipsis")
     problems = [
         name
         for name, present in (
-            ("no database", not top.ready.get("database", True)),
-            ("models missing", not top.ready.get("models", True)),
-            ("rows not written", top.records_failing),
-            ("no worker", not top.workers),
-            (f"{top.differences} records differ", top.differences > 0),
+            ("database unavailable", not top.ready.get("database", True)),
+            ("models unavailable", not top.ready.get("models", True)),
+            ("usage not written", top.records_failing),
+            ("no worker running", not top.workers),
+            (f"{top.differences} reconciliation differences", top.differences > 0),
         )
         if present
     ]
-    text.append(", ".join(problems) or "all well", _BAD_STYLE if problems else _GOOD_STYLE)
+    text.append(", ".join(problems) or "healthy", _BAD_STYLE if problems else _GOOD_STYLE)
     return text
 
 
@@ -82,7 +82,7 @@ def _traffic_table(top: TopSnapshot) -> Table:
             format_amount(top.tokens),
             "p95",
             format_duration(top.p95),
-            "waiting",
+            "queued",
             str(top.waiting),
         ),
         (
@@ -90,7 +90,7 @@ def _traffic_table(top: TopSnapshot) -> Table:
             format_spend(top.spend) or "0",
             "first token p95",
             format_duration(top.first_token_p95),
-            "given up",
+            "failed deliveries",
             str(top.outside_failed),
         ),
     )
@@ -104,7 +104,7 @@ def _traffic_table(top: TopSnapshot) -> Table:
 
 def _model_table(models: Sequence[ModelState]) -> Table:
     """Return the table of models."""
-    table = _new_table(("model", 24), "up", "calls/s", "tok/s", "p50", "p95", "wait", "spend/min")
+    table = _new_table(("model", 24), "up", "calls/s", "tok/s", "p50", "p95", "queue", "spend/min")
     for model in models:
         up = Text("?", _DIM_STYLE) if model.up is None else Text("up" if model.up else "DOWN")
         up.stylize(_GOOD_STYLE if model.up else _BAD_STYLE if model.up is False else _DIM_STYLE)
@@ -123,7 +123,7 @@ def _model_table(models: Sequence[ModelState]) -> Table:
 
 def _error_table(errors: Sequence[ErrorState]) -> Table:
     """Return the table of errors."""
-    table = _new_table(("error", 34), "now", "since start")
+    table = _new_table(("error", 34), "recent", "since start")
     table.add_column("model", no_wrap=True, overflow="ellipsis")
     for error in errors:
         style = _BAD_STYLE if error.recent else _DIM_STYLE
@@ -139,17 +139,17 @@ def _error_table(errors: Sequence[ErrorState]) -> Table:
 def _job_table(jobs: Sequence[JobState], top: TopSnapshot) -> RenderableType:
     """Return the table of jobs, with a warning if its data is stale."""
     if top.platform_age_s is None:
-        return Text("Jobs: the gateway has not asked the database yet.", _DIM_STYLE)
-    table = _new_table(("job", 24), "due ago", "waits", "runs", "failed")
+        return Text("Jobs: no data yet.", _DIM_STYLE)
+    table = _new_table(("job", 24), "last due", "queued", "running", "failed")
     for job in jobs:
         failed = Text(str(job.failed), _BAD_STYLE if job.failed else "")
-        due = format_duration(job.due_s)
+        due = "–" if job.due_s is None else f"{format_duration(job.due_s)} ago"
         table.add_row(job.job, due, str(job.waiting), str(job.running), failed)
     if top.platform_age_s < _STALE_S:
         return table
     return Group(
         table,
-        Text(f"The database was asked {format_duration(top.platform_age_s)} ago.", _BAD_STYLE),
+        Text(f"Job data is {format_duration(top.platform_age_s)} old.", _BAD_STYLE),
     )
 
 

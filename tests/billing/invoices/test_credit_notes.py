@@ -44,7 +44,7 @@ class TestRefusals:
     @pytest.mark.parametrize("minor", [0, -1, 106_01, 10**15])
     async def test_more_than_there_is_or_nothing(self, story: Story, minor: int) -> None:
         firm, invoice = await invoiced(story)
-        with pytest.raises(CreditNoteInvalid, match="10600 minor units of CNY are left") as raised:
+        with pytest.raises(CreditNoteInvalid, match=r"^106\.00 CNY of this invoice") as raised:
             await write(firm, invoice, minor)
         assert raised.value.param == "amount"
         assert await notes(firm, invoice) == []
@@ -52,10 +52,10 @@ class TestRefusals:
     async def test_more_than_is_left(self, story: Story) -> None:
         firm, invoice = await invoiced(story)
         await write(firm, invoice, 100_00)
-        with pytest.raises(CreditNoteInvalid, match="600 minor units"):
+        with pytest.raises(CreditNoteInvalid, match=r"^6\.00 CNY"):
             await write(firm, invoice, 6_01, "l")
         await write(firm, invoice, 6_00, "l")
-        with pytest.raises(CreditNoteInvalid, match="0 minor units"):
+        with pytest.raises(CreditNoteInvalid, match=r"^0\.00 CNY"):
             await write(firm, invoice, 1, "m")
 
     @pytest.mark.parametrize("key", ["", "k" * 201])
@@ -85,7 +85,7 @@ class TestRefusals:
         firm = await story.firm()
         await firm.use("vib", rows=1_000)
         await story.until(2026, 11, 1, 0, 10)
-        with pytest.raises(InvalidInvoiceState, match="is draft: nothing can be credited"):
+        with pytest.raises(InvalidInvoiceState, match="is draft, so nothing can be credited"):
             await write(firm, (await firm.invoices())[0], 1)
 
     async def test_a_voided_one_and_a_loss(self, story: Story) -> None:

@@ -59,14 +59,14 @@ class TestRefusals:
         await firm.use("vib", rows=1_000)
         await story.until(2026, 11, 1, 0, 10)
         (draft,) = await firm.invoices()
-        with pytest.raises(InvalidInvoiceState, match="is draft: nothing is owed"):
+        with pytest.raises(InvalidInvoiceState, match="is draft, so nothing is owed"):
             await receive(firm, draft, 100)
         assert await sql(story.database, _PAYMENTS) == []
 
     async def test_a_void_invoice(self, story: Story) -> None:
         firm, invoice = await invoiced(story)
         await story.voids(invoice)
-        with pytest.raises(InvalidInvoiceState, match="is void: nothing is owed"):
+        with pytest.raises(InvalidInvoiceState, match="is void, so nothing is owed"):
             await receive(firm, invoice, 100)
 
 
@@ -85,7 +85,7 @@ class TestOnce:
     async def test_with_another_amount(self, story: Story) -> None:
         firm, invoice = await invoiced(story)
         await receive(firm, invoice, 40_00)
-        with pytest.raises(PaymentConflict, match="'bank-1' was recorded before"):
+        with pytest.raises(PaymentConflict, match="'bank-1' was used for another"):
             await receive(firm, invoice, 40_01)
         assert await firm.owes(invoice) == "60.00"
 

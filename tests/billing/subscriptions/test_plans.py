@@ -72,9 +72,9 @@ class TestFinding:
     @pytest.mark.parametrize(
         ("plan", "currency", "number", "said"),
         [
-            ("solo", "CNY", None, "no plan 'solo' in CNY"),
-            ("team", "USD", None, "no plan 'team' in USD"),
-            ("team", "CNY", 9, "no plan 'team' version 9 in CNY"),
+            ("solo", "CNY", None, "not found: 'solo' in CNY"),
+            ("team", "USD", None, "not found: 'team' in USD"),
+            ("team", "CNY", 9, "not found: 'team' version 9 in CNY"),
         ],
     )
     async def test_there_is_none(

@@ -76,7 +76,7 @@ class TestRefusals:
 
     async def test_a_plan_in_another_currency(self, story: Story) -> None:
         firm = await story.firm(currency="USD")
-        with pytest.raises(PlanCurrencyDiffers, match="in CNY, but the account pays in USD"):
+        with pytest.raises(PlanCurrencyDiffers, match="in CNY, but the account's currency is USD"):
             await firm.subscribe(await story.plan(GROWTH))
         assert await phases(firm) == []
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-import gateway.cli.line_disputes
+import gateway.cli.runner
 from billing.cycle import bill_accounts
 from infra import ids
 from tests.support.billing.line_disputes import disputed
@@ -48,7 +48,7 @@ async def test_a_line_is_disputed_once(limited: Limited) -> None:
 
 async def test_the_operator_answers(maas: Maas, monkeypatch: pytest.MonkeyPatch) -> None:
     story, firm = maas.firm.story, maas.firm
-    monkeypatch.setattr(gateway.cli.line_disputes, "SystemClock", lambda: story.clock)
+    monkeypatch.setattr(gateway.cli.runner, "SystemClock", lambda: story.clock)
     await firm.use("vib", rows=100_000)
     await story.until(2026, 11, 1, 1)
     made = await disputed(firm, (await firm.invoices())[-1])

@@ -127,14 +127,14 @@ class TestLimits:
         """A credit limit of 1,000.00; a plan's cap of 20.00, and after an upgrade of 8,000.00."""
         by_credit = "limited by the credit limit of 1000.000000000 CNY."
         told = await maas.tell("limits", "show", "Acme")
-        assert f"Available now: 1000.000000000 CNY, {by_credit}" in told
+        assert f"Available balance: 1000.000000000 CNY, {by_credit}" in told
         await maas.publish("small", CAPPED)
         large = CAPPED.replace("capped", "large").replace("310.00", "620.00")
         await maas.publish("large", large.replace('"20.00"', '"8000.00"'))
         await maas.say("subscribe", "Acme", "capped")
         told = await maas.tell("limits", "show", "Acme")
         by_cap = "limited by the plan's monthly spend cap of 20.000000000 CNY."
-        assert f"Available now: 20.000000000 CNY, {by_cap}" in told
+        assert f"Available balance: 20.000000000 CNY, {by_cap}" in told
         await maas.say("subscriptions", "change", "Acme", "large")
         rows = {row["kind"]: row for row in await maas.say("limits", "show", "Acme")}
         assert rows["spend_cap"]["limit"] == "8000.000000000"
@@ -152,7 +152,7 @@ class TestLimits:
     async def test_show_of_an_unlimited_account_says_so(self, maas: Maas) -> None:
         change = "update quota set amount = null where kind = 'credit'"
         await sql(maas.firm.story.database, change)
-        assert "Available now: no limit." in await maas.tell("limits", "show", "Acme")
+        assert "Available balance: no limit." in await maas.tell("limits", "show", "Acme")
 
 
 class TestWallet:
@@ -248,7 +248,7 @@ class TestInvoices:
         )
         (invoice,) = (await maas.say("invoices", "close"))["invoices"]
         assert (await maas.say("invoices", "show", "Acme", invoice))["total"] != "0.00"
-        assert "Closed." in await maas.tell("invoices", "close")
+        assert "Billing periods closed." in await maas.tell("invoices", "close")
 
     async def test_preview(self, maas: Maas) -> None:
         await maas.firm.use("vib", at=datetime.now(UTC), rows=100)

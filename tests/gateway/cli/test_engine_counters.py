@@ -74,7 +74,7 @@ class TestParser:
         text = counters(5).split("\n", 1)[1]
         started = f"process_start_time_seconds {SINCE.timestamp()}\n"
         assert parse_engine_counts(text + started)[CHAT].first_start == SINCE
-        with pytest.raises(EngineCountsUnavailable, match="since when"):
+        with pytest.raises(EngineCountsUnavailable, match="no start time"):
             parse_engine_counts(text)
 
     @pytest.mark.parametrize(
@@ -134,13 +134,13 @@ class TestAsking:
     @pytest.mark.parametrize(
         ("text", "reason"),
         [
-            (None, "it has no counters"),
-            ("", "it counts no tokens of this model"),
-            (counters(5, model="another"), "it counts no tokens of this model"),
-            ("<html>", "what it says cannot be read"),
+            (None, "it has no metrics endpoint"),
+            ("", "it reports no token counts for this model"),
+            (counters(5, model="another"), "it reports no token counts for this model"),
+            ("<html>", "its metrics cannot be parsed"),
             (
                 counters(5) + render_uncounted_engines(CHAT, 1),
-                "not all engines of this model tell their counts, as while one starts",
+                "not all engines of this model report token counts yet",
             ),
         ],
     )
@@ -156,10 +156,10 @@ class TestAsking:
         upstream.counters["/v2/metrics"] = counters(5)
         away = f"http://127.0.0.1:{free_port()}"
         found = await self.ask(upstream.url, away)
-        assert found == EngineNotCompared(CHAT, f"{away}: it does not answer")
+        assert found == EngineNotCompared(CHAT, f"{away}: it does not respond")
 
     async def test_no_server_at_all(self) -> None:
-        assert await self.ask() == EngineNotCompared(CHAT, "no server is configured for it")
+        assert await self.ask() == EngineNotCompared(CHAT, "no server is configured for this model")
 
 
 class TestCommand:
@@ -219,7 +219,7 @@ class TestCommand:
         code, said = await self.reconcile(gateway, upstream)
         assert (code, said["differences"]) == (0, [])
         assert said["engines"] == [
-            {"model": CHAT, "not_asked": f"{upstream.url}: it has no counters"}
+            {"model": CHAT, "not_asked": f"{upstream.url}: it has no metrics endpoint"}
         ]
 
 

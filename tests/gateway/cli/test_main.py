@@ -72,7 +72,7 @@ def test_a_group_of_groups_shows_its_help_without_importing_them() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.stdout.splitlines()[-1] == "False"
-    assert "Compute a settlement again" in done.stdout
+    assert "Recompute a settlement" in done.stdout
 
 
 def asked(shell: str, *words: str) -> dict[str, str]:
@@ -101,7 +101,7 @@ class TestCompletion:
         assert done.stderr == ""
         assert "restore" in done.stdout
         assert "reconcile" in done.stdout
-        assert "usage" not in done.stdout
+        assert "wallet" not in done.stdout
 
     @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
     def test_options_of_a_command(self, shell: str) -> None:

@@ -63,11 +63,11 @@ class TestFiles:
 
     async def test_where(self, maas: Maas) -> None:
         message, param = await self.refused(maas, b"plan = 'x'\n# \xff")
-        assert (message.endswith("not UTF-8 (line 2)."), param) == (True, "line 2")
+        assert ("not valid UTF-8" in message, param) == (True, "line 2")
         message, param = await self.refused(maas, PLAIN.replace("310.00", "x").encode())
         assert (message.endswith("(line 5)"), param) == (True, "fixed_fee")
         message, param = await self.refused(maas, b"#" * ((1 << 20) + 1))
-        assert ("more than 1048576 bytes" in message, param) == (True, None)
+        assert ("1048577 bytes, more than 1048576" in message, param) == (True, None)
         assert await self.refused(maas, b"") == (
             "The plan cannot be read: `plan` is missing.",
             "plan",

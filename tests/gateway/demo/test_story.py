@@ -73,7 +73,7 @@ class TestBooks:
         named = [{name: one[name] for name in ("id", "name")} for one in filled.said["firms"]]
         assert again["firms"] == named
         told = await filled.maas.tell("demo")
-        assert "already exists" in told
+        assert "exist already" in told
         assert filled.said["firms"][0]["name"] in told
         assert await rows(filled) == before
 

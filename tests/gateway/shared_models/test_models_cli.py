@@ -17,7 +17,7 @@ def cli(shop: Shop, maas: Maas, monkeypatch: pytest.MonkeyPatch) -> Maas:
     """The command beside a running platform."""
     monkeypatch.setattr(gateway.cli.models, "load_catalog", lambda _profile: SOLD)
     monkeypatch.setattr(gateway.cli.model_training, "load_catalog", lambda _profile: SOLD)
-    monkeypatch.setattr(gateway.shared_models.factory, "at_hand", lambda _folder: tasks())
+    monkeypatch.setattr(gateway.shared_models.factory, "load_available", lambda _folder: tasks())
     more = {"MAAS_SERVING_URL": shop.serving.url, "MAAS_IMPROVE_MIN_EXAMPLES": "20"}
     return replace(maas, environment={**maas.environment, **more})
 

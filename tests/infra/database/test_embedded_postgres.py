@@ -10,7 +10,7 @@ from infra.database.embedded_postgres import DataDirectoryBroken, start_postgres
 class TestStart:
     def test_files_of_another_version(self, tmp_path: Path) -> None:
         (tmp_path / "PG_VERSION").write_text("13\n")
-        with pytest.raises(DataDirectoryBroken, match=r"made by PostgreSQL '13'.*pg_upgrade"):
+        with pytest.raises(DataDirectoryBroken, match=r"created by PostgreSQL '13'.*pg_upgrade"):
             start_postgres(tmp_path)
 
     def test_files_that_are_no_database(self, tmp_path: Path) -> None:
@@ -22,5 +22,5 @@ class TestStart:
         directory = tmp_path / "postgres"
         directory.mkdir(mode=0o700)
         (directory / "PG_VERSION").write_text("18\n")
-        with pytest.raises(DataDirectoryBroken, match="does not start"):
+        with pytest.raises(DataDirectoryBroken, match="cannot start"):
             start_postgres(directory)

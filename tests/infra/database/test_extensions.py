@@ -40,7 +40,7 @@ class TestExtension:
 
     def test_not_on_the_server(self, database: str) -> None:
         for connection in connected(database):
-            with pytest.raises(ExtensionMissing, match="install some package"):
+            with pytest.raises(ExtensionMissing, match="Install some package"):
                 require_extension(connection, "no_such", "some package")
 
     def test_no_right_to_make_it(self, database: str) -> None:

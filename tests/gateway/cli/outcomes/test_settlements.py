@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-import gateway.cli.outcomes.disputes
-import gateway.cli.outcomes.settlements
+import gateway.cli.runner
 from infra import ids
 from tests.support.gateway.commands import Maas
 from tests.support.stories.outcome_story import Contract, contract
@@ -17,8 +16,7 @@ GONE = "0" * 32
 async def spindles(maas: Maas, monkeypatch: pytest.MonkeyPatch) -> Contract:
     """The usual contract of Acme's, on 20 October by a calendar that the commands go by."""
     clock = maas.firm.story.clock
-    for module in (gateway.cli.outcomes.settlements, gateway.cli.outcomes.disputes):
-        monkeypatch.setattr(module, "SystemClock", lambda: clock)
+    monkeypatch.setattr(gateway.cli.runner, "SystemClock", lambda: clock)
     made = await contract(maas.firm)
     clock.set(2026, 10, 20)
     return made
