@@ -196,5 +196,5 @@ def _unpack_float32(packed: bytes, name: str, *shape: int) -> FloatArray:
         raise HeadBroken(f"The head's {name} is not of the shape {shape}.")
     values: NDArray[np.float64] = np.frombuffer(packed, dtype="<f4").astype(np.float64)
     if not np.isfinite(values).all():
-        raise HeadBroken(f"The head's {name} holds what is no finite number.")
+        raise HeadBroken(f"The head's {name} contains a value that is not a finite number.")
     return values.reshape(shape)

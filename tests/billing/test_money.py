@@ -228,7 +228,7 @@ class TestMinorText:
         ("text", "currency"), [("0.001", "CNY"), ("0.5", "JPY"), ("0.0005", "KWD")]
     )
     def test_what_is_finer_than_a_minor_unit(self, text: str, currency: str) -> None:
-        with pytest.raises(ValueError, match=f"{currency} has . decimal places"):
+        with pytest.raises(ValueError, match=f"{currency} amounts have . decimal places"):
             minor_from_text(text, currency)
 
     @pytest.mark.parametrize("text", ["", "-1", "1e3", "12.34 CNY"])

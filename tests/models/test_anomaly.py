@@ -164,7 +164,7 @@ class TestFitting:
         assert settings.alarm_limit(np.linspace(0, 1, 400_000)) == pytest.approx(0.99, rel=0.01)
 
     def test_too_few_rows(self) -> None:
-        with pytest.raises(HoursInvalid, match=r"199 rows .* 4 sensors take at least 200"):
+        with pytest.raises(HoursInvalid, match=r"199 rows .* 4 sensors need at least 200"):
             fit([hours(1, 100), hours(2, 99)], made_up_rig.SENSORS)
 
     def test_many_sensors_take_more(self) -> None:
@@ -181,7 +181,7 @@ class TestFitting:
         stretches = [hours(seed, 400) for seed in (1, 2)]
         for level, readings in enumerate(stretches):
             readings[:, FLOW] = level
-        with pytest.raises(HoursInvalid, match="'flow' never changed within a stretch"):
+        with pytest.raises(HoursInvalid, match="'flow' never changed within a segment"):
             fit(stretches, made_up_rig.SENSORS)
 
     @pytest.mark.parametrize("wrong", [np.nan, np.inf])

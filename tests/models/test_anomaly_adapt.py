@@ -62,7 +62,7 @@ class TestLearning:
             "and 300 rows of anomalous operation."
         )
         assert "held out" in told[1]
-        missed = float(told[2].split()[4])
+        missed = float(told[2].split()[0])
         assert told[2] == f"{missed} % of the anomalous rows raised no alarm."
         assert missed < 20
         assert told[3].endswith("These sensors drift, so only their changes are used: room.")
@@ -133,7 +133,7 @@ class TestReadings:
     @pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity"])
     def test_words_for_numbers(self, word: str) -> None:
         message = refused(line(hours(2, 300)), changed(7, float(word)))
-        assert message == f"Line 2: 'flow' holds {word}."
+        assert message == f"Line 2: 'flow' contains {word}."
 
     @pytest.mark.parametrize("value", [None, "61", True, [61.0], {}])
     def test_what_is_no_number(self, value: Any) -> None:
@@ -182,7 +182,7 @@ class TestLines:
 
     def test_a_short_stretch(self) -> None:
         message = refused(line(hours(1, 300)), line(hours(2, 99)))
-        assert message.startswith("Line 2: a stretch of normal hours has at least 100 rows")
+        assert message.startswith("Line 2: a segment of normal operation needs at least 100 rows")
         message = refused(line(hours(1, 300)), line(hours(2, 0), label="anomalous"))
         assert message.endswith("but this one has 0.")
 
@@ -242,4 +242,4 @@ class TestNamesAndUnits:
 
     def test_a_unit_that_is_not_known(self) -> None:
         message = refused(line(hours(1, 300), units={"pressure": "baar"}))
-        assert message.startswith("Line 1: 'pressure' is in 'baar', a unit that is not known.")
+        assert message.startswith("Line 1: 'pressure' has the unknown unit 'baar'.")

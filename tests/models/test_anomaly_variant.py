@@ -125,7 +125,9 @@ class TestStates:
 
     def test_of_another_variant(self, variant: Variant) -> None:
         other = ask(load(artefact(seed=9)), columns(hours(2, 20)))[STATE][0]
-        with pytest.raises(InputInvalid, match=r"'state' in row 1 .* of another variant") as caught:
+        with pytest.raises(
+            InputInvalid, match=r"'state' in row 1 .* another fine-tuned model"
+        ) as caught:
             ask(variant, columns(hours(2, 20), hours(3, 20), state=["", other]))
         assert caught.value.param == STATE
 
@@ -140,7 +142,9 @@ class TestStates:
             "longer": text * 2,
         }[how]
         asked = columns(hours(2, 20), state=[broken])
-        with pytest.raises(InputInvalid, match="'state' in row 0 is no state of this variant"):
+        with pytest.raises(
+            InputInvalid, match="'state' in row 0 is not a state of this fine-tuned model"
+        ):
             variant.check(asked)
         with pytest.raises(InputInvalid, match="'state' in row 0"):
             variant.run(asked)

@@ -66,7 +66,7 @@ class TestRetired:
 
     def test_a_retired_model_is_no_fallback(self, tmp_path: Path) -> None:
         text = ENTRY.format(per=1, price="1").replace("licence", 'fallbacks = ["old"]\nlicence')
-        with pytest.raises(CatalogInvalid, match="'old' is no other model"):
+        with pytest.raises(CatalogInvalid, match="'old' is not another model"):
             load_catalog("cpu", write(tmp_path, text + '[retired]\n"old" = "m"\n'))
 
 
@@ -121,18 +121,18 @@ class TestLoad:
     )
     def test_a_price_that_cannot_be_charged(self, tmp_path: Path, per: int, price: str) -> None:
         file = write(tmp_path, ENTRY.format(per=per, price=price))
-        with pytest.raises(CatalogInvalid, match="'m' is wrong"):
+        with pytest.raises(CatalogInvalid, match="'m' is not valid"):
             load_catalog("cpu", file)
 
     @pytest.mark.parametrize(
         ("text", "message"),
         [
-            ("[[model]]\nid = 1", "is wrong"),
+            ("[[model]]\nid = 1", "is not valid"),
             ("not toml", "is not valid"),
             ("", "no model"),
             (ENTRY.format(per=1, price="1") * 2, "twice"),
-            (ENTRY.format(per=1, price="1").replace("embedding", "magic"), "is wrong"),
-            (ENTRY.format(per=1, price="1").replace("input_tokens", "smiles"), "is wrong"),
+            (ENTRY.format(per=1, price="1").replace("embedding", "magic"), "is not valid"),
+            (ENTRY.format(per=1, price="1").replace("input_tokens", "smiles"), "is not valid"),
             (
                 ENTRY.format(per=1, price="1").replace("input_tokens", "rows")
                 + 'images = { per = 1, USD = "1" }',
@@ -148,14 +148,14 @@ class TestLoad:
         ("first", "second", "message"),
         [
             ('fallbacks = ["n"]', "", None),
-            ('fallbacks = ["m"]', "", "'m' is no other model"),
-            ('fallbacks = ["o"]', "", "'o' is no other model"),
+            ('fallbacks = ["m"]', "", "'m' is not another model"),
+            ('fallbacks = ["o"]', "", "'o' is not another model"),
             (
                 'fallbacks = ["n"]',
                 'route = { task = "t", inputs = ["a"] }',
-                "'n' is no other model",
+                "'n' is not another model",
             ),
-            ('route = { inputs = ["a"] }', "", "'m' is wrong"),
+            ('route = { inputs = ["a"] }', "", "'m' is not valid"),
         ],
     )
     def test_what_stands_in_takes_the_same_requests(

@@ -228,16 +228,16 @@ class TestReading:
             ({"TWF": 1}, "Line 7: .*unknown field `TWF`"),
             ({"torque": "40"}, r"Line 7: Expected `float`, got `str` - at `\$.torque`"),
             ({"torque": None}, r"Line 7: Expected `float`, got `null` - at `\$.torque`"),
-            ({"torque": float("nan")}, "Line 7: 'torque' holds NaN"),
-            ({"torque": float("inf")}, "Line 7: 'torque' holds Infinity"),
+            ({"torque": float("nan")}, "Line 7: 'torque' contains NaN"),
+            ({"torque": float("inf")}, "Line 7: 'torque' contains Infinity"),
             ({"torque": 1e39}, r"Line 7: 'torque' \(inf\) is not a finite number"),
             ({"torque": 4000}, r"Line 7: 'torque' \(4000\) is above 500 N·m"),
             ({"air_temperature": 26.9}, r"Line 7: 'air_temp.* \(26.9\) is below 250 K"),
             ({"type": "X"}, "Line 7: 'type' .* is not one of L, M, H"),
             ({"failure": 2}, r"Line 7: .* at `\$.failure`"),
             ({"failure": "yes"}, r"Line 7: .* at `\$.failure`"),
-            ({"units": {"torque": "K"}}, "Line 7: 'torque' is given in 'K', .*it is N·m"),
-            ({"units": {"torque": "furlong"}}, "Line 7: 'torque' .*not known; the model takes N·m"),
+            ({"units": {"torque": "K"}}, "Line 7: 'torque' is given in 'K', .*expects N·m"),
+            ({"units": {"torque": "furlong"}}, "Line 7: 'torque' .*unknown; the model expects N·m"),
             ({"units": {"torqe": "N·m"}}, "Line 7: `units` names 'torqe'"),
             ({"units": {"type": "K"}}, "Line 7: `units` names 'type'"),
         ],
@@ -257,17 +257,17 @@ class TestReading:
 
     def test_the_same_point_with_both_labels(self) -> None:
         opposite = LINES[11] | {"failure": 1 - LINES[11]["failure"]}
-        fails(training_file(*LINES, opposite), "Line 401 is the operating point of line 12 again")
+        fails(training_file(*LINES, opposite), "Line 401 repeats the operating point of line 12")
 
     @pytest.mark.parametrize("kind", [0, 1])
     def test_one_class_only(self, kind: int) -> None:
         lines = [line for line in LINES if line["failure"] == kind]
-        fails(training_file(*lines), f"There are 0 .* whose `failure` is {1 - kind}")
+        fails(training_file(*lines), f"There are 0 .* with `failure` {1 - kind}")
 
     def test_the_same_failure_again_and_again(self) -> None:
         healthy = [line for line in LINES if not line["failure"]]
         failure = next(line for line in LINES if line["failure"])
-        fails(training_file(*healthy, *[failure] * 40), "There are 1 different .* is 1")
+        fails(training_file(*healthy, *[failure] * 40), "There are 1 different .* 1")
 
     def test_too_few(self) -> None:
         few = [*np.flatnonzero(FAILED)[:5], *np.flatnonzero(~FAILED)[: MIN_ROWS - 6]]

@@ -59,7 +59,7 @@ class TestUnits:
                 "the model expects K",
             ),
             ("heat", "hot", "'heat' is given in 'hot', which is unknown; the model expects K"),
-            ("count", "kpcs", "takes whole pcs"),
+            ("count", "kpcs", "expects whole pcs"),
             ("grade", "m", "expects no unit"),
         ],
     )

@@ -98,9 +98,7 @@ class TestVariant:
 
     def test_a_bad_picture_is_named_by_its_row(self, variant: Variant) -> None:
         good = file_of(surface("rough", 82))
-        with pytest.raises(
-            InputInvalid, match=r"'image' in row 2 is damaged or truncated\\."
-        ) as it:
+        with pytest.raises(InputInvalid, match=r"'image' in row 2 is damaged or truncated\.") as it:
             variant.check(images(good, good, good[:1000]))
         assert it.value.param == "image"
 

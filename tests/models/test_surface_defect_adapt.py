@@ -83,7 +83,7 @@ class TestLearning:
 
     def test_labels_that_mean_nothing_are_refused(self, adapter: SurfaceAdapter) -> None:
         given = [{**line("rough", seed), "label": LABELS[seed % 3]} for seed in range(30)]
-        with pytest.raises(TrainingFileInvalid, match=r"33\.3% would by guessing"):
+        with pytest.raises(TrainingFileInvalid, match=r"guessing gives 33\.3%"):
             adapted(adapter, *given)
 
     def test_one_label_among_many_counts_as_much(self, adapter: SurfaceAdapter) -> None:
@@ -131,14 +131,14 @@ class TestTwins:
 
     def test_twins_are_no_five_pictures(self) -> None:
         given = [*lines(5)[:10], *[line("rough", 1)] * 5]
-        assert "'rough', first in line 11, has 1 different pictures" in refused(*given)
+        assert "'rough', first in line 11, has 1 different images" in refused(*given)
 
 
 class TestRefused:
     @pytest.mark.parametrize(
         ("image", "said"),
         [
-            pytest.param("no base64!", "'image' is not base64 of", id="no base64"),
+            pytest.param("no base64!", "'image' is not the base64 of", id="no base64"),
             pytest.param("", "'image' is empty", id="empty"),
             pytest.param(
                 base64_of(b"a,b\n"),
@@ -162,7 +162,7 @@ class TestRefused:
     def test_a_label_that_is_none(self, label: str) -> None:
         given = lines(5)
         given[3]["label"] = label
-        assert refused(*given).startswith("Line 4: 'label' is 1 to 100 characters")
+        assert refused(*given).startswith("Line 4: 'label' must have 1 to 100 printable characters")
 
     def test_spaces_around_a_label_make_no_other(self) -> None:
         given = lines(5)

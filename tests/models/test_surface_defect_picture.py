@@ -183,7 +183,7 @@ class TestRefused:
 
     @pytest.mark.parametrize("size", [(1, 1), (15, 200), (200, 15)])
     def test_too_small(self, size: tuple[int, int]) -> None:
-        assert "each side needs 16 or more" in refused(file_of(np.zeros(size, np.uint8)))
+        assert "each side needs at least 16" in refused(file_of(np.zeros(size, np.uint8)))
 
     def test_too_long(self) -> None:
         message = refused(file_of(np.zeros((20, 400), np.uint8)))

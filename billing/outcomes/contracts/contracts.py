@@ -83,7 +83,7 @@ async def propose_version(
     now = clock.now()
     currency = await get_account_currency(session, account_id)
     if terms.currency != currency:
-        message = f"currency must be {currency}, the currency of the account."
+        message = f"currency: must be {currency}, the currency of the account."
         raise OutcomeTermsInvalid(message, param="currency")
     contract = await _get_or_create_contract(session, account_id, terms.tag, now)
     versions = await list_versions(session, account_id, contract.id)
@@ -121,7 +121,7 @@ def require_settlement_count(terms: OutcomeTerms, versions: Sequence[OutcomeVers
     settlements = count_settlements(first, terms.ends_at, parse_time_zone(terms.time_zone))
     if terms.kind.looks != settlements:
         raise OutcomeTermsInvalid(
-            f"measure.looks must be {settlements}, not {terms.kind.looks}: the contract "
+            f"measure.looks: must be {settlements}, not {terms.kind.looks}: the contract "
             "has one settlement per month from the start of its first version to the end "
             "of this version.",
             param="measure.looks",

@@ -284,7 +284,7 @@ def _validate_period(terms: OutcomeTerms, effect: MeasuredEffect) -> None:
     zone, ends_at = parse_time_zone(terms.time_zone), terms.ends_at
     if ends_at is None:
         raise OutcomeTermsInvalid(
-            "ends_at is required for a measured effect, so that the number of "
+            "ends_at: is required for a measured effect, so that the number of "
             "settlements is known.",
             param="ends_at",
         )

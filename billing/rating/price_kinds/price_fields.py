@@ -45,9 +45,9 @@ def require_fields(fields: PriceFields, required: Set[str], optional: Set[str]) 
     for name in _FIELD_NAMES:
         is_set = getattr(fields, name) != getattr(_DEFAULTS, name)
         if is_set and name not in required | optional:
-            raise ValueError(f"a price of kind {fields.kind} has no `{name}`")
+            raise ValueError(f"a price of kind {fields.kind} does not have the field `{name}`")
         if name in required and not is_set:
-            raise ValueError(f"a price of kind {fields.kind} needs `{name}`")
+            raise ValueError(f"a price of kind {fields.kind} needs the field `{name}`")
 
 
 def parse_unit_price(text: str | None, per: int) -> int:

@@ -34,6 +34,6 @@ def price_from_fields(fields: PriceFields) -> Price:
 
 
 def _known_kinds() -> str:
-    """Return "`kind` is per_unit, package, graduated or volume"."""
+    """Return "`kind` must be per_unit, package, graduated or volume"."""
     *first, last = PRICE_KINDS
-    return f"`kind` is {', '.join(first)} or {last}"
+    return f"`kind` must be {', '.join(first)} or {last}"

@@ -339,7 +339,7 @@ class TestInvalid:
 
     @pytest.mark.parametrize(("currency", "text"), [("JPY", "0.5"), ("KWD", "0.0005")])
     def test_amounts_finer_than_the_currency(self, currency: str, text: str) -> None:
-        with pytest.raises(TermsInvalid, match=f"{currency} has") as caught:
+        with pytest.raises(TermsInvalid, match=f"{currency} amounts have") as caught:
             read(f'{HEAD}fixed_fee = "{text}"'.replace("CNY", currency))
         assert caught.value.param == "fixed_fee"
 
@@ -375,7 +375,7 @@ def test_adaptation_is_priced_by_the_minute() -> None:
 
 def test_a_minute_that_no_second_can_cost_is_sold_begun() -> None:
     """1.00 / 60 is no whole number of nano-units: it is refused rather than rounded."""
-    with pytest.raises(TermsInvalid, match=r"1\.00 for 60 units is no whole number"):
+    with pytest.raises(TermsInvalid, match=r"1\.00 for 60 units is not a whole number"):
         read(f'{HEAD}{MINUTES}per = 60\nprice = "1.00"')
     (price,) = read(f'{HEAD}{MINUTES}kind = "package"\nsize = 60\nprice = "1.00"').prices
     assert price.price == Package(60, 10**9)

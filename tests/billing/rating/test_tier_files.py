@@ -71,14 +71,14 @@ def test_a_price_of_its_own_goes_before_the_percentage() -> None:
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ('[[tier]]\nname = "priority"\npercent = 125\n', "125 % of 2 nano-units is no whole"),
-        ('[[tier]]\nname = "fast"\npercent = 150\n', "name is priority or flex"),
-        ('[[tier]]\nname = "flex"\npercent = 0\n', "percent is 1 to 1000"),
+        ('[[tier]]\nname = "priority"\npercent = 125\n', "125 % of 2 nano-units is not a whole"),
+        ('[[tier]]\nname = "fast"\npercent = 150\n', "name must be priority or flex"),
+        ('[[tier]]\nname = "flex"\npercent = 0\n', "percent must be 1 to 1000"),
         ('[[tier]]\nname = "flex"\npercent = 50\nmodels = ["rows"]\n', "no price for output"),
         ('[[tier]]\nname = "flex"\npercent = 50\n' * 2, "occurs twice"),
         (
             '[[price]]\nmodel = "new"\ntier = "flex"\nmeter = "input_tokens"\nprice = "1"\n',
-            "new has no price of the default tier",
+            "new has no price for the default tier",
         ),
     ],
 )

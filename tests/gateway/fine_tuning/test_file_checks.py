@@ -204,7 +204,7 @@ class TestText:
     def test_few_rows_of_normal_hours_are_told(self) -> None:
         content = file({"sensors": {"flow": [1.0, 2.0] * 200}})
         (said,) = check_training_file(ANOMALY, content, UUID(int=1), "cpu", False).warnings
-        assert said.startswith("400 rows of normal hours are enough to fit")
+        assert said.startswith("400 rows of normal operation are enough for training")
 
     def test_two_encodings_in_one_file_are_reported_by_line(self) -> None:
         one = json.dumps({"tag": "送风温度", "concept": "x"}, ensure_ascii=False)

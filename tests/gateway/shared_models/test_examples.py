@@ -103,7 +103,9 @@ class TestShares:
         assert len(used(*several(A, 0, 100), rules=SelectionRules(1, 100))) == 100
 
     def test_too_few(self) -> None:
-        with pytest.raises(TooFewExamples, match="101 of 1 are needed"):
+        with pytest.raises(
+            TooFewExamples, match="at least 101 examples from 1 accounts are needed"
+        ):
             select_examples(several(A, 0, 100), (), SelectionRules(1, 101))
 
     def test_none(self) -> None:

@@ -109,7 +109,7 @@ class TestChoice:
 
     def test_a_model_without_a_server_is_said_to_be_so(self) -> None:
         calls = Calls(f"m={A}")
-        with pytest.raises(Unavailable, match="'other' is not being served") as caught:
+        with pytest.raises(Unavailable, match="'other' is not available") as caught:
             calls.route("other")
         assert not is_retryable(caught.value)
         assert calls.router.server_urls("other") == ()

@@ -9,7 +9,7 @@ from gateway.wire.body import decode_body, decode_body_strict, decode_fields, en
 
 def test_bytes_that_are_no_text_go_to_no_engine() -> None:
     """Nor where nothing here reads them."""
-    with pytest.raises(BodyNotJson, match="no UTF-8"):
+    with pytest.raises(BodyNotJson, match="not UTF-8"):
         decode_fields(b'{"model": "a", "more": {"\xe1": 1}}')
     assert set(decode_fields('{"more": "泵"}'.encode())) == {"more"}
 

@@ -1,4 +1,4 @@
-"""Parts of messages: nothing is fetched on a customer's behalf, by whichever model."""
+"""Parts of messages: URLs are not fetched on a customer's behalf, by whichever model."""
 
 import json
 from typing import Any
@@ -34,7 +34,7 @@ def chat(*parts: Any) -> bytes:
     ],
 )
 def test_an_address_is_refused(part: Any) -> None:
-    with pytest.raises(ParameterInvalid, match="nothing is fetched") as refused:
+    with pytest.raises(ParameterInvalid, match="URLs are not fetched") as refused:
         parse_chat_request(chat(part))
     assert str(refused.value.param).startswith("messages[1].content[1].")
 
@@ -43,7 +43,7 @@ def test_an_address_by_another_spelling_or_said_twice_is_refused() -> None:
     twice = chat({"image_url": PICTURE, "b": 0}).replace(
         b'"b": 0', b'"image\\u005furl": "http://a"'
     )
-    with pytest.raises(ParameterInvalid, match="nothing is fetched"):
+    with pytest.raises(ParameterInvalid, match="URLs are not fetched"):
         parse_chat_request(twice)
 
 

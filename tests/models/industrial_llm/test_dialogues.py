@@ -90,11 +90,11 @@ class TestRead:
             (file(line("x", "  ")), r"Line 21, `messages\[1\].content` is empty"),
             (file(line("x" * MAX_LINE_BYTES, "y")), "Line 21 is larger than 64 KiB"),
             (b'{"messages": "\xff"}', "Line 21"),
-            (file({**line("a", "b"), "tools": []}), "Line 21, `tools`: calls of tools"),
-            (file(calling()), r"Line 21, `messages\[1\].tool_calls`: calls of tools"),
+            (file({**line("a", "b"), "tools": []}), "Line 21, `tools`: tool calls"),
+            (file(calling()), r"Line 21, `messages\[1\].tool_calls`: tool calls"),
             (
                 b'{"messages": [{"role": "tool", "content": "x"}]}',
-                r"Line 21, `messages\[0\].role` \(tool\): calls of tools",
+                r"Line 21, `messages\[0\].role` \(tool\): tool calls",
             ),
         ],
     )

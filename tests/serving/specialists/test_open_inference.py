@@ -154,7 +154,7 @@ class TestBinary:
             binary(without_data(parameters={"binary_data_size": size}), b"\0" * 8)
 
     def test_bytes_that_belong_to_nothing(self) -> None:
-        with pytest.raises(InputInvalid, match="claim"):
+        with pytest.raises(InputInvalid, match="declare"):
             binary(tensor(), b"left over")
 
     @pytest.mark.parametrize("length", [-1, 10_000])

@@ -187,7 +187,7 @@ class TestRefusal:
         [
             ({"heat": None}, "heat", "missing"),
             ({"more": {"datatype": "FP32", "shape": [1], "data": [1]}}, "more", "no input"),
-            ({"heat": {"datatype": "FP64"}}, "heat", "takes FP32"),
+            ({"heat": {"datatype": "FP64"}}, "heat", "expects FP32"),
             ({"heat": {"shape": [1, 2], "data": [300, 301]}}, "heat", r"\[rows\]"),
             ({"heat": {"shape": [3], "data": [300, 301, 302]}}, "heat", "3 rows"),
             ({"heat": {"data": [300, 25]}}, "heat", r"row 1 \(25\) is below 250 K"),
@@ -227,7 +227,7 @@ class TestRefusal:
         with pytest.raises(InputInvalid, match="not a finite number"):
             parse_columns(parse_request(head + tail, len(head)), specialist.signature)
 
-    @pytest.mark.parametrize(("rows", "words"), [(0, "no rows"), (MAX_ROWS + 1, "more than")])
+    @pytest.mark.parametrize(("rows", "words"), [(0, "no rows"), (MAX_ROWS + 1, "at most 4096")])
     def test_how_many_rows(self, specialist: OnnxSpecialist, rows: int, words: str) -> None:
         sized = {"shape": [rows]}
         with pytest.raises(InputInvalid, match=words):

@@ -92,7 +92,7 @@ class TestKeeping:
         [
             ({"base_model_name_or_path": "large/base"}, "for 'large/base', .* runs 'small/base'"),
             ({"r": 32}, "rank 32 on 2 kinds of layers; the engine needs rank 16 on 2"),
-            ({"target_modules": ["q", "k", "v"]}, "rank is 16 on 3 kinds"),
+            ({"target_modules": ["q", "k", "v"]}, "rank 16 on 3 kinds"),
             ({"r": None}, "configuration is not valid"),
         ],
     )

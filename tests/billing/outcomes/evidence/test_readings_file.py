@@ -101,7 +101,7 @@ class TestWrong:
             (HEAD, "line 1", "no readings"),
             ("at,value,unit\n2026-11-01,1,kWh", "line 2", "parts is missing"),
             ("value\n1", "line 2", "at, parts, unit is missing"),
-            (HEAD.strip() + ",speed\n2026-11-01,1,kWh,1,1", "line 2", "'speed' is no column"),
+            (HEAD.strip() + ",speed\n2026-11-01,1,kWh,1,1", "line 2", "unknown column 'speed'"),
             ("at,at\n1,1", "line 1", "twice"),
             (HEAD + FIRST + "2026-11-02,1,kWh", "line 3", "3 fields, the header 4"),
             (HEAD + FIRST.replace("kWh", "kg"), "line 2", "'kg' cannot be converted to kWh"),
@@ -118,7 +118,7 @@ class TestWrong:
             (HEAD + FIRST.replace("1180", "1." + "0" * 10), "line 2", "`parts` is"),
             (HEAD + FIRST.replace("2026-11-01", "01.11.2026"), "line 2", "must be a time"),
             (HEAD + FIRST.replace("2026", "2027"), "line 2", "in the future"),
-            (HEAD + FIRST + FIRST.replace("412.5", "412.6"), "line 3", "time than line 2"),
+            (HEAD + FIRST + FIRST.replace("412.5", "412.6"), "line 3", "contradicts line 2"),
             (f'{HEAD}"2026', "line 2", "unexpected end of data"),
             (f"{HEAD}{'x' * 140_000}", "line 2", "field larger"),
             ('{"readings": 3}', "readings", "Expected `array`"),
@@ -148,7 +148,7 @@ class TestWrong:
     def test_a_time_that_there_is_twice(self) -> None:
         terms = replace(TERMS, time_zone="Europe/Berlin", kind=replace(TERMS.kind, looks=13))
         row = "2026-10-25T02:30:00,1,kWh,1\n"
-        with pytest.raises(EvidenceInvalid, match=r"line 2: .*with its offset"):
+        with pytest.raises(EvidenceInvalid, match=r"line 2: .*add the UTC offset"):
             parse_readings(HEAD + row, terms, NOW)
 
     def test_of_events_there_are_none(self) -> None:

@@ -79,4 +79,4 @@ def test_what_the_terms_do_not_read_is_told() -> None:
     found = build_series((odd, told(2)), TERMS)
     assert [one.reading.value for one in found.readings] == [Decimal("412.5")]
     assert [one.id for one in found.unreadable] == [odd.id]
-    assert "which is no kWh" in found.unreadable[0].why
+    assert "cannot be converted to kWh" in found.unreadable[0].why

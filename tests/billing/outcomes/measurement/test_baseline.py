@@ -129,7 +129,7 @@ class TestRefused:
             select_baseline(days(noise(10)), ALONE)
 
     def test_none(self) -> None:
-        with pytest.raises(BaselineFitFailed, match="0 whole days"):
+        with pytest.raises(BaselineFitFailed, match="0 complete days"):
             select_baseline(days(noise(0)), ALONE)
 
     def test_a_constant_series(self) -> None:
@@ -137,7 +137,9 @@ class TestRefused:
             select_baseline(days(np.full(50, 7.0)), ALONE)
 
     def test_a_constant_variable(self) -> None:
-        with pytest.raises(BaselineFitFailed, match="parts is the same on all days") as refused:
+        with pytest.raises(
+            BaselineFitFailed, match="parts has the same value on all days"
+        ) as refused:
             select_baseline(days(noise(50), parts=np.full(50, 300.0)), AGREED)
         assert refused.value.param == "parts"
 
@@ -163,7 +165,7 @@ class TestRefused:
             select_baseline(days(500 + 2 * parts, parts=parts), AGREED)
 
     def test_degrees_that_are_constant(self) -> None:
-        with pytest.raises(BaselineFitFailed, match="outside is the same"):
+        with pytest.raises(BaselineFitFailed, match="outside has the same value"):
             select_baseline(days(noise(60), outside=np.full(60, 20.0)), HEATED)
 
 

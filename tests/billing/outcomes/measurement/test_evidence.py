@@ -71,7 +71,7 @@ class TestText:
         ("old", "new", "told"),
         [
             (b'T16:00:00Z"', b'T16:00:00"', "has no time zone"),
-            (b'"looks":1', b'"looks":0', "looks: are 1 to 1200"),
+            (b'"looks":1', b'"looks":0', "looks: must be 1 to 1200"),
         ],
     )
     def test_rules_hold_for_a_text_too(self, old: bytes, new: bytes, told: str) -> None:

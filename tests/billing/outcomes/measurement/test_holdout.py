@@ -165,9 +165,9 @@ class TestWeeks:
     @pytest.mark.parametrize(
         ("keep", "told"),
         [
-            ("with", "0 whole days are too few"),
+            ("with", "0 complete days are too few"),
             ("without", "The reporting period has no complete day"),
-            ("neither", "0 whole days are too few"),
+            ("neither", "0 complete days are too few"),
         ],
     )
     def test_only_one_side_is_refused(self, keep: str, told: str) -> None:
@@ -251,7 +251,7 @@ class TestMachines:
             name: replace(one, variables={"parts": np.arange(180.0)})
             for name, one in machines(4.0).items()
         }
-        with pytest.raises(BaselineFitFailed, match="parts is the same on all days"):
+        with pytest.raises(BaselineFitFailed, match="parts has the same value on all days"):
             beside(tables, replace(BESIDE, variables=PARTS))
 
     def test_billed_by_chance_one_time_in_twenty(self) -> None:

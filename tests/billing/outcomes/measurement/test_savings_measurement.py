@@ -125,7 +125,7 @@ class TestGates:
 
 class TestBadData:
     def test_nothing_at_all(self) -> None:
-        with pytest.raises(BaselineFitFailed, match="0 whole days are too few"):
+        with pytest.raises(BaselineFitFailed, match="0 complete days are too few"):
             measure_savings(replace(SAVED, readings=()))
 
     def test_doubled_and_out_of_order_is_the_same(self) -> None:

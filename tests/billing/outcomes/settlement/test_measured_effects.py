@@ -90,7 +90,7 @@ class TestFitting:
         [
             ([], BaselineFitFailed, "no readings of the baseline period"),
             (OCTOBER, BaselineFitFailed, "no readings of the baseline period"),
-            (BEFORE[:8], BaselineFitFailed, "8 whole days are too few"),
+            (BEFORE[:8], BaselineFitFailed, "8 complete days are too few"),
             (
                 [replace(one, rejects=40) for one in BEFORE],
                 BaselineFitFailed,
@@ -99,7 +99,7 @@ class TestFitting:
             (
                 [replace(one, hard=300) for one in BEFORE],
                 BaselineFitFailed,
-                "hard is the same on all",
+                "hard has the same value on all",
             ),
             (
                 [replace(one, hard=2 * one.parts) for one in BEFORE],
