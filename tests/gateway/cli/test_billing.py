@@ -1,5 +1,5 @@
-"""`maas plans|subscribe|subscriptions|billing|wallet|invoices`: each command, said as JSON and
-to a person, on a real database."""
+"""`maas plans|subscribe|subscriptions|billing|limits|wallet|invoices`: each command with JSON and
+text output, on a real database."""
 
 import json
 from datetime import UTC, datetime
@@ -19,8 +19,8 @@ CAPPED = PLAIN.replace("plain", "capped") + 'spend_cap = "20.00"\n'
 GROWTH = Path(__file__).parents[3] / "docs" / "plans" / "growth.toml"
 
 
-class TestPlans:
-    async def test_the_example_is_published_once(self, maas: Maas) -> None:
+class TestPlansCommand:
+    async def test_repeated_publish_of_the_example_creates_one_version(self, maas: Maas) -> None:
         plan = await maas.say("plans", "publish", str(GROWTH))
         again = await maas.say("plans", "publish", str(GROWTH))
         assert (plan["plan"], plan["number"], plan["version"]) == ("growth", 1, again["version"])
@@ -32,7 +32,7 @@ class TestPlans:
         assert "Per row, each unit at the price of its tier: CN¥0.001 up to 100,000 rows" in shown
         assert "percent: 10" in shown
 
-    async def test_a_new_version(self, maas: Maas) -> None:
+    async def test_changed_plan_file_creates_a_new_version(self, maas: Maas) -> None:
         await maas.publish("plain", PLAIN)
         newer = await maas.publish("plain", PLAIN.replace("310.00", "320.00"))
         assert newer["number"] == 2
@@ -46,7 +46,7 @@ class TestPlans:
         ]
         assert "plain" in await maas.tell("plans", "list")
 
-    async def test_what_cannot_be(self, maas: Maas) -> None:
+    async def test_invalid_file_or_unknown_plan_is_rejected(self, maas: Maas) -> None:
         wrong = maas.folder / "wrong.toml"
         for content, code in (
             (b"plan = ", "plan_terms_invalid"),
@@ -59,8 +59,8 @@ class TestPlans:
         assert await maas.refuse("plans", "show", "list", "--currency", "EUR") == "plan_not_found"
 
 
-class TestSubscriptions:
-    async def test_from_the_first_to_the_last_day(self, maas: Maas) -> None:
+class TestSubscriptionsCommand:
+    async def test_subscription_is_started_changed_resumed_and_cancelled(self, maas: Maas) -> None:
         await maas.publish("plain", PLAIN)
         await maas.publish("more", PLAIN.replace("plain", "more").replace("310.00", "620.00"))
         assert (await maas.say("subscriptions", "show", "Acme"))["status"] == "none"
@@ -83,8 +83,8 @@ class TestSubscriptions:
         assert "available: 1000.000000000 CNY, limited by the credit limit" in told
 
 
-class TestBilling:
-    async def test_set_and_show(self, maas: Maas) -> None:
+class TestBillingProfileCommand:
+    async def test_changed_profile_is_shown(self, maas: Maas) -> None:
         before = await maas.say("billing", "show", "Acme")
         assert (before["tax_rate"], before["locale"], before["seller"]) == ("0", "zh", "MAAS")
         words = {
@@ -118,13 +118,15 @@ class TestBilling:
             ("--locale", "fr", "billing_profile_invalid"),
         ],
     )
-    async def test_what_cannot_be(self, maas: Maas, option: str, value: str, code: str) -> None:
+    async def test_invalid_profile_value_is_rejected(
+        self, maas: Maas, option: str, value: str, code: str
+    ) -> None:
         assert await maas.refuse("billing", "set", "Acme", option, value) == code
 
 
-class TestLimits:
-    async def test_show_names_the_limit_that_decides(self, maas: Maas) -> None:
-        """A credit limit of 1,000.00; a plan's cap of 20.00, and after an upgrade of 8,000.00."""
+class TestLimitsCommand:
+    async def test_show_names_the_limit_that_applies(self, maas: Maas) -> None:
+        """Credit limit 1,000.00; spend cap of the plan 20.00, and 8,000.00 after an upgrade."""
         by_credit = "limited by the credit limit of 1000.000000000 CNY."
         told = await maas.tell("limits", "show", "Acme")
         assert f"Available balance: 1000.000000000 CNY, {by_credit}" in told
@@ -149,37 +151,37 @@ class TestLimits:
             "limit": "1000.000000000",
         }
 
-    async def test_show_of_an_unlimited_account_says_so(self, maas: Maas) -> None:
+    async def test_account_without_a_credit_limit_shows_no_limit(self, maas: Maas) -> None:
         change = "update quota set amount = null where kind = 'credit'"
         await sql(maas.firm.story.database, change)
         assert "Available balance: no limit." in await maas.tell("limits", "show", "Acme")
 
 
-class TestWallet:
-    async def test_a_top_up_is_once_for_its_reference(self, maas: Maas) -> None:
+class TestWalletCommand:
+    async def test_repeated_reference_tops_up_once(self, maas: Maas) -> None:
         topped = ("wallet", "top-up", "Acme", "50.00", "--reference", "bank-1")
         for _ in range(2):
             done = await maas.say(*topped)
             assert (done["balance"], done["reference"]) == ("50.00", "bank-1")
         assert await maas.refuse(*topped[:3], "51.00", *topped[4:]) == "top_up_differs"
 
-    async def test_it_is_credit_at_once(self, maas: Maas) -> None:
+    async def test_top_up_raises_available_credit_immediately(self, maas: Maas) -> None:
         await maas.say("wallet", "top-up", "Acme", "50.00", "--reference", "bank-1")
         query = "select amount from quota where kind = :kind"
         ((credit,),) = await sql(maas.firm.story.database, query, kind=QuotaKind.CREDIT.value)
         assert credit == 1_050 * 10**9
 
-    async def test_limits_top_up_is_the_same(self, maas: Maas) -> None:
+    async def test_limits_top_up_equals_wallet_top_up(self, maas: Maas) -> None:
         for command in ("limits", "wallet"):
             done = await maas.say(command, "top-up", "Acme", "20", "--reference", "bank-1")
             assert done["balance"] == "20.00"
         told = await maas.tell("limits", "top-up", "Acme", "1", "--reference", "bank-2")
         assert "reference: bank-2" in told
 
-    async def test_without_a_reference_a_second_run_would_be_a_second_one(self, maas: Maas) -> None:
+    async def test_top_up_without_a_reference_is_a_usage_error(self, maas: Maas) -> None:
         assert (await maas.run("wallet", "top-up", "Acme", "20"))[0] == 2
 
-    async def test_show(self, maas: Maas) -> None:
+    async def test_show_lists_grants_with_priority_and_expiry(self, maas: Maas) -> None:
         options = ("--given", "--priority", "10", "--expires-at", "2999-01-01")
         await maas.say("wallet", "top-up", "Acme", "5", "--reference", "gift", *options)
         wallet = await maas.say("wallet", "show", "Acme")
@@ -204,19 +206,19 @@ class TestWallet:
             ("5", "--reference", "r" * 201),
         ],
     )
-    async def test_what_cannot_be(self, maas: Maas, arguments: tuple[str, ...]) -> None:
+    async def test_invalid_top_up_is_rejected(self, maas: Maas, arguments: tuple[str, ...]) -> None:
         amount, *options = arguments
-        # After `--`, what begins with a minus is no option.
+        # After `--`, an argument that starts with a minus is not an option.
         options = options if "--reference" in options else [*options, "--reference", "bank-1"]
         words = ("wallet", "top-up", *options, "--json", "--", "Acme", amount)
         code, out = await maas.run(*words)
         assert (code, json.loads(out)["error"]["code"]) == (1, "top_up_invalid")
 
 
-class TestInvoices:
+class TestInvoicesCommand:
     @pytest.fixture
     async def billed(self, maas: Maas) -> Maas:
-        """October, with 1.23 of usage, is closed; November is running, with 0.10."""
+        """October is closed with usage of 1.23; November is running with 0.10."""
         story = maas.firm.story
         story.clock.set(2026, 10, 5)
         await maas.firm.use("vib", rows=1_234)
@@ -225,7 +227,7 @@ class TestInvoices:
         await maas.firm.use("vib", rows=100)
         return maas
 
-    async def test_close_list_and_show(self, billed: Maas) -> None:
+    async def test_closed_invoice_is_listed_and_shown(self, billed: Maas) -> None:
         (row,) = await billed.say("invoices", "list", "Acme")
         assert (row["number"], row["total"], row["owed"]) == ("MAAS-000001", "1.23", "1.23")
         assert "MAAS-000001" in await billed.tell("invoices", "list", "Acme")
@@ -237,8 +239,8 @@ class TestInvoices:
         assert "vib: inference rows" in told
         assert await billed.refuse("invoices", "show", "Acme", "MAAS-2") == "invoice_not_found"
 
-    async def test_close_does_what_is_due(self, maas: Maas) -> None:
-        """Periods of the calendar of the story that are over by the machine's own clock."""
+    async def test_close_creates_invoices_for_ended_periods(self, maas: Maas) -> None:
+        """Billing periods of the story's calendar that have ended by the system clock."""
         assert (await maas.say("invoices", "close"))["invoices"] == []
         await maas.publish("plain", PLAIN)
         await maas.say("subscribe", "Acme", "plain")
@@ -250,14 +252,14 @@ class TestInvoices:
         assert (await maas.say("invoices", "show", "Acme", invoice))["total"] != "0.00"
         assert "Billing periods closed." in await maas.tell("invoices", "close")
 
-    async def test_preview(self, maas: Maas) -> None:
+    async def test_preview_shows_the_usage_of_the_running_period(self, maas: Maas) -> None:
         await maas.firm.use("vib", at=datetime.now(UTC), rows=100)
         await bill_accounts(maas.firm.story.database, SystemClock())
         preview = await maas.say("invoices", "preview", "Acme")
         assert (preview["status"], preview["total"]) == ("preview", "0.10")
         assert "total: 0.10" in await maas.tell("invoices", "preview", "Acme", "--locale", "en")
 
-    async def test_pay(self, billed: Maas) -> None:
+    async def test_payment_is_recorded_once_per_reference(self, billed: Maas) -> None:
         pay = ("invoices", "pay", "Acme", "MAAS-000001", "--reference", "bank-7", "--amount")
         for _ in range(2):
             part = await billed.say(*pay, "1.00")
@@ -273,16 +275,16 @@ class TestInvoices:
         )
         assert at == datetime(2026, 11, 20, tzinfo=UTC)
 
-    async def test_void_and_give_up(self, billed: Maas) -> None:
+    async def test_void_invoice_cannot_be_marked_uncollectible(self, billed: Maas) -> None:
         assert (await billed.say("invoices", "void", "Acme", "MAAS-000001"))["status"] == "void"
         code = await billed.refuse("invoices", "give-up", "Acme", "MAAS-000001")
         assert code == "invoice_state_wrong"
 
-    async def test_give_up(self, billed: Maas) -> None:
+    async def test_give_up_marks_the_invoice_uncollectible(self, billed: Maas) -> None:
         given = await billed.say("invoices", "give-up", "Acme", "MAAS-000001")
         assert (given["status"], given["owed"]) == ("uncollectible", "0.00")
 
-    async def test_credit(self, billed: Maas) -> None:
+    async def test_credit_note_is_created_once_per_reference(self, billed: Maas) -> None:
         credit = ("invoices", "credit", "Acme", "MAAS-000001", "--reason", "x", "--amount")
         for _ in range(2):
             done = await billed.say(*credit, "0.23", "--reference", "dispute-1")
@@ -296,7 +298,9 @@ class TestInvoices:
         assert "reference: d-3" in told
         assert (await billed.run(*credit, "0.10"))[0] == 2
 
-    async def test_export(self, billed: Maas) -> None:
+    async def test_export_writes_invoices_of_the_selected_month_or_number(
+        self, billed: Maas
+    ) -> None:
         out = billed.folder / "out"
         export = ("invoices", "export", "Acme", "--out", str(out))
         assert (await billed.say(*export, "--month", "2026-11"))["folders"] == []
@@ -318,5 +322,7 @@ class TestInvoices:
             ("pay", "Acme", "MAAS-000001"),
         ],
     )
-    async def test_wrong_arguments(self, maas: Maas, arguments: tuple[str, ...]) -> None:
+    async def test_invalid_or_missing_arguments_exit_with_code_2(
+        self, maas: Maas, arguments: tuple[str, ...]
+    ) -> None:
         assert (await maas.run("invoices", *arguments))[0] == 2

@@ -1,4 +1,4 @@
-"""Asking the engines for their own counts, and `maas reconcile` with what they say."""
+"""Token counters of the engines, and their comparison in `maas reconcile`."""
 
 import asyncio
 import json
@@ -25,12 +25,12 @@ from tests.support.gateway.commands import invoke, leave_logs_alone
 from tests.support.maas_process import free_port
 
 SINCE = datetime(2020, 1, 1, tzinfo=UTC)
-# Of vLLM 0.29's API server after one call; left out are most of its metrics, of the same forms.
+# Metrics of vLLM 0.29's API server after one call, without most metrics of the same forms.
 VLLM = Path(__file__).with_name("vllm_metrics.txt").read_text()
 
 
 def counters(generated: int, prompt: int = 0, model: str = CHAT, engine: int = 0) -> str:
-    """As our own serving answers."""
+    """Metrics in the form of our own serving."""
     labels = f'{{engine="{engine}",model_name="{model}"}}'
     return (
         f"vllm:generation_tokens_created{labels} {SINCE.timestamp()}\n"
@@ -39,20 +39,20 @@ def counters(generated: int, prompt: int = 0, model: str = CHAT, engine: int = 0
     )
 
 
-class TestParser:
-    def test_a_vllm_server(self) -> None:
+class TestMetricsParser:
+    def test_vllm_metrics_are_parsed(self) -> None:
         since = datetime(2026, 11, 25, 9, 23, 52, 653964, UTC)
         assert parse_engine_counts(VLLM) == {CHAT: EngineCount(CHAT, 2, 17, since, since)}
 
-    def test_the_engines_of_one_server_are_added_up(self) -> None:
+    def test_counts_of_engines_of_one_server_are_summed(self) -> None:
         found = parse_engine_counts(
             counters(5, 7) + counters(6, 8, engine=1) + counters(9, model="m")
         )
         assert found[CHAT] == EngineCount(CHAT, 15, 11, SINCE, SINCE)
         assert found["m"] == EngineCount("m", 0, 9, SINCE, SINCE)
 
-    def test_engines_that_say_nothing(self) -> None:
-        """What the others say is less than what was generated: it is no count."""
+    def test_model_with_uncounted_engines_has_no_count(self) -> None:
+        """The sum of the other engines is less than was generated, so there is no count."""
         text = (
             counters(5, 7)
             + counters(9, model="m")
@@ -65,12 +65,12 @@ class TestParser:
         for model in (CHAT, "n"):
             assert isinstance(found[model], EngineCountsUnavailable)
 
-    def test_more_than_a_float_shows(self) -> None:
+    def test_exponent_notation_keeps_all_digits(self) -> None:
         text = counters(0).replace(" 0.0", " 1.2345678e+07")
         assert parse_engine_counts(text)[CHAT].generated_tokens == 12_345_678
 
-    def test_since_the_process_started(self) -> None:
-        """Where `_created` is switched off."""
+    def test_start_time_defaults_to_process_start(self) -> None:
+        """Used if the server exports no `_created` metrics."""
         text = counters(5).split("\n", 1)[1]
         started = f"process_start_time_seconds {SINCE.timestamp()}\n"
         assert parse_engine_counts(text + started)[CHAT].first_start == SINCE
@@ -93,35 +93,37 @@ class TestParser:
             "\x00{}{}",
         ],
     )
-    def test_rubbish(self, text: str) -> None:
+    def test_malformed_metrics_raise_only_counts_unavailable(self, text: str) -> None:
         self._read(text)
 
     @given(st.text())
-    def test_any_text(self, text: str) -> None:
+    def test_arbitrary_text_raises_only_counts_unavailable(self, text: str) -> None:
         self._read(text)
 
     @given(st.integers(0, len(VLLM)), st.text(max_size=3))
-    def test_a_broken_answer(self, place: int, text: str) -> None:
+    def test_corrupted_response_raises_only_counts_unavailable(self, place: int, text: str) -> None:
         self._read(VLLM[:place] + text + VLLM[place + 1 :])
 
     def _read(self, text: str) -> None:
-        """It is understood, or refused in words; nothing else comes of it."""
+        """Check that the text is parsed or raises EngineCountsUnavailable."""
         with suppress(EngineCountsUnavailable):
             for model, count in parse_engine_counts(text).items():
                 assert isinstance(count, EngineCountsUnavailable) or count.model == model
 
 
-class TestAsking:
+class TestEngineCountsRequest:
     async def ask(self, *servers: str) -> EngineCount | EngineNotCompared:
         (found,) = await asyncio.to_thread(fetch_engine_counts, {CHAT: servers})
         return found
 
     @pytest.mark.parametrize("path", ["/v2/metrics", "/metrics"])
-    async def test_our_own_serving_and_vllm(self, upstream: FakeUpstream, path: str) -> None:
+    async def test_counts_are_read_from_either_metrics_path(
+        self, upstream: FakeUpstream, path: str
+    ) -> None:
         upstream.counters[path] = counters(5, 7)
         assert await self.ask(upstream.url) == EngineCount(CHAT, 7, 5, SINCE, SINCE)
 
-    async def test_several_servers_are_added_up(self, upstream: FakeUpstream) -> None:
+    async def test_counts_of_several_servers_are_summed(self, upstream: FakeUpstream) -> None:
         async with run_fake_upstream() as other:
             upstream.counters["/v2/metrics"] = counters(5, 7)
             later = counters(6, 1).replace(str(SINCE.timestamp()), str(SINCE.timestamp() + 60))
@@ -144,26 +146,28 @@ class TestAsking:
             ),
         ],
     )
-    async def test_one_that_does_not_say(
+    async def test_server_without_counts_is_reported_with_a_reason(
         self, upstream: FakeUpstream, text: str | None, reason: str
     ) -> None:
         if text is not None:
             upstream.counters["/v2/metrics"] = text
         assert await self.ask(upstream.url) == EngineNotCompared(CHAT, f"{upstream.url}: {reason}")
 
-    async def test_one_of_two_is_away(self, upstream: FakeUpstream) -> None:
-        """Then nothing can be said of the sum."""
+    async def test_unreachable_server_makes_the_model_not_comparable(
+        self, upstream: FakeUpstream
+    ) -> None:
+        """Without one server's counts, the sum cannot be compared."""
         upstream.counters["/v2/metrics"] = counters(5)
         away = f"http://127.0.0.1:{free_port()}"
         found = await self.ask(upstream.url, away)
         assert found == EngineNotCompared(CHAT, f"{away}: it does not respond")
 
-    async def test_no_server_at_all(self) -> None:
+    async def test_model_without_a_server_is_not_compared(self) -> None:
         assert await self.ask() == EngineNotCompared(CHAT, "no server is configured for this model")
 
 
-class TestCommand:
-    """`maas reconcile` beside a gateway that has answered calls."""
+class TestReconcileCommand:
+    """`maas reconcile` with a gateway that has served calls."""
 
     @pytest.fixture(autouse=True)
     def _logs(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,7 +184,9 @@ class TestCommand:
         code, said = await invoke(environment, "reconcile", "--json")
         return code, json.loads(said.splitlines()[-1])
 
-    async def test_it_agrees(self, gateway: Gateway, upstream: FakeUpstream) -> None:
+    async def test_equal_counts_report_no_differences(
+        self, gateway: Gateway, upstream: FakeUpstream
+    ) -> None:
         await gateway.chat("two words", max_tokens=5)
         upstream.counters["/v2/metrics"] = counters(5, 2)
         code, said = await self.reconcile(gateway, upstream)
@@ -202,7 +208,7 @@ class TestCommand:
             (6, "Usage rows cover what the engine generated"),
         ],
     )
-    async def test_a_difference(
+    async def test_different_counts_are_reported_with_exit_code_1(
         self, gateway: Gateway, upstream: FakeUpstream, generated: int, check: str
     ) -> None:
         await gateway.chat("two words", max_tokens=5)
@@ -213,7 +219,7 @@ class TestCommand:
             {"check": check, "subject": CHAT, "recorded": 5, "expected": generated}
         ]
 
-    async def test_an_engine_that_cannot_be_asked_is_no_difference(
+    async def test_unavailable_engine_counts_are_not_a_difference(
         self, gateway: Gateway, upstream: FakeUpstream
     ) -> None:
         code, said = await self.reconcile(gateway, upstream)
@@ -223,7 +229,9 @@ class TestCommand:
         ]
 
 
-async def test_customers_do_not_reach_them(gateway: Gateway, upstream: FakeUpstream) -> None:
+async def test_gateway_does_not_expose_engine_metrics(
+    gateway: Gateway, upstream: FakeUpstream
+) -> None:
     upstream.counters.update({"/v2/metrics": "secret", "/metrics": "secret"})
     paths = ("/v2/metrics", "/v2/metrics/", "/v1/metrics", "/v2/models/../metrics", "/v2/%6detrics")
     for path in (*paths, "/metrics"):

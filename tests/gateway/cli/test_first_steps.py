@@ -1,4 +1,4 @@
-"""What `maas up` shows of its database: a first key, an account that exists, a link to sign in."""
+"""First access that `maas up` prints: a key, an account and a sign-in link."""
 
 import shlex
 from pathlib import Path
@@ -13,15 +13,19 @@ from tests.support.gateway.commands import Maas
 SERVING = "http://127.0.0.1:9"
 
 
-async def test_the_suggested_account_exists(maas: Maas, database_url: str, tmp_path: Path) -> None:
+async def test_suggested_account_exists_and_can_get_a_key(
+    maas: Maas, database_url: str, tmp_path: Path
+) -> None:
     configured = builders.settings(database_url, tmp_path, SERVING)
     shown = await create_first_access(configured, database_url)
     assert (shown.account, shown.key) == ("Acme", None)
     assert (await maas.say("keys", "create", shown.account))["secret"][:5] == "maas_"
 
 
-async def test_a_link_until_there_is_somebody(database_url: str, tmp_path: Path) -> None:
-    """The first key is shown once; of the links, the newest is the one that works."""
+async def test_restart_creates_a_new_sign_in_link_and_no_second_key(
+    database_url: str, tmp_path: Path
+) -> None:
+    """The first key is shown once; each start creates a new sign-in link until a person exists."""
     configured = builders.settings(database_url, tmp_path, SERVING)
     first, again = [await create_first_access(configured, database_url) for _ in range(2)]
     assert first.sign_in is not None
@@ -31,7 +35,7 @@ async def test_a_link_until_there_is_somebody(database_url: str, tmp_path: Path)
     assert again.sign_in not in (None, first.sign_in)
 
 
-def test_a_person_is_shown_the_name_as_the_shell_needs_it(
+def test_suggested_command_quotes_the_account_name_for_the_shell(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     Output(False).report_ready("http://127.0.0.1:1", None, "m", "Acme's 精密")

@@ -5,7 +5,7 @@ from sqlalchemy import text
 from tests.support.gateway.commands import Maas
 
 
-async def test_service_tiers_are_set_at_creation_and_listed(maas: Maas) -> None:
+async def test_created_key_has_the_selected_service_tiers(maas: Maas) -> None:
     options = ("--name", "press", "--service-tiers", "flex, default")
     made = await maas.say("keys", "create", "Acme", *options)
     assert made["service_tiers"] == ["default", "flex"]
@@ -14,7 +14,7 @@ async def test_service_tiers_are_set_at_creation_and_listed(maas: Maas) -> None:
     assert "default, flex" in await maas.tell("keys", "list", "Acme")
 
 
-async def test_scope_changes_service_tiers_and_is_in_the_audit_log(maas: Maas) -> None:
+async def test_key_scope_changes_service_tiers_and_is_logged(maas: Maas) -> None:
     made = await maas.say("keys", "create", "Acme")
     assert made["service_tiers"] is None
     scope = ("keys", "scope", "Acme", made["id"], "--service-tiers")
@@ -26,7 +26,7 @@ async def test_scope_changes_service_tiers_and_is_in_the_audit_log(maas: Maas) -
         assert sorted(found.scalars().all(), key=str) == [None, ["priority"]]
 
 
-async def test_an_unknown_tier_is_refused_and_makes_no_key(maas: Maas) -> None:
+async def test_unknown_service_tier_is_rejected_and_creates_no_key(maas: Maas) -> None:
     before = await maas.say("keys", "list", "Acme")
     code = await maas.refuse("keys", "create", "Acme", "--service-tiers", "gold")
     assert code == "service_tier_invalid"

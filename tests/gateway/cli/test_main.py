@@ -1,4 +1,4 @@
-"""The `maas` command as a whole: every command is found, and only the one that is asked for."""
+"""The `maas` command: all commands are available, and each is imported only when it is used."""
 
 import os
 import subprocess
@@ -16,32 +16,32 @@ from tests.support.maas_process import MAAS
 
 pytestmark = pytest.mark.usefixtures("processes")
 
-# Each takes half a second or more to import, and no command but `demo` needs any of them for its
-# help or for reading the database.
+# Each takes 0.5 s or more to import. Only `demo`, `invoices` and `files` may import any of them
+# when the command is loaded.
 HEAVY = ("scipy", "ray", "torch", "litestar", "vllm", "onnxruntime", "sklearn", "reportlab")
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
-def test_each_has_a_help_of_its_own(command: Command) -> None:
+def test_each_command_has_a_help_text(command: Command) -> None:
     done = CliRunner().invoke(build_app(), [command.name, "--help"])
     assert done.exit_code == 0
     assert f"Usage: maas {command.name}" in done.stdout.replace("root", "maas")
     assert "--json" in done.stdout or isinstance(command.load(), typer.Typer)
 
 
-def test_the_first_help_names_them_all() -> None:
+def test_top_level_help_lists_all_commands() -> None:
     for arguments in ([], ["--help"]):
         shown = CliRunner().invoke(build_app(), arguments).output
         assert [command.name for command in COMMANDS if f"│ {command.name} " not in shown] == []
 
 
-def test_what_is_none_is_told_with_one_like_it() -> None:
+def test_unknown_command_suggests_a_similar_command() -> None:
     done = CliRunner().invoke(build_app(), ["invoice"])
     assert done.exit_code == 2
     assert "No such command 'invoice'. Did you mean 'invoices'?" in done.output
 
 
-def test_the_first_help_loads_none_of_them() -> None:
+def test_top_level_help_imports_no_command() -> None:
     script = "import sys; sys.argv = ['maas', '--help']; from gateway.cli.main import main; main()"
     ends = "import atexit, sys; atexit.register(lambda: print('sqlalchemy' in sys.modules)); "
     command = [sys.executable, "-c", ends + script]
@@ -60,12 +60,12 @@ def test_only_demo_invoices_and_files_import_slow_libraries() -> None:
     assert (done.stdout.strip(), done.stderr) == ("[]", "")
 
 
-def test_version_is_that_of_the_package() -> None:
+def test_version_option_prints_the_package_version() -> None:
     done = CliRunner().invoke(build_app(), ["--version"])
     assert (done.exit_code, done.output) == (0, f"maas {version('maas-gateway')}\n")
 
 
-def test_a_group_of_groups_shows_its_help_without_importing_them() -> None:
+def test_nested_group_help_imports_no_subcommand() -> None:
     script = (
         "import sys, atexit; atexit.register(lambda: print('sqlalchemy' in sys.modules))\n"
         "sys.argv = ['maas', 'outcomes', '--help']; from gateway.cli.main import main; main()"
@@ -76,7 +76,7 @@ def test_a_group_of_groups_shows_its_help_without_importing_them() -> None:
 
 
 def asked(shell: str, *words: str) -> dict[str, str]:
-    """The environment in which a shell asks how the last word may go on."""
+    """Environment in which a shell requests completions of the last word."""
     line = " ".join(["maas", *words])
     return {
         "_MAAS_COMPLETE": f"complete_{shell}",
@@ -87,15 +87,15 @@ def asked(shell: str, *words: str) -> dict[str, str]:
     }
 
 
-class TestCompletion:
+class TestShellCompletion:
     def complete(self, shell: str, *words: str) -> str:
         done = CliRunner().invoke(build_app(), prog_name="maas", env=asked(shell, *words))
         assert (done.exit_code, done.stderr) == (0, "")
         return done.stdout
 
     @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-    def test_names_of_commands(self, shell: str) -> None:
-        """As the shell asks: a process of its own, with nothing but the environment."""
+    def test_command_names_are_completed(self, shell: str) -> None:
+        """Runs the command in a separate process, as the shell does."""
         environment = {**os.environ, **asked(shell, "re")}
         done = subprocess.run([MAAS], env=environment, capture_output=True, text=True)
         assert done.stderr == ""
@@ -104,10 +104,10 @@ class TestCompletion:
         assert "wallet" not in done.stdout
 
     @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-    def test_options_of_a_command(self, shell: str) -> None:
+    def test_options_of_a_command_are_completed(self, shell: str) -> None:
         assert "--since" in self.complete(shell, "usage", "--s")
 
-    def test_names_in_a_group(self) -> None:
+    def test_subcommand_names_are_completed(self) -> None:
         assert "provenance" in self.complete("bash", "models", "prov")
         assert "agree" in self.complete("bash", "outcomes", "contracts", "agr")
 
@@ -119,7 +119,7 @@ class TestCompletion:
             ("fish", ".config/fish/completions/maas.fish"),
         ],
     )
-    def test_installing_writes_the_script_of_the_shell(
+    def test_install_writes_the_script_of_the_shell(
         self, shell: str, file: str, tmp_path: Path
     ) -> None:
         environment = {

@@ -1,13 +1,13 @@
-"""`maas plans|subscribe|subscriptions`: plans that are offered to nobody, doing things once, and
-plan files that are none."""
+"""`maas plans|subscribe|subscriptions`: unlisted plans, idempotency keys and invalid plan
+files."""
 
 import json
 
 from tests.support.gateway.commands import PLAIN, Maas
 
 
-class TestUnlisted:
-    async def test_an_operator_puts_an_account_on_it(self, maas: Maas) -> None:
+class TestUnlistedPlan:
+    async def test_operator_subscribes_an_account_to_an_unlisted_plan(self, maas: Maas) -> None:
         await maas.publish("plain", PLAIN)
         deal = maas.folder / "deal.toml"
         deal.write_text(PLAIN.replace("plain", "deal"), encoding="utf-8")
@@ -22,10 +22,10 @@ class TestUnlisted:
         assert {row["listed"] for row in rows} == {True}
 
 
-class TestKeys:
-    """A command that is run again under its key says what it said, and changes nothing."""
+class TestIdempotencyKeys:
+    """A command repeated with its idempotency key returns the first result and changes nothing."""
 
-    async def test_subscribing(self, maas: Maas) -> None:
+    async def test_repeated_subscribe_returns_the_first_result(self, maas: Maas) -> None:
         await maas.publish("plain", PLAIN)
         subscribe = ("subscribe", "Acme", "plain", "--key", "k-1")
         first = await maas.say(*subscribe)
@@ -37,8 +37,10 @@ class TestKeys:
         other = (*subscribe, "--version", "1")
         assert await maas.refuse(*other) == "idempotency_key_reused"
 
-    async def test_late(self, maas: Maas) -> None:
-        """Up, and down again: the first command again does not go up once more."""
+    async def test_repeated_change_after_other_changes_returns_the_first_result(
+        self, maas: Maas
+    ) -> None:
+        """After an upgrade and a return to the first plan, the repeated upgrade changes nothing."""
         await maas.publish("plain", PLAIN)
         await maas.publish("more", PLAIN.replace("plain", "more").replace("310", "620"))
         await maas.say("subscribe", "Acme", "plain")
@@ -50,8 +52,8 @@ class TestKeys:
         assert (await maas.say("subscriptions", "show", "Acme"))["plan"]["plan"] == "plain"
 
 
-class TestFiles:
-    """What is no plan file is told with its place."""
+class TestPlanFiles:
+    """An invalid plan file is rejected with the line and field of its error."""
 
     async def refused(self, maas: Maas, content: bytes) -> tuple[str, str | None]:
         file = maas.folder / "wrong.toml"
@@ -61,7 +63,7 @@ class TestFiles:
         assert (code, error["code"]) == (1, "plan_terms_invalid")
         return error["message"], error["param"]
 
-    async def test_where(self, maas: Maas) -> None:
+    async def test_invalid_file_is_rejected_with_line_and_field(self, maas: Maas) -> None:
         message, param = await self.refused(maas, b"plan = 'x'\n# \xff")
         assert ("not valid UTF-8" in message, param) == (True, "line 2")
         message, param = await self.refused(maas, PLAIN.replace("310.00", "x").encode())
@@ -73,7 +75,7 @@ class TestFiles:
             "plan",
         )
 
-    async def test_as_some_editors_write_it(self, maas: Maas) -> None:
+    async def test_file_with_byte_order_mark_is_accepted(self, maas: Maas) -> None:
         file = maas.folder / "plain.toml"
         file.write_text(PLAIN, encoding="utf-8-sig")
         assert (await maas.say("plans", "publish", str(file)))["plan"] == "plain"

@@ -28,7 +28,7 @@ TABLE = "create temporary table late (name text, unique (name) deferrable initia
 
 @command
 def show_sync(settings: Settings, output: Output, clock: Clock, name: Name) -> Record:
-    """Show what is handed in."""
+    """Show the injected dependencies."""
     return Record(f"{name}:", {"host": settings.host, "system": isinstance(clock, SystemClock)})
 
 
@@ -40,7 +40,7 @@ async def show_session(session: AsyncSession, name: Name) -> Record:
 
 @command
 async def show_database(database: Database, name: Name) -> Record:
-    """Read in a transaction of its own."""
+    """Read in a separate transaction."""
     async with database.transaction() as session:
         return Record("Read.", {"one": (await session.execute(text("select 1"))).scalar_one()})
 
@@ -82,12 +82,12 @@ async def run(
     return done.exit_code, done.stdout, done.stderr, done.exception
 
 
-def test_dependencies_are_no_options() -> None:
+def test_command_dependencies_are_not_cli_options() -> None:
     assert list(signature(show_sync).parameters) == ["name", "as_json"]
     assert list(signature(fail).parameters) == ["as_json"]
 
 
-async def test_dependencies_are_handed_in(maas: Maas) -> None:
+async def test_command_dependencies_are_injected(maas: Maas) -> None:
     _, out, _, _ = await run(show_sync, maas.environment, "n", "--json")
     assert json.loads(out) == {"host": "127.0.0.1", "system": True}
     _, out, _, _ = await run(show_session, maas.environment, "n")
@@ -96,20 +96,20 @@ async def test_dependencies_are_handed_in(maas: Maas) -> None:
     assert json.loads(out) == {"one": 1}
 
 
-async def test_nothing_is_printed_if_the_commit_fails(maas: Maas) -> None:
+async def test_failed_commit_prints_no_result(maas: Maas) -> None:
     code, out, _, exception = await run(fail_at_commit, maas.environment)
     assert (code, out) == (1, "")
     assert "late_name_key" in str(exception)
 
 
-async def test_errors_are_printed_with_exit_code_1(maas: Maas) -> None:
+async def test_app_errors_are_printed_with_exit_code_1(maas: Maas) -> None:
     code, out, err, _ = await run(fail, maas.environment)
     assert (code, out, err) == (1, "", "It failed. Try again.\n")
     code, out, err, _ = await run(fail, maas.environment, "--json")
     assert (code, json.loads(out)["error"]["param"], err) == (1, "name", "")
 
 
-async def test_a_report_has_its_own_json_and_exit_code(maas: Maas) -> None:
+async def test_report_has_its_own_json_and_exit_code(maas: Maas) -> None:
     code, out, _, _ = await run(show_report, maas.environment)
     assert (code, out.splitlines()[:2]) == (1, ["Rows:", "  count: 1"])
     assert out.splitlines()[2:] == ["a  b", "1  –"]
@@ -118,5 +118,5 @@ async def test_a_report_has_its_own_json_and_exit_code(maas: Maas) -> None:
 
 
 @pytest.mark.parametrize(("option", "shown"), [([], "No results.\n"), (["--json"], "[]\n")])
-async def test_a_table_without_rows(maas: Maas, option: list[str], shown: str) -> None:
+async def test_empty_table_prints_no_results(maas: Maas, option: list[str], shown: str) -> None:
     assert (await run(show_nothing, maas.environment, *option))[1] == shown

@@ -1,4 +1,4 @@
-"""`maas entities|alerts`, and `maas billing set --seller`: each said as JSON and to a person."""
+"""`maas entities|alerts` and `maas billing set --seller`: output as JSON and as text."""
 
 import pytest
 
@@ -8,8 +8,8 @@ from tests.support.gateway.commands import PLAIN, Maas
 HOOK = "https://acme.example/hook"
 
 
-class TestEntities:
-    async def test_another_sells_with_numbers_of_its_own(self, maas: Maas) -> None:
+class TestLegalEntities:
+    async def test_second_seller_has_its_own_invoice_numbers(self, maas: Maas) -> None:
         added = await maas.say("entities", "add", "SH", "--name", "上海销售有限公司")
         assert (added["code"], added["tax_number"]) == ("SH", "")
         profile = await maas.say("billing", "set", "Acme", "--seller", "SH")
@@ -20,7 +20,7 @@ class TestEntities:
         assert invoice["number"] == "SH-000001"
         assert invoice["seller"]["name"] == "上海销售有限公司"
 
-    async def test_a_change_leaves_what_is_final(self, maas: Maas) -> None:
+    async def test_changed_seller_does_not_change_final_invoices(self, maas: Maas) -> None:
         await maas.say("entities", "add", "SH", "--name", "Seller")
         await maas.say("billing", "set", "Acme", "--seller", "SH")
         await maas.publish("plain", PLAIN)
@@ -47,21 +47,23 @@ class TestEntities:
             (("change", "SH", "--name", "x"), "legal_entity_not_found"),
         ],
     )
-    async def test_what_cannot_be(self, maas: Maas, arguments: tuple[str, ...], code: str) -> None:
+    async def test_invalid_code_or_name_is_rejected(
+        self, maas: Maas, arguments: tuple[str, ...], code: str
+    ) -> None:
         assert await maas.refuse("entities", *arguments) == code
 
-    async def test_a_seller_that_is_none(self, maas: Maas) -> None:
+    async def test_unknown_seller_is_rejected_and_profile_is_unchanged(self, maas: Maas) -> None:
         refused = await maas.refuse("billing", "set", "Acme", "--seller", "SH", "--locale", "en")
         assert refused == "legal_entity_not_found"
         assert (await maas.say("billing", "show", "Acme"))["locale"] == "zh"
 
 
-class TestAlerts:
+class TestAlertSettings:
     @pytest.fixture(autouse=True)
     def dns(self, monkeypatch: pytest.MonkeyPatch) -> None:
         names.answer_lookups(monkeypatch)
 
-    async def test_a_webhook_and_percentages(self, maas: Maas) -> None:
+    async def test_webhook_and_percentages_are_set_and_webhook_removed(self, maas: Maas) -> None:
         words = ("--webhook", HOOK, "--percent", "70", "--percent", "95")
         made = await maas.say("alerts", "set", "Acme", *words)
         assert (made["url"], made["percentages"]) == (HOOK, [70, 95])
@@ -72,25 +74,27 @@ class TestAlerts:
         ended = await maas.say("alerts", "set", "Acme", "--webhook", "none")
         assert (ended["url"], ended["percentages"]) == (None, [70, 95])
 
-    async def test_a_test_event_tells_how_the_delivery_went(self, maas: Maas) -> None:
+    async def test_alert_test_reports_the_delivery_result(self, maas: Maas) -> None:
         assert await maas.refuse("alerts", "test", "Acme") == "nobody_to_tell"
         await maas.say("alerts", "set", "Acme", "--webhook", "https://away.example/")
         tested = await maas.say("alerts", "test", "Acme")
         assert tested["webhook"]["error"] == "The host name cannot be resolved by DNS."
         assert await maas.refuse("alerts", "test", "Acme") == "alert_test_too_soon"
 
-    async def test_a_webhook_that_cannot_be_reached_is_refused(self, maas: Maas) -> None:
+    async def test_private_or_malformed_webhook_url_is_rejected(self, maas: Maas) -> None:
         for url in ("https://10.0.0.1/", "https://mes.local/", "https://li:x@acme.example/"):
             refused = await maas.refuse("alerts", "set", "Acme", "--webhook", url)
             assert refused == "alert_target_invalid"
 
     @pytest.mark.parametrize("host", ["missing.example", "inside.example"])
-    async def test_a_name_that_dns_refuses_is_refused(self, maas: Maas, host: str) -> None:
+    async def test_unresolvable_or_private_webhook_host_is_rejected(
+        self, maas: Maas, host: str
+    ) -> None:
         refused = await maas.refuse("alerts", "set", "Acme", "--webhook", f"https://{host}/")
         assert refused == "alert_target_invalid"
         assert (await maas.say("alerts", "show", "Acme"))["url"] is None
 
-    async def test_where_dns_does_not_answer_it_is_set_with_a_warning(self, maas: Maas) -> None:
+    async def test_webhook_is_set_with_a_warning_if_dns_does_not_answer(self, maas: Maas) -> None:
         words = ("alerts", "set", "Acme", "--webhook")
         made = await maas.say(*words, "https://away.example/")
         assert made["url"] == "https://away.example/"
@@ -98,7 +102,7 @@ class TestAlerts:
         told = await maas.tell(*words, "https://broken.example/")
         assert "  warning: DNS did not answer, so the host name was not checked." in told
 
-    async def test_what_cannot_be(self, maas: Maas) -> None:
+    async def test_invalid_webhook_percentage_or_account_is_rejected(self, maas: Maas) -> None:
         assert await maas.refuse("alerts", "set", "Acme", "--webhook", "x") == (
             "alert_target_invalid"
         )

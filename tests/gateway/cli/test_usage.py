@@ -1,4 +1,4 @@
-"""`maas usage`: which calls it lists, how it shows them, and that --follow misses none."""
+"""`maas usage`: filters, text output and --follow."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ NOW = datetime.now(UTC)
 
 
 async def call(maas: Maas, ago: timedelta = timedelta(), **values: Any) -> str:
-    """A call of the firm's; its request id as shown."""
+    """Insert the usage row of a call. Returns its request id as shown."""
     record = UsageRecord(
         **{
             "request_id": ids.new_id(),
@@ -60,8 +60,8 @@ async def listed(maas: Maas, *options: str) -> list[str]:
     return [row["request_id"] for row in await maas.say("usage", *options)]
 
 
-class TestFilters:
-    async def test_since_and_until_bound_the_start_of_calls(self, maas: Maas) -> None:
+class TestUsageFilters:
+    async def test_since_and_until_bound_the_start_time_of_calls(self, maas: Maas) -> None:
         old, middle, new = [await call(maas, timedelta(hours=hours)) for hours in (72, 30, 0.5)]
         assert await listed(maas, "--since", "1h") == [new]
         assert await listed(maas, "--since", "2d") == [new, middle]
@@ -69,7 +69,7 @@ class TestFilters:
         day = (NOW - timedelta(days=10)).date().isoformat()
         assert await listed(maas, "--since", day, "--until", "20h") == [middle, old]
 
-    async def test_status_is_one_a_class_or_a_settlement(self, maas: Maas) -> None:
+    async def test_status_filters_by_code_class_or_settlement(self, maas: Maas) -> None:
         good = await call(maas, timedelta(minutes=4))
         limited = await call(maas, timedelta(minutes=3), **refused(429, "rate_limit_exceeded"))
         absent = await call(maas, timedelta(minutes=2), **refused(404, "model_not_found"))
@@ -78,7 +78,7 @@ class TestFilters:
         assert await listed(maas, "--status", "refused") == [absent, limited]
         assert await listed(maas, "--status", "404", "--status", "complete") == [absent, good]
 
-    async def test_error_is_a_code_or_any(self, maas: Maas) -> None:
+    async def test_error_filters_by_code_or_any_error(self, maas: Maas) -> None:
         await call(maas, timedelta(minutes=4))
         limited = await call(maas, timedelta(minutes=3), **refused(429, "rate_limit_exceeded"))
         absent = await call(maas, timedelta(minutes=2), **refused(404, "model_not_found"))
@@ -87,7 +87,7 @@ class TestFilters:
         assert await listed(maas, *both) == [absent, limited]
         assert await listed(maas, "--error", "any") == [absent, limited]
 
-    async def test_model_key_and_tag(self, maas: Maas) -> None:
+    async def test_calls_are_filtered_by_model_key_and_tag(self, maas: Maas) -> None:
         made = await maas.say("keys", "create", "Acme", "--name", "line 1")
         tags, key_id = {"order": "A-17", "line": "2"}, ids.parse_id(KEY_PREFIX, made["id"])
         one = await call(maas, timedelta(minutes=4), tags=tags, key_id=key_id)
@@ -110,18 +110,20 @@ class TestFilters:
             ("--key", "no such name"),
         ],
     )
-    async def test_what_cannot_be_read_is_refused(
+    async def test_invalid_filter_value_is_rejected(
         self, maas: Maas, options: tuple[str, str]
     ) -> None:
         assert await maas.refuse("usage", *options) == "usage_filter_invalid"
 
-    def test_far_too_long_ago_is_refused(self) -> None:
+    def test_duration_before_the_first_date_is_rejected(self) -> None:
         with pytest.raises(UsageFilterInvalid):
             parse_time_option("999999w", NOW, ZoneInfo("UTC"), "--since")
 
 
-class TestForPeople:
-    async def test_a_call_has_its_id_and_the_time_of_the_accounts_zone(self, maas: Maas) -> None:
+class TestUsageTextOutput:
+    async def test_call_is_shown_with_id_and_time_in_the_account_time_zone(
+        self, maas: Maas
+    ) -> None:
         at = datetime(2026, 5, 4, 20, 0, tzinfo=UTC)
         async with maas.firm.story.database.transaction() as session:
             await update_profile(session, maas.firm.account.id, time_zone="America/New_York")
@@ -130,13 +132,13 @@ class TestForPeople:
         assert shown in told
         assert "2026-05-04 16:00:00" in told
         assert "21 in, 9 out" in told
-        # A bare date is the account's own day.
+        # Times without a zone are in the account's time zone.
         assert await listed(maas, "--account", "Acme", "--since", "2026-05-04T15:59") == [shown]
         assert await listed(maas, "--account", "Acme", "--since", "2026-05-04T16:01") == []
 
 
-class TestFollow:
-    async def test_new_calls_come_once_in_the_order_of_writing(
+class TestUsageFollow:
+    async def test_new_calls_are_printed_once_in_order_of_insertion(
         self, maas: Maas, database: Database
     ) -> None:
         before = await call(maas, timedelta(minutes=1))
@@ -155,7 +157,7 @@ class TestFollow:
             return request_id
 
         assert await said() == before
-        # It began before the first, but ended later: it is new all the same.
+        # A call that started earlier but was recorded later is still new.
         late = await call(maas, timedelta(hours=1))
         await call(maas, model="m-2")
         last = await call(maas)

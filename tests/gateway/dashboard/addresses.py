@@ -1,4 +1,4 @@
-"""The addresses of every page, of a firm and of the platform."""
+"""The addresses of every page, of an account and of the platform."""
 
 from infra import ids
 from tests.support.dashboard.firm import Firm
@@ -6,8 +6,8 @@ from tests.support.gateway.subscribing import SMALL, offer
 
 CONTRACTS = "/dashboard/outcomes/contracts"
 SETTLEMENTS = "/dashboard/outcomes/settlements"
-# Of an account; `{invoice}` and `{call}` are the newest, `{key}` and `{member}` the only ones,
-# `{plan}` is on offer.
+# Pages of an account; `{invoice}` and `{call}` are the newest, `{key}` and `{member}` the only
+# rows, `{plan}` is an available plan.
 PAGES = (
     "/dashboard",
     "/dashboard/usage",
@@ -35,7 +35,7 @@ PAGES = (
     "/dashboard/outcomes",
     "/dashboard/nothing",
 )
-# Of the platform; `{account}` is the firm, `{invoice}` its newest.
+# Pages of the platform; `{account}` is the account, `{invoice}` its newest invoice.
 PLATFORM = (
     "/dashboard/platform/accounts",
     "/dashboard/platform/accounts/{account}",

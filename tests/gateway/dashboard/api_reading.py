@@ -1,4 +1,4 @@
-"""What the API says, for comparison with a page."""
+"""Reads the API, for comparison with a page."""
 
 import csv
 import io
@@ -17,5 +17,5 @@ async def invoice_of(firm: Firm) -> str:
 
 async def calls_csv(firm: Firm, address: str) -> list[dict[str, str]]:
     answer = await firm.owner.http.get(address)
-    assert answer.content.startswith(b"\xef\xbb\xbf")  # by which Excel shows Chinese
+    assert answer.content.startswith(b"\xef\xbb\xbf")  # the byte order mark lets Excel show Chinese
     return list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))

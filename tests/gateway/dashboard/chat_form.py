@@ -1,4 +1,4 @@
-"""The form of the playground for a chat."""
+"""The playground's chat form."""
 
 from typing import Any
 

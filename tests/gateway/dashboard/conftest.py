@@ -1,4 +1,4 @@
-"""Firms behind the real application: with a month that is billed, and with a contract."""
+"""Accounts behind the real application: with a billed month, and with an outcome contract."""
 
 from collections.abc import AsyncIterator
 from functools import partial
@@ -33,7 +33,7 @@ def dashboard() -> bool:
 
 @pytest.fixture
 def limited(limited: Limited) -> Limited:
-    """The same, with the dashboard."""
+    """`limited` with the dashboard enabled."""
     return partial(limited, dashboard=True)
 
 
@@ -45,7 +45,7 @@ async def gateway(limited: Limited) -> AsyncIterator[Gateway]:
 
 @pytest.fixture
 async def office(limited: Limited) -> AsyncIterator[Firm]:
-    """A firm before its first call, for pages of people and keys."""
+    """An account before its first call, for pages of people and keys."""
     clock = ShiftedClock()
     async with limited(PLENTY, clock=clock) as gateway, looked_at(gateway, clock) as firm:
         yield firm
@@ -53,7 +53,7 @@ async def office(limited: Limited) -> AsyncIterator[Firm]:
 
 @pytest.fixture
 async def firm(limited: Limited) -> AsyncIterator[Firm]:
-    """Three calls of the last month, billed; and one of this month."""
+    """An account with three billed calls of last month and one call of this month."""
     clock = ShiftedClock()
     async with limited(PLENTY, clock=clock) as gateway, billed(gateway, clock) as firm:
         yield firm
@@ -91,15 +91,15 @@ async def shared_gateway(
 
 @pytest.fixture(scope="module")
 async def shared_office(shared_gateway: Gateway, shared_clock: ShiftedClock) -> AsyncIterator[Firm]:
-    """What `office` is, once for all tests of a module, which change nothing."""
+    """`office`, shared by all tests of a module, which change nothing."""
     async with looked_at(shared_gateway, shared_clock) as firm:
         yield firm
 
 
 @pytest.fixture(scope="module")
 async def shared_firm(shared_gateway: Gateway, shared_clock: ShiftedClock) -> AsyncIterator[Firm]:
-    """What `firm` is, once for all tests of a module. They read, or change what no other test of
-    the module reads."""
+    """`firm`, shared by all tests of a module. They only read, or change what no other test of the
+    module reads."""
     async with billed(shared_gateway, shared_clock) as firm:
         yield firm
 
@@ -118,10 +118,10 @@ async def seen(limited: Limited) -> AsyncIterator[Seen]:
 
 @pytest.fixture(scope="package")
 async def browser() -> AsyncIterator[Windows]:
-    """One for all tests of pages, each of which opens a tab of its own: to start it takes more than
-    most of them."""
+    """One browser for all tests of pages, each of which opens its own tab: starting it takes longer
+    than most tests."""
     async with async_playwright() as playwright:
-        # As root, which tests may run as, Chromium has no sandbox.
+        # Tests may run as root, where Chromium's sandbox does not work.
         made = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield Windows(made)
         await made.close()
@@ -129,5 +129,5 @@ async def browser() -> AsyncIterator[Windows]:
 
 @pytest.fixture
 async def story(database: Database) -> Story:
-    """A billing story in October 2026, in China, which Stripe may take part in."""
+    """A billing story in October 2026, in China, which can be connected to Stripe."""
     return Story(database)

@@ -1,4 +1,4 @@
-"""The pages and forms that have something of somebody's in their address, read from the router."""
+"""The routes of pages and forms with an id of an account's row in their path, from the router."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from gateway.dashboard.router import HANDLERS, PATH
 from tests.support.dashboard.looking import Looker
 
-# What is no row of an account: links' secrets, plans that all are offered, changes by name.
+# Path parameters that are no row of an account: secrets of links, public plans, names of changes.
 NO_ROWS = {"secret", "plan", "version", "switch", "number", "name"}
-# Told apart by a test of test_outcomes.py, as they need a contract that was settled.
+# Checked by a test of test_outcomes.py, as they need a settled contract.
 OUTCOMES = {"contract", "settlement", "dispute"}
 _NAMED = re.compile(r"{(\w+):\w+}")
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A page or a form, below the dashboard."""
+    """The route of a page or form below the dashboard."""
 
     method: str
     path: str
@@ -34,7 +34,7 @@ class Route:
 
 
 def routes() -> Iterator[Route]:
-    """Those that have something of somebody's in their address."""
+    """The routes with an id of an account's row in their path."""
     for one in HANDLERS:
         handlers = vars(one).values() if isinstance(one, type) else [one]
         path = getattr(one, "path", "") if isinstance(one, type) else ""

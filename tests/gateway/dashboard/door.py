@@ -1,4 +1,4 @@
-"""A person before the sign-in page."""
+"""A person who is not signed in yet, for tests of sign-in pages."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -22,13 +22,13 @@ EMAIL = "li@acme.example"
 
 @dataclass
 class Door:
-    """The gateway, and a browser before its door."""
+    """A gateway, and an HTTP client without a session."""
 
     gateway: Gateway
     http: httpx.AsyncClient
 
     async def invited(self, email: str = EMAIL, account_id: UUID | None = None) -> str:
-        """The path of an invitation to the firm, or to another."""
+        """Path of an invitation link for `email` to the gateway's account, or to `account_id`."""
         parts = self.gateway.parts
         sealer = Sealer(secret_key(parts.settings))
         inviting = InvitationService(parts.clock, sealer, Links(self.gateway.url))
@@ -39,13 +39,13 @@ class Door:
         return issued.link.removeprefix(self.gateway.url)
 
     async def invited_by_another(self) -> str:
-        """The same to another firm."""
+        """Path of an invitation link to another account."""
         parts = self.gateway.parts
         account, _ = await customer(parts.database, parts.settings, "Another")
         return await self.invited(account_id=account.id)
 
     async def accepted(self) -> httpx.Response:
-        """Somebody new comes in by one."""
+        """Accept an invitation as a new person."""
         fields = {"name": "Li Xuemei", "password": PASSWORD}
         return await self.http.post(await self.invited(), data=fields)
 

@@ -1,4 +1,4 @@
-"""What the list of calls shows, and the CSV file that it links to."""
+"""Reads the call list and the CSV file that it links to."""
 
 import csv
 import io
@@ -16,7 +16,7 @@ def codes(page: str) -> list[str]:
 
 
 async def file_of(who: Looker, page: str) -> list[dict[str, str]]:
-    """The calls of the CSV file that a page links to."""
+    """Rows of the CSV file that a page links to."""
     link = re.search(r'href="(/dashboard/usage/calls/all\.csv[^"]*)"', page)
     assert link is not None
     answer = await who.http.get(unescape(link[1]))

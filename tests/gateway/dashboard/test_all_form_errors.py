@@ -1,4 +1,4 @@
-"""Forms with several errors: all are shown at once, each beside its field."""
+"""Forms with several invalid fields: all errors are shown at once, each beside its field."""
 
 import re
 
@@ -12,12 +12,12 @@ from tests.support.dashboard.looking import client, looker
 
 @pytest.fixture(scope="module")
 def office(shared_office: Firm) -> Firm:
-    """The same for all tests here: what is wrong changes nothing."""
+    """Shared by all tests of this module: invalid forms change nothing."""
     return shared_office
 
 
 def wrong_fields(page: str) -> list[str]:
-    """The names of the fields that are marked as invalid, each with its mistake beside it."""
+    """Names of the fields marked as invalid, after checking that each has its error beside it."""
     found = re.findall(r'<(?:input|select|textarea) id="(\w+)"[^>]*aria-invalid="true"', page)
     for name in found:
         assert f'class="error" id="{name}-about"' in page
@@ -25,7 +25,7 @@ def wrong_fields(page: str) -> list[str]:
     return found
 
 
-async def test_a_new_key(office: Firm) -> None:
+async def test_key_form_shows_all_errors(office: Firm) -> None:
     said = {"name": "", "budget": "much", "requests": "-1", "tokens": "1e9", "streams": "9" * 13}
     key = ids.format_id("key", ids.new_id())
     answer = await office.owner.send("/dashboard/keys", id=key, networks="nowhere", **said)
@@ -33,14 +33,14 @@ async def test_a_new_key(office: Firm) -> None:
     assert wrong_fields(answer.text) == [*said, "networks"]
 
 
-async def test_limits_of_a_key_too_large_and_unreadable(office: Firm) -> None:
+async def test_key_limits_form_shows_all_errors(office: Firm) -> None:
     address = f"/dashboard/keys/key_{office.gateway.key.row.id.hex}/limits"
     answer = await office.owner.send(address, budget="9999999999999", requests="x", tokens="y")
     assert answer.status_code == 422
     assert wrong_fields(answer.text) == ["budget", "requests", "tokens"]
 
 
-async def test_alerts(office: Firm) -> None:
+async def test_alerts_form_shows_all_errors_and_keeps_input(office: Firm) -> None:
     said = {"percentages": "0", "email": "nobody", "url": "http://10.0.0.1/"}
     answer = await office.owner.send("/dashboard/limits/alerts", **said)
     assert answer.status_code == 422
@@ -49,28 +49,28 @@ async def test_alerts(office: Firm) -> None:
         assert f'value="{value}"' in answer.text
 
 
-async def test_alerts_with_a_url_that_dns_refuses(office: Firm) -> None:
+async def test_alerts_form_shows_dns_error_with_the_other_errors(office: Firm) -> None:
     said = {"percentages": "0", "email": "nobody", "url": "https://missing.example/"}
     answer = await office.owner.send("/dashboard/limits/alerts", **said)
     assert wrong_fields(answer.text) == list(said)
     assert "does not exist or has no address" in answer.text
 
 
-async def test_an_invitation(office: Firm) -> None:
+async def test_invitation_form_shows_all_errors(office: Firm) -> None:
     answer = await office.owner.send("/dashboard/team/invitations", email="x", role="king")
     assert answer.status_code == 422
     assert wrong_fields(answer.text)[0] == "email"
     assert "Select a role." in answer.text
 
 
-async def test_a_new_password(office: Firm) -> None:
+async def test_password_form_shows_all_errors_without_the_password(office: Firm) -> None:
     answer = await office.owner.send("/dashboard/me/password", old_password="x", password="short")
     assert answer.status_code == 422
     assert wrong_fields(answer.text) == ["old_password", "password"]
     assert 'value="short"' not in answer.text
 
 
-async def test_an_operators_change_of_credit(office: Firm) -> None:
+async def test_credit_limit_form_shows_all_errors(office: Firm) -> None:
     gateway = office.gateway
     account = ids.format_id("acct", gateway.account.id)
     address = f"/dashboard/platform/accounts/{account}/credit-limit"
@@ -80,7 +80,7 @@ async def test_an_operators_change_of_credit(office: Firm) -> None:
     assert sorted(wrong_fields(answer.text)) == ["amount", "reason"]
 
 
-async def test_joining(office: Firm) -> None:
+async def test_join_form_shows_all_errors(office: Firm) -> None:
     invited = await office.owner.send(
         "/dashboard/team/invitations", email="wu@acme.example", role="viewer"
     )

@@ -1,4 +1,4 @@
-"""The files that pages load."""
+"""Static assets of the pages: caching, compression and size."""
 
 import re
 
@@ -12,11 +12,11 @@ _FIRST_LOAD = 200_000
 
 @pytest.fixture(scope="module")
 def firm(shared_firm: Firm) -> Firm:
-    """The same for both tests: they only read."""
+    """Shared by both tests, which only read."""
     return shared_firm
 
 
-async def test_kept_for_good_and_compressed(firm: Firm) -> None:
+async def test_assets_are_immutable_compressed_and_small(firm: Firm) -> None:
     page = await firm.owner.page("/dashboard")
     addresses = re.findall(r'(?:src|href)="(/dashboard/assets/[^"]+)"', page)
     assert len(addresses) == 6
@@ -33,7 +33,7 @@ async def test_kept_for_good_and_compressed(firm: Firm) -> None:
     assert whole < _FIRST_LOAD
 
 
-async def test_no_such_file(firm: Firm) -> None:
+async def test_unknown_asset_returns_404(firm: Firm) -> None:
     for name in ("dashboard.000000000000.css", "..%2F__init__.py", "x"):
         answer = await firm.owner.http.get(f"/dashboard/assets/{name}")
         assert answer.status_code == 404

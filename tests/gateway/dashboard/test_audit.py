@@ -1,4 +1,4 @@
-"""The audit log on a page: what was done, by whom, filtered and as CSV; for owners alone."""
+"""The audit log page: entries, filters and CSV, for owners only."""
 
 import csv
 import io
@@ -22,7 +22,7 @@ DETAILS = AuditDetailFormatter(
 
 
 async def happens(office: Firm, count: int = 1) -> None:
-    """Something that has a text of a spreadsheet's formula in it."""
+    """Record audit events whose subject looks like a spreadsheet formula."""
     by = Actor(office.owner.person_id, "203.0.113.7")
     async with office.gateway.parts.database.transaction() as session:
         for _ in range(count):
@@ -30,8 +30,8 @@ async def happens(office: Firm, count: int = 1) -> None:
             await record_audit_event(session, office.clock, *place)
 
 
-class TestPage:
-    async def test_what_was_done(self, office: Firm) -> None:
+class TestAuditLogPage:
+    async def test_entries_are_shown_and_filtered_by_subject_and_person(self, office: Firm) -> None:
         key = f"key_{office.gateway.key.row.id.hex}"
         await office.owner.send(f"/dashboard/keys/{key}/limits", budget="20", streams="")
         gateway = office.gateway
@@ -51,7 +51,7 @@ class TestPage:
         for query in ("about=key%25", "person=x", f"person=person_{'0' * 32}"):
             assert "No entries yet" in await office.owner.page(f"{PAGE}?{query}")
 
-    async def test_pages_and_csv(self, office: Firm) -> None:
+    async def test_log_is_paginated_and_csv_has_all_entries(self, office: Firm) -> None:
         await happens(office, 51)
         page = await office.owner.page(f"{PAGE}?about=plan")
         assert page.count("Changed the plan") == 50
@@ -67,7 +67,7 @@ class TestPage:
         assert (first["subject"], first["details"]) == ("'=1+1", '{"to": "growth"}')
         assert datetime.fromisoformat(first["at"]).tzinfo == UTC
 
-    async def test_owners_alone_and_their_own(self, office: Firm) -> None:
+    async def test_only_owner_of_the_account_can_read_its_log(self, office: Firm) -> None:
         gateway = office.gateway
         await happens(office)
         for role in (Role.DEVELOPER, Role.FINANCE, Role.VIEWER):
@@ -79,8 +79,8 @@ class TestPage:
             assert "plan.changed" not in await office.stranger.page(address)
 
 
-class TestDetails:
-    def test_a_value(self) -> None:
+class TestAuditDetails:
+    def test_values_are_formatted_by_kind(self) -> None:
         said = {"agent": "Firefox on Windows", "reason": "", "percentages": [50, 80], "x": 1}
         assert DETAILS.read(said) == [
             AuditDetail("Browser", "Firefox, Windows"),
@@ -89,12 +89,12 @@ class TestDetails:
             AuditDetail("x", "1"),
         ]
 
-    def test_a_time(self) -> None:
+    def test_timestamp_is_formatted_and_other_text_is_kept(self) -> None:
         (told,) = DETAILS.read({"until": "2026-11-26T10:00:00+00:00"})
         assert "6:00:00" in told.text
         assert DETAILS.read({"until": "soon"}) == [AuditDetail("Valid until", "soon")]
 
-    def test_changes(self) -> None:
+    def test_only_changed_fields_are_listed_with_old_and_new_value(self) -> None:
         assert DETAILS.read({"from": "owner", "to": "viewer"}) == [
             AuditDetail("", "Viewer", "Owner")
         ]

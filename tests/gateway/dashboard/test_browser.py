@@ -1,7 +1,7 @@
-"""What scripts do with pages, and what pages do without them, in headless Chromium.
+"""Page scripts, and pages without JavaScript, in headless Chromium.
 
-Slow, hence few. Whatever the policy refuses, a script throws or the console
-complains of is a failure.
+These tests are slow, so there are few. A content security policy violation, a script error or
+a console message fails the test.
 """
 
 import pytest
@@ -16,18 +16,20 @@ WIDE, PHONE = ("zh-CN", "light", 1440), ("en-US", "dark", 390)
 
 @pytest.fixture(scope="module")
 def firm(shared_firm: Firm) -> Firm:
-    """The same for all tests here: none reads what another one changes."""
+    """Shared by all tests of this module: no test reads what another test changes."""
     return shared_firm
 
 
-class TestScripts:
-    async def test_charts_answer_to_the_mouse(self, firm: Firm, browser: Windows) -> None:
+class TestBrowserScripts:
+    async def test_chart_shows_tooltip_on_hover_and_opens_day_on_click(
+        self, firm: Firm, browser: Windows
+    ) -> None:
         async with looked(browser, firm.gateway.url, WIDE, firm.owner) as seen:
             await seen.opens("/dashboard/usage")
             page = seen.page
             shown = "Object.values(Chart.instances)[0].tooltip.getActiveElements().length"
             assert await page.evaluate(shown) == 0
-            # The first day of the period is the running one here: a bar at the left.
+            # Today is the first day of the period, so its bar is at the left.
             canvas = page.locator("canvas")
             box = await canvas.bounding_box()
             assert box is not None
@@ -37,7 +39,9 @@ class TestScripts:
             await page.wait_for_url("**/dashboard/usage?*day=*")
             assert seen.complaints == []
 
-    async def test_a_call_is_answered_as_it_comes(self, firm: Firm, browser: Windows) -> None:
+    async def test_playground_streams_the_response_and_links_to_the_call(
+        self, firm: Firm, browser: Windows
+    ) -> None:
         async with looked(browser, firm.gateway.url, WIDE, firm.owner) as seen:
             await seen.opens("/dashboard/playground")
             page = seen.page
@@ -52,7 +56,9 @@ class TestScripts:
             await page.wait_for_url(f"**{cost}")
             assert seen.complaints == []
 
-    async def test_choosing_a_period_replaces_a_part(self, firm: Firm, browser: Windows) -> None:
+    async def test_period_selection_replaces_part_of_the_page(
+        self, firm: Firm, browser: Windows
+    ) -> None:
         async with looked(browser, firm.gateway.url, PHONE, firm.owner) as seen:
             await seen.opens("/dashboard/usage")
             page = seen.page
@@ -64,7 +70,9 @@ class TestScripts:
             await seen.until("Object.keys(Chart.instances).length == 1")
             assert seen.complaints == []
 
-    async def test_dark_and_chinese_stay(self, firm: Firm, browser: Windows) -> None:
+    async def test_dark_theme_and_chinese_persist_across_pages(
+        self, firm: Firm, browser: Windows
+    ) -> None:
         gateway = firm.gateway
         async with (
             looker(gateway.url, gateway.parts, gateway.account.id) as person,
@@ -82,7 +90,7 @@ class TestScripts:
             assert await page.evaluate(ground) != light
             assert seen.complaints == []
 
-    async def test_the_menu_of_a_phone(self, firm: Firm, browser: Windows) -> None:
+    async def test_menu_opens_on_a_phone(self, firm: Firm, browser: Windows) -> None:
         async with looked(browser, firm.gateway.url, PHONE, firm.owner) as seen:
             await seen.opens("/dashboard")
             page = seen.page
@@ -93,8 +101,10 @@ class TestScripts:
             await page.wait_for_selector("h1:text('Invoices')")
             assert seen.complaints == []
 
-    async def test_without_scripts(self, firm: Firm, browser: Windows) -> None:
-        """The same can be read and chosen."""
+    async def test_usage_period_can_be_selected_without_javascript(
+        self, firm: Firm, browser: Windows
+    ) -> None:
+        """Without JavaScript, the usage page shows the same data and its period can be selected."""
         context = await browser.chromium.new_context(java_script_enabled=False, locale="en-US")
         token = firm.owner.http.cookies["maas_session"]
         cookie = {"name": "maas_session", "value": token, "url": firm.gateway.url}

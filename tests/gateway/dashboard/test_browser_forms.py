@@ -1,4 +1,4 @@
-"""Forms in a browser: where the focus goes after a mistake, and dialogs that are cancelled."""
+"""Forms in a browser: focus after invalid input, and dialogs closed by Cancel."""
 
 import pytest
 from playwright.async_api import Page
@@ -19,14 +19,14 @@ _LEAST_GAP = 12  # pixels
 
 @pytest.fixture(scope="module")
 async def firm(shared_firm: Firm) -> Firm:
-    """A firm with a plan, the same for all tests here: none changes anything."""
+    """An account with a plan, shared by all tests of this module, which change nothing."""
     await offer(shared_firm.gateway, SMALL)
     await choose(shared_firm.gateway, "small")
     return shared_firm
 
 
 async def submit_alerts(seen: Looked, **fields: str) -> Page:
-    """Send the form of the alerts with these values; the page is the answer then."""
+    """Submit the alerts form with these values. Returns the page with the response."""
     page = seen.page
     await seen.opens("/dashboard/limits")
     for name, value in fields.items():
@@ -49,7 +49,7 @@ async def focused(page: Page) -> dict[str, str]:
     return found
 
 
-class TestFocus:
+class TestFormFocus:
     @pytest.mark.parametrize(
         ("look", "message"),
         [
@@ -60,7 +60,7 @@ class TestFocus:
             ),
         ],
     )
-    async def test_goes_to_the_first_invalid_field_after_a_submission(
+    async def test_first_invalid_field_is_focused_after_submission(
         self, firm: Firm, browser: Windows, look: tuple[str, str, int], message: str
     ) -> None:
         async with looked(browser, firm.gateway.url, look, firm.owner) as seen:
@@ -72,7 +72,7 @@ class TestFocus:
             assert await page.input_value("#url") == "http://10.0.0.1/"
             assert await seen.faults() == []
 
-    async def test_skips_valid_fields_before_the_invalid_one(
+    async def test_valid_fields_before_the_invalid_field_are_skipped(
         self, firm: Firm, browser: Windows
     ) -> None:
         async with looked(browser, firm.gateway.url, WIDE, firm.owner) as seen:
@@ -81,7 +81,7 @@ class TestFocus:
             assert (found["id"], found["invalid"]) == ("url", "true")
             assert "private or reserved address" in found["about"]
 
-    async def test_is_not_moved_on_a_page_without_errors(
+    async def test_page_without_errors_does_not_move_focus(
         self, firm: Firm, browser: Windows
     ) -> None:
         async with looked(browser, firm.gateway.url, WIDE, firm.owner) as seen:
@@ -90,7 +90,7 @@ class TestFocus:
 
 
 async def require_cancels(seen: Looked, address: str, dialog: str) -> None:
-    """Cancel closes the dialog, changes nothing and gives the focus back to what opened it."""
+    """Check that Cancel closes the dialog, sends no request and returns focus to the opener."""
     page = seen.page
     await seen.opens(address)
     sent: list[str] = []
@@ -111,8 +111,8 @@ async def require_cancels(seen: Looked, address: str, dialog: str) -> None:
     assert (page.url, sent) == (seen.url + address, [])
 
 
-class TestCancel:
-    async def test_closes_the_dialogs_of_a_key_and_the_key_works(
+class TestDialogCancel:
+    async def test_cancel_in_key_dialogs_keeps_the_key_active(
         self, firm: Firm, browser: Windows
     ) -> None:
         address = f"/dashboard/keys/{ids.format_id('key', firm.gateway.key.row.id)}"
@@ -121,7 +121,7 @@ class TestCancel:
             await require_cancels(seen, address, "revoke")
         assert (await firm.gateway.http.get("/v1/models")).status_code == 200
 
-    async def test_closes_the_dialogs_that_remove_a_member_or_oneself(
+    async def test_cancel_in_removal_dialog_keeps_the_member(
         self, firm: Firm, browser: Windows
     ) -> None:
         gateway = firm.gateway
@@ -134,7 +134,7 @@ class TestCancel:
             await require_cancels(seen, f"/dashboard/team/{member}", "remove")
             await viewer.page("/dashboard/limits")
 
-    async def test_closes_the_dialog_that_cancels_a_plan_and_the_plan_goes_on(
+    async def test_cancel_in_plan_dialog_keeps_the_plan_active(
         self, firm: Firm, browser: Windows
     ) -> None:
         async with looked(browser, firm.gateway.url, WIDE, firm.owner) as seen:
@@ -145,7 +145,7 @@ class TestCancel:
 
 @pytest.mark.parametrize("look", [WIDE, PHONE])
 @pytest.mark.parametrize("address", ["/dashboard", "/dashboard/limits"])
-async def test_the_available_amount_and_the_first_bar_are_apart(
+async def test_available_credit_and_first_progress_bar_do_not_touch(
     firm: Firm, browser: Windows, address: str, look: tuple[str, str, int]
 ) -> None:
     async with looked(browser, firm.gateway.url, look, firm.owner) as seen:

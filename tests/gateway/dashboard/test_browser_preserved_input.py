@@ -1,4 +1,4 @@
-"""In a browser: a session expires while a form is filled in, and the input is there afterwards."""
+"""Form input in a browser when the session expires: restored after signing in again."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -22,7 +22,7 @@ SIGN_IN = "Your session has expired. Sign in to return to your form."
 
 @asynccontextmanager
 async def someone(firm: Firm, language: str) -> AsyncIterator[Looker]:
-    """Somebody who has a password, and is signed in."""
+    """A person with a password, signed in."""
     async with client(firm.gateway.url, language) as http:
         door = Door(firm.gateway, http)
         await door.accepted()
@@ -43,7 +43,7 @@ async def sign_in(page: Page) -> None:
         (PHONE, (read_translations("zh")[SIGN_IN], read_translations("zh")[NOTE])),
     ],
 )
-async def test_the_input_is_there_after_signing_in_and_is_saved_by_the_person(
+async def test_form_input_is_restored_after_session_expiry_and_saved_on_resubmission(
     office: Firm,
     browser: Windows,
     look: tuple[str, str, int],

@@ -1,4 +1,4 @@
-"""The list of calls by error, as page and CSV; and what the page of a refused call tells."""
+"""The call list filtered by error, as page and CSV, and the page of a rejected call."""
 
 from collections.abc import AsyncIterator
 
@@ -18,12 +18,12 @@ ZH = {"accept-language": "zh-CN"}
 
 @pytest.fixture(scope="module")
 async def failing(shared_gateway: Gateway, shared_clock: ShiftedClock) -> AsyncIterator[Firm]:
-    """One call that succeeded, one for an unknown model and one with a wrong value; the same for
-    all tests here, which only read."""
+    """One successful call, one to an unknown model and one with an invalid value; shared by all
+    tests of this module, which only read."""
     await shared_gateway.chat("hi")
     await shared_gateway.chat("hi", model="gpt-4o")
     await shared_gateway.chat("hi", temperature=3)
-    await shared_gateway.rows(3)  # those of refusals follow their answers
+    await shared_gateway.rows(3)  # rows of rejected calls are written after their responses
     async with looked_at(shared_gateway, shared_clock) as firm:
         yield firm
 
@@ -40,7 +40,7 @@ async def failing(shared_gateway: Gateway, shared_clock: ShiftedClock) -> AsyncI
         ("?period=nonsense&error=model_not_found", {"model_not_found"}),
     ],
 )
-async def test_list_and_csv_have_the_calls_with_the_chosen_error(
+async def test_call_list_and_csv_are_filtered_by_error(
     failing: Firm, query: str, expected: set[str]
 ) -> None:
     page = await failing.owner.page(LIST + query)
@@ -50,18 +50,18 @@ async def test_list_and_csv_have_the_calls_with_the_chosen_error(
     assert ("No matching calls" in page) == (not expected)
 
 
-async def test_another_accounts_calls_are_not_in_the_file(failing: Firm) -> None:
+async def test_csv_has_no_calls_of_another_account(failing: Firm) -> None:
     page = await failing.stranger.page(f"{LIST}?error=any")
     assert await file_of(failing.stranger, page) == []
 
 
-async def test_the_csv_has_the_fix_in_the_accounts_language(failing: Firm) -> None:
+async def test_csv_has_the_suggested_fix_in_the_language_of_the_account(failing: Firm) -> None:
     (row,) = await file_of(failing.owner, await failing.owner.page(f"{LIST}?error=model_not_found"))
     fix = FIXES_BY_ERROR_CODE["model_not_found"]
     assert row["suggested_fix"] in (fix.en, fix.zh)
 
 
-async def test_the_api_filters_by_error_code(failing: Firm) -> None:
+async def test_usage_api_filters_by_error_code(failing: Firm) -> None:
     http = failing.gateway.http
     found = (await http.get("/v1/usage?error_code=model_not_found")).json()["data"]
     assert [row["error_code"] for row in found] == ["model_not_found"]
@@ -75,7 +75,7 @@ async def refused_call(firm: Firm, code: str) -> str:
     return f"{LIST}/{rows[0]['request_id']}"
 
 
-async def test_the_page_of_a_refused_call_tells_message_param_model_and_fix(
+async def test_page_of_rejected_call_shows_message_param_model_and_fix(
     failing: Firm,
 ) -> None:
     fix = FIXES_BY_ERROR_CODE["model_not_found"]
@@ -93,7 +93,7 @@ async def test_the_page_of_a_refused_call_tells_message_param_model_and_fix(
     assert f"处理建议 {chinese_fix}" in chinese
 
 
-async def test_the_page_of_a_successful_call_tells_no_error(failing: Firm) -> None:
+async def test_page_of_successful_call_shows_no_error(failing: Firm) -> None:
     rows = (await failing.gateway.http.get("/v1/usage")).json()["data"]
     address = next(f"{LIST}/{row['request_id']}" for row in rows if row["status"] == 200)
     said = words(await failing.owner.page(address))
@@ -104,7 +104,7 @@ async def test_the_page_of_a_successful_call_tells_no_error(failing: Firm) -> No
 @pytest.mark.browser
 @pytest.mark.skipif(*NEEDS_BROWSER[1].args, **NEEDS_BROWSER[1].kwargs)
 @pytest.mark.parametrize("language", ["en-US", "zh-CN"])
-async def test_list_and_refused_call_fit_a_phone_and_pass_axe(
+async def test_call_list_and_rejected_call_fit_a_phone_and_pass_axe(
     failing: Firm, browser: Windows, language: str
 ) -> None:
     call = await refused_call(failing, "model_not_found")

@@ -1,4 +1,4 @@
-"""Days as a chart."""
+"""Daily costs of a billing period as a chart."""
 
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
@@ -41,20 +41,20 @@ def spent(day: datetime | None, model: str, yuan: int) -> SpendingRow:
     return SpendingRow(day, model, 1, Quantities(), yuan * 10**9)
 
 
-class TestDays:
-    def test_up_to_today(self) -> None:
+class TestPeriodDays:
+    def test_running_period_has_days_up_to_today(self) -> None:
         assert period_day_starts(PERIOD, at(2, 10)) == [at(1), at(2)]
 
-    def test_of_a_period_that_is_over(self) -> None:
+    def test_past_period_has_all_days(self) -> None:
         assert period_day_starts(PERIOD, at(20)) == [at(1), at(2), at(3)]
 
-    def test_names(self) -> None:
+    def test_day_labels_are_in_the_time_zone_of_the_account(self) -> None:
         assert day_labels([at(1)], SHANGHAI, EN) == ["Nov 1"]
         assert date(2026, 11, 1) == at(1).astimezone(SHANGHAI).date()
 
 
-class TestChart:
-    def test_the_dearest_model_first(self) -> None:
+class TestCostChart:
+    def test_most_expensive_model_is_first(self) -> None:
         found = [spent(at(1), "a", 1), spent(at(1), "b", 2), spent(at(2), "b", 3)]
         chart = cost_chart(found, [at(1), at(2)], ["1", "2"], "CNY", EN, WORDS)
         assert [(one.name, one.heights) for one in chart.series] == [
@@ -64,13 +64,13 @@ class TestChart:
         assert list(chart.totals) == ["Total CN¥3.00", "Total CN¥3.00"]
         assert chart.json["series"][0]["texts"] == ["CN¥2.00", "CN¥3.00"]
 
-    def test_many_models_are_one_colour(self) -> None:
+    def test_models_over_the_maximum_are_summed_as_others(self) -> None:
         found = [spent(at(1), f"m{number}", 100 - number) for number in range(MAX_MODEL_SERIES + 3)]
         chart = cost_chart(found, [at(1)], ["1"], "CNY", EN, WORDS)
         assert len(chart.series) == MAX_MODEL_SERIES + 1
         assert (chart.series[-1].name, chart.series[-1].heights) == ("Others", [93 + 92 + 91.0])
 
-    def test_late_calls_have_no_place(self) -> None:
+    def test_calls_without_a_day_are_omitted(self) -> None:
         chart = cost_chart([spent(None, "a", 1)], [at(1)], ["1"], "CNY", EN, WORDS)
         assert chart.series == []
         assert list(chart.totals) == ["Total CN¥0.00"]

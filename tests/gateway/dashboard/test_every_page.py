@@ -1,7 +1,7 @@
-"""Every page in headless Chromium, by both languages, themes and widths.
+"""Every page in headless Chromium, in both languages, themes and widths.
 
-Amounts are large and names long. axe looks at each page; whatever the policy refuses, a script
-throws or the console complains of is a failure, and so is what is wider than a phone.
+Amounts are large and names are long. A test fails on an axe violation, a content security policy
+violation, a script error, a console message, or a page wider than a phone.
 """
 
 import pytest
@@ -19,7 +19,7 @@ from tests.support.nightly import at_length
 pytestmark = NEEDS_BROWSER
 OUTSIDE = ["/dashboard/sign-in", "/dashboard/forgot", "/dashboard/reset/x"]
 LOOKS = (("zh-CN", "light", 1440), ("en-US", "dark", 390), ("zh-CN", "dark", 390))
-# Of the looks at every page: the third has nothing that one of the others has not, but its pairs.
+# Only the first two unless MAAS_NIGHTLY is set: the third combines values of the others.
 TAKEN = LOOKS[: at_length(3, 2)]
 LONG = "Ningbo-Haishu-Precision-Machinery-Works-No-3"
 LARGE = (
@@ -37,7 +37,7 @@ LARGE = (
 
 @pytest.fixture(scope="module")
 async def firm(shared_firm: Firm) -> Firm:
-    """The same for all tests here: they only read."""
+    """Shared by all tests of this module, which only read."""
     for statement in LARGE:
         await sql(shared_firm.gateway.parts.database, statement)
     return shared_firm
@@ -46,8 +46,8 @@ async def firm(shared_firm: Firm) -> Firm:
 async def faults(
     browser: Windows, firm: Firm, who: Looker | None, pages: list[str]
 ) -> dict[object, list[str]]:
-    """What is the matter with these pages, by page and look. What a page in a wide window shows is
-    looked at as narrow as a phone too."""
+    """Problems of these pages, by page and look. Pages of wide windows are checked at phone width
+    too."""
     found: dict[object, list[str]] = {}
     for look in TAKEN:
         async with looked(browser, firm.gateway.url, look, who) as seen:
@@ -60,11 +60,11 @@ async def faults(
     return found
 
 
-async def test_can_be_used_by_everybody(firm: Firm, browser: Windows) -> None:
+async def test_account_pages_pass_axe_and_fit_a_phone(firm: Firm, browser: Windows) -> None:
     assert await faults(browser, firm, firm.owner, await addresses(firm)) == {}
 
 
-async def test_the_platforms_can_be_used_by_everybody(firm: Firm, browser: Windows) -> None:
+async def test_platform_pages_pass_axe_and_fit_a_phone(firm: Firm, browser: Windows) -> None:
     gateway = firm.gateway
     invoice = (await gateway.http.get("/v1/invoices")).json()["data"][0]["id"]
     known = {"account": ids.format_id("acct", gateway.account.id), "invoice": invoice}
@@ -73,5 +73,5 @@ async def test_the_platforms_can_be_used_by_everybody(firm: Firm, browser: Windo
         assert await faults(browser, firm, operator, pages) == {}
 
 
-async def test_those_outside_can_be_used_by_everybody(firm: Firm, browser: Windows) -> None:
+async def test_signed_out_pages_pass_axe_and_fit_a_phone(firm: Firm, browser: Windows) -> None:
     assert await faults(browser, firm, None, OUTSIDE) == {}

@@ -1,4 +1,4 @@
-"""Included units on pages: covered calls are "Included", and amounts are after included units."""
+"""Included units on pages: covered calls show "Included"; amounts are after included units."""
 
 import re
 
@@ -13,8 +13,8 @@ OLD = "before the plan's included units"
 
 
 async def covered(office: Firm, output_tokens: int) -> list[str]:
-    """A call of 2 input and 5 output tokens for each 5 of these that are included, and one more;
-    gives the calls' pages."""
+    """Make two calls of 2 input and 5 output tokens each, with this many output tokens included.
+    Returns the addresses of the calls' pages, newest first."""
     await subscribe(office.gateway, input_tokens=100_000, output_tokens=output_tokens)
     for _ in range(2):
         assert (await office.gateway.chat("one two", max_tokens=5)).status_code == 200
@@ -23,8 +23,10 @@ async def covered(office: Firm, output_tokens: int) -> list[str]:
     return re.findall(r'href="(/dashboard/usage/calls/req_\w+)"', page)
 
 
-class TestWhollyCovered:
-    async def test_usage_overview_calls_and_the_call_say_included(self, office: Firm) -> None:
+class TestIncludedUsage:
+    async def test_fully_covered_calls_are_shown_as_included_on_all_pages(
+        self, office: Firm
+    ) -> None:
         call = (await covered(office, 1_000))[0]
         for page in ("/dashboard/usage", "/dashboard/usage?by=day", "/dashboard/usage?by=key"):
             said = words(await office.owner.page(page))
@@ -39,7 +41,7 @@ class TestWhollyCovered:
         said = words(await office.owner.page(call))
         assert "Cost of the call Included" in said
 
-    async def test_operators_models_say_included(self, office: Firm) -> None:
+    async def test_platform_models_page_shows_covered_usage_as_included(self, office: Firm) -> None:
         await covered(office, 1_000)
         gateway = office.gateway
         async with looker(gateway.url, gateway.parts, None, Role.OPERATOR) as operator:
@@ -47,8 +49,10 @@ class TestWhollyCovered:
         assert "Revenue: usage charges after included units, before discounts and tax." in said
         assert "Included worth < CN¥0.01" in said
 
-    async def test_amount_of_the_page_is_what_the_calls_cost(self, office: Firm) -> None:
-        """5 of 10 output tokens are included: 5 at 0.000002 are 0.00001."""
+    async def test_partly_covered_usage_shows_the_cost_of_uncovered_units(
+        self, office: Firm
+    ) -> None:
+        """5 of 10 output tokens are included: 5 tokens at 0.000002 cost 0.00001."""
         newest, oldest = await covered(office, 5)
         rows = (await office.gateway.http.get("/v1/usage")).json()["data"]
         assert [row["cost"] for row in rows] == ["0.000010000", "0.000000000"]

@@ -1,4 +1,4 @@
-"""Keys on pages: made once, limited, rotated, revoked; a secret shown once; each change logged."""
+"""Key pages: creation, limits, scope, rotation and revocation; each change is logged once."""
 
 import re
 from typing import Any
@@ -30,7 +30,7 @@ def form_id(page: str) -> str:
 
 
 async def creates(who: Looker, name: str = "line 1", **fields: Any) -> tuple[str, str]:
-    """The id and the secret of a new key."""
+    """Create a key with the form. Returns its id and secret."""
     key = form_id(await who.page("/dashboard/keys/new"))
     answer = await who.send("/dashboard/keys", id=key, name=name, **fields)
     assert answer.status_code == 200
@@ -46,7 +46,7 @@ async def rows(firm: Firm) -> dict[str, ApiKey]:
 
 
 async def actions(firm: Firm) -> list[str]:
-    """What was done to keys, the newest first."""
+    """Actions of key entries in the audit log, newest first."""
     async with firm.gateway.parts.database.transaction() as session:
         found = await list_account_entries(session, firm.gateway.account.id)
     return [one.action for one in found if one.action.startswith("key.") and one.email]
@@ -62,40 +62,40 @@ async def models(firm: Firm) -> httpx.Response:
 
 
 async def until_known(firm: Firm) -> None:
-    """A change holds within a second."""
+    """Wait until the gateway has applied the change, at most one second."""
     await firm.gateway.caught_up()
 
 
-class TestList:
-    async def test_last_use_and_spend(self, firm: Firm) -> None:
+class TestKeyList:
+    async def test_each_key_shows_last_use_and_spend(self, firm: Firm) -> None:
         await creates(firm.owner)
         said = words(await firm.owner.page("/dashboard/keys"))
         assert f"test {firm.gateway.key.row.hint} Active Within the last hour < CN¥0.01" in said
         assert "Active Never CN¥0.00" in said
 
-    async def test_none_teaches(self, office: Firm) -> None:
+    async def test_account_without_active_keys_sees_an_empty_state(self, office: Firm) -> None:
         await office.owner.send(f"/dashboard/keys/{own_key(office)}/revoke")
         said = words(await office.owner.page("/dashboard/keys"))
         assert "No active keys" in said
         assert "Revoked and expired keys (1)" in said
 
 
-class TestCreating:
-    async def test_the_secret_is_shown_once_and_works(self, office: Firm) -> None:
+class TestKeyCreation:
+    async def test_secret_is_shown_once_and_authenticates(self, office: Firm) -> None:
         key, secret = await creates(office.owner)
         assert await status(office, secret) == 200
         for address in ("/dashboard/keys", f"/dashboard/keys/{key}"):
             assert secret not in await office.owner.page(address)
         assert await actions(office) == ["key.created"]
 
-    async def test_sent_twice_it_makes_one(self, office: Firm) -> None:
+    async def test_repeated_submission_creates_one_key(self, office: Firm) -> None:
         key = form_id(await office.owner.page("/dashboard/keys/new"))
         await office.owner.send("/dashboard/keys", id=key, name="line 1")
         again = await office.owner.send("/dashboard/keys", id=key, name="line 1")
         assert again.headers["location"] == f"/dashboard/keys/{key}"
         assert len(await rows(office)) == 2
 
-    async def test_with_limits(self, office: Firm) -> None:
+    async def test_limits_in_the_form_are_stored_and_shown(self, office: Firm) -> None:
         key, _ = await creates(office.owner, budget="12.5", requests="60", tokens="", streams="2")
         assert (await rows(office))[key].monthly_budget_nano == 12_500_000_000
         page = await office.owner.page(f"/dashboard/keys/{key}")
@@ -124,8 +124,8 @@ class TestCreating:
             assert key not in await rows(office)
 
 
-class TestChanging:
-    async def test_the_name(self, office: Firm) -> None:
+class TestKeyChanges:
+    async def test_new_name_is_saved_and_logged_once(self, office: Firm) -> None:
         address = f"/dashboard/keys/{own_key(office)}"
         assert (await office.owner.send(f"{address}/name", name="press 7")).status_code == 303
         await office.owner.send(f"{address}/name", name="press 7")
@@ -133,20 +133,20 @@ class TestChanging:
         assert await actions(office) == ["key.renamed"]
         assert (await office.owner.send(f"{address}/name", name="")).status_code == 422
 
-    async def test_the_limits(self, office: Firm) -> None:
+    async def test_new_limits_are_saved_and_enforced(self, office: Firm) -> None:
         address = f"/dashboard/keys/{own_key(office)}"
         for _ in range(2):
             answer = await office.owner.send(f"{address}/limits", budget="0", requests="5")
             assert answer.status_code == 303
         assert await actions(office) == ["key.limits_changed"]
         await until_known(office)
-        # A gateway keeps to them: nothing may be spent.
+        # The gateway enforces the budget of 0.
         refused = await office.gateway.chat("now")
         assert refused.json()["error"]["code"] == "budget_exhausted"
         await office.owner.send(f"{address}/limits", budget="")
         assert "This key has no monthly budget." in await office.owner.page(address)
 
-    async def test_a_mistake_in_them(self, office: Firm) -> None:
+    async def test_invalid_limit_is_rejected_with_the_input_kept(self, office: Firm) -> None:
         address = f"/dashboard/keys/{own_key(office)}"
         answer = await office.owner.send(f"{address}/limits", budget="many")
         assert answer.status_code == 422
@@ -154,8 +154,8 @@ class TestChanging:
         assert "Enter an amount such as 500 or 12.50" in answer.text
 
 
-class TestScope:
-    async def test_other_models_are_refused(self, office: Firm) -> None:
+class TestKeyScope:
+    async def test_calls_to_models_outside_the_scope_are_rejected(self, office: Firm) -> None:
         address = f"/dashboard/keys/{own_key(office)}"
         for _ in range(2):
             answer = await office.owner.send(f"{address}/scope", **{f"model:{SPECIALIST}": "on"})
@@ -173,7 +173,7 @@ class TestScope:
         assert (await office.gateway.chat("now")).status_code == 200
         assert await actions(office) == ["key.scope_changed"] * 2
 
-    async def test_from_elsewhere_it_is_refused(self, office: Firm) -> None:
+    async def test_calls_from_networks_outside_the_scope_are_rejected(self, office: Firm) -> None:
         address = f"/dashboard/keys/{own_key(office)}"
         wrong = await office.owner.send(f"{address}/scope", networks="home")
         assert wrong.status_code == 422
@@ -188,7 +188,7 @@ class TestScope:
         await until_known(office)
         assert (await models(office)).status_code == 200
 
-    async def test_it_goes_with_a_new_key_and_its_successor(self, office: Firm) -> None:
+    async def test_network_restriction_applies_to_new_and_rotated_key(self, office: Firm) -> None:
         key, secret = await creates(office.owner, networks="10.0.0.0/8")
         assert await status(office, secret) == 403
         answer = await office.owner.send(f"/dashboard/keys/{key}/rotate", overlap="1")
@@ -196,7 +196,7 @@ class TestScope:
         assert found is not None
         assert await status(office, found[0]) == 403
 
-    async def test_saving_the_page_as_it_is_changes_no_scope(self, office: Firm) -> None:
+    async def test_submitting_the_unchanged_form_keeps_the_scope(self, office: Firm) -> None:
         key = own_key(office)
         scope = Scope([CHAT], None, ["default", "flex"])
         account = office.gateway.account.id
@@ -208,8 +208,8 @@ class TestScope:
         await office.owner.send(f"/dashboard/keys/{key}/scope", networks="", **checked)
         assert scope_of((await rows(office))[key]) == scope
 
-    async def test_a_key_for_a_removed_model_keeps_its_restriction(self, office: Firm) -> None:
-        """Without it, the key could call all models."""
+    async def test_key_for_a_removed_model_keeps_its_model_restriction(self, office: Firm) -> None:
+        """Without the restriction, the key could call all models."""
         key = own_key(office)
         async with office.gateway.parts.database.transaction() as session:
             await change_scope(
@@ -231,7 +231,7 @@ class TestScope:
         )
         assert refused.json()["error"]["code"] == "model_not_allowed"
 
-    async def test_service_tiers_are_kept_and_refused_when_not_selected(self, office: Firm) -> None:
+    async def test_unselected_service_tiers_are_rejected(self, office: Firm) -> None:
         address = f"/dashboard/keys/{own_key(office)}"
         only = {"tier:default": "on", "tier:flex": "on"}
         assert (await office.owner.send(f"{address}/scope", **only)).status_code == 303
@@ -249,18 +249,20 @@ class TestScope:
         audit = words(await office.owner.page("/dashboard/audit"))
         assert "Service tiers: All → default, flex" in audit
 
-    async def test_a_key_for_one_tier_refuses_calls_at_the_default(self, office: Firm) -> None:
+    async def test_key_for_flex_tier_rejects_calls_at_the_default_tier(self, office: Firm) -> None:
         address = f"/dashboard/keys/{own_key(office)}"
         await office.owner.send(f"{address}/scope", **{"tier:flex": "on"})
         await until_known(office)
         refused = await office.gateway.chat("now")
         assert refused.json()["error"]["code"] == "service_tier_not_available"
 
-    async def test_service_tiers_of_a_new_key(self, office: Firm) -> None:
+    async def test_new_key_has_only_known_service_tiers(self, office: Firm) -> None:
         key, _ = await creates(office.owner, **{"tier:priority": "on", "tier:gold": "on"})
         assert (await rows(office))[key].service_tiers == ["priority"]
 
-    async def test_a_wrong_network_keeps_the_selected_tiers(self, office: Firm) -> None:
+    async def test_invalid_network_is_rejected_with_the_selected_tiers_kept(
+        self, office: Firm
+    ) -> None:
         address = f"/dashboard/keys/{own_key(office)}"
         answer = await office.owner.send(
             f"{address}/scope", **{"tier:flex": "on", "networks": "home"}
@@ -269,8 +271,8 @@ class TestScope:
         assert 'name="tier:flex" checked' in answer.text
 
 
-class TestRotating:
-    async def test_the_successor_has_its_limits(self, office: Firm) -> None:
+class TestKeyRotation:
+    async def test_new_key_has_the_limits_of_the_rotated_key(self, office: Firm) -> None:
         key, secret = await creates(office.owner, budget="7", streams="3")
         answer = await office.owner.send(f"/dashboard/keys/{key}/rotate", overlap="24")
         found = _SECRET.search(answer.text)
@@ -287,19 +289,19 @@ class TestRotating:
         assert "This key was already rotated" in again.text
         assert len(await rows(office)) == 3
 
-    async def test_at_once(self, office: Firm) -> None:
+    async def test_rotation_without_overlap_expires_the_old_key(self, office: Firm) -> None:
         key, _ = await creates(office.owner)
         answer = await office.owner.send(f"/dashboard/keys/{key}/rotate", overlap="0")
         assert "which is no longer valid" in answer.text
         assert "Expired" in words(await office.owner.page(f"/dashboard/keys/{key}"))
 
-    async def test_no_such_overlap(self, office: Firm) -> None:
+    async def test_unknown_overlap_returns_404(self, office: Firm) -> None:
         answer = await office.owner.send(f"/dashboard/keys/{own_key(office)}/rotate", overlap="9")
         assert answer.status_code == 404
 
 
-class TestRevoking:
-    async def test_it_stops(self, office: Firm) -> None:
+class TestKeyRevocation:
+    async def test_repeated_revocation_is_logged_once(self, office: Firm) -> None:
         key, _ = await creates(office.owner)
         for _ in range(2):
             answer = await office.owner.send(f"/dashboard/keys/{key}/revoke")
@@ -310,8 +312,8 @@ class TestRevoking:
         assert await actions(office) == ["key.revoked", "key.created"]
 
 
-class TestWhoMay:
-    async def test_roles(self, office: Firm) -> None:
+class TestKeyAccess:
+    async def test_each_role_can_change_only_what_it_may(self, office: Firm) -> None:
         gateway, key = office.gateway, own_key(office)
         address = f"/dashboard/keys/{key}"
         allowed = {
@@ -328,7 +330,7 @@ class TestWhoMay:
                     assert (answer.status_code == 403) is (what not in may), (role, what)
                     assert (f'action="{address}/{what}"' in page) is (what in may)
 
-    async def test_nobody_elses(self, office: Firm) -> None:
+    async def test_keys_of_another_account_return_404(self, office: Firm) -> None:
         key = own_key(office)
         address = f"/dashboard/keys/{key}"
         await office.stranger.page(address, 404)
@@ -340,7 +342,7 @@ class TestWhoMay:
         row = (await rows(office))[key]
         assert (row.name, row.revoked_at, row.expires_at) == ("test", None, None)
 
-    async def test_none(self, office: Firm) -> None:
+    async def test_unknown_key_returns_404(self, office: Firm) -> None:
         for key in ("x", "key_x", f"key_{'0' * 32}"):
             await office.owner.page(f"/dashboard/keys/{key}", 404)
             assert (await office.owner.send(f"/dashboard/keys/{key}/revoke")).status_code == 404

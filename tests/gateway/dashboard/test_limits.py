@@ -1,4 +1,4 @@
-"""Limits and alerts on a page: what there is, who is told, a test; and for those who may."""
+"""The limits page: limits in force, alert settings, test events and access by role."""
 
 import re
 from typing import Any
@@ -35,8 +35,8 @@ async def changes(office: Firm, **fields: str) -> Any:
     return await office.owner.send(ALERTS, **sent)
 
 
-class TestWhatThereIs:
-    async def test_it_is_shown(self, office: Firm) -> None:
+class TestLimitsPage:
+    async def test_page_shows_rate_limits_credit_and_keys(self, office: Firm) -> None:
         said = words(await office.owner.page("/dashboard/limits"))
         assert "Requests per minute 100,000" in said
         assert "Concurrent streams 1,000" in said
@@ -45,11 +45,11 @@ class TestWhatThereIs:
         assert office.gateway.key.row.name in said
         assert "No pending deliveries" in said
 
-    async def test_of_a_key(self, office: Firm) -> None:
+    async def test_key_limits_are_listed_with_the_key(self, office: Firm) -> None:
         key = f"key_{office.gateway.key.row.id.hex}"
         await office.owner.send(f"/dashboard/keys/{key}/limits", budget="20", requests="60")
         said = words(await office.owner.page("/dashboard/limits"))
-        assert "Key budget this month" not in said  # it stands with the keys
+        assert "Key budget this month" not in said  # it is listed with the keys
         assert "test CN¥0.00 / CN¥20.00 60 – –" in said
 
 
@@ -57,9 +57,9 @@ CAPPED = SMALL + 'spend_cap = "20.00"\n' + INCLUDING.format(1_000)
 RAISED = LARGE.replace("Small", "Large") + 'spend_cap = "80.00"\n' + INCLUDING.format(3_000)
 
 
-class TestAfterAChangeOfPlan:
-    async def test_overview_and_limits_have_the_cap_in_force(self, office: Firm) -> None:
-        """A smaller plan, then a larger one: the pages name its cap and not the first one's."""
+class TestLimitsAfterPlanChange:
+    async def test_overview_and_limits_show_the_spend_cap_in_force(self, office: Firm) -> None:
+        """After an upgrade, the pages show the cap of the large plan and not of the small plan."""
         await offer(office.gateway, CAPPED, RAISED)
         for plan, cap in (("small", "20.00"), ("large", "80.00")):
             assert (await choose(office.gateway, plan, key=plan)).status_code == 200
@@ -70,7 +70,7 @@ class TestAfterAChangeOfPlan:
                 assert f"Available now CN¥{cap} {limited}" in said, page
         assert "20.00" not in words(await office.owner.page("/dashboard/limits"))
 
-    async def test_a_credit_limit_below_the_cap_is_named(self, office: Firm) -> None:
+    async def test_credit_limit_below_the_spend_cap_is_the_named_limit(self, office: Firm) -> None:
         await offer(office.gateway, RAISED.replace("80.00", "8000.00"))
         await choose(office.gateway, "large")
         for page in ("/dashboard", "/dashboard/limits"):
@@ -79,8 +79,8 @@ class TestAfterAChangeOfPlan:
             assert "Monthly spend cap of the plan 0% 0% CN¥0.00 / CN¥8,000.00" in said
             assert "Account credit limit 0% 0% CN¥0.00 / CN¥100.00" in said
 
-    async def test_no_two_progress_bars_have_the_same_label(self, office: Firm) -> None:
-        """Two plans that include the same units, and two keys of one name with budgets."""
+    async def test_progress_bars_have_distinct_labels(self, office: Firm) -> None:
+        """Two plans include the same meter, and two keys with budgets have the same name."""
         await offer(office.gateway, CAPPED, RAISED)
         for plan in ("small", "large"):
             await choose(office.gateway, plan, key=plan)
@@ -105,8 +105,8 @@ class TestAfterAChangeOfPlan:
             assert len(set(labels)) == len(labels), (page, labels)
 
 
-class TestAlerts:
-    async def test_they_are_changed(self, office: Firm) -> None:
+class TestAlertSettings:
+    async def test_changed_settings_are_saved_and_logged_once(self, office: Firm) -> None:
         answer = await changes(office, percentages="90，30 % 90", email="li@acme.example", url=HOOK)
         secret = re.search(r"whsec_[\w+/=]+", answer.text)
         assert secret is not None
@@ -136,7 +136,7 @@ class TestAlerts:
             assert 'aria-invalid="true"' in answer.text
         assert await entries(office) == []
 
-    async def test_addresses_that_no_delivery_reaches_are_refused(self, office: Firm) -> None:
+    async def test_undeliverable_webhook_urls_are_rejected(self, office: Firm) -> None:
         for url, said in (
             ("https://10.0.0.1/", "This is a private or reserved address"),
             ("https://mes.local/", "This host name cannot be resolved"),
@@ -148,7 +148,7 @@ class TestAlerts:
             assert said in words(answer.text)
         assert await entries(office) == []
 
-    async def test_names_that_dns_refuses_are_refused(self, office: Firm) -> None:
+    async def test_unresolvable_or_private_webhook_hosts_are_rejected(self, office: Firm) -> None:
         for host, said in (
             ("missing.example", "This host name does not exist or has no address."),
             ("empty.example", "This host name does not exist or has no address."),
@@ -160,7 +160,7 @@ class TestAlerts:
             assert f'value="https://{host}/hook"' in answer.text
         assert await entries(office) == []
 
-    async def test_where_dns_does_not_answer_the_url_is_saved_with_a_warning(
+    async def test_webhook_url_is_saved_with_a_warning_if_dns_does_not_answer(
         self, office: Firm
     ) -> None:
         answer = await changes(office, url="https://away.example/hook")
@@ -171,7 +171,7 @@ class TestAlerts:
         assert "whsec_" in checked.text
         assert "DNS did not answer" not in checked.text
 
-    async def test_a_test_event_is_sent_and_its_result_shown(self, office: Firm) -> None:
+    async def test_alert_test_is_sent_and_its_result_is_shown(self, office: Firm) -> None:
         answer = await office.owner.send(TEST)
         assert answer.status_code == 422
         assert "Save an e-mail address or webhook first" in answer.text
@@ -188,14 +188,16 @@ class TestAlerts:
         assert [one.action for one in await entries(office)] == ["alerts.tested", "alerts.changed"]
 
 
-class TestWhoMay:
-    async def test_roles(self, office: Firm) -> None:
+class TestLimitsAccess:
+    async def test_viewer_and_developer_cannot_see_or_change_the_webhook(
+        self, office: Firm
+    ) -> None:
         gateway = office.gateway
         await changes(office, url=HOOK)
         for role, status in ((Role.VIEWER, 403), (Role.DEVELOPER, 403), (Role.FINANCE, 303)):
             async with looker(gateway.url, gateway.parts, gateway.account.id, role) as one:
                 page = await one.page("/dashboard/limits")
-                # An address may hold a secret of the receiver's.
+                # A webhook URL may contain a secret of the receiver.
                 assert (HOOK in page) is (status == 303)
                 assert (await one.send(ALERTS, percentages="75")).status_code == status
         assert HOOK not in await office.stranger.page("/dashboard/limits")

@@ -1,4 +1,4 @@
-"""Disputing a line of an invoice by pages."""
+"""Dispute pages of an invoice line."""
 
 import pytest
 
@@ -13,11 +13,11 @@ from tests.support.dashboard.looking import looker, words
 
 @pytest.fixture(scope="module")
 def firm(shared_firm: Firm) -> Firm:
-    """The same for all tests here: the first one's dispute is of nothing that the others read."""
+    """Shared by all tests of this module: no other test reads the dispute of the first test."""
     return shared_firm
 
 
-async def test_from_the_invoice_to_the_answer(firm: Firm) -> None:
+async def test_invoice_line_is_disputed_once_and_answer_is_shown(firm: Firm) -> None:
     invoice = await invoice_of(firm)
     page, form = f"/dashboard/invoices/{invoice}", f"/dashboard/invoices/{invoice}/lines/1/dispute"
     assert form in await firm.owner.page(page)
@@ -45,7 +45,7 @@ async def test_from_the_invoice_to_the_answer(firm: Firm) -> None:
     assert "It was, see its calls." in said
 
 
-async def test_nothing_of_anothers_and_no_other_line(firm: Firm) -> None:
+async def test_dispute_of_unknown_line_or_other_accounts_invoice_returns_404(firm: Firm) -> None:
     address = f"/dashboard/invoices/{await invoice_of(firm)}/lines"
     await firm.owner.page(f"{address}/99/dispute", 404)
     for form in (f"{address}/1/dispute", "/dashboard/invoices/x/lines/1/dispute"):
@@ -54,7 +54,7 @@ async def test_nothing_of_anothers_and_no_other_line(firm: Firm) -> None:
 
 
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.DEVELOPER])
-async def test_who_does_not_pay_does_not_dispute(firm: Firm, role: Role) -> None:
+async def test_viewer_and_developer_cannot_dispute_an_invoice_line(firm: Firm, role: Role) -> None:
     gateway, invoice = firm.gateway, await invoice_of(firm)
     address = f"/dashboard/invoices/{invoice}/lines/1/dispute"
     async with looker(gateway.url, gateway.parts, gateway.account.id, role) as one:

@@ -1,4 +1,4 @@
-"""What somebody should do now."""
+"""Next steps on the overview page, by the state of the account."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -60,17 +60,17 @@ def steps(standing: AccountState, pages: set[str] = ALL) -> list[tuple[str, str]
     return [(step.name, step.kind) for step in next_steps(standing, NOW, pages)]
 
 
-def test_nothing() -> None:
+def test_settled_account_has_no_next_steps() -> None:
     assert steps(SETTLED) == []
 
 
-def test_what_is_owed() -> None:
+def test_open_and_overdue_invoices_are_next_steps() -> None:
     day = timedelta(days=1)
     owed = (invoice(NOW - day), invoice(NOW + day), invoice(NOW, 0), invoice(NOW, 5, "paid"))
     assert steps(replace(SETTLED, invoices=owed)) == [("overdue", "bad"), ("pay", "")]
 
 
-def test_a_dispute_in_which_it_is_the_customers_turn() -> None:
+def test_dispute_awaiting_the_customer_is_a_next_step() -> None:
     turn = dispute(NOW)
     (step,) = next_steps(
         replace(SETTLED, disputes=(dispute(None), turn, dispute(NOW, NOW))), NOW, ALL
@@ -80,23 +80,23 @@ def test_a_dispute_in_which_it_is_the_customers_turn() -> None:
     assert step.address == f"/dashboard/outcomes/settlements/{settlement}#disputes"
 
 
-def test_what_is_nearly_used_up() -> None:
+def test_limits_used_to_80_percent_are_next_steps() -> None:
     found = (watched("credit", 79), watched("credit", 80), watched("cap", 100))
     assert steps(replace(SETTLED, watched=found)) == [("nearly", "warn"), ("used_up", "bad")]
 
 
-def test_included_units_that_are_used_up_alarm_nobody() -> None:
+def test_used_up_allowance_is_a_warning_and_not_an_error() -> None:
     found = (watched("allowance", 100),)
     assert steps(replace(SETTLED, watched=found)) == [("used_up", "warn")]
 
 
-def test_a_new_account() -> None:
+def test_new_account_is_led_to_key_plan_and_first_call() -> None:
     new = AccountState((), (), (), has_keys=False, has_calls=False, has_plan=False)
     assert [name for name, _ in steps(new)] == ["first_key", "choose_plan"]
     with_key = replace(new, has_keys=True, has_plan=True)
     assert [name for name, _ in steps(with_key)] == ["first_call"]
 
 
-def test_pages_that_the_person_may_not_open() -> None:
+def test_steps_to_forbidden_pages_are_omitted() -> None:
     new = AccountState((invoice(NOW),), (), (), has_keys=False, has_calls=False, has_plan=False)
     assert [name for name, _ in steps(new, {"invoices"})] == ["pay"]

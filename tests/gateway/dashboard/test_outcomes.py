@@ -1,4 +1,4 @@
-"""Contracts that are paid by effect, their settlements and disputes, by pages."""
+"""Outcome pages: contracts, settlements and disputes."""
 
 import hashlib
 from datetime import date
@@ -25,7 +25,7 @@ from tests.support.stories.outcome_story import terms
 
 
 async def measured(seen: Seen) -> OutcomeSettlement:
-    """The settlement of October of a contract on less scrap."""
+    """The October settlement of a contract on scrap reduction."""
     scrap = await scrap_contract(seen.told.of.firm)
     scrap.firm.story.clock.set(2026, 11, 2)
     await scrap.says("readings", AttesterKind.NEUTRAL_SENSOR, written(OCTOBER))
@@ -41,14 +41,14 @@ async def actions(seen: Seen) -> list[str]:
         return [one.action for one in entries if one.action != "key.created"]
 
 
-class TestContracts:
-    async def test_the_list(self, seen: Seen) -> None:
+class TestOutcomeContracts:
+    async def test_list_has_only_contracts_of_the_account(self, seen: Seen) -> None:
         async with seen.owner() as owner, seen.stranger() as stranger:
             said = words(await owner.page("/dashboard/outcomes"))
             assert "Early warning spindles In force" in said
             assert "No contracts yet" in words(await stranger.page("/dashboard/outcomes"))
 
-    async def test_one_that_counts_events(self, seen: Seen) -> None:
+    async def test_event_contract_shows_price_eligible_calls_and_outcomes(self, seen: Seen) -> None:
         await seen.told.claimed("W-1", "M1", by="customer_system")
         await seen.told.claimed("W-2", "M1", by="customer_system")
         async with seen.owner() as owner:
@@ -59,7 +59,7 @@ class TestContracts:
             assert "Too close in time to another outcome for the same subject." in said
             assert "No settlements yet" in said
 
-    async def test_agreeing_to_what_was_read(self, seen: Seen) -> None:
+    async def test_agreement_requires_the_hash_of_the_version_shown(self, seen: Seen) -> None:
         gateway, firm = seen.told.gateway, seen.told.of.firm
         starts = firm.story.clock.at(2026, 12, 1)
         wanted = terms(firm, tag="bearings", starts_at=starts, covered=())
@@ -83,8 +83,8 @@ class TestContracts:
             assert (await actions(seen))[0] == "outcome.agreed"
 
 
-class TestSettlements:
-    async def test_what_is_billed_and_why(self, seen: Seen) -> None:
+class TestOutcomeSettlements:
+    async def test_page_shows_amount_attester_and_bundle_digest(self, seen: Seen) -> None:
         settlement = await seen.told.settled()
         async with seen.owner() as owner:
             said = words(await owner.page(f"{SETTLEMENTS}/{settlement['id']}"))
@@ -93,7 +93,7 @@ class TestSettlements:
             assert settlement["digest"] in said
             assert "CN¥300.00" in words(await owner.page(f"{CONTRACTS}/spindles"))
 
-    async def test_its_evidence(self, seen: Seen) -> None:
+    async def test_downloaded_evidence_bundle_matches_its_digest(self, seen: Seen) -> None:
         settlement = await seen.told.settled()
         async with seen.owner() as owner:
             answer = await owner.http.get(f"{SETTLEMENTS}/{settlement['id']}/bundle.json")
@@ -101,14 +101,14 @@ class TestSettlements:
             assert "attachment" in answer.headers["content-disposition"]
 
     @pytest.mark.parametrize("name", ["x", f"oset_{'0' * 32}"])
-    async def test_none(self, seen: Seen, name: str) -> None:
+    async def test_unknown_settlement_returns_404(self, seen: Seen, name: str) -> None:
         async with seen.owner() as owner:
             await owner.page(f"{SETTLEMENTS}/{name}", 404)
             await owner.page(f"{SETTLEMENTS}/{name}/bundle.json", 404)
 
 
-class TestDisputes:
-    async def test_from_opening_to_the_decision(self, seen: Seen) -> None:
+class TestOutcomeDisputes:
+    async def test_dispute_is_opened_replied_to_and_withdrawn(self, seen: Seen) -> None:
         settlement = await seen.told.settled()
         address = f"{SETTLEMENTS}/{settlement['id']}"
         async with seen.owner() as owner:
@@ -139,15 +139,15 @@ class TestDisputes:
             assert await actions(seen) == wanted
 
     @pytest.mark.parametrize("name", ["x", f"odsp_{'0' * 32}"])
-    async def test_none(self, seen: Seen, name: str) -> None:
+    async def test_unknown_dispute_returns_404(self, seen: Seen, name: str) -> None:
         async with seen.owner() as owner:
             for what in ("reply", "withdraw"):
                 answer = await owner.send(f"/dashboard/outcomes/disputes/{name}/{what}")
                 assert answer.status_code == 404
 
 
-class TestSafety:
-    async def test_nothing_of_anothers(self, seen: Seen) -> None:
+class TestOutcomeAccess:
+    async def test_pages_and_forms_of_another_account_return_404(self, seen: Seen) -> None:
         settlement = await seen.told.settled()
         address = f"{SETTLEMENTS}/{settlement['id']}"
         async with seen.owner() as owner, seen.stranger() as stranger:
@@ -164,7 +164,9 @@ class TestSafety:
                 answer = await stranger.send(form, reason="x", reply="x", version=1, hash="x")
                 assert answer.status_code == 404
 
-    async def test_nothing_of_anothers_in_any_address(self, seen: Seen) -> None:
+    async def test_all_outcome_routes_with_ids_of_another_account_return_404(
+        self, seen: Seen
+    ) -> None:
         settlement = await seen.told.settled()
         async with seen.owner() as owner, seen.stranger() as stranger:
             await owner.send(f"{SETTLEMENTS}/{settlement['id']}/disputes", reason="No.")
@@ -182,7 +184,7 @@ class TestSafety:
                     assert await answers(owner, route, values) == 200, route
             assert f"{CONTRACTS}/spindles" not in await stranger.page("/dashboard/outcomes")
 
-    async def test_roles(self, seen: Seen) -> None:
+    async def test_viewer_and_developer_cannot_agree_or_dispute(self, seen: Seen) -> None:
         gateway = seen.told.gateway
         address = f"{SETTLEMENTS}/{(await seen.told.settled())['id']}"
         for role in (Role.VIEWER, Role.DEVELOPER):
@@ -195,8 +197,10 @@ class TestSafety:
             assert (await finance.send(f"{address}/disputes", reason="x")).status_code == 303
 
 
-class TestMeasured:
-    async def test_measured_beside_expected(self, seen: Seen) -> None:
+class TestMeasuredSaving:
+    async def test_contract_page_shows_actual_and_adjusted_baseline_by_day(
+        self, seen: Seen
+    ) -> None:
         settlement = await measured(seen)
         async with seen.owner() as owner:
             page = await owner.page(f"{CONTRACTS}/scrap")

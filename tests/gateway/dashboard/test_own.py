@@ -1,4 +1,4 @@
-"""What people change of themselves on pages: name, looks, password, sessions, second factor."""
+"""Personal settings pages: name, appearance, password, sessions and second factor."""
 
 import re
 from typing import Any
@@ -19,7 +19,7 @@ EMAIL, PASSWORD, FRESH = "wu@acme.example", "three wise turbines", "four quiet c
 
 
 class Own:
-    """A person who came by an invitation, so with a password, in one browser."""
+    """A person who joined by invitation and has a password, in one browser."""
 
     def __init__(self, office: Firm, http: Any) -> None:
         self.office, self.http, self.csrf = office, http, ""
@@ -33,7 +33,7 @@ class Own:
         await self.reads_token()
 
     async def signs_in(self, password: str = PASSWORD) -> str:
-        """The text of what is answered."""
+        """Sign in. Returns the text of the response."""
         sent = {"email": EMAIL, "password": password}
         answer = await self.http.post("/dashboard/sign-in", data=sent, follow_redirects=True)
         return str(answer.text)
@@ -55,8 +55,8 @@ async def actions(office: Firm) -> list[str]:
         return [one.action for one in await list_all_entries(session) if one.email == EMAIL]
 
 
-class TestNameAndLooks:
-    async def test_they_are_kept(self, office: Firm) -> None:
+class TestNameAndAppearance:
+    async def test_name_language_and_theme_are_saved(self, office: Firm) -> None:
         owner = office.owner
         assert "Personal settings" in await owner.page("/dashboard/me")
         answer = await owner.send("/dashboard/me/name", name="Li Wei")
@@ -78,7 +78,7 @@ class TestNameAndLooks:
 
 
 class TestPasswordAndSessions:
-    async def test_a_new_password_ends_the_others(self, office: Firm) -> None:
+    async def test_new_password_ends_the_other_sessions(self, office: Firm) -> None:
         url = office.gateway.url
         async with client(url) as http, client(url) as elsewhere:
             here, there = Own(office, http), Own(office, elsewhere)
@@ -99,7 +99,7 @@ class TestPasswordAndSessions:
             assert "Incorrect e-mail address or password" in await there.signs_in()
             assert "Overview" in await there.signs_in(FRESH)
 
-    async def test_sessions_end(self, office: Firm) -> None:
+    async def test_person_ends_other_sessions(self, office: Firm) -> None:
         url = office.gateway.url
         async with client(url) as http, client(url) as elsewhere:
             here, there = Own(office, http), Own(office, elsewhere)
@@ -122,7 +122,7 @@ class TestPasswordAndSessions:
 
 
 class TestSecondFactor:
-    async def test_on_and_off(self, office: Firm) -> None:
+    async def test_second_factor_is_enabled_and_disabled(self, office: Firm) -> None:
         url = office.gateway.url
         async with client(url) as http, client(url) as elsewhere:
             here, there = Own(office, http), Own(office, elsewhere)
@@ -158,18 +158,18 @@ class TestSecondFactor:
             "second_factor.on",
         ]
 
-    def test_a_code_is_square_with_a_light_border(self) -> None:
+    def test_qr_code_is_square_with_a_light_border(self) -> None:
         size, path = qr_svg_path("otpauth://totp/MaaS:li")
         drawn = [(int(x), int(y)) for x, y in re.findall(r"M(\d+) (\d+)h1v1h-1z", path)]
         assert (min(drawn), max(x for x, _ in drawn)) == ((4, 4), size - 5)
-        # The three corners by which it is found.
+        # The three finder patterns in the corners.
         corners = [(4, 4), (size - 11, 4), (4, size - 11)]
         for left, top in corners:
             assert {(left + at, top) for at in range(7)} <= set(drawn)
 
 
-class TestWhoElse:
-    async def test_operators_too_and_not_while_looking(self, office: Firm) -> None:
+class TestPersonalSettingsAccess:
+    async def test_impersonating_operator_cannot_open_personal_settings(self, office: Firm) -> None:
         gateway = office.gateway
         async with looker(gateway.url, gateway.parts, None, Role.OPERATOR) as one:
             page = await one.page("/dashboard/me")
@@ -202,5 +202,5 @@ class TestWhoElse:
         ("", ""),
     ],
 )
-def test_browsers_have_names(agent: str, name: str) -> None:
+def test_user_agent_is_shown_as_browser_and_system(agent: str, name: str) -> None:
     assert browser_name(agent) == name

@@ -1,4 +1,4 @@
-"""The pages show what the API answers, in both languages."""
+"""Dashboard pages show the values of the API, in both languages."""
 
 import csv
 import io
@@ -20,7 +20,7 @@ from tests.support.dashboard.looking import looker, words
 
 @pytest.fixture(scope="module")
 def firm(shared_firm: Firm) -> Firm:
-    """The same for all tests here: they only read."""
+    """Shared by all tests of this module, which only read."""
     return shared_firm
 
 
@@ -28,33 +28,33 @@ async def call_of(firm: Firm) -> str:
     return str((await api(firm, "/v1/usage"))["data"][0]["request_id"])
 
 
-class TestOverview:
-    async def test_the_total_is_the_previews(self, firm: Firm) -> None:
+class TestOverviewPage:
+    async def test_total_equals_the_invoice_preview(self, firm: Firm) -> None:
         preview = await api(firm, "/v1/invoices/preview")
         said = words(await firm.owner.page("/dashboard"))
         assert f"This period to date CN¥{preview['total']}" in said
         assert "Forecast for the period CN¥" in said
         assert CHAT in said
 
-    async def test_in_chinese(self, firm: Firm) -> None:
+    async def test_accept_language_zh_returns_a_chinese_page(self, firm: Firm) -> None:
         page = await firm.owner.page("/dashboard", **{"accept-language": "zh-CN,zh;q=0.9"})
         assert 'lang="zh-CN"' in page
         assert "本期累计 ¥" in words(page)
 
-    async def test_of_a_new_firm_it_teaches(self, firm: Firm) -> None:
+    async def test_new_account_sees_first_steps(self, firm: Firm) -> None:
         said = words(await firm.stranger.page("/dashboard"))
         assert "No usage in this period yet" in said
         assert "Available after three full days of usage." in said
         assert f"curl {firm.gateway.url}/v1/models" in said
 
-    async def test_the_platform_has_its_own(self, firm: Firm) -> None:
+    async def test_operator_is_redirected_to_platform_pages(self, firm: Firm) -> None:
         gateway = firm.gateway
         async with looker(gateway.url, gateway.parts, None, Role.OPERATOR) as operator:
             answer = await operator.http.get("/dashboard")
             assert answer.headers["location"] == "/dashboard/platform"
 
 
-class TestUsage:
+class TestUsagePage:
     @pytest.mark.parametrize(
         ("by", "said"),
         [
@@ -66,11 +66,13 @@ class TestUsage:
             ("nonsense", CHAT),
         ],
     )
-    async def test_by(self, firm: Firm, by: str, said: str) -> None:
+    async def test_usage_is_grouped_by_the_selected_dimension(
+        self, firm: Firm, by: str, said: str
+    ) -> None:
         page = await firm.owner.page(f"/dashboard/usage?by={by}")
         assert said in words(page)
 
-    async def test_another_period(self, firm: Firm) -> None:
+    async def test_selected_period_shows_its_own_calls(self, firm: Firm) -> None:
         now = words(await firm.owner.page("/dashboard/usage"))
         page = await firm.owner.page("/dashboard/usage")
         before = re.findall(r'option value="(\d{4}-\d\d-\d\d)"', page)[1]
@@ -78,7 +80,7 @@ class TestUsage:
         assert "Calls 1 Input tokens 3" in now
         assert "Calls 3 Input tokens 6" in then
 
-    async def test_the_hours_of_a_day(self, firm: Firm) -> None:
+    async def test_selected_day_shows_cost_by_hour(self, firm: Firm) -> None:
         page = await firm.owner.page("/dashboard/usage?by=day")
         address = re.search(r'/dashboard/usage\?by=day&amp;day=(\d{4}-\d\d-\d\d)"', page)
         assert address is not None
@@ -87,15 +89,15 @@ class TestUsage:
         assert "23:00" in day
 
     @pytest.mark.parametrize("query", ["period=x", "day=x", "day=9999-12-31", "key=x", "model=x"])
-    async def test_odd_wishes(self, firm: Firm, query: str) -> None:
+    async def test_invalid_filters_return_a_page(self, firm: Firm, query: str) -> None:
         await firm.owner.page(f"/dashboard/usage?{query}")
 
-    async def test_a_part_for_scripts(self, firm: Firm) -> None:
+    async def test_htmx_request_returns_a_fragment(self, firm: Firm) -> None:
         part = await firm.owner.page("/dashboard/usage", **{"hx-request": "true"})
         assert part.lstrip().startswith('<div id="usage"')
         assert "<html" not in part
 
-    async def test_as_csv(self, firm: Firm) -> None:
+    async def test_csv_has_the_calls_of_the_current_period(self, firm: Firm) -> None:
         answer = await firm.owner.http.get("/dashboard/usage/calls.csv")
         assert answer.headers["content-type"] == "text/csv; charset=utf-8"
         rows = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
@@ -115,7 +117,7 @@ class TestUsage:
             ("period={before}&model=x", 0),
         ],
     )
-    async def test_a_csv_has_the_calls_that_its_page_adds_up(
+    async def test_csv_has_the_calls_counted_on_its_page(
         self, firm: Firm, query: str, count: int
     ) -> None:
         page = await firm.owner.page("/dashboard/usage?by=day")
@@ -133,35 +135,35 @@ class TestUsage:
             rows = await calls_csv(firm, unescape(link[1]))
             assert len(rows) == count
 
-    async def test_a_csv_of_anothers_key_is_empty(self, firm: Firm) -> None:
+    async def test_csv_for_key_of_another_account_is_empty(self, firm: Firm) -> None:
         key = ids.format_id("key", firm.gateway.key.row.id)
         answer = await firm.stranger.http.get(f"/dashboard/usage/calls.csv?key={key}")
         assert len(answer.text.splitlines()) == 1
 
 
-class TestCalls:
-    async def test_the_list(self, firm: Firm) -> None:
+class TestCallPages:
+    async def test_list_has_all_calls(self, firm: Firm) -> None:
         page = await firm.owner.page("/dashboard/usage/calls")
         assert page.count("/dashboard/usage/calls/req_") == 4
 
-    async def test_one_adds_up(self, firm: Firm) -> None:
+    async def test_call_page_shows_cost_and_tag(self, firm: Firm) -> None:
         row = (await api(firm, "/v1/usage"))["data"][0]
         said = words(await firm.owner.page(f"/dashboard/usage/calls/{row['request_id']}"))
         assert f"Cost of the call CN¥{row['cost'].rstrip('0')}" in said
         assert "A-17" in said
 
-    async def test_none(self, firm: Firm) -> None:
+    async def test_unknown_call_returns_404(self, firm: Firm) -> None:
         for name in ("x", f"req_{'0' * 32}"):
             await firm.owner.page(f"/dashboard/usage/calls/{name}", 404)
 
 
-class TestInvoices:
-    async def test_the_list(self, firm: Firm) -> None:
+class TestInvoicePages:
+    async def test_list_has_invoices_and_the_current_period(self, firm: Firm) -> None:
         said = words(await firm.owner.page("/dashboard/invoices"))
         assert "MAAS-000001" in said
         assert "Current period" in said
 
-    async def test_one_says_what_the_document_says(self, firm: Firm) -> None:
+    async def test_invoice_page_equals_the_api_document(self, firm: Firm) -> None:
         invoice = await invoice_of(firm)
         document = await api(firm, f"/v1/invoices/{invoice}?locale=en")
         said = words(await firm.owner.page(f"/dashboard/invoices/{invoice}"))
@@ -172,12 +174,12 @@ class TestInvoices:
         assert f"Total, including tax CN¥{document['total']}" in said
         assert document["billing_rule"] in said
 
-    async def test_the_preview(self, firm: Firm) -> None:
+    async def test_preview_page_equals_the_api_preview(self, firm: Firm) -> None:
         preview = await api(firm, "/v1/invoices/preview?locale=en")
         said = words(await firm.owner.page("/dashboard/invoices/preview"))
         assert f"Total, including tax CN¥{preview['total']}" in said
 
-    async def test_files_are_the_apis(self, firm: Firm) -> None:
+    async def test_pdf_and_csv_equal_the_api_files(self, firm: Firm) -> None:
         invoice = await invoice_of(firm)
         address = f"/dashboard/invoices/{invoice}"
         pdf = await firm.owner.http.get(f"{address}/pdf")
@@ -186,13 +188,13 @@ class TestInvoices:
         ours = await firm.gateway.http.get(f"/v1/invoices/{invoice}/lines.csv?locale=en")
         assert lines.content == ours.content
 
-    async def test_the_calls_of_a_line(self, firm: Firm) -> None:
+    async def test_line_page_lists_the_calls_of_the_line(self, firm: Firm) -> None:
         address = f"/dashboard/invoices/{await invoice_of(firm)}/lines"
         page = await firm.owner.page(f"{address}/1")
         assert page.count("/dashboard/usage/calls/req_") == 3
         await firm.owner.page(f"{address}/9", 404)
 
-    async def test_the_calls_of_a_line_as_csv(self, firm: Firm) -> None:
+    async def test_line_csv_equals_the_api_csv(self, firm: Firm) -> None:
         invoice = await invoice_of(firm)
         page = await firm.owner.page(f"/dashboard/invoices/{invoice}/lines/1")
         address = f"/dashboard/invoices/{invoice}/lines/1/calls.csv"
@@ -202,12 +204,12 @@ class TestInvoices:
         assert answer.content == ours.content
         assert len(await calls_csv(firm, address)) == 3
 
-    async def test_tags_are_sorted_and_their_sum_is_before_tax(self, firm: Firm) -> None:
+    async def test_tags_are_sorted_by_amount_and_exclude_tax(self, firm: Firm) -> None:
         said = words(await firm.owner.page(f"/dashboard/invoices/{await invoice_of(firm)}"))
         assert "Highest amount first." in said
         assert "Usage, excluding tax CN¥" in said
 
-    async def test_without_stripe_nothing_is_paid_here(self, firm: Firm) -> None:
+    async def test_payment_without_stripe_returns_409(self, firm: Firm) -> None:
         invoice = await invoice_of(firm)
         assert "/pay" not in await firm.owner.page(f"/dashboard/invoices/{invoice}")
         answer = await firm.owner.send(f"/dashboard/invoices/{invoice}/pay")
@@ -215,8 +217,8 @@ class TestInvoices:
         assert "bank transfer" in words(answer.text)
 
 
-class TestPlan:
-    async def test_without_a_plan_it_teaches(self, firm: Firm) -> None:
+class TestPlanPage:
+    async def test_account_without_a_plan_sees_pay_as_you_go(self, firm: Firm) -> None:
         said = words(await firm.owner.page("/dashboard/plan"))
         assert "Pay as you go" in said
         assert "No plans available" in said
@@ -225,12 +227,12 @@ class TestPlan:
     @pytest.mark.parametrize(
         ("plan", "status"), [("nope", 404), ("list", 404), ("a%00b", 400), ("a%01b", 404)]
     )
-    async def test_no_such_plan(self, firm: Firm, plan: str, status: int) -> None:
+    async def test_unknown_plan_returns_an_error(self, firm: Firm, plan: str, status: int) -> None:
         await firm.owner.page(f"/dashboard/plan/change/{plan}", status)
 
 
-class TestTenants:
-    async def test_nothing_of_anothers(self, firm: Firm) -> None:
+class TestTenantIsolation:
+    async def test_calls_and_invoices_of_another_account_return_404(self, firm: Firm) -> None:
         await count_all_usage(firm.gateway.parts.database, firm.clock)
         invoice, call = await invoice_of(firm), await call_of(firm)
         for address in (
@@ -243,7 +245,7 @@ class TestTenants:
         ):
             await firm.owner.page(address)
             await firm.stranger.page(address, 404)
-        # As a mark of where a page begins, another's id tells nothing either.
+        # As a pagination cursor, an id of another account returns no rows either.
         listed = await firm.stranger.page(f"/dashboard/usage/calls?before={call}")
         assert "No calls yet" in listed
         listed = await firm.stranger.page(f"/dashboard/invoices?after={invoice}")

@@ -1,4 +1,4 @@
-"""Pages of calls that a test makes itself: more than one page holds, and one that was refused."""
+"""Call lists and CSV files with paginated and rejected calls, which each test creates."""
 
 import re
 from html import unescape
@@ -11,11 +11,11 @@ from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import looker, words
 
 
-class TestUsage:
-    async def test_a_csv_row_says_key_status_error_and_tags(self, firm: Firm) -> None:
+class TestUsageCsv:
+    async def test_row_has_key_status_error_and_tags(self, firm: Firm) -> None:
         refused = {"model": "nothing", "messages": [{"role": "user", "content": "x"}]}
         await firm.gateway.http.post("/v1/chat/completions", json=refused)
-        await firm.gateway.rows(5)  # the refusal's row follows its answer
+        await firm.gateway.rows(5)  # the row of a rejected call is written after its response
         await count_all_usage(firm.gateway.parts.database, firm.clock)
         answered, failed = await calls_csv(firm, "/dashboard/usage/calls.csv")
         assert (answered["key_name"], answered["status"]) == ("test", "200")
@@ -24,12 +24,12 @@ class TestUsage:
         assert failed["error_message"].startswith("The model ")
         assert (failed["error_param"], failed["requested_model"] != "") == ("model", True)
         assert (failed["cost"], failed["settlement"]) == ("0.000000000", "refused")
-        # The account's calendar: its time zone is Shanghai's.
+        # Times are in the account's time zone, Asia/Shanghai.
         assert answered["started_at"].endswith("+08:00")
 
 
-class TestCalls:
-    async def test_pages_of_it(self, firm: Firm) -> None:
+class TestCallList:
+    async def test_calls_after_the_first_50_are_on_an_older_page(self, firm: Firm) -> None:
         for _ in range(48):
             await firm.gateway.chat("w")
         page = await firm.owner.page("/dashboard/usage/calls")
@@ -39,7 +39,7 @@ class TestCalls:
         assert rest.count("/dashboard/usage/calls/req_") == 2
         assert "Back to newest" in rest
 
-    async def test_period_and_error_are_kept_in_the_csv(self, firm: Firm) -> None:
+    async def test_csv_has_the_calls_of_the_selected_period_and_error(self, firm: Firm) -> None:
         await firm.gateway.chat("hi", model="gpt-4o")
         page = await firm.owner.page(LIST)
         now, before = re.findall(r'option value="(\d{4}-\d\d-\d\d)"', page)[:2]
@@ -53,7 +53,7 @@ class TestCalls:
             assert page.count(f"{LIST}/req_") == count
             assert len(await file_of(firm.owner, page)) == count
 
-    async def test_the_pager_keeps_the_filter(self, office: Firm) -> None:
+    async def test_pager_keeps_the_error_filter(self, office: Firm) -> None:
         await office.gateway.chat("hi")
         for _ in range(51):
             await office.gateway.chat("hi", model="gpt-4o")
@@ -67,8 +67,10 @@ class TestCalls:
         assert len(await file_of(office.owner, rest)) == 51
 
 
-class TestInvoices:
-    async def test_the_pager_of_a_line_leads_to_later_calls_and_says_so(self, firm: Firm) -> None:
+class TestInvoiceLineCalls:
+    async def test_pager_lists_earliest_calls_first_and_links_to_later_calls(
+        self, firm: Firm
+    ) -> None:
         gateway = firm.gateway
         for _ in range(50):
             await gateway.chat("w")

@@ -1,4 +1,4 @@
-"""Choosing, changing and leaving a plan by pages, at the amounts that the API tells."""
+"""Plan pages: selecting, changing and cancelling a plan, at the amounts of the API."""
 
 import re
 from collections.abc import AsyncIterator
@@ -34,7 +34,7 @@ percent = 150
 
 @pytest.fixture
 async def firm(limited: Limited) -> AsyncIterator[Firm]:
-    """A firm before its first call, at the beginning of a month."""
+    """An account before its first call, at the beginning of a month."""
     clock = ShiftedClock()
     clock.to_next_month()
     async with limited(PLENTY, clock=clock) as gateway, looked_at(gateway, clock) as firm:
@@ -53,8 +53,10 @@ def seen_on(page: str) -> str:
     return found[1]
 
 
-class TestLooking:
-    async def test_plans_are_compared(self, firm: Firm) -> None:
+class TestPlanPage:
+    async def test_available_plans_are_compared_by_price_and_included_units(
+        self, firm: Firm
+    ) -> None:
         await offer(firm.gateway, SMALL + INCLUDING, LARGE)
         said = words(await firm.owner.page("/dashboard/plan"))
         assert said.index("Small CN¥310.00") < said.index("Large CN¥620.00")
@@ -62,7 +64,7 @@ class TestLooking:
         assert "10% off all models" in said
         assert "CN¥0.50 per 1M tokens" in said
 
-    async def test_prices_of_a_service_tier_are_named_as_people_read_them(self, firm: Firm) -> None:
+    async def test_service_tier_prices_have_readable_model_names(self, firm: Firm) -> None:
         await offer(firm.gateway, SMALL + TIER, LARGE)
         page = await firm.owner.page("/dashboard/plan")
         assert f"{CHAT}, priority" in words(page)
@@ -71,7 +73,7 @@ class TestLooking:
         last = len(models) - 1 - models[::-1].index(CHAT)
         assert models[last + 1] == f"{CHAT}, priority"
 
-    async def test_what_is_used_of_it(self, firm: Firm) -> None:
+    async def test_plan_in_force_shows_used_share_of_included_units(self, firm: Firm) -> None:
         await firm.gateway.chat("a call before the plan")
         await offer(firm.gateway, SMALL + INCLUDING)
         await choose(firm.gateway, "small")
@@ -81,8 +83,8 @@ class TestLooking:
         assert "Change to Small" not in said
 
 
-class TestChanging:
-    async def test_the_amount_is_the_apis(self, firm: Firm) -> None:
+class TestPlanChange:
+    async def test_shown_amount_equals_the_api_preview(self, firm: Firm) -> None:
         await offer(firm.gateway, SMALL, LARGE)
         await choose(firm.gateway, "small")
         preview = (await choose(firm.gateway, "large", preview=True, key="p")).json()
@@ -94,7 +96,7 @@ class TestChanging:
         assert "Your plan Large" in words(await firm.owner.page("/dashboard/plan?done=changed"))
         assert await actions(firm.gateway) == ["plan.changed"]
 
-    async def test_twice_sent_it_is_done_once(self, firm: Firm) -> None:
+    async def test_repeated_submission_changes_the_plan_once(self, firm: Firm) -> None:
         await offer(firm.gateway, SMALL)
         before = len((await firm.gateway.http.get("/v1/invoices")).json()["data"])
         seen = seen_on(await firm.owner.page("/dashboard/plan/change/small"))
@@ -106,21 +108,21 @@ class TestChanging:
         again = await firm.owner.http.get("/dashboard/plan/change/small")
         assert again.headers["location"] == "/dashboard/plan"
 
-    async def test_another_amount_than_was_shown(self, firm: Firm) -> None:
+    async def test_outdated_amount_is_rejected_and_plan_is_unchanged(self, firm: Firm) -> None:
         await offer(firm.gateway, SMALL)
         answer = await firm.owner.send("/dashboard/plan/change/small", seen="x 1")
         assert answer.status_code == 422
         assert "has changed since this page was loaded" in words(answer.text)
         assert (await firm.gateway.http.get("/v1/subscription")).json()["status"] == "none"
 
-    async def test_a_trial_costs_nothing_at_once(self, firm: Firm) -> None:
+    async def test_plan_with_trial_starts_without_a_charge(self, firm: Firm) -> None:
         await offer(firm.gateway, SMALL.replace("fixed_fee", "trial_days = 14\nfixed_fee"))
         page = await firm.owner.page("/dashboard/plan/change/small")
         assert "The first 14 days are free" in words(page)
         await firm.owner.send("/dashboard/plan/change/small", seen=seen_on(page))
         assert "Trial" in words(await firm.owner.page("/dashboard/plan"))
 
-    async def test_down_it_waits_and_can_be_undone(self, firm: Firm) -> None:
+    async def test_downgrade_takes_effect_at_period_end_and_can_be_undone(self, firm: Firm) -> None:
         await offer(firm.gateway, SMALL, LARGE)
         await choose(firm.gateway, "large")
         page = await firm.owner.page("/dashboard/plan/change/small")
@@ -135,11 +137,11 @@ class TestChanging:
         assert await actions(firm.gateway) == ["plan.resumed", "plan.changed"]
 
 
-class TestLeaving:
+class TestPlanCancellation:
     @pytest.mark.parametrize(
         ("when", "left"), [("end", "The plan ends on"), ("now", "Pay as you go")]
     )
-    async def test_cancelling(self, firm: Firm, when: str, left: str) -> None:
+    async def test_plan_ends_at_the_selected_time(self, firm: Firm, when: str, left: str) -> None:
         await offer(firm.gateway, SMALL)
         await choose(firm.gateway, "small")
         for _ in range(2):
@@ -150,8 +152,8 @@ class TestLeaving:
         assert "The plan is cancelled." in said
 
 
-class TestRoles:
-    async def test_only_an_owner_changes_it(self, firm: Firm) -> None:
+class TestPlanRoles:
+    async def test_only_owner_can_change_the_plan(self, firm: Firm) -> None:
         gateway = firm.gateway
         await offer(gateway, SMALL)
         for role in (Role.VIEWER, Role.DEVELOPER, Role.FINANCE):
@@ -163,8 +165,8 @@ class TestRoles:
                     assert answer.status_code == 403
 
 
-class TestEventsOfMoney:
-    async def test_a_page_names_the_person(self, firm: Firm) -> None:
+class TestMoneyEventLog:
+    async def test_plan_change_log_line_names_person_and_address(self, firm: Firm) -> None:
         await offer(firm.gateway, SMALL)
         page = await firm.owner.page("/dashboard/plan/change/small")
         with money_lines() as lines:

@@ -1,4 +1,4 @@
-"""The playground: what it costs before, the call as any other call, and its code."""
+"""The playground: quote before a call, the billed call, and code samples."""
 
 import json
 from typing import Any
@@ -35,7 +35,7 @@ FIELDS = tuple(DeclaredInput(**{**one, "length": None}) for one in INPUTS)  # ty
 
 @pytest.fixture
 def firm(office: Firm) -> Firm:
-    """A firm before its first call."""
+    """An account before its first call."""
     return office
 
 
@@ -44,13 +44,13 @@ async def quoted(firm: Firm, **fields: Any) -> httpx.Response:
     return await firm.owner.http.post(f"{PAGE}/quote", data=fields, headers=headers)
 
 
-class TestPage:
-    async def test_a_chat(self, firm: Firm) -> None:
+class TestPlaygroundPage:
+    async def test_chat_form_is_shown_with_the_key(self, firm: Firm) -> None:
         page = await firm.owner.page(PAGE)
         assert "Your message" in words(page)
         assert key_of(firm) in page
 
-    async def test_a_specialist_by_what_it_declares(
+    async def test_specialist_form_has_the_declared_inputs(
         self, firm: Firm, upstream: FakeUpstream
     ) -> None:
         upstream.inputs[SPECIALIST] = INPUTS
@@ -60,14 +60,14 @@ class TestPage:
         assert "2 to 4 numbers" in said
         assert '<option value="M">M</option>' in page
 
-    async def test_without_a_key_it_teaches(self, firm: Firm) -> None:
+    async def test_account_without_a_key_is_asked_to_create_a_key(self, firm: Firm) -> None:
         gateway = firm.gateway
         async with gateway.parts.database.transaction() as session:
             place = session, firm.clock, gateway.account.id
             await revoke_key(*place, gateway.key.row.id)
         assert "API key required" in words(await firm.owner.page(PAGE))
 
-    async def test_who_may_call(self, firm: Firm) -> None:
+    async def test_developer_can_call_but_viewer_and_finance_cannot(self, firm: Firm) -> None:
         gateway = firm.gateway
         for role, status in ((Role.VIEWER, 403), (Role.FINANCE, 403), (Role.DEVELOPER, 200)):
             async with looker(gateway.url, gateway.parts, gateway.account.id, role) as one:
@@ -76,8 +76,8 @@ class TestPage:
                 assert answer.status_code == status
 
 
-class TestQuoting:
-    async def test_it_is_the_apis(self, firm: Firm) -> None:
+class TestPlaygroundQuote:
+    async def test_quote_equals_the_api_quote(self, firm: Firm) -> None:
         messages = [{"role": "user", "content": "one two"}]
         body = {"model": INDUSTRIAL, "messages": messages, "max_tokens": 5, "stream": True}
         quote = (await firm.gateway.http.post("/v1/quote", json=body)).json()
@@ -86,7 +86,9 @@ class TestQuoting:
         assert "from openai import OpenAI" in said
         assert "curl -N" in said
 
-    async def test_what_is_missing(self, firm: Firm, upstream: FakeUpstream) -> None:
+    async def test_missing_or_invalid_input_is_named(
+        self, firm: Firm, upstream: FakeUpstream
+    ) -> None:
         upstream.inputs[SPECIALIST] = INPUTS
         for fields, said in (
             (chat(firm, prompt=" "), "Enter a message."),
@@ -96,7 +98,7 @@ class TestQuoting:
             answer = await quoted(firm, **fields)
             assert (answer.status_code, said in answer.text) == (422, True)
 
-    async def test_nothing_of_anothers(self, firm: Firm) -> None:
+    async def test_key_of_another_account_or_unknown_model_returns_404(self, firm: Firm) -> None:
         headers = {"hx-request": "true", "x-csrf-token": firm.stranger.csrf}
         for place in ("quote", "call"):
             answer = await firm.stranger.http.post(
@@ -106,8 +108,8 @@ class TestQuoting:
         assert (await quoted(firm, **chat(firm, model="none"))).status_code == 404
 
 
-class TestCalling:
-    async def test_a_stream_is_metered_and_billed_as_any(self, firm: Firm) -> None:
+class TestPlaygroundCall:
+    async def test_streamed_call_is_metered_and_billed_like_an_api_call(self, firm: Firm) -> None:
         await firm.gateway.chat("an earlier call")
         before = (await firm.gateway.http.get("/v1/usage")).json()["data"][0]
         turns = ["hello", "hello back"]
@@ -128,7 +130,9 @@ class TestCalling:
             entry, *_ = await list_account_entries(session, gateway.account.id)
         assert (entry.action, entry.subject) == ("playground.called", row["request_id"])
 
-    async def test_what_was_said_goes_along(self, firm: Firm, upstream: FakeUpstream) -> None:
+    async def test_earlier_turns_are_sent_with_the_message(
+        self, firm: Firm, upstream: FakeUpstream
+    ) -> None:
         await firm.owner.send(f"{PAGE}/call", **chat(firm, turn=["a", "b"], system="Be brief."))
         said = [(one["role"], one["content"]) for one in upstream.received[-1]["messages"]]
         assert said == [
@@ -138,7 +142,9 @@ class TestCalling:
             ("user", "one two"),
         ]
 
-    async def test_a_specialist(self, firm: Firm, upstream: FakeUpstream) -> None:
+    async def test_specialist_call_is_metered_by_row(
+        self, firm: Firm, upstream: FakeUpstream
+    ) -> None:
         upstream.inputs[SPECIALIST] = INPUTS[:2]
         fields = {"model": SPECIALIST, "key": key_of(firm), **ROW}
         answer = await firm.owner.send(f"{PAGE}/call", **fields)
@@ -146,33 +152,33 @@ class TestCalling:
         row = (await firm.gateway.http.get("/v1/usage")).json()["data"][0]
         assert (row["operation"], row["rows"]) == ("predictions", 1)
 
-    async def test_without_the_token(self, firm: Firm) -> None:
+    async def test_call_without_csrf_token_is_rejected(self, firm: Firm) -> None:
         answer = await firm.owner.http.post(f"{PAGE}/call", data=chat(firm))
         assert answer.status_code == 403
 
 
-class TestWishes:
-    def test_a_row_of_what_is_declared(self) -> None:
+class TestPlaygroundRequests:
+    def test_row_has_the_declared_inputs_in_their_types(self) -> None:
         fields = (*FIELDS[:2], DeclaredInput("wave", "FP32", length=(2, 4)), FIELDS[3])
         wish = prediction_request(CATALOG.models[SPECIALIST], fields, ROW)
         row = {"type": "L", "torque": 65.5, "wave": [1, 2, 3]}
         assert wish.body == {"model": SPECIALIST, "instances": [row]}
 
-    def test_truths(self) -> None:
+    def test_boolean_input_is_parsed(self) -> None:
         wish = prediction_request(
             CATALOG.models[SPECIALIST], [DeclaredInput("on", "BOOL")], {"input.on": "true"}
         )
         assert wish.body["instances"] == [{"on": True}]
 
     @pytest.mark.parametrize("text", ["", "x", "nan", "inf", "1e999"])
-    def test_no_numbers(self, text: str) -> None:
+    def test_non_finite_number_is_rejected(self, text: str) -> None:
         with pytest.raises(PlaygroundInputInvalid) as raised:
             prediction_request(
                 CATALOG.models[SPECIALIST], [DeclaredInput("t", "FP32")], {"input.t": text}
             )
         assert raised.value.param == "input.t"
 
-    def test_the_code_says_the_same(self) -> None:
+    def test_code_samples_contain_the_request_without_a_secret(self) -> None:
         fields = {"prompt": "it's 泵", "max_tokens": "5", "temperature": "0.5"}
         wish = chat_request(CATALOG.models[INDUSTRIAL], fields, [])
         code = code_samples(wish, "http://maas")
@@ -185,8 +191,8 @@ class TestWishes:
         assert "/v1/predictions" in code_samples(row, "http://maas")["curl"]
 
 
-class TestNotInstalled:
-    async def test_a_model_that_is_not_served_is_offered_on_no_page(
+class TestUnservedModel:
+    async def test_unserved_model_is_not_offered_on_any_page(
         self, firm: Firm, upstream: FakeUpstream
     ) -> None:
         upstream.models = {one: True for one in CATALOG.models if one != SPECIALIST}

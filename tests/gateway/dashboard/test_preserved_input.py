@@ -1,4 +1,4 @@
-"""A form whose session has expired: its input is shown again after signing in, to nobody else."""
+"""Form input after session expiry: restored after sign-in, for the same person only."""
 
 import re
 from collections.abc import AsyncIterator
@@ -24,13 +24,13 @@ ALERTS = "/dashboard/limits/alerts"
 INPUT = {"percentages": "33, 66", "email": "wu@acme.example", "url": "https://hooks.acme.example/q"}
 NOTE = "Your session expired. Check your input and submit it again."
 LOST = "Your session expired and your input was too long to save. Enter it again."
-# Never kept: names of fields that hold secrets.
+# Names of fields that hold secrets and are never stored.
 SECRETS = {"password", "old_password", "code", "ticket", "secret", "csrf", "token"}
 
 
 @pytest.fixture
 async def door(office: Firm) -> AsyncIterator[Door]:
-    """Somebody who has a password, and is signed in."""
+    """A person with a password, signed in."""
     async with client(office.gateway.url) as http:
         door = Door(office.gateway, http)
         await door.accepted()
@@ -48,7 +48,7 @@ async def token(http: httpx.AsyncClient) -> str:
 
 
 async def expired(office: Firm, door: Door, **headers: str) -> httpx.Response:
-    """The form of the alerts, sent 13 hours after the page was opened."""
+    """Submit the alerts form 13 hours after its page was opened."""
     csrf = await token(door.http)
     passes(office, hours=13)
     return await door.http.post(ALERTS, data={"csrf": csrf, **INPUT}, headers=headers)
@@ -59,7 +59,7 @@ def after_of(address: str) -> str:
 
 
 def shown(page: str) -> dict[str, str]:
-    """The values of the form's fields."""
+    """Values of the form fields on the page."""
     found = {name: re.search(rf'<input id="{name}"[^>]*\bvalue="([^"]*)"', page) for name in INPUT}
     return {name: unescape(one[1]) if one else "" for name, one in found.items()}
 
@@ -75,7 +75,7 @@ async def alerts_url(firm: Firm) -> str | None:
 
 
 class TestExpiredSession:
-    async def test_the_form_is_filled_after_signing_in_and_nothing_is_submitted(
+    async def test_form_is_restored_after_sign_in_without_being_submitted(
         self, office: Firm, door: Door
     ) -> None:
         answer = await expired(office, door)
@@ -98,13 +98,13 @@ class TestExpiredSession:
         page = (await door.http.get("/dashboard/limits")).text
         assert NOTE in page
         assert shown(page) == INPUT
-        # The form carries the token of the new session: it can be submitted now.
+        # The form has the CSRF token of the new session, so it can be submitted.
         csrf = await token(door.http)
         assert csrf in page
         await door.http.post(ALERTS, data={"csrf": csrf, **shown(page)})
         assert await alerts_url(office) == INPUT["url"]
 
-    async def test_it_is_shown_once(self, office: Firm, door: Door) -> None:
+    async def test_preserved_input_is_shown_once(self, office: Firm, door: Door) -> None:
         await expired(office, door)
         await door.signs_in()
         assert NOTE in (await door.http.get("/dashboard/limits")).text
@@ -114,13 +114,13 @@ class TestExpiredSession:
         assert shown(again)["url"] == ""
         assert await kept_rows(office) == 0
 
-    async def test_a_script_is_led_to_signing_in_too(self, office: Firm, door: Door) -> None:
+    async def test_htmx_request_is_redirected_to_sign_in(self, office: Firm, door: Door) -> None:
         answer = await expired(office, door, **{"hx-request": "true"})
         assert after_of(answer.headers["hx-redirect"]) == "/dashboard/limits"
         await door.signs_in()
         assert shown((await door.http.get("/dashboard/limits")).text) == INPUT
 
-    async def test_it_expires_after_half_an_hour(self, office: Firm, door: Door) -> None:
+    async def test_preserved_input_expires_after_30_minutes(self, office: Firm, door: Door) -> None:
         await expired(office, door)
         passes(office, minutes=31)
         await door.signs_in()
@@ -128,7 +128,7 @@ class TestExpiredSession:
         assert NOTE not in page
         assert shown(page)["url"] == ""
 
-    async def test_another_page_does_not_show_it(self, office: Firm, door: Door) -> None:
+    async def test_other_pages_do_not_show_preserved_input(self, office: Firm, door: Door) -> None:
         await expired(office, door)
         await door.signs_in()
         for address in ("/dashboard", "/dashboard/me", "/dashboard/team"):
@@ -137,7 +137,7 @@ class TestExpiredSession:
             assert INPUT["url"] not in page
         assert shown((await door.http.get("/dashboard/limits")).text) == INPUT
 
-    async def test_a_larger_input_is_not_kept_and_that_is_said(
+    async def test_oversized_input_is_not_stored_and_page_reports_the_loss(
         self, office: Firm, door: Door
     ) -> None:
         csrf = await token(door.http)
@@ -150,7 +150,9 @@ class TestExpiredSession:
         assert LOST in page
         assert "xxx" not in page
 
-    async def test_what_is_stored_is_sealed_and_bounded(self, office: Firm, door: Door) -> None:
+    async def test_stored_input_is_encrypted_and_limited_in_number(
+        self, office: Firm, door: Door
+    ) -> None:
         csrf = await token(door.http)
         passes(office, hours=13)
         for _ in range(9):
@@ -164,7 +166,7 @@ class TestExpiredSession:
         )
         assert not any(secret in row.all for row in everything)
 
-    async def test_a_signed_out_session_keeps_nothing(self, office: Firm, door: Door) -> None:
+    async def test_form_of_signed_out_session_is_not_stored(self, office: Firm, door: Door) -> None:
         cookie, csrf = door.http.cookies["maas_session"], await token(door.http)
         await door.signs_out()
         door.http.cookies.set("maas_session", cookie)
@@ -173,7 +175,7 @@ class TestExpiredSession:
         assert await kept_rows(office) == 0
 
     @pytest.mark.parametrize("csrf", ["", "x", "é", "y" * 9_000])
-    async def test_a_form_without_the_sessions_token_keeps_nothing(
+    async def test_form_without_valid_csrf_token_is_not_stored(
         self, office: Firm, door: Door, csrf: str
     ) -> None:
         passes(office, hours=13)
@@ -182,12 +184,14 @@ class TestExpiredSession:
         assert "set-cookie" not in answer.headers
         assert await kept_rows(office) == 0
 
-    async def test_a_form_of_another_site_keeps_nothing(self, office: Firm, door: Door) -> None:
+    async def test_form_from_another_site_is_rejected_and_not_stored(
+        self, office: Firm, door: Door
+    ) -> None:
         answer = await expired(office, door, origin="https://evil.example")
         assert answer.status_code == 403
         assert await kept_rows(office) == 0
 
-    async def test_a_form_that_does_not_declare_it_keeps_nothing(
+    async def test_form_without_preserved_fields_is_not_stored(
         self, office: Firm, door: Door
     ) -> None:
         csrf = await token(door.http)
@@ -197,21 +201,19 @@ class TestExpiredSession:
         assert after_of(answer.headers["location"]) == "/dashboard"
         assert await kept_rows(office) == 0
 
-    async def test_fields_that_are_not_declared_are_not_kept(
-        self, office: Firm, door: Door
-    ) -> None:
+    async def test_undeclared_fields_are_not_stored(self, office: Firm, door: Door) -> None:
         csrf = await token(door.http)
         passes(office, hours=13)
         await door.http.post(ALERTS, data={"csrf": csrf, "password": "p" * MAX_BYTES, **INPUT})
         await door.signs_in()
-        # Within the bound: the undeclared field did not count.
+        # The undeclared field does not count toward the size limit.
         page = (await door.http.get("/dashboard/limits")).text
         assert shown(page) == INPUT
         assert "ppp" not in page
 
 
-class TestOthers:
-    async def test_another_person_in_the_same_browser_does_not_see_it(
+class TestPreservedInputAccess:
+    async def test_another_person_in_the_same_browser_does_not_see_the_input(
         self, office: Firm, door: Door
     ) -> None:
         await expired(office, door)
@@ -223,11 +225,11 @@ class TestOthers:
             page = await other.page("/dashboard/limits")
             assert NOTE not in page
             assert INPUT["url"] not in page
-        # It is still there for whose it is.
+        # The person who typed it still gets it.
         await door.signs_in()
         assert shown((await door.http.get("/dashboard/limits")).text) == INPUT
 
-    async def test_another_account_of_the_same_person_does_not_show_it(
+    async def test_another_account_of_the_same_person_does_not_show_the_input(
         self, office: Firm, door: Door
     ) -> None:
         await expired(office, door)
@@ -238,7 +240,7 @@ class TestOthers:
         assert await kept_rows(office) == 1
 
     @pytest.mark.parametrize("secret", ["", "x", "é", "y" * 3_000])
-    async def test_a_guessed_secret_shows_nothing(
+    async def test_guessed_secret_does_not_show_the_input(
         self, office: Firm, door: Door, secret: str
     ) -> None:
         await expired(office, door)
@@ -252,7 +254,7 @@ class TestOthers:
 
 
 async def _move(office: Firm, door: Door, to: Looker) -> None:
-    """Sign the person in with the other firm's account shown."""
+    """Sign the person in with the other account selected."""
     parts, person_id = office.gateway.parts, await door.person_id()
     query = f"select account_id from membership where person_id = '{to.person_id}'"
     (row,) = await sql(parts.database, query)
@@ -266,8 +268,8 @@ async def _move(office: Firm, door: Door, to: Looker) -> None:
     door.http.cookies.set("maas_session", opened.token)
 
 
-class TestEarlierToken:
-    """The form is of an earlier session, and the person has signed in again meanwhile."""
+class TestCsrfTokenOfEarlierSession:
+    """The form has the token of an earlier session; the person has signed in again since."""
 
     async def again(self, firm: Firm, person: Looker, account: bool = True) -> None:
         parts = firm.gateway.parts
@@ -276,7 +278,7 @@ class TestEarlierToken:
             opened = await create_session(session, parts.clock, person.person_id, place, PLACE)
         person.http.cookies.set("maas_session", opened.token)
 
-    async def test_the_form_is_shown_filled_at_once(self, office: Firm) -> None:
+    async def test_form_is_restored_without_being_submitted(self, office: Firm) -> None:
         owner = office.owner
         await self.again(office, owner)
         answer = await owner.send(ALERTS, **INPUT)
@@ -286,7 +288,7 @@ class TestEarlierToken:
         assert shown(page) == INPUT
         assert await alerts_url(office) is None
 
-    async def test_of_a_new_key_with_its_models(self, office: Firm) -> None:
+    async def test_key_form_is_restored_with_selected_models(self, office: Firm) -> None:
         owner, key = office.owner, ids.format_id("key", ids.new_id())
         await self.again(office, owner)
         said = {"id": key, "name": "press 4", "budget": "50", "networks": "10.0.0.0/8"}
@@ -296,7 +298,7 @@ class TestEarlierToken:
             assert f'value="{value}"' in page
         assert re.search(r'name="model:anomaly-detector"[^>]* checked', page)
 
-    async def test_of_an_existing_keys_limits(self, office: Firm) -> None:
+    async def test_key_limits_form_is_restored(self, office: Firm) -> None:
         owner, key = office.owner, ids.format_id("key", office.gateway.key.row.id)
         await self.again(office, owner)
         answer = await owner.send(f"/dashboard/keys/{key}/limits", budget="41.50", requests="7")
@@ -305,7 +307,7 @@ class TestEarlierToken:
         assert 'value="41.50"' in page
         assert NOTE in page
 
-    async def test_of_an_invitation(self, office: Firm) -> None:
+    async def test_invitation_form_is_restored(self, office: Firm) -> None:
         owner = office.owner
         await self.again(office, owner)
         said = {"email": "<b>@x", "role": "viewer"}
@@ -314,7 +316,7 @@ class TestEarlierToken:
         assert 'value="&lt;b&gt;@x"' in page
         assert '<option value="viewer" selected>' in page
 
-    async def test_of_an_operators_change_of_credit(self, office: Firm) -> None:
+    async def test_credit_limit_form_of_operator_is_restored(self, office: Firm) -> None:
         gateway = office.gateway
         address = f"/dashboard/platform/accounts/{ids.format_id('acct', gateway.account.id)}"
         async with looker(gateway.url, gateway.parts, None, Role.OPERATOR) as operator:
@@ -326,7 +328,7 @@ class TestEarlierToken:
         assert 'value="12.50"' in page
         assert 'value="a larger order"' in page
 
-    async def test_another_persons_token_is_refused(self, office: Firm) -> None:
+    async def test_token_of_another_person_is_rejected(self, office: Firm) -> None:
         gateway = office.gateway
         async with looker(gateway.url, gateway.parts, gateway.account.id) as other:
             said = {"csrf": other.csrf, **INPUT}
@@ -334,14 +336,14 @@ class TestEarlierToken:
         assert answer.status_code == 403
         assert await kept_rows(office) == 0
 
-    async def test_a_form_that_does_not_declare_it_is_refused(self, office: Firm) -> None:
+    async def test_form_without_preserved_fields_is_rejected(self, office: Firm) -> None:
         await self.again(office, office.owner)
         answer = await office.owner.send("/dashboard/sign-out")
         assert answer.status_code == 403
         await office.owner.page("/dashboard")
 
 
-def test_no_form_declares_a_field_that_holds_a_secret() -> None:
+def test_preserved_fields_of_forms_hold_no_secrets() -> None:
     declared = []
     for one in HANDLERS:
         found = vars(one).values() if isinstance(one, type) else [one]

@@ -1,4 +1,4 @@
-"""What keeps pages safe: who may see them, from where forms come, and what browsers are told."""
+"""Security of pages: sign-in, roles, CSRF protection and security headers."""
 
 import re
 from collections.abc import AsyncIterator
@@ -25,26 +25,26 @@ PAGES = (
     "/dashboard/playground",
     "/dashboard/outcomes",
 )
-# Forms for those who have no session yet.
+# Handlers of forms that need no session.
 SIGNED_OUT = {"sign_in", "second_step", "send", "set_password", "accept", "choose_language"}
 
 
 @pytest.fixture(scope="module")
 def firm(shared_firm: Firm) -> Firm:
-    """The same for all tests here, who change nothing of it."""
+    """Shared by all tests of this module, which change nothing of it."""
     return shared_firm
 
 
 @pytest.fixture
 async def person(firm: Firm) -> AsyncIterator[Looker]:
-    """Somebody of the firm for one test, which changes what is theirs."""
+    """A member of the account for one test, which changes the member's own settings."""
     gateway = firm.gateway
     async with looker(gateway.url, gateway.parts, gateway.account.id) as one:
         yield one
 
 
-class TestSignedOut:
-    async def test_pages_lead_to_signing_in(self, firm: Firm) -> None:
+class TestSignedOutRequests:
+    async def test_pages_redirect_to_sign_in(self, firm: Firm) -> None:
         async with client(firm.gateway.url) as http:
             for address in PAGES:
                 answer = await http.get(address, params={"a": "b"})
@@ -52,21 +52,23 @@ class TestSignedOut:
                 assert answer.headers["location"].startswith("/dashboard/sign-in?next=%2Fdashboard")
                 assert answer.headers["cache-control"] == "no-store"
 
-    async def test_a_script_is_told_too(self, firm: Firm) -> None:
+    async def test_htmx_request_is_redirected_to_sign_in(self, firm: Firm) -> None:
         async with client(firm.gateway.url) as http:
             answer = await http.get("/dashboard/usage", headers={"hx-request": "true"})
         assert answer.status_code == 200
         assert answer.headers["hx-redirect"].startswith("/dashboard/sign-in")
 
     @pytest.mark.parametrize("token", ["x", "", "é" * 300])
-    async def test_no_session(self, firm: Firm, token: str) -> None:
+    async def test_invalid_session_cookie_redirects_to_sign_in(
+        self, firm: Firm, token: str
+    ) -> None:
         async with client(firm.gateway.url) as http:
             header = {"cookie": f"maas_session={token}".encode()}
             assert (await http.get("/dashboard", headers=header)).status_code == 303
 
 
-class TestHeaders:
-    async def test_of_pages(self, firm: Firm) -> None:
+class TestContentSecurity:
+    async def test_pages_have_security_headers(self, firm: Firm) -> None:
         for address in (*PAGES, "/dashboard/sign-in", "/dashboard/nothing"):
             headers = (await firm.owner.http.get(address)).headers
             policy = headers["content-security-policy"]
@@ -75,7 +77,7 @@ class TestHeaders:
             assert headers["x-content-type-options"] == "nosniff"
             assert headers["cache-control"] == "no-store"
 
-    async def test_nothing_is_inline_or_from_elsewhere(self, firm: Firm) -> None:
+    async def test_pages_have_no_inline_code_or_external_resources(self, firm: Firm) -> None:
         for address in (*PAGES, "/dashboard/sign-in", "/dashboard/invoices/preview"):
             page = await firm.owner.page(address)
             assert not re.search(r"\sstyle=|\son\w+=|<style|javascript:", page)
@@ -84,8 +86,8 @@ class TestHeaders:
             assert not re.search(r'(src|href|action)="(https?:)?//', page)
 
 
-class TestForms:
-    async def test_from_another_page(self, firm: Firm) -> None:
+class TestCsrfProtection:
+    async def test_form_from_another_origin_is_rejected(self, firm: Firm) -> None:
         for origin in ("https://evil.example", "null", "", "http://["):
             answer = await firm.owner.http.post(
                 "/dashboard/sign-out",
@@ -95,24 +97,24 @@ class TestForms:
             assert answer.status_code == 403
         await firm.owner.page("/dashboard")
 
-    async def test_without_the_token(self, firm: Firm) -> None:
+    async def test_form_without_valid_csrf_token_is_rejected(self, firm: Firm) -> None:
         for fields in ({}, {"csrf": "x"}, {"csrf": firm.stranger.csrf}):
             answer = await firm.owner.http.post("/dashboard/sign-out", data=fields)
             assert answer.status_code == 403
             assert "Reload it" in answer.text
         await firm.owner.page("/dashboard")
 
-    async def test_a_script_sends_it_in_a_header(self, person: Looker) -> None:
+    async def test_csrf_token_in_header_is_accepted(self, person: Looker) -> None:
         headers = {"x-csrf-token": person.csrf, "hx-request": "true"}
         answer = await person.http.post("/dashboard/sign-out", headers=headers)
         assert answer.headers["hx-redirect"] == "/dashboard/sign-in"
 
-    async def test_too_large(self, firm: Firm) -> None:
+    async def test_oversized_form_returns_413(self, firm: Firm) -> None:
         answer = await firm.owner.send("/dashboard/language", language="x" * 100_000)
         assert answer.status_code == 413
 
-    def test_each_change_asks_for_somebody(self) -> None:
-        """A handler that takes a form asks for `page`, or is for those who have none yet."""
+    def test_each_post_handler_requires_a_signed_in_person(self) -> None:
+        """POST handlers depend on `page`, which requires a session, or are listed in SIGNED_OUT."""
         handlers = []
         for one in HANDLERS:
             found = vars(one).values() if isinstance(one, type) else [one]
@@ -124,53 +126,57 @@ class TestForms:
                 assert "page" in handler.fn.__annotations__, name
 
 
-class TestRoles:
-    async def test_paying_is_for_some(self, firm: Firm) -> None:
+class TestPaymentRoles:
+    async def test_viewer_and_developer_cannot_pay_invoices(self, firm: Firm) -> None:
         gateway = firm.gateway
         for role, status in ((Role.VIEWER, 403), (Role.DEVELOPER, 403), (Role.FINANCE, 404)):
             async with looker(gateway.url, gateway.parts, gateway.account.id, role) as one:
                 answer = await one.send("/dashboard/invoices/x/pay")
-            # To who may, the answer is that there is no such invoice.
+            # Finance may pay, so the unknown invoice is a 404.
             assert answer.status_code == status
 
 
-class TestLanguage:
-    async def test_it_is_kept(self, person: Looker) -> None:
+class TestLanguageSelection:
+    async def test_language_is_saved_for_the_person(self, person: Looker) -> None:
         answer = await person.send("/dashboard/language", language="zh", next="/dashboard/usage")
         assert answer.headers["location"] == "/dashboard/usage"
         assert "用量" in await person.page("/dashboard/usage")
-        # For the person, whatever browser.
+        # The language is stored for the person, not only in the cookie.
         person.http.cookies.delete("maas_language")
         assert "用量" in await person.page("/dashboard/usage")
 
-    async def test_before_signing_in(self, firm: Firm) -> None:
+    async def test_language_can_be_selected_before_sign_in(self, firm: Firm) -> None:
         async with client(firm.gateway.url) as http:
             await http.post("/dashboard/language", data={"language": "zh"})
             assert "登录" in (await http.get("/dashboard/sign-in")).text
 
-    async def test_no_such_one(self, firm: Firm) -> None:
+    async def test_unknown_language_returns_404(self, firm: Firm) -> None:
         assert (await firm.owner.send("/dashboard/language", language="xx")).status_code == 404
 
     @pytest.mark.parametrize(
         "away",
         ["https://evil.example", "//evil.example", "/dashboard//evil", "/dashboard\\@e", "/v1"],
     )
-    async def test_it_leads_nowhere_else(self, person: Looker, away: str) -> None:
+    async def test_external_next_address_redirects_to_dashboard(
+        self, person: Looker, away: str
+    ) -> None:
         answer = await person.send("/dashboard/language", language="en", next=away)
         assert answer.headers["location"] == "/dashboard"
 
 
 def away() -> None:
-    """A database that cannot be reached."""
+    """Fail as an unreachable database does."""
     raise DatabaseUnavailable
 
 
-class TestFaults:
-    async def test_no_such_page(self, firm: Firm) -> None:
+class TestErrorPages:
+    async def test_unknown_page_returns_404(self, firm: Firm) -> None:
         page = await firm.owner.page("/dashboard/nothing/here", 404)
         assert "Page not found" in page
 
-    async def test_the_database_is_gone(self, firm: Firm, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_unreachable_database_returns_503(
+        self, firm: Firm, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(firm.gateway.parts.database, "transaction", away)
         page = await firm.owner.page("/dashboard", 503)
         assert "Data temporarily unavailable" in page

@@ -1,4 +1,4 @@
-"""Coming in by the pages: an invitation, a password, a code, a reset; and going out."""
+"""Sign-in pages: invitations, passwords, second factor, password reset and sign-out."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -25,8 +25,8 @@ async def door(gateway: Gateway) -> AsyncIterator[Door]:
         yield Door(gateway, http)
 
 
-class TestInvitations:
-    async def test_somebody_new(self, door: Door) -> None:
+class TestInvitationAcceptance:
+    async def test_new_person_accepts_invitation_and_is_signed_in(self, door: Door) -> None:
         address = await door.invited()
         page = words((await door.http.get(address)).text)
         assert "Join Acme 精密" in page
@@ -46,14 +46,16 @@ class TestInvitations:
             ({"name": " ", "password": PASSWORD}, "Enter a name of 1 to 100 printable characters."),
         ],
     )
-    async def test_errors_are_shown(self, door: Door, fields: dict[str, str], said: str) -> None:
+    async def test_invalid_input_shows_errors_without_the_password(
+        self, door: Door, fields: dict[str, str], said: str
+    ) -> None:
         answer = await door.http.post(await door.invited(), data=fields)
         assert answer.status_code == 422
         assert said in words(answer.text)
         assert 'aria-invalid="true"' in answer.text
         assert fields["password"] not in answer.text or fields["password"] == EMAIL
 
-    async def test_a_link_works_once(self, door: Door) -> None:
+    async def test_invitation_link_is_valid_once(self, door: Door) -> None:
         address = await door.invited()
         fields = {"name": "Li", "password": PASSWORD}
         assert (await door.http.post(address, data=fields)).status_code == 303
@@ -61,7 +63,7 @@ class TestInvitations:
             assert answer.status_code == 410
             assert "This link is no longer valid" in answer.text
 
-    async def test_somebody_known_signs_in_and_joins(self, door: Door) -> None:
+    async def test_existing_person_signs_in_and_joins_second_account(self, door: Door) -> None:
         await door.accepted()
         await door.signs_out()
         address = await door.invited_by_another()
@@ -81,7 +83,7 @@ class TestInvitations:
         late = await door.http.post(f"{address}/join", data={"csrf": token})
         assert late.status_code == 410
 
-    async def test_an_invitation_for_another(self, door: Door) -> None:
+    async def test_invitation_for_another_address_is_rejected(self, door: Door) -> None:
         address = await door.invited("wang@acme.example")
         await door.accepted()
         page = (await door.http.get(f"{address}/join")).text
@@ -90,7 +92,9 @@ class TestInvitations:
         assert answer.status_code == 422
         assert "This invitation is for another address." in answer.text
 
-    async def test_somebody_known_is_not_made_anew(self, door: Door) -> None:
+    async def test_existing_person_cannot_set_a_new_password_by_invitation(
+        self, door: Door
+    ) -> None:
         address = await door.invited_by_another()
         await door.accepted()
         answer = await door.http.post(address, data={"name": "Li", "password": PASSWORD})
@@ -98,8 +102,8 @@ class TestInvitations:
         assert "already has a password" in answer.text
 
 
-class TestSigningIn:
-    async def test_in_and_out(self, door: Door) -> None:
+class TestSignIn:
+    async def test_sign_out_and_sign_in_return_to_the_requested_page(self, door: Door) -> None:
         await door.accepted()
         await door.signs_out()
         assert (await door.http.get("/dashboard")).status_code == 303
@@ -107,29 +111,29 @@ class TestSigningIn:
         assert answer.headers["location"] == "/dashboard/usage"
         assert (await door.http.get("/dashboard/usage")).status_code == 200
 
-    async def test_a_wrong_password(self, door: Door) -> None:
+    async def test_wrong_password_is_rejected_with_the_address_kept(self, door: Door) -> None:
         answer = await door.signs_in("wrong wrong wrong")
         assert answer.status_code == 422
         assert "Incorrect e-mail address or password." in words(answer.text)
         assert EMAIL in answer.text
         assert "wrong wrong" not in answer.text
 
-    async def test_too_often(self, door: Door) -> None:
+    async def test_repeated_failures_are_rate_limited(self, door: Door) -> None:
         for _ in range(6):
             answer = await door.signs_in("wrong wrong wrong")
         assert "Too many attempts." in words(answer.text)
 
-    async def test_an_empty_form(self, door: Door) -> None:
+    async def test_empty_form_is_rejected(self, door: Door) -> None:
         assert (await door.http.post("/dashboard/sign-in")).status_code == 422
 
-    async def test_it_leads_nowhere_else(self, door: Door) -> None:
+    async def test_external_next_address_redirects_to_dashboard(self, door: Door) -> None:
         await door.accepted()
         answer = await door.signs_in(next="//evil.example")
         assert answer.headers["location"] == "/dashboard"
 
 
-class TestSecondStep:
-    async def test_a_code(self, door: Door) -> None:
+class TestSecondFactorStep:
+    async def test_correct_code_completes_sign_in(self, door: Door) -> None:
         await door.accepted()
         app = await self._enrolled(door)
         page = (await door.signs_in()).text
@@ -143,7 +147,7 @@ class TestSecondStep:
         right = await door.http.post("/dashboard/sign-in/code", data=fields)
         assert right.headers["location"] == "/dashboard"
 
-    async def test_too_late(self, door: Door) -> None:
+    async def test_invalid_or_expired_ticket_is_rejected(self, door: Door) -> None:
         fields = {"ticket": "x", "code": "000000"}
         answer = await door.http.post("/dashboard/sign-in/code", data=fields)
         assert answer.status_code == 422
@@ -161,8 +165,8 @@ class TestSecondStep:
         return app
 
 
-class TestResets:
-    async def test_a_link_is_mailed(self, door: Door) -> None:
+class TestPasswordReset:
+    async def test_reset_link_is_mailed_without_revealing_the_person(self, door: Door) -> None:
         await door.accepted()
         answer = await door.http.post("/dashboard/forgot", data={"email": EMAIL})
         assert "Check your e-mail" in answer.text
@@ -175,7 +179,7 @@ class TestResets:
                 return
         raise AssertionError("no mail waits")
 
-    async def test_another_password(self, door: Door) -> None:
+    async def test_reset_link_sets_a_new_password(self, door: Door) -> None:
         await door.accepted()
         address = await self._link(door)
         assert "New password" in (await door.http.get(address)).text
@@ -187,14 +191,14 @@ class TestResets:
         assert "Password changed." in page.text
         assert (await door.signs_in("four new turbines")).status_code == 303
 
-    async def test_no_such_link(self, door: Door) -> None:
+    async def test_unknown_link_returns_410(self, door: Door) -> None:
         for answer in (
             await door.http.get("/dashboard/reset/x"),
             await door.http.post("/dashboard/reset/x", data={"password": PASSWORD}),
         ):
             assert answer.status_code == 410
 
-    async def test_the_page(self, door: Door) -> None:
+    async def test_page_offers_to_send_a_link(self, door: Door) -> None:
         assert "Send link" in (await door.http.get("/dashboard/forgot")).text
 
     async def _link(self, door: Door) -> str:
@@ -205,7 +209,7 @@ class TestResets:
         return f"/dashboard/reset/{secret}"
 
 
-async def test_a_gateway_for_programs_alone_has_no_pages(limited: Limited) -> None:
+async def test_gateway_without_dashboard_returns_404_for_pages(limited: Limited) -> None:
     async with limited(PLENTY, dashboard=False) as gateway, client(gateway.url) as http:
         assert (await http.get("/dashboard/sign-in")).status_code == 404
         assert (await gateway.http.get("/v1/models")).status_code == 200

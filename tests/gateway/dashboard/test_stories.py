@@ -1,5 +1,5 @@
-"""Stories that people walk in a browser: from an invitation to a paid invoice, a key rotated under
-traffic, a bill that is reconciled, an outcome that is disputed, an account that is stopped.
+"""End-to-end tests in a browser: from an invitation to a paid invoice, key rotation under traffic,
+reconciliation of an invoice, an outcome dispute, and suspension of an account.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ _SECRET = re.compile(r"maas_[0-9A-Za-z]{38}")
 
 
 async def joins(seen: Looked, stripe: StripeStory, firm: StoryFirm, role: Role) -> None:
-    """Somebody is invited, follows the link of the mail, and is on the first page then."""
+    """Invite a person, open the link and submit the join form, which leads to the overview page."""
     inviting = InvitationService.from_settings(stripe.settings, stripe.story.clock)
     async with stripe.story.database.transaction() as session:
         place = session, CLI_ACTOR, firm.account.id
@@ -47,7 +47,7 @@ async def joins(seen: Looked, stripe: StripeStory, firm: StoryFirm, role: Role) 
 
 
 class Traffic:
-    """A program of the firm's that calls without end, and what it was answered."""
+    """A client that calls in a loop and records the key and status of each response."""
 
     def __init__(self, url: str, secret: str) -> None:
         self.secret = secret
@@ -64,7 +64,7 @@ class Traffic:
                 self.statuses.append((secret, answer.status_code))
 
     async def goes_on(self, calls: int = 3) -> None:
-        """Until so many more were answered with the key of now."""
+        """Wait until the current key has this many more responses."""
         secret, before = self.secret, len(self.statuses)
         async with asyncio.timeout(60):
             while sum(one == secret for one, _ in self.statuses[before:]) < calls:  # noqa: ASYNC110
@@ -72,17 +72,17 @@ class Traffic:
 
 
 async def file_of(page: Page, link: str, place: Path) -> bytes:
-    """What a link of the page downloads."""
+    """Content of the file that a link on the page downloads."""
     async with page.expect_download() as started:
         await page.click(link)
     await (await started.value).save_as(place)
     return await asyncio.to_thread(place.read_bytes)
 
 
-async def test_a_firm_from_its_invitation_to_its_first_paid_invoice(
+async def test_owner_joins_creates_a_key_and_pays_the_first_invoice(
     stripe: StripeStory, browser: Windows
 ) -> None:
-    """Stripe's own page is not here: what it says is put in its place, and its event comes."""
+    """Stripe's hosted page is replaced by a stub, and its webhook by the fake."""
     firm = await stripe.firm(SEND)
     async with looked(browser, stripe.url, ENGLISH, None) as seen:
         page = seen.page
@@ -102,7 +102,7 @@ async def test_a_firm_from_its_invitation_to_its_first_paid_invoice(
         await stripe.invoiced(firm, rows=30_000)
         await stripe.works()
         await seen.opens("/dashboard/invoices")
-        # A month has passed, and the session with it.
+        # After a month the session has expired.
         await page.fill("[name=email]", ADDRESS)
         await page.fill("[name=password]", PASSWORD)
         await page.click("button:text-is('Sign in')")
@@ -122,7 +122,9 @@ async def _stripes_page(route: Route) -> None:
     await route.fulfill(body="Stripe's own page", content_type="text/plain")
 
 
-async def test_a_developer_rotates_a_key_under_traffic(office: Firm, browser: Windows) -> None:
+async def test_developer_rotates_a_key_under_traffic_without_failed_calls(
+    office: Firm, browser: Windows
+) -> None:
     gateway = office.gateway
     old = gateway.key.secret
     traffic = Traffic(gateway.url, old)
@@ -157,7 +159,7 @@ async def test_a_developer_rotates_a_key_under_traffic(office: Firm, browser: Wi
     assert (await gateway.http.get("/v1/models", headers=headers)).status_code == 401
 
 
-async def test_an_accountant_reconciles_page_csv_and_pdf(
+async def test_invoice_page_csv_and_pdf_have_the_same_total(
     stripe: StripeStory, browser: Windows, tmp_path: Path
 ) -> None:
     firm = await stripe.firm(SEND)
@@ -182,7 +184,7 @@ async def test_an_accountant_reconciles_page_csv_and_pdf(
     assert "MAAS-000001" in printed
 
 
-async def test_a_firm_disputes_an_outcome(seen: Seen, browser: Windows) -> None:
+async def test_owner_disputes_an_outcome_settlement(seen: Seen, browser: Windows) -> None:
     gateway = seen.told.gateway
     settlement = await seen.told.settled()
     async with seen.owner() as owner, looked(browser, gateway.url, ENGLISH, owner) as looks:
@@ -205,7 +207,7 @@ async def test_a_firm_disputes_an_outcome(seen: Seen, browser: Windows) -> None:
     assert dispute["reason"] == "It failed by the calendar, not by wear."
 
 
-async def test_an_operator_suspends_and_restores(office: Firm, browser: Windows) -> None:
+async def test_operator_suspends_and_restores_an_account(office: Firm, browser: Windows) -> None:
     gateway = office.gateway
     person = looker(gateway.url, gateway.parts, None, Role.OPERATOR)
     async with person as operator, looked(browser, gateway.url, ENGLISH, operator) as seen:

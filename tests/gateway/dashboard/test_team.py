@@ -1,4 +1,4 @@
-"""The team on pages: inviting once, changing and ending memberships; and for owners alone."""
+"""Team pages: invitations, roles and removal of members, for owners only."""
 
 import re
 from uuid import UUID
@@ -17,26 +17,26 @@ def person(who: Looker) -> str:
 
 
 async def actions(office: Firm, account_id: UUID | None = None) -> list[str]:
-    """What people did, the newest first."""
+    """Actions of people in the audit log, newest first."""
     account = account_id or office.gateway.account.id
     async with office.gateway.parts.database.transaction() as session:
         return [one.action for one in await list_account_entries(session, account) if one.email]
 
 
 def links(page: str) -> list[str]:
-    """Of the invitation that a page shows, without the host, which is that of mails."""
+    """Paths of the invitation links that a page shows. Their host is that of e-mails."""
     return re.findall(r"<code>http[^<]*(/dashboard/invitation/[^<]+)</code>", page)
 
 
 def forms(page: str, what: str) -> list[tuple[str, str]]:
-    """Addresses of the forms of invitations, and until when their links work."""
+    """Addresses of the invitation forms, and the expiry of their links."""
     address = rf'action="(/dashboard/team/invitations/invitation_\w+/{what})"'
     until = r'name="until" value="([^"]+)"' if what == "resend" else "()"
     return re.findall(rf"{address}.*?{until}", page, re.DOTALL)
 
 
-class TestInviting:
-    async def test_from_the_form_to_a_new_colleague(self, office: Firm) -> None:
+class TestInvitations:
+    async def test_submitted_form_creates_invitation_with_a_link(self, office: Firm) -> None:
         owner = office.owner
         sent = {"email": EMAIL.upper(), "role": "finance"}
         answer = await owner.send("/dashboard/team/invitations", **sent)
@@ -47,7 +47,9 @@ class TestInviting:
         async with client(office.gateway.url) as http:
             assert "Your role: Finance" in words((await http.get(link)).text)
 
-    async def test_sent_twice_it_is_one(self, office: Firm) -> None:
+    async def test_repeated_invitation_is_rejected_and_new_role_replaces_the_first(
+        self, office: Firm
+    ) -> None:
         sent = {"email": EMAIL, "role": "viewer"}
         (link,) = links((await office.owner.send("/dashboard/team/invitations", **sent)).text)
         again = await office.owner.send("/dashboard/team/invitations", **sent)
@@ -55,13 +57,15 @@ class TestInviting:
         assert "This address is already invited." in again.text
         async with client(office.gateway.url) as http:
             assert (await http.get(link)).status_code == 200
-        # To another role it is another invitation, and the first works no more.
+        # With another role it is a new invitation, and the first link becomes invalid.
         other = {"email": EMAIL, "role": "owner"}
         assert links((await office.owner.send("/dashboard/team/invitations", **other)).text)
         async with client(office.gateway.url) as http:
             assert (await http.get(link)).status_code == 410
 
-    async def test_again_and_withdrawn(self, office: Firm) -> None:
+    async def test_resent_invitation_replaces_its_link_and_can_be_withdrawn(
+        self, office: Firm
+    ) -> None:
         owner = office.owner
         sent = {"email": EMAIL, "role": "viewer"}
         (first,) = links((await owner.send("/dashboard/team/invitations", **sent)).text)
@@ -96,7 +100,7 @@ class TestInviting:
 
 
 class TestMembers:
-    async def test_another_role_and_the_end(self, office: Firm) -> None:
+    async def test_owner_changes_role_ends_sessions_and_removes_member(self, office: Firm) -> None:
         owner, gateway = office.owner, office.gateway
         place = gateway.url, gateway.parts, gateway.account.id
         async with looker(*place, Role.DEVELOPER) as one:
@@ -114,7 +118,7 @@ class TestMembers:
         said = ["member.removed", "member.role_changed", "member.sessions_ended"]
         assert await actions(office) == said
 
-    async def test_the_last_owner_stays(self, office: Firm) -> None:
+    async def test_last_owner_cannot_be_demoted_or_removed(self, office: Firm) -> None:
         owner = office.owner
         for what in ("role", "remove"):
             answer = await owner.send(f"{person(owner)}/{what}", role="viewer")
@@ -129,8 +133,8 @@ class TestMembers:
         await owner.page("/dashboard/team", 303)
 
 
-class TestWhoMay:
-    async def test_others_look_only(self, office: Firm) -> None:
+class TestTeamAccess:
+    async def test_members_other_than_owner_can_only_view_the_team(self, office: Firm) -> None:
         gateway = office.gateway
         for role in (Role.DEVELOPER, Role.FINANCE, Role.VIEWER):
             async with looker(gateway.url, gateway.parts, gateway.account.id, role) as one:
@@ -144,7 +148,9 @@ class TestWhoMay:
                     answer = await one.send(f"{person(one)}/{what}", role="owner")
                     assert answer.status_code == 403
 
-    async def test_nobody_elses(self, office: Firm) -> None:
+    async def test_members_and_invitations_of_another_account_return_404(
+        self, office: Firm
+    ) -> None:
         for address in (person(office.owner), "/dashboard/team/x", "/dashboard/team/person_x"):
             await office.stranger.page(address, 404)
             for what in ("role", "sessions", "remove"):

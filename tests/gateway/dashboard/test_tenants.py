@@ -1,6 +1,6 @@
-"""One firm with another's ids: a crawler puts them into every address and form, and finds nothing.
+"""Tenant isolation: requests with ids of another account, to every page and form, find no data.
 
-It reads the pages that there are from the router, so that a new one is crawled or named here.
+The routes are read from the router, so a new page is crawled too, or must be listed here.
 """
 
 import re
@@ -18,12 +18,12 @@ from tests.support.dashboard.looking import looker
 
 @pytest.fixture(scope="module")
 def firm(shared_firm: Firm) -> Firm:
-    """The same for all tests here: none reads what another one adds."""
+    """Shared by all tests of this module: no test reads what another test adds."""
     return shared_firm
 
 
 async def known(firm: Firm) -> dict[str, str]:
-    """Ids of the firm's own rows, by the name that addresses have for them."""
+    """Ids of the account's own rows, by their parameter name in route paths."""
     gateway, owner = firm.gateway, firm.owner
     sent = {"email": f"{ids.new_id().hex}@acme.example", "role": "viewer"}
     invited = await owner.send("/dashboard/team/invitations", **sent)
@@ -48,14 +48,14 @@ async def known(firm: Firm) -> dict[str, str]:
     }
 
 
-class TestCrawling:
-    def test_every_name_is_known(self) -> None:
-        """A new page says here what its address holds."""
+class TestTenantIsolation:
+    def test_every_id_in_a_route_has_a_test_value(self) -> None:
+        """A new page with a new path parameter must be listed here."""
         found = {name for route in routes() for name in route.names}
         rows = {"account", "invoice", "request_id", "key", "member", "invitation", "ended"}
         assert found - NO_ROWS - OUTCOMES == rows
 
-    async def test_nothing_of_anothers_in_any_address(self, firm: Firm) -> None:
+    async def test_all_routes_with_ids_of_another_account_return_404(self, firm: Firm) -> None:
         values = await known(firm)
         seen, crawled = {}, 0
         for route in routes():
@@ -68,35 +68,35 @@ class TestCrawling:
         assert seen == {}
         assert crawled > 25
 
-    async def test_the_owner_finds_all_of_it(self, firm: Firm) -> None:
-        """Else the crawler would look for what is not there."""
+    async def test_owner_can_open_all_crawled_pages(self, firm: Firm) -> None:
+        """Otherwise the crawler would request rows that do not exist."""
         values = await known(firm)
         for route in routes():
             if route.method == "GET" and not route.of_platform and not route.names & OUTCOMES:
                 if not route.names <= NO_ROWS:
                     assert await answers(firm.owner, route, values) == 200, route
 
-    async def test_the_platforms_pages_are_for_nobody_of_a_firm(self, firm: Firm) -> None:
+    async def test_account_owner_cannot_open_platform_pages(self, firm: Firm) -> None:
         values = await known(firm)
         for route in routes():
             if route.of_platform:
                 assert await answers(firm.owner, route, values) == 403, route
 
 
-class TestForms:
-    async def test_anothers_key_in_the_playground(self, firm: Firm) -> None:
+class TestIdsInForms:
+    async def test_playground_with_key_of_another_account_returns_404(self, firm: Firm) -> None:
         said = chat(firm)
         for form in ("/dashboard/playground/quote", "/dashboard/playground/call"):
             assert (await firm.owner.send(form, **said)).status_code == 200
             assert (await firm.stranger.send(form, **said)).status_code == 404
 
-    async def test_anothers_account_to_switch_to(self, firm: Firm) -> None:
+    async def test_switch_to_another_account_returns_404(self, firm: Firm) -> None:
         account = ids.format_id("acct", firm.gateway.account.id)
         answer = await firm.stranger.send("/dashboard/switch", account=account)
         assert answer.status_code == 404
 
-    async def test_filters_of_lists(self, firm: Firm) -> None:
-        """An id in a query filters by nothing that is found."""
+    async def test_list_filters_with_ids_of_another_account_match_no_row(self, firm: Firm) -> None:
+        """An id of another account in a query matches no row."""
         values = await known(firm)
         for query in (f"key={values['key']}", f"after={values['request_id']}"):
             page = await firm.stranger.page(f"/dashboard/usage/calls?{query}")
@@ -106,8 +106,8 @@ class TestForms:
         assert values["invoice"] not in page.replace(f"after={values['invoice']}", "")
 
 
-async def test_who_left_finds_nothing(firm: Firm) -> None:
-    """A session of a member who was removed opens no page."""
+async def test_session_of_removed_member_opens_no_page(firm: Firm) -> None:
+    """The session of a removed member opens no page."""
     gateway = firm.gateway
     async with looker(gateway.url, gateway.parts, gateway.account.id) as one:
         member = ids.format_id("person", one.person_id)

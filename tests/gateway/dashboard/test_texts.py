@@ -1,4 +1,4 @@
-"""The catalogues: every text has its Chinese, and none is left over."""
+"""Translation catalogues: every text has a Chinese translation, and no translation is unused."""
 
 import re
 from pathlib import Path
@@ -14,20 +14,20 @@ _VALUE = re.compile(r"%\(\w+\)s|%%|{\w+}")
 _FOLDER = Path(gateway.dashboard.__file__).parent / "translations"
 
 
-def test_every_text_is_translated_and_no_other() -> None:
+def test_catalogues_translate_exactly_the_used_texts() -> None:
     ours, theirs = said(), read_translations("zh")
     assert sorted(ours.keys() - theirs.keys()) == []
     assert sorted(theirs.keys() - ours.keys() - of_inputs()) == []
 
 
-def test_none_is_empty_and_values_stay() -> None:
+def test_translations_are_not_empty_and_keep_placeholders() -> None:
     for english, chinese in read_translations("zh").items():
         for text in [chinese] if isinstance(chinese, str) else chinese:
             assert text, english
             assert sorted(_VALUE.findall(text)) == sorted(_VALUE.findall(english)), english
 
 
-def test_each_stands_in_one_catalogue() -> None:
+def test_each_text_is_in_one_catalogue() -> None:
     seen: dict[str, str] = {}
     for file in sorted((_FOLDER / "zh").glob("*.po")):
         with file.open("rb") as opened:
@@ -38,7 +38,7 @@ def test_each_stands_in_one_catalogue() -> None:
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
-def test_what_has_no_translation_stays(code: str) -> None:
+def test_text_without_translation_is_returned_unchanged(code: str) -> None:
     language = read_languages()[code]
     assert language.gettext("nothing says this") == "nothing says this"
     assert language.ngettext("%(num)s thing", "%(num)s things", 2) == "%(num)s things"

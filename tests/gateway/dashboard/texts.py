@@ -1,4 +1,4 @@
-"""Finds every text that the dashboard says: in templates, in Python, of models and endpoints."""
+"""Finds every text of the dashboard: in templates, Python code, models and endpoints."""
 
 import ast
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ _OPTIONS = {"**/templates/**.html": {"trim_blocks": "true", "lstrip_blocks": "tr
 
 
 def said() -> dict[str, str | None]:
-    """The English of each text, with that of its plural where it has one."""
+    """The English of each text, with its plural if it has one."""
     found: dict[str, str | None] = {}
     texts = extract_from_dir(_ROOT, _METHODS, _OPTIONS, keywords=_KEYWORDS)
     for _, _, message, _, _ in texts:
@@ -42,7 +42,7 @@ def catalogued() -> Iterator[Model]:
 
 
 def of_inputs() -> set[str]:
-    """Whatever stands as a text in the models' code, the descriptions of their inputs among it."""
+    """All string literals in the models' code, including the descriptions of inputs."""
     files = Path(models.__file__).parent.rglob("*.py")
     nodes = (node for file in files for node in ast.walk(ast.parse(file.read_text("utf-8"))))
     return {

@@ -1,10 +1,10 @@
-"""Pages that are wider than a phone."""
+"""Finds elements of a page that are wider than a phone."""
 
 from tests.support.dashboard.browsing import Looked
 
 PHONE = 390  # pixels
-# What sticks out of the window, or a figure out of its place, and is not inside something that
-# scrolls or hides it. Charts follow the width of their window a few frames later.
+# Elements beyond the window, or a figure beyond its container, that no ancestor scrolls or
+# hides. Charts follow the width of their window a few frames later.
 _BEYOND = """() => new Promise((done) => {
   const clips = (one) => one && (getComputedStyle(one).overflowX !== "visible"
     || clips(one.parentElement));
@@ -27,7 +27,7 @@ _BEYOND = """() => new Promise((done) => {
 
 
 async def too_wide(seen: Looked) -> list[str]:
-    """What of the page sticks out of a phone: such a page can be moved sideways."""
+    """Elements of the page beyond the width of a phone, which make the page scroll sideways."""
     before = seen.page.viewport_size
     assert before is not None
     narrow = before["width"] == PHONE

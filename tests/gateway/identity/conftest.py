@@ -1,4 +1,4 @@
-"""A desk, and a firm with its owner."""
+"""Identity services on a real database, and an account with its owner."""
 
 from collections.abc import AsyncIterator
 

@@ -1,4 +1,4 @@
-"""Addresses of people, and the places that they come from."""
+"""E-mail addresses of people, and the origins (address and browser) of their requests."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from gateway.identity.client_origin import ClientOrigin
 from gateway.identity.email_address import EmailInvalid, normalize_email
 
 
-class TestEmails:
+class TestEmailNormalization:
     @pytest.mark.parametrize(
         ("typed", "kept"),
         [
@@ -17,7 +17,7 @@ class TestEmails:
             ("le\u0301a@plant.example", "léa@plant.example"),
         ],
     )
-    def test_one_form(self, typed: str, kept: str) -> None:
+    def test_equivalent_spellings_normalize_to_one_address(self, typed: str, kept: str) -> None:
         assert normalize_email(typed) == kept
         assert normalize_email(kept) == kept
 
@@ -38,12 +38,12 @@ class TestEmails:
             "li@" + "a" * 1_000_000,
         ],
     )
-    def test_what_is_none(self, typed: str) -> None:
+    def test_invalid_address_raises_email_invalid(self, typed: str) -> None:
         with pytest.raises(EmailInvalid):
             normalize_email(typed)
 
 
-class TestPlaces:
+class TestClientOrigin:
     @pytest.mark.parametrize(
         ("address", "network"),
         [
@@ -54,16 +54,16 @@ class TestPlaces:
             ("unix", "unix"),
         ],
     )
-    def test_what_is_counted(self, address: str, network: str) -> None:
+    def test_network_is_ipv4_address_or_ipv6_prefix(self, address: str, network: str) -> None:
         assert ClientOrigin.from_request(address, None).network == network
 
-    def test_a_browser_is_the_same_after_its_update(self) -> None:
+    def test_browser_is_equal_across_versions(self) -> None:
         old, new = (
             ClientOrigin.from_request("x", f"Mozilla/5.0 Firefox/{at}.0") for at in (143, 144)
         )
         assert old.browser == new.browser
         assert old.browser != ClientOrigin.from_request("x", "Mozilla/5.0 Chrome/144.0").browser
 
-    def test_is_cut_and_clean(self) -> None:
+    def test_long_address_and_agent_are_truncated_and_sanitized(self) -> None:
         place = ClientOrigin.from_request("1" * 1000, "\x00\ud800\n" + "a" * 100_000)
         assert (len(place.address), place.agent) == (64, "a" * 300)

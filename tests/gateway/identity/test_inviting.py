@@ -1,4 +1,4 @@
-"""Invitations, and accepting them: once, by whom they are for."""
+"""Invitations and their acceptance: once, and only by the invited person."""
 
 import asyncio
 
@@ -30,8 +30,10 @@ NEW = "wu@acme.example"
 WU = Registration("Wu Yan 吴岩", PASSWORD, "en")
 
 
-class TestInviting:
-    async def test_is_mailed_and_sealed(self, desk: Desk, firm: Account, owner: Someone) -> None:
+class TestInvitations:
+    async def test_link_is_mailed_and_its_secret_is_not_stored_in_plain_text(
+        self, desk: Desk, firm: Account, owner: Someone
+    ) -> None:
         secret = await desk.invite(firm.id, "Wu@Acme.Example", Role.DEVELOPER)
         to, subject, text = (await desk.mails("invitation"))[-1]
         assert (to, subject) == (NEW, f"邀请您加入 {firm.name}")
@@ -39,7 +41,9 @@ class TestInviting:
         for table in ("outbox", "one_time_token", "audit_entry"):
             assert secret not in str(await desk.sql(f"select x::text from {table} x"))
 
-    async def test_again_is_another_link(self, desk: Desk, firm: Account) -> None:
+    async def test_new_or_resent_invitation_invalidates_the_previous_link(
+        self, desk: Desk, firm: Account
+    ) -> None:
         first = await desk.invite(firm.id, NEW, Role.VIEWER)
         second = await desk.invite(firm.id, NEW, Role.FINANCE)
         with pytest.raises(LinkUnusable):
@@ -61,7 +65,9 @@ class TestInviting:
             await desk.identity.invitation_acceptance.accept(third, WU, OFFICE)
         assert len(await desk.mails("invitation")) == 3
 
-    async def test_once(self, desk: Desk, firm: Account, owner: Someone) -> None:
+    async def test_pending_invitation_to_the_same_role_is_not_repeated(
+        self, desk: Desk, firm: Account, owner: Someone
+    ) -> None:
         async with desk.database.transaction() as session:
             place = (session, owner.actor, firm.id, "wu@acme.example")
             await desk.identity.invitations.invite_unless_pending(*place, Role.VIEWER)
@@ -74,7 +80,7 @@ class TestInviting:
             await desk.identity.invitations.invite_unless_pending(*place, Role.FINANCE)
         assert len(await desk.mails("invitation")) == 4
 
-    async def test_an_expired_one_is_sent_again(self, desk: Desk, firm: Account) -> None:
+    async def test_expired_invitation_can_be_resent(self, desk: Desk, firm: Account) -> None:
         secret = await desk.invite(firm.id, NEW, Role.VIEWER)
         desk.clock.pass_(days=7)
         with pytest.raises(LinkUnusable):
@@ -85,7 +91,9 @@ class TestInviting:
             issued = await inviting.resend(session, CLI_ACTOR, firm.id, pending.id)
         await desk.identity.invitation_acceptance.accept(issued.link.rpartition("/")[2], WU, OFFICE)
 
-    async def test_of_another_account_is_none(self, desk: Desk, firm: Account) -> None:
+    async def test_invitation_of_another_account_is_not_found(
+        self, desk: Desk, firm: Account
+    ) -> None:
         other = await desk.account("Zeta")
         await desk.invite(firm.id, NEW, Role.VIEWER)
         inviting = desk.identity.invitations
@@ -102,7 +110,9 @@ class TestInviting:
                     with pytest.raises(InvitationNotFound):
                         await work(session, CLI_ACTOR, account_id, invitation_id)
 
-    async def test_what_cannot_be(self, desk: Desk, firm: Account, owner: Someone) -> None:
+    async def test_invalid_email_role_or_existing_member_is_rejected(
+        self, desk: Desk, firm: Account, owner: Someone
+    ) -> None:
         for account_id, email, role, fact in (
             (firm.id, "nobody", Role.VIEWER, EmailInvalid),
             (firm.id, NEW, Role.OPERATOR, RoleInvalid),
@@ -112,7 +122,7 @@ class TestInviting:
             with pytest.raises(fact):
                 await desk.invite(account_id, email, role)
 
-    async def test_not_without_end(self, desk: Desk, firm: Account) -> None:
+    async def test_pending_invitations_are_limited_to_100(self, desk: Desk, firm: Account) -> None:
         async with desk.database.transaction() as session:
             for at in range(100):
                 await desk.identity.invitations.invite(
@@ -122,8 +132,10 @@ class TestInviting:
             await desk.invite(firm.id, NEW, Role.VIEWER)
 
 
-class TestAccepting:
-    async def test_makes_the_person(self, desk: Desk, firm: Account) -> None:
+class TestInvitationAcceptance:
+    async def test_acceptance_creates_the_person_with_the_invited_role(
+        self, desk: Desk, firm: Account
+    ) -> None:
         secret = await desk.invite(firm.id, NEW, Role.DEVELOPER)
         someone = await desk.of(
             await desk.identity.invitation_acceptance.accept(secret, WU, OFFICE)
@@ -133,7 +145,9 @@ class TestAccepting:
         assert (viewer.role, viewer.account_id) == (Role.DEVELOPER, firm.id)
         assert (await desk.sign_in(NEW)).viewer.person_id == viewer.person_id
 
-    async def test_twice_at_once_is_once(self, desk: Desk, firm: Account) -> None:
+    async def test_concurrent_acceptance_creates_one_person(
+        self, desk: Desk, firm: Account
+    ) -> None:
         secret = await desk.invite(firm.id, NEW, Role.VIEWER)
         told = await asyncio.gather(
             *(desk.identity.invitation_acceptance.accept(secret, WU, OFFICE) for _ in range(6)),
@@ -142,7 +156,9 @@ class TestAccepting:
         assert sorted(type(one).__name__ for one in told) == ["LinkUnusable"] * 5 + ["NewSession"]
         assert await desk.sql("select count(*) from person") == [(1,)]
 
-    async def test_two_accounts_at_once(self, desk: Desk, firm: Account) -> None:
+    async def test_concurrent_invitations_of_two_accounts_create_one_person(
+        self, desk: Desk, firm: Account
+    ) -> None:
         other = await desk.account("Zeta")
         secrets = [await desk.invite(one.id, NEW, Role.VIEWER) for one in (firm, other)]
         told = await asyncio.gather(
@@ -150,7 +166,7 @@ class TestAccepting:
             return_exceptions=True,
         )
         assert sorted(type(one).__name__ for one in told) == ["NewSession", "PersonAlreadyExists"]
-        # The link that made nobody still works, for the one who signs in.
+        # The link that created no person is still valid after signing in.
         left = secrets[[isinstance(one, PersonAlreadyExists) for one in told].index(True)]
         assert (await desk.identity.invitation_acceptance.preview(left)).known
         someone = await desk.sign_in(NEW)
@@ -159,7 +175,9 @@ class TestAccepting:
             await desk.identity.invitation_acceptance.join(*place)
         assert await desk.sql("select count(*) from membership") == [(2,)]
 
-    async def test_what_is_unfit_leaves_the_link(self, desk: Desk, firm: Account) -> None:
+    async def test_invalid_registration_keeps_the_link_valid(
+        self, desk: Desk, firm: Account
+    ) -> None:
         secret = await desk.invite(firm.id, NEW, Role.VIEWER)
         for newcomer, fact in (
             (Registration("", PASSWORD), PersonInvalid),
@@ -174,11 +192,13 @@ class TestAccepting:
         await desk.identity.invitation_acceptance.accept(secret, WU, OFFICE)
 
     @pytest.mark.parametrize("secret", ["", "\x00", "\ud800", "x" * 10_000_000])
-    async def test_what_is_no_link(self, desk: Desk, secret: str) -> None:
+    async def test_unknown_or_malformed_secret_raises_link_unusable(
+        self, desk: Desk, secret: str
+    ) -> None:
         with pytest.raises(LinkUnusable):
             await desk.identity.invitation_acceptance.preview(secret)
 
-    async def test_somebody_known_signs_in_first(
+    async def test_existing_person_joins_only_when_signed_in(
         self, desk: Desk, firm: Account, owner: Someone
     ) -> None:
         other = await desk.account("Zeta")
@@ -203,7 +223,7 @@ class TestAccepting:
                 await desk.identity.invitation_acceptance.join(*place)
 
 
-class TestFirst:
+class TestFirstOperatorLink:
     async def first(self, desk: Desk, account: Account | None) -> str | None:
         async with desk.database.transaction() as session:
             link = await desk.identity.invitations.create_first_operator_link(
@@ -211,7 +231,9 @@ class TestFirst:
             )
         return link and link.rpartition("/")[2]
 
-    async def test_runs_the_platform_and_owns_the_account(self, desk: Desk, firm: Account) -> None:
+    async def test_first_person_becomes_operator_and_account_owner(
+        self, desk: Desk, firm: Account
+    ) -> None:
         early, secret = await self.first(desk, firm), await self.first(desk, firm)
         assert early is not None
         assert secret is not None
@@ -232,7 +254,9 @@ class TestFirst:
         assert (member.person_id, member.role) == (someone.viewer.person_id, Role.OWNER)
         assert await self.first(desk, firm) is None
 
-    async def test_works_no_more_once_there_is_somebody(self, desk: Desk, firm: Account) -> None:
+    async def test_link_is_unusable_after_the_first_person_exists(
+        self, desk: Desk, firm: Account
+    ) -> None:
         secret = await self.first(desk, None)
         assert secret is not None
         await desk.someone(firm.id, NEW)

@@ -1,4 +1,4 @@
-"""Signing in: password, code, lock-out; for many at once, and by many gateways."""
+"""Sign-in with password and code, and lockout, also under concurrent requests."""
 
 import asyncio
 
@@ -33,8 +33,10 @@ async def ticket(desk: Desk, email: str) -> str:
     return caught.value.ticket
 
 
-class TestPassword:
-    async def test_opens_a_session(self, desk: Desk, firm: Account, owner: Someone) -> None:
+class TestPasswordSignIn:
+    async def test_correct_password_creates_a_logged_session(
+        self, desk: Desk, firm: Account, owner: Someone
+    ) -> None:
         found = await desk.sign_in(" LI@Acme.Example ")
         assert (found.viewer.person_id, found.viewer.account_id) == (
             owner.viewer.person_id,
@@ -63,14 +65,14 @@ class TestPassword:
             ("\ud800" * 500_000, PASSWORD),
         ],
     )
-    async def test_what_is_wrong_is_not_told(
+    async def test_wrong_email_and_wrong_password_return_the_same_error(
         self, desk: Desk, owner: Someone, email: str, password: str
     ) -> None:
         with pytest.raises(CredentialsWrong) as caught:
             await desk.sign_in(email, password)
         assert caught.value.message == "Incorrect e-mail address or password."
 
-    async def test_is_hashed_anew_where_parameters_changed(
+    async def test_password_is_rehashed_when_hash_parameters_change(
         self, desk: Desk, owner: Someone
     ) -> None:
         hashes = "select password_hash from person"
@@ -85,7 +87,7 @@ class TestPassword:
         await desk.sign_in(owner.email)
         assert await desk.sql(hashes) == [(after,)]
 
-    async def test_who_belongs_nowhere_is_told_so(
+    async def test_person_without_an_account_is_rejected_with_no_account(
         self, desk: Desk, firm: Account, owner: Someone
     ) -> None:
         other = await desk.someone(firm.id, "wu@acme.example", Role.VIEWER)
@@ -97,8 +99,10 @@ class TestPassword:
         await wrong(desk, other.email)
 
 
-class TestNewPlace:
-    async def test_is_told_once(self, desk: Desk, owner: Someone) -> None:
+class TestNewDeviceNotice:
+    async def test_first_sign_in_from_a_new_network_or_browser_is_mailed(
+        self, desk: Desk, owner: Someone
+    ) -> None:
         await desk.sign_in(owner.email)
         await desk.sign_in(
             owner.email, place=ClientOrigin(OFFICE.address, "Mozilla/5.0 (Windows) Firefox/144")
@@ -114,8 +118,10 @@ class TestNewPlace:
         assert len(await desk.mails("new_place")) == 2
 
 
-class TestLockOut:
-    async def test_pauses_grow_and_end(self, desk: Desk, owner: Someone) -> None:
+class TestLockout:
+    async def test_lockout_doubles_up_to_900_seconds_and_resets_after_success(
+        self, desk: Desk, owner: Someone
+    ) -> None:
         for _ in range(5):
             await wrong(desk, owner.email)
         for pause in (30, 60, 120, 240, 480, 900, 900):
@@ -132,7 +138,7 @@ class TestLockOut:
         with pytest.raises(LockedOut):
             await desk.sign_in(owner.email)
 
-    async def test_is_forgotten_after_a_day(self, desk: Desk, owner: Someone) -> None:
+    async def test_failed_attempts_expire_after_a_day(self, desk: Desk, owner: Someone) -> None:
         for _ in range(4):
             await wrong(desk, owner.email)
         desk.clock.pass_(hours=25)
@@ -141,8 +147,10 @@ class TestLockOut:
         await desk.sign_in(owner.email)
         assert await desk.sql("select count from attempts") == [(4,)]
 
-    async def test_many_at_once_are_many(self, desk: Desk, owner: Someone) -> None:
-        """By several gateways, each from another address."""
+    async def test_concurrent_failed_attempts_are_all_counted(
+        self, desk: Desk, owner: Someone
+    ) -> None:
+        """Concurrent requests as of several gateways, each from another network address."""
         told = await asyncio.gather(
             *(
                 desk.sign_in(owner.email, WRONG, ClientOrigin(f"10.0.0.{at}", ""))
@@ -153,7 +161,9 @@ class TestLockOut:
         assert sum(isinstance(one, CredentialsWrong) for one in told) == 5
         assert sum(isinstance(one, LockedOut) for one in told) == 35
 
-    async def test_other_spellings_are_one(self, desk: Desk, owner: Someone) -> None:
+    async def test_spellings_of_one_address_share_the_attempt_count(
+        self, desk: Desk, owner: Someone
+    ) -> None:
         for at, email in enumerate(("LI@acme.example", "ｌｉ@acme.example", " li@acme.example")):
             await wrong(desk, email, ClientOrigin(f"10.0.0.{at}", ""))
         await wrong(desk, owner.email)
@@ -161,34 +171,42 @@ class TestLockOut:
         with pytest.raises(LockedOut):
             await desk.sign_in("Li@ACME.example")
 
-    async def test_one_address_guesses_at_few_people(self, desk: Desk, owner: Someone) -> None:
+    async def test_network_address_is_locked_after_20_failed_attempts(
+        self, desk: Desk, owner: Someone
+    ) -> None:
         for at in range(20):
             await wrong(desk, f"nobody{at}@acme.example")
         with pytest.raises(LockedOut):
             await desk.sign_in(owner.email)
         await desk.sign_in(owner.email, place=ClientOrigin("198.51.100.9", ""))
 
-    async def test_an_office_that_signs_in_is_not_locked(self, desk: Desk, owner: Someone) -> None:
+    async def test_successful_sign_ins_do_not_lock_the_network_address(
+        self, desk: Desk, owner: Someone
+    ) -> None:
         for _ in range(30):
             await desk.sign_in(owner.email)
         assert await desk.sql("select count from attempts") == [(0,)]
 
-    async def test_a_wrong_clock_locks_nobody_for_long(self, desk: Desk, owner: Someone) -> None:
+    async def test_lockout_from_a_future_clock_does_not_persist(
+        self, desk: Desk, owner: Someone
+    ) -> None:
         desk.clock.pass_(days=3650)
         for _ in range(5):
             await wrong(desk, owner.email)
         desk.clock.pass_(days=-3650)
         await desk.sign_in(owner.email)
 
-    async def test_strangers_are_locked_out_alike(self, desk: Desk, owner: Someone) -> None:
+    async def test_unknown_addresses_are_locked_out_like_known_addresses(
+        self, desk: Desk, owner: Someone
+    ) -> None:
         for _ in range(5):
             await wrong(desk, "nobody@acme.example")
         with pytest.raises(LockedOut):
             await desk.sign_in("nobody@acme.example")
 
 
-class TestSecondStep:
-    async def test_a_code_opens_the_session_once(self, desk: Desk, owner: Someone) -> None:
+class TestSecondFactorStep:
+    async def test_code_and_ticket_are_each_valid_once(self, desk: Desk, owner: Someone) -> None:
         app, _ = await desk.enrolled(owner)
         first, second = await ticket(desk, owner.email), await ticket(desk, owner.email)
         code = app.at(desk.clock.now())
@@ -202,7 +220,9 @@ class TestSecondStep:
             await steps.verify_second_factor(first, app.at(desk.clock.now()), OFFICE)
         await steps.verify_second_factor(second, app.at(desk.clock.now()), OFFICE)
 
-    async def test_the_same_code_twice_at_once(self, desk: Desk, owner: Someone) -> None:
+    async def test_concurrent_use_of_one_code_creates_one_session(
+        self, desk: Desk, owner: Someone
+    ) -> None:
         app, _ = await desk.enrolled(owner)
         tickets = [await ticket(desk, owner.email) for _ in range(4)]
         code = app.at(desk.clock.now())
@@ -213,7 +233,7 @@ class TestSecondStep:
         )
         assert sorted(type(one).__name__ for one in told) == ["CodeWrong"] * 3 + ["NewSession"]
 
-    async def test_clocks_may_differ_by_a_step(self, desk: Desk, owner: Someone) -> None:
+    async def test_code_of_adjacent_time_step_is_accepted(self, desk: Desk, owner: Someone) -> None:
         app, _ = await desk.enrolled(owner)
         for drift, taken in ((-60, False), (-30, True), (30, True), (90, False)):
             desk.clock.pass_(seconds=300)
@@ -225,7 +245,7 @@ class TestSecondStep:
                 with pytest.raises(CodeWrong):
                     await desk.identity.login.verify_second_factor(one, code, OFFICE)
 
-    async def test_an_earlier_code_is_not_taken_after_a_later_one(
+    async def test_earlier_code_after_a_later_code_is_rejected(
         self, desk: Desk, owner: Someone
     ) -> None:
         app, _ = await desk.enrolled(owner)
@@ -235,7 +255,7 @@ class TestSecondStep:
         with pytest.raises(CodeWrong):
             await steps.verify_second_factor(await ticket(desk, owner.email), app.at(now), OFFICE)
 
-    async def test_recovery_codes_work_once_each(self, desk: Desk, owner: Someone) -> None:
+    async def test_each_recovery_code_is_valid_once(self, desk: Desk, owner: Someone) -> None:
         _, codes = await desk.enrolled(owner)
         assert len(set(codes)) == 10
         steps = desk.identity.login
@@ -249,7 +269,7 @@ class TestSecondStep:
         assert len(kept) == 8
         assert not set(codes) & set(kept)
 
-    async def test_guessing_codes_is_counted(self, desk: Desk, owner: Someone) -> None:
+    async def test_wrong_codes_count_toward_the_lockout(self, desk: Desk, owner: Someone) -> None:
         await desk.enrolled(owner)
         one = await ticket(desk, owner.email)
         steps = desk.identity.login
@@ -261,7 +281,7 @@ class TestSecondStep:
         with pytest.raises(LockedOut):
             await desk.sign_in(owner.email)
 
-    async def test_the_right_password_again_and_again_frees_no_guess(
+    async def test_repeated_correct_password_does_not_reset_wrong_code_count(
         self, desk: Desk, owner: Someone
     ) -> None:
         await desk.enrolled(owner)
@@ -272,7 +292,7 @@ class TestSecondStep:
         with pytest.raises(LockedOut):
             await desk.sign_in(owner.email)
 
-    async def test_a_ticket_is_no_session_and_expires(self, desk: Desk, owner: Someone) -> None:
+    async def test_ticket_is_not_a_session_and_expires(self, desk: Desk, owner: Someone) -> None:
         app, _ = await desk.enrolled(owner)
         one = await ticket(desk, owner.email)
         assert await desk.viewer(one) is None

@@ -1,4 +1,4 @@
-"""Passwords: which are taken, and their hashes."""
+"""The password policy, and password hashes."""
 
 import asyncio
 import time
@@ -12,7 +12,7 @@ from tests.support.passwords import QUICK
 EMAIL = "li.wei.zhang@plant.example"
 
 
-class TestPolicy:
+class TestPasswordPolicy:
     @pytest.mark.parametrize(
         "password",
         [
@@ -24,7 +24,7 @@ class TestPolicy:
             "x1" * 2 + "qrstuvz" * 28,
         ],
     )
-    def test_taken(self, password: str) -> None:
+    def test_strong_password_is_accepted(self, password: str) -> None:
         validate_password(password, EMAIL)
 
     @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ class TestPolicy:
             ("", "short"),
             ("kF8-wq2!z", "short"),
             ("a" * 201, "long"),
-            ("\ufdfa" * 20, "long"),  # one letter of which NFKC makes eighteen
+            ("\ufdfa" * 20, "long"),  # one character that NFKC expands to eighteen
             ("word " * 1_000_000, "long"),
             (EMAIL.upper(), "email"),
             ("li.wei.zhang", "email"),
@@ -45,15 +45,15 @@ class TestPolicy:
             ("admin-admin-2026", "common"),
         ],
     )
-    def test_refused(self, password: str, why: str) -> None:
+    def test_weak_password_is_rejected_with_a_reason(self, password: str, why: str) -> None:
         with pytest.raises(PasswordInvalid) as caught:
             validate_password(password, EMAIL)
         assert caught.value.reason == why
         assert len(password) < 5 or password not in caught.value.message
 
 
-class TestHashes:
-    async def test_fits_itself_only(self) -> None:
+class TestPasswordHashes:
+    async def test_hash_verifies_only_its_own_password(self) -> None:
         known = await QUICK.hash("three wise turbines")
         assert known.startswith("$argon2id$")
         assert known != await QUICK.hash("three wise turbines")
@@ -61,16 +61,16 @@ class TestHashes:
         for other in ("Three wise turbines", "", " ", "three wise turbines" * 100_000, "\ud800"):
             assert not await QUICK.verify(known, other)
 
-    async def test_is_one_however_a_keyboard_composes_it(self) -> None:
+    async def test_composed_and_decomposed_unicode_verify_alike(self) -> None:
         known = await QUICK.hash("turbine é très sage")
         assert await QUICK.verify(known, "turbine e\u0301 tre\u0300s sage")
 
-    async def test_nobody_and_a_broken_hash_fit_nothing(self) -> None:
+    async def test_missing_or_invalid_hash_verifies_no_password(self) -> None:
         assert not await QUICK.verify(None, "nobody")
         assert not await QUICK.verify("", "nobody")
         assert not await QUICK.verify("not a hash", "nobody")
 
-    async def test_is_made_anew_where_parameters_changed(self) -> None:
+    async def test_outdated_hash_is_rehashed_once(self) -> None:
         known = await QUICK.hash("three wise turbines")
         assert await QUICK.rehash_if_outdated(known, "three wise turbines") is None
         stronger = Passwords(PasswordHasher(time_cost=2, memory_cost=16, parallelism=1))
@@ -79,7 +79,7 @@ class TestHashes:
         assert await stronger.verify(renewed, "three wise turbines")
         assert await stronger.rehash_if_outdated(renewed, "three wise turbines") is None
 
-    async def test_nobody_takes_as_long_as_somebody(self) -> None:
+    async def test_verification_without_a_hash_takes_as_long_as_with_a_hash(self) -> None:
         slow = Passwords(PasswordHasher(time_cost=2, memory_cost=32 << 10, parallelism=1))
         known = await slow.hash("three wise turbines")
 
@@ -92,7 +92,7 @@ class TestHashes:
         nobody = min([await seconds(None) for _ in range(5)])
         assert 0.5 < nobody / somebody < 2
 
-    async def test_a_crowd_is_told_to_come_again(self) -> None:
+    async def test_concurrent_verifications_over_the_limit_raise_sign_in_busy(self) -> None:
         crowd = Passwords(PasswordHasher(time_cost=1, memory_cost=8 << 10, parallelism=1))
         told = await asyncio.gather(
             *(crowd.verify(None, "nobody") for _ in range(100)), return_exceptions=True

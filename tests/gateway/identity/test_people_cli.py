@@ -1,4 +1,4 @@
-"""`maas people`: inviting from a terminal, seeing who there is, and helping who is locked out."""
+"""`maas people`: invites, lists, unlocks and dismisses people from a terminal."""
 
 from collections.abc import AsyncIterator
 
@@ -21,7 +21,7 @@ OWNER = ("people", "invite", "--account", "Acme", "--email", "Li@Acme.example", 
 
 @pytest.fixture
 async def desk(maas: Maas, database_url: str) -> AsyncIterator[Desk]:
-    """On the same database and with the same secret as the command, now."""
+    """Identity services on the database and with the secret key of the command."""
     settings = Settings(database_url=database_url, data_dir=maas.folder)
     database, clock = Database(database_url), Calendar()
     clock.set(2026, 10, 1)
@@ -31,8 +31,8 @@ async def desk(maas: Maas, database_url: str) -> AsyncIterator[Desk]:
     await database.close()
 
 
-class TestPeople:
-    async def test_invited_by_the_link_that_is_shown(self, maas: Maas, desk: Desk) -> None:
+class TestPeopleCommand:
+    async def test_printed_invitation_link_creates_an_owner(self, maas: Maas, desk: Desk) -> None:
         said = await maas.say(*OWNER)
         assert said["email"] == "li@acme.example"
         base, _, secret = said["link"].rpartition("/")
@@ -57,7 +57,9 @@ class TestPeople:
         assert unlocked == {"email": "li@acme.example", "attempts_forgotten": False}
         assert [one.action for one in await desk.entries()][:1] == ["person.unlocked"]
 
-    async def test_an_operator_and_support(self, maas: Maas, desk: Desk) -> None:
+    async def test_operator_and_support_are_invited_and_dismissed(
+        self, maas: Maas, desk: Desk
+    ) -> None:
         for role, email in (("operator", "op@x.example"), ("support", "su@x.example")):
             said = await maas.say("people", "operator", "--email", email, "--role", role)
             secret = said["link"].rpartition("/")[2]
@@ -72,12 +74,12 @@ class TestPeople:
             "person_not_found"
         )
 
-    async def test_links_lead_to_the_public_address(self, maas: Maas) -> None:
+    async def test_links_use_the_public_url(self, maas: Maas) -> None:
         maas.environment = {**maas.environment, "MAAS_PUBLIC_URL": "https://maas.plant.example/"}
         said = await maas.say(*OWNER)
         assert said["link"].startswith("https://maas.plant.example/dashboard/invitation/")
 
-    async def test_what_cannot_be(self, maas: Maas) -> None:
+    async def test_invalid_arguments_are_rejected_with_an_error_code(self, maas: Maas) -> None:
         for arguments, code in (
             (("invite", "--account", "Nobody", "--email", "a@x.example"), "account_not_found"),
             (("invite", "--account", "Acme", "--email", "nobody"), "email_invalid"),

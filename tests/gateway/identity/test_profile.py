@@ -1,4 +1,4 @@
-"""What people change of themselves, and a password that was forgotten."""
+"""Personal settings: profile, password, second factor; and password reset."""
 
 import asyncio
 
@@ -35,8 +35,10 @@ async def link(desk: Desk, email: str) -> str:
     return text.partition("/reset/")[2].split()[0]
 
 
-class TestReset:
-    async def test_sets_another_once(self, desk: Desk, firm: Account, owner: Someone) -> None:
+class TestPasswordReset:
+    async def test_reset_link_changes_the_password_once_and_ends_sessions(
+        self, desk: Desk, firm: Account, owner: Someone
+    ) -> None:
         secret = await link(desk, "LI@acme.example")
         await desk.identity.password_resets.require_valid_link(secret)
         assert secret not in str(await desk.sql("select payload::text from outbox"))
@@ -56,7 +58,9 @@ class TestReset:
         assert to == owner.email
         assert OFFICE.address in text
 
-    async def test_of_two_links_at_once_one_works(self, desk: Desk, owner: Someone) -> None:
+    async def test_concurrent_use_of_two_links_resets_the_password_once(
+        self, desk: Desk, owner: Someone
+    ) -> None:
         links = [await link(desk, owner.email) for _ in range(2)]
         told = await asyncio.gather(
             *(desk.identity.password_resets.reset_password(one, FRESH, OFFICE) for one in links),
@@ -64,19 +68,23 @@ class TestReset:
         )
         assert sorted(type(one).__name__ for one in told) == ["LinkUnusable", "NoneType"]
 
-    async def test_nothing_tells_who_is_known(self, desk: Desk, owner: Someone) -> None:
+    async def test_request_for_unknown_address_sends_no_mail(
+        self, desk: Desk, owner: Someone
+    ) -> None:
         for email in ("nobody@acme.example", "", "\x00", "\ud800", "a" * 5_000_000):
             await desk.identity.password_resets.request_link(email, OFFICE)
         assert await desk.mails("reset") == []
 
-    async def test_a_mailbox_is_not_flooded(self, desk: Desk, owner: Someone) -> None:
+    async def test_repeated_requests_send_at_most_three_mails(
+        self, desk: Desk, owner: Someone
+    ) -> None:
         for at in range(10):
             await desk.identity.password_resets.request_link(
                 owner.email, ClientOrigin(f"10.0.0.{at}", "")
             )
         assert len(await desk.mails("reset")) == 3
 
-    async def test_late_unfit_or_of_another_kind(
+    async def test_weak_password_and_expired_or_other_link_are_rejected(
         self, desk: Desk, firm: Account, owner: Someone
     ) -> None:
         secret = await link(desk, owner.email)
@@ -89,7 +97,7 @@ class TestReset:
                 await desk.identity.password_resets.reset_password(one, FRESH, OFFICE)
         await desk.sign_in(owner.email)
 
-    async def test_ends_the_lock_other_links_and_tickets_but_no_second_factor(
+    async def test_reset_ends_lockout_links_and_tickets_but_keeps_second_factor(
         self, desk: Desk, owner: Someone
     ) -> None:
         app, _ = await desk.enrolled(owner)
@@ -109,7 +117,7 @@ class TestReset:
             await desk.sign_in(owner.email, FRESH)
         await steps.verify_second_factor(caught.value.ticket, app.at(desk.clock.now()), OFFICE)
 
-    async def test_a_sign_in_under_way_with_the_old_one_opens_nothing(
+    async def test_concurrent_sign_in_with_the_old_password_leaves_no_session(
         self, desk: Desk, owner: Someone
     ) -> None:
         secret = await link(desk, owner.email)
@@ -125,15 +133,17 @@ class TestReset:
         assert alive == [(0,)]
 
 
-class TestPassword:
-    async def test_another_ends_other_sessions(self, desk: Desk, owner: Someone) -> None:
+class TestPasswordChange:
+    async def test_new_password_ends_other_sessions(self, desk: Desk, owner: Someone) -> None:
         other = await desk.sign_in(owner.email)
         await desk.identity.profile.change_password(owner.viewer, PASSWORD, FRESH, OFFICE)
         assert await desk.viewer(owner.token) == owner.viewer
         assert await desk.viewer(other.token) is None
         await desk.sign_in(owner.email, FRESH)
 
-    async def test_a_browser_left_open_is_not_enough(self, desk: Desk, owner: Someone) -> None:
+    async def test_wrong_old_passwords_lock_password_and_second_factor_changes(
+        self, desk: Desk, owner: Someone
+    ) -> None:
         own = desk.identity.profile
         for _ in range(3):
             with pytest.raises(PasswordWrong):
@@ -144,14 +154,18 @@ class TestPassword:
         with pytest.raises(LockedOut):
             await own.change_password(owner.viewer, PASSWORD, FRESH, OFFICE)
 
-    async def test_an_unfit_one(self, desk: Desk, owner: Someone) -> None:
+    async def test_weak_password_is_rejected_and_the_old_one_kept(
+        self, desk: Desk, owner: Someone
+    ) -> None:
         with pytest.raises(PasswordInvalid):
             await desk.identity.profile.change_password(owner.viewer, PASSWORD, "short", OFFICE)
         await desk.sign_in(owner.email)
 
 
-class TestSecondFactor:
-    async def test_the_uri_is_what_apps_take(self, desk: Desk, owner: Someone) -> None:
+class TestSecondFactorEnrolment:
+    async def test_secret_is_sealed_and_uri_is_in_otpauth_format(
+        self, desk: Desk, owner: Someone
+    ) -> None:
         async with desk.database.transaction() as session:
             made = await start_enrolment(session, desk.identity.sealer, owner.viewer.person_id)
         assert made.uri.startswith("otpauth://totp/MaaS:li%40acme.example?secret=" + made.secret)
@@ -161,10 +175,12 @@ class TestSecondFactor:
             desk.identity.sealer.open(sealed, "totp:somebody else")
         with pytest.raises(SealBroken):
             Sealer(b"t" * 32).open(sealed, f"totp:{owner.viewer.person_id}")
-        # Until a code was confirmed, none is asked for.
+        # No code is required until the enrolment is confirmed.
         await desk.sign_in(owner.email)
 
-    async def test_in_order(self, desk: Desk, owner: Someone) -> None:
+    async def test_enrolment_confirmation_and_disabling_follow_their_order(
+        self, desk: Desk, owner: Someone
+    ) -> None:
         sealer, person_id = desk.identity.sealer, owner.viewer.person_id
 
         async def confirms(code: str) -> None:
@@ -190,7 +206,9 @@ class TestSecondFactor:
         actions = [one.action for one in await desk.entries()]
         assert actions[1:3] == ["second_factor.off", "second_factor.on"]
 
-    async def test_it_is_shown_until_it_is_confirmed(self, desk: Desk, owner: Someone) -> None:
+    async def test_pending_enrolment_is_readable_until_confirmed(
+        self, desk: Desk, owner: Someone
+    ) -> None:
         sealer, person_id = desk.identity.sealer, owner.viewer.person_id
         async with desk.database.transaction() as session:
             with pytest.raises(SecondFactorNotStarted):
@@ -213,8 +231,8 @@ class TestSecondFactor:
         )
 
 
-class TestDescribing:
-    async def test_name_and_language(self, desk: Desk, owner: Someone) -> None:
+class TestProfileUpdate:
+    async def test_name_and_language_are_saved_and_logged(self, desk: Desk, owner: Someone) -> None:
         async with desk.database.transaction() as session:
             await desk.identity.profile.update_profile(session, owner.viewer, " 李伟 ", "en")
         viewer = await desk.viewer(owner.token)
@@ -227,7 +245,7 @@ class TestDescribing:
         assert subject == "New sign-in"
 
     @pytest.mark.parametrize(("name", "language"), [("", None), ("a\nb", None), ("Li", "fr")])
-    async def test_what_cannot_be(
+    async def test_invalid_name_or_language_is_rejected(
         self, desk: Desk, owner: Someone, name: str, language: str | None
     ) -> None:
         async with desk.database.transaction() as session:
@@ -235,8 +253,10 @@ class TestDescribing:
                 await desk.identity.profile.update_profile(session, owner.viewer, name, language)
 
 
-class TestUnlocking:
-    async def test_by_the_operator(self, desk: Desk, owner: Someone) -> None:
+class TestPersonUnlock:
+    async def test_operator_clears_lockout_and_second_factor(
+        self, desk: Desk, owner: Someone
+    ) -> None:
         await desk.enrolled(owner)
         for _ in range(5):
             with pytest.raises(CredentialsWrong):

@@ -1,4 +1,4 @@
-"""Sessions: found by their cookie, ended by time and by hand, and nobody else's."""
+"""Sessions: lookup by cookie, expiry, end and account switch, each for the person's own only."""
 
 import asyncio
 from typing import Any
@@ -21,8 +21,8 @@ from infra import ids
 from tests.support.gateway.desks import OFFICE, Desk, Someone
 
 
-class TestFinding:
-    async def test_by_one_query(self, desk: Desk, owner: Someone) -> None:
+class TestSessionLookup:
+    async def test_viewer_is_found_with_one_query(self, desk: Desk, owner: Someone) -> None:
         said: list[str] = []
         async with desk.database.transaction() as session:
             bind: Any = session.get_bind()
@@ -33,16 +33,20 @@ class TestFinding:
         assert len(said) == 1
 
     @pytest.mark.parametrize("token", ["", "x", "\x00", "\ud800", "x" * 10_000_000])
-    async def test_what_is_no_token(self, desk: Desk, owner: Someone, token: str) -> None:
+    async def test_invalid_token_finds_no_viewer(
+        self, desk: Desk, owner: Someone, token: str
+    ) -> None:
         assert await desk.viewer(token) is None
         assert await desk.viewer(owner.token[:-1] + token[:1]) is None
 
-    async def test_the_table_holds_no_token(self, desk: Desk, owner: Someone) -> None:
+    async def test_token_is_not_stored_in_plain_text(self, desk: Desk, owner: Someone) -> None:
         rows = await desk.sql("select login_session::text from login_session")
         assert owner.token not in str(rows)
         assert owner.token.encode().hex() not in str(rows)
 
-    async def test_rights_are_read_anew(self, desk: Desk, owner: Someone) -> None:
+    async def test_role_changes_apply_to_existing_sessions(
+        self, desk: Desk, owner: Someone
+    ) -> None:
         await desk.sql("update membership set role = 'viewer'")
         viewer = await desk.viewer(owner.token)
         assert viewer is not None
@@ -50,7 +54,7 @@ class TestFinding:
         await desk.sql("delete from membership")
         assert await desk.viewer(owner.token) is None
 
-    async def test_of_the_platform(self, desk: Desk) -> None:
+    async def test_platform_role_grants_a_session_without_an_account(self, desk: Desk) -> None:
         support = await desk.someone(None, "su@platform.example", Role.SUPPORT)
         assert (support.viewer.role, support.viewer.account_id) == (Role.SUPPORT, None)
         assert support.viewer.has_permission(Permission.WATCH)
@@ -58,22 +62,28 @@ class TestFinding:
         assert await desk.viewer(support.token) is None
 
 
-class TestExpiry:
-    async def test_after_half_a_day_without_a_request(self, desk: Desk, owner: Someone) -> None:
+class TestSessionExpiry:
+    async def test_session_expires_after_12_hours_without_a_request(
+        self, desk: Desk, owner: Someone
+    ) -> None:
         for _ in range(3):
             desk.clock.pass_(hours=11)
             assert await desk.viewer(owner.token) is not None
         desk.clock.pass_(hours=12)
         assert await desk.viewer(owner.token) is None
 
-    async def test_after_a_month_in_any_case(self, desk: Desk, owner: Someone) -> None:
+    async def test_session_expires_after_30_days_despite_requests(
+        self, desk: Desk, owner: Someone
+    ) -> None:
         for _ in range(65):
             desk.clock.pass_(hours=11)
             assert await desk.viewer(owner.token) is not None
         desk.clock.pass_(hours=5)
         assert await desk.viewer(owner.token) is None
 
-    async def test_is_noted_once_a_minute(self, desk: Desk, owner: Someone) -> None:
+    async def test_last_request_time_is_written_once_a_minute(
+        self, desk: Desk, owner: Someone
+    ) -> None:
         seen = "select seen_at, xmin::text from login_session"
         (before,) = await desk.sql(seen)
         desk.clock.pass_(seconds=59)
@@ -84,7 +94,7 @@ class TestExpiry:
         ((at, _),) = await desk.sql(seen)
         assert at == desk.clock.now()
 
-    async def test_a_clock_that_was_ahead_keeps_nothing_alive(
+    async def test_clock_that_was_ahead_does_not_extend_the_session(
         self, desk: Desk, owner: Someone
     ) -> None:
         desk.clock.pass_(hours=11)
@@ -94,14 +104,16 @@ class TestExpiry:
         desk.clock.pass_(hours=12)
         assert await desk.viewer(owner.token) is None
 
-    async def test_old_ones_are_erased(self, desk: Desk, owner: Someone) -> None:
+    async def test_old_sessions_are_deleted(self, desk: Desk, owner: Someone) -> None:
         desk.clock.pass_(days=91)
         await desk.sign_in(owner.email)
         assert await desk.sql("select count(*) from login_session") == [(1,)]
 
 
-class TestEnding:
-    async def test_one_and_all_others(self, desk: Desk, owner: Someone) -> None:
+class TestSessionEnd:
+    async def test_person_ends_one_session_then_all_other_sessions(
+        self, desk: Desk, owner: Someone
+    ) -> None:
         others = [await desk.sign_in(owner.email) for _ in range(3)]
         async with desk.database.transaction() as session:
             listed = await list_sessions(session, desk.clock, owner.viewer)
@@ -116,7 +128,9 @@ class TestEnding:
         assert [await desk.viewer(one.token) for one in others] == [None] * 3
         assert await desk.viewer(owner.token) == owner.viewer
 
-    async def test_nobody_elses(self, desk: Desk, firm: Account, owner: Someone) -> None:
+    async def test_session_of_another_person_is_not_found(
+        self, desk: Desk, firm: Account, owner: Someone
+    ) -> None:
         other = await desk.someone(firm.id, "wu@acme.example", Role.OWNER)
         for session_id in (other.viewer.session_id, ids.new_id()):
             async with desk.database.transaction() as session:
@@ -126,7 +140,7 @@ class TestEnding:
             assert len(await list_sessions(session, desk.clock, owner.viewer)) == 1
         assert await desk.viewer(other.token) == other.viewer
 
-    async def test_twice(self, desk: Desk, owner: Someone) -> None:
+    async def test_second_end_raises_session_not_found(self, desk: Desk, owner: Someone) -> None:
         for last in (False, True):
             async with desk.database.transaction() as session:
                 place = (session, desk.clock, owner.viewer, owner.viewer.session_id)
@@ -137,8 +151,8 @@ class TestEnding:
                     await end_session(*place)
 
 
-class TestAccounts:
-    async def test_one_switches_among_ones_own(
+class TestAccountSwitch:
+    async def test_member_switches_between_own_accounts(
         self, desk: Desk, firm: Account, owner: Someone
     ) -> None:
         second = await desk.account("Zeta")
@@ -157,7 +171,9 @@ class TestAccounts:
         assert (viewer.account_name, viewer.role) == ("Zeta", Role.FINANCE)
         assert (await desk.sign_in(owner.email)).viewer.account_id == second.id
 
-    async def test_not_to_others(self, desk: Desk, owner: Someone) -> None:
+    async def test_switch_to_an_account_without_membership_is_rejected(
+        self, desk: Desk, owner: Someone
+    ) -> None:
         other = await desk.account("Zeta")
         for account_id in (other.id, ids.new_id(), None):
             async with desk.database.transaction() as session:

@@ -1,4 +1,4 @@
-"""The team, impersonation and the audit log: always an owner, and nothing unseen."""
+"""Team members, impersonation and the audit log."""
 
 import asyncio
 
@@ -44,7 +44,7 @@ async def support(desk: Desk) -> Someone:
 
 
 class Firm:
-    """What an owner does, each in a transaction of its own."""
+    """Changes of the team by an owner, each in its own transaction."""
 
     def __init__(self, desk: Desk, account: Account, by: Someone) -> None:
         self._desk, self._account, self._by = desk, account, by
@@ -71,8 +71,8 @@ def team(desk: Desk, firm: Account, owner: Someone) -> Firm:
     return Firm(desk, firm, owner)
 
 
-class TestTeam:
-    async def test_another_role_ends_its_sessions(
+class TestTeamMembers:
+    async def test_role_change_ends_the_sessions_of_the_member(
         self, desk: Desk, firm: Account, team: Firm, owner: Someone, other: Someone
     ) -> None:
         await team.makes(other, Role.FINANCE)
@@ -86,7 +86,9 @@ class TestTeam:
         assert (entry.email, entry.subject) == (owner.email, str(other.viewer.person_id))
         assert entry.details == {"from": "owner", "to": "finance"}
 
-    async def test_the_last_owner_stays(self, team: Firm, owner: Someone, other: Someone) -> None:
+    async def test_last_owner_cannot_be_demoted_or_removed(
+        self, team: Firm, owner: Someone, other: Someone
+    ) -> None:
         await team.makes(other, Role.VIEWER)
         await team.makes(owner, Role.OWNER)
         with pytest.raises(LastOwner):
@@ -98,10 +100,10 @@ class TestTeam:
             await team.removes(other)
         assert await team.roles() == {owner.email: Role.OWNER}
 
-    async def test_two_owners_demoted_at_once(
+    async def test_concurrent_demotions_leave_one_owner(
         self, desk: Desk, firm: Account, owner: Someone, other: Someone
     ) -> None:
-        """Each by the other, and each leaving besides."""
+        """Two owners demote each other and remove themselves at the same time."""
         one, two = Firm(desk, firm, owner), Firm(desk, firm, other)
         told = await asyncio.gather(
             one.makes(other, Role.VIEWER),
@@ -113,7 +115,7 @@ class TestTeam:
         assert list((await one.roles()).values()).count(Role.OWNER) == 1
         assert {type(fact) for fact in told} <= {type(None), LastOwner, MemberNotFound}
 
-    async def test_a_members_sessions_end_here_alone(
+    async def test_owner_ends_only_the_sessions_of_the_member(
         self, desk: Desk, firm: Account, owner: Someone, other: Someone
     ) -> None:
         person_id = other.viewer.person_id
@@ -129,7 +131,7 @@ class TestTeam:
         (entry, *_) = await desk.entries(firm.id)
         assert (entry.action, entry.details) == ("member.sessions_ended", {"sessions": 1})
 
-    async def test_one_may_step_down_and_stays_signed_in(
+    async def test_owner_stays_signed_in_after_own_demotion(
         self, desk: Desk, team: Firm, owner: Someone, other: Someone
     ) -> None:
         await team.makes(owner, Role.VIEWER)
@@ -137,7 +139,7 @@ class TestTeam:
         assert viewer is not None
         assert viewer.role is Role.VIEWER
 
-    async def test_of_another_account_is_nobody(
+    async def test_member_of_another_account_is_not_found(
         self, desk: Desk, team: Firm, owner: Someone
     ) -> None:
         zeta = await desk.account("Zeta")
@@ -151,13 +153,15 @@ class TestTeam:
         assert await desk.viewer(stranger.token) == stranger.viewer
 
 
-class TestImpersonating:
+class TestImpersonation:
     async def begin(self, desk: Desk, support: Someone, account: Account) -> None:
         async with desk.database.transaction() as session:
             place = (session, desk.clock, support.viewer, account.id, "192.0.2.4")
             await impersonation.start_impersonation(*place, "asked by phone")
 
-    async def test_reads_and_no_more(self, desk: Desk, firm: Account, support: Someone) -> None:
+    async def test_impersonation_permits_only_reading(
+        self, desk: Desk, firm: Account, support: Someone
+    ) -> None:
         await self.begin(desk, support, firm)
         viewer = await desk.viewer(support.token)
         assert viewer is not None
@@ -172,7 +176,9 @@ class TestImpersonating:
         assert begin.details["reason"] == "asked by phone"
         assert (end.action, end.details, end.address) == ("impersonation.ended", {}, "192.0.2.4")
 
-    async def test_ends_by_itself(self, desk: Desk, firm: Account, support: Someone) -> None:
+    async def test_impersonation_expires_after_one_hour(
+        self, desk: Desk, firm: Account, support: Someone
+    ) -> None:
         await self.begin(desk, support, firm)
         desk.clock.pass_(minutes=59)
         viewer = await desk.viewer(support.token)
@@ -185,7 +191,7 @@ class TestImpersonating:
         ended = [one for one in await desk.entries(firm.id) if one.action == "impersonation.ended"]
         assert [one.details for one in ended] == [{"lapsed": True}]
 
-    async def test_by_whom_not_and_of_what(
+    async def test_unpermitted_person_or_unknown_account_is_rejected(
         self, desk: Desk, firm: Account, owner: Someone, support: Someone
     ) -> None:
         zeta = await desk.account("Zeta")
@@ -195,12 +201,16 @@ class TestImpersonating:
         with pytest.raises(AccountNotFound):
             await self.begin(desk, support, zeta)
 
-    async def test_ends_with_the_role(self, desk: Desk, firm: Account, support: Someone) -> None:
+    async def test_revoked_platform_role_ends_impersonation(
+        self, desk: Desk, firm: Account, support: Someone
+    ) -> None:
         await self.begin(desk, support, firm)
         await desk.sql("update person set platform_role = null")
         assert await desk.viewer(support.token) is None
 
-    async def test_no_way_round_the_end(self, desk: Desk, firm: Account, support: Someone) -> None:
+    async def test_impersonating_session_cannot_switch_accounts(
+        self, desk: Desk, firm: Account, support: Someone
+    ) -> None:
         await self.begin(desk, support, firm)
         viewer = await desk.viewer(support.token)
         assert viewer is not None
@@ -209,8 +219,10 @@ class TestImpersonating:
                 await switch_account(session, desk.clock, viewer, None)
 
 
-class TestAudit:
-    async def test_cannot_be_changed(self, desk: Desk, firm: Account, owner: Someone) -> None:
+class TestAuditLog:
+    async def test_database_rejects_changes_of_entries(
+        self, desk: Desk, firm: Account, owner: Someone
+    ) -> None:
         for statement in (
             "update audit_entry set action = 'none'",
             "delete from audit_entry",
@@ -219,7 +231,7 @@ class TestAudit:
             with pytest.raises(DBAPIError, match="never changed"):
                 await desk.sql(statement)
 
-    async def test_goes_with_its_transaction(self, desk: Desk, firm: Account) -> None:
+    async def test_rolled_back_transaction_leaves_no_entry(self, desk: Desk, firm: Account) -> None:
         async def fails() -> None:
             async with desk.database.transaction() as session:
                 await record_audit_event(session, desk.clock, CLI_ACTOR, firm.id, "key.revoked")
@@ -229,7 +241,9 @@ class TestAudit:
             await fails()
         assert await desk.entries(firm.id) == []
 
-    async def test_takes_whatever_it_is_given(self, desk: Desk, firm: Account) -> None:
+    async def test_oversized_and_invalid_details_are_truncated_and_sanitized(
+        self, desk: Desk, firm: Account
+    ) -> None:
         async with desk.database.transaction() as session:
             place = (session, desk.clock, CLI_ACTOR, firm.id, "key.revoked")
             details = {"name": "a\x00\ud800" + "b" * 10_000, "many": list(range(1000)), "n": None}
@@ -238,7 +252,7 @@ class TestAudit:
         assert (len(entry.subject), len(entry.details["many"])) == (300, 50)
         assert entry.details["name"].startswith("a?bb")
 
-    async def test_pages_of_ones_own(self, desk: Desk, firm: Account) -> None:
+    async def test_entries_of_the_account_are_paginated(self, desk: Desk, firm: Account) -> None:
         zeta = await desk.account("Zeta")
         async with desk.database.transaction() as session:
             for at in range(5):
@@ -251,7 +265,9 @@ class TestAudit:
         assert (first[0].email, first[0].name) == (None, None)
         assert len(await desk.entries()) == 10
 
-    async def test_some_of_them(self, desk: Desk, firm: Account, owner: Someone) -> None:
+    async def test_entries_are_filtered_by_area_and_person(
+        self, desk: Desk, firm: Account, owner: Someone
+    ) -> None:
         async with desk.database.transaction() as session:
             by_owner = [(owner.actor, "keys%"), (owner.actor, "k.x")]
             for by, action in [(CLI_ACTOR, "key.made"), *by_owner]:

@@ -1,4 +1,4 @@
-"""`maas outcomes`: contracts, attesters and evidence from a terminal."""
+"""`maas outcomes`: contracts, attesters and evidence."""
 
 import json
 from datetime import date, timedelta
@@ -40,8 +40,8 @@ async def customer_agrees(maas: Maas, name: str, digest: str) -> None:
         )
 
 
-class TestContracts:
-    async def test_from_a_file_to_its_end(self, maas: Maas) -> None:
+class TestContractsCommand:
+    async def test_contract_is_proposed_agreed_and_ended(self, maas: Maas) -> None:
         digest = (await propose(maas))["versions"][0]["hash"]
         yes = ("outcomes", "contracts", "agree", "Acme", "pumps", "--version", "1", *BY)
         assert await maas.refuse(*yes, "--hash", "0" * 64) == "outcome_version_differs"
@@ -57,7 +57,7 @@ class TestContracts:
         ended = await maas.say(*end, "2099-06-01")
         assert ended["versions"][0]["ended"]["by"] == "operator Li Na"
 
-    async def test_for_a_person(self, maas: Maas) -> None:
+    async def test_text_output_shows_versions_and_attribution(self, maas: Maas) -> None:
         await propose(maas)
         told = await maas.tell("outcomes", "contracts", "show", "Acme", "pumps")
         assert "Version 1:" in told
@@ -65,7 +65,7 @@ class TestContracts:
         assert "attribution: *: predictions, infer" in told
         assert "pumps" in await maas.tell("outcomes", "contracts", "list", "Acme")
 
-    async def test_a_file_that_is_none(self, maas: Maas) -> None:
+    async def test_invalid_file_is_rejected_with_field_and_line(self, maas: Maas) -> None:
         file = write(maas, "c.toml", PUMPS.replace("meter", "metre"))
         propose = ("outcomes", "contracts", "propose", file, "Acme", *BY)
         code, out = await maas.run(*propose, "--json")
@@ -73,14 +73,14 @@ class TestContracts:
         assert (code, error["code"], error["param"]) == (1, "outcome_terms_invalid", "metre")
         assert error["message"].endswith("(line 6)")
 
-    async def test_nobody_says_it(self, maas: Maas) -> None:
+    async def test_blank_name_of_the_person_is_rejected(self, maas: Maas) -> None:
         await propose(maas)
         code, _ = await maas.run("outcomes", "contracts", "end", "Acme", "pumps", "--by", " ")
         assert code == 2
 
 
 class Plant:
-    """A sensor of the operator's with its keys, and what it signs."""
+    """An attester with a sensor's keys, which signs and adds evidence."""
 
     def __init__(self, maas: Maas, contract: str, attester: str) -> None:
         self.maas, self.contract, self.attester = maas, contract, attester
@@ -112,9 +112,11 @@ async def plant(maas: Maas) -> Plant:
     return Plant(maas, contract, attester["id"])
 
 
-class TestBaseline:
-    async def test_is_fitted_to_the_signed_readings(self, maas: Maas, plant: Plant) -> None:
-        """A hundred days of 2020: 500 kWh and 2 for each of the parts, and a rest."""
+class TestBaselineCommand:
+    async def test_baseline_is_fitted_to_the_signed_readings(
+        self, maas: Maas, plant: Plant
+    ) -> None:
+        """100 days of 2020: 500 kWh plus 2 kWh per part, plus a remainder."""
         fit = ("outcomes", "contracts", "baseline", "Acme", "energy", "--version", "1")
         assert await maas.refuse(*fit) == "baseline_unfit"
         rows = ["at,value,unit,parts"]
@@ -131,8 +133,10 @@ class TestBaseline:
         assert await maas.say(*fit) == shown
 
 
-class TestEvidence:
-    async def test_from_keys_to_a_chain(self, maas: Maas, plant: Plant) -> None:
+class TestEvidenceCommand:
+    async def test_evidence_is_added_listed_and_its_chain_verified(
+        self, maas: Maas, plant: Plant
+    ) -> None:
         kept = await plant.adds()
         assert (kept["position"], kept["attester"]) == (1, plant.attester)
         assert await plant.adds() == kept
@@ -153,7 +157,7 @@ class TestEvidence:
         code, out = await maas.run("outcomes", "evidence", "verify", *place, "--json")
         assert (code, json.loads(out)["broken_at"]) == (1, 1)
 
-    async def test_attesters(self, maas: Maas, plant: Plant) -> None:
+    async def test_attesters_are_listed_and_revoked(self, maas: Maas, plant: Plant) -> None:
         (shown,) = await maas.say("outcomes", "attesters", "list", "Acme", "energy")
         assert (shown["id"], shown["heard"]) == (plant.attester, True)
         accept = ("outcomes", "attesters", "accept", "Acme", plant.attester, *BY)
@@ -163,7 +167,7 @@ class TestEvidence:
         assert await maas.refuse(*revoke, "nope", *BY) == "attester_not_found"
 
 
-async def test_keys_are_never_written_over(maas: Maas) -> None:
+async def test_existing_attestation_keys_are_not_overwritten(maas: Maas) -> None:
     make = ("outcomes", "make-keys", str(maas.folder / "sensor"))
     await maas.say(*make)
     kept = private_key(maas)
@@ -172,7 +176,7 @@ async def test_keys_are_never_written_over(maas: Maas) -> None:
 
 
 def private_key(maas: Maas) -> tuple[int, bytes]:
-    """Who may read it, and what is in it."""
+    """Mode and content of the private key file."""
     file = maas.folder / "sensor.pem"
     mode = file.stat().st_mode & 0o777
     assert mode == 0o600

@@ -1,4 +1,4 @@
-"""`maas outcomes`: claims, settlements, disputes and replay, as an operator says them."""
+"""`maas outcomes`: claims, settlements, disputes and replay."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ GONE = "0" * 32
 
 @pytest.fixture
 async def spindles(maas: Maas, monkeypatch: pytest.MonkeyPatch) -> Contract:
-    """The usual contract of Acme's, on 20 October by a calendar that the commands go by."""
+    """The default contract of account Acme. The commands' clock is set to 20 October."""
     clock = maas.firm.story.clock
     monkeypatch.setattr(gateway.cli.runner, "SystemClock", lambda: clock)
     made = await contract(maas.firm)
@@ -23,7 +23,7 @@ async def spindles(maas: Maas, monkeypatch: pytest.MonkeyPatch) -> Contract:
 
 
 async def claimed(maas: Maas, of: Contract, key: str, by: str) -> Any:
-    """A failure of 11 October, six hours after a call."""
+    """Claim a failure on 11 October, six hours after a call."""
     await of.use(key, 2026, 10, 11, 6)
     happened_at = of.firm.story.clock.at(2026, 10, 11, 12).isoformat()
     said = {"outcome": key, "subject": key, "happened_at": happened_at}
@@ -37,8 +37,10 @@ async def said(of: Contract, kind: str, key: str) -> str:
     )
 
 
-class TestOutcomes:
-    async def test_from_claim_to_reversal(self, maas: Maas, spindles: Contract) -> None:
+class TestOutcomesCommand:
+    async def test_outcomes_are_claimed_confirmed_reversed_and_denied(
+        self, maas: Maas, spindles: Contract
+    ) -> None:
         outcome = await claimed(maas, spindles, "W-1", "our_model")
         assert outcome["status"] == "claimed"
         place = ("Acme", outcome["id"])
@@ -54,14 +56,16 @@ class TestOutcomes:
         assert [row["business_key"] for row in rows] == ["W-2", "W-1"]
         assert "W-1" in await maas.tell("outcomes", "list", "Acme")
 
-    async def test_what_is_not_there(self, maas: Maas) -> None:
+    async def test_claim_for_unknown_contract_is_rejected(self, maas: Maas) -> None:
         claim = ("outcomes", "claim", "Acme", "none", f"evd_{GONE}")
         assert await maas.refuse(*claim) == "outcome_contract_not_found"
 
 
-class TestSettlements:
-    async def test_settled_and_computed_again(self, maas: Maas, spindles: Contract) -> None:
-        """On another machine, from the file alone: the same cent, or exit code 1."""
+class TestSettlementsCommand:
+    async def test_settlement_is_recomputed_from_its_bundle_file(
+        self, maas: Maas, spindles: Contract
+    ) -> None:
+        """Replay without the database returns the same amount; a changed file exits with code 1."""
         await claimed(maas, spindles, "W-1", "customer_system")
         spindles.firm.story.clock.set(2026, 11, 4)
         assert await maas.say("outcomes", "settle") == {"settled": True}
@@ -85,7 +89,9 @@ class TestSettlements:
             "outcome_settlement_not_found"
         )
 
-    async def test_disputed(self, maas: Maas, spindles: Contract) -> None:
+    async def test_settlement_is_disputed_decided_and_conceded(
+        self, maas: Maas, spindles: Contract
+    ) -> None:
         outcome = await claimed(maas, spindles, "W-1", "customer_system")
         await claimed(maas, spindles, "W-2", "customer_system")
         spindles.firm.story.clock.set(2026, 11, 4)

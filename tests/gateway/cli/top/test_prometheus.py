@@ -1,4 +1,4 @@
-"""What two readings of a gateway's metrics say of the time between."""
+"""Rates and quantiles computed from two readings of a gateway's metrics."""
 
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
@@ -7,7 +7,7 @@ from gateway.cli.top.prometheus import MetricsReading, metrics_delta, parse_metr
 
 
 class Metrics:
-    """A counter by model and a histogram, read as they stand."""
+    """A counter by model and status, and a histogram, in a registry of their own."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -18,8 +18,8 @@ class Metrics:
         return parse_metrics(generate_latest(self.registry).decode(), seconds)
 
 
-class TestCounters:
-    def test_rates_are_of_what_was_added(self) -> None:
+class TestCounterRates:
+    def test_rate_is_the_increase_per_second(self) -> None:
         metrics = Metrics()
         metrics.calls.labels("a", "200").inc(7)
         before = metrics.at(10.0)
@@ -31,13 +31,13 @@ class TestCounters:
         assert past.rate("calls_total", status="500") == 0.5
         assert past.rate("calls_total", model="c") == past.rate("no_such") == 0.0
 
-    def test_a_gateway_that_began_anew_counts_from_nothing(self) -> None:
+    def test_rate_after_a_restart_counts_from_zero(self) -> None:
         old, new = Metrics(), Metrics()
         old.calls.labels("a", "200").inc(1000)
         new.calls.labels("a", "200").inc(4)
         assert metrics_delta(old.at(0.0), new.at(2.0)).rate("calls_total") == 2.0
 
-    def test_by_a_label(self) -> None:
+    def test_values_are_summed_by_label(self) -> None:
         metrics = Metrics()
         metrics.calls.labels("a", "200").inc(1)
         metrics.calls.labels("a", "500").inc(2)
@@ -47,8 +47,8 @@ class TestCounters:
         assert reading.value("calls_total", status="404") is None
 
 
-class TestQuantiles:
-    def test_nothing_has_none(self) -> None:
+class TestHistogramQuantiles:
+    def test_histogram_without_new_values_has_no_quantile(self) -> None:
         metrics = Metrics()
         past = metrics_delta(metrics.at(0.0), metrics.at(1.0))
         assert past.quantile(0.5, "took") is None
@@ -59,15 +59,15 @@ class TestQuantiles:
     @pytest.mark.parametrize(
         ("share", "expected"), [(0.25, 0.5), (0.5, 1.0), (0.75, 1.5), (1.0, 2.0)]
     )
-    def test_within_a_bucket_all_are_as_likely(self, share: float, expected: float) -> None:
-        """Two of four below one second, two between one and two."""
+    def test_quantile_is_interpolated_within_a_bucket(self, share: float, expected: float) -> None:
+        """Two of four values are below 1 s, two between 1 s and 2 s."""
         metrics = Metrics()
         before = metrics.at(0.0)
         for value in (0.1, 0.2, 1.1, 1.2):
             metrics.took.labels("a").observe(value)
         assert metrics_delta(before, metrics.at(1.0)).quantile(share, "took") == expected
 
-    def test_of_several_models_together_and_of_one(self) -> None:
+    def test_quantile_is_computed_over_all_models_or_one_model(self) -> None:
         metrics = Metrics()
         before = metrics.at(0.0)
         metrics.took.labels("a").observe(0.5)
@@ -76,13 +76,13 @@ class TestQuantiles:
         assert past.quantile(1.0, "took") == 4.0
         assert past.quantile(1.0, "took", model="a") == 1.0
 
-    def test_beyond_the_last_bound_is_told_as_it(self) -> None:
+    def test_quantile_beyond_the_last_bucket_is_its_bound(self) -> None:
         metrics = Metrics()
         before = metrics.at(0.0)
         metrics.took.labels("a").observe(100.0)
         assert metrics_delta(before, metrics.at(1.0)).quantile(0.5, "took") == 4.0
 
 
-def test_what_is_no_text_of_metrics() -> None:
+def test_invalid_metrics_text_raises_value_error() -> None:
     with pytest.raises(ValueError, match=r"."):
         parse_metrics("<html>\nno {such\n", 0.0)

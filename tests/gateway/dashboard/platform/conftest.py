@@ -1,4 +1,4 @@
-"""The platform's people, beside a firm with a month that is billed."""
+"""An operator and a support person, beside an account with a billed month."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -20,7 +20,7 @@ async def operator(firm: Firm) -> AsyncIterator[Looker]:
 
 @pytest.fixture
 async def debtor(firm: Firm) -> stories.Firm:
-    """Another firm, that owes 30.00 for the month that is billed."""
+    """Another account, which owes 30.00 for the billed month."""
     database, story = firm.gateway.parts.database, stories.Story(firm.gateway.parts.database)
     story.clock._now = firm.clock.now() - timedelta(days=10)
     made = await story.firm("Big", net_days=30)

@@ -1,4 +1,4 @@
-"""Operators find accounts and change them; support looks; nobody else comes in."""
+"""Platform account pages: operators search and change accounts, support reads, others get 403."""
 
 import re
 
@@ -36,8 +36,8 @@ async def credit_address(debtor: stories.Firm) -> str:
     return f"{of_debtor(debtor)}/invoices/{ids.format_id('inv', invoice.id)}/credit"
 
 
-class TestWho:
-    async def test_everybody_has_their_own_pages(
+class TestAccessByRole:
+    async def test_each_role_can_open_only_its_own_pages(
         self, firm: Firm, debtor: stories.Firm, operator: Looker, support: Looker
     ) -> None:
         answer = await operator.http.get("/dashboard", follow_redirects=True)
@@ -55,7 +55,9 @@ class TestWho:
         assert (await operator.send("/dashboard/sign-out")).status_code == 303
         assert (await operator.http.get(ACCOUNTS)).status_code == 303
 
-    async def test_switching_between_accounts(self, firm: Firm) -> None:
+    async def test_member_of_several_accounts_can_switch_only_between_these(
+        self, firm: Firm
+    ) -> None:
         gateway = firm.gateway
         async with looker(gateway.url, gateway.parts, gateway.account.id, Role.VIEWER) as one:
             assert "/dashboard/switch" not in await one.page("/dashboard")
@@ -71,8 +73,10 @@ class TestWho:
             assert answer.status_code == 404
 
 
-class TestReading:
-    async def test_finding(self, firm: Firm, operator: Looker) -> None:
+class TestAccountPages:
+    async def test_accounts_are_found_by_name_status_and_id(
+        self, firm: Firm, operator: Looker
+    ) -> None:
         both = ["Other", "Acme 精密"]
         for query, found in (
             ("", both),
@@ -86,10 +90,12 @@ class TestReading:
         ):
             page = await operator.page(ACCOUNTS + query)
             assert re.findall(r'accounts/acct_\w+">([^<]+)</a>', page) == found, query
-        # Refused before there is a page, as a NUL in every address.
+        # A NUL in an address is rejected before the page is built.
         assert "malformed_request" in await operator.page(f"{ACCOUNTS}?name=%00", 400)
 
-    async def test_how_one_stands(self, firm: Firm, debtor: stories.Firm, operator: Looker) -> None:
+    async def test_account_page_shows_invoices_credit_limit_and_members(
+        self, firm: Firm, debtor: stories.Firm, operator: Looker
+    ) -> None:
         said = words(await operator.page(of_debtor(debtor)))
         assert "MAAS-000002 Open" in said
         assert "Outstanding CN¥30.00" in said
@@ -102,8 +108,10 @@ class TestReading:
                 await operator.page(f"{ACCOUNTS}/{name}{rest}", 404)
 
 
-class TestChanging:
-    async def test_suspending_and_restoring(self, firm: Firm, operator: Looker) -> None:
+class TestAccountChanges:
+    async def test_operator_suspends_and_restores_account_with_a_reason(
+        self, firm: Firm, operator: Looker
+    ) -> None:
         assert "All gateways reject the account" in await operator.page(f"{address(firm)}/suspend")
         for reason in ("", "  x ", "x" * 301, "be\x00cause"):
             answer = await operator.send(f"{address(firm)}/suspend", reason=reason)
@@ -124,7 +132,9 @@ class TestChanging:
         answer = await operator.send(f"{address(firm)}/erase", reason="because")
         assert answer.status_code == 404
 
-    async def test_the_credit_limit_is_changed_once(self, firm: Firm, operator: Looker) -> None:
+    async def test_repeated_credit_limit_change_is_logged_once(
+        self, firm: Firm, operator: Looker
+    ) -> None:
         place = f"{address(firm)}/credit-limit"
         for amount in ("", "-1", "much", "1e3", "9999999999.99"):
             answer = await operator.send(place, amount=amount, reason="because")
@@ -140,7 +150,7 @@ class TestChanging:
         assert entry.details["from"] == "100.000000000"
         assert entry.details["to"] == "250.500000000"
 
-    async def test_a_credit_note_is_written_once(
+    async def test_repeated_credit_note_form_creates_one_credit_note(
         self, firm: Firm, debtor: stories.Firm, operator: Looker
     ) -> None:
         place, home = await credit_address(debtor), of_debtor(debtor)
@@ -187,8 +197,10 @@ class TestChanging:
         assert entry.subject == ids.format_id("inv", invoice.id)
 
 
-class TestLooking:
-    async def test_beginning_and_ending(self, firm: Firm, support: Looker) -> None:
+class TestImpersonation:
+    async def test_support_views_account_as_customer_until_it_stops_viewing(
+        self, firm: Firm, support: Looker
+    ) -> None:
         assert "for at most one hour" in await support.page(f"{address(firm)}/look")
         assert (await support.send(f"{address(firm)}/look", reason="")).status_code == 422
         answer = await support.send(f"{address(firm)}/look", reason="ticket 12")
@@ -209,7 +221,7 @@ class TestLooking:
 
 
 async def another(session: AsyncSession, clock: Clock, one: Looker) -> str:
-    """Make the person a member of the other firm too; gives its id."""
+    """Make the person a member of the other account too. Returns that account's id."""
     other = await get_account(session, "Other")
     await add_member(session, clock, one.person_id, other.id, Role.FINANCE)
     return ids.format_id("acct", other.id)

@@ -1,4 +1,4 @@
-"""What the platform's people see of money, deliveries, jobs, checks, models and plans."""
+"""Platform pages: revenue, deliveries, jobs, reconciliation, models and plans."""
 
 import re
 from collections.abc import Sequence
@@ -38,8 +38,8 @@ PLATFORM = "/dashboard/platform"
 CLOSED, OPEN, HALF = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN
 
 
-class TestMoney:
-    async def test_what_billing_says(
+class TestRevenueAndPlanPages:
+    async def test_revenue_and_receivables_equal_invoices(
         self, firm: Firm, debtor: stories.Firm, support: Looker
     ) -> None:
         for by in ("plan", "model", "kind", "account", "nonsense"):
@@ -68,7 +68,9 @@ class TestMoney:
         assert late[1] in said
         assert "Quote MAAS-000002 with the transfer." in said
 
-    async def test_plans_and_models(self, firm: Firm, support: Looker) -> None:
+    async def test_plan_prices_and_model_health_are_listed(
+        self, firm: Firm, support: Looker
+    ) -> None:
         page = await support.page(f"{PLATFORM}/plans")
         assert "List prices" in words(page)
         version = page.partition(f"{PLATFORM}/plans/")[2].partition('"')[0]
@@ -79,8 +81,8 @@ class TestMoney:
         assert "Healthy" in said
 
 
-class TestWork:
-    async def test_what_was_given_up_is_tried_once_more(
+class TestFailedWork:
+    async def test_operator_retries_failed_delivery_and_webhook_once(
         self, firm: Firm, operator: Looker, support: Looker
     ) -> None:
         database, clock, of = firm.gateway.parts.database, firm.clock, firm.gateway.account.id
@@ -121,7 +123,9 @@ class TestWork:
             done = [one.action for one in await list_all_entries(session)]
         assert (done.count("outbox.retried"), done.count("inbox.retried")) == (1, 1)
 
-    async def test_jobs_and_checks(self, firm: Firm, operator: Looker, support: Looker) -> None:
+    async def test_operator_retries_failed_job_and_sees_reconciliation_results(
+        self, firm: Firm, operator: Looker, support: Looker
+    ) -> None:
         database = firm.gateway.parts.database
         jobs, checks = f"{PLATFORM}/jobs", f"{PLATFORM}/reconciliation"
         assert "No jobs yet" in words(await support.page(jobs))
@@ -142,8 +146,8 @@ class TestWork:
         assert "Period totals equal the usage rows" in words(await support.page(checks))
 
 
-class TestChecks:
-    def test_each_has_its_words(self) -> None:
+class TestReconciliationCheckLabels:
+    def test_every_check_has_a_label(self) -> None:
         names = {
             *_CHECKS,
             *BOOK_CHECKS,
@@ -156,8 +160,8 @@ class TestChecks:
         assert names <= set(RECONCILIATION_CHECKS)
 
 
-class TestServiceTiers:
-    async def test_the_operators_pages_name_them_as_people_read_them(
+class TestServiceTierNames:
+    async def test_operator_pages_show_readable_tier_names(
         self, firm: Firm, operator: Looker
     ) -> None:
         story = stories.Story(firm.gateway.parts.database)
@@ -174,7 +178,7 @@ class TestServiceTiers:
             assert "@priority" not in page
 
 
-class TestHealth:
+class TestModelHealth:
     @pytest.mark.parametrize(
         ("circuits", "health"),
         [
@@ -187,12 +191,14 @@ class TestHealth:
             ([OPEN, OPEN], "bad"),
         ],
     )
-    def test_of_servers(self, circuits: Sequence[CircuitState | None], health: str) -> None:
+    def test_health_is_derived_from_circuit_states(
+        self, circuits: Sequence[CircuitState | None], health: str
+    ) -> None:
         assert model_health(circuits) == health
 
 
-class TestNotInstalled:
-    async def test_the_operator_sees_which_extra_a_model_lacks(
+class TestUninstalledModel:
+    async def test_models_page_names_the_missing_package_extra(
         self, firm: Firm, operator: Looker, upstream: FakeUpstream
     ) -> None:
         absent = CATALOG.with_task(Task.IMAGE_CLASSIFICATION)[0].id
