@@ -124,7 +124,7 @@ class TestRequestBodies:
         sent = json.dumps(body).replace("TEXT", escaped)
         headers = {"content-type": "application/json"}
         answer = await gateway.http.post(path, content=sent.encode(), headers=headers)
-        # Where nothing of it is stored or looked up, a NUL is a character like any.
+        # Endpoints that neither store nor look up the text accept a NUL.
         assert answer.status_code < 500, answer.text
         if answer.status_code >= 400:
             assert set(answer.json()["error"]) == {"message", "type", "param", "code"}

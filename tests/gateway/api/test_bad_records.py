@@ -38,7 +38,7 @@ class TestOutcomeRecords:
         if sent.status_code == 200:
             wish = {"contract": "pumps", "evidence": sent.json()["id"]}
             sent = await gateway.http.post("/v1/outcomes", json=wish)
-        # What could be stored is refused all the same: nobody has agreed to the contract.
+        # Claims that can be stored are rejected too, because the contract is not agreed.
         assert sent.status_code in (400, 409), sent.text
         assert set(sent.json()["error"]) == {"message", "type", "param", "code"}
 

@@ -194,7 +194,7 @@ class TestOrganizationUsageResponses:
             results = (await asked(used, "usage/completions", **query))["data"][-1]["results"]
             assert [result["model"] for result in results] == [CHAT]
 
-    async def test_as_of_is_the_time_of_the_newest_counted_usage(self, used: Gateway) -> None:
+    async def test_as_of_is_the_time_up_to_which_usage_is_counted(self, used: Gateway) -> None:
         as_of = (await asked(used, "usage/completions", start_time=today()))["as_of"]
         assert abs(datetime.now(UTC) - datetime.fromtimestamp(as_of, UTC)) < timedelta(minutes=1)
 

@@ -115,7 +115,7 @@ class TestPropagationToTwoGateways:
 
 
 class TestPropagationWait:
-    async def test_wait_for_a_silent_process_ends_after_the_trust_period(
+    async def test_wait_for_a_silent_process_ends_after_the_maximum_wait(
         self, gateway: Gateway
     ) -> None:
         database, clock = gateway.parts.database, gateway.parts.clock

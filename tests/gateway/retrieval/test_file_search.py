@@ -183,7 +183,9 @@ class TestFileSearchRejection:
                 await asking
             assert code_of(caught.value) == "embedding_model_changed"
 
-    async def test_store_of_a_removed_embedding_model_can_only_be_deleted(self, firm: Firm) -> None:
+    async def test_store_of_a_removed_embedding_model_rejects_search_and_files(
+        self, firm: Firm
+    ) -> None:
         store, file = await firm.store(MANUAL), await firm.sends()
         replacement = f"Use {builders.EMBEDDING!r} instead"
         change = "update vector_store set embedding_model = 'minilm-l6-v2'"
