@@ -1,4 +1,4 @@
-"""What several tests of the gateway need."""
+"""Fixtures shared by the gateway tests."""
 
 from pathlib import Path
 

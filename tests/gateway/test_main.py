@@ -1,4 +1,4 @@
-"""What the server is started with."""
+"""The options with which `python -m gateway` starts uvicorn."""
 
 from typing import Any
 
@@ -10,21 +10,21 @@ from gateway import __main__ as command
 
 @pytest.fixture
 def said(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What uvicorn was told."""
+    """The keyword arguments of `uvicorn.run`."""
     values: dict[str, Any] = {}
     monkeypatch.setattr(command.uvicorn, "run", lambda *_, **told: values.update(told))
-    # Both are for a process of its own.
+    # Both change the whole process.
     monkeypatch.setattr(command, "configure_logging", lambda _level: None)
     monkeypatch.setattr(command, "exit_with_parent", lambda: None)
     return values
 
 
-def test_nobody_is_believed_where_a_request_comes_from(said: dict[str, Any]) -> None:
+def test_proxy_headers_are_ignored_by_default(said: dict[str, Any]) -> None:
     command.main()
     assert not said["proxy_headers"]
 
 
-async def test_but_proxies_that_are_named(
+async def test_proxy_headers_of_trusted_proxies_are_used(
     said: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MAAS_TRUSTED_PROXIES", "10.1.0.5, 10.2.0.0/16")
@@ -36,7 +36,7 @@ async def test_but_proxies_that_are_named(
 
 
 async def client_by(proxy: str, said: dict[str, Any]) -> str:
-    """Whose request it is that comes by way of a proxy."""
+    """The client address of a request that arrives through a proxy."""
     seen: list[str] = []
 
     async def application(scope: Any, _receive: Any, _send: Any) -> None:

@@ -1,7 +1,7 @@
-"""Secrets that the application meets on its failing ways: in nothing that it writes down or says.
+"""Secrets do not leak when requests fail.
 
-What is planted here is looked for in logs with their traces, in answers, metrics, audit and usage
-rows, and in what waits to be sent or was not.
+The tests search for planted secrets in logs with tracebacks, responses, metrics, audit and usage
+rows, and the outbox.
 """
 
 import asyncio
@@ -36,8 +36,7 @@ COOKIE = "planted_session_c2Vzc2lvbnNlc3Npb25zZXNzaW9u"
 STRIPE, SIGNING = "sk_test_planted51abcdefgh", "whsec_planted1234567890abcd"
 INSTALLATION = "planted installation secret, of 32 and more"
 UNKNOWN = generate_api_key()
-# Each request on a connection of its own: a loop that is kept waiting for a table's lock ends those
-# that were idle meanwhile.
+# One connection per request: an event loop that waits for a table lock closes idle connections.
 ALONE = {"connection": "close"}
 TABLES = (
     "api_key",
@@ -52,13 +51,13 @@ TABLES = (
 
 @dataclass
 class Heard:
-    """What the application said, to whomever."""
+    """The application's responses."""
 
     answers: list[str] = field(default_factory=list)
 
     async def ask(self, http: httpx.AsyncClient, method: str, path: str, **values: Any) -> int:
         answer = await http.request(method, path, **values)
-        # A page may say its own address, as a form's.
+        # A page may contain its own path, for example in a form.
         text = answer.text.replace(path, "") if path.startswith("/dashboard") else answer.text
         self.answers.append(f"{answer.headers}\n{text}")
         return answer.status_code
@@ -66,7 +65,7 @@ class Heard:
 
 @pytest.fixture
 def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
-    """Everything that a real process writes, at its most talkative."""
+    """Everything that a real process logs, at debug level."""
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stderr", stream)
     root = logging.getLogger()
@@ -82,7 +81,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
 async def guarded(
     database_url: str, tmp_path: Path, upstream: FakeUpstream
 ) -> AsyncIterator[Gateway]:
-    """A gateway with every secret set; Stripe is not there."""
+    """A gateway with every secret configured; Stripe is not reachable."""
     configured = builders.settings(
         database_url,
         tmp_path,
@@ -100,7 +99,7 @@ async def guarded(
 
 @contextmanager
 def without(database_url: str, table: str) -> Iterator[None]:
-    """A table is away, so that what needs it fails in a way that nobody foresaw."""
+    """Rename a table, so that requests which need it fail with an unexpected error."""
     engine = create_engine(driver_url(database_url), isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.execute(text(f"alter table {table} rename to gone"))
@@ -138,7 +137,7 @@ async def fail_at_the_api(heard: Heard, gateway: Gateway) -> None:
 
 
 async def everything_recorded(database_url: str) -> str:
-    """Every row of what is kept for people to read, or is yet to be sent."""
+    """Every row of the tables that people read, and of the outbox."""
 
     def read() -> str:
         engine = create_engine(driver_url(database_url))
@@ -153,7 +152,7 @@ async def everything_recorded(database_url: str) -> str:
     return await asyncio.to_thread(read)
 
 
-async def test_none_is_written_down_or_said(
+async def test_no_secret_is_in_logs_responses_or_records_of_failures(
     guarded: Gateway, database_url: str, written: io.StringIO
 ) -> None:
     heard = Heard()
@@ -164,7 +163,7 @@ async def test_none_is_written_down_or_said(
     await heard.ask(guarded.http, "GET", "/metrics")
     logs = written.getvalue()
     said = "\n".join([logs, *heard.answers, await everything_recorded(database_url)])
-    # Else nothing failed in a way that nobody foresaw, or nothing was heard of it.
+    # Otherwise no unexpected error occurred, or it was not logged.
     assert "Traceback" in logs
     assert "/dashboard/reset/[struck out]" in logs
     assert "Traceback" not in "".join(heard.answers)
@@ -176,7 +175,7 @@ async def test_none_is_written_down_or_said(
     assert {name for name, secret in planted.items() if secret in said} == set()
 
 
-async def test_a_webhooks_secret_and_path_are_not_in_its_failure() -> None:
+async def test_webhook_secret_and_path_are_not_in_its_error() -> None:
     secret, address = new_secret(), f"http://127.0.0.1:1/{LINK}"
     with pytest.raises(PostFailed) as failed:
         await SignedPoster(AllowedAddresses()).post(address, secret, "a", {}, ShiftedClock().now())

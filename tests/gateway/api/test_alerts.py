@@ -14,7 +14,7 @@ async def change(gateway: Gateway, **body: Any) -> httpx.Response:
     return await gateway.http.post("/v1/alerts", json=body)
 
 
-async def test_from_nothing_to_a_webhook_and_back(gateway: Gateway) -> None:
+async def test_webhook_is_set_shows_its_secret_once_and_is_removed(gateway: Gateway) -> None:
     assert (await gateway.http.get("/v1/alerts")).json()["url"] is None
     made = (await change(gateway, url=HOOK, percentages=[90, 60])).json()
     assert (made["url"], made["percentages"]) == (HOOK, [60, 90])
@@ -26,7 +26,7 @@ async def test_from_nothing_to_a_webhook_and_back(gateway: Gateway) -> None:
     assert (ended["url"], ended["percentages"]) == (None, [60, 90])
 
 
-async def test_it_is_the_accounts_own(gateway: Gateway) -> None:
+async def test_alert_webhook_is_not_visible_to_another_account(gateway: Gateway) -> None:
     await change(gateway, url=HOOK)
     _, key = await customer(gateway.parts.database, gateway.parts.settings, "Other")
     headers = {"authorization": f"Bearer {key.secret}"}
@@ -51,7 +51,7 @@ async def test_it_is_the_accounts_own(gateway: Gateway) -> None:
         ({"webhook": HOOK}, "invalid_value", "webhook"),
     ],
 )
-async def test_what_cannot_be(
+async def test_invalid_alert_setting_is_rejected_with_400(
     gateway: Gateway, body: dict[str, Any], code: str, param: str
 ) -> None:
     answer = await change(gateway, **body)
@@ -59,7 +59,7 @@ async def test_what_cannot_be(
     assert (answer.status_code, error["code"], error["param"]) == (400, code, param)
 
 
-async def test_where_dns_does_not_answer_the_url_is_accepted_with_a_warning(
+async def test_webhook_url_is_accepted_with_a_warning_when_dns_does_not_answer(
     gateway: Gateway,
 ) -> None:
     url = "https://away.example/hook"
@@ -72,18 +72,18 @@ async def test_where_dns_does_not_answer_the_url_is_accepted_with_a_warning(
     assert "warning" not in (await change(gateway, url=HOOK)).json()
 
 
-async def test_the_openapi_document_tells_of_the_warning(gateway: Gateway) -> None:
+async def test_openapi_document_describes_the_alert_warning(gateway: Gateway) -> None:
     document = (await gateway.http.get("/openapi.json")).json()
     assert "`warning`" in document["paths"]["/v1/alerts"]["post"]["description"]
 
 
-async def test_no_key(gateway: Gateway) -> None:
+async def test_alerts_without_an_api_key_return_401(gateway: Gateway) -> None:
     async with httpx.AsyncClient(base_url=gateway.url) as http:
         for method in ("get", "post"):
             assert (await http.request(method, "/v1/alerts")).status_code == 401
 
 
-async def test_a_test_event_is_sent_and_its_result_answered(gateway: Gateway) -> None:
+async def test_alert_test_event_returns_its_delivery_result(gateway: Gateway) -> None:
     nobody = await gateway.http.post("/v1/alerts/test")
     assert (nobody.status_code, nobody.json()["error"]["code"]) == (409, "nobody_to_tell")
     await change(gateway, url="https://hook.invalid.example/")

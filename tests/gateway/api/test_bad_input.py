@@ -15,11 +15,11 @@ MESSAGES = [{"role": "user", "content": "a"}]
 
 @pytest.fixture
 def gateway(shared_gateway: Gateway) -> Gateway:
-    """One for all: none of them leaves anything that another one looks at."""
+    """The shared gateway: no test of this module leaves data that another test reads."""
     return shared_gateway
 
 
-class TestHost:
+class TestHostHeader:
     @pytest.mark.parametrize(
         "host",
         [
@@ -47,7 +47,7 @@ class TestHost:
         assert is_valid_host(host.encode())
 
 
-class TestTarget:
+class TestRequestTarget:
     @pytest.mark.parametrize(
         "path",
         [
@@ -55,14 +55,14 @@ class TestTarget:
             *("/v1/outcomes/evidence?contract=%00", "/v1/invoices?after=a%00"),
         ],
     )
-    async def test_nul_is_refused(self, gateway: Gateway, path: str) -> None:
+    async def test_nul_in_request_target_is_refused(self, gateway: Gateway, path: str) -> None:
         async with wire_to(gateway.url) as wire:
             await wire.send(f"GET {path} HTTP/1.1\r\nhost: x\r\n\r\n".encode())
             answer = await wire.answer()
             assert answer is not None
             assert (answer.status, answer.error["code"]) == (400, "malformed_request")
 
-    async def test_version_of_thousands_of_digits_is_refused(self, gateway: Gateway) -> None:
+    async def test_number_of_thousands_of_digits_is_refused(self, gateway: Gateway) -> None:
         paths = [
             f"/v2/models/failure-class/versions/{DIGITS}/infer",
             f"/v1/organization/usage/completions?start_time=0&page=page_{DIGITS}",
@@ -73,7 +73,7 @@ class TestTarget:
             assert 400 <= answer.status_code < 500, answer.text
 
 
-class TestHeaders:
+class TestRequestHeaders:
     @pytest.mark.parametrize(
         "headers",
         [
@@ -96,7 +96,7 @@ class TestHeaders:
         assert answer.status_code == 400, answer.text
 
 
-class TestBodies:
+class TestRequestBodies:
     @pytest.mark.parametrize("text", [NUL, "\\ud800", "\\udfff\\ud800"])
     @pytest.mark.parametrize(
         ("path", "body"),
@@ -117,19 +117,19 @@ class TestBodies:
             ("/v1/route", {"task": "TEXT", "model": "TEXT", "messages": MESSAGES}),
         ],
     )  # fmt: skip
-    async def test_text_that_cannot_be_stored_is_refused(
+    async def test_text_that_cannot_be_stored_never_returns_500(
         self, gateway: Gateway, path: str, body: dict[str, Any], text: str
     ) -> None:
         escaped = text.replace("\x00", "\\u0000")
         sent = json.dumps(body).replace("TEXT", escaped)
         headers = {"content-type": "application/json"}
         answer = await gateway.http.post(path, content=sent.encode(), headers=headers)
-        # Where nothing of it is stored or looked up, a NUL is a character like any.
+        # Endpoints that neither store nor look up the text accept a NUL.
         assert answer.status_code < 500, answer.text
         if answer.status_code >= 400:
             assert set(answer.json()["error"]) == {"message", "type", "param", "code"}
 
-    async def test_filter_of_a_search_with_a_nul_is_a_400(self, gateway: Gateway) -> None:
+    async def test_search_filter_with_a_nul_never_returns_500(self, gateway: Gateway) -> None:
         made = await gateway.http.post("/v1/vector_stores", json={"name": "a"})
         store, where = made.json()["id"], {"type": "eq", "key": NUL, "value": NUL}
         search = {"query": NUL, "filters": where}
@@ -141,7 +141,7 @@ class TestBodies:
         assert answer.status_code < 500, answer.text
 
     @pytest.mark.parametrize("name", ["a\x00.jsonl", "a%00.jsonl", "\ud800.jsonl"])
-    async def test_file_name_that_cannot_be_stored_is_refused(
+    async def test_file_name_that_cannot_be_stored_never_returns_500(
         self, gateway: Gateway, name: str
     ) -> None:
         part = b"--b\r\ncontent-disposition: form-data; name=%b\r\n\r\n%b\r\n"
@@ -152,6 +152,6 @@ class TestBodies:
         answer = await gateway.http.post("/v1/files", content=sent, headers=headers)
         assert answer.status_code < 500, answer.text
 
-    async def test_prompt_with_a_nul_is_answered(self, gateway: Gateway) -> None:
+    async def test_embedding_input_with_a_nul_returns_200(self, gateway: Gateway) -> None:
         answer = await gateway.http.post("/v1/embeddings", json={"model": EMBEDDING, "input": NUL})
         assert answer.status_code == 200, answer.text

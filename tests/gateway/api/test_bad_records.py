@@ -1,4 +1,4 @@
-"""Input that no client library sends, where rows are looked at or written (test_bad_input.py)."""
+"""Like test_bad_input.py, for requests whose tests read or write database rows."""
 
 import pytest
 
@@ -7,13 +7,13 @@ from tests.support.outcomes.outcome_bodies import PUMPS
 from tests.support.outcomes.sender import Sender
 
 
-async def test_model_with_a_nul_leaves_a_usage_row(gateway: Gateway) -> None:
+async def test_unknown_model_with_a_nul_writes_a_usage_row(gateway: Gateway) -> None:
     answer = await gateway.http.post("/v1/embeddings", json={"model": "a\x00b", "input": "a"})
     assert answer.status_code == 404
     assert (await gateway.row())["error_code"] == "model_not_found"
 
 
-class TestClaims:
+class TestOutcomeRecords:
     @pytest.mark.parametrize(
         "body",
         [
@@ -38,12 +38,12 @@ class TestClaims:
         if sent.status_code == 200:
             wish = {"contract": "pumps", "evidence": sent.json()["id"]}
             sent = await gateway.http.post("/v1/outcomes", json=wish)
-        # What could be stored is refused all the same: nobody has agreed to the contract.
+        # Claims that can be stored are rejected too, because the contract is not agreed.
         assert sent.status_code in (400, 409), sent.text
         assert set(sent.json()["error"]) == {"message", "type", "param", "code"}
 
     @pytest.mark.parametrize("year", ["0001", "1000", "9999"])
-    async def test_contract_of_an_impossible_year_is_refused(
+    async def test_contract_with_an_impossible_year_is_refused(
         self, gateway: Gateway, year: str
     ) -> None:
         text = PUMPS.replace("2099", year).encode()

@@ -20,7 +20,7 @@ async def invoice_of(gateway: Gateway) -> str:
     return str((await gateway.http.get("/v1/invoices")).json()["data"][0]["id"])
 
 
-async def test_a_line_is_disputed_once(limited: Limited) -> None:
+async def test_second_dispute_of_an_invoice_line_is_rejected(limited: Limited) -> None:
     clock = ShiftedClock()
     async with limited(PLENTY, clock=clock) as gateway:
         await gateway.chat("a word")
@@ -46,7 +46,9 @@ async def test_a_line_is_disputed_once(limited: Limited) -> None:
             assert (answer.status_code, error_of(answer)["code"]) == (404, "invoice_not_found")
 
 
-async def test_the_operator_answers(maas: Maas, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_operator_answers_a_line_dispute_once_with_a_credit(
+    maas: Maas, monkeypatch: pytest.MonkeyPatch
+) -> None:
     story, firm = maas.firm.story, maas.firm
     monkeypatch.setattr(gateway.cli.runner, "SystemClock", lambda: story.clock)
     await firm.use("vib", rows=100_000)

@@ -1,4 +1,4 @@
-"""The layers of language models, as the official client lists them."""
+"""Base and derived language models, as the official OpenAI client lists them."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from tests.support.builders import CHAT, INDUSTRIAL, Gateway
 from tests.support.openai_client import openai_client
 
 
-async def test_both_are_listed_as_layers(gateway: Gateway) -> None:
+async def test_model_list_shows_the_parent_of_a_derived_model(gateway: Gateway) -> None:
     async with openai_client(gateway) as openai:
         listed: Any = {model.id: model for model in (await openai.models.list()).data}
     assert listed[INDUSTRIAL].parent == CHAT

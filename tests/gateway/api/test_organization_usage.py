@@ -1,4 +1,4 @@
-"""Usage and costs in OpenAI's shapes, read by OpenAI's own client."""
+"""Usage and costs in OpenAI's response format, read with the official OpenAI client."""
 
 import json
 from collections.abc import AsyncIterator
@@ -34,7 +34,7 @@ DAY = 86_400
 
 @pytest.fixture
 async def used(gateway: Gateway) -> Gateway:
-    """Two chats of 1 and 2 words with 5 tokens of answer each, and one embedding of 3."""
+    """Two chats with 1 and 2 input and 5 output tokens each, and one embedding of 3 tokens."""
     await gateway.chat("w")
     await gateway.chat("w w")
     body = {"model": EMBEDDING, "input": "a b c"}
@@ -59,8 +59,8 @@ async def asked(gateway: Gateway, what: str, **query: Any) -> Any:
     return (await gateway.http.get(f"/v1/organization/{what}", params=query)).json()
 
 
-class TestOfficialClient:
-    async def test_usage(self, client: AsyncOpenAI) -> None:
+class TestOrganizationUsageWithOpenAiClient:
+    async def test_completions_usage_is_bucketed_by_day(self, client: AsyncOpenAI) -> None:
         page = await client.admin.organization.usage.completions(start_time=today() - DAY)
         assert (page.object, page.has_more, page.next_page) == ("page", False, None)
         yesterday, bucket = page.data
@@ -70,7 +70,9 @@ class TestOfficialClient:
         assert (result.input_tokens, result.output_tokens, result.num_model_requests) == (3, 10, 2)
         assert (result.model, result.api_key_id, result.project_id) == (None, None, None)
 
-    async def test_by_model_and_key(self, client: AsyncOpenAI, used: Gateway) -> None:
+    async def test_completions_usage_is_grouped_by_model_and_key(
+        self, client: AsyncOpenAI, used: Gateway
+    ) -> None:
         page = await client.admin.organization.usage.completions(
             start_time=today(),
             bucket_width="1h",
@@ -84,7 +86,9 @@ class TestOfficialClient:
         assert {result.project_id for result in results} == {ids.format_id("acct", used.account.id)}
         assert sum(result.num_model_requests for result in results) == 2
 
-    async def test_embeddings(self, client: AsyncOpenAI, used: Gateway) -> None:
+    async def test_embeddings_usage_is_grouped_by_model_and_key(
+        self, client: AsyncOpenAI, used: Gateway
+    ) -> None:
         page = await client.admin.organization.usage.embeddings(
             start_time=today() - DAY, group_by=["model", "api_key_id", "project_id"]
         )
@@ -99,7 +103,7 @@ class TestOfficialClient:
         assert result.api_key_id == ids.format_id("key", used.key.row.id)
         assert result.project_id == ids.format_id("acct", used.account.id)
 
-    async def test_nothing_but_what_their_model_knows(self, used: Gateway) -> None:
+    async def test_embeddings_result_has_exactly_the_client_fields(self, used: Gateway) -> None:
         answer = await asked(used, "usage/embeddings", start_time=today(), bucket_width="1h")
         results = [one for bucket in answer["data"] for one in bucket["results"]]
         known = DataResultOrganizationUsageEmbeddingsResult.model_fields.keys()
@@ -108,7 +112,7 @@ class TestOfficialClient:
         other = await asked(used, "usage/embeddings", start_time=today(), models=CHAT)
         assert other["data"][-1]["results"] == []
 
-    async def test_pages_of_embeddings(self, client: AsyncOpenAI) -> None:
+    async def test_embeddings_usage_is_paged(self, client: AsyncOpenAI) -> None:
         usage = client.admin.organization.usage
         start, end = today() - 2 * DAY, today() + DAY
         first = await usage.embeddings(start_time=start, end_time=end, limit=2)
@@ -118,8 +122,8 @@ class TestOfficialClient:
         assert [len(bucket.results) for bucket in rest.data] == [1]
         assert (rest.has_more, rest.next_page) == (False, None)
 
-    async def test_images(self, limited: Limited) -> None:
-        """Two calls of 3 and 2 pictures; a chat and rows of another specialist are none."""
+    async def test_images_usage_counts_image_calls_only(self, limited: Limited) -> None:
+        """Two calls with 3 and 2 images count; a chat and another specialist's rows do not."""
         async with limited(PLENTY, catalog=PICTURES) as gateway:
             for model, rows in ((SPECIALIST, 3), (SPECIALIST, 2), (CONTROL_CHART, 7)):
                 body = {"model": model, "instances": [{"x": 1}] * rows}
@@ -148,8 +152,8 @@ class TestOfficialClient:
         known = DataResultOrganizationUsageImagesResult.model_fields.keys()
         assert set(answer["data"][-1]["results"][0]) == set(known)
 
-    async def test_costs(self, client: AsyncOpenAI) -> None:
-        """3 x 500 + 10 x 2000 nano-yuan for chats, 3 x 100 for the embedding."""
+    async def test_costs_are_grouped_by_line_item(self, client: AsyncOpenAI) -> None:
+        """Chats cost 3 x 500 + 10 x 2000 nano-yuan, the embedding 3 x 100."""
         page = await client.admin.organization.usage.costs(
             start_time=today(), group_by=["line_item"]
         )
@@ -160,7 +164,7 @@ class TestOfficialClient:
         }
         assert {amount.currency for amount in amounts.values()} == {"cny"}
 
-    async def test_pages(self, client: AsyncOpenAI) -> None:
+    async def test_costs_are_paged(self, client: AsyncOpenAI) -> None:
         start, end = today() - 4 * DAY, today()
         page = await client.admin.organization.usage.costs(start_time=start, end_time=end, limit=3)
         assert ([bucket.start_time for bucket in page.data], page.has_more) == (
@@ -175,8 +179,8 @@ class TestOfficialClient:
         assert (rest.has_more, rest.next_page) == (False, None)
 
 
-class TestAnswers:
-    async def test_amounts_are_numbers_with_all_their_digits(self, used: Gateway) -> None:
+class TestOrganizationUsageResponses:
+    async def test_amounts_are_json_numbers_with_all_digits(self, used: Gateway) -> None:
         path = f"/v1/organization/costs?start_time={today()}"
         text = (await used.http.get(path)).text
         answer = json.loads(text, parse_float=Decimal)
@@ -184,22 +188,22 @@ class TestAnswers:
         assert amount == {"value": Decimal("0.000021800"), "currency": "cny"}
         assert '"value":0.000021800' in text
 
-    async def test_arrays_with_and_without_brackets(self, used: Gateway) -> None:
+    async def test_group_by_accepts_names_with_and_without_brackets(self, used: Gateway) -> None:
         for name in ("group_by", "group_by[]"):
             query = {"start_time": today(), name: ["model", "api_key_id"]}
             results = (await asked(used, "usage/completions", **query))["data"][-1]["results"]
             assert [result["model"] for result in results] == [CHAT]
 
-    async def test_tell_up_to_when_usage_is_in_them(self, used: Gateway) -> None:
+    async def test_as_of_is_the_time_up_to_which_usage_is_counted(self, used: Gateway) -> None:
         as_of = (await asked(used, "usage/completions", start_time=today()))["as_of"]
         assert abs(datetime.now(UTC) - datetime.fromtimestamp(as_of, UTC)) < timedelta(minutes=1)
 
-    async def test_another_project_is_empty(self, used: Gateway) -> None:
+    async def test_usage_of_an_unknown_project_is_empty(self, used: Gateway) -> None:
         query = {"start_time": today(), "project_ids": "acct_x"}
         answer = await asked(used, "usage/completions", **query)
         assert answer["data"][-1]["results"] == []
 
-    async def test_another_tenant_sees_nothing(self, used: Gateway) -> None:
+    async def test_usage_of_another_account_is_not_visible(self, used: Gateway) -> None:
         _, key = await customer(used.parts.database, used.parts.settings, "Other")
         used.http.headers["authorization"] = f"Bearer {key.secret}"
         for what in ("usage/completions", "usage/embeddings", "usage/images", "costs"):
@@ -234,7 +238,7 @@ class TestAnswers:
             ("costs", {"start_time": 0, "limit": 181}, "limit"),
         ],
     )
-    async def test_a_wrong_query_is_named(
+    async def test_invalid_query_parameter_is_rejected_by_name(
         self, gateway: Gateway, what: str, query: dict[str, Any], param: str
     ) -> None:
         answer = await gateway.http.get(f"/v1/organization/{what}", params=query)

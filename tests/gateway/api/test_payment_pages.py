@@ -1,4 +1,4 @@
-"""Payment pages: a payment method is left on a page of Stripe's, which we only point at."""
+"""`/v1/payment-pages`: links to Stripe-hosted setup and portal pages."""
 
 from pathlib import Path
 
@@ -25,8 +25,10 @@ def stripe_settings(
     return database_url, tmp_path, upstream.url
 
 
-class TestPages:
-    async def test_a_payment_method_is_left(self, stripe_settings: tuple[str, Path, str]) -> None:
+class TestPaymentPages:
+    async def test_setup_and_portal_pages_use_one_stripe_customer(
+        self, stripe_settings: tuple[str, Path, str]
+    ) -> None:
         async with run_fake_stripe() as fake:
             configured = builders.settings(
                 *stripe_settings, stripe_secret_key=fake.key, stripe_api_base=fake.url
@@ -56,7 +58,7 @@ class TestPages:
             profile = await get_profile(session, gateway.account.id)
         assert profile.external_customer == customer["id"]
 
-    async def test_without_stripe(self, gateway: Gateway) -> None:
+    async def test_payment_page_without_stripe_is_rejected_with_409(self, gateway: Gateway) -> None:
         answer = await ask(gateway, page="setup", return_url=BACK)
         assert (answer.status_code, answer.json()["error"]["code"]) == (409, "stripe_not_used")
 
@@ -69,10 +71,12 @@ class TestPages:
             ({"page": "setup"}, "return_url"),
         ],
     )
-    async def test_wrong_wishes(self, gateway: Gateway, body: dict[str, str], param: str) -> None:
+    async def test_invalid_field_is_rejected_by_name(
+        self, gateway: Gateway, body: dict[str, str], param: str
+    ) -> None:
         answer = await ask(gateway, **body)
         assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
 
-    async def test_a_stranger(self, gateway: Gateway) -> None:
+    async def test_invalid_api_key_returns_401(self, gateway: Gateway) -> None:
         gateway.http.headers["authorization"] = "Bearer nothing"
         assert (await ask(gateway, page="setup", return_url=BACK)).status_code == 401

@@ -1,4 +1,4 @@
-"""The READMEs' lists of OpenAI's endpoints, tried on the gateway."""
+"""The READMEs' lists of OpenAI endpoints, checked against the gateway."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from tests.support.builders import Gateway
 
 ROOT = Path(__file__).parents[3]
-# Whole sentences in each language, up to the next one.
+# The sentence with each list, up to the next sentence.
 ENGLISH = (
     r"official OpenAI clients work unchanged for (.*?)\. Not",
     r"Not implemented \(404\):(.*?)\. `file",
@@ -23,7 +23,7 @@ def listed(name: str, pattern: str) -> list[str]:
 
 
 async def is_there(gateway: Gateway, endpoint: str) -> bool:
-    """Whether either method leads anywhere; what is wrong with an empty body does not matter."""
+    """Whether GET or POST finds the endpoint; errors about the empty body do not count."""
     answers = [
         await gateway.http.get(f"/v1/{endpoint}"),
         await gateway.http.post(f"/v1/{endpoint}", json={}),
@@ -33,7 +33,7 @@ async def is_there(gateway: Gateway, endpoint: str) -> bool:
 
 
 @pytest.mark.parametrize(("name", "patterns"), [("README.md", ENGLISH), ("README.zh.md", CHINESE)])
-async def test_endpoints_are_there_or_not_as_the_readme_says(
+async def test_readme_lists_match_the_implemented_openai_endpoints(
     gateway: Gateway, name: str, patterns: tuple[str, str]
 ) -> None:
     there, absent = (listed(name, one) for one in patterns)

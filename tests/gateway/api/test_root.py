@@ -1,4 +1,4 @@
-"""`GET /`: a browser is led to a page for people, a program is told what this service is."""
+"""`GET /`: browsers are redirected to a page, programs get JSON that describes the service."""
 
 from pathlib import Path
 
@@ -12,13 +12,15 @@ from tests.support.fakes.upstream import FakeUpstream
 BROWSER = {"accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 
 
-class TestWithoutDashboard:
+class TestRootWithoutDashboard:
     @pytest.mark.parametrize("method", ["GET", "HEAD"])
-    async def test_a_browser_is_sent_to_the_reference(self, gateway: Gateway, method: str) -> None:
+    async def test_browser_is_redirected_to_the_api_reference(
+        self, gateway: Gateway, method: str
+    ) -> None:
         answer = await gateway.http.request(method, "/", headers=BROWSER)
         assert (answer.status_code, answer.headers["location"]) == (303, "/docs")
 
-    async def test_a_program_gets_name_version_and_addresses(self, gateway: Gateway) -> None:
+    async def test_program_gets_name_version_and_links(self, gateway: Gateway) -> None:
         answer = await gateway.http.get("/")
         assert answer.status_code == 200
         told = answer.json()
@@ -38,7 +40,9 @@ class TestWithoutDashboard:
             "",
         ],
     )
-    async def test_who_does_not_ask_for_html_gets_json(self, gateway: Gateway, accept: str) -> None:
+    async def test_accept_header_without_html_preference_gets_json(
+        self, gateway: Gateway, accept: str
+    ) -> None:
         answer = await gateway.http.get("/", headers={"accept": accept})
         assert answer.headers["content-type"].startswith("application/json")
         assert answer.headers["vary"].lower() == "accept"
@@ -49,22 +53,20 @@ class TestWithoutDashboard:
         assert head.headers["content-type"] == get.headers["content-type"]
         assert head.content == b""
 
-    async def test_another_method_is_refused_in_the_documented_shape(
-        self, gateway: Gateway
-    ) -> None:
+    async def test_method_other_than_get_or_head_returns_405(self, gateway: Gateway) -> None:
         answer = await gateway.http.post("/", json={})
         assert answer.status_code == 405
         assert answer.json()["error"]["code"] == "method_not_allowed"
 
 
 @pytest.mark.parametrize("host", ["evil.example", "a:b"])
-async def test_the_redirect_names_no_host(gateway: Gateway, host: str) -> None:
+async def test_root_redirect_is_relative_for_any_host_header(gateway: Gateway, host: str) -> None:
     answer = await gateway.http.get("/", headers={**BROWSER, "host": host})
     assert answer.headers.get("location", "/docs") == "/docs"
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-async def test_with_a_dashboard_a_browser_comes_to_signing_in(
+async def test_root_with_dashboard_redirects_browser_to_sign_in(
     database_url: str, tmp_path: Path, upstream: FakeUpstream, method: str
 ) -> None:
     configured = builders.settings(database_url, tmp_path, upstream.url, dashboard=True)

@@ -9,8 +9,8 @@ from tests.support.builders import CHAT, Gateway, customer
 from tests.support.gateway.subscribing import LARGE, SMALL, choose, offer
 
 
-class TestChoosing:
-    async def test_from_nothing_to_a_plan_and_up(self, gateway: Gateway) -> None:
+class TestPlanChoice:
+    async def test_upgrade_is_immediate_and_downgrade_is_scheduled(self, gateway: Gateway) -> None:
         await offer(gateway, SMALL, LARGE)
         assert (await gateway.http.get("/v1/subscription")).json()["status"] == "none"
         plans = (await gateway.http.get("/v1/plans")).json()["data"]
@@ -27,7 +27,9 @@ class TestChoosing:
         down = (await choose(gateway, "small", key="k-3")).json()
         assert (down["plan"]["plan"], down["following"]["plan"]) == ("large", "small")
 
-    async def test_a_repetition_changes_nothing(self, gateway: Gateway) -> None:
+    async def test_choosing_the_current_plan_creates_no_second_invoice(
+        self, gateway: Gateway
+    ) -> None:
         await offer(gateway, SMALL)
         first = (await choose(gateway, "small")).json()
         again = await choose(gateway, "small", key="k-2")
@@ -35,7 +37,7 @@ class TestChoosing:
         assert again.json()["id"] == first["id"]
         assert len((await gateway.http.get("/v1/invoices")).json()["data"]) == 1
 
-    async def test_the_plan_prices_the_next_call(self, gateway: Gateway) -> None:
+    async def test_plan_price_applies_to_calls_after_the_choice(self, gateway: Gateway) -> None:
         own = f"""[[price]]
 model = "{CHAT}"
 meter = "output_tokens"
@@ -59,7 +61,7 @@ price = "0.001"
             ({}, 400, "invalid_value", "plan"),
         ],
     )
-    async def test_a_wrong_wish(
+    async def test_invalid_or_unknown_plan_is_rejected(
         self, gateway: Gateway, body: dict[str, Any], status: int, code: str, param: str
     ) -> None:
         answer = await gateway.http.post("/v1/subscription", json=body)
@@ -67,20 +69,20 @@ price = "0.001"
         assert (answer.status_code, error["code"]) == (status, code)
         assert error["param"] == param
 
-    async def test_no_json(self, gateway: Gateway) -> None:
+    async def test_malformed_json_is_rejected_with_400(self, gateway: Gateway) -> None:
         answer = await gateway.http.post(
             "/v1/subscription", content=b"{", headers={"content-type": "application/json"}
         )
         assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_json")
 
-    async def test_a_plan_in_another_currency_is_not_offered(self, gateway: Gateway) -> None:
+    async def test_plan_in_another_currency_is_not_available(self, gateway: Gateway) -> None:
         await offer(gateway, SMALL.replace("CNY", "USD"))
         assert (await gateway.http.get("/v1/plans")).json()["data"] == []
         assert (await choose(gateway, "small")).json()["error"]["code"] == "plan_not_found"
 
 
-class TestLeaving:
-    async def test_at_the_end_and_back(self, gateway: Gateway) -> None:
+class TestSubscriptionCancellation:
+    async def test_cancellation_at_period_end_can_be_resumed_once(self, gateway: Gateway) -> None:
         await offer(gateway, SMALL)
         await choose(gateway, "small")
         left = (await gateway.http.post("/v1/subscription/cancel")).json()
@@ -90,7 +92,7 @@ class TestLeaving:
         again = await gateway.http.post("/v1/subscription/resume")
         assert (again.status_code, again.json()["error"]["code"]) == (409, "nothing_to_resume")
 
-    async def test_now(self, gateway: Gateway) -> None:
+    async def test_immediate_cancellation_ends_the_subscription(self, gateway: Gateway) -> None:
         await offer(gateway, SMALL)
         await choose(gateway, "small")
         path, body = "/v1/subscription/cancel", {"at_period_end": False}
@@ -99,7 +101,7 @@ class TestLeaving:
         assert (again.status_code, again.json()["error"]["code"]) == (409, "not_subscribed")
 
 
-async def test_the_wallet_is_ones_own(gateway: Gateway) -> None:
+async def test_wallet_shows_only_the_grants_of_the_account(gateway: Gateway) -> None:
     parts = gateway.parts
     other, _ = await customer(parts.database, parts.settings, "Other")
     for account, minor in ((gateway.account, 50_00), (other, 7_00)):

@@ -1,4 +1,4 @@
-"""What an account may read of itself, what operators read, and what the documents say."""
+"""Read endpoints for accounts and operators: models, usage, limits, health, metrics and /docs."""
 
 import asyncio
 import json
@@ -15,31 +15,31 @@ from tests.support.builders import CATALOG, CHAT, SPECIALIST, Gateway, customer
 from tests.support.gateway.subscribing import LARGE, SMALL, choose, offer
 
 
-class TestModels:
-    async def test_the_official_client_lists_them(self, gateway: Gateway) -> None:
+class TestModelsEndpoint:
+    async def test_official_client_lists_and_retrieves_models(self, gateway: Gateway) -> None:
         async with AsyncOpenAI(base_url=f"{gateway.url}/v1", api_key=gateway.key.secret) as client:
             listed = await client.models.list()
             one = await client.models.retrieve(CHAT)
         assert {model.id for model in listed.data} == set(CATALOG.models)
         assert one.id == CHAT
 
-    async def test_prices_are_in_the_accounts_currency(self, gateway: Gateway) -> None:
+    async def test_prices_are_in_the_account_currency(self, gateway: Gateway) -> None:
         model = (await gateway.http.get(f"/v1/models/{CHAT}")).json()
         assert model["currency"] == "CNY"
         assert model["price_nano_per_unit"] == dict(CATALOG.models[CHAT].prices["CNY"])
 
-    async def test_an_unknown_one(self, gateway: Gateway) -> None:
+    async def test_unknown_model_returns_404(self, gateway: Gateway) -> None:
         answer = await gateway.http.get("/v1/models/nope")
         assert (answer.status_code, answer.json()["error"]["code"]) == (404, "model_not_found")
 
-    async def test_nobody_lists_without_a_key(self, gateway: Gateway) -> None:
+    async def test_request_without_an_api_key_returns_401(self, gateway: Gateway) -> None:
         gateway.http.headers.pop("authorization")
         answer = await gateway.http.get("/v1/models")
         assert (answer.status_code, answer.json()["error"]["code"]) == (401, "missing_api_key")
 
 
-class TestUsage:
-    async def test_pages_through_every_call_once(self, gateway: Gateway) -> None:
+class TestUsageEndpoint:
+    async def test_paging_returns_every_call_once(self, gateway: Gateway) -> None:
         for number in range(5):
             await gateway.chat(" ".join(["w"] * (number + 1)))
         seen: list[int] = []
@@ -52,7 +52,7 @@ class TestUsage:
             query["before"] = page["data"][-1]["request_id"]
         assert seen == [5, 4, 3, 2, 1]
 
-    async def test_another_tenant_sees_nothing_of_it(self, gateway: Gateway) -> None:
+    async def test_usage_of_another_account_is_not_visible(self, gateway: Gateway) -> None:
         await gateway.chat("mine")
         mine = (await gateway.http.get("/v1/usage")).json()["data"][0]
         parts = gateway.parts
@@ -62,32 +62,38 @@ class TestUsage:
             assert (await gateway.http.get("/v1/usage", params=query)).json()["data"] == []
 
     @pytest.mark.parametrize("query", ["limit=0", "limit=x", "limit=5000", "before=x"])
-    async def test_a_wrong_query_is_named(self, gateway: Gateway, query: str) -> None:
+    async def test_invalid_query_parameter_is_rejected_by_name(
+        self, gateway: Gateway, query: str
+    ) -> None:
         answer = await gateway.http.get(f"/v1/usage?{query}")
         error = answer.json()["error"]
         assert (answer.status_code, error["param"]) == (400, query.split("=")[0])
 
 
-class TestOpenInference:
-    async def test_what_a_client_asks_first(self, gateway: Gateway) -> None:
+class TestOpenInferenceMetadata:
+    async def test_health_readiness_and_metadata_are_available(self, gateway: Gateway) -> None:
         for path in ("/v2/health/live", "/v2/health/ready", f"/v2/models/{SPECIALIST}/ready"):
             assert (await gateway.http.get(path)).status_code == 200
         about = await gateway.http.get(f"/v2/models/{SPECIALIST}")
         assert about.json()["name"] == SPECIALIST
 
     @pytest.mark.parametrize("name", ["nope", CHAT])
-    async def test_only_specialists_are_there(self, gateway: Gateway, name: str) -> None:
+    async def test_model_that_is_no_specialist_returns_404(
+        self, gateway: Gateway, name: str
+    ) -> None:
         answer = await gateway.http.get(f"/v2/models/{name}")
         assert (answer.status_code, answer.json()["code"]) == (404, "model_not_found")
 
 
-class TestOperators:
-    async def test_health(self, gateway: Gateway) -> None:
+class TestOperatorEndpoints:
+    async def test_health_endpoints_return_ok(self, gateway: Gateway) -> None:
         assert (await gateway.http.get("/health/live")).json() == {"status": "ok"}
         ready = await self._ready(gateway)
         assert ready.json() == {"status": "ok", "database": True, "models": True}
 
-    async def test_not_ready_without_models(self, database_url: str, tmp_path: Path) -> None:
+    async def test_readiness_is_503_when_no_model_is_reachable(
+        self, database_url: str, tmp_path: Path
+    ) -> None:
         configured = builders.settings(database_url, tmp_path, "http://127.0.0.1:9")
         async with builders.run_gateway(configured) as gateway:
             answer = await self._ready(gateway)
@@ -97,7 +103,7 @@ class TestOperators:
         assert answer.json() == {"status": "unavailable", "database": True, "models": False}
 
     async def _ready(self, gateway: Gateway) -> httpx.Response:
-        """What it says once it has read the database, which it does at its own pace."""
+        """The readiness response after the gateway's periodic check has read the database."""
         for _ in range(400):
             answer = await gateway.http.get("/health/ready")
             if answer.json()["database"]:
@@ -105,7 +111,7 @@ class TestOperators:
             await asyncio.sleep(0.05)
         return answer
 
-    async def test_metrics_count_without_naming_a_customer(self, gateway: Gateway) -> None:
+    async def test_metrics_count_calls_without_account_or_key_ids(self, gateway: Gateway) -> None:
         await gateway.chat("one two")
         text = (await gateway.http.get("/metrics")).text
         labels = f'model="{CHAT}",operation="chat",settlement="complete",status="200"'
@@ -115,8 +121,10 @@ class TestOperators:
             assert name not in text
 
 
-class TestDocuments:
-    async def test_every_address_is_described(self, gateway: Gateway) -> None:
+class TestApiReference:
+    async def test_openapi_describes_every_path_and_its_references_resolve(
+        self, gateway: Gateway
+    ) -> None:
         document = (await gateway.http.get("/openapi.json")).json()
         for path in (
             "/v1/chat/completions",
@@ -130,7 +138,7 @@ class TestDocuments:
             assert "get" in document["paths"][path]
         self._references_resolve(document)
 
-    async def test_the_page_loads_nothing_from_elsewhere(self, gateway: Gateway) -> None:
+    async def test_docs_page_loads_only_local_assets(self, gateway: Gateway) -> None:
         page = (await gateway.http.get("/docs")).text
         assert "https://" not in page.replace("https://json-schema.org", "")
         for name in ("swagger-ui-bundle.js", "swagger-ui.css", "swagger-ui-standalone-preset.js"):
@@ -145,8 +153,8 @@ class TestDocuments:
                 node = node[name]
 
 
-class TestLimits:
-    async def test_of_a_new_account_the_credit_limit_decides(self, gateway: Gateway) -> None:
+class TestLimitsEndpoint:
+    async def test_new_account_is_limited_by_its_credit_limit(self, gateway: Gateway) -> None:
         limits = (await gateway.http.get("/v1/limits")).json()
         assert limits["object"] == "limits"
         assert limits["available"] == limits["account_available"]
@@ -154,7 +162,7 @@ class TestLimits:
         assert limits["available"]["amount"] == limits["available"]["limit"]
         assert [one["kind"] for one in limits["limits"]] == ["credit"]
 
-    async def test_a_smaller_budget_of_the_key_decides(self, gateway: Gateway) -> None:
+    async def test_smaller_key_budget_limits_the_available_amount(self, gateway: Gateway) -> None:
         parts = gateway.parts
         async with parts.database.transaction() as session:
             await set_budget(
@@ -173,7 +181,9 @@ class TestLimits:
             ("budget", "test"),
         ]
 
-    async def test_after_an_upgrade_the_new_cap_decides(self, gateway: Gateway) -> None:
+    async def test_spend_cap_of_the_new_plan_applies_after_an_upgrade(
+        self, gateway: Gateway
+    ) -> None:
         capped = SMALL + 'spend_cap = "20.00"\n'
         raised = LARGE + 'spend_cap = "80.00"\n'
         await offer(gateway, capped, raised)

@@ -1,4 +1,4 @@
-"""The demo, filled once by its command, for tests that only look at it."""
+"""The demo data, created once by `maas demo` for tests that only read it."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -18,12 +18,12 @@ from tests.support.stories.story import Firm, Story
 
 @pytest.fixture(scope="module")
 async def filled(postgres: str) -> AsyncIterator[Filled]:
-    """With few calls, beside the account that `maas up` begins with."""
+    """Demo data with 4 % of the calls, next to the first account that `maas up` creates."""
     builders.empty(postgres)
     database = Database(postgres, pool_size=2)
     with TemporaryDirectory(prefix="maas-test-") as name, pytest.MonkeyPatch.context() as patched:
         leave_logs_alone(patched)
-        # A dozen people's, which would be a third of what filling takes.
+        # Hashing a dozen passwords would take a third of the time.
         patched.setattr(demo, "Passwords", quick_passwords)
         folder = Path(name)
         settings = Settings(database_url=postgres, data_dir=folder)

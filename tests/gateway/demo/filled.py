@@ -1,4 +1,4 @@
-"""The demo after its command filled it."""
+"""The demo data after `maas demo` has created it."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +12,7 @@ from tests.support.gateway.commands import Maas
 
 @dataclass(frozen=True)
 class Filled:
-    """What the command said, the command to say more, and the database that it wrote to."""
+    """Output of `maas demo`, the command for more calls, and its database and settings."""
 
     said: Any
     maas: Maas
@@ -20,6 +20,6 @@ class Filled:
     settings: Settings
 
     async def account(self, place: int) -> Account:
-        """One of the three."""
+        """The account of one of the three demo firms."""
         async with self.database.transaction() as session:
             return await get_account(session, self.said["firms"][place]["id"])

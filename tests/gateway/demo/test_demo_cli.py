@@ -1,4 +1,4 @@
-"""`maas demo` where it should not write: beside real firms, a running service, half a story."""
+"""`maas demo` refuses to write: next to real accounts, a running service or partial demo data."""
 
 import os
 import socket
@@ -19,21 +19,25 @@ async def names(database: Database) -> list[str]:
         return [one.name for one in await list_accounts(session)]
 
 
-class TestRefused:
-    async def test_beside_real_firms_unless_they_say_so(
+class TestDemoCommandRefusal:
+    async def test_demo_next_to_real_accounts_is_refused_without_yes(
         self, maas: Maas, database: Database
     ) -> None:
         assert await maas.refuse("demo") == "real_accounts"
         assert await names(database) == ["Acme"]
 
-    async def test_while_the_service_runs(self, maas: Maas, database: Database) -> None:
-        """It is asked after real firms, so `--yes` got further here."""
+    async def test_demo_is_refused_while_the_service_runs(
+        self, maas: Maas, database: Database
+    ) -> None:
+        """This check follows the one for real accounts, which `--yes` passes."""
         async with database.transaction() as session:
             await register_process(session, ids.new_id(), socket.gethostname(), os.getpid(), 60)
         assert await maas.refuse("demo", "--yes") == "service_at_work"
         assert await names(database) == ["Acme"]
 
-    async def test_after_half_a_story(self, maas: Maas, database: Database) -> None:
+    async def test_demo_is_refused_after_partial_demo_data(
+        self, maas: Maas, database: Database
+    ) -> None:
         async with database.transaction() as session:
             await open_account(session, SystemClock(), MACHINING.name, "CNY", PLENTY)
         assert await maas.refuse("demo", "--yes") == "demo_incomplete"

@@ -1,4 +1,4 @@
-"""The demo's story as it ends: its books agree, and every page of each firm has something."""
+"""Demo data: all records reconcile, and each firm has the data that its pages show."""
 
 from typing import Any
 
@@ -40,17 +40,17 @@ async def invoices(session: AsyncSession, filled: Filled, place: int) -> list[In
     return await list_invoices(session, (await filled.account(place)).id, 100)
 
 
-class TestBooks:
-    async def test_all_records_agree(self, filled: Filled) -> None:
+class TestDemoBooks:
+    async def test_records_reconcile_without_differences(self, filled: Filled) -> None:
         async with filled.database.transaction() as session:
             found = await reconcile(session)
         assert found.differences == ()
         assert (found.processes, found.open_calls, found.held) == (0, 0, 0)
         assert found.usage_rows > 500
 
-    async def test_invoices_add_up(self, filled: Filled) -> None:
-        """Lines come to the net amount, that and the tax to the total, and the total is paid,
-        credited or owed."""
+    async def test_invoice_lines_tax_and_payments_add_up(self, filled: Filled) -> None:
+        """Lines sum to the net amount, net and tax to the total; the total is paid, credited or
+        owed."""
         async with filled.database.transaction() as session:
             for place in ALL:
                 found = await invoices(session, filled, place)
@@ -66,7 +66,7 @@ class TestBooks:
                     parts = [float(shown[name]) for name in ("paid", "credited", "owed")]
                     assert round(sum(parts) * 100) == invoice.total
 
-    async def test_a_second_time_changes_nothing(self, filled: Filled) -> None:
+    async def test_second_run_of_demo_command_changes_no_row(self, filled: Filled) -> None:
         before = await rows(filled)
         again = await filled.maas.say("demo")
         assert again["filled"] is False
@@ -78,8 +78,8 @@ class TestBooks:
         assert await rows(filled) == before
 
 
-class TestEveryFirm:
-    async def test_this_month_is_not_empty(self, filled: Filled) -> None:
+class TestEveryDemoFirm:
+    async def test_current_month_has_calls_costs_tags_and_limits(self, filled: Filled) -> None:
         async with filled.database.transaction() as session:
             for place in ALL:
                 account_id = (await filled.account(place)).id
@@ -96,7 +96,7 @@ class TestEveryFirm:
                 assert preview.lines
                 assert await load_monitored_limits(session, position)
 
-    async def test_some_calls_did_not_end_well(self, filled: Filled) -> None:
+    async def test_usage_includes_refused_calls_and_no_future_calls(self, filled: Filled) -> None:
         settled = set()
         async with filled.database.transaction() as session:
             for place in ALL:
@@ -106,7 +106,7 @@ class TestEveryFirm:
                 assert all(row.started_at <= CLOCK.now() for row in found)
         assert {Settlement.COMPLETE, Settlement.REFUSED} <= settled
 
-    async def test_its_people_sign_in(self, filled: Filled) -> None:
+    async def test_owner_signs_in_to_the_account_and_each_role_exists(self, filled: Filled) -> None:
         secret, links = secret_key(filled.settings), Links.from_settings(filled.settings)
         place = (filled.database, CLOCK, secret, links, QUICK)
         signing_in = build_identity(*place).login
@@ -121,7 +121,7 @@ class TestEveryFirm:
             assert viewer is not None
             assert viewer.account_id == (await filled.account(place_)).id
 
-    async def test_keys_one_revoked_one_near_its_cap(self, filled: Filled) -> None:
+    async def test_one_key_is_revoked_and_one_has_a_monthly_budget(self, filled: Filled) -> None:
         month = month_start(CLOCK.now())
         async with filled.database.transaction() as session:
             for place in ALL:
@@ -139,8 +139,8 @@ class TestEveryFirm:
                 assert len(capped) == 1
 
 
-class TestMachining:
-    async def test_it_went_up_a_plan_and_is_credited(self, filled: Filled) -> None:
+class TestMachiningFirm:
+    async def test_upgraded_subscription_has_a_credit_note(self, filled: Filled) -> None:
         account_id = (await filled.account(MACHINING)).id
         async with filled.database.transaction() as session:
             standing = await find_subscription(session, account_id, CLOCK.now())
@@ -156,7 +156,7 @@ class TestMachining:
             kinds = {line.line.kind.value for one in documents for line in one.lines}
             assert {"fixed_fee", "usage"} <= kinds
 
-    async def test_somebody_is_still_invited(self, filled: Filled) -> None:
+    async def test_one_invitation_is_pending(self, filled: Filled) -> None:
         account_id = (await filled.account(MACHINING)).id
         inviting = InvitationService.from_settings(filled.settings, CLOCK)
         async with filled.database.transaction() as session:
@@ -166,8 +166,10 @@ class TestMachining:
             assert len(await list_members(session, account_id)) == 4
 
 
-class TestMoulding:
-    async def test_it_is_late_and_was_reminded_and_calls(self, filled: Filled) -> None:
+class TestMouldingFirm:
+    async def test_overdue_invoice_has_reminders_and_account_is_active(
+        self, filled: Filled
+    ) -> None:
         account_id = (await filled.account(MOULDING)).id
         now = CLOCK.now()
         async with filled.database.transaction() as session:
@@ -185,8 +187,8 @@ class TestMoulding:
             assert await find_subscription(session, account_id, now) is None
 
 
-class TestPumping:
-    async def test_one_month_is_accepted_and_one_disputed(self, filled: Filled) -> None:
+class TestPumpingFirm:
+    async def test_first_settlement_is_accepted_and_second_disputed(self, filled: Filled) -> None:
         account_id = (await filled.account(PUMPING)).id
         async with filled.database.transaction() as session:
             settled = await settlements_page(session, account_id, 10)
@@ -197,9 +199,7 @@ class TestPumping:
             assert dispute["status"] == "waits_for_reply"
             assert dispute["frozen"] == by_start[1]["amount"]
 
-    async def test_the_saving_is_on_an_invoice_and_its_calls_are_covered(
-        self, filled: Filled
-    ) -> None:
+    async def test_outcome_is_invoiced_and_contract_calls_are_covered(self, filled: Filled) -> None:
         account_id = (await filled.account(PUMPING)).id
         async with filled.database.transaction() as session:
             lines = [
@@ -219,7 +219,7 @@ class TestPumping:
 
 
 async def rows(filled: Filled) -> dict[str, Any]:
-    """How many rows there are of each table, and what becomes another figure if one changes."""
+    """Row count and content checksum of each table."""
     query = "select count(*), sum(hashtext(t::text)::bigint) from {} t"
     async with filled.database.transaction() as session:
         return {

@@ -1,4 +1,4 @@
-"""What tests of adaptations share: the official client, a training file and jobs that end."""
+"""Fixtures of the fine-tuning tests: gateways with an official OpenAI client."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -14,8 +14,8 @@ from tests.support.gateway.dialogues import TEXTS
 
 @pytest.fixture
 def timing() -> Timing:
-    """A job is over when its process serves the variant: here it hears of that at once. What is
-    tried again is not looked for so often that looking is most of what a test takes."""
+    """Short epoch polling, because a job succeeds only when its process serves the variant. Work is
+    polled less often, so that polling does not dominate a test's run time."""
     return replace(builders.BUSY, work_poll_s=0.2, epoch_poll_s=0.03)
 
 

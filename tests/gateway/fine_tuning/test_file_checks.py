@@ -1,4 +1,4 @@
-"""Training files of specialists: every problem is reported before a job, and nothing is charged."""
+"""Training file checks for specialists: problems are reported before a job and cost nothing."""
 
 import json
 from pathlib import Path
@@ -54,8 +54,8 @@ def told(model: Model, content: bytes) -> set[tuple[int | None, str | None, str]
     return {(one["line"], one["field"], one["code"]) for one in problems(model, content)}
 
 
-class TestTables:
-    def test_all_problems_of_a_file_are_reported_with_line_and_column(self) -> None:
+class TestTabularFileCheck:
+    def test_all_problems_are_reported_with_line_and_column(self) -> None:
         lines = points()
         del lines[1]["torque"]
         lines[2]["torqe"] = 1
@@ -80,7 +80,7 @@ class TestTables:
             (11, "failure", "contradiction"),
         }
 
-    def test_a_column_that_is_there_twice_is_reported(self) -> None:
+    def test_duplicate_column_is_reported(self) -> None:
         content = file(*points()).replace(b'"torque": 21.0', b'"torque": 1, "torque": 21.0')
         assert told(FAILURE, content) == {(2, "torque", "duplicate_field")}
 
@@ -94,12 +94,12 @@ class TestTables:
             ),
         ],
     )
-    def test_too_few_rows_of_all_or_of_a_class_are_reported(
+    def test_too_few_rows_in_total_or_of_a_class_are_reported(
         self, lines: list[Any], expected: set[Any]
     ) -> None:
         assert told(FAILURE, file(*lines)) == expected
 
-    def test_of_many_problems_a_hundred_are_shown_and_all_are_counted(self) -> None:
+    def test_long_problem_list_is_truncated_but_counted_in_full(self) -> None:
         content = file(*({**one, "torque": 4000 + at} for at, one in enumerate(points(500))))
         with pytest.raises(TrainingFileRejected) as caught:
             check_training_file(FAILURE, content, UUID(int=1), "cpu", False)
@@ -108,8 +108,8 @@ class TestTables:
         assert caught.value.message.endswith("There are 499 more problems.")
 
 
-class TestSpecialists:
-    def test_machines(self) -> None:
+class TestFileCheckBySpecialist:
+    def test_problems_of_machine_histories_are_reported(self) -> None:
         short = machine(4)
         short["sensors"] = {name: values[:5] for name, values in short["sensors"].items()}
         dead = machine(5)
@@ -129,7 +129,7 @@ class TestSpecialists:
         }
         assert told(LIFE, lines_of(machine(1))) == {(None, None, "too_few_rows")}
 
-    def test_hours(self) -> None:
+    def test_problems_of_sensor_series_are_reported(self) -> None:
         good = {"sensors": {"flow": [1.0, 2.0] * 200, "heat": [3.0, 4.0] * 200}}
         assert told(
             ANOMALY,
@@ -153,7 +153,7 @@ class TestSpecialists:
             (None, "still", "constant_field"),
         }
 
-    def test_tags(self) -> None:
+    def test_problems_of_tags_are_reported(self) -> None:
         lines = [
             {"tag": f"KB-RT {at}", "concept": f"https://example.com/none#{at}"} for at in range(3)
         ]
@@ -161,7 +161,7 @@ class TestSpecialists:
         assert {(at, "concept", "unknown_label") for at in (1, 2, 3)} <= found
         assert {(4, "tag", "invalid_tag"), (None, None, "too_few_rows")} <= found
 
-    def test_pictures(self) -> None:
+    def test_problems_of_images_are_reported(self) -> None:
         lines = [
             {"image": "no base64!", "label": ""},
             {"image": "AAAA", "label": "x"},
@@ -176,8 +176,8 @@ class TestSpecialists:
         }
 
 
-class TestText:
-    """Encodings, line ends and what is no file of JSON lines; the same for every specialist."""
+class TestFileCheckEncoding:
+    """Encodings, line endings and files that are not JSON Lines; the same for every specialist."""
 
     @pytest.mark.parametrize(
         "content",
@@ -189,29 +189,29 @@ class TestText:
         ],
         ids=["bom", "crlf", "no last line end", "utf-16"],
     )
-    def test_other_ways_to_write_the_same_text_are_read(self, content: bytes) -> None:
+    def test_bom_crlf_and_utf_16_are_accepted(self, content: bytes) -> None:
         assert (
             check_training_file(FAILURE, content, UUID(int=1), "cpu", False).training_examples == 40
         )
 
-    def test_gb_18030_is_read_and_said_so(self) -> None:
+    def test_gb_18030_is_accepted_with_a_warning(self) -> None:
         stretch = {"sensors": {"压力": [1.0, 2.0] * 200, "流量传感器": [3.0, 5.0] * 200}}
         content = file(stretch).decode().encode("gb18030")
         examined = check_training_file(ANOMALY, content, UUID(int=1), "cpu", False)
         assert examined.training_examples == 400
         assert examined.warnings[0] == "The file was read as GB 18030 (GBK)."
 
-    def test_few_rows_of_normal_hours_are_told(self) -> None:
+    def test_few_rows_of_normal_operation_give_a_warning(self) -> None:
         content = file({"sensors": {"flow": [1.0, 2.0] * 200}})
         (said,) = check_training_file(ANOMALY, content, UUID(int=1), "cpu", False).warnings
         assert said.startswith("400 rows of normal operation are enough for training")
 
-    def test_two_encodings_in_one_file_are_reported_by_line(self) -> None:
+    def test_mixed_encodings_are_reported_by_line(self) -> None:
         one = json.dumps({"tag": "送风温度", "concept": "x"}, ensure_ascii=False)
         content = one.encode() + b"\n" + one.encode("gb18030") + b"\n"
         assert (2, None, "mixed_encodings") in told(TAGS, content)
 
-    def test_another_encoding_is_reported(self) -> None:
+    def test_unsupported_encoding_is_reported(self) -> None:
         content = file({"tag": "Lüftung Büro", "concept": "x"}).decode().encode("latin-1")
         assert (1, None, "encoding") in told(TAGS, content)
 
@@ -229,12 +229,14 @@ class TestText:
             (file({**POINT, "type": "L" * 70_000}), "line_too_long"),
         ],
     )
-    def test_what_is_no_file_of_json_lines_is_said(self, content: bytes, code: str) -> None:
+    def test_file_that_is_not_json_lines_is_reported_with_a_code(
+        self, content: bytes, code: str
+    ) -> None:
         assert code in {one["code"] for one in problems(FAILURE, content)}
 
 
-class TestInterface:
-    async def test_a_wrong_file_is_refused_at_the_job_and_the_quote_and_nothing_is_charged(
+class TestFileCheckEndpoints:
+    async def test_invalid_file_is_rejected_by_job_and_quote_without_charge(
         self, customer: Customer, upstream: FakeUpstream
     ) -> None:
         content = lines_of(machine(1), {"sensors": {}}, {"x": 1})
@@ -250,7 +252,7 @@ class TestInterface:
         assert upstream.learner.files == []
         assert await customer.gateway.rows(0) == []
 
-    async def test_a_file_is_checked_before_a_job(self, customer: Customer) -> None:
+    async def test_check_endpoint_reports_valid_and_invalid_files(self, customer: Customer) -> None:
         good = await customer.sends_file(machines("8"))
         bad = await customer.sends_file(b"type;torque\n")
         found = [(await self._check(customer, one, REMAINING_LIFE)).json() for one in (good, bad)]
@@ -261,14 +263,14 @@ class TestInterface:
         assert (await self._check(customer, "file_1", REMAINING_LIFE)).status_code == 404
         assert (await self._check(customer, good, "nothing")).status_code == 404
 
-    async def test_the_quote_of_a_right_file_says_how_many_examples_it_has(
-        self, customer: Customer
-    ) -> None:
+    async def test_quote_of_a_valid_file_counts_its_examples(self, customer: Customer) -> None:
         body = {"model": REMAINING_LIFE, "training_file": await customer.sends()}
         quote = (await customer.gateway.http.post("/v1/quote", json=body)).json()
         assert (quote["examples"], quote["warnings"]) == (3, [])
 
-    async def test_the_command_lists_all_problems(self, maas: Maas, tmp_path: Path) -> None:
+    async def test_check_command_prints_problems_and_exits_with_1(
+        self, maas: Maas, tmp_path: Path
+    ) -> None:
         good, bad = tmp_path / "good.jsonl", tmp_path / "bad.jsonl"
         good.write_bytes(file(*points()))
         bad.write_bytes(file({**POINT, "torque": 4000}))
@@ -282,8 +284,8 @@ class TestInterface:
         return await customer.gateway.http.post(f"/v1/files/{file}/check", json={"model": model})
 
 
-class TestSensitivity:
-    async def test_a_job_passes_its_sensitivity_on(
+class TestSensitivityHyperparameter:
+    async def test_sensitivity_is_passed_to_the_training_server(
         self, customer: Customer, upstream: FakeUpstream
     ) -> None:
         stretch = {"sensors": {"flow": [1.0, 2.0] * 200}}
@@ -309,7 +311,7 @@ class TestSensitivity:
             (LIFE.id, 1),
         ],
     )
-    async def test_a_sensitivity_out_of_range_or_of_another_model_is_refused(
+    async def test_invalid_or_unsupported_sensitivity_is_rejected(
         self, customer: Customer, model: str, value: Any
     ) -> None:
         body = {

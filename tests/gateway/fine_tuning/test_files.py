@@ -1,4 +1,4 @@
-"""Training files, with the official client and with what no client sends."""
+"""Training files through the official client, and malformed uploads that no client sends."""
 
 from typing import Any
 
@@ -12,8 +12,8 @@ from tests.support.gateway.errors import error_of
 FORM = {"content-type": "multipart/form-data; boundary=x"}
 
 
-class TestFiles:
-    async def test_kept_listed_read_and_erased(self, customer: Customer) -> None:
+class TestTrainingFiles:
+    async def test_file_is_created_listed_read_and_deleted(self, customer: Customer) -> None:
         content = '{"tag": "送风温度", "concept": "x"}\n'.encode()
         kept = await customer.openai.files.create(file=("标签.jsonl", content), purpose="fine-tune")
         assert (kept.filename, kept.bytes, kept.purpose) == (
@@ -37,7 +37,7 @@ class TestFiles:
                 await call(kept.id)
             assert caught.value.status_code == 404
 
-    async def test_of_another_firm_does_not_exist(self, customer: Customer) -> None:
+    async def test_file_of_another_account_is_not_found(self, customer: Customer) -> None:
         file = await customer.sends()
         async with another(customer.gateway) as openai:
             assert (await openai.files.list()).data == []
@@ -59,26 +59,30 @@ class TestFiles:
             ({"json": {"purpose": "fine-tune"}}, None),
         ],
     )
-    async def test_what_is_no_file(
+    async def test_malformed_upload_is_rejected_with_400(
         self, customer: Customer, sent: dict[str, Any], param: str | None
     ) -> None:
         answer = await customer.gateway.http.post("/v1/files", **sent)
         assert answer.status_code == 400
         assert param is None or error_of(answer)["param"] == param
 
-    async def test_a_name_is_a_name_only(self, customer: Customer) -> None:
+    async def test_directories_are_removed_from_the_file_name(self, customer: Customer) -> None:
         kept = await customer.openai.files.create(
             file=("../../etc\\passwd", b"{}"), purpose="fine-tune"
         )
         assert kept.filename == "passwd"
 
-    async def test_too_large(self, customer: Customer, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_file_over_size_limit_is_rejected(
+        self, customer: Customer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(files, "MAX_FILE_BYTES", 100)
         with pytest.raises(APIStatusError) as caught:
             await customer.openai.files.create(file=("a", b"x" * 101), purpose="fine-tune")
         assert caught.value.status_code == 400
 
-    async def test_too_many(self, customer: Customer, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_upload_over_file_count_limit_is_rejected_until_a_deletion(
+        self, customer: Customer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(files, "MAX_FILES", 1)
         file = await customer.sends()
         with pytest.raises(APIStatusError) as caught:

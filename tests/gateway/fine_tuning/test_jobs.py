@@ -1,4 +1,4 @@
-"""Adapting a specialist with the official client: jobs, what they cost, and how they end."""
+"""Fine-tuning jobs of specialists through the official client: results, cost, cancellation."""
 
 import pytest
 from openai import APIStatusError
@@ -20,8 +20,8 @@ from tests.support.gateway.machines import machines
 PRICE = CATALOG.models[REMAINING_LIFE].prices["CNY"]["adaptation_seconds"]
 
 
-class TestJobs:
-    async def test_adapts_and_is_billed_by_the_second(
+class TestFineTuningJobs:
+    async def test_succeeded_job_creates_a_model_and_is_billed_by_the_second(
         self, customer: Customer, upstream: FakeUpstream
     ) -> None:
         job = await customer.adapts()
@@ -37,7 +37,7 @@ class TestJobs:
         assert row["cost"] == f"{SECONDS * PRICE / 1e9:.9f}"
         assert upstream.learner.files == [machines("8")]
 
-    async def test_events_tell_how_it_went(self, customer: Customer) -> None:
+    async def test_job_events_are_listed_and_paged(self, customer: Customer) -> None:
         job = await customer.adapts()
         events = await customer.openai.fine_tuning.jobs.list_events(job.id)
         said = [event.message for event in reversed(events.data)]
@@ -49,7 +49,7 @@ class TestJobs:
         rest = await customer.openai.fine_tuning.jobs.list_events(job.id, after=few.data[0].id)
         assert len(rest.data) == len(events.data) - 1
 
-    async def test_lists_jobs(self, customer: Customer) -> None:
+    async def test_jobs_are_listed_newest_first_and_paged(self, customer: Customer) -> None:
         ids = [(await customer.adapts(suffix=f"line-{number}")).id for number in range(3)]
         found = await customer.openai.fine_tuning.jobs.list(limit=2)
         assert [job.id for job in found.data] == [ids[2], ids[1]]
@@ -64,7 +64,7 @@ class TestJobs:
             ("fault", "invalid_training_file"),
         ],
     )
-    async def test_comes_to_nothing_and_costs_nothing(
+    async def test_worse_model_or_invalid_file_fails_the_job_without_charge(
         self, customer: Customer, do: str, code: str
     ) -> None:
         job = await customer.adapts(do)
@@ -75,11 +75,11 @@ class TestJobs:
         assert (row["settlement"], row["cost"]) == ("refused", "0.000000000")
         assert (await customer.openai.models.list()).data[-1].id in CATALOG.models
 
-    async def test_as_good_as_the_base_is_kept(self, customer: Customer) -> None:
+    async def test_model_as_good_as_its_base_succeeds(self, customer: Customer) -> None:
         assert (await customer.adapts("10")).status == "succeeded"
 
     @pytest.mark.parametrize("do", ["die", "rubbish", "nothing"])
-    async def test_a_server_that_fails_is_tried_three_times(
+    async def test_failing_training_server_is_tried_three_times_unbilled(
         self, customer: Customer, do: str
     ) -> None:
         job = await customer.adapts(do)
@@ -91,7 +91,7 @@ class TestJobs:
         rows = await customer.gateway.rows(3)
         assert {row["settlement"] for row in rows} == {"platform_fault"}
 
-    async def test_cancelled_while_it_learns(
+    async def test_job_cancelled_during_training_is_not_charged(
         self, customer: Customer, upstream: FakeUpstream
     ) -> None:
         job = await customer.asks("hang")
@@ -105,7 +105,7 @@ class TestJobs:
             await customer.openai.fine_tuning.jobs.cancel(job.id)
         assert (caught.value.status_code, code_of(caught.value)) == (409, "fine_tuning_job_over")
 
-    async def test_cancelled_before_its_turn(
+    async def test_queued_job_is_cancelled_before_training(
         self, customer: Customer, upstream: FakeUpstream
     ) -> None:
         first = await customer.asks("hang")
@@ -116,7 +116,7 @@ class TestJobs:
         await customer.gateway.row()
         assert len(upstream.learner.files) == 1
 
-    async def test_goes_on_where_its_process_stopped(
+    async def test_other_process_resumes_the_job_of_a_stopped_process(
         self, customer: Customer, upstream: FakeUpstream
     ) -> None:
         other = parts_like(customer.gateway)
@@ -131,8 +131,10 @@ class TestJobs:
         assert len(upstream.learner.files) == 2
 
 
-class TestAsking:
-    async def test_auto_settings_are_taken(self, customer: Customer) -> None:
+class TestJobCreation:
+    async def test_auto_hyperparameters_metadata_and_seed_are_accepted(
+        self, customer: Customer
+    ) -> None:
         job = await customer.asks(
             hyperparameters={"n_epochs": "auto"},
             method={"type": "supervised", "supervised": {"hyperparameters": {}}},
@@ -141,7 +143,7 @@ class TestAsking:
         )
         assert (job.metadata, job.seed) == ({"order": "A-17"}, 4)
 
-    async def test_once_for_an_idempotency_key(self, customer: Customer) -> None:
+    async def test_repeated_idempotency_key_creates_one_job(self, customer: Customer) -> None:
         file = await customer.sends()
         body = {"model": REMAINING_LIFE, "training_file": file}
         headers = {"idempotency-key": "first"}
@@ -155,7 +157,9 @@ class TestAsking:
         await customer.ended(first["id"])
         assert len((await customer.openai.fine_tuning.jobs.list()).data) == 1
 
-    async def test_ten_wait_at_most(self, customer: Customer, upstream: FakeUpstream) -> None:
+    async def test_job_beyond_ten_unfinished_is_rejected_with_429(
+        self, customer: Customer, upstream: FakeUpstream
+    ) -> None:
         file = await customer.sends("hang")
         body = {"model": REMAINING_LIFE, "training_file": file}
         answers = [
@@ -165,14 +169,14 @@ class TestAsking:
         for answer in answers[:10]:
             await customer.openai.fine_tuning.jobs.cancel(answer.json()["id"])
 
-    async def test_refused_without_credit(self, limited: Limited) -> None:
+    async def test_job_without_credit_is_rejected(self, limited: Limited) -> None:
         async with limited(credit(10)) as gateway:
             async with client(gateway.url, gateway.key.secret) as openai:
                 with pytest.raises(APIStatusError) as caught:
                     await Customer(gateway, openai).asks()
             assert code_of(caught.value) == "credit_exhausted"
 
-    async def test_jobs_of_others_do_not_exist(self, customer: Customer) -> None:
+    async def test_job_and_file_of_another_account_are_not_found(self, customer: Customer) -> None:
         job = await customer.adapts()
         async with another(customer.gateway) as openai:
             theirs = openai.fine_tuning.jobs
@@ -186,10 +190,10 @@ class TestAsking:
             assert code_of(caught.value) == "file_not_found"
 
 
-class TestInterrupted:
-    """Jobs whose process went away in the middle, told by what is left in the database."""
+class TestInterruptedJobs:
+    """Jobs whose process was lost, recovered from the state left in the database."""
 
-    async def test_what_was_billed_is_made_live_and_not_learned_again(
+    async def test_billed_job_goes_live_without_training_again(
         self, customer: Customer, upstream: FakeUpstream
     ) -> None:
         job = await customer.adapts()
@@ -203,7 +207,7 @@ class TestInterrupted:
         assert len(upstream.learner.files) == 1
         assert len(await customer.gateway.rows(1)) == 1
 
-    async def test_what_was_not_billed_is_learned_again(
+    async def test_unbilled_job_is_trained_again(
         self, customer: Customer, upstream: FakeUpstream
     ) -> None:
         job = await customer.adapts()
@@ -215,7 +219,7 @@ class TestInterrupted:
         assert again.usage_id != job.usage_id
         assert {row["settlement"] for row in rows} == {"complete", "unknown"}
 
-    async def test_what_brings_every_process_down_is_given_up(
+    async def test_job_interrupted_three_times_fails(
         self, customer: Customer, upstream: FakeUpstream
     ) -> None:
         job = await customer.adapts()
@@ -225,7 +229,7 @@ class TestInterrupted:
         assert len(upstream.learner.files) == 1
 
     async def _as_if_killed(self, customer: Customer, before: str, attempts: int = 1) -> None:
-        """The job's rows as a process leaves them that was killed before that step."""
+        """Set the job's rows as a process leaves them that is killed before the step."""
         parts = customer.gateway.parts
         await parts.fine_tuning_runner.stop()
         async with parts.database.transaction() as session:
@@ -238,8 +242,8 @@ class TestInterrupted:
             )
             await session.execute(text("update variant set current = false, live_at = null"))
             if before == "billed":
-                # As reaping settles a call whose process was lost. Rows are never changed, but for
-                # a replica.
+                # As the reaper settles a call whose process was lost. Usage rows cannot be changed
+                # except in replica mode.
                 await session.execute(text("set local session_replication_role = replica"))
                 await session.execute(
                     text("update usage set settlement = 'unknown', cost_nano = 0")

@@ -1,4 +1,4 @@
-"""Jobs of a language model: what is refused at once, told beforehand, shown meanwhile and after."""
+"""Language-model fine-tuning jobs: file checks, events, checkpoints, cost, consent, scrubbing."""
 
 from typing import Any
 
@@ -19,8 +19,8 @@ async def said(talker: Customer, job_id: str, level: str = "info") -> list[str]:
     return [one.message for one in reversed(events.data) if one.level == level]
 
 
-class TestFiles:
-    async def test_a_key_of_ours_is_told_by_its_checksum(self, talker: Talker) -> None:
+class TestDialogueFileCheck:
+    async def test_only_an_api_key_with_valid_checksum_is_rejected(self, talker: Talker) -> None:
         secret = talker.gateway.key.secret
         with_key = dialogues() + b"\n" + file(dialogue("key?", secret))
         assert "Line 17 holds an API key" in (await talker.refused(with_key))["message"]
@@ -30,7 +30,7 @@ class TestFiles:
         again = await talker.sends_file(b"\n".join([dialogues(), part, own]))
         assert (await talker.asks_for(again)).status == "queued"
 
-    async def test_doubts_are_told_as_warnings(self, talker: Talker) -> None:
+    async def test_duplicates_and_contradictions_are_warnings(self, talker: Talker) -> None:
         doubtful = file(
             dialogue("工单 1: pump 1 leaks", "another"),
             dialogue("工单 2: pump 2 leaks", "answer 2"),
@@ -43,15 +43,15 @@ class TestFiles:
             "1 questions have different answers, which cannot all be learned; see lines 2 and 17.",
         ]
 
-    async def test_what_is_told_at_first(self, talker: Talker) -> None:
+    async def test_first_events_state_split_and_expected_duration(self, talker: Talker) -> None:
         told = await said(talker, (await talker.adapts()).id)
         assert told[0] == "The job is queued."
         assert told[1] == "14 dialogues are used for training, 2 are held out for validation."
         assert told[2].startswith("Training will take about ")
 
 
-class TestProgress:
-    async def test_events_have_figures_for_curves(self, talker: Talker) -> None:
+class TestJobProgress:
+    async def test_metrics_events_have_step_and_losses(self, talker: Talker) -> None:
         job = await talker.adapts()
         events = await talker.openai.fine_tuning.jobs.list_events(job.id, limit=50)
         figures: list[Any] = [one for one in reversed(events.data) if one.type == "metrics"]
@@ -64,15 +64,15 @@ class TestProgress:
         }
         assert {one.type for one in events.data} == {"message", "metrics"}
 
-    async def test_the_score_stands_beside_the_parents(self, talker: Talker) -> None:
+    async def test_job_has_scores_of_base_and_adapted_model(self, talker: Talker) -> None:
         job = await talker.adapts()
         assert job.score["exact"] == {"base": 1, "adapted": 2, "of": 3}
         assert (job.score["base"], job.score["adapted"]) == (10, 8)
         assert job.trained_tokens == 480
 
 
-class TestCheckpoints:
-    async def test_the_version_that_was_made_can_be_called_by_its_id(
+class TestJobCheckpoints:
+    async def test_checkpoint_of_a_version_can_be_called_by_its_id(
         self, talker: Talker, upstream: FakeUpstream
     ) -> None:
         name = await adapted(talker)
@@ -89,7 +89,7 @@ class TestCheckpoints:
         after = await talker.openai.fine_tuning.jobs.checkpoints.list(job.id, after=checkpoint.id)
         assert after.data == []
 
-    async def test_none_before_it_has_ended_and_none_once_deleted(
+    async def test_running_job_or_deleted_variant_has_no_checkpoints(
         self, talker: Talker, upstream: FakeUpstream
     ) -> None:
         name = await adapted(talker)
@@ -101,7 +101,7 @@ class TestCheckpoints:
         await talker.openai.models.delete(name)
         assert (await talker.openai.fine_tuning.jobs.checkpoints.list(done.id)).data == []
 
-    async def test_a_version_that_is_not_there(self, talker: Talker) -> None:
+    async def test_unknown_version_suffix_is_rejected_with_404(self, talker: Talker) -> None:
         name = await adapted(talker)
         for number in ("2", "x", "", "1:1"):
             with pytest.raises(APIStatusError) as caught:
@@ -109,7 +109,7 @@ class TestCheckpoints:
             assert caught.value.status_code == 404, number
             assert code_of(caught.value) == "model_not_found", number
 
-    async def test_of_another_firm_do_not_exist(self, talker: Talker) -> None:
+    async def test_checkpoint_of_another_account_is_not_found(self, talker: Talker) -> None:
         name = await adapted(talker)
         job = (await talker.openai.fine_tuning.jobs.list()).data[0]
         async with another(talker.gateway) as openai:
@@ -121,8 +121,8 @@ class TestCheckpoints:
             assert caught.value.status_code == 404
 
 
-class TestCost:
-    async def test_a_limit_is_for_how_long_it_learns(
+class TestTrainingCost:
+    async def test_max_cost_limits_training_time_and_is_reserved(
         self, talker: Talker, upstream: FakeUpstream
     ) -> None:
         headers = {"X-Max-Cost": f"{100 * SECOND / 1e9}"}
@@ -134,7 +134,7 @@ class TestCost:
         assert held == 100 * SECOND
         await talker.openai.fine_tuning.jobs.cancel(job.id)
 
-    async def test_without_a_limit_it_learns_as_long_as_any(
+    async def test_training_without_max_cost_has_no_time_limit(
         self, talker: Talker, upstream: FakeUpstream
     ) -> None:
         await talker.adapts()
@@ -143,10 +143,8 @@ class TestCost:
         assert (await talker.gateway.row())[Meter.ADAPTATION_SECONDS] == SECONDS
 
 
-class TestConsent:
-    async def test_off_until_it_is_given_and_off_again_when_it_is_withdrawn(
-        self, talker: Talker
-    ) -> None:
+class TestSharingConsent:
+    async def test_consent_is_off_by_default_and_can_be_withdrawn(self, talker: Talker) -> None:
         silent = await talker.asks()
         assert (silent.share_for_improvement, silent.shared_at) == (False, None)
         job: Any = await talker.asks(extra_body={"share_for_improvement": True})
@@ -160,7 +158,7 @@ class TestConsent:
         told = [one for one in await said(talker, job.id) if one.startswith("Consent")]
         assert [one.rpartition(" is ")[2] for one in told] == ["withdrawn.", "given."]
 
-    async def test_is_the_accounts_own_to_give(self, talker: Talker) -> None:
+    async def test_consent_for_a_job_of_another_account_returns_404(self, talker: Talker) -> None:
         job = await talker.asks()
         async with another(talker.gateway) as openai:
             with pytest.raises(APIStatusError) as caught:
@@ -171,15 +169,15 @@ class TestConsent:
                 )
             assert caught.value.status_code == 404
 
-    async def test_is_yes_or_no(self, talker: Talker) -> None:
+    async def test_consent_that_is_no_boolean_is_rejected(self, talker: Talker) -> None:
         place = f"/v1/fine_tuning/jobs/{(await talker.asks()).id}/consent"
         wrong: list[dict[str, Any]] = [{}, {"share_for_improvement": "yes"}, {"share": True}]
         for body in wrong:
             assert (await talker.gateway.http.post(place, json=body)).status_code == 400, body
 
 
-class TestInterrupted:
-    async def test_goes_on_as_it_was_asked_for(
+class TestRestartedRunner:
+    async def test_resumed_job_keeps_scrubbing_and_cost_limit(
         self, talker: Talker, upstream: FakeUpstream
     ) -> None:
         content = dialogues("do hang") + b"\n" + file(dialogue("王师傅 13812345678", "yes"))
@@ -200,8 +198,8 @@ class TestInterrupted:
         await talker.openai.fine_tuning.jobs.cancel(job.id)
 
 
-class TestScrubbing:
-    async def test_what_is_learned_from_has_none_and_what_is_kept_has(
+class TestPersonalDataScrubbing:
+    async def test_training_data_is_scrubbed_and_stored_file_is_unchanged(
         self, talker: Talker, upstream: FakeUpstream
     ) -> None:
         personal = dialogue("王师傅 13812345678 报修 pump 6204-2RS", "mail wang@acme.cn")
@@ -216,13 +214,15 @@ class TestScrubbing:
         told = await said(talker, job.id)
         assert "Personal data is removed before training: 1 EMAIL, 1 NAME, 1 PHONE." in told
 
-    async def test_stays_where_nobody_asked(self, talker: Talker, upstream: FakeUpstream) -> None:
+    async def test_personal_data_stays_without_the_scrub_option(
+        self, talker: Talker, upstream: FakeUpstream
+    ) -> None:
         content = dialogues("do 8") + b"\n" + file(dialogue("call 13812345678", "yes"))
         job = await talker.asks_for(await talker.sends_file(content))
         await talker.ended(job.id)
         assert upstream.learner.files == [content]
 
-    async def test_takes_keys_out_too(self, talker: Talker, upstream: FakeUpstream) -> None:
+    async def test_scrubbing_removes_api_keys(self, talker: Talker, upstream: FakeUpstream) -> None:
         secret = talker.gateway.key.secret
         content = dialogues("do 8") + b"\n" + file(dialogue("key?", f"it is {secret}"))
         file_id = await talker.sends_file(content)

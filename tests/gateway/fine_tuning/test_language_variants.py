@@ -1,4 +1,4 @@
-"""Variants of a language model: learned, called by name, brought, exchanged, and nobody else's."""
+"""Variants of language models: training, calls by name, uploads, versions, isolation."""
 
 import asyncio
 from typing import Any
@@ -19,8 +19,8 @@ async def streamed(talker: Talker, name: str) -> list[Any]:
     return [chunk async for chunk in chunks]
 
 
-class TestLearning:
-    async def test_is_billed_by_the_second_and_called_by_its_name(
+class TestLanguageModelTraining:
+    async def test_training_creates_a_named_model_billed_by_the_second(
         self, talker: Talker, upstream: FakeUpstream
     ) -> None:
         job = await talker.adapts()
@@ -33,7 +33,7 @@ class TestLearning:
         assert (row["model"], row["operation"]) == (INDUSTRY, "adaptation")
         assert row["cost"] == f"{SECONDS * SECOND / 1e9:.9f}"
 
-    async def test_cancelled_in_the_middle_it_ends_and_costs_nothing(
+    async def test_training_cancelled_midway_is_not_charged(
         self, talker: Talker, upstream: FakeUpstream
     ) -> None:
         job = await talker.asks("hang")
@@ -45,8 +45,10 @@ class TestLearning:
         assert INDUSTRY in {model.id for model in (await talker.openai.models.list()).data}
 
 
-class TestCalling:
-    async def test_plain_and_streamed(self, talker: Talker, upstream: FakeUpstream) -> None:
+class TestLanguageVariantCalls:
+    async def test_plain_and_streamed_calls_return_the_variant_name(
+        self, talker: Talker, upstream: FakeUpstream
+    ) -> None:
         name = await adapted(talker)
         answer = await talker.says(name)
         assert (answer.model, answer.usage.completion_tokens) == (name, 5)
@@ -56,7 +58,7 @@ class TestCalling:
         (variant,) = upstream.learner.variants
         assert {asked["model"] for asked in upstream.received} == {f"{CHAT}:{variant}"}
 
-    async def test_rows_say_the_base_and_the_variant(self, talker: Talker) -> None:
+    async def test_usage_rows_have_the_base_model_and_a_variant_tag(self, talker: Talker) -> None:
         name = await adapted(talker)
         await talker.says(name)
         await streamed(talker, name)
@@ -65,7 +67,7 @@ class TestCalling:
         assert [row["tags"] for row in rows] == [{"variant": name}] * 3
         assert [row["streamed"] for row in rows] == [True, False, False]
 
-    async def test_is_brought_once_for_many_calls(
+    async def test_concurrent_calls_upload_the_adapter_once(
         self, talker: Talker, upstream: FakeUpstream
     ) -> None:
         name = await adapted(talker)
@@ -77,7 +79,7 @@ class TestCalling:
         (given,) = upstream.learner.variants.values()
         assert (given["base"], given["name"], given["version"]) == (INDUSTRY, name, "1")
 
-    async def test_is_brought_again_where_it_was_forgotten(
+    async def test_adapter_is_uploaded_again_after_the_server_loses_it(
         self, talker: Talker, upstream: FakeUpstream
     ) -> None:
         name = await adapted(talker)
@@ -87,7 +89,7 @@ class TestCalling:
         assert chunks[-1].usage.completion_tokens == 5
         assert upstream.learner.puts == 2
 
-    async def test_what_no_server_can_keep_is_not_billed(
+    async def test_call_without_adapter_capacity_returns_503_unbilled(
         self, talker: Talker, upstream: FakeUpstream
     ) -> None:
         name = await adapted(talker)
@@ -100,7 +102,7 @@ class TestCalling:
         rows = await talker.gateway.rows(3)
         assert [row["settlement"] for row in rows] == ["complete", "platform_fault", "complete"]
 
-    async def test_of_another_firm_does_not_exist(self, talker: Talker) -> None:
+    async def test_variant_of_another_account_is_not_found(self, talker: Talker) -> None:
         name = await adapted(talker)
         async with another(talker.gateway) as openai:
             with pytest.raises(APIStatusError) as caught:
@@ -110,14 +112,14 @@ class TestCalling:
                 await openai.models.retrieve(name)
             assert caught.value.status_code == 404
 
-    async def test_is_no_specialist(self, talker: Talker) -> None:
+    async def test_predictions_call_of_a_language_variant_is_rejected(self, talker: Talker) -> None:
         name = await adapted(talker)
         answer = await talker.predicts(name)
         assert answer.json()["error"]["code"] == "model_not_supported"
 
 
-class TestVersions:
-    async def test_the_newest_answers_until_another_is_chosen(
+class TestLanguageVariantVersions:
+    async def test_newest_version_is_current_until_another_is_chosen(
         self, talker: Talker, upstream: FakeUpstream
     ) -> None:
         name = await adapted(talker)
@@ -129,7 +131,9 @@ class TestVersions:
         await talker.says(name)
         assert [one["version"] for one in upstream.learner.variants.values()] == ["2", "1"]
 
-    async def test_deleted_it_does_not_exist(self, talker: Talker, upstream: FakeUpstream) -> None:
+    async def test_deleted_variant_is_not_found(
+        self, talker: Talker, upstream: FakeUpstream
+    ) -> None:
         name = await adapted(talker)
         await talker.says(name)
         (variant,) = upstream.learner.variants
@@ -141,8 +145,8 @@ class TestVersions:
         assert (caught.value.status_code, code_of(caught.value)) == (404, "model_not_found")
 
 
-class TestCounting:
-    async def test_a_quote_counts_its_prompt_by_the_bases_tokenizer(self, talker: Talker) -> None:
+class TestLanguageVariantTokenCount:
+    async def test_quote_counts_tokens_with_the_base_model_tokenizer(self, talker: Talker) -> None:
         word_tokenizer(talker.gateway.parts.settings.data_dir)
         name = await adapted(talker)
         message = {"role": "user", "content": "pump three leaks"}

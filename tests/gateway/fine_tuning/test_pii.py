@@ -1,4 +1,4 @@
-"""Personal data is found in three languages, and what only looks like it in a factory is left."""
+"""PII scrubbing in Chinese, German and English, without false positives on factory identifiers."""
 
 import csv
 import gzip
@@ -18,7 +18,7 @@ def without(text: str) -> str:
     return scrub_text(text, Counter())
 
 
-class TestFound:
+class TestPiiDetection:
     @pytest.mark.parametrize(
         ("text", "left"),
         [
@@ -45,7 +45,7 @@ class TestFound:
             ),
         ],
     )
-    def test_in_chinese_german_and_english(self, text: str, left: str) -> None:
+    def test_personal_data_is_replaced_in_three_languages(self, text: str, left: str) -> None:
         assert without(text) == left
 
     @pytest.mark.parametrize(
@@ -68,12 +68,12 @@ class TestFound:
             "4111 1111 1111 1112",
         ],
     )
-    def test_what_a_factory_writes_is_left(self, text: str) -> None:
+    def test_factory_identifiers_are_kept(self, text: str) -> None:
         assert without(text) == text
 
 
-class TestFiles:
-    def test_each_message_of_each_line(self) -> None:
+class TestTrainingFileScrubbing:
+    def test_each_message_of_each_line_is_scrubbed(self) -> None:
         line = {"messages": [{"role": "user", "content": "王女士 13812345678"}] * 2}
         content, counts = scrub_training_file(
             json.dumps(line).encode() + b"\n" + json.dumps(line).encode()
@@ -84,14 +84,14 @@ class TestFiles:
     @pytest.mark.parametrize(
         "line", [b"{", b"\xff", b"[]", b'{"messages": 1}', b'{"messages": [1, {"content": null}]}']
     )
-    def test_what_cannot_be_read_is_left_to_be_refused(self, line: bytes) -> None:
+    def test_unreadable_line_is_kept_for_the_file_check(self, line: bytes) -> None:
         content, counts = scrub_training_file(line)
         assert content.replace(b" ", b"") == line.replace(b" ", b"")
         assert counts == {}
 
 
 def work_orders() -> Iterator[str]:
-    """Of two companies as they wrote them, of MaintIE's, and of an excavator's life."""
+    """Work orders of MaintNorm (two companies), of MaintIE and of an excavator."""
     for file in sorted((DATA / "maintnorm").glob("*.norm.gz")):
         for words in gzip.open(file, "rt", encoding="utf-8").read().split("\n\n"):
             yield " ".join(line.split("\t")[0] for line in words.splitlines())
@@ -102,7 +102,7 @@ def work_orders() -> Iterator[str]:
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="the sets of work orders are not here")
-def test_no_false_alarm_in_work_orders() -> None:
+def test_public_work_orders_have_no_false_positives() -> None:
     counts = Counter[str]()
     texts = list(work_orders())
     for text in texts:

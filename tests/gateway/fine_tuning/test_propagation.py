@@ -1,4 +1,4 @@
-"""Two gateways over one database: what one reports as done, both serve."""
+"""Propagation between two gateways on one database: both serve a change once one reports it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -27,13 +27,13 @@ DELETED, KEYS = at_length(5, 2), at_length(20, 5)
 
 @pytest.fixture
 def timing() -> Timing:
-    """Processes hear of a change as late as usual."""
+    """The default timing: processes see a change after the usual delay."""
     return builders.TIMING
 
 
 @pytest.fixture
 async def pair(gateway: Gateway) -> AsyncIterator[tuple[httpx.AsyncClient, ...]]:
-    """A client of each of two gateways, with the same key."""
+    """One client for each of two gateways, with the same API key."""
     async with AsyncExitStack() as stack:
         urls = gateway.url, await stack.enter_async_context(serve(parts_like(gateway)))
         headers = {"authorization": f"Bearer {gateway.key.secret}"}
@@ -42,19 +42,19 @@ async def pair(gateway: Gateway) -> AsyncIterator[tuple[httpx.AsyncClient, ...]]
 
 
 async def statuses(clients: Sequence[httpx.AsyncClient], model: str, calls: int) -> list[int]:
-    """Of so many calls of a model, by turns over the gateways."""
+    """Status codes of that many calls of a model, alternating between the gateways."""
     body = {"model": model, "instances": [{"T24": [1.0, 2.0]}]}
     asked = [clients[n % len(clients)].post("/v1/predictions", json=body) for n in range(calls)]
     return [answer.status_code for answer in await asyncio.gather(*asked)]
 
 
 async def remembered(customer: Customer, clients: Sequence[httpx.AsyncClient]) -> None:
-    """Both gateways know the key, as those do that are called all the time."""
+    """Make both gateways cache the API key, as busy gateways do."""
     assert set(await statuses(clients, customer.model, 2 * len(clients))) == {200}
 
 
 async def succeeded(customer: Customer, job_id: str) -> Any:
-    """The job, as soon as it says so."""
+    """Poll the job until it has ended and return it."""
     async with asyncio.timeout(60):
         while True:
             job = await customer.openai.fine_tuning.jobs.retrieve(job_id)
@@ -63,8 +63,8 @@ async def succeeded(customer: Customer, job_id: str) -> Any:
             await asyncio.sleep(0.005)
 
 
-class TestTwoGateways:
-    async def test_a_model_whose_job_has_succeeded_is_served_by_both_at_once(
+class TestPropagationToTwoGateways:
+    async def test_model_of_a_succeeded_job_is_served_by_both_gateways(
         self, customer: Customer, pair: tuple[httpx.AsyncClient, ...]
     ) -> None:
         found: list[int] = []
@@ -77,7 +77,7 @@ class TestTwoGateways:
         assert found.count(404) == 0
         assert set(found) == {200}
 
-    async def test_a_model_that_is_reported_deleted_is_served_by_none(
+    async def test_deleted_model_is_served_by_neither_gateway(
         self, customer: Customer, pair: tuple[httpx.AsyncClient, ...]
     ) -> None:
         found: list[int] = []
@@ -88,7 +88,7 @@ class TestTwoGateways:
             found += await statuses(pair, name, 20)
         assert set(found) == {404}
 
-    async def test_a_version_that_is_reported_current_answers_on_both(
+    async def test_chosen_version_is_current_on_both_gateways(
         self, customer: Customer, pair: tuple[httpx.AsyncClient, ...]
     ) -> None:
         for _ in range(2):
@@ -100,7 +100,7 @@ class TestTwoGateways:
             shown = [(await one.get(f"/v1/models/{name}")).json()["version"] for one in pair]
             assert shown == [number, number]
 
-    async def test_a_key_works_on_both_as_soon_as_it_is_created(
+    async def test_new_api_key_works_on_both_gateways(
         self, gateway: Gateway, pair: tuple[httpx.AsyncClient, ...]
     ) -> None:
         found: list[int] = []
@@ -114,8 +114,8 @@ class TestTwoGateways:
         assert found == [200] * 2 * KEYS
 
 
-class TestWaiting:
-    async def test_a_process_that_does_not_answer_is_waited_for_no_longer_than_it_is_trusted(
+class TestPropagationWait:
+    async def test_wait_for_a_silent_process_ends_after_the_maximum_wait(
         self, gateway: Gateway
     ) -> None:
         database, clock = gateway.parts.database, gateway.parts.clock
@@ -135,7 +135,7 @@ class TestWaiting:
         waited = clock.monotonic() - began
         assert propagation.max_wait_s <= waited < propagation.max_wait_s + 1.0
 
-    async def test_a_process_that_has_ended_is_not_waited_for(self, gateway: Gateway) -> None:
+    async def test_ended_process_is_not_waited_for(self, gateway: Gateway) -> None:
         database, clock = gateway.parts.database, gateway.parts.clock
         async with database.transaction() as session:
             await session.execute(
@@ -148,7 +148,7 @@ class TestWaiting:
             epoch = await read_epoch(session)
         assert await Propagation(database, clock).wait(epoch) is True
 
-    async def test_each_live_process_reports_the_changes_that_it_has_applied(
+    async def test_live_process_records_the_epoch_that_it_has_applied(
         self, gateway: Gateway
     ) -> None:
         database, clock = gateway.parts.database, gateway.parts.clock

@@ -1,5 +1,4 @@
-"""What is asked for in vain, or only asked about: files, jobs, quotes and versions of which nothing
-is left."""
+"""Rejected fine-tuning requests, and quotes: neither leaves a job behind."""
 
 import asyncio
 import json
@@ -25,7 +24,7 @@ CALLING = {"role": "assistant", "content": None, "tool_calls": [CALL]}
 
 @pytest.fixture(scope="module")
 async def served(postgres: str, emptying: Emptying, lasting: object) -> AsyncIterator[Lasting]:
-    """One gateway for all, which no job is left on."""
+    """One gateway for the module; no test leaves a job on it."""
     async with run_lasting(postgres, emptying, TEXTS) as running:
         yield running
 
@@ -61,7 +60,7 @@ def upstream(served: Lasting) -> FakeUpstream:
         ({"metadata": {str(at): "x" for at in range(17)}}, "metadata"),
     ],
 )
-async def test_what_a_job_cannot_be_is_named(
+async def test_invalid_job_field_is_rejected_by_name(
     customer: Customer, more: dict[str, Any], param: str
 ) -> None:
     body = {"model": REMAINING_LIFE, "training_file": await customer.sends(), **more}
@@ -92,7 +91,7 @@ async def test_what_a_job_cannot_be_is_named(
         ),
     ],
 )
-async def test_a_wrong_line_is_named_before_anything_is_queued(
+async def test_invalid_dialogue_line_is_reported_before_a_job_is_queued(
     talker: Talker, upstream: FakeUpstream, wrong: str, told: str
 ) -> None:
     error = await talker.refused(dialogues() + b"\n" + wrong.encode())
@@ -101,7 +100,7 @@ async def test_a_wrong_line_is_named_before_anything_is_queued(
     assert upstream.learner.files == []
 
 
-async def test_a_line_of_ten_megabytes(talker: Talker) -> None:
+async def test_line_of_ten_megabytes_is_rejected(talker: Talker) -> None:
     long = file(dialogue("x" * (10 << 20), "y"))
     error = await talker.refused(dialogues() + b"\n" + long)
     assert "Line 17 is larger than 64 KiB" in error["message"]
@@ -111,25 +110,27 @@ async def test_a_line_of_ten_megabytes(talker: Talker) -> None:
     ("content", "told"),
     [(file(dialogue("a", "b")), "There are 1 different"), (b'{"do": "8"}', "Line 1")],
 )
-async def test_a_file_that_teaches_nothing(talker: Talker, content: bytes, told: str) -> None:
+async def test_file_with_too_few_or_no_dialogues_is_rejected(
+    talker: Talker, content: bytes, told: str
+) -> None:
     assert told in (await talker.refused(content))["message"]
 
 
 @pytest.mark.parametrize("limit", ["0.000000001", "0"])
-async def test_a_limit_that_is_not_likely_to_do(talker: Talker, limit: str) -> None:
+async def test_max_cost_below_the_likely_cost_is_rejected(talker: Talker, limit: str) -> None:
     with pytest.raises(APIStatusError) as caught:
         await talker.asks(extra_headers={"X-Max-Cost": limit})
     assert code_of(caught.value) == "max_cost_exceeded"
     assert (await talker.openai.fine_tuning.jobs.list()).data == []
 
 
-async def test_a_specialists_limit_is_its_longest(customer: Customer) -> None:
+async def test_max_cost_below_a_specialist_maximum_is_rejected(customer: Customer) -> None:
     with pytest.raises(APIStatusError) as caught:
         await customer.asks(extra_headers={"X-Max-Cost": "0.000000001"})
     assert code_of(caught.value) == "max_cost_exceeded"
 
 
-async def test_scrubbing_is_for_dialogues_only(customer: Customer) -> None:
+async def test_scrub_option_is_rejected_for_specialists(customer: Customer) -> None:
     with pytest.raises(APIStatusError) as caught:
         await customer.openai.fine_tuning.jobs.create(
             model=REMAINING_LIFE,
@@ -140,7 +141,7 @@ async def test_scrubbing_is_for_dialogues_only(customer: Customer) -> None:
 
 
 @pytest.mark.parametrize("number", ["1", "..%2f..%2fmetrics", "1%0d%0ax:%20y", "x" * 41])
-async def test_a_version_is_no_way_to_other_addresses(
+async def test_version_in_path_cannot_reach_other_upstream_paths(
     customer: Customer, upstream: FakeUpstream, number: str
 ) -> None:
     before = len(upstream.received)
@@ -153,7 +154,7 @@ async def test_a_version_is_no_way_to_other_addresses(
 
 
 @pytest.mark.parametrize("name", [REMAINING_LIFE, "ft:x", "nothing"])
-async def test_a_model_that_is_not_its_own_cannot_be_deleted(customer: Customer, name: str) -> None:
+async def test_deleting_a_base_or_unknown_model_returns_404(customer: Customer, name: str) -> None:
     with pytest.raises(APIStatusError) as caught:
         await customer.openai.models.delete(name)
     assert caught.value.status_code == 404
@@ -164,13 +165,13 @@ async def quote_of(talker: Customer, content: bytes, **more: Any) -> Any:
     return await talker.gateway.http.post("/v1/quote", json=body)
 
 
-async def test_a_quote_of_a_specialist_is_for_its_longest(customer: Customer) -> None:
+async def test_specialist_quote_has_the_maximum_training_cost(customer: Customer) -> None:
     body = {"model": REMAINING_LIFE, "training_file": await customer.sends()}
     quote = (await customer.gateway.http.post("/v1/quote", json=body)).json()
     assert quote["max_cost"] == f"{300 * PRICE / 1e9:.9f}"
 
 
-async def test_a_quote_tells_what_it_is_likely_to_be(talker: Talker) -> None:
+async def test_language_quote_has_likely_and_maximum_cost(talker: Talker) -> None:
     quote = (await quote_of(talker, dialogues(count=64))).json()
     assert (quote["examples"], quote["held_out"], quote["warnings"]) == (56, 8, [])
     assert quote["max_cost"] == f"{MOST_S * SECOND / 1e9:.9f}"
@@ -181,18 +182,18 @@ async def test_a_quote_tells_what_it_is_likely_to_be(talker: Talker) -> None:
     assert (await talker.openai.fine_tuning.jobs.list()).data == []
 
 
-async def test_a_quote_of_a_file_that_cannot_be_learned_from(talker: Talker) -> None:
+async def test_quote_of_an_invalid_file_is_rejected(talker: Talker) -> None:
     answer = await quote_of(talker, b"{")
     assert (answer.status_code, error_of(answer)["code"]) == (400, "invalid_training_file")
 
 
-async def test_a_quote_of_a_file_of_nobodys(talker: Talker) -> None:
+async def test_quote_of_an_unknown_file_returns_404(talker: Talker) -> None:
     body = {"model": INDUSTRY, "training_file": "file_1"}
     answer = await talker.gateway.http.post("/v1/quote", json=body)
     assert (answer.status_code, error_of(answer)["code"]) == (404, "file_not_found")
 
 
-async def test_many_files_at_once_are_read_one_after_another(talker: Talker) -> None:
+async def test_concurrent_quotes_of_large_files_all_succeed(talker: Talker) -> None:
     files = [await talker.sends_file(dialogues(count=400)) for _ in range(4)]
     bodies = [{"model": INDUSTRY, "training_file": one} for one in files]
     answers = await asyncio.gather(

@@ -1,4 +1,4 @@
-"""Variants: called by their names and versions, chosen, deleted, and nobody else's."""
+"""Variants of specialists: calls by name and version, version choice, deletion, isolation."""
 
 import asyncio
 from typing import Any
@@ -16,8 +16,8 @@ from tests.support.gateway.errors import error_of
 from tests.support.nightly import at_length
 
 
-class TestCalling:
-    async def test_is_given_to_the_server_once(
+class TestVariantCalls:
+    async def test_concurrent_calls_upload_the_variant_once(
         self, customer: Customer, upstream: FakeUpstream
     ) -> None:
         name = await adapted(customer)
@@ -28,11 +28,11 @@ class TestCalling:
         (given,) = upstream.learner.variants.values()
         assert (given["base"], given["name"], given["version"]) == (REMAINING_LIFE, name, "1")
         rows = await customer.gateway.rows(6)
-        # It costs what its base does, and is on the bill as that; learning it has the tag too.
+        # Calls are billed as calls of the base model; the training row has the tag too.
         assert {row["model"] for row in rows} == {REMAINING_LIFE}
         assert [row["tags"] for row in rows] == [{"variant": name}] * 6
 
-    async def test_is_given_again_where_it_was_forgotten(
+    async def test_variant_is_uploaded_again_after_the_server_loses_it(
         self, customer: Customer, upstream: FakeUpstream
     ) -> None:
         name = await adapted(customer)
@@ -42,7 +42,7 @@ class TestCalling:
         assert upstream.learner.puts == 2
 
     @pytest.mark.parametrize(("elsewhere", "status"), [(2, 200), (3, 503)])
-    async def test_is_given_to_each_machine_behind_an_address(
+    async def test_variant_is_uploaded_to_each_replica_behind_an_address(
         self, customer: Customer, upstream: FakeUpstream, elsewhere: int, status: int
     ) -> None:
         name = await adapted(customer)
@@ -50,7 +50,7 @@ class TestCalling:
         assert (await customer.predicts(name)).status_code == status
         assert upstream.learner.puts == 3
 
-    async def test_describes_itself_when_each_machine_has_it(
+    async def test_metadata_is_returned_when_each_replica_has_the_variant(
         self, customer: Customer, upstream: FakeUpstream
     ) -> None:
         name = await adapted(customer)
@@ -60,7 +60,9 @@ class TestCalling:
         assert answer.status_code == 200
         assert upstream.learner.puts == 3
 
-    async def test_speaks_the_protocol(self, customer: Customer, upstream: FakeUpstream) -> None:
+    async def test_variant_answers_open_inference_by_name_and_version(
+        self, customer: Customer, upstream: FakeUpstream
+    ) -> None:
         name = await adapted(customer)
         url, secret = customer.gateway.url, customer.gateway.key.secret
         headers = {"authorization": f"Bearer {secret}"}
@@ -85,7 +87,7 @@ class TestCalling:
         )
         assert (answer.status_code, answer.json()["param"]) == (404, "version")
 
-    async def test_of_another_firm_does_not_exist(self, customer: Customer) -> None:
+    async def test_variant_of_another_account_is_not_found(self, customer: Customer) -> None:
         name = await adapted(customer)
         async with another(customer.gateway) as openai:
             for call in (openai.models.retrieve, openai.models.delete):
@@ -101,8 +103,8 @@ class TestCalling:
             assert caught.value.status_code == 404
 
 
-class TestVersions:
-    async def test_the_newest_answers_until_another_is_chosen(
+class TestVariantVersions:
+    async def test_newest_version_is_current_until_another_is_chosen(
         self, customer: Customer, upstream: FakeUpstream
     ) -> None:
         name = await adapted(customer)
@@ -117,7 +119,9 @@ class TestVersions:
         model: Any = await customer.openai.models.retrieve(name)
         assert model.versions == [1, 2]
 
-    async def test_a_version_that_is_not_there(self, customer: Customer) -> None:
+    async def test_choosing_an_unknown_or_invalid_version_is_rejected(
+        self, customer: Customer
+    ) -> None:
         name = await adapted(customer)
         wanted: list[dict[str, Any]] = [{"version": 2}, {"version": 0}, {"version": "1"}, {}]
         for one in wanted:
@@ -125,7 +129,7 @@ class TestVersions:
             assert answer.status_code in (400, 404), one
             assert error_of(answer)["param"] == "version", one
 
-    async def test_the_oldest_are_erased(
+    async def test_oldest_versions_over_the_limit_are_deleted(
         self, customer: Customer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         most = at_length(variants.MAX_VERSIONS, 2)
@@ -137,8 +141,10 @@ class TestVersions:
         assert model.versions == list(range(3, most + 3))
 
 
-class TestDeleting:
-    async def test_is_gone_for_good(self, customer: Customer, upstream: FakeUpstream) -> None:
+class TestVariantDeletion:
+    async def test_deleted_variant_is_not_found_and_version_numbers_continue(
+        self, customer: Customer, upstream: FakeUpstream
+    ) -> None:
         name = await adapted(customer)
         await customer.predicts(name)
         (variant,) = upstream.learner.variants
@@ -149,11 +155,11 @@ class TestDeleting:
         assert (answer.status_code, error_of(answer)["code"]) == (404, "model_not_found")
         with pytest.raises(APIStatusError):
             await customer.openai.models.delete(name)
-        # The next of that name goes on counting.
+        # The next variant of that name continues the version numbers.
         await customer.adapts()
         await version(customer, name, 2)
 
-    async def test_where_no_server_answers_it_is_gone_all_the_same(
+    async def test_variant_is_deleted_when_no_model_server_answers(
         self, customer: Customer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         name = await adapted(customer)

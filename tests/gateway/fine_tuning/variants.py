@@ -1,4 +1,4 @@
-"""Waiting for variants: until they are known, numbered or deleted."""
+"""Helpers that wait until a variant is listed, has a version or is deleted."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from tests.support.waiting import until_true
 
 
 async def known(customer: Customer, name: str, there: bool = True) -> None:
-    """Wait until the process has heard of a change: it asks several times a second."""
+    """Wait until the gateway lists the variant, or no longer does; it polls for changes."""
 
     async def as_expected() -> bool:
         models = await customer.openai.models.list()
@@ -35,7 +35,7 @@ async def adapted(customer: Customer, suffix: str = "line-3") -> str:
 
 
 async def removed(upstream: FakeUpstream, paths: list[str]) -> None:
-    """Wait until the server was told, which it is behind the customer's back."""
+    """Wait until the model server was asked to delete the variants, a background task."""
 
     async def deleted() -> bool:
         return upstream.learner.deleted == paths

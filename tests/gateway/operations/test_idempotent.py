@@ -1,4 +1,4 @@
-"""Changes of a subscription with an Idempotency-Key: each happens once and is answered the same."""
+"""Subscription changes with an Idempotency-Key: done once, and replayed for repeated requests."""
 
 import asyncio
 from collections.abc import Mapping
@@ -38,8 +38,8 @@ def code(answer: httpx.Response) -> tuple[int, str, str]:
     return answer.status_code, error["code"], error["param"]
 
 
-class TestAgain:
-    async def test_the_same_answer_to_the_byte(self, offered: Gateway) -> None:
+class TestIdempotentReplay:
+    async def test_repeated_request_replays_an_identical_response(self, offered: Gateway) -> None:
         first = await post(offered, plan="small")
         assert len(first.json()["invoices"]) == 1
         assert "idempotent-replayed" not in first.headers
@@ -50,25 +50,27 @@ class TestAgain:
         assert again.headers["content-type"] == first.headers["content-type"]
         assert await invoices(offered) == 2
 
-    async def test_cancelling_and_resuming(self, offered: Gateway) -> None:
+    async def test_cancel_and_resume_are_replayed(self, offered: Gateway) -> None:
         await post(offered, plan="small")
         for path in (f"{PATH}/cancel", f"{PATH}/resume"):
             first = await post(offered, path, path)
             again = await post(offered, path, path)
             assert (first.status_code, again.content) == (200, first.content)
 
-    async def test_late_it_takes_no_plan_that_was_left_meanwhile(self, offered: Gateway) -> None:
+    async def test_replayed_choice_does_not_resubscribe_after_cancellation(
+        self, offered: Gateway
+    ) -> None:
         await post(offered, plan="small")
         await post(offered, "c", f"{PATH}/cancel", at_period_end=False)
         assert (await post(offered, plan="small")).json()["status"] == "active"
         assert (await offered.http.get(PATH)).json()["status"] == "none"
         assert await invoices(offered) == 1
 
-    async def test_a_preview(self, offered: Gateway) -> None:
+    async def test_preview_is_replayed(self, offered: Gateway) -> None:
         first = await post(offered, plan="small", preview=True)
         assert (await post(offered, plan="small", preview=True)).content == first.content
 
-    async def test_after_a_day_the_key_is_free(self, offered: Gateway) -> None:
+    async def test_expired_key_is_not_replayed(self, offered: Gateway) -> None:
         await post(offered, plan="small")
         database = offered.parts.database
         await sql(database, "update kept_answer set expires_at = now() - interval '1 s'")
@@ -77,8 +79,10 @@ class TestAgain:
         assert again.json()["invoices"] == []
 
 
-class TestAtTheSameTime:
-    async def test_it_is_done_once_and_all_hear_of_it(self, offered: Gateway) -> None:
+class TestConcurrentIdempotentRequests:
+    async def test_concurrent_requests_create_one_invoice_and_equal_responses(
+        self, offered: Gateway
+    ) -> None:
         answers = await asyncio.gather(*(post(offered, plan="small") for _ in range(4)))
         assert {answer.status_code for answer in answers} == {200}
         assert len({answer.content for answer in answers}) == 1
@@ -86,7 +90,9 @@ class TestAtTheSameTime:
         replayed = [answer.headers.get("idempotent-replayed") for answer in answers]
         assert replayed.count(None) == 1
 
-    async def test_also_by_another_process(self, offered: Gateway) -> None:
+    async def test_concurrent_request_at_another_process_is_replayed(
+        self, offered: Gateway
+    ) -> None:
         async with builders.serve(builders.parts_like(offered)) as url:
             async with httpx.AsyncClient(base_url=url, headers=offered.http.headers) as other:
                 there = other.post(PATH, json={"plan": "small"}, headers={"idempotency-key": "k"})
@@ -95,30 +101,30 @@ class TestAtTheSameTime:
         assert await invoices(offered) == 1
 
 
-class TestRefusals:
-    async def test_another_body(self, offered: Gateway) -> None:
+class TestIdempotencyKeyRejection:
+    async def test_key_with_another_body_is_rejected(self, offered: Gateway) -> None:
         await post(offered, plan="small")
         refused = code(await post(offered, plan="large"))
         assert refused == (422, "idempotency_key_reused", "Idempotency-Key")
         assert (await offered.http.get(PATH)).json()["plan"]["plan"] == "small"
 
-    async def test_another_address(self, offered: Gateway) -> None:
+    async def test_key_with_another_path_is_rejected(self, offered: Gateway) -> None:
         await post(offered, plan="small")
         assert code(await post(offered, path=f"{PATH}/cancel"))[1] == "idempotency_key_reused"
 
-    async def test_a_key_of_a_call(self, offered: Gateway) -> None:
+    async def test_key_used_by_a_model_call_is_rejected(self, offered: Gateway) -> None:
         message = {"role": "user", "content": "one"}
         called = await post(offered, "k", "/v1/chat/completions", model=CHAT, messages=[message])
         assert called.status_code == 200
         assert code(await post(offered, plan="small"))[1] == "idempotency_key_reused"
 
-    async def test_what_is_refused_leaves_the_key_free(self, offered: Gateway) -> None:
+    async def test_rejected_request_leaves_the_key_unused(self, offered: Gateway) -> None:
         path = f"{PATH}/cancel"
         assert code(await post(offered, "c", path))[:2] == (409, "not_subscribed")
         await post(offered, plan="small")
         assert (await post(offered, "c", path)).status_code == 200
 
-    async def test_anothers_key_is_another(self, offered: Gateway) -> None:
+    async def test_same_key_of_another_account_is_independent(self, offered: Gateway) -> None:
         await post(offered, plan="small")
         parts = offered.parts
         _, issued = await builders.customer(parts.database, parts.settings, "Other")
@@ -128,7 +134,9 @@ class TestRefusals:
         assert "idempotent-replayed" not in taken.headers
 
     @pytest.mark.parametrize("key", ["", "k" * 256, "schlüssel".encode(), b"a\tb"])
-    async def test_a_key_that_is_none(self, offered: Gateway, key: str | bytes) -> None:
+    async def test_invalid_idempotency_key_is_rejected(
+        self, offered: Gateway, key: str | bytes
+    ) -> None:
         refused = code(await post(offered, key, plan="small"))
         assert refused == (400, "idempotency_key_invalid", "Idempotency-Key")
         assert (await offered.http.get(PATH)).json()["status"] == "none"

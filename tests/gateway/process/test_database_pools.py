@@ -1,12 +1,12 @@
-"""The connections to PostgreSQL: what asks much keeps no call waiting."""
+"""PostgreSQL connection pools: busy handlers do not delay calls."""
 
 from contextlib import AsyncExitStack
 
 from tests.support.builders import Gateway
 
 
-async def test_a_call_needs_none_that_handlers_have(gateway: Gateway) -> None:
-    """Neither to look up its key, nor for an answer that was given before."""
+async def test_call_succeeds_while_the_handler_pool_is_exhausted(gateway: Gateway) -> None:
+    """Neither the API key lookup nor a replayed response uses the handlers' pool."""
     handlers = gateway.parts.connections.handlers
     gateway.http.headers["idempotency-key"] = "order-4711"
     async with AsyncExitStack() as taken:

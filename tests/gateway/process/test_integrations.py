@@ -1,4 +1,4 @@
-"""The factory of collectors: by name and credentials."""
+"""The factory of collectors, by name and credentials."""
 
 from pathlib import Path
 
@@ -11,8 +11,8 @@ from infra.settings import SettingsInvalid
 from tests.support import builders
 
 
-class TestFactory:
-    async def test_with_credentials_creates_the_configured_collector(self, tmp_path: Path) -> None:
+class TestCollectorFactory:
+    async def test_credentials_create_the_configured_collector(self, tmp_path: Path) -> None:
         settings = builders.settings(
             "postgresql://x/y", tmp_path, "http://127.0.0.1:9", stripe_secret_key="sk_test_1"
         )
@@ -21,13 +21,13 @@ class TestFactory:
         assert collector.info == STRIPE
         await collector.close()
 
-    def test_without_credentials_creates_none(self, tmp_path: Path) -> None:
+    def test_missing_credentials_create_no_collector(self, tmp_path: Path) -> None:
         assert (
             create_collector(builders.settings("postgresql://x/y", tmp_path, "http://127.0.0.1:9"))
             is None
         )
 
-    def test_of_an_unknown_name_is_refused(self, tmp_path: Path) -> None:
+    def test_unknown_collector_name_raises_settings_invalid(self, tmp_path: Path) -> None:
         settings = builders.settings(
             "postgresql://x/y", tmp_path, "http://127.0.0.1:9", collector="cash"
         )

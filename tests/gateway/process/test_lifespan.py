@@ -1,4 +1,4 @@
-"""The life of a gateway process, and of applications that share one."""
+"""Startup of a gateway process, and of applications that share a process."""
 
 import gc
 from pathlib import Path
@@ -11,7 +11,7 @@ from gateway.process.lifespan import freeze_loaded_objects
 from tests.support.builders import run_gateway, settings
 
 
-def test_a_process_of_its_own_settles_its_memory(
+def test_created_app_freezes_loaded_objects_on_startup(
     monkeypatch: pytest.MonkeyPatch, database_url: str
 ) -> None:
     monkeypatch.setenv("MAAS_DATABASE_URL", database_url)
@@ -20,8 +20,10 @@ def test_a_process_of_its_own_settles_its_memory(
     assert freeze_loaded_objects in create_app().on_startup
 
 
-async def test_one_of_several_applications_does_not(database_url: str, data_dir: Path) -> None:
-    """What is frozen is never freed: not even the application itself, once it is gone."""
+async def test_application_in_a_shared_process_freezes_no_objects(
+    database_url: str, data_dir: Path
+) -> None:
+    """Frozen objects are never freed, including a stopped application."""
     frozen = gc.get_freeze_count()
     async with run_gateway(settings(database_url, data_dir, "http://127.0.0.1:9")) as gateway:
         assert (await gateway.http.get("/health/live")).status_code == 200

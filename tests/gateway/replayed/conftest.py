@@ -20,7 +20,7 @@ from tests.support.recording.servers import recorded, replaying
 
 @pytest.fixture
 async def model_server(request: pytest.FixtureRequest) -> AsyncIterator[str]:
-    """Where recorded answers come from, or are recorded."""
+    """URL of a server that replays recorded answers, or that records them from the engine."""
     path = FOLDER / f"{request.path.stem.removeprefix('test_')}.json"
     engine_url = os.environ.get(RECORD_FROM)
     if engine_url is None:
@@ -41,6 +41,6 @@ async def replayed(model_server: str, database_url: str, tmp_path: Path) -> Asyn
 
 @pytest.fixture
 async def openai(replayed: Gateway) -> AsyncIterator[AsyncOpenAI]:
-    """The official client, with the first account's key."""
+    """The official OpenAI client, with the first account's key."""
     async with openai_client(replayed) as client:
         yield client

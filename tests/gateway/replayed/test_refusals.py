@@ -1,4 +1,4 @@
-"""What the engine refuses, and what the gateway makes of its words."""
+"""Requests that the engine rejects, and the gateway's errors for them."""
 
 import re
 from typing import Any
@@ -10,7 +10,7 @@ from tests.support.builders import CHAT, EMBEDDING, Gateway
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_a_prompt_that_is_too_long(
+async def test_prompt_over_context_length_is_refused_unbilled(
     replayed: Gateway, openai: AsyncOpenAI, stream: bool
 ) -> None:
     with pytest.raises(BadRequestError) as caught:
@@ -50,7 +50,7 @@ async def test_a_prompt_that_is_too_long(
     ],
 )
 @pytest.mark.parametrize("stream", [False, True])
-async def test_the_engines_refusals_are_translated(
+async def test_engine_errors_are_translated_to_gateway_errors(
     replayed: Gateway, values: dict[str, Any], code: str, param: str | None, stream: bool
 ) -> None:
     answer = await replayed.chat("hi", stream=stream, **values)
@@ -60,7 +60,7 @@ async def test_the_engines_refusals_are_translated(
     assert not re.search(r"ray\.|vllm|Request ID|Traceback|exception", answer.text)
 
 
-async def test_too_long_a_text_is_not_cut_silently(openai: AsyncOpenAI) -> None:
+async def test_embedding_input_over_context_length_is_rejected(openai: AsyncOpenAI) -> None:
     with pytest.raises(BadRequestError) as caught:
         await openai.embeddings.create(model=EMBEDDING, input="word " * 1000)
     assert caught.value.code == "context_length_exceeded"

@@ -1,4 +1,4 @@
-"""What usage rows say of the engine's answers, plain and streamed, to the official client."""
+"""Usage rows of recorded engine answers, plain and streamed, through the official client."""
 
 import json
 from typing import Any
@@ -12,7 +12,9 @@ from tests.support.pricing import list_price
 QUESTION: Any = {"role": "user", "content": "Name one reason why a bearing runs hot."}
 
 
-async def test_plain(replayed: Gateway, openai: AsyncOpenAI) -> None:
+async def test_plain_chat_row_has_the_reported_tokens_and_list_price(
+    replayed: Gateway, openai: AsyncOpenAI
+) -> None:
     answer = await openai.chat.completions.create(
         model=CHAT, messages=[QUESTION], max_tokens=24, temperature=0
     )
@@ -25,8 +27,10 @@ async def test_plain(replayed: Gateway, openai: AsyncOpenAI) -> None:
     assert row["cost"] == list_price(row, CHAT)
 
 
-async def test_streamed(replayed: Gateway, openai: AsyncOpenAI) -> None:
-    """The engine tells its usage in each chunk; the client gets it in the last one only."""
+async def test_streamed_chat_reports_usage_in_the_last_chunk_only(
+    replayed: Gateway, openai: AsyncOpenAI
+) -> None:
+    """The engine reports usage in each chunk, the gateway only in the last."""
     stream = await openai.chat.completions.create(
         model=CHAT,
         messages=[QUESTION],
@@ -44,14 +48,18 @@ async def test_streamed(replayed: Gateway, openai: AsyncOpenAI) -> None:
     assert row["cost"] == list_price(row, CHAT)
 
 
-async def test_streamed_without_asking_for_usage(replayed: Gateway) -> None:
+async def test_stream_without_include_usage_is_metered_without_usage_chunk(
+    replayed: Gateway,
+) -> None:
     answer = await replayed.chat("hello", max_tokens=6, stream=True, ignore_eos=True)
     assert answer.text.endswith("data: [DONE]\n\n")
     assert '"usage"' not in answer.text
     assert (await replayed.row())["output_tokens"] == 6
 
 
-async def test_completions_of_two_prompts(replayed: Gateway, openai: AsyncOpenAI) -> None:
+async def test_completion_of_two_prompts_row_has_all_output_tokens(
+    replayed: Gateway, openai: AsyncOpenAI
+) -> None:
     answer = await openai.completions.create(
         model=CHAT, prompt=["The pump", "The valve"], max_tokens=4
     )
@@ -64,8 +72,9 @@ async def test_completions_of_two_prompts(replayed: Gateway, openai: AsyncOpenAI
     ("values", "choices"),
     [({"n": 3}, 3), ({"n": 2, "stream": True}, 2), ({"stop": ["e", "a"]}, 1)],
 )
-async def test_choices_and_stops(replayed: Gateway, values: dict[str, Any], choices: int) -> None:
-    """The row has the tokens of every choice."""
+async def test_row_has_the_tokens_of_every_choice(
+    replayed: Gateway, values: dict[str, Any], choices: int
+) -> None:
     asked = {"stream_options": {"include_usage": True}} if values.get("stream") else {}
     answer = await replayed.chat("Say something of bearings.", max_tokens=12, **values, **asked)
     lines = answer.text.split("\n\n") if values.get("stream") else [answer.text]
@@ -78,6 +87,8 @@ async def test_choices_and_stops(replayed: Gateway, values: dict[str, Any], choi
     assert row["cost"] == list_price(row, CHAT)
 
 
-async def test_embeddings(replayed: Gateway, openai: AsyncOpenAI) -> None:
+async def test_embedding_row_has_the_reported_input_tokens(
+    replayed: Gateway, openai: AsyncOpenAI
+) -> None:
     answer = await openai.embeddings.create(model=EMBEDDING, input=["the pump leaks oil"])
     assert (await replayed.row())["input_tokens"] == answer.usage.prompt_tokens > 0

@@ -1,4 +1,4 @@
-"""Asking a chat model with `file_search`, and what the model is sent then."""
+"""Helpers: chats with `file_search`, and the requests that reach the chat model."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What tests of knowledge share: a firm with the official client, and files that come in."""
+"""Fixtures of the retrieval tests: a firm with the official client, and in-process chunking."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -15,7 +15,7 @@ from tests.support.gateway.customers import client
 
 @pytest.fixture
 def timing() -> Timing:
-    """Files that come in wake their process; what is tried again is looked for now and then."""
+    """New files wake the worker at once; retries are polled every 0.2 s."""
     return replace(builders.BUSY, work_poll_s=0.2)
 
 
@@ -27,7 +27,7 @@ async def firm(gateway: Gateway) -> AsyncIterator[Firm]:
 
 @pytest.fixture
 def cut_in_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a child for each file, which takes longer to start than such a test takes. What
-    children do test_ingestion.py has."""
+    """Chunk files in this process: starting a subprocess per file takes longer than such a test.
+    test_ingestion.py tests the subprocess."""
     monkeypatch.setattr(ingestion, "chunk_in_subprocess", cut_here)
     monkeypatch.setattr(token_length, "load_encoder", encoder)

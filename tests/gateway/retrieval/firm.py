@@ -1,4 +1,4 @@
-"""A firm that asks its own texts, with the official client."""
+"""A firm with vector stores, used through the official OpenAI client."""
 
 import asyncio
 from functools import cache
@@ -31,22 +31,22 @@ The spindle bearing 6205-2RS is greased every 2000 hours with lithium grease.
 冷却水温度过高时，先检查水泵，再清洗过滤器。
 """
 
-# Each file is cut by a process of its own, which takes seconds where the processors are busy.
+# Each file is chunked in its own subprocess, which takes seconds on a busy machine.
 _PATIENCE_S = 120
 RETRIEVING = next(one for one in CATALOG.models.values() if one.retrieval is not None)
 
 
-# Only read, by one after another.
+# Loaded once: tests only read it, one at a time.
 encoder = cache(load_encoder)
 
 
 async def cut_here(order: ChunkRequest) -> list[str]:
-    """The pieces of a file that can be cut, as the child tells them."""
+    """Chunk a file in this process, as the subprocess does."""
     return chunk_file(order)
 
 
 class Firm:
-    """A firm that asks its own texts, with the official client."""
+    """An account that uploads files and searches them through the official client."""
 
     def __init__(self, gateway: Gateway, openai: AsyncOpenAI) -> None:
         self.gateway = gateway
@@ -57,7 +57,7 @@ class Firm:
         return (await self.openai.files.create(file=(name, raw), purpose="user_data")).id
 
     async def store(self, *contents: str, name: str = "manual.md", **more: Any) -> str:
-        """A store with these texts, ready."""
+        """Create a vector store with these texts and wait until they are indexed."""
         ids = [await self.sends(content, name) for content in contents]
         store = await self.openai.vector_stores.create(name="M", file_ids=ids, **more)
         done = await self.ready(store.id)
@@ -65,8 +65,8 @@ class Firm:
         return store.id
 
     async def ready(self, store_id: str) -> Any:
-        """The store, once no file of it is on its way. These are looked for in the database: to
-        ask for the store again and again would be most of what a test takes."""
+        """Wait until no file of the store is in progress and return the store. Polls the database,
+        because polling the API would dominate a test's run time."""
         async with asyncio.timeout(_PATIENCE_S):
             while await self._awaits(store_id):  # noqa: ASYNC110  # a child tells nobody
                 await asyncio.sleep(0.01)

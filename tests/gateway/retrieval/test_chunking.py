@@ -1,4 +1,4 @@
-"""Where texts are cut, and how long the pieces are."""
+"""Chunking of documents: boundaries, overlap and token lengths."""
 
 import itertools
 import random
@@ -21,22 +21,22 @@ def pieces(text: str, size: int, overlap: int = 0) -> list[str]:
     return list(split_document(Document(text), size, overlap, words))
 
 
-class TestSplit:
-    def test_at_sentences(self) -> None:
+class TestDocumentSplit:
+    def test_text_is_split_at_sentences(self) -> None:
         text = "One two three. Four five! Six 1.5 mm? Seven."
         assert pieces(text, 5) == ["One two three. Four five!", "Six 1.5 mm? Seven."]
 
-    def test_at_chinese_sentences(self) -> None:
+    def test_chinese_text_is_split_at_sentences(self) -> None:
         text = "检查水泵。清洗过滤器！为什么？（见图。）结束"
         assert list(split_document(Document(text), 12, 0, len)) == [
             "检查水泵。清洗过滤器！",
             "为什么？（见图。）结束",
         ]
 
-    def test_at_lines(self) -> None:
+    def test_text_is_split_at_lines(self) -> None:
         assert pieces("a b\nc d\n\ne f", 4) == ["a b\nc d", "e f"]
 
-    def test_what_is_too_long_is_cut_within(self) -> None:
+    def test_text_without_boundaries_is_split_at_the_size_limit(self) -> None:
         text = "x" * 5000
         made = list(split_document(Document(text), 100, 0, len))
         assert "".join(made) == text
@@ -45,16 +45,16 @@ class TestSplit:
         assert sum(map(words, made)) == 1000
         assert {word for piece in made for word in piece.split()} == {"word"}
 
-    def test_overlap(self) -> None:
+    def test_chunks_overlap_by_whole_sentences(self) -> None:
         made = pieces("a. b. c. d. e. f.", 3, 1)
         assert made == ["a. b. c.", "c. d. e.", "e. f."]
 
-    def test_overlap_never_stands_still(self) -> None:
+    def test_large_overlap_still_advances(self) -> None:
         text = "a b c. " * 50
         made = pieces(text, 4, 3)
         assert len(made) == 50
 
-    def test_headings(self) -> None:
+    def test_chunks_are_split_at_headings_and_repeat_them(self) -> None:
         text = "# One\na. b.\n# Two\nc. d. e. f."
         document = Document(text, ((0, "One"), (12, "Two")))
         assert list(split_document(document, 6, 0, words)) == [
@@ -64,10 +64,10 @@ class TestSplit:
         ]
 
     @pytest.mark.parametrize("text", ["", " \n \n", "。。。", "....", "\n" * 9])
-    def test_nearly_nothing(self, text: str) -> None:
+    def test_empty_text_or_punctuation_has_no_blank_chunk(self, text: str) -> None:
         assert all(piece.strip() for piece in pieces(text, 3))
 
-    def test_nothing_is_lost(self) -> None:
+    def test_chunks_cover_the_whole_text(self) -> None:
         chance = random.Random(5)
         for _ in range(200):
             letters = (chr(0x4E00 + n) for n in range(chance.randrange(200)))
@@ -83,8 +83,8 @@ class TestSplit:
             assert not text[position:].strip()
 
 
-class TestLengths:
-    def test_estimates_err_on_the_long_side(self) -> None:
+class TestTokenLength:
+    def test_estimate_is_at_least_the_token_count(self) -> None:
         try:
             encoder = load_encoder()
         except EncoderMissing as error:
@@ -99,7 +99,7 @@ class TestLengths:
             assert estimate_tokens(text) >= encoder.tokens(text) - frame, text
         assert estimate_tokens("") == 0
 
-    def test_the_models_own_where_it_is_here(self) -> None:
+    def test_retrieval_model_uses_its_own_tokenizer(self) -> None:
         try:
             load_encoder()
         except EncoderMissing as error:
@@ -107,12 +107,12 @@ class TestLengths:
         assert token_counter(RETRIEVING)("") == 0
         assert token_counter(RETRIEVING)("bearing") in (1, 2, 3)
 
-    def test_other_models_are_estimated(self) -> None:
+    def test_other_models_use_the_estimate(self) -> None:
         other = next(iter(CATALOG.models.values()))
         assert token_counter(other) is estimate_tokens
 
 
-def test_pieces_are_lazy() -> None:
-    """Of a file with too many, only so many are made."""
+def test_document_chunks_are_generated_lazily() -> None:
+    """A file with too many chunks is not split to its end."""
     text = "a b c. " * 100_000
     assert len(list(itertools.islice(split_document(Document(text), 3, 0, words), 5))) == 5

@@ -1,4 +1,4 @@
-"""Files of all kinds to text, and what is refused."""
+"""Text extraction from supported file types, and rejected files."""
 
 import io
 
@@ -25,35 +25,35 @@ def pdf(*pages: str) -> bytes:
     return file.getvalue()
 
 
-class TestText:
+class TestTextExtraction:
     @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "utf-16"])
-    def test_encodings(self, encoding: str) -> None:
+    def test_utf_and_gb_18030_encodings_are_decoded(self, encoding: str) -> None:
         content = "主轴轴承过热\r\n检查润滑".encode(encoding)
         assert extract_text("a.txt", content) == Document("主轴轴承过热\n检查润滑")
 
-    def test_markdown_has_headings(self) -> None:
+    def test_markdown_headings_are_extracted(self) -> None:
         document = extract_text("A.MD", b"# One #\ntext\n## Two\nmore")
         assert document.headings == ((0, "One"), (13, "Two"))
 
-    def test_tables(self) -> None:
+    def test_csv_rows_become_lines_with_the_header_as_heading(self) -> None:
         document = extract_text(
             "a.csv", '代码;含义\nF1;过流\n;\nF2;"多行\n文本"\n'.encode("gb18030")
         )
         assert document.text == "代码 | 含义\nF1 | 过流\nF2 | 多行 文本"
         assert document.headings == ((0, "代码 | 含义"),)
 
-    def test_json_lines(self) -> None:
+    def test_json_lines_become_key_value_text(self) -> None:
         line = b'{"code": "F1", "seen": [1, 2.5], "why": {"deep": null}, "ok": true}\n\n'
         assert extract_text("a.jsonl", line).text == "code: F1; seen: 1, 2.5; why: deep: ; ok: True"
 
-    def test_pdf(self) -> None:
+    def test_pdf_text_is_extracted(self) -> None:
         text = extract_text("a.pdf", pdf("Fault F30001", "Grease 6205-2RS")).text
         assert text.split() == ["Fault", "F30001", "Grease", "6205-2RS"]
 
 
-class TestRefused:
+class TestFileRejection:
     @pytest.mark.parametrize("name", ["a.docx", "a", "a.pdf.exe", ".txt"])
-    def test_kinds(self, name: str) -> None:
+    def test_unsupported_extension_is_rejected(self, name: str) -> None:
         with pytest.raises(FileUnsupported, match=r"\.csv, \.jsonl, \.log"):
             require_supported(name)
 
@@ -70,11 +70,11 @@ class TestRefused:
             ("a.pdf", b"", "damaged or encrypted"),
         ],
     )
-    def test_contents(self, name: str, content: bytes, why: str) -> None:
+    def test_empty_or_damaged_file_is_rejected(self, name: str, content: bytes, why: str) -> None:
         with pytest.raises(FileUnreadable, match=why):
             extract_text(name, content)
 
-    def test_a_pdf_without_text_or_with_a_password(self) -> None:
+    def test_scanned_or_encrypted_pdf_is_rejected(self) -> None:
         with pytest.raises(FileUnreadable, match="scanned pages"):
             extract_text("a.pdf", pdf(""))
         writer, file = PdfWriter(), io.BytesIO()

@@ -1,4 +1,4 @@
-"""`file_search` in chats with the official client: what it costs, and where it is refused."""
+"""`file_search` in chats through the official client: cost and rejections."""
 
 import json
 
@@ -18,8 +18,8 @@ pytestmark = pytest.mark.usefixtures("cut_in_process")
 PRICES = CATALOG.models[CHAT].prices["CNY"]
 
 
-class TestMoney:
-    async def test_search_and_answer_are_two_rows(self, firm: Firm) -> None:
+class TestFileSearchCost:
+    async def test_search_and_chat_are_billed_as_two_linked_rows(self, firm: Firm) -> None:
         store = await firm.store("grease the bearing", name="a.txt")
         body = {
             "model": CHAT,
@@ -40,10 +40,10 @@ class TestMoney:
         assert float(told.headers["x-maas-cost"]) == pytest.approx(both, abs=1e-12)
         assert (await firm.gateway.reconciled()).differences == ()
 
-    async def test_a_chat_beyond_its_cost_limit_searches_nothing_and_costs_nothing(
+    async def test_chat_over_its_cost_limit_is_rejected_before_the_search(
         self, firm: Firm, upstream: FakeUpstream
     ) -> None:
-        """The limit would pay for the search alone."""
+        """The cost limit covers the search but not the chat."""
         store = await firm.store("grease the bearing", name="a.txt")
         body = {
             "model": CHAT,
@@ -62,11 +62,11 @@ class TestMoney:
         assert (await firm.gateway.reconciled()).differences == ()
 
     @pytest.mark.parametrize("question", ["fault", "too-long"])
-    async def test_a_chat_that_fails_after_its_search_costs_nothing(
+    async def test_failed_chat_is_not_charged_for_its_search(
         self, firm: Firm, question: str
     ) -> None:
         store = await firm.store("grease the bearing", name="a.txt")
-        # The passages stand before the question: the fake engine sees the verb as a first word.
+        # Passages precede the question; the fake engine needs its verb as the first word.
         body = {
             "model": CHAT,
             "messages": [
@@ -84,9 +84,7 @@ class TestMoney:
         assert (searched["cost"], answered["cost"]) == ("0.000000000", "0.000000000")
         assert (await firm.gateway.reconciled()).differences == ()
 
-    async def test_a_call_with_a_search_counts_once_against_request_limits(
-        self, firm: Firm
-    ) -> None:
+    async def test_chat_with_search_counts_as_one_request_for_rate_limits(self, firm: Firm) -> None:
         store = await firm.store("grease the bearing", name="a.txt")
         body = {
             "model": CHAT,
@@ -100,7 +98,7 @@ class TestMoney:
         left = [int(each.headers["x-ratelimit-remaining-requests"]) for each in (one, two)]
         assert left[0] - left[1] == 1
 
-    async def test_the_quote_covers_it(self, firm: Firm) -> None:
+    async def test_quote_covers_the_cost_of_search_and_passages(self, firm: Firm) -> None:
         store = await firm.store(*[f"{n} {'grease ' * 200}" for n in range(5)], name="a.txt")
         body = {
             "model": CHAT,
@@ -118,7 +116,7 @@ class TestMoney:
         assert 0 < float(quote["file_search_max_cost"]) < float(quote["max_cost"])
         assert "file_search_max_cost" not in plain
 
-    async def test_a_repeated_call_searches_once(self, firm: Firm, upstream: FakeUpstream) -> None:
+    async def test_replayed_call_searches_once(self, firm: Firm, upstream: FakeUpstream) -> None:
         store = await firm.store(MANUAL)
         body = {
             "model": CHAT,
@@ -136,7 +134,7 @@ class TestMoney:
         assert len(chats(upstream)) == 1
         assert sum("input" in body for body in upstream.received) == 2
 
-    async def test_refused_without_credit(self, limited: Limited) -> None:
+    async def test_chat_with_search_without_credit_is_rejected(self, limited: Limited) -> None:
         async with limited(credit(1)) as gateway, client(gateway.url, gateway.key.secret) as openai:
             firm = Firm(gateway, openai)
             store = (await openai.vector_stores.create()).id
@@ -145,8 +143,10 @@ class TestMoney:
             assert code_of(caught.value) == "credit_exhausted"
 
 
-class TestRefused:
-    async def test_another_firms_store(self, firm: Firm, upstream: FakeUpstream) -> None:
+class TestFileSearchRejection:
+    async def test_store_of_another_account_is_not_found(
+        self, firm: Firm, upstream: FakeUpstream
+    ) -> None:
         store = await firm.store(MANUAL)
         own = (await firm.openai.vector_stores.create()).id
         async with another(firm.gateway) as openai:
@@ -158,21 +158,23 @@ class TestRefused:
                 assert code_of(caught.value) == "vector_store_not_found"
         assert chats(upstream) == []
 
-    async def test_twice_or_without_words(self, firm: Firm) -> None:
+    async def test_second_tool_or_empty_question_is_rejected(self, firm: Firm) -> None:
         store = (await firm.openai.vector_stores.create()).id
         with pytest.raises(APIStatusError, match="more than once"):
             await ask(firm, "x", tool(store), tool(store))
         with pytest.raises(APIStatusError, match="last user message"):
             await ask(firm, " ", tool(store))
 
-    async def test_the_embedding_model_is_away(self, firm: Firm, upstream: FakeUpstream) -> None:
+    async def test_unavailable_embedding_model_returns_503(
+        self, firm: Firm, upstream: FakeUpstream
+    ) -> None:
         store = await firm.store(MANUAL)
         upstream.embeddings_do = "fault"
         with pytest.raises(APIStatusError) as caught:
             await ask(firm, "F30001", tool(store))
         assert caught.value.status_code == 503
 
-    async def test_vectors_of_another_version(self, firm: Firm) -> None:
+    async def test_store_of_another_embedding_version_is_rejected(self, firm: Firm) -> None:
         store = await firm.store(MANUAL)
         async with firm.gateway.parts.database.transaction() as session:
             await session.execute(builders.text("update vector_store set embedding_version = 'x'"))
@@ -181,7 +183,9 @@ class TestRefused:
                 await asking
             assert code_of(caught.value) == "embedding_model_changed"
 
-    async def test_vectors_of_a_removed_model(self, firm: Firm) -> None:
+    async def test_store_of_a_removed_embedding_model_rejects_search_and_files(
+        self, firm: Firm
+    ) -> None:
         store, file = await firm.store(MANUAL), await firm.sends()
         replacement = f"Use {builders.EMBEDDING!r} instead"
         change = "update vector_store set embedding_model = 'minilm-l6-v2'"
@@ -202,14 +206,14 @@ class TestRefused:
         assert (await firm.openai.vector_stores.delete(store)).deleted
 
 
-async def test_auto_chooses_with_the_passages(firm: Firm, upstream: FakeUpstream) -> None:
+async def test_auto_model_receives_file_search_passages(firm: Firm, upstream: FakeUpstream) -> None:
     store = await firm.store(MANUAL)
     answer = await ask(firm, "F30001", tool(store), model="auto", max_tokens=5)
     assert answer.file_search["results"]
     assert json.dumps(chats(upstream)[0]).count("F30001") > 1
 
 
-async def test_a_stream_cut_for_its_length_tells_them_too(
+async def test_stream_cut_by_credit_includes_file_search_results(
     limited: Limited, upstream: FakeUpstream
 ) -> None:
     terms = credit(20_000 * PRICES["input_tokens"] + 1200 * PRICES["output_tokens"])

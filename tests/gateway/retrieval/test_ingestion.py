@@ -1,4 +1,4 @@
-"""Files on their way into stores: what becomes of them, whatever happens meanwhile."""
+"""Ingestion of files into vector stores: batches, failures, retries, expiry, lost processes."""
 
 import asyncio
 from dataclasses import replace
@@ -26,8 +26,8 @@ TINY: Any = {
 }
 
 
-class TestFiles:
-    async def test_listed_read_changed_and_taken_out(self, firm: Firm) -> None:
+class TestVectorStoreFiles:
+    async def test_file_is_listed_read_updated_and_removed(self, firm: Firm) -> None:
         api = firm.openai.vector_stores
         store = await firm.store(MANUAL, "grease the bearing")
         listed = [one async for one in api.files.list(store, limit=1)]
@@ -47,7 +47,7 @@ class TestFiles:
         assert code_of(caught.value) == "vector_store_file_not_found"
 
     @in_process
-    async def test_an_erased_file_is_found_no_more(self, firm: Firm) -> None:
+    async def test_deleted_file_is_removed_from_search(self, firm: Firm) -> None:
         store = await firm.store(MANUAL)
         file = (await firm.openai.vector_stores.files.list(store)).data[0].id
         await firm.openai.files.delete(file)
@@ -55,7 +55,7 @@ class TestFiles:
         assert (await firm.openai.vector_stores.retrieve(store)).file_counts.total == 0
 
     @in_process
-    async def test_the_same_file_twice_is_one_and_billed_once(self, firm: Firm) -> None:
+    async def test_file_added_twice_is_indexed_and_billed_once(self, firm: Firm) -> None:
         file = await firm.sends()
         store = (await firm.openai.vector_stores.create(file_ids=[file, file])).id
         await firm.ready(store)
@@ -70,7 +70,7 @@ class TestFiles:
         await firm.gateway.rows(2)
 
     @in_process
-    async def test_batches(self, firm: Firm) -> None:
+    async def test_file_batch_is_ingested_with_attributes(self, firm: Firm) -> None:
         api = firm.openai.vector_stores
         ids = [await firm.sends(f"text {n}", f"{n}.txt") for n in range(3)]
         store = (await api.create()).id
@@ -86,7 +86,7 @@ class TestFiles:
         await firm.ready(store)
         assert (await api.files.retrieve(ids[2], vector_store_id=store)).attributes == {"line": "b"}
 
-    async def test_a_batch_is_taken_in_whole_or_not(self, firm: Firm) -> None:
+    async def test_batch_with_an_invalid_file_adds_no_file(self, firm: Firm) -> None:
         api = firm.openai.vector_stores
         store, file = (await api.create()).id, await firm.sends()
         for given in (
@@ -101,7 +101,9 @@ class TestFiles:
         assert (await api.retrieve(store)).file_counts.total == 0
 
     @in_process
-    async def test_a_cancelled_batch(self, firm: Firm, upstream: FakeUpstream) -> None:
+    async def test_cancelled_batch_is_not_searchable(
+        self, firm: Firm, upstream: FakeUpstream
+    ) -> None:
         upstream.embeddings_do = "hang"
         api = firm.openai.vector_stores
         store = (await api.create()).id
@@ -111,7 +113,7 @@ class TestFiles:
         upstream.embeddings_do = ""
         assert await firm.finds(store, "F30001") == []
 
-    async def test_refused_at_once(self, firm: Firm) -> None:
+    async def test_unsupported_or_unknown_file_is_rejected(self, firm: Firm) -> None:
         store = (await firm.openai.vector_stores.create()).id
         learning = await firm.openai.files.create(file=("a.jsonl", b"{}"), purpose="fine-tune")
         for file, code in (
@@ -123,7 +125,7 @@ class TestFiles:
                 await firm.openai.vector_stores.files.create(store, file_id=file)
             assert code_of(caught.value) == code
 
-    async def test_files_by_purpose(self, firm: Firm) -> None:
+    async def test_files_are_filtered_by_purpose(self, firm: Firm) -> None:
         await firm.sends()
         assert len((await firm.openai.files.list(purpose="user_data")).data) == 1
         for other in ("fine-tune", "nobody's"):
@@ -137,7 +139,7 @@ def retry_at_once(monkeypatch: pytest.MonkeyPatch, max_attempts: int) -> None:
     monkeypatch.setattr(ingestion_jobs, "QUEUE", replace(ingestion_jobs.QUEUE, retry=policy))
 
 
-class TestFailures:
+class TestIngestionFailures:
     async def failed(self, firm: Firm, content: str | bytes, name: str) -> Any:
         file = await firm.sends(content, name)
         store = (await firm.openai.vector_stores.create(file_ids=[file])).id
@@ -146,25 +148,29 @@ class TestFailures:
             await firm.openai.vector_stores.files.retrieve(file, vector_store_id=store)
         ).last_error
 
-    async def test_what_is_no_text(self, firm: Firm) -> None:
+    async def test_binary_file_fails_as_invalid_file(self, firm: Firm) -> None:
         error = await self.failed(firm, b"\x89PNG\x00", "a.txt")
         assert error.code == "invalid_file"
         assert "not text in UTF-8" in error.message
 
     @in_process
-    async def test_too_many_pieces(self, firm: Firm, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_file_over_the_chunk_limit_fails(
+        self, firm: Firm, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(chunks, "MAX_CHUNKS", 0)
         error = await self.failed(firm, MANUAL, "a.md")
         assert error.code == "knowledge_full"
 
-    async def test_a_child_that_is_killed(
+    async def test_chunker_timeout_fails_as_invalid_file(
         self, firm: Firm, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(chunker_process, "_TIMEOUT_S", 0.0)
         error = await self.failed(firm, MANUAL, "a.md")
         assert error.code == "invalid_file"
 
-    async def test_too_many_files(self, firm: Firm, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_store_over_the_file_limit_is_rejected(
+        self, firm: Firm, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(store_files, "MAX_FILES", 1)
         ids = [await firm.sends(), await firm.sends()]
         with pytest.raises(APIStatusError) as caught:
@@ -173,13 +179,13 @@ class TestFailures:
         assert (await firm.openai.vector_stores.list()).data == []
 
     @in_process
-    async def test_without_credit(self, limited: Limited) -> None:
+    async def test_ingestion_without_credit_fails(self, limited: Limited) -> None:
         async with limited(credit(1)) as gateway, client(gateway.url, gateway.key.secret) as openai:
             error = await self.failed(Firm(gateway, openai), MANUAL, "a.md")
             assert error.code == "credit_exhausted"
 
     @in_process
-    async def test_a_model_that_is_away_is_waited_for(
+    async def test_ingestion_is_retried_while_the_model_is_unavailable(
         self, firm: Firm, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         retry_at_once(monkeypatch, max_attempts=10_000)
@@ -187,14 +193,14 @@ class TestFailures:
         file = await firm.sends()
         store = (await firm.openai.vector_stores.create(file_ids=[file])).id
         async with asyncio.timeout(20):
-            while len(upstream.received) < 2:  # noqa: ASYNC110  # a model server tells nobody
+            while len(upstream.received) < 2:  # noqa: ASYNC110  # the model server has no event
                 await asyncio.sleep(0.02)
         assert (await firm.openai.vector_stores.retrieve(store)).status == "in_progress"
         upstream.embeddings_do = ""
         assert (await firm.ready(store)).file_counts.completed == 1
 
     @in_process
-    async def test_but_not_for_ever(
+    async def test_ingestion_fails_after_its_last_attempt(
         self, firm: Firm, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         retry_at_once(monkeypatch, max_attempts=3)
@@ -204,15 +210,19 @@ class TestFailures:
         upstream.embeddings_do = ""
 
     @in_process
-    async def test_a_text_longer_than_was_thought(self, firm: Firm, upstream: FakeUpstream) -> None:
+    async def test_chunk_too_long_for_the_model_is_shortened(
+        self, firm: Firm, upstream: FakeUpstream
+    ) -> None:
         upstream.longest_embedded = 700
         store = await firm.store("code " * 250, name="a.txt")
         assert len((await firm.finds(store, "code"))[0].content[0].text) > 700
 
 
-class TestExpiry:
+class TestVectorStoreExpiry:
     @in_process
-    async def test_an_expired_store_is_emptied(self, limited: Limited) -> None:
+    async def test_expired_store_is_not_searchable_and_loses_its_files(
+        self, limited: Limited
+    ) -> None:
         clock = ShiftedClock()
         async with (
             limited(builders.PLENTY, clock) as gateway,
@@ -230,11 +240,11 @@ class TestExpiry:
             assert (await openai.vector_stores.retrieve(store)).file_counts.total == 0
 
 
-class TestLoss:
-    async def test_goes_on_where_it_was_and_bills_nothing_twice(
+class TestIngestionAfterProcessLoss:
+    async def test_ingestion_resumes_without_billing_a_chunk_twice(
         self, database_url: str, tmp_path: Any, upstream: FakeUpstream
     ) -> None:
-        # The work of a process that was killed is anyone's once its row is 3 s old.
+        # Other processes take over a killed process's work once its row has expired, after 3 s.
         timing = replace(builders.BUSY, process_ttl_s=3.0, process_renew_s=0.5)
         configured = builders.settings(database_url, tmp_path, upstream.url, timing=timing)
         parts = builders.build_parts(configured, builders.SystemClock(), builders.CATALOG)

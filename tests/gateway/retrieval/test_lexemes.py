@@ -1,11 +1,11 @@
-"""What texts are found by: codes whole and in parts, Chinese by pairs."""
+"""Search terms of texts: codes whole and in parts, Chinese as bigrams."""
 
 import pytest
 
 from gateway.retrieval.lexemes import MAX_QUERY_TERMS, extract_terms, query_terms
 
 
-class TestTerms:
+class TestSearchTerms:
     @pytest.mark.parametrize(
         ("text", "made"),
         [
@@ -24,14 +24,14 @@ class TestTerms:
             ("", []),
         ],
     )
-    def test_of_a_text(self, text: str, made: list[str]) -> None:
+    def test_text_is_split_into_terms(self, text: str, made: list[str]) -> None:
         assert extract_terms(text) == made
 
-    def test_each_once_and_none_endless(self) -> None:
+    def test_terms_are_unique_and_of_limited_length(self) -> None:
         assert extract_terms("a A a") == ["a"]
         assert extract_terms("x" * 65) == []
 
-    def test_codes_are_asked_for_first(self) -> None:
+    def test_query_terms_start_with_codes_and_are_limited(self) -> None:
         question = " ".join(f"word{'x' * n}" for n in range(1, 50)) + " F30001"
         made = query_terms(question)
         assert len(made) == MAX_QUERY_TERMS

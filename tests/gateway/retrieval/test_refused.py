@@ -1,4 +1,4 @@
-"""What is no store, no file of one and no search is refused, and nothing is left of it."""
+"""Invalid vector stores, files, searches and `file_search` tools are rejected."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -17,14 +17,14 @@ NO_WEIGHTS = {"embedding_weight": 0, "text_weight": 0}
 
 @pytest.fixture(scope="module")
 async def firm(shared_gateway: Gateway) -> AsyncIterator[Firm]:
-    """The same for all."""
+    """One firm for the module."""
     async with client(shared_gateway.url, shared_gateway.key.secret) as openai:
         yield Firm(shared_gateway, openai)
 
 
 @pytest.fixture(scope="module")
 async def store(firm: Firm) -> str:
-    """Its only store, an empty one."""
+    """The firm's only vector store, which is empty."""
     return (await firm.openai.vector_stores.create()).id
 
 
@@ -40,7 +40,9 @@ async def store(firm: Firm) -> str:
         ({"file_ids": "x"}, "file_ids"),
     ],
 )
-async def test_what_is_no_store(firm: Firm, store: str, body: dict[str, Any], param: str) -> None:
+async def test_invalid_vector_store_field_is_rejected_by_name(
+    firm: Firm, store: str, body: dict[str, Any], param: str
+) -> None:
     answer = await firm.gateway.http.post("/v1/vector_stores", json=body)
     assert answer.status_code in (400, 404)
     assert error_of(answer)["param"] == param
@@ -55,7 +57,7 @@ async def test_what_is_no_store(firm: Firm, store: str, body: dict[str, Any], pa
         (200, 101, "chunk_overlap_tokens"),
     ],
 )
-async def test_pieces_that_no_model_reads(
+async def test_invalid_chunk_size_or_overlap_is_rejected(
     firm: Firm, store: str, size: int, overlap: int, param: str
 ) -> None:
     file = await firm.sends()
@@ -89,7 +91,7 @@ async def test_pieces_that_no_model_reads(
         ({"query": "x", "ranking_options": {"hybrid_search": NO_WEIGHTS}}, None),
     ],
 )
-async def test_what_cannot_be_searched(
+async def test_invalid_search_field_is_rejected(
     firm: Firm, store: str, body: dict[str, Any], param: str | None
 ) -> None:
     answer = await firm.gateway.http.post(f"/v1/vector_stores/{store}/search", json=body)
@@ -97,7 +99,7 @@ async def test_what_cannot_be_searched(
     assert param is None or error_of(answer)["param"] == param
 
 
-async def test_filters_too_deep(firm: Firm, store: str) -> None:
+async def test_search_filter_too_deep_or_too_wide_is_rejected(firm: Firm, store: str) -> None:
     deep: dict[str, Any] = EQ_A
     for _ in range(9):
         deep = {"type": "and", "filters": [deep]}
@@ -107,7 +109,7 @@ async def test_filters_too_deep(firm: Firm, store: str) -> None:
             await firm.finds(store, "x", filters=given)
 
 
-async def test_of_nothing_finds_nothing(firm: Firm, store: str) -> None:
+async def test_search_of_an_empty_store_returns_no_results(firm: Firm, store: str) -> None:
     assert await firm.finds(store, "x") == []
 
 
@@ -123,7 +125,9 @@ async def test_of_nothing_finds_nothing(firm: Firm, store: str) -> None:
         ({"vector_store_ids": ["x"]}, "vector_store_id"),
     ],
 )
-async def test_what_is_no_search(firm: Firm, given: dict[str, Any], param: str) -> None:
+async def test_invalid_file_search_tool_is_rejected_by_name(
+    firm: Firm, given: dict[str, Any], param: str
+) -> None:
     body = {
         "model": CHAT,
         "messages": [{"role": "user", "content": "x"}],

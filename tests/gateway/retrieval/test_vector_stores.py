@@ -1,4 +1,4 @@
-"""Vector stores with the official client: made, filled, searched, billed, erased."""
+"""Vector stores through the official client: creation, search, billing, deletion."""
 
 import asyncio
 from typing import Any
@@ -16,8 +16,8 @@ pytestmark = pytest.mark.usefixtures("cut_in_process")
 EQ_A = {"type": "eq", "key": "line", "value": "a"}
 
 
-class TestStores:
-    async def test_made_found_changed_erased(self, firm: Firm) -> None:
+class TestVectorStores:
+    async def test_store_is_created_updated_listed_and_deleted(self, firm: Firm) -> None:
         api = firm.openai.vector_stores
         made = await api.create(name="Manuals", metadata={"line": "3"})
         assert (made.status, made.usage_bytes, made.file_counts.total) == ("completed", 0, 0)
@@ -36,7 +36,7 @@ class TestStores:
             await api.retrieve(made.id)
         assert code_of(caught.value) == "vector_store_not_found"
 
-    async def test_a_page_before_names_its_own_first_and_last(self, firm: Firm) -> None:
+    async def test_page_before_a_cursor_has_its_own_first_and_last_ids(self, firm: Firm) -> None:
         oldest, middle, newest = [(await firm.openai.vector_stores.create()).id for _ in range(3)]
         address = f"/v1/vector_stores?before={oldest}"
         page = (await firm.gateway.http.get(address)).json()
@@ -45,7 +45,7 @@ class TestStores:
         near = (await firm.gateway.http.get(f"{address}&limit=1")).json()
         assert (near["first_id"], near["last_id"], near["has_more"]) == (middle, middle, True)
 
-    async def test_of_another_firm_does_not_exist(self, firm: Firm) -> None:
+    async def test_store_of_another_account_is_not_found(self, firm: Firm) -> None:
         store = await firm.store(MANUAL)
         file = (await firm.openai.vector_stores.files.list(store)).data[0].id
         async with another(firm.gateway) as openai:
@@ -70,7 +70,9 @@ class TestStores:
                 assert caught.value.status_code == 404
         assert (await firm.openai.vector_stores.retrieve(store)).file_counts.completed == 1
 
-    async def test_too_many(self, firm: Firm, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_concurrent_creations_stop_at_the_store_limit(
+        self, firm: Firm, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(vector_stores, "MAX_STORES", 2)
 
         async def make() -> str:
@@ -82,7 +84,7 @@ class TestStores:
         done = await asyncio.gather(*(make() for _ in range(5)))
         assert sorted(done) == ["too_many_vector_stores"] * 3 + ["vector_store"] * 2
 
-    async def test_once_for_an_idempotency_key(self, firm: Firm) -> None:
+    async def test_repeated_idempotency_key_creates_one_store(self, firm: Firm) -> None:
         headers = {"idempotency-key": "first"}
         first, again = [
             (await firm.gateway.http.post("/v1/vector_stores", json={}, headers=headers)).json()
@@ -92,8 +94,8 @@ class TestStores:
         assert len((await firm.openai.vector_stores.list()).data) == 1
 
 
-class TestSearch:
-    async def test_by_meaning_and_by_codes(self, firm: Firm) -> None:
+class TestVectorStoreSearch:
+    async def test_search_finds_passages_by_meaning_and_by_code(self, firm: Firm) -> None:
         store = await firm.store(MANUAL, chunking_strategy=SMALL)
         for query, expected in [
             ("F30001", "overcurrent"),
@@ -106,14 +108,14 @@ class TestSearch:
             assert 0 < found[0].score <= 1
             assert found[0].filename == "manual.md"
 
-    async def test_a_code_among_texts_that_are_nearer(self, firm: Firm) -> None:
+    async def test_exact_code_ranks_above_semantically_closer_texts(self, firm: Firm) -> None:
         near = [f"What does the maintenance message of unit {n} mean" for n in range(40, 46)]
         store = await firm.store("23-11070: radio panel.", *near, name="a.txt")
         question = "What does the maintenance message 23-11070 mean?"
         for query in (question, question.replace("23-11070", "23 11070")):
             assert "radio panel" in (await firm.finds(store, query))[0].content[0].text
 
-    async def test_words_of_one_store_are_not_in_another(self, firm: Firm) -> None:
+    async def test_text_search_is_limited_to_its_store(self, firm: Firm) -> None:
         first = await firm.store("F30001 overcurrent", name="a.txt")
         second = await firm.store("F30002 undervoltage", name="b.txt")
         words: Any = {"hybrid_search": {"embedding_weight": 0, "text_weight": 1}}
@@ -124,14 +126,14 @@ class TestSearch:
                     query[-1] == "12"[store == second]
                 )
 
-    async def test_several_questions_at_once(self, firm: Firm) -> None:
+    async def test_several_queries_return_passages_of_each(self, firm: Firm) -> None:
         store = await firm.store(MANUAL, chunking_strategy=SMALL)
         found = await firm.finds(store, ["F30001", "水泵"], max_num_results=2)
         texts = " ".join(one.content[0].text for one in found)
         assert "overcurrent" in texts
         assert "过滤器" in texts
 
-    async def test_is_billed_as_embeddings(self, firm: Firm) -> None:
+    async def test_search_and_ingestion_are_billed_as_embeddings(self, firm: Firm) -> None:
         store = await firm.store("grease the bearing", name="a.txt")
         await firm.gateway.http.post(
             f"/v1/vector_stores/{store}/search",
@@ -148,7 +150,7 @@ class TestSearch:
         assert asked["tags"]["order"] == "7"
         assert (await firm.gateway.reconciled()).differences == ()
 
-    async def test_prefixes_are_what_the_model_was_trained_with(
+    async def test_query_and_passage_prefixes_are_sent_to_the_model(
         self, firm: Firm, upstream: FakeUpstream
     ) -> None:
         store = await firm.store("grease the bearing", name="a.txt")
@@ -158,7 +160,7 @@ class TestSearch:
             ["query: which grease"],
         ]
 
-    async def test_filters(self, firm: Firm) -> None:
+    async def test_attribute_filters_select_files(self, firm: Firm) -> None:
         api = firm.openai.vector_stores
         store = (await api.create()).id
         for line, year in (("a", 2020), ("b", 2024)):
@@ -188,7 +190,7 @@ class TestSearch:
             found = await firm.finds(store, "grease", filters=given)
             assert sorted(one.attributes["line"] for one in found) == list(lines), given
 
-    async def test_weights_and_threshold(self, firm: Firm) -> None:
+    async def test_hybrid_weights_and_score_threshold_apply(self, firm: Firm) -> None:
         store = await firm.store(MANUAL, chunking_strategy=SMALL)
         words: Any = {"hybrid_search": {"embedding_weight": 0, "text_weight": 1}}
         found = await firm.finds(store, "F30001", ranking_options=words)
@@ -196,12 +198,12 @@ class TestSearch:
         strict: Any = {"score_threshold": 1.0}
         assert len(await firm.finds(store, "F30001", ranking_options=strict)) <= 1
 
-    async def test_words_that_are_query_language(self, firm: Firm) -> None:
+    async def test_query_with_tsquery_operators_is_accepted(self, firm: Firm) -> None:
         store = await firm.store("it's a 'quoted' & (odd) text | 5'6:*", name="a.txt")
         for query in ("it's", "'", "& | !", "quoted:*", "\\", "a\x00b", "5'6", "🔧"):
             await firm.finds(store, query)
 
-    async def test_a_very_long_question_is_asked_by_both_ends(
+    async def test_very_long_query_is_shortened_before_embedding(
         self, firm: Firm, upstream: FakeUpstream
     ) -> None:
         store = await firm.store(MANUAL)

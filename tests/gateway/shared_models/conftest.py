@@ -1,4 +1,4 @@
-"""What tests of the way back share: a firm that asks, and a platform with a shared model."""
+"""Fixtures of the shared-model tests: a calling firm, and a platform with a shared model."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

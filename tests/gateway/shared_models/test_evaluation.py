@@ -1,4 +1,4 @@
-"""Asking a version: a server that is away for a while is waited for, but not for ever."""
+"""Evaluation requests: retries while the model server is unavailable, and sample sizes."""
 
 from collections.abc import AsyncIterator
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("network")
 
 
 class Restarted:
-    """A server that does not answer the first requests, each in its own way."""
+    """A server whose first three requests fail: connection closed, 503, 502."""
 
     def __init__(self) -> None:
         self.failing = ["cut off", "503", "502"]
@@ -45,13 +45,15 @@ async def ask(url: str) -> httpx.Response:
         return await client.post(f"{url}/v1/chat/completions", json={})
 
 
-async def test_it_is_asked_again_until_it_answers(restarted: tuple[Restarted, str]) -> None:
+async def test_evaluation_request_is_retried_until_the_server_recovers(
+    restarted: tuple[Restarted, str],
+) -> None:
     told, url = restarted
     assert (await ask(url)).status_code == 200
     assert told.asked == 4
 
 
-async def test_but_not_for_ever(
+async def test_last_error_is_returned_after_the_maximum_retries(
     restarted: tuple[Restarted, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(evaluation, "_MAX_RETRIES", 2)
@@ -60,7 +62,7 @@ async def test_but_not_for_ever(
     assert told.asked == 3
 
 
-async def test_what_it_refuses_is_an_answer(restarted: tuple[Restarted, str]) -> None:
+async def test_client_error_is_returned_without_a_retry(restarted: tuple[Restarted, str]) -> None:
     told, url = restarted
     told.failing = ["400"]
     assert (await ask(url)).status_code == 400
@@ -68,7 +70,7 @@ async def test_what_it_refuses_is_an_answer(restarted: tuple[Restarted, str]) ->
 
 
 @pytest.mark.parametrize(("letters", "asked"), [(1, 200), (100, 200), (250, 80), (5_000, 60)])
-def test_of_a_task_whose_answers_are_long_fewer_are_asked(letters: int, asked: int) -> None:
+def test_sample_size_is_smaller_for_tasks_with_long_answers(letters: int, asked: int) -> None:
     examples = [Example("terms", "own", "en", f"{number}", "x" * letters) for number in range(300)]
     assert sample_size(examples) == asked
     assert sample_size([]) == 200

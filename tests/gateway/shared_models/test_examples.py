@@ -1,4 +1,4 @@
-"""Which examples are used: one answer a question, no account above its share, some held out."""
+"""Selection of training examples: deduplication, account shares, held-out examples."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -42,39 +42,39 @@ def several(account: UUID, first: int, count: int) -> list[SharedExample]:
     return [example(account, f"what is {one}", one) for one in faults(first, count)]
 
 
-class TestSame:
-    def test_the_newest_of_an_account_counts(self) -> None:
+class TestExampleDeduplication:
+    def test_newest_example_of_an_account_is_used(self) -> None:
         first, second = example(A, "q", "old"), example(A, " q ", "new", minute=1)
         assert used(second, first) == {(" q ", "new")}
 
-    def test_what_two_say_alike_is_one(self) -> None:
+    def test_identical_examples_of_two_accounts_are_used_once(self) -> None:
         found = select_examples(
             [example(A, "q", "Yes"), example(B, "q", "yes ", minute=1)], (), ANY
         )
         assert [one.account_id for one, _ in found.with_held_out_flag] == [A]
 
-    def test_where_accounts_differ_neither_counts(self) -> None:
+    def test_contradicting_examples_of_two_accounts_are_excluded(self) -> None:
         given = [example(A, "q", "yes"), example(B, "q", "no"), example(B, "other")]
         assert used(*given) == {("other", "yes")}
 
-    def test_an_account_that_comes_round_settles_it(self) -> None:
+    def test_corrected_contradiction_is_used(self) -> None:
         given = [example(A, "q", "yes"), example(B, "q", "no"), example(B, "q", "yes", minute=1)]
         assert used(*given) == {("q", "yes")}
 
-    def test_a_number_makes_another_question(self) -> None:
+    def test_questions_with_different_numbers_are_both_used(self) -> None:
         assert len(used(example(A, "line 3", "a"), example(B, "line 4", "b"))) == 2
 
-    def test_what_is_judged_by_is_not_learned(self) -> None:
+    def test_question_of_an_evaluation_task_is_excluded(self) -> None:
         given = [example(A, "Pump leaks, tag 17"), example(A, "fan squeaks")]
         assert used(*given, judged_by=["pump leaks tag 4"]) == {("fan squeaks", "yes")}
 
-    def test_the_long_are_left_out(self) -> None:
+    def test_example_over_size_limit_is_excluded(self) -> None:
         assert used(example(A, "长" * MAX_BYTES), example(A, "short")) == {("short", "yes")}
 
 
-class TestShares:
-    def test_no_account_has_more_than_its_part(self) -> None:
-        """Of 100, 100 and 10 at most two fifths each: 20 and 20 of 50."""
+class TestAccountShares:
+    def test_no_account_exceeds_its_share(self) -> None:
+        """Of 100, 100 and 10 examples, at most two fifths per account: 20, 20 and 10."""
         given = [*several(A, 0, 100), *several(B, 1000, 100), *several(C, 2000, 10)]
         found = select_examples(given, (), SelectionRules(3, 1))
         counts = [
@@ -83,47 +83,47 @@ class TestShares:
         assert counts == [20, 20, 10]
         assert found.excluded["over an account's share"] == 160
 
-    def test_the_newest_are_taken(self) -> None:
+    def test_newest_examples_of_an_account_fill_its_share(self) -> None:
         mine = [example(A, f"q {one}", one, minute=at) for at, one in enumerate(faults(0, 9))]
         given = [*mine, *several(B, 1000, 3), *several(C, 2000, 3)]
         found = select_examples(given, (), SelectionRules(3, 1))
         assert {one for one, _ in found.with_held_out_flag if one.account_id == A} == set(mine[-4:])
 
-    def test_one_account_alone_gives_nothing_where_three_are_wanted(self) -> None:
+    def test_one_account_is_too_few_when_three_are_required(self) -> None:
         with pytest.raises(TooFewExamples, match=r"0 of 100 examples from 0 accounts"):
             select_examples(several(A, 0, 100), (), SelectionRules(3, 1))
 
-    def test_two_are_not_three(self) -> None:
+    def test_two_accounts_are_too_few_when_three_are_required(self) -> None:
         given = [*several(A, 0, 100), *several(B, 1000, 100)]
         with pytest.raises(TooFewExamples):
             select_examples(given, (), SelectionRules(3, 1))
         assert len(used(*given, rules=SelectionRules(2, 1))) == 200
 
-    def test_a_platform_of_one_may_say_so(self) -> None:
+    def test_one_account_is_enough_when_one_is_required(self) -> None:
         assert len(used(*several(A, 0, 100), rules=SelectionRules(1, 100))) == 100
 
-    def test_too_few(self) -> None:
+    def test_examples_below_the_minimum_raise_too_few_examples(self) -> None:
         with pytest.raises(
             TooFewExamples, match="at least 101 examples from 1 accounts are needed"
         ):
             select_examples(several(A, 0, 100), (), SelectionRules(1, 101))
 
-    def test_none(self) -> None:
+    def test_no_examples_raise_too_few_examples(self) -> None:
         with pytest.raises(TooFewExamples):
             select_examples([], (), ANY)
 
 
-class TestHeldOut:
-    def test_about_one_in_five(self) -> None:
+class TestHeldOutExamples:
+    def test_about_one_in_five_examples_is_held_out(self) -> None:
         found = select_examples(several(A, 0, 400), (), ANY)
         assert 50 <= len(found.held_out) <= 110
         assert len(found.held_out) + len(found.training) == 400
 
-    def test_is_told_by_the_question_alone(self) -> None:
+    def test_choice_depends_only_on_the_normalized_question(self) -> None:
         for one in faults(0, 50):
             assert is_held_out(f"what is {one} 17?") == is_held_out(f"What is  {one}, 4")
 
-    def test_what_more_is_given_moves_none(self) -> None:
+    def test_added_examples_keep_earlier_ones_held_out(self) -> None:
         few = select_examples(several(A, 0, 50), (), ANY).held_out
         more = select_examples(several(A, 0, 100), (), ANY).held_out
         assert {one.question for one in few} <= {one.question for one in more}

@@ -1,4 +1,4 @@
-"""Feedback that is refused: it names what is wrong, and nothing of it is kept."""
+"""Rejected feedback: the error names the field, and no feedback is stored."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from tests.support.gateway.errors import error_of
 
 @dataclass(frozen=True)
 class Asked:
-    """A firm that has made one call, which was answered."""
+    """A firm with one answered call."""
 
     gateway: Gateway
     asker: Asker
@@ -24,7 +24,7 @@ class Asked:
 
 @pytest.fixture(scope="module")
 async def asked(shared_gateway: Gateway) -> AsyncIterator[Asked]:
-    """The same for all: whatever they say is refused."""
+    """One firm for the module: all its feedback is rejected."""
     async with client(shared_gateway.url, shared_gateway.key.secret) as openai:
         asker = Asker(openai)
         yield Asked(shared_gateway, asker, await asker.told())
@@ -57,7 +57,7 @@ async def asked(shared_gateway: Gateway) -> AsyncIterator[Asked]:
         ({"ratin": "bad"}, "ratin"),
     ],
 )
-async def test_a_wrong_shape_names_the_field(
+async def test_invalid_feedback_field_is_rejected_by_name(
     asked: Asked, more: dict[str, Any], param: str
 ) -> None:
     body = {"request_id": asked.request_id, "rating": "bad", **more}
@@ -70,31 +70,31 @@ async def test_a_wrong_shape_names_the_field(
     "body",
     [b"", b"[]", b"{", b'{"request_id": "req_1", "rating": "bad", "comment": "\xff"}', b"null"],
 )
-async def test_what_is_no_json_object(asked: Asked, body: bytes) -> None:
+async def test_feedback_body_that_is_no_json_object_is_rejected(asked: Asked, body: bytes) -> None:
     answer = await asked.gateway.http.post("/v1/feedback", content=body)
     assert (answer.status_code, error_of(answer)["code"]) == (400, "invalid_json")
 
 
-async def test_half_a_letter(asked: Asked) -> None:
-    """A JSON text may name what is no character, which no text of PostgreSQL can hold."""
+async def test_feedback_with_a_lone_surrogate_is_rejected(asked: Asked) -> None:
+    """JSON can escape a lone surrogate, which PostgreSQL text cannot store."""
     body = f'{{"request_id": "{asked.request_id}", "rating": "bad", "comment": "\\ud800"}}'
     answer = await asked.gateway.http.post("/v1/feedback", content=body)
     assert answer.status_code == 400
 
 
-async def test_too_large(asked: Asked) -> None:
+async def test_feedback_over_size_limit_is_rejected_with_413(asked: Asked) -> None:
     answer = await asked.gateway.http.post("/v1/feedback", content=b" " * (300 << 10))
     assert (answer.status_code, error_of(answer)["code"]) == (413, "request_too_large")
 
 
 @pytest.mark.parametrize("request_id", ["", "req_1", "req_" + "0" * 32, "x" * 5000, "fb_\0"])
-async def test_no_such_call(asked: Asked, request_id: str) -> None:
+async def test_feedback_for_an_unknown_request_returns_404(asked: Asked, request_id: str) -> None:
     with pytest.raises(APIStatusError) as caught:
         await asked.asker.says(request_id)
     assert (caught.value.status_code, code_of(caught.value)) == (404, "request_not_found")
 
 
-async def test_a_call_that_was_refused_had_no_answer(asked: Asked) -> None:
+async def test_feedback_for_a_refused_call_is_rejected(asked: Asked) -> None:
     refused = await asked.gateway.chat("too-long")
     await asked.gateway.rows(2)
     with pytest.raises(APIStatusError) as caught:
@@ -102,14 +102,14 @@ async def test_a_call_that_was_refused_had_no_answer(asked: Asked) -> None:
     assert caught.value.status_code == 400
 
 
-async def test_without_a_key(asked: Asked) -> None:
+async def test_feedback_with_an_invalid_api_key_returns_401(asked: Asked) -> None:
     headers = {"authorization": "Bearer nothing"}
     answer = await asked.gateway.http.get("/v1/feedback", headers=headers)
     assert answer.status_code == 401
 
 
 @pytest.mark.parametrize("name", ["fb_1", "fb_" + "0" * 32, "x"])
-async def test_what_is_not_there(asked: Asked, name: str) -> None:
+async def test_unknown_feedback_id_returns_404(asked: Asked, name: str) -> None:
     with pytest.raises(APIStatusError) as caught:
         await asked.asker.openai.get(f"/feedback/{name}", cast_to=object)
     assert caught.value.status_code == 404

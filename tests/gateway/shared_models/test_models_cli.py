@@ -1,4 +1,4 @@
-"""`maas models`: ratings, proposing a version, promoting, going back, and whose examples it has."""
+"""`maas models`: ratings, proposal, promotion and rollback of a version, and its provenance."""
 
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ from tests.support.gateway.shops import SHARED, SOLD, Shop, tasks
 
 @pytest.fixture
 def cli(shop: Shop, maas: Maas, monkeypatch: pytest.MonkeyPatch) -> Maas:
-    """The command beside a running platform."""
+    """The `maas` command, configured for the running platform."""
     monkeypatch.setattr(gateway.cli.models, "load_catalog", lambda _profile: SOLD)
     monkeypatch.setattr(gateway.cli.model_training, "load_catalog", lambda _profile: SOLD)
     monkeypatch.setattr(gateway.shared_models.factory, "load_available", lambda _folder: tasks())
@@ -22,7 +22,7 @@ def cli(shop: Shop, maas: Maas, monkeypatch: pytest.MonkeyPatch) -> Maas:
     return replace(maas, environment={**maas.environment, **more})
 
 
-async def test_from_ratings_to_a_version_and_back(shop: Shop, cli: Maas) -> None:
+async def test_models_command_proposes_rolls_back_and_promotes(shop: Shop, cli: Maas) -> None:
     await shop.corrected()
     answer = await shop.answer()
     await shop.firms[0].says(answer._request_id, "good")
@@ -54,7 +54,7 @@ async def test_from_ratings_to_a_version_and_back(shop: Shop, cli: Maas) -> None
     assert "rolled back to 0" in str(await cli.say("models", "versions", SHARED))
 
 
-async def test_what_cannot_be(shop: Shop, cli: Maas) -> None:
+async def test_invalid_model_or_version_is_rejected_with_a_code(shop: Shop, cli: Maas) -> None:
     assert await cli.refuse("models", "versions", CHAT) == "model_not_shared"
     assert await cli.refuse("models", "versions", "nothing") == "model_not_shared"
     assert await cli.refuse("models", "promote", SHARED, "1") == "model_version_not_found"
@@ -65,7 +65,7 @@ async def test_what_cannot_be(shop: Shop, cli: Maas) -> None:
         assert code == "model_version_not_found"
 
 
-async def test_alone_lists_what_is_sold(maas: Maas) -> None:
+async def test_models_command_lists_the_catalog(maas: Maas) -> None:
     rows = await maas.say("models")
     assert {row["id"] for row in rows} == set(CATALOG.models)
     assert CHAT in await maas.tell("models")

@@ -1,4 +1,4 @@
-"""A version that was promoted: what it was made of, what is kept of it, and who pays."""
+"""A promoted version: billing, held-out examples, mixing and stored weights."""
 
 import base64
 import json
@@ -16,7 +16,7 @@ from tests.support.gateway.shops import SHARED, Shop, run_shop
 
 @dataclass(frozen=True)
 class Promoted:
-    """The platform, its version, and how many calls its customers had made before."""
+    """The platform, its promoted version, and the number of customer calls before it."""
 
     shop: Shop
     row: ModelVersion
@@ -27,7 +27,7 @@ class Promoted:
 async def promoted(
     postgres: str, emptying: builders.Emptying, lasting: object
 ) -> AsyncIterator[Promoted]:
-    """Made once: these tests only look at it."""
+    """Created once for the module; the tests only read it."""
     with emptying.keeping(), TemporaryDirectory(prefix="maas-test-") as folder:
         async with run_shop(postgres, Path(folder)) as shop:
             await shop.corrected()
@@ -35,12 +35,12 @@ async def promoted(
             yield Promoted(shop, await shop.proposes(), calls)
 
 
-async def test_nobody_pays_for_it(promoted: Promoted) -> None:
+async def test_promoted_version_creates_no_usage_rows(promoted: Promoted) -> None:
     assert promoted.calls == 24
     assert len(await promoted.shop.sql("select 1 from usage")) == promoted.calls
 
 
-async def test_what_is_held_out_was_not_learned(promoted: Promoted) -> None:
+async def test_held_out_examples_are_not_in_the_training_file(promoted: Promoted) -> None:
     shop = promoted.shop
     held = [one for one in await shop.provenance(1) if one["held_out"]]
     (content,) = shop.serving.files
@@ -49,11 +49,11 @@ async def test_what_is_held_out_was_not_learned(promoted: Promoted) -> None:
     assert sum(question not in content.decode() for question in asked) == len(held)
 
 
-async def test_half_of_the_way_is_gone(promoted: Promoted) -> None:
+async def test_version_is_trained_with_mixing_of_one_half(promoted: Promoted) -> None:
     assert promoted.shop.serving.mixings == ["0.50"]
 
 
-async def test_weights_are_what_was_learned(promoted: Promoted) -> None:
+async def test_stored_and_served_weights_are_the_trained_ones(promoted: Promoted) -> None:
     shop = promoted.shop
     ((artefact,),) = await shop.sql("select artefact from model_version")
     assert json.loads(artefact) == {"rule": True, "forgets": False}

@@ -1,4 +1,4 @@
-"""Proposing a version: learned, kept, judged beside the present one, promoted or not."""
+"""Proposed versions of a shared model: training, evaluation against the current one, promotion."""
 
 import asyncio
 import json
@@ -28,8 +28,8 @@ from tests.support.gateway.shops import (
 CLOCK = SystemClock()
 
 
-class TestPromoted:
-    async def test_what_is_better_answers(self, shop: Shop) -> None:
+class TestPromotedProposal:
+    async def test_better_version_is_promoted_and_serves_calls(self, shop: Shop) -> None:
         await shop.answers("I do not know.")
         await shop.corrected()
         row = await shop.proposes()
@@ -44,30 +44,30 @@ class TestPromoted:
         await shop.answers(f"{ANSWER}zzzz")
         answer = await shop.answer()
         assert answer.model == f"{SHARED}@1"
-        # It is the shared model still: to the price, and on the bill.
+        # Price and usage row are those of the shared model.
         newest = (await shop.sql("select model, tags from usage order by started_at desc"))[0]
         assert tuple(newest) == (SHARED, None)
 
-    async def test_is_given_to_each_machine_behind_an_address(self, shop: Shop) -> None:
+    async def test_version_is_uploaded_to_each_replica_behind_an_address(self, shop: Shop) -> None:
         await shop.corrected()
         shop.serving.elsewhere = 2
         assert (await shop.proposes()).status == "promoted"
 
-    async def test_every_version_is_learned_from_the_built_in_one(self, shop: Shop) -> None:
+    async def test_second_version_is_trained_from_the_built_in_version(self, shop: Shop) -> None:
         await shop.corrected()
         await shop.proposes()
         await shop.answers(f"{ANSWER}zzzz")
-        # Once the first one answers nothing is left to be better at.
+        # The second version cannot improve on the first.
         row = await shop.proposes()
         assert (row.number, row.parent, row.status) == (2, 0, "rejected")
         assert row.scores is not None
         assert row.scores["against"] == 1
         (first, second) = shop.serving.files
-        assert first != second  # in what is replayed
+        assert first != second  # in the replayed examples
 
 
-class TestRejected:
-    async def test_what_falls_behind_in_a_task(self, shop: Shop) -> None:
+class TestRejectedProposal:
+    async def test_version_worse_in_a_task_is_rejected(self, shop: Shop) -> None:
         await shop.corrected()
         shop.serving.forgets = True
         row = await shop.proposes()
@@ -76,11 +76,11 @@ class TestRejected:
         assert row.scores["why"] == "it falls behind in failure_mode, terms"
         assert row.scores["tasks"]["terms"]["after"] == 0
         assert (await shop.sql("select artefact from model_version"))[0][0] is None
-        # Whose examples these were is still known.
+        # The provenance of the examples is kept.
         assert len(await shop.provenance(1)) == 24
         await shop.answers("I do not know.")
 
-    async def test_what_is_no_better(self, shop: Shop) -> None:
+    async def test_version_that_is_not_better_is_rejected(self, shop: Shop) -> None:
         await shop.corrected()
         shop.serving.unteachable = True
         row = await shop.proposes()
@@ -90,8 +90,8 @@ class TestRejected:
             "0 examples better and 0 worse may be chance",
         )
 
-    async def test_what_was_judged_beside_another_version(self, shop: Shop) -> None:
-        """While it is judged the operator promotes an older one."""
+    async def test_version_is_rejected_when_the_current_version_changed(self, shop: Shop) -> None:
+        """The operator promotes an older version during the evaluation."""
         await shop.corrected()
         await shop.proposes()
         await shop.sql("update model_version set current = false where current returning 1")
@@ -108,20 +108,20 @@ class TestRejected:
         assert [one.number for one in await shop.versions() if one.current] == [1]
 
 
-class TestGivenUp:
-    async def test_too_few(self, shop: Shop) -> None:
+class TestAbortedProposal:
+    async def test_too_few_examples_create_no_version(self, shop: Shop) -> None:
         with pytest.raises(TooFewExamples):
             await shop.proposes()
         assert await shop.versions() == []
         assert shop.serving.files == []
 
-    async def test_without_consent_there_is_nothing(self, shop: Shop) -> None:
+    async def test_feedback_without_consent_is_not_used(self, shop: Shop) -> None:
         for firm in shop.firms:
             await firm.has_corrected(shop.gateway.parts, faults(0, 8), consent=False)
         with pytest.raises(TooFewExamples, match="of 0 given"):
             await shop.proposes()
 
-    async def test_a_line_that_cannot_be_learned_is_left_out(self, shop: Shop) -> None:
+    async def test_line_rejected_by_the_training_process_is_excluded(self, shop: Shop) -> None:
         await shop.corrected()
         learned = json.loads((await self._learned_lines(shop))[3])["messages"][-2]["content"]
         shop.serving.refuses = learned
@@ -131,7 +131,7 @@ class TestGivenUp:
         assert len(await shop.provenance(1)) == 23
 
     async def _learned_lines(self, shop: Shop) -> list[bytes]:
-        """Of a first proposal, which comes to nothing."""
+        """Training lines of a first proposal, which fails."""
         shop.serving.breaks = True
         with pytest.raises(UpstreamFailed):
             await shop.proposes()
@@ -139,7 +139,7 @@ class TestGivenUp:
         await shop.sql("delete from model_version returning 1")
         return shop.serving.files[0].splitlines()
 
-    async def test_a_line_of_our_own_is_our_fault(self, shop: Shop) -> None:
+    async def test_rejected_replay_line_fails_the_proposal(self, shop: Shop) -> None:
         await shop.corrected()
         shop.serving.refuses = "术语"
         with pytest.raises(SpecialistError):
@@ -148,7 +148,9 @@ class TestGivenUp:
         assert row.status == "rejected"
         assert "has 900 tokens" in row.history[-1]["what"]
 
-    async def test_learning_breaks_off(self, shop: Shop) -> None:
+    async def test_failed_training_rejects_the_version_and_can_be_repeated(
+        self, shop: Shop
+    ) -> None:
         await shop.corrected()
         shop.serving.breaks = True
         with pytest.raises(UpstreamFailed):
@@ -157,7 +159,7 @@ class TestGivenUp:
         shop.serving.breaks = False
         assert (await shop.proposes()).status == "promoted"
 
-    async def test_one_at_a_time(self, shop: Shop) -> None:
+    async def test_second_concurrent_proposal_is_rejected(self, shop: Shop) -> None:
         await shop.corrected()
         shop.serving.goes_on.clear()
         first = asyncio.create_task(shop.proposes())
@@ -168,7 +170,7 @@ class TestGivenUp:
         assert (await first).status == "promoted"
         assert len(await shop.versions()) == 1
 
-    async def test_is_stopped(self, shop: Shop) -> None:
+    async def test_cancelled_proposal_is_rejected_as_interrupted(self, shop: Shop) -> None:
         await shop.corrected()
         shop.serving.goes_on.clear()
         first = asyncio.create_task(shop.proposes())
@@ -182,8 +184,10 @@ class TestGivenUp:
             "rejected: it was interrupted",
         )
 
-    async def test_a_lost_one_is_given_up_and_writes_nothing_more(self, shop: Shop) -> None:
-        """As after kill -9: its row stays proposed, and nobody says that somebody works at it."""
+    async def test_proposal_without_heartbeat_is_replaced_and_cannot_write(
+        self, shop: Shop
+    ) -> None:
+        """As after kill -9: the row stays `proposed` and its heartbeat stops."""
         await shop.corrected()
         database = shop.gateway.parts.database
         async with database.transaction() as session:
@@ -203,7 +207,7 @@ class TestGivenUp:
             with pytest.raises(ProposalLost):
                 await candidates.record_scores(session, lost, {})
 
-    async def test_nothing_new_by_night(self, shop: Shop) -> None:
+    async def test_unchanged_examples_create_no_new_version(self, shop: Shop) -> None:
         await shop.corrected()
         await shop.proposes(allow_unchanged=False)
         with pytest.raises(NoNewExamples):
@@ -212,8 +216,8 @@ class TestGivenUp:
         assert (await shop.proposes(allow_unchanged=False)).number == 2
 
 
-class TestProvenance:
-    async def test_tells_what_became_of_each(self, shop: Shop) -> None:
+class TestVersionProvenance:
+    async def test_provenance_shows_withdrawn_and_changed_feedback(self, shop: Shop) -> None:
         await shop.corrected()
         first, second, *_ = await shop.sql("select id from feedback order by id")
         await shop.proposes()
@@ -228,11 +232,11 @@ class TestProvenance:
         assert now.pop(oldest["id"]) == "withdrawn"
         assert now.pop(next_["id"]) == "changed"
         assert set(now.values()) == {"given"}
-        # And the next version does not learn it.
+        # The next version is trained without it.
         await shop.proposes()
         assert oldest["id"] not in {one["source"] for one in await shop.provenance(2)}
 
-    async def test_training_files_that_may_be_shared(self, shop: Shop) -> None:
+    async def test_shared_training_files_are_used_and_withdrawable(self, shop: Shop) -> None:
         lines = [
             json.dumps(
                 {
@@ -251,19 +255,19 @@ class TestProvenance:
         with pytest.raises(TooFewExamples, match="of 0 given"):
             await shop.proposes()
         await shop.sql("update adaptation set shared_at = now() returning 1")
-        # All say the same, so it counts once, for the first of them.
+        # The files are identical, so each line counts once, for the first account.
         with pytest.raises(TooFewExamples, match="0 of 36 examples from 0 accounts"):
             await shop.proposes()
         await shop.corrected()
         await shop.proposes()
         sources = [one for one in await shop.provenance(1) if one["source"].startswith("ftjob_")]
-        # What they said since is newer, and an account has two fifths at most: 10 of 26.
+        # Feedback is newer, and an account's share is at most two fifths: 10 of 26.
         assert sorted(one["line"] for one in sources) == [11, 12]
         await shop.sql("update adaptation set shared_at = null returning 1")
         now = [one for one in await shop.provenance(1) if one["source"].startswith("ftjob_")]
         assert {one["now"] for one in now} == {"withdrawn"}
 
-    async def test_what_is_personal_is_scrubbed_before(self, shop: Shop) -> None:
+    async def test_personal_data_is_scrubbed_before_training(self, shop: Shop) -> None:
         await shop.corrected()
         parts = shop.gateway.parts
 

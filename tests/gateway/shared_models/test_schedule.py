@@ -1,4 +1,4 @@
-"""When versions are proposed by themselves: at night, once, and not while the engine is busy."""
+"""Nightly proposals: once per night, and not while the engine is busy."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, time
@@ -20,7 +20,7 @@ AT = time(18, 30)
 
 @pytest.fixture
 def calendar() -> Calendar:
-    """By UTC."""
+    """A calendar in UTC."""
     clock = Calendar()
     clock.zone = UTC  # type: ignore[assignment]
     clock.set(2027, 1, 4, 19)
@@ -44,24 +44,26 @@ async def numbers(shop: Shop) -> list[int]:
     ("hour", "minute", "night"),
     [(18, 29, None), (18, 30, 4), (22, 29, 4), (22, 30, None), (3, 0, None)],
 )
-def test_the_night_begins_when_the_operator_says(
+def test_night_starts_at_the_configured_time(
     calendar: Calendar, hour: int, minute: int, night: int | None
 ) -> None:
     began = at_night(AT, calendar).night_start(datetime(2027, 1, 4, hour, minute, tzinfo=UTC))
     assert began == (None if night is None else datetime(2027, 1, night, 18, 30, tzinfo=UTC))
 
 
-def test_a_night_goes_on_past_midnight(calendar: Calendar) -> None:
+def test_night_continues_past_midnight(calendar: Calendar) -> None:
     began = at_night(time(23), calendar).night_start(datetime(2027, 1, 5, 1, tzinfo=UTC))
     assert began == datetime(2027, 1, 4, 23, tzinfo=UTC)
 
 
 def at_night(begins: time, calendar: Calendar) -> NightlyProposals:
-    """One that is only asked when nights are."""
+    """A schedule without database and proposer, for questions about its nights."""
     return NightlyProposals(begins, SOLD, calendar, cast(Database, None), cast(Proposer, None))
 
 
-async def test_one_a_night(shop: Shop, calendar: Calendar, nightly: NightlyProposals) -> None:
+async def test_one_version_is_proposed_per_night_with_new_examples(
+    shop: Shop, calendar: Calendar, nightly: NightlyProposals
+) -> None:
     await shop.corrected()
     calendar.set(2027, 1, 4, 12)
     await nightly()
@@ -70,7 +72,7 @@ async def test_one_a_night(shop: Shop, calendar: Calendar, nightly: NightlyPropo
     await nightly()
     await nightly()
     assert await numbers(shop) == [1]
-    # The next night there is nothing new, in the one after that there is.
+    # No new examples in the next night, a new one in the night after.
     calendar.set(2027, 1, 5, 19)
     await nightly()
     assert await numbers(shop) == [1]
@@ -80,12 +82,16 @@ async def test_one_a_night(shop: Shop, calendar: Calendar, nightly: NightlyPropo
     assert await numbers(shop) == [2, 1]
 
 
-async def test_too_few_is_no_fault(shop: Shop, nightly: NightlyProposals) -> None:
+async def test_nightly_run_with_too_few_examples_raises_no_error(
+    shop: Shop, nightly: NightlyProposals
+) -> None:
     await nightly()
     assert await numbers(shop) == []
 
 
-async def test_a_night_that_fails_is_over(shop: Shop, nightly: NightlyProposals) -> None:
+async def test_failed_nightly_proposal_is_not_retried_that_night(
+    shop: Shop, nightly: NightlyProposals
+) -> None:
     await shop.corrected()
     shop.serving.breaks = True
     await nightly()
@@ -95,8 +101,10 @@ async def test_a_night_that_fails_is_over(shop: Shop, nightly: NightlyProposals)
     assert row.status == "rejected"
 
 
-async def test_a_busy_engine_is_left_alone(shop: Shop, nightly: NightlyProposals) -> None:
-    """Of 16 calls that it takes at once more than four run: of the base and its adapters."""
+async def test_no_version_is_proposed_while_the_engine_is_busy(
+    shop: Shop, nightly: NightlyProposals
+) -> None:
+    """Busy: more than 4 of 16 concurrent calls of the base model and its adapters."""
     await shop.corrected()
     await running(shop, [CHAT, SHARED, CHAT, SHARED, SHARED])
     await nightly()
@@ -106,7 +114,9 @@ async def test_a_busy_engine_is_left_alone(shop: Shop, nightly: NightlyProposals
     assert await numbers(shop) == [1]
 
 
-async def test_two_engines_are_not_busy_by_as_much(shop: Shop, nightly: NightlyProposals) -> None:
+async def test_same_load_does_not_make_two_engines_busy(
+    shop: Shop, nightly: NightlyProposals
+) -> None:
     await shop.corrected()
     await running(shop, [CHAT, SHARED, CHAT, SHARED, SHARED])
     await replace(nightly, engines_per_model=2)()

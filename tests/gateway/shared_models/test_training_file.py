@@ -1,4 +1,4 @@
-"""The file that a version learns from: accounts' examples, then tasks that it is not to forget."""
+"""Training files of versions: the accounts' examples, then replayed task examples."""
 
 import json
 from datetime import UTC, datetime
@@ -39,7 +39,7 @@ def orders(source: str, count: int, part: str = "order") -> tuple[TaskExample, .
     )
 
 
-def test_every_line_can_be_learned_and_none_is_judged_by() -> None:
+def test_training_file_is_valid_and_contains_no_test_example() -> None:
     text = build_training_text(given(10), tasks(), 1)
     found = parse_training_file(text.content)
     assert len(found.train) + len(found.held_out) == len(text.lines) == 10 + 60
@@ -48,7 +48,7 @@ def test_every_line_can_be_learned_and_none_is_judged_by() -> None:
     assert not any(one.text in content for some in tasks().values() for one in some.test)
 
 
-def test_accounts_examples_stand_first_as_they_were_given() -> None:
+def test_account_examples_come_first_and_unchanged() -> None:
     (first, second) = given(2)
     text = build_training_text([first, second], {}, 1)
     assert text.examples == {1: first, 2: second}
@@ -61,7 +61,7 @@ def test_accounts_examples_stand_first_as_they_were_given() -> None:
     }
 
 
-def test_a_line_is_left_out() -> None:
+def test_removed_line_is_not_in_the_training_file() -> None:
     first, second, third = given(3)
     text = build_training_text([first, second, third], tasks(), 1).without_line(2)
     assert text.examples == {1: first, 2: third}
@@ -69,13 +69,13 @@ def test_a_line_is_left_out() -> None:
     assert third.question in text.lines[1].decode()
 
 
-def test_two_are_replayed_for_each_but_eight_hundred_at_least() -> None:
+def test_two_examples_are_replayed_per_example_but_at_least_800() -> None:
     corpus = {"failure_mode": DatasetSplit(train=orders(OWN_SOURCE, 1_200))}
     assert build_training_text(given(10), corpus, 1).replayed_counts == {"failure_mode": 800}
     assert build_training_text(given(500), corpus, 1).replayed_counts == {"failure_mode": 1_000}
 
 
-def test_what_a_small_task_leaves_over_the_others_have() -> None:
+def test_other_tasks_fill_the_replay_quota_of_a_small_task() -> None:
     corpus = {
         "failure_mode": DatasetSplit(train=orders(OWN_SOURCE, 900)),
         "terms": tasks()["terms"],
@@ -86,14 +86,14 @@ def test_what_a_small_task_leaves_over_the_others_have() -> None:
     }
 
 
-def test_another_version_replays_others() -> None:
+def test_replayed_examples_depend_on_the_version_number() -> None:
     corpus = {"failure_mode": DatasetSplit(train=orders(OWN_SOURCE, 900))}
     first, again, second = (build_training_text([], corpus, number).lines for number in (1, 1, 2))
     assert first == again
     assert first != second
 
 
-def test_a_set_without_a_licence_is_not_learned() -> None:
+def test_dataset_without_a_licence_is_not_replayed() -> None:
     corpus = {"failure_mode": DatasetSplit(train=orders(FMC, 50) + orders(OWN_SOURCE, 20, "own"))}
     text = build_training_text([], corpus, 1)
     assert text.replayed_counts == {"failure_mode": 20}

@@ -1,4 +1,4 @@
-"""Versions of a shared model: one answers, of two promotions at once one wins, all can go back."""
+"""Versions of a shared model: promotion, concurrent promotions and rollback."""
 
 import asyncio
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ CLOCK = SystemClock()
 async def made(
     database: Database, *numbers: int, status: VersionStatus = VersionStatus.PROMOTED, **more: Any
 ) -> None:
-    """Versions as they are when they have been promoted, and others after them."""
+    """Store versions as they are after a promotion and a later replacement."""
     async with database.transaction() as session:
         for number in numbers:
             values = {"artefact": b"weights %d" % number, "scores": None, **more}
@@ -80,14 +80,16 @@ async def epoch(database: Database) -> int:
         return count
 
 
-class TestPromoting:
-    async def test_answer_fields_from_then_on(self, database: Database) -> None:
+class TestVersionPromotion:
+    async def test_promoted_version_is_current_and_advances_the_epoch(
+        self, database: Database
+    ) -> None:
         await made(database, 1, 2)
         count = await epoch(database)
         await promoted(database, 1)
         await promoted(database, 2, instead_of=1)
         assert await now(database) == 2
-        # By which every gateway hears of it.
+        # The epoch notifies every gateway.
         assert await epoch(database) == count + 2
         async with database.transaction() as session:
             row = await find_version(session, MODEL, 2)
@@ -102,7 +104,9 @@ class TestPromoting:
         assert [line["what"] for line in row.history] == ["promoted"]
         assert row.promoted_at is not None
 
-    async def test_two_at_once(self, database: Database, database_url: str) -> None:
+    async def test_one_of_two_concurrent_promotions_succeeds(
+        self, database: Database, database_url: str
+    ) -> None:
         await made(database, 1, 2)
         others = [Database(database_url, pool_size=1) for _ in range(2)]
         done = await asyncio.gather(
@@ -117,14 +121,14 @@ class TestPromoting:
         assert f"Version {winner} " in lost.message
         assert [row.number for row in await all_of(database) if row.current] == [winner]
 
-    async def test_of_another_model_is_another_matter(self, database: Database) -> None:
+    async def test_promotion_in_another_model_is_rejected(self, database: Database) -> None:
         await made(database, 1)
         async with database.transaction() as session:
             with pytest.raises(ModelVersionNotFound):
                 await promote(session, CLOCK, "another", 1, 0, "us")
 
     @pytest.mark.parametrize("status", [VersionStatus.REJECTED, VersionStatus.PROPOSED])
-    async def test_only_what_was_judged_good(
+    async def test_rejected_or_proposed_version_cannot_be_promoted(
         self, database: Database, status: VersionStatus
     ) -> None:
         await made(database, 1, status=status)
@@ -132,18 +136,18 @@ class TestPromoting:
             await promoted(database, 1)
         assert await now(database) == 0
 
-    async def test_not_what_has_no_weights(self, database: Database) -> None:
+    async def test_version_without_weights_cannot_be_promoted(self, database: Database) -> None:
         await made(database, 1, artefact=None)
         with pytest.raises(ModelVersionUnfit, match="no stored weights"):
             await promoted(database, 1)
 
-    async def test_not_what_answers_already(self, database: Database) -> None:
+    async def test_current_version_cannot_be_promoted_again(self, database: Database) -> None:
         await made(database, 1)
         await promoted(database, 1)
         with pytest.raises(ModelVersionUnfit, match="already"):
             await promoted(database, 1, instead_of=1)
 
-    async def test_weights_of_long_ago_are_erased(self, database: Database) -> None:
+    async def test_weights_over_the_retention_limit_are_deleted(self, database: Database) -> None:
         numbers = range(1, MAX_KEPT_VERSIONS + 3)
         await made(database, *numbers)
         for number in numbers:
@@ -157,8 +161,8 @@ class TestPromoting:
         assert await now(database) == MAX_KEPT_VERSIONS + 2
 
 
-class TestRollingBack:
-    async def test_to_the_one_before_and_forward_again(self, database: Database) -> None:
+class TestVersionRollback:
+    async def test_rolled_back_version_can_be_promoted_again(self, database: Database) -> None:
         await made(database, 1, 2)
         await promoted(database, 1)
         await promoted(database, 2, instead_of=1)
@@ -172,7 +176,9 @@ class TestRollingBack:
         await promoted(database, 2, instead_of=1)
         assert await now(database) == 2
 
-    async def test_to_the_built_in_one(self, database: Database) -> None:
+    async def test_first_version_is_rolled_back_to_the_built_in_one(
+        self, database: Database
+    ) -> None:
         await made(database, 1)
         await promoted(database, 1)
         async with database.transaction() as session:
@@ -182,7 +188,7 @@ class TestRollingBack:
         async with database.transaction() as session:
             assert await get_current_version_ids(session) == {}
 
-    async def test_what_was_rolled_back_is_not_gone_back_to(self, database: Database) -> None:
+    async def test_previous_version_skips_rolled_back_versions(self, database: Database) -> None:
         await made(database, 1, 2)
         await promoted(database, 1)
         await rolled_back(database, 0, instead_of=1)
@@ -198,7 +204,7 @@ class TestRollingBack:
             (7, 0, ModelVersionNotFound),
         ],
     )
-    async def test_what_cannot_be(
+    async def test_invalid_rollback_is_rejected(
         self, database: Database, to: int, instead_of: int, error: type[Exception]
     ) -> None:
         await made(database, 1)
@@ -206,6 +212,6 @@ class TestRollingBack:
             await rolled_back(database, to, instead_of)
 
 
-def test_versions_have_names_of_their_own() -> None:
-    """An engine has the built-in one by the model's name: another must not be taken for it."""
+def test_version_name_differs_from_the_built_in_model_name() -> None:
+    """The engine serves the built-in version under the model's name, so others need a suffix."""
     assert (version_name(MODEL, 0), version_name(MODEL, 3)) == (MODEL, f"{MODEL}@3")

@@ -1,4 +1,4 @@
-"""A gateway in front of the real specialists."""
+"""Fixtures: a gateway in front of the real specialists."""
 
 import importlib
 from collections.abc import AsyncIterator
@@ -14,9 +14,9 @@ from tests.support.openai_client import openai_client
 
 @pytest.fixture(scope="session")
 async def specialists_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
-    """Where they answer. Loaded once: tests give them variants of their own."""
+    """URL of the specialists' server, started once; each test uses its own variants."""
     pytest.importorskip("ray", reason="needs the serving-cpu extra")
-    # Imported only here: half of a second of Ray's own, for no other tests of the gateway.
+    # Imported here only: importing Ray takes half a second, and other gateway tests do not need it.
     server = importlib.import_module("tests.support.specialist_server")
     async with server.run_specialists(tmp_path_factory.mktemp("specialists")) as url:
         yield url
@@ -30,6 +30,6 @@ async def real(specialists_url: str, database_url: str, tmp_path: Path) -> Async
 
 @pytest.fixture
 async def openai(real: Gateway) -> AsyncIterator[AsyncOpenAI]:
-    """The official client, with the first account's key."""
+    """The official OpenAI client, with the first account's key."""
     async with openai_client(real) as client:
         yield client

@@ -1,4 +1,4 @@
-"""Adapting specialists through the gateway, by official clients."""
+"""Fine-tuning of specialists through the gateway, with official clients."""
 
 import asyncio
 from typing import Any
@@ -17,8 +17,10 @@ TAGS = CATALOG.with_task(Task.ALIGNMENT)[0].id
 ANOMALY = CATALOG.with_task(Task.ANOMALY_DETECTION)[0].id
 
 
-async def test_tags(real: Gateway, openai: AsyncOpenAI) -> None:
-    """By rows with names, and by NVIDIA's client in JSON and in binary."""
+async def test_adapted_tag_aligner_answers_predictions_and_tritonclient(
+    real: Gateway, openai: AsyncOpenAI
+) -> None:
+    """With named columns, and with NVIDIA's client in JSON and in binary."""
     content, concepts = confirmations()
     job = await adapted(openai, TAGS, content)
     body = {"model": job.fine_tuned_model, "instances": [{"tag": "cellar_QXC_2"}]}
@@ -48,7 +50,7 @@ def _asked(gateway: Gateway, model: str, binary: bool) -> triton.InferResult:
         client.close()
 
 
-async def test_an_anomaly_detector_goes_on_from_call_to_call(
+async def test_anomaly_detector_continues_from_the_returned_state(
     real: Gateway, openai: AsyncOpenAI
 ) -> None:
     unfitted = await real.http.post(

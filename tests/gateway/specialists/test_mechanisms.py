@@ -1,4 +1,4 @@
-"""A mechanism through the gateway: rows and tensors with units, and what it refuses."""
+"""A formula model (bearing life) through the gateway: rows and tensors with units, and errors."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from tests.support.builders import BEARING_LIFE, Gateway
 from tests.support.operating_points import BEARING, BEARING_UNITS
 
 
-async def test_rows_with_units(real: Gateway) -> None:
+async def test_bearing_life_accepts_rows_with_units(real: Gateway) -> None:
     body = {"model": BEARING_LIFE, "instances": [{**BEARING}], "units": {**BEARING_UNITS}}
     answer = (await real.http.post("/v1/predictions", json=body)).json()
     assert answer["predictions"][0]["basic_rating_time"] == pytest.approx(2400)
@@ -14,7 +14,7 @@ async def test_rows_with_units(real: Gateway) -> None:
     assert (row["rows"], row["cost"]) == (1, "0.000200000")
 
 
-async def test_the_protocol_with_units(real: Gateway) -> None:
+async def test_bearing_life_accepts_open_inference_tensors_with_units(real: Gateway) -> None:
     inputs = [
         {
             "name": name,
@@ -33,7 +33,7 @@ async def test_the_protocol_with_units(real: Gateway) -> None:
     assert described["platform"] == "ISO 281:2007"
 
 
-async def test_a_refusal_names_field_row_and_unit(real: Gateway) -> None:
+async def test_bearing_life_error_names_the_field_and_unit(real: Gateway) -> None:
     body = {"model": BEARING_LIFE, "instances": [{**BEARING}] * 2, "units": {"a_iso": "kN"}}
     error = (await real.http.post("/v1/predictions", json=body)).json()["error"]
     assert (error["param"], error["code"]) == ("a_iso", "invalid_value")

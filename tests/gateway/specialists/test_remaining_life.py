@@ -1,5 +1,5 @@
-"""Remaining life through the gateway. A history is a row: a sensor's readings are a list, one for
-each cycle."""
+"""Remaining life through the gateway. A row is one machine's history: each sensor has a list with
+one reading per cycle."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from tests.support.builders import REMAINING_LIFE, Gateway
 from tests.support.operating_points import history
 
 
-async def test_two_machines_in_another_unit(real: Gateway) -> None:
+async def test_remaining_life_is_the_same_in_another_unit(real: Gateway) -> None:
     histories = [history(seed, life=90) for seed in (1, 2)]
     kelvin = [{**one, "T50": [value / 1.8 for value in one["T50"]]} for one in histories]
     answers = [
@@ -25,7 +25,7 @@ async def test_two_machines_in_another_unit(real: Gateway) -> None:
     assert [(row["rows"], row["cost"]) for row in rows] == [(2, "0.010000000")] * 2
 
 
-async def test_too_short_a_history(real: Gateway) -> None:
+async def test_remaining_life_of_a_too_short_history_is_rejected(real: Gateway) -> None:
     body = {"model": REMAINING_LIFE, "instances": [history(1, life=5)]}
     answer = await real.http.post("/v1/predictions", json=body)
     assert answer.status_code == 400

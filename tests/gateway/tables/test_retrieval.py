@@ -1,4 +1,4 @@
-"""The tables of knowledge, as PostgreSQL takes them."""
+"""The retrieval tables in PostgreSQL."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -15,7 +15,7 @@ from tests.support.billing.making import CLOCK, customer, sql
 
 
 async def piece(database: Database, embedding: Sequence[float] | None) -> UUID:
-    """A file's only piece, in a store of a new customer's."""
+    """Insert a file with one chunk in a vector store of a new customer."""
     of, now = await customer(database), CLOCK.now()
     file = TrainingFile(
         id=ids.new_id(),
@@ -68,7 +68,7 @@ async def piece(database: Database, embedding: Sequence[float] | None) -> UUID:
     return made.id
 
 
-class TestVectors:
+class TestEmbeddingColumn:
     @pytest.mark.parametrize(
         ("embedding", "written"),
         [
@@ -77,16 +77,14 @@ class TestVectors:
             (None, None),
         ],
     )
-    async def test_are_written_as_they_were_given_or_are_none(
+    async def test_embedding_or_null_is_stored_unchanged(
         self, database: Database, embedding: list[float] | None, written: str | None
     ) -> None:
         await piece(database, embedding)
         assert await sql(database, "select embedding::text from vector_piece") == [(written,)]
 
-    async def test_are_compared_by_the_database_with_one_that_is_asked_for(
-        self, database: Database
-    ) -> None:
-        """Of the cosine distance: 0 in the same direction, 1 at a right angle."""
+    async def test_database_computes_the_cosine_distance(self, database: Database) -> None:
+        """The cosine distance is 0 in the same direction and 1 at a right angle."""
         made = await piece(database, [3.0, 0.0])
         for asked, distance in (([1.0, 0.0], 0.0), ([0.0, 1.0], 1.0)):
             found = col(VectorPiece.embedding).op("<=>", return_type=Float())(asked)
@@ -94,6 +92,6 @@ class TestVectors:
             async with database.transaction() as session:
                 assert (await session.scalars(query)).one() == pytest.approx(distance)
 
-    async def test_of_nothing_are_refused(self, database: Database) -> None:
+    async def test_empty_embedding_is_rejected(self, database: Database) -> None:
         with pytest.raises(DBAPIError, match="at least 1 dimension"):
             await piece(database, [])

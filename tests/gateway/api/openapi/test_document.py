@@ -1,4 +1,4 @@
-"""The OpenAPI document lists what an account reads and changes of its billing."""
+"""Billing, outcome and feedback endpoints in the OpenAPI document."""
 
 import json
 
@@ -43,8 +43,8 @@ CHANGED = (
 )
 
 
-class TestBilling:
-    async def test_every_address_is_described(self, gateway: Gateway) -> None:
+class TestBillingEndpointsInOpenApi:
+    async def test_every_path_has_its_methods_and_a_summary(self, gateway: Gateway) -> None:
         paths = (await gateway.http.get("/openapi.json")).json()["paths"]
         assert [path for path in READ if "get" not in paths.get(path, {})] == []
         assert [path for path in CHANGED if "post" not in paths.get(path, {})] == []
@@ -62,13 +62,15 @@ class TestBilling:
             (CHANGED[-1], "correction"),
         ],
     )
-    async def test_bodies_are_described(self, gateway: Gateway, path: str, field: str) -> None:
+    async def test_request_body_schema_contains_field(
+        self, gateway: Gateway, path: str, field: str
+    ) -> None:
         document = (await gateway.http.get("/openapi.json")).json()
         content = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]
         name = content["schema"]["$ref"].rpartition("/")[2]
         assert field in json.dumps(document["components"]["schemas"][name])
 
-    async def test_parameters_are_described(self, gateway: Gateway) -> None:
+    async def test_organization_usage_query_parameters_are_listed(self, gateway: Gateway) -> None:
         document = (await gateway.http.get("/openapi.json")).json()
         for what in ("usage/completions", "usage/embeddings", "usage/images", "costs"):
             described = document["paths"][f"/v1/organization/{what}"]["get"]

@@ -1,5 +1,5 @@
-"""The OpenAPI document and /docs show the metered calls first, as the service takes and answers
-them."""
+"""Metered endpoints in the OpenAPI document and on /docs: order, request and response schemas,
+examples."""
 
 import re
 from typing import Any
@@ -30,8 +30,8 @@ def resolved(document: dict[str, Any], schema: dict[str, Any]) -> Draft202012Val
     return Draft202012Validator({**schema, "components": document["components"]})
 
 
-class TestOrder:
-    async def test_metered_calls_come_first_in_paths_and_tags(self, gateway: Gateway) -> None:
+class TestOpenApiOrder:
+    async def test_metered_endpoints_are_first_in_paths_and_tags(self, gateway: Gateway) -> None:
         document = await document_of(gateway)
         assert tuple(document["paths"])[: len(METERED)] == METERED
         assert METERED[:5] == (
@@ -52,16 +52,18 @@ class TestOrder:
                 assert len(operation["tags"]) == 1, path
 
     @pytest.mark.parametrize("page", ["/docs", "/docs/", "/docs/openapi.json"])
-    async def test_the_page_shows_the_same_document(self, gateway: Gateway, page: str) -> None:
+    async def test_docs_page_lists_metered_endpoints_first(
+        self, gateway: Gateway, page: str
+    ) -> None:
         text = (await gateway.http.get(page)).text
         found = [text.index(f'"{path}":') for path in METERED]
         assert found == sorted(found)
         assert found[-1] < text.index('"/v1/usage":')
 
 
-class TestRequests:
+class TestOpenApiRequests:
     @pytest.mark.parametrize("path", METERED)
-    async def test_examples_fit_the_schema(self, gateway: Gateway, path: str) -> None:
+    async def test_request_examples_match_the_schema(self, gateway: Gateway, path: str) -> None:
         document = await document_of(gateway)
         content = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]
         assert content["examples"]
@@ -69,14 +71,18 @@ class TestRequests:
             resolved(document, content["schema"]).validate(example["value"])
 
     @pytest.mark.parametrize("path", METERED)
-    async def test_examples_are_read_by_the_service(self, gateway: Gateway, path: str) -> None:
+    async def test_request_examples_are_decoded_by_the_gateway(
+        self, gateway: Gateway, path: str
+    ) -> None:
         document = await document_of(gateway)
         content = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]
         for example in content["examples"].values():
             decoded(OPERATIONS[path], msgspec.json.encode(example["value"]))
 
     @pytest.mark.parametrize("path", METERED[:2])
-    async def test_there_is_a_plain_and_a_streamed_one(self, gateway: Gateway, path: str) -> None:
+    async def test_examples_include_a_plain_and_a_streamed_request(
+        self, gateway: Gateway, path: str
+    ) -> None:
         operation = (await document_of(gateway))["paths"][path]["post"]
         examples = operation["requestBody"]["content"]["application/json"]["examples"]
         assert {bool(one["value"].get("stream")) for one in examples.values()} == {False, True}
@@ -87,7 +93,9 @@ class TestRequests:
         assert streamed.endswith("data: [DONE]\n\n")
 
     @pytest.mark.parametrize("path", METERED)
-    async def test_headers_are_described(self, gateway: Gateway, path: str) -> None:
+    async def test_request_and_response_headers_are_listed(
+        self, gateway: Gateway, path: str
+    ) -> None:
         operation = (await document_of(gateway))["paths"][path]["post"]
         named = {one["name"] for one in operation["parameters"] if one["in"] == "header"}
         assert {"Idempotency-Key", "X-Max-Cost", "X-Maas-Tags"} <= named
@@ -97,7 +105,7 @@ class TestRequests:
         assert {"x-request-id", "x-maas-cost", "x-maas-balance", *rates} <= shown
 
 
-class TestAnswers:
+class TestOpenApiResponses:
     @pytest.mark.parametrize(
         ("path", "body"),
         [
@@ -107,7 +115,7 @@ class TestAnswers:
             (METERED[3], {"model": SPECIALIST, "instances": [{"torque": 40.0}]}),
         ],
     )
-    async def test_an_answer_fits_the_schema(
+    async def test_live_response_matches_schema_and_listed_headers(
         self, gateway: Gateway, path: str, body: dict[str, Any]
     ) -> None:
         document = await document_of(gateway)
@@ -120,7 +128,9 @@ class TestAnswers:
         assert told <= set(described["headers"])
 
     @pytest.mark.parametrize("path", METERED)
-    async def test_examples_of_answers_and_errors_fit(self, gateway: Gateway, path: str) -> None:
+    async def test_response_and_error_examples_match_the_schema(
+        self, gateway: Gateway, path: str
+    ) -> None:
         document = await document_of(gateway)
         responses = document["paths"][path]["post"]["responses"]
         assert {"400", "401", "403", "404", "409", "413", "429", "503"} <= set(responses)
@@ -129,7 +139,9 @@ class TestAnswers:
             for example in content.get("examples", {}).values():
                 resolved(document, content["schema"]).validate(example["value"])
 
-    async def test_examples_of_errors_have_codes_with_their_status(self, gateway: Gateway) -> None:
+    async def test_error_examples_have_the_http_status_of_their_code(
+        self, gateway: Gateway
+    ) -> None:
         responses = (await document_of(gateway))["paths"][METERED[0]]["post"]["responses"]
         statuses = {fact.code: fact.status for fact in _facts(AppError)}
         shown = [

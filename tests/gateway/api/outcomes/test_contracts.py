@@ -1,4 +1,4 @@
-"""`/v1/outcomes/contracts` over a real socket: proposing, agreeing and ending by the customer."""
+"""`/v1/outcomes/contracts` over a real socket: proposal, agreement and end by the customer."""
 
 import hashlib
 from typing import Any
@@ -34,8 +34,8 @@ async def operator_agrees(gateway: Gateway, digest: str) -> None:
         )
 
 
-class TestProposing:
-    async def test_as_json_and_toml(self, gateway: Gateway) -> None:
+class TestContractProposal:
+    async def test_json_and_toml_proposals_return_the_same_contract(self, gateway: Gateway) -> None:
         shown = await propose(gateway)
         (version,) = shown["versions"]
         assert (shown["object"], shown["contract"]) == ("outcome_contract", "pumps")
@@ -50,7 +50,7 @@ class TestProposing:
         for name in ("pumps", shown["id"]):
             assert (await gateway.http.get(f"{CONTRACTS}/{name}")).json() == shown
 
-    async def test_once_for_its_key(self, gateway: Gateway) -> None:
+    async def test_repeated_idempotency_key_replays_the_proposal(self, gateway: Gateway) -> None:
         headers = {"idempotency-key": "k-1"}
         ask = {"url": CONTRACTS, "content": as_json(PUMPS), "headers": headers}
         first = await gateway.http.post(**ask)
@@ -70,7 +70,7 @@ class TestProposing:
             (PUMPS.replace('"1800.00"', '"9999999"').encode(), True, 400, "price_invalid", "price"),
         ],
     )
-    async def test_what_is_none(
+    async def test_invalid_terms_are_rejected(
         self, gateway: Gateway, content: bytes, toml: bool, status: int, name: str, param: str
     ) -> None:
         headers = {"content-type": "application/toml"} if toml else {}
@@ -78,13 +78,13 @@ class TestProposing:
         assert code(answer) == (status, name, param)
         assert (await gateway.http.get(CONTRACTS)).json()["data"] == []
 
-    async def test_what_is_too_large(self, gateway: Gateway) -> None:
+    async def test_body_over_size_limit_is_rejected_with_413(self, gateway: Gateway) -> None:
         answer = await gateway.http.post(CONTRACTS, content=b" " * (300 << 10))
         assert code(answer)[:2] == (413, "request_too_large")
 
 
-class TestAgreeing:
-    async def test_by_both(self, gateway: Gateway) -> None:
+class TestContractAgreement:
+    async def test_version_is_agreed_after_both_parties_agree(self, gateway: Gateway) -> None:
         digest = (await propose(gateway, PUMPS + COVERED))["versions"][0]["hash"]
         (version,) = (await say_yes(gateway, digest)).json()["versions"]
         assert version["agreed_by_customer"]["by"] == ids.format_id("key", gateway.key.row.id)
@@ -96,7 +96,7 @@ class TestAgreeing:
         plans = (await gateway.http.get("/v1/plans")).json()["data"]
         assert [plan["plan"] for plan in plans] == []
 
-    async def test_to_something_else(self, gateway: Gateway) -> None:
+    async def test_wrong_hash_or_unknown_version_is_rejected(self, gateway: Gateway) -> None:
         await propose(gateway)
         assert code(await say_yes(gateway, "0" * 64)) == (409, "outcome_version_differs", "hash")
         assert code(await say_yes(gateway, "", 2))[:2] == (404, "outcome_contract_not_found")
@@ -105,20 +105,24 @@ class TestAgreeing:
         ("body", "param"),
         [({}, "version"), ({"version": 1, "hash": 3}, "hash"), ({"hsh": ""}, "hsh")],
     )
-    async def test_a_wrong_body(self, gateway: Gateway, body: dict[str, Any], param: str) -> None:
+    async def test_invalid_field_in_body_is_rejected_with_400(
+        self, gateway: Gateway, body: dict[str, Any], param: str
+    ) -> None:
         await propose(gateway)
         answer = await gateway.http.post(f"{CONTRACTS}/pumps/agree", json=body)
         assert code(answer) == (400, "invalid_value", param)
 
-    async def test_without_a_baseline(self, gateway: Gateway) -> None:
+    async def test_energy_contract_without_baseline_is_rejected_with_409(
+        self, gateway: Gateway
+    ) -> None:
         digest = (await propose(gateway, ENERGY))["versions"][0]["hash"]
         body = {"version": 1, "hash": digest}
         answer = await gateway.http.post(f"{CONTRACTS}/energy/agree", json=body)
         assert code(answer)[:2] == (409, "baseline_misses_gates")
 
 
-class TestEnding:
-    async def test_now_and_later(self, gateway: Gateway) -> None:
+class TestContractEnd:
+    async def test_second_end_after_scheduled_end_is_rejected(self, gateway: Gateway) -> None:
         digest = (await propose(gateway))["versions"][0]["hash"]
         await say_yes(gateway, digest)
         await operator_agrees(gateway, digest)
@@ -128,19 +132,19 @@ class TestEnding:
         again = await gateway.http.post(path)
         assert code(again)[:2] == (409, "outcome_end_invalid")
 
-    async def test_what_was_proposed(self, gateway: Gateway) -> None:
+    async def test_ended_proposal_is_withdrawn(self, gateway: Gateway) -> None:
         await propose(gateway)
         ended = (await gateway.http.post(f"{CONTRACTS}/pumps/end")).json()
         assert ended["versions"][0]["status"] == "withdrawn"
 
-    async def test_a_time_without_its_offset(self, gateway: Gateway) -> None:
+    async def test_end_time_without_utc_offset_is_rejected(self, gateway: Gateway) -> None:
         await propose(gateway)
         body = {"at": "2099-06-01T00:00:00"}
         answer = await gateway.http.post(f"{CONTRACTS}/pumps/end", json=body)
         assert code(answer) == (400, "invalid_value", "at")
 
 
-async def test_nobody_elses(gateway: Gateway) -> None:
+async def test_contract_of_another_account_is_not_found(gateway: Gateway) -> None:
     shown = await propose(gateway)
     _, key = await customer(gateway.parts.database, gateway.parts.settings, "Other")
     other = {"authorization": f"Bearer {key.secret}"}

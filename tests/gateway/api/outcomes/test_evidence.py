@@ -26,7 +26,7 @@ from tests.support.outcomes.sender import CLAIM, Sender, add, send
 
 
 class TestAttesters:
-    async def test_added_and_revoked(self, gateway: Gateway) -> None:
+    async def test_added_attester_is_listed_and_can_be_revoked(self, gateway: Gateway) -> None:
         contract = await propose(gateway, PUMPS)
         signer = Signer()
         shown = (await add(gateway, signer)).json()
@@ -38,7 +38,9 @@ class TestAttesters:
         by = f"customer {ids.format_id('key', gateway.key.row.id)}"
         assert (revoked["heard"], revoked["revoked"]["by"]) == (False, by)
 
-    async def test_the_operators_sensor_is_accepted(self, gateway: Gateway) -> None:
+    async def test_operator_sensor_can_submit_after_customer_accepts_it(
+        self, gateway: Gateway
+    ) -> None:
         await propose(gateway, ENERGY)
         signer, parts = Signer(), gateway.parts
         new = NewAttester(
@@ -68,13 +70,13 @@ class TestAttesters:
             ({"colour": "red"}, (400, "invalid_value", "colour")),
         ],
     )
-    async def test_what_is_none(
+    async def test_invalid_attester_field_is_rejected(
         self, gateway: Gateway, values: dict[str, Any], wrong: tuple[Any, ...]
     ) -> None:
         await propose(gateway, PUMPS)
         assert code(await add(gateway, Signer(), **values)) == wrong
 
-    async def test_no_such_attester(self, gateway: Gateway) -> None:
+    async def test_accept_or_revoke_of_unknown_attester_returns_404(self, gateway: Gateway) -> None:
         for name in ("nope", ids.format_id("atst", ids.new_id())):
             for what in ("accept", "revoke"):
                 answer = await gateway.http.post(f"{ATTESTERS}/{name}/{what}")
@@ -82,7 +84,9 @@ class TestAttesters:
 
 
 class TestEvidence:
-    async def test_sent_and_read_again(self, gateway: Gateway, sender: Sender) -> None:
+    async def test_submitted_evidence_is_stored_once_and_paged(
+        self, gateway: Gateway, sender: Sender
+    ) -> None:
         kept = (await sender.claims()).json()
         assert (kept["position"], kept["kind"], kept["attester"]) == (1, "claim", sender.attester)
         assert (await sender.claims()).json() == kept
@@ -95,12 +99,16 @@ class TestEvidence:
         whole = (await gateway.http.get(f"{EVIDENCE}/{kept['id']}")).json()
         assert whole == {**kept, "said": CLAIM.decode()}
 
-    async def test_what_was_edited(self, gateway: Gateway, sender: Sender) -> None:
+    async def test_statement_edited_after_signing_is_rejected(
+        self, gateway: Gateway, sender: Sender
+    ) -> None:
         edited = CLAIM.replace(b"1", b"2")
         answer = await send(gateway, sender.headers(), edited, "pumps", "claim")
         assert code(answer)[:2] == (400, "attestation_invalid")
 
-    async def test_what_is_too_large(self, gateway: Gateway, sender: Sender) -> None:
+    async def test_statement_over_size_limit_is_rejected_with_413(
+        self, gateway: Gateway, sender: Sender
+    ) -> None:
         body = b" " * (MAX_BYTES + 1)
         answer = await send(gateway, sender.headers(body), body, "pumps", "claim")
         assert code(answer)[:2] == (413, "request_too_large")
@@ -114,7 +122,7 @@ class TestEvidence:
             ({}, "readings", (400, "attestation_invalid", None)),
         ],
     )
-    async def test_a_wrong_head(
+    async def test_invalid_signature_attester_or_kind_is_rejected(
         self,
         gateway: Gateway,
         sender: Sender,
@@ -125,11 +133,13 @@ class TestEvidence:
         headers = {**sender.headers(), **headers}
         assert code(await send(gateway, headers, CLAIM, "pumps", kind)) == wrong
 
-    async def test_without_a_signature(self, gateway: Gateway, sender: Sender) -> None:
+    async def test_missing_signature_header_is_rejected(
+        self, gateway: Gateway, sender: Sender
+    ) -> None:
         answer = await send(gateway, {"x-maas-attester": sender.attester}, CLAIM, "pumps", "claim")
         assert code(answer)[:2] == (400, "invalid_value")
 
-    async def test_a_line_that_is_wrong(self, gateway: Gateway) -> None:
+    async def test_readings_of_unaccepted_attester_are_rejected(self, gateway: Gateway) -> None:
         contract = (await propose(gateway, ENERGY))["id"]
         signer = Signer()
         shown = (
@@ -140,7 +150,9 @@ class TestEvidence:
         answer = await send(gateway, headers, READINGS, "energy", "readings")
         assert code(answer)[:2] == (409, "attester_not_heard")
 
-    async def test_nobody_elses(self, gateway: Gateway, sender: Sender) -> None:
+    async def test_evidence_of_another_account_is_not_found(
+        self, gateway: Gateway, sender: Sender
+    ) -> None:
         kept = (await sender.claims()).json()
         _, key = await customer(gateway.parts.database, gateway.parts.settings, "Other")
         other = {"authorization": f"Bearer {key.secret}"}

@@ -1,4 +1,4 @@
-"""`/v1/outcomes…` over a real socket: claims, settlements, bundles and disputes."""
+"""`/v1/outcomes…` over a real socket: claims, settlements, evidence bundles and disputes."""
 
 import hashlib
 from collections.abc import AsyncIterator
@@ -30,7 +30,7 @@ async def told(limited: Limited) -> AsyncIterator[Told]:
 
 
 class TestOutcomes:
-    async def test_from_claim_to_reversal(self, told: Told) -> None:
+    async def test_claim_is_confirmed_and_then_reversed(self, told: Told) -> None:
         outcome = await told.claimed("W-1", "M1")
         assert (outcome["status"], outcome["contract"]) == ("claimed", "spindles")
         place = f"/{outcome['id']}"
@@ -41,19 +41,19 @@ class TestOutcomes:
         back = await told.says("reversal", {"outcome": "W-1", "again": True})
         assert (await told.post(f"{place}/reverse", evidence=back))["status"] == "reversed"
 
-    async def test_denied(self, told: Told) -> None:
+    async def test_denied_claim_is_refused(self, told: Told) -> None:
         outcome = await told.claimed("W-1", "M1")
         said = await told.says("denial", {"outcome": "W-1"})
         denied = await told.post(f"/{outcome['id']}/deny", evidence=said)
         assert (denied["status"], denied["refused_for"]) == ("refused", "denied")
 
-    async def test_once_for_its_key(self, told: Told) -> None:
+    async def test_repeated_idempotency_key_replays_the_confirmation(self, told: Told) -> None:
         outcome = await told.claimed("W-1", "M1")
         said = await told.says("confirmation", {"outcome": "W-1"})
         first = await told.post(f"/{outcome['id']}/confirm", key="k-1", evidence=said)
         assert await told.post(f"/{outcome['id']}/confirm", key="k-1", evidence=said) == first
 
-    async def test_pages(self, told: Told) -> None:
+    async def test_outcomes_are_paged_newest_first(self, told: Told) -> None:
         for number in range(3):
             await told.claimed(f"W-{number}", f"M{number}")
         first = await told.get("", limit=2)
@@ -66,7 +66,7 @@ class TestOutcomes:
         answer = await told.gateway.http.get("/v1/outcomes", params={"after": "x"})
         assert (answer.status_code, error_of(answer)["param"]) == (400, "after")
 
-    async def test_what_is_not_there(self, told: Told) -> None:
+    async def test_unknown_contract_outcome_or_evidence_returns_404(self, told: Told) -> None:
         outcome = await told.claimed("W-1", "M1")
         missing = [
             ("", {"contract": "spindles", "evidence": "x"}, "outcome_statement_not_found"),
@@ -85,7 +85,7 @@ class TestOutcomes:
 
 
 class TestSettlements:
-    async def test_one_with_its_bundle(self, told: Told) -> None:
+    async def test_settlement_digest_matches_its_evidence_bundle(self, told: Told) -> None:
         settlement = await told.settled()
         assert (settlement["status"], settlement["amount"], settlement["quantity"]) == (
             "open",
@@ -106,7 +106,7 @@ class TestSettlements:
         assert (accepted["status"], accepted["waiting"]) == ("accepted", "300.00")
 
     @pytest.mark.parametrize("name", ["x", f"oset_{GONE}"])
-    async def test_none(self, told: Told, name: str) -> None:
+    async def test_unknown_settlement_returns_404(self, told: Told, name: str) -> None:
         answer = await told.gateway.http.get(f"/v1/outcomes/settlements/{name}")
         assert (answer.status_code, error_of(answer)["code"]) == (
             404,
@@ -114,8 +114,8 @@ class TestSettlements:
         )
 
 
-class TestDisputes:
-    async def test_from_opening_to_the_decision(self, told: Told) -> None:
+class TestSettlementDisputes:
+    async def test_dispute_passes_from_opening_through_reply_to_decision(self, told: Told) -> None:
         settlement = await told.settled()
         wish = {"settlement": settlement["id"], "reason": "By the calendar.", "by": "Ms Li"}
         dispute = await told.post("/disputes", key="k-1", **wish)
@@ -145,12 +145,12 @@ class TestDisputes:
             "has_more": False,
         }
 
-    async def test_who_says_nothing_is_a_key(self, told: Told) -> None:
+    async def test_dispute_without_a_name_is_opened_by_the_api_key(self, told: Told) -> None:
         settlement = await told.settled()
         dispute = await told.post("/disputes", settlement=settlement["id"], reason="Why?")
         assert dispute["opened_by"] == ids.format_id("key", told.gateway.key.row.id)
 
-    async def test_none(self, told: Told) -> None:
+    async def test_unknown_dispute_or_settlement_returns_404(self, told: Told) -> None:
         answer = await told.gateway.http.get("/v1/outcomes/disputes/x")
         assert (answer.status_code, error_of(answer)["code"]) == (404, "outcome_dispute_not_found")
         assert await told.refused("/disputes", settlement="x", reason="x") == (
