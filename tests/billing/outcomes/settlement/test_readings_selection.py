@@ -47,7 +47,7 @@ class TestMeasuredDays:
             (span(local(10, 1)), (1, 30)),
             (span(local(11, 1)), (1, 30)),
             (span(local(11, 10)), (10, 30)),
-            (span(local(11, 10, 8)), (11, 30)),  # the tenth is no whole day
+            (span(local(11, 10, 8)), (11, 30)),  # the 10th is not a full day
             (span(local(10, 1), local(11, 20)), (1, 19)),
             (span(local(10, 1), local(11, 20, 8)), (1, 19)),
             (span(local(11, 10), local(11, 11)), (10, 10)),
