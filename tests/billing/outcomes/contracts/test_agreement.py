@@ -1,4 +1,4 @@
-"""Agreeing: each side once, to what it has read, before it starts; ending, by either side."""
+"""Agreement of a version by both parties before its start, and the end of a contract."""
 
 import asyncio
 
@@ -65,8 +65,8 @@ async def covering(deal: Deal, version: OutcomeVersion) -> PlanTerms:
     return terms
 
 
-class TestAgreeing:
-    async def test_who_and_when_are_kept(self, deal: Deal) -> None:
+class TestVersionAgreement:
+    async def test_agreement_stores_party_and_time(self, deal: Deal) -> None:
         clock = deal.firm.story.clock
         version = await deal.proposed()
         first = clock.now()
@@ -76,7 +76,7 @@ class TestAgreeing:
         assert (agreed.customer_agreed_by, agreed.customer_agreed_at) == ("key_1", first)
         assert (agreed.operator_agreed_by, agreed.operator_agreed_at) == ("Li Na", clock.now())
 
-    async def test_a_second_yes_changes_nothing(self, deal: Deal) -> None:
+    async def test_repeated_agreement_changes_no_field(self, deal: Deal) -> None:
         version = await deal.agreed()
         deal.firm.story.clock.set(2026, 12, 1)
         again = await deal.says_yes(version, Party(Side.OPERATOR, "Other"))
@@ -85,32 +85,32 @@ class TestAgreeing:
             version.plan_version_id,
         )
 
-    async def test_to_something_else(self, deal: Deal) -> None:
+    async def test_agreement_with_another_hash_is_rejected(self, deal: Deal) -> None:
         version = await deal.proposed()
         with pytest.raises(VersionHashMismatch, match=version_hash(version)):
             await deal.says_yes(version, CUSTOMER, "0" * 64)
 
-    async def test_too_late(self, deal: Deal) -> None:
-        """Also where the other side was in time: what is agreed is agreed before it starts."""
+    async def test_agreement_at_the_start_or_later_is_rejected(self, deal: Deal) -> None:
+        """Even if the other party agreed in time."""
         version = await deal.proposed()
         await deal.says_yes(version, CUSTOMER)
         deal.firm.story.clock.set(2026, 11, 1)
         with pytest.raises(StartsTooSoon):
             await deal.says_yes(version, OPERATOR)
 
-    async def test_to_what_was_replaced(self, deal: Deal) -> None:
+    async def test_agreement_to_a_replaced_version_is_rejected(self, deal: Deal) -> None:
         version = await deal.proposed()
         await deal.agreed(DECEMBER)
         with pytest.raises(VersionClosed, match="newer"):
             await deal.says_yes(version, CUSTOMER)
 
-    async def test_a_newer_proposal_replaces_nothing(self, deal: Deal) -> None:
+    async def test_older_version_can_be_agreed_despite_a_newer_proposal(self, deal: Deal) -> None:
         version = await deal.proposed()
         await deal.proposed(DECEMBER)
         await deal.says_yes(version, CUSTOMER)
         assert (await deal.says_yes(version, OPERATOR)).plan_version_id is not None
 
-    async def test_gateways_look_again_with_the_second_yes(self, deal: Deal) -> None:
+    async def test_access_epoch_rises_with_the_second_agreement(self, deal: Deal) -> None:
         version = await deal.proposed()
         before = await epoch(deal)
         await deal.says_yes(version, CUSTOMER)
@@ -118,14 +118,14 @@ class TestAgreeing:
         await deal.says_yes(version, OPERATOR)
         assert await epoch(deal) == before + 1
 
-    async def test_both_at_once(self, deal: Deal) -> None:
+    async def test_concurrent_agreements_of_both_parties_take_effect_once(self, deal: Deal) -> None:
         version = await deal.proposed()
         yes = (deal.says_yes(version, by) for by in (CUSTOMER, OPERATOR))
         agreed = await asyncio.gather(*yes)
         assert sum(one.plan_version_id is not None for one in agreed) == 1
         assert await deal.holds(version, 2026, 11, 1) == 1
 
-    async def test_the_database_keeps_it(self, deal: Deal) -> None:
+    async def test_database_rejects_changes_of_an_agreement(self, deal: Deal) -> None:
         await deal.agreed()
         with pytest.raises(DBAPIError, match="customer_agreed_by of outcome_version stays"):
             await sql(
@@ -133,8 +133,8 @@ class TestAgreeing:
             )
 
 
-class TestCovering:
-    async def test_at_list_prices(self, deal: Deal) -> None:
+class TestCoveredUsagePlan:
+    async def test_covered_usage_has_list_prices_and_allowances(self, deal: Deal) -> None:
         terms = await covering(deal, await deal.agreed(EVENT + COVERED))
         assert terms.names == {"en": "Pumps", "zh": "水泵"}
         assert terms.price("vib", "rows") == PerUnit(1_000_000)
@@ -145,8 +145,8 @@ class TestCovering:
         )
         assert terms.fixed_fee == terms.minimum == 0
 
-    async def test_at_the_plans(self, deal: Deal) -> None:
-        """Those of the agreement, whatever it was when it was proposed."""
+    async def test_covered_usage_has_the_plan_prices_at_the_agreement(self, deal: Deal) -> None:
+        """The plan's prices at the agreement, not those at the proposal."""
         version = await deal.proposed(EVENT + COVERED)
         await deal.firm.subscribe(await deal.firm.story.plan(PLAN))
         await deal.says_yes(version, CUSTOMER)
@@ -155,13 +155,15 @@ class TestCovering:
         assert terms.price("llm", "input_tokens") == PerUnit(500)
         assert terms.discounts == (Discount("vib", 100_000),)
 
-    async def test_a_discount_of_the_models_own(self, deal: Deal) -> None:
+    async def test_discount_of_a_model_overrides_the_plan_discount(self, deal: Deal) -> None:
         own = f'{PLAN}[[discount]]\nmodel = "vib"\npercent = "20"'
         await deal.firm.subscribe(await deal.firm.story.plan(own))
         terms = await covering(deal, await deal.agreed(EVENT + COVERED))
         assert terms.discounts == (Discount("vib", 200_000),)
 
-    async def test_nothing(self, deal: Deal) -> None:
+    async def test_contract_without_covered_usage_has_no_prices_or_allowances(
+        self, deal: Deal
+    ) -> None:
         terms = await covering(deal, await deal.agreed())
         assert (terms.prices, terms.allowances) == ((), ())
 
@@ -173,20 +175,24 @@ class TestCovering:
             (NAMED.replace("vib", "nope"), "attribution.models[0]"),
         ],
     )
-    async def test_what_has_no_price(self, deal: Deal, text: str, field: str) -> None:
+    async def test_proposal_with_an_unpriced_model_or_meter_is_rejected(
+        self, deal: Deal, text: str, field: str
+    ) -> None:
         with pytest.raises(OutcomeTermsInvalid, match="has no price") as caught:
             await deal.proposed(EVENT + text)
         assert caught.value.param == field
 
-    async def test_with_and_without_tax(self, deal: Deal) -> None:
+    async def test_proposal_mixing_prices_with_and_without_tax_is_rejected(
+        self, deal: Deal
+    ) -> None:
         plan = await deal.firm.story.plan(f"tax_inclusive = true{PLAN}")
         await deal.firm.subscribe(plan)
         with pytest.raises(OutcomeTermsInvalid, match="either with or without tax"):
             await deal.proposed(EVENT + COVERED)
 
 
-class TestBaselines:
-    async def test_agreed_with_it(self, deal: Deal) -> None:
+class TestVersionBaseline:
+    async def test_baseline_changes_the_version_hash_to_agree_to(self, deal: Deal) -> None:
         version = await deal.proposed(MEASURE)
         fitted = await deal.fitted(version)
         assert (fitted.baseline, version_hash(fitted) != version_hash(version)) == (FIT, True)
@@ -196,7 +202,7 @@ class TestBaselines:
         await deal.says_yes(fitted, OPERATOR)
         assert await deal.holds(version, 2026, 11, 1) == 1
 
-    async def test_fitted_again_until_somebody_agrees(self, deal: Deal) -> None:
+    async def test_baseline_can_be_fitted_again_until_a_party_agrees(self, deal: Deal) -> None:
         version = await deal.fitted(await deal.proposed(MEASURE))
         better = await deal.fitted(version, FIT.replace("90}", "99}"))
         assert version_hash(better) != version_hash(version)
@@ -208,12 +214,12 @@ class TestBaselines:
         with pytest.raises(DBAPIError, match="baseline of outcome_version stays"):
             await sql(deal.firm.story.database, "update outcome_version set baseline = '{}'")
 
-    async def test_none(self, deal: Deal) -> None:
+    async def test_agreement_without_a_baseline_is_rejected(self, deal: Deal) -> None:
         version = await deal.proposed(MEASURE)
         with pytest.raises(BaselineGatesNotMet, match="no baseline yet"):
             await deal.says_yes(version, CUSTOMER)
 
-    async def test_machines_without_need_one_and_weeks_without_none(self, deal: Deal) -> None:
+    async def test_holdout_needs_a_baseline_and_switchback_does_not(self, deal: Deal) -> None:
         apart = await deal.proposed(MEASURE.replace('unit = "kWh"', f'unit = "kWh"{HOLDOUT}'))
         with pytest.raises(BaselineGatesNotMet, match="no baseline yet"):
             await deal.says_yes(apart, CUSTOMER)
@@ -230,7 +236,9 @@ class TestBaselines:
             ("90", "89", "days"),
         ],
     )
-    async def test_a_gate(self, deal: Deal, old: str, new: str, gate: str) -> None:
+    async def test_baseline_that_fails_a_gate_cannot_be_agreed(
+        self, deal: Deal, old: str, new: str, gate: str
+    ) -> None:
         version = await deal.fitted(await deal.proposed(MEASURE), FIT.replace(old, new))
         with pytest.raises(
             BaselineGatesNotMet, match=r"the contract (allows at most|requires at least)"
@@ -242,14 +250,14 @@ class TestBaselines:
         "text",
         ["", "[]", "{}", FIT.replace("90", "9.5"), FIT + " " * (1 << 20), FIT + "\0", "\ud800"],
     )
-    async def test_what_is_none(self, deal: Deal, text: str) -> None:
+    async def test_invalid_baseline_text_is_rejected(self, deal: Deal, text: str) -> None:
         version = await deal.proposed(MEASURE)
         with pytest.raises(BaselineInvalid):
             await deal.fitted(version, text)
 
 
-class TestEnding:
-    async def test_who_and_when_are_kept(self, deal: Deal) -> None:
+class TestContractEnd:
+    async def test_end_stores_party_and_time(self, deal: Deal) -> None:
         clock = deal.firm.story.clock
         version = await deal.agreed()
         clock.set(2026, 11, 20)
@@ -259,7 +267,7 @@ class TestEnding:
         assert kept.ended_by == "operator Li Na"
         assert parse_side(kept.ended_by) is Side.OPERATOR
 
-    async def test_now_and_once(self, deal: Deal) -> None:
+    async def test_ended_contract_is_not_in_force_and_cannot_end_again(self, deal: Deal) -> None:
         version = await deal.agreed()
         deal.firm.story.clock.set(2026, 11, 20)
         await deal.ended(version)
@@ -267,19 +275,19 @@ class TestEnding:
         with pytest.raises(ContractEndInvalid, match="already ends"):
             await deal.ended(version)
 
-    async def test_gateways_look_again(self, deal: Deal) -> None:
+    async def test_access_epoch_rises_when_a_contract_ends(self, deal: Deal) -> None:
         version = await deal.agreed()
         before = await epoch(deal)
         await deal.ended(version, at=deal.firm.story.clock.at(2026, 12, 1))
         assert await epoch(deal) == before + 1
 
-    async def test_in_the_past(self, deal: Deal) -> None:
+    async def test_end_in_the_past_is_rejected(self, deal: Deal) -> None:
         version = await deal.agreed()
         with pytest.raises(ContractEndInvalid, match="past"):
             await deal.ended(version, at=deal.firm.story.clock.at(2026, 9, 1))
 
-    async def test_what_was_proposed_is_withdrawn(self, deal: Deal) -> None:
-        """One side ends it, and the other cannot bring it back by a yes to an old proposal."""
+    async def test_ended_contract_withdraws_proposed_versions(self, deal: Deal) -> None:
+        """After one party ends the contract, the other cannot agree to an old proposal."""
         version = await deal.proposed()
         await deal.says_yes(version, CUSTOMER)
         await deal.ended(version, CUSTOMER)

@@ -1,4 +1,4 @@
-"""The rules by which an effect is owed to calls of ours."""
+"""Attribution rules: when an effect is owed because of supporting calls."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -33,7 +33,7 @@ def hours(count: float) -> timedelta:
 @pytest.mark.parametrize(
     ("before", "holds"), [(2, True), (168, True), (1.9, False), (168.1, False), (-1, False)]
 )
-def test_the_window_of_calls(before: float, holds: bool) -> None:
+def test_call_window_is_bounded_by_lead_and_window_hours(before: float, holds: bool) -> None:
     assert call_window(KIND, AT).contains(AT - hours(before)) is holds
 
 
@@ -49,18 +49,20 @@ def test_the_window_of_calls(before: float, holds: bool) -> None:
         ({"contract": "scrap"}, True, False),
     ],
 )
-def test_what_a_call_is_about(tags: dict[str, str] | None, named: bool, about: bool) -> None:
+def test_call_matches_contract_and_subject_by_tags(
+    tags: dict[str, str] | None, named: bool, about: bool
+) -> None:
     assert has_matching_tags(tags, terms(), "M1", listed_in_claim=named) is about
 
 
-def test_apart() -> None:
+def test_effects_within_the_minimum_interval_are_the_same_effect() -> None:
     assert is_same_effect(KIND, AT, AT - hours(72))
     assert is_same_effect(KIND, AT, AT + hours(72))
     assert not is_same_effect(KIND, AT, AT - hours(72.1))
     assert is_same_effect(EventEffect(2, 168, 0), AT, AT)
 
 
-def test_who_confirms() -> None:
+def test_confirmation_needs_an_accepted_attester_and_not_the_claiming_model() -> None:
     accepted = terms(attesters=(AttesterKind.CUSTOMER_SYSTEM, AttesterKind.OUR_MODEL))
     assert is_confirmation(accepted, "customer_system", same_as_claimant=True)
     assert is_confirmation(accepted, "our_model", same_as_claimant=False)
@@ -68,7 +70,7 @@ def test_who_confirms() -> None:
     assert not is_confirmation(accepted, "sign_off", same_as_claimant=False)
 
 
-def test_what_is_required_of_a_call_is_said_in_words() -> None:
+def test_requirement_text_names_models_and_operations() -> None:
     said = "The contract requires a call of any model, made by predictions or infer."
     assert supporting_call_requirement(terms()) == said
     named = terms(attribution=AttributionRules(("vib", "eye"), ("infer",)))
@@ -78,25 +80,25 @@ def test_what_is_required_of_a_call_is_said_in_words() -> None:
     )
 
 
-def test_deadlines() -> None:
+def test_silence_and_reversal_deadlines_follow_the_terms() -> None:
     assert silence_deadline(ContractDeadlines(10, 5, 90), AT) is None
     assert silence_deadline(SILENT, AT) == AT + timedelta(days=7)
     assert is_reversible(SILENT, AT, AT + timedelta(days=90))
     assert not is_reversible(SILENT, AT, AT + timedelta(days=90, seconds=1))
 
 
-class TestSettled:
+class TestBillableOutcome:
     ONE = SettledOutcome(
         AT, AT, "customer_system", AT, (SupportingCall(AT - hours(6), "vib", "predictions"),)
     )
 
-    def test_it_holds(self) -> None:
+    def test_outcome_with_a_supporting_call_is_billable(self) -> None:
         assert is_billable(terms(), KIND, self.ONE, [])
 
-    def test_another_nearby(self) -> None:
+    def test_outcome_within_the_interval_of_another_is_not_billable(self) -> None:
         assert not is_billable(terms(), KIND, self.ONE, [self.ONE])
 
-    def test_no_call_in_time(self) -> None:
+    def test_outcome_without_a_call_in_the_window_is_not_billable(self) -> None:
         call = SupportingCall(AT, "vib", "predictions")
         late = SettledOutcome(AT, AT, "customer_system", AT, (call,))
         assert not is_billable(terms(), KIND, late, [])
@@ -111,7 +113,7 @@ class TestSettled:
             ("vib", None, False),
         ],
     )
-    def test_a_call_of_another_model_or_operation_does_not_support_it(
+    def test_only_calls_of_named_models_and_operations_count(
         self, model: str | None, operation: str | None, found: bool
     ) -> None:
         named = terms(attribution=AttributionRules(("vib",), ("predictions", "infer")))
@@ -119,16 +121,16 @@ class TestSettled:
         one = SettledOutcome(AT, AT, "customer_system", AT, (call,))
         assert is_billable(named, KIND, one, []) is found
 
-    def test_a_settlement_from_before_operations_were_kept_is_judged_as_it_was(self) -> None:
+    def test_call_stored_without_an_operation_counts_under_default_rules(self) -> None:
         call = SupportingCall(AT - hours(6), "any", None)
         one = SettledOutcome(AT, AT, "customer_system", AT, (call,))
         assert is_billable(terms(), KIND, one, [])
 
-    def test_an_attester_who_is_not_accepted(self) -> None:
+    def test_outcome_of_an_attester_not_accepted_is_not_billable(self) -> None:
         ours = SettledOutcome(AT, AT, "our_model", AT, self.ONE.calls)
         assert not is_billable(terms(), KIND, ours, [])
 
-    def test_silence(self) -> None:
+    def test_outcome_without_objection_is_billable_after_the_silence_period(self) -> None:
         def silent(days: int) -> SettledOutcome:
             return SettledOutcome(AT, AT, SILENCE, AT + timedelta(days=days), self.ONE.calls)
 

@@ -1,4 +1,4 @@
-"""Contract files: the templates, both ways of writing them, and what may be written wrongly."""
+"""Contract files: the templates, TOML and JSON, and errors."""
 
 import tomllib
 from datetime import UTC, date, datetime
@@ -51,7 +51,7 @@ def as_json(toml: str) -> bytes:
     return msgspec.json.encode(tomllib.loads(toml))
 
 
-class TestTemplates:
+class TestContractTemplates:
     @pytest.mark.parametrize(
         ("name", "kind"),
         [
@@ -61,7 +61,7 @@ class TestTemplates:
             ("maintenance_tickets", EventEffect),
         ],
     )
-    def test_can_be_read(self, name: str, kind: type) -> None:
+    def test_template_is_parsed_and_covers_priced_models(self, name: str, kind: type) -> None:
         terms = parse_contract_toml((TEMPLATES / f"{name}.toml").read_text(encoding="utf-8"))
         assert isinstance(terms.kind, kind)
         models = {one.model: CATALOG.models[one.model] for one in terms.covered}
@@ -69,32 +69,32 @@ class TestTemplates:
         for one in terms.covered:
             assert one.meter in models[one.model].prices[terms.currency]
 
-    def test_there_is_no_other(self) -> None:
+    def test_template_directory_has_four_files(self) -> None:
         assert len(list(TEMPLATES.iterdir())) == 4
 
     @pytest.mark.parametrize("name", ["predictive_maintenance", "maintenance_tickets"])
-    def test_an_events_template_names_the_calls_that_may_support_a_claim(self, name: str) -> None:
+    def test_event_template_declares_the_default_attribution(self, name: str) -> None:
         terms = parse_contract_toml((TEMPLATES / f"{name}.toml").read_text(encoding="utf-8"))
         assert terms.attribution is not None
         assert set(terms.attribution.models) <= CATALOG.models.keys()
         assert terms.attribution == default_attribution(terms.covered)
 
 
-class TestReading:
-    def test_the_calls_that_may_support_a_claim(self) -> None:
+class TestContractParsing:
+    def test_attribution_is_parsed(self) -> None:
         text = f'{EVENT}\n[attribution]\nmodels = ["vib"]\noperations = ["infer"]\n'
         terms = parse_contract_toml(text)
         assert terms.attribution == terms.supporting == AttributionRules(("vib",), ("infer",))
         assert parse_contract_json(as_json(text)) == terms
 
-    def test_an_event(self) -> None:
+    def test_event_contract_is_parsed(self) -> None:
         terms = parse_contract_toml(f'cap = "9000"\nfloor = "1.5"{EVENT}{COVERED}')
         assert (terms.kind, terms.price) == (EventEffect(24, 336, 720), PerUnit(1_800 * 10**9))
         assert (terms.cap, terms.floor, terms.ends_at) == (900_000, 150, None)
         assert terms.deadlines == ContractDeadlines(14, 10, 30)
         assert terms.covered == (Allowance("vib", "rows", 10),)
 
-    def test_a_measure(self) -> None:
+    def test_measured_contract_is_parsed_with_defaults(self) -> None:
         terms = parse_contract_toml(MEASURE)
         gates = BaselineGateTerms(250_000, 100_000, 100_000, 90)
         kind = MeasuredEffect(
@@ -108,7 +108,7 @@ class TestReading:
         )
         assert (terms.kind, terms.price) == (kind, SavingsShare(300_000, 680_000_000))
 
-    def test_a_measure_with_all(self) -> None:
+    def test_measured_contract_with_all_fields_is_parsed(self) -> None:
         more = """
 [measure]
 design = "holdout"
@@ -138,7 +138,7 @@ swaps = [{ at = 2027-03-01T12:00:00, old = "1", new = "2", factor = "1.02", reas
         assert kind.machines == MachineGroupTerms(("M1",), ("M2", "M3"))
         assert parse_contract_json(as_json(text)) == parse_contract_toml(text)
 
-    def test_adjusted(self) -> None:
+    def test_adjustment_is_parsed(self) -> None:
         change = '{ first = 2026-12-01, per_day = "12.5", reason = "a second shift", less = true }'
         text = changed(MEASURE, "[measure]", f"[measure]\nadjustments = [{change}]")
         kind = parse_contract_toml(text).kind
@@ -149,17 +149,17 @@ swaps = [{ at = 2027-03-01T12:00:00, old = "1", new = "2", factor = "1.02", reas
         )
         assert parse_contract_json(as_json(text)) == parse_contract_toml(text)
 
-    def test_by_turns(self) -> None:
+    def test_switchback_is_parsed_with_default_days(self) -> None:
         text = changed(MEASURE, "[measure]", '[measure]\ndesign = "switchback"\nturns = {}')
         kind = parse_contract_toml(text).kind
         assert isinstance(kind, MeasuredEffect)
         assert kind.turns == SwitchbackTerms(7, 1)
 
-    def test_json_says_the_same(self) -> None:
+    def test_json_and_toml_give_the_same_terms(self) -> None:
         for text in (EVENT, MEASURE):
             assert parse_contract_json(as_json(text)) == parse_contract_toml(text)
 
-    def test_times_are_the_plants(self) -> None:
+    def test_local_times_are_in_the_plant_time_zone(self) -> None:
         ends = "ends_at = 2027-11-01T00:00:00+01:00"
         terms = parse_contract_toml(f'{ends}\ntime_zone = "Europe/Berlin"{EVENT}')
         assert terms.starts_at == datetime(2026, 10, 31, 23, tzinfo=UTC)
@@ -171,7 +171,7 @@ def changed(text: str, old: str, new: str) -> str:
     return text.replace(old, new)
 
 
-class TestWrong:
+class TestContractErrors:
     @pytest.mark.parametrize(
         ("text", "param", "line"),
         [
@@ -199,14 +199,14 @@ class TestWrong:
             (f"{EVENT}\n[attribution]\n", "attribution.models", 13),
         ],
     )
-    def test_says_where(self, text: str, param: str, line: int | None) -> None:
+    def test_error_names_field_and_line(self, text: str, param: str, line: int | None) -> None:
         with pytest.raises(AppError) as caught:
             parse_contract_toml(text)
         assert caught.value.param == param
         told = caught.value.message.endswith(f"(line {line})")
         assert told if line else "line" not in caught.value.message
 
-    def test_is_a_fact_of_its_own(self) -> None:
+    def test_error_type_depends_on_the_cause(self) -> None:
         for text, fact in (
             ("contract =", OutcomeTermsInvalid),
             (changed(EVENT, '{ price = "1800.00" }', '{ price = "9999999" }'), PriceInvalid),
@@ -215,7 +215,7 @@ class TestWrong:
             with pytest.raises(fact):
                 parse_contract_toml(text)
 
-    def test_a_time_that_there_is_twice(self) -> None:
+    def test_ambiguous_local_time_is_rejected(self) -> None:
         twice = changed(EVENT, "2026-11-01T00:00:00", "2026-10-25T02:30:00")
         with pytest.raises(OutcomeTermsInvalid, match="add the UTC offset") as caught:
             parse_contract_toml(f'time_zone = "Europe/Berlin"{twice}')
@@ -231,7 +231,7 @@ class TestWrong:
             (as_json(EVENT.replace('"Work orders"', "3")), "meter", "expected `str`"),
         ],
     )
-    def test_json(self, body: bytes, param: str | None, what: str) -> None:
+    def test_invalid_json_is_rejected(self, body: bytes, param: str | None, what: str) -> None:
         with pytest.raises(OutcomeTermsInvalid, match=what) as caught:
             parse_contract_json(body)
         assert caught.value.param == param

@@ -1,4 +1,4 @@
-"""What a month comes to, and that its parts are the whole, whatever the effects are."""
+"""Price of a month: its parts always add up to the total."""
 
 from fractions import Fraction
 from random import Random
@@ -39,9 +39,9 @@ def events(price: Price, **by: int) -> VersionQuantities:
     return VersionQuantities(terms(price), {kind: count * MICRO for kind, count in by.items()})
 
 
-class TestForms:
-    def test_per_outcome(self) -> None:
-        """3 x 300.00, of which two are the system's."""
+class TestMonthPrice:
+    def test_price_per_outcome_is_divided_by_attester(self) -> None:
+        """3 x 300.00, two of them attested by the customer's system."""
         priced = price_month(FREE, [events(EACH, customer_system=2, sign_off=1)])
         assert (priced.micro, priced.minor) == (3 * MICRO, 900_00)
         assert priced.parts == (
@@ -49,42 +49,42 @@ class TestForms:
             AttesterPart("sign_off", MICRO, 300_00),
         )
 
-    def test_tiers(self) -> None:
-        """The first two at 300.00, further ones at 200.00: 5 are 600.00 + 600.00."""
+    def test_graduated_price_applies_each_tier(self) -> None:
+        """The first two at 300.00, further ones at 200.00: five cost 600.00 + 600.00."""
         tiers = Graduated((Tier(2, 300 * YUAN), Tier(None, 200 * YUAN)))
         assert price_month(FREE, [events(tiers, sign_off=5)]).minor == 1_200_00
 
-    def test_packages(self) -> None:
-        """Begun packages of ten at 1,000.00 are paid whole."""
+    def test_started_package_is_billed_in_full(self) -> None:
+        """Two packages of ten at 1,000.00 for 11 outcomes."""
         assert price_month(FREE, [events(Package(10, 1_000 * YUAN), sign_off=11)]).minor == 2_000_00
 
-    def test_a_share_of_a_saving(self) -> None:
+    def test_share_of_a_saving_is_rounded_once(self) -> None:
         """30 % of 12.345678 kg at 41.00: 151.8518... yuan, rounded once."""
         saving = VersionQuantities(
             terms(SavingsShare(300_000, 41 * YUAN)), {"neutral_sensor": 12_345_678}
         )
         assert price_month(FREE, [saving]).minor == 151_85
 
-    def test_by_the_version_in_force(self) -> None:
-        """One at 300.00 and one, after the change, at 250.00: rounded together."""
+    def test_quantities_of_two_versions_are_priced_apart_and_rounded_together(self) -> None:
+        """One at 300.00 and, under the later version, one at 250.00."""
         both = [events(EACH, sign_off=1), events(PerUnit(250 * YUAN), sign_off=1)]
         assert price_month(FREE, both).minor == 550_00
 
-    def test_nothing(self) -> None:
+    def test_month_without_effects_has_no_parts(self) -> None:
         assert price_month(FREE, []).parts == ()
 
-    def test_an_effect_below_nothing_is_none(self) -> None:
+    def test_negative_quantity_is_rejected(self) -> None:
         with pytest.raises(ValueError, match="must not be negative"):
             VersionQuantities(terms(), {"sign_off": -1})
 
 
-class TestBounds:
-    def test_the_floor_is_for_the_days_in_force(self) -> None:
-        """15 of 30 days of a floor of 100.01: 50.005, half away from zero."""
+class TestPriceBounds:
+    def test_floor_is_prorated_by_days_in_force(self) -> None:
+        """15 of 30 days of a floor of 100.01 are 50.005, rounded half away from zero."""
         bounds = month_bounds(terms(floor=100_01, cap=200_00), Fraction(15, 30), 7)
         assert bounds == PriceBounds("CNY", 50_01, 200_00, None)
 
-    def test_the_lower_of_price_and_usage(self) -> None:
+    def test_amount_is_limited_to_the_price_of_usage(self) -> None:
         bounds = month_bounds(
             terms(lower_of_usage=True, covered=(Allowance("vib", "rows", 1_000),)),
             Fraction(1),
@@ -92,23 +92,23 @@ class TestBounds:
         )
         assert price_month(bounds, [events(EACH, sign_off=1)]).minor == 120_00
 
-    def test_what_is_missing_to_the_floor_nobody_attests(self) -> None:
+    def test_top_up_to_the_floor_is_a_part_without_quantity(self) -> None:
         priced = price_month(PriceBounds("CNY", 500_00, None, None), [events(EACH, sign_off=1)])
         assert priced.parts == (
             AttesterPart("sign_off", MICRO, 300_00),
             AttesterPart(FLOOR, 0, 200_00),
         )
 
-    def test_usage_is_the_strongest(self) -> None:
+    def test_usage_bound_overrides_floor_and_cap(self) -> None:
         assert PriceBounds("CNY", 500, 400, 300).clamp(10**6) == 300
 
 
-class TestDivided:
-    def test_as_the_price_is(self) -> None:
+class TestAmountDivision:
+    def test_amount_is_divided_in_proportion_to_the_price(self) -> None:
         priced = price_month(FREE, [events(EACH, customer_system=2, sign_off=1)])
         assert [part.minor for part in divide_amount(priced, 1_00)] == [67, 33]
 
-    def test_of_nothing_it_is_the_floor(self) -> None:
+    def test_amount_without_priced_parts_is_assigned_to_the_floor(self) -> None:
         assert divide_amount(price_month(FREE, []), 7) == [AttesterPart(FLOOR, 0, 7)]
         assert divide_amount(price_month(FREE, []), 0) == []
 
@@ -154,7 +154,7 @@ bounded = st.builds(
 
 
 @given(bounded, months)
-def test_the_parts_are_the_whole_and_the_bounds_hold(
+def test_month_price_parts_sum_to_the_total_within_bounds(
     bounds: PriceBounds, counted: list[VersionQuantities]
 ) -> None:
     priced = price_month(bounds, counted)
@@ -168,7 +168,7 @@ def test_the_parts_are_the_whole_and_the_bounds_hold(
 
 
 @given(bounded, months, st.integers(0, 2**32))
-def test_the_order_makes_no_difference(
+def test_month_price_does_not_depend_on_order(
     bounds: PriceBounds, counted: list[VersionQuantities], seed: int
 ) -> None:
     turned = [VersionQuantities(one.terms, dict(reversed(one.micro.items()))) for one in counted]
@@ -177,7 +177,7 @@ def test_the_order_makes_no_difference(
 
 
 @given(bounded, months, st.integers(0, 10**9))
-def test_any_amount_is_divided_whole(
+def test_divided_amount_sums_to_the_amount(
     bounds: PriceBounds, counted: list[VersionQuantities], minor: int
 ) -> None:
     assert sum(part.minor for part in divide_amount(price_month(bounds, counted), minor)) == minor

@@ -1,4 +1,4 @@
-"""The models and operations whose calls may support a claim, declared and by default."""
+"""Models and operations whose calls may support a claim, declared or by default."""
 
 import pytest
 
@@ -18,27 +18,27 @@ def covering(*units: tuple[str, str]) -> AttributionRules:
     return default_attribution([Allowance(model, meter, 10) for model, meter in units])
 
 
-class TestDefault:
-    def test_covered_rows_name_their_models_predictions(self) -> None:
+class TestDefaultAttribution:
+    def test_covered_rows_and_images_allow_predictions_of_their_models(self) -> None:
         found = covering(("vib", "rows"), ("eye", "images"))
         assert found == AttributionRules(("eye", "vib"), ("predictions", "infer"))
 
-    def test_covered_tokens_of_answers_name_their_models_chats(self) -> None:
+    def test_covered_output_tokens_allow_chats_of_their_model(self) -> None:
         found = covering(("llm", "input_tokens"), ("llm", "output_tokens"))
         assert found == AttributionRules(("llm",), ("chat", "text_completion"))
 
-    def test_covered_embeddings_support_nothing(self) -> None:
+    def test_covered_embeddings_allow_no_operation(self) -> None:
         found = covering(("vectors", "input_tokens"))
         assert not any(found.allows("vectors", one) for one in (*OPERATIONS, "embeddings"))
 
-    def test_nothing_covered_names_specialists_predictions(self) -> None:
+    def test_contract_without_allowances_allows_specialist_predictions(self) -> None:
         found = covering()
         assert found.allows("vib", "infer")
         assert not found.allows("llm", "chat")
 
 
-def test_operations_are_of_endpoints_that_predict() -> None:
-    """A new endpoint supports no claim until it is named here."""
+def test_supporting_operations_are_those_of_predicting_endpoints() -> None:
+    """A new endpoint supports no claim until it is listed here."""
     predicting = {Operation.CHAT, Operation.TEXT_COMPLETION, Operation.PREDICTIONS, Operation.INFER}
     assert set(OPERATIONS) == predicting
     assert predicting <= ENDPOINTS.keys()
@@ -57,7 +57,7 @@ def test_operations_are_of_endpoints_that_predict() -> None:
         (("vib",), ("infer", "embeddings"), "attribution.operations"),
     ],
 )
-def test_an_invalid_attribution_is_refused_by_field(
+def test_invalid_attribution_is_rejected_with_its_field(
     models: tuple[str, ...], operations: tuple[str, ...], field: str
 ) -> None:
     with pytest.raises(OutcomeTermsInvalid) as caught:

@@ -1,4 +1,4 @@
-"""Outcome terms: one canonical text, one id, and every rule that they have to keep."""
+"""Outcome terms: canonical text, version id and validation."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -108,7 +108,7 @@ WHOLE = replace(
 NAMED = replace(EVENT, attribution=AttributionRules(("vib",), ("predictions", "infer")))
 
 
-class TestText:
+class TestCanonicalTerms:
     @pytest.mark.parametrize(
         "terms",
         [
@@ -119,13 +119,13 @@ class TestText:
             *(replace(MEASURE, kind=one) for one in (APART, TURNS, ROUTINES)),
         ],
     )
-    def test_there_and_back(self, terms: OutcomeTerms) -> None:
+    def test_canonical_json_parses_to_the_same_terms(self, terms: OutcomeTerms) -> None:
         again = parse_outcome_terms(terms.canonical_json())
         assert (again, again.canonical_json()) == (terms, terms.canonical_json())
         assert again.version_id() == terms.version_id()
 
-    def test_golden(self) -> None:
-        """Whoever holds a contract's hash has to come to the same for ever."""
+    def test_version_ids_match_recorded_values(self) -> None:
+        """The hash of an agreed contract must never change."""
         ids = [terms.version_id().hex for terms in (EVENT, MEASURE, WHOLE)]
         assert ids == [
             "73d3a9ddd2ec86688e7fbd43cf772cc4",
@@ -133,16 +133,16 @@ class TestText:
             "007df098a857562ae90bc7169e00fa6c",
         ]
 
-    def test_the_same_instant_is_the_same_contract(self) -> None:
+    def test_start_in_another_time_zone_gives_the_same_id(self) -> None:
         local = START.astimezone(ZoneInfo("Asia/Shanghai"))
         assert replace(EVENT, starts_at=local).version_id() == EVENT.version_id()
 
-    def test_anything_else_is_another(self) -> None:
+    def test_different_terms_have_different_ids(self) -> None:
         others = [replace(EVENT, meter="Others"), replace(EVENT, floor=1), MEASURE, WHOLE, NAMED]
         assert len({one.version_id() for one in (EVENT, *others)}) == 6
 
-    def test_an_attribution_is_part_of_what_is_agreed_to_only_where_it_is_declared(self) -> None:
-        """So a contract from before the field keeps its text and its hash."""
+    def test_attribution_is_in_the_text_only_if_declared(self) -> None:
+        """Contracts from before the field existed keep their text and hash."""
         assert b"attribution" not in EVENT.canonical_json()
         assert b'"attribution":{"models":["vib"],"operations":["predictions","infer"]}' in (
             NAMED.canonical_json()
@@ -282,9 +282,11 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-class TestRules:
+class TestTermsValidation:
     @pytest.mark.parametrize(("field", "values"), WRONG)
-    def test_names_the_field(self, field: str, values: dict[str, Any]) -> None:
+    def test_invalid_value_is_rejected_with_its_field(
+        self, field: str, values: dict[str, Any]
+    ) -> None:
         with pytest.raises(OutcomeTermsInvalid) as caught:
             replace(EVENT, **values)
         assert caught.value.param == field
@@ -299,16 +301,16 @@ class TestRules:
             ((2027, 3, 15), (2028, 3, 15), 13),
         ],
     )
-    def test_a_settlement_a_month(
+    def test_settlements_are_counted_by_calendar_month(
         self, starts: tuple[int, int, int], ends: tuple[int, int, int], settlements: int
     ) -> None:
         zone = ZoneInfo("Asia/Shanghai")
         span = datetime(*starts, tzinfo=zone), datetime(*ends, tzinfo=zone)
         assert count_settlements(*span, zone) == settlements
 
-    def test_an_unknown_zone(self) -> None:
+    def test_unknown_time_zone_is_rejected(self) -> None:
         with pytest.raises(TimeZoneUnknown):
             replace(EVENT, time_zone="Mars/Olympus")
 
-    def test_an_effect_may_have_lines(self) -> None:
+    def test_effect_text_may_have_several_lines(self) -> None:
         assert replace(EVENT, effect="One.\nTwo.").effect == "One.\nTwo."

@@ -1,4 +1,4 @@
-"""Which version is in force, and on how many days of a month any."""
+"""Contract versions: which one is in force, and on what share of a month's days."""
 
 from datetime import datetime
 from fractions import Fraction
@@ -22,8 +22,8 @@ async def versions(of: Contract) -> list[VersionPeriod]:
 
 
 async def two(story: Story) -> list[VersionPeriod]:
-    """One from the 7th, one that takes its place from the 16th and ends on the 26th; between them
-    a version that only one side wants."""
+    """Version 1 from 7 October, replaced by version 3 from 16 to 26 October; version 2 is agreed by
+    one party only."""
     firm, at = await story.firm(), story.clock.at
     of = await contract(firm, starts_at=at(2026, 10, 7))
     await of.agrees(terms(firm, starts_at=at(2026, 10, 10)), both=False)
@@ -35,22 +35,22 @@ def number(version: VersionPeriod | None) -> int | None:
     return version and version.version.number
 
 
-async def test_which_is_in_force(story: Story) -> None:
-    """The newer one takes its place for good: after its end there is none."""
+async def test_newest_started_version_is_in_force_until_its_end(story: Story) -> None:
+    """The newer version replaces the older one for good: after its end none is in force."""
     found, at = await two(story), story.clock.at
     days = [at(2026, 10, day) for day in (6, 7, 15, 16, 25, 27)]
     assert [number(version_in_force(found, day)) for day in days] == [None, 1, 1, 3, 3, None]
     assert [number(nearest_version(found, day)) for day in days] == [1, 1, 1, 3, 3, 3]
 
 
-async def test_whose_bounds_hold(story: Story) -> None:
+async def test_last_version_of_a_month_is_the_newest_or_else_the_nearest(story: Story) -> None:
     found, at = await two(story), story.clock.at
     assert number(last_version_in(found, at(2026, 10, 1), at(2026, 11, 1))) == 3
     assert number(last_version_in(found, at(2026, 9, 1), at(2026, 10, 1))) == 1
     assert number(last_version_in(found, at(2026, 11, 1), at(2026, 12, 1))) == 3
 
 
-async def test_days_in_force(story: Story) -> None:
+async def test_share_in_force_counts_days_with_an_agreed_version(story: Story) -> None:
     def share(found: list[VersionPeriod], starts_at: datetime, ends_at: datetime) -> Fraction:
         return share_in_force(found, starts_at, ends_at, SHANGHAI)
 

@@ -1,4 +1,4 @@
-"""Attesters: each side adds those that are its own to add, each with a key of its own."""
+"""Attesters: each party adds its own kinds, each attester with its own key."""
 
 from typing import Any
 
@@ -52,7 +52,7 @@ async def revoke(deal: Deal, attester: Attester, by: Party = CUSTOMER) -> Attest
         return await revoke_attester(session, story.clock, deal.account_id, attester.id, by)
 
 
-class TestAdding:
+class TestAttesterCreation:
     @pytest.mark.parametrize(
         ("kind", "by", "other"),
         [
@@ -61,7 +61,7 @@ class TestAdding:
             (AttesterKind.OUR_MODEL, OPERATOR, CUSTOMER),
         ],
     )
-    async def test_no_side_speaks_for_the_other(
+    async def test_attester_kind_can_be_added_only_by_its_party(
         self, deal: Deal, kind: AttesterKind, by: Party, other: Party
     ) -> None:
         version = await deal.proposed(ANY)
@@ -70,25 +70,27 @@ class TestAdding:
         attester = await add(deal, version, by, kind=kind)
         assert (attester.added_by, is_active(attester)) == (str(by), True)
 
-    async def test_a_kind_that_the_contract_does_not_take(self, deal: Deal) -> None:
+    async def test_attester_kind_outside_the_contract_is_rejected(self, deal: Deal) -> None:
         version = await deal.proposed(EVENT)
         with pytest.raises(AttesterInvalid, match="customer_system, our_model, sign_off") as caught:
             await add(deal, version, OPERATOR, kind=AttesterKind.NEUTRAL_SENSOR)
         assert caught.value.param == "kind"
 
-    async def test_our_model_can_always_claim(self, deal: Deal) -> None:
-        """Whether its word confirms anything is the contract's to say."""
+    async def test_operator_model_can_be_added_to_any_contract(self, deal: Deal) -> None:
+        """The contract decides whether its statements confirm anything."""
         version = await deal.proposed(EVENT)
         made = await add(deal, version, OPERATOR, kind=AttesterKind.OUR_MODEL)
         assert made.kind == AttesterKind.OUR_MODEL
 
     @pytest.mark.parametrize("name", ["", "  ", "a\nb", "x" * 201])
-    async def test_a_name_that_is_none(self, deal: Deal, name: str) -> None:
+    async def test_invalid_name_is_rejected(self, deal: Deal, name: str) -> None:
         with pytest.raises(AttesterInvalid) as caught:
             await add(deal, await deal.proposed(MEASURE), OPERATOR, name=name)
         assert caught.value.param == "name"
 
-    async def test_the_same_again_is_the_same(self, deal: Deal) -> None:
+    async def test_repeated_request_returns_the_attester_and_key_reuse_conflicts(
+        self, deal: Deal
+    ) -> None:
         version = await deal.proposed(MEASURE)
         first = await add(deal, version, OPERATOR)
         assert (await add(deal, version, CUSTOMER)).id == first.id
@@ -98,21 +100,23 @@ class TestAdding:
         with pytest.raises(AttesterKeyConflict, match="which was revoked"):
             await add(deal, version, OPERATOR)
 
-    async def test_so_many(self, deal: Deal, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_attesters_over_the_limit_are_rejected(
+        self, deal: Deal, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(billing.outcomes.evidence.attesters, "_MAX_ATTESTERS", 1)
         version = await deal.proposed(MEASURE)
         await add(deal, version, OPERATOR)
         with pytest.raises(AttesterInvalid, match="1 attesters already"):
             await add(deal, version, OPERATOR, public_key=bytes([3] * 32))
 
-    async def test_a_key_may_attest_for_several_contracts(self, deal: Deal) -> None:
+    async def test_key_can_be_used_in_several_contracts(self, deal: Deal) -> None:
         first = await add(deal, await deal.proposed(MEASURE), OPERATOR)
         text = MEASURE.replace('"energy"', '"gas"')
         assert (await add(deal, await deal.proposed(text), OPERATOR)).id != first.id
 
 
-class TestAccepting:
-    async def test_a_sensor_by_the_other_side(self, deal: Deal) -> None:
+class TestAttesterAcceptance:
+    async def test_neutral_sensor_is_accepted_only_by_the_other_party(self, deal: Deal) -> None:
         attester = await add(deal, await deal.proposed(MEASURE), OPERATOR)
         assert not is_active(attester)
         with pytest.raises(AttesterInvalid, match="did not add it"):
@@ -122,15 +126,15 @@ class TestAccepting:
         deal.firm.story.clock.pass_(hours=1)
         assert (await accept(deal, attester, CUSTOMER)).accepted_at == accepted.accepted_at
 
-    async def test_nothing_else(self, deal: Deal) -> None:
+    async def test_acceptance_of_other_attester_kinds_is_rejected(self, deal: Deal) -> None:
         version = await deal.proposed(EVENT)
         attester = await add(deal, version, CUSTOMER, kind=AttesterKind.SIGN_OFF)
         with pytest.raises(AttesterInvalid):
             await accept(deal, attester, OPERATOR)
 
 
-class TestRevoking:
-    async def test_for_good(self, deal: Deal) -> None:
+class TestAttesterRevocation:
+    async def test_revocation_is_permanent(self, deal: Deal) -> None:
         attester = await add(deal, await deal.proposed(MEASURE), OPERATOR)
         await accept(deal, attester, CUSTOMER)
         revoked = await revoke(deal, attester)
@@ -143,7 +147,7 @@ class TestRevoking:
                 await sql(deal.firm.story.database, change)
 
 
-async def test_another_accounts_is_none(deal: Deal) -> None:
+async def test_attester_of_another_account_is_not_found(deal: Deal) -> None:
     attester = await add(deal, await deal.proposed(MEASURE), OPERATOR)
     stranger = (await deal.firm.story.firm("Other")).account.id
     async with deal.firm.story.database.transaction() as session:

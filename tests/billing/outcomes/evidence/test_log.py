@@ -1,4 +1,4 @@
-"""Evidence: signed, once, in order, in a chain that shows every later change."""
+"""Evidence log: signed entries, stored once and in order, in a hash chain that shows changes."""
 
 import asyncio
 import hashlib
@@ -42,8 +42,8 @@ async def page(deal: Deal, signer: Signer, limit: int = 10, after: int = 0) -> l
         return await list_evidence(session, *place, limit, after)
 
 
-class TestRecording:
-    async def test_as_it_came(self, deal: Deal, sensor: Signer) -> None:
+class TestEvidenceRecording:
+    async def test_evidence_is_stored_unchanged(self, deal: Deal, sensor: Signer) -> None:
         kept = await deal.says(sensor)
         assert (kept.position, kept.kind) == (1, "readings")
         assert kept.said.encode() == READINGS
@@ -52,8 +52,8 @@ class TestRecording:
             found = await get_evidence(session, deal.account_id, kept.id)
         assert (found.said, found.signature) == (kept.said, kept.signature)
 
-    async def test_twice_is_once(self, deal: Deal, sensor: Signer) -> None:
-        """Also at the same time, and after the attester was revoked."""
+    async def test_repeated_evidence_is_stored_once(self, deal: Deal, sensor: Signer) -> None:
+        """Also for concurrent requests, and after the attester is revoked."""
         both = await asyncio.gather(deal.says(sensor), deal.says(sensor))
         assert both[0].id == both[1].id
         async with deal.firm.story.database.transaction() as session:
@@ -62,7 +62,7 @@ class TestRecording:
         assert (await deal.says(sensor)).id == both[0].id
         assert len(await page(deal, sensor)) == 1
 
-    async def test_the_same_as_another_kind_or_by_another_is_more(
+    async def test_same_text_of_another_kind_or_attester_is_a_new_entry(
         self, deal: Deal, sensor: Signer
     ) -> None:
         (version, *_) = await deal.versions(await deal.proposed(MEASURE))
@@ -73,19 +73,23 @@ class TestRecording:
         assert [one.position for one in kept] == [1, 2, 3]
         assert [one.position for one in await page(deal, sensor, 1, after=1)] == [2]
 
-    async def test_many_at_once_follow_one_another(self, deal: Deal, sensor: Signer) -> None:
+    async def test_concurrent_entries_have_consecutive_positions(
+        self, deal: Deal, sensor: Signer
+    ) -> None:
         days = [READINGS.replace(b"10-01", f"10-{day:02}".encode()) for day in range(2, 10)]
         await asyncio.gather(*(deal.says(sensor, body) for body in days))
         assert [one.position for one in await page(deal, sensor)] == [*range(1, 9)]
         verified = await deal.verified(await deal.proposed(MEASURE))
         assert (verified.entries, verified.fault) == (8, None)
 
-    async def test_after_the_contract_was_ended(self, deal: Deal, sensor: Signer) -> None:
-        """What came before the end may be told after it, so nothing is lost."""
+    async def test_evidence_is_accepted_after_the_contract_ends(
+        self, deal: Deal, sensor: Signer
+    ) -> None:
+        """Readings from before the end may arrive after it."""
         await deal.ended(await deal.proposed(MEASURE))
         assert (await deal.says(sensor)).position == 1
 
-    async def test_a_proposal_does_not_change_how_it_is_read(
+    async def test_proposed_version_does_not_change_how_readings_are_validated(
         self, deal: Deal, sensor: Signer
     ) -> None:
         version = await deal.fitted(await deal.proposed(MEASURE))
@@ -98,26 +102,30 @@ class TestRecording:
         assert (await deal.says(sensor, LATER)).position == 2
 
 
-class TestRefused:
-    async def test_what_was_edited(self, deal: Deal, sensor: Signer) -> None:
+class TestEvidenceRejection:
+    async def test_text_changed_after_signing_is_rejected(self, deal: Deal, sensor: Signer) -> None:
         signature = sensor.signs(EvidenceKind.READINGS, READINGS)
         edited = READINGS.replace(b"412.5", b"41.25")
         with pytest.raises(AttestationInvalid, match="bytes were changed"):
             await deal.says(sensor, edited, signature=signature)
 
-    async def test_what_was_signed_as_something_else(self, deal: Deal, sensor: Signer) -> None:
+    async def test_signature_for_another_kind_is_rejected(self, deal: Deal, sensor: Signer) -> None:
         signature = sensor.signs(EvidenceKind.READINGS, READINGS)
         with pytest.raises(AttestationInvalid):
             await deal.says(sensor, READINGS, EvidenceKind.CORRECTION, signature)
 
-    async def test_what_another_signed(self, deal: Deal, sensor: Signer) -> None:
+    async def test_signature_of_another_attester_is_rejected(
+        self, deal: Deal, sensor: Signer
+    ) -> None:
         forger = await deal.attester(await deal.proposed(MEASURE))
         with pytest.raises(AttestationInvalid):
             await deal.says(
                 sensor, READINGS, signature=forger.signs(EvidenceKind.READINGS, READINGS)
             )
 
-    async def test_what_was_signed_for_another_contract(self, deal: Deal, sensor: Signer) -> None:
+    async def test_signature_for_another_contract_is_rejected(
+        self, deal: Deal, sensor: Signer
+    ) -> None:
         other = await deal.attester(await deal.proposed(MEASURE.replace('"energy"', '"gas"')))
         sensor.row.contract_id, mine = other.row.contract_id, sensor.row.contract_id
         with pytest.raises(AttesterNotFound, match="another contract"):
@@ -127,7 +135,9 @@ class TestRefused:
         with pytest.raises(AttestationInvalid):
             await deal.says(sensor, signature=signature)
 
-    async def test_who_is_not_heard(self, deal: Deal, sensor: Signer) -> None:
+    async def test_evidence_of_an_inactive_attester_is_rejected(
+        self, deal: Deal, sensor: Signer
+    ) -> None:
         version = await deal.proposed(MEASURE)
         waiting = await deal.attester(version, accepted=False)
         with pytest.raises(AttesterNotActive, match="not accepted"):
@@ -149,7 +159,7 @@ class TestRefused:
             (READINGS.replace(b"10-01", b"10-21"), "in the future"),
         ],
     )
-    async def test_what_cannot_be_read(
+    async def test_invalid_readings_file_is_rejected(
         self, deal: Deal, sensor: Signer, body: bytes, what: str
     ) -> None:
         with pytest.raises(EvidenceInvalid, match=what):
@@ -159,13 +169,17 @@ class TestRefused:
         "body",
         [b"[]", b"{", b'{"a": 1, "a": 2}', b'{"a": NaN}', b'{"a": ' + b"[" * 100_000, b"1" * 5000],
     )
-    async def test_claims_that_are_no_object(self, deal: Deal, body: bytes) -> None:
+    async def test_claim_that_is_not_one_json_object_is_rejected(
+        self, deal: Deal, body: bytes
+    ) -> None:
         person = await deal.attester(await deal.proposed(EVENT), AttesterKind.SIGN_OFF, CUSTOMER)
         with pytest.raises(EvidenceInvalid, match="one JSON object"):
             await deal.says(person, body, CLAIM)
         assert (await deal.says(person, b'{"outcome": "WO-1"}', CLAIM)).kind == "claim"
 
-    async def test_another_accounts(self, deal: Deal, sensor: Signer) -> None:
+    async def test_evidence_of_another_account_is_not_found(
+        self, deal: Deal, sensor: Signer
+    ) -> None:
         kept = await deal.says(sensor)
         stranger = (await deal.firm.story.firm("Other")).account.id
         async with deal.firm.story.database.transaction() as session:
@@ -174,11 +188,13 @@ class TestRefused:
             assert await list_evidence(session, stranger, kept.contract_id, 10) == []
 
 
-class TestChain:
+class TestEvidenceChain:
     async def said(self, deal: Deal, sensor: Signer) -> list[Evidence]:
         return [await deal.says(sensor, body) for body in (READINGS, LATER, LATER + b"\n")]
 
-    async def test_holds(self, deal: Deal, sensor: Signer, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_unchanged_chain_is_verified(
+        self, deal: Deal, sensor: Signer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         version = await deal.proposed(MEASURE)
         assert (await deal.verified(version)).entries == 0
         monkeypatch.setattr(billing.outcomes.evidence.log, "_PAGE_SIZE", 2)
@@ -187,8 +203,8 @@ class TestChain:
         assert (verified.entries, verified.head) == (3, said[-1].chained)
         assert (verified.broken_at, verified.fault) == (None, None)
 
-    async def test_is_as_the_documents_say(self, deal: Deal, sensor: Signer) -> None:
-        """From what the API shows, with the standard library alone."""
+    async def test_chain_can_be_recomputed_as_documented(self, deal: Deal, sensor: Signer) -> None:
+        """From what the API returns, with the standard library alone."""
         head = bytes(32)
         for entry in await self.said(deal, sensor):
             shown = evidence_json(entry, include_body=True)
@@ -200,7 +216,7 @@ class TestChain:
             head = hashlib.sha256(head + place.encode() + signature + signed.encode()).digest()
             assert (shown["digest"], shown["chained"]) == (digest, head.hex())
 
-    async def test_the_database_keeps_it(self, deal: Deal, sensor: Signer) -> None:
+    async def test_database_rejects_changes_of_evidence(self, deal: Deal, sensor: Signer) -> None:
         await self.said(deal, sensor)
         for change in ("update evidence set said = 'x'", "delete from evidence"):
             with pytest.raises(DBAPIError, match="never changed"):
@@ -217,10 +233,10 @@ class TestChain:
             ("update attester set public_key = sha256('x')", 1, "signature is not valid"),
         ],
     )
-    async def test_shows_what_was_changed(
+    async def test_changed_or_missing_entry_is_detected(
         self, deal: Deal, sensor: Signer, change: str, at: int, fault: str
     ) -> None:
-        """By whoever can switch off what the database itself enforces."""
+        """Even if the change bypasses the database's own triggers."""
         await self.said(deal, sensor)
         replica = f"set local session_replication_role = replica; {change}"
         await sql(deal.firm.story.database, replica)

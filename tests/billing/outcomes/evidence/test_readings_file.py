@@ -1,4 +1,4 @@
-"""Readings: rows of CSV and JSON, typed, checked, each once."""
+"""Readings files: rows of CSV and JSON, typed, validated and without duplicates."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -38,7 +38,7 @@ READ = (
 )
 
 
-class TestRows:
+class TestReadingsParsing:
     @pytest.mark.parametrize(
         "text",
         [
@@ -50,11 +50,11 @@ class TestRows:
             "parts,unit,at,value\n1180,kWh,2026-11-01,412.5\n-3.25,kWh,2026-11-02T00:00,0",
         ],
     )
-    def test_as_csv(self, text: str) -> None:
+    def test_csv_rows_are_parsed_in_time_order(self, text: str) -> None:
         read = parse_readings(text, TERMS, NOW)
         assert (read.rows, read.duplicates) == (READ, 0)
 
-    def test_as_json(self) -> None:
+    def test_json_rows_are_parsed_in_time_order(self) -> None:
         names = HEAD.strip().split(",")
         rows = [
             dict(zip(names, row.strip().split(","), strict=True)) for row in (SECOND, FIRST, FIRST)
@@ -63,7 +63,7 @@ class TestRows:
         read = parse_readings(text, TERMS, NOW)
         assert (read.rows, read.duplicates) == (READ, 1)
 
-    def test_of_machines_and_meters(self) -> None:
+    def test_machine_and_meter_columns_are_parsed(self) -> None:
         text = (
             "at,machine,value,unit,meter,parts\n"
             "2026-11-01,M2,1,kWh,4711,1\n2026-11-01,M1,2,kWh,4712,1"
@@ -74,17 +74,17 @@ class TestRows:
             ("M2", "4711", 1),
         ]
 
-    def test_in_another_unit_of_the_kind(self) -> None:
-        """Kept as it was said; it is converted where it is measured."""
+    def test_value_in_a_compatible_unit_is_not_converted(self) -> None:
+        """Conversion happens in the measurement."""
         (row,) = parse_readings(HEAD + FIRST.replace("kWh", "MWh"), TERMS, NOW).rows
         assert (row.value, row.unit) == (Decimal("412.5"), "MWh")
 
-    def test_twice_is_once(self) -> None:
+    def test_duplicate_row_is_dropped_and_counted(self) -> None:
         read = parse_readings(HEAD + FIRST + SECOND + FIRST.replace("412.5", "412.50"), TERMS, NOW)
         assert (len(read.rows), read.duplicates) == (2, 1)
 
-    def test_many(self) -> None:
-        """A month by the minute."""
+    def test_month_of_readings_per_minute_is_parsed(self) -> None:
+        """44,640 rows are within the size limit."""
         start = datetime(2026, 10, 1, tzinfo=UTC)
         times = [(start + timedelta(minutes=at)).isoformat() for at in range(44_640)]
         text = HEAD + "".join(f"{at},1.5,kWh,7\n" for at in reversed(times))
@@ -93,7 +93,7 @@ class TestRows:
         assert (len(read.rows), read.rows[0].at) == (44_640, start)
 
 
-class TestWrong:
+class TestReadingsErrors:
     @pytest.mark.parametrize(
         ("text", "place", "what"),
         [
@@ -132,26 +132,26 @@ class TestWrong:
             ("at,value,unit,parts,meter\n2026-11-01,1,kWh,1," + "x" * 101, "line 2", "`meter`"),
         ],
     )
-    def test_says_where(self, text: str, place: str, what: str) -> None:
+    def test_error_names_place_and_cause(self, text: str, place: str, what: str) -> None:
         with pytest.raises(EvidenceInvalid) as caught:
             parse_readings(text, TERMS, NOW)
         assert (caught.value.param, caught.value.message.startswith(f"{place}: ")) == (place, True)
         assert what in caught.value.message
 
-    def test_too_many(self) -> None:
+    def test_rows_over_the_limit_are_rejected(self) -> None:
         with pytest.raises(EvidenceInvalid, match="more than 50000"):
             parse_readings(HEAD + FIRST * (MAX_ROWS + 1), TERMS, NOW)
         row = '{"at":"","value":"","unit":""}'
         with pytest.raises(EvidenceInvalid, match="more than 50000"):
             parse_readings('{"readings":[' + ",".join([row] * 50_001) + "]}", TERMS, NOW)
 
-    def test_a_time_that_there_is_twice(self) -> None:
+    def test_ambiguous_local_time_is_rejected(self) -> None:
         terms = replace(TERMS, time_zone="Europe/Berlin", kind=replace(TERMS.kind, looks=13))
         row = "2026-10-25T02:30:00,1,kWh,1\n"
         with pytest.raises(EvidenceInvalid, match=r"line 2: .*add the UTC offset"):
             parse_readings(HEAD + row, terms, NOW)
 
-    def test_of_events_there_are_none(self) -> None:
+    def test_event_contract_accepts_no_readings(self) -> None:
         with pytest.raises(EvidenceInvalid, match="no readings") as caught:
             parse_readings(HEAD + FIRST, parse_contract_toml(EVENT), NOW)
         assert caught.value.param == "kind"

@@ -1,4 +1,4 @@
-"""Series: readings of several files, each time once, corrected by who said them first."""
+"""Series of readings from several files: one value per time, corrected only by its attester."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -33,48 +33,48 @@ def values(*evidence: ReadingsEvidence) -> list[Decimal]:
     return [one.reading.value for one in build_series(evidence, TERMS).readings]
 
 
-class TestOfOne:
-    def test_by_time(self) -> None:
+class TestSeriesOfOneAttester:
+    def test_readings_are_sorted_by_time(self) -> None:
         last, first = told(2, "7"), told(1)
         found = build_series((last, first), TERMS)
         assert [one.reading.value for one in found.readings] == [Decimal("412.5"), 7]
         assert [one.evidence for one in found.readings] == [first, last]
         assert (found.contested, found.unreadable) == (0, ())
 
-    def test_the_first_stands(self) -> None:
+    def test_first_value_is_used_and_a_conflict_is_counted(self) -> None:
         found = build_series((told(), told(1, "400"), told(), told(2)), TERMS)
         assert [one.reading.value for one in found.readings] == [Decimal("412.5"), Decimal("412.5")]
         assert found.contested == 1
 
-    def test_but_for_a_correction(self) -> None:
+    def test_latest_correction_replaces_the_value(self) -> None:
         better = [told(1, value, kind=CORRECTION) for value in ("400", "401")]
         assert values(told(), *better) == [401]
         assert build_series((told(), *better), TERMS).contested == 0
 
-    def test_none(self) -> None:
+    def test_series_without_evidence_is_empty(self) -> None:
         assert values() == []
 
 
-class TestOfSeveral:
-    def test_another_corrects_nothing(self) -> None:
+class TestSeriesOfSeveralAttesters:
+    def test_correction_by_another_attester_is_ignored(self) -> None:
         assert values(told(), told(1, "400", by="other", kind=CORRECTION)) == [Decimal("412.5")]
 
-    def test_the_more_independent_stands(self) -> None:
-        """Whichever of them spoke first."""
+    def test_value_of_the_more_independent_attester_is_used(self) -> None:
+        """Whichever statement is first."""
         system, sensor = told(1, "400", by="mes", of=SYSTEM), told()
         assert values(system, sensor) == values(sensor, system) == [Decimal("412.5")]
 
-    def test_the_other_tells_of_times_that_it_lacks(self) -> None:
+    def test_second_attester_supplies_missing_times(self) -> None:
         assert values(told(1), told(1, "3", by="mes", of=SYSTEM), told(2, "4", by="mes")) == [
             Decimal("412.5"),
             4,
         ]
 
-    def test_of_two_of_a_kind_the_first_to_speak(self) -> None:
+    def test_first_of_two_attesters_of_the_same_kind_is_used(self) -> None:
         assert values(told(1, "1", by="z"), told(1, "2", by="a")) == [1]
 
 
-def test_what_the_terms_do_not_read_is_told() -> None:
+def test_series_reports_evidence_in_an_incompatible_unit_as_unreadable() -> None:
     odd = told(unit="kg")
     found = build_series((odd, told(2)), TERMS)
     assert [one.reading.value for one in found.readings] == [Decimal("412.5")]

@@ -1,4 +1,4 @@
-"""Signing: with openssl or with ours, the same message, and no other key or message fits."""
+"""Evidence signatures: openssl and this code sign alike; no other key or message verifies."""
 
 import shutil
 import subprocess
@@ -35,13 +35,13 @@ MESSAGE = signing_message(CONTRACT, "readings", b"at,value,unit\n")
 OTHER = X25519PrivateKey.generate()
 
 
-class TestMessages:
-    def test_golden(self) -> None:
-        """Attesters' programs make it by themselves."""
+class TestSigningMessage:
+    def test_message_has_the_documented_format(self) -> None:
+        """Attesters' programs build this message themselves."""
         digest = "8d33d86d39c44fbc8d7b5e3634d7bf2307959a81b363a192139bb2486f825e99"
         assert MESSAGE.decode() == f"maas-evidence-v1\n{CONTRACT}\nreadings\n{digest}\n"
 
-    def test_each_part_counts(self) -> None:
+    def test_signature_fails_for_another_contract_kind_body_or_key(self) -> None:
         private, public = generate_key_pair()
         key, signature = parse_public_key(public.decode()), parse_signature(sign(private, MESSAGE))
         assert is_valid_signature(key, MESSAGE, signature)
@@ -56,7 +56,7 @@ class TestMessages:
 
     @pytest.mark.usefixtures("processes")
     @pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
-    def test_openssl_signs_the_same(self, tmp_path: Path) -> None:
+    def test_openssl_gives_the_same_signature(self, tmp_path: Path) -> None:
         private, public = generate_key_pair()
         (tmp_path / "key.pem").write_bytes(private)
         (tmp_path / "message").write_bytes(MESSAGE)
@@ -65,7 +65,7 @@ class TestMessages:
         assert is_valid_signature(parse_public_key(public.decode()), MESSAGE, done.stdout)
         assert b64encode(done.stdout).decode() == sign(private, MESSAGE)
 
-    def test_the_documents_program_signs_the_same(self) -> None:
+    def test_documented_program_gives_the_same_signature(self) -> None:
         text = (DOCS / "outcomes.md").read_text(encoding="utf-8")
         program = text.partition("```python\n")[2].partition("```")[0]
         names: dict[str, Any] = {}
@@ -75,8 +75,8 @@ class TestMessages:
         assert signed == sign(private, MESSAGE)
 
 
-class TestKeys:
-    def test_in_pem_and_base64(self) -> None:
+class TestAttestationKeys:
+    def test_public_key_is_parsed_from_pem_and_base64(self) -> None:
         _, public = generate_key_pair()
         key = parse_public_key(f"\n{public.decode()}\n")
         assert parse_public_key(b64encode(key).decode()) == key
@@ -95,17 +95,17 @@ class TestKeys:
             .decode(),
         ],
     )
-    def test_what_is_none(self, text: str) -> None:
+    def test_invalid_public_key_is_rejected(self, text: str) -> None:
         with pytest.raises(AttestationKeyInvalid) as caught:
             parse_public_key(text)
         assert caught.value.param == "public_key"
 
     @pytest.mark.parametrize("weak", ["00" * 32, "01" + "00" * 30 + "80", "ec" + "ff" * 30 + "7f"])
-    def test_for_which_anybody_could_sign(self, weak: str) -> None:
+    def test_weak_public_key_is_rejected(self, weak: str) -> None:
         with pytest.raises(AttestationKeyInvalid):
             parse_public_key(b64encode(bytes.fromhex(weak)).decode())
 
-    def test_private_ones_that_do_not_sign(self) -> None:
+    def test_unusable_private_key_is_rejected(self) -> None:
         kind = (Encoding.PEM, PrivateFormat.PKCS8)
         private, _ = generate_key_pair()
         locked = load_pem_private_key(private, None).private_bytes(
@@ -116,9 +116,9 @@ class TestKeys:
                 sign(key, MESSAGE)
 
 
-class TestSignatures:
+class TestSignatureParsing:
     @pytest.mark.parametrize("text", ["", "???", "ü", b64encode(bytes(63)).decode()])
-    def test_what_is_none(self, text: str) -> None:
+    def test_invalid_signature_text_is_rejected(self, text: str) -> None:
         with pytest.raises(AttestationInvalid) as caught:
             parse_signature(text)
         assert caught.value.param == "signature"

@@ -1,4 +1,4 @@
-"""What both sides see of contracts, attesters and evidence."""
+"""JSON of contracts, attesters and evidence as both parties see it."""
 
 from billing.outcomes.contracts.contracts import find_contract, list_versions, version_terms
 from billing.outcomes.evidence.attesters import list_attesters
@@ -11,7 +11,7 @@ DECEMBER = EVENT.replace("2026-11-01", "2026-12-01")
 
 
 async def seen(deal: Deal, *at: int) -> tuple[int | None, list[str]]:
-    """The version in force and the state of each, at a moment."""
+    """The version in force and the status of each version at a time."""
     moment = deal.firm.story.clock.at(*at)
     async with deal.firm.story.database.transaction() as session:
         found = await find_contract(session, deal.account_id, "pumps")
@@ -20,14 +20,14 @@ async def seen(deal: Deal, *at: int) -> tuple[int | None, list[str]]:
     return shown["in_force"], [one["status"] for one in shown["versions"]]
 
 
-async def test_from_its_start_to_its_end(deal: Deal) -> None:
+async def test_contract_version_status_follows_start_and_end(deal: Deal) -> None:
     await deal.agreed(f"ends_at = 2026-12-01T00:00:00{EVENT}")
     assert await seen(deal, 2026, 10, 31) == (None, ["agreed"])
     assert await seen(deal, 2026, 11, 1) == (1, ["in_force"])
     assert await seen(deal, 2026, 12, 1) == (None, ["over"])
 
 
-async def test_one_after_another(deal: Deal) -> None:
+async def test_contract_version_status_follows_replacement_and_contract_end(deal: Deal) -> None:
     await deal.agreed()
     await deal.proposed(DECEMBER)
     assert await seen(deal, 2026, 11, 2) == (1, ["in_force", "proposed"])
@@ -37,7 +37,7 @@ async def test_one_after_another(deal: Deal) -> None:
     assert await seen(deal, 2026, 12, 2) == (None, ["over", "never_in_force"])
 
 
-async def test_evidence_without_what_was_said(deal: Deal) -> None:
+async def test_evidence_json_without_body_and_attester_json_are_complete(deal: Deal) -> None:
     deal.firm.story.clock.set(2026, 10, 20)
     sensor = await deal.attester(await deal.proposed(MEASURE))
     kept = await deal.says(sensor)
@@ -51,8 +51,8 @@ async def test_evidence_without_what_was_said(deal: Deal) -> None:
     assert (shown["accepted"]["by"], shown["revoked"]) == ("customer key_1", None)
 
 
-async def test_a_version_says_which_calls_may_support_a_claim(deal: Deal) -> None:
-    """The default where the contract names none; nothing for a measured effect."""
+async def test_contract_version_shows_declared_or_default_attribution(deal: Deal) -> None:
+    """The default if the contract declares none; null for a measured effect."""
     named = '\n[attribution]\nmodels = ["vib"]\noperations = ["infer"]\n'
     default = {"models": ["*"], "operations": ["predictions", "infer"], "declared": False}
     declared = {"models": ["vib"], "operations": ["infer"], "declared": True}

@@ -48,7 +48,7 @@ def table(
 
 
 def halves(whole: DailyTable) -> tuple[DailyTable, DailyTable]:
-    """The days of the baseline and the days after."""
+    """The days of the baseline period and the days after it."""
     assert AGREED.baseline is not None
     return whole.within(AGREED.baseline), whole.within(AGREED.reporting)
 
@@ -75,12 +75,12 @@ def study(seed: int = 1, agreed: MeasurementPlan = AGREED, **plant: Any) -> Meas
 def changed(
     one: MeasurementStudy, at: int, change: Callable[[MeterReading], MeterReading | None]
 ) -> MeasurementStudy:
-    """The same with one reading changed, or left out where the change gives none."""
+    """The same study with one reading changed, or removed if `change` returns None."""
     new = change(one.readings[at])
     told = (*one.readings[:at], *([new] if new else []), *one.readings[at + 1 :])
     return replace(one, readings=told)
 
 
 def agreeing(one: MeasurementStudy, **terms: Any) -> MeasurementStudy:
-    """The same study, agreed otherwise."""
+    """The same study with other terms in its plan."""
     return replace(one, agreed=replace(one.agreed, **terms))

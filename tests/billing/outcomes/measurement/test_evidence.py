@@ -1,4 +1,4 @@
-"""The evidence bundle: one text whatever the order, and what was changed after signing."""
+"""Measurement study: one canonical text whatever the order, and detection of changes."""
 
 import random
 from dataclasses import replace
@@ -17,14 +17,14 @@ STUDY = study(saving=0.1)
 
 
 def edited(one: MeasurementStudy, at: int) -> MeasurementStudy:
-    """One reading a thousandth of a kWh higher."""
+    """The study with one reading a thousandth of a kWh higher."""
     return changed(
         one, at, lambda was: replace(was, amount=Quantity(was.amount.value + 0.001, "kWh"))
     )
 
 
-class TestText:
-    def test_there_and_back(self) -> None:
+class TestStudyText:
+    def test_canonical_json_parses_to_the_same_study(self) -> None:
         full = agreeing(
             STUDY,
             adjustments=(NonRoutineAdjustment(TURN, 5.0, "新车间", ("plant", "us")),),
@@ -34,23 +34,23 @@ class TestText:
             assert parse_study(one.canonical_json()) == one
             assert parse_study(one.canonical_json()).canonical_json() == one.canonical_json()
 
-    def test_of_adjustments(self) -> None:
+    def test_canonical_json_of_adjustments_is_stable(self) -> None:
         full = agreeing(
             STUDY, adjustments=(NonRoutineAdjustment(TURN, 5.0, "新车间", ("plant", "us")),)
         )
         assert parse_study(full.canonical_json()).canonical_json() == full.canonical_json()
 
-    def test_is_the_same_in_whatever_order(self) -> None:
+    def test_canonical_json_does_not_depend_on_reading_order(self) -> None:
         mixed = list(STUDY.readings)
         random.Random(1).shuffle(mixed)
         other = replace(STUDY, readings=tuple(mixed))
         assert other.canonical_json() == STUDY.canonical_json()
         assert other.digest() == STUDY.digest()
 
-    def test_is_another_for_other_readings(self) -> None:
+    def test_digest_changes_with_a_reading(self) -> None:
         assert edited(STUDY, 170).digest() != STUDY.digest()
 
-    def test_is_sorted_and_plain(self) -> None:
+    def test_canonical_json_is_sorted_and_compact(self) -> None:
         text = STUDY.canonical_json()
         assert text.startswith(b'{"agreed":{"adjustments":[],"baseline":{"first":"2026-01-01"')
         assert b": " not in text
@@ -58,11 +58,11 @@ class TestText:
     @pytest.mark.parametrize(
         "text", [b"", b"{", b"{}", b'{"agreed":1,"readings":[]}', b'{"readings":[],"agreed":null}']
     )
-    def test_what_is_none(self, text: bytes) -> None:
+    def test_invalid_study_text_is_rejected(self, text: bytes) -> None:
         with pytest.raises(ReadingsInvalid, match="The study is not valid"):
             parse_study(text)
 
-    def test_no_number_is_refused(self) -> None:
+    def test_null_value_is_rejected(self) -> None:
         text = STUDY.canonical_json().replace(b'"value":', b'"value":null,"was":', 1)
         with pytest.raises(ReadingsInvalid, match="not valid"):
             parse_study(text)
@@ -74,6 +74,8 @@ class TestText:
             (b'"looks":1', b'"looks":0', "looks: must be 1 to 1200"),
         ],
     )
-    def test_rules_hold_for_a_text_too(self, old: bytes, new: bytes, told: str) -> None:
+    def test_parsed_study_is_validated_like_a_built_one(
+        self, old: bytes, new: bytes, told: str
+    ) -> None:
         with pytest.raises((ReadingsInvalid, MeasurementPlanInvalid), match=told):
             parse_study(STUDY.canonical_json().replace(old, new, 1))

@@ -1,4 +1,4 @@
-"""What is expected of single days, held against the textbook and against what is summed up."""
+"""Expected values of single days, compared with the textbook formula."""
 
 from datetime import date
 
@@ -34,7 +34,7 @@ def columns(days: list[Day]) -> np.ndarray:
     return np.array([[1.0, one.parts, one.hard] for one in days])
 
 
-def test_each_day_by_the_textbook() -> None:
+def test_daily_report_matches_the_textbook_prediction_interval() -> None:
     before = month(DAYS, FIRST, START)
     known, asked = columns(before), columns(OCTOBER)
     effects, squares, *_ = np.linalg.lstsq(known, np.array([one.rejects for one in before]))
@@ -51,10 +51,10 @@ def test_each_day_by_the_textbook() -> None:
         assert float(one["high"]) == pytest.approx(expected + off, abs=6e-4)
 
 
-def test_a_month_that_cannot_be_measured_has_none() -> None:
+def test_daily_report_is_absent_if_the_measurement_fails() -> None:
     assert "days" not in measured([]).report
 
 
-def test_they_are_exact_decimals() -> None:
+def test_daily_report_values_are_decimal_strings() -> None:
     found = msgspec.to_builtins(measured(OCTOBER).report)["days"][0]
     assert all(isinstance(one, str) for one in found.values())

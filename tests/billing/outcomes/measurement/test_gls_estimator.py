@@ -1,4 +1,4 @@
-"""The estimator: its mixture by hand, and its pieces against plain formulas."""
+"""GLS estimator: its mixture and its parts compared with plain formulas."""
 
 from dataclasses import replace
 
@@ -21,30 +21,30 @@ def mixture(
     return StudentTMixture(np.array(weights), np.array(centres), np.array(scales), 10, 0.3)
 
 
-class TestMixture:
-    def test_of_one_is_students_t(self) -> None:
+class TestStudentTMixture:
+    def test_mixture_of_one_component_is_student_t(self) -> None:
         one = mixture([[1.0]], [2.0], [3.0])
         assert (one.mean, one.standard_error) == (2.0, 3.0)
         # The table of Student's t: 1.812461 for 95 % and 10 degrees of freedom.
         assert one.quantile(0.05) == pytest.approx(2 - 3 * 1.812461, abs=1e-5)
         assert one.quantile(0.5) == pytest.approx(2.0)
 
-    def test_of_two_apart(self) -> None:
+    def test_mixture_of_two_components_has_their_combined_error(self) -> None:
         two = mixture([[0.5, 0.5]], [-4.0, 4.0], [3.0, 3.0])
         assert two.mean == 0.0
         assert two.standard_error == pytest.approx(5.0)  # sqrt(3^2 + 4^2)
         assert two.quantile(0.5) == pytest.approx(0.0, abs=1e-9)
 
-    def test_the_more_cautious_counts(self) -> None:
+    def test_most_conservative_weighting_determines_error_and_quantiles(self) -> None:
         both = mixture([[1.0, 0.0], [0.0, 1.0]], [0.0, 0.0], [1.0, 3.0])
         assert both.standard_error == 3.0
         assert both.quantile(0.05) == pytest.approx(-3 * 1.812461, abs=1e-5)
         assert both.quantile(0.95) == pytest.approx(3 * 1.812461, abs=1e-5)
 
 
-class TestWeigh:
+class TestEffectEstimate:
     @pytest.mark.parametrize("after", [True, False])
-    def test_each_noise_is_best_linear_unbiased_prediction(self, after: bool) -> None:
+    def test_estimate_per_noise_model_is_best_linear_unbiased_prediction(self, after: bool) -> None:
         random = np.random.default_rng(4)
         known = random.random(90) < 0.8
         days = np.flatnonzero(known)
@@ -59,7 +59,7 @@ class TestWeigh:
         share, rho = NOISE_GRID.share[at], NOISE_GRID.rho[at]
         whole = share * rho ** np.abs(both[:, None] - both).astype(float)
         whole += (1 - share) * np.eye(len(both))
-        # The textbook's system with a Lagrange multiplier for each column.
+        # Textbook system with a Lagrange multiplier for each column.
         n = len(days)
         system = np.block([[whole[:n, :n], columns], [columns.T, np.zeros((2, 2))]])
         right = np.concatenate([whole[:n, n:] @ other.weights, sought])
@@ -73,7 +73,7 @@ class TestWeigh:
         assert found.degrees_of_freedom == n - 2
 
     @pytest.mark.parametrize("rho", [0.0, 0.6, 0.9])
-    def test_finds_how_much_lasts(self, rho: float) -> None:
+    def test_estimate_recovers_the_autocorrelation(self, rho: float) -> None:
         random = np.random.default_rng(5)
         values = random.standard_normal(2000)
         for at in range(1, 2000):
@@ -81,7 +81,7 @@ class TestWeigh:
         found = estimate_effect(values, np.ones((2000, 1)), np.arange(2000), np.ones(1))
         assert found.rho == pytest.approx(rho, abs=0.06)
 
-    def test_rougher_days_later_make_it_less_sure(self) -> None:
+    def test_higher_variance_of_later_days_raises_the_standard_error(self) -> None:
         values = np.random.default_rng(6).standard_normal(60)
         known = (values, np.ones((60, 1)), np.arange(60), np.array([10.0]))
         later = np.arange(60, 70), np.ones(10)
@@ -92,25 +92,25 @@ class TestWeigh:
         assert rough.mean == calm.mean
         assert 1.5 < rough.standard_error / calm.standard_error < 2.3
 
-    def test_the_grid_is_of_noises(self) -> None:
+    def test_noise_grid_has_valid_shares_and_correlations(self) -> None:
         assert isinstance(NOISE_GRID, NoiseModels)
         assert NOISE_GRID.share.min() > 0
         assert NOISE_GRID.share.max() == 1
         assert 0 < NOISE_GRID.rho.min() < NOISE_GRID.rho.max() < 1
 
 
-class TestLikelihood:
-    def test_is_the_restricted_one(self) -> None:
+class TestRestrictedLikelihood:
+    def test_log_likelihood_matches_the_restricted_formula(self) -> None:
         random = np.random.default_rng(8)
         days = np.flatnonzero(random.random(60) < 0.7)
         columns = np.column_stack([np.ones(len(days)), random.standard_normal(len(days))])
         values = 3 + random.standard_normal(len(days))
         found = restricted_log_likelihood(values, columns, days)
         by_hand = [restricted(values, columns, days, at) for at in (3, 77, 150)]
-        # The values' length and the columns' own determinant are the same for every noise.
+        # The number of values and the columns' determinant are the same for every noise model.
         assert found[[77, 150]] - found[3] == pytest.approx(np.array(by_hand[1:]) - by_hand[0])
 
-    def test_more_days_are_two_more_ways_to_weigh(self) -> None:
+    def test_extra_likelihood_adds_two_weightings_and_widens_the_interval(self) -> None:
         values = np.random.default_rng(9).standard_normal(80)
         known = (values, np.ones((80, 1)), np.arange(80), np.array([10.0]))
         lasting = np.where(NOISE_GRID.rho > 0.9, 0.0, -1e3)
@@ -124,7 +124,7 @@ class TestLikelihood:
         assert both.quantile(0.05) < alone.quantile(0.05) < alone.quantile(0.95)
         assert both.quantile(0.95) > alone.quantile(0.95)
 
-    def test_the_same_days_say_nothing_new(self) -> None:
+    def test_likelihood_of_the_same_days_gives_the_same_weights(self) -> None:
         values = np.random.default_rng(9).standard_normal(80)
         known = (values, np.ones((80, 1)), np.arange(80))
         again = estimate_effect(
@@ -134,7 +134,7 @@ class TestLikelihood:
 
 
 def restricted(values: FloatArray, columns: FloatArray, days: DayArray, at: int) -> float:
-    """By the whole covariance matrix."""
+    """Restricted log-likelihood from the full covariance matrix."""
     whole = NOISE_GRID.share[at] * NOISE_GRID.rho[at] ** np.abs(days[:, None] - days).astype(float)
     whole += (1 - NOISE_GRID.share[at]) * np.eye(len(days))
     solved = np.linalg.solve(whole, columns)

@@ -1,4 +1,4 @@
-"""Least squares, beside statsmodels."""
+"""Least squares, compared with statsmodels."""
 
 from typing import Any
 
@@ -18,13 +18,13 @@ def both(columns: FloatArray) -> tuple[LeastSquaresFit, Any]:
     return least_squares(VALUES, columns), OLS(VALUES, columns).fit()
 
 
-def test_effects_and_what_is_left() -> None:
+def test_least_squares_coefficients_and_residuals_match_statsmodels() -> None:
     ours, theirs = both(COLUMNS)
     assert ours.coefficients == pytest.approx(theirs.params)
     assert ours.residuals == pytest.approx(theirs.resid)
     assert ours.residual_sum_of_squares == pytest.approx(theirs.ssr)
 
 
-def test_information_differs_as_theirs_does() -> None:
+def test_least_squares_bic_difference_matches_statsmodels() -> None:
     (more, more_theirs), (less, less_theirs) = both(COLUMNS), both(COLUMNS[:, :2])
     assert more.bic - less.bic == pytest.approx(more_theirs.bic - less_theirs.bic)

@@ -1,4 +1,4 @@
-"""Noise that lasts: by hand for two or three days, and against the whole covariance matrix."""
+"""Autocorrelated noise: checked manually for two or three days and against the full covariance."""
 
 import numpy as np
 import pytest
@@ -18,9 +18,10 @@ def covariance(share: float, rho: float, days: DayArray) -> FloatArray:
     return whole
 
 
-class TestWhiten:
-    def test_by_hand(self) -> None:
-        # Half lasts a day, a quarter two: 1; (1 - 1/2) / sqrt(1 - 1/4); (1 - 1/4) / sqrt(1 - 1/16)
+class TestWhitening:
+    def test_whitened_values_match_manual_computation(self) -> None:
+        # Correlation 1/2 after one day, 1/4 after two:
+        # 1; (1 - 1/2) / sqrt(1 - 1/4); (1 - 1/4) / sqrt(1 - 1/16).
         days = np.array([0, 1, 3])
         news, volume = noise(1.0, 0.5).whiten(np.ones((1, 3, 1)), days)
         by_hand = [1, 0.5 / 0.75**0.5, 0.75 / 0.9375**0.5]
@@ -28,14 +29,14 @@ class TestWhiten:
         assert ar1_innovations(np.ones((3, 1)), days, 0.5)[:, 0] == pytest.approx(by_hand)
         assert volume[0] == pytest.approx(np.log(0.75 * 0.9375))
 
-    def test_of_the_day_only_is_left_alone(self) -> None:
+    def test_independent_noise_is_unchanged(self) -> None:
         values = np.array([[[1.0], [4.0], [-2.0]]])
         news, volume = noise(0.0, 0.5).whiten(values, np.array([0, 1, 2]))
         assert news == pytest.approx(values)
         assert volume[0] == pytest.approx(0.0)
 
     @pytest.mark.parametrize(("share", "rho"), [(1.0, 0.7), (0.3, 0.9), (0.6, 0.2)])
-    def test_takes_the_covariance_out(self, share: float, rho: float) -> None:
+    def test_whitened_products_match_the_inverse_covariance(self, share: float, rho: float) -> None:
         whole = covariance(share, rho, DAYS)
         values = np.random.default_rng(1).standard_normal((len(DAYS), 2))
         news, volume = noise(share, rho).whiten(values[None], DAYS)
@@ -43,18 +44,20 @@ class TestWhiten:
         assert volume[0] == pytest.approx(np.linalg.slogdet(whole)[1])
 
 
-class TestSums:
-    def test_by_hand(self) -> None:
-        # Two days of which half lasts vary by 1 + 1 + 2 / 2; if only half of it lasts, 1 + 1 + 1/2.
+class TestSumVariance:
+    def test_sum_variance_and_cross_covariance_match_manual_computation(self) -> None:
+        # Correlation 1/2: two days vary by 1 + 1 + 2 / 2; with half the share, 1 + 1 + 1/2.
         ones, days = np.ones(2), np.array([0, 1])
         assert noise(1.0, 0.5).weighted_sum_variance(days, ones) == pytest.approx([3.0])
         assert noise(0.5, 0.5).weighted_sum_variance(days, ones) == pytest.approx([2.5])
-        # Day 0 with days 2 and 3: 1/4 + 1/8; day 1: 1/2 + 1/4.
+        # Covariance of day 0 with days 2 and 3: 1/4 + 1/8; of day 1: 1/2 + 1/4.
         reach = noise(1.0, 0.5).cross_covariance(days, ones, days + 2)
         assert reach[0] == pytest.approx([0.375, 0.75])
 
     @pytest.mark.parametrize(("share", "rho"), [(1.0, 0.7), (0.3, 0.9)])
-    def test_against_the_covariance(self, share: float, rho: float) -> None:
+    def test_sum_variance_and_cross_covariance_match_the_full_matrix(
+        self, share: float, rho: float
+    ) -> None:
         whole = covariance(share, rho, DAYS)
         weights = np.array([1.0, -2.0, 0.5, 3.0, 0.0, 1.0])
         varies = noise(share, rho).weighted_sum_variance(DAYS, weights)

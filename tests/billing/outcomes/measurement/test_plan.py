@@ -1,4 +1,4 @@
-"""What was agreed: what contradicts itself is refused, by the field's name."""
+"""Measurement plan: contradictory terms are rejected with their field's name."""
 
 from dataclasses import replace
 from datetime import date, datetime, timedelta
@@ -28,7 +28,7 @@ SWAPS = (
 )
 
 
-class TestAgreed:
+class TestMeasurementPlan:
     @pytest.mark.parametrize(
         ("param", "terms"),
         [
@@ -62,12 +62,14 @@ class TestAgreed:
             ),
         ],
     )
-    def test_contradictions(self, param: str, terms: dict[str, Any]) -> None:
+    def test_contradictory_terms_are_rejected_with_their_field(
+        self, param: str, terms: dict[str, Any]
+    ) -> None:
         with pytest.raises(MeasurementPlanInvalid, match=f"^{param}: ") as refused:
             replace(AGREED, **terms)
         assert refused.value.param == param
 
-    def test_holdouts_have_no_adjustments(self) -> None:
+    def test_adjustments_are_rejected_for_a_switchback(self) -> None:
         adjustment = NonRoutineAdjustment(TURN, 5.0, "a new hall", BOTH)
         with pytest.raises(
             MeasurementPlanInvalid, match="adjustments: are only allowed for the baseline method"
@@ -80,7 +82,7 @@ class TestAgreed:
                 adjustments=(adjustment,),
             )
 
-    def test_unknown_zone_or_unit(self) -> None:
+    def test_unknown_time_zone_or_unit_is_rejected(self) -> None:
         with pytest.raises(TimeZoneUnknown):
             replace(AGREED, zone="Asia/Nowhere")
         with pytest.raises(ReadingsInvalid):
@@ -98,12 +100,14 @@ class TestAgreed:
             ("kWh/kg", "parts", "kWh/kg*pcs"),
         ],
     )
-    def test_unit_of_the_saving(self, unit: str, weight: str | None, saved: str) -> None:
+    def test_unit_of_the_saving_follows_from_unit_and_weight(
+        self, unit: str, weight: str | None, saved: str
+    ) -> None:
         assert replace(AGREED, unit=unit, weight=weight).savings_unit == saved
 
 
-class TestParts:
-    def test_a_span_has_days(self) -> None:
+class TestPlanParts:
+    def test_date_range_counts_days_and_rejects_an_empty_range(self) -> None:
         assert DateRange(FIRST, date(2026, 1, 4)).days == 3
         with pytest.raises(MeasurementPlanInvalid, match="must not end before"):
             DateRange(FIRST, FIRST)
@@ -117,11 +121,13 @@ class TestParts:
             {"agreed_by": ("plant", "")},
         ],
     )
-    def test_adjustments_need_both_sides(self, of: dict[str, Any]) -> None:
+    def test_adjustment_without_value_reason_or_both_parties_is_rejected(
+        self, of: dict[str, Any]
+    ) -> None:
         with pytest.raises(MeasurementPlanInvalid, match=r"^adjustments: "):
             replace(NonRoutineAdjustment(TURN, 5.0, "a new hall", BOTH), **of)
 
-    def test_an_adjustment_holds_from_then_until(self) -> None:
+    def test_adjustment_applies_from_its_first_day_until_its_end(self) -> None:
         always = NonRoutineAdjustment(date(2026, 5, 2), 5.0, "a new hall", BOTH)
         awhile = replace(always, until=date(2026, 5, 4))
         days = [date(2026, 5, day) for day in (1, 2, 3, 4)]
@@ -137,18 +143,20 @@ class TestParts:
             {"agreed_by": ("us", "us")},
         ],
     )
-    def test_swaps(self, of: dict[str, Any]) -> None:
+    def test_invalid_meter_replacement_is_rejected(self, of: dict[str, Any]) -> None:
         with pytest.raises(MeasurementPlanInvalid, match=r"^swaps: "):
             replace(MeterReplacement(NOON, "a", "b", BOTH), **of)
 
     @pytest.mark.parametrize("of", [{"days": 7, "washout": 7}, {"days": 93}, {"washout": -1}])
-    def test_weeks(self, of: dict[str, int]) -> None:
+    def test_invalid_switchback_schedule_is_rejected(self, of: dict[str, int]) -> None:
         with pytest.raises(MeasurementPlanInvalid, match=r"^weeks: "):
             SwitchbackSchedule(**of)
 
     @pytest.mark.parametrize(
         ("having", "lacking"), [((), ("a",)), (("a",), ()), (("a", "b"), ("b",))]
     )
-    def test_machines(self, having: tuple[str, ...], lacking: tuple[str, ...]) -> None:
+    def test_empty_or_overlapping_machine_groups_are_rejected(
+        self, having: tuple[str, ...], lacking: tuple[str, ...]
+    ) -> None:
         with pytest.raises(MeasurementPlanInvalid, match=r"^machines: "):
             MachineGroups(having, lacking)

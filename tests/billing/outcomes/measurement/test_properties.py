@@ -1,4 +1,4 @@
-"""What must hold of any plant: order, units, shifts, and the bound below the estimate."""
+"""Properties of the saving of any plant: order, units, shifts and confidence bound."""
 
 from dataclasses import replace
 from random import Random
@@ -32,7 +32,7 @@ def of(whole: DailyTable) -> SavingsEstimate:
 
 @SOME
 @given(st.integers(0, 10**6), st.randoms())
-def test_the_order_of_readings_does_not_matter(seed: int, random: Random) -> None:
+def test_saving_does_not_depend_on_reading_order(seed: int, random: Random) -> None:
     one = study(seed, saving=0.1)
     mixed = list(one.readings)
     random.shuffle(mixed)
@@ -44,7 +44,9 @@ def test_the_order_of_readings_does_not_matter(seed: int, random: Random) -> Non
 
 @SOME
 @given(PLANTS, st.floats(-400, 5000))
-def test_what_is_added_to_every_day_changes_nothing(whole: DailyTable, more: float) -> None:
+def test_saving_is_unchanged_by_a_constant_added_to_every_day(
+    whole: DailyTable, more: float
+) -> None:
     plain, shifted = of(whole), of(replace(whole, values=whole.values + more))
     assert shifted.estimate == pytest.approx(plain.estimate, rel=1e-6, abs=1e-3)
     assert shifted.lower_bound(0.95) == pytest.approx(plain.lower_bound(0.95), rel=1e-6, abs=1e-3)
@@ -52,7 +54,7 @@ def test_what_is_added_to_every_day_changes_nothing(whole: DailyTable, more: flo
 
 @SOME
 @given(PLANTS, st.floats(1e-3, 1e4))
-def test_other_units_scale_the_saving(whole: DailyTable, factor: float) -> None:
+def test_saving_scales_with_the_unit(whole: DailyTable, factor: float) -> None:
     plain, scaled = of(whole), of(replace(whole, values=whole.values * factor))
     assert scaled.estimate == pytest.approx(plain.estimate * factor, rel=1e-6)
     assert scaled.lower_bound(0.95) == pytest.approx(plain.lower_bound(0.95) * factor, rel=1e-6)
@@ -60,7 +62,7 @@ def test_other_units_scale_the_saving(whole: DailyTable, factor: float) -> None:
 
 @SOME
 @given(st.integers(0, 10**6))
-def test_other_units_of_readings_are_the_same_to_the_digit(seed: int) -> None:
+def test_saving_is_identical_for_readings_in_another_unit(seed: int) -> None:
     def in_wh(was: MeterReading) -> MeterReading:
         return replace(was, amount=Quantity(was.amount.value * 1000, "Wh"))
 
@@ -72,7 +74,7 @@ def test_other_units_of_readings_are_the_same_to_the_digit(seed: int) -> None:
 
 @SOME
 @given(PLANTS)
-def test_what_the_baseline_predicts_saves_nothing(whole: DailyTable) -> None:
+def test_saving_is_zero_if_the_baseline_predicts_the_readings(whole: DailyTable) -> None:
     before, _ = halves(whole)
     columns = select_baseline(before, AGREED).terms.design_matrix
     effects = np.linalg.lstsq(columns(before), before.values)[0]
@@ -84,7 +86,7 @@ def test_what_the_baseline_predicts_saves_nothing(whole: DailyTable) -> None:
 
 @SOME
 @given(PLANTS)
-def test_the_bound_is_below_the_estimate_and_falls_with_confidence(whole: DailyTable) -> None:
+def test_bound_is_below_the_estimate_and_falls_with_confidence(whole: DailyTable) -> None:
     one = of(whole)
     bounds = [one.lower_bound(share) for share in (0.6, 0.8, 0.9, 0.95, 0.99, 0.999)]
     assert bounds == sorted(bounds, reverse=True)
@@ -93,13 +95,13 @@ def test_the_bound_is_below_the_estimate_and_falls_with_confidence(whole: DailyT
 
 @SOME
 @given(PLANTS, st.floats(10, 500))
-def test_a_day_that_used_less_saves_as_much_more(whole: DailyTable, less: float) -> None:
+def test_saving_rises_by_a_reduction_on_one_day(whole: DailyTable, less: float) -> None:
     cheaper = whole.values.copy()
     cheaper[-1] -= less
     assert of(replace(whole, values=cheaper)).estimate - of(whole).estimate == pytest.approx(less)
 
 
-def test_more_noise_does_not_raise_the_bound_on_average() -> None:
+def test_bound_does_not_rise_on_average_with_more_noise() -> None:
     bounds = [
         np.mean([of(table(seed, noise=noise, saving=0.1)).lower_bound(0.95) for seed in range(8)])
         for noise in (10.0, 40.0, 80.0, 160.0)

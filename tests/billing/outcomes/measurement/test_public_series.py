@@ -1,7 +1,7 @@
-"""Our baseline on public measurements: an electricity transformer's load by the day.
+"""Baseline fit on public measurements: daily load of an electricity transformer.
 
-ETTh1 (ETDataset, CC BY-ND 4.0) is not in this repository: the test reads it beside the checkout,
-in shared/data, and is skipped where it is not there.
+ETTh1 (ETDataset, CC BY-ND 4.0) is not in this repository: the test reads it from shared/data beside
+the checkout and is skipped if it is absent.
 """
 
 import csv
@@ -43,7 +43,7 @@ AGREED = MeasurementPlan(
 
 
 def load() -> Iterator[MeterReading]:
-    """The high load of each hour (as kWh), which the low load explains in part."""
+    """The high load of each hour (as kWh), partly explained by the low load."""
     assert SERIES is not None
     with gzip.open(SERIES, "rt") as lines:
         for row in csv.DictReader(lines):
@@ -65,22 +65,22 @@ def fitness(study: MeasurementStudy) -> BaselineFitReport:
     return baseline_fit_report(study)
 
 
-def test_a_baseline_fits(fitness: BaselineFitReport) -> None:
+def test_baseline_of_public_series_has_expected_fit_statistics(fitness: BaselineFitReport) -> None:
     assert fitness.days == 365
     assert fitness.cv == pytest.approx(231_000, abs=5_000)
     assert fitness.rho == pytest.approx(423_000, abs=20_000)
     assert fitness.terms[:2] == ("constant", "low")
 
 
-def test_a_month_that_it_has_not_seen_is_too_far_off(fitness: BaselineFitReport) -> None:
-    # In sample it fits well, so only months that are left out tell that it predicts badly.
+def test_baseline_of_public_series_fails_the_nmbe_gate(fitness: BaselineFitReport) -> None:
+    # The fit is good in sample; only cross-validation shows that it predicts badly.
     assert fitness.bias == pytest.approx(162_000, abs=5_000)
     assert [gate.name for gate in fitness.gates if not gate.holds] == ["nmbe"]
 
 
-def test_a_change_that_nobody_caused_is_found_and_not_billed(study: MeasurementStudy) -> None:
-    # Load was moved to another transformer in the second year. No regression knows that it was
-    # no saving; but this one misses a gate, so it could not start.
+def test_load_shift_in_public_series_is_measured_but_not_billed(study: MeasurementStudy) -> None:
+    # Load was moved to another transformer in the second year. Regression cannot tell this
+    # from a saving, but the baseline fails a gate, so such a contract could not start.
     measured = measure_savings(study)
     assert measured.bound > 0 == measured.billable
     assert measured.fitness.notes == ()

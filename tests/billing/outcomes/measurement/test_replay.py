@@ -1,4 +1,4 @@
-"""A settlement is replayed from its text alone, on processors that add up in another order."""
+"""Replay of a measurement from its text alone, on processors with another order of addition."""
 
 import os
 import subprocess
@@ -34,7 +34,7 @@ STUDIES = [*BEFORE_AND_AFTER, *(agreeing(one, **IN_TURN) for one in BEFORE_AND_A
 
 
 def replayed(**processor: str) -> list[bytes]:
-    """The measurements of another process, whose linear algebra is told what it runs on."""
+    """The measurements by another process with the given processor settings."""
     told = b"\n".join(one.canonical_json() for one in STUDIES)
     done = subprocess.run(
         [sys.executable, "-c", REPLAY],
@@ -47,7 +47,7 @@ def replayed(**processor: str) -> list[bytes]:
     return done.stdout.splitlines()
 
 
-def test_from_the_text_alone() -> None:
+def test_replay_from_text_gives_the_same_measurement() -> None:
     again = [measure_savings(parse_study(one.canonical_json())) for one in STUDIES]
     assert again == [measure_savings(one) for one in STUDIES]
 
@@ -60,5 +60,5 @@ def test_from_the_text_alone() -> None:
         {"OPENBLAS_CORETYPE": "Haswell", "NPY_DISABLE_CPU_FEATURES": "AVX512F AVX512_SKX"},
     ],
 )
-def test_on_another_processor(processor: dict[str, str]) -> None:
+def test_replay_on_another_processor_gives_the_same_bytes(processor: dict[str, str]) -> None:
     assert replayed(**processor) == [measure_savings(one).canonical_json() for one in STUDIES]

@@ -1,4 +1,4 @@
-"""Where floating point ends: rounding to a resolution, and the canonical JSON."""
+"""Measurement results: rounding of floats to a resolution, and the canonical JSON."""
 
 from decimal import Decimal
 
@@ -17,7 +17,7 @@ from tests.billing.outcomes.measurement.making import study
 MILLI = Decimal("0.001")
 
 
-class TestResolution:
+class TestEffectiveResolution:
     @pytest.mark.parametrize(
         ("agreed", "size", "used"),
         [
@@ -29,7 +29,9 @@ class TestResolution:
             ("1", -5e10, "10"),
         ],
     )
-    def test_is_never_finer_than_a_billionth(self, agreed: str, size: float, used: str) -> None:
+    def test_resolution_is_never_finer_than_a_billionth_of_the_value(
+        self, agreed: str, size: float, used: str
+    ) -> None:
         assert effective_resolution(Decimal(agreed), size) == Decimal(used)
 
 
@@ -42,29 +44,29 @@ class TestRounding:
             (-1.2341, "-1.235", "-1.234"),
             (-0.0001, "-0.001", "0.000"),
             (0.0, "0.000", "0.000"),
-            # What differs in the last digits of a float is the same to ten digits.
+            # Differences in the last digits of a float disappear at ten digits.
             (0.3, "0.300", "0.300"),
             (0.1 + 0.2, "0.300", "0.300"),
             (0.29999999999999, "0.300", "0.300"),
         ],
     )
-    def test_steps(self, value: float, down: str, near: str) -> None:
+    def test_value_is_rounded_down_or_to_nearest(self, value: float, down: str, near: str) -> None:
         assert str(floor_to_resolution(value, MILLI)) == down
         assert str(round_to_resolution(value, MILLI)) == near
 
-    def test_steps_above_one(self) -> None:
+    def test_value_is_rounded_down_to_tens(self) -> None:
         assert floor_to_resolution(1234.0, Decimal("1E+1")) == 1230
 
     @pytest.mark.parametrize(
         ("share", "millionths"),
         [(0.1234567, 123_457), (float("inf"), 10**9), (1e9, 10**9), (-1e9, -(10**9))],
     )
-    def test_ppm(self, share: float, millionths: int) -> None:
+    def test_share_is_converted_to_ppm_within_limits(self, share: float, millionths: int) -> None:
         assert to_ppm(share) == millionths
 
 
-class TestText:
-    def test_there_and_back(self) -> None:
+class TestResultText:
+    def test_canonical_json_parses_to_the_same_result(self) -> None:
         measured = measure_savings(study(saving=0.1))
         assert parse_measurement_result(measured.canonical_json()) == measured
         assert (
@@ -72,7 +74,7 @@ class TestText:
             == measured.canonical_json()
         )
 
-    def test_holds_no_float(self) -> None:
+    def test_canonical_json_has_decimal_strings_and_no_spaces(self) -> None:
         text = measure_savings(study(saving=0.1)).canonical_json()
         assert b'"saving":"' in text
         assert b" " not in text.replace(b"missing in the baseline period", b"").replace(

@@ -1,4 +1,4 @@
-"""The kept baseline: one text, from which a later month is measured to the same digit."""
+"""Stored baseline: one text from which a later month is measured to the same digit."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -30,19 +30,19 @@ KEPT = fit_baseline_of_study(SAVED)
 LATER = replace(SAVED, readings=SAVED.readings[BEFORE:], kept=KEPT)
 
 
-def test_there_and_back() -> None:
+def test_stored_baseline_text_parses_to_the_same_baseline() -> None:
     assert parse_stored_baseline(KEPT.canonical_json()) == KEPT
     assert parse_stored_baseline(KEPT.canonical_json()).canonical_json() == KEPT.canonical_json()
     assert KEPT.canonical_json().startswith('{"cv_rmse_ppm":')
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]"])
-def test_what_is_none(text: str) -> None:
+def test_invalid_stored_baseline_text_is_rejected(text: str) -> None:
     with pytest.raises(MeasurementPlanInvalid, match="The stored baseline is not valid"):
         parse_stored_baseline(text)
 
 
-def test_is_measured_against_to_the_digit() -> None:
+def test_stored_baseline_gives_the_same_saving_as_the_readings() -> None:
     whole, later = (
         measure_savings(SAVED),
         measure_savings(replace(LATER, kept=parse_stored_baseline(KEPT.canonical_json()))),
@@ -51,8 +51,8 @@ def test_is_measured_against_to_the_digit() -> None:
     assert later.evidence != whole.evidence
 
 
-def test_holds_its_terms_whatever_others_would_fit_now() -> None:
-    # Of this shape balance points would be chosen anew; those that were kept stay.
+def test_stored_baseline_keeps_its_balance_points() -> None:
+    # For this shape, a new fit would choose other balance points; the stored ones stay.
     agreed = replace(
         AGREED, variables=(IndependentVariable("parts", "pcs", shape=VariableForm.DEGREES),)
     )
@@ -67,24 +67,24 @@ def test_holds_its_terms_whatever_others_would_fit_now() -> None:
     )
 
 
-def test_what_was_read_before_does_not_matter_any_more() -> None:
+def test_stored_baseline_ignores_readings_of_the_baseline_period() -> None:
     edited = changed(
         replace(SAVED, kept=KEPT), 3, lambda was: replace(was, amount=replace(was.amount, value=9))
     )
     assert measure_savings(edited).saving == measure_savings(LATER).saving
 
 
-def test_its_meter_is_the_one_that_tells_later() -> None:
+def test_stored_baseline_rejects_readings_of_another_meter() -> None:
     named = replace(LATER, readings=tuple(replace(one, meter="new") for one in LATER.readings))
     with pytest.raises(ReadingsInvalid, match="without a name"):
         measure_savings(named)
 
 
-class TestExcluded:
+class TestExcludedPeriods:
     SPAN = DateRange(TURN + timedelta(days=5), TURN + timedelta(days=15))
     AGREED = agreeing(LATER, excluded=(ExcludedPeriod(SPAN, "a trial"),))
 
-    def test_days_count_on_neither_side(self) -> None:
+    def test_excluded_days_count_neither_as_saving_nor_as_missing(self) -> None:
         gone = tuple(one for one in LATER.readings if not self.is_within(one.at.date()))
         fewer, excluded = replace(LATER, readings=gone), measure_savings(self.AGREED)
         assert excluded.saving == measure_savings(fewer).saving
@@ -92,21 +92,21 @@ class TestExcluded:
         assert missing["missing in the reporting period"] == 0
 
     def is_within(self, utc: object) -> bool:
-        # Shanghai's midnight is the day before in UTC.
+        # Midnight in Shanghai is on the day before in UTC.
         return self.SPAN.contains(utc + timedelta(days=1))  # type: ignore[operator]
 
-    def test_before_the_start_as_well(self) -> None:
+    def test_excluded_days_of_the_baseline_period_are_not_missing(self) -> None:
         span = DateRange(FIRST + timedelta(days=2), FIRST + timedelta(days=12))
         kept: StoredBaseline = fit_baseline_of_study(
             agreeing(SAVED, excluded=(ExcludedPeriod(span, "a strike"),))
         )
         assert (kept.days, kept.missing_ppm) == (BEFORE - 10, 0)
 
-    def test_all_of_it_is_nothing_to_measure(self) -> None:
+    def test_excluding_the_whole_reporting_period_is_rejected(self) -> None:
         everything = ExcludedPeriod(SAVED.agreed.reporting, "shut")
         with pytest.raises(Exception, match="The reporting period has no complete day"):
             measure_savings(agreeing(LATER, excluded=(everything,)))
 
-    def test_have_a_reason(self) -> None:
+    def test_excluded_period_without_a_reason_is_rejected(self) -> None:
         with pytest.raises(MeasurementPlanInvalid, match="each entry needs a reason"):
             ExcludedPeriod(self.SPAN, "")

@@ -1,4 +1,4 @@
-"""Units: what one is in another, and what is none."""
+"""Units: conversion, and rejection of unknown or incompatible units."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from billing.outcomes.measurement.errors import ReadingsInvalid
 from billing.outcomes.measurement.units import convert_unit, require_known_unit
 
 
-class TestConverted:
+class TestUnitConversion:
     @pytest.mark.parametrize(
         ("value", "unit", "wanted", "becomes"),
         [
@@ -26,23 +26,25 @@ class TestConverted:
             (0.0, "degC", "K", 273.15),
         ],
     )
-    def test_becomes(self, value: float, unit: str, wanted: str, becomes: float) -> None:
+    def test_value_is_converted_to_a_compatible_unit(
+        self, value: float, unit: str, wanted: str, becomes: float
+    ) -> None:
         assert convert_unit(value, unit, wanted) == pytest.approx(becomes, rel=1e-15)
 
     @pytest.mark.parametrize(
         ("unit", "wanted"),
         [("kg", "kWh"), ("kWh", "kWh/pcs"), ("degC", "kWh"), ("kWh", "degC"), ("h/pcs", "kWh/pcs")],
     )
-    def test_of_another_kind_is_refused(self, unit: str, wanted: str) -> None:
+    def test_incompatible_unit_is_rejected(self, unit: str, wanted: str) -> None:
         with pytest.raises(ReadingsInvalid, match=r"degC|cannot be converted|Unknown"):
             convert_unit(1.0, unit, wanted)
 
     @pytest.mark.parametrize("unit", ["kw", "", "kWh/pcs/h", "degC/h", "kWh "])
-    def test_unknown_is_refused(self, unit: str) -> None:
+    def test_unknown_unit_is_rejected(self, unit: str) -> None:
         with pytest.raises(ReadingsInvalid, match="Known units: kWh") as refused:
             convert_unit(1.0, unit, unit)
         assert refused.value.param == "unit"
 
-    def test_known(self) -> None:
+    def test_known_units_are_accepted(self) -> None:
         require_known_unit("degF")
         require_known_unit("kWh/m3")

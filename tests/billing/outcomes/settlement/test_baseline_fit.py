@@ -1,4 +1,4 @@
-"""Fitting: a version's baseline is fitted to the signed readings that came by now."""
+"""Baseline fit of a contract version to the signed readings received so far."""
 
 import pytest
 
@@ -48,8 +48,8 @@ async def scrap(deal: Deal) -> Scrap:
     return Scrap(deal, await deal.proposed(SCRAP))
 
 
-async def test_is_to_the_readings_of_all_attesters_that_the_version_accepts(scrap: Scrap) -> None:
-    """A neutral sensor tells of the first hundred days, the customer's system of the others."""
+async def test_baseline_fit_uses_readings_of_all_accepted_attesters(scrap: Scrap) -> None:
+    """A neutral sensor covers the first hundred days, the customer's system the others."""
     system = AttesterKind.CUSTOMER_SYSTEM
     await scrap.says(BEFORE[:100])
     await scrap.says(BEFORE[100:], await scrap.deal.attester(scrap.version, system, CUSTOMER))
@@ -60,7 +60,7 @@ async def test_is_to_the_readings_of_all_attesters_that_the_version_accepts(scra
     assert parse_fit_statistics(fitted.baseline).days == 273
 
 
-async def test_again_takes_the_place_of_an_earlier_fit(scrap: Scrap) -> None:
+async def test_second_baseline_fit_replaces_the_first(scrap: Scrap) -> None:
     sensor = await scrap.deal.attester(scrap.version)
     await scrap.says(BEFORE[:260], sensor)
     first = (await scrap.fits()).baseline
@@ -73,14 +73,14 @@ async def test_again_takes_the_place_of_an_earlier_fit(scrap: Scrap) -> None:
     assert await scrap.kept() == second
 
 
-async def test_without_any_reading_is_refused(scrap: Scrap) -> None:
+async def test_baseline_fit_without_readings_is_rejected(scrap: Scrap) -> None:
     with pytest.raises(BaselineFitFailed, match="no readings of the baseline period"):
         await scrap.fits()
     assert await scrap.kept() is None
 
 
-async def test_after_somebody_agreed_is_refused(scrap: Scrap) -> None:
-    """What is agreed to stays as it was read."""
+async def test_baseline_fit_after_a_party_agreed_is_rejected(scrap: Scrap) -> None:
+    """A version that a party has agreed to keeps its baseline."""
     sensor = await scrap.deal.attester(scrap.version)
     await scrap.says(BEFORE[:260], sensor)
     fitted = await scrap.fits()

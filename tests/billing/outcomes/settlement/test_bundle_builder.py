@@ -1,4 +1,4 @@
-"""Gathering: a month's bundle has what was measured, and the readings that it was measured by."""
+"""Evidence bundle of a month: its measurement and the readings used for it."""
 
 from datetime import date
 
@@ -33,8 +33,10 @@ async def scrap(story: Story) -> Contract:
     return made
 
 
-async def test_a_month_is_measured_by_what_was_said_in_time(scrap: Contract) -> None:
-    """Two castings at 25 % of 42.00 are 21.00. What comes after the cut is not in the bundle."""
+async def test_bundle_holds_measurement_and_readings_received_before_cutoff(
+    scrap: Contract,
+) -> None:
+    """Two castings at 25 % of 42.00 are 21.00. A reading after the cut-off is not in the bundle."""
     first = await scrap.says("readings", SENSOR, row(1))
     second = await scrap.says("readings", SYSTEM, row(2))
     scrap.firm.story.clock.set(2026, 11, 4, 1)
@@ -56,10 +58,10 @@ async def test_a_month_is_measured_by_what_was_said_in_time(scrap: Contract) -> 
     assert bundle.measured[0].version == scrap.versions[0].id.hex
 
 
-async def test_each_version_is_measured_on_its_own_days_and_readings_are_there_once(
+async def test_each_version_is_measured_on_its_days_with_readings_stored_once(
     story: Story,
 ) -> None:
-    """Another version holds from 16 October on: two castings each are 42.00 together."""
+    """A second version is in force from 16 October; two castings under each are 42.00 in total."""
     scrap = await less_scrap(await story.firm(), later=[story.clock.at(2026, 10, 16)])
     story.clock.set(2026, 11, 2)
     said = [await scrap.says("readings", SENSOR, row(day)) for day in (1, 20)]
@@ -73,13 +75,13 @@ async def test_each_version_is_measured_on_its_own_days_and_readings_are_there_o
     assert [one.id for one in bundle.evidence] == [ids.format_id("evd", one) for one in said]
 
 
-async def test_a_version_that_begins_later_is_not_measured(story: Story) -> None:
+async def test_version_starting_after_the_month_is_not_measured(story: Story) -> None:
     scrap = await less_scrap(await story.firm(), later=[story.clock.at(2026, 12, 1)])
     _, bundle = await october(scrap)
     assert [one.version for one in bundle.measured] == [scrap.versions[0].id.hex]
 
 
-async def test_a_contract_on_events_is_not_measured(story: Story) -> None:
+async def test_event_contract_bundle_has_no_measurement(story: Story) -> None:
     of = await contract(await story.firm())
     story.clock.set(2026, 10, 20)
     await of.is_confirmed("W-1", "M1", 2026, 10, 11, 12)

@@ -1,6 +1,6 @@
-"""Proving: a measurement was given the bundle's own terms and readings, and all of them.
+"""Bundle verification: a measurement must use the bundle's terms and all its readings.
 
-Outcomes and signatures are proved in test_replay.py.
+Outcomes and signatures are tested in test_replay.py.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ Measure = Callable[[str], EffectMeasurement]
 
 @pytest.fixture
 async def said(story: Story) -> dict[str, Any]:
-    """The bundle of a month that was measured by two readings."""
+    """The bundle of a month measured from two readings."""
     of = await less_scrap(await story.firm())
     story.clock.set(2026, 11, 2)
     for day in (1, 2):
@@ -35,7 +35,7 @@ def figures(said: Any, measure: Measure = two_castings) -> list[tuple[str, Any, 
 
 
 def with_inputs(said: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    """The bundle whose measurement was given something else."""
+    """The bundle with `changes` applied to its measurement inputs."""
     measured = said["measured"][0]["measured"]
     inputs = msgspec.json.decode(measured["inputs"]) | changes
     measured["inputs"] = msgspec.json.encode(inputs, order="sorted").decode()
@@ -49,17 +49,23 @@ def readings(said: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-async def test_a_measurement_of_its_own_terms_and_readings_is_proved(said: dict[str, Any]) -> None:
+async def test_measurement_with_terms_and_readings_of_the_bundle_has_no_differences(
+    said: dict[str, Any],
+) -> None:
     assert figures(said) == []
 
 
-async def test_other_terms_than_were_agreed_are_named(said: dict[str, Any]) -> None:
+async def test_measurement_terms_that_differ_from_the_version_are_reported(
+    said: dict[str, Any],
+) -> None:
     terms = said["versions"][0]["terms"]
     found = figures(with_inputs(said, terms=terms + " "))
     assert found == [("terms of the measurement", terms + " ", terms)]
 
 
-async def test_terms_of_a_version_that_is_not_there_are_named(said: dict[str, Any]) -> None:
+async def test_measurement_terms_are_compared_with_the_version_of_the_same_id(
+    said: dict[str, Any],
+) -> None:
     terms = said["versions"][0]["terms"]
     other = {**said["versions"][0], "id": "0" * 32}
     said["versions"].append(other)
@@ -78,7 +84,7 @@ async def test_terms_of_a_version_that_is_not_there_are_named(said: dict[str, An
         ("id", "evd_x"),
     ],
 )
-async def test_a_reading_that_nobody_signed_so_is_named(
+async def test_reading_that_differs_from_signed_evidence_is_reported(
     said: dict[str, Any], field: str, value: str
 ) -> None:
     first, second = readings(said)
@@ -87,20 +93,20 @@ async def test_a_reading_that_nobody_signed_so_is_named(
     assert (f"readings of evidence {changed['id']}", "signed", "not signed by anyone") in found
 
 
-async def test_a_reading_that_was_left_out_is_told(said: dict[str, Any]) -> None:
+async def test_omitted_reading_is_reported(said: dict[str, Any]) -> None:
     found = figures(with_inputs(said, readings=readings(said)[:1]))
     assert found == [("readings of the measurement", 1, 2)]
 
 
-async def test_inputs_that_cannot_be_read_are_no_bundle(said: dict[str, Any]) -> None:
+async def test_invalid_measurement_inputs_raise_bundle_invalid(said: dict[str, Any]) -> None:
     with pytest.raises(BundleInvalid, match="inputs of the settlement's measurement are not valid"):
         figures(with_inputs(said, readings=None))
 
 
-async def test_another_saving_than_is_measured_again_is_told_figure_by_figure(
+async def test_each_figure_that_differs_from_the_recomputation_is_reported(
     said: dict[str, Any],
 ) -> None:
-    """The bundle states two castings, 21.00; measured again it is one, 10.50."""
+    """The bundle states two castings, 21.00; the recomputation gives one, 10.50."""
 
     def one_casting(inputs: str) -> EffectMeasurement:
         return EffectMeasurement(inputs, {SENSOR.value: 1_000_000})

@@ -1,4 +1,4 @@
-"""Charging and crediting: what is too much is withdrawn, credited, or nothing more to do about."""
+"""Settlement charges: reversals change pending charges or are credited on invoices."""
 
 from dataclasses import replace
 
@@ -18,7 +18,7 @@ class Month:
         self.of, self.outcomes = of, outcomes
 
     async def charged(self) -> tuple[int, int, int]:
-        """Made, waiting, and in all."""
+        """Number of charges, pending amount and total amount."""
         (settled,) = (await self.of.settlements())[:1]
         async with self.of.firm.story.database.transaction() as session:
             found = await load_settlement_charges(session, settled)
@@ -39,8 +39,8 @@ async def month_of(story: Story, **profile: int) -> Month:
     return Month(of, outcomes)
 
 
-async def test_what_waits_gives_way(story: Story) -> None:
-    """Reversed before any invoice: one charge of 300.00 takes the place of the system's 600.00."""
+async def test_reversal_before_invoicing_replaces_the_pending_charge(story: Story) -> None:
+    """Reversed before any invoice: a charge of 300.00 replaces the customer system's 600.00."""
     month = await month_of(story)
     assert await month.charged() == (2, 900_00, 900_00)
     await month.of.reverses(month.outcomes[0])
@@ -55,8 +55,8 @@ async def test_what_waits_gives_way(story: Story) -> None:
     assert await story.differences() == ()
 
 
-async def test_a_draft_changes_still(story: Story) -> None:
-    """The draft of 1 December has 900.00; one is reversed within its grace: it has 600.00."""
+async def test_reversal_within_grace_lowers_the_draft_invoice(story: Story) -> None:
+    """The draft of 1 December has 900.00; after a reversal in its grace period it has 600.00."""
     month = await month_of(story)
     await month.of.until(2026, 12, 1, 0, 30)
     draft = (await month.of.firm.invoices())[-1]
@@ -68,7 +68,7 @@ async def test_a_draft_changes_still(story: Story) -> None:
     assert await story.differences() == ()
 
 
-async def test_all_reversed_before_the_invoice(story: Story) -> None:
+async def test_no_invoice_is_created_when_all_outcomes_are_reversed(story: Story) -> None:
     month = await month_of(story)
     for outcome in month.outcomes:
         await month.of.reverses(outcome)
@@ -77,10 +77,10 @@ async def test_all_reversed_before_the_invoice(story: Story) -> None:
     assert len(await month.of.firm.invoices()) == 1
 
 
-async def test_the_whole_tax_is_credited_in_parts(story: Story) -> None:
-    """900.00 with 6.3333 % of tax are 57.00 (56.9997): 956.99 or 957.00? 956.9997 is 957.00.
+async def test_credit_notes_of_all_outcomes_sum_to_the_invoice_with_tax(story: Story) -> None:
+    """900.00 with 6.3333 % tax are 956.9997, rounded to 957.00.
 
-    Each 300.00 alone is 18.9999, 19.00; two together 37.9998, 38.00; three 57.00.
+    The tax on 300.00 is 18.9999, rounded to 19.00; on 600.00 37.9998, to 38.00; on 900.00 57.00.
     """
     month = await month_of(story, tax_ppm=63_333)
     await month.of.until(2026, 12, 1, 1)
@@ -95,8 +95,10 @@ async def test_the_whole_tax_is_credited_in_parts(story: Story) -> None:
 
 
 @pytest.mark.parametrize("end", ["voids", "gives_up"])
-async def test_an_invoice_of_which_nothing_is_owed(story: Story, end: str) -> None:
-    """Nothing can be credited any more: that is recorded, and nothing is charged again."""
+async def test_reversal_after_void_or_write_off_creates_no_credit_note(
+    story: Story, end: str
+) -> None:
+    """Nothing is left to credit on the invoice: this is recorded, and nothing is charged again."""
     month = await month_of(story)
     await month.of.until(2026, 12, 1, 1)
     november = (await month.of.firm.invoices())[-1]
@@ -107,9 +109,9 @@ async def test_an_invoice_of_which_nothing_is_owed(story: Story, end: str) -> No
     assert await story.differences() == ()
 
 
-async def test_never_more_than_is_left(story: Story) -> None:
-    """The operator has credited 700.00 of 900.00 by hand: of the next 300.00 only 200.00 are left,
-    of those after it nothing."""
+async def test_credit_notes_never_exceed_the_uncredited_amount(story: Story) -> None:
+    """The operator has credited 700.00 of 900.00 manually. Of the next 300.00 only 200.00 can be
+    credited, then nothing."""
     month = await month_of(story)
     await month.of.until(2026, 12, 1, 1)
     november = (await month.of.firm.invoices())[-1]
@@ -121,10 +123,10 @@ async def test_never_more_than_is_left(story: Story) -> None:
     assert await story.differences() == ()
 
 
-async def test_what_a_floor_stood_for_is_divided_by_who_attested(story: Story) -> None:
-    """Of 300.00 by the system and 300.00 signed off the former is disputed: the floor of 400.00
-    makes 100.00 up. The operator wins, so 600.00 are owed: the missing 200.00 are no attester's
-    alone, and are divided as the price is."""
+async def test_amount_beyond_the_floor_is_divided_between_attesters(story: Story) -> None:
+    """The system attests 300.00 and a sign-off 300.00; the former is disputed, and the floor of
+    400.00 adds 100.00. The operator wins, so 600.00 are owed: the missing 200.00 are divided
+    between the attesters in proportion to the price."""
     of = await contract(await story.firm(), floor=400_00)
     story.clock.set(2026, 10, 20)
     disputed = await of.is_confirmed("W-1", "M1", 2026, 10, 11, 12)
@@ -149,9 +151,9 @@ async def test_what_a_floor_stood_for_is_divided_by_who_attested(story: Story) -
     assert await story.differences() == ()
 
 
-async def test_of_two_invoices_the_newest_that_has_anything_left_is_credited(story: Story) -> None:
-    """W-1 is on the invoice of November; W-2, disputed until 19 December, on that of December.
-    The first to be reversed is credited off December's, the second off November's."""
+async def test_newest_invoice_with_an_uncredited_amount_is_credited_first(story: Story) -> None:
+    """W-1 is on the invoice of November; W-2, disputed until 19 December, on that of December. The
+    first reversal is credited on December's invoice, the second on November's."""
     deadlines = replace(DEADLINES, answer_days=20)
     of = await contract(await story.firm(), deadlines=deadlines)
     story.clock.set(2026, 10, 20)
@@ -178,7 +180,7 @@ async def test_of_two_invoices_the_newest_that_has_anything_left_is_credited(sto
 
 
 async def made(of: Contract) -> list[tuple[str, int]]:
-    """(who attested, amount) of the charges of the one settlement."""
+    """(attester kind, amount) of each charge of the only settlement."""
     (settled,) = await of.settlements()
     async with of.firm.story.database.transaction() as session:
         found = await load_settlement_charges(session, settled)

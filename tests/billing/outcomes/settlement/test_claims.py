@@ -1,4 +1,4 @@
-"""Claims: what qualifies, what is kept as refused and why, and who confirms."""
+"""Claims: which qualify, which are stored as refused and why, and who confirms them."""
 
 from typing import Any
 
@@ -54,9 +54,10 @@ async def calls(of: Contract, outcome: Outcome) -> int:
         )
 
 
-class TestCalls:
-    async def test_found_by_tags(self, spindles: Contract) -> None:
-        """Of one too late, one too early, one of another machine, one in time: the last."""
+class TestAttributedCalls:
+    async def test_tagged_call_within_the_window_is_attributed(self, spindles: Contract) -> None:
+        """Of calls that are too late, too early, of another machine or in time, the last one
+        counts."""
         for hour in (11, 6):
             await spindles.use("M1", 2026, 10, 11, hour)
         await spindles.use("M1", 2026, 10, 4, 11)
@@ -65,8 +66,10 @@ class TestCalls:
         assert (outcome.refused_for, outcome.confirmed_at) == (None, None)
         assert await calls(spindles, outcome) == 1
 
-    async def test_named(self, spindles: Contract) -> None:
-        """Named calls need no tags, but may not say another machine; foreign ones are none."""
+    async def test_named_call_needs_no_tags_but_the_same_account_and_subject(
+        self, spindles: Contract
+    ) -> None:
+        """A named call needs no tags, but another machine's tag or another account excludes it."""
         story, at = spindles.firm.story, spindles.firm.story.clock.at(2026, 10, 11, 6)
         plain = await spindles.firm.use("vib", at, rows=1)
         other = await spindles.use("M2", 2026, 10, 11, 6)
@@ -75,7 +78,7 @@ class TestCalls:
         outcome = await spindles.claims("W-1", "M1", *FAILURE, calls=named)
         assert (outcome.refused_for, await calls(spindles, outcome)) == (None, 1)
 
-    async def test_none(self, spindles: Contract) -> None:
+    async def test_claim_without_a_successful_call_is_refused(self, spindles: Contract) -> None:
         failed = await spindles.firm.use(
             "vib",
             spindles.firm.story.clock.at(2026, 10, 11, 6),
@@ -88,15 +91,17 @@ class TestCalls:
         assert named.refused_for == "no_call"
         assert (await spindles.claims("W-3", "M1", *FAILURE, calls=[])).refused_for == "no_call"
 
-    async def test_a_call_serves_one_outcome(self, spindles: Contract) -> None:
-        """The call of the 11th is in the window of a failure on the 15th, too."""
+    async def test_call_supports_only_one_outcome(self, spindles: Contract) -> None:
+        """The call of the 11th is also in the window of a failure on the 15th."""
         call = await spindles.use("M1", 2026, 10, 11, 6)
         await spindles.claims("W-1", "M1", *FAILURE)
         by_tags = await spindles.claims("W-2", "M1", 2026, 10, 15)
         named = await spindles.claims("W-3", "M1", 2026, 10, 15, calls=[call])
         assert (by_tags.refused_for, named.refused_for) == ("no_call", "call_taken")
 
-    async def test_of_many_the_last(self, spindles: Contract) -> None:
+    async def test_only_the_latest_calls_up_to_the_limit_are_attributed(
+        self, spindles: Contract
+    ) -> None:
         for minute in range(MAX_CALLS + 1):
             await spindles.use("M1", 2026, 10, 11, 6, minute % 60, minute // 60)
         outcome = await spindles.claims("W-1", "M1", *FAILURE)
@@ -115,10 +120,10 @@ class TestEligibleCalls:
             ("vib", "adaptation", {"rows": 1}),
         ],
     )
-    async def test_another_models_call_tagged_with_the_subject_supports_no_claim(
+    async def test_call_of_another_model_or_operation_supports_no_claim(
         self, spindles: Contract, model: str, operation: str, units: dict[str, int]
     ) -> None:
-        """The contract covers rows of `vib`, so predictions of `vib` are what it requires."""
+        """The contract covers rows of `vib`, so it requires predictions of `vib`."""
         call = await spindles.use(
             "M1", 2026, 10, 11, 6, model=model, operation=operation, units=units
         )
@@ -127,10 +132,10 @@ class TestEligibleCalls:
         assert (tagged.refused_for, named.refused_for) == ("call_not_eligible",) * 2
         assert await calls(spindles, named) == 0
 
-    async def test_an_eligible_call_beside_others_supports_the_claim(
+    async def test_eligible_call_among_ineligible_ones_supports_the_claim(
         self, spindles: Contract
     ) -> None:
-        """More later calls than an outcome keeps do not push the eligible one out."""
+        """More later calls than an outcome stores do not displace the eligible one."""
         right = await spindles.use("M1", 2026, 10, 11, 5)
         for minute in range(MAX_CALLS):
             await spindles.use(
@@ -143,9 +148,7 @@ class TestEligibleCalls:
             kept = await list_attributed_calls(session, spindles.firm.account.id, [outcome.id])
         assert [one.request_id for one in kept[outcome.id]] == [right.request_id]
 
-    async def test_a_declared_attribution_takes_the_place_of_the_default(
-        self, story: Story
-    ) -> None:
+    async def test_contract_attribution_rules_replace_the_default(self, story: Story) -> None:
         named = AttributionRules(("llm",), ("chat",))
         spindles = await contract(await story.firm(), attribution=named)
         story.clock.set(2026, 10, 20)
@@ -155,7 +158,7 @@ class TestEligibleCalls:
         accepted = await spindles.claims("W-2", "M1", *FAILURE)
         assert (refused.refused_for, accepted.refused_for) == ("call_not_eligible", None)
 
-    async def test_a_contract_that_covers_nothing_takes_any_specialists_prediction(
+    async def test_contract_without_allowances_accepts_predictions_of_any_specialist(
         self, story: Story
     ) -> None:
         spindles = await contract(await story.firm(), covered=())
@@ -166,7 +169,9 @@ class TestEligibleCalls:
         accepted = await spindles.claims("W-2", "M1", *FAILURE)
         assert (refused.refused_for, accepted.refused_for) == ("call_not_eligible", None)
 
-    async def test_the_refusal_names_what_the_contract_requires(self, spindles: Contract) -> None:
+    async def test_refusal_message_names_the_required_model_and_operations(
+        self, spindles: Contract
+    ) -> None:
         await spindles.use("M1", 2026, 10, 11, 6, model="llm", units={"input_tokens": 1})
         outcome = await spindles.claims("W-1", "M1", *FAILURE)
         absent = await spindles.claims("W-2", "M2", *FAILURE)
@@ -178,9 +183,11 @@ class TestEligibleCalls:
         assert (page[0]["business_key"], shown["refusal_message"]) == (absent.business_key, said)
 
 
-class TestRefused:
-    async def test_one_a_subject(self, spindles: Contract) -> None:
-        """Within 72 hours it is the same failure; of another machine it is not, nor later."""
+class TestClaimRefusal:
+    async def test_second_failure_of_a_machine_within_72_hours_is_refused(
+        self, spindles: Contract
+    ) -> None:
+        """Within 72 hours it is the same failure; later, or on another machine, it is not."""
         for day in (11, 13, 15):
             await spindles.use("M1", 2026, 10, day, 6)
         await spindles.use("M2", 2026, 10, 11, 6)
@@ -191,8 +198,11 @@ class TestRefused:
         ]
         assert found == [None, "doubled", None, None]
 
-    async def test_two_contracts(self, spindles: Contract) -> None:
-        """The other contract asks for no time between, but this one does."""
+    async def test_failure_claimed_under_another_contract_is_refused(
+        self, spindles: Contract
+    ) -> None:
+        """The second contract requires no minimum interval between failures, but the first one
+        does."""
         bearings = await contract(spindles.firm, tag="bearings", kind=EventEffect(2, 168, 0))
         await spindles.use("M1", 2026, 10, 11, 6)
         await bearings.use("M1", 2026, 10, 11, 7)
@@ -201,7 +211,7 @@ class TestRefused:
             "claimed_elsewhere"
         )
 
-    async def test_what_was_reversed_is_not_in_the_way(self, spindles: Contract) -> None:
+    async def test_reversed_outcome_does_not_block_a_new_claim(self, spindles: Contract) -> None:
         first = await spindles.is_confirmed("W-1", "M1", *FAILURE)
         await spindles.reverses(first)
         again = await spindles.is_confirmed("W-2", "M1", 2026, 10, 11, 20)
@@ -210,8 +220,10 @@ class TestRefused:
             await spindles.confirms(first)
 
     @pytest.mark.parametrize("day", [5, 16])
-    async def test_before_the_start_or_after_the_end(self, story: Story, day: int) -> None:
-        """In force from the 7th to the 15th."""
+    async def test_failure_outside_the_contract_term_is_refused(
+        self, story: Story, day: int
+    ) -> None:
+        """In force from 7 to 15 October."""
         clock = story.clock
         spindles = await contract(
             await story.firm(), starts_at=clock.at(2026, 10, 7), ends_at=clock.at(2026, 10, 15)
@@ -223,7 +235,9 @@ class TestRefused:
         with pytest.raises(OutcomeStateInvalid):
             await spindles.reverses(outcome)
 
-    async def test_denied(self, spindles: Contract) -> None:
+    async def test_denied_claim_is_refused_and_cannot_be_confirmed(
+        self, spindles: Contract
+    ) -> None:
         await spindles.use("M1", 2026, 10, 11, 6)
         outcome = await spindles.denies(await spindles.claims("W-1", "M1", *FAILURE))
         assert outcome.refused_for == "denied"
@@ -234,26 +248,28 @@ class TestRefused:
             await spindles.denies(sure)
 
 
-class TestOnce:
-    async def test_the_same_again(self, spindles: Contract) -> None:
+class TestClaimIdempotency:
+    async def test_repeated_claim_returns_the_same_outcome(self, spindles: Contract) -> None:
         await spindles.use("M1", 2026, 10, 11, 6)
         first = await spindles.claims("W-1", "M1", *FAILURE)
         assert (await spindles.claims_by(first.evidence_id)).id == first.id
 
-    async def test_the_key_for_something_else(self, spindles: Contract) -> None:
+    async def test_business_key_of_another_claim_raises_conflict(self, spindles: Contract) -> None:
         await spindles.use("M1", 2026, 10, 11, 6)
         await spindles.claims("W-1", "M1", *FAILURE)
         with pytest.raises(BusinessKeyConflict):
             await spindles.claims("W-1", "M1", 2026, 10, 12)
 
 
-class TestConfirming:
-    async def test_an_accepted_claim_confirms_itself(self, spindles: Contract) -> None:
+class TestClaimConfirmation:
+    async def test_claim_by_an_accepted_attester_is_confirmed_immediately(
+        self, spindles: Contract
+    ) -> None:
         await spindles.use("M1", 2026, 10, 11, 6)
         outcome = await spindles.claims("W-1", "M1", *FAILURE, by=SYSTEM)
         assert (outcome.attested_by, outcome.confirmation_id) == (SYSTEM, outcome.evidence_id)
 
-    async def test_ours_never_does(self, story: Story) -> None:
+    async def test_operator_model_cannot_confirm_a_claim(self, story: Story) -> None:
         spindles = await contract(await story.firm(), attesters=(OURS,))
         story.clock.set(2026, 10, 20)
         await spindles.use("M1", 2026, 10, 11, 6)
@@ -262,19 +278,21 @@ class TestConfirming:
         with pytest.raises(AttesterNotAccepted):
             await spindles.confirms(outcome, OURS)
 
-    async def test_the_first_stays(self, spindles: Contract) -> None:
+    async def test_second_confirmation_keeps_the_first_attester(self, spindles: Contract) -> None:
         outcome = await spindles.is_confirmed("W-1", "M1", *FAILURE)
         again = await spindles.confirms(outcome, AttesterKind.SIGN_OFF)
         assert again.attested_by == SYSTEM
 
-    async def test_who_is_not_accepted(self, spindles: Contract) -> None:
+    async def test_attester_kind_outside_the_contract_is_rejected(self, spindles: Contract) -> None:
         await spindles.use("M1", 2026, 10, 11, 6)
         outcome = await spindles.claims("W-1", "M1", *FAILURE)
         with pytest.raises(AttesterNotAccepted):
             await spindles.confirms(outcome, AttesterKind.NEUTRAL_SENSOR)
 
-    async def test_silence(self, story: Story) -> None:
-        """Claimed on the 20th; with seven days of silence it counts on the 27th."""
+    async def test_claim_without_objection_is_confirmed_after_the_silence_period(
+        self, story: Story
+    ) -> None:
+        """Claimed on the 20th; with a silence period of seven days it is confirmed on the 27th."""
         words = "Not objected to within 7 days it counts."
         silent = ContractDeadlines(10, 5, 90, 7, words)
         spindles = await contract(await story.firm(), deadlines=silent)
@@ -286,14 +304,16 @@ class TestConfirming:
         assert '"attested_by":"silence"' in settled.bundle
         assert settled.minor == 300_00
 
-    async def test_without_the_words_it_never_counts(self, spindles: Contract) -> None:
+    async def test_unconfirmed_claim_without_a_silence_clause_is_not_billed(
+        self, spindles: Contract
+    ) -> None:
         await spindles.use("M1", 2026, 10, 11, 6)
         await spindles.claims("W-1", "M1", *FAILURE)
         await spindles.until(2026, 11, 4)
         assert [one.minor for one in await spindles.settlements()] == [0]
 
 
-class TestBadInput:
+class TestClaimValidation:
     @pytest.mark.parametrize(
         "said",
         [
@@ -308,12 +328,14 @@ class TestBadInput:
             {"outcome": "W-1", "subject": "M1", "happened_at": "2026-10-11T12:00Z", "calls": ["x"]},
         ],
     )
-    async def test_texts_that_claim_nothing(self, spindles: Contract, said: Any) -> None:
+    async def test_invalid_claim_text_is_rejected(self, spindles: Contract, said: Any) -> None:
         evidence = await spindles.says("claim", SYSTEM, said)
         with pytest.raises(StatementInvalid):
             await spindles.claims_by(evidence)
 
-    async def test_evidence_of_another_kind_or_outcome(self, spindles: Contract) -> None:
+    async def test_evidence_of_another_kind_or_outcome_is_rejected(
+        self, spindles: Contract
+    ) -> None:
         await spindles.use("M1", 2026, 10, 11, 6)
         outcome = await spindles.claims("W-1", "M1", *FAILURE)
         said = await spindles.says("confirmation", SYSTEM, {"outcome": "W-1"})
@@ -324,19 +346,23 @@ class TestBadInput:
         with pytest.raises(StatementInvalid, match="another outcome"):
             await spindles.reverses(outcome)
 
-    async def test_what_is_still_to_come(self, spindles: Contract) -> None:
+    async def test_claim_of_a_future_failure_is_rejected(self, spindles: Contract) -> None:
         with pytest.raises(OutcomeInvalid):
             await spindles.claims("W-1", "M1", 2026, 10, 21)
 
-    async def test_nothing_there(self, spindles: Contract) -> None:
+    async def test_unknown_evidence_or_outcome_id_raises_not_found(
+        self, spindles: Contract
+    ) -> None:
         with pytest.raises(StatementNotFound):
             await spindles.claims_by(ids.new_id())
         async with spindles.firm.story.database.transaction() as session:
             with pytest.raises(OutcomeNotFound):
                 await get_outcome(session, spindles.firm.account.id, ids.new_id())
 
-    async def test_another_firms(self, spindles: Contract) -> None:
-        """A contract, an outcome and evidence are their own firm's only."""
+    async def test_contract_and_evidence_of_another_account_are_not_found(
+        self, spindles: Contract
+    ) -> None:
+        """Contracts, outcomes and evidence are visible to their own account only."""
         outcome = await spindles.is_confirmed("W-1", "M1", *FAILURE)
         other = await spindles.firm.story.firm("Other")
         theirs = Contract(other, spindles.row)
@@ -346,7 +372,7 @@ class TestBadInput:
         with pytest.raises(StatementNotFound):
             await own.claims_by(outcome.evidence_id)
 
-    async def test_nothing_agreed(self, story: Story) -> None:
+    async def test_contract_not_agreed_by_both_parties_accepts_no_claim(self, story: Story) -> None:
         made = await proposed(await story.firm(), "spindles")
         await made.agrees(terms(made.firm), both=False)
         story.clock.set(2026, 10, 20)
@@ -355,7 +381,7 @@ class TestBadInput:
         await made.settles()
         assert await made.settlements() == []
 
-    async def test_a_measured_effect_is_not_claimed(self, story: Story) -> None:
+    async def test_claim_under_a_measured_effect_contract_is_rejected(self, story: Story) -> None:
         gates = BaselineGateTerms(300_000, 100_000, 100_000, 30)
         kind = MeasuredEffect(
             "kg", ImprovementDirection.LESS, MeasurementDesign.BASELINE, (), 900_000, gates, looks=3
@@ -374,7 +400,7 @@ class TestBadInput:
         with pytest.raises(OutcomeInvalid, match="measured"):
             await scrap.claims("W-1", "M1", *FAILURE)
 
-    async def test_too_late_to_reverse(self, spindles: Contract) -> None:
+    async def test_reversal_after_90_days_is_rejected(self, spindles: Contract) -> None:
         outcome = await spindles.is_confirmed("W-1", "M1", *FAILURE)
         spindles.firm.story.clock.set(2026, 10, 11, 12)
         spindles.firm.story.clock.pass_(days=90, seconds=1)

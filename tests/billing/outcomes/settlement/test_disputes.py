@@ -1,4 +1,4 @@
-"""Disputes: whose turn it is, which deadline decides, and what a decision does."""
+"""Disputes: turns of the parties, deadlines and effects of a decision."""
 
 import pytest
 
@@ -43,8 +43,10 @@ async def month(story: Story) -> Month:
     return Month(*await settled_october(await story.firm()))
 
 
-class TestOpening:
-    async def test_the_whole_settlement(self, month: Month) -> None:
+class TestDisputeOpening:
+    async def test_dispute_without_named_outcomes_freezes_the_whole_settlement(
+        self, month: Month
+    ) -> None:
         dispute = await month.of.disputes(month.settled)
         assert (dispute.frozen, len(dispute.outcomes)) == (600_00, 2)
         await month.of.until(2026, 11, 8)
@@ -52,12 +54,12 @@ class TestOpening:
         await month.of.until(2026, 11, 14)
         assert (await month.now(dispute)).decided_for == OPERATOR
 
-    async def test_after_the_window(self, month: Month) -> None:
+    async def test_dispute_after_the_dispute_window_is_rejected(self, month: Month) -> None:
         month.of.firm.story.clock.set(2026, 11, 14)
         with pytest.raises(DisputeStateInvalid, match="until"):
             await month.of.disputes(month.settled)
 
-    async def test_one_at_a_time_and_once(self, month: Month) -> None:
+    async def test_second_open_dispute_or_repeated_outcome_is_rejected(self, month: Month) -> None:
         first, second = month.outcomes
         dispute = await month.of.disputes(month.settled, first)
         with pytest.raises(DisputeStateInvalid, match="already open"):
@@ -74,19 +76,21 @@ class TestOpening:
         assert await month.lines() == [("customer_system", "1", "300.00")]
 
     @pytest.mark.parametrize(("reason", "named"), [("  ", ()), ("x" * 4001, ()), ("x", ("outc_",))])
-    async def test_what_cannot_be(self, month: Month, reason: str, named: tuple[str, ...]) -> None:
+    async def test_invalid_reason_or_outcome_id_is_rejected(
+        self, month: Month, reason: str, named: tuple[str, ...]
+    ) -> None:
         said = NewDispute("Ms Li", reason, named)
         with pytest.raises(DisputeInvalid):
             await month.of._do(open_dispute, month.settled.id, said)
 
-    async def test_nothing_there(self, month: Month) -> None:
+    async def test_unknown_dispute_id_raises_not_found(self, month: Month) -> None:
         with pytest.raises(DisputeNotFound):
             await month.of._do(decide_overdue_dispute, ids.new_id())
 
 
-class TestDeadlines:
-    async def test_no_answer(self, month: Month) -> None:
-        """Opened on the 6th, to be answered by the 11th: it is decided as of then."""
+class TestDisputeDeadlines:
+    async def test_missed_answer_deadline_decides_for_the_customer(self, month: Month) -> None:
+        """Opened on the 6th with an answer due by the 11th: decided as of the 11th."""
         month.of.firm.story.clock.set(2026, 11, 6)
         dispute = await month.of.disputes(month.settled, month.outcomes[0])
         month.of.firm.story.clock.set(2026, 11, 11)
@@ -98,8 +102,9 @@ class TestDeadlines:
         assert seen.decided_at == month.of.firm.story.clock.at(2026, 11, 11)
         assert await month.lines() == [("customer_system", "1", "300.00")]
 
-    async def test_no_reply(self, month: Month) -> None:
-        """Answered on the 15th, to be replied to by the 20th: November has the rest, too."""
+    async def test_missed_reply_deadline_decides_for_the_operator(self, month: Month) -> None:
+        """Answered on the 15th with a reply due by the 20th: November's invoice includes both
+        outcomes."""
         month.of.firm.story.clock.set(2026, 11, 13)
         dispute = await month.of.disputes(month.settled, month.outcomes[0])
         await month.of.until(2026, 11, 15)
@@ -114,8 +119,9 @@ class TestDeadlines:
         assert (await month.now(dispute)).decided_for == OPERATOR
         assert await month.lines() == [("customer_system", "1", "300.00")] * 2
 
-    async def test_no_decision(self, month: Month) -> None:
-        """Replied to on the 15th, to be decided by the 20th: who bills has not proved it."""
+    async def test_missed_decision_deadline_decides_for_the_customer(self, month: Month) -> None:
+        """Replied to on the 15th with a decision due by the 20th: the operator has the burden of
+        proof."""
         month.of.firm.story.clock.set(2026, 11, 13)
         dispute = await month.of.disputes(month.settled, month.outcomes[0])
         await month.of.until(2026, 11, 15)
@@ -131,9 +137,10 @@ class TestDeadlines:
         assert await month.lines() == [("customer_system", "1", "300.00")]
 
 
-class TestTelling:
-    async def test_what_the_customer_hears(self, month: Month) -> None:
-        """By the addresses' language, each once, with the moment until which it can act."""
+class TestDisputeEmails:
+    async def test_customer_gets_one_email_per_step_with_its_deadline(self, month: Month) -> None:
+        """In the account's language, once per step, with the time until which the customer can
+        act."""
         story = month.of.firm.story
         async with story.database.transaction() as session:
             place = (session, month.of.firm.account.id)
@@ -158,8 +165,8 @@ class TestTelling:
         assert "2026-12-14 00:00" in said[2][1]
 
 
-class TestDeciding:
-    async def test_in_turn(self, month: Month) -> None:
+class TestDisputeDecision:
+    async def test_steps_out_of_order_are_rejected(self, month: Month) -> None:
         dispute = await month.of.disputes(month.settled, month.outcomes[0])
         with pytest.raises(DisputeStateInvalid):
             await month.of.replies(dispute)
@@ -178,8 +185,10 @@ class TestDeciding:
         await month.of.until(2026, 11, 14)
         assert await month.lines() == [("customer_system", "1", "300.00")]
 
-    async def test_a_reversed_outcome_in_a_dispute(self, month: Month) -> None:
-        """It was reversed meanwhile: the operator wins a dispute that is about nothing more."""
+    async def test_reversed_outcome_is_not_charged_when_the_operator_wins(
+        self, month: Month
+    ) -> None:
+        """The outcome is reversed during the dispute, so the operator wins nothing."""
         dispute = await month.of.disputes(month.settled, month.outcomes[0])
         await month.of.reverses(month.outcomes[0])
         await month.of.gives_in(dispute, CUSTOMER)

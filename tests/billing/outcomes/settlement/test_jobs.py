@@ -1,4 +1,4 @@
-"""Rounds of outcomes: a contract with which something is wrong holds up no other."""
+"""Settlement job: an error in one contract does not block the others."""
 
 from structlog.testing import capture_logs
 
@@ -14,9 +14,11 @@ def contradicting(_inputs: str) -> EffectMeasurement:
     raise MeasurementPlanInvalid("measure: its days contradict each other.", param="measure")
 
 
-async def test_one_that_cannot_be_measured_is_told_and_tried_again(story: Story) -> None:
-    """The first of two contracts cannot be settled, the second is at 300.00; in the next round,
-    when it can, the first is at 21.00."""
+async def test_failed_settlement_is_logged_and_retried_without_blocking_others(
+    story: Story,
+) -> None:
+    """The first of two contracts cannot be settled, the second is settled at 300.00. The next run
+    succeeds and settles the first at 21.00."""
     wrong = await less_scrap(await story.firm("A"))
     right = await contract(await story.firm("B"))
     story.clock.set(2026, 10, 20)

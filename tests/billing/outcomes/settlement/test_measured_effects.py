@@ -1,4 +1,4 @@
-"""Measured effects: contracts and statistics together, from texts to what is billed."""
+"""Measured effects: from contract and readings as text to the billed quantity."""
 
 import json
 from dataclasses import replace
@@ -53,9 +53,10 @@ def number(found: Any, name: str = "saving") -> float:
     return float(found[name])
 
 
-class TestFitting:
-    def test_says_how_well_it_fits(self) -> None:
-        """Beside least squares and months left out by hand: 273 days are nine months."""
+class TestBaselineFit:
+    def test_fit_statistics_match_least_squares_and_cross_validation(self) -> None:
+        """Compared with least squares and leave-one-month-out computed here: 273 days are nine
+        months."""
         columns = np.array([[1.0, one.parts, one.hard] for one in BEFORE])
         rejects = np.array([one.rejects for one in BEFORE])
         effects, squares, *_ = np.linalg.lstsq(columns, rejects)
@@ -74,7 +75,7 @@ class TestFitting:
             dict(zip(("constant", "parts", "hard"), effects, strict=True))
         )
 
-    def test_until_the_start_where_nothing_is_said(self) -> None:
+    def test_default_period_runs_from_the_first_reading_to_the_start(self) -> None:
         open_ = parse_contract_toml(
             SCRAP.replace("before = { first = 2026-01-01, until = 2026-10-01 }", "")
         )
@@ -82,7 +83,7 @@ class TestFitting:
         period = json.loads(fit_contract_baseline(open_, [late]))["period"]
         assert period == {"first": "2026-01-31", "until": "2026-10-01"}
 
-    def test_only_of_the_days_before(self) -> None:
+    def test_readings_after_the_baseline_period_are_ignored(self) -> None:
         assert fit_contract_baseline(TERMS, [told(written(DAYS))]) == BASELINE
 
     @pytest.mark.parametrize(
@@ -108,12 +109,14 @@ class TestFitting:
             ),
         ],
     )
-    def test_what_cannot_be_fitted(self, days: list[Day], fact: type, what: str) -> None:
+    def test_missing_or_degenerate_readings_are_rejected(
+        self, days: list[Day], fact: type, what: str
+    ) -> None:
         said = [told(written(days))] if days else []
         with pytest.raises(fact, match=what):
             fit_contract_baseline(TERMS, said)
 
-    def test_of_what_has_none(self) -> None:
+    def test_contract_without_a_baseline_period_is_rejected(self) -> None:
         with pytest.raises(MeasurementPlanInvalid, match="about events"):
             fit_contract_baseline(parse_contract_toml(EVENT), [])
         weeks = SCRAP.replace("before = {", "# before = {")
@@ -125,8 +128,8 @@ class TestFitting:
             )
 
 
-class TestMeasuring:
-    def test_bills_what_is_sure_of_the_true_saving(self) -> None:
+class TestMeasuredSaving:
+    def test_lower_confidence_bound_of_the_saving_is_billed(self) -> None:
         found = measure_effect(inputs([told(written(OCTOBER))], baseline=BASELINE))
         true = sum(one.without - one.rejects for one in OCTOBER)
         of = found.report
@@ -134,12 +137,12 @@ class TestMeasuring:
         assert number(of, "bound") < number(of)
         assert found.micro == {SENSOR: round(number(of, "bound") * 1e6)}
 
-    def test_the_same_text_gives_the_same(self) -> None:
+    def test_same_inputs_give_the_same_measurement(self) -> None:
         text = inputs([told(written(OCTOBER))], baseline=BASELINE)
         assert measure_effect(text) == measure_effect(text)
         assert measure_effect(text).inputs == text
 
-    def test_is_divided_by_who_attested_the_days(self) -> None:
+    def test_saving_is_divided_between_attesters_by_days(self) -> None:
         said = [told(written(OCTOBER[:21])), told(written(OCTOBER[21:]), SYSTEM)]
         whole = measure_effect(inputs([told(written(OCTOBER))], baseline=BASELINE)).micro[SENSOR]
         micro = measure_effect(inputs(said, baseline=BASELINE)).micro
@@ -147,29 +150,29 @@ class TestMeasuring:
         assert list(micro) == [SENSOR, SYSTEM]
         assert micro[SYSTEM] == pytest.approx(whole * 10 / 31, abs=1)
 
-    def test_a_unit_of_the_kind_is_converted(self) -> None:
+    def test_readings_in_a_compatible_unit_are_converted(self) -> None:
         kilo = measure_effect(inputs([told(written(OCTOBER, "kpcs", 0.001))], baseline=BASELINE))
         assert kilo.report["bound"] == report(*OCTOBER)["bound"]
 
-    def test_a_correction_counts(self) -> None:
+    def test_correction_replaces_earlier_readings(self) -> None:
         worse = [replace(one, rejects=one.rejects + 1) for one in OCTOBER]
         said = [told(written(OCTOBER)), told(written(worse), kind=CORRECTION)]
         found = measure_effect(inputs(said, baseline=BASELINE)).report
         assert number(found) == pytest.approx(number(report(*OCTOBER)) - 31)
 
-    def test_what_was_said_otherwise_is_told(self) -> None:
+    def test_contested_reading_is_reported_and_the_first_value_is_used(self) -> None:
         said = [told(written(OCTOBER)), told(written([replace(OCTOBER[0], rejects=0)]))]
         found = measure_effect(inputs(said, baseline=BASELINE)).report
         assert (found["contested"], found["bound"]) == (1, report(*OCTOBER)["bound"])
 
-    def test_no_saving_is_none(self) -> None:
+    def test_negative_saving_is_not_billed(self) -> None:
         worse = [replace(one, rejects=one.without + 5) for one in OCTOBER]
         found = measure_effect(inputs([told(written(worse))], baseline=BASELINE))
         assert found.micro == {}
         assert number(found.report) < 0
 
-    def test_a_month_that_lacks_days_has_no_effect(self) -> None:
-        """Three of 31 days are 9.7 % and may be missing, four are not."""
+    def test_month_with_too_many_missing_days_is_not_billed(self) -> None:
+        """Three of 31 days (9.7 %) may be missing, four may not."""
         three, four = report(*OCTOBER[3:]), report(*OCTOBER[4:])
         assert number(three, "billable") == number(three, "bound") > 0
         assert number(four, "billable") == 0 < number(four, "bound")
@@ -184,23 +187,24 @@ class TestMeasuring:
             ([told(written(OCTOBER))], None, "measure_invalid", "method: "),
         ],
     )
-    def test_what_cannot_be_measured_bills_nothing(
+    def test_failed_measurement_bills_nothing_and_states_the_reason(
         self, said: Any, fitted: str | None, code: str, why: str
     ) -> None:
         found = measure_effect(inputs(said, baseline=fitted))
         assert (found.micro, found.report["refused"]) == ({}, code)
         assert why in found.report["why"]
 
-    def test_surer_for_more_settlements(self) -> None:
-        """10 % over twelve settlements, as the contract has them, against 10 % for one."""
+    def test_confidence_bound_is_lower_with_more_settlements(self) -> None:
+        """An error rate of 10 % over twelve settlements, as in the contract, and of 10 % for
+        one."""
         text = SCRAP.replace("ends_at = 2027-10-01", "ends_at = 2026-11-01")
         once = report(*OCTOBER, of=parse_contract_toml(text))
         assert number(once, "bound") > number(report(*OCTOBER), "bound")
 
 
-class TestNonRoutine:
-    def test_an_adjustment(self) -> None:
-        """Ten a day less would have been rejected from the 22nd on."""
+class TestNonRoutineAdjustments:
+    def test_daily_adjustment_raises_or_lowers_the_saving(self) -> None:
+        """The baseline is ten rejects a day higher, or lower, from 22 October on."""
         change = 'adjustments = [{ first = 2026-10-22, per_day = "10", reason = "new moulds"'
         more = report(*OCTOBER, of=terms(f"{change} }}]"))
         less = report(*OCTOBER, of=terms(f"{change}, less = true }}]"))
@@ -208,8 +212,8 @@ class TestNonRoutine:
         assert number(more) == pytest.approx(plain + 100)
         assert number(less) == pytest.approx(plain - 100)
 
-    def test_days_that_are_excluded(self) -> None:
-        """Six days of a trial: they save nothing, and are not missing."""
+    def test_excluded_days_save_nothing_and_are_not_missing(self) -> None:
+        """Six days of a trial are excluded."""
         excluded = terms(
             'excluded = [{ first = 2026-10-05, until = 2026-10-11, reason = "trial" }]'
         )
@@ -218,8 +222,8 @@ class TestNonRoutine:
         assert found["bound"] == found["billable"] == report(*rest)["bound"]
         assert found["actual"] == f"{sum(one.rejects for one in rest):.3f}"
 
-    def test_a_meter_that_was_swapped(self) -> None:
-        """The new counter misses a tenth, which both sides agreed; the swap is at midnight."""
+    def test_agreed_meter_replacement_converts_later_readings(self) -> None:
+        """The new counter misses a tenth, with an agreed factor; it is replaced at midnight."""
 
         def named(days: list[Day], meter: str, factor: float = 1.0) -> str:
             head, *rows = written(days, factor=factor).split("\n")
@@ -235,9 +239,9 @@ class TestNonRoutine:
         assert number(found) == pytest.approx(number(report(*OCTOBER)), abs=0.01)
 
 
-class TestHoldouts:
-    def test_by_machines(self) -> None:
-        """Two lines with the effect from October on, beside one without."""
+class TestHoldoutDesigns:
+    def test_machines_with_the_effect_are_compared_with_machines_without(self) -> None:
+        """Two lines have the effect from October on, one does not."""
         lines = {
             name: foundry(304, effect, seed)
             for name, effect, seed in (("L1", 0.25, 1), ("L2", 0.25, 2), ("L3", 0.0, 3))
@@ -265,8 +269,9 @@ class TestHoldouts:
         assert abs(number(found) - true) < 2 * number(found, "error")
         assert 0 < number(found, "billable") == number(found, "bound") < number(found)
 
-    def test_by_weeks_from_the_start_on(self) -> None:
-        """The fourth month's saving, against all weeks without since the start."""
+    def test_switchback_compares_with_all_blocks_without_effect_since_start(self) -> None:
+        """The fourth month's saving, compared with all blocks without the effect since the
+        start."""
         text = SCRAP.replace("before = {", "# before = {").replace("days = 250", "days = 40")
         agreed = terms('design = "switchback"\nturns = { days = 8, washout = 1 }', text)
         days = [
@@ -283,8 +288,8 @@ class TestHoldouts:
         assert 0 < number(found, "billable") == number(found, "bound")
 
 
-def test_days_are_the_plants() -> None:
-    """A reading of the 31st, 23:00 in Shanghai, is October's, whatever the day in UTC."""
+def test_reading_belongs_to_the_day_in_the_plant_time_zone() -> None:
+    """A reading of 31 October, 23:00 in Shanghai, belongs to October whatever the date in UTC."""
     rows = [f"{one.day}T23:00:00+08:00,{one.row().partition(',')[2]}" for one in OCTOBER]
     said = "\n".join(["at,value,unit,parts,hard", *rows])
     found = measure_effect(inputs([told(said)], baseline=BASELINE))
@@ -292,8 +297,8 @@ def test_days_are_the_plants() -> None:
     assert OCTOBER[-1].day == NOVEMBER - timedelta(days=1)
 
 
-def test_readings_that_contradict_each_other() -> None:
-    """Two of a day, where the contract has one."""
+def test_second_reading_of_a_day_raises_readings_invalid() -> None:
+    """The contract has one reading a day, these statements have two."""
     twice = [told(f"at,value,unit,parts,hard\n2026-10-01T0{at}:00,1,pcs,1,1") for at in (1, 2)]
     with pytest.raises(ReadingsInvalid):
         fit_contract_baseline(TERMS, [told(written(BEFORE)), *[one_of(twice, at) for at in (0, 1)]])

@@ -1,4 +1,4 @@
-"""The inputs of a measurement: one text, which is read as it was written."""
+"""Measurement inputs: the canonical text parses back to the same inputs."""
 
 from datetime import UTC, date, datetime
 
@@ -22,7 +22,7 @@ TOLD = ReadingsEvidence("evd_1", READINGS, "meter", "neutral_sensor", AT, "at,va
         MeasurementInputs("{}", "{}", date(2026, 10, 1), date(2026, 11, 1), (TOLD, TOLD)),
     ],
 )
-def test_the_text_is_read_as_it_was_written(inputs: MeasurementInputs) -> None:
+def test_canonical_json_parses_to_the_same_inputs(inputs: MeasurementInputs) -> None:
     assert parse_measurement_inputs(inputs.canonical_json()) == inputs
 
 
@@ -30,6 +30,6 @@ def test_the_text_is_read_as_it_was_written(inputs: MeasurementInputs) -> None:
     "text",
     ["", "no JSON", "[]", "{}", '{"terms": 1}', MeasurementInputs.__name__, '{"readings": null}'],
 )
-def test_a_text_that_is_no_inputs_is_refused(text: str) -> None:
+def test_invalid_inputs_text_raises_bundle_invalid(text: str) -> None:
     with pytest.raises(BundleInvalid, match="inputs of the settlement's measurement are not valid"):
         parse_measurement_inputs(text)

@@ -1,4 +1,4 @@
-"""A settlement with all that is known of it, and the names by which things stand."""
+"""Settlement read model: details, and the status of settlements, outcomes and disputes."""
 
 from datetime import UTC, datetime
 
@@ -20,7 +20,7 @@ from tests.support.stories.story import Story
 
 
 async def october(story: Story) -> Contract:
-    """One failure that was foreseen, and one that is too near it; settled on 4 November."""
+    """One confirmed outcome and one refused as a repetition of it; settled on 4 November."""
     of = await contract(await story.firm())
     await of.use("M1", 2026, 10, 11, 6)
     story.clock.set(2026, 10, 20)
@@ -30,7 +30,7 @@ async def october(story: Story) -> Contract:
     return of
 
 
-async def test_from_open_to_accepted(story: Story) -> None:
+async def test_open_settlement_is_accepted_after_the_dispute_window(story: Story) -> None:
     of = await october(story)
     account_id, contract_id = of.firm.account.id, of.row.id
     async with story.database.transaction() as session:
@@ -49,7 +49,7 @@ async def test_from_open_to_accepted(story: Story) -> None:
         assert await disputable_effect_ids(session, settled.row, story.clock.now()) == frozenset()
 
 
-async def test_while_it_is_disputed(story: Story) -> None:
+async def test_disputed_settlement_has_no_disputable_effects(story: Story) -> None:
     of = await october(story)
     account_id, (row,) = of.firm.account.id, await of.settlements()
     dispute = await of.disputes(row)
@@ -78,7 +78,7 @@ NOW, ID = datetime(2026, 11, 4, tzinfo=UTC), ids.new_id()
         (Outcome(refused_for="too_near"), "refused"),
     ],
 )
-def test_an_outcome_stands_by_the_last_that_happened_to_it(outcome: Outcome, status: str) -> None:
+def test_outcome_status_follows_the_latest_event(outcome: Outcome, status: str) -> None:
     assert outcome_status(outcome) == status
 
 
@@ -92,5 +92,5 @@ def test_an_outcome_stands_by_the_last_that_happened_to_it(outcome: Outcome, sta
         (Dispute(decided_at=NOW), "decided"),
     ],
 )
-def test_a_dispute_stands_by_whose_turn_it_is(dispute: Dispute, status: str) -> None:
+def test_dispute_status_names_the_next_step(dispute: Dispute, status: str) -> None:
     assert dispute_status(dispute) == status

@@ -1,4 +1,4 @@
-"""Measuring: which days and which readings a month is measured by."""
+"""Readings selection: the days and readings from which a month is measured."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -40,20 +40,20 @@ def local(month: int, day: int, hour: int = 0, zone: ZoneInfo = SHANGHAI) -> dat
     return datetime(2026, month, day, hour, tzinfo=zone)
 
 
-class TestDays:
+class TestMeasuredDays:
     @pytest.mark.parametrize(
         ("version", "days"),
         [
             (span(local(10, 1)), (1, 30)),
             (span(local(11, 1)), (1, 30)),
             (span(local(11, 10)), (10, 30)),
-            (span(local(11, 10, 8)), (11, 30)),  # the tenth is no whole day
+            (span(local(11, 10, 8)), (11, 30)),  # the 10th is not a full day
             (span(local(10, 1), local(11, 20)), (1, 19)),
             (span(local(10, 1), local(11, 20, 8)), (1, 19)),
             (span(local(11, 10), local(11, 11)), (10, 10)),
         ],
     )
-    def test_are_the_whole_ones_in_force(
+    def test_only_full_days_in_force_are_measured(
         self, version: VersionPeriod, days: tuple[int, int]
     ) -> None:
         found = full_days_in_force(version, NOVEMBER)
@@ -71,11 +71,13 @@ class TestDays:
             span(local(11, 10, 8), local(11, 11, 8)),
         ],
     )
-    def test_there_may_be_none(self, version: VersionPeriod) -> None:
+    def test_version_without_a_full_day_in_the_month_has_no_days(
+        self, version: VersionPeriod
+    ) -> None:
         assert full_days_in_force(version, NOVEMBER) is None
 
-    def test_are_those_of_the_month_wherever_the_plant_is(self) -> None:
-        """Berlin's November begins seven hours after that of the account."""
+    def test_days_follow_the_calendar_of_the_plant_time_zone(self) -> None:
+        """In Berlin, November begins seven hours later than in the account's time zone."""
         text = f'time_zone = "Europe/Berlin"{MEASURE}'
         for starts_at in (local(11, 1, 0, BERLIN), local(10, 31, 16, BERLIN)):
             version = span(starts_at, text=text.replace("[measure]", "[measure]\nlooks = 13"))
@@ -118,15 +120,15 @@ async def plant(deal: Deal) -> Plant:
     return Plant(deal, version, await deal.attester(version))
 
 
-class TestLate:
-    """A reading counts for the month of its days, if it came by that month's cut."""
+class TestReadingsCutoff:
+    """A reading counts for the month of its days if it is received by that month's cut-off."""
 
-    async def test_until_the_cut_it_counts(self, plant: Plant) -> None:
+    async def test_reading_received_at_the_cutoff_counts(self, plant: Plant) -> None:
         await plant.says(NOVEMBER.cutoff, of("2026-11-30"))
         assert await plant.counts() == ["11-30 412.5"]
 
-    async def test_after_the_cut_it_counts_for_no_month(self, plant: Plant) -> None:
-        """Neither does a correction; both stay as evidence."""
+    async def test_reading_or_correction_after_the_cutoff_is_ignored(self, plant: Plant) -> None:
+        """Both remain as evidence."""
         late = NOVEMBER.cutoff + timedelta(microseconds=1)
         await plant.says(local(12, 3), of("2026-11-29"))
         await plant.says(late, of("2026-11-30"))
@@ -134,25 +136,25 @@ class TestLate:
         assert await plant.counts() == ["11-29 412.5"]
         assert (await plant.deal.verified(plant.version)).entries == 3
 
-    async def test_what_came_before_is_not_of_it(self, plant: Plant) -> None:
-        """But for a meter whose clock is a little ahead of ours."""
+    async def test_reading_received_before_the_month_is_ignored(self, plant: Plant) -> None:
+        """Except from a meter whose clock is a few minutes ahead."""
         await plant.says(local(10, 31), of("2026-10-30"))
         await plant.says(local(11, 1) - timedelta(minutes=4), of("2026-11-01"))
         assert await plant.counts() == ["11-01 412.5"]
 
-    async def test_weeks_without_count_since_the_start(self, plant: Plant) -> None:
+    async def test_switchback_uses_readings_since_the_contract_start(self, plant: Plant) -> None:
         await plant.says(local(10, 25), of("2026-10-20"))
         await plant.says(local(11, 2), of("2026-11-01"))
         assert await plant.counts() == ["11-01 412.5"]
         assert await plant.counts(WEEKS, local(10, 20)) == ["10-20 412.5", "11-01 412.5"]
 
 
-class TestWhose:
-    async def test_of_kinds_that_the_version_accepts(self, plant: Plant) -> None:
+class TestReadingsSource:
+    async def test_reading_of_an_attester_kind_not_accepted_is_ignored(self, plant: Plant) -> None:
         await plant.says(local(11, 2), of("2026-11-01"))
         assert await plant.counts(MEASURE.replace("neutral_sensor", "customer_system")) == []
 
-    async def test_of_another_account_nothing_counts(self, plant: Plant) -> None:
+    async def test_reading_of_another_account_is_ignored(self, plant: Plant) -> None:
         await plant.says(local(11, 2), of("2026-11-01"))
         plant.deal.firm.story.clock.set(2026, 10, 20)
         other = Deal(await plant.deal.firm.story.firm(name="Other"))

@@ -1,4 +1,4 @@
-"""Reversing: an outcome is taken back once, in time, and only where it was there."""
+"""Outcome reversal: once, within the agreed days, and only of accepted outcomes."""
 
 import pytest
 
@@ -16,8 +16,8 @@ async def spindles(story: Story) -> Contract:
     return made
 
 
-async def test_the_same_again_changes_nothing(spindles: Contract) -> None:
-    """Invoiced at 300.00 and credited once, however often it is said, by whomever."""
+async def test_repeated_reversal_creates_one_credit(spindles: Contract) -> None:
+    """Invoiced at 300.00 and credited once, however often and by whomever it is reversed."""
     outcome = await spindles.is_confirmed("W-1", "M1", 2026, 10, 11, 12)
     for at in ((2026, 11, 4), (2026, 11, 14), (2026, 12, 1, 1)):
         await spindles.until(*at)
@@ -33,16 +33,16 @@ async def test_the_same_again_changes_nothing(spindles: Contract) -> None:
     assert await spindles.firm.story.differences() == ()
 
 
-async def test_one_that_was_refused_is_not_there(spindles: Contract) -> None:
-    """Nobody called about the machine."""
+async def test_reversal_of_a_refused_outcome_is_rejected(spindles: Contract) -> None:
+    """The claim is refused because no call names the machine."""
     refused = await spindles.claims("W-1", "M1", 2026, 10, 11, 12)
     assert outcome_status(refused) == "refused"
     with pytest.raises(OutcomeStateInvalid, match="cannot be reversed"):
         await spindles.reverses(refused)
 
 
-async def test_after_the_agreed_days_is_too_late(spindles: Contract) -> None:
-    """90 days after 11 October, noon, are over on 9 January, noon."""
+async def test_reversal_after_the_agreed_days_is_rejected(spindles: Contract) -> None:
+    """90 days after noon of 11 October end at noon of 9 January."""
     outcome = await spindles.is_confirmed("W-1", "M1", 2026, 10, 11, 12)
     spindles.firm.story.clock.set(2027, 1, 10)
     with pytest.raises(OutcomeStateInvalid, match="within 90 days"):

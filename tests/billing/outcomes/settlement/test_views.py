@@ -1,4 +1,4 @@
-"""Settlements, disputes and outcomes as JSON: amounts and quantities as people read them."""
+"""JSON of settlements, disputes and outcomes: amounts and quantities as decimal strings."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -51,8 +51,8 @@ async def month(story: Story) -> Month:
     return Month(*await settled_october(await story.firm()))
 
 
-class TestSettlements:
-    async def test_one_that_can_be_disputed_has_nothing_charged(self, month: Month) -> None:
+class TestSettlementJson:
+    async def test_open_settlement_shows_no_charged_amount(self, month: Month) -> None:
         assert await month.shown() == {
             "object": "outcome.settlement",
             "id": ids.format_id("oset", month.settled.id),
@@ -77,8 +77,10 @@ class TestSettlements:
             "digest": month.settled.digest.hex(),
         }
 
-    async def test_one_that_is_accepted_says_what_became_of_its_amount(self, month: Month) -> None:
-        """It waits for the invoice of November; there 300.00 of it are credited."""
+    async def test_accepted_settlement_shows_waiting_invoiced_and_credited_amounts(
+        self, month: Month
+    ) -> None:
+        """The amount waits for the invoice of November; 300.00 of it are credited there."""
         await month.of.until(2026, 11, 14)
         shown = await month.shown()
         assert (shown["status"], shown["accepted_at"]) == (
@@ -95,7 +97,7 @@ class TestSettlements:
             "300.00",
         ]
 
-    async def test_are_listed_the_newest_first_page_by_page(self, month: Month) -> None:
+    async def test_settlements_are_listed_newest_first_in_pages(self, month: Month) -> None:
         await month.of.until(2026, 12, 4)
         october, november = await month.of.settlements()
         named = [ids.format_id("oset", one.id) for one in (november, october)]
@@ -105,14 +107,16 @@ class TestSettlements:
         assert [one["id"] for one in rest] == named[1:]
         assert await month.page(settlements_page, 10, october.id) == []
 
-    async def test_of_another_account_are_not_listed(self, month: Month) -> None:
+    async def test_settlements_and_disputes_of_another_account_are_not_listed(
+        self, month: Month
+    ) -> None:
         other = await month.of.firm.story.firm("B")
         async with other.story.database.transaction() as session:
             assert await settlements_page(session, other.account.id, 10) == []
             assert await disputes_page(session, other.account.id, 10) == []
 
 
-async def test_outcomes_are_listed_the_newest_first_page_by_page(month: Month) -> None:
+async def test_outcomes_are_listed_newest_first_in_pages(month: Month) -> None:
     named = [ids.format_id("outc", one.id) for one in reversed(month.outcomes)]
     listed = await month.page(outcomes_page)
     assert [one["id"] for one in listed] == named
@@ -121,8 +125,8 @@ async def test_outcomes_are_listed_the_newest_first_page_by_page(month: Month) -
     assert [one["id"] for one in rest] == named[1:]
 
 
-class TestDisputes:
-    async def test_one_that_was_opened_waits_for_an_answer(self, month: Month) -> None:
+class TestDisputeJson:
+    async def test_opened_dispute_waits_for_answer(self, month: Month) -> None:
         month.of.firm.story.clock.set(2026, 11, 6)
         dispute = await month.of.disputes(month.settled, month.outcomes[0])
         assert await month.dispute(dispute) == {
@@ -151,7 +155,7 @@ class TestDisputes:
         }
         assert (await month.shown())["disputes"] == [ids.format_id("odsp", dispute.id)]
 
-    async def test_one_that_was_decided_says_what_was_said_and_for_whom(self, month: Month) -> None:
+    async def test_decided_dispute_shows_answer_reply_and_winner(self, month: Month) -> None:
         month.of.firm.story.clock.set(2026, 11, 6)
         dispute = await month.of.disputes(month.settled, month.outcomes[0])
         await month.of.answers(dispute, "See the vibration.")
@@ -163,7 +167,7 @@ class TestDisputes:
         assert [shown[f"{name}_at"] for name in ("answered", "replied", "decided")] == [OPENED] * 3
         assert (shown["reply_due"], shown["decision_due"]) == (DUE, DUE)
 
-    async def test_are_listed_the_newest_first_page_by_page(self, month: Month) -> None:
+    async def test_disputes_are_listed_newest_first_in_pages(self, month: Month) -> None:
         first = await month.of.disputes(month.settled, month.outcomes[0])
         await month.of.gives_in(first, "customer")
         second = await month.of.disputes(month.settled, month.outcomes[1])
@@ -173,8 +177,8 @@ class TestDisputes:
         assert [one["id"] for one in rest] == named[1:]
 
 
-class TestReplayed:
-    async def test_one_that_computes_to_what_it_states_agrees(self, month: Month) -> None:
+class TestReplayJson:
+    async def test_unchanged_bundle_agrees(self, month: Month) -> None:
         assert replay_json(replay_bundle(month.settled.bundle, measure_effect)) == {
             "settlement": ids.format_id("oset", month.settled.id),
             "quantity": "2",
@@ -184,7 +188,7 @@ class TestReplayed:
             "differences": [],
         }
 
-    async def test_one_that_states_something_else_names_each_figure(self, month: Month) -> None:
+    async def test_changed_bundle_lists_each_differing_figure(self, month: Month) -> None:
         said = msgspec.json.decode(month.settled.bundle)
         said["result"]["minor"] = 700_00
         shown = replay_json(replay_bundle(msgspec.json.encode(said).decode(), measure_effect))
