@@ -64,7 +64,7 @@ class TestInvoiceToCollect:
         )
         assert told.amount_due == 10000
 
-    async def test_lines_beyond_240_are_combined_into_one(self, story: Story) -> None:
+    async def test_lines_beyond_240_are_combined_into_a_single_line(self, story: Story) -> None:
         """300 models at 1.00 each give 240 lines and one of 60.00. Stripe accepts 250 lines."""
         firm = await story.firm(locale="en")
         version = await story.plan(many_models(300))

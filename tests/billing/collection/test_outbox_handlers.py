@@ -29,7 +29,7 @@ async def card_firm(stripe: StripeStory) -> Firm:
 
 
 async def credit_at_stripe(stripe: StripeStory, balance: int) -> None:
-    """Somebody sets the customer's balance in the dashboard."""
+    """Set the customer's balance, as in Stripe's dashboard."""
     (customer,) = stripe.fake.objects("customer")
     async with httpx.AsyncClient(base_url=stripe.fake.url, auth=(stripe.fake.key, "")) as http:
         form = {"balance": str(balance)}

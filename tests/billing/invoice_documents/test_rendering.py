@@ -119,7 +119,7 @@ class TestInvoiceCsv:
         assert (said["key_name"], said["status"]) == ("'=press", "402")
         assert (said["error_code"], said["settlement"]) == ("spend_cap", "refused")
 
-    def test_selected_tags_have_columns_and_others_share_one(self) -> None:
+    def test_selected_tags_have_columns_and_other_tags_share_a_column(self) -> None:
         tagged = replace(CALL, tags={"order": "=A-17", "line": "三号线", "shift": '+"x"'})
         said = row(tagged, replace(SHEET, tags=("=x", "line", "order")))
         assert (said["tag:order"], said["tag:line"]) == ("'=A-17", "三号线")

@@ -201,7 +201,7 @@ class TestTagUsageQuery:
         rest = NO_USAGE + Quantities(rows=900 + 899 + 898)
         assert orders[-1] == TagUsage("order", None, 3, {RUL: rest})
 
-    async def test_values_over_limit_are_one_others_part(self, database: Database) -> None:
+    async def test_values_over_limit_are_combined_as_others(self, database: Database) -> None:
         usage = [
             TagUsage("order", "A-1", 1, {RUL: Quantities(rows=6)}),
             TagUsage("order", None, 7, {RUL: Quantities(rows=4)}),

@@ -55,11 +55,11 @@ class TestCreditNoteShare:
                 200,
                 (200, 200, 0),
             ),
-            # All was credited before.
+            # The whole invoice was credited before.
             (note(500, 500), there("paid", paid=2000, credited_after_payment=2000), 0, (0, 0, 0)),
             # Paid by bank, not yet recorded at Stripe: the credit must not reduce the amount due.
             (note(500, 500), there("open", remaining=3000), 0, (0, 0, 0)),
-            # Void in the dashboard.
+            # Void at Stripe: no share.
             (note(1000), there("void"), 0, (0, 0, 0)),
         ],
     )
