@@ -1,4 +1,4 @@
-"""Opening an account: what it may do from its first call on."""
+"""Opening of accounts with their initial limits."""
 
 import pytest
 
@@ -16,8 +16,8 @@ async def opened(database: Database, terms: AccountLimits) -> dict[str, int | No
         return {one.kind: one.amount for one in await list_quota_states(session, account.id)}
 
 
-class TestOpen:
-    async def test_begins_under_its_terms(self, database: Database) -> None:
+class TestAccountOpening:
+    async def test_new_account_has_requested_limits(self, database: Database) -> None:
         assert await opened(database, AccountLimits(7, 1, 2, 3)) == {
             QuotaKind.CREDIT: 7,
             QuotaKind.REQUESTS: 1,
@@ -29,7 +29,7 @@ class TestOpen:
         ]
         assert await differences(database) == ()
 
-    async def test_without_rates(self, database: Database) -> None:
+    async def test_null_limits_leave_rates_unlimited(self, database: Database) -> None:
         limits = await opened(database, AccountLimits(0, None, None, None))
         assert [amount for amount in limits.values() if amount is not None] == [0]
 
@@ -37,14 +37,14 @@ class TestOpen:
         "terms",
         [AccountLimits(-1, 1, 1, 1), AccountLimits(1, -1, 1, 1), AccountLimits(1, 1, 1, -1)],
     )
-    async def test_terms_that_make_no_sense_open_nothing(
+    async def test_negative_limits_create_no_account(
         self, database: Database, terms: AccountLimits
     ) -> None:
         with pytest.raises(LimitInvalid):
             await opened(database, terms)
         assert await sql(database, "select count(*) from account") == [(0,)]
 
-    async def test_a_name_that_is_taken(self, database: Database) -> None:
+    async def test_duplicate_name_raises_account_name_taken(self, database: Database) -> None:
         await opened(database, AccountLimits(7, 1, 2, 3))
         with pytest.raises(AccountNameTaken):
             await opened(database, AccountLimits(9, 9, 9, 9))

@@ -1,4 +1,4 @@
-"""Collection methods: their text form, and which accounts must pay by hand."""
+"""Collection methods: text form, minimum amounts, and accounts that must be collected manually."""
 
 import pytest
 
@@ -18,7 +18,7 @@ CHARGE = Collection(CollectionMethod.CHARGE, "stripe")
 SEND = Collection(CollectionMethod.INVOICE, "stripe")
 
 
-class TestText:
+class TestCollectionText:
     @pytest.mark.parametrize(
         ("text", "parsed"),
         [
@@ -28,20 +28,20 @@ class TestText:
             ("some_pay_charge", Collection(CollectionMethod.CHARGE, "some_pay")),
         ],
     )
-    def test_is_parsed_and_formatted(self, text: str, parsed: Collection) -> None:
+    def test_text_is_parsed_and_formatted(self, text: str, parsed: Collection) -> None:
         assert Collection.parse(text) == parsed
         assert str(parsed) == text
 
     @pytest.mark.parametrize("text", ["", "charge", "stripe", "stripe_manual", "_charge", "cash"])
-    def test_of_anything_else_is_refused(self, text: str) -> None:
+    def test_unknown_text_raises_value_error(self, text: str) -> None:
         with pytest.raises(ValueError, match="not a"):
             Collection.parse(text)
 
-    def test_of_all_that_an_account_can_have(self) -> None:
+    def test_known_collections_are_manual_and_stripe(self) -> None:
         assert known_collections() == ("manual", "stripe_charge", "stripe_invoice")
 
 
-class TestMinimum:
+class TestMinimumAmount:
     @pytest.mark.parametrize(
         ("collection", "currency", "minor"),
         [
@@ -51,12 +51,16 @@ class TestMinimum:
             (Collection(CollectionMethod.CHARGE, "gone"), "CNY", 1),
         ],
     )
-    def test_is_the_collectors(self, collection: Collection, currency: str, minor: int) -> None:
+    def test_minimum_comes_from_the_collector(
+        self, collection: Collection, currency: str, minor: int
+    ) -> None:
         assert collection.minimum_amount(currency) == minor
 
 
-class TestAccounts:
-    async def test_a_new_one_pays_by_hand_there(self, database: Database) -> None:
+class TestAccountCollection:
+    async def test_new_account_in_unsupported_currency_must_be_manual(
+        self, database: Database
+    ) -> None:
         by_stripe = NewProfile(collection=SEND)
         with pytest.raises(ProfileInvalid, match="manual for KWD") as caught:
             async with database.transaction() as session:
@@ -65,7 +69,9 @@ class TestAccounts:
         async with database.transaction() as session:
             await open_account(session, CLOCK, "Kuwait", "KWD", NO_LIMITS, NewProfile())
 
-    async def test_and_goes_on_doing_so(self, database: Database) -> None:
+    async def test_account_in_unsupported_currency_cannot_switch_to_stripe(
+        self, database: Database
+    ) -> None:
         async with database.transaction() as session:
             account = await open_account(session, CLOCK, "Reykjavik", "ISK", NO_LIMITS)
         with pytest.raises(ProfileInvalid, match="manual for ISK"):

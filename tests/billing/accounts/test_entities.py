@@ -1,4 +1,4 @@
-"""Legal entities: what can be said of them, and whose invoices bear which numbers."""
+"""Legal entities: creation, validation and update."""
 
 import pytest
 
@@ -19,8 +19,8 @@ from tests.support.billing.making import CLOCK, sql
 SELLER = EntityUpdate("上海销售有限公司", "上海市 1 号", "91310000X")
 
 
-class TestOpening:
-    async def test_it_sells_after_the_first(self, database: Database) -> None:
+class TestEntityCreation:
+    async def test_new_entities_are_listed_after_the_first(self, database: Database) -> None:
         async with database.transaction() as session:
             made = await create_entity(session, CLOCK, "SH", SELLER)
             bare = await create_entity(session, CLOCK, "US2", EntityUpdate("Seller Inc."))
@@ -36,7 +36,7 @@ class TestOpening:
             await session.rollback()
 
     @pytest.mark.parametrize("code", ["", "maas", "9A", "A" * 11, "A-B", "A B", "A\n"])
-    async def test_a_code_is_short_and_plain(self, database: Database, code: str) -> None:
+    async def test_invalid_code_is_rejected(self, database: Database, code: str) -> None:
         async with database.transaction() as session:
             with pytest.raises(LegalEntityInvalid, match="capital letters"):
                 await create_entity(session, CLOCK, code, SELLER)
@@ -52,7 +52,7 @@ class TestOpening:
             (EntityUpdate("x", tax_number="x" * 501), "tax_number"),
         ],
     )
-    async def test_what_cannot_be_said(
+    async def test_missing_or_too_long_field_is_rejected(
         self, database: Database, wish: EntityUpdate, param: str
     ) -> None:
         async with database.transaction() as session:
@@ -60,14 +60,14 @@ class TestOpening:
                 await create_entity(session, CLOCK, "SH", wish)
         assert caught.value.param == param
 
-    async def test_a_code_is_one_entitys(self, database: Database) -> None:
+    async def test_duplicate_code_raises_legal_entity_taken(self, database: Database) -> None:
         async with database.transaction() as session:
             with pytest.raises(LegalEntityTaken):
                 await create_entity(session, CLOCK, "MAAS", SELLER)
 
 
-class TestChanging:
-    async def test_what_is_said_is_changed_and_nothing_else(self, database: Database) -> None:
+class TestEntityUpdate:
+    async def test_omitted_fields_are_unchanged(self, database: Database) -> None:
         async with database.transaction() as session:
             await create_entity(session, CLOCK, "SH", SELLER)
             await update_entity(session, "SH", EntityUpdate(address=""))
@@ -75,7 +75,7 @@ class TestChanging:
             assert (now.name, now.address, now.tax_number) == (SELLER.name, "", SELLER.tax_number)
             await session.rollback()
 
-    async def test_one_that_is_not_there(self, database: Database) -> None:
+    async def test_unknown_code_raises_not_found(self, database: Database) -> None:
         async with database.transaction() as session:
             with pytest.raises(LegalEntityNotFound):
                 await update_entity(session, "SH", SELLER)

@@ -1,4 +1,4 @@
-"""Billing profiles: what they can say, and who sells."""
+"""Billing profiles: validation, update, defaults and time zones."""
 
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -61,9 +61,9 @@ WRONG: list[tuple[str, Any]] = [
 ]
 
 
-class TestChanging:
+class TestProfileUpdate:
     @pytest.mark.parametrize(("name", "value"), GOOD)
-    async def test_what_it_can_say(self, database: Database, name: str, value: Any) -> None:
+    async def test_valid_field_is_stored(self, database: Database, name: str, value: Any) -> None:
         made = await customer(database)
         async with database.transaction() as session:
             await update_profile(session, made.account_id, **{name: value})
@@ -71,7 +71,9 @@ class TestChanging:
             assert getattr(await get_profile(session, made.account_id), name) == value
 
     @pytest.mark.parametrize(("name", "value"), WRONG)
-    async def test_what_it_cannot(self, database: Database, name: str, value: Any) -> None:
+    async def test_invalid_field_is_rejected_and_profile_unchanged(
+        self, database: Database, name: str, value: Any
+    ) -> None:
         made = await customer(database)
         with pytest.raises(ProfileInvalid) as raised:
             async with database.transaction() as session:
@@ -80,13 +82,13 @@ class TestChanging:
         async with database.transaction() as session:
             assert (await get_profile(session, made.account_id)).locale == "zh"
 
-    async def test_a_time_zone_that_is_none(self, database: Database) -> None:
+    async def test_unknown_time_zone_is_rejected(self, database: Database) -> None:
         made = await customer(database)
         async with database.transaction() as session:
             with pytest.raises(TimeZoneUnknown):
                 await update_profile(session, made.account_id, time_zone="Mars/Olympus")
 
-    async def test_another_entity_sells(self, database: Database) -> None:
+    async def test_legal_entity_can_be_changed(self, database: Database) -> None:
         made = await customer(database)
         async with database.transaction() as session:
             entity = await create_entity(session, CLOCK, "SELLER2", EntityUpdate("Seller"))
@@ -95,7 +97,7 @@ class TestChanging:
             await session.rollback()
 
 
-class TestOpening:
+class TestProfileCreation:
     @pytest.mark.parametrize(
         "new",
         [
@@ -106,13 +108,13 @@ class TestOpening:
             NewProfile(time_zone="Mars/Olympus"),
         ],
     )
-    async def test_with_what_cannot_be(self, database: Database, new: NewProfile) -> None:
+    async def test_invalid_profile_is_rejected(self, database: Database, new: NewProfile) -> None:
         made = await customer(database)
         async with database.transaction() as session:
             with pytest.raises((ProfileInvalid, TimeZoneUnknown)):
                 await create_profile(session, made.account_id, new)
 
-    async def test_twice_leaves_it_as_it_is(self, database: Database) -> None:
+    async def test_second_creation_keeps_existing_profile(self, database: Database) -> None:
         made = await customer(database)
         async with database.transaction() as session:
             await create_profile(session, made.account_id, NewProfile(net_days=7))
@@ -121,9 +123,7 @@ class TestOpening:
                 await get_profile(session, made.account_id)
             ).net_days == DEFAULT_PROFILE.net_days
 
-    async def test_the_first_entity_sells_unless_somebody_says_otherwise(
-        self, database: Database
-    ) -> None:
+    async def test_default_seller_is_the_first_legal_entity(self, database: Database) -> None:
         made = await customer(database)
         async with database.transaction() as session:
             await create_entity(session, CLOCK, "SELLER2", EntityUpdate("Seller"))
@@ -134,7 +134,7 @@ class TestOpening:
             assert entity.code == "MAAS"
             await session.rollback()
 
-    async def test_without_anybody_who_sells(self, database: Database) -> None:
+    async def test_creation_without_legal_entity_is_rejected(self, database: Database) -> None:
         async with database.transaction() as session:
             await session.execute(text("delete from legal_entity"))
             with pytest.raises(ProfileInvalid, match="no legal entity"):
@@ -142,8 +142,8 @@ class TestOpening:
             await session.rollback()
 
 
-class TestReading:
-    async def test_zone_tax_and_currency(self, database: Database) -> None:
+class TestProfileValues:
+    async def test_profile_returns_time_zone_tax_and_currency(self, database: Database) -> None:
         made = await customer(database)
         async with database.transaction() as session:
             profile = await update_profile(
@@ -154,8 +154,8 @@ class TestReading:
             assert await get_account_currency(session, made.account_id) == "CNY"
 
 
-class TestTimeZones:
-    async def test_of_one_account_and_of_all(self, database: Database) -> None:
+class TestTimeZoneList:
+    async def test_time_zones_are_listed_for_one_or_all_accounts(self, database: Database) -> None:
         here, there = await customer(database), await customer(database, name="B")
         async with database.transaction() as session:
             await update_profile(session, there.account_id, time_zone="America/New_York")
@@ -167,19 +167,19 @@ class TestTimeZones:
                 there.account_id: new_york,
             }
 
-    async def test_of_an_account_that_is_not_there_are_none(self, database: Database) -> None:
+    async def test_unknown_account_has_no_time_zone(self, database: Database) -> None:
         await customer(database)
         async with database.transaction() as session:
             assert await list_time_zones(session, ids.new_id()) == {}
 
 
-class TestEmail:
+class TestEmailValidation:
     @pytest.mark.parametrize("value", ["", "accounts@acme.example"])
-    def test_an_address_or_none_is_given_back(self, value: str) -> None:
+    def test_valid_or_empty_address_is_returned(self, value: str) -> None:
         assert validate_email(value) == value
 
     @pytest.mark.parametrize("value", ["nobody", "a b@acme.example"])
-    def test_what_is_no_address_is_refused(self, value: str) -> None:
+    def test_invalid_address_is_rejected(self, value: str) -> None:
         with pytest.raises(ProfileInvalid, match="email must be a valid e-mail address") as raised:
             validate_email(value)
         assert raised.value.param == "email"

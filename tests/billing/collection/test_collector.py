@@ -1,4 +1,4 @@
-"""What any collector is told, and what comes of its events; tried with one other than Stripe."""
+"""Requests to a collector and handling of its events, with a collector other than Stripe."""
 
 from dataclasses import dataclass
 
@@ -20,14 +20,14 @@ from tests.support.stories.story import Firm, Story
 
 @dataclass
 class Collection:
-    """A firm whose invoices are collected through memory."""
+    """A firm whose invoices are collected by the in-memory collector."""
 
     story: Story
     firm: Firm
     collector: MemoryCollector
 
     async def invoiced(self, method: str) -> Invoice:
-        """30.00 of October, of which the collector knows."""
+        """Bill 30.00 of usage in October and pass the invoice to the collector."""
         await sql(
             self.story.database,
             "update billing_profile set collection = :text",
@@ -59,12 +59,12 @@ async def collection(story: Story) -> Collection:
     return Collection(story, await story.firm(), MemoryCollector())
 
 
-def test_it_is_a_collector() -> None:
+def test_memory_collector_implements_collector_protocol() -> None:
     assert isinstance(MemoryCollector(), Collector)
 
 
-async def test_a_stored_method_is_charged(collection: Collection) -> None:
-    """Without a method the first charge is declined; the stored one pays 30.00."""
+async def test_stored_payment_method_is_charged_for_open_invoice(collection: Collection) -> None:
+    """The first charge is declined without a payment method; the stored method pays 30.00."""
     invoice = await collection.invoiced("charge")
     assert (invoice.collector, invoice.external_invoice, invoice.stripe_invoice) == (
         "memory",
@@ -86,7 +86,7 @@ async def test_a_stored_method_is_charged(collection: Collection) -> None:
     ]
 
 
-async def test_a_sent_invoice_is_polled(collection: Collection) -> None:
+async def test_payment_of_sent_invoice_is_found_by_polling(collection: Collection) -> None:
     invoice = await collection.invoiced("invoice")
     assert collection.collector.keys[-1] == f"invoice:{invoice.id}:send"
     collection.collector.pay(invoice.external_invoice or "")
@@ -99,8 +99,8 @@ async def test_a_sent_invoice_is_polled(collection: Collection) -> None:
     assert compared == CollectorComparison(1, ())
 
 
-async def test_all_that_changes_is_told(collection: Collection) -> None:
-    """Of 30.00, 10.00 come by bank and 5.00 are credited; the rest is written off."""
+async def test_payment_credit_and_write_off_reach_collector(collection: Collection) -> None:
+    """Of 30.00, 10.00 are paid by bank and 5.00 credited; the rest is written off."""
     invoice = await collection.invoiced("invoice")
     await collection.firm.pays(invoice, "10.00", "bank-1")
     await collection.firm.is_credited(invoice, "5.00")
@@ -112,7 +112,9 @@ async def test_all_that_changes_is_told(collection: Collection) -> None:
 
 
 @pytest.mark.parametrize(("end", "status"), [("void", "void"), ("pay", "paid")])
-async def test_the_end_of_collection_is_told(collection: Collection, end: str, status: str) -> None:
+async def test_voided_or_paid_invoice_is_closed_at_collector(
+    collection: Collection, end: str, status: str
+) -> None:
     invoice = await collection.invoiced("invoice")
     if end == "void":
         await collection.story.voids(invoice)
@@ -122,7 +124,7 @@ async def test_the_end_of_collection_is_told(collection: Collection, end: str, s
     assert collection.theirs()[0] == status
 
 
-async def test_pages_are_the_collectors(collection: Collection) -> None:
+async def test_payment_and_setup_urls_come_from_collector(collection: Collection) -> None:
     story, account_id = collection.story, collection.firm.account.id
     invoice = await collection.invoiced("invoice")
     url = await get_payment_page_url(
@@ -136,6 +138,6 @@ async def test_pages_are_the_collectors(collection: Collection) -> None:
     assert setup == f"https://memory.example/setup/{customer}"
 
 
-async def test_events_of_nothing_known_are_ignored(collection: Collection) -> None:
+async def test_events_of_unknown_objects_are_ignored(collection: Collection) -> None:
     assert await collection.hears(other="x") == OUTCOME_IGNORED
     assert await collection.hears(customer="c_none", method="card") == OUTCOME_NOT_OURS

@@ -1,6 +1,6 @@
-"""What comes of an event: by its kind, by whose it is, and however often it is handled.
+"""Handling of collector events, by kind and owner, once and repeatedly.
 
-Events on their way are in tests/stories/test_story_stripe_webhooks.py.
+Delivery of events is tested in tests/stories/test_story_stripe_webhooks.py.
 """
 
 import pytest
@@ -27,7 +27,7 @@ def event(kind: str, object_id: str) -> CollectorEvent:
 
 
 async def foreign(stripe: StripeStory, customer: str, ours: str, currency: str = "CNY") -> str:
-    """An invoice of 99.00, made and finished past our outbox, whose events are lost."""
+    """Create and finalise an invoice of 99.00 without the outbox; its events are lost."""
     stripe.fake.webhooks.drop(1000)
     key = f"foreign:{len(stripe.fake.objects('invoice'))}"
     made = await stripe.payments.create_invoice(f"{key}:make", customer, ours, key, currency, 30)
@@ -38,23 +38,27 @@ async def foreign(stripe: StripeStory, customer: str, ours: str, currency: str =
     return made.id
 
 
-class TestKinds:
+class TestEventKinds:
     @pytest.mark.parametrize(
         "kind", ["customer.updated", "charge.succeeded", "invoiceitem.created", "balance.available"]
     )
-    async def test_of_no_concern(self, stripe: StripeStory, kind: str) -> None:
+    async def test_unrelated_kinds_are_ignored_without_request(
+        self, stripe: StripeStory, kind: str
+    ) -> None:
         before = len(stripe.fake.requests)
         assert await events(stripe).handle(event(kind, "x_1")) == OUTCOME_IGNORED
         assert len(stripe.fake.requests) == before
 
-    async def test_of_an_invoice_that_is_gone(self, stripe: StripeStory) -> None:
+    async def test_event_of_missing_invoice_raises_permanent_failure(
+        self, stripe: StripeStory
+    ) -> None:
         with pytest.raises(PermanentFailure, match="No such invoice"):
             await events(stripe).handle(event("invoice.deleted", "in_gone"))
 
 
-class TestInvoices:
-    async def test_any_of_its_events_will_do(self, stripe: StripeStory) -> None:
-        """Whatever the event says, it is Stripe's word now that counts."""
+class TestInvoiceEvents:
+    async def test_any_event_reads_current_invoice_state(self, stripe: StripeStory) -> None:
+        """The handler reads the invoice's current state from Stripe, whatever the event says."""
         firm = await stripe.firm(SEND)
         await stripe.invoiced(firm, rows=30_000)
         await stripe.works()
@@ -67,7 +71,7 @@ class TestInvoices:
         assert ((await stripe.ours(firm)).status, await firm.wallet()) == ("paid", "0.00")
         assert await stripe.differences() == ()
 
-    async def test_one_that_names_none_of_ours_is_left_alone(self, stripe: StripeStory) -> None:
+    async def test_invoice_with_unknown_metadata_id_is_ignored(self, stripe: StripeStory) -> None:
         firm = await stripe.firm(SEND)
         customer = await stripe.customer_of(firm)
         for ours in ("nothing of ours", ids.new_id().hex):
@@ -75,10 +79,10 @@ class TestInvoices:
             assert await events(stripe).handle(event("invoice.paid", theirs)) == OUTCOME_NOT_OURS
         assert await firm.invoices() == []
 
-    async def test_one_that_names_an_invoice_of_another_customer_or_currency_is_left_alone(
+    async def test_invoice_with_other_customer_or_currency_is_ignored(
         self, stripe: StripeStory
     ) -> None:
-        """Ours of 30.00 is to be paid by hand: Stripe was not given it."""
+        """The firm's invoice of 30.00 is collected manually and was never sent to Stripe."""
         firm = await stripe.firm(CHARGE)
         customer = await stripe.customer_of(firm)
         stranger = await stripe.payments.create_customer("stranger", "0" * 32, "Other", "")
@@ -91,8 +95,8 @@ class TestInvoices:
         found = await stripe.ours(firm)
         assert (found.status, found.external_invoice, await firm.wallet()) == ("open", None, "0.00")
 
-    async def test_a_copy_of_one_that_stripe_has_is_left_alone(self, stripe: StripeStory) -> None:
-        """The dashboard copies our invoice with its metadata."""
+    async def test_copy_of_collected_invoice_is_ignored(self, stripe: StripeStory) -> None:
+        """Stripe's dashboard copies an invoice together with its metadata."""
         firm = await stripe.firm(SEND)
         await stripe.invoiced(firm, rows=30_000)
         await stripe.exchanges()
@@ -103,10 +107,9 @@ class TestInvoices:
         found = await stripe.ours(firm)
         assert (found.status, found.external_invoice) == ("open", ours.external_invoice)
 
-    async def test_one_that_is_not_kept_yet_is_kept_by_its_first_event(
-        self, stripe: StripeStory
-    ) -> None:
-        """It names ours, and Stripe's customer is the firm's: 99.00 pay 30.00 and the wallet."""
+    async def test_first_event_stores_external_invoice_id(self, stripe: StripeStory) -> None:
+        """The invoice names ours and has the firm's customer: 99.00 pay 30.00, the rest goes to the
+        wallet."""
         firm = await stripe.firm(SEND)
         customer = await stripe.customer_of(firm)
         ours = await stripe.invoiced(firm, rows=30_000)
@@ -118,10 +121,10 @@ class TestInvoices:
         assert (found.status, found.external_invoice) == ("paid", theirs)
         assert await firm.wallet() == "69.00"
 
-    async def test_one_that_stripe_settled_without_money_is_still_owed(
+    async def test_invoice_voided_at_stripe_stays_owed_and_logs_error(
         self, stripe: StripeStory
     ) -> None:
-        """Somebody voids it in the dashboard: the operator is told, and 30.00 are owed."""
+        """After a void in Stripe's dashboard an error is logged and 30.00 stay owed."""
         firm = await stripe.firm(SEND)
         await stripe.invoiced(firm, rows=30_000)
         await stripe.exchanges()
@@ -137,9 +140,11 @@ class TestInvoices:
         assert ((await stripe.ours(firm)).status, await firm.owes(ours)) == ("open", "30.00")
 
 
-class TestMethods:
-    async def test_of_an_account_that_is_sent_its_invoices(self, stripe: StripeStory) -> None:
-        """It is kept, but nothing is charged to it by itself."""
+class TestPaymentMethodEvents:
+    async def test_method_of_account_with_sent_invoices_is_not_charged(
+        self, stripe: StripeStory
+    ) -> None:
+        """The method is stored, but no open invoice is charged automatically."""
         firm = await stripe.firm(SEND)
         await stripe.invoiced(firm, rows=30_000)
         await stripe.works()
@@ -149,7 +154,7 @@ class TestMethods:
         assert await events(stripe).handle(left) == "method kept"
         assert (stripe.theirs()["status"], stripe.charges()) == ("open", [])
 
-    async def test_twice(self, stripe: StripeStory) -> None:
+    async def test_repeated_event_charges_once(self, stripe: StripeStory) -> None:
         firm = await stripe.firm(CHARGE)
         await stripe.invoiced(firm, rows=30_000)
         await stripe.works()
@@ -162,13 +167,15 @@ class TestMethods:
         pays = [action for action, _ in await stripe.outbox(firm) if action == "charge"]
         assert (len(pays), stripe.charges()) == (2, [3000])
 
-    async def test_of_an_account_that_owes_nothing(self, stripe: StripeStory) -> None:
+    async def test_method_without_open_invoices_enqueues_no_charge(
+        self, stripe: StripeStory
+    ) -> None:
         firm = await stripe.firm(CHARGE)
         await stripe.leaves_card(firm)
         await stripe.works()
         assert await stripe.outbox(firm) == []
 
-    async def test_that_was_not_left_after_all(self, stripe: StripeStory) -> None:
+    async def test_unfinished_setup_is_ignored(self, stripe: StripeStory) -> None:
         firm = await stripe.firm(CHARGE)
         customer = await stripe.customer_of(firm)
         await stripe.payments.create_setup_page(
@@ -179,7 +186,7 @@ class TestMethods:
             await events(stripe).handle(event("setup_intent.succeeded", intent)) == OUTCOME_IGNORED
         )
 
-    async def test_of_a_stranger(self, stripe: StripeStory) -> None:
+    async def test_method_of_unknown_customer_is_ignored(self, stripe: StripeStory) -> None:
         customer = await stripe.payments.create_customer("stranger", "0" * 32, "Other", "")
         await stripe.payments.create_setup_page(
             "page", customer, "CNY", "https://a.b", "https://a.b"
@@ -189,7 +196,7 @@ class TestMethods:
         assert await events(stripe).handle(left) == OUTCOME_NOT_OURS
 
 
-async def test_each_occasion_brings_one_try(stripe: StripeStory) -> None:
+async def test_charge_is_enqueued_once_per_occasion(stripe: StripeStory) -> None:
     firm = await stripe.firm(CHARGE)
     invoice = await stripe.invoiced(firm, rows=30_000)
     async with stripe.story.database.transaction() as session:

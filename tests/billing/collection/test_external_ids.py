@@ -1,4 +1,4 @@
-"""Ids count only at the collector that gave them."""
+"""External ids are valid only at the collector that issued them."""
 
 from dataclasses import replace
 
@@ -16,24 +16,24 @@ from tests.support.stories.stripe_story import StripeStory
 OTHER = replace(STRIPE, name="other")
 
 
-def test_an_invoice_has_its_id_at_its_collector() -> None:
+def test_external_invoice_id_is_valid_only_at_its_collector() -> None:
     invoice = Invoice(collector="stripe", external_invoice="in_1")
     assert external_invoice_id(invoice, STRIPE) == "in_1"
     with pytest.raises(PermanentFailure, match="through stripe, which is not configured"):
         external_invoice_id(invoice, OTHER)
 
 
-def test_an_invoice_without_a_collector_has_none() -> None:
+def test_invoice_without_collector_has_no_external_id() -> None:
     assert external_invoice_id(Invoice(), STRIPE) is None
 
 
-def test_an_account_is_registered_at_one_collector() -> None:
+def test_external_customer_id_is_valid_only_at_its_collector() -> None:
     profile = BillingProfile(collector="stripe", external_customer="cus_1")
     assert external_customer_id(profile, STRIPE) == "cus_1"
     assert external_customer_id(profile, OTHER) is None
 
 
-async def test_an_account_of_another_collector_is_registered_anew(stripe: StripeStory) -> None:
+async def test_account_of_another_collector_is_registered_again(stripe: StripeStory) -> None:
     firm = await stripe.firm()
     await sql(
         stripe.story.database,
@@ -44,7 +44,7 @@ async def test_an_account_of_another_collector_is_registered_anew(stripe: Stripe
     assert await stripe.customer_of(firm) == customer
 
 
-async def test_an_event_of_another_collector_is_refused(stripe: StripeStory) -> None:
+async def test_event_of_another_collector_raises_permanent_failure(stripe: StripeStory) -> None:
     events = CollectorEventHandler(stripe.story.database, stripe.story.clock, stripe.collector)
     event = CollectorEvent("other", "evt_1", "invoice.paid", {"data": {"object": {"id": "in_1"}}})
     with pytest.raises(PermanentFailure, match="of other, which is not configured"):

@@ -1,4 +1,4 @@
-"""Where a customer pays what Stripe collects."""
+"""Hosted pages on which a customer pays invoices that Stripe collects."""
 
 import pytest
 
@@ -17,7 +17,7 @@ async def page(stripe: StripeStory, firm: Firm) -> str:
     return await get_payment_page_url(*place, (await firm.invoices())[-1].id, BACK)
 
 
-async def test_its_own_page_once_stripe_knows_the_invoice(stripe: StripeStory) -> None:
+async def test_payment_page_is_hosted_invoice_once_stripe_has_it(stripe: StripeStory) -> None:
     firm = await stripe.firm(SEND, net_days=14)
     await stripe.invoiced(firm, rows=30_000)
     before = await page(stripe, firm)
@@ -28,7 +28,7 @@ async def test_its_own_page_once_stripe_knows_the_invoice(stripe: StripeStory) -
     assert before.startswith("https://billing.stripe.com/")
 
 
-async def test_no_such_invoice(stripe: StripeStory) -> None:
+async def test_payment_page_of_unknown_invoice_raises_not_found(stripe: StripeStory) -> None:
     firm = await stripe.firm(SEND)
     story = stripe.story
     place = story.database, stripe.collector, firm.account.id

@@ -1,4 +1,4 @@
-"""The inbox: each event is kept once and handled once, whatever comes of others."""
+"""Inbox: each event is stored once and handled once, independent of other events."""
 
 import asyncio
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from tests.support.stories.story import Calendar
 
 
 class Handler:
-    """What was handled, and what comes of it, by event."""
+    """Records handled events and raises the configured fault of an event."""
 
     def __init__(self) -> None:
         self.events: list[CollectorEvent] = []
@@ -66,7 +66,7 @@ def box(database: Database) -> Box:
     return Box(database)
 
 
-async def test_an_event_is_kept_and_handled_once(box: Box) -> None:
+async def test_repeated_event_is_stored_and_handled_once(box: Box) -> None:
     await box.keep("evt_1", "evt_1")
     assert await box.handle() == 1
     await box.keep("evt_1")
@@ -81,13 +81,13 @@ async def test_an_event_is_kept_and_handled_once(box: Box) -> None:
     )
 
 
-async def test_events_are_handled_as_they_came(box: Box) -> None:
+async def test_events_are_handled_in_order_of_arrival(box: Box) -> None:
     await box.keep("evt_3", "evt_1", "evt_2")
     assert await box.handle() == 3
     assert box.handler.ids == ["evt_3", "evt_1", "evt_2"]
 
 
-async def test_of_an_object_without_an_id(box: Box) -> None:
+async def test_event_of_object_without_id_is_handled(box: Box) -> None:
     payload = {"data": {"object": {"object": "balance"}}}
     event = CollectorEvent("stripe", "evt_1", "balance.available", payload)
     async with box.database.transaction() as session:
@@ -97,10 +97,10 @@ async def test_of_an_object_without_an_id(box: Box) -> None:
 
 
 @pytest.mark.parametrize("fault", [lambda: RetryLater("down"), DatabaseUnavailable])
-async def test_where_stripe_does_not_answer_all_wait(
+async def test_all_events_wait_while_stripe_is_unavailable(
     box: Box, fault: Callable[[], Exception]
 ) -> None:
-    """It would answer for none of them; the first is tried again last."""
+    """Processing stops at the first failure; the failed event is retried last."""
     await box.keep("evt_1", "evt_2")
     box.handler.faults["evt_1"] = fault
     assert await box.handle() == 0
@@ -114,7 +114,7 @@ async def test_where_stripe_does_not_answer_all_wait(
     assert box.handler.ids == ["evt_1", "evt_2", "evt_1"]
 
 
-async def test_waits_get_longer_up_to_an_hour(box: Box) -> None:
+async def test_retry_delay_doubles_up_to_one_hour(box: Box) -> None:
     await box.keep("evt_1")
     box.handler.faults["evt_1"] = lambda: RetryLater("down")
     waits: list[float] = []
@@ -129,7 +129,7 @@ async def test_waits_get_longer_up_to_an_hour(box: Box) -> None:
     "fault",
     [lambda: PermanentFailure("no such invoice"), lambda: InvalidInvoiceState("it is a draft")],
 )
-async def test_what_is_refused_is_not_tried_again(box: Box, fault: Callable[[], Exception]) -> None:
+async def test_rejected_event_is_not_retried(box: Box, fault: Callable[[], Exception]) -> None:
     await box.keep("evt_1", "evt_2")
     box.handler.faults["evt_1"] = fault
     assert await box.handle() == 2
@@ -139,7 +139,7 @@ async def test_what_is_refused_is_not_tried_again(box: Box, fault: Callable[[], 
     assert await box.handle() == 0
 
 
-async def test_a_handler_that_breaks_holds_up_no_other_event(box: Box) -> None:
+async def test_failing_event_does_not_block_other_events(box: Box) -> None:
     await box.keep("evt_1", "evt_2")
     box.handler.faults["evt_1"] = lambda: KeyError("what was not said")
     await box.handle()
@@ -151,8 +151,8 @@ async def test_a_handler_that_breaks_holds_up_no_other_event(box: Box) -> None:
     assert await box.handle() == 1
 
 
-async def test_a_worker_that_ends_in_the_middle(box: Box) -> None:
-    """The event is another's after five minutes."""
+async def test_event_of_cancelled_worker_is_handled_after_five_minutes(box: Box) -> None:
+    """Another worker may handle the event after five minutes."""
     await box.keep("evt_1")
 
     async def ends(event: CollectorEvent) -> str:
@@ -165,7 +165,7 @@ async def test_a_worker_that_ends_in_the_middle(box: Box) -> None:
     assert await box.handle() == 1
 
 
-async def test_two_workers_at_once(box: Box, database_url: str) -> None:
+async def test_concurrent_workers_handle_each_event_once(box: Box, database_url: str) -> None:
     await box.keep(*(f"evt_{number:02d}" for number in range(20)))
     machines = [Database(database_url, pool_size=2) for _ in range(2)]
     done = await asyncio.gather(

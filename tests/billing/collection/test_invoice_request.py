@@ -1,4 +1,4 @@
-"""What a collector is told of an invoice."""
+"""The invoice sent to a collector: its lines and amounts."""
 
 import pytest
 
@@ -22,8 +22,8 @@ async def october(story: Story, firm: Firm) -> Invoice:
     return (await firm.invoices())[-1]
 
 
-class TestBill:
-    async def test_by_charge_and_by_invoice(self, story: Story) -> None:
+class TestInvoiceToCollect:
+    async def test_due_days_depend_on_collection_method(self, story: Story) -> None:
         firm = await story.firm(collection=CHARGE, net_days=14)
         await firm.use("vib", rows=30_000)
         invoice = await october(story, firm)
@@ -39,7 +39,7 @@ class TestBill:
         await firm.billed(collection="manual")
         assert not (await bill(story, firm, invoice)).is_to_collect
 
-    async def test_lines_tax_and_wallet_come_to_what_is_due(self, story: Story) -> None:
+    async def test_lines_tax_and_wallet_sum_to_amount_due(self, story: Story) -> None:
         """30.00 + 6 % = 31.80, of which the wallet paid 5.00."""
         firm = await story.firm(locale="en", tax_ppm=60_000)
         await firm.tops_up("5.00", "top-up-1")
@@ -52,8 +52,8 @@ class TestBill:
         )
         assert told.amount_due == sum(charge.minor for charge in told.items) == 2680
 
-    async def test_tax_that_is_not_due(self, story: Story) -> None:
-        """10 % are included in a fee of 110.00, and the firm accounts for them itself: 100.00."""
+    async def test_reverse_charge_subtracts_included_tax(self, story: Story) -> None:
+        """A fee of 110.00 includes 10 % tax; under reverse charge 100.00 are due."""
         firm = await story.firm(locale="en", tax_ppm=100_000)
         await firm.billed(tax_treatment="reverse_charge", tax_number="DE1")
         change = await firm.subscribe(await story.plan(GROSS))
@@ -64,8 +64,8 @@ class TestBill:
         )
         assert told.amount_due == 10000
 
-    async def test_of_very_many_lines_the_last_are_one(self, story: Story) -> None:
-        """300 models at 1.00 each: 240 lines and one of 60.00, of which Stripe takes 250."""
+    async def test_lines_beyond_240_are_combined_into_a_single_line(self, story: Story) -> None:
+        """300 models at 1.00 each give 240 lines and one of 60.00. Stripe accepts 250 lines."""
         firm = await story.firm(locale="en")
         version = await story.plan(many_models(300))
         await firm.subscribe(version)
@@ -76,8 +76,8 @@ class TestBill:
         assert told.items[-1] == InvoiceItem("Further lines, see the invoice", 6000)
         assert told.amount_due == 30000
 
-    async def test_discount_and_minimum(self, story: Story) -> None:
-        """30.00 less 10 % are 27.00; 13.00 are missing to the minimum of 40.00."""
+    async def test_discount_and_minimum_are_separate_lines(self, story: Story) -> None:
+        """30.00 less 10 % are 27.00; a top-up of 13.00 reaches the minimum of 40.00."""
         firm = await story.firm(locale="en")
         await firm.subscribe(await story.plan(COMMITTED))
         await firm.use("vib", rows=30_000)
@@ -88,8 +88,8 @@ class TestBill:
             InvoiceItem("Committed: top-up to the minimum commitment", 1300),
         )
 
-    async def test_lines_of_nothing_are_not_told(self, story: Story) -> None:
-        """1 row of 0.001 comes to 0.00."""
+    async def test_zero_lines_are_omitted(self, story: Story) -> None:
+        """1 row at 0.001 is rounded to 0.00."""
         firm = await story.firm()
         await firm.use("vib", rows=1)
         await firm.use("llm", output_tokens=10_000_000)
@@ -124,19 +124,21 @@ def many_models(count: int) -> str:
     return head + "".join(price.format(number) for number in range(count))
 
 
-class TestCollectable:
+class TestCollectableCheck:
     @pytest.mark.parametrize(
         ("currency", "due", "words"),
         [("KWD", 10_000, "counts KWD otherwise"), ("CNY", 399, "as little as 3.99 CNY")],
     )
-    def test_some_are_refused(self, currency: str, due: int, words: str) -> None:
+    def test_unsupported_currency_or_small_amount_is_rejected(
+        self, currency: str, due: int, words: str
+    ) -> None:
         invoice = Invoice(id=ids.new_id(), currency=currency)
         with pytest.raises(PermanentFailure, match=words):
             InvoiceToCollect(
                 invoice, "MAAS-000001", (), due, None, is_manual=False
             ).require_collectable(STRIPE)
 
-    def test_others_are_not(self) -> None:
+    def test_minimum_amount_in_supported_currency_is_accepted(self) -> None:
         invoice = Invoice(id=ids.new_id(), currency="CNY")
         InvoiceToCollect(
             invoice, "MAAS-000001", (), 400, None, is_manual=False

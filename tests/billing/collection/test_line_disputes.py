@@ -1,4 +1,4 @@
-"""Disputes of lines: which, how long, and what an answer does to the money."""
+"""Line disputes: which lines can be disputed, until when, and how an answer changes balances."""
 
 from datetime import timedelta
 
@@ -49,8 +49,8 @@ async def mailed(story: Story) -> list[str]:
         return [str(one.payload["subject"]) for one in await session.scalars(query)]
 
 
-class TestDisputing:
-    async def test_it_waits_for_an_answer(self, story: Story) -> None:
+class TestDisputeCreation:
+    async def test_new_dispute_is_open_and_listed(self, story: Story) -> None:
         firm, invoice = await invoiced(story)
         made = await disputed(firm, invoice, reason=f"  {REASON} ")
         assert (line_dispute_status(made), made.reason) == ("open", REASON)
@@ -61,26 +61,26 @@ class TestDisputing:
             assert await list_open_line_disputes(session, ids.new_id()) == []
         assert await firm.owes(invoice) == "106.00"
 
-    async def test_once(self, story: Story) -> None:
+    async def test_second_dispute_of_line_is_rejected(self, story: Story) -> None:
         firm, invoice = await invoiced(story)
         await disputed(firm, invoice)
         with pytest.raises(InvalidLineDisputeState, match="already been disputed"):
             await disputed(firm, invoice)
 
     @pytest.mark.parametrize("line", [0, 2, -1])
-    async def test_no_such_line(self, story: Story, line: int) -> None:
+    async def test_unknown_line_is_rejected(self, story: Story, line: int) -> None:
         firm, invoice = await invoiced(story)
         with pytest.raises(LineDisputeInvalid, match="no such line"):
             await disputed(firm, invoice, line)
 
     @pytest.mark.parametrize("reason", ["", "  ", "x" * 4001])
-    async def test_without_a_reason(self, story: Story, reason: str) -> None:
+    async def test_empty_or_too_long_reason_is_rejected(self, story: Story, reason: str) -> None:
         firm, invoice = await invoiced(story)
         with pytest.raises(LineDisputeInvalid, match="1 to 4000") as raised:
             await disputed(firm, invoice, reason=reason)
         assert raised.value.param == "reason"
 
-    async def test_for_some_days(self, story: Story) -> None:
+    async def test_dispute_after_90_days_is_rejected(self, story: Story) -> None:
         firm, invoice = await invoiced(story)
         assert invoice.finalised_at is not None
         story.clock._now = invoice.finalised_at + timedelta(days=90)
@@ -89,13 +89,13 @@ class TestDisputing:
         story.clock._now -= timedelta(seconds=1)
         await disputed(firm, invoice)
 
-    async def test_of_a_final_invoice_alone(self, story: Story) -> None:
+    async def test_line_of_void_invoice_cannot_be_disputed(self, story: Story) -> None:
         firm, invoice = await invoiced(story)
         await story.voids(invoice)
         with pytest.raises(InvalidLineDisputeState):
             await disputed(firm, invoice)
 
-    async def test_outcomes_are_disputed_elsewhere(self, story: Story) -> None:
+    async def test_outcome_line_is_rejected_and_refers_to_settlement(self, story: Story) -> None:
         firm = await story.firm()
         of = await contract(firm)
         await of.use("M1", 2026, 10, 11, 6)
@@ -107,7 +107,7 @@ class TestDisputing:
         with pytest.raises(LineDisputeInvalid, match="its settlement"):
             await disputed(firm, invoice, len(await firm.lines(invoice)))
 
-    async def test_of_another_firm(self, story: Story) -> None:
+    async def test_another_account_cannot_create_or_read_dispute(self, story: Story) -> None:
         firm, invoice = await invoiced(story)
         made, other = await disputed(firm, invoice), await story.firm("Other")
         with pytest.raises(InvoiceNotFound):
@@ -117,8 +117,8 @@ class TestDisputing:
                 await get_line_dispute(session, other.account.id, made.id)
 
 
-class TestAnswering:
-    async def test_credited(self, story: Story) -> None:
+class TestDisputeAnswer:
+    async def test_credit_for_paid_invoice_goes_to_wallet(self, story: Story) -> None:
         firm, invoice = await invoiced(story)
         await firm.pays(invoice, "106.00")
         done = await answered(firm, await disputed(firm, invoice), 53_00, "Half of it was ours.")
@@ -127,7 +127,7 @@ class TestAnswering:
         assert await firm.balance(Book.RECEIVABLE) == 0
         assert await story.differences() == ()
 
-    async def test_refused(self, story: Story) -> None:
+    async def test_refusal_keeps_amount_due_and_closes_dispute(self, story: Story) -> None:
         firm, invoice = await invoiced(story)
         done = await answered(firm, await disputed(firm, invoice), text="They ran, see the calls.")
         assert (line_dispute_status(done), done.answer) == ("refused", "They ran, see the calls.")
@@ -135,7 +135,7 @@ class TestAnswering:
         async with story.database.transaction() as session:
             assert await list_open_line_disputes(session) == []
 
-    async def test_it_is_told(self, story: Story) -> None:
+    async def test_answer_sends_email_to_customer(self, story: Story) -> None:
         firm, invoice = await invoiced(story)
         async with story.database.transaction() as session:
             profile = await lock_profile(session, firm.account.id)
@@ -144,14 +144,14 @@ class TestAnswering:
         (subject,) = await mailed(story)
         assert subject == "Dispute answered: line 1 of invoice MAAS-000001 unchanged"
 
-    async def test_once(self, story: Story) -> None:
+    async def test_second_answer_is_rejected(self, story: Story) -> None:
         firm, invoice = await invoiced(story)
         dispute = await disputed(firm, invoice)
         await answered(firm, dispute)
         with pytest.raises(InvalidLineDisputeState, match="is answered"):
             await answered(firm, dispute)
 
-    async def test_not_without_words_nor_for_more_than_there_is(self, story: Story) -> None:
+    async def test_empty_answer_or_excessive_credit_is_rejected(self, story: Story) -> None:
         firm, invoice = await invoiced(story)
         dispute = await disputed(firm, invoice)
         with pytest.raises(LineDisputeInvalid, match="The answer is 1 to"):

@@ -1,6 +1,6 @@
-"""Collecting: what Stripe is told of an invoice where nothing goes wrong there, but here.
+"""Outbox items for Stripe: customers, invoices, charges and repeated items.
 
-What Stripe itself can do wrong is in tests/stories/test_story_stripe_faults.py.
+Failures of Stripe are tested in tests/stories/test_story_stripe_faults.py.
 """
 
 import asyncio
@@ -29,15 +29,15 @@ async def card_firm(stripe: StripeStory) -> Firm:
 
 
 async def credit_at_stripe(stripe: StripeStory, balance: int) -> None:
-    """Somebody sets the customer's balance in the dashboard."""
+    """Set the customer's balance, as in Stripe's dashboard."""
     (customer,) = stripe.fake.objects("customer")
     async with httpx.AsyncClient(base_url=stripe.fake.url, auth=(stripe.fake.key, "")) as http:
         form = {"balance": str(balance)}
         assert (await http.post(f"/v1/customers/{customer['id']}", data=form)).is_success
 
 
-class TestCustomer:
-    async def test_is_made_once_and_kept(self, stripe: StripeStory) -> None:
+class TestStripeCustomer:
+    async def test_customer_is_created_once_and_stored(self, stripe: StripeStory) -> None:
         firm = await stripe.firm()
         first = await stripe.customer_of(firm)
         assert await stripe.customer_of(firm) == first
@@ -50,25 +50,27 @@ class TestCustomer:
             {"maas_account": firm.account.id.hex},
         )
 
-    async def test_has_the_name_on_the_bill(self, stripe: StripeStory) -> None:
+    async def test_customer_has_billing_name_and_no_empty_email(self, stripe: StripeStory) -> None:
         firm = await stripe.firm()
         await firm.billed(billing_name="Acme 精密机械有限公司", email="")
         await stripe.customer_of(firm)
         (theirs,) = stripe.fake.objects("customer")
         assert (theirs["name"], theirs["email"]) == ("Acme 精密机械有限公司", None)
 
-    async def test_is_one_for_all_who_ask_at_once(self, stripe: StripeStory) -> None:
+    async def test_concurrent_requests_create_one_customer(self, stripe: StripeStory) -> None:
         firm = await stripe.firm()
         asked = (stripe.customer_of(firm) for _ in range(3))
         assert len(set(await asyncio.gather(*asked))) == 1
         assert len(stripe.fake.objects("customer")) == 1
 
 
-class TestAmounts:
-    async def test_of_a_customer_with_a_balance_at_stripe(self, stripe: StripeStory) -> None:
-        """October's 20.00 are charged. Then somebody credits 5.00 in the dashboard: of November's
-        30.00 Stripe would collect 25.00. So it collects nothing until the balance is gone, and
-        the operator has it tried again."""
+class TestInvoiceAmountChecks:
+    async def test_stripe_customer_balance_prevents_charge_until_cleared(
+        self, stripe: StripeStory
+    ) -> None:
+        """October's 20.00 are charged. Then 5.00 are credited in Stripe's dashboard, so Stripe
+        would collect 25.00 of November's 30.00. The invoice is not collected until the balance is
+        zero and the operator retries the item."""
         firm = await card_firm(stripe)
         await stripe.invoiced(firm, rows=20_000)
         await stripe.works()
@@ -92,8 +94,8 @@ class TestAmounts:
         assert len(stripe.fake.objects("invoice")) == 2
         assert await stripe.differences() == ()
 
-    async def test_of_a_draft_that_somebody_changed(self, stripe: StripeStory) -> None:
-        """Somebody adds 1.00 to our draft before we finish it."""
+    async def test_draft_changed_at_stripe_is_not_charged(self, stripe: StripeStory) -> None:
+        """A line of 1.00 is added to the draft at Stripe before it is finalised."""
         firm = await card_firm(stripe)
         await stripe.invoiced(firm, rows=30_000)
         stripe.fake.lose_answers(3, "POST /v1/invoices")
@@ -110,8 +112,10 @@ class TestAmounts:
         )
         assert (stripe.theirs()["status"], stripe.charges()) == ("draft", [])
 
-    async def test_more_than_stripe_takes(self, stripe: StripeStory) -> None:
-        """1,000,000.00 in one invoice: it is refused, and stays to be paid by hand."""
+    async def test_amount_over_stripe_maximum_is_left_to_manual_payment(
+        self, stripe: StripeStory
+    ) -> None:
+        """Stripe rejects an invoice of 1,000,000.00; it can still be paid by bank."""
         firm = await stripe.firm(SEND, currency="CNY", credit="10000000")
         await stripe.invoiced(firm, rows=1_000_000_000)
         await stripe.works()
@@ -122,8 +126,10 @@ class TestAmounts:
         assert (await stripe.outbox(firm))[-1] == ("mark_paid", "done")
         assert await stripe.story.differences() == ()
 
-    async def test_in_a_currency_that_stripe_counts_otherwise(self, stripe: StripeStory) -> None:
-        """The profile refuses it; one that was there before is refused here."""
+    async def test_unsupported_currency_creates_no_stripe_invoice(
+        self, stripe: StripeStory
+    ) -> None:
+        """New profiles reject such a currency; an older profile with it fails here."""
         firm = await stripe.story.firm(currency="KWD")
         await sql(stripe.story.database, "update billing_profile set collection = 'stripe_charge'")
         await stripe.invoiced(firm, rows=30_000)
@@ -134,9 +140,11 @@ class TestAmounts:
         assert stripe.fake.objects("invoice") == []
 
 
-class TestByHand:
-    async def test_before_stripe_was_told(self, stripe: StripeStory) -> None:
-        """The account pays by hand from now on: 30.00 that are on their way never get there."""
+class TestSwitchToManualCollection:
+    async def test_switch_before_collection_creates_no_stripe_invoice(
+        self, stripe: StripeStory
+    ) -> None:
+        """The account switches to manual collection while 30.00 are still in the outbox."""
         firm = await card_firm(stripe)
         invoice = await stripe.invoiced(firm, rows=30_000)
         await firm.billed(collection="manual")
@@ -147,8 +155,10 @@ class TestByHand:
         assert {state for _, state in await stripe.outbox(firm)} == {"done"}
         assert await stripe.differences() == ()
 
-    async def test_when_a_draft_was_made(self, stripe: StripeStory) -> None:
-        """It stays a draft, which nobody collects, whatever becomes of ours."""
+    async def test_switch_after_draft_leaves_stripe_draft_uncharged(
+        self, stripe: StripeStory
+    ) -> None:
+        """Stripe's draft stays a draft and is not collected; our invoice is paid by bank."""
         firm = await card_firm(stripe)
         invoice = await stripe.invoiced(firm, rows=30_000)
         stripe.fake.lose_answers(3, "POST /v1/invoices")
@@ -161,7 +171,9 @@ class TestByHand:
         assert (stripe.theirs()["status"], stripe.charges()) == ("draft", [])
         assert {state for _, state in await stripe.outbox(firm)} == {"done"}
 
-    async def test_what_stripe_has_it_goes_on_to_collect(self, stripe: StripeStory) -> None:
+    async def test_switch_after_collection_still_records_stripe_payment(
+        self, stripe: StripeStory
+    ) -> None:
         firm = await stripe.firm(SEND)
         await stripe.invoiced(firm, rows=30_000)
         await stripe.works()
@@ -172,10 +184,12 @@ class TestByHand:
         assert await stripe.differences() == ()
 
 
-class TestNothingThere:
-    async def test_nothing_is_told(self, stripe: StripeStory) -> None:
-        """Stripe was down for days, so it was given up. 10.00 of 30.00 come by bank, 5.00 are
-        credited, and 15.00 come by bank: none of it concerns Stripe, and none is a failure."""
+class TestNothingToCollect:
+    async def test_changes_after_failed_collection_create_no_stripe_invoice(
+        self, stripe: StripeStory
+    ) -> None:
+        """Stripe was down for days, so the collect item failed for good. 10.00 of 30.00 are paid by
+        bank, 5.00 credited and 15.00 paid by bank. The items succeed without a Stripe invoice."""
         firm = await card_firm(stripe)
         invoice = await stripe.invoiced(firm, rows=30_000)
         stripe.fake.down()
@@ -194,7 +208,7 @@ class TestNothingThere:
         ]
         assert stripe.fake.objects("invoice") == []
 
-    async def test_a_manual_account_has_no_items(self, stripe: StripeStory) -> None:
+    async def test_changes_of_manual_account_enqueue_no_items(self, stripe: StripeStory) -> None:
         firm = await stripe.story.firm()
         invoice = await stripe.invoiced(firm, rows=30_000)
         await firm.pays(invoice, "10.00", "bank-1")
@@ -205,8 +219,8 @@ class TestNothingThere:
             await enqueue_change(session, stripe.story.clock, invoice, CollectionAction.VOID)
         assert await stripe.outbox(firm) == []
 
-    async def test_what_is_paid_is_not_sent(self, stripe: StripeStory) -> None:
-        """The first try to send was slow; meanwhile the customer found the invoice and paid it."""
+    async def test_paid_invoice_is_not_sent_again(self, stripe: StripeStory) -> None:
+        """The send item runs again after the customer has paid the invoice."""
         firm = await stripe.firm(SEND)
         await stripe.invoiced(firm, rows=30_000)
         await stripe.works()
@@ -218,9 +232,9 @@ class TestNothingThere:
         assert await stripe.outbox(firm) == [("collect", "done"), ("send", "done")]
 
 
-class TestRepeating:
-    async def test_the_whole_again(self, stripe: StripeStory) -> None:
-        """Every item of a month is done a second time, as after a crash: nothing more happens."""
+class TestRepeatedItems:
+    async def test_repeated_items_have_no_further_effect(self, stripe: StripeStory) -> None:
+        """Every item of a month runs a second time, as after a crash."""
         firm = await card_firm(stripe)
         invoice = await stripe.invoiced(firm, rows=30_000)
         await stripe.works()
@@ -234,9 +248,9 @@ class TestRepeating:
         assert [refund["amount"] for refund in stripe.fake.objects("refund")] == [1000]
         assert await stripe.differences() == ()
 
-    async def test_a_charge_of_what_is_paid(self, stripe: StripeStory) -> None:
-        """Day 1 of dunning and a new card bring a try each; the first succeeds, the second sees
-        that nothing is left to pay."""
+    async def test_charge_of_paid_invoice_is_skipped(self, stripe: StripeStory) -> None:
+        """A new card and day 1 of dunning enqueue one charge each. The first charge succeeds, the
+        second finds no open amount."""
         firm = await stripe.firm(CHARGE)
         await stripe.invoiced(firm, rows=30_000)
         await stripe.works()

@@ -1,7 +1,6 @@
-"""Collecting: what is told again after an answer was lost, and what makes an invoice less or ends
-it.
+"""Outbox items for Stripe: retries after lost responses, part payments and ends of invoices.
 
-Stripe forgets idempotency keys after a day, so what was done is found again by our ids.
+Stripe forgets idempotency keys after a day, so earlier results are found by our ids.
 """
 
 from datetime import timedelta
@@ -13,7 +12,7 @@ from tests.support.stories.stripe_story import CHARGE, SEND, StripeStory
 
 CUSTOMERS, INVOICES = "POST /v1/customers", "POST /v1/invoices"
 FINALISE, CREDITS = "POST /v1/invoices/{id}/finalize", "POST /v1/credit_notes"
-# Past Stripe's memory of idempotency keys.
+# Longer than Stripe keeps idempotency keys.
 FORGOTTEN = timedelta(hours=25)
 ENDS = {
     "void": "POST /v1/invoices/{id}/void",
@@ -27,13 +26,13 @@ async def states(stripe: StripeStory, firm: Firm) -> set[str]:
 
 
 @pytest.mark.parametrize("at", [CUSTOMERS, INVOICES, FINALISE])
-async def test_what_was_made_and_never_answered_is_found_again(
+async def test_objects_of_lost_responses_are_found_and_not_duplicated(
     stripe: StripeStory, at: str
 ) -> None:
-    """There is one customer and one invoice of 30.00, which is made final once and sent once."""
+    """Stripe has one customer and one invoice of 30.00, finalised once and sent once."""
     firm = await stripe.firm(SEND)
     await stripe.invoiced(firm, rows=30_000)
-    stripe.fake.webhooks.drop(1000)  # or an event would tell of the invoice before
+    stripe.fake.webhooks.drop(1000)  # otherwise an event would name the invoice before the retry
     stripe.fake.lose_answers(3, at)
     await stripe.worker.sync_collector()
     assert await stripe.outbox(firm) == [("collect", "waits")]
@@ -50,8 +49,8 @@ async def test_what_was_made_and_never_answered_is_found_again(
     assert await stripe.differences() == ()
 
 
-async def test_a_charge_that_is_declined_is_no_failure_of_its_item(stripe: StripeStory) -> None:
-    """30.00 stay owed, at Stripe as here; dunning tries again."""
+async def test_declined_charge_completes_its_outbox_item(stripe: StripeStory) -> None:
+    """30.00 stay owed at Stripe and here; dunning retries the charge."""
     firm = await stripe.firm(CHARGE)
     await stripe.leaves_card(firm, "pm_card_chargeCustomerFail")
     await stripe.exchanges()
@@ -62,9 +61,9 @@ async def test_a_charge_that_is_declined_is_no_failure_of_its_item(stripe: Strip
     assert ((await stripe.ours(firm)).status, stripe.theirs()["status"]) == ("open", "open")
 
 
-class TestLess:
-    async def test_a_part_that_came_by_bank_is_not_collected(self, stripe: StripeStory) -> None:
-        """12.00 of 30.00 come by bank, and Stripe's answer is lost: it is to collect 18.00."""
+class TestPartPayment:
+    async def test_bank_payment_reduces_amount_at_stripe(self, stripe: StripeStory) -> None:
+        """12.00 of 30.00 are paid by bank and Stripe's response is lost: 18.00 stay to collect."""
         firm = await stripe.firm(SEND)
         invoice = await stripe.invoiced(firm, rows=30_000)
         await stripe.exchanges()
@@ -80,10 +79,10 @@ class TestLess:
         assert note["amount"] == 1200
         assert await stripe.differences() == ()
 
-    async def test_a_part_that_came_when_all_was_paid_there_changes_nothing(
+    async def test_bank_payment_after_stripe_payment_goes_to_wallet(
         self, stripe: StripeStory
     ) -> None:
-        """Stripe cannot lower what is due of a paid invoice; here the 12.00 are in the wallet."""
+        """Stripe cannot reduce the amount of a paid invoice, so the 12.00 go to the wallet."""
         firm = await stripe.firm(SEND)
         invoice = await stripe.invoiced(firm, rows=30_000)
         await stripe.exchanges()
@@ -99,10 +98,10 @@ class TestLess:
 
 
 @pytest.mark.parametrize("end", ENDS)
-async def test_an_end_is_told_until_it_is_answered_and_done_once(
+async def test_end_of_invoice_is_retried_until_response_and_applied_once(
     stripe: StripeStory, end: str
 ) -> None:
-    """30.00 are taken back, given up, or paid by bank; Stripe does it and its answer is lost."""
+    """30.00 are voided, written off or paid by bank. Stripe applies it; its response is lost."""
     firm = await stripe.firm(SEND)
     invoice = await stripe.invoiced(firm, rows=30_000)
     await stripe.exchanges()

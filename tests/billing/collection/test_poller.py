@@ -1,4 +1,4 @@
-"""Asking Stripe: about which invoices, when, and that one it does not answer for holds up none."""
+"""Polling of Stripe: which invoices, how often, and isolation of failures."""
 
 import asyncio
 
@@ -19,7 +19,7 @@ async def ask(stripe: StripeStory, database: Database | None = None, most: int =
 
 
 async def sent(stripe: StripeStory, *names: str) -> list[Firm]:
-    """Firms to each of which 30.00 were sent on 1 November, 1:00; all events are lost."""
+    """Firms that were each sent an invoice of 30.00 on 1 November, 1:00; all events are lost."""
     firms = [await stripe.firm(SEND, name=name) for name in names]
     for firm in firms:
         await firm.use("vib", rows=30_000)
@@ -29,38 +29,40 @@ async def sent(stripe: StripeStory, *names: str) -> list[Firm]:
     return firms
 
 
-class TestInvoices:
-    async def test_once_an_hour_each(self, stripe: StripeStory) -> None:
+class TestInvoicePolling:
+    async def test_each_invoice_is_polled_once_per_hour(self, stripe: StripeStory) -> None:
         await sent(stripe, "A", "B")
         asked: list[int] = []
         for _ in range(8):
             asked.append(await ask(stripe))
             stripe.story.clock.pass_(minutes=20)
         assert asked == [0, 0, 0, 2, 0, 0, 2, 0]
-        assert stripe.fake.count(READS) == 2 * 2 + 2 * 1  # and before each was sent
+        assert stripe.fake.count(READS) == 2 * 2 + 2 * 1  # plus one read before each was sent
 
-    async def test_that_are_open_only(self, stripe: StripeStory) -> None:
-        """One of three is paid by bank, one void: Stripe is asked about the third."""
+    async def test_only_open_invoices_are_polled(self, stripe: StripeStory) -> None:
+        """Of three invoices one is paid by bank and one void: only the third is polled."""
         paid, void, _ = await sent(stripe, "A", "B", "C")
         await paid.pays_all()
         await stripe.story.voids(await stripe.ours(void))
         stripe.story.clock.pass_(hours=1)
         assert await ask(stripe) == 1
 
-    async def test_that_stripe_has(self, stripe: StripeStory) -> None:
+    async def test_manually_collected_invoice_is_not_polled(self, stripe: StripeStory) -> None:
         firm = await stripe.story.firm()
         await stripe.invoiced(firm, rows=30_000)
         stripe.story.clock.pass_(days=1)
         assert await ask(stripe) == 0
 
-    async def test_those_not_asked_about_for_longest_come_first(self, stripe: StripeStory) -> None:
+    async def test_least_recently_polled_invoices_come_first(self, stripe: StripeStory) -> None:
         await sent(stripe, "A", "B", "C")
         stripe.story.clock.pass_(hours=1)
         assert [await ask(stripe, most=2), await ask(stripe, most=2)] == [2, 1]
         rows = await sql(stripe.story.database, "select count(*) as asked from invoice_poll")
         assert rows[0].asked == 3
 
-    async def test_by_two_workers_at_once(self, stripe: StripeStory, database_url: str) -> None:
+    async def test_concurrent_workers_poll_each_invoice_once(
+        self, stripe: StripeStory, database_url: str
+    ) -> None:
         await sent(stripe, "A", "B", "C")
         other = Database(database_url, pool_size=2)
         before = stripe.fake.count(READS)
@@ -69,8 +71,9 @@ class TestInvoices:
         await other.close()
         assert (sum(asked), stripe.fake.count(READS) - before) == (3, 3)
 
-    async def test_one_in_vain_holds_up_no_other(self, stripe: StripeStory) -> None:
-        """Stripe fails for the first; the second was paid. The first has its turn in an hour."""
+    async def test_failed_poll_does_not_block_other_invoices(self, stripe: StripeStory) -> None:
+        """Stripe fails for the first invoice; the second was paid. The first is polled again after
+        an hour."""
         firms = await sent(stripe, "A", "B")
         # Stripe is asked in the order of ids, which two firms billed at once have in either order.
         by_invoice = {(await stripe.ours(firm)).id: firm for firm in firms}
@@ -84,7 +87,7 @@ class TestInvoices:
         stripe.story.clock.pass_(hours=1)
         assert await ask(stripe) == 1
 
-    async def test_one_that_stripe_does_not_know(self, stripe: StripeStory) -> None:
+    async def test_invoice_missing_at_stripe_stays_open(self, stripe: StripeStory) -> None:
         (firm,) = await sent(stripe, "A")
         await sql(stripe.story.database, "update invoice set external_invoice = 'in_nothing'")
         stripe.story.clock.pass_(hours=1)
@@ -92,9 +95,9 @@ class TestInvoices:
         assert (await stripe.ours(firm)).status == "open"
 
 
-class TestMethods:
-    async def test_are_kept_once(self, stripe: StripeStory) -> None:
-        """Their events came, or were lost: it is the same."""
+class TestMissedMethodEvents:
+    async def test_each_method_event_is_stored_once(self, stripe: StripeStory) -> None:
+        """One event was delivered, the other was lost and is fetched."""
         first, second = await stripe.firm(CHARGE, name="A"), await stripe.firm(CHARGE, name="B")
         await stripe.leaves_card(first)
         await stripe.fake.webhooks.settled()
@@ -112,7 +115,7 @@ class TestMethods:
         ]
         assert all(defaults)
 
-    async def test_of_longer_than_a_week_ago_are_not_looked_up(self, stripe: StripeStory) -> None:
+    async def test_events_older_than_one_week_are_not_fetched(self, stripe: StripeStory) -> None:
         stripe.fake.webhooks.drop(100)
         await stripe.leaves_card(await stripe.firm(CHARGE))
         stripe.story.clock.pass_(days=8)

@@ -1,4 +1,4 @@
-"""Rows that the release before wrote, while its gateways run beside workers of this one."""
+"""Rows written by the previous release, whose gateways run beside workers of this release."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from tests.support.billing.making import sql
 from tests.support.stories.stripe_story import SEND, StripeStory
 
 
-def test_each_action_has_a_handler_by_both_names(stripe: StripeStory) -> None:
+def test_each_action_has_handler_under_both_names(stripe: StripeStory) -> None:
     handlers = CollectionHandlers(
         stripe.story.database, stripe.story.clock, stripe.collector
     ).handlers
@@ -19,8 +19,8 @@ def test_each_action_has_a_handler_by_both_names(stripe: StripeStory) -> None:
         assert handlers[previous] == handlers[action]
 
 
-async def test_items_by_previous_names_are_handled_in_their_order(stripe: StripeStory) -> None:
-    """30.00 are invoiced, 10.00 paid by bank and the rest taken back, all by the release before."""
+async def test_items_with_previous_action_names_are_handled_in_order(stripe: StripeStory) -> None:
+    """The previous release invoices 30.00, credits 10.00 and voids the rest."""
     firm = await stripe.firm(SEND)
     invoice = await stripe.invoiced(firm, rows=30_000)
     await firm.is_credited(invoice, "10.00")
@@ -35,14 +35,14 @@ async def test_items_by_previous_names_are_handled_in_their_order(stripe: Stripe
         ("stripe_credit", "done"),
         ("stripe_void", "done"),
     ]
-    assert stripe.fake.objects("invoice") == []  # it was void before Stripe was told
+    assert stripe.fake.objects("invoice") == []  # it was void before the first item ran
 
 
 @pytest.mark.parametrize("settled", ["mark_paid", "void"])
-async def test_an_invoice_that_the_release_before_finalized_is_collected(
+async def test_invoice_finalised_by_previous_release_is_collected(
     stripe: StripeStory, settled: str
 ) -> None:
-    """Its row names no collector yet; what follows is told all the same."""
+    """The invoice row names no collector yet; later changes still reach Stripe."""
     firm = await stripe.firm(SEND)
     invoice = await stripe.invoiced(firm, rows=30_000)
     await sql(stripe.story.database, "update outbox set action = 'stripe_invoice'")

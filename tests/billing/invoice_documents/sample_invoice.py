@@ -1,4 +1,4 @@
-"""An invoice as a value, for tests of how invoices look."""
+"""A sample invoice document for tests of rendering."""
 
 from datetime import UTC, date, datetime
 from fractions import Fraction

@@ -1,4 +1,4 @@
-"""The calls of an invoice: exactly those that its totals counted, in pages."""
+"""Calls of an invoice: exactly the calls in its usage totals, in pages."""
 
 from uuid import UUID
 
@@ -39,7 +39,7 @@ async def calls(firm: Firm, invoice: Invoice, **choice: int) -> list[BilledCall]
 
 
 async def agrees(firm: Firm) -> None:
-    """Of each period, the calls add up to its totals."""
+    """Assert that the listed calls of each period sum to its usage totals."""
     database = firm.story.database
     for (period,) in await sql(database, "select id from billing_period order by starts_at"):
         expected = await sql(
@@ -60,9 +60,9 @@ async def agrees(firm: Firm) -> None:
         assert len({call.request_id for call in found}) == len(found)
 
 
-async def test_three_months_with_late_calls(story: Story) -> None:
-    """October is closed on 1 November at 01:00; what comes later of it is November's, late. A call
-    of October that is known in December is December's, since November was closed by then."""
+async def test_late_calls_are_listed_once_in_the_next_open_period(story: Story) -> None:
+    """October is closed on 1 November at 01:00; its later calls are billed late in November. A call
+    of October recorded in December is billed in December, because November is closed by then."""
     firm = await story.firm()
     await firm.use("llm", story.clock.at(2026, 10, 3), output_tokens=10)
     story.clock.set(2026, 10, 31, 23, 59)
@@ -92,8 +92,8 @@ async def test_three_months_with_late_calls(story: Story) -> None:
     assert not await story.differences()
 
 
-async def test_two_periods_that_are_open_at_once(story: Story) -> None:
-    """In the hour after midnight, calls of October and of November are apart already."""
+async def test_calls_of_two_open_periods_are_separate(story: Story) -> None:
+    """In the hour after midnight, calls of October and of November are in separate periods."""
     firm = await story.firm()
     story.clock.set(2026, 10, 31, 23)
     await firm.use("llm", output_tokens=10)
@@ -104,7 +104,7 @@ async def test_two_periods_that_are_open_at_once(story: Story) -> None:
     await agrees(firm)
 
 
-class TestOfOneInvoice:
+class TestInvoiceCalls:
     @pytest.fixture
     async def firm(self, story: Story) -> Firm:
         firm = await story.firm()
@@ -118,7 +118,7 @@ class TestOfOneInvoice:
         await story.until(2026, 11, 1, 1)
         return firm
 
-    async def test_a_page_after_another(self, firm: Firm) -> None:
+    async def test_pages_together_list_every_call_once(self, firm: Firm) -> None:
         invoice = (await firm.invoices())[1]
         every = await calls(firm, invoice)
         assert len(every) == 6
@@ -128,9 +128,9 @@ class TestOfOneInvoice:
         unknown = {"after": ids.new_id()}
         assert await calls(firm, invoice, **unknown) == []  # type: ignore[arg-type]
 
-    async def test_those_of_one_line(self, firm: Firm) -> None:
-        """Cached tokens have a price of their own: the call that was all cached is none of the
-        fresh ones."""
+    async def test_line_number_selects_calls_of_the_line(self, firm: Firm) -> None:
+        """Cached tokens have a separate price, so the fully cached call is not among the calls of
+        the line of fresh input tokens."""
         invoice = (await firm.invoices())[1]
         async with firm.story.database.transaction() as session:
             lines, _ = await load_invoice_lines(session, firm.account.id, invoice.id)
@@ -148,7 +148,7 @@ class TestOfOneInvoice:
             "fixed_fee": [],
         }
 
-    async def test_late_calls_are_of_their_own_line(self, firm: Firm) -> None:
+    async def test_late_calls_have_a_separate_line(self, firm: Firm) -> None:
         story = firm.story
         story.clock.set(2026, 11, 5)
         await firm.use("vib", story.clock.at(2026, 10, 5), rows=3)
@@ -162,14 +162,14 @@ class TestOfOneInvoice:
             assert [call.rows for call in await calls(firm, invoice, number=number)] == [rows]
 
     @pytest.mark.parametrize("number", [0, 5, -1])
-    async def test_a_line_that_is_not_there(self, firm: Firm, number: int) -> None:
+    async def test_unknown_line_number_raises_not_found(self, firm: Firm, number: int) -> None:
         with pytest.raises(InvoiceLineNotFound):
             await calls(firm, (await firm.invoices())[1], number=number)
 
-    async def test_an_invoice_without_a_period_has_none(self, firm: Firm) -> None:
+    async def test_invoice_without_period_has_no_calls(self, firm: Firm) -> None:
         assert await calls(firm, (await firm.invoices())[0]) == []
 
-    async def test_as_json(self, firm: Firm) -> None:
+    async def test_call_is_serialised_with_prefixed_id_and_cost(self, firm: Firm) -> None:
         call = (await calls(firm, (await firm.invoices())[1]))[0]
         shown = call.to_json()
         assert UUID(hex=shown["request_id"].removeprefix("req_")) == call.request_id

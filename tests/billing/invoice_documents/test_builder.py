@@ -1,4 +1,4 @@
-"""Invoice documents, made from what is stored: figures, words, days, tax, balance."""
+"""Invoice documents built from stored rows: amounts, texts, dates, tax and balance."""
 
 from datetime import date
 from fractions import Fraction
@@ -67,10 +67,10 @@ def told(line: DocumentLine, document: InvoiceDocument) -> tuple[str, str]:
     return line.description, minor_text(line.line.minor, document.currency)
 
 
-class TestAMonth:
-    """October on Growth from the 1st. Used: 500,000 output tokens, of which 310,000 are included:
-    190,000 x 0.000002 = 0.38; 100 rows x 0.001 = 0.10, less 12.5 %: 0.01. Up to the minimum of
-    20.00: 19.53. And the fee of November, 310.00. With 6 % tax: 330.00 + 19.80 = 349.80."""
+class TestMonthlyInvoice:
+    """October on plan Growth from the 1st. 500,000 output tokens, of which 310,000 are included:
+    190,000 x 0.000002 = 0.38. 100 rows x 0.001 = 0.10, less 12.5 % = 0.01. Top-up to the minimum of
+    20.00: 19.53. Fee of November: 310.00. With 6 % tax: 330.00 + 19.80 = 349.80."""
 
     @pytest.fixture
     async def firm(self, story: Story) -> Firm:
@@ -84,7 +84,7 @@ class TestAMonth:
         await story.counts()
         return firm
 
-    async def test_the_preview_is_what_the_invoice_will_be(self, firm: Firm) -> None:
+    async def test_preview_equals_later_final_invoice(self, firm: Firm) -> None:
         preview = await previewed(firm)
         await firm.story.until(2026, 11, 1, 1)
         final = await documented(firm, (await firm.invoices())[1])
@@ -99,7 +99,7 @@ class TestAMonth:
         assert final.as_of is None
         assert preview.payment_terms == "尚未正式出账：用量可能继续增加。"
 
-    async def test_a_draft_says_so(self, firm: Firm) -> None:
+    async def test_draft_has_status_draft_and_no_number(self, firm: Firm) -> None:
         await firm.story.until(2026, 11, 1, 0, 30)
         draft = (await firm.invoices())[1]
         document = await documented(firm, draft)
@@ -108,7 +108,7 @@ class TestAMonth:
         assert document.balance == InvoiceBalance()
         assert document.total == 349_80
 
-    async def test_all_that_it_says(self, firm: Firm) -> None:
+    async def test_final_invoice_has_lines_parties_dates_and_totals(self, firm: Firm) -> None:
         await firm.story.until(2026, 11, 1, 1)
         document = await documented(firm, (await firm.invoices())[1], "en")
         assert (document.number, document.name, document.status) == (
@@ -144,7 +144,7 @@ class TestAMonth:
         (tag,) = document.tags
         assert [(part.value, part.minor) for part in tag.parts] == [("A-1", 38), ("", 10)]
 
-    async def test_as_json(self, firm: Firm) -> None:
+    async def test_invoice_is_serialised_with_lines_terms_and_tags(self, firm: Firm) -> None:
         await firm.story.until(2026, 11, 1, 1)
         document = (await documented(firm, (await firm.invoices())[1])).to_json()
         assert document["object"] == "invoice"
@@ -167,7 +167,7 @@ class TestAMonth:
             "lines": [{"line": 1, "quantity": 500_000, "amount": "0.38"}],
         }
 
-    async def test_in_the_language_of_its_day_unless_another_is_asked(self, firm: Firm) -> None:
+    async def test_invoice_keeps_its_locale_unless_another_is_requested(self, firm: Firm) -> None:
         await firm.story.until(2026, 11, 1, 1)
         invoice = (await firm.invoices())[1]
         assert (await documented(firm, invoice)).lines[4].description == "成长版：固定费用"
@@ -176,16 +176,17 @@ class TestAMonth:
         assert (await documented(firm, invoice)).locale == "zh"
         assert (await previewed(firm)).locale == "en"
 
-    async def test_nobody_sees_anothers(self, firm: Firm) -> None:
+    async def test_invoice_of_another_account_raises_not_found(self, firm: Firm) -> None:
         await firm.story.until(2026, 11, 1, 1)
         other = await firm.story.firm("Other")
         with pytest.raises(InvoiceNotFound):
             await documented(other, (await firm.invoices())[1])
 
 
-class TestFees:
-    async def test_the_share_of_a_change_in_mid_month(self, story: Story) -> None:
-        """From 310.00 to 620.00 on the 21st of October: 11 of 31 days are given back and paid."""
+class TestFeeLines:
+    async def test_mid_month_change_shows_prorated_fee_and_credit(self, story: Story) -> None:
+        """From 310.00 to 620.00 on 21 October: 11 of 31 days of the old fee are credited and of the
+        new fee charged."""
         firm = await story.firm(tax_ppm=60_000)
         await firm.subscribe(await story.plan(GROWTH))
         story.clock.set(2026, 10, 21, 15)
@@ -202,7 +203,7 @@ class TestFees:
         assert document.period_id is None
         assert document.tax_note == "税率 6%。 各行金额含税。"
 
-    async def test_a_year(self, story: Story) -> None:
+    async def test_yearly_fee_covers_twelve_months_in_full(self, story: Story) -> None:
         firm = await story.firm()
         yearly = GROWTH.replace("fixed_fee", 'interval = "year"\nfixed_fee')
         await firm.subscribe(await story.plan(yearly))
@@ -211,7 +212,7 @@ class TestFees:
         assert line.service is not None
         assert line.service.last_day == date(2027, 9, 30)
 
-    async def test_a_later_move_to_another_anchor_changes_no_share(self, story: Story) -> None:
+    async def test_later_anchor_day_change_keeps_share(self, story: Story) -> None:
         firm = await story.firm()
         story.clock.set(2026, 10, 11)
         await firm.subscribe(await story.plan(GROWTH))
@@ -223,9 +224,9 @@ class TestFees:
         assert after.lines == before
         assert after.time_zone == "Asia/Shanghai"
 
-    async def test_a_basis_that_is_not_known_is_not_told(self, story: Story) -> None:
-        """The period says other days than those that the fee was shared by: nothing is better
-        than a wrong share."""
+    async def test_inconsistent_period_omits_base_and_share(self, story: Story) -> None:
+        """The days of the period differ from those by which the fee was prorated, so base and share
+        are omitted rather than wrong."""
         firm = await story.firm()
         story.clock.set(2026, 10, 11)
         await firm.subscribe(await story.plan(GROWTH))
@@ -242,7 +243,7 @@ class TestFees:
         assert (back.base, back.share) == (None, None)
 
 
-class TestTax:
+class TestTaxNote:
     @pytest.mark.parametrize(
         ("treatment", "ppm", "note"),
         [
@@ -256,13 +257,15 @@ class TestTax:
             ),
         ],
     )
-    async def test_the_note(self, story: Story, treatment: str, ppm: int, note: str) -> None:
+    async def test_note_depends_on_tax_treatment_and_rate(
+        self, story: Story, treatment: str, ppm: int, note: str
+    ) -> None:
         firm = await story.firm()
         await firm.billed(tax_ppm=ppm, tax_treatment=treatment, locale="en")
         await firm.subscribe(await story.plan(GROWTH))
         assert (await documented(firm, (await firm.invoices())[0])).tax_note == note
 
-    async def test_what_was_said_then_holds(self, story: Story) -> None:
+    async def test_invoice_keeps_tax_terms_after_profile_change(self, story: Story) -> None:
         firm = await story.firm(tax_ppm=60_000)
         await firm.subscribe(await story.plan(GROWTH))
         await firm.billed(tax_ppm=0, tax_treatment="exempt")
@@ -270,15 +273,15 @@ class TestTax:
         assert (document.tax_treatment, document.tax_ppm) == ("standard", 60_000)
 
 
-class TestBalance:
+class TestInvoiceBalance:
     @pytest.fixture
     async def firm(self, story: Story) -> Firm:
         firm = await story.firm()
         await firm.subscribe(await story.plan(GROWTH))
         return firm
 
-    async def test_paid_in_part_and_credited(self, firm: Firm) -> None:
-        """Of 310.00, 100.00 are paid and 30.00 credited: 180.00 are owed."""
+    async def test_part_payment_and_credit_reduce_amount_owed(self, firm: Firm) -> None:
+        """100.00 of 310.00 are paid and 30.00 credited: 180.00 are owed."""
         (invoice,) = await firm.invoices()
         await firm.pays(invoice, "100.00")
         await firm.is_credited(invoice, "30.00")
@@ -289,7 +292,7 @@ class TestBalance:
         assert document.to_json()["credit_notes"][0]["total"] == "30.00"
         assert "180.00 CNY" in document.payment_terms
 
-    async def test_a_credit_after_payment_goes_into_the_wallet(self, firm: Firm) -> None:
+    async def test_credit_of_paid_invoice_goes_to_wallet(self, firm: Firm) -> None:
         (invoice,) = await firm.invoices()
         await firm.pays(invoice, "310.00")
         await firm.is_credited(invoice, "30.00")
@@ -298,13 +301,13 @@ class TestBalance:
         assert document.notes[0].to_wallet == 30_00
         assert document.payment_terms == "No payment is due."
 
-    async def test_void(self, firm: Firm) -> None:
+    async def test_void_invoice_has_zero_balance(self, firm: Firm) -> None:
         (invoice,) = await firm.invoices()
         await firm.story.voids(invoice)
         document = await documented(firm, invoice)
         assert (document.status, document.balance) == ("void", InvoiceBalance())
 
-    async def test_given_up(self, firm: Firm) -> None:
+    async def test_uncollectible_invoice_shows_written_off_amount(self, firm: Firm) -> None:
         (invoice,) = await firm.invoices()
         await firm.pays(invoice, "10.00")
         await firm.story.gives_up(invoice)
@@ -321,7 +324,9 @@ class TestBalance:
             ),
         ],
     )
-    async def test_the_ways_to_pay(self, firm: Firm, collection: str, words: str) -> None:
+    async def test_payment_terms_depend_on_collection_method(
+        self, firm: Firm, collection: str, words: str
+    ) -> None:
         other = await firm.story.firm("Other")
         await other.billed(collection=collection)
         await other.subscribe(await firm.story.plan(GROWTH))
@@ -330,10 +335,10 @@ class TestBalance:
         assert document.payment_terms == words.format(due=document.due_on)
 
 
-class TestPreview:
-    async def test_a_fee_of_before_the_end_has_an_invoice_of_its_own(self, story: Story) -> None:
-        """The trial is over on the 15th of October: the fee of its rest is invoiced then, and
-        October's invoice has November's."""
+class TestInvoicePreview:
+    async def test_preview_excludes_fee_that_is_invoiced_at_trial_end(self, story: Story) -> None:
+        """The trial ends on 15 October. The fee for the rest of October is invoiced then; October's
+        invoice contains the fee of November."""
         firm = await story.firm()
         trial = GROWTH.replace("fixed_fee", "trial_days = 14\nfixed_fee")
         await firm.subscribe(await story.plan(trial))
@@ -346,14 +351,14 @@ class TestPreview:
         assert before.lines == october.lines
         assert [one.line.minor for one in before.lines] == [20_00, 310_00]
 
-    async def test_of_an_account_that_nobody_has_billed_yet(self, story: Story) -> None:
+    async def test_new_account_has_empty_preview_of_current_period(self, story: Story) -> None:
         firm = await story.firm()
         document = await previewed(firm)
         assert (document.lines, document.total) == ((), 0)
         assert document.period.first_day == date(2026, 10, 1)
         assert (await previewed(firm)).period == document.period
 
-    async def test_without_a_plan_calls_cost_the_list_price(self, story: Story) -> None:
+    async def test_calls_without_plan_are_rated_at_list_price(self, story: Story) -> None:
         firm = await story.firm()
         await firm.use("vib", rows=1_234)
         await story.counts()
@@ -363,8 +368,8 @@ class TestPreview:
         ]
         assert document.lines[0].plan == "list"
 
-    async def test_calls_of_before_there_were_terms(self, story: Story) -> None:
-        """They cost what the newest list says."""
+    async def test_calls_without_terms_are_rated_at_newest_list_price(self, story: Story) -> None:
+        """Calls without a plan version are rated at the newest list prices."""
         firm = await story.firm()
         await sql(story.database, "alter table usage disable trigger all")
         await firm.use("vib", rows=1_000, tags={"order": "A-1"})
@@ -382,8 +387,8 @@ class TestPreview:
         assert [(part.value, part.minor) for part in document.tags[0].parts] == [("A-1", 2_00)]
 
 
-async def test_a_document_is_read_only(story: Story) -> None:
-    """Nothing that is shown is written: the preview's invoice is in no session."""
+async def test_preview_stores_no_invoice(story: Story) -> None:
+    """A preview writes no rows: its invoice belongs to no session."""
     firm = await story.firm()
     await firm.use("vib", rows=1)
     await story.counts()

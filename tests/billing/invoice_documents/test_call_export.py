@@ -1,4 +1,4 @@
-"""Files of calls: page after page, with the filters that were asked for, of one account only."""
+"""CSV export of calls: paged, filtered and limited to one account."""
 
 import csv
 import io
@@ -30,7 +30,7 @@ EVERY = CallFilter(billed=False)
 
 @pytest.fixture
 async def firm(database: Database) -> Firm:
-    """Five calls of which one was refused, one began in the month before, and one is tagged."""
+    """Five calls: one was rejected, one started in the previous month and one has a tag."""
     story = Story(database)
     firm = await story.firm()
     await firm.use("llm", story.clock.at(2026, 9, 30), output_tokens=1)
@@ -62,7 +62,7 @@ def read(parts: list[bytes]) -> list[dict[str, str]]:
 
 
 def usage(account_id: UUID, code: str, status: int) -> UsageRecord:
-    """A call of October 5 that ended with an error."""
+    """A call of 5 October that ended with an error."""
     return UsageRecord(
         request_id=ids.new_id(),
         account_id=account_id,
@@ -86,14 +86,14 @@ def units(found: list[dict[str, str]]) -> list[str]:
     return [row["output_tokens"] or row["rows"] for row in found]
 
 
-async def test_billed_calls_only_unless_all_are_asked_for(firm: Firm) -> None:
+async def test_export_contains_only_billed_calls_by_default(firm: Firm) -> None:
     assert units(await rows(firm, BILLED_CALLS)) == ["1", "2", "3", "5"]
     found = await rows(firm, EVERY)
     assert [row["settlement"] for row in found].count("refused") == 1
     assert len(found) == 5
 
 
-async def test_of_one_error_code_or_any(firm: Firm) -> None:
+async def test_export_filters_by_one_or_any_error_code(firm: Firm) -> None:
     async with firm.story.database.transaction() as session:
         wrong = usage(firm.account.id, "model_not_found", 404)
         await insert_usage(session, [wrong, usage(firm.account.id, "model_failed", 502)])
@@ -105,7 +105,7 @@ async def test_of_one_error_code_or_any(firm: Firm) -> None:
     assert found == {"model_not_found", "model_failed"}
 
 
-async def test_without_a_period_all_calls_of_the_account_also_uncounted_ones(firm: Firm) -> None:
+async def test_export_without_period_includes_unaggregated_calls(firm: Firm) -> None:
     await firm.use("llm", output_tokens=9)
     database = firm.story.database
     for selected, expected in [
@@ -122,15 +122,15 @@ async def test_without_a_period_all_calls_of_the_account_also_uncounted_ones(fir
     )
 
 
-async def test_of_one_model(firm: Firm) -> None:
+async def test_export_filters_by_model(firm: Firm) -> None:
     assert units(await rows(firm, CallFilter(model="vib"))) == ["3"]
 
 
-async def test_of_one_key(firm: Firm) -> None:
+async def test_export_filters_by_key(firm: Firm) -> None:
     assert await rows(firm, CallFilter(key_id=ids.new_id())) == []
 
 
-async def test_of_one_day_without_calls_of_earlier_periods(firm: Firm) -> None:
+async def test_export_of_one_day_excludes_calls_of_earlier_periods(firm: Firm) -> None:
     since = firm.story.clock.at(2026, 10, 5)
     only = CallFilter(since=since, until=since + timedelta(days=1))
     assert units(await rows(firm, only)) == ["2", "3"]
@@ -139,13 +139,13 @@ async def test_of_one_day_without_calls_of_earlier_periods(firm: Firm) -> None:
     assert units(await rows(firm, only)) == []
 
 
-async def test_no_selection_is_only_a_header(firm: Firm) -> None:
+async def test_export_without_selection_is_only_the_header(firm: Firm) -> None:
     database = firm.story.database
     parts = [part async for part in stream_calls_csv(database, firm.account.id, None, SHEET)]
     assert parts == [SHEET.header()]
 
 
-async def test_the_names_of_tags_are_sorted_and_bounded(firm: Firm) -> None:
+async def test_tag_names_are_sorted_and_limited(firm: Firm) -> None:
     story = firm.story
     for at in range(MAX_TAG_COLUMNS // 2):
         await firm.use("llm", output_tokens=1, tags={f"b{at:03}": "x", f"a{at:03}": "x"})

@@ -1,4 +1,4 @@
-"""An exported invoice: the files of its folder, and what they say word for word."""
+"""Export of an invoice: the files of its folder and their exact contents."""
 
 import csv
 import json
@@ -36,7 +36,7 @@ async def growth(story: Story) -> Firm:
 
 @pytest.fixture
 async def foreseen(story: Story) -> Contract:
-    """A failure of October that was foreseen, at 300.00, on the invoice of November."""
+    """A predicted failure of October, 300.00, billed on the invoice of November."""
     of = await contract(await story.firm())
     story.clock.set(2026, 10, 20)
     await of.is_confirmed("W-1", "M1", 2026, 10, 11, 12)
@@ -45,7 +45,7 @@ async def foreseen(story: Story) -> Contract:
     return of
 
 
-async def test_of_usage_has_its_terms_and_each_call(growth: Firm, tmp_path: Path) -> None:
+async def test_usage_invoice_export_has_terms_and_each_call(growth: Firm, tmp_path: Path) -> None:
     invoice = next(one for one in await growth.invoices() if one.usage)
     folder = await export(growth, invoice, tmp_path)
     document = json.loads((folder / "invoice.json").read_text("utf-8"))
@@ -58,10 +58,10 @@ async def test_of_usage_has_its_terms_and_each_call(growth: Firm, tmp_path: Path
     assert sum("A-17" in call.values() for call in calls) == 1
 
 
-async def test_of_outcomes_has_each_settlements_bundle_word_for_word(
+async def test_outcome_invoice_export_has_exact_settlement_bundles(
     foreseen: Contract, tmp_path: Path
 ) -> None:
-    """Whose SHA-256 is the digest that the line names."""
+    """The SHA-256 of a bundle is the digest on its invoice line."""
     november = (await foreseen.firm.invoices())[-1]
     october = (await foreseen.settlements())[0]
     folder = await export(foreseen.firm, november, tmp_path)
@@ -74,7 +74,7 @@ async def test_of_outcomes_has_each_settlements_bundle_word_for_word(
     assert line["amount"] == "300.00"
 
 
-async def test_again_writes_the_same_files_anew(growth: Firm, tmp_path: Path) -> None:
+async def test_repeated_export_rewrites_identical_files(growth: Firm, tmp_path: Path) -> None:
     invoice = next(one for one in await growth.invoices() if one.usage)
     folder = await export(growth, invoice, tmp_path)
     before = {name: (folder / name).read_bytes() for name in files(folder)}
@@ -83,7 +83,9 @@ async def test_again_writes_the_same_files_anew(growth: Firm, tmp_path: Path) ->
     assert {name: (folder / name).read_bytes() for name in files(folder)} == before
 
 
-async def test_of_another_accounts_invoice_is_refused(growth: Firm, tmp_path: Path) -> None:
+async def test_export_of_another_accounts_invoice_raises_not_found(
+    growth: Firm, tmp_path: Path
+) -> None:
     other = await growth.story.firm("B")
     with pytest.raises(InvoiceNotFound):
         await export(other, (await growth.invoices())[0], tmp_path)

@@ -1,4 +1,4 @@
-"""Lists of invoices: pages, short forms, and finding one by what people call it."""
+"""Invoice lists: pages, list items and lookup by number or id."""
 
 from datetime import date
 
@@ -43,7 +43,7 @@ async def page(firm: Firm, limit: int, after: str | None = None) -> list[Invoice
         return await list_invoices(session, firm.account.id, limit, mark)
 
 
-async def test_the_newest_first_page_by_page(firm: Firm) -> None:
+async def test_invoice_list_is_newest_first_in_pages(firm: Firm) -> None:
     first = await page(firm, 2)
     assert [one.number for one in first] == [None, "MAAS-000003"]
     rest = await page(firm, 9, first[-1].to_json()["id"])
@@ -51,7 +51,7 @@ async def test_the_newest_first_page_by_page(firm: Firm) -> None:
     assert await page(await firm.story.firm("Other"), 9) == []
 
 
-async def test_the_short_form(firm: Firm) -> None:
+async def test_list_item_has_number_status_amounts_and_dates(firm: Firm) -> None:
     await firm.pays((await firm.invoices())[0], "10.00")
     draft, *_, oldest = (one.to_json() for one in await page(firm, 9))
     assert (oldest["number"], oldest["status"], oldest["total"], oldest["owed"]) == (
@@ -69,8 +69,8 @@ async def test_the_short_form(firm: Firm) -> None:
     )
 
 
-async def test_what_they_are_for(firm: Firm) -> None:
-    """A fee in advance, then the month's usage beside the next fee, which only this firm has."""
+async def test_list_item_has_kinds_of_its_lines(firm: Firm) -> None:
+    """The first invoice has a fee in advance; the newest has usage and the next fee."""
     await firm.use("llm", output_tokens=1000)
     await firm.story.until(2027, 2, 1, 1)
     newest, *rest = await page(firm, 9)
@@ -78,7 +78,7 @@ async def test_what_they_are_for(firm: Firm) -> None:
     assert {one.kinds for one in rest} == {("fixed_fee",)}
 
 
-async def test_found_by_number_or_id(firm: Firm) -> None:
+async def test_invoice_is_found_by_number_or_id_of_its_account(firm: Firm) -> None:
     oldest = (await firm.invoices())[0]
     other = await firm.story.firm("Other")
     async with firm.story.database.transaction() as session:
@@ -91,9 +91,9 @@ async def test_found_by_number_or_id(firm: Firm) -> None:
                 await find_invoice(session, firm.account.id, name)
 
 
-async def test_final_ones_of_a_month(firm: Firm) -> None:
-    """By the account's days: October begins on 30 September in UTC. The fee of October and what
-    October's end brought are both of October."""
+async def test_final_invoices_are_selected_by_month_in_account_time_zone(firm: Firm) -> None:
+    """Months are in the account's time zone: October starts on 30 September UTC. The invoice of
+    October's fee and the invoice at the end of October both belong to October."""
     invoices = [one.id for one in await firm.invoices()]
     async with firm.story.database.transaction() as session:
         account = firm.account.id
@@ -103,6 +103,6 @@ async def test_final_ones_of_a_month(firm: Firm) -> None:
         assert await list_final_invoice_ids(session, account, date(2026, 9, 1)) == []
 
 
-async def test_nothing_is_booked_for_no_invoices(firm: Firm) -> None:
+async def test_postings_of_no_invoices_are_empty(firm: Firm) -> None:
     async with firm.story.database.transaction() as session:
         assert await sum_postings_by_invoice(session, firm.account.id, []) == {}

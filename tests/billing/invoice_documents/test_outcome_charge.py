@@ -1,4 +1,4 @@
-"""What a document says of a charge: its settlement, who attested, and how many units."""
+"""Outcome charges on documents: settlement, kind of attestation and units."""
 
 import pytest
 
@@ -17,11 +17,11 @@ from infra import ids
         (1_234_567_890_123, "1234567.890123"),
     ],
 )
-def test_millionths_are_written_exactly_and_without_zeros_at_the_end(micro: int, text: str) -> None:
+def test_units_are_formatted_exactly_without_trailing_zeros(micro: int, text: str) -> None:
     assert format_units(micro) == text
 
 
-def test_a_charge_as_json_names_its_settlement_and_not_its_words() -> None:
+def test_outcome_charge_json_has_settlement_and_no_description() -> None:
     settlement_id = ids.new_id()
     charge = OutcomeCharge(settlement_id, "ab" * 32, "sign_off", 2_500_000, {"en": "Early warning"})
     assert charge.to_json() == {

@@ -1,4 +1,4 @@
-"""An invoice is a document of its day: whoever moves gets new bills, and the old ones stay."""
+"""Parties of invoices: a change of address affects new invoices, not final ones."""
 
 import json
 from collections.abc import AsyncIterator
@@ -41,8 +41,8 @@ MOVED = {
 
 @pytest.fixture
 async def firm(story: Story) -> AsyncIterator[Firm]:
-    """October on a plan, with usage; its invoices of both months' fees are final. Legal entities
-    outlive a test, so the seller is put right afterwards."""
+    """October on a plan, with usage; the invoices with the fees of both months are final. Legal
+    entities outlive a test, so the seller is restored afterwards."""
     firm = await story.firm()
     await firm.billed(**BUYER, email="old@acme.cn")
     await firm.subscribe(await story.plan(PLAN))
@@ -75,8 +75,8 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(file.relative_to(folder)): file.read_bytes() for file in files}
 
 
-class TestAfterAMove:
-    async def test_every_file_of_an_old_invoice_is_what_it_was(
+class TestPartiesAfterMove:
+    async def test_exported_files_of_old_invoices_are_unchanged(
         self, firm: Firm, tmp_path: Path
     ) -> None:
         before = await exported(firm, tmp_path / "before")
@@ -93,7 +93,7 @@ class TestAfterAMove:
         }
         assert said["seller"]["name"] == "MaaS"
 
-    async def test_the_next_one_has_the_new(self, firm: Firm) -> None:
+    async def test_next_invoice_has_new_parties(self, firm: Firm) -> None:
         await moves(firm)
         await firm.billed(time_zone="Asia/Shanghai")
         await firm.story.until(2026, 12, 1, 1)
@@ -104,7 +104,7 @@ class TestAfterAMove:
         assert (old.locale, new.locale) == ("zh", "en")
         assert (old.collection, new.collection) == ("manual", "stripe_invoice")
 
-    async def test_a_draft_and_a_preview_say_what_holds_now(self, firm: Firm) -> None:
+    async def test_draft_and_preview_have_current_buyer(self, firm: Firm) -> None:
         await firm.story.until(2026, 12, 1, 0, 30)
         await firm.billed(billing_name="", address="北京市")
         await sql(firm.story.database, "update account set name = 'Renamed'")
@@ -115,7 +115,7 @@ class TestAfterAMove:
         expected = Party("Renamed", "北京市", "9131", "old@acme.cn")
         assert (await documented(firm, draft)).buyer == preview.buyer == expected
 
-    async def test_a_credit_note_is_of_its_invoices_parties(self, firm: Firm) -> None:
+    async def test_credit_note_keeps_parties_of_its_invoice(self, firm: Firm) -> None:
         first, _ = await firm.invoices()
         await moves(firm)
         await firm.is_credited(first, "10.00")
@@ -123,11 +123,9 @@ class TestAfterAMove:
         assert [note.number for note in document.notes] == ["MAAS-CN-000001"]
         assert (document.buyer.name, document.seller.name) == ("Acme Ltd.", "MaaS")
 
-    async def test_a_fee_that_is_charged_again_changes_no_share_that_was_given_back(
-        self, story: Story
-    ) -> None:
-        """Of the fee of October a part is given back on the 11th; on the 16th the same plan is
-        taken again up to the same day, for another amount."""
+    async def test_resubscribing_keeps_share_of_earlier_fee_credit(self, story: Story) -> None:
+        """A part of October's fee is credited on the 11th. On the 16th the firm subscribes to the
+        same plan again until the same day, for another amount."""
         firm = await story.firm()
         plan = await story.plan(PLAN)
         await firm.subscribe(plan)
@@ -142,21 +140,21 @@ class TestAfterAMove:
         assert (await documented(firm, change)).lines == before.lines
 
 
-class TestTheRecord:
-    async def test_it_cannot_be_changed(self, firm: Firm) -> None:
+class TestStoredParties:
+    async def test_parties_of_final_invoice_are_immutable(self, firm: Firm) -> None:
         with pytest.raises(DBAPIError, match="keeps its amounts and its parties"):
             await sql(firm.story.database, "update invoice set parties = '{}'")
         with pytest.raises(DBAPIError, match="keeps its amounts and its parties"):
             await sql(firm.story.database, "update invoice set parties = null")
 
-    async def test_a_draft_keeps_none(self, firm: Firm) -> None:
+    async def test_draft_cannot_store_parties(self, firm: Firm) -> None:
         await firm.story.until(2026, 12, 1, 0, 30)
         drafted = "update invoice set parties = '{}' where status = 'draft'"
         with pytest.raises(DBAPIError, match="final_says_between_whom"):
             await sql(firm.story.database, drafted)
 
-    async def test_it_takes_no_question_of_its_own(self, firm: Firm) -> None:
-        """The update that gives the number keeps them, and gives them back."""
+    async def test_finalising_stores_parties_without_extra_query(self, firm: Firm) -> None:
+        """The update that assigns the number also stores and returns the parties."""
         dearer = await firm.story.plan(PLAN.replace("310", "620"))
         said: list[str] = []
 
@@ -173,9 +171,9 @@ class TestTheRecord:
         assert invoice.parties["buyer"]["name"] == "Acme Ltd."
 
 
-class TestMonths:
-    async def test_days_are_those_of_then(self, firm: Firm) -> None:
-        """October began in China while it was still September in Berlin."""
+class TestInvoiceMonth:
+    async def test_invoice_month_ignores_later_time_zone_change(self, firm: Firm) -> None:
+        """October starts in China while it is still September in Berlin."""
         october, september = date(2026, 10, 1), date(2026, 9, 1)
         async with firm.story.database.transaction() as session:
             before = await found(session, firm, october), await found(session, firm, september)

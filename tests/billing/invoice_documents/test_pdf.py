@@ -1,5 +1,4 @@
-"""Invoices as PDF: what they say, that nothing overflows or stands alone on a page, and that each
-file has all it needs (PDF/A-2a, PDF/UA-1)."""
+"""Invoices as PDF: text, page breaks, and conformance with PDF/A-2a and PDF/UA-1."""
 
 import hashlib
 import io
@@ -64,8 +63,8 @@ def fonts(content: bytes) -> Iterator[Any]:
         yield from (one.get_object() for one in page["/Resources"]["/Font"].values())
 
 
-class TestTexts:
-    def test_chinese_and_latin(self) -> None:
+class TestPdfText:
+    def test_chinese_invoice_shows_chinese_and_latin_text(self) -> None:
         shown = text(INVOICE)
         for part in (
             "账单 MAAS-000012",
@@ -79,35 +78,35 @@ class TestTexts:
         assert "310.00 × 11/31" in shown
         assert "第 1 页，共 1 页" in shown
 
-    def test_english(self) -> None:
+    def test_english_invoice_shows_english_text(self) -> None:
         shown = text(replace(INVOICE, locale="en"))
         assert "Please transfer 117.00 CNY by 2026-12-01 and quote MAAS-000012." in shown
         assert "Page 1 of 1" in shown
 
-    def test_the_same_bytes_each_time(self) -> None:
+    def test_repeated_rendering_returns_same_bytes(self) -> None:
         assert render_invoice_pdf(INVOICE) == render_invoice_pdf(INVOICE)
 
-    def test_what_was_paid_and_credited(self) -> None:
+    def test_payments_credits_and_amount_owed_are_shown(self) -> None:
         balance = InvoiceBalance(paid=50_00, credited=10, written_off=5, owed=66_85)
         shown = text(replace(INVOICE, balance=balance, notes=(NOTE,)))
         for part in ("-50.00 CNY", "-0.10 CNY", "-0.05 CNY", "66.85 CNY", "重复计费"):
             assert part in shown
 
-    def test_a_preview_owes_nothing_yet(self) -> None:
+    def test_preview_shows_no_amount_due(self) -> None:
         preview = replace(INVOICE, id=None, number=None, status="preview", issued_on=None)
         shown = text(replace(preview, due_on=None, balance=InvoiceBalance()))
         assert "账单 预览" in shown
         assert "应付" not in shown
 
-    def test_tags_are_on_a_page_of_their_own(self) -> None:
+    def test_tags_are_on_a_separate_page(self) -> None:
         first, second = pages(render_invoice_pdf(replace(INVOICE, tags=(TAG,))))
         assert "第 1 页，共 2 页" in first
         for shown in ("订单 A-17", "其他 12 个取值", "无此标签", "0.38", "第 2 页，共 2 页"):
             assert shown in second
 
     @pytest.mark.parametrize("locale", ["zh", "en"])
-    def test_nothing_is_too_long(self, locale: str) -> None:
-        """What customers write freely may fill pages, but never ends in an error."""
+    def test_very_long_texts_are_rendered_without_error(self, locale: str) -> None:
+        """Long free text of customers fills several pages, but never causes an error."""
         party = Party("很长的名字" * 100, "x\n" * 250, "W" * 500)
         line = replace(
             USAGE, description="very-long-model-name" * 40, price_text="0.01 up to 1,000; " * 50
@@ -123,7 +122,7 @@ class TestTexts:
         )
         assert len(pages(render_invoice_pdf(document))) > 10
 
-    def test_text_from_customers_is_no_markup(self) -> None:
+    def test_customer_text_is_not_interpreted_as_markup(self) -> None:
         name = '<b>#panic("x")</b> $x$ *Müller* & 子 \\ "[link](x)" @a'
         assert name in text(replace(INVOICE, buyer=Party(name, "", "")))
 
@@ -134,7 +133,7 @@ class TestTexts:
             ("en", "Subtotal, excluding tax", "Tax", "Total, including tax"),
         ],
     )
-    def test_net_tax_and_total_are_labelled_so(
+    def test_net_tax_and_total_have_exact_labels(
         self, locale: str, net: str, tax: str, total: str
     ) -> None:
         shown = " ".join(text(replace(INVOICE, locale=locale)).split())
@@ -149,7 +148,7 @@ class TestTexts:
             ("en", True, "Usage, including tax 0.38"),
         ],
     )
-    def test_the_sum_of_a_tag_is_no_total_with_tax(
+    def test_tag_sum_label_states_whether_tax_is_included(
         self, locale: str, inclusive: bool, label: str
     ) -> None:
         terms = (replace(INVOICE.terms[0], tax_inclusive=inclusive),)
@@ -159,7 +158,7 @@ class TestTexts:
         assert "价税合计" not in page
         assert "Total" not in page
 
-    def test_the_sum_of_a_tag_where_only_some_lines_include_tax(self) -> None:
+    def test_tag_sum_label_is_neutral_when_only_some_lines_include_tax(self) -> None:
         other = ids.new_id()
         late = replace(USAGE, line=replace(USAGE.line, version_id=other))
         terms = (*INVOICE.terms, replace(INVOICE.terms[0], version_id=other, tax_inclusive=True))
@@ -167,10 +166,10 @@ class TestTexts:
         assert "用量合计 0.38" in " ".join(pages(render_invoice_pdf(document))[1].split())
 
 
-class TestPages:
+class TestPageBreaks:
     @pytest.mark.parametrize("locale", ["zh", "en"])
-    def test_the_last_lines_stay_with_the_sums(self, locale: str) -> None:
-        """Whatever the number of lines: no page has the sums, or one line, alone."""
+    def test_last_lines_stay_on_the_page_of_the_totals(self, locale: str) -> None:
+        """For any number of lines, the last page has the totals and at least three lines."""
         several = 0
         for count in range(16, 40):
             shown = pages(
@@ -182,21 +181,21 @@ class TestPages:
             several += len(shown) > 1
         assert several
 
-    def test_the_last_values_of_a_tag_stay_with_their_sum(self) -> None:
+    def test_last_tag_values_stay_on_the_page_of_their_sum(self) -> None:
         value = TagShare(TagShareKind.VALUE, "W", 1, (TagLineShare(1, 1, 1),))
         for count in range(30, 50):
             document = replace(INVOICE, tags=(TagBreakdown("order", (value,) * count),))
             last = pages(render_invoice_pdf(document))[-1]
             assert len(re.findall("^ *W ", last, re.MULTILINE)) >= 3, count
 
-    def test_many_credit_notes_flow_over_pages(self) -> None:
+    def test_many_credit_notes_continue_on_further_pages(self) -> None:
         shown = pages(render_invoice_pdf(replace(INVOICE, notes=(NOTE,) * 120)))
         assert len(shown) > 2
         assert sum(page.count("重复计费") for page in shown) == 120
 
     @pytest.mark.usefixtures("processes")
     @pytest.mark.parametrize("long", ["W" * 500, "很长的名字" * 60, "a@b.example/" * 40])
-    def test_long_words_stay_on_the_page(self, long: str, tmp_path: Path) -> None:
+    def test_long_words_stay_within_page_margins(self, long: str, tmp_path: Path) -> None:
         document = replace(INVOICE, buyer=Party(long, long, long, long))
         line = replace(USAGE, description=long, price_text=long)
         content = render_invoice_pdf(replace(document, lines=(line,)))
@@ -205,9 +204,9 @@ class TestPages:
             assert margin.convert("L").getextrema()[0] == 255
 
 
-class TestConformance:
-    """What PDF/A-2a (ISO 19005-2) and PDF/UA-1 (ISO 14289-1) ask of a file; Typst checks both while
-    it writes (billing/invoice_documents/rendering/typesetting.py)."""
+class TestPdfConformance:
+    """Requirements of PDF/A-2a (ISO 19005-2) and PDF/UA-1 (ISO 14289-1). Typst also checks both
+    when it writes the file (billing/invoice_documents/rendering/typesetting.py)."""
 
     @pytest.fixture(params=["zh", "en"])
     def content(self, request: pytest.FixtureRequest) -> bytes:
@@ -225,7 +224,7 @@ class TestConformance:
             descriptor = descendant.get_object()["/FontDescriptor"]
             assert {"/FontFile2", "/FontFile3"} & set(descriptor)
 
-    def test_metadata_name_the_standards(self, content: bytes) -> None:
+    def test_metadata_states_pdfa_and_pdfua(self, content: bytes) -> None:
         root = PdfReader(io.BytesIO(content)).trailer["/Root"]
         metadata = root["/Metadata"].get_object()
         assert "/Filter" not in metadata
@@ -237,14 +236,14 @@ class TestConformance:
         ):
             assert said in xmp
 
-    def test_colours_have_a_profile(self, content: bytes) -> None:
+    def test_output_intent_has_icc_profile(self, content: bytes) -> None:
         root = PdfReader(io.BytesIO(content)).trailer["/Root"]
         (intent,) = (one.get_object() for one in root["/OutputIntents"])
         assert intent["/S"] == "/GTS_PDFA1"
         profile = intent["/DestOutputProfile"].get_object()
         assert profile.get_data()[36:40] == b"acsp"  # ICC.1, 7.2.11
 
-    def test_it_is_tagged_and_says_its_language_and_title(self, content: bytes) -> None:
+    def test_document_is_tagged_with_language_and_title(self, content: bytes) -> None:
         reader = PdfReader(io.BytesIO(content))
         root = reader.trailer["/Root"]
         assert root["/Lang"] in ("zh-CN", "en-US")
@@ -254,7 +253,7 @@ class TestConformance:
         assert reader.metadata is not None
         assert reader.metadata.title in ("账单 MAAS-000012", "Invoice MAAS-000012")
 
-    def test_nothing_that_an_archive_refuses(self, content: bytes) -> None:
+    def test_document_has_no_encryption_actions_or_soft_masks(self, content: bytes) -> None:
         reader = PdfReader(io.BytesIO(content))
         assert len(reader.trailer["/ID"]) == 2
         assert "/Encrypt" not in reader.trailer
@@ -264,16 +263,16 @@ class TestConformance:
             for state in page["/Resources"].get("/ExtGState", {}).values():
                 assert "/SMask" not in state.get_object()
 
-    def test_the_text_can_be_read(self, content: bytes) -> None:
+    def test_text_can_be_extracted(self, content: bytes) -> None:
         shown = "".join(pages(content))
         for part in ("Łódź Čapek 精密 한국 𠮷 😀", "ไทย"):
             assert part in shown
 
 
-class TestReproducible:
+class TestReproducibleRendering:
     @pytest.mark.usefixtures("processes")
-    def test_the_same_bytes_in_another_process(self) -> None:
-        """Also where Python hashes strings differently."""
+    def test_another_process_renders_same_bytes(self) -> None:
+        """The bytes do not depend on Python's hash seed or the time zone."""
         script = (
             "import hashlib;"
             "from tests.billing.invoice_documents.sample_invoice import INVOICE;"
@@ -288,13 +287,13 @@ class TestReproducible:
             done.stdout.decode().strip() == hashlib.sha256(render_invoice_pdf(INVOICE)).hexdigest()
         )
 
-    def test_the_same_bytes_in_threads(self) -> None:
+    def test_concurrent_threads_render_same_bytes(self) -> None:
         with ThreadPoolExecutor(8) as threads:
             assert len(set(threads.map(render_invoice_pdf, [with_lines(5)] * 24))) == 1
 
 
 def rendered(content: bytes, folder: Path, **environment: str) -> list[Image.Image]:
-    """The pages as pictures, of 75 dots an inch."""
+    """The pages as images at 75 dpi."""
     if shutil.which("pdftoppm") is None:
         pytest.skip("pdftoppm is not installed")
     (folder / "x.pdf").write_bytes(content)
@@ -314,7 +313,7 @@ def rendered(content: bytes, folder: Path, **environment: str) -> list[Image.Ima
 @pytest.mark.usefixtures("processes")
 class TestWithoutInstalledFonts:
     @pytest.mark.parametrize("locale", ["zh", "en"])
-    def test_looks_the_same_on_a_machine_without_fonts(self, locale: str, tmp_path: Path) -> None:
+    def test_pages_look_the_same_without_system_fonts(self, locale: str, tmp_path: Path) -> None:
         (tmp_path / "fonts.conf").write_text(
             '<?xml version="1.0"?><fontconfig><cachedir>cache</cachedir></fontconfig>'
         )
@@ -325,7 +324,7 @@ class TestWithoutInstalledFonts:
         without = [page.tobytes() for page in rendered(content, tmp_path, **bare)]
         assert without == [page.tobytes() for page in rendered(content, tmp_path)]
 
-    def test_every_character_leaves_ink(self, tmp_path: Path) -> None:
+    def test_every_character_is_visible_on_page(self, tmp_path: Path) -> None:
         plain = render_invoice_pdf(replace(INVOICE, buyer=Party("", "", "")))
         (before, *_) = rendered(plain, tmp_path)
         for name in ("精", "Č", "한", "𠮷", "😀", "ש", "\u20b9", "\U00013000", "\ue000"):
@@ -335,9 +334,9 @@ class TestWithoutInstalledFonts:
             assert after.tobytes() != before.tobytes(), name
 
 
-class TestAnyText:
+class TestArbitraryText:
     @settings(max_examples=at_length(80, 15))
     @given(st.text(st.characters(), max_size=40))
-    def test_no_text_prevents_an_invoice(self, name: str) -> None:
+    def test_any_party_text_renders_as_pdf(self, name: str) -> None:
         document = replace(INVOICE, buyer=Party(name, name, name, name))
         assert render_invoice_pdf(document).startswith(b"%PDF-1.7")

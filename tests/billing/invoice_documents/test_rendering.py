@@ -1,4 +1,4 @@
-"""Invoices as CSV that no spreadsheet runs."""
+"""Invoices and calls as CSV; cells are never run as formulas by a spreadsheet."""
 
 import csv
 import io
@@ -54,14 +54,14 @@ def row(call: BilledCall, sheet: CallCsvFormat = SHEET) -> dict[str, str]:
     ("language", "fix"),
     [("en", "`GET /v1/models` lists the models"), ("zh", "通过 `GET /v1/models` 查看可用模型")],
 )
-def test_a_calls_fix_is_in_the_accounts_language(language: str, fix: str) -> None:
+def test_suggested_fix_of_call_is_in_account_language(language: str, fix: str) -> None:
     refused = replace(CALL, status=404, error_code="model_not_found")
     sheet = replace(SHEET, language=language)
     assert row(refused, sheet)["suggested_fix"] == fix
     assert row(CALL, sheet)["suggested_fix"] == ""
 
 
-class TestCsv:
+class TestInvoiceCsv:
     @pytest.mark.parametrize(
         ("cell", "kept"),
         [
@@ -78,10 +78,10 @@ class TestCsv:
             (0, "0"),
         ],
     )
-    def test_nothing_is_a_formula(self, cell: object, kept: str) -> None:
+    def test_cells_that_could_be_formulas_are_escaped(self, cell: object, kept: str) -> None:
         assert escape_formula(cell) == kept
 
-    def test_lines(self) -> None:
+    def test_invoice_lines_have_all_columns_and_escaped_text(self) -> None:
         named = replace(USAGE, description="=cmd|x", line=replace(USAGE.line, minor=-607))
         content = render_lines_csv(replace(INVOICE, lines=(named, FEE)))
         assert content.startswith(b"\xef\xbb\xbf")
@@ -96,7 +96,7 @@ class TestCsv:
         assert (second["first_day"], second["last_day"]) == ("2026-10-01", "2026-10-31")
         assert second["currency"] == "CNY"
 
-    def test_calls_page_by_page(self) -> None:
+    def test_call_pages_share_one_header_and_columns(self) -> None:
         plain = replace(CALL, tags=None, late=False, version_id=NO_TERMS_ID)
         content = SHEET.header() + SHEET.rows([CALL]) + SHEET.rows([plain])
         first, second = csv.DictReader(io.StringIO(content.decode("utf-8-sig")))
@@ -106,12 +106,12 @@ class TestCsv:
         assert (first["cached_input_tokens"], first["plan_version"]) == ("", VERSION.hex)
         assert (second["other_tags"], second["late"], second["plan_version"]) == ("", "no", "")
 
-    def test_times_of_calls_are_the_accounts_with_their_offset(self) -> None:
+    def test_call_times_are_in_account_time_zone_with_offset(self) -> None:
         assert row(CALL)["started_at"] == "2026-10-01T00:00:00+08:00"
         berlin = replace(SHEET, zone=ZoneInfo("Europe/Berlin"))
         assert row(CALL, berlin)["started_at"] == "2026-09-30T18:00:00+02:00"
 
-    def test_calls_say_their_key_status_and_error(self) -> None:
+    def test_call_has_key_name_status_and_error_code(self) -> None:
         refused = replace(
             CALL, settlement="refused", status=402, error_code="spend_cap", key_name="=press"
         )
@@ -119,7 +119,7 @@ class TestCsv:
         assert (said["key_name"], said["status"]) == ("'=press", "402")
         assert (said["error_code"], said["settlement"]) == ("spend_cap", "refused")
 
-    def test_a_tag_has_a_column_and_others_are_together(self) -> None:
+    def test_selected_tags_have_columns_and_other_tags_share_a_column(self) -> None:
         tagged = replace(CALL, tags={"order": "=A-17", "line": "三号线", "shift": '+"x"'})
         said = row(tagged, replace(SHEET, tags=("=x", "line", "order")))
         assert (said["tag:order"], said["tag:line"]) == ("'=A-17", "三号线")

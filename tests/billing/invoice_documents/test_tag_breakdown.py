@@ -1,4 +1,4 @@
-"""Tags on an invoice: parts that add up to the lines, whatever the calls were tagged with."""
+"""Tag breakdown of an invoice: the parts of each tag sum to the invoice lines."""
 
 from collections.abc import Mapping
 from fractions import Fraction
@@ -51,9 +51,9 @@ def shown(tag: TagBreakdown) -> list[tuple[str, int]]:
     return [(part.value or part.kind.value, part.minor) for part in tag.parts]
 
 
-class TestDividing:
-    def test_by_the_units_of_each_value(self) -> None:
-        """10 rows for 10 fen: 6 of A-1, 3 of A-2, 1 without the tag."""
+class TestTagDivision:
+    def test_line_is_divided_by_units_of_each_value(self) -> None:
+        """10 rows cost 10 fen: 6 rows of A-1, 3 of A-2, 1 without the tag."""
         usage = [
             TagUsage("order", "A-1", 1, {RUL: Quantities(rows=6)}),
             TagUsage("order", "A-2", 1, {RUL: Quantities(rows=3)}),
@@ -65,8 +65,8 @@ class TestDividing:
         assert shown(tags[0]) == [("A-1", 6), ("A-2", 3), ("untagged", 1)]
         assert tags[0].parts[0].lines == (TagLineShare(1, 6, 6),)
 
-    def test_values_are_sorted_by_amount_and_then_by_name(self) -> None:
-        """Whatever the order in which the totals name them; others and untagged calls last."""
+    def test_values_are_sorted_by_amount_then_by_name(self) -> None:
+        """The order does not depend on the totals; other values and untagged calls come last."""
         rows = {"A-1": 1, "A-3": 20, "B": 3, "A-2": 3}
         usage = [TagUsage("order", name, 1, {RUL: Quantities(rows=n)}) for name, n in rows.items()]
         usage.append(TagUsage("order", None, 7, {RUL: Quantities(rows=40)}))
@@ -78,7 +78,7 @@ class TestDividing:
             *(("others", 40), ("untagged", 33)),
         ]
 
-    def test_each_tag_by_itself(self) -> None:
+    def test_each_tag_is_divided_separately(self) -> None:
         usage = [
             TagUsage("order", "A-1", 1, {RUL: Quantities(rows=10)}),
             TagUsage("machine", "M3", 1, {RUL: Quantities(rows=1)}),
@@ -88,9 +88,9 @@ class TestDividing:
         )
         assert [shown(tag) for tag in tags] == [[("A-1", 10)], [("M3", 1), ("untagged", 9)]]
 
-    def test_cached_tokens_are_counted_as_their_price_counts_them(self) -> None:
-        """100 tokens, 40 of them cached: 60 fresh for 6 fen and 40 for 0.4, which rounds to none.
-        A-1 has 30 fresh and 20 cached."""
+    def test_cached_tokens_are_divided_separately_from_fresh_tokens(self) -> None:
+        """100 tokens, 40 of them cached: 60 fresh tokens cost 6 fen, 40 cached tokens 0.4 fen,
+        rounded to 0. A-1 has 30 fresh and 20 cached tokens."""
         usage = [TagUsage("order", "A-1", 1, {LLM: Quantities(50, 20)})]
         drafted = lines(ModelUsage("llm", Quantities(100, 40)))
         assert [line.minor for line in drafted] == [6, 0]
@@ -98,7 +98,7 @@ class TestDividing:
         assert part.lines == (TagLineShare(1, 30, 3), TagLineShare(2, 20, 0))
         assert rest.lines == (TagLineShare(1, 30, 3), TagLineShare(2, 20, 0))
 
-    def test_late_usage_is_of_its_own_line(self) -> None:
+    def test_late_usage_belongs_to_the_late_line(self) -> None:
         late = (VERSION, "vib", True)
         usage = [TagUsage("order", "A-1", 1, {late: Quantities(rows=4)})]
         drafted = lines(ModelUsage("vib", Quantities(rows=10), Quantities(rows=5)))
@@ -106,14 +106,14 @@ class TestDividing:
         assert part.lines == (TagLineShare(2, 4, 4),)
         assert rest.lines == (TagLineShare(1, 10, 10), TagLineShare(2, 1, 1))
 
-    def test_a_draft_that_is_older_than_the_totals_still_adds_up(self) -> None:
+    def test_tag_units_above_the_line_still_sum_to_the_line(self) -> None:
         usage = [TagUsage("order", "A-1", 1, {RUL: Quantities(rows=12)})]
         tag = divide_lines_by_tag(
             lines(ModelUsage("vib", Quantities(rows=10))), {VERSION: TERMS}, usage
         )[0]
         assert shown(tag) == [("A-1", 10)]
 
-    def test_fees_and_discounts_are_nobodys(self) -> None:
+    def test_fees_are_not_divided_by_tag(self) -> None:
         usage = [TagUsage("order", "A-1", 1, {RUL: Quantities(rows=10)})]
         fee = StatementLine(LineKind.FIXED_FEE, 310_00, VERSION)
         tag = divide_lines_by_tag(
@@ -122,7 +122,7 @@ class TestDividing:
         assert tag[0].parts[0].lines == (TagLineShare(2, 10, 10),)
 
     @given(st.data(), plan_terms())
-    def test_parts_add_up_to_every_line(self, data: st.DataObject, terms: PlanTerms) -> None:
+    def test_parts_sum_to_every_line(self, data: st.DataObject, terms: PlanTerms) -> None:
         counts = st.integers(0, 40)
         quantities = st.builds(lambda a, b, c, d: Quantities(a + b, b, c, d), *[counts] * 4)
         models = sorted({price.model for price in terms.prices})
@@ -149,7 +149,7 @@ class TestDividing:
                 assert mine == []
 
 
-class TestReading:
+class TestTagUsageQuery:
     async def put(
         self, database: Database, period: UUID, tag: str, value: str, rows: int, **more: object
     ) -> UUID:
@@ -170,7 +170,7 @@ class TestReading:
         async with database.transaction() as session:
             return await load_tag_usage(session, account, period, VERSION)
 
-    async def test_the_most_costly_first_and_only_of_the_account(self, database: Database) -> None:
+    async def test_values_of_account_are_sorted_by_cost(self, database: Database) -> None:
         period = await self.put(database, ids.new_id(), "order", "A-1", 3)
         await self.put(database, period, "order", "A-2", 5)
         await self.put(database, period, "machine", "M", 9, account=ids.new_id())
@@ -179,13 +179,15 @@ class TestReading:
             TagUsage("order", "A-1", 1, {RUL: NO_USAGE + Quantities(rows=3)}),
         ]
 
-    async def test_what_names_no_terms_was_priced_by_the_list(self, database: Database) -> None:
+    async def test_usage_without_terms_is_added_to_list_price_usage(
+        self, database: Database
+    ) -> None:
         period = await self.put(database, ids.new_id(), "order", "A-1", 3)
         await self.put(database, period, "order", "A-1", 4, version=NO_TERMS_ID)
         (usage,) = await self.read(database, period, period)
         assert usage.quantities == {RUL: NO_USAGE + Quantities(rows=7)}
 
-    async def test_many_values_and_tags_are_bounded(self, database: Database) -> None:
+    async def test_numbers_of_values_and_tags_are_limited(self, database: Database) -> None:
         period = ids.new_id()
         for at in range(MAX_VALUES_PER_TAG + 3):
             await self.put(database, period, "order", f"A-{at:03}", 1000 - at)
@@ -199,7 +201,7 @@ class TestReading:
         rest = NO_USAGE + Quantities(rows=900 + 899 + 898)
         assert orders[-1] == TagUsage("order", None, 3, {RUL: rest})
 
-    async def test_others_are_shown_together(self, database: Database) -> None:
+    async def test_values_over_limit_are_combined_as_others(self, database: Database) -> None:
         usage = [
             TagUsage("order", "A-1", 1, {RUL: Quantities(rows=6)}),
             TagUsage("order", None, 7, {RUL: Quantities(rows=4)}),

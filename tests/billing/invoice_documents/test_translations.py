@@ -1,4 +1,4 @@
-"""What invoices say in words: everything that can stand on one has words in both languages."""
+"""Texts of invoices: every term and price format in both languages."""
 
 import re
 from itertools import chain
@@ -31,7 +31,7 @@ TIERS = (Tier(1_000, 10**7), Tier(None, 8 * 10**6))
 FLATS = Graduated((Tier(1_000, 10**7, 5 * 10**9), Tier(None, 8 * 10**6)))
 
 
-class TestTexts:
+class TestTranslations:
     @pytest.mark.parametrize(
         "place",
         [
@@ -41,23 +41,23 @@ class TestTexts:
             "rule",
         ],
     )
-    def test_each_thing_has_its_words(self, place: str) -> None:
+    def test_each_term_has_english_and_chinese_text(self, place: str) -> None:
         english, chinese = translations._TEXTS[place]
         assert english.isascii()
         assert english != chinese
 
     @pytest.mark.parametrize("kind", PRICE_KINDS)
-    def test_price_kind_has_a_text_in_each_language(self, kind: str) -> None:
+    def test_each_price_kind_has_text_in_both_languages(self, kind: str) -> None:
         assert all("{units}" in text for text in translations._TEXTS[kind])
 
     @pytest.mark.parametrize("place", translations._TEXTS)
-    def test_both_languages_take_the_same_values(self, place: str) -> None:
+    def test_both_languages_have_the_same_placeholders(self, place: str) -> None:
         english, chinese = (
             sorted(re.findall(r"{(\w+)}", text)) for text in translations._TEXTS[place]
         )
         assert english == chinese
 
-    def test_the_rule_says_of_each_settlement_whether_it_is_billed(self) -> None:
+    def test_billing_rule_states_whether_each_settlement_is_billed(self) -> None:
         rule = translate("en", "rule")
         told = {
             Settlement.COMPLETE: "complete response",
@@ -72,13 +72,13 @@ class TestTexts:
         for settlement, words in told.items():
             assert words in (billed if settlement.billable else not_billed)
 
-    def test_values_are_put_in(self) -> None:
+    def test_placeholders_are_replaced_by_values(self) -> None:
         assert translate("en", "page", page=1, pages=2) == "Page 1 of 2"
         assert translate("zh", "page", page=1, pages=2) == "第 1 页，共 2 页"
         assert LOCALES == ("en", "zh")
 
 
-class TestPrices:
+class TestPriceFormat:
     @pytest.mark.parametrize(
         ("price", "meter", "words"),
         [
@@ -86,7 +86,7 @@ class TestPrices:
             (PerUnit(10**6), "rows", "CN¥0.001 per row"),
             (Package(1_000, 2 * 10**9), "rows", "CN¥2.00 per 1,000 rows, rounded up"),
             (PerUnit(25 * 10**6), "images", "CN¥0.025 per image"),
-            # Priced by the minute; the quantity beside it is in seconds.
+            # The price is per minute, the quantity is in seconds.
             (PerUnit(10**7), "adaptation_seconds", "CN¥0.60 per minute"),
             (Package(60, 10**9), "adaptation_seconds", "CN¥1.00 per 60 s, rounded up"),
             (
@@ -109,10 +109,10 @@ class TestPrices:
             ),
         ],
     )
-    def test_in_words(self, price: PerUnit, meter: str, words: str) -> None:
+    def test_price_is_formatted_in_english(self, price: PerUnit, meter: str, words: str) -> None:
         assert format_price(price, meter, "CNY", "en") == words
 
-    def test_in_chinese(self) -> None:
+    def test_price_is_formatted_in_chinese(self) -> None:
         for price, meter, words in (
             (PerUnit(10**7), "adaptation_seconds", "¥0.60/分钟"),
             (PerUnit(10**6), "rows", "¥0.001/行"),
@@ -126,11 +126,11 @@ class TestPrices:
         ):
             assert format_price(price, meter, "CNY", "zh") == words
 
-    def test_in_other_currencies(self) -> None:
+    def test_other_currencies_have_their_symbol(self) -> None:
         assert format_price(PerUnit(10**7), "images", "USD", "en") == "$0.01 per image"
         assert format_price(PerUnit(1_800 * 10**9), "outcomes", "JPY", "zh") == "JP¥1,800.00/次"
 
-    def test_as_decimals(self) -> None:
+    def test_json_amounts_are_decimal_strings(self) -> None:
         assert price_to_json(PerUnit(500)) == {"kind": "per_unit", "unit": "0.000000500"}
         assert price_to_json(Package(10, 10**9)) == {
             "kind": "package",
@@ -154,18 +154,18 @@ class TestPrices:
             (1_234 * 10**6, "1.234"),
         ],
     )
-    def test_short(self, nano: int, text: str) -> None:
+    def test_short_amount_has_at_least_two_decimals(self, nano: int, text: str) -> None:
         assert format_short_amount(nano) == text
 
     @pytest.mark.parametrize(
         ("ppm", "text"), [(0, "0"), (60_000, "6"), (82_500, "8.25"), (1, "0.0001"), (10**6, "100")]
     )
-    def test_percent(self, ppm: int, text: str) -> None:
+    def test_rate_in_ppm_is_formatted_as_percent(self, ppm: int, text: str) -> None:
         assert format_percent(ppm) == text
 
 
-class TestNumbers:
-    def test_each_kind_of_document_has_its_own_form(self) -> None:
+class TestDocumentNumberFormat:
+    def test_each_document_type_has_its_own_format(self) -> None:
         assert format_invoice_number("MAAS", 12) == "MAAS-000012"
         assert format_invoice_number("MAAS", 1_234_567) == "MAAS-1234567"
         assert format_credit_note_number("MAAS", 12) == "MAAS-CN-000012"

@@ -1,4 +1,4 @@
-"""A document's lines: their units, and their JSON form."""
+"""Lines of a document: quantities and JSON form."""
 
 from billing.invoice_documents.outcome_charge import OutcomeCharge
 from billing.invoice_documents.values import DocumentLine
@@ -18,22 +18,22 @@ OUTCOME = DocumentLine(
 )
 
 
-class TestUnits:
-    def test_of_usage_are_grouped_by_thousands(self) -> None:
+class TestLineQuantity:
+    def test_usage_quantity_has_thousands_separators(self) -> None:
         assert USAGE.quantity_text == "500,000"
 
-    def test_of_a_fee_are_none(self) -> None:
+    def test_fee_has_no_quantity(self) -> None:
         assert FEE.quantity_text == ""
 
-    def test_of_an_outcome_are_what_its_charge_says(self) -> None:
+    def test_outcome_quantity_comes_from_its_charge(self) -> None:
         assert OUTCOME.quantity_text == "1.5"
 
 
-class TestJson:
-    def test_of_an_outcome_has_its_charge_and_no_units_of_its_own(self) -> None:
+class TestLineJson:
+    def test_outcome_line_has_charge_and_no_quantity(self) -> None:
         said = OUTCOME.to_json("CNY")
         assert said["outcome"] == CHARGE.to_json()
         assert (said["kind"], said["amount"], said["quantity"]) == ("outcome", "450.00", None)
 
-    def test_of_usage_and_of_a_fee_has_no_charge(self) -> None:
+    def test_usage_and_fee_lines_have_no_outcome_charge(self) -> None:
         assert [one.to_json("CNY")["outcome"] for one in (USAGE, FEE)] == [None, None]

@@ -1,4 +1,4 @@
-"""Credit: what is left to spend is what wallet, invoices and rating leave of it."""
+"""Available credit: credit limit and wallet, less unpaid invoices and uninvoiced usage."""
 
 import asyncio
 
@@ -38,8 +38,8 @@ async def refresh(firm: Firm) -> None:
         await refresh_account_credit(session, firm.story.clock, firm.account.id)
 
 
-class TestLeft:
-    async def test_twice_changes_nothing(self, story: Story) -> None:
+class TestCreditRefresh:
+    async def test_repeated_refresh_creates_no_credit_entry(self, story: Story) -> None:
         firm = await story.firm(credit="100")
         await firm.tops_up("10.00", "topup-1")
         entries = await sql(story.database, "select id from credit_entry order by id")
@@ -47,9 +47,11 @@ class TestLeft:
         assert await sql(story.database, "select id from credit_entry order by id") == entries
         assert await firm.credit() == "110"
 
-    async def test_calls_that_are_not_counted_yet_are_held_as_they_went(self, story: Story) -> None:
-        """200,000 included tokens: 0.40 until they are counted, however often credit is put
-        right meanwhile."""
+    async def test_unaggregated_included_usage_reduces_credit_until_aggregation(
+        self, story: Story
+    ) -> None:
+        """200,000 included tokens reduce credit by 0.40 until they are aggregated, even if credit
+        is refreshed meanwhile."""
         firm = await story.firm(credit="100")
         await firm.subscribe(await story.plan(GROWTH))
         await firm.use("llm", output_tokens=200_000)
@@ -58,14 +60,14 @@ class TestLeft:
         await story.counts()
         assert await firm.credit() == "100"
 
-    async def test_flat_amounts_and_discounts(self, story: Story) -> None:
-        """10 % off. Held beside the units: the 5.00 that fall due with the second step, 4.50.
+    async def test_discounted_flat_fee_of_next_tier_reduces_credit(self, story: Story) -> None:
+        """Discount 10 %. The flat fee of the second tier, 5.00 less 10 %, is held in advance.
 
-            nothing used                        100 - 4.50                      95.50
+            no usage                            100 - 4.50                      95.50
             1,000 rows: 10.00 x 0.9             100 - 9.00 - 4.50               86.50
             1,001 rows: (10.00 + 0.001 + 5.00) x 0.9 = 13.5009                  86.4991
 
-        The minimum of 40.00 is no part of it before the month is over: then 26.50 more are owed.
+        The minimum of 40.00 counts only after the end of the month: then 26.50 more are owed.
         """
         firm = await story.firm(credit="100")
         await firm.subscribe(await story.plan(FLAT))
@@ -77,12 +79,12 @@ class TestLeft:
         await story.counts()
         assert await firm.credit() == "86.4991"
         await story.until(2026, 11, 1, 1)
-        # 40.00 owed, and the next month's 4.50 held.
+        # 40.00 are owed and 4.50 of the next month are held.
         assert await firm.credit() == "55.5"
         assert await story.differences() == ()
 
-    async def test_more_owed_than_the_limit(self, story: Story) -> None:
-        """Left is less than nothing, and no call is let through."""
+    async def test_debt_over_credit_limit_gives_negative_credit(self, story: Story) -> None:
+        """Available credit is negative, so every call is rejected."""
         firm = await story.firm(credit="10")
         await firm.use("vib", rows=30_000)
         await story.until(2026, 11, 1, 1)
@@ -90,7 +92,7 @@ class TestLeft:
         await firm.pays_all()
         assert await firm.credit() == "10"
 
-    async def test_an_account_without_any_limit_stays_so(self, story: Story) -> None:
+    async def test_unlimited_account_stays_unlimited_after_top_up(self, story: Story) -> None:
         async with story.database.transaction() as session:
             account = await create_account(session, story.clock, "Acme", "CNY")
             await create_profile(session, account.id, DEFAULT_PROFILE)
@@ -99,8 +101,8 @@ class TestLeft:
         assert await sql(story.database, "select 1 from credit_entry") == []
         assert await sql(story.database, "select 1 from quota where amount is not null") == []
 
-    async def test_prices_with_tax_take_the_wallet_as_it_is(self, story: Story) -> None:
-        """11.30 in the wallet buy 11.30 of prices that contain 13 %, or 10.00 of net ones."""
+    async def test_wallet_counts_in_full_for_tax_inclusive_prices(self, story: Story) -> None:
+        """A wallet of 11.30 pays 11.30 at prices with 13 % tax included, 10.00 at net prices."""
         firm = await story.firm(credit="0", tax_ppm=130_000)
         await firm.tops_up("11.30", "topup-1")
         assert await firm.credit() == "10"
@@ -108,7 +110,7 @@ class TestLeft:
         await firm.subscribe(await story.plan(shelf.replace("310.00", "0")))
         assert await firm.credit() == "11.3"
 
-    async def test_what_is_owed_for_usage_is_rounded_up(self, story: Story) -> None:
+    async def test_unpaid_usage_without_tax_is_rounded_up(self, story: Story) -> None:
         """1.00 of usage, 0.06 of tax. 0.99 are paid, 0.07 owed: 0.07 / 1.06 = 0.066 -> 0.07."""
         firm = await story.firm(credit="10", tax_ppm=60_000)
         await firm.use("vib", rows=1_000)
@@ -117,11 +119,11 @@ class TestLeft:
         await firm.pays(invoice, "0.99")
         assert await firm.credit() == "9.93"
 
-    async def test_totals_that_grow_meanwhile_are_not_forgotten(
+    async def test_usage_aggregated_during_refresh_keeps_account_marked_stale(
         self, story: Story, database_url: str
     ) -> None:
-        """While credit is put right, and waits for who has the limits, the totals take in a call:
-        the account stays marked, so that the next round does it again."""
+        """A refresh waits for a lock on the quotas while usage is aggregated. The account stays
+        marked, so that the next run refreshes it again."""
         firm = await story.firm(credit="100")
         await story.counts()
         await firm.use("vib", rows=1_000)
@@ -141,8 +143,8 @@ class TestLeft:
 
 
 class TestSpendCap:
-    async def test_holds_what_the_next_unit_may_cost(self, story: Story) -> None:
-        """A cap of 20.00, a limit of 100.00: 20.00 - 4.50 for the second step = 15.50."""
+    async def test_flat_fee_of_next_tier_reduces_credit(self, story: Story) -> None:
+        """Cap 20.00, credit limit 100.00: 20.00 - 4.50 for the second tier = 15.50."""
         firm = await story.firm(credit="100")
         capped = FLAT.replace('minimum = "40.00"', 'spend_cap = "20.00"')
         await firm.subscribe(await story.plan(capped))
@@ -151,13 +153,13 @@ class TestSpendCap:
         await story.counts()
         assert await firm.credit() == "6.5"
 
-    async def test_of_nothing_lets_no_call_through(self, story: Story) -> None:
+    async def test_zero_cap_leaves_zero_credit(self, story: Story) -> None:
         firm = await story.firm(credit="100")
         capped = GROWTH.replace("list_prices", 'spend_cap = "0"\nlist_prices')
         await firm.subscribe(await story.plan(capped))
         assert await firm.credit() == "0"
 
-    async def test_is_lifted_with_the_plan(self, story: Story) -> None:
+    async def test_cancelled_plan_removes_cap(self, story: Story) -> None:
         firm = await story.firm(credit="100")
         capped = GROWTH.replace("list_prices", 'spend_cap = "1.00"\nlist_prices')
         await firm.subscribe(await story.plan(capped))
@@ -167,7 +169,7 @@ class TestSpendCap:
         assert await firm.credit() == "100"
 
 
-class TestToInvoice:
+class TestUninvoicedUsage:
     @pytest.mark.parametrize(
         ("at", "minor"),
         [
@@ -176,7 +178,7 @@ class TestToInvoice:
         ],
         ids=["in the month", "after it"],
     )
-    async def test_with_tax_and_a_minimum_that_is_certain(
+    async def test_sum_includes_tax_and_the_minimum_after_period_end(
         self, story: Story, at: tuple[int, ...], minor: int
     ) -> None:
         firm = await story.firm(tax_ppm=60_000)

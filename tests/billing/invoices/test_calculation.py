@@ -1,4 +1,4 @@
-"""Drafting: what a period comes to, from its totals and the terms."""
+"""Calculation of a period's invoice from its usage totals and terms."""
 
 from dataclasses import replace
 from fractions import Fraction
@@ -43,8 +43,8 @@ async def used_by(firm: Firm) -> list[TermsUsage]:
         return [*(await load_period_usage(session, profile, period)).terms_usages]
 
 
-class TestAmounts:
-    def test_of_net_and_of_gross_lines_together(self) -> None:
+class TestInvoiceAmounts:
+    def test_net_and_tax_inclusive_lines_are_summed_with_tax(self) -> None:
         """13 % of tax:
 
             net     usage 100.00, discount -10.00, fee 50.00 = 140.00    tax 18.20
@@ -64,19 +64,21 @@ class TestAmounts:
         assert amounts.taxed == TaxedAmount(270_00, 35_10, 305_10)
         assert amounts.usage == 200_00
 
-    def test_of_nothing(self) -> None:
+    def test_no_lines_sum_to_zero(self) -> None:
         amounts = sum_lines([], TERMS, TAX)
         assert (amounts.taxed, amounts.usage) == (TaxedAmount(0, 0, 0), 0)
 
-    def test_what_is_given_back_is_no_usage(self) -> None:
+    def test_unused_fee_credit_does_not_count_as_usage(self) -> None:
         lines = [line(NET, LineKind.UNUSED_FEE, -10_00), line(NET, LineKind.FIXED_FEE, 30_00)]
         amounts = sum_lines(lines, TERMS, TAX)
         assert (amounts.taxed, amounts.usage) == (TaxedAmount(20_00, 2_60, 22_60), 0)
 
 
-class TestTerms:
-    async def test_in_force_come_first_with_their_days(self, story: Story) -> None:
-        """Growth from 1 to 10 October, Scale from the 11th; a call that list prices priced."""
+class TestTermsUsage:
+    async def test_terms_in_force_precede_list_prices_with_their_share_of_days(
+        self, story: Story
+    ) -> None:
+        """Growth from 1 to 10 October, Scale from the 11th, and one call at list prices."""
         firm = await story.firm()
         await firm.subscribe(await story.plan(GROWTH))
         story.clock.set(2026, 10, 11)
@@ -91,7 +93,7 @@ class TestTerms:
         assert used[0].consumed == used[1].consumed == ()
         assert used[2].consumed == [ModelUsage("vib", NO_USAGE + Quantities(rows=5))]
 
-    async def test_the_same_plan_left_and_taken_again(self, story: Story) -> None:
+    async def test_resubscribed_plan_sums_its_days(self, story: Story) -> None:
         """1 to 4 October and 20 to 31: 4 + 12 = 16 of 31 days."""
         firm = await story.firm()
         await firm.subscribe(await story.plan(GROWTH))
@@ -102,8 +104,8 @@ class TestTerms:
         (used,) = await used_by(firm)
         assert used.share == Fraction(16, 31)
 
-    async def test_calls_without_any_are_priced_by_the_list(self, story: Story) -> None:
-        """Calls from before there were plans name no terms: they join those of the list."""
+    async def test_calls_without_terms_use_list_prices(self, story: Story) -> None:
+        """Calls recorded before plans existed name no terms and are added to list-price usage."""
         firm = await story.firm()
         now, tokens = story.clock.now(), Quantities(output_tokens=1)
         await append(
@@ -119,7 +121,7 @@ class TestTerms:
             ModelUsage("vib", NO_USAGE + Quantities(rows=42), NO_USAGE + NO_USAGE),
         ]
 
-    async def test_that_are_not_kept(self, story: Story) -> None:
+    async def test_unknown_plan_version_raises_plan_not_found(self, story: Story) -> None:
         firm = await story.firm()
         unknown = call(firm.account.id, story.clock.now(), plan_version_id=UUID(int=9))
         await append(story.database, unknown)
@@ -127,14 +129,14 @@ class TestTerms:
             await used_by(firm)
 
 
-async def test_no_period_counts_nothing(story: Story) -> None:
+async def test_usage_by_period_is_empty_without_periods(story: Story) -> None:
     firm = await story.firm()
     async with story.database.transaction() as session:
         profile = await get_profile(session, firm.account.id)
         assert await load_usage_by_period(session, profile, []) == []
 
 
-async def test_the_running_month_can_be_looked_at(story: Story) -> None:
+async def test_period_usage_of_running_month_has_lines_and_tax(story: Story) -> None:
     """The preview of 12 October: 410,000 used, 310,000 included, 0.20, and 6 % of tax."""
     firm = await story.firm(tax_ppm=60_000)
     await firm.subscribe(await story.plan(GROWTH))

@@ -1,4 +1,4 @@
-"""What outcome contracts cover, as included units: by the days on which a contract is in force."""
+"""Included units of outcome contracts, prorated by the days on which a contract is in force."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -24,7 +24,7 @@ MORE = (Allowance("vib", "rows", 2_000),)
 
 
 async def covered(firm: Firm) -> IncludedQuotas:
-    """What the firm's contracts cover now, as a gateway looks it up."""
+    """The included quotas of the firm's contracts in force now, as a gateway loads them."""
     story, now = firm.story, firm.story.clock.now()
     async with story.database.transaction() as session:
         found = await list_coverage_spans(session, firm.account.id, now)
@@ -35,14 +35,14 @@ async def covered(firm: Firm) -> IncludedQuotas:
 
 
 async def amounts(firm: Firm) -> list[tuple[int, int]]:
-    """Of the quotas of included units, in the order in which they were made: included and used."""
+    """(amount, used) of each quota of included units, in order of creation."""
     query = "select amount, used from quota where account_id = :of and kind = 'included_units'"
     rows = await sql(firm.story.database, f"{query} order by id", of=firm.account.id)
     return [(amount, used) for amount, used in rows]
 
 
 async def takes(firm: Firm, units: int, found: IncludedQuotas) -> None:
-    """A call of so many units, all of them covered, that the totals know."""
+    """Record and aggregate a call whose units are all covered."""
     ((version, (quota,)),) = found.quotas.items()
     async with firm.story.database.transaction() as session:
         row = replace(
@@ -70,14 +70,14 @@ def sizes(quotas: Mapping[UUID, Sequence[QuotaRef]]) -> list[tuple[Any, ...]]:
     return [(one.model, one.meter, one.amount) for one in found]
 
 
-class TestQuotas:
-    async def test_are_made_with_the_agreement(self, story: Story) -> None:
-        """From 16 October on: 16 of 31 days."""
+class TestCoverageQuotas:
+    async def test_agreement_creates_quota_prorated_by_days(self, story: Story) -> None:
+        """In force from 16 October: 16 of 31 days."""
         firm = await story.firm()
         await contract(firm, starts_at=story.clock.at(2026, 10, 16))
         assert await amounts(firm) == [(516, 0)]
 
-    async def test_each_period_has_its_own(self, story: Story) -> None:
+    async def test_each_period_has_its_own_quota(self, story: Story) -> None:
         firm = await story.firm()
         await contract(firm)
         october = await covered(firm)
@@ -87,14 +87,14 @@ class TestQuotas:
         assert november.valid_from == october.valid_until == story.clock.at(2026, 11, 1)
         assert len(await amounts(firm)) == 2
 
-    async def test_of_a_period_in_which_it_ends_they_are_its_days(self, story: Story) -> None:
-        """Until 16 November: 15 of 30 days."""
+    async def test_contract_end_within_period_prorates_quota(self, story: Story) -> None:
+        """In force until 16 November: 15 of 30 days."""
         firm = await story.firm()
         await contract(firm, ends_at=story.clock.at(2026, 11, 16))
         story.clock.set(2026, 11, 5)
         assert sizes((await covered(firm)).quotas) == [("vib", "rows", 500)]
 
-    async def test_beside_those_of_the_plan(self, story: Story) -> None:
+    async def test_contract_quotas_exist_beside_plan_quota(self, story: Story) -> None:
         firm = await story.firm()
         await firm.subscribe(await story.plan(GROWTH))
         await contract(firm)
@@ -105,8 +105,8 @@ class TestQuotas:
         ]
         assert sorted(await amounts(firm)) == [(1_000, 0), (2_000, 0), (310_000, 0)]
 
-    async def test_of_the_same_prices_again_they_are_the_same(self, story: Story) -> None:
-        """A version that changes no prices of calls has the same units, whole."""
+    async def test_new_version_with_unchanged_prices_keeps_quota(self, story: Story) -> None:
+        """A new version with the same prices of calls keeps the whole month's units."""
         firm = await story.firm()
         spindles = await contract(firm)
         later = story.clock.at(2026, 10, 16)
@@ -114,9 +114,11 @@ class TestQuotas:
         assert await amounts(firm) == [(1_000, 0)]
 
 
-class TestChanges:
-    async def test_an_end_leaves_the_days_before_it(self, story: Story) -> None:
-        """15 of 31 days: 483 rows. 800 were taken; the other 317 cost 0.317."""
+class TestContractChanges:
+    async def test_immediate_end_prorates_quota_and_charges_excess_usage(
+        self, story: Story
+    ) -> None:
+        """15 of 31 days include 483 rows. 800 were used; the excess of 317 rows costs 0.317."""
         firm = await story.firm(credit="1")
         spindles = await contract(firm)
         await takes(firm, 800, await covered(firm))
@@ -126,12 +128,12 @@ class TestChanges:
         assert (await amounts(firm), await firm.credit()) == ([(800, 800)], "0.683")
         assert await story.differences() == ()
 
-    async def test_an_end_that_lies_ahead(self, story: Story) -> None:
+    async def test_future_end_prorates_quota(self, story: Story) -> None:
         firm = await story.firm()
         await ends(await contract(firm), story.clock.at(2026, 10, 11))
         assert await amounts(firm) == [(322, 0)]
 
-    async def test_a_newer_version_shares_the_month_with_the_older(self, story: Story) -> None:
+    async def test_two_versions_in_one_month_are_prorated_by_days(self, story: Story) -> None:
         """1,000 rows for 15 of 31 days, and 2,000 for 16."""
         firm = await story.firm()
         spindles = await contract(firm)
@@ -140,9 +142,9 @@ class TestChanges:
         assert await amounts(firm) == [(483, 0), (1_032, 0)]
 
 
-class TestCredit:
-    async def test_what_was_paid_for_and_is_covered_is_given_back(self, story: Story) -> None:
-        """A call that found all lent to others paid 0.4, until it was counted."""
+class TestCreditForCoveredCalls:
+    async def test_aggregation_restores_credit_for_covered_calls(self, story: Story) -> None:
+        """While all units are leased to other processes, a call costs 0.4 until aggregation."""
         firm = await story.firm(credit="1")
         spindles = await contract(firm)
         await spindles.use("M1", 2026, 10, 1, 9, rows=400)
@@ -150,8 +152,8 @@ class TestCredit:
         await story.counts()
         assert (await firm.credit(), await amounts(firm)) == ("1", [(600, 0)])
 
-    async def test_what_is_beyond_counts(self, story: Story) -> None:
-        """1,400 rows of which 1,000 are covered: 0.4; so, too, of a spend cap of 0.5."""
+    async def test_usage_beyond_coverage_reduces_credit_and_spend_cap(self, story: Story) -> None:
+        """1,000 of 1,400 rows are covered. The other 400 cost 0.4, also of a spend cap of 0.5."""
         firm = await story.firm(credit="1")
         capped = GROWTH.replace("list_prices", 'spend_cap = "0.5"\nlist_prices')
         await firm.subscribe(await story.plan(capped))

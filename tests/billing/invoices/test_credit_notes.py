@@ -1,4 +1,4 @@
-"""Credit notes: how much, once, and where the money goes."""
+"""Credit notes: validation of the amount, idempotency and booking."""
 
 import asyncio
 
@@ -40,16 +40,16 @@ async def notes(firm: Firm, invoice: Invoice) -> list[CreditNote]:
         return await list_credit_notes(session, firm.account.id, invoice.id)
 
 
-class TestRefusals:
+class TestCreditNoteValidation:
     @pytest.mark.parametrize("minor", [0, -1, 106_01, 10**15])
-    async def test_more_than_there_is_or_nothing(self, story: Story, minor: int) -> None:
+    async def test_amount_outside_invoice_total_is_rejected(self, story: Story, minor: int) -> None:
         firm, invoice = await invoiced(story)
         with pytest.raises(CreditNoteInvalid, match=r"^106\.00 CNY of this invoice") as raised:
             await write(firm, invoice, minor)
         assert raised.value.param == "amount"
         assert await notes(firm, invoice) == []
 
-    async def test_more_than_is_left(self, story: Story) -> None:
+    async def test_amount_over_remaining_creditable_total_is_rejected(self, story: Story) -> None:
         firm, invoice = await invoiced(story)
         await write(firm, invoice, 100_00)
         with pytest.raises(CreditNoteInvalid, match=r"^6\.00 CNY"):
@@ -59,14 +59,14 @@ class TestRefusals:
             await write(firm, invoice, 1, "m")
 
     @pytest.mark.parametrize("key", ["", "k" * 201])
-    async def test_a_key_that_is_empty_or_too_long(self, story: Story, key: str) -> None:
+    async def test_reference_of_invalid_length_is_rejected(self, story: Story, key: str) -> None:
         firm, invoice = await invoiced(story)
         with pytest.raises(CreditNoteInvalid, match="1 to 200 characters") as raised:
             await write(firm, invoice, 1, key)
         assert raised.value.param == "reference"
         assert await notes(firm, invoice) == []
 
-    async def test_an_invoice_of_nothing(self, story: Story) -> None:
+    async def test_zero_invoice_cannot_be_credited(self, story: Story) -> None:
         firm = await story.firm()
         await firm.subscribe(await story.plan(GROWTH.replace("310.00", "0")))
         await firm.use("llm", output_tokens=1)
@@ -75,20 +75,20 @@ class TestRefusals:
         with pytest.raises(CreditNoteInvalid):
             await write(firm, invoice, 1)
 
-    async def test_an_invoice_of_another(self, story: Story) -> None:
+    async def test_invoice_of_another_account_raises_not_found(self, story: Story) -> None:
         _, invoice = await invoiced(story)
         other = await story.firm("B")
         with pytest.raises(InvoiceNotFound):
             await write(other, invoice, 1)
 
-    async def test_a_draft(self, story: Story) -> None:
+    async def test_draft_cannot_be_credited(self, story: Story) -> None:
         firm = await story.firm()
         await firm.use("vib", rows=1_000)
         await story.until(2026, 11, 1, 0, 10)
         with pytest.raises(InvalidInvoiceState, match="is draft, so nothing can be credited"):
             await write(firm, (await firm.invoices())[0], 1)
 
-    async def test_a_voided_one_and_a_loss(self, story: Story) -> None:
+    async def test_void_and_uncollectible_invoices_cannot_be_credited(self, story: Story) -> None:
         firm, invoice = await invoiced(story)
         await story.gives_up(invoice)
         with pytest.raises(InvalidInvoiceState, match="is uncollectible"):
@@ -101,20 +101,20 @@ class TestRefusals:
             await write(firm, second, 1)
 
 
-class TestOnce:
-    async def test_for_each_key(self, story: Story) -> None:
+class TestCreditNoteIdempotency:
+    async def test_repeated_key_returns_first_note(self, story: Story) -> None:
         firm, invoice = await invoiced(story)
         first, again = await write(firm, invoice, 50_00), await write(firm, invoice, 50_00)
         assert (first.id, first.number) == (again.id, 1)
         assert await firm.owes(invoice) == "56.00"
 
-    async def test_at_the_same_time(self, story: Story) -> None:
+    async def test_concurrent_requests_create_one_note(self, story: Story) -> None:
         firm, invoice = await invoiced(story)
         made = await asyncio.gather(*(write(firm, invoice, 50_00) for _ in range(4)))
         assert len({note.id for note in made}) == 1
         assert await firm.owes(invoice) == "56.00"
 
-    async def test_another_under_the_same_key(self, story: Story) -> None:
+    async def test_reused_key_with_another_amount_raises_conflict(self, story: Story) -> None:
         firm, invoice = await invoiced(story)
         await write(firm, invoice, 50_00)
         with pytest.raises(CreditNoteConflict):
@@ -122,7 +122,9 @@ class TestOnce:
         assert len(await notes(firm, invoice)) == 1
 
     @pytest.mark.parametrize("unique", ["business_key", "number"])
-    async def test_a_second_row_is_refused_by_the_database(self, story: Story, unique: str) -> None:
+    async def test_duplicate_row_violates_unique_constraint(
+        self, story: Story, unique: str
+    ) -> None:
         firm, invoice = await invoiced(story)
         await write(firm, invoice, 50_00)
         values = {"number": "number + 1", "business_key": "business_key || '2'"}
@@ -136,16 +138,16 @@ class TestOnce:
             )
 
 
-class TestBooking:
-    async def test_what_it_says(self, story: Story) -> None:
+class TestCreditNoteBooking:
+    async def test_note_keeps_reason_time_and_legal_entity(self, story: Story) -> None:
         firm, invoice = await invoiced(story)
         note = await write(firm, invoice, 53_00)
         assert (note.reason, note.created_at) == ("a dispute", story.clock.now())
         assert note.legal_entity_id == invoice.legal_entity_id
         assert [one.id for one in await notes(firm, invoice)] == [note.id]
 
-    async def test_takes_back_usage_and_fees_in_their_proportion(self, story: Story) -> None:
-        """10.00 of usage and 310.00 of November's fee: of 32.00 credited, 1.00 and 31.00."""
+    async def test_revenue_of_usage_and_fees_is_reduced_proportionally(self, story: Story) -> None:
+        """10.00 of usage and a fee of 310.00: a credit of 32.00 takes 1.00 and 31.00 of them."""
         firm = await story.firm()
         await firm.subscribe(await story.plan(GROWTH))
         await firm.use("vib", rows=10_000)
@@ -156,7 +158,7 @@ class TestBooking:
         assert await firm.balance(Book.REVENUE_FEES) == -(310_00 + 310_00 - 31_00)
         assert await story.differences() == ()
 
-    async def test_all_of_an_unpaid_invoice_settles_it(self, story: Story) -> None:
+    async def test_full_credit_settles_unpaid_invoice(self, story: Story) -> None:
         firm, invoice = await invoiced(story)
         await write(firm, invoice, 106_00)
         (invoice,) = await firm.invoices()
@@ -164,9 +166,9 @@ class TestBooking:
         assert [await firm.balance(book) for book in Book] == [0] * len(Book)
         assert await story.differences() == ()
 
-    async def test_what_the_wallet_paid_does_not_go_back_as_money(self, story: Story) -> None:
-        """40.00 were given and paid a part, 66.00 came by the bank. All of it is credited and to
-        be refunded: 66.00 go back, 40.00 into the wallet."""
+    async def test_refund_returns_wallet_payment_to_wallet(self, story: Story) -> None:
+        """A free wallet grant paid 40.00, a bank transfer 66.00. A refund of the whole invoice
+        returns 66.00 by bank and 40.00 to the wallet."""
         firm = await story.firm(tax_ppm=60_000)
         await firm.tops_up("40.00", "gift", paid=False)
         await firm.use("vib", rows=100_000)

@@ -1,4 +1,4 @@
-"""Headroom: what may still be spent now, and the name of the limit that decides it."""
+"""Headroom: the amount that may still be spent now and the limit that applies."""
 
 from uuid import UUID
 
@@ -34,28 +34,28 @@ def yuan(left: float, limited_by: str, limit: float) -> Headroom:
     return Headroom(int(left * YUAN), limited_by, int(limit * YUAN))
 
 
-class TestAvailable:
-    async def test_without_a_plan_by_the_credit_limit(self, story: Story) -> None:
+class TestAccountHeadroom:
+    async def test_account_without_plan_is_limited_by_credit_limit(self, story: Story) -> None:
         firm = await story.firm(credit="100")
         await firm.use("vib", rows=5_000)
         await story.counts()
         assert await now_of(story, firm) == yuan(95, "credit_limit", 100)
 
-    async def test_with_a_larger_cap_by_the_credit_limit(self, story: Story) -> None:
+    async def test_spend_cap_above_credit_limit_does_not_apply(self, story: Story) -> None:
         firm = await story.firm(credit="20")
         await firm.subscribe(await story.plan(BASIC))
         await firm.use("vib", rows=5_000)
         await story.counts()
         assert await now_of(story, firm) == yuan(15, "credit_limit", 20)
 
-    async def test_with_a_smaller_cap_by_the_cap(self, story: Story) -> None:
+    async def test_spend_cap_below_credit_limit_applies(self, story: Story) -> None:
         firm = await story.firm(credit="1000")
         await firm.subscribe(await story.plan(BASIC))
         await firm.use("vib", rows=5_000)
         await story.counts()
         assert await now_of(story, firm) == yuan(45, "spend_cap", 50)
 
-    async def test_after_an_upgrade_by_the_new_cap(self, story: Story) -> None:
+    async def test_upgrade_applies_new_spend_cap(self, story: Story) -> None:
         firm, large = await story.firm(credit="1000"), await story.plan(LARGE)
         await firm.subscribe(await story.plan(BASIC))
         await firm.use("vib", rows=5_000)
@@ -64,9 +64,7 @@ class TestAvailable:
         await firm.change(large)
         assert await now_of(story, firm) == yuan(195, "spend_cap", 200)
 
-    async def test_after_a_downgrade_by_the_old_cap_until_the_paid_time_ends(
-        self, story: Story
-    ) -> None:
+    async def test_downgrade_keeps_old_spend_cap_until_period_end(self, story: Story) -> None:
         firm, basic = await story.firm(credit="1000"), await story.plan(BASIC)
         await firm.subscribe(await story.plan(LARGE))
         story.clock.set(2026, 10, 11)
@@ -75,47 +73,47 @@ class TestAvailable:
         await story.until(2026, 11, 1, 1)
         assert await now_of(story, firm) == yuan(50, "spend_cap", 50)
 
-    async def test_in_a_trial_by_the_cap(self, story: Story) -> None:
+    async def test_trial_is_limited_by_spend_cap(self, story: Story) -> None:
         firm = await story.firm(credit="1000")
         await firm.subscribe(await story.plan(TRIAL))
         assert await now_of(story, firm) == yuan(50, "spend_cap", 50)
 
-    async def test_after_the_plan_ended_by_the_credit_limit(self, story: Story) -> None:
+    async def test_ended_plan_is_limited_by_credit_limit(self, story: Story) -> None:
         firm = await story.firm(credit="1000")
         await firm.subscribe(await story.plan(BASIC))
         await firm.cancel(at_end=False)
         assert await now_of(story, firm) == yuan(1000, "credit_limit", 1000)
 
-    async def test_prepaid_by_the_wallet(self, story: Story) -> None:
+    async def test_prepaid_account_is_limited_by_wallet(self, story: Story) -> None:
         firm = await story.firm(credit="0")
         await firm.tops_up("30.00", "top-up-1")
         assert await now_of(story, firm) == yuan(30, "wallet", 30)
 
-    async def test_prepaid_and_credit_by_both(self, story: Story) -> None:
+    async def test_wallet_and_credit_limit_are_added(self, story: Story) -> None:
         firm = await story.firm(credit="10")
         await firm.tops_up("30.00", "top-up-1")
         assert await now_of(story, firm) == yuan(40, "credit_limit_and_wallet", 40)
 
-    async def test_unpaid_invoice_takes_from_the_credit_limit(self, story: Story) -> None:
+    async def test_unpaid_invoice_reduces_headroom(self, story: Story) -> None:
         firm = await story.firm(credit="100")
         await firm.use("vib", rows=30_000)
         await story.counts()
         await story.until(2026, 11, 2)
         assert await now_of(story, firm) == yuan(70, "credit_limit", 100)
 
-    async def test_credit_below_nothing_is_shown_as_nothing(self, story: Story) -> None:
+    async def test_negative_credit_is_shown_as_zero(self, story: Story) -> None:
         firm = await story.firm(credit="1")
         await firm.use("vib", rows=5_000)
         await story.counts()
         assert await now_of(story, firm) == yuan(0, "credit_limit", 1)
 
-    async def test_without_any_limit_nothing_is_named(self, story: Story) -> None:
+    async def test_unlimited_account_has_no_limit_name(self, story: Story) -> None:
         firm = await story.firm()
         await sql(story.database, "update quota set amount = null where kind = 'credit'")
         assert await now_of(story, firm) == Headroom(None, None, None)
 
 
-class TestAvailableToKey:
+class TestKeyHeadroom:
     OF_ACCOUNT = yuan(10, "credit_limit", 100)
 
     def quotas(self, key_id: UUID, used: int) -> list[QuotaState]:
@@ -123,25 +121,25 @@ class TestAvailableToKey:
         other = QuotaState(QuotaKind.BUDGET, ids.new_id(), None, 8 * YUAN, 5 * YUAN, 0)
         return [state, other]
 
-    def test_smaller_budget_decides(self) -> None:
+    def test_budget_below_account_headroom_applies(self) -> None:
         key_id = ids.new_id()
         found = compute_key_headroom(self.OF_ACCOUNT, self.quotas(key_id, 3), key_id, 8 * YUAN)
         assert found == yuan(5, "key_budget", 8)
 
-    def test_larger_budget_leaves_the_accounts_limit(self) -> None:
+    def test_budget_above_account_headroom_does_not_apply(self) -> None:
         key_id = ids.new_id()
         found = compute_key_headroom(self.OF_ACCOUNT, [], key_id, 800 * YUAN)
         assert found == self.OF_ACCOUNT
 
-    def test_without_a_budget_the_accounts_limit(self) -> None:
+    def test_key_without_budget_has_account_headroom(self) -> None:
         assert compute_key_headroom(self.OF_ACCOUNT, [], ids.new_id(), None) == self.OF_ACCOUNT
 
-    def test_budget_alone_decides_for_an_unlimited_account(self) -> None:
+    def test_budget_limits_key_of_unlimited_account(self) -> None:
         key_id, unlimited = ids.new_id(), Headroom(None, None, None)
         found = compute_key_headroom(unlimited, self.quotas(key_id, 9), key_id, 8 * YUAN)
         assert found == yuan(0, "key_budget", 8)
 
-    async def test_a_raised_budget_holds_at_once(self, story: Story) -> None:
+    async def test_new_budget_applies_immediately(self, story: Story) -> None:
         firm = await story.firm(credit="100")
         key_id = await make_key(story.database, firm.account.id)
         async with story.database.transaction() as session:

@@ -1,4 +1,4 @@
-"""Included units: what calls may take is what the bill can give them, whatever was counted when."""
+"""Included units: calls never get more units than the invoice includes."""
 
 import asyncio
 from collections.abc import Sequence
@@ -42,20 +42,20 @@ async def included(firm: Firm, *at: int) -> IncludedQuotas:
 
 
 def quotas(found: IncludedQuotas) -> Sequence[QuotaRef]:
-    """Those of the plan, where nothing else is in force."""
+    """The quotas of the only terms in force."""
     (only,) = found.quotas.values()
     return only
 
 
 async def left(firm: Firm, *at: int) -> list[int]:
-    """What calls may take of each allowance, those that are lent too."""
+    """Units of each allowance that are neither used nor leased."""
     found = await included(firm, *at)
     query = "select amount - used - leased from quota where id = :id"
     return [(await sql(firm.story.database, query, id=one.id))[0][0] for one in quotas(found)]
 
 
 async def takes(firm: Firm, units: int, counted: bool = True, of: Any = None) -> None:
-    """A call of so many units, all of them included."""
+    """Record a call whose units are all included."""
     story, found = firm.story, of or await included(firm)
     quota = quotas(found)[0]
     async with story.database.transaction() as session:
@@ -77,14 +77,14 @@ async def takes(firm: Firm, units: int, counted: bool = True, of: Any = None) ->
 
 
 async def leases(firm: Firm, units: int) -> None:
-    """A gateway has borrowed so many."""
+    """Lease units to a gateway process."""
     (quota,) = quotas(await included(firm))
     lend = "update quota set leased = leased + :n where id = :id"
     await sql(firm.story.database, lend, n=units, id=quota.id)
 
 
-class TestLeft:
-    async def test_is_what_the_plan_includes(self, story: Story) -> None:
+class TestRemainingUnits:
+    async def test_calls_consume_units_of_the_plan(self, story: Story) -> None:
         firm = await story.firm(credit="0")
         await firm.subscribe(await story.plan(GROWTH))
         assert await left(firm) == [310_000]
@@ -93,15 +93,15 @@ class TestLeft:
         assert await firm.credit() == "0"
         assert await story.differences() == ()
 
-    async def test_for_a_part_of_a_period_it_is_a_part(self, story: Story) -> None:
-        """From the 12th on: 20 of 31 days."""
+    async def test_partial_period_has_prorated_units(self, story: Story) -> None:
+        """Subscribed from 12 October: 20 of 31 days."""
         firm = await story.firm()
         story.clock.set(2026, 10, 12)
         await firm.subscribe(await story.plan(GROWTH))
         assert await left(firm) == [200_000]
 
-    async def test_what_was_paid_and_given_back_is_not_left(self, story: Story) -> None:
-        """A call found all lent to others, and paid: 100,000 tokens, 0.20, until it was counted."""
+    async def test_aggregated_usage_consumes_units_and_restores_credit(self, story: Story) -> None:
+        """While all units are leased, a call of 100,000 tokens costs 0.20 until aggregation."""
         firm = await story.firm(credit="1")
         await firm.subscribe(await story.plan(GROWTH))
         await firm.use("llm", output_tokens=100_000)
@@ -112,7 +112,7 @@ class TestLeft:
         assert (await left(firm), await firm.credit()) == ([0], "1")
         assert await story.differences() == ()
 
-    async def test_calls_that_are_not_counted_have_what_they_took(self, story: Story) -> None:
+    async def test_unaggregated_calls_consume_units(self, story: Story) -> None:
         firm = await story.firm(credit="1")
         await firm.subscribe(await story.plan(GROWTH))
         await story.counts()
@@ -121,7 +121,7 @@ class TestLeft:
         await story.counts()
         assert await left(firm) == [10_000]
 
-    async def test_what_costs_nothing_takes_nothing(self, story: Story) -> None:
+    async def test_free_usage_consumes_no_units(self, story: Story) -> None:
         firm = await story.firm()
         free = GROWTH + '[[discount]]\nmodel = "llm"\npercent = "100"\n'
         await firm.subscribe(await story.plan(free))
@@ -130,10 +130,10 @@ class TestLeft:
         assert await left(firm) == [310_000]
 
 
-class TestGivenTwice:
-    """310,000 are included, worth 0.62. One call takes them and runs on; others pay meanwhile."""
+class TestLeasedUnits:
+    """310,000 tokens are included, worth 0.62. One running call leases them; other calls pay."""
 
-    async def test_what_a_running_call_has_is_not_given_back_to_others(self, story: Story) -> None:
+    async def test_leased_units_are_not_applied_to_other_calls(self, story: Story) -> None:
         firm = await story.firm(credit="1")
         await firm.subscribe(await story.plan(GROWTH))
         await leases(firm, 310_000)
@@ -141,13 +141,15 @@ class TestGivenTwice:
         assert await firm.credit() == "0.6"
         await story.counts()
         assert (await left(firm), await firm.credit()) == ([-200_000], "0.6")
-        await leases(firm, -310_000)  # the call has ended, and taken nothing
+        await leases(firm, -310_000)  # the call has ended without usage
         await firm.use("llm", output_tokens=1)
         await story.counts()
         assert (await left(firm), await firm.credit()) == ([109_999], "1")
 
-    async def test_nor_what_a_call_took_that_is_counted_later(self, story: Story) -> None:
-        """0.40 are paid at first, and it is 0.40 that are due at last: 510,000 - 310,000."""
+    async def test_units_of_unaggregated_call_are_not_applied_to_other_calls(
+        self, story: Story
+    ) -> None:
+        """0.40 are charged at first and 0.40 are due in the end: 510,000 - 310,000 tokens."""
         firm = await story.firm(credit="1")
         await firm.subscribe(await story.plan(GROWTH))
         await leases(firm, 310_000)
@@ -160,7 +162,7 @@ class TestGivenTwice:
         assert (await left(firm), await firm.credit()) == ([0], "0.6")
         assert await story.differences() == ()
 
-    async def test_within_a_spend_cap_too(self, story: Story) -> None:
+    async def test_spend_cap_credit_excludes_leased_units(self, story: Story) -> None:
         firm = await story.firm(credit="10")
         capped = GROWTH.replace("list_prices", 'spend_cap = "1.00"\nlist_prices')
         await firm.subscribe(await story.plan(capped))
@@ -170,19 +172,17 @@ class TestGivenTwice:
         assert await firm.credit() == "0.6"
 
 
-class TestWithoutCredit:
-    async def test_what_the_next_unit_may_cost_does_not_keep_from_what_is_included(
-        self, story: Story
-    ) -> None:
-        """A package of 3.00 may fall due with the next row, so there is less credit than none."""
+class TestUnitsWithoutCredit:
+    async def test_negative_credit_leaves_included_units_available(self, story: Story) -> None:
+        """The next row may start a package of 3.00, so available credit is negative."""
         firm = await story.firm(credit="0")
         await firm.subscribe(await story.plan(PACKED))
         await takes(firm, 400)
         assert (await left(firm), await firm.credit()) == ([100], "-3")
 
 
-class TestPeriods:
-    async def test_each_has_its_own(self, story: Story) -> None:
+class TestPeriodQuotas:
+    async def test_each_period_has_its_own_quota(self, story: Story) -> None:
         firm = await story.firm()
         await firm.subscribe(await story.plan(GROWTH))
         await takes(firm, 310_000)
@@ -196,8 +196,10 @@ class TestPeriods:
         assert {one.id for one in quotas(november)}.isdisjoint({one.id for one in quotas(october)})
         assert await left(firm) == [310_000]
 
-    async def test_what_comes_late_is_of_the_period_that_bills_it(self, story: Story) -> None:
-        """100,000 tokens of October that are known in November take of November's."""
+    async def test_late_usage_consumes_units_of_the_period_that_bills_it(
+        self, story: Story
+    ) -> None:
+        """100,000 tokens of October that are recorded in November use November's units."""
         firm = await story.firm()
         await firm.subscribe(await story.plan(GROWTH))
         await firm.use("llm", output_tokens=1)
@@ -206,13 +208,13 @@ class TestPeriods:
         await story.counts()
         assert await left(firm) == [210_000]
 
-    async def test_looked_up_at_once_it_is_made_once(self, story: Story) -> None:
+    async def test_concurrent_lookups_create_one_quota(self, story: Story) -> None:
         firm = await story.firm()
         await firm.subscribe(await story.plan(GROWTH))
         found = await asyncio.gather(*(included(firm, 2026, 11, 5) for _ in range(2)))
         assert found[0] == found[1]
 
-    async def test_a_clock_that_was_set_back_finds_the_first(self, story: Story) -> None:
+    async def test_clock_before_first_period_returns_first_quota(self, story: Story) -> None:
         firm = await story.firm()
         await firm.subscribe(await story.plan(GROWTH))
         async with story.database.transaction() as session:
@@ -222,9 +224,9 @@ class TestPeriods:
         assert (found.valid_from, found.valid_until) == (early, story.clock.at(2026, 11, 1))
 
 
-class TestChanges:
-    async def test_up_the_old_plans_units_are_those_of_its_days(self, story: Story) -> None:
-        """10 of 31 days of Growth: 100,000. Of Scale 21 days: 420,000."""
+class TestPlanChanges:
+    async def test_upgrade_prorates_units_of_both_plans(self, story: Story) -> None:
+        """10 of 31 days of Growth include 100,000 tokens, 21 days of Scale 420,000."""
         firm = await story.firm(credit="1")
         await firm.subscribe(await story.plan(GROWTH))
         await takes(firm, 150_000)
@@ -239,8 +241,10 @@ class TestChanges:
         assert await firm.credit() == "0.9"
         assert await story.differences() == ()
 
-    async def test_an_end_that_lies_ahead_and_is_taken_back(self, story: Story) -> None:
-        """A trial of 10 days, which is when it ends: for 10 of 31 days 100,000 are included."""
+    async def test_scheduled_end_prorates_units_and_resume_restores_them(
+        self, story: Story
+    ) -> None:
+        """Cancelled, the plan ends with its trial of 10 days: 10 of 31 days include 100,000."""
         firm = await story.firm()
         trial = GROWTH.replace("list_prices", "trial_days = 10\nlist_prices")
         await firm.subscribe(await story.plan(trial))

@@ -1,4 +1,4 @@
-"""Invoices: states, numbers, what a draft may do and a final one may not."""
+"""Invoice lifecycle: states, numbers, changes of drafts and immutability of final invoices."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -33,7 +33,7 @@ _OUTBOX = "select action, business_key from outbox order by id"
 
 
 async def invoiced(story: Story, **profile: Any) -> tuple[Firm, Invoice]:
-    """100.00 of usage in October, and the open invoice of it."""
+    """A firm with 100.00 of usage in October, and its open invoice."""
     firm = await story.firm()
     await firm.billed(**profile)
     await firm.use("vib", rows=100_000)
@@ -42,7 +42,7 @@ async def invoiced(story: Story, **profile: Any) -> tuple[Firm, Invoice]:
 
 
 async def draft(story: Story, firm: Firm, *minors: int) -> Invoice:
-    """A draft of fees of these amounts."""
+    """Create a draft with one fixed fee per amount."""
     growth = await story.plan(GROWTH)
     lines = [StatementLine(LineKind.FIXED_FEE, minor, growth.id) for minor in minors]
     now = story.clock.now()
@@ -54,7 +54,7 @@ async def draft(story: Story, firm: Firm, *minors: int) -> Invoice:
 
 
 async def act(story: Story, invoice: Invoice, name: str) -> Invoice:
-    """Finalise, void or give up."""
+    """Finalise or void the invoice, or mark it uncollectible."""
     async with story.database.transaction() as session:
         profile = await lock_profile(session, invoice.account_id)
         ours = await get_invoice(session, invoice.account_id, invoice.id)
@@ -67,8 +67,8 @@ async def act(story: Story, invoice: Invoice, name: str) -> Invoice:
     return ours
 
 
-class TestFinding:
-    async def test_those_of_the_account_only(self, story: Story) -> None:
+class TestInvoiceLookup:
+    async def test_invoice_of_another_account_raises_not_found(self, story: Story) -> None:
         firm, invoice = await invoiced(story)
         other = await story.firm("B")
         async with story.database.transaction() as session:
@@ -83,8 +83,8 @@ class TestFinding:
         assert (raised.value.status, raised.value.param) == (404, "invoice")
 
 
-class TestDraft:
-    async def test_of_a_period_there_is_one(self, story: Story) -> None:
+class TestInvoiceDraft:
+    async def test_find_draft_returns_invoice_of_account_and_period(self, story: Story) -> None:
         firm, invoice = await invoiced(story)
         other = await story.firm("B")
         period_id = invoice.period_id
@@ -96,7 +96,7 @@ class TestDraft:
             assert await find_draft(session, firm.account.id, ids.new_id()) is None
             assert await find_draft(session, other.account.id, period_id) is None
 
-    async def test_a_second_of_a_period_is_refused_by_the_database(self, story: Story) -> None:
+    async def test_second_invoice_of_period_violates_unique_constraint(self, story: Story) -> None:
         firm, invoice = await invoiced(story)
         async with story.database.transaction() as session:
             profile = await lock_profile(session, firm.account.id)
@@ -106,7 +106,7 @@ class TestDraft:
                 await session.flush()
             await session.rollback()
 
-    async def test_new_lines_take_the_place_of_the_old(self, story: Story) -> None:
+    async def test_replaced_lines_update_total(self, story: Story) -> None:
         firm = await story.firm()
         made = await draft(story, firm, 100, 200, 300)
         assert (made.net, made.number) == (600, None)
@@ -120,13 +120,15 @@ class TestDraft:
         assert await firm.lines(made) == [("fixed_fee", None, None, None, 0, "0.07")]
         assert (await firm.invoices())[0].total == 7
 
-    async def test_less_than_nothing_is_refused_by_the_database(self, story: Story) -> None:
+    async def test_negative_total_violates_check_constraint(self, story: Story) -> None:
         firm = await story.firm()
         with pytest.raises(IntegrityError, match="not_negative"):
             await draft(story, firm, 100, -200)
 
     @pytest.mark.parametrize("name", ["void", "give up"])
-    async def test_is_no_invoice_yet(self, story: Story, name: str) -> None:
+    async def test_draft_cannot_be_voided_or_marked_uncollectible(
+        self, story: Story, name: str
+    ) -> None:
         firm = await story.firm()
         made = await draft(story, firm, 100)
         with pytest.raises(
@@ -134,7 +136,7 @@ class TestDraft:
         ):
             await act(story, made, name)
 
-    async def test_may_be_thrown_away(self, story: Story) -> None:
+    async def test_draft_can_be_deleted(self, story: Story) -> None:
         firm = await story.firm()
         await draft(story, firm, 100)
         await sql(story.database, "delete from invoice_line")
@@ -142,9 +144,9 @@ class TestDraft:
         assert await firm.invoices() == []
 
 
-class TestFinal:
+class TestFinalInvoice:
     @pytest.mark.parametrize("status", ["open", "paid", "void", "uncollectible"])
-    async def test_keeps_its_amounts(self, story: Story, status: str) -> None:
+    async def test_amounts_are_immutable_in_database(self, story: Story, status: str) -> None:
         _, invoice = await invoiced(story)
         await sql(story.database, "update invoice set status = :to", to=status)
         for change in (
@@ -166,7 +168,7 @@ class TestFinal:
             await sql(story.database, "delete from invoice")
         assert (await sql(story.database, "select total from invoice"))[0][0] == invoice.total
 
-    async def test_keeps_its_lines(self, story: Story) -> None:
+    async def test_lines_are_immutable_in_database(self, story: Story) -> None:
         firm, invoice = await invoiced(story)
         growth = await story.plan(GROWTH)
         for statement in ("update invoice_line set minor = 0", "delete from invoice_line"):
@@ -187,21 +189,23 @@ class TestFinal:
 
     @pytest.mark.parametrize("name", ["finalise", "void", "give up"])
     @pytest.mark.parametrize("before", ["void", "give up"])
-    async def test_ends_once(self, story: Story, before: str, name: str) -> None:
+    async def test_ended_invoice_rejects_another_state_change(
+        self, story: Story, before: str, name: str
+    ) -> None:
         _, invoice = await invoiced(story)
         await act(story, invoice, before)
         with pytest.raises(InvalidInvoiceState):
             await act(story, invoice, name)
 
-    async def test_money_that_came_in_cannot_be_voided(self, story: Story) -> None:
+    async def test_invoice_with_payment_cannot_be_voided(self, story: Story) -> None:
         firm, invoice = await invoiced(story)
         await firm.pays(invoice, "1.00")
         with pytest.raises(InvalidInvoiceState, match="Issue a credit note instead"):
             await act(story, invoice, "void")
         assert (await firm.invoices())[0].status == "open"
 
-    async def test_money_that_went_back_can(self, story: Story) -> None:
-        """1.00 came in, and a credit note of 100.00 gave it back: nothing is open any more."""
+    async def test_refunded_and_fully_credited_invoice_cannot_be_voided(self, story: Story) -> None:
+        """A credit note of 100.00 refunds the payment of 1.00, so the invoice is paid."""
         firm, invoice = await invoiced(story)
         await firm.pays(invoice, "1.00")
         await firm.is_credited(invoice, "100.00", refund=True)
@@ -210,8 +214,8 @@ class TestFinal:
             await act(story, invoice, "void")
 
 
-class TestNumbers:
-    async def test_one_that_is_rolled_back_is_given_again(self, story: Story) -> None:
+class TestDocumentNumbers:
+    async def test_rolled_back_number_is_reused(self, story: Story) -> None:
         firm = await story.firm()
         first = await draft(story, firm, 100)
         async with story.database.transaction() as session:
@@ -223,7 +227,7 @@ class TestNumbers:
         assert [(await act(story, one, "finalise")).number for one in (second, first)] == [1, 2]
         assert await story.differences() == ()
 
-    async def test_series_are_of_a_document_and_an_entity(self, story: Story) -> None:
+    async def test_series_is_per_legal_entity_and_document_type(self, story: Story) -> None:
         rows = await sql(story.database, "select id from legal_entity where code = 'MAAS'")
         entity = rows[0][0]
         async with story.database.transaction() as session:
@@ -234,16 +238,18 @@ class TestNumbers:
         assert given == [1, 2, 1, 3]
 
 
-class TestCollection:
+class TestInvoiceCollection:
     @pytest.mark.parametrize(
         ("collection", "days"), [("manual", 14), ("stripe_invoice", 14), ("stripe_charge", 0)]
     )
-    async def test_when_it_is_due(self, story: Story, collection: str, days: int) -> None:
+    async def test_due_date_depends_on_collection_method(
+        self, story: Story, collection: str, days: int
+    ) -> None:
         _, invoice = await invoiced(story, collection=collection, net_days=14)
         assert invoice.finalised_at is not None
         assert invoice.due_at == invoice.finalised_at + timedelta(days=days)
 
-    async def test_by_hand_nobody_else_is_told(self, story: Story) -> None:
+    async def test_manual_collection_creates_no_outbox_item(self, story: Story) -> None:
         firm, invoice = await invoiced(story)
         await firm.is_credited(invoice, "1.00")
         await act(story, invoice, "void")
@@ -259,7 +265,7 @@ class TestCollection:
         ],
         ids=["void", "give up", "pay by the bank", "credit"],
     )
-    async def test_stripe_is_told_of_all_that_follows(
+    async def test_stripe_collection_enqueues_each_later_change(
         self, story: Story, do: Callable[[Story, Firm, Invoice], Awaitable[Any]], action: str
     ) -> None:
         firm, invoice = await invoiced(story, collection="stripe_invoice")
@@ -267,11 +273,11 @@ class TestCollection:
         told = await sql(story.database, _OUTBOX)
         assert [name for name, _ in told] == ["collect", action]
         (_, first), (_, second) = told
-        # The release before looks for this key to know whether an invoice is collected.
+        # The previous release looks for this key to know whether an invoice is collected.
         assert first == f"invoice:{invoice.id}:stripe_invoice"
         assert second.startswith(f"invoice:{invoice.id}:{action}")
 
-    async def test_stripe_is_not_told_of_what_the_wallet_paid(self, story: Story) -> None:
+    async def test_invoice_paid_by_wallet_creates_no_outbox_item(self, story: Story) -> None:
         firm = await story.firm()
         await firm.billed(collection="stripe_charge")
         await firm.tops_up("100.00", "topup-1")

@@ -1,4 +1,4 @@
-"""Settling: money for an invoice is recorded once, and goes where it belongs."""
+"""Payments of invoices: each is recorded once; an excess is credited to the wallet."""
 
 import asyncio
 from datetime import timedelta
@@ -37,24 +37,26 @@ async def receive(firm: Firm, invoice: Invoice, minor: int, reference: str = "ba
         return await record_payment(session, story.clock, firm.account.id, invoice.id, receipt)
 
 
-class TestRefusals:
+class TestPaymentValidation:
     @pytest.mark.parametrize(
         ("minor", "reference"),
         [(0, "bank-1"), (-1, "bank-1"), (10**13 + 1, "bank-1"), (1, ""), (1, "a" * 201)],
     )
-    async def test_what_is_no_payment(self, story: Story, minor: int, reference: str) -> None:
+    async def test_invalid_amount_or_reference_is_rejected(
+        self, story: Story, minor: int, reference: str
+    ) -> None:
         firm, invoice = await invoiced(story)
         with pytest.raises(PaymentInvalid):
             await receive(firm, invoice, minor, reference)
         assert await sql(story.database, _PAYMENTS) == []
 
-    async def test_an_invoice_of_another(self, story: Story) -> None:
+    async def test_invoice_of_another_account_raises_not_found(self, story: Story) -> None:
         _, invoice = await invoiced(story)
         other = await story.firm("B")
         with pytest.raises(InvoiceNotFound):
             await receive(other, invoice, 100)
 
-    async def test_a_draft(self, story: Story) -> None:
+    async def test_draft_rejects_payment(self, story: Story) -> None:
         firm = await story.firm()
         await firm.use("vib", rows=1_000)
         await story.until(2026, 11, 1, 0, 10)
@@ -63,33 +65,33 @@ class TestRefusals:
             await receive(firm, draft, 100)
         assert await sql(story.database, _PAYMENTS) == []
 
-    async def test_a_void_invoice(self, story: Story) -> None:
+    async def test_void_invoice_rejects_payment(self, story: Story) -> None:
         firm, invoice = await invoiced(story)
         await story.voids(invoice)
         with pytest.raises(InvalidInvoiceState, match="is void, so nothing is owed"):
             await receive(firm, invoice, 100)
 
 
-class TestOnce:
-    async def test_the_same_reference_again_changes_nothing(self, story: Story) -> None:
+class TestPaymentReference:
+    async def test_repeated_reference_records_one_payment(self, story: Story) -> None:
         firm, invoice = await invoiced(story)
         for _ in range(2):
             assert (await receive(firm, invoice, 40_00)).status == "open"
         assert (await firm.owes(invoice), await firm.balance(Book.CASH)) == ("60.00", 40_00)
 
-    async def test_at_the_same_time(self, story: Story) -> None:
+    async def test_concurrent_requests_record_one_payment(self, story: Story) -> None:
         firm, invoice = await invoiced(story)
         await asyncio.gather(*(receive(firm, invoice, 40_00) for _ in range(4)))
         assert await firm.owes(invoice) == "60.00"
 
-    async def test_with_another_amount(self, story: Story) -> None:
+    async def test_reused_reference_with_another_amount_raises_conflict(self, story: Story) -> None:
         firm, invoice = await invoiced(story)
         await receive(firm, invoice, 40_00)
         with pytest.raises(PaymentConflict, match="'bank-1' was used for another"):
             await receive(firm, invoice, 40_01)
         assert await firm.owes(invoice) == "60.00"
 
-    async def test_for_another_invoice(self, story: Story) -> None:
+    async def test_reused_reference_for_another_invoice_raises_conflict(self, story: Story) -> None:
         firm, invoice = await invoiced(story)
         await firm.use("vib", rows=100_000)
         await story.until(2026, 12, 1, 1)
@@ -97,8 +99,8 @@ class TestOnce:
         with pytest.raises(PaymentConflict):
             await receive(firm, (await firm.invoices())[-1], 40_00)
 
-    async def test_of_another_account(self, story: Story) -> None:
-        """Whose it was is not told."""
+    async def test_reference_of_another_account_raises_conflict(self, story: Story) -> None:
+        """The error does not reveal the other account."""
         firm, invoice = await invoiced(story)
         other = await story.firm("B")
         await other.use("vib", rows=100_000)
@@ -107,7 +109,7 @@ class TestOnce:
         with pytest.raises(PaymentConflict):
             await receive(other, (await other.invoices())[0], 40_00)
 
-    async def test_a_second_row_is_refused_by_the_database(self, story: Story) -> None:
+    async def test_duplicate_row_violates_unique_constraint(self, story: Story) -> None:
         firm, invoice = await invoiced(story)
         await receive(firm, invoice, 40_00)
         with pytest.raises(IntegrityError, match="uq_payment_method_reference"):
@@ -118,7 +120,7 @@ class TestOnce:
             )
 
 
-class TestBooking:
+class TestPaymentBooking:
     @pytest.mark.parametrize(
         ("amounts", "owed", "wallet", "status"),
         [
@@ -130,7 +132,7 @@ class TestBooking:
             ((100_00, 30_00), "0.00", "30.00", "paid"),  # after it was paid
         ],
     )
-    async def test_what_is_owed_comes_first(
+    async def test_payment_covers_amount_due_before_wallet(
         self, story: Story, amounts: tuple[int, ...], owed: str, wallet: str, status: str
     ) -> None:
         firm, invoice = await invoiced(story)
@@ -141,14 +143,14 @@ class TestBooking:
         assert await firm.balance(Book.CASH) == sum(amounts)
         assert await story.differences() == ()
 
-    async def test_when_it_was_settled(self, story: Story) -> None:
+    async def test_full_payment_sets_settled_at(self, story: Story) -> None:
         firm, invoice = await invoiced(story)
         assert invoice.settled_at is None
         story.clock.pass_(days=3)
         assert (await receive(firm, invoice, 100_00)).settled_at == story.clock.now()
 
 
-class TestSuspension:
+class TestSuspensionAfterPayment:
     async def suspended(self, firm: Firm) -> bool:
         async with firm.story.database.transaction() as session:
             profile = await session.get_one(BillingProfile, firm.account.id)
@@ -160,7 +162,7 @@ class TestSuspension:
             await suspend_calls(session, story.clock, firm.account.id)
         assert await self.suspended(firm)
 
-    async def test_ends_when_nothing_is_overdue(self, story: Story) -> None:
+    async def test_suspension_ends_when_no_invoice_is_overdue(self, story: Story) -> None:
         firm, first = await invoiced(story)
         await firm.use("vib", rows=100_000)
         await story.until(2026, 12, 1, 1)
@@ -173,7 +175,7 @@ class TestSuspension:
         await receive(firm, second, 1, "bank-3")
         assert not await self.suspended(firm)
 
-    async def test_ends_as_well_where_the_rest_is_credited(self, story: Story) -> None:
+    async def test_suspension_ends_when_remaining_amount_is_credited(self, story: Story) -> None:
         firm, invoice = await invoiced(story)
         await self.stop(story, firm)
         await receive(firm, invoice, 60_00)
@@ -181,7 +183,7 @@ class TestSuspension:
         await firm.is_credited(invoice, "40.00")
         assert not await self.suspended(firm)
 
-    async def test_what_is_not_due_yet_does_not_matter(self, story: Story) -> None:
+    async def test_suspension_ends_while_later_invoice_is_not_due(self, story: Story) -> None:
         firm, invoice = await invoiced(story)
         story.clock.pass_(days=31)
         await firm.use("vib", rows=100_000)

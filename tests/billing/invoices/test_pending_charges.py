@@ -1,4 +1,4 @@
-"""Charges on invoices, drafts and previews."""
+"""Outcome charges on invoices, drafts and previews."""
 
 from billing.invoice_documents.builder import build_invoice_preview
 from billing.rating.statement import LineKind
@@ -23,7 +23,7 @@ async def previewed(of: Contract) -> list[int]:
     return [one.line.minor for one in document.lines if one.line.kind is LineKind.OUTCOME]
 
 
-async def test_the_preview_has_what_the_invoice_will_have(story: Story) -> None:
+async def test_preview_shows_outcome_charge_until_it_is_invoiced(story: Story) -> None:
     spindles = await accepted(story)
     assert await previewed(spindles) == [300_00]
     await spindles.until(2026, 12, 1, 1)
@@ -31,8 +31,8 @@ async def test_the_preview_has_what_the_invoice_will_have(story: Story) -> None:
     assert await previewed(spindles) == []
 
 
-async def test_the_draft_has_it_and_the_next_preview_has_not(story: Story) -> None:
-    """On 1 December the period of November is still open, whether its draft is made or not."""
+async def test_outcome_charge_of_draft_is_absent_from_next_preview(story: Story) -> None:
+    """On 1 December the period of November is still open, with and without a draft."""
     spindles = await accepted(story)
     story.clock.set(2026, 12, 1, 0, 30)
     await story.counts()
@@ -41,16 +41,16 @@ async def test_the_draft_has_it_and_the_next_preview_has_not(story: Story) -> No
     assert await previewed(spindles) == []
 
 
-async def test_it_takes_no_credit_for_calls(story: Story) -> None:
-    """Only calls are held against the limit: 1,000.00 stay free beside 300.00 for an outcome."""
+async def test_outcome_charge_does_not_reduce_available_credit(story: Story) -> None:
+    """Only calls count toward the credit limit: 300.00 for an outcome leave 1,000.00."""
     spindles = await accepted(story)
     await spindles.until(2026, 12, 1, 1)
     assert (await spindles.firm.invoices())[-1].usage == 0
     assert await spindles.firm.credit() == "1000"
 
 
-async def test_a_charge_that_is_due_later_waits(story: Story) -> None:
-    """Settled on 25 November, it is disputable until 5 December: December's invoice has it."""
+async def test_disputable_outcome_charge_is_billed_on_later_invoice(story: Story) -> None:
+    """A settlement of 25 November can be disputed until 5 December: it is billed in December."""
     spindles = await contract(await story.firm())
     story.clock.set(2026, 10, 20)
     await spindles.is_confirmed("W-1", "M1", 2026, 10, 11, 12)

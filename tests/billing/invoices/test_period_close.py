@@ -1,4 +1,4 @@
-"""Closing: what is due of an account, once, whenever it runs."""
+"""Period close: bills each ended period and due fee of an account once."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -24,7 +24,7 @@ _CLOSED = "select closed_at is not null from billing_period order by starts_at"
 
 
 async def bill(story: Story, firm: Firm, grace: timedelta = timedelta(hours=1)) -> list[Invoice]:
-    """Only this account, and without taking in usage before."""
+    """Close the periods of this account only, without aggregating usage first."""
     async with story.database.transaction() as session:
         return await close_and_invoice(session, story.clock, firm.account.id, grace)
 
@@ -39,8 +39,8 @@ async def step(story: Story) -> None:
         await aggregate_usage(session, story.clock)
 
 
-class TestWhatIsDue:
-    async def test_periods_that_are_over_and_fees(self, story: Story) -> None:
+class TestAccountsToBill:
+    async def test_lists_accounts_with_ended_periods_or_due_fees(self, story: Story) -> None:
         over, idle = await story.firm("A"), await story.firm("B")
         paying = await story.firm("C")
         trial = GROWTH.replace("list_prices", "trial_days = 5\nlist_prices")
@@ -54,7 +54,7 @@ class TestWhatIsDue:
         firms = {one.account.id for one in (over, idle, paying)}
         assert set(await to_bill(story)) == firms
 
-    async def test_nothing_of_a_plan_that_ended(self, story: Story) -> None:
+    async def test_cancelled_plan_has_no_due_fees(self, story: Story) -> None:
         firm = await story.firm()
         await firm.subscribe(await story.plan(GROWTH))
         await firm.cancel()
@@ -65,14 +65,14 @@ class TestWhatIsDue:
             assert await invoice_due_fees(session, story.clock, profile) == []
 
 
-class TestPeriods:
-    async def test_a_new_account_has_nothing_to_close(self, story: Story) -> None:
+class TestPeriodClose:
+    async def test_new_account_has_no_period_to_close(self, story: Story) -> None:
         firm = await story.firm()
         assert await bill(story, firm) == []
         assert await sql(story.database, _CLOSED) == [(False,)]
 
-    async def test_a_draft_follows_the_usage_until_it_is_final(self, story: Story) -> None:
-        """The fee that was put onto the draft at first stays, and is there once."""
+    async def test_draft_adds_late_usage_and_keeps_one_fee_until_final(self, story: Story) -> None:
+        """The fee of the first draft stays on it, once."""
         firm = await story.firm()
         await firm.subscribe(await story.plan(GROWTH))
         await firm.use("vib", rows=1_000)
@@ -91,8 +91,8 @@ class TestPeriods:
         ]
         assert len(await firm.invoices()) == 2
 
-    async def test_waits_until_the_totals_have_gone_past_the_grace(self, story: Story) -> None:
-        """It is the totals that must be past it, not the clock of who closes."""
+    async def test_close_waits_until_usage_totals_pass_grace_period(self, story: Story) -> None:
+        """The usage cursor must pass the grace period; the closing process's clock is ignored."""
         firm = await story.firm()
         await firm.use("vib", rows=1_000)
         story.clock.set(2026, 11, 1, 0, 59)
@@ -105,14 +105,14 @@ class TestPeriods:
         assert await bill(story, firm) == []
         assert await sql(story.database, _CLOSED) == [(True,), (False,)]
 
-    async def test_the_grace_is_the_operators(self, story: Story) -> None:
+    async def test_configured_grace_period_is_applied(self, story: Story) -> None:
         firm = await story.firm()
         await firm.use("vib", rows=1_000)
         story.clock.set(2026, 11, 1)
         await step(story)
         assert len(await bill(story, firm, timedelta(0))) == 1
 
-    async def test_keeps_what_its_calls_cost_as_they_went(self, story: Story) -> None:
+    async def test_closed_period_keeps_cost_and_usage_cursor(self, story: Story) -> None:
         firm = await story.firm()
         await firm.use("vib", rows=1_000)
         story.clock.set(2026, 11, 1, 1)
@@ -125,8 +125,8 @@ class TestPeriods:
         )
         assert kept == [(10**9, True)]
 
-    async def test_a_draft_whose_usage_is_gone_stays_a_document(self, story: Story) -> None:
-        """Someone moved the usage away by hand: the draft that is there becomes one of 0.00."""
+    async def test_draft_with_deleted_usage_is_finalised_at_zero(self, story: Story) -> None:
+        """Usage totals are deleted by hand: the existing draft is finalised at 0.00."""
         firm = await story.firm()
         await firm.use("vib", rows=1_000)
         story.clock.set(2026, 11, 1, 0, 10)
@@ -139,9 +139,9 @@ class TestPeriods:
         assert (final.status, final.total, await firm.lines(final)) == ("paid", 0, [])
 
 
-class TestFees:
-    async def test_all_that_were_missed(self, story: Story) -> None:
-        """Nothing ran from October to January: the fees of November, December, January."""
+class TestFeeInvoices:
+    async def test_missed_fees_are_billed_on_one_invoice(self, story: Story) -> None:
+        """No job ran from October to January: fees of November, December and January are due."""
         firm = await story.firm()
         await firm.subscribe(await story.plan(GROWTH))
         story.clock.set(2027, 1, 10)
@@ -164,14 +164,14 @@ class TestFees:
             story.clock.at(2027, 2, 1),
         )
 
-    async def test_of_nothing_are_on_no_invoice(self, story: Story) -> None:
+    async def test_zero_fee_creates_no_invoice(self, story: Story) -> None:
         firm = await story.firm()
         change = await firm.subscribe(await story.plan(GROWTH.replace("310.00", "0")))
         assert change.invoices == ()
         assert change.phase.fees_until == story.clock.at(2026, 11, 1)
 
 
-class TestUnused:
+class TestUnusedFeeCredits:
     async def unused(self, firm: Firm) -> list[int]:
         story = firm.story
         async with story.database.transaction() as session:
@@ -182,7 +182,7 @@ class TestUnused:
                 line.minor for line in await list_unused_fee_credits(session, profile, phase, now)
             ]
 
-    async def test_of_what_was_invoiced_for_the_days_to_come(self, story: Story) -> None:
+    async def test_invoiced_fee_is_credited_for_remaining_days(self, story: Story) -> None:
         firm = await story.firm()
         await firm.subscribe(await story.plan(GROWTH))
         story.clock.set(2026, 10, 11)
@@ -191,7 +191,7 @@ class TestUnused:
         story.clock.set(2026, 10, 21)
         assert await self.unused(firm) == [-220_00]  # 420.00 x 11 / 21
 
-    async def test_nothing_of_an_invoice_that_was_voided(self, story: Story) -> None:
+    async def test_voided_fee_invoice_creates_no_credit(self, story: Story) -> None:
         firm = await story.firm()
         (fee,) = (await firm.subscribe(await story.plan(GROWTH))).invoices
         await story.voids(fee)
@@ -199,14 +199,14 @@ class TestUnused:
         assert await self.unused(firm) == []
 
     @pytest.mark.parametrize("days", [1, 31])
-    async def test_nothing_of_a_trial(self, story: Story, days: int) -> None:
+    async def test_trial_creates_no_credit(self, story: Story, days: int) -> None:
         firm = await story.firm()
         trial = GROWTH.replace("list_prices", f"trial_days = {days + 10}\nlist_prices")
         await firm.subscribe(await story.plan(trial))
         story.clock.set(2026, 10, 2)
         assert await self.unused(firm) == []
 
-    async def test_nothing_where_its_days_have_passed(self, story: Story) -> None:
+    async def test_elapsed_days_create_no_credit(self, story: Story) -> None:
         firm = await story.firm()
         await firm.subscribe(await story.plan(GROWTH))
         story.clock.set(2026, 11, 5)

@@ -1,4 +1,4 @@
-"""Suspension: when calls are stopped, for whom, and when they go on."""
+"""Suspension of an account's calls: when calls stop and when they are restored."""
 
 from datetime import datetime
 
@@ -17,7 +17,7 @@ from tests.support.stories.story import Firm, Story
 
 
 class Seen:
-    """A firm as a gateway sees it: whether it may call, and whether anything has changed."""
+    """A firm as a gateway sees it: its suspension and the access epoch."""
 
     def __init__(self, story: Story, firm: Firm) -> None:
         self.story = story
@@ -46,7 +46,7 @@ class Seen:
 
 @pytest.fixture
 async def firm(story: Story) -> Firm:
-    """A firm that owes 30.00 since 1 November, payable at once."""
+    """A firm that owes 30.00 since 1 November, due immediately."""
     firm = await story.firm(net_days=0)
     await firm.use("vib", rows=30_000)
     await story.until(2026, 11, 1, 1)
@@ -58,7 +58,7 @@ def seen(story: Story, firm: Firm) -> Seen:
     return Seen(story, firm)
 
 
-async def test_gateways_hear_of_each_change_once(story: Story, seen: Seen) -> None:
+async def test_suspend_and_restore_advance_access_epoch_once(story: Story, seen: Seen) -> None:
     epoch = await seen.epoch()
     began = story.clock.now()
     await seen.suspend()
@@ -72,7 +72,9 @@ async def test_gateways_hear_of_each_change_once(story: Story, seen: Seen) -> No
     assert await seen.epoch() == epoch + 2
 
 
-async def test_not_restored_while_anything_is_overdue(story: Story, firm: Firm, seen: Seen) -> None:
+async def test_calls_stay_suspended_while_an_invoice_is_overdue(
+    story: Story, firm: Firm, seen: Seen
+) -> None:
     await seen.suspend()
     story.clock.pass_(days=1)
     await seen.restore_if_paid()
@@ -82,10 +84,10 @@ async def test_not_restored_while_anything_is_overdue(story: Story, firm: Firm, 
 
 
 @pytest.mark.parametrize("way", ["credited", "voided", "given up", "paid and credited"])
-async def test_restored_when_nothing_overdue_is_owed_any_more(
+async def test_calls_are_restored_when_overdue_amount_is_settled(
     story: Story, firm: Firm, seen: Seen, way: str
 ) -> None:
-    """However it came about; what is left is 0.01 before."""
+    """The amount is settled in four ways; until the last step 0.01 is overdue."""
     (invoice,) = await firm.invoices()
     await seen.suspend()
     story.clock.pass_(days=1)
@@ -107,7 +109,7 @@ async def test_restored_when_nothing_overdue_is_owed_any_more(
 
 
 @pytest.mark.parametrize("way", ["credited", "voided", "given up"])
-async def test_not_restored_while_another_is_overdue(
+async def test_calls_stay_suspended_while_another_invoice_is_overdue(
     story: Story, firm: Firm, seen: Seen, way: str
 ) -> None:
     await firm.use("vib", rows=20_000)
@@ -124,7 +126,9 @@ async def test_not_restored_while_another_is_overdue(
     assert await seen.suspended_at() is None
 
 
-async def test_what_is_not_due_yet_does_not_matter(story: Story, firm: Firm, seen: Seen) -> None:
+async def test_calls_are_restored_while_an_invoice_is_not_yet_due(
+    story: Story, firm: Firm, seen: Seen
+) -> None:
     """November's 20.00 are due on 31 December."""
     await firm.billed(net_days=30)
     await firm.use("vib", rows=20_000)
@@ -137,9 +141,11 @@ async def test_what_is_not_due_yet_does_not_matter(story: Story, firm: Firm, see
     await firm.pays_all()
 
 
-async def test_too_little_for_stripe_does_not_matter(story: Story, firm: Firm, seen: Seen) -> None:
-    """October's 30.00 are paid. Of November 0.02 and of December 4.00 are overdue, of which Stripe
-    charges no less than 4.00."""
+async def test_calls_are_restored_when_overdue_amount_is_below_stripe_minimum(
+    story: Story, firm: Firm, seen: Seen
+) -> None:
+    """October's 30.00 are paid. 0.02 of November and then 4.00 of December are overdue; Stripe's
+    minimum charge is 4.00."""
     await firm.pays_all()
     await firm.use("vib", rows=20)
     await story.until(2026, 12, 1, 1)
@@ -156,7 +162,7 @@ async def test_too_little_for_stripe_does_not_matter(story: Story, firm: Firm, s
     assert await seen.suspended_at() is not None
 
 
-async def test_another_account_is_not_concerned(story: Story, seen: Seen) -> None:
+async def test_suspension_does_not_affect_another_account(story: Story, seen: Seen) -> None:
     other = Seen(story, await story.firm("Other"))
     await other.suspend()
     assert await seen.suspended_at() is None
@@ -175,7 +181,7 @@ async def test_another_account_is_not_concerned(story: Story, seen: Seen) -> Non
         ("stripe_invoice", "USD", 50, True),
     ],
 )
-def test_what_an_account_is_pressed_for(
+def test_amount_is_worth_collecting_from_collector_minimum(
     collection: str, currency: str, minor: int, worth: bool
 ) -> None:
     profile, invoice = BillingProfile(collection=collection), Invoice(currency=currency)

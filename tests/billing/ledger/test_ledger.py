@@ -1,4 +1,4 @@
-"""The ledger: what is posted balances, once, and is never changed. The database sees to it."""
+"""Ledger: transactions balance, are posted once and are immutable, enforced by the database."""
 
 from collections.abc import Callable
 from typing import Any
@@ -38,8 +38,8 @@ async def book(
         )
 
 
-class TestPosting:
-    async def test_gives_each_book_its_side(self, database: Database) -> None:
+class TestTransactionPosting:
+    async def test_transaction_posts_amount_to_each_book(self, database: Database) -> None:
         of = await customer(database)
         assert await book(database, of, *SALE) is not None
         async with database.transaction() as session:
@@ -53,7 +53,7 @@ class TestPosting:
         assert sum(found) == 0
         assert found[:4] == [106, 0, 0, -100]
 
-    async def test_happens_once_for_a_business_key(self, database: Database) -> None:
+    async def test_repeated_business_key_posts_once(self, database: Database) -> None:
         of = await customer(database)
         await book(database, of, *SALE)
         other = (Posting(Book.CASH, 5), Posting(Book.WALLET, -5))
@@ -62,12 +62,12 @@ class TestPosting:
             assert await book_balance(session, of.account_id, Book.CASH) == 0
             assert await book_balance(session, of.account_id, Book.RECEIVABLE) == 106
 
-    async def test_leaves_out_what_is_nothing(self, database: Database) -> None:
+    async def test_zero_postings_are_omitted(self, database: Database) -> None:
         of = await customer(database)
         await book(database, of, *SALE, Posting(Book.REVENUE_FEES, 0))
         assert len(await sql(database, "select 1 from ledger_posting")) == 3
 
-    async def test_what_a_book_has_for_an_invoice(self, story: Story) -> None:
+    async def test_balances_are_summed_per_invoice_and_book(self, story: Story) -> None:
         firm = await story.firm(tax_ppm=60_000)
         await firm.use("vib", rows=100_000)
         await story.until(2026, 11, 1, 1)
@@ -80,7 +80,7 @@ class TestPosting:
             assert await outstanding_amount(session, ids.new_id(), invoice.id) == 0
 
 
-class TestBalance:
+class TestLedgerConstraints:
     @pytest.mark.parametrize(
         "postings",
         [
@@ -91,7 +91,7 @@ class TestBalance:
         ],
         ids=["not zero", "one side", "nothing on both sides", "no side"],
     )
-    async def test_is_wanted_at_the_commit(
+    async def test_unbalanced_transaction_is_rejected_at_commit(
         self, database: Database, postings: tuple[Posting, ...]
     ) -> None:
         of = await customer(database)
@@ -99,15 +99,15 @@ class TestBalance:
             await book(database, of, *postings)
         assert await sql(database, "select 1 from ledger_transaction") == []
 
-    async def test_nothing_is_added_later(self, database: Database) -> None:
-        """Not even what would balance."""
+    async def test_posting_added_later_is_rejected(self, database: Database) -> None:
+        """Two further postings are rejected even if they balance."""
         of = await customer(database)
         made = await book(database, of, *SALE)
         for minor in (5, -5):
             with pytest.raises(IntegrityError, match="written with its transaction"):
                 await sql(database, _ADD, transaction=made, account=of.account_id, minor=minor)
 
-    async def test_nothing_of_another_account(self, database: Database) -> None:
+    async def test_posting_of_another_account_is_rejected(self, database: Database) -> None:
         of, other = await customer(database), await customer(database, name="B")
         statement = f"""
             with t as (
@@ -121,18 +121,18 @@ class TestBalance:
         with pytest.raises(IntegrityError, match="of the same account"):
             await sql(database, statement, minor=5, **values)
 
-    async def test_no_side_of_nothing(self, database: Database) -> None:
+    async def test_zero_posting_is_rejected(self, database: Database) -> None:
         of = await customer(database)
         made = await book(database, of, *SALE)
         with pytest.raises(IntegrityError):
             await sql(database, _ADD, transaction=made, account=of.account_id, minor=0)
 
 
-class TestKeeping:
+class TestImmutableTables:
     TABLES = ("ledger_transaction", "ledger_posting", "wallet_grant", "payment", "credit_note")
 
     async def facts(self, story: Story) -> None:
-        """A row in each of the tables."""
+        """Create a row in each of the tables."""
         firm = await story.firm()
         await firm.use("vib", rows=100_000)
         await story.until(2026, 11, 1, 1)
@@ -150,7 +150,7 @@ class TestKeeping:
         ],
         ids=["update", "delete", "truncate"],
     )
-    async def test_facts_are_never_changed(
+    async def test_update_delete_and_truncate_are_rejected(
         self, story: Story, table: str, said: Callable[[str], str]
     ) -> None:
         await self.facts(story)
@@ -161,7 +161,9 @@ class TestKeeping:
         assert list(await sql(story.database, f"select * from {table}")) == before
 
     @pytest.mark.parametrize("table", TABLES)
-    async def test_nobody_else_has_the_right_to(self, database: Database, table: str) -> None:
+    async def test_public_role_has_no_change_privileges(
+        self, database: Database, table: str
+    ) -> None:
         rights = (
             "select count(*) from information_schema.role_table_grants where table_name = :table"
             " and grantee = 'PUBLIC' and privilege_type in ('UPDATE', 'DELETE', 'TRUNCATE')"

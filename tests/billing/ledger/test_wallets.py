@@ -1,4 +1,4 @@
-"""Wallets: putting money in, once; which of it pays first; what expires."""
+"""Wallets: top-ups, order in which grants are used, and expiry."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -29,7 +29,7 @@ NOW = datetime(2026, 9, 30, 16, tzinfo=UTC)  # midnight in China
 
 
 async def left(firm: Firm) -> list[tuple[str, int]]:
-    """(key, minor units) of what is left, in the order in which it is used."""
+    """(key, remaining minor units) of each grant, in order of use."""
     async with firm.story.database.transaction() as session:
         return [
             (one.grant.business_key, one.minor)
@@ -42,7 +42,7 @@ async def expire(firm: Firm, needed: int = 0) -> int:
         return await expire_grants(session, firm.story.clock, firm.account.id, needed)
 
 
-class TestToppingUp:
+class TestWalletTopUp:
     @pytest.mark.parametrize(
         ("grant", "param"),
         [
@@ -54,7 +54,9 @@ class TestToppingUp:
             (TopUpRequest(1, expires_at=NOW), "expires_at"),
         ],
     )
-    async def test_with_what_cannot_be(self, story: Story, grant: TopUpRequest, param: str) -> None:
+    async def test_invalid_amount_priority_or_expiry_is_rejected(
+        self, story: Story, grant: TopUpRequest, param: str
+    ) -> None:
         firm = await story.firm()
         async with story.database.transaction() as session:
             with pytest.raises(TopUpInvalid) as raised:
@@ -63,16 +65,14 @@ class TestToppingUp:
         assert await left(firm) == []
 
     @pytest.mark.parametrize("key", ["", "k" * 201])
-    async def test_with_a_key_that_is_empty_or_too_long_is_refused(
-        self, story: Story, key: str
-    ) -> None:
+    async def test_reference_of_invalid_length_is_rejected(self, story: Story, key: str) -> None:
         firm = await story.firm()
         with pytest.raises(TopUpInvalid, match="1 to 200 characters") as raised:
             await firm.tops_up("5.00", key)
         assert raised.value.param == "reference"
         assert await left(firm) == []
 
-    async def test_with_a_key_of_200_characters_is_taken(self, story: Story) -> None:
+    async def test_reference_of_200_characters_is_accepted(self, story: Story) -> None:
         firm = await story.firm()
         await firm.tops_up("5.00", "k" * 200)
         assert await left(firm) == [("k" * 200, 5_00)]
@@ -81,14 +81,14 @@ class TestToppingUp:
         ("paid", "book", "other"),
         [(True, Book.CASH, Book.PROMOTION), (False, Book.PROMOTION, Book.CASH)],
     )
-    async def test_is_booked_by_whether_it_was_paid(
+    async def test_paid_and_free_top_ups_are_posted_to_different_books(
         self, story: Story, paid: bool, book: Book, other: Book
     ) -> None:
         firm = await story.firm()
         await firm.tops_up("5.00", "k", paid=paid)
         assert [await firm.balance(one) for one in (book, Book.WALLET, other)] == [5_00, -5_00, 0]
 
-    async def test_once_for_each_key(self, story: Story) -> None:
+    async def test_repeated_key_creates_one_grant_per_account(self, story: Story) -> None:
         firm, other = await story.firm("A"), await story.firm("B")
         for _ in range(2):
             await firm.tops_up("5.00", "k")
@@ -104,14 +104,16 @@ class TestToppingUp:
             {"amount": "5.00", "priority": 1},
         ],
     )
-    async def test_another_under_the_same_key(self, story: Story, again: dict[str, Any]) -> None:
+    async def test_reused_key_with_other_terms_raises_conflict(
+        self, story: Story, again: dict[str, Any]
+    ) -> None:
         firm = await story.firm()
         await firm.tops_up("5.00", "k")
         with pytest.raises(TopUpConflict):
             await firm.tops_up(again.pop("amount"), "k", **again)
         assert await left(firm) == [("k", 5_00)]
 
-    async def test_a_second_row_is_refused_by_the_database(self, story: Story) -> None:
+    async def test_duplicate_row_violates_unique_constraint(self, story: Story) -> None:
         firm = await story.firm()
         await firm.tops_up("5.00", "k")
         with pytest.raises(IntegrityError, match="business_key"):
@@ -122,8 +124,8 @@ class TestToppingUp:
             )
 
 
-class TestOrder:
-    async def test_priority_then_expiry_then_age(self, story: Story) -> None:
+class TestGrantOrder:
+    async def test_grants_are_ordered_by_priority_expiry_and_age(self, story: Story) -> None:
         firm = await story.firm()
         later = {"expires_at": story.clock.at(2027, 1, 1)}
         sooner = {"expires_at": story.clock.at(2026, 12, 1)}
@@ -143,7 +145,7 @@ class TestOrder:
         ("minor", "taken"),
         [(0, []), (3, [3]), (10, [10]), (11, [10, 1]), (30, [10, 20]), (99, [10, 20])],
     )
-    def test_which_grants_pay(self, minor: int, taken: list[int]) -> None:
+    def test_amount_is_allocated_to_grants_in_order(self, minor: int, taken: list[int]) -> None:
         grants = [
             GrantBalance(
                 WalletGrant(
@@ -164,8 +166,8 @@ class TestOrder:
         ]
 
 
-class TestPaying:
-    async def test_an_empty_wallet_pays_nothing(self, story: Story) -> None:
+class TestWalletPayment:
+    async def test_empty_wallet_pays_zero_without_transaction(self, story: Story) -> None:
         firm = await story.firm()
         async with story.database.transaction() as session:
             place = (session, story.clock, firm.account.id, ids.new_id())
@@ -173,9 +175,9 @@ class TestPaying:
         assert await sql(story.database, "select 1 from ledger_transaction") == []
 
 
-class TestExpiry:
-    async def test_takes_what_is_left(self, story: Story) -> None:
-        """Paid money that expires is ours; what was given was never there."""
+class TestGrantExpiry:
+    async def test_remaining_amount_expires_at_expiry_date(self, story: Story) -> None:
+        """An expired paid grant is posted to breakage; an expired free grant reverses promotion."""
         firm = await story.firm()
         soon = {"expires_at": story.clock.at(2026, 10, 10)}
         await firm.tops_up("5.00", "paid", **soon)
@@ -190,9 +192,9 @@ class TestExpiry:
         assert await firm.balance(Book.BREAKAGE) == -5_00
         assert await firm.balance(Book.PROMOTION) == 0
 
-    async def test_spares_what_is_needed_in_the_order_of_use(self, story: Story) -> None:
-        """8.00 are needed: 5.00 of the first, which has no expiry, and 3.00 of the second. When
-        2.00 are needed no more, 1.00 of the second is needed no more either."""
+    async def test_needed_amount_is_kept_in_order_of_use(self, story: Story) -> None:
+        """8.00 are needed: 5.00 of the first grant, which has no expiry, and 3.00 of the second.
+        When only 6.00 are needed, 2.00 more of the second expire."""
         firm = await story.firm()
         soon = {"expires_at": story.clock.at(2026, 10, 10)}
         await firm.tops_up("5.00", "first", priority=1)
@@ -205,7 +207,7 @@ class TestExpiry:
         assert await left(firm) == [("first", 5_00), ("second", 1_00)]
         assert await story.differences() == ()
 
-    async def test_whose_time_has_come(self, story: Story) -> None:
+    async def test_only_accounts_with_expired_grants_are_listed(self, story: Story) -> None:
         first, second, third = [await story.firm(name) for name in "ABC"]
         soon = {"expires_at": story.clock.at(2026, 10, 10)}
         for key in ("k", "l"):

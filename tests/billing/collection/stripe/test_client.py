@@ -1,4 +1,4 @@
-"""Requests to Stripe as the stand-in gets them, its errors as ours, and its webhooks read."""
+"""Stripe client against a fake Stripe: requests, lookups, error mapping and webhooks."""
 
 import json
 import time
@@ -46,7 +46,7 @@ async def payments(fake: FakeStripe) -> AsyncIterator[StripeClient]:
 async def opened(
     payments: StripeClient, minor: int = 3000, days: int | None = None
 ) -> ExternalInvoice:
-    """A final invoice of a new customer's."""
+    """A final invoice of a new customer."""
     customer = await payments.create_customer("customer", "a" * 32, "Acme 精密", "pay@acme.example")
     made = await payments.create_invoice("make", customer, OURS, "MAAS-000001", "CNY", days)
     await payments.add_line_items("lines", made, [InvoiceItem("rows", minor)])
@@ -54,7 +54,7 @@ async def opened(
 
 
 async def leave_card(fake: FakeStripe, payments: StripeClient, customer: str, card: str) -> str:
-    """A card on Checkout, as the customer's default; gives the setup intent."""
+    """Add a card on Checkout as the customer's default. Returns the id of the setup intent."""
     pages = "https://acme.example/done", "https://acme.example/back"
     await payments.create_setup_page(f"setup:{len(fake.requests)}", customer, "CNY", *pages)
     session = fake.objects("checkout.session")[-1]
@@ -63,8 +63,8 @@ async def leave_card(fake: FakeStripe, payments: StripeClient, customer: str, ca
     return str(session["setup_intent"])
 
 
-class TestRequests:
-    async def test_each_that_changes_anything_has_our_key(
+class TestStripeRequests:
+    async def test_each_post_has_unique_idempotency_key(
         self, fake: FakeStripe, payments: StripeClient
     ) -> None:
         invoice = await opened(payments)
@@ -77,14 +77,16 @@ class TestRequests:
         assert all(key is not None and key.startswith("maas:") for key in keys)
         assert len(set(keys)) == len(keys)
 
-    def test_the_version_is_the_librarys(self) -> None:
+    def test_api_version_equals_library_version(self) -> None:
         assert API_VERSION == stripe.api_version
 
-    async def test_the_same_key_makes_one(self, fake: FakeStripe, payments: StripeClient) -> None:
+    async def test_repeated_key_creates_one_object(
+        self, fake: FakeStripe, payments: StripeClient
+    ) -> None:
         assert await opened(payments) == await opened(payments)
         assert len(fake.objects("invoice")) == len(fake.objects("customer")) == 1
 
-    async def test_an_invoice_says_what_it_was_told(
+    async def test_created_invoice_has_requested_fields(
         self, fake: FakeStripe, payments: StripeClient
     ) -> None:
         invoice = await opened(payments, 3000, days=14)
@@ -108,7 +110,7 @@ class TestRequests:
         )
         assert theirs["auto_advance"] is False
 
-    async def test_pending_items_of_others_are_no_part_of_it(
+    async def test_pending_items_of_customer_are_not_added_to_invoice(
         self, fake: FakeStripe, payments: StripeClient
     ) -> None:
         customer = (await opened(payments)).customer
@@ -119,14 +121,16 @@ class TestRequests:
         charged = await payments.add_line_items("others", other, [InvoiceItem("rows", 1000)])
         assert (charged.total, charged.due) == (1000, 1000)
 
-    async def test_the_portal(self, fake: FakeStripe, payments: StripeClient) -> None:
+    async def test_portal_page_returns_session_url(
+        self, fake: FakeStripe, payments: StripeClient
+    ) -> None:
         customer = await payments.create_customer("customer", "a" * 32, "Acme", "")
         page = await payments.create_portal_page(customer, "https://acme.example/back")
         assert page == fake.objects("billing_portal.session")[0]["url"]
 
 
-class TestFinding:
-    async def test_a_customer_of_an_earlier_try(
+class TestStripeLookups:
+    async def test_customer_is_found_by_account_and_creation_time(
         self, fake: FakeStripe, payments: StripeClient
     ) -> None:
         began, tomorrow = (
@@ -141,7 +145,7 @@ class TestFinding:
         assert await payments.find_customer(f"{9:032x}", began) is None
         assert await payments.find_customer(f"{1:032x}", tomorrow) is None
 
-    async def test_an_invoice_of_an_earlier_try(
+    async def test_invoice_is_found_by_customer_and_metadata_id(
         self, fake: FakeStripe, payments: StripeClient
     ) -> None:
         invoice = await opened(payments)
@@ -149,7 +153,9 @@ class TestFinding:
         assert await payments.find_invoice(invoice.customer, OURS) == invoice
         assert await payments.find_invoice(other.customer, "c" * 32) is None
 
-    async def test_what_was_credited(self, fake: FakeStripe, payments: StripeClient) -> None:
+    async def test_credit_notes_are_listed_with_wallet_amount(
+        self, fake: FakeStripe, payments: StripeClient
+    ) -> None:
         invoice = await opened(payments)
         await leave_card(fake, payments, invoice.customer, "pm_card_visa")
         await payments.create_credit_note(
@@ -164,7 +170,9 @@ class TestFinding:
         now = await payments.retrieve_invoice(invoice.id)
         assert (now.total, now.due, now.paid, now.credited_after_payment) == (3000, 2500, 2500, 700)
 
-    async def test_what_was_paid(self, fake: FakeStripe, payments: StripeClient) -> None:
+    async def test_card_payment_is_listed_with_amount(
+        self, fake: FakeStripe, payments: StripeClient
+    ) -> None:
         invoice = await opened(payments)
         assert await payments.list_payments(invoice.id) == []
         await leave_card(fake, payments, invoice.customer, "pm_card_visa")
@@ -173,7 +181,7 @@ class TestFinding:
         (payment,) = fake.objects("invoice_payment")
         assert (part.reference, part.minor) == (payment["id"], 3000)
 
-    async def test_nothing_was_paid_that_was_paid_elsewhere(
+    async def test_out_of_band_payment_is_not_listed(
         self, fake: FakeStripe, payments: StripeClient
     ) -> None:
         invoice = await opened(payments)
@@ -181,7 +189,9 @@ class TestFinding:
         assert (await payments.retrieve_invoice(invoice.id)).status == "paid"
         assert await payments.list_payments(invoice.id) == []
 
-    async def test_the_method_of_a_setup(self, fake: FakeStripe, payments: StripeClient) -> None:
+    async def test_setup_returns_latest_payment_method(
+        self, fake: FakeStripe, payments: StripeClient
+    ) -> None:
         customer = await payments.create_customer("customer", "a" * 32, "Acme", "")
         first = await leave_card(fake, payments, customer, "pm_card_visa")
         (method,) = fake.objects("payment_method")
@@ -197,7 +207,9 @@ class TestFinding:
         assert await payments.find_setup_payment_method(unfinished) is None
         assert await payments.find_setup_payment_method(second) is not None
 
-    async def test_events_that_were_lost(self, fake: FakeStripe, payments: StripeClient) -> None:
+    async def test_events_are_listed_by_kind_and_time(
+        self, fake: FakeStripe, payments: StripeClient
+    ) -> None:
         await opened(payments)
         since = fake.clock.now() - timedelta(days=1)
         kinds = ["invoice.finalized", "customer.created"]
@@ -212,7 +224,7 @@ class TestFinding:
         assert await payments.list_events(later, ["customer.created"]) == []
 
 
-class TestErrors:
+class TestStripeErrors:
     @pytest.mark.parametrize(
         ("fault", "words"),
         [
@@ -222,7 +234,7 @@ class TestErrors:
             (lambda fake: fake.rate_limit(1), "RateLimitError"),
         ],
     )
-    async def test_it_may_work_later(
+    async def test_temporary_error_raises_retry_later(
         self,
         fake: FakeStripe,
         payments: StripeClient,
@@ -234,23 +246,25 @@ class TestErrors:
             await payments.create_customer("customer", "a" * 32, "Acme", "")
         assert fake.objects("customer") == []
 
-    async def test_with_another_key_or_account(self, fake: FakeStripe) -> None:
-        """What an operator has to set right: nothing is given up for it at once."""
+    async def test_wrong_api_key_raises_retry_later(self, fake: FakeStripe) -> None:
+        """The operator must correct the key, so the request is retried, not failed for good."""
         stranger = StripeClient("sk_test_wrong", fake.url)
         with pytest.raises(RetryLater, match="AuthenticationError"):
             await stranger.create_customer("customer", "a" * 32, "Acme", "")
         await stranger.close()
 
-    async def test_the_same_key_for_something_else(self, payments: StripeClient) -> None:
+    async def test_reused_idempotency_key_raises_retry_later(self, payments: StripeClient) -> None:
         await payments.create_customer("customer", "a" * 32, "Acme", "")
         with pytest.raises(RetryLater, match="IdempotencyError"):
             await payments.create_customer("customer", "a" * 32, "Acme, renamed", "")
 
-    async def test_it_will_never_work(self, payments: StripeClient) -> None:
+    async def test_missing_invoice_raises_permanent_failure(self, payments: StripeClient) -> None:
         with pytest.raises(PermanentFailure, match="resource_missing: No such invoice"):
             await payments.retrieve_invoice("in_nothing")
 
-    async def test_without_a_method(self, payments: StripeClient) -> None:
+    async def test_charge_without_payment_method_raises_permanent_failure(
+        self, payments: StripeClient
+    ) -> None:
         invoice = await opened(payments)
         with pytest.raises(PermanentFailure, match="no attached payment source"):
             await payments.charge_invoice("pay", invoice.id)
@@ -262,7 +276,7 @@ class TestErrors:
             (ASKS, "invoice_payment_intent_requires_action"),
         ],
     )
-    async def test_a_card_does_not_pay(
+    async def test_declined_card_raises_payment_declined(
         self, fake: FakeStripe, payments: StripeClient, card: str, code: str
     ) -> None:
         invoice = await opened(payments)
@@ -272,7 +286,9 @@ class TestErrors:
         assert caught.value.code == code
         assert (await payments.retrieve_invoice(invoice.id)).status == "open"
 
-    async def test_the_ends(self, fake: FakeStripe, payments: StripeClient) -> None:
+    async def test_uncollectible_invoice_cannot_be_voided(
+        self, fake: FakeStripe, payments: StripeClient
+    ) -> None:
         invoice = await opened(payments)
         await payments.mark_uncollectible("give up", invoice.id)
         assert (await payments.retrieve_invoice(invoice.id)).status == "uncollectible"
@@ -281,7 +297,7 @@ class TestErrors:
 
 
 def posted(secret: str, said: Any, at: float = 0.0) -> SimpleNamespace:
-    """A webhook as Stripe posts it, so many seconds ago."""
+    """A webhook request as Stripe signs it, `at` seconds ago."""
     body = said if isinstance(said, bytes) else json.dumps(said).encode()
     moment = int(time.time() - at)
     return SimpleNamespace(body=body, header=f"t={moment},v1={signature(body, secret, moment)}")
@@ -295,14 +311,14 @@ EVENT: dict[str, Any] = {
 }
 
 
-class TestWebhooks:
-    def test_is_read(self) -> None:
+class TestSignedWebhooks:
+    def test_signed_event_is_parsed(self) -> None:
         post = posted("whsec_right", EVENT)
         event = parse_signed_event(post.body, post.header, "whsec_right")
         assert (event.collector, event.id, event.kind) == ("stripe", "evt_1", "invoice.paid")
         assert event.payload["data"] == EVENT["data"]
 
-    def test_of_an_object_without_an_id(self) -> None:
+    def test_event_of_object_without_id_is_parsed(self) -> None:
         said = {**EVENT, "type": "balance.available", "data": {"object": {"object": "balance"}}}
         post = posted("whsec_right", said)
         event = parse_signed_event(post.body, post.header, "whsec_right")
@@ -322,7 +338,7 @@ class TestWebhooks:
             ("whsec_right", {"object": "v2.core.event", "id": "evt_1"}, 0, None),
         ],
     )
-    def test_is_none_of_stripes(
+    def test_invalid_signature_or_event_is_rejected(
         self, secret: str, said: Any, age_s: float, header: str | None
     ) -> None:
         post = posted(secret, said, age_s)
@@ -330,17 +346,17 @@ class TestWebhooks:
         with pytest.raises(InvalidNotification):
             parse_signed_event(post.body, given, "whsec_right")
 
-    def test_without_a_signature(self) -> None:
+    def test_missing_signature_is_rejected(self) -> None:
         with pytest.raises(InvalidNotification):
             parse_signed_event(posted("whsec_right", EVENT).body, None, "whsec_right")
 
-    def test_a_changed_body(self) -> None:
+    def test_changed_body_is_rejected(self) -> None:
         post = posted("whsec_right", EVENT)
         with pytest.raises(InvalidNotification):
             parse_signed_event(post.body.replace(b"3000", b"1"), post.header, "whsec_right")
 
-    def test_without_a_secret_none_is_taken(self) -> None:
-        """Also none that is signed with an empty one."""
+    def test_unset_secret_rejects_event(self) -> None:
+        """An event signed with an empty secret is rejected too."""
         post = posted("", EVENT)
         with pytest.raises(InvalidNotification, match="not set"):
             parse_signed_event(post.body, post.header, "")

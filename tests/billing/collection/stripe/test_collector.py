@@ -1,4 +1,4 @@
-"""The Stripe collector: what it makes of settings, webhooks, events and pages."""
+"""Stripe collector: creation from settings, webhooks, events and hosted pages."""
 
 import json
 import time
@@ -45,8 +45,8 @@ async def collector(fake: FakeStripe) -> AsyncIterator[StripeCollector]:
     await made.close()
 
 
-class TestCredentials:
-    async def test_make_a_collector(self, tmp_path: Path) -> None:
+class TestStripeCollectorCreation:
+    async def test_secret_key_creates_collector(self, tmp_path: Path) -> None:
         settings = builders.settings(
             "postgresql://x/y", tmp_path, "http://127.0.0.1:9", stripe_secret_key="sk_test_1"
         )
@@ -55,14 +55,14 @@ class TestCredentials:
         assert collector.info.name == "stripe"
         await collector.close()
 
-    def test_that_are_missing_make_none(self, tmp_path: Path) -> None:
+    def test_missing_secret_key_creates_no_collector(self, tmp_path: Path) -> None:
         settings = builders.settings("postgresql://x/y", tmp_path, "http://127.0.0.1:9")
         assert create_stripe_collector(settings) is None
 
 
-class TestNotifications:
+class TestStripeNotifications:
     @pytest.mark.parametrize("secret", ["whsec_right", None])
-    def test_are_read_with_the_secret_of_the_settings(
+    def test_notification_requires_configured_webhook_secret(
         self, tmp_path: Path, secret: str | None
     ) -> None:
         settings = builders.settings(
@@ -78,21 +78,21 @@ class TestNotifications:
             assert event == CollectorEvent("stripe", "evt_1", "invoice.paid", EVENT)
 
 
-class TestEvents:
-    async def test_of_invoices_name_the_invoice(self, collector: StripeCollector) -> None:
+class TestEventInterpretation:
+    async def test_invoice_event_returns_invoice_id(self, collector: StripeCollector) -> None:
         event = CollectorEvent("stripe", "evt_1", "invoice.paid", EVENT)
         assert await collector.interpret(event) == InvoiceChanged("in_1")
 
-    async def test_of_objects_without_an_id_do_not_concern_us(
-        self, collector: StripeCollector
-    ) -> None:
+    async def test_event_of_object_without_id_is_ignored(self, collector: StripeCollector) -> None:
         payload = {"data": {"object": {"object": "balance"}}}
         event = CollectorEvent("stripe", "evt_1", "balance.available", payload)
         assert await collector.interpret(event) is None
 
 
-class TestPages:
-    async def test_are_stripes(self, collector: StripeCollector, fake: FakeStripe) -> None:
+class TestHostedPages:
+    async def test_setup_and_portal_urls_come_from_stripe(
+        self, collector: StripeCollector, fake: FakeStripe
+    ) -> None:
         request = CustomerRequest(UUID(int=1), "Acme", "pay@acme.example", fake.clock.now())
         customer = await collector.register_customer("customer", request)
         back = "https://acme.example/billing"

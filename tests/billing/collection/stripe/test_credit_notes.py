@@ -1,4 +1,4 @@
-"""Stripe's share of a credit note, and of a payment that it did not receive."""
+"""Stripe's share of a credit note and of a payment that Stripe did not receive."""
 
 from typing import Any
 
@@ -29,24 +29,24 @@ def there(status: str, **amounts: Any) -> ExternalInvoice:
     )
 
 
-class TestCredits:
-    """(credit note, invoice at Stripe, what may be refunded) -> (total, refund, elsewhere)."""
+class TestCreditNoteShare:
+    """(credit note, invoice at Stripe, refundable) -> (total, refund, paid out elsewhere)."""
 
     @pytest.mark.parametrize(
         ("credit", "invoice", "refundable", "told"),
         [
-            # What is open becomes less.
+            # Open: the credit reduces the amount due.
             (note(1000), there("open", remaining=3000), 0, (1000, 0, 0)),
-            # 5.00 of 30.00 were paid by the wallet, and go back there: not Stripe's concern.
+            # 5.00 of 30.00 were paid by the wallet and return to it without Stripe.
             (note(3000, to_wallet=500), there("open", remaining=2500), 0, (2500, 0, 0)),
-            # Paid by card: back to the card, or into the wallet.
+            # Paid by card: refund to the card or credit to the wallet.
             (note(1000, refunded=1000), there("paid", paid=3000), 3000, (1000, 1000, 0)),
             (note(1000, to_wallet=1000), there("paid", paid=3000), 3000, (1000, 0, 1000)),
-            # Both.
+            # Paid by card: part to the card, part to the wallet.
             (note(900, 400, 500), there("paid", paid=3000), 3000, (900, 500, 400)),
-            # Paid by bank: the operator sends it back.
+            # Paid by bank: the operator refunds it by bank.
             (note(1000, refunded=1000), there("paid", paid=3000), 0, (1000, 0, 1000)),
-            # 10.00 by wallet, 20.00 by card: of 25.00 Stripe knows 20.00.
+            # 10.00 paid by wallet, 20.00 by card: Stripe's share of 25.00 is 20.00.
             (note(2500, 500, 2000), there("paid", paid=2000), 2000, (2000, 2000, 0)),
             # 18.00 of 20.00 were credited before.
             (
@@ -55,15 +55,15 @@ class TestCredits:
                 200,
                 (200, 200, 0),
             ),
-            # All was credited before.
+            # The whole invoice was credited before.
             (note(500, 500), there("paid", paid=2000, credited_after_payment=2000), 0, (0, 0, 0)),
-            # Stripe does not know yet that it was paid by bank: no credit may lower what is open.
+            # Paid by bank, not yet recorded at Stripe: the credit must not reduce the amount due.
             (note(500, 500), there("open", remaining=3000), 0, (0, 0, 0)),
-            # Void in the dashboard.
+            # Void at Stripe: no share.
             (note(1000), there("void"), 0, (0, 0, 0)),
         ],
     )
-    def test_share(
+    def test_stripe_share_depends_on_invoice_state_and_payments(
         self,
         credit: CreditRequest,
         invoice: ExternalInvoice,
@@ -75,7 +75,7 @@ class TestCredits:
 
 
 @pytest.mark.parametrize(("remaining", "credited"), [(3000, 1200), (500, 500)])
-def test_a_part_payment_is_credited_up_to_what_is_open(remaining: int, credited: int) -> None:
+def test_part_payment_is_credited_up_to_open_amount(remaining: int, credited: int) -> None:
     payment = PartPayment("payment:1", 1200)
     request = map_part_payment(payment, there("open", remaining=remaining))
     assert request == StripeCreditNoteRequest("payment:1", credited, 0, 0, "Paid by another way")
