@@ -10,7 +10,7 @@ from gateway.dashboard.assets import Assets
 from gateway.dashboard.error_pages import HttpsAware, exception_handlers_for
 from gateway.dashboard.errors import PageNotFound
 from gateway.dashboard.page_request import provide_page, provide_public_page
-from gateway.dashboard.pages.account_switch import ask_switch, switch
+from gateway.dashboard.pages.account_switch import show_account_switch, submit_account_switch
 from gateway.dashboard.pages.audit import AuditPages
 from gateway.dashboard.pages.calls import CallPages
 from gateway.dashboard.pages.invitation import InvitationPages
@@ -21,18 +21,18 @@ from gateway.dashboard.pages.limits import LimitPages
 from gateway.dashboard.pages.line_disputes import LineDisputePages
 from gateway.dashboard.pages.login import SignInPages
 from gateway.dashboard.pages.outcomes import OutcomePages
-from gateway.dashboard.pages.overview import overview
+from gateway.dashboard.pages.overview import show_overview
 from gateway.dashboard.pages.plan import PlanPages
 from gateway.dashboard.pages.platform.account_actions import AccountActionPages
 from gateway.dashboard.pages.platform.accounts import AccountPages
-from gateway.dashboard.pages.platform.home import home
+from gateway.dashboard.pages.platform.home import redirect_to_accounts
 from gateway.dashboard.pages.platform.impersonation import ImpersonationPages
 from gateway.dashboard.pages.platform.jobs import JobPages
-from gateway.dashboard.pages.platform.models import models
+from gateway.dashboard.pages.platform.models import list_models
 from gateway.dashboard.pages.platform.plans import PublishedPlanPages
-from gateway.dashboard.pages.platform.receivables import receivables
-from gateway.dashboard.pages.platform.reconciliation import reconciliation
-from gateway.dashboard.pages.platform.revenue import revenue
+from gateway.dashboard.pages.platform.receivables import show_receivables
+from gateway.dashboard.pages.platform.reconciliation import show_reconciliation
+from gateway.dashboard.pages.platform.revenue import show_revenue
 from gateway.dashboard.pages.platform.webhooks import WebhookPages
 from gateway.dashboard.pages.playground import PlaygroundPages
 from gateway.dashboard.pages.preferences import choose_language
@@ -46,7 +46,7 @@ from gateway.dashboard.security import add_security_headers, require_same_origin
 
 PATH = "/dashboard"
 HANDLERS = (
-    overview,
+    show_overview,
     UsagePages,
     CallPages,
     KeyPages,
@@ -65,18 +65,18 @@ HANDLERS = (
     SignInPages,
     InvitationPages,
     choose_language,
-    ask_switch,
-    switch,
-    home,
+    show_account_switch,
+    submit_account_switch,
+    redirect_to_accounts,
     AccountPages,
     AccountActionPages,
     ImpersonationPages,
-    revenue,
-    receivables,
+    show_revenue,
+    show_receivables,
     WebhookPages,
     JobPages,
-    reconciliation,
-    models,
+    show_reconciliation,
+    list_models,
     PublishedPlanPages,
 )
 # Dashboard forms are short; larger request bodies are rejected.

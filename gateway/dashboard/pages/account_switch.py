@@ -19,22 +19,23 @@ _PLATFORM = "platform"
 
 
 @get("/switch", name="dashboard:switch", permission=None)
-async def ask_switch(
+async def show_account_switch(
     page: NamedDependency[PageRequest], database: NamedDependency[Database]
 ) -> Response[str]:
+    """Show the confirmation to switch to another account."""
     async with database.transaction() as session:
         memberships = await list_memberships(session, page.viewer.person_id)
     return page.render("switch.html", places=memberships)
 
 
 @post("/switch", permission=None)
-async def switch(
+async def submit_account_switch(
     page: NamedDependency[PageRequest],
     database: NamedDependency[Database],
     clock: NamedDependency[Clock],
     request: Request[Any, Any, Any],
 ) -> Response[Any]:
-    """Raises NotAMember, PageNotFound."""
+    """Switch the session to another account. Raises NotAMember, PageNotFound."""
     account = (await read_form_fields(request)).get("account", "")
     account_id = None if account == _PLATFORM else ids.parse_id(ACCOUNT_ID_PREFIX, account)
     if account_id is None and account != _PLATFORM:

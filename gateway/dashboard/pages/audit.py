@@ -66,7 +66,7 @@ class AuditPages(Controller):
     path = "/audit"
 
     @get("/", name="dashboard:audit", permission=Permission.TEAM)
-    async def entries(
+    async def list_audit_entries(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
@@ -74,6 +74,7 @@ class AuditPages(Controller):
         person: FromQuery[str | None] = None,
         before: FromQuery[str | None] = None,
     ) -> Response[str]:
+        """Show the audit log, filtered."""
         query, account_id = AuditQuery(about, person), page.account_id
         cursor = None if before is None else ids.parse_id(_ENTRY_PREFIX, before)
         async with database.transaction() as session:
@@ -96,14 +97,14 @@ class AuditPages(Controller):
         )
 
     @get("/entries.csv", name="dashboard:audit-csv", permission=Permission.TEAM)
-    async def as_csv(
+    async def export_audit_entries(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         about: FromQuery[str | None] = None,
         person: FromQuery[str | None] = None,
     ) -> Stream:
-        """All that the filter leaves, page by page, of which each is a transaction."""
+        """Stream all entries that match the filter as CSV, one transaction per page."""
         content = _csv_stream(database, page.account_id, AuditQuery(about, person).only)
         headers = {"content-disposition": 'attachment; filename="audit.csv"'}
         return Stream(content, media_type="text/csv", headers=headers)

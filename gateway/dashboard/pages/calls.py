@@ -92,7 +92,7 @@ class CallPages(Controller):
     path = "/usage/calls"
 
     @get("/", name="dashboard:calls")
-    async def calls(
+    async def list_calls(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
@@ -101,6 +101,7 @@ class CallPages(Controller):
         error: FromQuery[str | None] = None,
         before: FromQuery[str | None] = None,
     ) -> Response[str]:
+        """Show the account's calls, filtered."""
         cursor = None if before is None else ids.parse_id(REQUEST_ID_PREFIX, before)
         async with database.transaction() as session:
             profile = await get_profile(session, page.account_id)
@@ -129,7 +130,7 @@ class CallPages(Controller):
         )
 
     @get("/all.csv", name="dashboard:all-calls-csv")
-    async def as_csv(
+    async def export_calls(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
@@ -137,8 +138,10 @@ class CallPages(Controller):
         period: FromQuery[str | None] = None,
         error: FromQuery[str | None] = None,
     ) -> Stream:
-        """The calls of the list with its filters, the earliest first. Tags of the shown period
-        (else of the running one) have columns of their own."""
+        """Stream the filtered calls as CSV, oldest first.
+
+        Each tag of the shown period, or else of the current one, has a column.
+        """
         account_id = page.account_id
         async with database.transaction() as session:
             profile = await get_profile(session, account_id)
@@ -153,12 +156,13 @@ class CallPages(Controller):
         return Stream(content, media_type="text/csv", headers=headers)
 
     @get("/{request_id:str}", name="dashboard:call")
-    async def call(
+    async def show_call(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         request_id: FromPath[str],
     ) -> Response[str]:
+        """Show one call with its cost breakdown."""
         call_id = ids.parse_id(REQUEST_ID_PREFIX, request_id)
         if call_id is None:
             raise CallNotFound("The account has no such call.", param="request_id")

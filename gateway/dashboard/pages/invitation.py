@@ -46,16 +46,17 @@ class InvitationPages(Controller):
     path = "/invitation/{secret:str}"
 
     @get("/", name="dashboard:invitation")
-    async def ask(
+    async def show_invitation(
         self,
         public_page: NamedDependency[PublicPageRequest],
         identity: NamedDependency[IdentityServices],
         secret: FromPath[str],
     ) -> Response[str]:
+        """Show an invitation link: a form to join, or to sign in first."""
         return await _render_invitation(public_page, identity, secret, EMPTY_FORM, 200)
 
     @post("/")
-    async def accept(
+    async def accept_as_new_person(
         self,
         public_page: NamedDependency[PublicPageRequest],
         identity: NamedDependency[IdentityServices],
@@ -63,6 +64,7 @@ class InvitationPages(Controller):
         secret: FromPath[str],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
+        """Accept the invitation as a new person with a password."""
         fields = await read_form_fields(request)
         registration = Registration(
             fields.get("name", ""),
@@ -82,13 +84,13 @@ class InvitationPages(Controller):
         return start_session_response(public_page, clock, new_session, "/dashboard")
 
     @get("/join", permission=None)
-    async def confirm(
+    async def show_join_confirmation(
         self,
         page: NamedDependency[PageRequest],
         identity: NamedDependency[IdentityServices],
         secret: FromPath[str],
     ) -> Response[str]:
-        """Where somebody known comes back to after signing in."""
+        """Show the confirmation to join, after an existing person signed in."""
         try:
             invited = await identity.invitation_acceptance.preview(secret)
         except LinkUnusable:
@@ -96,7 +98,7 @@ class InvitationPages(Controller):
         return page.render("join.html", invited=invited, form=EMPTY_FORM)
 
     @post("/join", permission=None)
-    async def join(
+    async def join_account(
         self,
         page: NamedDependency[PageRequest],
         identity: NamedDependency[IdentityServices],
@@ -105,6 +107,7 @@ class InvitationPages(Controller):
         secret: FromPath[str],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
+        """Accept the invitation as the signed-in person."""
         origin, viewer = client_origin(request), page.viewer
         try:
             async with database.transaction() as session:

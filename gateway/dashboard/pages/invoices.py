@@ -62,13 +62,14 @@ class InvoicePages(Controller):
     path = "/invoices"
 
     @get("/", name="dashboard:invoices")
-    async def invoices(
+    async def list_invoices(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         after: FromQuery[str | None] = None,
     ) -> Response[str]:
+        """Show the account's invoices."""
         cursor = None if after is None else ids.parse_id(INVOICE_ID_PREFIX, after)
         async with database.transaction() as session:
             profile = await get_profile(session, page.account_id)
@@ -89,18 +90,19 @@ class InvoicePages(Controller):
         )
 
     @get("/preview", name="dashboard:preview")
-    async def preview(
+    async def show_upcoming_invoice(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
     ) -> Response[str]:
+        """Show the invoice as it would be if the period ended now."""
         async with database.transaction() as session:
             document = await build_invoice_preview(session, clock, page.account_id, page.language)
         return _render_invoice(page, document, clock, payable=False, line_disputes=_LineDisputes())
 
     @get("/{invoice:str}", name="dashboard:invoice")
-    async def invoice(
+    async def show_invoice(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
@@ -108,6 +110,7 @@ class InvoicePages(Controller):
         collector: NamedDependency[Collector | None],
         invoice: FromPath[str],
     ) -> Response[str]:
+        """Show an invoice with its lines and payments."""
         document = await _get_document(page, database, invoice)
         is_collected = collector is not None and document.collection != "manual"
         may_pay = page.viewer.has_permission(Permission.PAY)
@@ -117,7 +120,7 @@ class InvoicePages(Controller):
         )
 
     @get("/{invoice:str}/pdf", name="dashboard:pdf")
-    async def pdf(
+    async def download_pdf(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
@@ -125,6 +128,7 @@ class InvoicePages(Controller):
         request_limits: NamedDependency[RequestLimits],
         invoice: FromPath[str],
     ) -> Response[bytes]:
+        """Return the invoice as PDF."""
         await request_limits.count_request(await _request_quotas(page, database))
         async with document_queue.slot(page.account_id):
             document = await _get_document(page, database, invoice)
@@ -133,7 +137,7 @@ class InvoicePages(Controller):
         return _file_response(content, "application/pdf", f"{document.name}.pdf")
 
     @get("/{invoice:str}/lines.csv", name="dashboard:lines")
-    async def lines(
+    async def download_lines(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
@@ -141,13 +145,14 @@ class InvoicePages(Controller):
         request_limits: NamedDependency[RequestLimits],
         invoice: FromPath[str],
     ) -> Response[bytes]:
+        """Return the invoice's lines as CSV."""
         await request_limits.count_request(await _request_quotas(page, database))
         async with document_queue.slot(page.account_id):
             document = await _get_document(page, database, invoice)
         return _file_response(render_lines_csv(document), "text/csv", f"{document.name}.csv")
 
     @get("/{invoice:str}/lines/{number:int}", name="dashboard:line")
-    async def calls(
+    async def list_billed_calls(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
@@ -155,7 +160,7 @@ class InvoicePages(Controller):
         number: FromPath[int],
         after: FromQuery[str | None] = None,
     ) -> Response[str]:
-        """The calls that a line bills."""
+        """Show the calls that a line bills."""
         document = await _get_document(page, database, invoice)
         if not 0 < number <= len(document.lines):
             raise InvoiceLineNotFound("The invoice has no such line.", param="line")
@@ -182,20 +187,20 @@ class InvoicePages(Controller):
         )
 
     @get("/{invoice:str}/lines/{number:int}/calls.csv", name="dashboard:line-csv")
-    async def calls_as_csv(
+    async def export_billed_calls(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         invoice: FromPath[str],
         number: FromPath[int],
     ) -> Stream:
-        """The calls that a line bills, as a file."""
+        """Stream the calls that a line bills as CSV."""
         return await create_calls_csv_response(
             database, page.account_id, _parse_invoice_id(invoice), number
         )
 
     @post("/{invoice:str}/pay", permission=Permission.PAY)
-    async def pay(
+    async def redirect_to_payment(
         self,
         page: NamedDependency[PageRequest],
         identity: NamedDependency[IdentityServices],
@@ -204,7 +209,7 @@ class InvoicePages(Controller):
         collector: NamedDependency[Collector | None],
         invoice: FromPath[str],
     ) -> Response[Any]:
-        """Redirect to the collector's page. The result arrives as an event."""
+        """Redirect to the collector's payment page. The result arrives as an event."""
         await _get_document(page, database, invoice)
         if collector is None:
             raise CollectorNotConfigured(

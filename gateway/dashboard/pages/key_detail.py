@@ -49,7 +49,7 @@ class KeyPage(Controller):
     path = "/keys/{key:str}"
 
     @get("/", name="dashboard:key")
-    async def key(
+    async def show_key(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
@@ -57,10 +57,11 @@ class KeyPage(Controller):
         catalog: NamedDependency[Catalog],
         key: FromPath[str],
     ) -> Response[str]:
+        """Show an API key with its usage, limits and scope."""
         return await render_key_page(page, database, clock, catalog, parse_key_id(key))
 
     @post("/name", permission=Permission.KEYS, keeps=PreservedFields(_PAGE, ("name",)))
-    async def rename(
+    async def rename_key(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
@@ -69,6 +70,7 @@ class KeyPage(Controller):
         key: FromPath[str],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
+        """Rename the key."""
         fields, key_id = await read_form_fields(request), parse_key_id(key)
         try:
             async with database.transaction() as session:
@@ -82,7 +84,7 @@ class KeyPage(Controller):
         return page.redirect(key_url(key_id))
 
     @post("/limits", keeps=PreservedFields(_PAGE, LIMIT_FIELDS))
-    async def limit(
+    async def set_key_limits(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
@@ -91,6 +93,7 @@ class KeyPage(Controller):
         key: FromPath[str],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
+        """Set the limits of the key."""
         page.require_any_permission(Permission.KEYS, Permission.LIMITS)
         fields, account_id = await read_form_fields(request), page.account_id
         try:
@@ -105,7 +108,7 @@ class KeyPage(Controller):
         return page.redirect(key_url(key_id))
 
     @post("/scope", permission=Permission.KEYS, keeps=PreservedFields(_PAGE, SCOPE_FIELDS))
-    async def narrow(
+    async def set_key_scope(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
@@ -114,6 +117,7 @@ class KeyPage(Controller):
         key: FromPath[str],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
+        """Set the models, networks and service tiers of the key."""
         fields, account_id = await read_form_fields(request), page.account_id
         try:
             async with database.transaction() as session:

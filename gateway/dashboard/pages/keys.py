@@ -61,30 +61,32 @@ class KeyPages(Controller):
     path = "/keys"
 
     @get("/", name="dashboard:keys")
-    async def keys(
+    async def list_keys(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
     ) -> Response[str]:
+        """Show the account's API keys."""
         async with database.transaction() as session:
             common = await common_context(session, page, clock)
             views = await list_key_views(session, page.account_id, clock.now())
         return page.render("keys.html", views=views, **common)
 
     @get("/new", name="dashboard:new-key", permission=Permission.KEYS)
-    async def new(
+    async def show_new_key_form(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         catalog: NamedDependency[Catalog],
     ) -> Response[str]:
         # The form carries the new key's id, so that sending it twice creates one key.
+        """Show the form to create a key."""
         defaults = {"id": ids.format_id(PREFIX, ids.new_id())}
         return await _render_new_key(page, database, catalog, restored_form(page, defaults))
 
     @post("/", permission=Permission.KEYS, keeps=_PRESERVED_FIELDS)
-    async def create(
+    async def create_key(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
@@ -93,6 +95,7 @@ class KeyPages(Controller):
         pepper: NamedDependency[bytes],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
+        """Create a key and show its secret once."""
         fields, account_id = await read_form_fields(request), page.account_id
         key_id, actor = parse_key_id(fields.get("id", "")), page.actor
         try:
@@ -115,7 +118,7 @@ class KeyPages(Controller):
         return _render_issued_key(page, issued)
 
     @post("/{key:str}/rotate", permission=Permission.KEYS)
-    async def rotate(
+    async def rotate_key(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
@@ -125,6 +128,7 @@ class KeyPages(Controller):
         key: FromPath[str],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
+        """Replace the key and show the secret of its successor once."""
         key_id, overlap = parse_key_id(key), _parse_overlap(await read_form_fields(request))
         try:
             async with database.transaction() as session:
@@ -138,13 +142,14 @@ class KeyPages(Controller):
         return _render_issued_key(page, issued, overlap)
 
     @post("/{key:str}/revoke", permission=Permission.KEYS)
-    async def revoke(
+    async def revoke_key(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         key: FromPath[str],
     ) -> Response[Any]:
+        """Revoke the key."""
         key_id = parse_key_id(key)
         async with database.transaction() as session:
             await revoke_key(session, clock, page.account_id, key_id, page.actor)

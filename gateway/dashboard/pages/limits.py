@@ -77,16 +77,17 @@ class LimitPages(Controller):
     path = "/limits"
 
     @get("/", name="dashboard:limits")
-    async def limits(
+    async def show_limits(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
     ) -> Response[str]:
+        """Show limits, their usage and the alert settings."""
         return await _render_limits(page, database, clock)
 
     @post("/alerts", permission=Permission.LIMITS, keeps=_PRESERVED_FIELDS)
-    async def change(
+    async def save_alert_settings(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
@@ -94,6 +95,7 @@ class LimitPages(Controller):
         webhook_poster: NamedDependency[SignedPoster],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
+        """Save the alert settings."""
         fields = await read_form_fields(request)
         try:
             url = fields.get("url", "").strip()
@@ -112,14 +114,14 @@ class LimitPages(Controller):
         return page.redirect(f"{_PAGE}?done=alerts")
 
     @post("/test", permission=Permission.LIMITS)
-    async def test(
+    async def send_test_alert(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         webhook_poster: NamedDependency[SignedPoster],
     ) -> Response[Any]:
-        """The result is on the page that answers: loading that again is a test again."""
+        """Send a test alert and show the result; reloading the page sends another one."""
         account_id = page.account_id
         try:
             test_result = await send_sample_alert(database, clock, webhook_poster, account_id)

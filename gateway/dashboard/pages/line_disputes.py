@@ -38,7 +38,7 @@ class LineDisputePages(Controller):
     path = "/invoices/{invoice:str}/lines/{number:int}/dispute"
 
     @get("/", name="dashboard:dispute-line", permission=Permission.PAY)
-    async def ask(
+    async def show_dispute_form(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
@@ -46,12 +46,13 @@ class LineDisputePages(Controller):
         invoice: FromPath[str],
         number: FromPath[int],
     ) -> Response[str]:
+        """Show the form to dispute an invoice line."""
         return await _render_dispute_form(
             page, database, clock, _parse_invoice_id(invoice), number, restored_form(page), 200
         )
 
     @post("/", permission=Permission.PAY, keeps=_PRESERVED_FIELDS)
-    async def dispute(
+    async def open_line_dispute(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
@@ -60,6 +61,7 @@ class LineDisputePages(Controller):
         number: FromPath[int],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
+        """Open a dispute about the invoice line."""
         fields, invoice_id = await read_form_fields(request), _parse_invoice_id(invoice)
         actor, account_id = page.actor, page.account_id
         try:

@@ -33,11 +33,12 @@ class SignInPages(Controller):
     """Handlers that need no session, except sign-out."""
 
     @get("/sign-in", name="dashboard:sign-in")
-    async def ask(
+    async def show_sign_in(
         self,
         public_page: NamedDependency[PublicPageRequest],
         following: FromQuery[str | None] = None,
     ) -> Response[str]:
+        """Show the sign-in form."""
         return_to = safe_redirect_path(public_page.request.query_params.get("next"))
         return public_page.render("sign_in.html", form=EMPTY_FORM, after=return_to, done=following)
 
@@ -49,6 +50,7 @@ class SignInPages(Controller):
         clock: NamedDependency[Clock],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
+        """Sign in with e-mail address and password."""
         fields = await read_form_fields(request)
         return_to = safe_redirect_path(fields.get("next"))
         try:
@@ -68,13 +70,14 @@ class SignInPages(Controller):
         return start_session_response(public_page, clock, new_session, return_to)
 
     @post("/sign-in/code")
-    async def second_step(
+    async def verify_code(
         self,
         public_page: NamedDependency[PublicPageRequest],
         identity: NamedDependency[IdentityServices],
         clock: NamedDependency[Clock],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
+        """Complete the sign-in with a two-step verification code."""
         fields = await read_form_fields(request)
         return_to, ticket = safe_redirect_path(fields.get("next")), fields.get("ticket", "")
         try:
@@ -94,12 +97,13 @@ class SignInPages(Controller):
         return start_session_response(public_page, clock, new_session, return_to)
 
     @post("/sign-out", permission=None)
-    async def leave(
+    async def sign_out(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
     ) -> Response[Any]:
+        """End the session."""
         async with database.transaction() as session:
             await end_session(session, clock, page.viewer, page.viewer.session_id)
         response = page.redirect("/dashboard/sign-in")
@@ -107,16 +111,20 @@ class SignInPages(Controller):
         return response
 
     @get("/forgot", name="dashboard:forgot")
-    async def forgot(self, public_page: NamedDependency[PublicPageRequest]) -> Response[str]:
+    async def show_forgotten_password(
+        self, public_page: NamedDependency[PublicPageRequest]
+    ) -> Response[str]:
+        """Show the form to request a password reset."""
         return public_page.render("forgot.html", sent=False)
 
     @post("/forgot")
-    async def send(
+    async def send_reset_link(
         self,
         public_page: NamedDependency[PublicPageRequest],
         identity: NamedDependency[IdentityServices],
         request: Request[Any, Any, Any],
     ) -> Response[str]:
+        """Send a password reset link by e-mail."""
         email = (await read_form_fields(request)).get("email", "")
         response = public_page.render("forgot.html", sent=True)
         # Runs after the response, so that timing does not reveal whether the address exists.
@@ -126,12 +134,13 @@ class SignInPages(Controller):
         return response
 
     @get("/reset/{secret:str}")
-    async def new_password(
+    async def show_new_password(
         self,
         public_page: NamedDependency[PublicPageRequest],
         identity: NamedDependency[IdentityServices],
         secret: FromPath[str],
     ) -> Response[str]:
+        """Show the form of a password reset link."""
         try:
             await identity.password_resets.require_valid_link(secret)
         except LinkUnusable:
@@ -146,6 +155,7 @@ class SignInPages(Controller):
         secret: FromPath[str],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
+        """Set the new password of a reset link."""
         fields = await read_form_fields(request)
         try:
             await identity.password_resets.reset_password(

@@ -102,12 +102,13 @@ class OutcomePages(Controller):
     path = "/outcomes"
 
     @get("/", name="dashboard:outcomes")
-    async def contracts(
+    async def list_contracts(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
     ) -> Response[str]:
+        """Show the account's outcome contracts."""
         account_id, now = page.account_id, clock.now()
         async with database.transaction() as session:
             profile = await get_profile(session, account_id)
@@ -127,17 +128,18 @@ class OutcomePages(Controller):
         )
 
     @get("/contracts/{contract:str}", name="dashboard:contract")
-    async def contract(
+    async def show_contract(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         contract: FromPath[str],
     ) -> Response[str]:
+        """Show a contract with its versions and settlements."""
         return await _render_contract(page, database, clock, contract, EMPTY_FORM, 200)
 
     @post("/contracts/{contract:str}/agree", permission=Permission.OUTCOMES)
-    async def agree(
+    async def agree_to_version(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
@@ -146,7 +148,7 @@ class OutcomePages(Controller):
         contract: FromPath[str],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
-        """To the very text that was shown, by its hash; a second yes changes nothing."""
+        """Agree to the shown version by its hash; repeating it changes nothing."""
         fields, account_id = await read_form_fields(request), page.account_id
         number = fields.get("version", "")
         agreement = VersionReference(

@@ -64,11 +64,12 @@ class _Overview:
 
 
 @get("/", name="dashboard:overview", permission=None)
-async def overview(
+async def show_overview(
     page: NamedDependency[PageRequest],
     database: NamedDependency[Database],
     clock: NamedDependency[Clock],
 ) -> Response[Any]:
+    """Show the account's overview."""
     if page.viewer.account_id is None:
         return page.redirect("/dashboard/platform")
     async with database.transaction() as session:

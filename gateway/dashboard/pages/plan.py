@@ -86,7 +86,7 @@ class PlanPages(Controller):
     path = "/plan"
 
     @get("/", name="dashboard:plan")
-    async def plan(
+    async def show_plan(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
@@ -94,6 +94,7 @@ class PlanPages(Controller):
         availability: NamedDependency[Availability],
         done: FromQuery[str | None] = None,
     ) -> Response[str]:
+        """Show the subscription and the plans on offer."""
         now = clock.now()
         async with database.transaction() as session:
             profile = await get_profile(session, page.account_id)
@@ -115,17 +116,18 @@ class PlanPages(Controller):
         )
 
     @get("/change/{plan:str}", name="dashboard:plan-change", permission=Permission.PLAN)
-    async def ask(
+    async def show_plan_change(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         plan: FromPath[str],
     ) -> Response[Any]:
+        """Show the cost of a change to another plan."""
         return await _render_change(page, database, clock, plan, EMPTY_FORM, 200)
 
     @post("/change/{plan:str}", permission=Permission.PLAN)
-    async def change(
+    async def change_plan(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
@@ -133,7 +135,7 @@ class PlanPages(Controller):
         plan: FromPath[str],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
-        """As it was shown, or it is shown again: at midnight another day is prorated."""
+        """Change the plan. Shows the preview again if its amounts changed, e.g. at midnight."""
         confirmed, account_id = (await read_form_fields(request)).get("seen"), page.account_id
         actor = page.actor
         async with database.transaction() as session:
@@ -161,13 +163,14 @@ class PlanPages(Controller):
         )
 
     @post("/cancel", permission=Permission.PLAN)
-    async def cancel(
+    async def cancel_subscription(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
+        """Cancel the subscription at the end of the period."""
         at_once = (await read_form_fields(request)).get("when") == "now"
         actor, account_id = page.actor, page.account_id
         async with database.transaction() as session:
@@ -182,14 +185,14 @@ class PlanPages(Controller):
         return page.redirect(f"{_PLAN_URL}?done=cancelled")
 
     @post("/resume", permission=Permission.PLAN)
-    async def resume(
+    async def resume_subscription(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
-        """What would end or follow the plan is taken back."""
+        """Undo a scheduled cancellation or change of the plan."""
         actor, account_id = page.actor, page.account_id
         async with database.transaction() as session:
             try:

@@ -92,7 +92,7 @@ class PlaygroundPages(Controller):
     path = "/playground"
 
     @get("/", name="dashboard:playground", permission=Permission.CALL)
-    async def playground(
+    async def show_playground(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
@@ -101,6 +101,7 @@ class PlaygroundPages(Controller):
         model_metadata: NamedDependency[ModelMetadata],
         model: FromQuery[str | None] = None,
     ) -> Response[str]:
+        """Show the playground."""
         models = _playground_models(availability.catalog)
         chosen = next((one for one in models if one.id == model), models[0])
         inputs, unavailable = await _declared_inputs(model_metadata, chosen, page.account_id)
@@ -122,7 +123,7 @@ class PlaygroundPages(Controller):
         )
 
     @post("/quote", status_code=200, permission=Permission.CALL)
-    async def quote(
+    async def quote_call(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
@@ -133,7 +134,7 @@ class PlaygroundPages(Controller):
         quotes: NamedDependency[Quotes],
         request: Request[Any, Any, Any],
     ) -> Response[str]:
-        """What the call would cost, and its code, as its form is now."""
+        """Return the maximum cost of the call in the form, and its code."""
         template = "parts/playground_quote.html"
         try:
             prepared = await _prepare_call(
@@ -160,7 +161,7 @@ class PlaygroundPages(Controller):
         )
 
     @post("/call", status_code=200, permission=Permission.CALL)
-    async def call(
+    async def run_call(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
@@ -170,7 +171,7 @@ class PlaygroundPages(Controller):
         pipeline: NamedDependency[Pipeline],
         request: Request[Any, Any, Any],
     ) -> ASGIApp:
-        """The call itself; its answer is the API's own, as it comes."""
+        """Run the call in the form; the response is the API's own, streamed."""
         prepared = await _prepare_call(
             page, database, clock, availability.catalog, model_metadata, request
         )

@@ -27,6 +27,7 @@ async def choose_language(
     clock: NamedDependency[Clock],
     request: Request[Any, Any, Any],
 ) -> Response[Any]:
+    """Set the language of this browser."""
     fields = await read_form_fields(request)
     language = fields.get("language", "")
     if language not in LANGUAGES:

@@ -52,16 +52,17 @@ class ProfilePages(Controller):
     path = "/me"
 
     @get("/", name="dashboard:me", permission=None)
-    async def own(
+    async def show_profile(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
     ) -> Response[str]:
+        """Show the person's settings and sessions."""
         return await _render_profile(page, database, clock)
 
     @post("/name", permission=None, keeps=PreservedFields(_PAGE, ("name",)))
-    async def rename(
+    async def rename_person(
         self,
         page: NamedDependency[PageRequest],
         identity: NamedDependency[IdentityServices],
@@ -69,6 +70,7 @@ class ProfilePages(Controller):
         clock: NamedDependency[Clock],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
+        """Change the person's name."""
         require_not_impersonated(page)
         fields, viewer = await read_form_fields(request), page.viewer
         try:
@@ -81,14 +83,14 @@ class ProfilePages(Controller):
         return page.redirect(f"{_PAGE}?done=name")
 
     @post("/looks", permission=None)
-    async def looks(
+    async def set_appearance(
         self,
         page: NamedDependency[PageRequest],
         identity: NamedDependency[IdentityServices],
         database: NamedDependency[Database],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
-        """The language of the person, everywhere; light or dark of this browser."""
+        """Set the person's language and this browser's light or dark theme."""
         require_not_impersonated(page)
         fields, viewer = await read_form_fields(request), page.viewer
         language, theme = fields.get("language", ""), fields.get("theme", "")
@@ -109,7 +111,8 @@ class ProfilePages(Controller):
         return response
 
     @get("/password", name="dashboard:password", permission=None)
-    async def password(self, page: NamedDependency[PageRequest]) -> Response[str]:
+    async def show_password_form(self, page: NamedDependency[PageRequest]) -> Response[str]:
+        """Show the form to change the password."""
         require_not_impersonated(page)
         return page.render("own_password.html", form=EMPTY_FORM)
 
@@ -120,6 +123,7 @@ class ProfilePages(Controller):
         identity: NamedDependency[IdentityServices],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
+        """Change the password; the other sessions end."""
         require_not_impersonated(page)
         fields, viewer = await read_form_fields(request), page.viewer
         old, new = fields.get("old_password", ""), fields.get("password", "")
@@ -134,12 +138,13 @@ class ProfilePages(Controller):
         return page.redirect(f"{_PAGE}?done=password")
 
     @post("/sessions/others", permission=None)
-    async def end_others(
+    async def end_other_sessions(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
     ) -> Response[Any]:
+        """End all other sessions of the person."""
         require_not_impersonated(page)
         viewer = page.viewer
         async with database.transaction() as session:
@@ -157,13 +162,14 @@ class ProfilePages(Controller):
         return page.redirect(f"{_PAGE}?done=sessions")
 
     @post("/sessions/{ended:str}", permission=None)
-    async def end(
+    async def end_session(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         ended: FromPath[str],
     ) -> Response[Any]:
+        """End one session of the person."""
         require_not_impersonated(page)
         async with database.transaction() as session:
             await end_session(session, clock, page.viewer, _parse_session_id(ended))

@@ -40,21 +40,23 @@ class SecondFactorPages(Controller):
     path = "/me/second-factor"
 
     @get("/", name="dashboard:second-factor", permission=None)
-    async def show(
+    async def show_second_factor(
         self,
         page: NamedDependency[PageRequest],
         identity: NamedDependency[IdentityServices],
         database: NamedDependency[Database],
     ) -> Response[str]:
+        """Show whether two-step verification is on."""
         return await _render_second_factor(page, identity, database)
 
     @post("/", permission=None)
-    async def begin(
+    async def start_enrolment(
         self,
         page: NamedDependency[PageRequest],
         identity: NamedDependency[IdentityServices],
         database: NamedDependency[Database],
     ) -> Response[Any]:
+        """Start two-step verification: show the secret and its QR code."""
         require_not_impersonated(page)
         try:
             async with database.transaction() as session:
@@ -64,7 +66,7 @@ class SecondFactorPages(Controller):
         return page.redirect(_PAGE)
 
     @post("/confirm", permission=None)
-    async def confirm(
+    async def confirm_enrolment(
         self,
         page: NamedDependency[PageRequest],
         identity: NamedDependency[IdentityServices],
@@ -72,6 +74,7 @@ class SecondFactorPages(Controller):
         clock: NamedDependency[Clock],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
+        """Turn two-step verification on with a first code; shows the recovery codes once."""
         require_not_impersonated(page)
         fields, person_id = await read_form_fields(request), page.viewer.person_id
         try:
@@ -96,6 +99,7 @@ class SecondFactorPages(Controller):
         database: NamedDependency[Database],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
+        """Turn two-step verification off."""
         require_not_impersonated(page)
         fields, origin = await read_form_fields(request), client_origin(request)
         try:

@@ -49,26 +49,27 @@ class SettlementPages(Controller):
     path = "/outcomes"
 
     @get("/settlements/{settlement:str}", name="dashboard:settlement")
-    async def settlement(
+    async def show_settlement(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         settlement: FromPath[str],
     ) -> Response[str]:
+        """Show a settlement with its outcomes and disputes."""
         form = restored_form(page)
         return await _render_settlement(
             page, database, clock, _parse_settlement_id(settlement), form, 200
         )
 
     @get("/settlements/{settlement:str}/bundle.json", name="dashboard:bundle")
-    async def bundle(
+    async def download_bundle(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         settlement: FromPath[str],
     ) -> Response[bytes]:
-        """Byte for byte what the settlement's digest is of."""
+        """Return the evidence bundle, byte for byte as the settlement's digest was computed."""
         settlement_id = _parse_settlement_id(settlement)
         async with database.transaction() as session:
             row = await get_settlement(session, page.account_id, settlement_id)
@@ -80,7 +81,7 @@ class SettlementPages(Controller):
         permission=Permission.OUTCOMES,
         keeps=_PRESERVED_FIELDS,
     )
-    async def dispute(
+    async def open_dispute(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
@@ -88,6 +89,7 @@ class SettlementPages(Controller):
         settlement: FromPath[str],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
+        """Dispute the settlement or some of its outcomes."""
         fields, settlement_id = await read_form_fields(request), _parse_settlement_id(settlement)
         outcome_ids = tuple(str(name) for name in (await request.form()).getall("outcome", []))
         actor = page.actor
@@ -112,7 +114,7 @@ class SettlementPages(Controller):
         return page.redirect(f"{_SETTLEMENTS}/{settlement}#disputes")
 
     @post("/disputes/{dispute:str}/reply", permission=Permission.OUTCOMES)
-    async def reply(
+    async def reply_to_dispute(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
@@ -120,6 +122,7 @@ class SettlementPages(Controller):
         dispute: FromPath[str],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
+        """Reply to the operator's answer."""
         fields = await read_form_fields(request)
         dispute_id = _parse_dispute_id(dispute)
         actor = page.actor
@@ -143,7 +146,7 @@ class SettlementPages(Controller):
         )
 
     @post("/disputes/{dispute:str}/withdraw", permission=Permission.OUTCOMES)
-    async def withdraw(
+    async def concede_dispute(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
@@ -151,7 +154,7 @@ class SettlementPages(Controller):
         dispute: FromPath[str],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
-        """Agree with the operator after all."""
+        """Concede the dispute to the operator."""
         dispute_id = _parse_dispute_id(dispute)
         actor = page.actor
         async with database.transaction() as session:

@@ -59,17 +59,18 @@ class TeamPages(Controller):
     path = "/team"
 
     @get("/", name="dashboard:team")
-    async def team(
+    async def list_team(
         self,
         page: NamedDependency[PageRequest],
         identity: NamedDependency[IdentityServices],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
     ) -> Response[str]:
+        """Show members and open invitations."""
         return await _render_team(page, identity, database, clock)
 
     @post("/invitations", permission=Permission.TEAM, keeps=_PRESERVED_FIELDS)
-    async def invite(
+    async def invite_member(
         self,
         page: NamedDependency[PageRequest],
         identity: NamedDependency[IdentityServices],
@@ -77,6 +78,7 @@ class TeamPages(Controller):
         clock: NamedDependency[Clock],
         request: Request[Any, Any, Any],
     ) -> Response[str]:
+        """Invite a person by e-mail."""
         fields = await read_form_fields(request)
         try:
             email, role = collect(
@@ -93,7 +95,7 @@ class TeamPages(Controller):
         return page.render("invited.html", issued=issued, zone=parse_time_zone(profile.time_zone))
 
     @post("/invitations/{invitation:str}/resend", permission=Permission.TEAM)
-    async def resend(
+    async def resend_invitation(
         self,
         page: NamedDependency[PageRequest],
         identity: NamedDependency[IdentityServices],
@@ -101,7 +103,10 @@ class TeamPages(Controller):
         invitation: FromPath[str],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
-        """The form says which link it is about to replace: sent twice, it replaces one."""
+        """Send the invitation again.
+
+        The form names the link that is replaced: a repeated request replaces only one.
+        """
         fields, invitation_id = await read_form_fields(request), _parse_invitation_id(invitation)
         async with database.transaction() as session:
             pending = await identity.invitations.list_pending(session, page.account_id)
@@ -118,30 +123,32 @@ class TeamPages(Controller):
         return page.render("invited.html", issued=issued, zone=parse_time_zone(profile.time_zone))
 
     @post("/invitations/{invitation:str}/withdraw", permission=Permission.TEAM)
-    async def withdraw(
+    async def withdraw_invitation(
         self,
         page: NamedDependency[PageRequest],
         identity: NamedDependency[IdentityServices],
         database: NamedDependency[Database],
         invitation: FromPath[str],
     ) -> Response[Any]:
+        """Withdraw an invitation."""
         invitation_id = _parse_invitation_id(invitation)
         async with database.transaction() as session:
             await identity.invitations.withdraw(session, page.actor, page.account_id, invitation_id)
         return page.redirect("/dashboard/team")
 
     @get("/{member:str}", name="dashboard:member", permission=Permission.TEAM)
-    async def member(
+    async def show_member(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         member: FromPath[str],
     ) -> Response[str]:
+        """Show a member with role and sessions."""
         return await _render_member(page, database, clock, _parse_person_id(member))
 
     @post("/{member:str}/role", permission=Permission.TEAM)
-    async def change(
+    async def change_role(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
@@ -149,6 +156,7 @@ class TeamPages(Controller):
         member: FromPath[str],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
+        """Change the member's role."""
         fields, person_id = await read_form_fields(request), _parse_person_id(member)
         try:
             role, current_session_id = _parse_role(fields), page.viewer.session_id
@@ -162,13 +170,14 @@ class TeamPages(Controller):
         return page.redirect("/dashboard/team")
 
     @post("/{member:str}/sessions", permission=Permission.TEAM)
-    async def sign_out(
+    async def end_member_sessions(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         member: FromPath[str],
     ) -> Response[Any]:
+        """End all sessions of the member."""
         person_id = _parse_person_id(member)
         async with database.transaction() as session:
             await end_member_sessions(
@@ -177,13 +186,14 @@ class TeamPages(Controller):
         return page.redirect(f"/dashboard/team/{member}")
 
     @post("/{member:str}/remove", permission=Permission.TEAM)
-    async def remove(
+    async def remove_member(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         member: FromPath[str],
     ) -> Response[Any]:
+        """Remove the member from the account."""
         person_id = _parse_person_id(member)
         try:
             async with database.transaction() as session:

@@ -98,7 +98,7 @@ class UsagePages(Controller):
     path = "/usage"
 
     @get("/", name="dashboard:usage")
-    async def usage(
+    async def show_usage(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
@@ -110,6 +110,7 @@ class UsagePages(Controller):
         key: FromQuery[str | None] = None,
         tag: FromQuery[str | None] = None,
     ) -> Response[str]:
+        """Show usage and cost of a period, filtered."""
         query = UsageQuery(period, by, day, model or None, key or None, tag or None)
         async with database.transaction() as session:
             report = await _load_usage(session, page.account_id, clock.now(), query)
@@ -125,7 +126,7 @@ class UsagePages(Controller):
         )
 
     @get("/calls.csv", name="dashboard:calls-csv")
-    async def as_csv(
+    async def export_usage_calls(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
@@ -135,7 +136,7 @@ class UsagePages(Controller):
         model: FromQuery[str | None] = None,
         key: FromQuery[str | None] = None,
     ) -> Stream:
-        """The period's calls with the filters of the usage page; refused and failed ones too."""
+        """Stream the period's calls as CSV with the page's filters, including rejected calls."""
         query = UsageQuery(period, "model", day, model or None, key or None, None)
         account_id = page.account_id
         async with database.transaction() as session:

@@ -62,7 +62,7 @@ class AccountActionPages(Controller):
     opt = {"permission": Permission.OPERATE}  # noqa: RUF012  # declared by Litestar
 
     @get("/{switch:str}", name="platform:switching")
-    async def ask_switch(
+    async def show_suspension(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
@@ -70,7 +70,7 @@ class AccountActionPages(Controller):
         account: FromPath[str],
         switch: FromPath[str],
     ) -> Response[str]:
-        """Whether to suspend, or to restore."""
+        """Show the confirmation to suspend or restore the account."""
         _require_switch(switch)
         customer = await _get_customer(database, clock, account)
         return page.render(
@@ -78,7 +78,7 @@ class AccountActionPages(Controller):
         )
 
     @post("/{switch:str}", keeps=PreservedFields(_PAGE + "/{switch}", ("reason",)))
-    async def switch(
+    async def set_suspension(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
@@ -87,6 +87,7 @@ class AccountActionPages(Controller):
         switch: FromPath[str],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
+        """Suspend or restore the account."""
         _require_switch(switch)
         customer = await _get_customer(database, clock, account)
         fields = await read_form_fields(request)
@@ -101,20 +102,21 @@ class AccountActionPages(Controller):
         return page.redirect(account_url(order.account_id))
 
     @get("/credit-limit", name="platform:credit-limit")
-    async def ask_limit(
+    async def show_credit_limit(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         account: FromPath[str],
     ) -> Response[str]:
+        """Show the form to change the credit limit."""
         customer = await _get_customer(database, clock, account)
         return page.render(
             "platform/credit_limit.html", customer=customer, form=restored_form(page)
         )
 
     @post("/credit-limit", keeps=PreservedFields(_PAGE + "/credit-limit", ("amount", "reason")))
-    async def limit(
+    async def set_credit_limit(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
@@ -122,6 +124,7 @@ class AccountActionPages(Controller):
         account: FromPath[str],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
+        """Change the account's credit limit."""
         customer = await _get_customer(database, clock, account)
         fields = {"reason": "", "amount": "", **await read_form_fields(request)}
         try:
@@ -139,7 +142,7 @@ class AccountActionPages(Controller):
         return page.redirect(account_url(order.account_id))
 
     @get("/invoices/{invoice:str}/credit", name="platform:credit-note")
-    async def ask_credit(
+    async def show_credit_note_form(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
@@ -147,6 +150,7 @@ class AccountActionPages(Controller):
         account: FromPath[str],
         invoice: FromPath[str],
     ) -> Response[str]:
+        """Show the form to write a credit note for an invoice."""
         customer = await _get_customer(database, clock, account)
         async with database.transaction() as session:
             document = await _get_document(session, page, customer, invoice)
@@ -156,7 +160,7 @@ class AccountActionPages(Controller):
         )
 
     @post("/invoices/{invoice:str}/credit", keeps=_CREDIT_NOTE_FIELDS)
-    async def credit(
+    async def create_credit_note(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
@@ -165,6 +169,7 @@ class AccountActionPages(Controller):
         invoice: FromPath[str],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
+        """Write a credit note for an invoice."""
         customer = await _get_customer(database, clock, account)
         fields = {"reason": "", "amount": "", **await read_form_fields(request)}
         async with database.transaction() as session:

@@ -30,7 +30,7 @@ class AccountPages(Controller):
     path = "/platform/accounts"
 
     @get("/", name="platform:accounts", permission=Permission.WATCH)
-    async def accounts(
+    async def list_accounts(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
@@ -39,6 +39,7 @@ class AccountPages(Controller):
         standing: FromQuery[str | None] = None,
         after: FromQuery[str | None] = None,
     ) -> Response[str]:
+        """Show all accounts, filtered."""
         state = CustomerState(standing) if standing in _STATES else None
         cursor = None if after is None else ids.parse_id(ACCOUNT_ID_PREFIX, after)
         search = CustomerSearch(name, state, cursor, _PAGE_SIZE + 1)
@@ -62,13 +63,14 @@ class AccountPages(Controller):
         )
 
     @get("/{account:str}", name="platform:account", permission=Permission.WATCH)
-    async def account(
+    async def show_account(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         account: FromPath[str],
     ) -> Response[str]:
+        """Show an account to operators."""
         account_id = parse_id_or_404(ACCOUNT_ID_PREFIX, account)
         async with database.transaction() as session:
             customer = await get_customer(session, account_id, clock.now())

@@ -11,5 +11,6 @@ from gateway.identity.roles import Permission
 
 
 @get("/platform", name="platform:platform", permission=Permission.WATCH)
-async def home(page: NamedDependency[PageRequest]) -> Response[Any]:
+async def redirect_to_accounts(page: NamedDependency[PageRequest]) -> Response[Any]:
+    """Redirect to the list of accounts."""
     return page.redirect(ACCOUNTS_URL)

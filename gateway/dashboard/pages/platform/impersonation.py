@@ -24,18 +24,19 @@ class ImpersonationPages(Controller):
     path = "/platform"
 
     @get("/accounts/{account:str}/look", permission=Permission.IMPERSONATE)
-    async def ask_look(
+    async def show_impersonation(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         account: FromPath[str],
     ) -> Response[str]:
+        """Show the confirmation to view an account as its customer."""
         customer = await _get_customer(database, clock, account)
         return page.render("platform/look.html", customer=customer, form=EMPTY_FORM)
 
     @post("/accounts/{account:str}/look", permission=Permission.IMPERSONATE)
-    async def look(
+    async def start_impersonation(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
@@ -43,6 +44,7 @@ class ImpersonationPages(Controller):
         account: FromPath[str],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
+        """View the account as its customer, for a limited time."""
         customer = await _get_customer(database, clock, account)
         fields = {"reason": "", **await read_form_fields(request)}
         try:
@@ -59,14 +61,14 @@ class ImpersonationPages(Controller):
         return page.redirect("/dashboard")
 
     @post("/look/end", permission=None)
-    async def end_look(
+    async def end_impersonation(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
-        """Where nobody looks any more it leads home all the same."""
+        """End the view as customer; redirects to the platform's pages also if none is active."""
         viewer = page.viewer
         async with database.transaction() as session:
             await end_impersonation(session, clock, viewer, client_origin(request).address)

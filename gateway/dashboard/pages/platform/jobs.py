@@ -25,12 +25,13 @@ class JobPages(Controller):
     path = "/platform/jobs"
 
     @get("/", name="platform:jobs", permission=Permission.WATCH)
-    async def jobs(
+    async def list_jobs(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
     ) -> Response[str]:
+        """Show background jobs and their last runs."""
         async with database.transaction() as session:
             states = await list_task_states(session)
             failed = await list_failed_jobs(session, _MAX_FAILED_JOBS)
@@ -46,13 +47,14 @@ class JobPages(Controller):
         )
 
     @post("/retry", permission=Permission.OPERATE)
-    async def again(
+    async def retry_job(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
+        """Queue a failed job again."""
         actor = page.actor
         job_id = _parse_job_id((await read_form_fields(request)).get("id", ""))
         async with database.transaction() as session:

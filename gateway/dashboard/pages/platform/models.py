@@ -46,7 +46,7 @@ class ModelRow:
 
 
 @get("/platform/models", name="platform:models", permission=Permission.WATCH)
-async def models(
+async def list_models(
     page: NamedDependency[PageRequest],
     database: NamedDependency[Database],
     clock: NamedDependency[Clock],
@@ -54,6 +54,7 @@ async def models(
     availability: NamedDependency[Availability],
     router: NamedDependency[Router],
 ) -> Response[str]:
+    """Show all models with their servers, load and usage."""
     now, circuits = clock.now(), _circuits_by_server(router)
     async with database.transaction() as session:
         day = await load_usage_by_model(session, now - _DAY)

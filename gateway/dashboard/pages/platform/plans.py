@@ -21,24 +21,26 @@ class PublishedPlanPages(Controller):
     path = "/platform/plans"
 
     @get("/", name="platform:plans", permission=Permission.WATCH)
-    async def plans(
+    async def list_plans(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
     ) -> Response[str]:
+        """Show all plans with their subscribers."""
         async with database.transaction() as session:
             rows = await list_plan_sales(session, clock.now())
         return page.render("platform/plans.html", rows=rows, zone=platform_zone())
 
     @get("/{version:str}", name="platform:version", permission=Permission.WATCH)
-    async def plan(
+    async def show_plan_version(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         version: FromPath[str],
     ) -> Response[str]:
+        """Show a version of a plan."""
         async with database.transaction() as session:
             rows = await list_plan_sales(session, clock.now())
         sold = next((row for row in rows if row.version.id.hex == version), None)

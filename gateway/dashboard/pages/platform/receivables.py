@@ -19,11 +19,12 @@ _MAX_ROWS = 100
 
 
 @get("/platform/receivables", name="platform:receivables", permission=Permission.WATCH)
-async def receivables(
+async def show_receivables(
     page: NamedDependency[PageRequest],
     database: NamedDependency[Database],
     clock: NamedDependency[Clock],
 ) -> Response[str]:
+    """Show open invoices by age and account."""
     now = clock.now()
     async with database.transaction() as session:
         owed = await load_receivables_ageing(session, now)

@@ -14,11 +14,12 @@ _MAX_RUNS = 30
 
 
 @get("/platform/reconciliation", name="platform:reconciliation", permission=Permission.WATCH)
-async def reconciliation(
+async def show_reconciliation(
     page: NamedDependency[PageRequest],
     database: NamedDependency[Database],
     clock: NamedDependency[Clock],
 ) -> Response[str]:
+    """Show the results of the last reconciliation runs."""
     async with database.transaction() as session:
         runs = await list_check_runs(session, _MAX_RUNS)
     return page.render(

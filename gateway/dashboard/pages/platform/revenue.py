@@ -52,7 +52,7 @@ class RevenueQuery:
 
 
 @get("/platform/revenue", name="platform:revenue", permission=Permission.WATCH)
-async def revenue(
+async def show_revenue(
     page: NamedDependency[PageRequest],
     database: NamedDependency[Database],
     clock: NamedDependency[Clock],
@@ -60,6 +60,7 @@ async def revenue(
     month: FromQuery[str | None] = None,
     by: FromQuery[str | None] = None,
 ) -> Response[str]:
+    """Show revenue by month, account and model."""
     zone = platform_zone()
     months = _last_months(local_day(clock.now(), zone))
     async with database.transaction() as session:

@@ -40,7 +40,7 @@ class WebhookPages(Controller):
     path = "/platform/webhooks"
 
     @get("/", name="platform:outgoing", permission=Permission.WATCH)
-    async def outgoing(
+    async def list_outbox(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
@@ -48,6 +48,7 @@ class WebhookPages(Controller):
         progress: FromQuery[str | None] = None,
         before: FromQuery[str | None] = None,
     ) -> Response[str]:
+        """Show outgoing messages and their delivery."""
         selected = _parse_progress(progress)
         cursor = None if before is None else ids.parse_id(_OUTBOX_PREFIX, before)
         async with database.transaction() as session:
@@ -65,7 +66,7 @@ class WebhookPages(Controller):
         )
 
     @get("/incoming", name="platform:incoming", permission=Permission.WATCH)
-    async def incoming(
+    async def list_inbox(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
@@ -74,6 +75,7 @@ class WebhookPages(Controller):
         progress: FromQuery[str | None] = None,
         before: FromQuery[str | None] = None,
     ) -> Response[str]:
+        """Show events received from the collector."""
         selected = _parse_progress(progress)
         async with database.transaction() as session:
             counts = await count_inbox(session)
@@ -89,14 +91,14 @@ class WebhookPages(Controller):
         )
 
     @post("/retry", permission=Permission.OPERATE)
-    async def again(
+    async def retry_delivery(
         self,
         page: NamedDependency[PageRequest],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
-        """Try an item (`out_…`) or an event (the collector's own id) once more."""
+        """Retry an outbox item (`out_…`) or an event (the collector's own id)."""
         fields = await read_form_fields(request)
         actor, item_id = page.actor, fields.get("id", "")
         async with database.transaction() as session:
