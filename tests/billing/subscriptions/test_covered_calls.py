@@ -61,7 +61,7 @@ class TestCoverageSpans:
         (only,) = await found(firm)
         assert (only.plan_version_id, only.ends_at) == (spindles.versions[-1].plan_version_id, None)
 
-    async def test_version_signed_by_one_party_has_no_span(self, story: Story) -> None:
+    async def test_version_agreed_by_one_party_has_no_span(self, story: Story) -> None:
         firm = await story.firm()
         spindles = await proposed(firm, "spindles")
         await spindles.agrees(terms(firm), both=False)

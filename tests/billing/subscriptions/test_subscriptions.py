@@ -267,7 +267,7 @@ async def test_overlapping_subscription_phases_are_rejected_by_the_database(stor
 @pytest.mark.parametrize(
     ("interval", "fee", "yearly"), [(Interval.MONTH, 100, 1200), (Interval.YEAR, 100, 100)]
 )
-def test_yearly_fee_of_a_monthly_plan_is_twelve_fees(
+def test_yearly_fee_is_twelve_monthly_fees_or_one_yearly_fee(
     interval: Interval, fee: int, yearly: int
 ) -> None:
     names = {"en": "P", "zh": "P"}
