@@ -1,4 +1,4 @@
-"""A database for tests of billing, without any gateway."""
+"""Fixtures of billing tests: a database without a gateway."""
 
 from collections.abc import AsyncIterator
 
@@ -18,5 +18,5 @@ async def connection(database_url: str) -> AsyncIterator[DirectConnection]:
 
 @pytest.fixture
 async def story(database: Database) -> Story:
-    """Firms with plans and usage, in October 2026 in China, by the words of the billing stories."""
+    """Accounts with plans and usage in October 2026 in China, as steps of a story."""
     return Story(database)

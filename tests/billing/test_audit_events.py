@@ -1,4 +1,4 @@
-"""Events of money: one line for each change, once it is committed and not before."""
+"""Money events: one log line per change, written after its commit."""
 
 import re
 from pathlib import Path
@@ -20,16 +20,16 @@ from tests.support.stories.story import Story
 DOCS = Path(__file__).parents[2] / "docs"
 
 
-class TestNames:
-    def test_each_is_documented_and_no_other(self) -> None:
+class TestMoneyEventNames:
+    def test_documented_money_events_equal_the_emitted_ones(self) -> None:
         text = (DOCS / "observability.md").read_text(encoding="utf-8")
         listed = re.findall(r"^\| `([a-z]+\.[a-z_]+)` \|", text, re.MULTILINE)
         assert listed == [event.value for event in MoneyEvent]
 
 
-class TestLedger:
+class TestLedgerEvents:
     @pytest.mark.parametrize("kind", TransactionKind)
-    async def test_each_kind_of_entry_leaves_its_line(
+    async def test_each_transaction_kind_is_logged_once_after_commit(
         self, story: Story, kind: TransactionKind
     ) -> None:
         firm = await story.firm()
@@ -55,7 +55,7 @@ class TestLedger:
             "caused_by": {"job": "test"},
         }
 
-    async def test_what_is_rolled_back_leaves_none(self, story: Story) -> None:
+    async def test_rolled_back_transaction_is_not_logged(self, story: Story) -> None:
         firm = await story.firm()
         with money_lines() as lines:
             with pytest.raises(RuntimeError):
@@ -65,15 +65,15 @@ class TestLedger:
                 await top_up_wallet(session, story.clock, firm.account.id, "k", TopUpRequest(500))
         assert [line["event"] for line in lines] == ["ledger.top_up"]
 
-    async def test_a_commit_that_fails_leaves_none(self, story: Story) -> None:
-        """The database refuses what does not balance, at the commit."""
+    async def test_failed_commit_is_not_logged(self, story: Story) -> None:
+        """The database rejects an unbalanced transaction at commit."""
         firm = await story.firm()
         with money_lines() as lines:
             with pytest.raises(Exception, match="balance"):
                 await _posted_one_side(story, firm.account.id)
             assert lines == []
 
-    async def test_a_log_that_cannot_be_written_undoes_nothing(self, story: Story) -> None:
+    async def test_failing_log_does_not_undo_the_transaction(self, story: Story) -> None:
         def fail() -> None:
             raise OSError("the disk is full")
 
@@ -97,8 +97,8 @@ async def _posted_one_side(story: Story, account_id: UUID) -> None:
         await post_transaction(*place, [Posting(Book.CASH, 1)])
 
 
-class TestStory:
-    async def test_a_month_from_use_to_a_credit_note(self, story: Story) -> None:
+class TestMoneyEventSequence:
+    async def test_invoice_payment_and_credit_note_are_logged_in_order(self, story: Story) -> None:
         firm = await story.firm(net_days=0)
         with money_lines() as lines:
             await firm.use("vib", rows=1_000)
@@ -118,7 +118,7 @@ class TestStory:
         assert lines[0]["number"] == invoice.number
         assert {line["account_id"] for line in lines} == {ids.format_id("acct", firm.account.id)}
 
-    async def test_a_credit_limit(self, story: Story) -> None:
+    async def test_repeated_credit_limit_is_logged_once(self, story: Story) -> None:
         firm = await story.firm()
         with money_lines() as lines:
             for _ in range(2):

@@ -1,4 +1,4 @@
-"""Rounds: each account by itself; what is wrong with one holds up no other."""
+"""Billing rounds: each account is processed separately, so one fault does not stop the others."""
 
 import asyncio
 from datetime import timedelta
@@ -30,7 +30,7 @@ from tests.support.stories.story import Firm, Story
 
 
 async def three_firms(story: Story) -> list[Firm]:
-    """Each used 1.00; the calls of the second name terms that nobody keeps."""
+    """Each firm used 1.00; the calls of the second refer to unknown terms."""
     firms = [await story.firm(name) for name in "ABC"]
     for firm in firms[::2]:
         await firm.use("vib", rows=1_000)
@@ -39,8 +39,8 @@ async def three_firms(story: Story) -> list[Firm]:
     return firms
 
 
-class TestOneIsWrong:
-    async def test_the_credit_of_others_is_put_right(self, story: Story) -> None:
+class TestFaultyAccountIsolation:
+    async def test_credit_of_other_accounts_is_refreshed(self, story: Story) -> None:
         firms = await three_firms(story)
         with capture_logs() as logs:
             await aggregate_and_refresh_credit(story.database, story.clock)
@@ -51,7 +51,7 @@ class TestOneIsWrong:
             (firms[1].account.id,)
         ]
 
-    async def test_others_are_billed(self, story: Story) -> None:
+    async def test_other_accounts_are_billed_if_one_has_unknown_terms(self, story: Story) -> None:
         firms = await three_firms(story)
         story.clock.set(2026, 11, 1, 1)
         with capture_logs() as logs:
@@ -60,10 +60,10 @@ class TestOneIsWrong:
         assert {line["account"] for line in logs} == {firms[1].account.id.hex}
         assert [len(await firm.invoices()) for firm in firms] == [1, 0, 1]
 
-    async def test_others_are_billed_where_the_database_refuses_one(
+    async def test_other_accounts_are_billed_if_the_database_rejects_one(
         self, story: Story, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A second invoice of one firm would come to less than nothing."""
+        """The invoice of one firm has a negative total, which a constraint rejects."""
         firms = [await story.firm(name) for name in "ABC"]
         for firm in firms:
             await firm.use("vib", rows=1_000)
@@ -85,7 +85,7 @@ class TestOneIsWrong:
         assert len(await story.jobs()) == 1
         assert await story.differences() == ()
 
-    async def test_the_grants_of_others_expire(self, story: Story) -> None:
+    async def test_wallet_grants_of_other_accounts_expire(self, story: Story) -> None:
         firms = [await story.firm(name) for name in "ABC"]
         for firm in firms:
             await firm.tops_up("5.00", "k", expires_at=story.clock.at(2026, 10, 5))
@@ -97,15 +97,17 @@ class TestOneIsWrong:
         assert [await firm.wallet() for firm in firms] == ["0.00", "5.00", "0.00"]
 
 
-class TestEach:
-    async def test_counts_who_used_anything(self, story: Story) -> None:
+class TestBillingRounds:
+    async def test_aggregation_returns_the_number_of_accounts_with_usage(
+        self, story: Story
+    ) -> None:
         first, _ = await story.firm("A"), await story.firm("B")
         assert await aggregate_and_refresh_credit(story.database, story.clock) == 0
         await first.use("vib", rows=1_000)
         assert await aggregate_and_refresh_credit(story.database, story.clock) == 1
         assert await aggregate_and_refresh_credit(story.database, story.clock) == 0
 
-    async def test_gives_what_became_final(self, story: Story) -> None:
+    async def test_billing_returns_the_finalised_invoices(self, story: Story) -> None:
         firm = await story.firm()
         await firm.use("vib", rows=1_000)
         story.clock.set(2026, 11, 1)
@@ -113,8 +115,8 @@ class TestEach:
         final = await bill_accounts(story.database, story.clock, timedelta(0))
         assert final == [(await firm.invoices())[0].id]
 
-    async def test_takes_one_step_for_each_overdue_invoice(self, story: Story) -> None:
-        """Due on 1 December, reminded once on the 2nd, after five days once more."""
+    async def test_dunning_takes_one_step_per_overdue_invoice(self, story: Story) -> None:
+        """Due on 1 December, first reminder on the 2nd, second reminder four days later."""
         firms = [await story.firm(name) for name in "AB"]
         for firm in firms:
             await firm.use("vib", rows=1_000)
@@ -127,11 +129,11 @@ class TestEach:
         assert await dun_accounts(story.database, story.clock) == 1
 
 
-class TestSharing:
-    async def test_each_account_is_done_once(
+class TestWorkSharing:
+    async def test_concurrent_workers_process_each_account_once(
         self, story: Story, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Several at once: whoever comes second to an account finds it done."""
+        """Of several concurrent workers, the second one at an account finds it processed."""
         firms = [await story.firm(str(number)) for number in range(6)]
         for firm in firms:
             await firm.use("vib", rows=1_000)
@@ -151,10 +153,10 @@ class TestSharing:
         assert [await firm.credit() for firm in firms] == ["999"] * 6
         assert await refresh_available_credit(story.database, story.clock) == 0
 
-    async def test_putting_it_right_otherwise_leaves_the_telling(
+    async def test_alerts_are_sent_even_if_another_job_refreshed_the_credit(
         self, story: Story, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A payment, or billing, between counting and telling: the account is told all the same."""
+        """A payment between aggregation and alerts refreshes the credit; alerts are still sent."""
         firm = await story.firm()
         await firm.use("vib", rows=1_000)
         await aggregate_new_usage(story.database, story.clock)
@@ -170,7 +172,7 @@ class TestSharing:
         await refresh_available_credit(story.database, story.clock)
         assert told == [firm.account.id]
 
-    async def test_a_share_begins_where_the_others_do_not(
+    async def test_each_work_share_starts_at_a_different_account(
         self, story: Story, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         firms = [await story.firm(str(number)) for number in range(4)]

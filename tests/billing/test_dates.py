@@ -1,4 +1,4 @@
-"""Billing dates: months, days and midnights as calendars have them."""
+"""Billing dates: time zones, local midnights, billing months and shares of a month."""
 
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
@@ -28,43 +28,43 @@ DAYS = st.dates(date(2000, 1, 1), date(2100, 12, 31))
 ANCHORS = st.integers(1, 31)
 
 
-class TestZone:
-    def test_by_its_name(self) -> None:
+class TestTimeZone:
+    def test_time_zone_is_parsed_by_name(self) -> None:
         assert parse_time_zone("Asia/Kolkata").key == "Asia/Kolkata"
 
     @pytest.mark.parametrize("name", ["", "Mars/Olympus", "../etc/passwd", "/etc/passwd", "Asia"])
-    def test_none_of_this_name(self, name: str) -> None:
+    def test_unknown_time_zone_name_is_rejected(self, name: str) -> None:
         with pytest.raises(TimeZoneUnknown) as raised:
             parse_time_zone(name)
         assert (raised.value.code, raised.value.param) == ("time_zone_unknown", "time_zone")
 
 
-class TestMidnight:
-    def test_is_local(self) -> None:
+class TestLocalMidnight:
+    def test_midnight_is_in_the_local_time_zone(self) -> None:
         assert local_midnight(date(2026, 10, 1), SHANGHAI) == datetime(2026, 9, 30, 16, tzinfo=UTC)
 
-    def test_around_the_end_of_daylight_saving(self) -> None:
+    def test_day_at_the_end_of_daylight_saving_has_25_hours(self) -> None:
         first, second = (local_midnight(date(2026, 11, day), NEW_YORK) for day in (1, 2))
         assert second - first == timedelta(hours=25)
 
-    def test_that_does_not_exist(self) -> None:
-        """Beirut's clocks go forward at midnight: the day of 29 March 2026 begins at 01:00."""
+    def test_skipped_midnight_moves_to_the_first_existing_time(self) -> None:
+        """Beirut's clocks go forward at midnight: 29 March 2026 starts at 01:00."""
         begins = local_midnight(date(2026, 3, 29), ZoneInfo("Asia/Beirut"))
         assert begins == datetime(2026, 3, 28, 22, tzinfo=UTC)
         assert local_day(begins, ZoneInfo("Asia/Beirut")) == date(2026, 3, 29)
 
-    def test_that_comes_twice(self) -> None:
-        """Havana's clocks go back at 01:00 to midnight: the day begins with the first of them."""
+    def test_repeated_midnight_is_the_first_one(self) -> None:
+        """Havana's clocks go back from 01:00 to midnight: the day starts at the first midnight."""
         begins = local_midnight(date(2026, 11, 1), ZoneInfo("America/Havana"))
         assert begins == datetime(2026, 11, 1, 4, tzinfo=UTC)
 
-    def test_of_the_day_of_an_instant(self) -> None:
+    def test_day_start_of_an_instant_is_local_midnight(self) -> None:
         at = datetime(2026, 10, 15, 15, 59, 59, tzinfo=UTC)  # 23:59:59 in Shanghai
         assert local_day_start(at, SHANGHAI) == datetime(2026, 10, 14, 16, tzinfo=UTC)
         assert local_day_start(at + timedelta(seconds=1), SHANGHAI) == at + timedelta(seconds=1)
 
 
-class TestMonths:
+class TestBillingMonths:
     @pytest.mark.parametrize(
         ("day", "anchor", "start", "following"),
         [
@@ -81,7 +81,7 @@ class TestMonths:
             ((2027, 4, 30), 31, (2027, 4, 30), (2027, 5, 31)),
         ],
     )
-    def test_around_a_day(
+    def test_worked_examples_of_month_start_and_next_month_start(
         self,
         day: tuple[int, int, int],
         anchor: int,
@@ -92,7 +92,7 @@ class TestMonths:
         assert next_billing_month_start(date(*day), anchor) == date(*following)
 
     @given(DAYS, ANCHORS)
-    def test_follow_one_another_without_a_gap(self, day: date, anchor: int) -> None:
+    def test_consecutive_months_have_no_gap(self, day: date, anchor: int) -> None:
         start, following = billing_month_start(day, anchor), next_billing_month_start(day, anchor)
         assert start <= day < following
         assert 28 <= (following - start).days <= 31
@@ -107,34 +107,36 @@ class TestMonths:
             ((2027, 2, 28), (2028, 2, 28)),
         ],
     )
-    def test_a_year_later(self, day: tuple[int, int, int], later: tuple[int, int, int]) -> None:
+    def test_one_year_after_29_february_is_28_february(
+        self, day: tuple[int, int, int], later: tuple[int, int, int]
+    ) -> None:
         assert add_year(date(*day)) == date(*later)
 
 
-class TestInstants:
-    def test_local_times_are_the_zones(self) -> None:
+class TestInstantParsing:
+    def test_time_without_offset_is_in_the_given_time_zone(self) -> None:
         local = datetime(2026, 11, 1, 8, 30)  # noqa: DTZ001
         assert parse_instant(local, SHANGHAI) == datetime(2026, 11, 1, 0, 30, tzinfo=UTC)
         assert parse_instant(local.replace(tzinfo=UTC), SHANGHAI) == local.replace(tzinfo=UTC)
 
     @pytest.mark.parametrize("at", [(2026, 3, 8, 2, 30), (2026, 11, 1, 1, 30)])
-    def test_skipped_and_twice(self, at: tuple[int, ...]) -> None:
+    def test_skipped_or_repeated_local_time_is_rejected(self, at: tuple[int, ...]) -> None:
         with pytest.raises(ValueError, match="add the UTC offset"):
             parse_instant(datetime(*at), NEW_YORK)  # type: ignore[arg-type]  # noqa: DTZ001
 
-    def test_an_absurd_year(self) -> None:
+    def test_year_out_of_range_is_rejected(self) -> None:
         with pytest.raises(ValueError, match="year must be"):
             parse_instant(datetime(1, 1, 1), SHANGHAI)  # noqa: DTZ001
 
 
-class TestShares:
-    def test_days_count_whole_where_something_begins(self) -> None:
+class TestDaysAndMonthShares:
+    def test_started_days_count_as_whole_days(self) -> None:
         start = datetime(2026, 10, 10, 15, tzinfo=UTC)  # 23:00 on the 10th
         end = datetime(2026, 10, 11, 17, tzinfo=UTC)  # 01:00 on the 12th
         assert days_between(start, end, SHANGHAI) == 2
         assert days_between(end, start, SHANGHAI) == 0
 
-    def test_clocks_that_change_are_no_part_of_a_day(self) -> None:
+    def test_daylight_saving_change_does_not_affect_the_number_of_days(self) -> None:
         start, end = (local_midnight(date(2026, 11, day), NEW_YORK) for day in (1, 30))
         assert days_between(start, end, NEW_YORK) == 29
 
@@ -150,7 +152,7 @@ class TestShares:
             ((2027, 2, 28), (2027, 3, 31), 31, Fraction(1)),
         ],
     )
-    def test_of_a_month(
+    def test_month_share_is_days_of_the_span_over_days_of_the_month(
         self,
         start: tuple[int, int, int],
         end: tuple[int, int, int],

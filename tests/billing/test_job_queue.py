@@ -1,4 +1,4 @@
-"""The job queue: what waits and failed, and running what failed once more."""
+"""The job queue: task states, failed jobs, and retries of failed jobs."""
 
 from billing.job_queue import count_running_workers, list_failed_jobs, list_task_states, retry_job
 from tests.support.billing.making import sql
@@ -6,8 +6,8 @@ from tests.support.billing.queued import put_job
 from tests.support.stories.story import Story
 
 
-class TestQueue:
-    async def test_what_waits_and_failed(self, story: Story) -> None:
+class TestJobQueue:
+    async def test_task_states_and_failed_jobs_are_listed(self, story: Story) -> None:
         await put_job(story.database, 901, "bill", "failed")
         await put_job(story.database, 902, "bill", "todo")
         await put_job(story.database, 903, "dun", "failed")
@@ -30,7 +30,7 @@ class TestQueue:
             (901, "bill", True),
         ]
 
-    async def test_once_more(self, story: Story) -> None:
+    async def test_failed_job_without_successor_is_retried_once(self, story: Story) -> None:
         await put_job(story.database, 901, "bill", "failed")
         await put_job(story.database, 902, "bill", "todo")
         await put_job(story.database, 903, "dun", "failed")

@@ -1,4 +1,4 @@
-"""Money: the one rounding, dividing without losing a cent, currencies and texts."""
+"""Money: rounding, allocation without loss, currencies, formatting and parsing."""
 
 from fractions import Fraction
 
@@ -25,7 +25,7 @@ from billing.money import (
 CURRENCIES = st.sampled_from(["CNY", "JPY", "KWD", "CLF"])
 
 
-class TestRounding:
+class TestMinorUnitRounding:
     @pytest.mark.parametrize(
         ("nano", "currency", "minor"),
         [
@@ -40,16 +40,18 @@ class TestRounding:
             (500_000, "KWD", 1),
         ],
     )
-    def test_half_goes_away_from_zero(self, nano: int, currency: str, minor: int) -> None:
+    def test_half_a_minor_unit_is_rounded_away_from_zero(
+        self, nano: int, currency: str, minor: int
+    ) -> None:
         assert round_to_minor(nano, currency) == Money(minor, currency)
 
     @given(st.integers(-(10**20), 10**20), CURRENCIES)
-    def test_is_never_off_by_more_than_half_a_unit(self, nano: int, currency: str) -> None:
+    def test_rounding_error_is_at_most_half_a_minor_unit(self, nano: int, currency: str) -> None:
         unit = NANO // 10 ** currency_exponent(currency)
         assert abs(Fraction(nano, unit) - round_to_minor(nano, currency).minor) <= Fraction(1, 2)
 
     @given(st.integers(-(10**20), 10**20))
-    def test_is_the_same_on_both_sides_of_zero(self, nano: int) -> None:
+    def test_rounding_is_symmetric_around_zero(self, nano: int) -> None:
         assert round_to_minor(-nano, "CNY").minor == -round_to_minor(nano, "CNY").minor
 
     @pytest.mark.parametrize(
@@ -69,11 +71,13 @@ class TestRounding:
             (Fraction(10**30, 2 * 10**30), 1),
         ],
     )
-    def test_of_a_fraction(self, amount: Fraction, nearest: int) -> None:
+    def test_fraction_is_rounded_to_the_nearest_integer(
+        self, amount: Fraction, nearest: int
+    ) -> None:
         assert rounded(amount) == nearest
 
     @given(st.fractions(), st.fractions())
-    def test_keeps_the_order(self, one: Fraction, other: Fraction) -> None:
+    def test_rounding_keeps_the_order_of_amounts(self, one: Fraction, other: Fraction) -> None:
         assert rounded(min(one, other)) <= rounded(max(one, other))
 
 
@@ -82,20 +86,20 @@ class TestCurrencies:
         ("currency", "nano"),
         [("CNY", 10_000_000), ("JPY", NANO), ("KWD", 1_000_000), ("CLF", 100_000)],
     )
-    def test_nano_units_in_a_minor_unit(self, currency: str, nano: int) -> None:
+    def test_worked_examples_of_nano_units_per_minor_unit(self, currency: str, nano: int) -> None:
         assert nano_per_minor(currency) == nano
 
-    def test_a_currency_is_its_code(self) -> None:
+    def test_iso_4217_code_is_accepted(self) -> None:
         assert require_currency("CNY") == "CNY"
 
     @pytest.mark.parametrize("text", ["", "cny", "CN", "CNYX", "CN1", "CNY\n", " CNY", "ÄÖÜ", "元"])
-    def test_what_is_no_code(self, text: str) -> None:
+    def test_malformed_currency_code_is_rejected(self, text: str) -> None:
         with pytest.raises(ValueError, match="ISO 4217"):
             require_currency(text)
 
 
-class TestAllocate:
-    def test_into_nothing(self) -> None:
+class TestAllocation:
+    def test_allocation_without_weights_is_rejected(self) -> None:
         with pytest.raises(ValueError, match="one part at least"):
             allocate(5, [])
 
@@ -116,24 +120,28 @@ class TestAllocate:
             (30, [100, -40], [50, -20]),
         ],
     )
-    def test_by_hand(self, minor: int, weights: list[int], parts: list[int]) -> None:
+    def test_worked_examples_of_allocation(
+        self, minor: int, weights: list[int], parts: list[int]
+    ) -> None:
         assert allocate(minor, weights) == parts
 
     @given(st.integers(-(10**15), 10**15), st.lists(st.integers(-(10**9), 10**9), min_size=1))
-    def test_loses_nothing(self, minor: int, weights: list[int]) -> None:
+    def test_parts_sum_to_the_allocated_amount(self, minor: int, weights: list[int]) -> None:
         parts = allocate(minor, weights)
         assert sum(parts) == minor
         assert len(parts) == len(weights)
 
     @given(st.integers(0, 10**15), st.lists(st.integers(0, 10**9), min_size=1).filter(any))
-    def test_is_fair(self, minor: int, weights: list[int]) -> None:
-        """Nobody is a whole minor unit from the exact share, nor pays for no weight."""
+    def test_each_part_differs_from_its_exact_share_by_less_than_one(
+        self, minor: int, weights: list[int]
+    ) -> None:
+        """A part with weight zero is zero."""
         for part, weight in zip(allocate(minor, weights), weights, strict=True):
             assert abs(part - Fraction(minor * weight, sum(weights))) < 1
             assert part == 0 or weight > 0
 
 
-class TestTexts:
+class TestMoneyText:
     @pytest.mark.parametrize(
         ("money", "text"),
         [
@@ -143,20 +151,20 @@ class TestTexts:
             (Money(7, "KWD"), "0.007 KWD"),
         ],
     )
-    def test_money_shows_its_currencys_decimals(self, money: Money, text: str) -> None:
+    def test_amount_has_the_decimals_of_its_currency(self, money: Money, text: str) -> None:
         assert str(money) == text
 
-    def test_running_cost_is_exact(self) -> None:
+    def test_nano_unit_text_has_nine_decimals(self) -> None:
         assert nano_text(1234) == "0.000001234"
         assert nano_text(12_345_678_901_234_567_890_123) == "12345678901234.567890123"
 
     @pytest.mark.parametrize("minor", [1.0, "1", True, None])
-    def test_an_amount_is_an_integer(self, minor: object) -> None:
+    def test_amount_that_is_not_an_integer_is_rejected(self, minor: object) -> None:
         with pytest.raises(TypeError, match="minor units"):
             Money(minor, "CNY")  # type: ignore[arg-type]
 
 
-class TestFromText:
+class TestNanoUnitParsing:
     @pytest.mark.parametrize(
         ("text", "nano"),
         [
@@ -166,19 +174,19 @@ class TestFromText:
             ("9999999999", 9999999999 * NANO),
         ],
     )
-    def test_by_hand(self, text: str, nano: int) -> None:
+    def test_worked_examples_of_nano_unit_parsing(self, text: str, nano: int) -> None:
         assert nano_from_text(text) == nano
 
     @pytest.mark.parametrize(
         "text",
         ["", "-1", "+1", "1e3", "1,5", ".5", "5.", " 1", "0.0000000001", "1" * 11, "١", "NaN"],
     )
-    def test_what_is_no_amount(self, text: str) -> None:
+    def test_malformed_amount_is_rejected(self, text: str) -> None:
         with pytest.raises(ValueError, match="must be a decimal number"):
             nano_from_text(text)
 
     @given(st.integers(0, 10**19 - 1))
-    def test_is_the_reverse_of_nano_text(self, nano: int) -> None:
+    def test_parsed_nano_text_equals_the_amount(self, nano: int) -> None:
         assert nano_from_text(nano_text(nano)) == nano
 
     @pytest.mark.parametrize(
@@ -192,7 +200,7 @@ class TestFromText:
             ppm_from_percent("0.00001")
 
 
-class TestMinorText:
+class TestMinorUnitText:
     @pytest.mark.parametrize(
         ("minor", "currency", "text"),
         [
@@ -206,7 +214,9 @@ class TestMinorText:
             (2**63 - 1, "CNY", "92233720368547758.07"),
         ],
     )
-    def test_shows_the_currencys_places(self, minor: int, currency: str, text: str) -> None:
+    def test_text_has_the_decimals_of_the_currency(
+        self, minor: int, currency: str, text: str
+    ) -> None:
         assert minor_text(minor, currency) == text
 
     @pytest.mark.parametrize(
@@ -221,21 +231,23 @@ class TestMinorText:
             ("0.0001", "CLF", 1),
         ],
     )
-    def test_is_read(self, text: str, currency: str, minor: int) -> None:
+    def test_worked_examples_of_minor_unit_parsing(
+        self, text: str, currency: str, minor: int
+    ) -> None:
         assert minor_from_text(text, currency) == minor
 
     @pytest.mark.parametrize(
         ("text", "currency"), [("0.001", "CNY"), ("0.5", "JPY"), ("0.0005", "KWD")]
     )
-    def test_what_is_finer_than_a_minor_unit(self, text: str, currency: str) -> None:
+    def test_amount_finer_than_a_minor_unit_is_rejected(self, text: str, currency: str) -> None:
         with pytest.raises(ValueError, match=f"{currency} amounts have . decimal places"):
             minor_from_text(text, currency)
 
     @pytest.mark.parametrize("text", ["", "-1", "1e3", "12.34 CNY"])
-    def test_what_is_no_amount(self, text: str) -> None:
+    def test_malformed_amount_is_rejected(self, text: str) -> None:
         with pytest.raises(ValueError, match="must be a decimal number"):
             minor_from_text(text, "CNY")
 
     @given(st.integers(0, 10**10 - 1), CURRENCIES)
-    def test_is_read_back(self, minor: int, currency: str) -> None:
+    def test_parsed_minor_text_equals_the_amount(self, minor: int, currency: str) -> None:
         assert minor_from_text(minor_text(minor, currency), currency) == minor

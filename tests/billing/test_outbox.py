@@ -1,4 +1,4 @@
-"""The outbox: what is done once, in which order, again when, and no more when."""
+"""The outbox: delivery once and in order, retries, and permanent failures."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -24,7 +24,7 @@ from tests.support.stories.story import Calendar
 
 
 class Receiver:
-    """The other side: what arrived, and what it answers, by item."""
+    """A handler that records items and raises configured errors by business key."""
 
     def __init__(self) -> None:
         self.keys: list[str] = []
@@ -86,8 +86,10 @@ def box(database: Database, clock: Calendar, account_id: UUID) -> Box:
     return Box(database, clock, account_id)
 
 
-class TestPutting:
-    async def test_the_same_key_again_changes_nothing(self, box: Box, receiver: Receiver) -> None:
+class TestOutboxEnqueue:
+    async def test_repeated_business_key_creates_no_second_item(
+        self, box: Box, receiver: Receiver
+    ) -> None:
         await box.put("a", said="first")
         await box.put("a", said="second")
         assert (await box.row("a")).payload == {"said": "first"}
@@ -97,8 +99,8 @@ class TestPutting:
         assert receiver.keys == ["a"]
 
 
-class TestOrder:
-    async def test_items_of_a_subject_are_done_one_after_another(
+class TestDeliveryOrder:
+    async def test_items_of_a_subject_are_delivered_in_order(
         self, box: Box, receiver: Receiver
     ) -> None:
         for key in ("a", "b", "c", "d", "e"):
@@ -106,7 +108,7 @@ class TestOrder:
         assert await box.deliver(receiver) == 5
         assert receiver.keys == ["a", "b", "c", "d", "e"]
 
-    async def test_one_that_waits_holds_up_its_subject_and_no_other(
+    async def test_item_to_be_retried_blocks_only_its_own_subject(
         self, box: Box, receiver: Receiver
     ) -> None:
         for key, subject in (("a", "one"), ("b", "one"), ("c", "other")):
@@ -119,7 +121,9 @@ class TestOrder:
         assert await box.deliver(receiver) == 2
         assert receiver.keys[2:] == ["a", "b"]
 
-    async def test_one_that_is_given_up_does_not(self, box: Box, receiver: Receiver) -> None:
+    async def test_permanently_failed_item_does_not_block_its_subject(
+        self, box: Box, receiver: Receiver
+    ) -> None:
         await box.put("a", "one")
         await box.put("b", "one")
         receiver.answers["a"] = lambda: PermanentFailure("never")
@@ -129,8 +133,8 @@ class TestOrder:
         assert (row.last_error, row.given_up_at, row.done_at) == ("never", box.clock.now(), None)
 
 
-class TestTryingAgain:
-    async def test_waits_get_longer_up_to_an_hour(self, box: Box, receiver: Receiver) -> None:
+class TestDeliveryRetries:
+    async def test_retry_delay_doubles_up_to_one_hour(self, box: Box, receiver: Receiver) -> None:
         await box.put("a")
         receiver.answers["a"] = lambda: RetryLater("not now")
         waits: list[float] = []
@@ -148,7 +152,9 @@ class TestTryingAgain:
         assert await box.deliver(receiver) == 1
         assert (await box.row("a")).last_error is None
 
-    async def test_it_is_given_up_after_three_days(self, box: Box, receiver: Receiver) -> None:
+    async def test_item_fails_permanently_after_three_days(
+        self, box: Box, receiver: Receiver
+    ) -> None:
         await box.put("a")
         receiver.answers["a"] = lambda: RetryLater("not now")
         box.clock.pass_(days=3)
@@ -161,7 +167,7 @@ class TestTryingAgain:
         assert await box.deliver(receiver) == 0
         assert len(receiver.keys) == 2
 
-    async def test_a_handler_that_breaks_holds_up_nobody(
+    async def test_handler_exception_does_not_block_other_items(
         self, box: Box, receiver: Receiver
     ) -> None:
         await box.put("a")
@@ -172,15 +178,17 @@ class TestTryingAgain:
         assert (row.last_error, row.given_up_at) == ("'what was not said'", None)
         assert row.due_at == box.clock.now() + timedelta(seconds=10)
 
-    async def test_an_error_without_words_is_named(self, box: Box, receiver: Receiver) -> None:
+    async def test_error_without_message_is_recorded_by_its_type(
+        self, box: Box, receiver: Receiver
+    ) -> None:
         await box.put("a")
         receiver.answers["a"] = TimeoutError
         await box.deliver(receiver)
         assert (await box.row("a")).last_error == "TimeoutError"
 
 
-class TestAnOperator:
-    async def test_has_it_tried_once_more(
+class TestManualRetry:
+    async def test_failed_item_is_delivered_again_with_the_next_attempt_number(
         self, box: Box, database: Database, receiver: Receiver
     ) -> None:
         await box.put("a")
@@ -194,7 +202,7 @@ class TestAnOperator:
         # It is no first attempt: the handler looks for what the others did.
         assert receiver.attempts == [1, 2]
 
-    async def test_has_three_more_days(
+    async def test_retried_item_has_three_more_days(
         self, box: Box, database: Database, receiver: Receiver
     ) -> None:
         await box.put("a")
@@ -208,7 +216,7 @@ class TestAnOperator:
         await box.deliver(receiver)
         assert (await box.row("a")).given_up_at is None
 
-    async def test_cannot_have_it_done_twice(
+    async def test_completed_item_is_not_delivered_again(
         self, box: Box, database: Database, receiver: Receiver
     ) -> None:
         await box.put("a")
@@ -218,8 +226,10 @@ class TestAnOperator:
         assert await box.deliver(receiver) == 0
 
 
-class TestActions:
-    async def test_those_of_others_are_left_as_they_are(self, box: Box, receiver: Receiver) -> None:
+class TestUnhandledActions:
+    async def test_items_without_handler_are_left_unchanged(
+        self, box: Box, receiver: Receiver
+    ) -> None:
         await box.put("a", action="unknown here")
         await box.put("b")
         before = await box.row("a")
@@ -227,14 +237,16 @@ class TestActions:
         assert await box.row("a") == before
         assert receiver.keys == ["b"]
 
-    async def test_they_hold_up_their_subject(self, box: Box, receiver: Receiver) -> None:
+    async def test_items_without_handler_block_their_subject(
+        self, box: Box, receiver: Receiver
+    ) -> None:
         await box.put("a", "one", action="unknown here")
         await box.put("b", "one")
         assert await box.deliver(receiver) == 0
 
 
-class TestSeveralDeliverers:
-    async def test_each_item_is_done_once_and_in_order(
+class TestConcurrentDelivery:
+    async def test_concurrent_processes_deliver_each_item_once_and_in_order(
         self, box: Box, database_url: str, receiver: Receiver
     ) -> None:
         for number in range(40):
@@ -252,7 +264,9 @@ class TestSeveralDeliverers:
             of_it = [key for key in receiver.keys if int(key) % 4 == subject]
             assert of_it == sorted(of_it)
 
-    async def test_without_a_database_it_is_said(self, receiver: Receiver) -> None:
+    async def test_unavailable_database_raises_database_unavailable(
+        self, receiver: Receiver
+    ) -> None:
         nowhere = Database("postgresql://127.0.0.1:1/nothing")
         with pytest.raises(DatabaseUnavailable):
             await process_due_items(nowhere, Calendar(), {"tell": receiver})
@@ -266,12 +280,12 @@ async def fake(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeStripe]:
         yield running
 
 
-class TestACrash:
-    async def test_between_the_call_and_its_note(
+class TestDeliveryAfterCrash:
+    async def test_crash_after_the_stripe_call_creates_one_customer(
         self, box: Box, database: Database, fake: FakeStripe
     ) -> None:
-        """The process ends when Stripe has made the customer and we have not noted it: the item
-        is done again after its lease, under the same key, and there is one customer."""
+        """The process ends after Stripe created the customer and before the item is marked done.
+        The item is repeated after its lease with the same key, and Stripe has one customer."""
         payments, attempts = StripeClient(fake.key, fake.url), []
 
         async def make(item: ClaimedItem) -> None:

@@ -1,4 +1,4 @@
-"""Jobs: what each tick does, when, and that a dead worker's holds up nobody for long."""
+"""Scheduled jobs: cron schedules, locks, work sharing, and stalled jobs of dead workers."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -45,12 +45,12 @@ async def app(worker: Worker, database_url: str) -> AsyncIterator[procrastinate.
 
 
 async def run(app: procrastinate.App) -> None:
-    """Do what is queued, and end."""
+    """Run the queued jobs, then stop."""
     await app.run_worker_async(wait=False, install_signal_handlers=False, delete_jobs="always")
 
 
 async def nothing_left(story: Story, app: procrastinate.App) -> None:
-    """All that is queued is done, and what comes meanwhile: ticks come by this machine's clock."""
+    """Run jobs until the queue is empty; periodic jobs may be added by the real clock meanwhile."""
     async with asyncio.timeout(60):
         while await queued(story):
             await run(app)
@@ -61,21 +61,25 @@ async def queued(story: Story) -> list[Any]:
     return [tuple(row) for row in await sql(story.database, query)]
 
 
-class TestSchedule:
-    def test_each_piece_has_its_cron(self, app: procrastinate.App) -> None:
+class TestPeriodicTasks:
+    def test_every_periodic_task_has_a_cron_schedule(self, app: procrastinate.App) -> None:
         crons = {
             task.task.name: task.cron for task in app.periodic_registry.periodic_tasks.values()
         }
         assert crons.keys() == NAMES | {"tidy"}
         assert (crons["exchange"], crons["bill"]) == ("* * * * * */5", "* * * * *")
 
-    def test_only_tidying_waits_for_nobody(self, app: procrastinate.App) -> None:
+    def test_every_task_except_tidy_and_credit_has_an_own_lock(
+        self, app: procrastinate.App
+    ) -> None:
         for name in NAMES:
             assert (app.tasks[name].lock, app.tasks[name].queueing_lock) == (name, name)
         assert app.tasks["credit"].lock is None  # each part has one
         assert (app.tasks["tidy"].lock, app.tasks["tidy"].queueing_lock) == (None, "tidy")
 
-    async def test_a_tick_does_its_work(self, story: Story, app: procrastinate.App) -> None:
+    async def test_periodic_jobs_invoice_the_usage(
+        self, story: Story, app: procrastinate.App
+    ) -> None:
         firm = await story.firm()
         await firm.use("vib", rows=30_000)
         story.clock.set(2026, 11, 1, 1)
@@ -86,7 +90,7 @@ class TestSchedule:
         assert (invoice.status, firm.text(invoice.total)) == ("open", "30.00")
         await nothing_left(story, app)
 
-    async def test_others_help_with_the_credit_of_many(
+    async def test_credit_refresh_of_many_accounts_is_shared_among_workers(
         self,
         story: Story,
         app: procrastinate.App,
@@ -94,7 +98,7 @@ class TestSchedule:
         database_url: str,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        """Who counts asks for help: of two beside it, each of which begins elsewhere."""
+        """The aggregating worker queues two more shares, each starting at another account."""
         monkeypatch.setattr(billing.schedule, "_ACCOUNTS_PER_WORKER", 3)
         firms = [await story.firm(str(number)) for number in range(5)]
         for firm in firms:
@@ -118,7 +122,7 @@ class TestSchedule:
         assert [await firm.credit() for firm in firms] == ["999"] * 5
         await nothing_left(story, app)
 
-    async def test_of_a_few_one_worker_does_it_alone(
+    async def test_credit_refresh_of_few_accounts_runs_in_one_worker(
         self, story: Story, app: procrastinate.App
     ) -> None:
         firm = await story.firm()
@@ -127,7 +131,7 @@ class TestSchedule:
         assert await queued(story) == []
         assert await firm.credit() == "999"
 
-    async def test_models_are_improved_by_whoever_is_given_to(
+    async def test_improve_task_calls_the_configured_function(
         self, worker: Worker, database_url: str
     ) -> None:
         called = []
@@ -142,10 +146,10 @@ class TestSchedule:
         # Once for this, and maybe once for the minute that it is.
         assert called
 
-    async def test_a_tick_that_fails_is_no_more_in_the_way(
+    async def test_failed_job_is_removed_from_the_queue(
         self, story: Story, worker: Worker, database_url: str
     ) -> None:
-        """What it fails of is logged; the next tick tries again."""
+        """The error is logged; the next periodic job tries again."""
         broken = replace(worker, clock=None)
         app = create_job_app(database_url, broken)
         async with app.open_async():
@@ -153,12 +157,12 @@ class TestSchedule:
             await nothing_left(story, app)
 
 
-class TestStalled:
-    async def test_a_tick_of_a_dead_worker_is_taken_off(
+class TestStalledJobs:
+    async def test_job_of_a_worker_without_heartbeat_is_removed(
         self, story: Story, app: procrastinate.App
     ) -> None:
-        """A worker was killed in the middle of a tick, a minute ago. Its lock would keep all
-        others from that tick for good."""
+        """A worker was killed during a job a minute ago. The job's lock would block all later jobs
+        of the task."""
         await self.begin(app, "bill")
         await app.tasks["bill"].defer_async(timestamp=1)
         other = await app.job_manager.register_worker()
@@ -175,8 +179,10 @@ class TestStalled:
         assert job is not None
         assert job.task_kwargs == {"timestamp": 1}
 
-    async def test_nobody_has_to_think_of_it(self, story: Story, app: procrastinate.App) -> None:
-        """Any worker does so by itself, and goes on with the tick."""
+    async def test_worker_removes_stalled_jobs_by_itself(
+        self, story: Story, app: procrastinate.App
+    ) -> None:
+        """Every running worker removes stalled jobs and then runs the task."""
         await self.begin(app, "bill")
         await sql(story.database, "delete from jobs.procrastinate_workers")
         firm = await story.firm()
@@ -187,32 +193,32 @@ class TestStalled:
             while [one.status for one in await firm.invoices()] != ["open"]:
                 await run(app)
 
-    async def test_one_of_a_worker_that_lives_is_not(
-        self, story: Story, app: procrastinate.App
-    ) -> None:
+    async def test_job_of_a_live_worker_is_kept(self, story: Story, app: procrastinate.App) -> None:
         await self.begin(app, "bill")
         await remove_stalled_jobs(app)
         assert await queued(story) == [("bill", "doing")]
 
-    async def test_one_of_a_worker_that_was_forgotten(
+    async def test_job_of_a_deleted_worker_is_removed(
         self, story: Story, app: procrastinate.App
     ) -> None:
-        """A worker that starts forgets those that are gone."""
+        """A starting worker deletes the rows of workers without heartbeat."""
         await self.begin(app, "bill")
         await sql(story.database, "delete from jobs.procrastinate_workers")
         await remove_stalled_jobs(app)
         assert await queued(story) == []
 
     async def begin(self, app: procrastinate.App, name: str) -> None:
-        """A worker takes a tick and is not heard of again."""
+        """Register a worker that fetches a job and never finishes it."""
         worker_id = await app.job_manager.register_worker()
         await app.tasks[name].defer_async(timestamp=0)
         assert await app.job_manager.fetch_job(queues=None, worker_id=worker_id) is not None
 
 
-class TestWithoutStripe:
-    async def test_what_is_for_stripe_waits(self, stripe: StripeStory) -> None:
-        """It is there when an operator sets a key."""
+class TestWorkerWithoutCollector:
+    async def test_collector_items_wait_until_stripe_is_configured(
+        self, stripe: StripeStory
+    ) -> None:
+        """The item is still queued when an operator configures a Stripe key."""
         firm = await stripe.firm(SEND)
         await stripe.invoiced(firm, rows=30_000)
         without = replace(stripe.worker, collector=None)
@@ -223,9 +229,11 @@ class TestWithoutStripe:
         assert stripe.theirs()["status"] == "open"
 
 
-class TestTicks:
-    async def test_asking_goes_on_where_stripe_does_not_answer(self, stripe: StripeStory) -> None:
-        """The list of events is not to be had; the invoice that was paid is."""
+class TestStripeOutage:
+    async def test_paid_invoice_is_polled_while_the_event_list_fails(
+        self, stripe: StripeStory
+    ) -> None:
+        """The event list fails, but the paid invoice can be retrieved."""
         firm = await stripe.firm(SEND)
         await stripe.invoiced(firm, rows=30_000)
         await stripe.exchanges()
@@ -236,8 +244,8 @@ class TestTicks:
         await stripe.worker.poll_collector()
         assert (await stripe.ours(firm)).status == "paid"
 
-    async def test_mails_wait_for_no_stripe(self, stripe: StripeStory) -> None:
-        """Stripe is down; reminders are sent all the same."""
+    async def test_emails_are_sent_while_stripe_is_down(self, stripe: StripeStory) -> None:
+        """Stripe is down; payment reminders are still sent."""
         firm = await stripe.firm(SEND, net_days=1)
         await stripe.invoiced(firm, rows=30_000)
         stripe.fake.down()

@@ -1,4 +1,4 @@
-"""Allowances as quotas: one for each, changed under the lock, in the order in which calls take."""
+"""Allowance quotas: creation, update under a lock, and the order in which calls use them."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -53,8 +53,10 @@ async def found(database: Database, of: Customer) -> list[QuotaRef]:
         return (await find_allowance_quotas(session, of.account_id, SINCE, [VERSION]))[VERSION]
 
 
-class TestOf:
-    async def test_a_models_own_come_first(self, database: Database) -> None:
+class TestAllowanceLookup:
+    async def test_allowances_of_the_model_come_before_general_allowances(
+        self, database: Database
+    ) -> None:
         of = await customer(database)
         await opened(database, of, {ANY: 7, OWN: 5})
         assert [(one.model, one.meter, one.amount) for one in await found(database, of)] == [
@@ -62,14 +64,16 @@ class TestOf:
             ("*", "output_tokens", 7),
         ]
 
-    async def test_others_are_not_among_them(self, database: Database) -> None:
+    async def test_other_account_plan_version_or_period_is_not_returned(
+        self, database: Database
+    ) -> None:
         of, stranger = await customer(database), await customer(database, name="B")
         await opened(database, stranger, {ANY: 1})
         await opened(database, of, {AllowanceKey(SINCE, OTHER, "*", "rows"): 2})
         await opened(database, of, {AllowanceKey(CLOCK.now(), VERSION, "*", "rows"): 3})
         assert await found(database, of) == []
 
-    async def test_limit_no_call(self, database: Database) -> None:
+    async def test_allowance_is_listed_but_does_not_limit_calls(self, database: Database) -> None:
         of = await customer(database)
         await opened(database, of, {ANY: 7})
         async with database.transaction() as session:
@@ -80,21 +84,25 @@ class TestOf:
         assert (shown.scope, shown.period_start, shown.amount) == ("*/output_tokens", SINCE, 7)
 
 
-class TestOpen:
-    async def test_what_is_there_stays_as_it_is(self, database: Database) -> None:
+class TestMissingAllowanceCreation:
+    async def test_existing_allowance_keeps_its_amount(self, database: Database) -> None:
         of = await customer(database)
         await opened(database, of, {ANY: 7})
         await opened(database, of, {ANY: 9, OWN: 5})
         assert [one.amount for one in await found(database, of)] == [5, 7]
 
-    async def test_at_once_it_is_made_once(self, database: Database) -> None:
+    async def test_concurrent_transactions_create_each_allowance_once(
+        self, database: Database
+    ) -> None:
         of = await customer(database)
         await asyncio.gather(*(opened(database, of, {ANY: 7, OWN: 5}) for _ in range(2)))
         assert len(await found(database, of)) == 2
 
 
-class TestPut:
-    async def test_makes_and_changes(self, database: Database) -> None:
+class TestAllowanceUpdate:
+    async def test_creates_missing_and_updates_existing_allowances(
+        self, database: Database
+    ) -> None:
         of = await customer(database)
         assert await put(database, of, {ANY: 7}) == {}
         assert await put(database, of, {ANY: 9, OWN: 5}) == {}
@@ -102,7 +110,9 @@ class TestPut:
         recalls = "select amount, recalls from quota where kind = 'included_units' order by amount"
         assert await sql(database, recalls) == [(5, 0), (9, 1)]
 
-    async def test_what_counted_calls_took_is_not_taken_again(self, database: Database) -> None:
+    async def test_units_of_already_counted_calls_are_not_deducted_twice(
+        self, database: Database
+    ) -> None:
         of = await customer(database)
         await put(database, of, {ANY: 10})
         (quota,) = await found(database, of)
@@ -112,14 +122,16 @@ class TestPut:
             assert await set_allowance_quotas(session, of.account_id, {ANY: 6}, counted) == {}
         assert [one.amount for one in await found(database, of)] == [10]
 
-    async def test_tells_what_others_have_beyond_it(self, database: Database) -> None:
-        """4 are used and 3 lent, so of 5 two are given to calls that others have the units of."""
+    async def test_returns_units_used_or_leased_above_the_new_amount(
+        self, database: Database
+    ) -> None:
+        """4 units are used and 3 leased: a new amount of 5 is exceeded by 2."""
         of = await customer(database)
         await put(database, of, {ANY: 10, OWN: 10})
         await sql(database, "update quota set used = 4, leased = 3 where scope like '*/%'")
         assert await put(database, of, {ANY: 5, OWN: 5}) == {ANY: 2}
 
-    async def test_what_was_read_before_the_lock_is_read_again(self, database: Database) -> None:
+    async def test_quota_is_read_again_after_the_lock(self, database: Database) -> None:
         of = await customer(database)
         await put(database, of, {ANY: 10})
         async with database.transaction() as session:
@@ -128,8 +140,8 @@ class TestPut:
             assert await set_allowance_quotas(session, of.account_id, {ANY: 5}, {}) == {ANY: 4}
 
 
-class TestUnitsLeft:
-    async def test_counts_settled_calls_and_not_running_ones(
+class TestRemainingAllowanceUnits:
+    async def test_settled_calls_reduce_remaining_units_and_running_calls_do_not(
         self, database: Database, connection: DirectConnection
     ) -> None:
         of, mine = await customer(database), await process(database)

@@ -1,4 +1,4 @@
-"""Suggested fixes: every code has one in both languages; no error has none."""
+"""Suggested fixes of error codes in English and Chinese."""
 
 import pytest
 
@@ -11,13 +11,13 @@ from billing.metering.error_fixes import (
 )
 
 
-def test_a_known_code_has_its_fix_in_both_languages() -> None:
+def test_every_error_code_has_a_fix_in_english_and_chinese() -> None:
     for code, fix in {**FIXES_BY_ERROR_CODE, **USAGE_ROW_FIXES}.items():
         assert find_suggested_fix(code, 400) is fix
         assert fix.text("en") == fix.en != fix.text("zh") == fix.zh
 
 
-def test_an_unknown_code_has_the_fix_of_its_status() -> None:
+def test_unknown_error_code_gets_the_fix_of_its_http_status() -> None:
     refused, failed = find_suggested_fix("new_code", 422), find_suggested_fix("new_code", 503)
     assert refused is not None
     assert "correct the request" in refused.en
@@ -25,11 +25,11 @@ def test_an_unknown_code_has_the_fix_of_its_status() -> None:
     assert "try again" in failed.en
 
 
-def test_no_error_has_no_fix() -> None:
+def test_success_status_without_error_code_has_no_fix() -> None:
     assert find_suggested_fix(None, 200) is None
 
 
-def test_each_code_is_in_one_group() -> None:
+def test_every_error_code_is_in_exactly_one_group() -> None:
     assert sorted(code for codes in ERROR_CODE_GROUPS.values() for code in codes) == sorted(
         {**FIXES_BY_ERROR_CODE, **USAGE_ROW_FIXES}
     )
@@ -37,5 +37,5 @@ def test_each_code_is_in_one_group() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "No", "a b", "a\0", "a" * 65])
-def test_what_cannot_be_a_code_is_none(text: str) -> None:
+def test_malformed_text_is_not_an_error_code(text: str) -> None:
     assert not is_error_code(text)

@@ -1,4 +1,4 @@
-"""Kept answers: one call has an Idempotency-Key, others are told what became of it."""
+"""Idempotency keys: claims, stored responses, release and expiry."""
 
 import asyncio
 from dataclasses import replace
@@ -39,7 +39,7 @@ async def answer(
 
 
 class Lost(Exception):
-    """A transaction comes to nothing."""
+    """Raised to roll back a transaction."""
 
 
 async def until_one_waits(connection: DirectConnection) -> None:
@@ -49,8 +49,8 @@ async def until_one_waits(connection: DirectConnection) -> None:
         await asyncio.sleep(0.01)
 
 
-class TestTake:
-    async def test_the_first_has_it_and_others_see_that_it_runs(self, database: Database) -> None:
+class TestIdempotencyClaim:
+    async def test_second_claim_returns_the_running_request(self, database: Database) -> None:
         of, mine = await customer(database), await process(database)
         first = claim(of, mine)
         assert await take(database, first) is None
@@ -58,19 +58,21 @@ class TestTake:
         assert holder is not None
         assert (holder.request_id, holder.status, holder.body) == (first.request_id, None, None)
 
-    async def test_of_many_at_once_one_has_it(self, database: Database) -> None:
+    async def test_concurrent_claims_of_one_key_have_one_winner(self, database: Database) -> None:
         of, mine = await customer(database), await process(database)
         found = await asyncio.gather(*(take(database, claim(of, mine)) for _ in range(8)))
         assert found.count(None) == 1
         assert len({holder.request_id for holder in found if holder is not None}) == 1
 
-    async def test_another_account_has_keys_of_its_own(self, database: Database) -> None:
+    async def test_same_key_in_another_account_is_independent(self, database: Database) -> None:
         of, other = await customer(database), await customer(database, name="B")
         mine = await process(database)
         assert await take(database, claim(of, mine)) is None
         assert await take(database, claim(other, mine)) is None
 
-    async def test_gives_the_answer(self, database: Database, connection: DirectConnection) -> None:
+    async def test_claim_of_a_completed_request_returns_its_stored_response(
+        self, database: Database, connection: DirectConnection
+    ) -> None:
         of, mine = await customer(database), await process(database)
         first = claim(of, mine)
         await take(database, first)
@@ -80,7 +82,7 @@ class TestTake:
         told = (holder.status, holder.content_type, holder.body, holder.request_hash)
         assert told == (200, "text/plain", b"\x00\xff", b"hash")
 
-    async def test_an_answer_too_large_to_keep_is_told_as_such(
+    async def test_response_over_size_limit_is_returned_without_body(
         self, database: Database, connection: DirectConnection
     ) -> None:
         of, mine = await customer(database), await process(database)
@@ -91,7 +93,7 @@ class TestTake:
         assert holder is not None
         assert (holder.status, holder.body) == (200, None)
 
-    async def test_is_free_again_after_a_day(
+    async def test_key_can_be_claimed_again_after_one_day(
         self, database: Database, connection: DirectConnection
     ) -> None:
         of, mine = await customer(database), await process(database)
@@ -103,15 +105,13 @@ class TestTake:
         await sql(database, EXPIRE)
         assert await take(database, claim(of, mine)) is None
 
-    async def test_a_call_that_runs_keeps_it_for_as_long_as_it_runs(
-        self, database: Database
-    ) -> None:
+    async def test_expired_claim_of_a_running_call_still_blocks(self, database: Database) -> None:
         of, mine = await customer(database), await process(database)
         await take(database, claim(of, mine))
         await sql(database, EXPIRE)
         assert await take(database, claim(of, mine)) is not None
 
-    async def test_waits_for_one_that_comes_to_nothing(
+    async def test_claim_waits_for_concurrent_claim_and_succeeds_after_its_rollback(
         self, database: Database, connection: DirectConnection
     ) -> None:
         of, mine = await customer(database), await process(database)
@@ -128,10 +128,10 @@ class TestTake:
             await come_to_nothing()
         assert await waiting[0] is None
 
-    async def test_can_be_had_where_it_is_let_go_between_two_questions(
+    async def test_claim_succeeds_if_row_is_deleted_between_insert_and_lookup(
         self, database: Database, database_url: str
     ) -> None:
-        """The insert finds it taken; when the holder is looked up, there is none any more."""
+        """The insert conflicts with a row that is deleted before the lookup."""
         of, mine = await customer(database), await process(database)
         assert await take(database, claim(of, mine)) is None
         other = create_engine(driver_url(database_url))
@@ -152,7 +152,9 @@ class TestTake:
         holders = "select request_id from kept_answer"
         assert await sql(database, holders) == [(late.request_id,)]
 
-    async def test_many_take_it_and_let_it_go(self, database_url: str) -> None:
+    async def test_concurrent_claim_and_delete_loops_have_one_holder_at_a_time(
+        self, database_url: str
+    ) -> None:
         database = Database(database_url, pool_size=4)
         of, mine = await customer(database), await process(database)
         holders: list[UUID] = []
@@ -173,9 +175,11 @@ class TestTake:
         await database.close()
 
 
-class TestChange:
-    async def test_its_answer_is_kept_with_its_key(self, database: Database) -> None:
-        """A change of the account's own takes the key and keeps the answer in one transaction."""
+class TestResponseStorage:
+    async def test_response_is_stored_for_its_own_key_in_the_claiming_transaction(
+        self, database: Database
+    ) -> None:
+        """A management request claims the key and stores its response in one transaction."""
         of, mine = await customer(database), await process(database)
         first, other = claim(of, mine), claim(of, mine, "other")
         await take(database, other)
@@ -191,8 +195,8 @@ class TestChange:
         assert (untouched.status, untouched.body) == (None, None)
 
 
-class TestFree:
-    async def test_a_call_that_came_to_nothing_frees_it_with_its_row(
+class TestClaimRelease:
+    async def test_call_without_response_status_releases_the_key(
         self, database: Database, connection: DirectConnection
     ) -> None:
         of, mine = await customer(database), await process(database)
@@ -202,8 +206,8 @@ class TestFree:
         assert await take(database, claim(of, mine)) is None
 
 
-class TestOver:
-    async def test_what_is_expired_is_forgotten(
+class TestClaimExpiry:
+    async def test_expired_completed_claims_are_deleted(
         self, database: Database, connection: DirectConnection
     ) -> None:
         of, mine = await customer(database), await process(database)
@@ -216,7 +220,7 @@ class TestOver:
             await delete_expired_rows(session)
         assert await sql(database, "select idempotency_key from kept_answer") == [("young",)]
 
-    async def test_the_running_calls_of_a_lost_process_let_go(
+    async def test_ended_process_releases_claims_of_its_running_calls(
         self, database: Database, connection: DirectConnection
     ) -> None:
         of, mine, other = await customer(database), await process(database), await process(database)

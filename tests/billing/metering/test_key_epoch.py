@@ -1,4 +1,4 @@
-"""The access epoch: that something changed, whose it was, and which processes know of it."""
+"""The access epoch: accounts changed since an epoch, and processes that lag behind it."""
 
 from uuid import UUID
 
@@ -37,11 +37,13 @@ async def before(connection: DirectConnection) -> int:
     return (await read_access_changes(connection, 0)).epoch
 
 
-class TestChanges:
-    async def test_none_is_of_nobody(self, connection: DirectConnection, before: int) -> None:
+class TestAccessChanges:
+    async def test_no_change_returns_an_empty_account_set(
+        self, connection: DirectConnection, before: int
+    ) -> None:
         assert await read_access_changes(connection, before) == AccessChanges(before, frozenset())
 
-    async def test_are_the_accounts_since(
+    async def test_returns_accounts_changed_after_the_epoch(
         self, database: Database, connection: DirectConnection, before: int
     ) -> None:
         one, other, third = ids.new_id(), ids.new_id(), ids.new_id()
@@ -50,20 +52,20 @@ class TestChanges:
         told = await read_access_changes(connection, before + 1)
         assert told == AccessChanges(before + 4, frozenset({other, third}))
 
-    async def test_everybodys_is_not_told_by_account(
+    async def test_change_for_all_accounts_returns_no_account_set(
         self, database: Database, connection: DirectConnection, before: int
     ) -> None:
         await change(database, ids.new_id(), None)
         assert await read_access_changes(connection, before) == AccessChanges(before + 2, None)
 
-    async def test_what_is_undone_is_no_change(
+    async def test_rolled_back_change_does_not_advance_the_epoch(
         self, database: Database, connection: DirectConnection, before: int
     ) -> None:
         with pytest.raises(ZeroDivisionError):
             await change_and_fail(database)
         assert await read_access_changes(connection, before) == AccessChanges(before, frozenset())
 
-    async def test_too_many_are_everybodys(
+    async def test_more_changes_than_the_limit_are_reported_for_all_accounts(
         self, database: Database, connection: DirectConnection, before: int
     ) -> None:
         await change(database, *(ids.new_id() for _ in range(MAX_REPORTED_CHANGES + 1)))
@@ -74,8 +76,8 @@ class TestChanges:
         assert len(last.account_ids) == MAX_REPORTED_CHANGES
 
 
-class TestForgotten:
-    async def test_after_minutes_it_is_not_known_whose_it_was(
+class TestUnattributedAccessChanges:
+    async def test_changes_older_than_ten_minutes_are_reported_for_all_accounts(
         self, database: Database, connection: DirectConnection, before: int
     ) -> None:
         old, new = ids.new_id(), ids.new_id()
@@ -89,7 +91,7 @@ class TestForgotten:
             before + 2, frozenset({new})
         )
 
-    async def test_an_older_gateway_counts_up_without_saying_whose(
+    async def test_epoch_advance_without_account_row_is_reported_for_all_accounts(
         self, database: Database, connection: DirectConnection, before: int
     ) -> None:
         await sql(database, "update access_epoch set count = count + 1")
@@ -97,8 +99,8 @@ class TestForgotten:
         assert await read_access_changes(connection, before) == AccessChanges(before + 2, None)
 
 
-class TestCount:
-    async def test_counts_the_changes_of_its_own_transaction(
+class TestEpochRead:
+    async def test_epoch_includes_changes_of_the_same_transaction(
         self, database: Database, before: int
     ) -> None:
         async with database.transaction() as session:
@@ -107,12 +109,12 @@ class TestCount:
             assert await read_epoch(session) == before + 1
 
 
-class TestBehind:
+class TestProcessesBehind:
     async def behind(self, database: Database, epoch: int) -> int:
         async with database.transaction() as session:
             return await count_processes_behind(session, epoch)
 
-    async def test_is_a_process_until_it_acknowledges_that_many_changes(
+    async def test_process_is_behind_until_it_acknowledges_the_epoch(
         self, database: Database, connection: DirectConnection, before: int
     ) -> None:
         early, late = await process(database), await process(database)
@@ -123,7 +125,7 @@ class TestBehind:
         assert await self.behind(database, before + 1) == 1
         assert await self.behind(database, before + 2) == 2
 
-    async def test_is_none_that_has_ended(
+    async def test_ended_process_is_not_behind_and_cannot_acknowledge(
         self, database: Database, connection: DirectConnection, before: int
     ) -> None:
         ended = await process(database)

@@ -1,4 +1,4 @@
-"""Leases: how much is lent, and what the database keeps of it."""
+"""Quota leases: units to lend, process registration, lease changes and snapshots."""
 
 import asyncio
 from typing import Any
@@ -52,7 +52,7 @@ async def standing(connection: DirectConnection, process_id: UUID, quota_id: str
     return (await read_quota_snapshots(connection, process_id, [quota_id]))[quota_id]
 
 
-class TestGrant:
+class TestUnitsToLend:
     @pytest.mark.parametrize(
         ("free", "wish", "lent"),
         [
@@ -76,11 +76,13 @@ class TestGrant:
             (31, LeaseChange(prefetch_units=7), 0),
         ],
     )
-    def test_worked_by_hand(self, free: int, wish: LeaseChange, lent: int) -> None:
+    def test_worked_examples_of_units_to_lend(
+        self, free: int, wish: LeaseChange, lent: int
+    ) -> None:
         assert units_to_lend(free, wish) == lent
 
     @given(st.integers(-1000, 5000), NEEDS, UNITS)
-    def test_never_more_than_is_free(
+    def test_units_to_lend_never_exceed_free_units(
         self, free: int, needs: list[tuple[int, int]], extra: int
     ) -> None:
         assert (
@@ -90,14 +92,14 @@ class TestGrant:
         )
 
     @given(st.integers(0, 5000), NEEDS, UNITS)
-    def test_never_more_than_is_wished(
+    def test_units_to_lend_never_exceed_requested_units(
         self, free: int, needs: list[tuple[int, int]], extra: int
     ) -> None:
         most = sum(most for most, _ in needs) + extra
         assert units_to_lend(free, LeaseChange(needs=tuple(needs), prefetch_units=extra)) <= most
 
     @given(st.integers(0, 5000), NEEDS)
-    def test_the_first_that_has_enough_is_served_whatever_comes_behind(
+    def test_first_satisfiable_need_is_served_regardless_of_later_needs(
         self, free: int, needs: list[tuple[int, int]]
     ) -> None:
         first = units_to_lend(free, LeaseChange(needs=tuple(needs[:1])))
@@ -106,30 +108,30 @@ class TestGrant:
             assert first == min(needs[0][0], free)
 
     @given(st.integers(0, 5000), NEEDS)
-    def test_nothing_is_lent_that_serves_nobody(
+    def test_no_units_are_lent_if_no_need_can_be_satisfied(
         self, free: int, needs: list[tuple[int, int]]
     ) -> None:
         if all(least > free for _, least in needs):
             assert units_to_lend(free, LeaseChange(needs=tuple(needs))) == 0
 
 
-class TestRegister:
-    async def test_is_alive_until_its_time_is_over(
+class TestProcessRegistration:
+    async def test_process_is_alive_until_its_ttl_expires(
         self, database: Database, connection: DirectConnection
     ) -> None:
         mine, other = await process(database), await process(database, ttl_s=-1)
         assert await renew_process(connection, mine, 10) == (True, True)
         assert await renew_process(connection, other, 10) == (True, False)
 
-    async def test_twice_is_once(self, database: Database) -> None:
+    async def test_repeated_registration_creates_one_row(self, database: Database) -> None:
         mine = await process(database)
         async with database.transaction() as session:
             await register_process(session, mine, "host", 1, 10)
         assert await sql(database, "select count(*) from gateway_process") == [(1,)]
 
 
-class TestRenew:
-    async def test_is_too_late_for_the_ended(
+class TestProcessRenewal:
+    async def test_ended_process_cannot_be_renewed(
         self, database: Database, connection: DirectConnection
     ) -> None:
         mine = await process(database)
@@ -137,14 +139,16 @@ class TestRenew:
             await end_process(session, mine, CLOCK.now())
         assert await renew_process(connection, mine, 10) == (False, False)
 
-    async def test_a_stranger_is_not_alive(
+    async def test_unregistered_process_cannot_be_renewed(
         self, database: Database, connection: DirectConnection
     ) -> None:
         assert await renew_process(connection, ids.new_id(), 10) == (False, False)
 
 
-class TestChange:
-    async def test_lends_to_many_no_more_than_there_is(self, database: Database) -> None:
+class TestLeaseChange:
+    async def test_leases_of_several_processes_do_not_exceed_the_quota(
+        self, database: Database
+    ) -> None:
         of = await customer(database)
         first, second = await process(database), await process(database)
         assert (await borrow(database, first, credit(of), 600)).borrowed == 600
@@ -153,7 +157,7 @@ class TestChange:
             1000, 0, 400, 600, 0, 0
         )
 
-    async def test_gives_back_what_is_too_much(self, database: Database) -> None:
+    async def test_returned_units_reduce_the_lease(self, database: Database) -> None:
         of, mine = await customer(database), await process(database)
         await borrow(database, mine, credit(of), 600)
         changed = await wish(
@@ -161,7 +165,7 @@ class TestChange:
         )
         assert changed[credit(of)].borrowed == 150
 
-    async def test_what_is_used_does_not_come_back(
+    async def test_used_units_are_not_returned(
         self, database: Database, connection: DirectConnection
     ) -> None:
         of, mine = await customer(database), await process(database)
@@ -172,10 +176,10 @@ class TestChange:
         assert changed[credit(of)] == QuotaSnapshot(1000, 100, 100, 0, 0, 100)
         assert await differences(database) == ()
 
-    async def test_a_call_that_is_recorded_meanwhile_is_not_anothers(
+    async def test_usage_written_during_the_change_counts_for_the_own_process(
         self, database: Database, connection: DirectConnection, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Whatever of it the change sees: what others have used is nothing."""
+        """Whether or not the change sees the new usage, no other process counts as its user."""
         of, mine = await customer(database), await process(database)
         for payer in of.payers:
             await borrow(database, mine, payer, 600)
@@ -194,7 +198,7 @@ class TestChange:
         monkeypatch.undo()
         assert await differences(database) == ()
 
-    async def test_an_ended_lease_leaves_nothing_but_what_was_used(
+    async def test_closed_lease_is_deleted_and_its_used_units_are_kept(
         self, database: Database, connection: DirectConnection
     ) -> None:
         of, mine = await customer(database), await process(database)
@@ -207,18 +211,18 @@ class TestChange:
         assert await sql(database, used) == [(100, 0)]
         assert await differences(database) == ()
 
-    async def test_the_end_of_what_never_was_changes_nothing(self, database: Database) -> None:
+    async def test_closing_a_missing_lease_changes_no_rows(self, database: Database) -> None:
         of, mine = await customer(database), await process(database)
         changed = await wish(database, mine, {credit(of): LeaseChange(close=True)})
         assert changed[credit(of)] == QuotaSnapshot(1000, 0, 0, 0, 0, 0)
         assert await sql(database, "select count(*) from quota_lease") == [(0,)]
 
-    async def test_without_a_limit_there_is_always_enough(self, database: Database) -> None:
+    async def test_quota_without_limit_lends_any_amount(self, database: Database) -> None:
         of, mine = await customer(database), await process(database)
         budget = of.quota(QuotaKind.BUDGET)
         assert (await borrow(database, mine, budget, 10**15)).borrowed == 10**15
 
-    async def test_a_lowered_limit_lends_no_more(self, database: Database) -> None:
+    async def test_lowered_limit_stops_further_lending(self, database: Database) -> None:
         of, mine = await customer(database), await process(database)
         tokens = of.quota(QuotaKind.TOKENS)
         await borrow(database, mine, tokens, 600)
@@ -230,7 +234,7 @@ class TestChange:
         )
         assert back[tokens] == QuotaSnapshot(500, 0, 500, 0, 1, 0)
 
-    async def test_the_dead_may_have_nothing(self, database: Database) -> None:
+    async def test_ended_process_cannot_borrow(self, database: Database) -> None:
         of, mine = await customer(database), await process(database)
         async with database.transaction() as session:
             await end_process(session, mine, CLOCK.now())
@@ -238,8 +242,8 @@ class TestChange:
             await borrow(database, mine, credit(of), 1)
 
 
-class TestStandings:
-    async def test_are_as_change_gives_them(
+class TestQuotaSnapshots:
+    async def test_snapshot_equals_the_result_of_an_empty_lease_change(
         self, database: Database, connection: DirectConnection
     ) -> None:
         of, mine, other = await customer(database), await process(database), await process(database)
@@ -251,7 +255,7 @@ class TestStandings:
         assert read == QuotaSnapshot(1000, 120, 300, 180, 0, 0)
         assert await wish(database, mine, {credit(of): LeaseChange()}) == {credit(of): read}
 
-    async def test_of_a_quota_that_nobody_borrowed(
+    async def test_snapshot_of_a_quota_without_leases_has_no_leased_units(
         self, database: Database, connection: DirectConnection
     ) -> None:
         of = await customer(database)
@@ -260,8 +264,8 @@ class TestStandings:
         )
 
 
-class TestCreditLeft:
-    async def test_counts_settled_calls_and_not_running_ones(
+class TestRemainingCredit:
+    async def test_settled_calls_reduce_remaining_credit_and_running_calls_do_not(
         self, database: Database, connection: DirectConnection
     ) -> None:
         of, mine = await customer(database), await process(database)
@@ -271,13 +275,15 @@ class TestCreditLeft:
         async with database.transaction() as session:
             assert await remaining_credit(session, of.account_id) == 880
 
-    async def test_is_endless_without_a_limit(self, database: Database) -> None:
+    async def test_account_without_credit_limit_has_no_remaining_credit_value(
+        self, database: Database
+    ) -> None:
         async with database.transaction() as session:
             assert await remaining_credit(session, ids.new_id()) is None
 
 
-class TestRecall:
-    async def test_shows_in_the_standing(
+class TestLeaseRecall:
+    async def test_recall_increments_the_counter_in_the_snapshot(
         self, database: Database, connection: DirectConnection
     ) -> None:
         of = await customer(database)
@@ -288,9 +294,11 @@ class TestRecall:
         assert after.recalls == before.recalls + 1
 
 
-class TestTogether:
-    async def test_never_wait_in_a_ring(self, database_url: str) -> None:
-        """Processes and people that want the same quotas, each in another order, many times."""
+class TestConcurrentLeaseChanges:
+    async def test_lease_changes_recalls_and_limit_changes_do_not_deadlock(
+        self, database_url: str
+    ) -> None:
+        """Processes, recalls and limit changes lock the same quotas in different orders."""
         database = Database(database_url, pool_size=8)
         of = await customer(database)
         ours = [await process(database) for _ in range(4)]
@@ -327,8 +335,10 @@ class TestTogether:
         assert await differences(database) == ()
         await database.close()
 
-    async def test_calls_are_charged_while_leases_change(self, database_url: str) -> None:
-        """The two write the same rows, from two connections of one process."""
+    async def test_concurrent_charges_and_lease_changes_keep_totals_consistent(
+        self, database_url: str
+    ) -> None:
+        """Both write the same rows, from two connections of one process."""
         database = Database(database_url, pool_size=2)
         connection = DirectConnection(database_url, 30.0)
         of = await customer(database, AccountLimits(10**6, None, None, None))

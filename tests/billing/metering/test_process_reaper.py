@@ -1,4 +1,4 @@
-"""Reaping: what a process held comes back, and its open calls are settled, once."""
+"""Process reaper: leases of ended processes are returned and their open calls settled, once."""
 
 import asyncio
 from datetime import timedelta
@@ -34,7 +34,7 @@ _LENT = "select q.kind, q.used, q.leased from quota q where q.used + q.leased > 
 async def busy(
     database: Database, connection: DirectConnection, of: Customer, ttl_s: float
 ) -> UUID:
-    """A process with something borrowed of everything, a call settled and two open."""
+    """Create a process with a lease of every quota, one settled call and two open calls."""
     mine = await process(database)
     for quota in of.quotas:
         await borrow(database, mine, quota.id, 10)
@@ -65,14 +65,14 @@ async def pass_time(database: Database, seconds: int) -> None:
         await delete_expired_rows(session)
 
 
-class TestReap:
-    async def test_leaves_the_living_alone(
+class TestExpiredProcessReaping:
+    async def test_process_before_its_expiry_is_not_reaped(
         self, database: Database, connection: DirectConnection
     ) -> None:
         await busy(database, connection, await customer(database), ttl_s=10)
         assert await reap(database) is None
 
-    async def test_settles_open_calls_as_unknown(
+    async def test_open_calls_of_the_reaped_process_are_settled_as_unknown(
         self, database: Database, connection: DirectConnection
     ) -> None:
         of = await customer(database)
@@ -89,7 +89,7 @@ class TestReap:
         assert await sql(database, "select count(*) from intent") == [(0,)]
         assert await differences(database) == ()
 
-    async def test_money_and_streams_come_back_at_once(
+    async def test_leased_money_and_streams_are_returned_at_once(
         self, database: Database, connection: DirectConnection
     ) -> None:
         await busy(database, connection, await customer(database), ttl_s=-1)
@@ -102,7 +102,7 @@ class TestReap:
         ]
         assert await differences(database) == ()
 
-    async def test_each_once_however_many_reap(
+    async def test_concurrent_reapers_reap_each_process_once(
         self, database_url: str, connection: DirectConnection
     ) -> None:
         database = Database(database_url, pool_size=6)
@@ -125,7 +125,7 @@ class TestReap:
         assert await differences(database) == ()
         await database.close()
 
-    async def test_an_ended_one_is_not_reaped(
+    async def test_ended_process_is_not_reaped(
         self, database: Database, connection: DirectConnection
     ) -> None:
         mine = await busy(database, connection, await customer(database), ttl_s=-1)
@@ -133,8 +133,8 @@ class TestReap:
         assert await reap(database) is None
 
 
-class TestEnd:
-    async def test_gives_all_back_once(
+class TestProcessEnd:
+    async def test_ending_twice_returns_leases_once(
         self, database: Database, connection: DirectConnection
     ) -> None:
         mine = await busy(database, connection, await customer(database), ttl_s=10)
@@ -142,14 +142,16 @@ class TestEnd:
         assert await end(database, mine) is None
         assert await differences(database) == ()
 
-    async def test_of_a_stranger_is_nothing(self, database: Database) -> None:
+    async def test_ending_an_unregistered_process_returns_none(self, database: Database) -> None:
         assert await end(database, ids.new_id()) is None
 
-    async def test_without_open_calls_none_is_unknown(self, database: Database) -> None:
+    async def test_process_without_open_calls_ends_with_no_unknown_calls(
+        self, database: Database
+    ) -> None:
         mine = await process(database)
         assert await end(database, mine) == ReapedProcess(mine, 0)
 
-    async def test_a_call_of_the_clocks_future_took_no_time(
+    async def test_unknown_call_with_future_start_has_zero_duration(
         self, database: Database, connection: DirectConnection
     ) -> None:
         mine = await busy(database, connection, await customer(database), ttl_s=10)
@@ -159,8 +161,8 @@ class TestEnd:
         assert await sql(database, durations) == [(0,), (0,)]
 
 
-class TestTidy:
-    async def test_rates_come_back_a_minute_later(
+class TestExpiredRowDeletion:
+    async def test_rate_limit_units_are_returned_one_minute_after_process_end(
         self, database: Database, connection: DirectConnection
     ) -> None:
         of = await customer(database)
@@ -174,7 +176,7 @@ class TestTidy:
         assert [row for row in await sql(database, _LENT) if "minute" in row[0]] == []
         assert await differences(database) == ()
 
-    async def test_twice_at_once_is_once(
+    async def test_concurrent_deletions_return_leased_units_once(
         self, database: Database, connection: DirectConnection
     ) -> None:
         mine = await busy(database, connection, await customer(database), ttl_s=10)
@@ -184,7 +186,7 @@ class TestTidy:
         assert await sql(database, "select sum(leased) from quota") == [(0,)]
         assert await differences(database) == ()
 
-    async def test_the_dead_are_forgotten_after_a_week(self, database: Database) -> None:
+    async def test_ended_process_row_is_deleted_after_one_week(self, database: Database) -> None:
         living, dead = await process(database), await process(database)
         await end(database, dead)
         await pass_time(database, 6 * 86_400)

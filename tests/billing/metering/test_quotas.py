@@ -1,4 +1,4 @@
-"""Quotas: what people set, and which of it a call is under."""
+"""Quotas: limits, budgets and credit, and the quotas that a call counts toward."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta, timezone
@@ -45,7 +45,7 @@ MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.
 
 
 class At:
-    """A clock that stands at one moment."""
+    """A clock that always returns the same time."""
 
     def __init__(self, moment: datetime) -> None:
         self._moment = moment
@@ -74,7 +74,7 @@ async def credit(
         return await add_credit_entry(session, CLOCK, of.account_id, reason, amount, " why ")
 
 
-class TestMonth:
+class TestBudgetMonth:
     @pytest.mark.parametrize(
         ("moment", "start", "after"),
         [
@@ -85,22 +85,22 @@ class TestMonth:
             (datetime(2026, 12, 1, 7, tzinfo=timezone(timedelta(hours=8))), (2026, 11), (2026, 12)),
         ],
     )
-    def test_by_hand(
+    def test_worked_examples_of_month_boundaries_in_utc(
         self, moment: datetime, start: tuple[int, int], after: tuple[int, int]
     ) -> None:
         assert month_start(moment) == datetime(*start, 1, tzinfo=UTC)
         assert next_month_start(moment) == datetime(*after, 1, tzinfo=UTC)
 
     @given(MOMENTS)
-    def test_months_follow_one_another_without_a_gap(self, moment: datetime) -> None:
+    def test_consecutive_months_have_no_gap(self, moment: datetime) -> None:
         assert month_start(moment) <= moment < next_month_start(moment)
         assert month_start(next_month_start(moment) - timedelta(microseconds=1)) == month_start(
             moment
         )
 
 
-class TestOver:
-    async def test_what_an_account_and_its_key_are_under(self, database: Database) -> None:
+class TestCallQuotas:
+    async def test_call_counts_toward_all_account_and_key_quotas(self, database: Database) -> None:
         of = await customer(database, AccountLimits(1000, 1, 2, 3))
         found = await over(database, of)
         assert [quota.id for quota in found] == sorted(quota.id for quota in found)
@@ -112,17 +112,19 @@ class TestOver:
             QuotaKind.STREAMS: (3, False),
         }
 
-    async def test_without_limits_money_is_counted_nevertheless(self, database: Database) -> None:
+    async def test_account_without_limits_still_has_credit_and_budget_quotas(
+        self, database: Database
+    ) -> None:
         of = await customer(database, UNLIMITED)
         assert {quota.kind for quota in await over(database, of)} == {
             QuotaKind.CREDIT,
             QuotaKind.BUDGET,
         }
 
-    async def test_requests_without_a_key_are_under_the_accounts_own_rate(
+    async def test_request_without_key_counts_only_toward_the_account_request_rate(
         self, database: Database
     ) -> None:
-        """Neither under a key's rate, nor under anything else that limits the account."""
+        """Neither a key's rate nor any other account quota applies."""
         of = await customer(database, AccountLimits(1000, 7, 2, 3))
         async with database.transaction() as session:
             await set_limit(session, of.account_id, QuotaKind.REQUESTS, 5, of.key_id)
@@ -135,7 +137,7 @@ class TestOver:
         )
         assert found == (QuotaRef(own, QuotaKind.REQUESTS, False, 7),)
 
-    async def test_requests_without_a_key_are_under_none_where_the_account_has_no_rate(
+    async def test_request_without_key_has_no_quota_if_the_account_has_no_request_rate(
         self, database: Database
     ) -> None:
         of = await customer(database, UNLIMITED)
@@ -143,7 +145,9 @@ class TestOver:
             await set_limit(session, of.account_id, QuotaKind.REQUESTS, 5, of.key_id)
             assert await find_request_rate_quotas(session, of.account_id) == ()
 
-    async def test_another_key_has_limits_of_its_own(self, database: Database) -> None:
+    async def test_keys_of_one_account_share_only_the_credit_quota(
+        self, database: Database
+    ) -> None:
         of = await customer(database, UNLIMITED)
         other = await with_key(database, of.account_id)
         async with database.transaction() as session:
@@ -155,21 +159,23 @@ class TestOver:
         }
         assert shared == {of.quota(QuotaKind.CREDIT)}
 
-    async def test_another_accounts_key_has_none(self, database: Database) -> None:
+    async def test_key_of_another_account_raises_no_result_found(self, database: Database) -> None:
         of, stranger = await customer(database), await customer(database, name="B")
         async with database.transaction() as session:
             with pytest.raises(NoResultFound):
                 await find_call_quotas(session, of.account_id, stranger.key_id, CLOCK.now())
 
-    async def test_looked_up_at_once_a_month_is_opened_once(self, database: Database) -> None:
+    async def test_concurrent_lookups_create_the_monthly_budget_once(
+        self, database: Database
+    ) -> None:
         of = await customer(database)
         later = CLOCK.now() + timedelta(days=40)
         found = await asyncio.gather(*(over(database, of, later) for _ in range(4)))
         assert all(one == found[0] for one in found)
 
 
-class TestLimit:
-    async def test_is_set_changed_and_lifted(self, database: Database) -> None:
+class TestLimitChange:
+    async def test_limit_is_set_changed_and_removed(self, database: Database) -> None:
         of = await customer(database, UNLIMITED)
         for amount in (5, 0, None):
             async with database.transaction() as session:
@@ -177,7 +183,7 @@ class TestLimit:
             found = {quota.kind: quota.amount for quota in await over(database, of)}
             assert found.get(QuotaKind.TOKENS) == amount
 
-    async def test_tells_every_gateway(
+    async def test_limit_budget_and_credit_changes_advance_the_access_epoch(
         self, database: Database, connection: DirectConnection
     ) -> None:
         of = await customer(database)
@@ -190,7 +196,7 @@ class TestLimit:
         assert told == AccessChanges(before.epoch + 3, frozenset({of.account_id}))
 
     @pytest.mark.parametrize("amount", [-1, 10**18 + 1])
-    async def test_beyond_all_sense(self, database: Database, amount: int) -> None:
+    async def test_limit_out_of_range_is_rejected(self, database: Database, amount: int) -> None:
         of = await customer(database)
         with pytest.raises(LimitInvalid):
             async with database.transaction() as session:
@@ -199,7 +205,7 @@ class TestLimit:
             async with database.transaction() as session:
                 await set_budget(session, CLOCK, of.account_id, of.key_id, amount)
 
-    async def test_all_are_listed(self, database: Database) -> None:
+    async def test_quota_list_includes_kinds_without_limit(self, database: Database) -> None:
         of = await customer(database, UNLIMITED)
         async with database.transaction() as session:
             listed = await list_quota_states(session, of.account_id)
@@ -211,7 +217,7 @@ class TestLimit:
             QuotaKind.BUDGET,
         ]
 
-    async def test_what_is_used_is_listed_before_leases_are_folded(
+    async def test_quota_list_counts_used_units_of_open_leases(
         self, database: Database, connection: DirectConnection
     ) -> None:
         of, mine = await customer(database, UNLIMITED), await process(database)
@@ -223,11 +229,11 @@ class TestLimit:
         assert (credit.used, credit.leased) == (300, 700)
 
 
-class TestBudget:
+class TestKeyBudget:
     MARCH = datetime(2027, 3, 31, 23, 59, 59, 999_999, UTC)
     APRIL = datetime(2027, 4, 1, tzinfo=UTC)
 
-    async def test_each_month_begins_with_all_of_it(self, database: Database) -> None:
+    async def test_each_month_starts_with_the_full_budget(self, database: Database) -> None:
         of = await customer(database)
         async with database.transaction() as session:
             await set_budget(session, At(self.MARCH), of.account_id, of.key_id, 700)
@@ -238,7 +244,7 @@ class TestBudget:
         assert (march.amount, april.amount) == (700, 700)
         assert march.id != april.id
 
-    async def test_a_change_leaves_the_months_before_as_they_were(self, database: Database) -> None:
+    async def test_budget_change_leaves_earlier_months_unchanged(self, database: Database) -> None:
         of = await customer(database)
         async with database.transaction() as session:
             await set_budget(session, At(self.MARCH), of.account_id, of.key_id, 700)
@@ -247,7 +253,7 @@ class TestBudget:
         assert (await budget(database, of, self.MARCH)).amount == 700
         assert (await budget(database, of, self.APRIL)).amount == 5
 
-    async def test_lifted_it_is_counted_on(self, database: Database) -> None:
+    async def test_removed_budget_keeps_its_usage_quota(self, database: Database) -> None:
         of = await customer(database)
         async with database.transaction() as session:
             await set_budget(session, At(self.MARCH), of.account_id, of.key_id, 700)
@@ -255,8 +261,8 @@ class TestBudget:
         assert (await budget(database, of, self.MARCH)).amount is None
 
 
-class TestCredit:
-    async def test_is_the_sum_of_its_changes(self, database: Database) -> None:
+class TestCreditEntries:
+    async def test_credit_is_the_sum_of_its_entries(self, database: Database) -> None:
         of = await customer(database)
         assert await credit(database, of, 500) == 1500
         assert await credit(database, of, -300, CreditReason.CREDIT_LIMIT) == 1200
@@ -268,7 +274,7 @@ class TestCredit:
         assert await differences(database) == ()
 
     @pytest.mark.parametrize("amount", [-1001, 10**18, 10**18 + 1, -(10**18) - 1])
-    async def test_a_change_that_makes_no_sense_leaves_no_trace(
+    async def test_credit_entry_out_of_range_is_rejected_and_not_stored(
         self, database: Database, amount: int
     ) -> None:
         of = await customer(database)
@@ -278,7 +284,7 @@ class TestCredit:
             assert await sum_credit_entries(session, of.account_id) == 1000
         assert await differences(database) == ()
 
-    async def test_a_limit_set_twice_is_set_once(self, database: Database) -> None:
+    async def test_repeated_credit_limit_creates_no_second_entry(self, database: Database) -> None:
         of = await customer(database)
         await credit(database, of, 500)
         for before, limit in ((1000, 250), (250, 250), (250, 400)):
@@ -292,18 +298,20 @@ class TestCredit:
             async with database.transaction() as session:
                 await set_credit_limit(session, CLOCK, of.account_id, -1)
 
-    async def test_can_be_taken_away_to_the_last(self, database: Database) -> None:
+    async def test_credit_can_be_reduced_to_zero(self, database: Database) -> None:
         of = await customer(database)
         assert await credit(database, of, -1000) == 0
 
-    async def test_changes_at_once_all_count(self, database: Database) -> None:
+    async def test_concurrent_credit_entries_are_all_counted(self, database: Database) -> None:
         of = await customer(database)
         await asyncio.gather(*(credit(database, of, 10) for _ in range(10)))
         async with database.transaction() as session:
             assert await sum_credit_entries(session, of.account_id) == 1100
         assert await differences(database) == ()
 
-    async def test_the_note_is_kept_within_bounds(self, database: Database) -> None:
+    async def test_long_note_is_trimmed_and_truncated_to_500_characters(
+        self, database: Database
+    ) -> None:
         of = await customer(database)
         async with database.transaction() as session:
             reason = CreditReason.TOP_UP
@@ -314,7 +322,9 @@ class TestCredit:
     @pytest.mark.parametrize(
         "statement", ["update credit_entry set amount_nano = 1", "delete from credit_entry"]
     )
-    async def test_an_entry_is_never_changed(self, database: Database, statement: str) -> None:
+    async def test_credit_entry_cannot_be_updated_or_deleted(
+        self, database: Database, statement: str
+    ) -> None:
         await customer(database)
         with pytest.raises(DBAPIError, match="never changed"):
             await sql(database, statement)

@@ -1,7 +1,7 @@
-"""Sharing: whatever several processes do with the same quotas, a cap is a cap.
+"""Quota sharing: several processes never exceed the caps of the quotas that they share.
 
-Hypothesis drives processes through calls, lost answers, deaths and resurrections on the real
-PostgreSQL, and after each step compares all records with one another.
+Hypothesis drives processes through calls, lost responses, failures and restarts on a real
+PostgreSQL, and reconciles all records after each step.
 """
 
 import asyncio
@@ -60,7 +60,7 @@ _PARTS = st.floats(0, 1)
 
 
 class Sharing(RuleBasedStateMachine):
-    """Some processes, one account, two of its keys, a plan that includes some output tokens."""
+    """Several processes, one account with two keys, and a plan that includes output tokens."""
 
     def __init__(self, url: str) -> None:
         super().__init__()
@@ -176,13 +176,13 @@ class Sharing(RuleBasedStateMachine):
 
     @rule(member=_MEMBERS)
     def kill(self, member: int) -> None:
-        """All that it knew is gone, and another begins in its place."""
+        """The process loses its state, and a new process replaces it."""
         self.runner.run(self._expire(self.members[member]))
         self.members[member] = self.runner.run(self._join(self.connections[member]))
 
     @rule(member=_MEMBERS)
     def be_slow(self, member: int) -> None:
-        """It believes itself alive, but the others need not."""
+        """The process's row expires while the process keeps running."""
         self.runner.run(self._expire(self.members[member]))
 
     @rule(member=_MEMBERS)
@@ -191,7 +191,7 @@ class Sharing(RuleBasedStateMachine):
 
     @rule()
     def reap(self) -> None:
-        """Two at once, until there is nothing left to reap: nothing is reaped twice."""
+        """Two concurrent reapers reap every expired process, each process once."""
 
         async def all_of() -> list[UUID]:
             found: list[UUID] = []
@@ -224,13 +224,13 @@ class Sharing(RuleBasedStateMachine):
         self._what_calls_hold_is_lent({(row[0], row[1]): row[2] for row in lent})
 
     def _caps_hold(self, quotas: Sequence[Any]) -> None:
-        """More than the amount is out only where the amount was lowered, and then no more of it."""
+        """Used and leased units exceed only an amount that was lowered, and do not grow then."""
         for quota_id, amount, taken in quotas:
             assert amount is None or taken <= max(amount, self.taken.get(quota_id, 0))
             self.taken[quota_id] = taken
 
     def _what_calls_hold_is_lent(self, lent: Mapping[tuple[UUID, str], int]) -> None:
-        """To their own process, unless it was taken for dead and does not know yet."""
+        """Reserved units are leased to their process, unless it was ended without noticing yet."""
         known = {process_id for process_id, _ in lent}
         for member in self.members:
             for quota_id in member.holdings.quota_ids():
@@ -341,8 +341,10 @@ _DEMAND = Demand(
 )
 
 
-class TestSharing:
-    def test_whatever_happens(self, database_url: str) -> None:
+class TestConcurrentQuotaSharing:
+    def test_random_calls_losses_and_restarts_keep_caps_and_records_consistent(
+        self, database_url: str
+    ) -> None:
         run_state_machine_as_test(
             lambda: Sharing(database_url),
             settings=settings(
@@ -353,14 +355,14 @@ class TestSharing:
         )
 
 
-class TestLostAnswers:
-    """What the machine above found, in the fewest steps."""
+class TestLostCommitConfirmations:
+    """Minimal cases of errors that the state machine above found."""
 
-    async def test_what_calls_hold_does_not_go_back(
+    async def test_reserved_units_are_not_returned_after_an_unconfirmed_commit(
         self, database: Database, connection: DirectConnection
     ) -> None:
-        """A call that cannot be lent for gives back what is free, whose commit goes unheard. The
-        next call must not give back the same again: it would be what the first call holds."""
+        """A call whose need cannot be met returns the free units, and the commit's confirmation is
+        lost. The next call must not return the same units again: they are reserved by then."""
         of = await customer(
             database, AccountLimits(credit_nano=200, requests=None, tokens=None, streams=None)
         )
@@ -378,7 +380,7 @@ class TestLostAnswers:
         await slow.end(slow.calls[0], 1.0, 50, 0.0, Fate.HEARD)
         assert await differences(database) == ()
 
-    async def test_an_ended_lease_begins_again_with_nothing_used(
+    async def test_reopened_lease_starts_with_zero_used_units(
         self, database: Database, connection: DirectConnection
     ) -> None:
         of = await customer(database)

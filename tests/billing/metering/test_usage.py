@@ -1,4 +1,4 @@
-"""Usage rows: listed in order, by account, by time."""
+"""Usage rows: validation, lists by account and time, and their JSON form."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -43,15 +43,15 @@ async def accounts(database: Database) -> tuple[UUID, UUID]:
     return made[0].id, made[1].id
 
 
-def test_taken_is_what_quotas_gave_over_all_meters() -> None:
+def test_covered_units_are_summed_per_quota_over_all_meters() -> None:
     of = record(ids.new_id(), 1)
     covered = {"input_tokens": {"a": 2, "b": 1}, "output_tokens": {"c": 4}}
     assert replace(of, covered=covered).covered_units_by_quota == {"a": 2, "b": 1, "c": 4}
     assert of.covered_units_by_quota == {}
 
 
-class TestList:
-    async def test_until_leaves_out_its_own_moment(self, database: Database) -> None:
+class TestUsageList:
+    async def test_until_bound_is_exclusive(self, database: Database) -> None:
         mine, _ = await accounts(database)
         async with database.transaction() as session:
             await insert_usage(session, [record(mine, minute) for minute in range(3)])
@@ -61,7 +61,7 @@ class TestList:
         assert [row.input_tokens for row in rows] == [1, 0]
 
     @pytest.mark.parametrize(("code", "found"), [("model_not_found", [1]), ("any", [2, 1])])
-    async def test_one_error_code_or_any(
+    async def test_error_code_filter_matches_one_code_or_any(
         self, database: Database, code: str, found: list[int]
     ) -> None:
         mine, other = await accounts(database)
@@ -76,7 +76,9 @@ class TestList:
             listed = await list_usage(session, account_id=mine, limit=10, error_code=code)
         assert [row.input_tokens for row in listed] == found
 
-    async def test_by_account_and_time(self, database: Database) -> None:
+    async def test_rows_are_filtered_by_account_and_start_newest_first(
+        self, database: Database
+    ) -> None:
         mine, other = await accounts(database)
         async with database.transaction() as session:
             await insert_usage(session, [record(mine, minute) for minute in range(5)])
@@ -87,7 +89,7 @@ class TestList:
             everybody = await list_usage(session, account_id=None, limit=3)
             assert [row.input_tokens for row in everybody] == [99, 4, 3]
 
-    async def test_calls_of_the_same_moment_are_paged_once(self, database: Database) -> None:
+    async def test_paging_returns_each_row_with_equal_start_once(self, database: Database) -> None:
         mine, _ = await accounts(database)
         async with database.transaction() as session:
             made = [record(mine, 1) for _ in range(5)]
@@ -101,7 +103,7 @@ class TestList:
                 seen += [row.request_id for row in page]
         assert sorted(seen) == sorted(row.request_id for row in made)
 
-    async def test_a_mark_of_another_account_tells_nothing(self, database: Database) -> None:
+    async def test_cursor_of_another_account_returns_no_rows(self, database: Database) -> None:
         mine, other = await accounts(database)
         async with database.transaction() as session:
             foreign = record(other, 9)
@@ -109,7 +111,9 @@ class TestList:
             page = await list_usage(session, account_id=mine, limit=9, before=foreign.request_id)
         assert page == []
 
-    async def test_the_operator_pages_through_all(self, database: Database) -> None:
+    async def test_paging_without_account_filter_covers_all_accounts(
+        self, database: Database
+    ) -> None:
         mine, other = await accounts(database)
         async with database.transaction() as session:
             first, second = record(mine, 1), record(other, 2)
@@ -118,19 +122,19 @@ class TestList:
         assert [row.request_id for row in page] == [first.request_id]
 
 
-class TestRecord:
+class TestUsageRecord:
     @pytest.mark.parametrize("settlement", ["platform_fault", "refused", "unknown"])
-    def test_what_is_not_billed_has_no_cost(self, settlement: str) -> None:
+    def test_unbilled_settlement_with_cost_is_rejected(self, settlement: str) -> None:
         with pytest.raises(ValueError, match="costs nothing"):
             replace(record(ids.new_id(), 1), settlement=Settlement(settlement))
 
-    def test_nobody_pays_nothing(self) -> None:
+    def test_cost_without_account_is_rejected(self) -> None:
         with pytest.raises(ValueError, match="costs nothing"):
             replace(record(ids.new_id(), 1), account_id=None)
 
 
-class TestShow:
-    async def test_unknown_is_null_and_not_zero(self, database: Database) -> None:
+class TestUsageJson:
+    async def test_unmeasured_quantities_are_null(self, database: Database) -> None:
         mine, _ = await accounts(database)
         async with database.transaction() as session:
             await insert_usage(session, [record(mine, 7)])
@@ -141,7 +145,7 @@ class TestShow:
         assert shown["key_id"] is None
         assert (shown["images"], shown["adaptation_seconds"]) == (None, None)
 
-    async def test_each_meter(self, database: Database) -> None:
+    async def test_all_meters_are_included(self, database: Database) -> None:
         mine, _ = await accounts(database)
         consumed = Quantities(7, 2, 3, 4, 5, 600)
         async with database.transaction() as session:

@@ -1,4 +1,4 @@
-"""Usage by hour and day, from the totals."""
+"""Usage buckets by hour and day, computed from the usage totals."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -22,7 +22,7 @@ DAY = datetime(2026, 10, 12, tzinfo=UTC)
 
 @pytest.fixture
 async def firm(database: Database) -> Firm:
-    """On the 12th two calls of llm within an hour, one of vib in the next; and one on the 13th."""
+    """On the 12th two calls to llm within one hour, one to vib in the next; one on the 13th."""
     story = Story(database)
     firm = await story.firm()
     for at, model, units in (
@@ -51,7 +51,7 @@ def shown(found: list[UsageBucket]) -> list[tuple[Any, ...]]:
     ]
 
 
-async def test_by_days(firm: Firm) -> None:
+async def test_daily_usage_buckets_sum_calls_and_tokens(firm: Firm) -> None:
     found = await used(firm)
     assert shown(found) == [
         (DAY, None, 3, 100, 7),
@@ -61,7 +61,7 @@ async def test_by_days(firm: Firm) -> None:
     assert (found[0].cached_input_tokens, found[0].cost_nano) == (40, 48_000 + 3_000_000)
 
 
-async def test_by_hours_and_models(firm: Firm) -> None:
+async def test_hourly_usage_buckets_are_grouped_by_model(firm: Firm) -> None:
     found = await used(firm, bucket_width=BucketWidth.HOUR, by_model=True)
     assert shown(found) == [
         (DAY + timedelta(hours=1), "llm", 2, 100, 7),
@@ -70,7 +70,7 @@ async def test_by_hours_and_models(firm: Firm) -> None:
     ]
 
 
-async def test_only_some_models_operations_and_keys(firm: Firm) -> None:
+async def test_usage_buckets_are_filtered_by_model_operation_and_key(firm: Firm) -> None:
     assert [one.calls for one in await used(firm, models=["vib"])] == [1]
     assert [one.calls for one in await used(firm, operations=["chat"])] == [2, 1]
     assert [one.calls for one in await used(firm, operations=["predictions"])] == [1]
@@ -86,22 +86,22 @@ async def test_only_some_models_operations_and_keys(firm: Firm) -> None:
     assert {one.key_id for one in await used(firm, by_key=True)} > {key}
 
 
-async def test_nothing_of_others(firm: Firm) -> None:
+async def test_usage_buckets_exclude_other_accounts(firm: Firm) -> None:
     assert await used(await firm.story.firm("Other")) == []
 
 
-async def test_only_what_is_billed(firm: Firm) -> None:
+async def test_usage_buckets_exclude_unbilled_calls(firm: Firm) -> None:
     await sql(firm.story.database, "update usage_total set settlement = 'unknown'")
     assert await used(firm) == []
 
 
-async def test_up_to_when_it_is_known(firm: Firm) -> None:
+async def test_aggregation_time_is_the_time_of_the_last_aggregation(firm: Firm) -> None:
     async with firm.story.database.transaction() as session:
         assert await get_aggregation_time(session) == firm.story.clock.now()
 
 
-async def test_it_reads_an_index(firm: Firm) -> None:
-    """The account's hours are found, whatever else the table holds."""
+async def test_usage_bucket_query_uses_the_account_hour_index(firm: Firm) -> None:
+    """The account's hours are found by index in a table with 20,000 other rows."""
     database = firm.story.database
     await sql(
         database,

@@ -1,4 +1,4 @@
-"""Recording: a group of calls is written whole or not at all, and once."""
+"""Usage log: a batch of calls is written completely or not at all, and once."""
 
 import asyncio
 from dataclasses import replace
@@ -29,7 +29,7 @@ from tests.support.billing.making import (
 
 
 async def lent(database: Database, of: Customer, units: int = 500) -> UUID:
-    """A process that has borrowed so much of what money a customer has."""
+    """Create a process that leases `units` of the customer's credit and budget."""
     mine = await process(database)
     for payer in of.payers:
         await borrow(database, mine, payer, units)
@@ -37,7 +37,7 @@ async def lent(database: Database, of: Customer, units: int = 500) -> UUID:
 
 
 async def used(database: Database, of: Customer, mine: UUID) -> list[int]:
-    """What a process's leases count as used: of credit, and of the key's budget."""
+    """Used units of a process's leases: credit first, then the key's budget."""
     rows = await sql(
         database,
         "select l.used from quota_lease l join quota q on q.id = l.quota_id"
@@ -54,8 +54,8 @@ async def count(database: Database, table: str) -> int:
     return int(rows[0][0])
 
 
-class TestCharges:
-    async def test_a_call_is_charged_to_the_account_and_the_key(
+class TestLeaseCharges:
+    async def test_call_is_charged_to_account_credit_and_key_budget(
         self, database: Database, connection: DirectConnection
     ) -> None:
         of = await customer(database)
@@ -67,7 +67,7 @@ class TestCharges:
         assert await count(database, "usage") == 3
         assert await differences(database) == ()
 
-    async def test_another_key_of_the_account_has_its_own_month(
+    async def test_calls_of_two_keys_share_credit_and_have_separate_budgets(
         self, database: Database, connection: DirectConnection
     ) -> None:
         of = await customer(database)
@@ -79,7 +79,7 @@ class TestCharges:
         assert await used(database, other, mine) == [120, 20]
         assert await differences(database) == ()
 
-    async def test_written_twice_is_charged_once(
+    async def test_repeated_batch_is_charged_once(
         self, database: Database, connection: DirectConnection
     ) -> None:
         of = await customer(database)
@@ -90,10 +90,10 @@ class TestCharges:
         assert await used(database, of, mine) == [123, 123]
         assert await differences(database) == ()
 
-    async def test_written_twice_at_once_is_charged_once(
+    async def test_concurrent_repeated_batch_is_charged_once(
         self, database: Database, database_url: str
     ) -> None:
-        """A commit under way when the connection was lost, and its repetition beside it."""
+        """A commit in progress when the connection was lost runs beside its repetition."""
         of = await customer(database)
         mine = await lent(database, of)
         both = [DirectConnection(database_url, 30.0) for _ in range(2)]
@@ -104,7 +104,7 @@ class TestCharges:
         assert await differences(database) == ()
         await asyncio.gather(*(one.close() for one in both))
 
-    async def test_the_first_row_of_a_call_stands(
+    async def test_second_row_of_a_call_is_ignored(
         self, database: Database, connection: DirectConnection
     ) -> None:
         of = await customer(database)
@@ -115,7 +115,7 @@ class TestCharges:
         await write_usage_batch(connection, mine, [], [SettledCall(late)])
         assert await sql(database, "select settlement, cost_nano from usage") == [("complete", 100)]
 
-    async def test_more_than_was_borrowed_is_refused_whole(
+    async def test_batch_over_leased_units_is_rejected_as_a_whole(
         self, database: Database, connection: DirectConnection
     ) -> None:
         of = await customer(database)
@@ -128,8 +128,8 @@ class TestCharges:
         assert await count(database, "usage") == await count(database, "intent") == 0
 
 
-class TestIntents:
-    async def test_is_open_until_its_call_is_settled(
+class TestCallIntents:
+    async def test_intent_is_open_until_its_call_is_settled(
         self, database: Database, connection: DirectConnection
     ) -> None:
         of, mine = await customer(database), await process(database)
@@ -142,10 +142,10 @@ class TestIntents:
         assert await count(database, "intent") == 1
         assert await differences(database) == ()
 
-    async def test_belongs_to_the_process_that_writes_it(
+    async def test_intent_belongs_to_the_process_that_writes_it(
         self, database: Database, connection: DirectConnection
     ) -> None:
-        """One that was taken for dead goes on as another, and so do the calls that it opens."""
+        """A process ended by mistake continues under a new id; new intents carry that id."""
         of, dead, anew = await customer(database), await process(database), await process(database)
         async with database.transaction() as session:
             await end_process(session, dead, CLOCK.now())
@@ -159,8 +159,8 @@ class TestIntents:
         assert await differences(database) == ()
 
 
-class TestAnswers:
-    async def test_is_kept_with_the_row_that_bills_it_and_not_without(
+class TestStoredResponse:
+    async def test_response_is_stored_only_if_its_usage_row_is_written(
         self, database: Database, connection: DirectConnection
     ) -> None:
         of, mine = await customer(database), await process(database)
@@ -186,8 +186,10 @@ class TestAnswers:
         assert await sql(database, answers) == [(201, "text/plain", "精密".encode())]
 
 
-class TestDead:
-    async def test_writes_nothing(self, database: Database, connection: DirectConnection) -> None:
+class TestEndedProcessWrites:
+    async def test_ended_process_writes_no_usage_and_no_intents(
+        self, database: Database, connection: DirectConnection
+    ) -> None:
         of = await customer(database)
         mine = await lent(database, of)
         sent = intent(of)
@@ -201,14 +203,14 @@ class TestDead:
         assert await count(database, "intent") == 0
         assert await differences(database) == ()
 
-    async def test_a_stranger_writes_nothing(
+    async def test_unregistered_process_writes_no_usage_and_no_intents(
         self, database: Database, connection: DirectConnection
     ) -> None:
         of = await customer(database)
         assert not await write_usage_batch(connection, ids.new_id(), [intent(of)], [settled(of, 0)])
         assert await count(database, "usage") == await count(database, "intent") == 0
 
-    async def test_of_a_write_and_a_death_at_once_one_is_first(
+    async def test_concurrent_write_and_process_end_settle_the_call_once(
         self, database: Database, connection: DirectConnection
     ) -> None:
         for turn in range(10):

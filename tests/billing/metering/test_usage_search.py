@@ -1,4 +1,4 @@
-"""Searching usage rows: what a filter finds, in which order, and how new rows are followed."""
+"""Search of usage rows: filters, order, and following new rows."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -61,8 +61,8 @@ async def of(database: Database) -> Customer:
     return made
 
 
-class TestFilter:
-    async def test_of_nothing_gives_all_the_newest_first(
+class TestUsageFilter:
+    async def test_empty_filter_returns_all_rows_newest_first(
         self, database: Database, of: Customer
     ) -> None:
         assert await newest(database, UsageFilter()) == [*reversed(CALLS)]
@@ -87,12 +87,12 @@ class TestFilter:
             (UsageFilter(error_codes=[ANY_ERROR], statuses=[(500, 599)]), {"failed"}),
         ],
     )
-    async def test_gives_the_calls_for_which_all_of_it_holds(
+    async def test_returns_calls_that_match_all_conditions(
         self, database: Database, of: Customer, wanted: UsageFilter, found: set[str]
     ) -> None:
         assert set(await newest(database, wanted)) == found
 
-    async def test_of_an_account_gives_no_other_accounts(
+    async def test_account_filter_excludes_other_accounts(
         self, database: Database, of: Customer
     ) -> None:
         other = await customer(database, name="B")
@@ -101,18 +101,18 @@ class TestFilter:
         assert "others" not in await newest(database, UsageFilter(account_id=of.account_id))
         assert "others" in await newest(database, UsageFilter())
 
-    async def test_of_a_key_gives_no_other_keys(self, database: Database, of: Customer) -> None:
+    async def test_key_filter_excludes_other_keys(self, database: Database, of: Customer) -> None:
         key_id = await make_key(database, of.account_id)
         await append(database, record(of, model="other key", key_id=key_id))
         assert await newest(database, UsageFilter(key_id=key_id)) == ["other key"]
         assert await newest(database, UsageFilter(key_id=of.key_id)) == [*reversed(CALLS)]
 
 
-class TestFollowing:
-    async def test_gives_what_was_written_since_in_the_order_of_writing(
+class TestUsageFollowing:
+    async def test_returns_rows_written_after_the_cursor_in_write_order(
         self, database: Database, of: Customer
     ) -> None:
-        """However early a call began; what was there before is not given."""
+        """Order is by write, not by start time; rows written before the cursor are not returned."""
         async with database.transaction() as session:
             place = await current_write_cursor(session)
         for name, began in (("second", 20), ("first", 10), ("third", 30)):
@@ -126,7 +126,7 @@ class TestFollowing:
                 await list_usage_after(session, UsageFilter(), write_cursor_of(rows[-1]), 10) == []
             )
 
-    async def test_gives_each_row_of_one_transaction_once_page_by_page(
+    async def test_paging_returns_each_row_of_one_transaction_once(
         self, database: Database
     ) -> None:
         async with database.transaction() as session:
@@ -143,7 +143,7 @@ class TestFollowing:
         assert len(seen) == len(CALLS)
         assert set(seen) == set(CALLS)
 
-    async def test_gives_only_what_the_filter_wants(self, database: Database) -> None:
+    async def test_returns_only_rows_that_match_the_filter(self, database: Database) -> None:
         async with database.transaction() as session:
             place = await current_write_cursor(session)
         of, other = await customer(database), await customer(database, name="B")
@@ -153,10 +153,10 @@ class TestFollowing:
             rows = await list_usage_after(session, wanted, place, 10)
         assert [row.model for row in rows] == ["failed"]
 
-    async def test_waits_for_an_older_transaction_that_may_still_write(
+    async def test_rows_are_withheld_while_an_older_transaction_is_open(
         self, database: Database
     ) -> None:
-        """Shown before it, its row would be passed over for good."""
+        """Otherwise a row of the older transaction would be skipped by the cursor."""
         of = await customer(database)
         async with database.transaction() as session:
             place = await current_write_cursor(session)

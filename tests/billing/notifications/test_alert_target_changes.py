@@ -1,4 +1,4 @@
-"""Changing where alerts go: a new URL's name is looked up first, and outside of transactions."""
+"""Changes of alert targets: a new webhook URL is resolved first, outside of transactions."""
 
 import pytest
 
@@ -15,7 +15,7 @@ HOOK = "https://hook.example/"
 
 
 class Watching:
-    """A resolver that remembers what it was asked, and the connections in use meanwhile."""
+    """A resolver that records the looked-up host names and the database connections in use."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -41,7 +41,7 @@ async def stored(firm: Firm) -> str:
         return (await get_alert_target(session, firm.account.id)).url
 
 
-async def test_a_new_url_is_looked_up_with_no_transaction_open(
+async def test_new_webhook_url_is_resolved_outside_of_transactions(
     firm: Firm, watching: Watching
 ) -> None:
     made = await change_alert_target(
@@ -53,7 +53,7 @@ async def test_a_new_url_is_looked_up_with_no_transaction_open(
     assert "warning" not in made
 
 
-async def test_the_same_url_no_url_and_percentages_alone_are_not_looked_up(
+async def test_unchanged_or_empty_webhook_url_is_not_resolved(
     firm: Firm, watching: Watching
 ) -> None:
     database, reach, owner = watching.database, AllowedAddresses(resolve=watching), firm.account.id
@@ -66,7 +66,7 @@ async def test_the_same_url_no_url_and_percentages_alone_are_not_looked_up(
     assert watching.asked == []
 
 
-async def test_another_accounts_url_is_looked_up_all_the_same(
+async def test_webhook_url_used_by_another_account_is_resolved_again(
     firm: Firm, watching: Watching
 ) -> None:
     reach, other = AllowedAddresses(resolve=watching), await firm.story.firm(name="Other")
@@ -76,7 +76,9 @@ async def test_another_accounts_url_is_looked_up_all_the_same(
 
 
 @pytest.mark.parametrize("host", ["missing.example", "inside.example"])
-async def test_a_refused_url_changes_nothing(firm: Firm, watching: Watching, host: str) -> None:
+async def test_rejected_webhook_url_leaves_the_alert_target_unchanged(
+    firm: Firm, watching: Watching, host: str
+) -> None:
     database, reach = watching.database, AllowedAddresses(resolve=watching)
     await change_alert_target(database, reach, firm.account.id, HOOK)
     with pytest.raises(WebhookUnreachable):
@@ -86,7 +88,7 @@ async def test_a_refused_url_changes_nothing(firm: Firm, watching: Watching, hos
     assert (target.url, target.percentages) == (HOOK, [50, 80, 100])
 
 
-async def test_where_dns_is_away_the_url_is_stored_with_a_warning(
+async def test_webhook_url_is_stored_with_a_warning_if_dns_is_unavailable(
     firm: Firm, watching: Watching
 ) -> None:
     url, reach = "https://away.example/", AllowedAddresses(resolve=watching)

@@ -1,4 +1,4 @@
-"""Where alerts go: what may be set, what is shown, and what could not be delivered."""
+"""Alert targets: validation, changes, JSON form, and alerts that could not be delivered."""
 
 import asyncio
 from typing import Any
@@ -36,8 +36,8 @@ async def secret(story: Story, firm: Firm) -> str:
         return (await get_alert_target(session, firm.account.id)).secret
 
 
-class TestSetting:
-    async def test_nothing_was_said_yet(self, story: Story) -> None:
+class TestAlertTarget:
+    async def test_defaults_are_shown_before_any_change(self, story: Story) -> None:
         firm = await story.firm()
         async with story.database.transaction() as session:
             await update_profile(session, firm.account.id, email="accounts@acme.example")
@@ -49,7 +49,7 @@ class TestSetting:
             "undelivered": [],
         }
 
-    async def test_either_leaves_the_other(self, story: Story) -> None:
+    async def test_url_and_percentages_change_independently(self, story: Story) -> None:
         firm, other = await story.firm(), await story.firm("Other")
         await change(story, firm, url=HOOK)
         await change(story, firm, percentages=[90, 30, 90])
@@ -60,7 +60,7 @@ class TestSetting:
         assert (now["url"], now["percentages"]) == (None, [30, 90])
         assert (await shown(story, other.account.id))["percentages"] == list(DEFAULT_PERCENTAGES)
 
-    async def test_a_new_address_has_a_new_secret(self, story: Story) -> None:
+    async def test_changed_url_creates_a_new_secret(self, story: Story) -> None:
         firm = await story.firm()
         told = [
             await change(story, firm, url=url)
@@ -70,14 +70,14 @@ class TestSetting:
         assert len(set(told)) == 4  # three secrets, and None
         assert await secret(story, firm) == told[-1]
 
-    async def test_without_a_webhook_there_is_no_secret(self, story: Story) -> None:
+    async def test_removed_url_clears_the_secret(self, story: Story) -> None:
         firm = await story.firm()
         await change(story, firm, url=HOOK)
         await change(story, firm, url="")
         assert await secret(story, firm) == ""
 
-    async def test_two_at_once(self, story: Story) -> None:
-        """Both are done, one after the other: neither fails on the row of the other."""
+    async def test_concurrent_first_changes_both_succeed(self, story: Story) -> None:
+        """Both change the row one after the other; neither fails on a duplicate row."""
         firm = await story.firm()
         await asyncio.gather(change(story, firm, url=HOOK), change(story, firm, percentages=[75]))
         now = await shown(story, firm.account.id)
@@ -94,7 +94,7 @@ class TestSetting:
             f"https://acme.example/{'x' * 2000}",
         ],
     )
-    async def test_an_address_that_is_none(self, story: Story, url: str) -> None:
+    async def test_invalid_url_is_rejected(self, story: Story, url: str) -> None:
         firm = await story.firm()
         await change(story, firm, url=HOOK)
         with pytest.raises(AlertTargetInvalid) as caught:
@@ -103,17 +103,21 @@ class TestSetting:
         assert (await shown(story, firm.account.id))["url"] == HOOK
 
     @pytest.mark.parametrize("percentages", [[], [0], [-1], [1001], list(range(1, 22))])
-    async def test_percentages_that_are_none(self, story: Story, percentages: list[int]) -> None:
+    async def test_invalid_percentages_are_rejected(
+        self, story: Story, percentages: list[int]
+    ) -> None:
         firm = await story.firm()
         with pytest.raises(AlertTargetInvalid) as caught:
             await change(story, firm, percentages=percentages)
         assert caught.value.param == "percentages"
 
 
-class TestUndelivered:
-    async def test_those_that_were_tried_in_vain(self, story: Story) -> None:
-        """One is tried again, one was given up, one is done, one was not tried, and one is
-        another firm's."""
+class TestUndeliveredAlerts:
+    async def test_failed_alerts_are_listed_with_reason_and_next_attempt(
+        self, story: Story
+    ) -> None:
+        """One alert is retried, one failed permanently, one is done, one was not attempted yet,
+        and one belongs to another account."""
         firm, other = await story.firm(), await story.firm("Other")
         for owner, key in ((firm, "later"), (firm, "never"), (firm, "done"), (other, "later 2")):
             await _put(story, owner, key)

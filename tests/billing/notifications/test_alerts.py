@@ -1,4 +1,4 @@
-"""Alerts: what is watched, at which thresholds an account is told, and how often."""
+"""Usage alerts: watched limits, thresholds, and one alert per threshold and period."""
 
 from typing import Any
 from uuid import UUID
@@ -30,7 +30,7 @@ HOOK = "https://acme.example/hook"
 
 
 async def told(story: Story) -> list[tuple[str, int]]:
-    """(what, percent) of every threshold that was told, in their order."""
+    """(subject, percent) of every alert sent, in order."""
     rows = await sql(
         story.database, "select subject, percent from alert_sent order by sent_at, 1, 2"
     )
@@ -47,9 +47,9 @@ async def targets(story: Story, firm: Firm, url: str = "", *percentages: int) ->
         await update_alert_target(session, firm.account.id, url, percentages or DEFAULT_PERCENTAGES)
 
 
-class TestCredit:
-    async def test_thresholds_are_told_as_they_are_passed(self, story: Story) -> None:
-        """Of 100.00: 49.00 no, 50.00 the first, 85.00 the second, 100.00 the third."""
+class TestCreditAlerts:
+    async def test_each_threshold_sends_an_alert_when_it_is_crossed(self, story: Story) -> None:
+        """Of 100.00: 49.00 sends no alert, 50.00 the first, 85.00 the second, 100.00 the third."""
         firm = await story.firm(credit="100")
         for rows, percents in ((49_000, []), (1_000, [50]), (35_000, [50, 80])):
             await firm.use("vib", rows=rows)
@@ -60,14 +60,16 @@ class TestCredit:
         await story.counts()
         assert await told(story) == [("credit", 50), ("credit", 80), ("credit", 100)]
 
-    async def test_several_at_once(self, story: Story) -> None:
+    async def test_usage_crossing_several_thresholds_sends_one_alert_each(
+        self, story: Story
+    ) -> None:
         firm = await story.firm(credit="100")
         await firm.use("vib", rows=90_000)
         await story.counts()
         assert await told(story) == [("credit", 50), ("credit", 80)]
 
-    async def test_once_a_period(self, story: Story) -> None:
-        """60.00 of 100.00 in October, told once; 55.00 of what November has: told anew."""
+    async def test_threshold_sends_one_alert_per_billing_period(self, story: Story) -> None:
+        """60.00 of 100.00 in October sends one alert; 55.00 in November sends another."""
         firm = await story.firm(credit="100")
         for _ in range(3):
             await firm.use("vib", rows=20_000)
@@ -80,8 +82,8 @@ class TestCredit:
         await story.counts()
         assert await told(story) == [("credit", 50), ("credit", 50)]
 
-    async def test_what_was_topped_up_counts(self, story: Story) -> None:
-        """100.00 of credit and 100.00 in the wallet: 90.00 used are 45 %."""
+    async def test_wallet_balance_counts_toward_the_watched_amount(self, story: Story) -> None:
+        """100.00 of credit and 100.00 in the wallet: usage of 90.00 is 45 %."""
         firm = await story.firm(credit="100")
         await firm.tops_up("100.00", "top-up-1")
         await firm.use("vib", rows=90_000)
@@ -91,21 +93,23 @@ class TestCredit:
         await story.counts()
         assert await told(story) == [("credit", 50)]
 
-    async def test_where_there_is_none(self, story: Story) -> None:
-        """Nothing may be used, so no part of it is: nobody is told at each count."""
+    async def test_account_without_credit_gets_no_alert(self, story: Story) -> None:
+        """A limit of zero has no percentages, so no alert is sent at each aggregation."""
         firm = await story.firm(credit="0")
         assert await looked(story, firm) == 0
 
-    async def test_that_nobody_limits(self, story: Story) -> None:
+    async def test_unlimited_credit_sends_no_alert(self, story: Story) -> None:
         firm = await story.firm()
         await firm.use("vib", rows=1)
         await sql(story.database, "update quota set amount = null where kind = 'credit'")
         assert await looked(story, firm) == 0
 
 
-class TestCap:
-    async def test_a_plans_cap_is_watched_rather_than_the_credit(self, story: Story) -> None:
-        """40.00 of a cap of 50.00 are 80 %, of the credit of 1000.00 they are 4 %."""
+class TestSpendCapAlerts:
+    async def test_alert_thresholds_use_the_plan_spend_cap_instead_of_credit(
+        self, story: Story
+    ) -> None:
+        """40.00 is 80 % of the cap of 50.00, but 4 % of the credit of 1000.00."""
         firm = await story.firm(locale="en")
         await firm.billed(email="pay@acme.example")
         await firm.subscribe(await story.plan(CAPPED))
@@ -122,8 +126,8 @@ class TestCap:
         )
 
 
-class TestAllowance:
-    async def test_each_is_watched_in_units(self, story: Story) -> None:
+class TestIncludedUnitAlerts:
+    async def test_alert_states_used_and_included_units(self, story: Story) -> None:
         """248,000 of the 310,000 included tokens are 80 %."""
         firm = await story.firm()
         await firm.billed(email="pay@acme.example")
@@ -136,8 +140,8 @@ class TestAllowance:
         assert mail["subject"] == "用量已达 80%：套餐内 llm 的输出 token"
         assert "共 310,000，已使用 248,000" in mail["text"]
 
-    async def test_of_nothing_is_not_watched(self, story: Story) -> None:
-        """10 tokens a month are none for the last day of October, on which the plan begins."""
+    async def test_allowance_prorated_to_zero_sends_no_alert(self, story: Story) -> None:
+        """10 tokens a month, prorated to the last day of October, are 0."""
         firm = await story.firm()
         little = GROWTH.replace("310_000", "10")
         story.clock.set(2026, 10, 31, 12)
@@ -147,9 +151,9 @@ class TestAllowance:
         assert await told(story) == []
 
 
-class TestBudget:
-    async def test_of_a_key_is_watched_by_calendar_months(self, story: Story) -> None:
-        """A key may spend 10.00 a month, and has spent 8.00."""
+class TestKeyBudgetAlerts:
+    async def test_key_budget_of_the_current_month_sends_alerts(self, story: Story) -> None:
+        """A key has a monthly budget of 10.00 and has spent 8.00."""
         firm = await story.firm()
         await firm.billed(email="pay@acme.example")
         key_id = await budget(story, firm, used=8, amount=10)
@@ -159,16 +163,18 @@ class TestBudget:
         mail = (await items(story, "email"))[1]
         assert mail["subject"] == f"用量已达 80%：密钥 {name} 的月度预算"
 
-    async def test_of_last_month_is_not(self, story: Story) -> None:
+    async def test_key_budget_of_an_earlier_month_sends_no_alert(self, story: Story) -> None:
         firm = await story.firm()
         await budget(story, firm, used=8, amount=10)
         story.clock.pass_(days=40)
         assert await looked(story, firm) == 0
 
 
-class TestCovered:
-    async def test_beside_what_the_plan_includes_of_the_same(self, story: Story) -> None:
-        """500 of 1,000 rows are used under the plan, and 800 of the contract's."""
+class TestContractAllowanceAlerts:
+    async def test_contract_units_and_plan_units_of_one_meter_are_watched_separately(
+        self, story: Story
+    ) -> None:
+        """500 of 1,000 rows are used under the plan, and 800 rows under the contract."""
         firm = await story.firm(credit="100")
         await firm.billed(email="pay@acme.example")
         rows = '\n[[allowance]]\nmodel = "vib"\nmeter = "rows"\nquantity = 1_000\n'
@@ -184,7 +190,7 @@ class TestCovered:
 
 
 async def looked(story: Story, firm: Firm) -> int:
-    """How many were told, now that somebody looks."""
+    """Enqueue alerts for the current usage. Returns the number of alerts."""
     async with story.database.transaction() as session:
         profile = await lock_profile(session, firm.account.id)
         position = await load_usage_position(session, profile, story.clock.now())
@@ -192,7 +198,7 @@ async def looked(story: Story, firm: Firm) -> int:
 
 
 async def budget(story: Story, firm: Firm, used: int, amount: int) -> UUID:
-    """A key that has used so much of its month's budget, in whole yuan."""
+    """Create a key with a used monthly budget; amounts in yuan."""
     key_id = await make_key(story.database, firm.account.id)
     quota = Quota(
         id=ids.new_id(),
@@ -208,21 +214,21 @@ async def budget(story: Story, firm: Firm, used: int, amount: int) -> UUID:
     return key_id
 
 
-class TestTargets:
-    async def test_the_usual(self, story: Story) -> None:
+class TestAlertDelivery:
+    async def test_default_alert_target_has_no_webhook(self, story: Story) -> None:
         firm = await story.firm()
         async with story.database.transaction() as session:
             target = await get_alert_target(session, firm.account.id)
         assert (target.url, target.secret, target.percentages) == ("", "", [50, 80, 100])
 
-    async def test_percentages_of_an_accounts_own(self, story: Story) -> None:
+    async def test_configured_percentages_replace_the_defaults(self, story: Story) -> None:
         firm = await story.firm(credit="100")
         await targets(story, firm, "", 90, 10, 150, 10)
         await firm.use("vib", rows=95_000)
         await story.counts()
         assert await told(story) == [("credit", 10), ("credit", 90)]
 
-    async def test_a_webhook_says_it_for_programs(self, story: Story) -> None:
+    async def test_webhook_event_contains_subject_usage_and_limit(self, story: Story) -> None:
         firm = await story.firm(credit="100")
         await targets(story, firm, HOOK)
         await firm.subscribe(await story.plan(GROWTH))
@@ -251,8 +257,10 @@ class TestTargets:
         }
         assert [one["data"] for one in said] == [of_both | credit, of_both | allowance]
 
-    async def test_without_an_address_no_mail(self, story: Story) -> None:
-        """The account has no e-mail: it is told by webhook, and so it is remembered."""
+    async def test_account_without_email_address_is_alerted_by_webhook_only(
+        self, story: Story
+    ) -> None:
+        """The webhook alert is recorded, so it is not sent again."""
         firm = await story.firm(credit="100")
         await targets(story, firm, HOOK)
         await firm.use("vib", rows=50_000)

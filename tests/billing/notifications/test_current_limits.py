@@ -1,4 +1,4 @@
-"""Limits in force: what is watched of an account, and what its calls and a key's may still cost."""
+"""Current limits: watched limits of an account, and available credit of accounts and keys."""
 
 from typing import Any
 from uuid import UUID
@@ -40,7 +40,7 @@ async def of_key(firm: Firm, key_id: UUID) -> dict[str, Any]:
 
 
 async def budgeted(firm: Firm, amount: str) -> UUID:
-    """A key of the firm's that may spend so much a month."""
+    """Create a key of the firm with a monthly budget."""
     key_id = await make_key(firm.story.database, firm.account.id)
     async with firm.story.database.transaction() as session:
         nano = nano_from_text(amount)
@@ -49,13 +49,13 @@ async def budgeted(firm: Firm, amount: str) -> UUID:
 
 
 async def used(firm: Firm, rows: int) -> None:
-    """So many rows at 0.001, which are counted."""
+    """Use `rows` rows at 0.001 each and aggregate them."""
     await firm.use("vib", rows=rows)
     await firm.story.counts()
 
 
-class TestAccount:
-    async def test_without_a_plan_is_limited_by_its_credit(self, story: Story) -> None:
+class TestAccountLimits:
+    async def test_account_without_plan_is_limited_by_credit(self, story: Story) -> None:
         firm = await story.firm()
         await used(firm, 3_000)
         found = await limits(firm)
@@ -65,7 +65,9 @@ class TestAccount:
         ]
         assert found.currency == "CNY"
 
-    async def test_on_a_plan_with_a_cap_is_limited_by_the_smaller(self, story: Story) -> None:
+    async def test_account_with_spend_cap_is_limited_by_the_smaller_of_cap_and_credit(
+        self, story: Story
+    ) -> None:
         firm = await story.firm()
         await firm.subscribe(await story.plan(BASIC))
         await used(firm, 3_000)
@@ -78,8 +80,10 @@ class TestAccount:
         ]
 
 
-class TestKey:
-    async def test_without_a_budget_may_spend_what_the_account_may(self, story: Story) -> None:
+class TestKeyLimits:
+    async def test_key_without_budget_has_the_available_credit_of_its_account(
+        self, story: Story
+    ) -> None:
         firm = await story.firm()
         key_id = await make_key(story.database, firm.account.id)
         await used(firm, 3_000)
@@ -105,8 +109,8 @@ class TestKey:
             "limits": [credit],
         }
 
-    async def test_with_a_budget_may_spend_what_is_left_of_it(self, story: Story) -> None:
-        """8.00 of 20.00 are spent; another key's budget is its own affair, but is shown."""
+    async def test_key_with_budget_is_limited_by_the_remaining_budget(self, story: Story) -> None:
+        """8.00 of 20.00 is spent; another key's budget is listed but does not limit this key."""
         story.clock.set(2026, 10, 12)
         firm = await story.firm()
         key_id, other = await budgeted(firm, "20"), await budgeted(firm, "5")
@@ -128,7 +132,7 @@ class TestKey:
             (ids.format_id("key", other), "0.000000000", "5.000000000", MONTH),
         }
 
-    async def test_with_a_budget_that_last_month_used_up_has_all_of_it_again(
+    async def test_exhausted_key_budget_is_available_again_in_the_next_month(
         self, story: Story
     ) -> None:
         story.clock.set(2026, 10, 12)
@@ -139,7 +143,7 @@ class TestKey:
         await story.until(2026, 11, 2)
         assert (await of_key(firm, key_id))["available"]["amount"] == "20.000000000"
 
-    async def test_sees_included_units_as_units_without_a_currency(self, story: Story) -> None:
+    async def test_included_units_are_listed_without_currency(self, story: Story) -> None:
         firm = await story.firm()
         await firm.subscribe(await story.plan(BASIC))
         await firm.use("llm", output_tokens=10_000)
@@ -157,7 +161,7 @@ class TestKey:
             "currency": None,
         }
 
-    async def test_of_another_account_sees_nothing(self, story: Story) -> None:
+    async def test_key_of_another_account_raises_no_result_found(self, story: Story) -> None:
         firm, other = await story.firm(), await story.firm("B")
         with pytest.raises(NoResultFound):
             await of_key(firm, await make_key(story.database, other.account.id))

@@ -1,4 +1,4 @@
-"""Watched limits after changes of plan: the cap and the included units in force now."""
+"""Monitored limits: spend cap, included units, credit and budgets, also after plan changes."""
 
 from billing.accounts.profiles import lock_profile
 from billing.invoices.usage_position import load_usage_position
@@ -25,7 +25,7 @@ async def watched(story: Story, firm: Firm) -> list[MonitoredLimit]:
 
 
 async def money(story: Story, firm: Firm, kind: str = "cap") -> list[tuple[str, str]]:
-    """(used, amount) of each watched limit of a kind, in whole money."""
+    """(used, amount) of each monitored limit of a kind, with two decimals."""
     return [
         (one.text(one.used)[:-7], one.text(one.amount)[:-7])
         for one in await watched(story, firm)
@@ -34,7 +34,7 @@ async def money(story: Story, firm: Firm, kind: str = "cap") -> list[tuple[str, 
 
 
 async def told(story: Story) -> list[tuple[str, int, str]]:
-    """(subject, percent, amount) of every alert, in the order of sending."""
+    """Subjects of all alert e-mails, in the order of sending."""
     rows = await sql(
         story.database,
         "select action, payload from outbox where action = 'email' order by created_at, id",
@@ -42,8 +42,8 @@ async def told(story: Story) -> list[tuple[str, int, str]]:
     return [row.payload["subject"] for row in rows]
 
 
-class TestCapAfterAChange:
-    async def test_upgrade_the_new_plans_cap_is_watched_at_once(self, story: Story) -> None:
+class TestSpendCapAfterPlanChange:
+    async def test_upgrade_applies_the_new_cap_at_once(self, story: Story) -> None:
         firm, (basic, large) = await story.firm(), await plans(story)
         await firm.subscribe(basic)
         await firm.use("vib", rows=3_000)
@@ -53,8 +53,8 @@ class TestCapAfterAChange:
         await firm.change(large)
         assert await money(story, firm) == [("3.00", "200.00")]
 
-    async def test_upgrade_thresholds_are_those_of_the_new_cap(self, story: Story) -> None:
-        """45.00 of 50.00 told 50 and 80 %; of 200.00 they are none, and 100.00 are 50 % again."""
+    async def test_upgrade_alerts_use_thresholds_of_the_new_cap(self, story: Story) -> None:
+        """45.00 of 50.00 crosses 50 and 80 %; of 200.00 it crosses none, and 100.00 is 50 %."""
         firm, (basic, large) = await story.firm(locale="en"), await plans(story)
         await firm.billed(email="pay@acme.example")
         await firm.subscribe(basic)
@@ -75,7 +75,9 @@ class TestCapAfterAChange:
         caps = [one for one in await told(story) if "spend cap" in one]
         assert caps[2:] == ["Usage alert: 50% of the spend cap used"]
 
-    async def test_downgrade_the_old_cap_holds_until_the_paid_time_ends(self, story: Story) -> None:
+    async def test_downgrade_keeps_the_old_cap_until_the_paid_period_ends(
+        self, story: Story
+    ) -> None:
         firm, (basic, large) = await story.firm(), await plans(story)
         await firm.subscribe(large)
         await firm.use("vib", rows=3_000)
@@ -86,14 +88,14 @@ class TestCapAfterAChange:
         await story.until(2026, 11, 1, 1)
         assert await money(story, firm) == [("0.00", "50.00")]
 
-    async def test_trial_its_plans_cap_is_watched(self, story: Story) -> None:
+    async def test_trial_applies_the_cap_of_its_plan(self, story: Story) -> None:
         firm = await story.firm()
         await firm.subscribe(await story.plan(TRIAL))
         await firm.use("vib", rows=3_000)
         await story.counts()
         assert await money(story, firm) == [("3.00", "50.00")]
 
-    async def test_plan_ended_at_once_no_cap_is_watched(self, story: Story) -> None:
+    async def test_immediate_cancellation_removes_the_cap(self, story: Story) -> None:
         firm, (basic, _) = await story.firm(), await plans(story)
         await firm.subscribe(basic)
         await firm.use("vib", rows=3_000)
@@ -104,8 +106,8 @@ class TestCapAfterAChange:
         assert (await money(story, firm, "credit"))[0][1] == "1000.00"
 
 
-class TestIncludedUnitsAfterAChange:
-    async def test_upgrade_only_the_plan_in_force_is_watched(self, story: Story) -> None:
+class TestIncludedUnitsAfterPlanChange:
+    async def test_upgrade_lists_only_allowances_of_the_new_plan(self, story: Story) -> None:
         firm, (basic, large) = await story.firm(), await plans(story)
         await firm.subscribe(basic)
         await firm.use("llm", output_tokens=1_000)
@@ -116,8 +118,8 @@ class TestIncludedUnitsAfterAChange:
         assert [(one.of["model"], one.used, one.amount) for one in found] == [("llm", 0, 630_000)]
 
 
-class TestCredit:
-    async def test_credit_limit_is_watched_beside_the_cap(self, story: Story) -> None:
+class TestMonitoredCredit:
+    async def test_credit_limit_and_spend_cap_are_both_listed(self, story: Story) -> None:
         firm, (basic, _) = await story.firm(credit="20"), await plans(story)
         await firm.subscribe(basic)
         await firm.use("vib", rows=3_000)
@@ -134,7 +136,7 @@ class TestCredit:
         await story.counts()
         assert await money(story, firm, "credit") == [("35.00", "100.00")]
 
-    async def test_prepaid_wallet_is_watched_as_such(self, story: Story) -> None:
+    async def test_account_with_wallet_only_has_source_wallet(self, story: Story) -> None:
         firm = await story.firm(credit="0")
         await firm.tops_up("106.00", "top-up-1")
         await firm.use("vib", rows=5_000)
@@ -143,16 +145,18 @@ class TestCredit:
         assert one.of["source"] == "wallet"
         assert (one.used, one.amount) == (5 * 10**9, 106 * 10**9)
 
-    async def test_credit_and_wallet_are_named_together(self, story: Story) -> None:
+    async def test_account_with_credit_limit_and_wallet_has_the_combined_source(
+        self, story: Story
+    ) -> None:
         firm = await story.firm(credit="100")
         await firm.tops_up("106.00", "top-up-1")
         (one,) = [one for one in await watched(story, firm) if one.kind == "credit"]
         assert one.of["source"] == "credit_limit_and_wallet"
 
 
-class TestLabels:
-    async def test_every_watched_limit_is_told_from_the_others(self, story: Story) -> None:
-        """Two keys of one name, two contracts for one meter, a plan: no two labels are equal."""
+class TestMonitoredLimitLabels:
+    async def test_every_monitored_limit_has_a_unique_label(self, story: Story) -> None:
+        """Two keys with one name, a contract and a plan: no two labels are equal."""
         firm, (basic, _) = await story.firm(), await plans(story)
         await firm.subscribe(basic)
         for _ in range(2):
@@ -166,7 +170,7 @@ class TestLabels:
         assert len({one.label for one in found if one.kind == "budget"}) == 2
         assert len(set(labels)) == len(labels)
 
-    async def test_budget_of_a_revoked_key_is_not_watched(self, story: Story) -> None:
+    async def test_budget_of_a_revoked_key_is_not_listed(self, story: Story) -> None:
         firm = await story.firm()
         key_id = await make_key(story.database, firm.account.id)
         async with story.database.transaction() as session:
@@ -176,8 +180,8 @@ class TestLabels:
         assert [one.kind for one in await watched(story, firm)] == ["credit"]
 
 
-class TestRaisedBudget:
-    async def test_threshold_of_the_raised_budget_is_told_again(self, story: Story) -> None:
+class TestRaisedBudgetAlerts:
+    async def test_raised_budget_sends_alerts_for_its_thresholds_again(self, story: Story) -> None:
         firm = await story.firm(locale="en")
         await firm.billed(email="pay@acme.example")
         key_id = await make_key(story.database, firm.account.id)

@@ -1,4 +1,4 @@
-"""Notifying: e-mails and webhooks reach people and programs, once, as far as we can see."""
+"""Outbox handlers of e-mails and webhooks: delivery, retries and permanent failures."""
 
 from base64 import b64encode
 from collections.abc import AsyncIterator
@@ -38,7 +38,7 @@ async def hook() -> AsyncIterator[Hook]:
 
 @pytest.fixture
 def told(story: Story, smtp: FakeSmtp, tmp_path: Path) -> "Told":
-    """Now by the machine's clock: receivers compare with theirs."""
+    """The story's clock is set to the real time, because receivers check timestamps."""
     calendar = Calendar(story.clock.zone)
     calendar.pass_(seconds=(datetime.now(UTC) - calendar.now()).total_seconds())
     story.clock = calendar
@@ -50,7 +50,7 @@ def told(story: Story, smtp: FakeSmtp, tmp_path: Path) -> "Told":
 
 
 class Told:
-    """A firm that is told something."""
+    """A story whose outbox items are delivered by a notifier."""
 
     def __init__(self, story: Story, notifier: Notifier) -> None:
         self.story = story
@@ -72,8 +72,10 @@ class Told:
         return row
 
 
-class TestMail:
-    async def test_is_sent(self, told: Told, smtp: FakeSmtp) -> None:
+class TestEmailDelivery:
+    async def test_email_is_sent_with_sender_subject_and_message_id(
+        self, told: Told, smtp: FakeSmtp
+    ) -> None:
         firm = await told.story.firm()
         await told.put(firm, "email", to="pay@acme.example", subject="付款提醒", text="您好\n")
         assert await told.deliver() == 1
@@ -86,7 +88,9 @@ class TestMail:
         )
         assert mail["Message-ID"] == f"<{(await told.row()).id.hex}@maas>"
 
-    async def test_what_is_sealed_is_opened_on_the_way(self, told: Told, smtp: FakeSmtp) -> None:
+    async def test_sealed_text_is_decrypted_before_sending(
+        self, told: Told, smtp: FakeSmtp
+    ) -> None:
         firm = await told.story.firm()
         sealed = b64encode(SEALER.seal("密钥\n", "email:1")).decode()
         await told.put(firm, "email", to="li@acme.example", subject="s", sealed=sealed)
@@ -94,7 +98,9 @@ class TestMail:
         mail = message_from_bytes(smtp.taken[0].body, policy=policy.default)
         assert mail.get_content().strip() == "密钥"
 
-    async def test_what_was_sealed_otherwise_is_not_sent(self, told: Told, smtp: FakeSmtp) -> None:
+    async def test_text_sealed_for_another_item_is_not_sent(
+        self, told: Told, smtp: FakeSmtp
+    ) -> None:
         firm = await told.story.firm()
         sealed = b64encode(SEALER.seal("密钥\n", "email:2")).decode()
         await told.put(firm, "email", to="li@acme.example", subject="s", sealed=sealed)
@@ -104,7 +110,7 @@ class TestMail:
         assert "MAAS_SECRET_KEY" in row.last_error
         assert smtp.taken == []
 
-    async def test_of_no_account_is_sent(self, told: Told, smtp: FakeSmtp) -> None:
+    async def test_email_without_account_is_sent(self, told: Told, smtp: FakeSmtp) -> None:
         said = {"to": "op@maas.example", "subject": "s", "text": "t\n"}
         async with told.story.database.transaction() as session:
             await enqueue(session, told.story.clock, None, "email", "subject", "email:1", said)
@@ -112,7 +118,7 @@ class TestMail:
         assert await told.deliver() == 1
         assert smtp.taken[0].recipients == ["op@maas.example"]
 
-    async def test_is_sent_later(self, told: Told, smtp: FakeSmtp) -> None:
+    async def test_temporary_smtp_error_is_retried(self, told: Told, smtp: FakeSmtp) -> None:
         firm = await told.story.firm()
         await told.put(firm, "email", to="pay@acme.example", subject="s", text="t\n")
         smtp.answers = {"RCPT": "451 greylisted"}
@@ -123,7 +129,7 @@ class TestMail:
         assert await told.deliver() == 1
         assert len(smtp.taken) == 1
 
-    async def test_is_refused(self, told: Told, smtp: FakeSmtp) -> None:
+    async def test_permanent_smtp_error_is_not_retried(self, told: Told, smtp: FakeSmtp) -> None:
         firm = await told.story.firm()
         await told.put(firm, "email", to="gone@acme.example", subject="s", text="t\n")
         smtp.answers = {"RCPT": "550 no such mailbox"}
@@ -132,15 +138,15 @@ class TestMail:
         assert row.given_up_at is not None
         assert row.last_error == "550 no such mailbox"
 
-    async def test_with_a_header_that_would_be_two(self, told: Told, smtp: FakeSmtp) -> None:
+    async def test_line_break_in_subject_is_rejected(self, told: Told, smtp: FakeSmtp) -> None:
         firm = await told.story.firm()
         await told.put(firm, "email", to="a@b.c", subject="s\nBcc: d@e.f", text="t\n")
         assert await told.deliver() == 0
         assert ((await told.row()).given_up_at is not None, smtp.taken) == (True, [])
 
 
-class TestWebhook:
-    async def test_is_posted_and_verified(self, told: Told, hook: Hook) -> None:
+class TestWebhookDelivery:
+    async def test_event_is_posted_with_a_valid_signature(self, told: Told, hook: Hook) -> None:
         firm = await watched(told, hook.url)
         await told.put(firm, "alert", type="usage.threshold_passed", data={"percent": 80})
         assert await told.deliver() == 1
@@ -148,8 +154,8 @@ class TestWebhook:
         said = Webhook(await secret(told, firm)).verify(post.body, post.headers)
         assert said == {"type": "usage.threshold_passed", "data": {"percent": 80}}
 
-    async def test_is_tried_again_under_the_same_id(self, told: Told, hook: Hook) -> None:
-        """The receiver is away, then fails, then takes it: by its id it knows it is one."""
+    async def test_retries_have_the_same_webhook_id(self, told: Told, hook: Hook) -> None:
+        """The receiver returns 503, then 500, then 200; the id identifies the repeated event."""
         firm = await watched(told, hook.url)
         await told.put(firm, "alert", type="t", data={})
         hook.statuses = [503, 500]
@@ -163,8 +169,8 @@ class TestWebhook:
         stamps = [int(post.headers["webhook-timestamp"]) for post in hook.posts]
         assert [stamp - stamps[0] for stamp in stamps] == [0, 10, 30]
 
-    async def test_goes_where_the_account_wants_it_now(self, told: Told, hook: Hook) -> None:
-        """It was to go to an address that is gone; the account names another meanwhile."""
+    async def test_retry_uses_the_current_webhook_url(self, told: Told, hook: Hook) -> None:
+        """The first URL does not respond; the account sets another one before the retry."""
         firm = await watched(told, "http://127.0.0.1:1/hook")
         await told.put(firm, "alert", type="t", data={})
         assert await told.deliver() == 0
@@ -174,7 +180,9 @@ class TestWebhook:
         (post,) = hook.posts
         assert Webhook(await secret(told, firm)).verify(post.body, post.headers)
 
-    async def test_to_an_account_that_wants_none_any_more(self, told: Told, hook: Hook) -> None:
+    async def test_event_is_not_posted_after_the_webhook_was_removed(
+        self, told: Told, hook: Hook
+    ) -> None:
         firm = await watched(told, hook.url)
         await told.put(firm, "alert", type="t", data={})
         await change(told, firm, "")

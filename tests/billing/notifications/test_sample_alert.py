@@ -1,4 +1,4 @@
-"""A test of an account's alerts: the e-mail is queued, the webhook called at once and told of."""
+"""Sample alerts: the e-mail is queued, the webhook is called at once and its result returned."""
 
 import asyncio
 import ssl
@@ -51,13 +51,13 @@ async def failure(story: Story, url: str, poster: SignedPoster = LOCAL) -> str |
     return delivery.error
 
 
-async def test_where_there_is_nobody(story: Story) -> None:
+async def test_sample_alert_without_recipient_is_rejected(story: Story) -> None:
     firm = await story.firm()
     with pytest.raises(NoAlertRecipient):
         await tries(firm)
 
 
-async def test_by_mail_alone_nothing_is_delivered_now(story: Story) -> None:
+async def test_sample_alert_by_email_only_is_queued_without_webhook_delivery(story: Story) -> None:
     firm = await story.firm()
     await reachable(firm, email="li@acme.example")
     assert await tries(firm) == SampleAlertResult(True, "", None)
@@ -65,7 +65,7 @@ async def test_by_mail_alone_nothing_is_delivered_now(story: Story) -> None:
     assert await waiting(firm) == ["email"]  # once a minute
 
 
-async def test_an_accepted_event_is_told_with_status_and_duration(story: Story) -> None:
+async def test_accepted_sample_webhook_returns_status_and_duration(story: Story) -> None:
     firm = await story.firm()
     async with run_hook() as hook:
         await reachable(firm, url=hook.url)
@@ -80,7 +80,7 @@ async def test_an_accepted_event_is_told_with_status_and_duration(story: Story) 
     assert await waiting(firm) == []
 
 
-async def test_a_refused_event_is_told_with_the_beginning_of_the_answer(story: Story) -> None:
+async def test_rejected_sample_webhook_returns_status_and_response_excerpt(story: Story) -> None:
     firm, body = await story.firm(), b"<b>no\x00such hook</b>" + b"x" * 2_000
     head = b"HTTP/1.1 404 Not Found\r\ncontent-length: %d\r\n\r\n" % len(body)
     async with run_raw_server(answering(head + body)) as server:
@@ -92,7 +92,7 @@ async def test_a_refused_event_is_told_with_the_beginning_of_the_answer(story: S
     assert len(delivery.excerpt) == 500
 
 
-async def test_a_second_test_at_once_is_refused(story: Story) -> None:
+async def test_second_sample_alert_within_ten_seconds_is_rejected(story: Story) -> None:
     firm = await story.firm()
     async with run_hook() as hook:
         await reachable(firm, url=hook.url)
@@ -102,7 +102,7 @@ async def test_a_second_test_at_once_is_refused(story: Story) -> None:
         assert len(hook.posts) == 1
 
 
-async def test_many_at_once_call_the_receiver_once(story: Story) -> None:
+async def test_concurrent_sample_alerts_call_the_receiver_once(story: Story) -> None:
     firm = await story.firm()
     async with run_hook() as hook:
         await reachable(firm, url=hook.url)
@@ -114,29 +114,29 @@ async def test_many_at_once_call_the_receiver_once(story: Story) -> None:
     assert sum(isinstance(one, SampleAlertTooSoon) for one in done) == 4
 
 
-class TestFailures:
-    """What failed is told in plain words."""
+class TestSampleWebhookFailures:
+    """Each failure has a plain error message."""
 
-    async def test_connection_refused(self, story: Story) -> None:
+    async def test_refused_connection_is_reported(self, story: Story) -> None:
         async with run_raw_server() as server:
             url = server.url
         assert await failure(story, url) == "The connection was refused or closed."
 
-    async def test_unknown_host(self, story: Story) -> None:
+    async def test_unknown_host_name_is_reported(self, story: Story) -> None:
         said = "The host name cannot be resolved by DNS."
         assert await failure(story, "https://hook.invalid/") == said
 
-    async def test_private_address(self, story: Story) -> None:
+    async def test_private_address_is_reported(self, story: Story) -> None:
         said = "The host name resolves only to private or reserved addresses."
         assert await failure(story, "https://127.0.0.1/", SignedPoster(AllowedAddresses())) == said
 
-    async def test_no_answer_in_time(self, story: Story) -> None:
+    async def test_response_timeout_is_reported(self, story: Story) -> None:
         async with run_raw_server(answering(b"")) as server:
             poster = SignedPoster(LOCAL.allowed_addresses, timeout_s=0.2)
             said = "The receiver did not respond in time."
             assert await failure(story, server.url, poster) == said
 
-    async def test_a_certificate_that_nobody_trusts(self, story: Story, tmp_path: Path) -> None:
+    async def test_untrusted_certificate_is_reported(self, story: Story, tmp_path: Path) -> None:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.load_cert_chain(self_signed(tmp_path / "receiver.pem"))
         async with run_raw_server(tls=tls) as server:
@@ -145,7 +145,7 @@ class TestFailures:
             assert await failure(story, server.url, poster) == said
             assert server.requests == []
 
-    async def test_no_http(self, story: Story) -> None:
+    async def test_invalid_http_response_is_reported(self, story: Story) -> None:
         async with run_raw_server(answering(b"220 mail\r\n\r\n")) as server:
             said = "The receiver's response is not valid HTTP."
             assert await failure(story, server.url) == said

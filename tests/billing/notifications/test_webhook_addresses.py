@@ -1,4 +1,4 @@
-"""Webhook addresses: what can never be reached is refused when it is entered."""
+"""Webhook addresses: a URL that can never be reached is rejected on input."""
 
 from ipaddress import ip_network
 
@@ -32,7 +32,7 @@ INSIDE = AllowedAddresses([ip_network("10.0.0.0/8")])
         "https://xn--fiqs8s/".replace("xn--fiqs8s", "a.xn--fiqs8s"),
     ],
 )
-def test_public_addresses_are_taken(url: str) -> None:
+def test_public_webhook_url_is_accepted(url: str) -> None:
     assert require_reachable(url, PUBLIC) == url
 
 
@@ -72,7 +72,7 @@ def test_public_addresses_are_taken(url: str) -> None:
         ("https://-a.example/", "name"),
     ],
 )
-def test_what_no_delivery_reaches_is_refused_with_its_reason(url: str, why: str) -> None:
+def test_unreachable_webhook_url_is_rejected_with_its_reason(url: str, why: str) -> None:
     with pytest.raises(WebhookUnreachable) as refused:
         require_reachable(url, PUBLIC)
     assert (refused.value.reason, refused.value.param) == (why, "url")
@@ -81,12 +81,12 @@ def test_what_no_delivery_reaches_is_refused_with_its_reason(url: str, why: str)
 
 
 @pytest.mark.parametrize("url", ["http://10.1.2.3:8080/", "http://mes/", "https://mes.local/"])
-def test_networks_that_the_operator_allows_are_taken(url: str) -> None:
+def test_webhook_url_in_an_allowed_network_is_accepted(url: str) -> None:
     assert require_reachable(url, INSIDE) == url
 
 
 @pytest.mark.parametrize("url", ["https://192.168.1.1/", "https://acme.invalid/"])
-def test_other_networks_and_names_that_never_resolve_are_not(url: str) -> None:
+def test_webhook_url_outside_the_allowed_networks_is_rejected(url: str) -> None:
     with pytest.raises(WebhookUnreachable):
         require_reachable(url, INSIDE)
 
@@ -97,7 +97,7 @@ NAMES = AllowedAddresses(resolve=names.resolve)
 @pytest.mark.parametrize(
     "url", ["https://hook.example/", "https://mixed.example:8443/x", "https://8.8.8.8/"]
 )
-async def test_names_with_an_allowed_address_pass_the_lookup(url: str) -> None:
+async def test_host_name_with_an_allowed_address_passes_the_dns_check(url: str) -> None:
     assert await check_host_resolves(url, NAMES) is None
 
 
@@ -111,7 +111,7 @@ async def test_names_with_an_allowed_address_pass_the_lookup(url: str) -> None:
         ("https://hook.example/a\n", "url", "not valid"),
     ],
 )
-async def test_names_that_no_delivery_reaches_are_refused_with_the_reason(
+async def test_unreachable_host_name_is_rejected_with_its_reason(
     url: str, why: str, said: str
 ) -> None:
     with pytest.raises(WebhookUnreachable) as refused:
@@ -122,12 +122,12 @@ async def test_names_that_no_delivery_reaches_are_refused_with_the_reason(
 
 
 @pytest.mark.parametrize("host", ["away.example", "broken.example"])
-async def test_where_dns_is_not_available_the_lookup_warns(host: str) -> None:
+async def test_dns_check_returns_a_warning_if_dns_is_unavailable(host: str) -> None:
     assert await check_host_resolves(f"https://{host}/", NAMES) == HOST_NOT_CHECKED
 
 
-async def test_the_name_looked_up_is_the_one_that_a_delivery_connects_to() -> None:
-    """In IDNA 2008, as the delivery encodes it; Python's own encoding is an older one."""
+async def test_dns_check_encodes_the_host_name_as_a_delivery_does() -> None:
+    """IDNA 2008, as in deliveries; Python's own encoding implements an older standard."""
     asked: list[str] = []
 
     async def resolve(host: str) -> list[Address]:

@@ -1,4 +1,4 @@
-"""Plans that an account can take: what they would cost, taking them twice."""
+"""Plan offers: listing, preview, selection, unlisted plans and JSON views."""
 
 import asyncio
 
@@ -60,8 +60,10 @@ async def previewed(firm: Firm, version: PlanVersion) -> PlanChangePreview:
         return await preview_plan(session, firm.story.clock, firm.account.id, version)
 
 
-class TestOffers:
-    async def test_the_newest_of_each_in_the_accounts_currency(self, firm: Firm) -> None:
+class TestPlanOffers:
+    async def test_newest_version_of_each_plan_in_the_account_currency_is_offered(
+        self, firm: Firm
+    ) -> None:
         await firm.story.plan(SMALL)
         newest = await firm.story.plan(SMALL.replace("310.00", "320.00"))
         await firm.story.plan(LARGE.replace("CNY", "USD"))
@@ -73,17 +75,21 @@ class TestOffers:
         assert one.id == newest.id
 
     @pytest.mark.parametrize("plan", ["list", "nope"])
-    async def test_what_is_none(self, firm: Firm, plan: str) -> None:
+    async def test_unknown_or_unlisted_plan_raises_plan_not_found(
+        self, firm: Firm, plan: str
+    ) -> None:
         async with firm.story.database.transaction() as session:
             with pytest.raises(PlanNotFound):
                 await find_offer(session, firm.account.id, plan)
 
 
-class TestTaking:
+class TestPlanSelection:
     @pytest.mark.parametrize(("toml", "total"), [(SMALL, 116_60), (TRIAL, 0), (OWN_DAYS, 328_60)])
-    async def test_costs_what_the_preview_said(self, firm: Firm, toml: str, total: int) -> None:
-        """On 21 October: 11 of 31 days are 110.00, with tax 116.60; nothing with a trial; a whole
-        month, 328.60, where months begin with the day."""
+    async def test_selected_plan_is_invoiced_as_previewed(
+        self, firm: Firm, toml: str, total: int
+    ) -> None:
+        """On 21 October, 11 of 31 days are 110.00, with tax 116.60; a trial costs 0; with
+        anniversary alignment a whole month is invoiced, 328.60."""
         version = await firm.story.plan(toml)
         before = await previewed(firm, version)
         change = await taken(firm, version)
@@ -92,7 +98,7 @@ class TestTaking:
         assert before.amounts.taxed.total == total
         assert sum(invoice.total for invoice in change.invoices) == total
 
-    async def test_a_change_up(self, firm: Firm) -> None:
+    async def test_upgrade_is_invoiced_as_previewed(self, firm: Firm) -> None:
         await taken(firm, await firm.story.plan(SMALL))
         large = await firm.story.plan(LARGE)
         before = await previewed(firm, large)
@@ -100,7 +106,9 @@ class TestTaking:
         assert before.amounts is not None
         assert [invoice.total for invoice in change.invoices] == [before.amounts.taxed.total]
 
-    async def test_twice_is_once(self, firm: Firm) -> None:
+    async def test_repeated_selection_returns_the_same_phase_without_invoice(
+        self, firm: Firm
+    ) -> None:
         small = await firm.story.plan(SMALL)
         first = await taken(firm, small)
         again = await taken(firm, small)
@@ -109,22 +117,22 @@ class TestTaking:
         with pytest.raises(SamePlan):
             await previewed(firm, small)
 
-    async def test_two_clicks_at_once(self, firm: Firm) -> None:
+    async def test_concurrent_selections_create_one_phase_and_one_invoice(self, firm: Firm) -> None:
         small = await firm.story.plan(SMALL)
         one, other = await asyncio.gather(taken(firm, small), taken(firm, small))
         assert one.phase.id == other.phase.id
         assert len(await firm.invoices()) == 1
 
 
-class TestUnlisted:
-    """A negotiated plan: nobody is offered it, operators put accounts on it."""
+class TestUnlistedPlan:
+    """A negotiated plan is not offered; operators subscribe accounts to it."""
 
     @pytest.fixture
     async def hidden(self, firm: Firm) -> PlanVersion:
         await firm.story.plan(SMALL)
         return await publishes(firm, LARGE, listed=False)
 
-    async def test_it_is_not_offered_and_cannot_be_had(
+    async def test_unlisted_plan_is_not_offered_and_looks_absent(
         self, firm: Firm, hidden: PlanVersion
     ) -> None:
         async with firm.story.database.transaction() as session:
@@ -136,13 +144,17 @@ class TestUnlisted:
         assert [one.version.plan for one in found] == ["small"]
         assert refused.value.message.replace("large", "absent") == absent.value.message
 
-    async def test_who_is_put_on_it_sees_it(self, firm: Firm, hidden: PlanVersion) -> None:
+    async def test_account_subscribed_to_an_unlisted_plan_sees_its_terms(
+        self, firm: Firm, hidden: PlanVersion
+    ) -> None:
         await firm.subscribe(hidden)
         async with firm.story.database.transaction() as session:
             shown = await subscription_json(session, firm.story.clock, firm.account.id)
         assert (shown["plan"]["plan"], shown["plan"]["fixed_fee"]) == ("large", "620.00")
 
-    async def test_it_is_no_part_of_the_terms(self, firm: Firm, hidden: PlanVersion) -> None:
+    async def test_listing_does_not_change_the_version_id(
+        self, firm: Firm, hidden: PlanVersion
+    ) -> None:
         again = await publishes(firm, LARGE)
         listed = await publishes(firm, LARGE, listed=True)
         assert hidden.id == again.id == listed.id
@@ -150,7 +162,7 @@ class TestUnlisted:
         async with firm.story.database.transaction() as session:
             assert (await find_offer(session, firm.account.id, "large")).id == hidden.id
 
-    async def test_its_next_version_is_as_hidden_unless_somebody_says_so(
+    async def test_new_version_of_an_unlisted_plan_is_unlisted_by_default(
         self, firm: Firm, hidden: PlanVersion
     ) -> None:
         newer = LARGE.replace("620", "630")
@@ -161,7 +173,7 @@ class TestUnlisted:
             assert await is_listed(session, "large", "USD")
 
     @pytest.mark.parametrize("plan", ["", "a\0b", "large ", "x" * 10_000])
-    async def test_what_is_no_name(self, firm: Firm, plan: str) -> None:
+    async def test_malformed_plan_name_raises_plan_not_found(self, firm: Firm, plan: str) -> None:
         async with firm.story.database.transaction() as session:
             with pytest.raises(PlanNotFound):
                 await find_offer(session, firm.account.id, plan)
@@ -173,8 +185,10 @@ async def publishes(firm: Firm, toml: str, listed: bool | None = None) -> PlanVe
         return await publish_plan(session, firm.story.clock, terms, listed)
 
 
-class TestViews:
-    async def test_a_plan(self, firm: Firm) -> None:
+class TestPlanJson:
+    async def test_offer_json_contains_fees_allowances_discounts_and_prices(
+        self, firm: Firm
+    ) -> None:
         version = await firm.story.plan(SMALL)
         async with firm.story.database.transaction() as session:
             (offer,) = await list_offers(session, firm.account.id)
@@ -192,7 +206,9 @@ class TestViews:
             "price": {"kind": "per_unit", "unit": "0.001000000"},
         } in shown["prices"]
 
-    async def test_a_subscription_as_it_changes(self, firm: Firm) -> None:
+    async def test_subscription_json_shows_status_plan_and_scheduled_change(
+        self, firm: Firm
+    ) -> None:
         small, large = await firm.story.plan(SMALL), await firm.story.plan(LARGE)
         assert (await self.subscription(firm))["status"] == "none"
         await taken(firm, large)
@@ -215,12 +231,12 @@ class TestViews:
             [],
         )
 
-    async def test_a_trial_and_a_plan_without_a_cap(self, firm: Firm) -> None:
+    async def test_subscription_json_of_a_trial_without_spend_cap(self, firm: Firm) -> None:
         await taken(firm, await firm.story.plan(TRIAL.replace('spend_cap = "50"\n', "")))
         shown = await self.subscription(firm)
         assert (shown["status"], shown["plan"]["spend_cap"]) == ("trialing", None)
 
-    async def test_a_preview(self, firm: Firm) -> None:
+    async def test_preview_json_contains_net_tax_total_and_lines(self, firm: Firm) -> None:
         small = await firm.story.plan(SMALL)
         before = await previewed(firm, small)
         async with firm.story.database.transaction() as session:
@@ -233,7 +249,7 @@ class TestViews:
         )
         assert [line["amount"] for line in told["lines"]] == ["110.00"]
 
-    async def test_a_wallet(self, firm: Firm) -> None:
+    async def test_wallet_json_contains_balance_and_grants(self, firm: Firm) -> None:
         await firm.tops_up("50.00", "bank-1")
         at = firm.story.clock.at(2026, 12, 1)
         await firm.tops_up("5.00", "gift", paid=False, priority=10, expires_at=at)

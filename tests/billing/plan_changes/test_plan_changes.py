@@ -1,4 +1,4 @@
-"""Changes of plan: which are at once, what they cost, and in which order they lock."""
+"""Plan changes: immediate or scheduled, invoiced amounts, and order of locks."""
 
 import asyncio
 
@@ -22,15 +22,15 @@ list_prices = true
 
 
 async def on_growth(story: Story) -> Firm:
-    """310.00 are invoiced for October; it is the 11th, so 21 of 31 days are left."""
+    """Subscribe to Growth: 310.00 is invoiced for October. On the 11th, 21 of 31 days remain."""
     firm = await story.firm()
     await firm.subscribe(await story.plan(GROWTH))
     story.clock.set(2026, 10, 11)
     return firm
 
 
-class TestPreview:
-    async def test_says_what_the_change_invoices(self, story: Story) -> None:
+class TestPlanChangePreview:
+    async def test_preview_equals_the_invoice_of_the_change(self, story: Story) -> None:
         firm, scale = await on_growth(story), await story.plan(SCALE)
         preview = await firm.preview(scale)
         assert [(line.kind, line.minor) for line in preview.lines] == [
@@ -45,27 +45,27 @@ class TestPreview:
             preview.amounts.taxed.total,
         )
 
-    async def test_changes_nothing(self, story: Story) -> None:
+    async def test_preview_changes_neither_invoices_nor_subscription(self, story: Story) -> None:
         firm = await on_growth(story)
         await firm.preview(await story.plan(SCALE))
         assert len(await firm.invoices()) == 1
         assert await firm.is_on("growth", 2026, 12, 1)
 
-    async def test_of_what_waits_is_nothing(self, story: Story) -> None:
+    async def test_preview_of_a_scheduled_change_has_no_lines(self, story: Story) -> None:
         firm = await on_growth(story)
         cheap = await story.plan(SCALE.replace("620.00", "309.99"))
         preview = await firm.preview(cheap)
         assert (preview.now, preview.lines, preview.amounts) == (False, (), None)
 
-    async def test_where_the_due_fee_is_all_unused(self, story: Story) -> None:
-        """Growth's November is due at midnight and not charged yet: all 310.00 are unused."""
+    async def test_due_but_uncharged_fee_is_credited_completely(self, story: Story) -> None:
+        """Growth's fee for November is due at midnight and not charged yet: 310.00 is unused."""
         firm = await on_growth(story)
         story.clock.set(2026, 11, 1, 0, 1)
         preview = await firm.preview(await story.plan(SCALE))
         assert [line.minor for line in preview.lines] == [-310_00, 620_00]
 
-    async def test_where_nothing_is_left_of_the_due_fee(self, story: Story) -> None:
-        """A plan that costs nothing: the fee that is due, and what is unused of it, are nothing."""
+    async def test_unused_part_of_the_fee_below_half_a_fen_has_no_line(self, story: Story) -> None:
+        """The plan costs 0.01 a month, so the unused part of its due fee rounds to zero."""
         firm = await story.firm()
         await firm.subscribe(await story.plan(GROWTH.replace("310.00", "0.01")))
         story.clock.set(2026, 11, 29)
@@ -74,9 +74,9 @@ class TestPreview:
         assert [line.minor for line in preview.lines] == [41_33]
 
 
-class TestDirection:
-    async def test_the_same_price_is_up(self, story: Story) -> None:
-        """310.00 a month and 3,720.00 a year are the same; the year is due at once."""
+class TestPlanChangeDirection:
+    async def test_change_at_equal_yearly_price_takes_effect_at_once(self, story: Story) -> None:
+        """310.00 a month equals 3,720.00 a year; the yearly fee is due at once."""
         firm = await on_growth(story)
         change = (await firm.change(await story.plan(YEARLY))).invoices[0]
         assert await firm.fees(change) == [
@@ -84,8 +84,10 @@ class TestDirection:
             ("fixed_fee", "2026-10-11", "2027-10-11", "3720.00"),
         ]
 
-    async def test_from_a_paid_year_to_a_dearer_month_waits(self, story: Story) -> None:
-        """What is left of the year is more than the month costs: nothing would be invoiced."""
+    async def test_change_from_a_paid_year_to_a_higher_monthly_fee_is_scheduled(
+        self, story: Story
+    ) -> None:
+        """The unused yearly fee exceeds the monthly fee, so the invoice would be negative."""
         firm = await story.firm()
         await firm.subscribe(await story.plan(YEARLY))
         story.clock.set(2026, 10, 11)
@@ -93,13 +95,16 @@ class TestDirection:
         assert change.invoices == ()
         assert change.phase.starts_at == story.clock.at(2027, 10, 1)
 
-    async def test_what_counts_is_the_total_with_tax(self, story: Story) -> None:
-        """13 %. From 310.00 net to 315.00 that contain the tax, on the 11th: 21 of 31 days.
+    async def test_higher_fee_with_lower_total_including_tax_is_scheduled(
+        self, story: Story
+    ) -> None:
+        """Tax 13 %. From 310.00 net to 315.00 including tax, on the 11th: 21 of 31 days.
 
-        given back   210.00 net,        with tax   237.30
+        credit       210.00 net,        with tax   237.30
         new          213.39 with tax  (315 x 21 / 31 = 213.387)
 
-        More fee, but less to pay: an invoice of less than nothing cannot be, so it waits.
+        The fee is higher but the total is lower. An invoice cannot be negative, so the change is
+        scheduled.
         """
         firm = await story.firm(tax_ppm=130_000)
         await firm.subscribe(await story.plan(GROWTH))
@@ -109,10 +114,13 @@ class TestDirection:
         assert change.invoices == ()
         assert change.phase.starts_at == story.clock.at(2026, 11, 1)
 
-    async def test_and_the_other_way_round(self, story: Story) -> None:
-        """From 315.00 that contain the tax to 310.00 net, which are 350.30: less fee, so it waits.
+    async def test_lower_net_fee_is_scheduled_and_higher_net_fee_is_invoiced(
+        self, story: Story
+    ) -> None:
+        """From 315.00 including tax to 310.00 net (350.30 with tax): the fee is lower, so the
+        change is scheduled.
 
-        To 316.00 net: 214.06 and 27.83 of tax, less 213.39 with tax: 28.50 to pay.
+        To 316.00 net: 214.06 and 27.83 tax, less 213.39 with tax: 28.50 is invoiced.
         """
         firm = await story.firm(tax_ppm=130_000)
         shelf = SCALE.replace('"620.00"', '"315.00"\ntax_inclusive = true')
@@ -123,10 +131,12 @@ class TestDirection:
         assert [firm.text(one.total) for one in change.invoices] == ["28.50"]
 
 
-class TestClosing:
-    async def test_is_left_to_the_jobs(self, story: Story) -> None:
-        """A job's clock was ahead once and the totals say that they are of next year: the change
-        drafts October, but a call that nobody has counted yet still comes onto that invoice."""
+class TestPeriodCloseByPlanChange:
+    async def test_draft_invoice_of_the_change_includes_calls_aggregated_later(
+        self, story: Story
+    ) -> None:
+        """A job's clock was ahead, so the totals seem up to date until next year. The change drafts
+        October's invoice, and a call aggregated later is still added to that invoice."""
         firm = await on_growth(story)
         story.clock.set(2027, 10, 1)
         await story.counts()
@@ -139,11 +149,13 @@ class TestClosing:
         assert (await firm.lines(october))[0] == ("usage", "vib", "rows", 1_000, 0, "1.00")
 
 
-class TestLocks:
+class TestPlanChangeLocks:
     @pytest.mark.parametrize("action", ["start", "change", "cancel", "pay"])
-    async def test_the_access_epoch_is_locked_last(self, story: Story, action: str) -> None:
-        """Somebody has the account's limits locked, and tells gateways to look again. Who bills
-        the account waits for the limits and must not have the epoch meanwhile."""
+    async def test_access_epoch_is_locked_after_the_account_limits(
+        self, story: Story, action: str
+    ) -> None:
+        """Another transaction locks the account's limits and then advances the epoch. Billing
+        waits for the limits and must not hold the lock of the epoch meanwhile."""
         firm = await (story.firm() if action == "start" else on_growth(story))
         scale = await story.plan(SCALE)
 

@@ -1,4 +1,4 @@
-"""Plans and the minor units that their lines come to."""
+"""Helpers for statement tests: plans, and the amounts of their lines in minor units."""
 
 from fractions import Fraction
 from typing import Any
@@ -15,7 +15,7 @@ TIERS = (Tier(10, 5 * FEN), Tier(None, 3 * FEN))
 
 
 def plan(prices: dict[str, Price], **others: Any) -> PlanTerms:
-    """Prices of rows by model, unless it says `model:meter`."""
+    """Build terms from prices by model (meter: rows) or by `model:meter`."""
     made = []
     for place, price in prices.items():
         model, _, meter = place.partition(":")

@@ -1,7 +1,7 @@
-"""The envelope: what the calls of a period were held for is never less than what its bill says.
+"""The cost bound: amounts reserved for a period's calls are never less than the period's bill.
 
-Calls take allowances in the order in which they come, and are held at linear prices; the bill
-gives each allowance to the dearest model, and knows tiers, packages and flat amounts.
+Calls use allowances in order of arrival and are reserved at linear prices. The bill applies each
+allowance to the most expensive model, and applies tiers, packages and flat amounts.
 """
 
 from dataclasses import replace
@@ -27,9 +27,10 @@ WHOLE = Fraction(1)
 
 
 def due(case: Case) -> Fraction:
-    """What usage comes to, in nano-units: exactly, or by its lines less their rounding.
+    """Cost of the usage in nano-units: the larger of the exact total and the sum of rounded lines
+    less their rounding.
 
-    That is half a minor unit a line; a discount that rounds to nothing has no line.
+    Rounding is at most half a minor unit per line; a discount that rounds to zero has no line.
     """
     terms, unit = case[0], nano_per_minor(case[0].currency)
     lines = usage_lines(*case)
@@ -42,11 +43,11 @@ def place(one: allowance_use.AllowanceBalance) -> tuple[str, str]:
     return one.allowance.model, one.allowance.meter
 
 
-class TestHeldCoversTheBill:
+class TestReservedCostBound:
     @THOROUGH
     @given(CASES)
-    def test_from_any_point_on(self, case: Case) -> None:
-        """From the start, and where a statement so far replaces what calls were held for."""
+    def test_running_total_plus_later_call_costs_covers_the_bill(self, case: Case) -> None:
+        """From the start, and after a statement replaced the reservations of earlier calls."""
         terms, share, calls = case
         first_come, bill = FirstCome(terms, share), due(case)
         costs = [first_come.cost(call) for call in calls]
@@ -55,8 +56,8 @@ class TestHeldCoversTheBill:
             assert now.amount + now.reserve + sum(costs[at:]) >= bill
 
     @given(CASES)
-    def test_also_where_no_later_call_is_included(self, case: Case) -> None:
-        """As where other processes have all that is left."""
+    def test_bound_also_covers_the_bill_if_no_later_call_uses_allowances(self, case: Case) -> None:
+        """As if other processes held all remaining units."""
         terms, share, calls = case
         none_left, bill = FirstCome(terms, Fraction(0)), due(case)
         costs = [none_left.cost(call) for call in calls]
@@ -65,13 +66,15 @@ class TestHeldCoversTheBill:
             assert now.amount + now.reserve + sum(costs[at:]) >= bill
 
 
-class TestAllowancesInAnyOrder:
-    """Calls take of what is left of allowances as it comes: in any order, with gaps, or not at
-    all. From a statement on, later calls take of what the statement leaves."""
+class TestReservedCostBoundInAnyAllowanceOrder:
+    """Calls use remaining allowance units in any order, with gaps, or not at all. After a
+    statement, later calls use the units that it leaves."""
 
     @THOROUGH
     @given(CASES, st.data())
-    def test_held_covers_the_bill(self, case: Case, data: st.DataObject) -> None:
+    def test_bound_covers_the_bill_if_later_calls_use_remaining_allowances(
+        self, case: Case, data: st.DataObject
+    ) -> None:
         terms, share, calls = case
         at = data.draw(st.integers(0, len(calls)))
         now = running_total(terms, share, calls[:at])
@@ -84,10 +87,11 @@ class TestAllowancesInAnyOrder:
 
     @THOROUGH
     @given(CASES, st.data())
-    def test_also_where_later_calls_have_what_the_statement_gives_to_earlier_ones(
+    def test_bound_covers_the_bill_if_later_calls_displace_covered_units(
         self, case: Case, data: st.DataObject
     ) -> None:
-        """Calls that run, and are not counted: what they have beyond what is left is held."""
+        """Running calls are not in the statement: their units beyond the remaining ones are
+        reserved at displacement cost."""
         terms, share, calls = case
         at = data.draw(st.integers(0, len(calls)))
         now = running_total(terms, share, calls[:at])
@@ -103,13 +107,13 @@ class TestAllowancesInAnyOrder:
         costs = sum(map(later.cost, calls[at:]))
         assert now.amount + now.reserve + held + costs >= due(case)
 
-    def test_what_costs_least_is_given_up(self) -> None:
-        """8 of 10 are given: 5 units that are worth 3 each, and 3 at 7."""
+    def test_displacement_cost_starts_with_the_cheapest_covered_units(self) -> None:
+        """8 of 10 units are used: 5 at a price of 3 each, and 3 at 7."""
         one = allowance_use.AllowanceBalance(Allowance(ANY_MODEL, "rows", 10), 10, {7: 3, 3: 5})
         assert one.remaining == 2
         assert [one.displacement_cost(units) for units in (0, 4, 6, 8, 9)] == [0, 12, 22, 36, 36]
 
-    def test_what_costs_nothing_is_given_nothing(self) -> None:
+    def test_free_usage_uses_no_allowance_units(self) -> None:
         terms = PlanTerms(
             plan="p",
             names={"en": "P", "zh": "P"},
@@ -123,10 +127,10 @@ class TestAllowancesInAnyOrder:
         assert allowance_use.allowance_balances(replace(terms, allowances=()), WHOLE, calls) == []
 
 
-class TestAllowancesOfAllModels:
-    """10 rows of b and then 10 of a, of which 10 together are included: b took them when it came.
+class TestGeneralAllowance:
+    """10 rows of b and then 10 rows of a; 10 rows in total are included, and b used them first.
 
-    The bill may not give them to a, where a's rows cost nothing anyway.
+    The bill must not apply them to a, because a's rows cost nothing anyway.
     """
 
     @pytest.mark.parametrize(
@@ -137,7 +141,7 @@ class TestAllowancesOfAllModels:
             ((Allowance("a", "rows", 10), Allowance(ANY_MODEL, "rows", 10)), ()),
         ],
     )
-    def test_are_not_taken_from_who_needs_them(
+    def test_units_go_to_the_model_that_would_otherwise_be_charged(
         self, allowances: tuple[Allowance, ...], discounts: tuple[Discount, ...]
     ) -> None:
         terms = PlanTerms(

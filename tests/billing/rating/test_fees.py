@@ -1,4 +1,4 @@
-"""Fees: for which days they are due, and what is given back of them."""
+"""Fixed fees: proration by days, and credit for unused days."""
 
 from dataclasses import replace
 from datetime import date, datetime
@@ -26,7 +26,7 @@ def paid(minor: int, start: tuple[int, ...], end: tuple[int, ...]) -> PaidFee:
     return PaidFee(minor, day(*start), day(*end), VERSION)
 
 
-class TestFee:
+class TestFixedFeeLine:
     @pytest.mark.parametrize(
         ("starts", "anchor", "ends", "minor"),
         [
@@ -38,7 +38,7 @@ class TestFee:
             ((2026, 10, 20), 15, (2026, 11, 15), 260_00),  # 26 of 31 days
         ],
     )
-    def test_of_a_month(
+    def test_monthly_fee_is_prorated_by_days(
         self, starts: tuple[int, ...], anchor: int, ends: tuple[int, ...], minor: int
     ) -> None:
         line = fixed_fee_line(TERMS, BillingCalendar(SHANGHAI, anchor), day(*starts))
@@ -50,7 +50,7 @@ class TestFee:
         ("starts", "ends"),
         [((2026, 10, 15), (2027, 10, 15)), ((2028, 2, 29), (2029, 2, 28))],
     )
-    def test_of_a_year_is_never_parted(
+    def test_yearly_fee_is_not_prorated(
         self, starts: tuple[int, ...], ends: tuple[int, ...]
     ) -> None:
         yearly = replace(TERMS, interval=Interval.YEAR)
@@ -58,7 +58,7 @@ class TestFee:
         assert (line.minor, line.ends_at) == (310_00, day(*ends))
 
 
-class TestUnused:
+class TestUnusedFeeLine:
     @pytest.mark.parametrize(
         ("fee", "at", "minor"),
         [
@@ -69,14 +69,16 @@ class TestUnused:
             (paid(365_00, (2027, 1, 1), (2028, 1, 1)), (2027, 2, 1), 334_00),
         ],
     )
-    def test_is_given_back_by_days(self, fee: PaidFee, at: tuple[Any, ...], minor: int) -> None:
+    def test_unused_fee_is_credited_by_remaining_days(
+        self, fee: PaidFee, at: tuple[Any, ...], minor: int
+    ) -> None:
         now = datetime(*at, tzinfo=SHANGHAI)
         line = unused_fee_line(fee, now, SHANGHAI)
         assert line is not None
         assert (line.kind, line.minor, line.version_id) == (LineKind.UNUSED_FEE, -minor, VERSION)
         assert (line.starts_at, line.ends_at) == (now, fee.ends_at)
 
-    def test_before_its_days_is_all_of_it(self) -> None:
+    def test_whole_fee_is_credited_before_its_period_starts(self) -> None:
         fee = paid(310_00, (2026, 11, 1), (2026, 12, 1))
         line = unused_fee_line(fee, day(2026, 10, 20), SHANGHAI)
         assert line is not None
@@ -92,5 +94,5 @@ class TestUnused:
         ],
         ids=["its days have passed", "it was free", "less than half a fen", "it is for no day"],
     )
-    def test_is_nothing(self, fee: PaidFee, at: tuple[int, ...]) -> None:
+    def test_no_line_if_the_credit_is_zero(self, fee: PaidFee, at: tuple[int, ...]) -> None:
         assert unused_fee_line(fee, day(*at), SHANGHAI) is None

@@ -1,4 +1,4 @@
-"""Plan files: one with everything in it, and whatever an operator may write wrongly."""
+"""Plan files: parsing of all fields, and errors for invalid files."""
 
 import pytest
 
@@ -97,8 +97,8 @@ def read(text: str) -> PlanTerms:
     return parse_plan_file(text, no_list)
 
 
-class TestRead:
-    def test_everything(self) -> None:
+class TestPlanFileParsing:
+    def test_file_with_all_fields_is_parsed(self) -> None:
         terms = parse_plan_file(WHOLE, lambda currency: LIST if currency == "CNY" else {})
         assert terms == PlanTerms(
             plan="team",
@@ -134,8 +134,8 @@ class TestRead:
             tax_inclusive=True,
         )
 
-    def test_what_is_left_out(self) -> None:
-        """Nothing is due but usage, by the calendar month; and nothing has a price."""
+    def test_omitted_fields_have_defaults(self) -> None:
+        """By default there are no fees and no prices, and periods are calendar months."""
         names = {"en": "P", "zh": "P"}
         assert read(HEAD) == PlanTerms("p", names, "CNY", ())
 
@@ -143,20 +143,22 @@ class TestRead:
         ("currency", "text", "minor"),
         [("CNY", "12.34", 1234), ("JPY", "1234", 1234), ("KWD", "1.234", 1234), ("JPY", "7.0", 7)],
     )
-    def test_fees_are_in_the_currencys_units(self, currency: str, text: str, minor: int) -> None:
+    def test_fees_are_parsed_to_minor_units_of_the_currency(
+        self, currency: str, text: str, minor: int
+    ) -> None:
         head = HEAD.replace("CNY", currency)
         terms = read(f'{head}fixed_fee = "{text}"\nminimum = "{text}"')
         assert (terms.fixed_fee, terms.minimum) == (minor, minor)
 
-    def test_percentages_have_four_places(self) -> None:
+    def test_discount_percentage_has_four_decimals(self) -> None:
         def ppm(percent: str) -> int:
             return read(f'{HEAD}[[discount]]\npercent = "{percent}"').discounts[0].ppm
 
         assert [ppm("0.0001"), ppm("33.3333"), ppm("100")] == [1, 333_333, 1_000_000]
 
 
-class TestListTerms:
-    def test_are_the_whole_list(self) -> None:
+class TestListPriceTerms:
+    def test_terms_contain_every_list_price(self) -> None:
         terms = list_price_terms("JPY", LIST)
         assert (terms.plan, terms.currency) == ("list", "JPY")
         assert [(one.model, one.meter) for one in terms.prices] == [
@@ -169,7 +171,7 @@ class TestListTerms:
         assert terms.price("embed", "output_tokens") == PerUnit(4)
         assert set(terms.names) == {"en", "zh"}
 
-    def test_do_not_depend_on_the_lists_order(self) -> None:
+    def test_version_id_does_not_depend_on_list_order(self) -> None:
         backwards = {
             model: dict(reversed(meters.items())) for model, meters in reversed(LIST.items())
         }
@@ -263,14 +265,14 @@ WRONG_PRICES = {
 }
 
 
-class TestInvalid:
+class TestInvalidPlanFile:
     @pytest.mark.parametrize(("text", "said"), UNREADABLE.values(), ids=UNREADABLE)
-    def test_no_plan_file(self, text: str, said: str) -> None:
+    def test_unreadable_file_is_rejected_with_its_cause(self, text: str, said: str) -> None:
         with pytest.raises(TermsInvalid, match=f"cannot be read: .*{said}"):
             read(text)
 
     @pytest.mark.parametrize(("text", "field"), WRONG.values(), ids=WRONG)
-    def test_names_the_field(self, text: str, field: str) -> None:
+    def test_invalid_value_is_rejected_with_its_field(self, text: str, field: str) -> None:
         with pytest.raises(TermsInvalid) as caught:
             read(HEAD + text)
         assert caught.value.param == field
@@ -291,7 +293,7 @@ class TestInvalid:
             (f'{HEAD}[price]\nmodel = "m"', "price", "line 4"),
         ],
     )
-    def test_says_where(self, text: str, param: str, line: str) -> None:
+    def test_error_message_contains_the_line(self, text: str, param: str, line: str) -> None:
         with pytest.raises(TermsInvalid) as caught:
             read(text)
         assert caught.value.param == param
@@ -307,7 +309,7 @@ class TestInvalid:
             "",
         ],
     )
-    def test_tells_no_line_that_is_not_known(self, text: str) -> None:
+    def test_error_message_has_no_line_if_the_line_is_unknown(self, text: str) -> None:
         with pytest.raises(TermsInvalid) as caught:
             read(text)
         assert "line" not in caught.value.message
@@ -320,25 +322,27 @@ class TestInvalid:
             ('[[allowance]]\nmeter = "rows"\nquantity = 1', "[*] rows has no price"),
         ],
     )
-    def test_says_which_of_them(self, text: str, what: str) -> None:
+    def test_error_message_names_the_duplicate_or_unpriced_entry(
+        self, text: str, what: str
+    ) -> None:
         with pytest.raises(TermsInvalid, match=what):
             read(HEAD + text)
 
     @pytest.mark.parametrize("text", WRONG_PRICES.values(), ids=WRONG_PRICES)
-    def test_names_the_price(self, text: str) -> None:
+    def test_invalid_price_is_rejected_with_its_index(self, text: str) -> None:
         with pytest.raises(PriceInvalid) as caught:
             read(f'{HEAD}{ROWS}price = "1"\n{ROWS}{text}')
         assert caught.value.param == "price[1]"
         assert caught.value.message.startswith("price[1]: ")
 
     @pytest.mark.parametrize("currency", ["yuan", "cny", "CNYX", ""])
-    def test_unknown_currency(self, currency: str) -> None:
+    def test_unknown_currency_is_rejected(self, currency: str) -> None:
         with pytest.raises(TermsInvalid) as caught:
             read(HEAD.replace("CNY", currency))
         assert caught.value.param == "currency"
 
     @pytest.mark.parametrize(("currency", "text"), [("JPY", "0.5"), ("KWD", "0.0005")])
-    def test_amounts_finer_than_the_currency(self, currency: str, text: str) -> None:
+    def test_amount_with_too_many_decimals_for_the_currency_is_rejected(self, currency: str, text: str) -> None:
         with pytest.raises(TermsInvalid, match=f"{currency} amounts have") as caught:
             read(f'{HEAD}fixed_fee = "{text}"'.replace("CNY", currency))
         assert caught.value.param == "fixed_fee"
@@ -353,14 +357,14 @@ class TestInvalid:
             ('kind = "volume"\nsize = 5\ntiers = [{ price = "1" }]', "size"),
         ],
     )
-    def test_a_field_of_another_kind_of_price(self, text: str, field: str) -> None:
-        """It would be ignored, and the plan would not cost what its author wrote."""
+    def test_field_of_another_price_kind_is_rejected(self, text: str, field: str) -> None:
+        """If it were ignored, the plan would cost something else than its author wrote."""
         with pytest.raises(TermsInvalid, match=f"has no `{field}`") as caught:
             read(HEAD + ROWS + text)
         assert caught.value.param == "price[0]"
 
 
-def test_every_meter_can_be_priced() -> None:
+def test_plan_file_accepts_a_price_for_every_meter() -> None:
     prices = "".join(f'{ROWS}price = "1"\n'.replace("rows", meter) for meter in METERS)
     assert [one.meter for one in read(HEAD + prices).prices] == list(METERS)
 
@@ -368,20 +372,20 @@ def test_every_meter_can_be_priced() -> None:
 MINUTES = ROWS.replace("rows", "adaptation_seconds")
 
 
-def test_adaptation_is_priced_by_the_minute() -> None:
+def test_fine_tuning_price_per_minute_is_stored_per_second() -> None:
     (price,) = read(f'{HEAD}{MINUTES}per = 60\nprice = "0.60"').prices
     assert price == ModelPrice("m", "adaptation_seconds", PerUnit(10**7))
 
 
-def test_a_minute_that_no_second_can_cost_is_sold_begun() -> None:
-    """1.00 / 60 is no whole number of nano-units: it is refused rather than rounded."""
+def test_indivisible_minute_price_is_rejected_per_unit_and_accepted_as_package() -> None:
+    """1.00 / 60 is not a whole number of nano-units: it is rejected rather than rounded."""
     with pytest.raises(TermsInvalid, match=r"1\.00 for 60 units is not a whole number"):
         read(f'{HEAD}{MINUTES}per = 60\nprice = "1.00"')
     (price,) = read(f'{HEAD}{MINUTES}kind = "package"\nsize = 60\nprice = "1.00"').prices
     assert price.price == Package(60, 10**9)
 
 
-def test_nobody_publishes_the_list() -> None:
+def test_plan_file_with_the_reserved_plan_name_list_is_rejected() -> None:
     with pytest.raises(TermsInvalid, match="reserved for the catalog") as caught:
         read(HEAD.replace('"p"', '"list"', 1))
     assert caught.value.param == "plan"

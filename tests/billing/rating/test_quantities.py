@@ -1,4 +1,4 @@
-"""Rating: hand-worked figures, and what must hold for all."""
+"""Rating of quantities: worked examples and properties."""
 
 import pytest
 from hypothesis import given
@@ -19,7 +19,7 @@ COUNTS = st.integers(0, 10**9)
 SOME_PRICES = st.dictionaries(st.sampled_from(METERS), st.integers(0, 10**8))
 
 
-class TestGolden:
+class TestRatingExamples:
     @pytest.mark.parametrize(
         ("quantities", "nano"),
         [
@@ -37,27 +37,27 @@ class TestGolden:
             (Quantities(input_tokens=0, output_tokens=0), 0),
         ],
     )
-    def test_worked_by_hand(self, quantities: Quantities, nano: int) -> None:
+    def test_worked_examples_of_call_cost(self, quantities: Quantities, nano: int) -> None:
         assert rate(quantities, PRICES) == nano
 
-    def test_cached_tokens_without_a_price_cost_as_others(self) -> None:
+    def test_cached_tokens_without_own_price_cost_the_input_price(self) -> None:
         quantities = Quantities(input_tokens=10, cached_input_tokens=4)
         assert rate(quantities, {"input_tokens": 7}) == 70
 
-    def test_a_meter_without_a_price_is_free(self) -> None:
+    def test_meter_without_price_is_free(self) -> None:
         assert rate(Quantities(rows=5), {"input_tokens": 7}) == 0
 
 
-class TestProperties:
+class TestRatingProperties:
     @given(quantities(), quantities(), SOME_PRICES)
-    def test_splitting_calls_changes_nothing(
+    def test_cost_of_a_sum_equals_the_sum_of_costs(
         self, first: Quantities, second: Quantities, prices: dict[str, int]
     ) -> None:
         whole = rate(first + second, prices)
         assert rate(first, prices) + rate(second, prices) == whole
 
     @given(quantities(), SOME_PRICES)
-    def test_is_the_units_of_each_meter_at_its_price(
+    def test_cost_is_units_by_meter_times_prices(
         self, of: Quantities, prices: dict[str, int]
     ) -> None:
         units = units_by_meter(of, prices)
@@ -65,20 +65,20 @@ class TestProperties:
         assert rate(of, prices) == sum(units[meter] * prices[meter] for meter in prices)
 
     @given(COUNTS, COUNTS)
-    def test_is_never_negative(self, total: int, part: int) -> None:
+    def test_cost_is_never_negative(self, total: int, part: int) -> None:
         cached = min(total, part)
         assert rate(Quantities(total, cached), PRICES) >= 0
 
 
 class TestQuantities:
-    def test_counts_tokens_that_are_known(self) -> None:
-        """Cached ones are a part of the others already."""
+    def test_token_count_sums_input_and_output_without_cached_again(self) -> None:
+        """Cached tokens are already part of the input tokens."""
         assert Quantities(input_tokens=5, cached_input_tokens=4, output_tokens=2).tokens == 7
         assert Quantities(input_tokens=5, rows=9).tokens == 5
         assert NO_USAGE.tokens == 0
 
-    def test_are_added_by_meter(self) -> None:
-        """What is unknown adds nothing."""
+    def test_quantities_are_added_per_meter(self) -> None:
+        """An unmeasured quantity adds zero."""
         one = Quantities(input_tokens=5, cached_input_tokens=4, output_tokens=2)
         other = Quantities(input_tokens=1, cached_input_tokens=1, rows=3)
         both = Quantities(6, 5, 2, 3, 0, 0)
@@ -88,7 +88,7 @@ class TestQuantities:
         assert both + seen + seen == Quantities(6, 5, 2, 3, 14, 1200)
 
     @pytest.mark.parametrize("meter", METERS)
-    def test_what_is_known_of_a_meter(self, meter: str) -> None:
+    def test_get_returns_units_of_a_meter_or_zero(self, meter: str) -> None:
         both = {"input_tokens": 3, meter: 3}
         assert (Quantities(**both).get(meter), NO_USAGE.get(meter)) == (3, 0)
 
@@ -100,6 +100,6 @@ class TestQuantities:
             {"cached_input_tokens": 1},
         ],
     )
-    def test_refuses_what_cannot_be(self, values: dict[str, int]) -> None:
+    def test_negative_or_inconsistent_quantities_are_rejected(self, values: dict[str, int]) -> None:
         with pytest.raises(ValueError, match=r"cannot be negative|a part of"):
             Quantities(**values)

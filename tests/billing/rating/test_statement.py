@@ -1,4 +1,4 @@
-"""Statements: lines worked by hand. What holds for all terms is in test_statement_rules.py."""
+"""Statements: worked examples of lines. Properties are in test_statement_rules.py."""
 
 from fractions import Fraction
 
@@ -38,8 +38,8 @@ def figures(lines: list[StatementLine]) -> list[_Figures]:
     return [(line.kind, line.model, line.quantity, line.included, line.minor) for line in lines]
 
 
-class TestUsage:
-    def test_a_line_for_each_meter_in_the_order_of_the_terms(self) -> None:
+class TestUsageLines:
+    def test_each_used_meter_has_a_line_in_order_of_the_terms(self) -> None:
         prices = {
             "b:output_tokens": PerUnit(10_000),
             "b:input_tokens": PerUnit(2_500),
@@ -64,12 +64,12 @@ class TestUsage:
             StatementLine(LineKind.USAGE, 60, version, "a", "rows", 101, 0, Package(100, 30 * FEN)),
         ]
 
-    def test_nothing_for_what_was_not_used_or_has_no_price(self) -> None:
+    def test_unused_or_unpriced_meters_have_no_line(self) -> None:
         terms = plan({"a": PerUnit(FEN), "b": PerUnit(FEN)})
         tokens = ModelUsage("a", Quantities(input_tokens=5))
         assert minors(terms, tokens, used("unknown", 5), used("b", 0)) == []
 
-    def test_a_free_meter_has_its_line(self) -> None:
+    def test_free_meter_has_a_line_of_zero(self) -> None:
         assert minors(plan({"a": PerUnit(0)}), used("a", 5)) == [0]
 
     @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ class TestUsage:
         # 1.5 and 4.5 of the major unit: half a yen is a yen
         [("CNY", 150, 450), ("JPY", 2, 5), ("KWD", 1500, 4500)],
     )
-    def test_is_rounded_by_line_in_the_currency(
+    def test_each_line_is_rounded_to_the_minor_unit_of_the_currency(
         self, currency: str, once: int, thrice: int
     ) -> None:
         price = PerUnit(1_500_000_000)
@@ -95,17 +95,21 @@ class TestUsage:
             ({"m:input_tokens": 10, "other:cached_input_tokens": 2}, [100 * 10]),
         ],
     )
-    def test_cached_tokens(self, prices: dict[str, int], minor: list[int]) -> None:
+    def test_cached_tokens_have_a_line_only_with_their_own_price(
+        self, prices: dict[str, int], minor: list[int]
+    ) -> None:
         terms = plan({place: PerUnit(fen * FEN) for place, fen in prices.items()})
         assert minors(terms, ModelUsage("m", Quantities(100, 40))) == minor
 
 
-class TestAllowances:
+class TestIncludedUnits:
     @pytest.mark.parametrize(
         ("rows", "included", "minor"),
         [(1, 1, 0), (1000, 1000, 0), (1001, 1000, 1), (1500, 1000, 500)],
     )
-    def test_of_one_model(self, rows: int, included: int, minor: int) -> None:
+    def test_model_allowance_covers_only_its_model(
+        self, rows: int, included: int, minor: int
+    ) -> None:
         terms = plan(
             {"a": PerUnit(FEN), "b": PerUnit(FEN)}, allowances=(Allowance("a", "rows", 1000),)
         )
@@ -119,7 +123,7 @@ class TestAllowances:
         # 1000 * 10/31 = 322.58, whole units rounded down
         [(TEN_DAYS, 322), (Fraction(0), 0), (Fraction(1, 1001), 0), (WHOLE, 400)],
     )
-    def test_of_a_part_of_the_period(self, share: Fraction, included: int) -> None:
+    def test_allowance_is_prorated_and_rounded_down(self, share: Fraction, included: int) -> None:
         terms = plan({"a": PerUnit(FEN)}, allowances=(Allowance("a", "rows", 1000),))
         assert figures(usage_lines(terms, share, [used("a", 400)])) == [
             ("usage", "a", 400, included, 400 - included)
@@ -144,7 +148,7 @@ class TestAllowances:
             (5, 3, {ANY_MODEL: 500, "a": 500}, {}, (80, 60)),
         ],
     )
-    def test_of_all_models(
+    def test_general_allowance_covers_the_most_expensive_usage_first(
         self,
         a: int,
         b: int,
@@ -165,9 +169,9 @@ class TestAllowances:
             ("usage", "b", 60, included[1], (60 - included[1]) * b),
         ]
 
-    def test_say_what_took_them(self) -> None:
-        """By their days 50 are 16, 400 are 129 and 200 are 64. Own ones come first: 64 rows of a
-        and 1 of b are left, and the one of b, which is dearer, goes before 63 of those of a."""
+    def test_allowance_usage_lists_units_by_model_and_meter(self) -> None:
+        """Prorated by days, 50 units are 16, 400 are 129 and 200 are 64. Model allowances apply
+        first: 64 rows of a and 1 of b remain, and the more expensive row of b precedes 63 of a."""
         own, shared = Allowance("a", "rows", 50), Allowance(ANY_MODEL, "rows", 200)
         unused = Allowance("b", "rows", 400)
         terms = plan({"a": PerUnit(FEN), "b": PerUnit(2 * FEN)}, allowances=(shared, own, unused))
@@ -180,7 +184,7 @@ class TestAllowances:
         assert [one.used_units for one in taken] == [16, 129, 64]
         assert [one.used_units for one in allowance_usage(terms, TEN_DAYS, [])] == [0, 0, 0]
 
-    def test_of_another_meter_covers_nothing(self) -> None:
+    def test_allowance_of_another_meter_is_not_used(self) -> None:
         terms = plan(
             {"a:input_tokens": PerUnit(FEN), "a:output_tokens": PerUnit(FEN)},
             allowances=(Allowance(ANY_MODEL, "output_tokens", 100),),
@@ -192,12 +196,14 @@ class TestAllowances:
         # 15 used, 5 included: the 10 that are left are the first of the period.
         [(Graduated(TIERS), 50), (Volume(TIERS), 50), (Package(4, FEN), 3)],
     )
-    def test_comes_off_before_tiers_and_packages(self, price: Price, minor: int) -> None:
+    def test_included_units_are_deducted_before_tiers_and_packages(
+        self, price: Price, minor: int
+    ) -> None:
         terms = plan({"a": price}, allowances=(Allowance("a", "rows", 5),))
         assert minors(terms, used("a", 15)) == [minor]
 
 
-class TestDiscounts:
+class TestDiscountLines:
     @pytest.mark.parametrize(
         ("discounts", "off"),
         [
@@ -211,7 +217,9 @@ class TestDiscounts:
             ({ANY_MODEL: 333_333}, {None: -500}),  # 499.9995
         ],
     )
-    def test_are_lines(self, discounts: dict[str, int], off: dict[str | None, int]) -> None:
+    def test_discount_is_a_negative_line_after_usage(
+        self, discounts: dict[str, int], off: dict[str | None, int]
+    ) -> None:
         terms = plan(
             {"a": PerUnit(10 * FEN), "b": PerUnit(5 * FEN)},
             discounts=tuple(Discount(*pair) for pair in discounts.items()),
@@ -224,12 +232,12 @@ class TestDiscounts:
             assert line.ppm == discounts[line.model or ANY_MODEL]
             assert line.version_id == terms.version_id()
 
-    def test_is_of_late_usage_too(self) -> None:
+    def test_discount_applies_to_late_usage(self) -> None:
         terms = plan({"a": PerUnit(FEN)}, discounts=(Discount("a", 500_000),))
         assert minors(terms, used("a", 10, late=20)) == [10, 20, -15]
 
 
-class TestMinimum:
+class TestMinimumLine:
     @pytest.mark.parametrize(
         ("rows", "share", "minor"),
         [
@@ -244,18 +252,20 @@ class TestMinimum:
             (0, Fraction(0), []),
         ],
     )
-    def test_what_is_missing(self, rows: int, share: Fraction, minor: list[int]) -> None:
+    def test_line_contains_the_shortfall_to_the_prorated_minimum(
+        self, rows: int, share: Fraction, minor: list[int]
+    ) -> None:
         terms = plan({"a": PerUnit(FEN)}, discounts=(Discount(ANY_MODEL, 100_000),), minimum=1000)
         assert minors(terms, used("a", rows), share=share) == minor
 
-    def test_line(self) -> None:
+    def test_period_without_usage_has_only_the_minimum_line(self) -> None:
         terms = plan({"a": PerUnit(FEN)}, minimum=1000)
         assert usage_lines(terms, WHOLE, []) == [
             StatementLine(LineKind.MINIMUM, 1000, terms.version_id())
         ]
 
 
-class TestLateUsage:
+class TestLateUsageLines:
     @pytest.mark.parametrize(
         ("price", "allowance", "lines"),
         [
@@ -272,7 +282,7 @@ class TestLateUsage:
             (Volume(TIERS), 0, [("usage", 8, 0, 40), ("late_usage", 5, 0, -1)]),
         ],
     )
-    def test_costs_what_it_adds(
+    def test_late_usage_costs_the_increase_of_the_total(
         self, price: Price, allowance: int, lines: list[tuple[str, int, int, int]]
     ) -> None:
         allowances = (Allowance("a", "rows", allowance),) if allowance else ()
@@ -280,13 +290,13 @@ class TestLateUsage:
         found = figures(usage_lines(terms, WHOLE, [used("a", 8, late=5)]))
         assert found == [(kind, "a", *rest) for kind, *rest in lines]
 
-    def test_alone(self) -> None:
+    def test_late_usage_without_usage_on_time_has_its_own_line(self) -> None:
         terms = plan({"a": PerUnit(FEN)}, allowances=(Allowance("a", "rows", 3),))
         assert figures(usage_lines(terms, WHOLE, [used("a", 0, late=5)])) == [
             ("late_usage", "a", 5, 3, 2)
         ]
 
-    def test_of_a_dear_model_is_included_before_what_is_on_time_of_a_cheap_one(self) -> None:
+    def test_late_usage_of_an_expensive_model_is_included_before_cheap_usage(self) -> None:
         terms = plan(
             {"a": PerUnit(FEN), "b": PerUnit(2 * FEN)},
             allowances=(Allowance(ANY_MODEL, "rows", 5),),
@@ -294,7 +304,7 @@ class TestLateUsage:
         assert minors(terms, used("a", 5), used("b", 0, late=5)) == [5, 0]
 
 
-class TestRunning:
+class TestRunningTotal:
     @pytest.mark.parametrize(
         ("price", "rows", "expected"),
         [
@@ -305,13 +315,13 @@ class TestRunning:
             (Graduated((Tier(10, 5), Tier(None, 3, 100))), 11, RunningTotal(153, 0)),
         ],
     )
-    def test_amount_and_what_may_fall_due(
+    def test_worked_examples_of_amount_and_reserve(
         self, price: Price, rows: int, expected: RunningTotal
     ) -> None:
         terms = plan({"a": price}, minimum=10**6)  # which only the end of the period calls for
         assert running_total(terms, WHOLE, [used("a", rows)]) == expected
 
-    def test_knows_allowances_discounts_late_and_unused_models(self) -> None:
+    def test_allowances_discounts_late_usage_and_unused_models_are_applied(self) -> None:
         terms = plan(
             {"a": PerUnit(10), "b": Package(10, 25)},
             allowances=(Allowance("a", "rows", 31),),
@@ -320,7 +330,7 @@ class TestRunning:
         # a: 10 of 31 are included, 12 + 3 - 10 = 5 at 10, less 10 %; b: 25 less 50 % is 12.5
         assert running_total(terms, TEN_DAYS, [used("a", 12, late=3)]) == RunningTotal(45, 13)
 
-    def test_fractions_of_a_nano_unit_go_up(self) -> None:
+    def test_fractions_of_a_nano_unit_are_rounded_up(self) -> None:
         terms = plan(
             {"a": PerUnit(1), "b": PerUnit(1)}, discounts=(Discount("a", 1), Discount("b", PPM))
         )
@@ -329,8 +339,8 @@ class TestRunning:
         assert (unit_prices(terms, "a"), unit_prices(terms, "b")) == ({"rows": 1}, {"rows": 0})
 
 
-class TestHeldPrices:
-    def test_by_meter_after_the_discount(self) -> None:
+class TestReservationPrices:
+    def test_unit_price_per_meter_includes_the_discount(self) -> None:
         terms = plan(
             {
                 "a:input_tokens": Graduated(TIERS),

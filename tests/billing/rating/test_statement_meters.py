@@ -1,4 +1,4 @@
-"""Statements of pictures and of adaptation, worked by hand."""
+"""Statements of images and fine-tuning seconds: worked examples."""
 
 import pytest
 
@@ -18,7 +18,7 @@ EYE: dict[str, Price] = {
 }
 
 
-class TestPicturesAndAdaptation:
+class TestImageAndFineTuningLines:
     @pytest.mark.parametrize(
         ("images", "seconds", "included", "expected"),
         [
@@ -30,7 +30,7 @@ class TestPicturesAndAdaptation:
             (1000, 601, 600, [2500, 1]),
         ],
     )
-    def test_each_by_its_unit(
+    def test_images_and_seconds_are_rated_per_unit(
         self, images: int, seconds: int, included: int, expected: list[int]
     ) -> None:
         allowances = (Allowance("eye", "adaptation_seconds", included),) if included else ()
@@ -41,17 +41,17 @@ class TestPicturesAndAdaptation:
     @pytest.mark.parametrize(
         ("seconds", "minor"), [(1, 60), (60, 60), (61, 120), (3600, 3600), (3601, 3660)]
     )
-    def test_begun_minutes(self, seconds: int, minor: int) -> None:
+    def test_started_minutes_are_charged_in_full(self, seconds: int, minor: int) -> None:
         terms = plan({"eye:adaptation_seconds": Package(60, 60 * FEN)})
         assert minors(terms, ModelUsage("eye", Quantities(adaptation_seconds=seconds))) == [minor]
 
-    def test_tiers_of_pictures_and_late_ones(self) -> None:
-        """10 at 5 and 2 at 3, then 3 late ones at 3."""
+    def test_graduated_image_tiers_continue_with_late_images(self) -> None:
+        """10 images at 5 and 2 at 3, then 3 late images at 3."""
         terms = plan({"eye:images": Graduated(TIERS)})
         consumed = ModelUsage("eye", Quantities(images=12), Quantities(images=3))
         assert minors(terms, consumed) == [56, 9]
 
-    def test_shared_by_all_models_and_no_other_meter(self) -> None:
+    def test_general_image_allowance_covers_all_models_and_no_other_meter(self) -> None:
         terms = plan(
             {"eye:images": PerUnit(3 * FEN), "ear:images": PerUnit(5 * FEN), "eye": PerUnit(FEN)},
             allowances=(Allowance(ANY_MODEL, "images", 10),),

@@ -1,4 +1,4 @@
-"""Statements: what holds for all terms and calls. Figures by hand are in test_statement.py."""
+"""Statements: properties for all terms and calls. Worked examples are in test_statement.py."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -29,7 +29,7 @@ def total(terms: PlanTerms, share: Fraction, calls: Iterable[ModelUsage]) -> int
 
 
 def merged(calls: Iterable[ModelUsage]) -> list[ModelUsage]:
-    """One of each model."""
+    """Sum the usage per model."""
     found: dict[str, ModelUsage] = {}
     for call in calls:
         last = found.get(call.model, ModelUsage(call.model, NO_USAGE))
@@ -39,9 +39,11 @@ def merged(calls: Iterable[ModelUsage]) -> list[ModelUsage]:
     return list(found.values())
 
 
-class TestSplitting:
+class TestStatementInputOrder:
     @given(cases(), st.randoms(use_true_random=False))
-    def test_the_number_and_order_of_calls_change_nothing(self, case: Case, chance: Random) -> None:
+    def test_lines_do_not_depend_on_number_and_order_of_calls(
+        self, case: Case, chance: Random
+    ) -> None:
         terms, share, calls = case
         lines = usage_lines(terms, share, calls)
         shuffled = chance.sample(calls, len(calls))
@@ -49,20 +51,20 @@ class TestSplitting:
         assert usage_lines(terms, share, merged(calls)) == lines
 
 
-class TestRunning:
+class TestRunningTotalProperties:
     @given(cases())
-    def test_is_the_statement_but_for_rounding(self, case: Case) -> None:
-        """Half a minor unit for each line, and for a discount that rounds to nothing."""
+    def test_running_total_equals_the_statement_except_rounding(self, case: Case) -> None:
+        """At most half a minor unit per line and per discount that rounds to zero."""
         lines, terms = usage_lines(*case), case[0]
         unit = nano_per_minor(terms.currency)
         off = sum(line.minor for line in lines) * unit - running_total(*case).amount
         assert abs(off) <= Fraction((len(lines) + len(terms.discounts)) * unit, 2) + 1
 
 
-class TestSigns:
+class TestStatementLineBounds:
     @given(cases())
-    def test_only_discounts_are_below_zero(self, case: Case) -> None:
-        """And late usage that makes a volume price cheaper; the sum never is."""
+    def test_only_discount_and_volume_late_usage_lines_are_negative(self, case: Case) -> None:
+        """Late usage may be negative if it makes a volume price cheaper; the total never is."""
         terms, share, calls = case
         for line in usage_lines(terms, share, calls):
             if line.kind is LineKind.DISCOUNT:
@@ -74,8 +76,8 @@ class TestSigns:
         assert total(terms, share, calls) >= 0
 
     @given(cases())
-    def test_units_are_included_once(self, case: Case) -> None:
-        """No line includes more than was used, nor all together more than allowances give."""
+    def test_included_units_exceed_neither_usage_nor_allowances(self, case: Case) -> None:
+        """No line includes more than its usage, and all lines together not more than allowed."""
         terms, share, calls = case
         lines = usage_lines(terms, share, calls)
         assert all(0 <= line.included <= (line.quantity or 0) for line in lines)
@@ -84,7 +86,7 @@ class TestSigns:
         assert sum(one.used_units for one in taken) == sum(line.included for line in lines)
 
     @given(cases())
-    def test_nothing_is_paid_while_its_allowance_lasts(self, case: Case) -> None:
+    def test_usage_within_its_allowance_is_included_completely(self, case: Case) -> None:
         terms, share, calls = case
         lines = usage_lines(terms, share, calls)
         for one in terms.allowances:
@@ -99,25 +101,27 @@ class TestSigns:
             )
 
 
-class TestMoreUsage:
+class TestStatementMonotonicity:
     @given(cases(RISING), st.integers(0, 8), st.integers(0, 10**6))
-    def test_never_costs_less(self, case: Case, at: int, minimum: int) -> None:
-        """But for volume prices, which fall for all units where a tier begins."""
+    def test_additional_usage_never_lowers_the_total(
+        self, case: Case, at: int, minimum: int
+    ) -> None:
+        """Except for volume prices, which fall for all units at the start of a tier."""
         terms, share, calls = case
         terms = replace(terms, minimum=minimum)
         calls = [ModelUsage(call.model, call.quantities + call.late) for call in calls]
         assert total(terms, share, calls[:at]) <= total(terms, share, calls)
 
     @given(cases(RISING), st.integers(0, 8))
-    def test_beside_late_usage_costs_less_by_rounding_only(self, case: Case, at: int) -> None:
-        """Units on time and late ones are rounded apart: a minor unit a place, as below."""
+    def test_with_late_usage_the_total_falls_at_most_by_rounding(self, case: Case, at: int) -> None:
+        """Usage on time and late usage are rounded separately: one minor unit per line."""
         terms, share, calls = case
         lines = usage_lines(terms, share, calls)
         late = sum(line.kind is LineKind.LATE_USAGE for line in lines)
         assert total(terms, share, calls[:at]) <= total(terms, share, calls) + late
 
-    def test_beside_late_usage_may_cost_a_minor_unit_less(self) -> None:
-        """Half a fen for two rows. 2 on time and 1 late: 0.5 and 0.5; 3 and 1: 1 and 0."""
+    def test_with_late_usage_the_total_may_fall_by_one_minor_unit(self) -> None:
+        """Half a fen per two rows. 2 on time and 1 late: 0.5 and 0.5; 3 and 1: 1 and 0."""
         price = ModelPrice("a", "rows", Package(2, 5_000_000))
         terms = PlanTerms("p", {"en": "P", "zh": "P"}, "CNY", (price,))
 
@@ -128,7 +132,7 @@ class TestMoreUsage:
         assert (both(2), both(3)) == (2, 1)
 
     @given(cases(), st.integers(0, 10**6))
-    def test_comes_to_the_minimum_at_least(self, case: Case, minimum: int) -> None:
+    def test_total_is_at_least_the_prorated_minimum(self, case: Case, minimum: int) -> None:
         terms, share, calls = case
         without = total(terms, share, calls)
         due = total(replace(terms, minimum=minimum), share, calls)

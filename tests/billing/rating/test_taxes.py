@@ -1,4 +1,4 @@
-"""Tax: added to or contained in an amount, by treatment, rounded once."""
+"""Tax: added to net prices or extracted from gross prices, by treatment, rounded once."""
 
 import pytest
 from hypothesis import given
@@ -13,7 +13,7 @@ TAXES = st.builds(Tax, st.sampled_from(TaxTreatment), st.integers(0, 1_000_000))
 AMOUNTS = st.integers(-(10**15), 10**15)
 
 
-class TestGolden:
+class TestTaxExamples:
     @pytest.mark.parametrize(
         ("amount", "tax", "net", "added"),
         [
@@ -27,7 +27,7 @@ class TestGolden:
             (10_000, EXEMPT, 10_000, 0),
         ],
     )
-    def test_on_top_of_net_prices(self, amount: int, tax: Tax, net: int, added: int) -> None:
+    def test_tax_is_added_to_net_prices(self, amount: int, tax: Tax, net: int, added: int) -> None:
         assert apply_tax(amount, False, tax) == TaxedAmount(net, added, net + added)
 
     @pytest.mark.parametrize(
@@ -43,23 +43,23 @@ class TestGolden:
             (11_900, EXEMPT, 10_000, 0, 10_000),
         ],
     )
-    def test_contained_in_gross_prices(
+    def test_tax_is_extracted_from_gross_prices(
         self, amount: int, tax: Tax, net: int, contained: int, total: int
     ) -> None:
         assert apply_tax(amount, True, tax) == TaxedAmount(net, contained, total)
 
 
-class TestProperties:
+class TestTaxProperties:
     @given(AMOUNTS, TAXES)
-    def test_net_prices_are_the_net(self, amount: int, tax: Tax) -> None:
-        """And tax is within half a minor unit of the rate."""
+    def test_net_price_is_the_net_amount(self, amount: int, tax: Tax) -> None:
+        """The tax differs by at most half a minor unit from the exact rate."""
         made = apply_tax(amount, False, tax)
         assert made.net == amount
         assert abs(made.tax * 10**6 - amount * tax.applied_ppm) * 2 <= 10**6
 
     @given(AMOUNTS, TAXES)
-    def test_gross_prices_are_the_total_of_who_pays_tax(self, amount: int, tax: Tax) -> None:
-        """Whoever pays none pays the same net."""
+    def test_gross_price_is_the_total_under_standard_treatment(self, amount: int, tax: Tax) -> None:
+        """Under other treatments the net amount is the same and no tax is added."""
         standard = apply_tax(amount, True, Tax(ppm=tax.ppm))
         made = apply_tax(amount, True, tax)
         assert standard.total == amount
@@ -67,12 +67,14 @@ class TestProperties:
         assert made.tax == (standard.tax if tax.applied_ppm else 0)
 
     @given(AMOUNTS, TAXES, st.booleans())
-    def test_a_credit_mirrors_the_invoice(self, amount: int, tax: Tax, inclusive: bool) -> None:
+    def test_negative_amount_mirrors_the_positive_amount(
+        self, amount: int, tax: Tax, inclusive: bool
+    ) -> None:
         made, back = apply_tax(amount, inclusive, tax), apply_tax(-amount, inclusive, tax)
         assert (back.net, back.tax, back.total) == (-made.net, -made.tax, -made.total)
 
 
-class TestTaxed:
-    def test_adds_up_or_is_not_made(self) -> None:
+class TestTaxedAmount:
+    def test_inconsistent_total_is_rejected(self) -> None:
         with pytest.raises(ValueError, match="are not the total"):
             TaxedAmount(100, 19, 120)

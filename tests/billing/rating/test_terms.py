@@ -1,4 +1,4 @@
-"""Plan terms: their one text and id, and what are no terms."""
+"""Plan terms: canonical JSON, version id, validation and lookup."""
 
 from dataclasses import fields, replace
 from typing import Any
@@ -95,8 +95,8 @@ WRONG: list[tuple[str, Any]] = [
 ]
 
 
-class TestText:
-    def test_spells_everything_out_in_one_order(self) -> None:
+class TestCanonicalJson:
+    def test_all_fields_are_written_in_sorted_order(self) -> None:
         terms = PlanTerms("free", {"zh": "免费", "en": "Free"}, "JPY", ())
         assert terms.canonical_json().decode() == (
             '{"alignment":"calendar","allowances":[],"currency":"JPY","discounts":[],'
@@ -125,44 +125,44 @@ class TestText:
             ),
         ],
     )
-    def test_of_each_price(self, price: Price, said: dict[str, Any]) -> None:
+    def test_worked_examples_of_price_json(self, price: Price, said: dict[str, Any]) -> None:
         assert price.to_json() == said
 
     @given(any_terms())
-    def test_is_read_back(self, terms: PlanTerms) -> None:
+    def test_parsed_json_equals_the_original_terms(self, terms: PlanTerms) -> None:
         read = parse_terms(terms.canonical_json())
         assert read == terms
         assert read.canonical_json() == terms.canonical_json()
         assert read.version_id() == terms.version_id()
 
-    def test_what_is_read_is_checked(self) -> None:
+    def test_invalid_value_in_json_is_rejected(self) -> None:
         said = {**msgspec.json.decode(TERMS.canonical_json()), "currency": "yuan"}
         with pytest.raises(TermsInvalid, match="currency"):
             parse_terms(msgspec.json.encode(said))
 
 
-class TestId:
-    def test_never_changes(self) -> None:
-        """Versions that are kept, and usage rows that name them, rest on it.
+class TestVersionId:
+    def test_version_id_of_fixed_terms_is_stable(self) -> None:
+        """Stored plan versions and usage rows refer to this id.
 
-        The first half of what `sha256sum` says of the text.
+        It is the first half of the `sha256sum` of the canonical JSON.
         """
         assert TERMS.version_id() == UUID("c741b1fe-493c-abb0-faa5-6962aaf4a0a7")
 
-    def test_is_the_same_for_the_same_terms(self) -> None:
+    def test_equal_terms_have_the_same_version_id(self) -> None:
         names = dict(reversed(TERMS.names.items()))
         assert replace(TERMS, names=names).version_id() == TERMS.version_id()
 
     @pytest.mark.parametrize("field", CHANGES)
-    def test_is_another_for_any_change(self, field: str) -> None:
+    def test_any_changed_field_changes_the_version_id(self, field: str) -> None:
         assert replace(TERMS, **{field: CHANGES[field]}).version_id() != TERMS.version_id()
 
-    def test_no_field_is_left_out_above(self) -> None:
+    def test_change_examples_cover_every_field(self) -> None:
         assert list(CHANGES) == [one.name for one in fields(PlanTerms) if one.init]
 
     @given(st.integers(0, 10**15))
-    def test_tells_prices_apart(self, nano: int) -> None:
-        """A price of each kind with the same figures."""
+    def test_price_kinds_with_equal_figures_have_different_version_ids(self, nano: int) -> None:
+        """One price of each kind, all with the same figures."""
         prices: list[Price] = [
             PerUnit(nano),
             Package(1, nano),
@@ -178,9 +178,9 @@ class TestId:
         assert len(versions) == 4
 
 
-class TestInvalid:
+class TestTermsValidation:
     @pytest.mark.parametrize(("field", "value"), WRONG)
-    def test_names_the_field(self, field: str, value: Any) -> None:
+    def test_invalid_value_is_rejected_with_its_field(self, field: str, value: Any) -> None:
         with pytest.raises(TermsInvalid, match=field) as caught:
             replace(TERMS, **{field: value})
         assert caught.value.param == field
@@ -200,17 +200,17 @@ class TestInvalid:
             ("discounts", (Discount("chat", PPM), Discount(ANY_MODEL, 1))),
         ],
     )
-    def test_what_is_at_the_limit_is_accepted(self, field: str, value: Any) -> None:
+    def test_value_at_the_limit_is_accepted(self, field: str, value: Any) -> None:
         assert getattr(replace(TERMS, **{field: value}), field) == value
 
 
-class TestLookUp:
-    def test_price(self) -> None:
+class TestTermsLookup:
+    def test_price_of_unpriced_model_or_meter_is_none(self) -> None:
         assert TERMS.price("chat", "input_tokens") == PerUnit(500)
         assert TERMS.price("chat", "rows") is None
         assert TERMS.price("unknown", "rows") is None
 
-    def test_model(self) -> None:
+    def test_has_model_is_true_only_for_priced_models(self) -> None:
         assert TERMS.has_model("forecast")
         assert not TERMS.has_model("unknown")
         assert not TERMS.has_model(ANY_MODEL)

@@ -1,4 +1,4 @@
-"""Service tiers in plan files: percentages, own prices, and what cannot be a whole nano-unit."""
+"""Service tiers in plan files: percentages, explicit prices, and rejected values."""
 
 from fractions import Fraction
 
@@ -49,7 +49,7 @@ def read(more: str) -> PlanTerms:
     return parse_plan_file(BASE + more, lambda _currency: {})
 
 
-def test_a_percentage_prices_each_kind_of_each_text_model() -> None:
+def test_service_tier_percentage_scales_all_prices_of_text_models() -> None:
     terms = read('[[tier]]\nname = "priority"\npercent = 150\n')
     assert terms.price("chat@priority", "input_tokens") == PerUnit(3)
     assert terms.price("chat@priority", "output_tokens") == Graduated(
@@ -61,7 +61,7 @@ def test_a_percentage_prices_each_kind_of_each_text_model() -> None:
     assert parse_terms(terms.canonical_json()) == terms
 
 
-def test_a_price_of_its_own_goes_before_the_percentage() -> None:
+def test_explicit_service_tier_price_takes_precedence_over_percentage() -> None:
     own = '[[price]]\nmodel = "chat"\ntier = "flex"\nmeter = "input_tokens"\nprice = "1"\n'
     terms = read(own + '[[tier]]\nname = "flex"\npercent = 50\nmodels = ["chat"]\n')
     assert terms.price("chat@flex", "input_tokens") == PerUnit(10**9)
@@ -82,12 +82,12 @@ def test_a_price_of_its_own_goes_before_the_percentage() -> None:
         ),
     ],
 )
-def test_what_cannot_be_sold_is_refused(more: str, message: str) -> None:
+def test_invalid_service_tier_is_rejected(more: str, message: str) -> None:
     with pytest.raises(TermsInvalid, match=message):
         read(more)
 
 
-def test_a_tier_has_lines_of_its_own_and_no_shared_allowance() -> None:
+def test_service_tier_usage_has_own_lines_and_no_general_allowance() -> None:
     more = '[[tier]]\nname = "priority"\npercent = 150\n[[allowance]]\nmeter = "input_tokens"\n'
     terms = read(more + "quantity = 1_000_000_000\n")
     used = Quantities(input_tokens=10**9)

@@ -1,4 +1,4 @@
-"""Stripe checks: an invoice that Stripe has otherwise is told, and one that agrees is not.
+"""Stripe checks: differences between invoices here and in Stripe are reported.
 
 5,000,000 output tokens at 0.000002 are 10.00; with 6 % tax 10.60.
 """
@@ -23,13 +23,13 @@ THERE = "Invoices that Stripe collects exist in Stripe"
 
 
 class October:
-    """A final invoice of 10.60, and a Stripe that has it, or another."""
+    """A final invoice of 10.60 and a fake Stripe with an invoice for it."""
 
     def __init__(self, firm: Firm, invoice: Invoice, payments: StripeClient) -> None:
         self.firm, self.invoice, self.payments = firm, invoice, payments
 
     async def has(self, total: int) -> str:
-        """Stripe has it, finished, of so much; gives its id there."""
+        """Create the invoice in Stripe with this total and finalize it. Returns its Stripe id."""
         customer = await self.payments.create_customer("c", self.firm.account.id.hex, "Acme", "")
         ours = self.invoice.id.hex, "MAAS-000001", "CNY"
         made = await self.payments.create_invoice("i", customer, *ours, 30)
@@ -71,22 +71,22 @@ async def october(story: Story, network: None) -> AsyncIterator[October]:
         yield October(firm, invoice, payments)
 
 
-async def test_an_invoice_that_stripe_does_not_collect_is_not_compared(october: October) -> None:
+async def test_invoice_not_collected_by_stripe_is_not_compared(october: October) -> None:
     assert await october.compared() == CollectorComparison(0, ())
 
 
-async def test_the_same_total_agrees(october: October) -> None:
+async def test_invoice_with_equal_stripe_total_has_no_difference(october: October) -> None:
     await october.has(1060)
     assert await october.compared() == CollectorComparison(1, ())
 
 
-async def test_a_fen_more_at_stripe_is_told(october: October) -> None:
+async def test_different_stripe_total_is_reported(october: October) -> None:
     await october.has(1061)
     assert await october.found() == [(TOTAL, str(october.invoice.id), 1061, 1060)]
 
 
-async def test_what_the_wallet_paid_is_not_asked_for_at_stripe(october: October) -> None:
-    """Of November's 10.60 the wallet pays 4.00: Stripe is to ask for 6.60."""
+async def test_wallet_payment_reduces_the_expected_stripe_total(october: October) -> None:
+    """The wallet pays 4.00 of November's 10.60, so Stripe collects 6.60."""
     await october.firm.pays_all()
     await october.firm.tops_up("4.00", "top-up-1")
     await october.firm.use("llm", output_tokens=5_000_000)
@@ -97,13 +97,13 @@ async def test_what_the_wallet_paid_is_not_asked_for_at_stripe(october: October)
 
 
 @pytest.mark.parametrize("end", ["void_invoice", "mark_uncollectible"])
-async def test_one_that_only_stripe_has_settled_is_told(october: October, end: str) -> None:
+async def test_invoice_closed_only_in_stripe_is_reported(october: October, end: str) -> None:
     there = await october.has(1060)
     await getattr(october.payments, end)("v", there)
     assert await october.found() == [(STATUS, str(october.invoice.id), 1, 0)]
 
 
-async def test_one_that_only_we_have_settled_is_told(october: October) -> None:
+async def test_invoice_paid_only_in_the_ledger_is_reported(october: October) -> None:
     await october.has(1060)
     await october.firm.pays(october.invoice, "10.60")
     # Stripe was told of it, and did not do it.
@@ -111,6 +111,6 @@ async def test_one_that_only_we_have_settled_is_told(october: October) -> None:
     assert await october.found() == [(STATUS, str(october.invoice.id), 0, 1)]
 
 
-async def test_one_that_stripe_does_not_have_is_told(october: October) -> None:
+async def test_invoice_missing_in_stripe_is_reported(october: October) -> None:
     await october.knows("in_none")
     assert await october.found() == [(THERE, str(october.invoice.id), 0, 1)]

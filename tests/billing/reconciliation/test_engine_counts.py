@@ -1,4 +1,4 @@
-"""What the engines count themselves, beside the usage rows: the bounds, and what explains more."""
+"""Token counts of engines compared with usage rows: bounds, and calls that explain a surplus."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -44,37 +44,37 @@ def count(generated: int, prompt: int = 1000, **values: Any) -> EngineCount:
 
 
 def recorded(output: int, prompt: int = 10, *, after: int = 0, **early: int) -> RecordedUsage:
-    """`output` tokens before the engine was asked, `after` more by the time it had answered."""
+    """`output` tokens recorded before the engine was read, and `after` more afterwards."""
     return RecordedUsage(
         TokenTotals(prompt, output), output + after, **{"aborted": 0, "unmeasured": 0, **early}
     )
 
 
-class TestBounds:
-    """Pure: an engine's count against what the database says."""
+class TestEngineComparison:
+    """Comparison of one engine count with recorded usage, without a database."""
 
     @pytest.mark.parametrize("generated", [100, 103, 105])
-    def test_between_before_and_after_agrees(self, generated: int) -> None:
+    def test_count_between_both_readings_has_no_difference(self, generated: int) -> None:
         found = compare_engine(count(generated), recorded(100, after=5))
         assert found == EngineComparison(MODEL, generated, 105, 0, 0, ())
 
-    def test_usage_that_no_engine_generated(self) -> None:
+    def test_recorded_output_above_the_engine_count_is_reported(self) -> None:
         (found,) = compare_engine(count(99), recorded(100)).differences
         assert found.check == "Engine counts cover the usage rows"
         assert (found.subject, found.recorded, found.expected) == (MODEL, 100, 99)
 
-    def test_calls_that_ended_early_explain_no_lack(self) -> None:
+    def test_early_ended_calls_do_not_explain_missing_engine_tokens(self) -> None:
         assert compare_engine(count(99), recorded(100, unmeasured=9, aborted=9)).differences
 
-    def test_prompts_that_no_engine_read(self) -> None:
+    def test_recorded_prompt_above_the_engine_count_is_reported(self) -> None:
         (found,) = compare_engine(count(100, prompt=9), recorded(100, prompt=10)).differences
         assert (found.recorded, found.expected) == (10, 9)
 
-    def test_prompts_may_be_read_more_than_once(self) -> None:
-        """A call for several choices reads its prompt for each, and is billed for one."""
+    def test_prompt_read_several_times_is_not_reported(self) -> None:
+        """A call with several choices reads its prompt once per choice and is billed for one."""
         assert not compare_engine(count(100, prompt=30), recorded(100, prompt=10)).differences
 
-    def test_generated_past_the_usage_rows(self) -> None:
+    def test_generated_tokens_above_the_usage_rows_are_reported(self) -> None:
         found = compare_engine(count(106), recorded(100, after=5))
         (difference,) = found.differences
         assert difference.check == "Usage rows cover what the engine generated"
@@ -93,10 +93,10 @@ class TestBounds:
             (0, 0, 1, False),
         ],
     )
-    def test_what_explains_it(
+    def test_aborted_and_unmeasured_calls_explain_unbilled_tokens(
         self, aborted: int, unmeasured: int, overrun: int, explained: bool
     ) -> None:
-        """A few tokens for a stream that was left, any number where nobody knows."""
+        """An aborted stream explains a few tokens, an unmeasured call any number."""
         found = compare_engine(
             count(100 + overrun), recorded(100, aborted=aborted, unmeasured=unmeasured)
         )
@@ -128,7 +128,7 @@ def record(account_id: UUID, output: int | None, **values: Any) -> UsageRecord:
 
 
 class Calls:
-    """Usage rows in the database, and a comparison with them."""
+    """Adds usage rows to the database and compares them with engine counts."""
 
     def __init__(self, database: Database, account_id: UUID) -> None:
         self.database = database
@@ -171,20 +171,20 @@ async def calls(database: Database) -> Calls:
     return Calls(database, account.id)
 
 
-class TestUsage:
-    """What is read of the database for these bounds."""
+class TestRecordedUsageComparison:
+    """Comparison of engine counts with usage rows in the database."""
 
-    async def test_nothing_agrees_with_nothing(self, calls: Calls) -> None:
+    async def test_empty_usage_and_zero_count_have_no_difference(self, calls: Calls) -> None:
         assert await calls.compare(count(0, prompt=0)) == EngineComparison(MODEL, 0, 0, 0, 0, ())
 
-    async def test_an_engine_counts_for_its_adapters_too(self, calls: Calls) -> None:
+    async def test_usage_of_adapters_is_added_to_the_engine_model(self, calls: Calls) -> None:
         await calls.add(100)
         await calls.add(30, model="plant")
         assert (await calls.compare(count(130, prompt=260))).differences != ()
         found = await calls.compare(count(130, prompt=260), adapters=["plant"])
         assert (found.recorded, found.differences) == (130, ())
 
-    async def test_calls_of_this_model_are_added_up(self, calls: Calls) -> None:
+    async def test_all_settlements_of_the_model_are_summed(self, calls: Calls) -> None:
         await calls.add(100)
         await calls.add(5, settlement=Settlement.CLIENT_ABORT)
         await calls.add(7, settlement=Settlement.PLATFORM_FAULT)
@@ -192,14 +192,14 @@ class TestUsage:
         found = await calls.compare(count(112, prompt=224))
         assert found == EngineComparison(MODEL, 112, 112, 0, 0, ())
 
-    async def test_a_planted_row_is_found(self, calls: Calls) -> None:
+    async def test_additional_usage_row_is_reported(self, calls: Calls) -> None:
         await calls.add(100)
         await calls.add(1)
         found = await calls.compare(count(100, prompt=202))
         assert [(one.recorded, one.expected) for one in found.differences] == [(101, 100)]
 
-    async def test_calls_that_ended_meanwhile(self, calls: Calls) -> None:
-        """The engine was asked between the two: it may have counted them or not."""
+    async def test_calls_ended_between_the_readings_are_tolerated(self, calls: Calls) -> None:
+        """The engine was read between both readings and may or may not have counted the calls."""
         await calls.add(100)
         before = await calls.before()
         await calls.add(50)
@@ -208,19 +208,23 @@ class TestUsage:
         assert (await calls.compare(count(99), before)).differences
         assert (await calls.compare(count(151), before)).differences
 
-    async def test_what_was_before_the_engine(self, calls: Calls) -> None:
+    async def test_calls_before_the_engine_start_are_ignored(self, calls: Calls) -> None:
         await calls.add(1000, started_at=START - timedelta(hours=1))
         await calls.add(100)
         assert not (await calls.compare(count(100))).differences
 
-    async def test_a_call_that_waited_for_the_engine(self, calls: Calls) -> None:
-        """It came before the engine had started, and nobody can tell which one answered it."""
+    async def test_call_that_spans_the_engine_start_may_or_may_not_be_counted(
+        self, calls: Calls
+    ) -> None:
+        """The call started before the engine, so an earlier engine may have answered it."""
         await calls.add(30, started_at=START - timedelta(seconds=5), duration_us=20_000_000)
         for generated in (0, 30):
             assert not (await calls.compare(count(generated, prompt=0))).differences
         assert (await calls.compare(count(31))).differences
 
-    async def test_engines_that_did_not_start_together(self, calls: Calls) -> None:
+    async def test_calls_between_first_and_last_engine_start_may_or_may_not_be_counted(
+        self, calls: Calls
+    ) -> None:
         await calls.add(40, started_at=START + timedelta(seconds=10))  # may be lost with an engine
         await calls.add(60, started_at=LATER + timedelta(seconds=10))
         for generated in (60, 100):
@@ -239,7 +243,7 @@ class TestUsage:
             (5, {"streamed": True, "error_code": "hold_exceeded"}),
         ],
     )
-    async def test_calls_that_ended_early(
+    async def test_early_ended_call_explains_unbilled_tokens(
         self, calls: Calls, output: int | None, values: dict[str, Any]
     ) -> None:
         await calls.add(output, **values)
@@ -247,8 +251,10 @@ class TestUsage:
         assert (found.generated_unbilled, found.explained_by, found.differences) == (3, 1, ())
 
     @pytest.mark.parametrize("code", ["cut_at_limit", "hold_exceeded"])
-    async def test_a_stream_that_was_cut_explains_any_amount(self, calls: Calls, code: str) -> None:
-        """The chunk that was not forwarded may have had thousands of tokens."""
+    async def test_stream_cut_by_the_gateway_explains_any_number_of_tokens(
+        self, calls: Calls, code: str
+    ) -> None:
+        """The chunk that was not forwarded may contain thousands of tokens."""
         await calls.add(5, streamed=True, error_code=code)
         found = await calls.compare(count(4_005))
         assert (found.generated_unbilled, found.explained_by, found.differences) == (4_000, 1, ())
@@ -264,14 +270,14 @@ class TestUsage:
             (None, {"settlement": Settlement.UNKNOWN, "started_at": START - timedelta(hours=1)}),
         ],
     )
-    async def test_calls_that_explain_nothing(
+    async def test_completed_rejected_or_unrelated_call_explains_no_tokens(
         self, calls: Calls, output: int | None, values: dict[str, Any]
     ) -> None:
         await calls.add(output, **values)
         found = await calls.compare(count((output or 0) + 3))
         assert (len(found.differences), found.explained_by) == (1, 0)
 
-    async def test_an_open_call_explains_what_it_has_generated(self, calls: Calls) -> None:
+    async def test_open_call_explains_its_generated_tokens(self, calls: Calls) -> None:
         await calls.open()
         found = await calls.compare(count(3))
         assert (found.generated_unbilled, found.explained_by, found.differences) == (3, 1, ())

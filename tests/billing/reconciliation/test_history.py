@@ -1,4 +1,4 @@
-"""Runs of the checks are kept, for a while."""
+"""History of reconciliation runs."""
 
 from datetime import timedelta
 
@@ -8,8 +8,8 @@ from tests.support.billing.making import sql
 from tests.support.stories.story import Story
 
 
-class TestRuns:
-    async def test_a_night_that_agrees_and_one_that_does_not(self, story: Story) -> None:
+class TestCheckRunHistory:
+    async def test_nightly_runs_are_stored_with_their_differences(self, story: Story) -> None:
         firm = await story.firm()
         await firm.use("vib", rows=3)
         await story.counts()
@@ -23,7 +23,7 @@ class TestRuns:
         assert runs[0].differences[0]["check"].startswith("Period totals equal")
         assert runs[0].figures["usage_rows"] == 1
 
-    async def test_not_everything_and_not_for_good(self, story: Story) -> None:
+    async def test_stored_differences_are_limited_and_old_runs_deleted(self, story: Story) -> None:
         many = [{"check": "x", "subject": str(number)} for number in range(300)]
         began_at = story.clock.now() - timedelta(milliseconds=1500)
         async with story.database.transaction() as session:

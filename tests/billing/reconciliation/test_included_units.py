@@ -1,4 +1,4 @@
-"""Checks of included units: each finds the fault that is planted for it, and nothing else."""
+"""Checks of included units: each check reports exactly the fault planted for it."""
 
 from dataclasses import replace
 
@@ -53,7 +53,7 @@ FAULTS = {
 
 
 async def _taken(story: Story, connection: DirectConnection) -> None:
-    """A call took 30 units, of which the totals know."""
+    """Write and aggregate a call that uses 30 included units."""
     database = story.database
     of, mine = await customer(database), await process(database)
     version_id = (await story.plan(GROWTH)).id
@@ -73,17 +73,21 @@ async def _taken(story: Story, connection: DirectConnection) -> None:
         await aggregate_usage(session, CLOCK)
 
 
-async def test_is_silent_where_all_agrees(story: Story, connection: DirectConnection) -> None:
+async def test_included_units_without_fault_have_no_difference(
+    story: Story, connection: DirectConnection
+) -> None:
     await _taken(story, connection)
     assert await differences(story.database) == ()
 
 
-def test_each_check_has_a_fault() -> None:
+def test_every_included_unit_check_has_a_planted_fault() -> None:
     assert {check for _, found in FAULTS.values() for check, *_ in found} == set(CHECKS)
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-async def test_finds(story: Story, connection: DirectConnection, fault: str) -> None:
+async def test_planted_included_unit_fault_is_reported(
+    story: Story, connection: DirectConnection, fault: str
+) -> None:
     await _taken(story, connection)
     statement, expected = FAULTS[fault]
     await _plant(story.database, statement)
@@ -92,7 +96,7 @@ async def test_finds(story: Story, connection: DirectConnection, fault: str) -> 
 
 
 async def _plant(database: Database, statement: str) -> None:
-    """Past the database's own guards, as a slip of an administrator could."""
+    """Run the statement with triggers disabled, as an administrator's mistake could."""
     async with database.transaction() as session:
         await session.execute(text("set local session_replication_role = replica"))
         await session.execute(text(statement))

@@ -1,8 +1,8 @@
-"""`maas reconcile` finds a fault that was planted in the books, names it, and is silent otherwise.
+"""Checks of invoices and ledger: each planted fault is reported, a consistent month is not.
 
-Each fault is planted past the database's own guards, as a slip of an administrator could be. The
-month: 500,000 output tokens at 0.000002 are 1.00; with 6 % tax 1.06, of which the wallet pays
-0.30 and a bank transfer 0.50.
+Faults are planted with triggers disabled, as an administrator's mistake could be. The month:
+500,000 output tokens at 0.000002 are 1.00; with 6 % tax 1.06, of which the wallet pays 0.30 and a
+bank transfer 0.50.
 """
 
 import pytest
@@ -76,50 +76,50 @@ async def _plant(story: Story, statement: str) -> None:
         await session.execute(text(statement))
 
 
-async def test_a_month_without_a_fault_is_silent(story: Story) -> None:
+async def test_month_without_fault_has_no_difference(story: Story) -> None:
     await _month(story)
     assert await story.differences() == ()
 
 
-def test_each_check_has_a_fault() -> None:
+def test_every_invoice_and_ledger_check_has_a_planted_fault() -> None:
     assert set(FAULTS) == {*CHECKS, RERATING_CHECK}
 
 
 @pytest.mark.parametrize("check", FAULTS)
-async def test_a_planted_fault_is_found(story: Story, check: str) -> None:
+async def test_planted_invoice_or_ledger_fault_is_reported(story: Story, check: str) -> None:
     await _month(story)
     await _plant(story, FAULTS[check])
     found = {difference.check for difference in await story.differences()}
     assert check in found, found
 
 
-async def test_usage_that_was_changed_afterwards(story: Story) -> None:
-    """A row made cheaper: its totals, and by them its invoice, say more than the rows."""
+async def test_usage_row_changed_after_aggregation_is_reported(story: Story) -> None:
+    """The row became cheaper, so totals and invoice exceed the usage rows."""
     await _month(story)
     await _plant(story, "update usage set output_tokens = 1")
     assert _TOTALS in {difference.check for difference in await story.differences()}
 
 
 @pytest.mark.parametrize("meter", [one for one in METERS if one != "cached_input_tokens"])
-async def test_totals_of_a_meter_that_were_changed(story: Story, meter: str) -> None:
-    """More cached input tokens than input tokens would be no quantities at all."""
+async def test_changed_total_of_any_meter_is_reported(story: Story, meter: str) -> None:
+    """Cached input tokens are excluded: more of them than input tokens would be invalid."""
     await _month(story)
     await _plant(story, f"update usage_total set {meter} = {meter} + 1")
     assert _TOTALS in {difference.check for difference in await story.differences()}
 
 
-async def test_lines_of_which_terms_are_lost_are_told_by_the_check_for_terms_alone(
+async def test_missing_terms_are_reported_only_by_the_terms_check(
     story: Story,
 ) -> None:
-    """Without its terms nobody can rate an invoice again: that is no second difference."""
+    """An invoice without terms cannot be rated again, which is not a second difference."""
     await _month(story)
     await _plant(story, FAULTS["Usage rows refer to stored terms"])
     found = {difference.check for difference in await story.differences()}
     assert found == {"Usage rows refer to stored terms"}
 
 
-async def test_an_invoice_of_other_usage_says_what_it_comes_to(story: Story) -> None:
-    """A line of 1.00 says 1.01: with 6 % tax 1.07 instead of 1.06, and usage of 1.01."""
+async def test_rerating_difference_contains_recorded_and_expected_amounts(story: Story) -> None:
+    """A line of 1.00 is changed to 1.01: with 6 % tax 1.07 instead of 1.06, and usage of 1.01."""
     firm = await _month(story)
     (invoice,) = await firm.invoices()
     await _plant(story, FAULTS[RERATING_CHECK])

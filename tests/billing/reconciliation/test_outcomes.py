@@ -1,4 +1,4 @@
-"""A fault that was planted in a settlement or its charges is found and named."""
+"""Checks of settlements: a fault planted in a settlement or its charges is reported."""
 
 import pytest
 from sqlalchemy import text
@@ -30,7 +30,9 @@ FAULTS = {
 @pytest.mark.parametrize(
     ("check", "statement"), [(check, one) for check, many in FAULTS.items() for one in many]
 )
-async def test_a_planted_fault_is_found(story: Story, check: str, statement: str) -> None:
+async def test_planted_settlement_or_charge_fault_is_reported(
+    story: Story, check: str, statement: str
+) -> None:
     spindles = await contract(await story.firm())
     story.clock.set(2026, 10, 20)
     await spindles.is_confirmed("W-1", "M1", 2026, 10, 11, 12)

@@ -1,4 +1,4 @@
-"""Reconciliation: each check finds the fault that it is for, and nothing where there is none."""
+"""Checks of usage and quotas: each planted fault is reported, consistent records are not."""
 
 from datetime import UTC, datetime
 
@@ -98,7 +98,7 @@ FAULTS = {
 
 
 async def spender(database: Database, connection: DirectConnection) -> Customer:
-    """Has spent 104, of which its quotas know 100 yet; its process has 296 more."""
+    """Create a customer that spent 104, of which 100 is in its quotas; its process leases 296."""
     of, mine = await customer(database), await process(database)
     for payer in of.payers:
         await borrow(database, mine, payer, 400)
@@ -108,8 +108,8 @@ async def spender(database: Database, connection: DirectConnection) -> Customer:
     return of
 
 
-class TestReconcile:
-    async def test_is_silent_where_all_agrees(
+class TestUsageAndQuotaChecks:
+    async def test_consistent_records_have_no_difference(
         self, database: Database, connection: DirectConnection
     ) -> None:
         of = await spender(database, connection)
@@ -121,11 +121,11 @@ class TestReconcile:
             usage_rows=3, unknown_rows=1, open_calls=1, processes=2, held=296, differences=()
         )
 
-    async def test_is_silent_where_there_is_nothing(self, database: Database) -> None:
+    async def test_empty_database_has_no_difference(self, database: Database) -> None:
         assert await differences(database) == ()
 
     @pytest.mark.parametrize("fault", FAULTS)
-    async def test_finds(
+    async def test_planted_fault_is_reported(
         self, database: Database, connection: DirectConnection, fault: str
     ) -> None:
         await spender(database, connection)
@@ -134,14 +134,14 @@ class TestReconcile:
         found = await differences(database)
         assert [(one.check, one.recorded, one.expected) for one in found] == expected
 
-    async def test_names_what_is_at_fault(
+    async def test_difference_names_the_account(
         self, database: Database, connection: DirectConnection
     ) -> None:
         of = await spender(database, connection)
         await sql(database, FAULTS["a limit is not what its entries say"][0])
         assert [one.subject for one in await differences(database)] == [str(of.account_id)]
 
-    async def test_gives_a_process_time_to_end(
+    async def test_recently_expired_or_ended_process_is_tolerated(
         self, database: Database, connection: DirectConnection
     ) -> None:
         await spender(database, connection)
@@ -155,7 +155,7 @@ class TestReconcile:
         await sql(database, "update gateway_process set ended_at = now() - interval '2 minutes'")
         assert await differences(database) == ()
 
-    async def test_a_call_belongs_to_the_month_in_which_it_began(
+    async def test_call_counts_toward_the_budget_of_its_start_month(
         self, database: Database, connection: DirectConnection
     ) -> None:
         last = datetime(2027, 3, 31, 23, 59, 59, 999_999, UTC)

@@ -1,4 +1,4 @@
-"""Row checks: a usage row that costs something else than its quantities is found and corrected."""
+"""Row cost check: a usage row with a wrong cost is reported and corrected."""
 
 from datetime import UTC, datetime
 from uuid import UUID
@@ -51,7 +51,7 @@ async def of(database: Database) -> Customer:
 
 
 def call(of: Customer, cost: int, **values: object) -> UsageRecord:
-    """Two tokens in and one out, which cost 3,000 nano-units."""
+    """A call with two input tokens and one output token; its correct cost is 3,000 nano-units."""
     usual = {"quantities": Quantities(2, None, 1), "plan_version_id": TERMS.version_id()}
     return record(of, cost_nano=cost, **{**usual, **values})
 
@@ -61,8 +61,8 @@ async def rated(database: Database, since: int = 0) -> RowCostCheck:
         return await check_row_costs(session, since)
 
 
-class TestRateRows:
-    async def test_rows_that_cost_what_they_consumed_are_no_differences(
+class TestRowCostCheck:
+    async def test_rows_with_correct_cost_are_not_reported(
         self, database: Database, of: Customer
     ) -> None:
         free = {"output_tokens": {QUOTA: 1}}
@@ -71,10 +71,10 @@ class TestRateRows:
         assert (found.rows, found.wrong) == (2, ())
         assert found.until > 0
 
-    async def test_a_row_of_no_tokens_that_costs_its_hold_is_found(
+    async def test_row_without_tokens_that_costs_its_reservation_is_reported(
         self, database: Database, of: Customer
     ) -> None:
-        """As releases before this one wrote it, with the error code `hold_exceeded`."""
+        """Earlier releases wrote such rows with the error code `hold_exceeded`."""
         none = Quantities(*[0] * 6)
         wrong = call(of, 202_400, quantities=none, error_code="hold_exceeded")
         await append(database, wrong, call(of, 3_000))
@@ -82,14 +82,14 @@ class TestRateRows:
         assert found.wrong == (WrongCost(wrong.request_id, of.account_id, 202_400, 0),)
         assert found.until == 0
 
-    async def test_a_row_whose_covered_units_are_not_taken_off_is_found(
+    async def test_row_that_charges_covered_units_is_reported(
         self, database: Database, of: Customer
     ) -> None:
         wrong = call(of, 3_000, covered={"output_tokens": {QUOTA: 1}})
         await append(database, wrong)
         assert [one.expected for one in (await rated(database)).wrong] == [1_000]
 
-    async def test_rows_that_are_not_billed_or_have_no_terms_are_not_rated(
+    async def test_unbilled_rows_and_rows_without_terms_are_not_checked(
         self, database: Database, of: Customer
     ) -> None:
         fault = call(of, 0, settlement=Settlement.PLATFORM_FAULT)
@@ -97,7 +97,7 @@ class TestRateRows:
         await append(database, fault, unknown, call(of, 4, plan_version_id=None))
         assert (await rated(database)).wrong == ()
 
-    async def test_rows_before_the_last_good_check_are_not_read_again(
+    async def test_rows_before_the_last_successful_check_are_not_checked_again(
         self, database: Database, of: Customer
     ) -> None:
         await append(database, call(of, 3_000))
@@ -106,21 +106,19 @@ class TestRateRows:
         second = await rated(database, first.until)
         assert (first.rows, second.rows, len(second.wrong)) == (1, 1, 1)
 
-    async def test_a_mark_that_lies_ahead_is_no_mark(
-        self, database: Database, of: Customer
-    ) -> None:
+    async def test_cursor_in_the_future_is_ignored(self, database: Database, of: Customer) -> None:
         await append(database, call(of, 3_000))
         assert (await rated(database, 1 << 60)).rows == 1
 
-    async def test_many_wrong_rows_are_told_up_to_a_bound(
+    async def test_number_of_reported_rows_is_limited(
         self, database: Database, of: Customer
     ) -> None:
         await append(database, *(call(of, 1) for _ in range(MAX_WRONG + 5)))
         assert len((await rated(database)).wrong) == MAX_WRONG
 
 
-class TestNightly:
-    async def test_the_next_night_begins_where_the_last_good_one_ended(
+class TestNightlyRowCheck:
+    async def test_check_resumes_after_the_last_run_without_differences(
         self, database: Database, of: Customer
     ) -> None:
         await self._spent(database, call(of, 3_000))
@@ -145,11 +143,11 @@ class TestNightly:
             return await get_rated_until(session)
 
 
-class TestCorrect:
-    async def test_a_corrected_row_agrees_and_the_budget_gets_the_difference_back(
+class TestCostCorrection:
+    async def test_corrected_row_has_no_difference_and_budget_is_refunded(
         self, database: Database, connection: DirectConnection, of: Customer
     ) -> None:
-        """Also what a lease has used and the quota does not count yet."""
+        """Includes usage of a lease that the quota does not count yet."""
         mine = await process(database)
         for payer in of.payers:
             await borrow(database, mine, payer, 900)
@@ -168,7 +166,7 @@ class TestCorrect:
         standing = await wish(database, mine, {of.quota(QuotaKind.BUDGET): LeaseChange()})
         assert standing[of.quota(QuotaKind.BUDGET)].consumed == 0
 
-    async def test_a_call_of_another_month_gives_no_budget_back(
+    async def test_correction_of_an_earlier_month_leaves_the_current_budget_unchanged(
         self, database: Database, of: Customer
     ) -> None:
         old = call(of, 700, started_at=datetime(2026, 1, 5, tzinfo=UTC))
@@ -180,7 +178,9 @@ class TestCorrect:
         async with database.transaction() as session:
             assert ROW_COSTS not in {one.check for one in (await reconcile(session)).differences}
 
-    async def test_a_correction_is_never_changed(self, database: Database, of: Customer) -> None:
+    async def test_cost_correction_row_cannot_be_updated(
+        self, database: Database, of: Customer
+    ) -> None:
         row = call(of, 700)
         await append(database, row)
         async with database.transaction() as session:

@@ -1,4 +1,4 @@
-"""Covered value: rows of spending that included units paid for, whole or in part."""
+"""Covered cost: spending rows whose units a plan includes completely or in part."""
 
 from datetime import datetime
 
@@ -24,7 +24,7 @@ TOKEN = 2_000
 
 @pytest.fixture
 async def firm(database: Database) -> Firm:
-    """Output tokens that the plan includes, some beyond, and rows that it does not include."""
+    """A firm with included output tokens, some charged ones, and rows that are not included."""
     story = Story(database)
     firm = await story.firm()
     await firm.subscribe(await story.plan(GROWTH))
@@ -40,7 +40,7 @@ async def firm(database: Database) -> Firm:
 
 
 async def covered(firm: Firm, at: datetime, tokens: int, of_them: int, **tags: str) -> None:
-    """A call of which the plan's units paid for some tokens."""
+    """Record a call with `of_them` tokens covered by the plan."""
     saved = of_them * TOKEN
     await firm.use("llm", at, tags, output_tokens=tokens, saved_nano=saved)
 
@@ -51,10 +51,8 @@ async def spent(firm: Firm, by: SpendingDimension, *, by_model: bool = False) ->
         return await list_spending(session, firm.account.id, period, by, by_model=by_model)
 
 
-class TestSpending:
-    async def test_by_day_covered_partly_covered_and_charged_are_told_apart(
-        self, firm: Firm
-    ) -> None:
+class TestCoveredSpending:
+    async def test_daily_rows_separate_charged_and_covered_cost(self, firm: Firm) -> None:
         days = await spent(firm, SpendingDimension.DAY)
         assert [(one.cost_nano, one.covered_nano, one.included) for one in days] == [
             (0, 1_000 * TOKEN, True),
@@ -62,24 +60,24 @@ class TestSpending:
             (3_000_000, 0, False),
         ]
 
-    async def test_by_model_times_are_added_up(self, firm: Firm) -> None:
+    async def test_merging_by_model_sums_covered_cost_over_days(self, firm: Firm) -> None:
         models = merge_by_model(await spent(firm, SpendingDimension.DAY, by_model=True))
         assert [(one.value, one.cost_nano, one.covered_nano) for one in models] == [
             ("vib", 3_000_000, 0),
             ("llm", 600 * TOKEN, 1_400 * TOKEN),
         ]
 
-    async def test_by_settlement_what_is_not_billed_is_not_covered(self, firm: Firm) -> None:
+    async def test_unbilled_settlements_have_no_covered_cost(self, firm: Firm) -> None:
         found = {
             one.value: one.covered_nano for one in await spent(firm, SpendingDimension.SETTLEMENT)
         }
         assert found == {"complete": 1_400 * TOKEN, "platform_fault": 0}
 
-    async def test_by_key(self, firm: Firm) -> None:
+    async def test_row_per_key_has_covered_cost(self, firm: Firm) -> None:
         (one,) = await spent(firm, SpendingDimension.KEY)
         assert one.covered_nano == 1_400 * TOKEN
 
-    async def test_by_tag(self, firm: Firm) -> None:
+    async def test_rows_per_tag_value_have_covered_cost(self, firm: Firm) -> None:
         async with firm.story.database.transaction() as session:
             period = await ensure_period_at(session, firm.account.id, firm.story.clock.now())
             rows = await list_spending_by_tag(session, firm.account.id, period, "order")
@@ -90,8 +88,8 @@ class TestSpending:
         }
 
 
-class TestModelUse:
-    async def test_what_included_units_saved_is_told_by_currency(self, firm: Firm) -> None:
+class TestCoveredModelUsage:
+    async def test_covered_cost_per_model_is_grouped_by_currency(self, firm: Firm) -> None:
         async with firm.story.database.transaction() as session:
             found = await load_usage_by_model(session, firm.story.clock.at(2026, 10, 1))
         assert found["llm"].costs == {"CNY": 600 * TOKEN}

@@ -1,4 +1,4 @@
-"""Operators find accounts, and see how one stands."""
+"""Customer report: search of accounts, and state and balances of one account."""
 
 from uuid import UUID
 
@@ -21,7 +21,7 @@ from tests.support.stories.story import Firm, Story
 
 @pytest.fixture
 async def firms(story: Story) -> list[Firm]:
-    """One that owes 30.00 since a month, one on a plan whose calls are stopped, and a new one."""
+    """A firm that owes 30.00, a suspended firm on a plan, and a new firm."""
     late, stopped = await story.firm("Acme 精密", net_days=0), await story.firm("Acme Zwei")
     await stopped.subscribe(await story.plan(GROWTH))
     await late.use("vib", rows=30_000)
@@ -43,8 +43,8 @@ async def customer(story: Story, account_id: UUID) -> Customer:
         return await get_customer(session, account_id, story.clock.now())
 
 
-class TestFinding:
-    async def test_the_newest_first_with_how_they_stand(
+class TestCustomerSearch:
+    async def test_customers_are_listed_newest_first_with_state_and_balance(
         self, story: Story, firms: list[Firm]
     ) -> None:
         rows = await found(story)
@@ -55,7 +55,9 @@ class TestFinding:
         ]
         assert [one.terms and one.terms.plan for one in rows] == [None, "growth", None]
 
-    async def test_by_what_is_known(self, story: Story, firms: list[Firm]) -> None:
+    async def test_search_filters_by_name_id_state_and_cursor(
+        self, story: Story, firms: list[Firm]
+    ) -> None:
         async def names(text: str = "", **wish: object) -> list[str]:
             return [one.name for one in await found(story, text, **wish)]
 
@@ -68,8 +70,10 @@ class TestFinding:
         assert await names(after=firms[2].account.id, limit=1) == ["Acme Zwei"]
 
 
-class TestOne:
-    async def test_it_has_what_billing_says(self, story: Story, firms: list[Firm]) -> None:
+class TestCustomerDetails:
+    async def test_customer_has_state_balances_and_plan(
+        self, story: Story, firms: list[Firm]
+    ) -> None:
         late, stopped, new = firms
         await new.tops_up("12.00", "bank-1")
         one = await customer(story, late.account.id)
@@ -82,6 +86,6 @@ class TestOne:
         assert two.terms is not None
         assert (two.state, two.terms.plan) == (CustomerState.SUSPENDED, "growth")
 
-    async def test_there_is_none(self, story: Story) -> None:
+    async def test_unknown_account_raises_account_not_found(self, story: Story) -> None:
         with pytest.raises(AccountNotFound):
             await customer(story, ids.new_id())

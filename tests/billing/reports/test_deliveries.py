@@ -1,4 +1,4 @@
-"""What goes out and came in, as operators see it."""
+"""Delivery report: outbox items and inbox events by state."""
 
 from billing.collection.collector import CollectorEvent
 from billing.collection.inbox import requeue_event, store_event
@@ -16,8 +16,8 @@ from tests.support.billing.making import sql
 from tests.support.stories.story import Story
 
 
-class TestOutgoing:
-    async def test_by_progress(self, story: Story) -> None:
+class TestOutboxReport:
+    async def test_outbox_items_are_counted_and_listed_by_state(self, story: Story) -> None:
         firm = await story.firm()
         for key, state in (
             ("a", "done_at = now()"),
@@ -42,8 +42,8 @@ class TestOutgoing:
         assert [(one.progress, one.account_name) for one in older] == [("done", None)]
 
 
-class TestIncoming:
-    async def test_by_progress(self, story: Story) -> None:
+class TestInboxReport:
+    async def test_inbox_events_are_counted_and_listed_by_state(self, story: Story) -> None:
         for number, state in enumerate(
             (
                 "handled_at = now(), outcome = 'paid'",
@@ -72,6 +72,6 @@ class TestIncoming:
         assert [one.id for one in older] == ["evt_1", "evt_0"]
         assert {one.id for one in waiting} == {"evt_1", "evt_3"}
 
-    def test_what_is_no_mark(self) -> None:
+    def test_invalid_inbox_cursor_is_parsed_as_none(self) -> None:
         for text in ("", "x", "2026-11-01 evt_1", "2026-11-01T00:00:00+00:00 \x00"):
             assert InboxCursor.parse(text) is None

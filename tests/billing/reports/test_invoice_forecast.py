@@ -1,4 +1,4 @@
-"""What the running invoice will come to, by the functions that make it."""
+"""Forecast of the current period's invoice total."""
 
 from billing.accounts.account_creation import AccountLimits, open_account
 from billing.accounts.profiles import get_profile
@@ -25,13 +25,13 @@ async def so_far(firm: Firm) -> int:
 
 
 async def daily(firm: Firm, first: int, last: int, **units: int) -> None:
-    """The same call each noon of October."""
+    """Record the same call at noon of each day from `first` to `last` October."""
     for day in range(first, last + 1):
         await firm.use("llm", firm.story.clock.at(2026, 10, day, 12), **units)
 
 
-class TestWithoutPlan:
-    async def test_even_days_go_on(self, database: Database) -> None:
+class TestForecastWithoutPlan:
+    async def test_constant_daily_usage_is_extrapolated(self, database: Database) -> None:
         story = Story(database)
         firm = await story.firm()
         await daily(firm, 1, 10, output_tokens=1_000_000)
@@ -41,7 +41,7 @@ class TestWithoutPlan:
         assert await so_far(firm) == 2_000
         assert await foreseen(firm) == InvoiceForecast(6_200, 6_200, 6_200)
 
-    async def test_uneven_days_have_a_range(self, database: Database) -> None:
+    async def test_varying_daily_usage_has_a_range(self, database: Database) -> None:
         story = Story(database)
         firm = await story.firm()
         await daily(firm, 1, 5, output_tokens=1_000_000)
@@ -53,7 +53,7 @@ class TestWithoutPlan:
         assert found.middle == 4_000 + 21 * 400
         assert await so_far(firm) < found.low < found.middle < found.high
 
-    async def test_too_early(self, database: Database) -> None:
+    async def test_two_days_of_usage_give_no_forecast(self, database: Database) -> None:
         story = Story(database)
         firm = await story.firm()
         await daily(firm, 1, 2, output_tokens=1_000_000)
@@ -61,7 +61,7 @@ class TestWithoutPlan:
         await story.counts()
         assert await foreseen(firm) is None
 
-    async def test_the_last_month_tells_of_a_new_one(self, database: Database) -> None:
+    async def test_new_period_is_forecast_from_the_previous_month(self, database: Database) -> None:
         story = Story(database)
         firm = await story.firm()
         await daily(firm, 1, 31, output_tokens=1_000_000)
@@ -69,14 +69,14 @@ class TestWithoutPlan:
         assert await so_far(firm) == 0
         assert await foreseen(firm) == InvoiceForecast(6_000, 6_000, 6_000)
 
-    async def test_nothing_is_listed_yet(self, database: Database) -> None:
+    async def test_account_without_price_list_has_no_forecast(self, database: Database) -> None:
         story = Story(database)
         terms = AccountLimits(10**9, None, None, None)
         async with database.transaction() as session:
             account = await open_account(session, story.clock, "Acme", "CNY", terms)
         assert await foreseen(Firm(story, account, account.id)) is None
 
-    async def test_days_without_calls_count(self, database: Database) -> None:
+    async def test_days_without_calls_lower_the_forecast(self, database: Database) -> None:
         story = Story(database)
         firm = await story.firm()
         await daily(firm, 1, 1, output_tokens=10_000_000)
@@ -87,8 +87,8 @@ class TestWithoutPlan:
         assert found.middle == 2_000 + 21 * 200
 
 
-class TestWithPlan:
-    async def test_what_is_included_runs_out(self, database: Database) -> None:
+class TestForecastWithPlan:
+    async def test_forecast_charges_usage_beyond_included_units(self, database: Database) -> None:
         story = Story(database)
         firm = await story.firm()
         await firm.subscribe(await story.plan(GROWTH))
@@ -101,7 +101,9 @@ class TestWithPlan:
         assert found is not None
         assert found.middle == 31_000 + 62
 
-    async def test_a_model_that_the_plan_has_not(self, database: Database) -> None:
+    async def test_earlier_usage_of_a_model_without_plan_price_is_not_extrapolated(
+        self, database: Database
+    ) -> None:
         story = Story(database)
         firm = await story.firm()
         only_vib = GROWTH.replace("list_prices = true", "").replace("llm", "vib")
@@ -117,7 +119,7 @@ class TestWithPlan:
         assert found is not None
         assert found.middle == await so_far(firm) + 21 * 200
 
-    async def test_a_model_that_nobody_prices_any_more(self, database: Database) -> None:
+    async def test_model_without_any_price_gives_no_forecast(self, database: Database) -> None:
         story = Story(database)
         firm = await story.firm()
         price = '[[price]]\nmodel = "own"\nmeter = "rows"\nprice = "0.01"\n'

@@ -1,4 +1,4 @@
-"""In which hour keys were last called with."""
+"""Last-used hour of API keys."""
 
 from billing.reports.key_last_used import last_used_hours
 from billing.tables import Settlement
@@ -7,7 +7,7 @@ from tests.support.billing.making import append, record, with_key
 from tests.support.stories.story import Story
 
 
-async def test_of_each_key_the_last_hour_of_thirty_days(database: Database) -> None:
+async def test_key_last_used_is_the_last_hour_within_thirty_days(database: Database) -> None:
     story = Story(database)
     firm, other = await story.firm(), await story.firm("Other")
     first, second, old = [await with_key(database, firm.account.id) for _ in range(3)]

@@ -1,4 +1,4 @@
-"""What each model did for everybody."""
+"""Usage per model over all accounts."""
 
 from billing.reports.model_usage import count_open_calls, load_usage_by_model
 from billing.tables import Settlement
@@ -8,8 +8,8 @@ from tests.support.stories.plan_texts import MAX
 from tests.support.stories.story import Story
 
 
-class TestUse:
-    async def test_by_model_since(self, story: Story) -> None:
+class TestModelUsage:
+    async def test_usage_since_a_time_is_summed_per_model(self, story: Story) -> None:
         cny, usd = await story.firm("A"), await story.firm("B", "USD")
         at = story.clock.at
         await cny.use("vib", at(2026, 10, 3, 9), rows=7)
@@ -27,7 +27,9 @@ class TestUse:
         assert (use.calls, use.faults, use.quantities.rows) == (3, 1, 5)
         assert use.costs == {"CNY": 3_000_000, "USD": 2_000_000}
 
-    async def test_calls_at_every_service_tier_are_the_models(self, story: Story) -> None:
+    async def test_calls_of_all_service_tiers_are_summed_under_the_base_model(
+        self, story: Story
+    ) -> None:
         firm = await story.firm()
         await firm.subscribe(await story.plan(f'{MAX}[[tier]]\nname = "priority"\npercent = 150'))
         since = story.clock.now()
@@ -41,7 +43,7 @@ class TestUse:
         # 400,000 tokens at 2,000 nano-units, and 1,000 at 3,000.
         assert found["llm"].costs == {"CNY": 803_000_000}
 
-    async def test_open_calls(self, story: Story) -> None:
+    async def test_open_calls_are_counted_per_model(self, story: Story) -> None:
         firm = await story.firm()
         await sql(
             story.database,

@@ -1,4 +1,4 @@
-"""Which plans there are, and who is on them."""
+"""Plan sales: plan versions and the number of accounts on each."""
 
 from billing.reports.plan_sales import list_plan_sales
 from billing.subscriptions.plans import publish_plan
@@ -6,8 +6,10 @@ from tests.support.stories.plan_texts import GROWTH
 from tests.support.stories.story import Story
 
 
-class TestSales:
-    async def test_versions_and_accounts(self, story: Story) -> None:
+class TestPlanSales:
+    async def test_plan_versions_are_listed_with_offer_state_and_account_count(
+        self, story: Story
+    ) -> None:
         firm = await story.firm()
         first = await story.plan(GROWTH)
         await firm.subscribe(first)

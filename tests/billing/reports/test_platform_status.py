@@ -1,4 +1,4 @@
-"""How the platform stands, for its metrics."""
+"""Platform status for metrics: outbox, inbox, invoices and reconciliation."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -11,14 +11,14 @@ from tests.support.billing.making import sql
 from tests.support.stories.story import Story
 
 
-class TestStanding:
-    async def test_of_nothing(self, story: Story) -> None:
+class TestPlatformStatus:
+    async def test_empty_database_has_empty_status(self, story: Story) -> None:
         async with story.database.transaction() as session:
             found = await read_platform_status(session, story.clock.now())
         assert (found.workers, found.checked_at, found.differences) == (0, None, 0)
         assert not [*found.jobs, *found.outbox, *found.inbox, *found.invoices]
 
-    async def test_deliveries_by_how_far_they_are(self, story: Story) -> None:
+    async def test_outbox_and_inbox_are_counted_by_state(self, story: Story) -> None:
         firm = await story.firm("Acme")
         async with story.database.transaction() as session:
             for number in range(5):
@@ -44,7 +44,7 @@ class TestStanding:
         ]
         assert found.inbox == [LabelledCount(("retrying",), 1), LabelledCount(("waiting",), 1)]
 
-    async def test_what_was_given_up_long_ago_is_no_alarm(self, story: Story) -> None:
+    async def test_failures_older_than_a_week_are_not_counted(self, story: Story) -> None:
         async with story.database.transaction() as session:
             await enqueue(session, story.clock, None, "mail", "m", "m", {})
         await sql(story.database, "update outbox set given_up_at = now()")
@@ -52,7 +52,9 @@ class TestStanding:
             later = await read_platform_status(session, datetime.now(UTC) + timedelta(days=8))
         assert later.outbox == []
 
-    async def test_invoices_and_checks(self, story: Story) -> None:
+    async def test_open_invoices_and_reconciliation_differences_are_counted(
+        self, story: Story
+    ) -> None:
         firm = await story.firm(net_days=20)
         await firm.use("vib", rows=1_000)
         await story.until(2026, 11, 1, 1)

@@ -1,11 +1,11 @@
-"""What is owed, how old it is, and by whom."""
+"""Receivables: open invoices by age and currency, and overdue invoices."""
 
 from billing.reports.receivables import AgeBucket, list_overdue_invoices, load_receivables_ageing
 from tests.support.stories.story import Story
 
 
 class TestReceivables:
-    async def test_by_age_and_currency(self, story: Story) -> None:
+    async def test_open_invoices_are_grouped_by_age_and_currency(self, story: Story) -> None:
         firms = {}
         for name, net_days, rows in (("A", 0, 1_000), ("B", 20, 2_000), ("C", 60, 4_000)):
             firms[name] = await story.firm(name, net_days=net_days)
@@ -40,7 +40,7 @@ class TestReceivables:
         assert of_a.collection == "manual"
         assert len(first) == 1
 
-    async def test_what_is_paid_is_not_there(self, story: Story) -> None:
+    async def test_paid_invoices_are_excluded(self, story: Story) -> None:
         firm = await story.firm(net_days=0)
         await firm.use("vib", rows=1_000)
         await story.until(2026, 11, 1, 1)

@@ -1,4 +1,4 @@
-"""What was earned: months by the ledger, parts by the lines of invoices."""
+"""Revenue: by month from the ledger, by dimension from invoice lines."""
 
 from datetime import date
 
@@ -21,7 +21,7 @@ from tests.support.stories.story import SHANGHAI, Story
 @pytest.fixture
 async def year(story: Story) -> Story:
     """A plan of 310.00 in October and November, usage of 30.00 and 4.00 in October at 6 % tax, a
-    credit note of 10.60, and an invoice that was given up."""
+    credit note of 10.60, and an invoice that was written off."""
     acme = await story.firm("Acme", tax_ppm=60_000)
     await acme.subscribe(await story.plan(GROWTH))
     await acme.use("vib", rows=30_000)
@@ -45,8 +45,8 @@ async def parts(
         return await list_revenue_by(session, part, currency, since, until)
 
 
-class TestMonths:
-    async def test_they_are_the_ledgers(self, year: Story) -> None:
+class TestMonthlyRevenue:
+    async def test_monthly_revenue_is_computed_from_ledger_accounts(self, year: Story) -> None:
         since, until = year.clock.at(2026, 10, 1), year.clock.at(2026, 12, 1)
         async with year.database.transaction() as session:
             months = await list_revenue_by_month(session, since, until, SHANGHAI)
@@ -58,13 +58,13 @@ class TestMonths:
         ]
         assert months[1].net == 33_900
 
-    async def test_what_no_invoice_has_yet(self, year: Story) -> None:
+    async def test_uninvoiced_usage_is_summed_by_currency(self, year: Story) -> None:
         async with year.database.transaction() as session:
             assert await load_uninvoiced_usage(session) == {"CNY": 2 * 10**9}
 
 
-class TestParts:
-    async def test_net_of_tax(self, year: Story) -> None:
+class TestRevenueByDimension:
+    async def test_revenue_by_dimension_is_net_of_tax(self, year: Story) -> None:
         assert await parts(year, RevenueDimension.PLAN) == [
             RevenueShare("growth", 65_400, 2),
             RevenueShare("list", 500, 1),
@@ -84,7 +84,7 @@ class TestParts:
         ]
         assert await parts(year, RevenueDimension.PLAN, currency="USD") == []
 
-    async def test_prices_that_include_tax_are_told_without(self, story: Story) -> None:
+    async def test_tax_inclusive_prices_are_reported_net(self, story: Story) -> None:
         firm = await story.firm(tax_ppm=60_000)
         await firm.subscribe(
             await story.plan(
@@ -97,7 +97,7 @@ class TestParts:
         assert await parts(story, RevenueDimension.PLAN) == [RevenueShare("growth", invoice.net, 1)]
         assert invoice.net == 29_245
 
-    async def test_what_plans_are_called(self, year: Story) -> None:
+    async def test_newest_plan_version_has_the_plan_names(self, year: Story) -> None:
         async with year.database.transaction() as session:
             names = await newest_plan_versions(session)
             terms = await load_terms(session, names.values())

@@ -1,4 +1,4 @@
-"""What a period counts, by day, hour, model, key, settlement and tag."""
+"""Spending of a billing period by day, hour, model, key, settlement and tag."""
 
 from datetime import timedelta
 from typing import Any
@@ -25,8 +25,8 @@ from tests.support.stories.story import Firm, Story
 
 @pytest.fixture
 async def firm(database: Database) -> Firm:
-    """In October: two calls of llm at ten, one of vib at eleven on the 12th; one of llm on the
-    13th just after midnight, which is the 12th in UTC; and one that was our fault."""
+    """In October: two calls to llm at ten and one to vib at eleven on the 12th; one to llm on the
+    13th just after midnight, which is the 12th in UTC; and one failed by a platform fault."""
     story = Story(database)
     firm = await story.firm()
     at = story.clock.at
@@ -54,15 +54,15 @@ async def spent(
         return await list_spending(session, firm.account.id, period, by, only, **more)
 
 
-class TestByTime:
-    async def test_days_are_the_accounts(self, firm: Firm) -> None:
+class TestSpendingByTime:
+    async def test_days_are_in_the_time_zone_of_the_account(self, firm: Firm) -> None:
         at = firm.story.clock.at
         assert [(one.value, one.calls) for one in await spent(firm, SpendingDimension.DAY)] == [
             (at(2026, 10, 12), 3),
             (at(2026, 10, 13), 1),
         ]
 
-    async def test_days_by_model(self, firm: Firm) -> None:
+    async def test_daily_rows_are_grouped_by_model(self, firm: Firm) -> None:
         found = await spent(firm, SpendingDimension.DAY, by_model=True)
         assert [(one.model, one.cost_nano) for one in found] == [
             ("llm", 100 * 500 + 7 * 2_000),
@@ -70,7 +70,7 @@ class TestByTime:
             ("llm", 5 * 2_000),
         ]
 
-    async def test_hours_of_a_day(self, firm: Firm) -> None:
+    async def test_hourly_rows_of_one_day(self, firm: Firm) -> None:
         at = firm.story.clock.at
         day = SpendingFilter(since=at(2026, 10, 12), until=at(2026, 10, 13))
         found = await spent(firm, SpendingDimension.HOUR, day)
@@ -79,7 +79,7 @@ class TestByTime:
             (at(2026, 10, 12, 11), 1),
         ]
 
-    async def test_late_calls_have_no_day(self, firm: Firm) -> None:
+    async def test_late_calls_have_no_day_value(self, firm: Firm) -> None:
         story = firm.story
         await story.until(2026, 11, 1, 1)
         await firm.use("vib", story.clock.at(2026, 10, 30), rows=1)
@@ -92,24 +92,24 @@ class TestByTime:
         ]
 
 
-class TestByWhat:
-    async def test_models_the_dearest_first(self, firm: Firm) -> None:
+class TestSpendingByDimension:
+    async def test_models_are_listed_by_cost_descending(self, firm: Firm) -> None:
         found = await spent(firm, SpendingDimension.MODEL)
         assert [(one.value, one.calls, one.quantities.rows) for one in found] == [
             ("vib", 1, 3),
             ("llm", 3, 0),
         ]
 
-    async def test_one_model(self, firm: Firm) -> None:
+    async def test_model_filter_returns_one_row(self, firm: Firm) -> None:
         found = await spent(firm, SpendingDimension.MODEL, SpendingFilter(model="vib"))
         assert [one.value for one in found] == ["vib"]
 
-    async def test_keys(self, firm: Firm) -> None:
+    async def test_key_rows_and_key_filter(self, firm: Firm) -> None:
         (found,) = await spent(firm, SpendingDimension.KEY)
         assert found.calls == 4
         assert await spent(firm, SpendingDimension.KEY, SpendingFilter(key_id=firm.key_id)) == []
 
-    async def test_settlements_count_what_was_not_billed(self, firm: Firm) -> None:
+    async def test_settlement_rows_include_unbilled_calls(self, firm: Firm) -> None:
         found = await spent(firm, SpendingDimension.SETTLEMENT)
         assert {one.value: (one.calls, one.cost_nano > 0) for one in found} == {
             "complete": (4, True),
@@ -117,20 +117,20 @@ class TestByWhat:
         }
 
 
-class TestAddedUp:
-    async def test_the_same_as_asked_for_alone(self, firm: Firm) -> None:
+class TestSpendingMerge:
+    async def test_merged_rows_equal_a_direct_query(self, firm: Firm) -> None:
         both = await spent(firm, SpendingDimension.DAY, by_model=True)
         assert merge_by_time(both) == await spent(firm, SpendingDimension.DAY)
         assert merge_by_model(both) == await spent(firm, SpendingDimension.MODEL)
 
 
-class TestByTag:
-    async def test_names_the_dearest_first(self, firm: Firm) -> None:
+class TestSpendingByTag:
+    async def test_tag_names_are_listed_by_cost_descending(self, firm: Firm) -> None:
         period = await period_of(firm)
         async with firm.story.database.transaction() as session:
             assert await list_tags(session, firm.account.id, period) == ["machine", "order"]
 
-    async def test_values(self, firm: Firm) -> None:
+    async def test_tag_values_have_calls_and_cost(self, firm: Firm) -> None:
         period = await period_of(firm)
         async with firm.story.database.transaction() as session:
             found = await list_spending_by_tag(session, firm.account.id, period, "machine")
@@ -140,8 +140,8 @@ class TestByTag:
         ]
 
 
-class TestTenants:
-    async def test_anothers_period_has_nothing(self, firm: Firm) -> None:
+class TestSpendingTenantIsolation:
+    async def test_period_of_another_account_returns_no_rows(self, firm: Firm) -> None:
         other = await firm.story.firm("Other")
         period = await period_of(firm)
         async with firm.story.database.transaction() as session:
@@ -151,17 +151,17 @@ class TestTenants:
             assert await list_spending_by_tag(*place, "machine") == []
 
 
-class TestScale:
-    async def test_no_usage_row_is_read(self, firm: Firm) -> None:
-        """Ten million calls cost no more than their hours."""
+class TestSpendingQuery:
+    async def test_spending_is_read_without_usage_rows(self, firm: Firm) -> None:
+        """The query reads usage totals only, so its cost does not grow with the calls."""
         before = await spent(firm, SpendingDimension.MODEL)
         forget = "set local session_replication_role = replica; delete from usage;"
         await sql(firm.story.database, f"do $$ begin {forget} end $$")
         assert await spent(firm, SpendingDimension.MODEL) == before
 
 
-class TestPeriods:
-    async def test_the_newest_first(self, firm: Firm) -> None:
+class TestPastPeriods:
+    async def test_past_periods_are_listed_newest_first(self, firm: Firm) -> None:
         await firm.story.until(2026, 12, 2)
         now = firm.story.clock.now()
         async with firm.story.database.transaction() as session:

@@ -1,4 +1,4 @@
-"""How much is still to come, from the days before."""
+"""Usage forecast from the usage of past days."""
 
 import random
 from datetime import date, timedelta
@@ -11,7 +11,7 @@ WHOLE = Fraction(1)
 
 
 def days(*had: int) -> dict[date, int]:
-    """From a Monday on."""
+    """Daily usage, starting on a Monday."""
     return {MONDAY + timedelta(days=at): one for at, one in enumerate(had)}
 
 
@@ -20,43 +20,43 @@ def ahead(past: dict[date, int], count: int) -> list[tuple[date, Fraction]]:
     return [(first + timedelta(days=at), WHOLE) for at in range(count)]
 
 
-class TestExpected:
-    def test_too_early(self) -> None:
+class TestUsageForecast:
+    def test_fewer_days_than_the_minimum_give_no_forecast(self) -> None:
         past = days(*[5] * (MIN_DAYS - 1))
         assert forecast_usage(past, ahead(past, 1)) is None
 
-    def test_the_mean_of_few_days(self) -> None:
+    def test_few_days_are_forecast_by_their_mean(self) -> None:
         past = days(10, 20, 30)
         found = forecast_usage(past, ahead(past, 2))
         assert found is not None
         assert found.middle == 40
         assert found.low < 40 < found.high
 
-    def test_half_a_day(self) -> None:
+    def test_half_a_day_has_half_the_daily_usage(self) -> None:
         past = days(10, 10, 10)
         found = forecast_usage(past, [(MONDAY, Fraction(1, 2))])
         assert found is not None
         assert (found.low, found.middle, found.high) == (5, 5, 5)
 
-    def test_weekends_are_told_apart_after_two_weeks(self) -> None:
+    def test_weekdays_are_distinguished_after_two_weeks(self) -> None:
         past = days(*[100, 100, 100, 100, 100, 0, 0] * 2)
         found = forecast_usage(past, ahead(past, 7))
         assert found is not None
         assert (found.low, found.middle, found.high) == (500, 500, 500)
 
-    def test_nothing_is_ahead(self) -> None:
+    def test_empty_horizon_gives_zero(self) -> None:
         found = forecast_usage(days(1, 2, 30), [])
         assert found is not None
         assert (found.low, found.middle, found.high) == (0, 0, 0)
 
-    def test_never_below_nothing(self) -> None:
+    def test_lower_bound_is_never_negative(self) -> None:
         found = forecast_usage(days(0, 0, 1000), [(MONDAY, WHOLE)])
         assert found is not None
         assert found.low == 0
 
 
-class TestRange:
-    def test_it_holds_about_eight_times_in_ten(self) -> None:
+class TestForecastRange:
+    def test_range_contains_the_actual_total_in_about_80_percent(self) -> None:
         source = random.Random(11)
         held = 0
         for _ in range(400):

@@ -1,4 +1,4 @@
-"""What a contract covers, by its days."""
+"""Calls covered by an outcome contract: coverage spans and proration."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -13,7 +13,7 @@ LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 def changed(firm: Firm, **values: Any) -> OutcomeTerms:
-    """The usual terms, with twice as much covered."""
+    """The default terms with twice as many covered units."""
     return terms(firm, covered=(Allowance("vib", "rows", 2_000),), **values)
 
 
@@ -24,9 +24,9 @@ async def found(
         return await list_coverage_spans(session, firm.account.id, since, until)
 
 
-async def test_by_days(story: Story) -> None:
-    """1,000 rows a month are covered from 16 October: 16 of 31 days are 516 rows. 700 are used:
-    184 of them cost 0.18; in November 700 of 1,000 are used, for nothing."""
+async def test_contract_units_are_prorated_by_days(story: Story) -> None:
+    """1,000 rows a month are covered from 16 October: 16 of 31 days are 516 rows. Of 700 rows used,
+    184 cost 0.18; in November all 700 rows are covered."""
     firm = await story.firm()
     spindles = await contract(firm, starts_at=story.clock.at(2026, 10, 16))
     story.clock.set(2026, 10, 20)
@@ -40,8 +40,8 @@ async def test_by_days(story: Story) -> None:
     assert await story.differences() == ()
 
 
-class TestSpans:
-    async def test_a_version_holds_until_the_next(self, story: Story) -> None:
+class TestCoverageSpans:
+    async def test_contract_version_ends_when_the_next_starts(self, story: Story) -> None:
         firm, at = await story.firm(), story.clock.at
         spindles = await contract(firm)
         await spindles.agrees(changed(firm, starts_at=at(2026, 10, 16), ends_at=at(2026, 11, 1)))
@@ -53,21 +53,21 @@ class TestSpans:
         ]
         assert {one.tag for one in await found(firm)} == {"spindles"}
 
-    async def test_a_version_that_never_held_is_none(self, story: Story) -> None:
-        """The newer one begins before it."""
+    async def test_version_replaced_before_its_start_has_no_span(self, story: Story) -> None:
+        """The newer version starts earlier."""
         firm, at = await story.firm(), story.clock.at
         spindles = await contract(firm, starts_at=at(2026, 10, 16))
         await spindles.agrees(changed(firm, starts_at=at(2026, 10, 9)))
         (only,) = await found(firm)
         assert (only.plan_version_id, only.ends_at) == (spindles.versions[-1].plan_version_id, None)
 
-    async def test_what_one_side_alone_agreed_to_is_none(self, story: Story) -> None:
+    async def test_version_agreed_by_one_party_has_no_span(self, story: Story) -> None:
         firm = await story.firm()
         spindles = await proposed(firm, "spindles")
         await spindles.agrees(terms(firm), both=False)
         assert await found(firm) == []
 
-    async def test_of_a_time_are_those_that_hold_in_it(self, story: Story) -> None:
+    async def test_spans_are_filtered_by_time_range(self, story: Story) -> None:
         firm, at = await story.firm(), story.clock.at
         await contract(firm, starts_at=at(2026, 10, 9), ends_at=at(2026, 10, 16))
         (one,) = await found(firm)
@@ -83,6 +83,6 @@ class TestSpans:
         assert await found(firm, at(2026, 10, 16)) == []
         assert await found(firm, at(2026, 10, 1), at(2026, 10, 9)) == []
 
-    async def test_of_another_account_are_none(self, story: Story) -> None:
+    async def test_spans_of_another_account_are_not_returned(self, story: Story) -> None:
         await contract(await story.firm())
         assert await found(await story.firm("Other")) == []

@@ -1,4 +1,4 @@
-"""Billing periods: they follow one another without a gap, whoever makes them."""
+"""Billing periods: creation without gaps, restart on a new anchor day, and constraints."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -42,8 +42,8 @@ async def anew(session: AsyncSession, firm: Firm, at: datetime, anchor_day: int)
     await restart_period(session, profile, at, anchor_day)
 
 
-class TestMaking:
-    async def test_all_that_have_passed_and_the_running_one(self, story: Story) -> None:
+class TestPeriodCreation:
+    async def test_past_and_current_periods_are_created_once(self, story: Story) -> None:
         story.clock.set(2026, 10, 20)
         first, second = await story.firm("A"), await story.firm("B")
         async with story.database.transaction() as session:
@@ -59,7 +59,7 @@ class TestMaking:
         ]
         assert await periods(first) == await periods(second) == months
 
-    async def test_an_account_from_before_there_were_profiles(self, story: Story) -> None:
+    async def test_account_without_billing_profile_gets_periods(self, story: Story) -> None:
         firm = await story.firm()
         await sql(story.database, "delete from billing_profile")
         async with story.database.transaction() as session:
@@ -70,7 +70,7 @@ class TestMaking:
         ("at", "start"),
         [((2026, 10, 20), (2026, 10, 1)), ((2026, 12, 31, 23, 59), (2026, 12, 1))],
     )
-    async def test_the_running_one_is_made_where_it_is_not_there(
+    async def test_missing_current_period_is_created_once(
         self, story: Story, at: tuple[int, ...], start: tuple[int, ...]
     ) -> None:
         firm = await story.firm()
@@ -80,14 +80,16 @@ class TestMaking:
         assert found.starts_at == story.clock.at(*start)
         assert again.id == found.id
 
-    async def test_before_the_first_it_is_the_first(self, story: Story) -> None:
+    async def test_time_before_the_first_period_returns_the_first_period(
+        self, story: Story
+    ) -> None:
         firm = await story.firm()
         async with story.database.transaction() as session:
             found = await ensure_period_at(session, firm.account.id, story.clock.at(2020, 1, 1))
         assert found.starts_at == story.clock.at(2026, 10, 1)
 
-    async def test_two_processes_at_the_same_time(self, story: Story) -> None:
-        """The second waits for the first, and finds its period."""
+    async def test_concurrent_transactions_create_one_period(self, story: Story) -> None:
+        """The second transaction waits for the first and finds its period."""
         firm = await story.firm()
         now, account_id = story.clock.now(), firm.account.id
 
@@ -103,8 +105,8 @@ class TestMaking:
         assert len(await periods(firm)) == 1
 
 
-class TestBeginningAnew:
-    async def test_in_the_middle_of_one(self, story: Story) -> None:
+class TestPeriodRestart:
+    async def test_restart_within_a_period_ends_it_on_that_day(self, story: Story) -> None:
         firm = await story.firm()
         at = story.clock.at(2026, 10, 15, 14)
         async with story.database.transaction() as session:
@@ -113,7 +115,7 @@ class TestBeginningAnew:
             await anew(session, firm, at, 15)
         assert await periods(firm) == [("2026-10-01", "2026-10-15"), ("2026-10-15", "2026-11-15")]
 
-    async def test_on_the_day_on_which_one_began(self, story: Story) -> None:
+    async def test_restart_on_the_first_day_changes_the_current_period(self, story: Story) -> None:
         firm = await story.firm()
         for anchor_day, ends in ((10, "2026-10-10"), (1, "2026-11-01")):
             async with story.database.transaction() as session:
@@ -123,7 +125,7 @@ class TestBeginningAnew:
                 (period,) = await list_open_periods(session, firm.account.id)
             assert period.anchor_day == anchor_day
 
-    async def test_later_ones_begin_on_the_new_day(self, story: Story) -> None:
+    async def test_later_periods_start_on_the_new_anchor_day(self, story: Story) -> None:
         firm = await story.firm()
         async with story.database.transaction() as session:
             await anew(session, firm, story.clock.at(2026, 10, 31, 14), 31)
@@ -139,7 +141,7 @@ class TestBeginningAnew:
         ]
 
 
-class TestOverlap:
+class TestPeriodConstraints:
     @pytest.mark.parametrize(
         ("since", "until"),
         [
@@ -149,7 +151,7 @@ class TestOverlap:
             ((2026, 9, 1), (2026, 12, 1)),
         ],
     )
-    async def test_is_refused_by_the_database(
+    async def test_overlapping_period_is_rejected_by_the_database(
         self, story: Story, since: tuple[int, ...], until: tuple[int, ...]
     ) -> None:
         firm = await story.firm()
@@ -158,7 +160,7 @@ class TestOverlap:
         with pytest.raises(IntegrityError, match="billing_period overlaps"):
             await sql(story.database, _ADD, of=firm.account.id, **span)
 
-    async def test_of_another_account_is_none(self, story: Story) -> None:
+    async def test_periods_of_different_accounts_may_overlap(self, story: Story) -> None:
         await story.firm("A")
         other = await story.firm("B")
         await story.counts()
@@ -169,8 +171,8 @@ class TestOverlap:
         await sql(story.database, _ADD, of=other.account.id, **span)
         assert len(await periods(other)) == 1
 
-    async def test_counts_what_a_row_is_at_the_commit(self, story: Story) -> None:
-        """A row that is written and shortened in one transaction overlaps nothing at its end."""
+    async def test_overlap_is_checked_at_commit(self, story: Story) -> None:
+        """A period inserted and shortened in one transaction has no overlap at commit."""
         firm = await story.firm()
         async with story.database.transaction() as session:
             values: dict[str, Any] = {"of": firm.account.id}
@@ -180,7 +182,7 @@ class TestOverlap:
             await session.execute(text(_ADD), {**values, "since": middle, "until": until})
         assert len(await periods(firm)) == 2
 
-    async def test_a_period_ends_after_it_begins(self, story: Story) -> None:
+    async def test_period_that_ends_before_its_start_is_rejected(self, story: Story) -> None:
         firm = await story.firm()
         at = datetime(2026, 10, 1, tzinfo=UTC)
         with pytest.raises(IntegrityError, match="in_order"):

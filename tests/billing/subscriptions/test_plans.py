@@ -1,4 +1,4 @@
-"""Plan versions: the same terms are one version, and a version never changes."""
+"""Plan versions: numbering, lookup, and immutability."""
 
 import asyncio
 from dataclasses import replace
@@ -27,8 +27,8 @@ async def published(database: Database, terms: PlanTerms) -> PlanVersion:
         return await publish_plan(session, CLOCK, terms)
 
 
-class TestPublishing:
-    async def test_numbers_count_within_a_plan_and_currency(self, database: Database) -> None:
+class TestPlanPublishing:
+    async def test_versions_are_numbered_per_plan_and_currency(self, database: Database) -> None:
         made = [
             await published(database, terms)
             for terms in (
@@ -47,22 +47,26 @@ class TestPublishing:
             ("team", "CNY", 3),
         ]
 
-    async def test_the_same_terms_are_the_same_version(self, database: Database) -> None:
+    async def test_same_terms_return_the_existing_version(self, database: Database) -> None:
         first = await published(database, TERMS)
         await published(database, replace(TERMS, fixed_fee=200))
         again = await published(database, TERMS)
         assert (again.id, again.number) == (first.id, 1)
         assert first.id == TERMS.version_id()
 
-    async def test_several_at_once(self, database: Database) -> None:
+    async def test_concurrent_publishing_numbers_versions_without_duplicates(
+        self, database: Database
+    ) -> None:
         variants = [replace(TERMS, fixed_fee=fee) for fee in (1, 2, 3, 1, 2, 3)]
         made = await asyncio.gather(*(published(database, terms) for terms in variants))
         assert {one.number for one in made} == {1, 2, 3}
         assert len({one.id for one in made}) == 3
 
 
-class TestFinding:
-    async def test_the_newest_or_one_by_its_number(self, database: Database) -> None:
+class TestPlanLookup:
+    async def test_lookup_returns_the_newest_version_or_a_numbered_one(
+        self, database: Database
+    ) -> None:
         first = await published(database, TERMS)
         second = await published(database, replace(TERMS, fixed_fee=200))
         async with database.transaction() as session:
@@ -77,7 +81,7 @@ class TestFinding:
             ("team", "CNY", 9, "not found: 'team' version 9 in CNY"),
         ],
     )
-    async def test_there_is_none(
+    async def test_unknown_plan_raises_plan_not_found(
         self, database: Database, plan: str, currency: str, number: int | None, said: str
     ) -> None:
         await published(database, TERMS)
@@ -86,14 +90,18 @@ class TestFinding:
                 await find_plan_version(session, plan, currency, number)
         assert (raised.value.status, raised.value.param) == (404, "plan")
 
-    async def test_all_by_plan_currency_and_number(self, database: Database) -> None:
+    async def test_versions_are_listed_by_plan_currency_and_number(
+        self, database: Database
+    ) -> None:
         for terms in (TERMS, replace(TERMS, plan="a"), replace(TERMS, fixed_fee=1)):
             await published(database, terms)
         async with database.transaction() as session:
             found = await list_plan_versions(session)
         assert [(one.plan, one.number) for one in found] == [("a", 1), ("team", 1), ("team", 2)]
 
-    async def test_terms_are_read_back_and_unknown_ones_left_out(self, database: Database) -> None:
+    async def test_terms_of_stored_versions_are_loaded_and_unknown_ids_skipped(
+        self, database: Database
+    ) -> None:
         version = await published(database, TERMS)
         async with database.transaction() as session:
             assert await load_terms(session, [version.id, UUID(int=1)]) == {version.id: TERMS}
@@ -102,7 +110,9 @@ class TestFinding:
 @pytest.mark.parametrize(
     "statement", ["update plan_version set terms = '{}'", "delete from plan_version"]
 )
-async def test_a_version_never_changes(database: Database, statement: str) -> None:
+async def test_plan_version_row_cannot_be_updated_or_deleted(
+    database: Database, statement: str
+) -> None:
     await published(database, TERMS)
     with pytest.raises(DBAPIError, match="rows of plan_version are never changed"):
         await sql(database, statement)

@@ -1,4 +1,4 @@
-"""Subscriptions: one plan at a time, phases that follow one another, and what cannot be done."""
+"""Subscriptions: one plan at a time, consecutive phases, and rejected actions."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -44,7 +44,7 @@ async def on(story: Story, toml: str = GROWTH) -> Firm:
 
 
 async def phases(firm: Firm) -> list[tuple[str, str, str | None]]:
-    """(plan, first day, day after the last) of all phases that are known."""
+    """(plan, start, end) of all stored phases."""
     zone = firm.story.clock.zone
 
     def day(at: datetime | None) -> str | None:
@@ -59,22 +59,22 @@ async def phases(firm: Firm) -> list[tuple[str, str, str | None]]:
     return [(names[row.id], day(row.starts_at) or "", day(row.ends_at)) for row in found]
 
 
-class TestRefusals:
-    async def test_a_second_plan(self, story: Story) -> None:
+class TestSubscriptionErrors:
+    async def test_second_subscription_is_rejected(self, story: Story) -> None:
         firm = await on(story)
         with pytest.raises(AlreadySubscribed) as raised:
             await firm.subscribe(await story.plan(SCALE))
         assert (raised.value.status, raised.value.code) == (409, "already_subscribed")
 
-    async def test_a_plan_where_one_begins_later(self, story: Story) -> None:
-        """Until a downgrade begins, the plan before it ends: no day is without one."""
+    async def test_subscription_after_a_scheduled_downgrade_is_rejected(self, story: Story) -> None:
+        """The current plan lasts until the downgrade starts, so there is no free day between."""
         firm = await on(story, SCALE)
         await firm.change(await story.plan(GROWTH))
         story.clock.set(2026, 11, 5)
         with pytest.raises(AlreadySubscribed):
             await firm.subscribe(await story.plan(SCALE))
 
-    async def test_a_plan_in_another_currency(self, story: Story) -> None:
+    async def test_plan_in_another_currency_is_rejected(self, story: Story) -> None:
         firm = await story.firm(currency="USD")
         with pytest.raises(PlanCurrencyDiffers, match="in CNY, but the account's currency is USD"):
             await firm.subscribe(await story.plan(GROWTH))
@@ -91,7 +91,7 @@ class TestRefusals:
         ],
         ids=["change", "preview", "cancel", "cancel now", "resume"],
     )
-    async def test_what_needs_a_plan(
+    async def test_actions_without_subscription_raise_not_subscribed(
         self, story: Story, asked: Callable[[Firm, Any], Awaitable[Any]]
     ) -> None:
         firm, version = await story.firm(), await story.plan(GROWTH)
@@ -103,7 +103,7 @@ class TestRefusals:
         with pytest.raises(NotSubscribed):
             await asked(firm, version)
 
-    async def test_the_plan_that_it_is_on(self, story: Story) -> None:
+    async def test_change_to_the_current_plan_is_rejected(self, story: Story) -> None:
         firm = await on(story)
         version = await story.plan(GROWTH)
         with pytest.raises(SamePlan):
@@ -114,7 +114,7 @@ class TestRefusals:
             with pytest.raises(SamePlan):
                 await schedule_plan_change(session, story.clock, firm.account.id, version)
 
-    async def test_a_change_into_another_currency(self, story: Story) -> None:
+    async def test_change_to_a_plan_in_another_currency_is_rejected(self, story: Story) -> None:
         firm = await on(story)
         dollars = await story.plan(SCALE.replace("CNY", "USD"))
         with pytest.raises(PlanCurrencyDiffers):
@@ -122,14 +122,14 @@ class TestRefusals:
         with pytest.raises(PlanCurrencyDiffers):
             await firm.preview(dollars)
 
-    async def test_nothing_to_take_back(self, story: Story) -> None:
+    async def test_resume_without_scheduled_change_is_rejected(self, story: Story) -> None:
         firm = await on(story)
         with pytest.raises(NothingToResume):
             await firm.resume()
 
 
-class TestPhases:
-    async def test_up_and_down(self, story: Story) -> None:
+class TestSubscriptionPhases:
+    async def test_upgrade_starts_at_once_and_downgrade_at_period_end(self, story: Story) -> None:
         firm = await on(story)
         story.clock.set(2026, 10, 10, 12)
         await firm.change(await story.plan(SCALE))
@@ -140,8 +140,8 @@ class TestPhases:
             ("growth", "11-01 00:00", None),
         ]
 
-    async def test_the_last_wish_holds(self, story: Story) -> None:
-        """Down to Scale, then rather to Growth; then up to another Max, which ends it now."""
+    async def test_last_scheduled_change_replaces_earlier_ones(self, story: Story) -> None:
+        """Downgrade to Scale, then to Growth; then an upgrade to another Max, in force at once."""
         firm = await on(story, MAX)
         story.clock.set(2026, 10, 10)
         await firm.change(await story.plan(SCALE))
@@ -156,35 +156,37 @@ class TestPhases:
             ("max", "10-10 00:00", None),
         ]
 
-    async def test_a_cancellation_takes_back_a_downgrade(self, story: Story) -> None:
+    async def test_cancellation_replaces_a_scheduled_downgrade(self, story: Story) -> None:
         firm = await on(story, MAX)
         story.clock.set(2026, 10, 10)
         await firm.change(await story.plan(SCALE))
         await firm.cancel()
         assert await phases(firm) == [("max", "10-01 00:00", "11-01 00:00")]
 
-    async def test_a_downgrade_is_taken_back(self, story: Story) -> None:
+    async def test_resume_removes_a_scheduled_downgrade(self, story: Story) -> None:
         firm = await on(story, MAX)
         story.clock.set(2026, 10, 10)
         await firm.change(await story.plan(SCALE))
         await firm.resume()
         assert await phases(firm) == [("max", "10-01 00:00", None)]
 
-    async def test_a_plan_that_costs_nothing_ends_with_its_period(self, story: Story) -> None:
-        """Its fee of 0.00 is for October as well, though no invoice says so."""
+    async def test_cancelled_free_plan_ends_with_its_period(self, story: Story) -> None:
+        """Its fee of 0.00 covers October, although no invoice contains it."""
         firm = await on(story, FREE)
         story.clock.set(2026, 10, 10)
         await firm.cancel()
         assert await phases(firm) == [("free", "10-01 00:00", "11-01 00:00")]
 
-    async def test_whose_fee_was_never_charged_ends_with_its_period(self, story: Story) -> None:
+    async def test_cancelled_plan_without_charged_fee_ends_with_its_period(
+        self, story: Story
+    ) -> None:
         firm, version = await story.firm(), await story.plan(GROWTH)
         async with story.database.transaction() as session:
             await start_subscription(session, story.clock, firm.account.id, version)
             await cancel_subscription(session, story.clock, firm.account.id, at_end=True)
         assert await phases(firm) == [("growth", "10-01 00:00", "11-01 00:00")]
 
-    async def test_again_after_the_end(self, story: Story) -> None:
+    async def test_new_subscription_after_the_end_creates_a_new_phase(self, story: Story) -> None:
         firm = await on(story)
         story.clock.set(2026, 10, 10)
         await firm.cancel(at_end=False)
@@ -192,8 +194,8 @@ class TestPhases:
         await firm.subscribe(await story.plan(SCALE))
         assert [plan for plan, *_ in await phases(firm)] == ["growth", "scale"]
 
-    async def test_in_the_same_moment(self, story: Story) -> None:
-        """A phase of no time at all overlaps nothing."""
+    async def test_change_at_the_start_time_leaves_one_phase(self, story: Story) -> None:
+        """A phase of zero length overlaps no other phase."""
         firm = await on(story)
         await firm.change(await story.plan(SCALE))
         assert await firm.is_on("scale", 2026, 10, 1)
@@ -202,8 +204,8 @@ class TestPhases:
         assert len(found) == 1
 
 
-class TestStanding:
-    async def test_at_a_moment(self, story: Story) -> None:
+class TestSubscriptionLookup:
+    async def test_lookup_returns_the_phase_at_a_time_and_the_next_one(self, story: Story) -> None:
         firm = await on(story, SCALE)
         await firm.change(await story.plan(GROWTH))
         async with story.database.transaction() as session:
@@ -217,7 +219,7 @@ class TestStanding:
         assert (later.phase.id, later.following) == (now.following.id, None)
         assert (now.terms.plan, later.terms.plan) == ("scale", "growth")
 
-    async def test_phases_of_a_time(self, story: Story) -> None:
+    async def test_phases_are_listed_by_time_range(self, story: Story) -> None:
         firm = await on(story, SCALE)
         await firm.change(await story.plan(GROWTH))
         async with story.database.transaction() as session:
@@ -226,7 +228,7 @@ class TestStanding:
             assert len(await list_phases(session, firm.account.id, october[0])) == 2
 
 
-async def test_gateways_are_told_to_look_again(story: Story) -> None:
+async def test_subscription_changes_advance_the_access_epoch(story: Story) -> None:
     firm, epoch = await story.firm(), "select count from access_epoch"
     scale, growth = await story.plan(SCALE), await story.plan(GROWTH)
     told = [await sql(story.database, epoch)]
@@ -243,7 +245,7 @@ async def test_gateways_are_told_to_look_again(story: Story) -> None:
     assert all(after > before for before, after in pairwise(counts))
 
 
-async def test_phases_that_overlap_are_refused_by_the_database(story: Story) -> None:
+async def test_overlapping_subscription_phases_are_rejected_by_the_database(story: Story) -> None:
     firm = await on(story)
     version = await story.plan(SCALE)
     at = story.clock.at(2026, 10, 20)
@@ -265,7 +267,9 @@ async def test_phases_that_overlap_are_refused_by_the_database(story: Story) -> 
 @pytest.mark.parametrize(
     ("interval", "fee", "yearly"), [(Interval.MONTH, 100, 1200), (Interval.YEAR, 100, 100)]
 )
-def test_what_a_fee_comes_to_in_a_year(interval: Interval, fee: int, yearly: int) -> None:
+def test_yearly_fee_is_twelve_monthly_fees_or_one_yearly_fee(
+    interval: Interval, fee: int, yearly: int
+) -> None:
     names = {"en": "P", "zh": "P"}
     terms = PlanTerms("p", names, "CNY", prices=(), fixed_fee=fee, interval=interval)
     assert yearly_fee(terms) == yearly

@@ -1,4 +1,4 @@
-"""Totals: each usage row is taken in once, into the period that bills it; they can be rebuilt."""
+"""Usage totals: each usage row is aggregated once into the period that bills it; rebuild."""
 
 import asyncio
 from dataclasses import replace
@@ -51,7 +51,7 @@ async def step(story: Story) -> AggregationStep:
 
 
 async def close_october(story: Story) -> None:
-    """As closing does, without any invoice."""
+    """Close October as the period close does, without an invoice."""
     await step(story)
     await sql(
         story.database,
@@ -74,8 +74,8 @@ async def october(story: Story) -> UUID:
     return UUID(str(found[0][0]))
 
 
-class TestTakingIn:
-    async def test_adds_up_by_hour_once(self, story: Story) -> None:
+class TestUsageAggregation:
+    async def test_rows_are_summed_by_hour_once(self, story: Story) -> None:
         firm, at = await story.firm(), story.clock.at
         calls = [row(firm, at(2026, 10, 5, hour, 30), rows=hour) for hour in (8, 8, 9)]
         await append(story.database, *calls)
@@ -87,10 +87,10 @@ class TestTakingIn:
             ("2026-10", "05 09", "vib", "complete", False, 1, 9, 9),
         ]
 
-    async def test_a_row_that_is_committed_after_later_ones(
+    async def test_open_transaction_delays_its_own_and_later_rows(
         self, story: Story, database_url: str
     ) -> None:
-        """A transaction that is open holds back its own row and those of all that began later."""
+        """Rows of the open transaction and of later transactions are not aggregated yet."""
         firm, at = await story.firm(), story.clock.at(2026, 10, 5, 8)
         await step(story)
         other = Database(database_url, pool_size=1)
@@ -105,7 +105,7 @@ class TestTakingIn:
         assert [found[-2] for found in await totals(story)] == [120]
         await other.close()
 
-    async def test_a_row_that_is_rolled_back_holds_nothing_up(
+    async def test_rolled_back_row_does_not_delay_aggregation(
         self, story: Story, database_url: str
     ) -> None:
         firm, at = await story.firm(), story.clock.at(2026, 10, 5, 8)
@@ -118,14 +118,14 @@ class TestTakingIn:
         assert [found[-2] for found in await totals(story)] == [20]
         await other.close()
 
-    async def test_two_at_once_take_turns(self, story: Story) -> None:
+    async def test_concurrent_aggregations_count_each_row_once(self, story: Story) -> None:
         firm = await story.firm()
         await append(story.database, *(row(firm, story.clock.now()) for _ in range(50)))
         await asyncio.gather(step(story), step(story))
         assert [found[-3:] for found in await totals(story)] == [(50, 50, 50)]
 
-    async def test_not_while_they_are_held(self, story: Story) -> None:
-        """What is held is what a period is closed with."""
+    async def test_aggregation_waits_for_the_shared_lock_of_totals(self, story: Story) -> None:
+        """A period close holds the shared lock."""
         firm = await story.firm()
         await append(story.database, row(firm, story.clock.now()))
         async with story.database.transaction() as session:
@@ -138,7 +138,7 @@ class TestTakingIn:
         assert (await waiting).cut > held.consumed
         assert len(await totals(story)) == 1
 
-    async def test_calls_of_nobody_are_left_out(self, story: Story) -> None:
+    async def test_calls_without_account_are_not_aggregated(self, story: Story) -> None:
         firm = await story.firm()
         refused = replace(
             row(firm, story.clock.now(), cost_nano=0, settlement=Settlement.REFUSED),
@@ -149,8 +149,8 @@ class TestTakingIn:
         assert await totals(story) == []
 
 
-class TestPeriods:
-    async def test_late_rows_count_into_the_oldest_open_one(self, story: Story) -> None:
+class TestTotalsByPeriod:
+    async def test_late_rows_are_added_to_the_oldest_open_period(self, story: Story) -> None:
         firm, at = await story.firm(), story.clock.at
         await append(story.database, row(firm, at(2026, 10, 31, 23, 59), rows=1))
         story.clock.set(2026, 11, 1, 1)
@@ -167,13 +167,13 @@ class TestPeriods:
             ("2026-11", "31 23", "vib", "complete", True, 1, 10, 10),
         ]
 
-    async def test_rows_from_before_the_first_one(self, story: Story) -> None:
+    async def test_rows_before_the_first_period_are_late_rows_of_it(self, story: Story) -> None:
         firm = await story.firm()
         await append(story.database, row(firm, story.clock.at(2026, 9, 30, 23)))
         await step(story)
         assert await totals(story) == [("2026-10", "30 23", "vib", "complete", True, 1, 1, 1)]
 
-    async def test_rows_ahead_move_when_their_period_begins(self, story: Story) -> None:
+    async def test_future_rows_move_to_their_period_when_it_starts(self, story: Story) -> None:
         firm, at = await story.firm(), story.clock.at
         story.clock.set(2026, 10, 31, 23, 59)
         await append(story.database, row(firm, at(2026, 11, 1, 0, 1), tags={"order": "7"}))
@@ -184,8 +184,8 @@ class TestPeriods:
         assert [found[0] for found in await totals(story) + await tags(story)] == ["2026-11"] * 2
 
 
-class TestTags:
-    async def test_of_what_is_billable(self, story: Story) -> None:
+class TestTagTotals:
+    async def test_only_billable_rows_are_summed_by_tag(self, story: Story) -> None:
         firm, now = await story.firm(), story.clock.now()
         order = {"order": "7", "machine": "lathe"}
         await append(
@@ -202,9 +202,9 @@ class TestTags:
         ]
 
 
-class TestRebuilding:
+class TestTotalsRebuild:
     async def rows(self, story: Story) -> Firm:
-        """On time, late, ahead, unbillable and tagged, on both sides of a closed October."""
+        """Append on-time, late, future, unbillable and tagged rows around the close of October."""
         firm, other, at = await story.firm("A"), await story.firm("B"), story.clock.at
         story.clock.set(2026, 10, 31, 23, 59)
         await append(
@@ -227,7 +227,7 @@ class TestRebuilding:
         await step(story)
         return firm
 
-    async def test_gives_what_was_there(self, story: Story) -> None:
+    async def test_rebuild_reproduces_unchanged_totals(self, story: Story) -> None:
         firm = await self.rows(story)
         before = await totals(story), await tags(story)
         await append(story.database, row(firm, story.clock.now(), rows=999))  # not counted yet
@@ -236,7 +236,7 @@ class TestRebuilding:
         assert (await totals(story), await tags(story)) == before
 
     @pytest.mark.parametrize("table", ["usage_total", "usage_tag_total"])
-    async def test_mends_what_was_lost(self, story: Story, table: str) -> None:
+    async def test_rebuild_restores_deleted_totals(self, story: Story, table: str) -> None:
         firm = await self.rows(story)
         before = await totals(story), await tags(story)
         await sql(
@@ -251,19 +251,19 @@ class TestRebuilding:
         assert (await totals(story), await tags(story)) == before
 
 
-class TestMeters:
+class TestTotalsByMeter:
     CALL = Quantities(7, 2, 3, 4, 5, 600)
 
     async def counted(self, story: Story) -> list[tuple[Any, ...]]:
-        """Every meter, by hour and by tag."""
+        """Sums of every meter in the totals by hour and by tag."""
         sums = ", ".join(f"sum({meter})::bigint" for meter in METERS)
         return [
             tuple((await sql(story.database, f"select {sums} from {table}"))[0])
             for table in ("usage_total", "usage_tag_total")
         ]
 
-    async def test_each_is_added_up_and_rebuilt(self, story: Story) -> None:
-        """Twice the same, by two steps, and one that says nothing of any."""
+    async def test_every_meter_is_aggregated_and_rebuilt(self, story: Story) -> None:
+        """Two equal rows in two steps, and one row without quantities."""
         firm, now = await story.firm(), story.clock.now()
         tagged: dict[str, Any] = {"tags": {"order": "7"}, "quantities": self.CALL}
         await append(story.database, row(firm, now, **tagged))
@@ -280,7 +280,7 @@ class TestMeters:
         assert found.consumed == {VERSION: [ModelUsage("vib", self.CALL + self.CALL)]}
 
 
-class TestReading:
+class TestPeriodTotals:
     async def used(self, story: Story, *records: UsageRecord) -> PeriodTotals:
         await append(story.database, *records)
         await step(story)
@@ -290,7 +290,7 @@ class TestReading:
                 await load_period_totals(session, records[0].account_id or NO_TERMS_ID, [period])
             )[period]
 
-    async def test_by_terms_and_model(self, story: Story) -> None:
+    async def test_usage_is_grouped_by_terms_and_model(self, story: Story) -> None:
         firm, now = await story.firm(), story.clock.now()
         tokens = Quantities(input_tokens=5, cached_input_tokens=2, output_tokens=3)
         found = await self.used(
@@ -309,7 +309,7 @@ class TestReading:
             ],
         }
 
-    async def test_what_the_calls_of_periods_cost(self, story: Story) -> None:
+    async def test_cost_of_all_calls_of_a_period_is_summed(self, story: Story) -> None:
         firm, now = await story.firm(), story.clock.now()
         found = await self.used(story, row(firm, now, rows=5), row(firm, now, rows=7))
         assert found.cost_nano == 12

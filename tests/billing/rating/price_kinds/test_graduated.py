@@ -1,4 +1,4 @@
-"""Graduated: each unit at the price of its tier, flat amounts once and reserved before."""
+"""Graduated prices: each unit costs its tier's price; flat amounts are charged once."""
 
 import pytest
 from hypothesis import given
@@ -26,17 +26,21 @@ HUGE = 10**15
         (HUGE, 50 + 100 + 60 + 40 + 2 * (HUGE - 30)),
     ],
 )
-def test_amount_at_each_tier_edge_is_that_worked_by_hand(quantity: int, nano: int) -> None:
+def test_graduated_amount_at_each_tier_edge_matches_the_worked_example(
+    quantity: int, nano: int
+) -> None:
     assert PRICE.amount(quantity) == nano
 
 
 @pytest.mark.parametrize(("quantity", "nano"), [(0, 0), (1, 9 + 1), (2, 9 + 2)])
-def test_amount_with_a_flat_first_tier_has_it_from_the_first_unit(quantity: int, nano: int) -> None:
+def test_flat_amount_of_the_first_tier_is_charged_from_the_first_unit(
+    quantity: int, nano: int
+) -> None:
     assert BASE_FEE.amount(quantity) == nano
 
 
 @given(tiers(), st.integers(0, 60))
-def test_amount_of_any_tiers_is_the_sum_unit_by_unit(
+def test_graduated_amount_is_the_sum_over_single_units(
     any_tiers: tuple[Tier, ...], quantity: int
 ) -> None:
     total, reached = 0, set[int]()
@@ -53,7 +57,9 @@ def test_amount_of_any_tiers_is_the_sum_unit_by_unit(
     [(PRICE, 5), (Graduated((Tier(10, 1), Tier(None, 8))), 8)],
     ids=["first", "last"],
 )
-def test_slope_is_the_price_of_the_dearest_tier(price: Graduated, slope: int) -> None:
+def test_graduated_slope_is_the_price_of_the_most_expensive_tier(
+    price: Graduated, slope: int
+) -> None:
     assert price.slope == slope
 
 
@@ -69,7 +75,7 @@ def test_slope_is_the_price_of_the_dearest_tier(price: Graduated, slope: int) ->
         (BASE_FEE, 1, 0),
     ],
 )
-def test_reserve_is_the_flat_amounts_of_tiers_not_reached(
+def test_graduated_reserve_is_the_sum_of_flat_amounts_of_tiers_not_reached(
     price: Graduated, quantity: int, reserve: int
 ) -> None:
     assert price.reserve(quantity) == reserve

@@ -1,4 +1,4 @@
-"""Fields of prices in files: which each kind has, and prices of several units."""
+"""Price fields in plan files: fields of each kind, and prices for several units."""
 
 import pytest
 
@@ -13,16 +13,16 @@ REQUIRED, OPTIONAL = frozenset({"price", "size"}), frozenset({"per"})
 
 
 @pytest.mark.parametrize("per", [1, 1000])
-def test_required_fields_with_or_without_optional_ones_pass(per: int) -> None:
+def test_required_fields_with_and_without_optional_fields_are_accepted(per: int) -> None:
     require_fields(PriceFields(price="1", size=10, per=per), REQUIRED, OPTIONAL)
 
 
-def test_field_that_is_missing_is_named() -> None:
+def test_missing_field_is_named_in_the_error() -> None:
     with pytest.raises(ValueError, match="a price of kind per_unit needs the field `size`"):
         require_fields(PriceFields(price="1"), REQUIRED, OPTIONAL)
 
 
-def test_field_of_another_kind_is_named() -> None:
+def test_field_of_another_price_kind_is_named_in_the_error() -> None:
     fields = PriceFields(price="1", size=10, tiers=[TierFields(price="1")])
     with pytest.raises(
         ValueError, match="a price of kind per_unit does not have the field `tiers`"
@@ -40,12 +40,12 @@ def test_unit_price_for_several_units_is_divided() -> None:
 
 
 @pytest.mark.parametrize(("text", "per"), [("0.0000005", 1000), ("1", 0), ("1", -1)])
-def test_unit_price_that_is_no_whole_number_is_rejected(text: str, per: int) -> None:
+def test_unit_price_with_fractional_nano_units_is_rejected(text: str, per: int) -> None:
     with pytest.raises(ValueError, match="not a whole number of nano-units"):
         parse_unit_price(text, per)
 
 
 @pytest.mark.parametrize("text", [None, "", "x", "-1"])
-def test_unit_price_that_is_no_amount_is_rejected(text: str | None) -> None:
+def test_unit_price_that_is_not_a_decimal_is_rejected(text: str | None) -> None:
     with pytest.raises(ValueError, match="must be a decimal number"):
         parse_unit_price(text, 1)

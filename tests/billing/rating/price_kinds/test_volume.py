@@ -1,4 +1,4 @@
-"""Volume: all units at the price of the tier reached, which never rises."""
+"""Volume prices: all units cost the price of the reached tier, which never rises."""
 
 import pytest
 from hypothesis import given
@@ -25,12 +25,14 @@ HUGE = 10**15
         (HUGE, 2 * HUGE),
     ],
 )
-def test_amount_at_each_tier_edge_is_that_worked_by_hand(quantity: int, nano: int) -> None:
+def test_volume_amount_at_each_tier_edge_matches_the_worked_example(
+    quantity: int, nano: int
+) -> None:
     assert PRICE.amount(quantity) == nano
 
 
 @given(tiers(falling=True), st.integers(0, 60))
-def test_amount_of_any_tiers_has_one_price_for_all_units(
+def test_volume_amount_charges_all_units_at_the_reached_tier(
     falling_tiers: tuple[Tier, ...], quantity: int
 ) -> None:
     reached = [one.unit for one in falling_tiers if (one.up_to or HUGE) >= quantity]
@@ -40,12 +42,12 @@ def test_amount_of_any_tiers_has_one_price_for_all_units(
 @pytest.mark.parametrize(
     ("price", "slope"), [(PRICE, 5), (Volume((Tier(1, 3), Tier(2, 3), Tier(None, 3))), 3)]
 )
-def test_slope_is_the_price_of_the_first_tier(price: Volume, slope: int) -> None:
+def test_volume_slope_is_the_price_of_the_first_tier(price: Volume, slope: int) -> None:
     assert price.slope == slope
 
 
 @pytest.mark.parametrize("quantity", [0, 5, 31])
-def test_reserve_at_any_quantity_is_zero(quantity: int) -> None:
+def test_volume_reserve_is_zero_at_any_quantity(quantity: int) -> None:
     assert PRICE.reserve(quantity) == 0
 
 
@@ -54,6 +56,6 @@ def test_reserve_at_any_quantity_is_zero(quantity: int) -> None:
     [(Tier(10, 1), Tier(None, 2)), (Tier(10, 2), Tier(None, 1, flat=1))],
     ids=["rising", "flat amount"],
 )
-def test_tiers_without_a_linear_bound_are_invalid(wrong: tuple[Tier, ...]) -> None:
+def test_volume_tiers_that_rise_or_have_flat_amounts_are_rejected(wrong: tuple[Tier, ...]) -> None:
     with pytest.raises(PriceInvalid, match="Volume tiers"):
         Volume(wrong)
