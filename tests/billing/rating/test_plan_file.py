@@ -342,7 +342,9 @@ class TestInvalidPlanFile:
         assert caught.value.param == "currency"
 
     @pytest.mark.parametrize(("currency", "text"), [("JPY", "0.5"), ("KWD", "0.0005")])
-    def test_amount_with_too_many_decimals_for_the_currency_is_rejected(self, currency: str, text: str) -> None:
+    def test_amount_with_too_many_decimals_for_the_currency_is_rejected(
+        self, currency: str, text: str
+    ) -> None:
         with pytest.raises(TermsInvalid, match=f"{currency} amounts have") as caught:
             read(f'{HEAD}fixed_fee = "{text}"'.replace("CNY", currency))
         assert caught.value.param == "fixed_fee"
