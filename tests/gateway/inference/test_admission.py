@@ -118,7 +118,7 @@ class TestCredit:
         answer = await poor.http.post("/v1/predictions", json=body)
         assert error_of(answer)["code"] == "credit_exhausted"
 
-    async def test_key_budget_rejects_call_over_it(self, gateway: Gateway) -> None:
+    async def test_key_budget_rejects_call_over_budget(self, gateway: Gateway) -> None:
         async with gateway.parts.database.transaction() as session:
             clock, account = gateway.parts.clock, gateway.account.id
             await set_budget(session, clock, account, gateway.key.row.id, 2000)

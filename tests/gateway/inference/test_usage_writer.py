@@ -115,7 +115,7 @@ class TestUsageWriter:
 
 
 class TestDatabaseOutage:
-    async def test_calls_return_503_during_outage_and_succeed_after_it(
+    async def test_calls_return_503_during_outage_and_200_afterwards(
         self, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         assert (await gateway.chat("before")).status_code == 200

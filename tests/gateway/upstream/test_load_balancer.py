@@ -100,7 +100,7 @@ class TestServerSelection:
         assert (target.server, target.request_id) == ("http://a:1/prefix", ONE)
         assert target.request.model.id == "m"
 
-    def test_model_with_named_servers_uses_only_those(self) -> None:
+    def test_model_with_named_servers_uses_no_other_servers(self) -> None:
         calls = Calls(f"{A} m={B} m={C}")
         assert set(calls.chosen(6)) == {B, C}
         assert calls.route("other").server == A

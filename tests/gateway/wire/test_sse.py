@@ -76,10 +76,7 @@ class TestStreamUsage:
     def test_only_usage_and_internal_fields_are_removed_from_chunk(self) -> None:
         shown = tee().feed(chunk(0, 1))
         expected = json.loads(chunk(0, 1)[6:])
-        del (
-            expected["usage"],
-            expected["prompt_text"],
-        )  # internal field
+        del expected["usage"], expected["prompt_text"]  # prompt_text is an internal field
         assert json.loads(shown[6:]) == expected
 
     @pytest.mark.parametrize(
