@@ -1,7 +1,7 @@
-"""Every engine of a model is asked, and those that have ended are not forgotten.
+"""Token counters of all engines of a model, including engines that have ended.
 
-In `make chaos` by Ray Serve's own replicas, which start and end while their engines count; here by
-what Ray Serve says of them.
+`make chaos` uses real Ray Serve replicas that start and stop while their engines count; the other
+tests replace Ray Serve's status.
 """
 
 import json
@@ -23,7 +23,7 @@ from serving.text.prometheus import METRIC_NAMES, render_metrics, render_uncount
 from tests.support.chaos import in_full
 
 MODEL = "small"
-# In a process of its own: Ray settles much in the one that imports it.
+# In a separate process: Ray changes the global state of the process that imports it.
 _PROGRAM = """
 import asyncio, json, sys, time
 from pathlib import Path
@@ -134,7 +134,7 @@ serve.shutdown()
 
 
 @pytest.mark.skipif(not in_full(1, 0), reason="starts Ray Serve: `make chaos`")
-def test_no_engine_is_left_out(tmp_path: Path) -> None:
+def test_engine_counters_of_ray_replicas_are_complete_or_marked_incomplete(tmp_path: Path) -> None:
     if find_spec("ray") is None:
         pytest.skip("needs the serving-cpu extra: Ray Serve, which runs on Linux only")
     subprocess.run(
@@ -146,27 +146,27 @@ def test_no_engine_is_left_out(tmp_path: Path) -> None:
     )
     said = json.loads((tmp_path / "said.json").read_text())
     assert counted(said["two"]) == 200
-    # Figures come all the same, and nobody takes what the other one says for all that there is.
+    # Counters are still reported, but marked incomplete.
     for text in (said["ending"], said["starting"]):
         assert f'vllm:generation_tokens_total{{model_name="{MODEL}"' in text
         assert isinstance(parse_engine_counts(text)[MODEL], EngineCountsUnavailable)
     assert said["none runs"] == render_uncounted_engines(MODEL, 1)
     assert counted(said["one"]) == 2_400
     assert said["left"] == 1
-    # A new one: what ended before is needed no more, and of what still runs nothing is lost.
+    # A new engine deletes the counters of ended engines; running engines keep theirs.
     assert said["left then"] == 0
     assert 0 < counted(said["again"]) < 2_400
 
 
 def counted(text: str) -> int:
-    """What a gateway makes of it."""
+    """Return the generated tokens as the gateway reads them."""
     count = parse_engine_counts(text)[MODEL]
     assert isinstance(count, EngineCount)
     return count.generated_tokens
 
 
 def engine(count: int) -> CollectorRegistry:
-    """What an engine counts with, after so many tokens of each kind."""
+    """Return an engine's registry after `count` tokens of each kind."""
     registry = CollectorRegistry()
     for kind in ("prompt", "generation"):
         made = Counter(f"vllm:{kind}_tokens", "Of tokens.", ["model_name"], registry=registry)
@@ -186,14 +186,13 @@ def tokens(count: int, replica: str = "one") -> str:
         ([tokens(100)], {"RUNNING": 1, "STOPPING": 1}, 1),
     ],
 )
-async def test_how_many_engines_say_nothing(
+async def test_engine_counters_report_number_of_missing_engines(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     texts: list[str],
     states: dict[str, int],
     missing: int,
 ) -> None:
-    """Ray Serve gives the states of replicas, and the answers of those that run."""
     ray_counters = pytest.importorskip(
         "serving.text.engine_counters", reason="needs the serving-cpu extra"
     )
@@ -217,10 +216,9 @@ async def test_how_many_engines_say_nothing(
     assert await counters.render({MODEL: False}) == render_uncounted_engines(MODEL, 1)
 
 
-async def test_an_engine_that_has_ended_is_counted(
+async def test_counters_of_ended_engine_are_included_until_replacement_starts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Until another one begins in its place, which then counts for itself."""
     ray_counters = pytest.importorskip(
         "serving.text.engine_counters", reason="needs the serving-cpu extra"
     )
