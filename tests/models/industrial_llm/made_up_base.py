@@ -1,6 +1,6 @@
-"""A base that is made up: a tiny model with random weights, its words and its chat template.
+"""A tiny base model with random weights, a tokenizer and a chat template.
 
-Nothing is downloaded. It has the layers of the real one, so the same adapter fits on it.
+It has the layers of the real base, so the same adapter fits, and needs no download.
 """
 
 from collections.abc import Iterable, Mapping
@@ -29,7 +29,7 @@ RECIPE = Recipe("made-up/base", {"failure_mode": 3}, learning_rate=0.02, batch=4
 
 
 def corpus() -> Mapping[str, DatasetSplit]:
-    """Orders whose mode is told by their second word."""
+    """Work orders whose failure mode is determined by the second word."""
     modes = {"leaks": "Leaking", "shakes": "Vibration", "squeals": "Noise", "boils": "Overheating"}
     train = tuple(
         Example("failure_mode", "made_up", "en", f"part{number} {word}", mode)
