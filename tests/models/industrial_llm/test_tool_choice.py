@@ -82,9 +82,7 @@ class TestTrainingRequests:
         assert min(counted.values()) >= 30
 
     def test_argument_numbers_appear_in_request(self, parts: DatasetSplit) -> None:
-        for one in (
-            parts.train
-        ):  # held-out requests also contain words such as `pairs` or `five at a time`
+        for one in parts.train:  # held-out requests also say `pairs` or `five at a time`
             for number in _numbers(json.loads(one.answer)["arguments"]):
                 assert number in _said(one.text), one
 

@@ -38,14 +38,14 @@ from serving.readiness import ModelDeployment
 from serving.scaling import Scaling
 
 FOLDER, MODEL, TARGET = Path(sys.argv[1]), sys.argv[2], 50
-# While one is there the calls that name it do not end: however slow the machine is, the load is
-# there to be seen.
+# Calls that name one of these files run until it is deleted, so that Ray Serve sees their load
+# even on a slow machine.
 HELD, LATER = FOLDER.parent / "held", FOLDER.parent / "later"
 WHERE = ModelDeployment("text", "Engine", counts_tokens=True)
 
 @serve.deployment(
     name="Engine",
-    # A look at the load each second, and two to begin with.
+    # Check the load every second; start with two replicas.
     autoscaling_config=Scaling(1, 2, TARGET, 3.0, 1.0).autoscaling_config()
     | {"initial_replicas": 2},
     ray_actor_options={"num_cpus": 0},
@@ -85,7 +85,7 @@ def until_running(replicas):
 def complete(text):
     return render_uncounted_engines(MODEL, 0) in text
 
-# What it tells as soon as it is of some engines only.
+# Return the first text that is marked incomplete.
 async def until_short(counters):
     while complete(text := await counters.render({MODEL: True})):
         await asyncio.sleep(0.1)
@@ -106,7 +106,7 @@ async def main():
     await asyncio.gather(*(handle.remote(None) for _ in range(20)))
     said["two"] = await counters.render({MODEL: True})
     said["none runs"] = await counters.render({MODEL: False})
-    # One is one too many while both have answers to end.
+    # Ray Serve removes one replica while both still have running calls.
     LATER.touch()
     busy = asyncio.gather(*(handle.remote(LATER) for _ in range(20)))
     HELD.unlink()
