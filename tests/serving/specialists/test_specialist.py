@@ -230,7 +230,9 @@ class TestInputValidation:
             parse_columns(parse_request(head + tail, len(head)), specialist.signature)
 
     @pytest.mark.parametrize(("rows", "words"), [(0, "no rows"), (MAX_ROWS + 1, "at most 4096")])
-    def test_row_count_outside_limits_is_rejected(self, specialist: OnnxSpecialist, rows: int, words: str) -> None:
+    def test_row_count_outside_limits_is_rejected(
+        self, specialist: OnnxSpecialist, rows: int, words: str
+    ) -> None:
         sized = {"shape": [rows]}
         with pytest.raises(InputInvalid, match=words):
             columns(
