@@ -137,6 +137,7 @@ def _min_cost(min_input_tokens: int, demand: Demand, units_left: Mapping[str, in
     """
 
     def cost(quantities: Quantities) -> int:
+        """Return the cost of quantities after the remaining allowances, in nano-units."""
         allowance_use = apply_allowances(
             units_by_meter(quantities, demand.prices), demand.allowances, units_left
         )

@@ -306,6 +306,7 @@ def _chat_template_renderer(folder: Path) -> Callable[[list[_Message]], str] | N
     supports_developer = "developer" in source
 
     def render(messages: list[_Message]) -> str:
+        """Return the prompt text of messages. Raises TemplateError for an unsupported role."""
         # vLLM renames `developer` to `system` if the template does not support the role.
         if not supports_developer and any(message.role == "developer" for message in messages):
             raise jinja2.TemplateError("The template knows no developer.")
@@ -322,4 +323,5 @@ def _to_json(value: object, **options: Any) -> str:
 
 
 def _raise_exception(message: str) -> None:
+    """Raise TemplateError; chat templates call this function to reject messages."""
     raise jinja2.TemplateError(message)
