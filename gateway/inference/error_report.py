@@ -108,7 +108,7 @@ def requested_model(call: Call, body: bytes | None) -> str | None:
 
 
 def _redact_message(message: str, words: frozenset[str], *, has_ambiguous_backticks: bool) -> str:
-    """Return the message with unknown quoted text redacted.
+    """Return the message with unknown quoted text redacted, or all text between backticks.
 
     If customer content may contain backticks, everything between the first and the last one is
     redacted.

@@ -64,7 +64,7 @@ class Parser:
         )
 
     def _parse_untagged(self, call: Call, body: bytes, principal: Principal) -> ParsedRequest:
-        """Parse a request without its X-Maas-Tags header."""
+        """Parse a request without the tags of its X-Maas-Tags header, which `parse` adds."""
         endpoint = find_endpoint(call.operation)
         decoded = endpoint.decode(call, body, principal)
         if endpoint.is_job:

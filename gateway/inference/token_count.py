@@ -212,7 +212,7 @@ class _LoadedTokenizer:
     def _count_inputs(
         self, prompt: str | list[str | int | list[int]], special_tokens: int
     ) -> int | None:
-        """Return the tokens of one or several prompts, each a text or token ids."""
+        """Return the tokens of one or several prompts; token ids get `special_tokens` added."""
         if isinstance(prompt, str):
             return self._count_encoded([prompt])
         if prompt and all(isinstance(item, int) for item in prompt):
@@ -224,7 +224,7 @@ class _LoadedTokenizer:
         return sum(tokens) + (self._count_encoded(texts) if texts else 0)
 
     def _count_encoded(self, texts: list[str], add_special_tokens: bool = True) -> int:
-        """Return the total tokens of several texts."""
+        """Return the total tokens of several texts, by default with their special tokens."""
         # A batch, even of one text: encode() would hold the GIL.
         batch = self.tokenizer.encode_batch_fast(texts, add_special_tokens=add_special_tokens)
         return sum(map(len, batch))
