@@ -70,7 +70,7 @@ class AccountActionPages(Controller):
         account: FromPath[str],
         switch: FromPath[str],
     ) -> Response[str]:
-        """Show the confirmation to suspend or restore the account."""
+        """Show the confirmation to suspend or restore the account, as `switch` says."""
         _require_switch(switch)
         customer = await _get_customer(database, clock, account)
         return page.render(
@@ -87,7 +87,7 @@ class AccountActionPages(Controller):
         switch: FromPath[str],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
-        """Suspend or restore the account."""
+        """Suspend or restore the account, as `switch` says."""
         _require_switch(switch)
         customer = await _get_customer(database, clock, account)
         fields = await read_form_fields(request)
