@@ -1,5 +1,5 @@
-"""Calls for a contract, from the month before it to the month after: over a real socket, onto the
-invoice, and rated again by whoever has the exported files."""
+"""Calls covered by an outcome contract, from the month before its start to the month after its end:
+made over a real socket, invoiced, exported and rated again from the exported files."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -36,15 +36,17 @@ async def covered(limited: Limited) -> AsyncIterator[Covered]:
         yield made
 
 
-async def test_from_before_its_start_to_after_its_end(covered: Covered, tmp_path: Path) -> None:
-    """60 rows a call.
+async def test_contract_covers_tagged_calls_only_between_its_start_and_its_end(
+    covered: Covered, tmp_path: Path
+) -> None:
+    """60 rows per call.
 
     the month before   tagged            60 list             0.06
     the month          tagged            60 covered          0.00
                        tagged            40 covered, 20      0.02
-                       tagged            60 beyond           0.06
+                       tagged            60 not covered      0.06
                        without a tag     60 list             0.06
-                       tagged, streamed  a word, 10 tokens   0.00
+                       tagged, streamed  10 tokens           0.00
     the month after    tagged            60 list             0.06
     """
     gateway, ends_at = covered.gateway, month_after(covered.starts_at)

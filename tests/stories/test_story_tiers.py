@@ -1,4 +1,4 @@
-"""A story of service tiers: calls at two tiers, one invoice, each tier on a line of its own."""
+"""Service tiers: calls at two tiers, one invoice, one line per tier."""
 
 import csv
 import json
@@ -33,10 +33,12 @@ def read_csv(file: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(file.read_text("utf-8-sig").splitlines()))
 
 
-async def test_a_month_at_two_tiers_is_invoiced_on_two_lines(story: Story, tmp_path: Path) -> None:
+async def test_usage_at_two_service_tiers_is_billed_on_two_lines(
+    story: Story, tmp_path: Path
+) -> None:
     """October on Growth, which includes 310,000 output tokens at the default tier.
 
-    default    500,000 tokens, 190,000 to pay   x 0.000002     0.38
+    default    500,000 tokens, 190,000 charged  x 0.000002     0.38
     priority   400,000 tokens                   x 0.000003     1.20
     10 percent off 1.58                                       -0.16
     November's fee                                          310.00
@@ -80,7 +82,7 @@ def _check_documents(folder: Path) -> None:
     assert "llm@priority" not in text
 
 
-async def test_an_invoice_whose_tier_is_changed_fails_the_re_rating(
+async def test_re_rating_fails_after_a_service_tier_is_changed(
     story: Story, tmp_path: Path
 ) -> None:
     firm = await story.firm()
