@@ -1,5 +1,5 @@
-"""A deploy drops no call: a gateway that is told to stop ends those that it has taken, and the
-schema grows under those that run."""
+"""Deployment: a gateway completes its running calls before it stops, and the schema is migrated
+while gateways run."""
 
 import asyncio
 import shutil
@@ -41,10 +41,10 @@ async def fleet(database_url: str, tmp_path: Path, upstream: FakeUpstream) -> As
         yield fleet
 
 
-async def test_calls_that_were_taken_are_answered(
+async def test_gateway_completes_running_calls_after_sigterm(
     fleet: Fleet, database: Database, upstream: FakeUpstream
 ) -> None:
-    """20 plain calls and 20 streams, some of which still wait for their turn at the model."""
+    """20 plain calls and 20 streams, some of which are still queued at the model."""
     _, key = await builders.customer(database, fleet.configured)
     (member,) = fleet.members
     headers = {"authorization": f"Bearer {key.secret}"}
@@ -130,10 +130,13 @@ async def opened(url: str) -> AsyncIterator[Database]:
         await database.close()
 
 
-async def test_an_upgrade_under_calls(growing: str, tmp_path: Path, upstream: FakeUpstream) -> None:
-    """As the chart does it: expand, replace each gateway, contract, while clients go on calling.
+async def test_upgrade_under_load_drops_no_call(
+    growing: str, tmp_path: Path, upstream: FakeUpstream
+) -> None:
+    """As in the chart: expand, replace each gateway, contract, while clients continue to call.
 
-    A balancer stands for the list of addresses: it no longer names a gateway that will stop."""
+    The list of addresses acts as the load balancer: a gateway is removed from it before it stops.
+    """
     configured = builders.settings(growing, tmp_path, upstream.url)
     scripts = _next_version(tmp_path)
     waiting = ("9005", "9006", "9007", "9008")

@@ -1,8 +1,8 @@
-"""PostgreSQL goes away under load: nothing is answered that is not recorded, and all goes on
-without a restart when it is back.
+"""PostgreSQL outage under load: no response without a record, and gateways recover without a
+restart.
 
-Stopped as an operator stops it, and frozen, as a host that is gone without a word. Until both
-gateways have noticed here, for 10 s at least in `make chaos`.
+The server is stopped, as by an operator, or frozen, as when its host fails. The outage lasts until
+both gateways have noticed it, in `make chaos` at least 10 s.
 """
 
 import asyncio
@@ -79,7 +79,9 @@ def frozen(postgres: EmbeddedPostgres) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("gone", [stopped, frozen])
-async def test_nothing_is_lost(site: Site, gone: Gone) -> None:
+async def test_every_complete_response_is_billed_after_a_database_outage(
+    site: Site, gone: Gone
+) -> None:
     clients = Clients(lambda: site.fleet.urls, site.secret, seed=3)
     async with asyncio.TaskGroup() as group:
         group.create_task(clients.run(each=in_full(3, 1)))
@@ -102,10 +104,10 @@ async def test_nothing_is_lost(site: Site, gone: Gone) -> None:
     )
 
 
-async def test_a_call_that_was_under_way_is_answered_afterwards(
+async def test_running_call_completes_after_the_database_outage(
     site: Site, upstream: FakeUpstream
 ) -> None:
-    """Its answer waits for the row, and the row for the database."""
+    """The end of the response waits for the usage row, and the row for the database."""
     headers = {"authorization": f"Bearer {site.secret}"}
     url = f"{site.fleet.urls[0]}/v1/chat/completions"
     drip = {"role": "user", "content": "drip by drip"}

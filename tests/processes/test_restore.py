@@ -1,4 +1,4 @@
-"""The database is destroyed and brought back: not a cent is lost, by a backup and by the log."""
+"""Restoring a destroyed database from a backup and from the archived log, without any loss."""
 
 import asyncio
 import json
@@ -120,12 +120,12 @@ async def the_key_still_works(settings: Settings, secret: str) -> None:
         assert (await http.get(f"{url}/v1/usage")).status_code == 200
 
 
-class TestBackup:
-    async def test_what_comes_back_is_the_same_to_the_bit(
+class TestBackupAndRestore:
+    async def test_restored_database_is_identical_to_the_original(
         self, settings: Settings, tmp_path: Path
     ) -> None:
-        """Two months of firms that the real jobs bill, three in `make chaos`, and calls by a real
-        gateway."""
+        """Two months of accounts billed by the real jobs, three in `make chaos`, and calls by a
+        real gateway."""
         data_dir, backup = settings.data_dir, tmp_path / "all.dump"
         async with running(data_dir) as (server, database):
             await live(Story(database), seed=26, firms=in_full(3, 1))
@@ -156,8 +156,10 @@ class TestBackup:
             f"{money}: the same after it was destroyed and brought back\n"
         )
 
-    async def test_calls_go_on_meanwhile(self, settings: Settings, tmp_path: Path) -> None:
-        """What clients had whole before the backup began is in it, and all of it agrees."""
+    async def test_backup_during_calls_contains_all_earlier_responses(
+        self, settings: Settings, tmp_path: Path
+    ) -> None:
+        """Responses completed before the backup began are in it, and its records agree."""
         backup = tmp_path / "all.dump"
         async with running(settings.data_dir) as (server, database):
             _, key = await builders.customer(database, on(settings, server))
@@ -174,7 +176,7 @@ class TestBackup:
                 await all_settled(database, processes=1)
             await what_was_whole_is_billed(database, known)
 
-    async def test_a_database_that_holds_something_is_left_alone(
+    async def test_restore_into_a_database_with_data_is_rejected(
         self, settings: Settings, tmp_path: Path
     ) -> None:
         backup = tmp_path / "all.dump"
@@ -187,7 +189,7 @@ class TestBackup:
             assert (code, said["error"]["code"]) == (1, "database_not_empty")
             assert await contents(database) == before
 
-    async def test_a_damaged_backup_brings_nothing_back(
+    async def test_restore_of_a_truncated_backup_fails_and_can_be_repeated(
         self, settings: Settings, tmp_path: Path
     ) -> None:
         backup = tmp_path / "all.dump"
@@ -200,7 +202,9 @@ class TestBackup:
         backup.write_bytes(whole)
         assert (await say(settings, "restore", str(backup)))[0] == 0
 
-    async def test_a_folder_keeps_so_many(self, settings: Settings, tmp_path: Path) -> None:
+    async def test_backup_to_a_folder_keeps_the_newest_files_only(
+        self, settings: Settings, tmp_path: Path
+    ) -> None:
         for day in (1, 2, 3):
             (tmp_path / f"maas-2026110{day}T000000Z.dump").write_bytes(b"old")
         (tmp_path / "of-somebody-else.dump").write_bytes(b"theirs")
@@ -211,11 +215,11 @@ class TestBackup:
         assert kept == {"of-somebody-else.dump", "maas-20261103T000000Z.dump", newest}
 
 
-class TestLog:
-    async def test_back_to_a_moment_after_the_backup(
+class TestPointInTimeRecovery:
+    async def test_archived_log_restores_the_state_at_a_given_moment(
         self, settings: Settings, data_dir: Path
     ) -> None:
-        """By PostgreSQL's own archive of its log, to just before somebody's mistake."""
+        """PostgreSQL's archived log restores the state just before a mistaken update."""
         archive, base = data_dir / "archive", data_dir / "base"
         archive.mkdir()
         archive.chmod(0o777)

@@ -1,6 +1,6 @@
-"""`maas up` and the other commands, as processes, the way a person runs them.
+"""`maas up` and the other commands, run as processes.
 
-Each start costs as much as hundreds of calls, so what only needs a service that runs shares one.
+A start takes as long as hundreds of calls, so tests that only need a running service share one.
 """
 
 import asyncio
@@ -113,13 +113,13 @@ def _lives(process: psutil.Process) -> bool:
         return False
 
 
-async def test_from_nothing_to_a_bill_and_back_to_nothing(
+async def test_up_starts_bills_calls_and_restarts_after_a_kill(
     empty_data_dir: Path,
     upstream: FakeUpstream,
     subtests: pytest.Subtests,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """One service: calls are billed, commands work beside it; killed, and started again."""
+    """Calls are billed and commands work while the service runs; then it is killed and restarted."""
     leave_logs_alone(monkeypatch)
     async with started(empty_data_dir, upstream, workers=2) as running:
         for part in (a_call_is_billed, a_second_one_says_what_runs, the_port_of_another_program):
@@ -230,8 +230,10 @@ async def killing_it_leaves_no_gateway(running: Running) -> None:
         assert f"{directory}/postgres" not in (process.info["cmdline"] or [])
 
 
-async def test_a_gateway_that_dies_ends_it(data_dir: Path, upstream: FakeUpstream) -> None:
-    """While it starts here; once it is ready in `make chaos`."""
+async def test_up_exits_with_an_error_when_its_gateway_dies(
+    data_dir: Path, upstream: FakeUpstream
+) -> None:
+    """The gateway dies during the start; in `make chaos` after it."""
     starting = started if in_full(1, 0) else begun
     async with starting(data_dir, upstream) as running:
         (await _gateway_of(running)).kill()

@@ -1,7 +1,7 @@
-"""The worker as a process: it counts, bills, collects and tells; ends in order; and is one of
-several without doing anything twice.
+"""The worker as a process: it aggregates, invoices, collects and sends alerts; it shuts down
+cleanly; and several workers do no work twice.
 
-It works by the machine's clock, so its firms used what it bills in October 2026.
+It uses the machine's clock, so its accounts have usage of October 2026.
 """
 
 import asyncio
@@ -117,10 +117,10 @@ async def collected(firms: list[Firm]) -> list[Invoice]:
     return [invoice for invoice in invoices if invoice.external_invoice is not None]
 
 
-async def test_from_usage_to_an_invoice_at_stripe(
+async def test_worker_aggregates_invoices_collects_and_sends_alerts(
     story: Story, environment: dict[str, str], fake: FakeStripe, smtp: FakeSmtp
 ) -> None:
-    """October's 30.00 are counted, invoiced and sent; that so much is used is told by e-mail."""
+    """October's 30.00 are aggregated, invoiced and sent; an alert of the usage is e-mailed."""
     firms = await used(story, "a")
     with running(environment) as (worker,):
         await until(lambda: counts(fake.events("invoice.sent"), 1))
@@ -142,7 +142,7 @@ async def test_from_usage_to_an_invoice_at_stripe(
     assert await story.differences() == ()
 
 
-async def test_two_at_once_do_each_thing_once(
+async def test_two_concurrent_workers_invoice_and_alert_each_account_once(
     story: Story, environment: dict[str, str], fake: FakeStripe, smtp: FakeSmtp
 ) -> None:
     names = [f"firm-{number}" for number in range(6)]
@@ -163,10 +163,10 @@ async def test_two_at_once_do_each_thing_once(
     assert await story.differences() == ()
 
 
-async def test_one_that_is_killed_is_followed(
+async def test_second_worker_completes_the_work_of_a_killed_worker(
     story: Story, environment: dict[str, str], fake: FakeStripe
 ) -> None:
-    """Killed while Stripe is slow to make the invoice; its next of kin ends what was begun."""
+    """The worker is killed while Stripe is slow to create the invoice; another one completes it."""
     firms = await used(story, "a")
     fake.slow(2)
     with running(environment) as (worker,):
@@ -186,8 +186,10 @@ async def test_one_that_is_killed_is_followed(
     assert (len(fake.objects("customer")), len(fake.objects("invoice"))) == (1, 1)
 
 
-async def test_one_whose_parent_is_gone_ends(story: Story, environment: dict[str, str]) -> None:
-    """As where `maas up` was killed."""
+async def test_worker_exits_when_its_parent_process_is_gone(
+    story: Story, environment: dict[str, str]
+) -> None:
+    """As after `maas up` was killed."""
     script = (
         "from infra.processes import start_module; import sys, time\n"
         "print(start_module('gateway.worker').pid, flush=True); time.sleep(600)"
@@ -214,19 +216,19 @@ async def test_one_whose_parent_is_gone_ends(story: Story, environment: dict[str
     assert await sql(story.database, alive) == []
 
 
-async def test_it_needs_a_database() -> None:
+async def test_worker_without_a_database_url_raises_settings_invalid() -> None:
     with pytest.raises(SettingsInvalid, match="MAAS_DATABASE_URL"):
         await run_worker(Settings(database_url=None))
 
 
-async def test_what_improves_models_needs_their_servers(database_url: str) -> None:
+async def test_worker_with_model_improvement_requires_a_serving_url(database_url: str) -> None:
     with pytest.raises(SettingsInvalid, match="MAAS_SERVING_URL"):
         await run_worker(Settings(database_url=database_url, improve_at="18:30"))
 
 
-class TestOutage:
-    async def test_it_goes_on_when_the_database_is_back(self, data_dir: Path) -> None:
-        """A restart of PostgreSQL: the job runner ends by it, and nobody would be billed."""
+class TestWorkerDatabaseOutage:
+    async def test_jobs_continue_after_a_database_restart(self, data_dir: Path) -> None:
+        """A restart of PostgreSQL ends the job runner; it must start again to bill accounts."""
         postgres = await asyncio.to_thread(start_postgres, data_dir / "postgres")
         environment = {"MAAS_DATABASE_URL": postgres.url, "MAAS_DATA_DIR": str(data_dir)}
         child = start_process("gateway.worker", environment)
