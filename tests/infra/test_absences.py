@@ -1,4 +1,4 @@
-"""Why the database was not there is told, each time and by both ways to it."""
+"""Reasons of database unavailability, by the pool and by the direct connection."""
 
 import asyncio
 import contextlib
@@ -29,20 +29,20 @@ async def absence(url: str, query: str, timeout_s: float = 0.5) -> list[Unavaila
     return told
 
 
-async def test_no_answer_in_time(postgres: str) -> None:
+async def test_statement_timeout_is_reported_as_no_answer(postgres: str) -> None:
     assert await absence(postgres, "select pg_sleep(30)") == [UnavailableReason.NO_ANSWER] * 2
 
 
-async def test_a_connection_that_is_ended(postgres: str) -> None:
+async def test_terminated_connection_is_reported_as_connection_lost(postgres: str) -> None:
     query = "select pg_terminate_backend(pg_backend_pid())"
     assert await absence(postgres, query, 5.0) == [UnavailableReason.CONNECTION_LOST] * 2
 
 
-async def test_nobody_there() -> None:
+async def test_closed_port_is_reported_as_unreachable() -> None:
     assert await absence(NOBODY, "select 1") == [UnavailableReason.UNREACHABLE] * 2
 
 
-async def test_all_connections_taken(postgres: str) -> None:
+async def test_exhausted_pool_is_reported_as_pool_exhausted(postgres: str) -> None:
     told: list[UnavailableReason] = []
     pool = Database(postgres, pool_size=1, timeout_s=2.0, on_unavailable=told.append)
     taken, done = asyncio.Event(), asyncio.Event()
@@ -65,7 +65,7 @@ async def test_all_connections_taken(postgres: str) -> None:
     await pool.close()
 
 
-async def test_it_is_counted_by_pool_and_reason() -> None:
+async def test_database_unavailability_is_counted_by_pool_and_reason() -> None:
     metrics = declare_metrics()
     pool = Database(NOBODY, timeout_s=0.5, on_unavailable=metrics.count_unavailability("calls"))
     with pytest.raises(DatabaseUnavailable):

@@ -1,4 +1,4 @@
-"""Scripts and styles of pages: downloaded from pinned wheels by pip, and verified by hash."""
+"""Frontend files: downloaded from pinned wheels by pip and verified by hash."""
 
 import hashlib
 import zipfile

@@ -44,7 +44,7 @@ def test_running_installation_creates_and_repairs_private_files(tmp_path: Path) 
 
 
 def test_embedded_database_starts_in_a_private_directory(data_dir: Path) -> None:
-    """Started by root it runs as another user, whose group may only pass through."""
+    """Started by root, the server runs as another user whose group may only traverse the folder."""
     with lock_data_directory(data_dir, RunningInstance(1, "http://x")):
         server = start_postgres(data_dir / "postgres")
         try:

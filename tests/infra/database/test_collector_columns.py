@@ -1,4 +1,4 @@
-"""0026 to 0029: columns that name no collector, beside those of the release before."""
+"""Migrations 0026 to 0029: collector-neutral columns beside the Stripe columns of before."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -81,7 +81,7 @@ def schema(postgres: str) -> Iterator[Schema]:
     admin.dispose()
 
 
-def test_rows_of_the_release_before_are_filled_and_go_back(schema: Schema) -> None:
+def test_rows_of_the_previous_release_are_migrated_and_downgraded(schema: Schema) -> None:
     for _ in range(2):
         migrate(schema.url)
         assert schema.run(_INVOICES) == _MIGRATED
@@ -92,7 +92,7 @@ def test_rows_of_the_release_before_are_filled_and_go_back(schema: Schema) -> No
     assert schema.run("select stripe_customer from billing_profile") == [("cus_1",)]
 
 
-def test_both_releases_see_what_the_other_writes(schema: Schema) -> None:
+def test_triggers_copy_writes_between_old_and_new_columns(schema: Schema) -> None:
     migrate(schema.url)
     schema.run("update invoice set stripe_invoice = 'in_2' where total = 2")
     schema.run("update invoice set collector = 'stripe', external_invoice = 'in_3' where total = 3")
@@ -110,8 +110,8 @@ def test_both_releases_see_what_the_other_writes(schema: Schema) -> None:
     assert schema.run("select distinct collector from inbox") == [("stripe",)]
 
 
-def test_ids_at_another_collector_are_none_of_stripes(schema: Schema) -> None:
-    """The release before would ask Stripe about them."""
+def test_ids_of_another_collector_are_not_copied_to_stripe_columns(schema: Schema) -> None:
+    """The previous release would look up the ids in the Stripe columns at Stripe."""
     migrate(schema.url)
     schema.run("update invoice set collector = 'other', external_invoice = 'in_1' where total = 3")
     schema.run("update billing_profile set collector = 'other', external_customer = 'o_1'")

@@ -1,4 +1,4 @@
-"""Metrics: added up over several processes."""
+"""Metrics aggregated over several processes."""
 
 import os
 import subprocess
@@ -46,15 +46,15 @@ def shown(folder: Path, done: str) -> str:
     ).stdout
 
 
-class TestSeveralProcesses:
-    def test_what_a_process_said_of_the_moment_ends_with_it(self, tmp_path: Path) -> None:
+class TestMultiProcessMetrics:
+    def test_gauges_of_an_ended_process_are_dropped(self, tmp_path: Path) -> None:
         done = "process(fail); process(count); metrics = declare_metrics(); recover(metrics)"
         exposed = shown(tmp_path, done)
         assert 'maas_model_up{model="m"} 1.0' in exposed
         assert "maas_calls_running 2.0" in exposed
         assert 'status="200"} 1.0' in exposed
 
-    def test_counts_are_added_up(self, tmp_path: Path) -> None:
+    def test_counters_of_processes_are_summed(self, tmp_path: Path) -> None:
         done = "[process(count) for _ in range(3)]; metrics = declare_metrics()"
         labels = 'model="m",operation="chat",settlement="complete",status="200"'
         assert f"maas_calls_total{{{labels}}} 3.0" in shown(tmp_path, done)
