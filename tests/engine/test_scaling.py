@@ -1,5 +1,5 @@
-"""Specialists that sleep, wake and die, with the real Ray Serve: of the engine that all tests use
-no specialist has a process while nobody calls one."""
+"""Specialists that scale to zero and back and whose processes are killed, with the real Ray Serve.
+In the engine shared by all tests a specialist has no process until its first call."""
 
 import asyncio
 import base64
@@ -53,7 +53,9 @@ def sleepy(serving_url: str, engine_folder: EngineFolder) -> Sleepy:
 
 
 @pytest.mark.alone
-async def test_sleeps_ready_and_wakes_with_its_variants(sleepy: Sleepy, tmp_path: Path) -> None:
+async def test_specialist_scales_to_zero_and_restarts_with_its_variants(
+    sleepy: Sleepy, tmp_path: Path
+) -> None:
     artefact = base64.b64encode(await asyncio.to_thread(_artefact, tmp_path)).decode()
     given: dict[str, Any] = {"base": REMAINING_LIFE, "name": "v", "version": "1"}
     async with sleepy.http as http:

@@ -1,4 +1,4 @@
-"""One trace of a call through the gateway, the real Ray Serve and the real vLLM."""
+"""The trace of a call through the gateway, the real Ray Serve and the real vLLM."""
 
 import asyncio
 from pathlib import Path
@@ -11,7 +11,7 @@ from tests.support.engine.spans import Spans
 from tests.support.fakes.otlp_collector import Span
 
 
-async def test_serve_and_the_engine_go_on_with_the_gateways_trace(
+async def test_ray_serve_and_engine_spans_join_the_gateway_trace(
     serving_url: str,
     spans: Spans,
     database_url: str,
