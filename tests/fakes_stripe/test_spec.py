@@ -1,6 +1,6 @@
-"""The stand-in's answers against Stripe's OpenAPI definitions.
+"""Responses of the fake Stripe, validated against Stripe's OpenAPI definitions.
 
-These are one release family behind the SDK; `test_definitions` has its own.
+They are one release behind the SDK, which `test_definitions` covers.
 """
 
 from functools import cache
@@ -51,8 +51,8 @@ def schema_of(obj: Obj) -> str:
     return prefix + str(obj["object"])
 
 
-class TestAnswers:
-    async def test_are_as_defined(
+class TestOpenApiObjects:
+    async def test_every_object_matches_its_openapi_definition(
         self, fake: FakeStripe, on_fake: Side, definitions: dict[str, Any]
     ) -> None:
         walked = await walk(fake, on_fake)
@@ -71,8 +71,8 @@ class TestAnswers:
         assert not found, "\n".join(sorted(found))
 
 
-class TestTheCheck:
-    """It would notice."""
+class TestOpenApiValidation:
+    """The validation itself detects errors."""
 
     @pytest.mark.parametrize(
         ("change", "fault"),
@@ -82,7 +82,7 @@ class TestTheCheck:
             ({"created": None}, "created"),
         ],
     )
-    async def test_a_wrong_member_is_found(
+    async def test_wrong_member_is_reported(
         self, on_fake: Side, definitions: dict[str, Any], change: Obj, fault: str
     ) -> None:
         customer = (await on_fake.client.v1.customers.create_async()).to_dict()
