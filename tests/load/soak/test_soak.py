@@ -1,6 +1,6 @@
-"""A soak of minutes, whole: the service is started, loaded, broken and checked as in an hour.
+"""A complete soak test of some minutes: start, load, faults and checks.
 
-In `make chaos` only. What happens in it happens one by one in `make test`: a restart of PostgreSQL
+Runs in `make chaos` only. `make test` has a separate test of each fault: a restart of PostgreSQL
 in tests/processes/test_outage.py, a rolling restart in test_deploy.py, an upstream's end in
 tests/gateway/inference/test_fallbacks.py, repeated webhooks in
 tests/billing/collection/stripe/test_webhooks.py.
@@ -19,7 +19,7 @@ SECONDS = 180
 
 
 @pytest.mark.skipif(not in_full(1, 0), reason="takes minutes: `make chaos`")
-async def test_nothing_is_lost(tmp_path: Path) -> None:
+async def test_short_soak_records_every_answered_call_once(tmp_path: Path) -> None:
     arguments = ("--minutes", str(SECONDS / 60), "--saturation-seconds", "2", "--most-rate", "20")
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "load.soak", *arguments),
