@@ -1,4 +1,4 @@
-"""Bodies, files and webhooks: read, or refused in our words; never a fault of another kind."""
+"""Parsers of bodies, files and webhooks accept random content or reject it with an AppError."""
 
 import hmac
 import json
@@ -210,7 +210,7 @@ TARGETS: Mapping[str, Target] = {
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_any(name: str) -> None:
+def test_random_content_is_read_or_rejected_by_each_reader(name: str) -> None:
     target = TARGETS[name]
 
     @tried(60, 2_000)
@@ -225,12 +225,12 @@ def test_any(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "content"), [(name, content) for name in TARGETS for content in found(name)]
 )
-def test_once_too_much(name: str, content: bytes) -> None:
+def test_earlier_fuzzing_findings_are_read_or_rejected(name: str, content: bytes) -> None:
     check(TARGETS[name], content)
 
 
-def test_seeds_are_read() -> None:
-    """Else nothing would be tried but refusals of what was wrong from the start."""
+def test_seeds_of_each_reader_are_valid() -> None:
+    """Invalid seeds would exercise only the rejection of their first error."""
     refused = set()
     for name, target in TARGETS.items():
         try:

@@ -1,4 +1,4 @@
-"""SSE: whatever an engine sends, in whatever pieces, the tee tells one story of it."""
+"""SSE: the tee reads any engine stream equally, however it is split into pieces."""
 
 import json
 
@@ -49,14 +49,16 @@ def told(pieces: list[bytes], wish: StreamUsageOption) -> Told:
 
 @tried(300, 3_000)
 @given(mutated(SEEDS), PLACES, st.sampled_from(StreamUsageOption))
-def test_any_stream(stream: bytes, places: list[int], wish: StreamUsageOption) -> None:
-    """SSE: the tee, in any pieces"""
+def test_random_engine_stream_is_read_equally_in_any_pieces(
+    stream: bytes, places: list[int], wish: StreamUsageOption
+) -> None:
+    """The tee reads a stream equally in any pieces."""
     TALLY.count()
     check(stream, places, wish)
 
 
 @pytest.mark.parametrize("stream", found("streams"))
-def test_streams_that_were_too_much(stream: bytes) -> None:
+def test_earlier_stream_findings_are_read_equally_in_any_pieces(stream: bytes) -> None:
     for wish in StreamUsageOption:
         for places in ([], [1, 2, 3], list(range(0, len(stream), 7))):
             check(stream, places, wish)
@@ -85,8 +87,8 @@ def _unasked(event: bytes, wish: StreamUsageOption) -> None:
 
 @tried(300, 2_000)
 @given(mutated(SEEDS))
-def test_any_cut(stream: bytes) -> None:
-    """SSE: a stream cut off at its limit"""
+def test_random_stream_is_cut_off_at_its_limit(stream: bytes) -> None:
+    """A stream is cut off at its limit."""
     TALLY.count()
     check_cut(stream)
 
