@@ -1,4 +1,4 @@
-"""Names that docs/glossary.md replaced are not used again for classes, functions and modules."""
+"""Names replaced by docs/glossary.md are not used for classes, functions and constants."""
 
 import ast
 import re

@@ -214,7 +214,7 @@ class TestHelmChart:
         assert environment(group["template"])["MAAS_PROFILE"] == "gpu"
 
     def test_ray_service_deploys_the_serve_configuration(self) -> None:
-        """tests/serving/test_applications.py compares names and prefixes with those of one machine."""
+        """Names and route prefixes are checked in tests/serving/test_applications.py."""
         spec = rendered({})[("RayService", "maas")]["spec"]
         assert yaml.safe_load(spec["serveConfigV2"]) == yaml_of(CHART / "serve.yaml")
 

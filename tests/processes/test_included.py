@@ -156,7 +156,7 @@ class TestAllowanceWithCredit:
     async def test_usage_above_the_allowance_is_billed(
         self, fleet: Fleet, database: Database, configured: Settings
     ) -> None:
-        """Three responses of 20 tokens, an allowance of 50: 10 tokens and the prompts are billed."""
+        """Three responses of 20 tokens, an allowance of 50: 10 tokens and prompts are billed."""
         plenty = {"credit_nano": 10**9, "output_tokens": 50}
         firm = await subscriber(database, configured, CLOCK, **plenty)
         async with caller(firm) as http:

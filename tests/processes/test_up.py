@@ -119,7 +119,7 @@ async def test_up_starts_bills_calls_and_restarts_after_a_kill(
     subtests: pytest.Subtests,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Calls are billed and commands work while the service runs; then it is killed and restarted."""
+    """Calls are billed and commands work while the service runs; it is killed and restarted."""
     leave_logs_alone(monkeypatch)
     async with started(empty_data_dir, upstream, workers=2) as running:
         for part in (a_call_is_billed, a_second_one_says_what_runs, the_port_of_another_program):
