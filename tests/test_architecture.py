@@ -21,7 +21,7 @@ def sources() -> Iterator[Path]:
 
 @cache
 def modules_of_tests() -> dict[str, Path]:
-    """Every module under tests/, by its name."""
+    """All modules under tests/ by name."""
     files = sorted((ROOT / "tests").rglob("*.py"))
     names = [".".join(file.relative_to(ROOT).with_suffix("").parts) for file in files]
     return {name.removesuffix(".__init__"): file for name, file in zip(names, files, strict=True)}
@@ -36,8 +36,8 @@ def length(node: Function) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What is asked of a file: whether it says what it owns, the lines of its imports and those at
-    which a function changes the module, and its functions."""
+    """Facts of a source file: whether it has a docstring, the lines of its imports and of changes
+    of module state in functions, and its functions."""
 
     documented: bool
     imports: tuple[int, ...]
@@ -47,7 +47,7 @@ class Source:
 
 @pytest.fixture(scope="module")
 def read() -> Iterator[dict[Path, Source]]:
-    """Every file of the product, read once and let go with this module's last test."""
+    """Every source file of the product, read once and released after this module's tests."""
     found = {file: source(file) for file in sources()}
     yield found
     found.clear()
@@ -71,7 +71,7 @@ def source(file: Path) -> Source:
 
 
 def imported(file: Path) -> set[str]:
-    """The names of modules that a file imports, and those that may be modules."""
+    """The modules that a file imports, and imported names that may be modules."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -83,7 +83,7 @@ def imported(file: Path) -> set[str]:
 
 @cache
 def imports_of_tests() -> dict[str, set[str]]:
-    """The modules under tests/ that each of them imports."""
+    """The modules under tests/ that each test module imports."""
     modules = modules_of_tests()
     return {name: imported(file) & modules.keys() for name, file in modules.items()}
 
@@ -149,7 +149,7 @@ class TestTenantIsolation:
             *("Membership", "AuditEntry"),
         }
     )
-    # The function, and why it may look across accounts.
+    # Functions that may query across accounts, with the reason.
     ACROSS = frozenset(
         {
             ("find_key_by_hash", "it finds out which account calls, by a secret's hash"),
@@ -172,7 +172,7 @@ class TestTenantIsolation:
             for one in found.functions:
                 if one.name in allowed or not self._queries(one):
                     continue
-                # Without comments, which might name it.
+                # Without comments, which might contain the name.
                 text = ast.unparse(one)
                 assert "account_id" in text, f"{file.relative_to(ROOT)}: {one.name}"
 
@@ -217,7 +217,7 @@ class TestTestImports:
                 continue
             if any(name in found for found in imports_of_tests().values()):
                 continue
-            # Programs are run by their name or their file.
+            # Programs are started by module name or file.
             others = (text for other, text in texts.items() if other != file)
             assert any(name in text or f'"{file.name}"' in text for text in others), name
 
@@ -228,7 +228,7 @@ class TestTestImports:
         return not f"{name}.".startswith("tests.support.") and name != "tests"
 
     def _is_program(self, package: str) -> bool:
-        """Its modules are a program's, which tests of other packages may try."""
+        """Whether a package is a program, which tests of other packages may import."""
         while package and f"{package}.__main__" not in modules_of_tests():
             package = package.rpartition(".")[0]
         return bool(package)

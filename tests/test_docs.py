@@ -27,13 +27,13 @@ from infra.errors import AppError
 from infra.settings import Settings
 from models.catalog import Task, load_catalog
 
-# Kinds of weights whose models run on ONNX Runtime without saying so by their file.
+# Kinds of weights that run on ONNX Runtime, although their files do not end in .onnx.
 _ONNX = ("vision-package",)
 ROOT = Path(__file__).parent.parent
 
 
 def facts() -> Iterator[type[AppError]]:
-    """What a caller or an operator can be refused for: all that the gateway and billing declare."""
+    """All errors that the gateway and billing declare."""
     modules = [gateway.call.errors, gateway.registry.files, gateway.registry.versions]
     modules += [infra.database.database]
     packages = (
@@ -105,7 +105,7 @@ class TestParameterPages:
 
 
 def parameter_columns(document: str) -> dict[str, list[tuple[str, str]]]:
-    """The field names and cells of each endpoint's column, by the paths named before the table."""
+    """Field names and cells of each endpoint's column, by the paths before the table."""
     introduction = document.partition("\n|")[0]
     paths = list(dict.fromkeys(re.findall(r"`(/v\d/[\w/]+)`", introduction)))
     columns = r" (\S+) \|" * len(paths)
@@ -174,7 +174,7 @@ class TestOperatorsGuide:
 
 
 def named(document: str) -> list[list[str]]:
-    """What is to be typed or looked for, as it stands in each row of a table."""
+    """The code texts in each row of the tables of a document."""
     rows = re.findall(r"^\|.*\|$", document, re.MULTILINE)
     return [re.findall(r"`([^`]+)`", row) for row in rows]
 
@@ -184,7 +184,7 @@ def text(*place: str) -> str:
 
 
 def commands(name: str) -> list[str]:
-    """The blocks of code of a document, without their remarks, which are in its language."""
+    """The code blocks of a document without comments, which are translated."""
     blocks = re.findall(r"^```\w*\n((?s:.*?))^```|((?:^ {4}.*\n)+)", text(name), re.MULTILINE)
     return [re.sub(r" +# .*", "", fenced or indented) for fenced, indented in blocks]
 

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("gateway", "billing", "infra", "load")
-# Words that said nothing about the value, and names that several classes had.
+# Words without information about the value, and names that several classes had.
 RETIRED_CLASSES = frozenset(
     """
     Accepting Adapting Answer Ask Asked Begun Bringing Chosen Citing Completion Counted Describing

@@ -25,7 +25,7 @@ ACCEPTED = Accepted("CVE-2026-1", "some-package", "not called", TODAY, date(2027
 
 @pytest.fixture
 def advisories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of OSV's, with one advisory that holds and one that was withdrawn."""
+    """A copy of OSV's data with one valid and one withdrawn advisory."""
     place = tmp_path / "osv.zip"
     withdrawn = {**ADVISORY, "id": "PYSEC-2026-2", "withdrawn": "2026-01-01T00:00:00Z"}
     with zipfile.ZipFile(place, "w") as archive:

@@ -30,7 +30,7 @@ QUESTION: Any = {"role": "user", "content": "Name one reason why a bearing runs 
 
 @dataclass
 class Engine:
-    """The engine behind a gateway, as if it had started with the test: others called it before."""
+    """The engine of a gateway, with counters relative to the start of the test."""
 
     gateway: Gateway
     url: str
@@ -48,7 +48,7 @@ class Engine:
         )
 
     async def compared(self) -> EngineComparison:
-        """What `maas reconcile` does, in the same order."""
+        """Compare as `maas reconcile` does, in the same order."""
         database = self.gateway.parts.database
         async with database.transaction() as session:
             before = await load_recorded_tokens(session)
@@ -65,7 +65,7 @@ async def ask(url: str) -> EngineCount:
 
 
 async def settled(url: str) -> EngineCount:
-    """The count of an engine that is idle: calls that earlier tests left may still be ending."""
+    """Wait until the engine is idle; returns its count. Aborted earlier calls may still end."""
     last = await ask(url)
     while True:
         await asyncio.sleep(0.3)
@@ -81,7 +81,7 @@ async def engine(real: Gateway, serving_url: str) -> Engine:
 
 
 async def left_in_the_middle(openai: AsyncOpenAI) -> int:
-    """Begin a stream of many tokens, and go after some; the number that the client was told."""
+    """Abort a long stream after some tokens; returns the token count that the client received."""
     told = 0
     stream = await openai.chat.completions.create(
         model=CHAT,
@@ -101,7 +101,7 @@ async def left_in_the_middle(openai: AsyncOpenAI) -> int:
 
 
 async def left_before_the_answer(real: Gateway, url: str) -> None:
-    """Begin a plain call of many tokens, and go when the engine has generated some."""
+    """Abort a long plain call after the engine has generated some tokens."""
     body = {"model": CHAT, "messages": [QUESTION], "max_tokens": 1500, "ignore_eos": True}
     before = (await ask(url)).generated_tokens
     sending = asyncio.create_task(real.http.post("/v1/chat/completions", json=body))
@@ -161,7 +161,7 @@ class TestCompleteCalls:
 
 @pytest.mark.alone
 class TestAbortedCalls:
-    async def test_aborted_stream_is_billed_to_the_last_delivered_token(
+    async def test_aborted_stream_bills_recorded_tokens_and_explains_unbilled_ones(
         self, real: Gateway, openai: AsyncOpenAI, engine: Engine
     ) -> None:
         """Each chunk has the token count so far; the engine generates at most a few more tokens.

@@ -36,7 +36,7 @@ def content_of(answer: httpx.Response, stream: bool) -> str:
     return "".join(one.get("content") or "" for one in deltas)
 
 
-@pytest.mark.alone  # the sums of one batch are not those of another
+@pytest.mark.alone  # floating-point sums depend on the batch
 @pytest.mark.parametrize("stream", [False, True])
 async def test_enum_response_equals_the_response_without_a_schema(
     real: Gateway, stream: bool

@@ -27,7 +27,7 @@ ROW = {
 
 
 class Sleepy:
-    """A serving whose specialists may have no replica."""
+    """A serving whose specialists may scale to zero."""
 
     def __init__(self, process: psutil.Process, url: str) -> None:
         self._process = process
@@ -60,7 +60,7 @@ async def test_specialist_scales_to_zero_and_restarts_with_its_variants(
     given: dict[str, Any] = {"base": REMAINING_LIFE, "name": "v", "version": "1"}
     async with sleepy.http as http:
         await sleepy.until(lambda: not sleepy.replicas())
-        # What is polled says that all is well, and wakes nobody.
+        # Polling readiness and metrics succeeds and starts no replica.
         until = time.monotonic() + 5
         while time.monotonic() < until:
             assert (await http.get("/v2/health/ready")).status_code == 200
@@ -69,7 +69,7 @@ async def test_specialist_scales_to_zero_and_restarts_with_its_variants(
         assert (await http.post(f"{VARIANT}/infer", json=ROW)).status_code == 404
         answer = await http.put(VARIANT, json={**given, "artefact": artefact})
         assert answer.json() == {"name": "v", "ready": True}
-        # Another process, which was given nothing.
+        # A new process, which did not receive the variant.
         (first,) = sleepy.replicas()
         await sleepy.until(lambda: not sleepy.replicas())
         answer = await http.post(f"{VARIANT}/infer", json=ROW)
@@ -77,7 +77,7 @@ async def test_specialist_scales_to_zero_and_restarts_with_its_variants(
         (second,) = sleepy.replicas()
         assert first != second
         second.kill()
-        # Until its death is noticed a request may break off, but none is refused for the variant.
+        # Until Ray notices the killed process, requests may fail, but not for a missing variant.
         said = 500
         for _ in range(60):
             said = (await http.post(f"{VARIANT}/infer", json=ROW)).status_code

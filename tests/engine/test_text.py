@@ -22,7 +22,7 @@ ORDER: dict[str, Any] = {
 }
 
 
-@pytest.mark.alone  # the sums of one batch are not those of another, and a token may depend on them
+@pytest.mark.alone  # floating-point sums, and so tokens, may depend on the batch
 async def test_streamed_text_and_usage_equal_the_plain_response(
     real: Gateway, openai: AsyncOpenAI
 ) -> None:
@@ -71,6 +71,6 @@ async def test_embeddings_of_similar_texts_are_more_similar_than_others(
     answer = await openai.embeddings.create(model=EMBEDDING, input=texts)
     vectors = np.array([item.embedding for item in answer.data])
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-3)
-    # E5's similarities lie between 0.7 and 1: a small temperature in training.
+    # E5 similarities are between 0.7 and 1, due to a low training temperature.
     assert vectors[0] @ vectors[1] > vectors[0] @ vectors[2] + 0.05
     assert (await real.row())["input_tokens"] == answer.usage.prompt_tokens > 0

@@ -28,7 +28,7 @@ async def test_ray_serve_and_engine_spans_join_the_gateway_trace(
         call = await spans.wait_for(f"chat {CHAT}", sent.trace)
         served = await _of_serve(spans, sent.trace, sent.id)
     assert (engine.trace, engine.parent) == (sent.trace, sent.id)
-    # What the engine waited, read and wrote fell within the gateway's call.
+    # Waiting, prefill and decoding of the engine are within the gateway's call.
     assert sent.began <= engine.began <= engine.ended <= sent.ended
     assert engine.service == "maas-serving"
     assert {span.trace for span in served} == {sent.trace}
@@ -37,7 +37,7 @@ async def test_ray_serve_and_engine_spans_join_the_gateway_trace(
 
 
 async def _of_serve(spans: Spans, trace: str, parent: str) -> list[Span]:
-    """Serve's own, of which the outermost hangs below what the gateway sent."""
+    """The spans of Ray Serve; the outermost is a child of the gateway's span."""
     async with asyncio.timeout(60):
         while True:
             found = [span for span in await spans.of(trace) if "replica" in span.name]

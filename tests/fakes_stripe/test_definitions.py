@@ -37,7 +37,7 @@ BY_NAME: dict[str, Any] = {each.OBJECT_NAME: each for each in CLASSES}
 
 
 def faults(obj: Obj) -> list[str]:
-    """Members that the SDK does not know, and those it expects in vain."""
+    """Members unknown to the SDK, and members missing for the SDK."""
     known = BY_NAME[obj["object"]].__annotations__
     unknown = [f"{name} is unknown" for name in obj.keys() - known.keys()]
     required = [name for name, hint in known.items() if NoneType not in get_args(hint)]

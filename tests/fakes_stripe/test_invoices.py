@@ -203,7 +203,7 @@ class TestInvoiceFinalization:
         customer = await side.customer()
         invoice = await side.opened(customer.id, 30)
         paid = invoice
-        if side.real and invoice.status == "open":  # seen to be done at the latest when paying
+        if side.real and invoice.status == "open":  # Stripe does this at payment at the latest
             paid = await side.client.v1.invoices.pay_async(invoice.id)
         assert (paid.status, paid.amount_due) == ("paid", 0)
         found = await side.client.v1.customers.retrieve_async(customer.id)

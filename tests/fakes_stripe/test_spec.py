@@ -17,7 +17,7 @@ from tests.support.fakes.stripe.running import FakeStripe
 jsonschema: Any = pytest.importorskip("jsonschema")
 pytestmark = pytest.mark.usefixtures("network", "processes")
 
-# What the SDK's family, endive, has and dahlia, that of the definitions, has not.
+# Members of release endive (the SDK) that release dahlia (the definitions) does not have.
 NEWER = {
     "billing_portal.session": {"after_expiration"},
     "checkout.session": {"allowed_payment_method_types"},
@@ -35,7 +35,7 @@ def definitions(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def older(value: Any) -> Any:
-    """As dahlia would have it, at whatever depth."""
+    """Convert an object to release dahlia, at any depth."""
     if isinstance(value, list):
         return [older(each) for each in value]
     if not isinstance(value, dict):
@@ -94,6 +94,6 @@ class TestOpenApiValidation:
 
 
 def explain(error: Any) -> str:
-    """The place, and what is wrong there; of a union what is wrong in its likeliest member."""
+    """The path and the error; for a union the error of its best matching member."""
     best = jsonschema.exceptions.best_match([error])
     return f"{'.'.join(str(part) for part in best.absolute_path)}: {best.message}"

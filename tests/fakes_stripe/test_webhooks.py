@@ -15,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("network")
 
 @pytest.fixture
 async def secret(client: stripe.StripeClient, receiver: Receiver) -> str:
-    """The secret of an endpoint that gets everything."""
+    """The secret of an endpoint for all events."""
     endpoint = await client.v1.webhook_endpoints.create_async(
         {"url": receiver.url, "enabled_events": ["*"], "api_version": "2026-10-28.endive"}
     )

@@ -18,7 +18,7 @@ from tests.support.raw_http import wire_to
 
 MESSAGES = [{"role": "user", "content": "a"}]
 FORM = b"--b\r\ncontent-disposition: form-data; name=%b\r\n\r\n%b\r\n"
-# What is nearly right for each address; a name in braces is one that the firm knows.
+# Nearly valid bodies of each endpoint; a name in braces is an id of the account.
 JSON: Mapping[str, Any] = {
     "/v1/chat/completions": {"model": CHAT, "messages": MESSAGES, "max_tokens": 2},
     "/v1/completions": {"model": CHAT, "prompt": "a", "max_tokens": 2},
@@ -56,7 +56,7 @@ OTHER: Mapping[str, tuple[Mapping[str, str], bytes]] = {
     ),
 }
 
-# Where a value stands in a path or a query.
+# Paths and queries with a value.
 PLACES = [
     *("/v1/usage?before=VALUE", "/v1/usage?limit=VALUE", "/v1/invoices?after=VALUE"),
     *("/v1/invoices/VALUE", "/v1/invoices/VALUE/calls", "/v1/models/VALUE", "/v1/files/VALUE"),
@@ -164,5 +164,5 @@ async def test_random_headers_return_no_server_error(
 
 
 def _line(value: bytes) -> bytes:
-    """Without what the client itself would not send."""
+    """The bytes without those that the client itself rejects."""
     return bytes(byte for byte in value[:2000] if byte >= 32 and byte != 127).strip()

@@ -32,7 +32,7 @@ Told = tuple[bytes, bool, bytes | None, Quantities | str, int]
 
 
 def told(pieces: list[bytes], wish: StreamUsageOption) -> Told:
-    """What the client and the meter get of a stream, up to its fault where it has one."""
+    """What client and meter receive of a stream, up to its error if it has one."""
     tee, shown, fault = StreamTransformer(wish, 1, 4, LIMIT), b"", ""
     for piece in pieces:
         try:
@@ -67,7 +67,7 @@ def test_earlier_stream_findings_are_read_equally_in_any_pieces(stream: bytes) -
 
 def check(stream: bytes, places: list[int], wish: StreamUsageOption) -> None:
     whole, parts = told([stream], wish), told(cut(stream, places), wish)
-    # How much is held before an event is too large depends on the pieces: that alone may differ.
+    # The pieces decide at which byte an event is found too large; only this may differ.
     if max(map(len, stream.split(b"\n\n"))) < LIMIT // 2:
         assert parts == whole, (stream, places)
     for event in whole[0].split(b"\n\n"):
@@ -75,7 +75,7 @@ def check(stream: bytes, places: list[int], wish: StreamUsageOption) -> None:
 
 
 def _unasked(event: bytes, wish: StreamUsageOption) -> None:
-    """A client that did not wish for usage sees none that the engine's chunk told at its top."""
+    """Without `include_usage` the client receives no top-level usage of the engine's chunks."""
     try:
         said = json.loads(event.removeprefix(b"data:"))
     except ValueError:

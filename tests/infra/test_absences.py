@@ -10,12 +10,12 @@ from infra.database.database import Database, DatabaseUnavailable, UnavailableRe
 from infra.database.direct import DirectConnection
 from infra.telemetry.metrics import declare_metrics
 
-# Nobody listens there.
+# No server listens on this port.
 NOBODY = "postgresql://maas@127.0.0.1:1/maas"
 
 
 async def absence(url: str, query: str, timeout_s: float = 0.5) -> list[UnavailableReason]:
-    """What is told when both ways to the database fail with a query."""
+    """The reasons reported when a query fails by the pool and by the direct connection."""
     told: list[UnavailableReason] = []
     pool = Database(url, pool_size=1, timeout_s=timeout_s, on_unavailable=told.append)
     connection = DirectConnection(url, timeout_s, told.append)
@@ -48,7 +48,9 @@ async def test_exhausted_pool_is_reported_as_pool_exhausted(postgres: str) -> No
     taken, done = asyncio.Event(), asyncio.Event()
 
     async def hold() -> None:
-        with contextlib.suppress(DatabaseUnavailable):  # it may be held for too long, if at all
+        with contextlib.suppress(
+            DatabaseUnavailable
+        ):  # the connection may be held beyond its timeout
             async with pool.transaction() as session:
                 await session.connection()
                 taken.set()

@@ -40,7 +40,7 @@ GPU: dict[str, Any] = yaml_of(CHART / "values-gpu.yaml")
 SETS = pytest.mark.parametrize(
     "values", [{}, ALL, GPU, ELSEWHERE], ids=["default", "all", "gpu", "elsewhere"]
 )
-# The API of KubeRay, of the Prometheus operator: no schema of theirs comes in a package.
+# Objects of KubeRay and the Prometheus operator, whose schemas are in no package.
 _FOREIGN = {"RayService", "ServiceMonitor", "PodMonitor"}
 
 
@@ -124,7 +124,7 @@ class TestDeploySettings:
         known = set(schema["properties"]["settings"]["propertyNames"]["enum"])
         template = rendered({})[("Deployment", "maas-gateway")]["spec"]["template"]
         ours = set(environment(template)) - set(yaml_of(CHART / "values.yaml")["settings"])
-        places = {"MAAS_DATA_DIR", "MAAS_HOST", "MAAS_PORT"}  # the image's
+        places = {"MAAS_DATA_DIR", "MAAS_HOST", "MAAS_PORT"}  # set by the image
         serving = {
             name
             for name in VARIABLES

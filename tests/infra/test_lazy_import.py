@@ -7,10 +7,10 @@ import pytest
 
 from infra.lazy_import import LazyModule
 
-# What the help of a command group may not import: each takes more than 0.1 s of it.
+# Packages that the help of a command group may not import: each takes more than 0.1 s.
 _SLOW = ("alembic", "stripe", "scipy", "litestar", "pandas", "statsmodels", "onnxruntime")
 _GROUPS = ("plans", "models", "files", "reconcile", "invoices", "demo", "usage", "accounts")
-# One process for all groups: what one of them imports is there for those after it.
+# One process for all groups: imports of one group are visible in the next ones.
 _HELP = f"""
 import sys
 from typer.testing import CliRunner

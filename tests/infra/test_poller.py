@@ -11,7 +11,7 @@ from tests.support.gateway.asking import until
 
 
 class Work:
-    """So many pieces; `taken` tells how many steps were made."""
+    """A number of pieces of work; `taken` counts the steps."""
 
     def __init__(self, pieces: int, fault: Exception | None = None) -> None:
         self.pieces = pieces

@@ -50,7 +50,7 @@ def test_embedded_database_starts_in_a_private_directory(data_dir: Path) -> None
         try:
             assert mode(data_dir) == (0o710 if os.geteuid() == 0 else 0o700)
             assert mode(data_dir / "postgres") == 0o700
-            # The server opens its files again by their paths.
+            # The server reopens its files by path.
             with psycopg.connect(server.url, autocommit=True) as connection:
                 connection.execute("checkpoint")
                 connection.execute("alter system set log_min_messages = 'error'")

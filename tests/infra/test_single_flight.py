@@ -8,7 +8,7 @@ from infra.single_flight import SingleFlight
 
 
 class Work:
-    """Counts how often it is begun; ends when it is told to."""
+    """A task that counts its starts and ends when `free` is set."""
 
     def __init__(self) -> None:
         self.begun = 0

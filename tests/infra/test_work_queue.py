@@ -20,7 +20,7 @@ LEASE = timedelta(minutes=5)
 
 
 class Tables(DeclarativeBase):
-    """Tables of these tests only."""
+    """Metadata of the tables of these tests."""
 
 
 class Item(Tables):
@@ -67,7 +67,7 @@ OWNED = OwnedQueue(
 
 @pytest.fixture
 async def queue(working: Database) -> AsyncIterator[Database]:
-    """A database with empty tables of these tests."""
+    """A database with the empty tables of these tests."""
     async with working.transaction() as session:
         await (await session.connection()).run_sync(Tables.metadata.create_all)
     yield working

@@ -27,13 +27,13 @@ from tests.support.gateway.asking import until
 from tests.support.gateway.decoded import example_request
 from tests.support.gateway.errors import error_of
 
-# A prompt of one word, an answer of 20 tokens.
+# A prompt of one word, a response of 20 tokens.
 COST = 500 + 20 * 2000
 
 
 @pytest.fixture
 def words(tmp_path: Path) -> None:
-    """Prompts are counted by the word, as the model server does."""
+    """Count prompts by words, as the fake model server does."""
     builders.word_tokenizer(tmp_path)
 
 
@@ -129,7 +129,7 @@ class TestWrongLimitRefusals:
         """litellm#27639: reservations of failed calls leak until every call gets a 429."""
         async with limited(replace(PLENTY, tokens=1000), first_byte_timeout_s=0.1) as gateway:
             for _ in range(12):
-                # A model that fails is left alone for a while: that is no matter of holds.
+                # A failing model is paused for a while, which does not concern reservations.
                 answer = await gateway.chat(prompt, max_tokens=200)
                 assert answer.status_code != 429
             found = await gateway.reconciled()

@@ -25,8 +25,8 @@ from tests.support.nightly import at_length
 
 CROWD = at_length(500, 150)
 COST = 500 + 5 * 2000  # one word, five tokens
-# For crowds, which share one process here with the gateways, their clients and the model: on a busy
-# machine it may be seconds until the gateway reads the epoch of keys again, or renews its row.
+# For many concurrent calls in one process with gateways, clients and model: on a busy
+# machine the gateway may take seconds to read the access epoch or to renew its row.
 SLOW = replace(builders.TIMING, trust_s=30.0, database_gone_s=30.0, process_ttl_s=60.0)
 PATIENT = {"first_byte_timeout_s": 30.0, "idle_timeout_s": 30.0, "timing": SLOW}
 
@@ -61,8 +61,8 @@ class TestUsageRecords:
         self, limited: Limited, upstream: FakeUpstream
     ) -> None:
         """litellm#18708, #11334: connections run out under load and transactions time out."""
-        # Connections that gateways of other tests have left open do nothing meanwhile, and what a
-        # process does beside its calls waits.
+        # Open connections of gateways of other tests are idle, and background work
+        # of the process is paused.
         quiet = Timing(work_poll_s=3600, gauges_s=3600)
         query = (
             "select count(*) from pg_stat_activity where application_name = 'maas'"
@@ -70,13 +70,13 @@ class TestUsageRecords:
         )
         async with limited(PLENTY, **{**PATIENT, "timing": quiet}) as gateway:
             await gateway.chat("x")
-            await until(lambda: not gateway.parts.database.in_use)  # what it does at its start
+            await until(lambda: not gateway.parts.database.in_use)  # start-up work
             began = await scalar(gateway, "select extract(epoch from clock_timestamp()) * 1000000")
             calls = asyncio.gather(*(gateway.chat("drip", stream=True) for _ in range(80)))
             await until(lambda: upstream.running > 0)
             used = await scalar(gateway, query.format(began=began))
             await calls
-        assert used <= 7  # four for look-ups, and three that do the rest
+        assert used <= 7  # four for look-ups, three for all else
 
     async def test_each_call_has_exactly_one_usage_row(self, gateway: Gateway) -> None:
         """litellm#15740: one call has two rows."""
@@ -139,7 +139,7 @@ class TestStreamPerformance:
         async with gateway.http.stream("POST", "/v1/chat/completions", json=body) as answer:
             async for _ in answer.aiter_raw():
                 pieces += 1
-        assert pieces >= 15  # 20 events, 20 ms apart, of which a busy machine may join some
+        assert pieces >= 15  # 20 events, 20 ms apart; a busy machine may join some
 
     async def test_each_stream_uses_at_most_two_tasks(
         self, gateway: Gateway, upstream: FakeUpstream
@@ -147,7 +147,7 @@ class TestStreamPerformance:
         """ray#52746: the cost per stream and chunk grows with their number."""
         calls = asyncio.gather(*(gateway.chat("drip", stream=True) for _ in range(40)))
         await until(lambda: upstream.running > 0)
-        # One that answers, and one that watches for the client's leaving: none for a chunk.
+        # One task responds, one watches for the client's disconnect; chunks have no own tasks.
         assert len(_tasks_of_calls()) <= 40 * 2
         await calls
         await until(lambda: not _tasks_of_calls())
@@ -171,7 +171,7 @@ class TestStreamPerformance:
 
 
 def _tasks_of_calls() -> list[asyncio.Task[Any]]:
-    """The tasks of calls, not those that every process has."""
+    """The tasks of calls, without background tasks of the process."""
     names = ("run_asgi", "wait_for_disconnect")
     return [task for task in asyncio.all_tasks() if any(name in repr(task) for name in names)]
 

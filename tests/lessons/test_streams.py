@@ -15,12 +15,12 @@ from sqlalchemy import text
 from tests.support.builders import CHAT, Gateway
 from tests.support.fakes.upstream import FakeUpstream
 
-# Two words of a prompt at 500 nano-yuan, and each token of the answer at 2000.
+# Two prompt words at 500 nano-yuan; each output token costs 2000.
 PROMPT_COST = 2 * 500
 
 
 async def leave_after(gateway: Gateway, chunks: int) -> None:
-    """Read so many chunks of a slow stream, then close the connection."""
+    """Read a number of chunks of a slow stream, then close the connection."""
     body = {
         "model": CHAT,
         "messages": [{"role": "user", "content": "drip two"}],
@@ -40,7 +40,7 @@ async def _lines(answer: httpx.Response) -> AsyncIterator[Any]:
 
 
 async def spent(gateway: Gateway) -> int:
-    """What the account's credit counts as used, by the database."""
+    """The used credit of the account in the database."""
     query = (
         "select q.used + coalesce((select sum(l.used - l.folded) from quota_lease l"
         " where l.quota_id = q.id), 0) from quota q where kind = 'credit'"

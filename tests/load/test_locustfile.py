@@ -23,7 +23,7 @@ PROGRAMS = {"Caller", "Streamer"}
 
 
 def users(environment: dict[str, str]) -> set[str]:
-    """As locust itself lists them."""
+    """The user classes that locust lists."""
     command = [str(Path(sys.executable).with_name("locust")), "-f", "load/locustfile.py", "--list"]
     done = subprocess.run(
         command, env={**os.environ, **environment}, cwd=ROOT, capture_output=True, text=True

@@ -31,19 +31,19 @@ from tests.support.fleet import Fleet, run_fleet
 
 GATEWAYS = in_full(4, 2)
 CALLS = in_full(200, 80)
-# How often a call is made that is told to come again; the fewer calls, the more often.
+# Attempts per call that gets retry-after; more with fewer calls.
 TRIES = in_full(5, 20)
 WORDS, TOKENS = 6, 20
-# 500 nano-yuan for a token of the prompt and 2000 for one of the answer.
+# 500 nano-yuan per input token, 2000 per output token.
 COST = WORDS * 500 + TOKENS * 2000
 HALF_SPENT = 37.5
-# The windows of rates are 60 s.
+# Rate limits have windows of 60 s.
 LONGEST_S = 50.0
 
 
 @dataclass
 class Firm:
-    """A customer of the gateways."""
+    """An account with its key."""
 
     account_id: UUID
     key_id: UUID
@@ -52,7 +52,7 @@ class Firm:
 
 @dataclass
 class Site:
-    """The gateways, their database and the one model server."""
+    """The gateways, their database and their model server."""
 
     fleet: Fleet
     database: Database
@@ -66,14 +66,14 @@ class Site:
         return Firm(account.id, key.row.id, key.secret)
 
     async def burst(self, firm: Firm, tries: int = 1, **values: Any) -> list[tuple[int, str]]:
-        """All calls at once, spread over the gateways: each one's status and error code."""
+        """Send all calls at once over all gateways; returns status and error code of each."""
         async with caller(firm) as http:
             return await asyncio.gather(
                 *(call(http, self.fleet.urls[n % GATEWAYS], values, tries) for n in range(CALLS))
             )
 
     async def spent(self, firm: Firm) -> int:
-        """What the account's calls cost, by their rows."""
+        """The cost of the account's calls, by their usage rows."""
         return sum(row.cost_nano for row in await self._rows(firm))
 
     async def tokens(self, firm: Firm) -> int:
@@ -82,7 +82,7 @@ class Site:
         return sum((row.input_tokens or 0) + (row.output_tokens or 0) for row in rows)
 
     async def calls(self, firm: Firm) -> int:
-        """How many of the account's calls were answered."""
+        """The number of the account's answered calls."""
         return sum(row.status == 200 for row in await self._rows(firm))
 
     async def _rows(self, firm: Firm) -> Sequence[Usage]:
@@ -101,7 +101,7 @@ async def caller(firm: Firm) -> AsyncIterator[aiohttp.ClientSession]:
 async def call(
     http: aiohttp.ClientSession, url: str, values: dict[str, Any], tries: int
 ) -> tuple[int, str]:
-    """One call; as the official clients do, it is made again where the answer says when."""
+    """Make a call; like the official clients, repeat it after `retry-after`."""
     body = {
         "model": CHAT,
         "messages": [{"role": "user", "content": " ".join(["word"] * WORDS)}],
@@ -136,7 +136,7 @@ async def site(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Async
 
 @pytest.fixture(autouse=True)
 async def nothing_is_left(site: Site) -> AsyncIterator[None]:
-    """After each test the records agree, and once the gateways are idle nothing is held."""
+    """After each test the records agree, and idle gateways hold no reservation."""
     yield
     await all_settled(site.database)
 

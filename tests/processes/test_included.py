@@ -59,7 +59,7 @@ def caller(firm: Subscriber) -> aiohttp.ClientSession:
 
 @dataclass
 class Answer:
-    """What came back of a call."""
+    """The response of a call."""
 
     status: int
     headers: Mapping[str, str]
@@ -101,7 +101,7 @@ class TestAllowanceWithoutCredit:
             "insufficient_quota",
             "credit_exhausted",
         )
-        # 16 tokens at least, of which 5 are included.
+        # The call needs at least 16 tokens; the allowance has 5.
         assert "needs 0.000022000 CNY at least beyond the included units" in error["message"]
         assert "0.000000000 is left" in error["message"]
         assert await firm.used() == {
@@ -131,7 +131,7 @@ class TestAllowanceWithoutCredit:
         assert used[OWN_OUT][1] + used[ANY_OUT][1] >= 0.95 * 37.5 * TOKENS
         assert Counter(answer.status for answer in answers)[200] in (36, 37, 38)
         await all_settled(database)
-        # The bill gives a model's own units first, whatever calls found: as many are left in all.
+        # Rating uses a model's own units first; the total of remaining units is the same.
         await count_all_usage(database, CLOCK)
         counted = await firm.used()
         assert sum(amount for amount, _ in counted.values()) == sum(includes.values())

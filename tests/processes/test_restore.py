@@ -35,7 +35,7 @@ from tests.support.stories.story import Story
 
 WHOLE = in_full(1_000, 20)
 NOT_YET = "postgresql://not-yet"
-# Every row of a table as one number; rows that say the same are told apart by how many there are.
+# Each row of a table as one number; equal rows are distinguished by their count.
 _DIGEST = "select count(*), coalesce(sum(hashtextextended(t::text, 0)), 0) from {} t"
 _TABLES = """
     select quote_ident(schemaname) || '.' || quote_ident(tablename) from pg_tables
@@ -53,19 +53,19 @@ async def ask(database: Database, statement: str) -> list[tuple[Any, ...]]:
 
 
 async def contents(database: Database) -> dict[str, tuple[Any, ...]]:
-    """What each table holds, to the bit."""
+    """A digest of the rows of each table."""
     tables = [name for (name,) in await ask(database, _TABLES)]
     return {name: (await ask(database, _DIGEST.format(name)))[0] for name in tables}
 
 
 async def maas(settings: Settings, *arguments: str) -> tuple[int, Any]:
-    """The command in a process of its own, on the embedded database of the folder."""
+    """Run the command in a process, on the embedded database of the folder."""
     environment = {name: one for name, one in os.environ.items() if not name.startswith("MAAS_")}
     return await run({**environment, **_environment(settings)}, *arguments, "--json")
 
 
 async def say(settings: Settings, *arguments: str) -> tuple[int, Any]:
-    """The same without a process for it, but in full."""
+    """Run the command without a process; in `make chaos` with one."""
     if in_full(1, 0):
         return await maas(settings, *arguments)
     code, out = await invoke(_environment(settings), *arguments, "--json")
@@ -73,7 +73,7 @@ async def say(settings: Settings, *arguments: str) -> tuple[int, Any]:
 
 
 def _environment(settings: Settings) -> dict[str, str]:
-    """On the folder's own database; or on the server that runs on it just now, so that the command
+    """The environment for the folder's own database, or for the running server, so that the command
     does not stop it."""
     environment = {"MAAS_DATA_DIR": str(settings.data_dir)}
     environment["MAAS_SERVING_URL"] = settings.serving_url or ""
@@ -172,7 +172,7 @@ class TestBackupAndRestore:
         async with running(settings.data_dir) as (server, database):
             await what_was_whole_is_billed(database, known)
             async with run_fleet(on(settings, server), 1):
-                # It ends what gateways had begun that are no more.
+                # The gateway settles the calls of gateways that no longer run.
                 await all_settled(database, processes=1)
             await what_was_whole_is_billed(database, known)
 
@@ -246,7 +246,7 @@ class TestPointInTimeRecovery:
 
 
 async def recovered(database: Database) -> None:
-    """It answers while it still recovers, reading only."""
+    """Wait until recovery is complete; before that the server accepts reads only."""
     async with asyncio.timeout(60):
         while (await ask(database, "select pg_is_in_recovery()"))[0] != (False,):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
@@ -254,7 +254,7 @@ async def recovered(database: Database) -> None:
 
 @asynccontextmanager
 async def calling(settings: Settings, secret: str) -> AsyncIterator[Seen]:
-    """Clients of all kinds call a gateway for as long as the block goes on."""
+    """Clients of all kinds call a gateway until the block ends."""
     async with run_fleet(settings, 1) as fleet:
         clients = Clients(lambda: fleet.urls, secret, seed=26)
         async with asyncio.TaskGroup() as group:
@@ -264,7 +264,7 @@ async def calling(settings: Settings, secret: str) -> AsyncIterator[Seen]:
 
 
 async def so_many(seen: Seen, number: int) -> Seen:
-    """What clients have seen once so many answers came whole."""
+    """Wait for a number of complete responses; returns what clients have seen."""
     async with asyncio.timeout(180):
         while len(seen.whole) < number:  # noqa: ASYNC110  # clients only count
             await asyncio.sleep(0.05)
@@ -301,7 +301,7 @@ def _base_backup(server: EmbeddedPostgres, folder: Path) -> None:
 
 
 def _recover(folder: Path, archive: Path, moment: str) -> None:
-    # What a server that ran there left; its socket lies in the folder.
+    # Files that the earlier server left; its socket is in the folder.
     for left in folder.glob(".s.PGSQL.*"):
         left.unlink()
     (folder / "recovery.signal").touch()

@@ -21,7 +21,7 @@ TOKEN = "an operator's own token"
 async def top(
     url: str, data_dir: Path, *arguments: str, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """In a process of its own, as wide as a small terminal."""
+    """Run `maas top` in a process, with the width of a small terminal."""
     known = {name: value for name, value in os.environ.items() if not name.startswith("MAAS_")}
     known |= {"MAAS_DATA_DIR": str(data_dir), "NO_PROXY": "127.0.0.1", **environment}
     code = "import gateway.cli.main; gateway.cli.main.main()"
@@ -32,7 +32,7 @@ async def top(
 
 
 async def say(url: str, data_dir: Path, **environment: str) -> tuple[int, dict[str, Any]]:
-    """Its exit code and what it says as JSON, without a process for it."""
+    """Run `maas top --json` without a process; returns exit code and output."""
     known = {"MAAS_DATA_DIR": str(data_dir), "NO_PROXY": "127.0.0.1", **environment}
     arguments = ("top", "--url", url, "--once", "--json", "--every", "0.2")
     code, out = await invoke(known, *arguments)
@@ -69,14 +69,14 @@ class TestTopWithGateway:
         )
         while not looking.done():
             await gateway.chat("one two three")
-            await asyncio.sleep(0.02)  # or `maas` would hardly start on a busy machine
+            await asyncio.sleep(0.02)  # otherwise `maas` would start too slowly on a busy machine
         told = json.loads((await looking).stdout)
         assert told["calls"] > 0
         assert told["spend"]["CNY"] > 0
         assert 0 < told["p50"] <= told["p95"]
         busiest = told["models"][0]
         assert busiest["model"] == CHAT
-        # Each call is 3 tokens in and 5 out; what is counted is a quarter of a second late.
+        # Each call has 3 input and 5 output tokens; counters lag by a quarter of a second.
         assert 6 < busiest["tokens"] / busiest["calls"] < 10
 
     async def test_text_output_fits_80_columns(self, gateway: Gateway, tmp_path: Path) -> None:

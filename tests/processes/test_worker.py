@@ -35,7 +35,7 @@ PATIENCE_S = 180
 
 
 class StripesClock(SystemClock):
-    """The stand-in's, which is the worker's."""
+    """The clock of the fake Stripe, the same as the worker's."""
 
     def advance(self, by: object) -> None:
         raise AssertionError("time passes by itself here")
@@ -75,7 +75,7 @@ def environment(
 
 @contextmanager
 def running(environment: dict[str, str], count: int = 1) -> Iterator[list[Child]]:
-    """So many workers, until the block ends."""
+    """Run a number of workers until the block ends."""
     workers = [start_process("gateway.worker", environment) for _ in range(count)]
     try:
         yield workers
@@ -90,15 +90,15 @@ async def counts(found: Sized, count: int) -> bool:
 
 
 async def until(true: Callable[[], Awaitable[bool]]) -> None:
-    """Wait for what another process does."""
+    """Wait for a condition that another process fulfils."""
     async with asyncio.timeout(PATIENCE_S):
         while not await true():  # noqa: ASYNC110  # another process does it
             await asyncio.sleep(0.1)
 
 
 async def used(story: Story, *names: str) -> list[Firm]:
-    """Firms that used 30.00 each in October, and 30.00 just now; Stripe sends their invoices, and
-    they are told when they have used a tenth of their credit."""
+    """Accounts with usage of 30.00 each in October and 30.00 now; Stripe sends their invoices, and
+    they have an alert at a tenth of their credit."""
     firms = []
     for name in names:
         firm = await story.firm(name, credit="50", collection=SEND)
@@ -112,7 +112,7 @@ async def used(story: Story, *names: str) -> list[Firm]:
 
 
 async def collected(firms: list[Firm]) -> list[Invoice]:
-    """The invoices that Stripe has."""
+    """The invoices that were created at Stripe."""
     invoices = [invoice for firm in firms for invoice in await firm.invoices()]
     return [invoice for invoice in invoices if invoice.external_invoice is not None]
 
@@ -136,7 +136,7 @@ async def test_worker_aggregates_invoices_collects_and_sends_alerts(
         worker.send_signal(signal.SIGTERM)
         await asyncio.to_thread(worker.wait, PATIENCE_S)
         assert worker.returncode == 0
-    # It has put its name out, and left nothing half done.
+    # The worker has removed its row and left no job running.
     for table in ("procrastinate_workers", "procrastinate_jobs where status = 'doing'"):
         assert await sql(story.database, f"select 1 from jobs.{table}") == []
     assert await story.differences() == ()
@@ -174,7 +174,7 @@ async def test_second_worker_completes_the_work_of_a_killed_worker(
         worker.kill()
         worker.wait()
     fake.slow(0)
-    # What a minute would do: its heart has not beaten, and the lease of what it did has run out.
+    # As after a minute: the heartbeat is old and the lease of its work has expired.
     await sql(
         story.database,
         "update jobs.procrastinate_workers set last_heartbeat = now() - interval '1 minute'",
@@ -237,7 +237,7 @@ class TestWorkerDatabaseOutage:
         try:
             await _until(lambda: sql(database, f"{last} having max(id) > 0"))
             await asyncio.to_thread(postgres._server.stop)
-            # For so long that it is missed: a worker that waits for jobs asks every second.
+            # Longer than the interval of one second at which a worker polls for jobs.
             await asyncio.sleep(2)
             await asyncio.to_thread(postgres._server.ensure_postgres_running)
             await database.close()

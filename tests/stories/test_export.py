@@ -34,7 +34,7 @@ async def test_exported_invoices_of_a_random_month_are_rated_to_the_same_totals(
     database: Database, tmp_path: Path
 ) -> None:
     story = Story(database)
-    # Seven of the second seed have every kind of line and price, as twenty of the first do.
+    # Seven accounts of the second seed have every kind of line and price, as 20 of the first do.
     seed, number = at_length((20261031, 20), (1, 7))
     firms = await live(story, seed, number)
     assert await story.differences() == ()
@@ -98,7 +98,7 @@ class TestInvoiceExport:
 class TestOutcomeExport:
     @pytest.fixture
     async def folder(self, story: Story, tmp_path: Path) -> Path:
-        """Of November: 2 rows at 0.001 and two failures that were foreseen, at 300.00 each."""
+        """The export of November: 2 rows at 0.001 and two predicted failures at 300.00 each."""
         firm = await story.firm("Acme", tax_ppm=60_000)
         spindles = await contract(firm)
         story.clock.set(2026, 10, 20)

@@ -129,7 +129,7 @@ list_prices = true
 """
 
 
-async def test_month_in_new_york_with_daylight_saving_end_is_billed_by_local_days(
+async def test_month_in_new_york_with_dst_end_is_billed_by_local_days(
     database: Database,
 ) -> None:
     """In New York the clocks went back on 1 November 2026 at 02:00, so November had 721 hours.

@@ -5,7 +5,7 @@ from tests.support.stories.story import Firm, Story
 
 
 async def growth_firm(story: Story) -> Firm:
-    """On Growth since 1 October, and the first fee of 310.00 is paid."""
+    """An account on Growth since 1 October that has paid the first fee of 310.00."""
     firm = await story.firm()
     fee = (await firm.subscribe(await story.plan(GROWTH))).invoices[0]
     await firm.pays(fee, "310.00", "fee")

@@ -8,7 +8,7 @@ from tests.support.stories.story import Firm, Story
 
 
 async def october_of(story: Story, rows: int = 100_000, **profile: int) -> Firm:
-    """A firm with a limit of 200.00 whose October is invoiced: 100.00 of usage, 6 % of tax."""
+    """An account with a limit of 200.00 and October's invoice: 100.00 of usage, 6 % tax."""
     firm = await story.firm(credit="200", **{"tax_ppm": 60_000, **profile})
     await firm.use("vib", rows=rows)
     await story.until(2026, 11, 1, 1)

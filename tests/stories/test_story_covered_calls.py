@@ -28,8 +28,8 @@ READING = {"torque": 40, "wear": 12}
 
 @pytest.fixture
 async def covered(limited: Limited) -> AsyncIterator[Covered]:
-    """A contract for the whole of the next month: 100 rows of the specialist, at 0.001 each
-    otherwise, and 20 tokens of answers of the chat model are covered."""
+    """A contract for the next month that covers 100 rows of the specialist, otherwise 0.001
+    each, and 20 output tokens of the chat model."""
     async with limited(PLENTY, ShiftedClock()) as gateway:
         made = covered_customer(gateway)
         await made.agrees(rows=100, ends_at=month_after(made.starts_at))
@@ -84,7 +84,7 @@ async def test_contract_covers_tagged_calls_only_between_its_start_and_its_end(
 
 
 async def judges(of: Covered, contract: str | None = "pumps") -> str:
-    """A call of 60 rows; gives what it cost."""
+    """Make a call of 60 rows; returns its cost."""
     headers = {} if contract is None else tagged(contract)
     body = {"model": SPECIALIST, "instances": [READING] * 60}
     answer = await of.gateway.http.post("/v1/predictions", json=body, headers=headers)
@@ -98,7 +98,7 @@ def lines_of(document: dict[str, Any]) -> set[tuple[str, ...]]:
 
 
 async def invoiced(of: Covered) -> list[dict[str, Any]]:
-    """The newest first."""
+    """The invoices, newest first."""
     listed = (await of.gateway.http.get("/v1/invoices")).json()["data"]
     return [
         (await of.gateway.http.get(f"/v1/invoices/{one['id']}")).json()
@@ -113,7 +113,7 @@ async def previewed(of: Covered) -> InvoiceDocument:
 
 
 async def uninvoiced(of: Covered) -> int:
-    """What credit is held against."""
+    """The uninvoiced usage that reduces the available credit."""
     async with of.gateway.parts.database.transaction() as session:
         profile = await lock_profile(session, of.gateway.account.id)
         return (await load_usage_position(session, profile, of.clock.now())).uninvoiced_cost

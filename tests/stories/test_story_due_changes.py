@@ -15,7 +15,7 @@ JOBS_FIRST = pytest.mark.parametrize(
 
 
 async def growth_until(story: Story, *at: int, jobs_first: bool) -> Firm:
-    """On Growth from 1 October; the jobs stood still from the evening of 31 October."""
+    """An account on Growth from 1 October; no job has run since the evening of 31 October."""
     firm = await story.firm()
     await firm.subscribe(await story.plan(GROWTH))
     await story.until(2026, 10, 31, 20)

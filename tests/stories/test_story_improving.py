@@ -80,5 +80,5 @@ async def test_second_of_two_concurrent_promotions_raises_version_conflict(shop:
 
 
 def replace_firm(shop: Shop, firm: Firm) -> Shop:
-    """The same platform, as that firm sees it."""
+    """The same platform with the client of another account."""
     return Shop(shop.gateway, shop.serving, [firm], shop.proposer)

@@ -180,7 +180,7 @@ async def test_vision_plan_bills_images_and_adaptation_seconds(story: Story) -> 
         ("eye: inference images", "3,000", "CN¥0.05 per image"),
         ("eye: fine-tuning seconds", "1,025", "CN¥3.00 per minute"),
     ]
-    # 540 of 1,025 seconds are of the castings: 11.1951 of 21.25, and 10.0549 of nothing.
+    # 540 of 1,025 seconds are tagged `castings`: 11.1951 of 21.25; 10.0549 are untagged.
     (tag,) = document.tags
     assert [(part.value, part.minor) for part in tag.parts] == [
         ("castings", 150_00 + 11_20),

@@ -35,7 +35,7 @@ NOWHERE = {"MAAS_DATABASE_URL": "postgresql://nobody@127.0.0.1:9/none"}
 
 
 async def october(scrap: Contract, days: list[Day] = OCTOBER) -> OutcomeSettlement:
-    """What the sensor read, and its settlement of 4 November."""
+    """Record the sensor's readings; returns the settlement of 4 November."""
     scrap.firm.story.clock.set(2026, 11, 2)
     await scrap.says("readings", SENSOR, written(days))
     await scrap.until(2026, 11, 4)
@@ -44,7 +44,7 @@ async def october(scrap: Contract, days: list[Day] = OCTOBER) -> OutcomeSettleme
 
 
 def share(micro: int) -> int:
-    """25 % of 42.00 for each casting, in fen, by hand."""
+    """The expected amount in fen: 25 % of 42.00 per casting."""
     exact = Decimal(micro) / 10**6 * 4200 * 25 / 100
     return int(exact.quantize(Decimal(1), ROUND_HALF_UP))
 
@@ -55,8 +55,8 @@ def report(settlement: OutcomeSettlement) -> Any:
 
 
 def least_squares(days: list[Day]) -> tuple[float, float, float]:
-    """The saving, its standard error were the noise of each day its own, and the lower bound that
-    holds with 90 % for twelve settlements together; by the textbook."""
+    """The saving, its standard error for independent daily noise, and its lower bound at 90 %
+    for twelve settlements together, by the textbook."""
     columns, later = (np.array([[1.0, one.parts, one.hard] for one in of]) for of in (BEFORE, days))
     values, read = (np.array([one.rejects for one in of]) for of in (BEFORE, days))
     effects, squares, *_ = np.linalg.lstsq(columns, values)
@@ -262,7 +262,7 @@ async def test_each_contract_version_measures_its_own_days_at_its_own_terms(stor
 
 
 class OutOfOrder(AppError):
-    """A fact of this test only."""
+    """An error raised only by this test."""
 
     status, code = 503, ""
 

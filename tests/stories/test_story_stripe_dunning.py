@@ -11,7 +11,7 @@ ASKS = "pm_card_authenticationRequired"
 
 
 async def until_calls_end(http: httpx.AsyncClient, status: int) -> httpx.Response:
-    """Within a second calls are answered so; a loaded machine has twenty."""
+    """Wait until calls return the status: normally 1 s, on a loaded machine up to 20 s."""
     async with asyncio.timeout(20):
         while (answer := await chat(http)).status_code != status:  # noqa: ASYNC110  # nothing tells
             await asyncio.sleep(0.05)

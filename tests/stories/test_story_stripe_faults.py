@@ -21,7 +21,7 @@ from tests.support.stories.stripe_story import CHARGE, SEND, StripeStory
 CUSTOMERS, INVOICES = "POST /v1/customers", "POST /v1/invoices"
 SENDING, PAYING = "POST /v1/invoices/{id}/send", "POST /v1/invoices/{id}/pay"
 CREDITS = "POST /v1/credit_notes"
-# Of Stripe's memory of idempotency keys, which is a day.
+# Within and after the day for which Stripe stores idempotency keys.
 WITHIN, AFTER = timedelta(minutes=1), timedelta(hours=25)
 
 
@@ -83,7 +83,7 @@ async def test_collection_charges_once_when_stripe_exceeds_the_timeout(stripe: S
     await stripe.worker.sync_collector()
     assert {state for _, state in await stripe.outbox(firm)} >= {"waits"}
     await hasty.close()
-    # It is done all the same, when we have left.
+    # Stripe still executes the request after our timeout.
     async with asyncio.timeout(20):
         while not stripe.fake.objects("invoice"):  # noqa: ASYNC110  # the stand-in tells no event
             await asyncio.sleep(0.01)
@@ -113,7 +113,7 @@ async def test_collection_charges_once_after_rate_limits_and_server_errors(
 
 SENT = (CUSTOMERS, INVOICES, LINES, FINALISE, SENDING)
 EACH = tuple((at, pause) for pause in (WITHIN, AFTER) for at in SENT)
-# Every request, and both pauses, each in half of the cases.
+# Every request with one of the two pauses, alternating.
 EVEN = tuple(zip(SENT, itertools.cycle((WITHIN, AFTER)), strict=False))
 ODD = tuple(zip(SENT, itertools.cycle((AFTER, WITHIN)), strict=False))
 
@@ -125,7 +125,7 @@ class TestInvoiceSendingFaults:
     async def test_lost_response_sends_one_invoice(
         self, stripe: StripeStory, at: str, pause: timedelta
     ) -> None:
-        stripe.fake.lose_answers(3, at)  # the library itself asks three times
+        stripe.fake.lose_answers(3, at)  # the library itself sends a request three times
         await self.tell(stripe, pause)
 
     @pytest.mark.parametrize(("at", "pause"), at_length(EACH, ODD))
@@ -144,7 +144,7 @@ class TestInvoiceSendingFaults:
         stripe.story.clock.pass_(seconds=pause.total_seconds())
         await stripe.exchanges()
         if (await stripe.outbox(firm))[-1][1] == "waits":
-            # Stripe says again what it said to this key, until it forgets it.
+            # Stripe replays its response to this key until the key expires.
             stripe.story.clock.pass_(hours=25)
             await stripe.exchanges()
         stripe.fake.pay_hosted_invoice(stripe.theirs()["id"])

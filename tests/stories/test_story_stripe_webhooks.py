@@ -14,14 +14,14 @@ READS = "GET /v1/invoices/{id}"
 
 
 async def outcomes(stripe: StripeStory, kind: str) -> list[str]:
-    """What came of the events of a kind."""
+    """The outcomes of all inbox events of a kind."""
     query = "select outcome from inbox where kind = :kind order by received_at, id"
     async with stripe.story.database.transaction() as session:
         return list((await session.execute(text(query), {"kind": kind})).scalars())
 
 
 async def sent(stripe: StripeStory, **profile: Any) -> Firm:
-    """A firm to which 30.00 were sent."""
+    """An account with a sent invoice of 30.00."""
     firm = await stripe.firm(SEND, **profile)
     await stripe.invoiced(firm, rows=30_000)
     await stripe.works()
@@ -227,7 +227,7 @@ async def test_invoice_voided_in_the_stripe_dashboard_stays_open_here(stripe: St
 
 
 async def foreign(stripe: StripeStory, customer: str, ours: str, currency: str = "CNY") -> str:
-    """An invoice of 99.00, made and finished past our outbox."""
+    """Create and finalize an invoice of 99.00 at Stripe without our outbox."""
     key = f"foreign:{len(stripe.fake.objects('invoice'))}"
     place = (f"{key}:make", customer, ours, key)
     made = await stripe.payments.create_invoice(*place, currency, 30)

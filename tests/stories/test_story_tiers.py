@@ -10,7 +10,7 @@ from tests.support.billing.pdf_reading import pages
 from tests.support.stories.plan_texts import GROWTH
 from tests.support.stories.story import Firm, Story
 
-# Priority at 150 percent of the list price: output tokens at 3.00 a million.
+# Priority costs 150 percent of the list price: 3.00 per million output tokens.
 PRIORITY = f"""{GROWTH}
 [[tier]]
 name = "priority"
@@ -23,7 +23,7 @@ percent = "10"
 
 
 async def exported(firm: Firm, folder: Path) -> Path:
-    """The folder of the invoice of the month that was used."""
+    """Export the invoice of the month with usage; returns its folder."""
     invoice = (await firm.invoices())[-1]
     async with firm.story.database.transaction() as session:
         return await export_invoice(session, firm.account.id, invoice.id, folder)
@@ -66,7 +66,7 @@ async def test_usage_at_two_service_tiers_is_billed_on_two_lines(
 
 
 def _check_documents(folder: Path) -> None:
-    """The tier is named by the JSON, both CSV files and the PDF."""
+    """The JSON, both CSV files and the PDF contain the tier."""
     lines = json.loads((folder / "invoice.json").read_text("utf-8"))["lines"]
     told = [(line["model"], line["service_tier"], line["amount"]) for line in lines[:2]]
     assert told == [("llm", None, "0.38"), ("llm", "priority", "1.20")]

@@ -14,7 +14,7 @@ from tests.support.stories.story import Firm, Story
 
 @pytest.fixture
 async def workers(database_url: str) -> AsyncIterator[list[Database]]:
-    """Three machines."""
+    """The databases of three workers."""
     made = [Database(database_url, pool_size=3) for _ in range(3)]
     yield made
     for one in made:

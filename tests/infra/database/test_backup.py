@@ -28,7 +28,7 @@ def administrator(postgres: str) -> Iterator[Engine]:
 
 @pytest.fixture
 def of_a_tenant(postgres: str, administrator: Engine) -> Iterator[str]:
-    """An empty database as a provider gives it: its owner is no superuser, and did not make the
+    """An empty database as of a hosting provider: its owner is no superuser and did not create the
     extension."""
     theirs = make_url(postgres).set(database="theirs", username="tenant", password="s3cret/@:")
     with administrator.connect() as connection:

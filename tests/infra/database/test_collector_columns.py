@@ -14,7 +14,7 @@ import infra
 from infra.database.connect import driver_url
 from infra.database.migrate import migrate
 
-# Two invoices at Stripe and in its outbox, one collected by hand, and a customer.
+# Two invoices at Stripe with outbox rows, one collected manually, and a customer.
 _BEFORE = """
     insert into account (id, name, currency, created_at)
     values (gen_random_uuid(), 'Acme', 'CNY', now());
@@ -42,7 +42,7 @@ _MIGRATED = [(1, "stripe", "in_1", "in_1"), (2, "stripe", None, None), (3, None,
 
 
 class Schema:
-    """A database and steps of its schema."""
+    """A database, its migrations and queries."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -67,7 +67,7 @@ class Schema:
 
 @pytest.fixture
 def schema(postgres: str) -> Iterator[Schema]:
-    """Of the release before, with rows of that release."""
+    """A database of the previous release with rows of that release."""
     admin = create_engine(driver_url(postgres), isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
         connection.execute(text("drop database if exists columns with (force)"))

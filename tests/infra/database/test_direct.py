@@ -20,7 +20,7 @@ from tests.support.billing.making import until_somebody_waits
 
 @pytest.fixture
 async def server(data_dir: Path) -> AsyncIterator[EmbeddedPostgres]:
-    """One of its own, which a test may freeze."""
+    """A separate server, which a test may freeze."""
     running = start_postgres(data_dir / "postgres")
     yield running
     running.stop()
@@ -81,14 +81,14 @@ async def test_frozen_server_raises_database_unavailable_until_it_continues(
 async def test_deadlock_raises_transaction_conflict_with_retry_after(postgres: str) -> None:
     """The statement that waited first fails and is rolled back, by either kind of connection."""
     connection, pool = DirectConnection(postgres, 10), Database(postgres)
-    # Who waits looks once whether it is for each other: the statement, when the other waits too.
+    # A waiting transaction checks once for a deadlock: the statement does when both wait.
     await connection.statement("select set_config('deadlock_timeout', '3s', false)", {})
     async with pool.transaction() as session:
         await session.execute(text("set local deadlock_timeout = '1min'"))
         await _lock(session, 1)
         waiting = asyncio.create_task(connection.statement(_BOTH, {}))
         await until_somebody_waits(session)
-        await _lock(session, 2)  # deadlock: of the two, the statement is ended
+        await _lock(session, 2)  # deadlock: PostgreSQL cancels the statement
         with pytest.raises(TransactionConflict) as told:
             await waiting
     assert told.value.headers == {"retry-after": "1"}

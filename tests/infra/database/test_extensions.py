@@ -12,7 +12,7 @@ from infra.database.extensions import ExtensionMissing, require_extension
 
 @pytest.fixture
 def database(postgres: str) -> Iterator[str]:
-    """A database without extensions, whose user may make none."""
+    """A database without extensions, whose user may not create any."""
     admin = create_engine(driver_url(postgres), isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
         connection.execute(text("create database plain"))

@@ -43,7 +43,7 @@ def empty_database(postgres: str) -> Iterator[str]:
 
 @contextmanager
 def connected(url: str) -> Iterator[Connection]:
-    """A connection of its own, and what was done by it kept."""
+    """A separate connection, committed at the end."""
     engine = create_engine(driver_url(url))
     try:
         with engine.connect() as connection:
@@ -85,7 +85,7 @@ class TestMigrate:
             migrate(url)
 
 
-# A tagged call of 3 rows and the totals that it is in, as of before there were pictures.
+# A tagged call of 3 rows and its totals, as before the meter of images existed.
 _BEFORE = """
     insert into account (id, name, currency, created_at)
     values (gen_random_uuid(), 'Acme', 'CNY', now());
@@ -121,7 +121,7 @@ class TestMeterColumnsMigration:
             return [tuple(row) for row in result] if result.returns_rows else []
 
     def kept(self, url: str) -> list[Any]:
-        """Each row without the new meters, and what later migrations add."""
+        """All rows without the new meters and without columns of later migrations."""
         new = (
             "'{images,adaptation_seconds,parent_id,error_message,error_param,requested_model,"
             "service_tier}'::text[]"
@@ -198,7 +198,7 @@ class TestExpandThenContract:
         scripts = self.release(tmp_path, _ADDS_A)
         assert migrate(empty_database, scripts=scripts) == ()
         self.release(tmp_path, _ADDS_A, _ADDS_B, _TAKES_C)
-        for _ in range(2):  # any command of the new version does the same, and no more
+        for _ in range(2):  # repeated by any command of the new version
             assert migrate(empty_database, scripts=scripts) == ("c",)
             assert self.columns(empty_database) == {"old", "new"}
         assert migrate(empty_database, contract=True, scripts=scripts) == ()
@@ -233,7 +233,7 @@ class TestExpandThenContract:
             reader.execute(text("select * from thing"))
             with pytest.raises(MigrationBlocked):
                 migrate(empty_database, scripts=scripts)
-            # Each step is a transaction: it holds nothing while the next one waits.
+            # Each step is a transaction, so no lock is held while the next one waits.
             assert reader.scalar(text("select to_regclass('other')")) is not None
         assert migrate(empty_database, scripts=scripts) == ()
         assert self.columns(empty_database) == {"old", "new"}
@@ -242,7 +242,7 @@ class TestExpandThenContract:
 class TestMigrationFiles:
     """Since the first release, migrations that drop or rename are marked as contract."""
 
-    # Until then no older gateway ran beside a newer one.
+    # Before this migration, gateways of two versions did not run together.
     BEFORE = 17
     TAKES_AWAY = re.compile(
         r"op\.(drop_table|drop_column|rename_table)|new_column_name|drop column"

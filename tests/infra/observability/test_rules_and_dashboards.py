@@ -25,7 +25,7 @@ ENDINGS = {
     "histogram": ("_bucket", "_sum", "_count"),
     "gauge": ("",),
 }
-# Of Prometheus itself and of vLLM.
+# Metrics of Prometheus itself and of vLLM.
 LABELS = {"le", "job", "instance", "model_name", "engine"}
 NAME = re.compile(r"(?<![\w:$\"{])(?:maas|gen_ai|vllm|up\b)[a-zA-Z0-9_:]*")
 

@@ -20,14 +20,14 @@ OWN = AllowedAddresses(
 
 @pytest.fixture
 async def port() -> AsyncIterator[int]:
-    """Of a server on 127.0.0.1."""
+    """The port of a server on 127.0.0.1."""
     server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
     async with server:
         yield server.sockets[0].getsockname()[1]
 
 
 def names(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
-    """Every name stands for these."""
+    """Let every name resolve to these addresses."""
 
     async def looked_up(_loop: Any, _host: str, port: int, **_: Any) -> list[Any]:
         return [(0, 0, 0, "", (address, port)) for address in addresses]
@@ -46,7 +46,7 @@ class TestAddressRules:
         "address",
         [
             "127.0.0.1",
-            "0.0.0.0",  # connected to, it is this machine
+            "0.0.0.0",  # a connection to it reaches this machine
             "10.1.2.3",
             "172.16.0.1",
             "192.168.1.1",

@@ -15,7 +15,7 @@ from infra.outbound.resolver import Resolver
 
 @pytest.fixture
 def answering() -> Iterator[Event]:
-    """Set at the end, so that no lookup of a test is left waiting."""
+    """An event that ends slow lookups; set at the end of each test."""
     event = Event()
     yield event
     event.set()
@@ -23,7 +23,7 @@ def answering() -> Iterator[Event]:
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch, answering: Event) -> list[str]:
-    """The names that were looked up: those that begin with `slow` are answered on the event."""
+    """The names looked up; those that start with `slow` return after the event."""
     names: list[str] = []
 
     def getaddrinfo(host: str, *_: Any, **__: Any) -> list[Any]:
@@ -67,7 +67,7 @@ async def test_slow_lookups_use_only_the_threads_of_the_resolver(
     assert {type(one) for one in results} == {TimeoutError}
     assert len(asked) == 2
     assert len([one for one in threads() if one.name == "dns-lookup"]) == 2
-    # The threads of the event loop are free: DNS of deliveries, and whatever else needs them.
+    # The threads of the event loop stay free, for example for DNS lookups of deliveries.
     assert await asyncio.wait_for(asyncio.to_thread(lambda: "free"), 10) == "free"
 
 

@@ -55,7 +55,7 @@ class TestRedaction:
 
 
 def written(capsys: pytest.CaptureFixture[str], log: Callable[[], object]) -> list[dict[str, Any]]:
-    """The lines that are written, with logging as in a real process."""
+    """The lines logged by the function, with logging configured as in a real process."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     configure_logging("info")

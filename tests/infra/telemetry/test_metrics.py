@@ -9,7 +9,7 @@ import pytest
 
 pytestmark = pytest.mark.usefixtures("processes")
 
-# `process(work)` does the work in a process of its own, and returns when that has ended.
+# `process(work)` runs the work in a child process and returns after its end.
 _BEGIN = """
 import os, sys
 from infra.telemetry.metrics import declare_metrics
@@ -38,7 +38,7 @@ sys.stdout.write(metrics.exposition()[0].decode())
 
 
 def shown(folder: Path, done: str) -> str:
-    """What a process shows after this."""
+    """The exposition of a process after running the code."""
     environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(folder)}
     command = [sys.executable, "-c", _BEGIN + done + _SHOW]
     return subprocess.run(

@@ -10,7 +10,7 @@ SOLD = "sold"
 
 
 def lines(tmp_path: Path, metrics: object) -> dict[str, list[str]]:
-    """The table's cells by what they are of."""
+    """The cells of the table by measurement."""
     file = tmp_path / "metrics.json"
     file.write_text(json.dumps(metrics), encoding="utf-8")
     render_rows = [

@@ -19,7 +19,7 @@ from tests.support.dashboard.looking import client, looker
 
 @pytest.fixture
 async def gateway(limited: Limited) -> AsyncIterator[Gateway]:
-    """One that has the dashboard."""
+    """A gateway with the dashboard."""
     async with limited(PLENTY, dashboard=True) as running:
         yield running
 

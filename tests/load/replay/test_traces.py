@@ -64,7 +64,7 @@ class TestServegenTraces:
         rng = random.Random(3)
         window = Window(0, rate, cv, kind)
         pauses = [sample_interval(window, rng) for _ in range(4000)]
-        # Five standard errors; heavy tails make them wide.
+        # Five standard errors, wide because of heavy tails.
         assert abs(statistics.fmean(pauses) * rate - 1) < 5 * cv / math.sqrt(4000) + 0.02
 
     def test_windows_without_calls_are_skipped(self) -> None:

@@ -10,7 +10,7 @@ RULE = ScalingRule(1, 8, 10.0, upscale_delay_s=30, downscale_delay_s=600)
 def told(
     ongoing: list[tuple[float, float]], replicas: int = 2, rule: ScalingRule = RULE
 ) -> list[int]:
-    """How many there are after each look: when, and how many requests there were."""
+    """The replica count after each observation of time and running requests."""
     pending, found = PendingDecision(), []
     for now, number in ongoing:
         replicas, pending = decide(rule, number, replicas, pending, now)

@@ -47,7 +47,7 @@ class TestOneReplica:
         is_complete = result(one(replace(PACE, stall=1.0)), calls)
         half = result(one(replace(PACE, stall=0.5)), calls)
         assert is_complete[0].total_s == pytest.approx(2.0)
-        # Half as fast for a second of reading, so the half of its tokens that is left takes one.
+        # Decoding at half speed during 1 s of prefill: the other half of the tokens takes 1 s more.
         assert half[0].total_s == pytest.approx(1.5)
 
     def test_concurrent_responses_slow_each_other_down(self) -> None:

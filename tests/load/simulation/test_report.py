@@ -22,7 +22,7 @@ def ran() -> SimulationResult:
 
 def test_simulation_report_has_a_line_for_each_setting() -> None:
     text = render_fleets([("2 always", ran())], IN_TIME)
-    # 100 calls, one a second on two replicas: 99.6 s, of which each replica is paid for all.
+    # 100 calls, one per second, on two replicas for 99.6 s, each of which costs the whole time.
     assert text.splitlines()[-1] == ("| 2 always | 100.0% | 0.11, 0.11 | 10 | 2.0, 2 | 553 |")
 
 

@@ -42,7 +42,7 @@ class TestMemorySeries:
 
     def test_constant_memory_is_flat_and_growing_memory_is_not(self) -> None:
         assert series([200.0] * 61, 60).is_flat
-        assert not series([200.0 + n for n in range(61)], 60).is_flat  # 60 MiB an hour
+        assert not series([200.0 + n for n in range(61)], 60).is_flat  # 60 MiB per hour
 
     def test_series_below_the_minimum_duration_is_not_judged(self) -> None:
         growing = [200.0 + n for n in range(20)]

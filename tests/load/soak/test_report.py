@@ -12,7 +12,7 @@ from load.soak.report import SoakResult, read_soak, render_report, verdicts
 
 
 def soak() -> SoakResult:
-    """One in which all holds."""
+    """A soak result that meets all objectives."""
     run_at_rate = MemorySeries("gateway 1", [60.0 * n for n in range(61)], [200.0] * 61)
     return SoakResult(
         started_at="now",

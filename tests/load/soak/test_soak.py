@@ -31,10 +31,10 @@ async def test_short_soak_records_every_answered_call_once(tmp_path: Path) -> No
     soak = read_soak(tmp_path / "soak.json")
     held = verdicts(soak)
     lost = [what for what, one in held.items() if one is False]
-    # On a crowded machine calls fail that would not elsewhere: told, not judged here.
+    # Calls may fail on a busy machine, so failures are reported but do not fail the test.
     assert set(lost) <= {"calls fail only during injected faults"}, data.decode()[-4000:]
     assert held["each answered call is recorded once"], data.decode()[-4000:]
     assert soak.answered > 0
     assert len(soak.event_records) == 6
-    # PostgreSQL was restarted, and each gateway's metrics say so.
+    # The metrics of each gateway report the restart of PostgreSQL.
     assert {name.partition(",")[0] for name in soak.unavailability} == {"gateway 1", "gateway 2"}

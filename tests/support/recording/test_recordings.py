@@ -56,7 +56,7 @@ async def test_request_without_a_recording_fails_the_test(tmp_path: Path) -> Non
 
 
 async def _ask(path: Path) -> None:
-    """What is recorded, written otherwise, and what is not."""
+    """Send the recorded request in another JSON notation, then one that is not recorded."""
     async with (
         replaying(Recording.read(path)) as url,
         httpx.AsyncClient(base_url=url, trust_env=False) as http,
