@@ -21,7 +21,7 @@ Advisories = Mapping[str, list[dict[str, Any]]]
 
 @contextmanager
 def serving_advisories(place: Path) -> Iterator[str]:
-    """Serve the advisories of a folder or archive of JSON files; returns the URL."""
+    """Serve the advisories of a folder or archive of JSON files; yields the URL."""
     advisories = _by_package(_read(place))
 
     class Answering(BaseHTTPRequestHandler):

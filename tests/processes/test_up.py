@@ -99,7 +99,7 @@ async def started(
 
 
 async def none_lives(family: list[psutil.Process]) -> None:
-    """Whether all processes have ended after their shutdown time."""
+    """Wait until all processes have ended."""
     assert family
     async with asyncio.timeout(_PATIENCE_S):
         while any(map(_lives, family)):  # noqa: ASYNC110  # they are not our children

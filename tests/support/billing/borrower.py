@@ -33,7 +33,7 @@ TTL_S = 3600.0
 
 
 class Fate(Enum):
-    """The fate of a commit: confirmed, or its response lost."""
+    """The fate of a commit: confirmed, committed without response, or failed without response."""
 
     HEARD = "heard"
     LOST = "lost"  # it happened, and nobody hears of it

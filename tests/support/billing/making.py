@@ -93,7 +93,7 @@ async def borrow(database: Database, process_id: UUID, quota_id: str, units: int
 
 
 def record(of: Customer, **values: Any) -> UsageRecord:
-    """Write a usage row, with cost 0 unless given."""
+    """The record of a call, with cost 0 unless given."""
     made = UsageRecord(
         request_id=ids.new_id(),
         account_id=of.account_id,
@@ -115,7 +115,7 @@ def record(of: Customer, **values: Any) -> UsageRecord:
 
 
 def settled(of: Customer, cost: int, **values: Any) -> SettledCall:
-    """Write a call that is charged to the account and the key."""
+    """A settled call that is charged to the account and the key."""
     charges = tuple(QuotaCharge(quota_id, cost) for quota_id in of.payers) if cost else ()
     return SettledCall(record(of, cost_nano=cost, **values), charges)
 
@@ -135,7 +135,7 @@ def intent(of: Customer, request_id: UUID | None = None) -> IntentRecord:
 
 
 def call(account_id: UUID, at: datetime, rows: int = 1, **values: Any) -> UsageRecord:
-    """Write a call of a number of rows at one nano-unit each, without charging quotas."""
+    """The record of a call of a number of rows at one nano-unit each, charged to no quota."""
     of = Customer(account_id, ids.new_id(), ())
     quantities = Quantities(rows=rows)
     usual = {"model": "vib", "quantities": quantities, "cost_nano": rows, "started_at": at}

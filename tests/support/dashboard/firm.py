@@ -33,7 +33,7 @@ async def looked_at(gateway: Gateway, clock: ShiftedClock) -> AsyncIterator[Firm
 
 @asynccontextmanager
 async def billed(gateway: Gateway, clock: ShiftedClock) -> AsyncIterator[Firm]:
-    """Create three billed calls of the last month and one call of this month."""
+    """A firm with three billed calls of the last month and one call of this month."""
     await bill_a_month(gateway, clock)
     async with looked_at(gateway, clock) as firm:
         yield firm

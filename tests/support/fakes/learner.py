@@ -138,7 +138,7 @@ def measured(step: int) -> dict[str, Any]:
 
 
 def in_words(end: dict[str, Any]) -> dict[str, Any]:
-    """The final metrics of a language model's training."""
+    """The end of a language model's training, with its exact score and trained tokens."""
     variant = end["variant"]
     score = {**variant["score"], "exact": {"base": 1, "adapted": 2, "of": 3}}
     return {**end, "variant": {**variant, "score": score, "trained_tokens": 480}}

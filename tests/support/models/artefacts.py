@@ -41,7 +41,7 @@ LISTS: dict[str, Any] = {
 
 
 def write_lists_artefact(path: Path) -> Path:
-    """A model that returns twice the grade and the heat of each row, as lists and as [rows, 1]."""
+    """A model that returns each row's grade and heat as lists of two, and as [rows, 1]."""
     strings, floats = TensorProto.STRING, TensorProto.FLOAT
     nodes = [
         helper.make_node("Unsqueeze", ["grade", "axis"], ["grade_column"]),

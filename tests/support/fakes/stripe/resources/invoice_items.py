@@ -116,7 +116,7 @@ def _existing(account: Account, call: Call) -> Obj:
 
 
 def _require_editable(account: Account, item: Obj, message: str) -> None:
-    """Check that the item is editable; items of a deleted draft are deleted with it."""
+    """Check that the item is editable; an item of a deleted draft is not released."""
     if item["invoice"] is not None:
         invoice = account.find("invoice", item["invoice"])
         if invoice is None or invoice["status"] != "draft":
