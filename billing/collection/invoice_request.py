@@ -71,7 +71,8 @@ class InvoiceToCollect:
         currency = self.invoice.currency
         if not collector.supports_currency(currency):
             raise PermanentFailure(
-                f"{collector.label} counts {currency} otherwise than ISO 4217: collect it by hand."
+                f"The minor units of {currency} at {collector.label} differ from ISO 4217. "
+                "Collect the invoice manually."
             )
         if self.amount_due < collector.minimum_charge(currency):
             raise PermanentFailure(

@@ -28,7 +28,7 @@ class TestDataDirectoryLock:
         with lock_data_directory(tmp_path, RunningInstance(1, "http://x")):
             (tmp_path / "up.lock").write_text("")
             with (
-                pytest.raises(AlreadyRunning, match="already starting"),
+                pytest.raises(AlreadyRunning, match="is starting"),
                 lock_data_directory(tmp_path, RunningInstance(2, "http://y")),
             ):
                 pass

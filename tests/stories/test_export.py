@@ -126,7 +126,7 @@ class TestOutcomeExport:
         lines = (folder / "lines.csv").read_text("utf-8-sig")
         assert line["outcome"]["digest"] in lines
         (page,) = pages((folder / "invoice.pdf").read_bytes())
-        assert "由客户方系统确认" in page.replace("\n", "")
+        assert "由客户系统见证" in page.replace("\n", "")
 
     async def test_re_rating_fails_with_a_changed_evidence_bundle(self, folder: Path) -> None:
         (bundle,) = (folder / "outcomes").iterdir()

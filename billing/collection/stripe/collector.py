@@ -90,7 +90,7 @@ class StripeCollector:
             draft = await self._client.add_line_items(f"{key_prefix}:charges", draft, invoice.items)
         if (draft.total, draft.due) != (expected, expected):
             raise PermanentFailure(
-                f"Stripe would collect {draft.due} of {draft.total}, our invoice is {expected}."
+                f"Stripe would collect {draft.due} of {draft.total}, but the invoice is {expected}."
             )
         return await self._client.finalize_invoice(f"{key_prefix}:final", draft.id)
 

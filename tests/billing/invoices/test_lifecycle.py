@@ -200,7 +200,7 @@ class TestFinalInvoice:
     async def test_invoice_with_payment_cannot_be_voided(self, story: Story) -> None:
         firm, invoice = await invoiced(story)
         await firm.pays(invoice, "1.00")
-        with pytest.raises(InvalidInvoiceState, match="Issue a credit note instead"):
+        with pytest.raises(InvalidInvoiceState, match="Create a credit note instead"):
             await act(story, invoice, "void")
         assert (await firm.invoices())[0].status == "open"
 
@@ -210,7 +210,7 @@ class TestFinalInvoice:
         await firm.pays(invoice, "1.00")
         await firm.is_credited(invoice, "100.00", refund=True)
         assert await firm.balance(Book.CASH) == 0
-        with pytest.raises(InvalidInvoiceState, match="is paid, not open"):
+        with pytest.raises(InvalidInvoiceState, match="is paid; this action needs status open"):
             await act(story, invoice, "void")
 
 

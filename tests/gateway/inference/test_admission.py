@@ -57,7 +57,7 @@ class TestCredit:
         async with AsyncOpenAI(
             base_url=f"{poor.url}/v1", api_key=poor.key.secret, http_client=http
         ) as client:
-            with pytest.raises(RateLimitError, match="left"):
+            with pytest.raises(RateLimitError, match="is available"):
                 await client.chat.completions.create(
                     model=CHAT, messages=[{"role": "user", "content": "x"}], max_tokens=5
                 )

@@ -73,7 +73,7 @@ class TestWebhookResponses:
     @pytest.mark.parametrize("status", [302, 400, 404, 410, 429, 500, 503])
     async def test_error_status_raises_post_failed(self, hook: Hook, status: int) -> None:
         hook.statuses = [status]
-        with pytest.raises(PostFailed, match=f"answered {status}"):
+        with pytest.raises(PostFailed, match=f"HTTP status {status}"):
             await LOCAL.post(hook.url, new_secret(), "alert_1", SAID, datetime.now(UTC))
         assert len(hook.posts) == 1
 
@@ -83,7 +83,7 @@ class TestWebhookResponses:
             await exchange.send(b"content-length: 0\r\n\r\n")
 
         async with run_raw_server(lead) as server:
-            with pytest.raises(PostFailed, match="answered 307"):
+            with pytest.raises(PostFailed, match="HTTP status 307"):
                 await LOCAL.post(server.url, new_secret(), "alert_1", SAID, datetime.now(UTC))
         assert hook.posts == []
 

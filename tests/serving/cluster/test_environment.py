@@ -133,7 +133,10 @@ class TestFolders:
 
     def test_second_lock_of_data_dir_is_rejected(self, folders: Folders) -> None:
         with lock_data_dir(folders):
-            with pytest.raises(ServingFailed, match="Another model server"), lock_data_dir(folders):
+            with (
+                pytest.raises(ServingFailed, match="Another serving process"),
+                lock_data_dir(folders),
+            ):
                 pass
         with lock_data_dir(folders):
             pass

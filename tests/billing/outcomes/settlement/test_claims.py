@@ -331,7 +331,7 @@ class TestClaimValidation:
         await spindles.use("M1", 2026, 10, 11, 6)
         outcome = await spindles.claims("W-1", "M1", *FAILURE)
         said = await spindles.says("confirmation", SYSTEM, {"outcome": "W-1"})
-        with pytest.raises(StatementInvalid, match="not a claim"):
+        with pytest.raises(StatementInvalid, match="a claim is needed"):
             await spindles.claims_by(said)
         other = await spindles.is_confirmed("W-9", "M9", *FAILURE)
         outcome.id = other.id
