@@ -87,11 +87,12 @@ class Weights:
 class Route:
     """When the model `auto` selects this model: by a text's task or by column names.
 
-    `task` is predicted by models/routing. `inputs` are the specialist's columns, of which
-    `optional` ones may be missing. A model without `inputs` is not selected by columns.
+    `task` is predicted by models/routing; a specialist without it is not selected by text.
+    `inputs` are the specialist's columns, of which `optional` ones may be missing. A model without
+    `inputs` is not selected by columns.
     """
 
-    task: str
+    task: str | None = None
     inputs: frozenset[str] = frozenset()
     optional: frozenset[str] = frozenset()
 
@@ -238,9 +239,11 @@ def _parse_model(entry: dict[str, Any]) -> Model:
 
 
 def _parse_route(route: dict[str, Any]) -> Route:
-    """Parse an entry's route table."""
+    """Parse an entry's route table. Raises ValueError."""
     inputs, optional = (frozenset(route.get(key, ())) for key in ("inputs", "optional"))
-    return Route(route["task"], inputs, optional)
+    if not inputs and "task" not in route:
+        raise ValueError("a route has a task or inputs")
+    return Route(route.get("task"), inputs, optional)
 
 
 def _validate_base(model: Model, models: Mapping[str, Model]) -> None:
@@ -293,7 +296,7 @@ def _validate_fallbacks(model: Model, models: Mapping[str, Model]) -> None:
 
 def _accept_same_requests(model: Model, other: Model) -> bool:
     """Return whether two models have the same task and the same columns."""
-    no_route = Route("")
+    no_route = Route()
     route, other_route = (entry.route or no_route for entry in (model, other))
     has_same_columns = (route.inputs, route.optional) == (other_route.inputs, other_route.optional)
     return model.task is other.task and has_same_columns

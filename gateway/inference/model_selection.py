@@ -73,7 +73,8 @@ class ModelSelector:
         routed = [(model, model.route) for model in models if model.route is not None]
         self._all_text_models = [model for model, _ in routed if model.task is Task.TEXT_GENERATION]
         self._all_specialists = [entry for entry in routed if entry[0].task in SPECIALIST_TASKS]
-        unknown_tasks = {route.task for _, route in routed}.difference(classifier.tasks)
+        tasks = {route.task for _, route in routed if route.task is not None}
+        unknown_tasks = tasks.difference(classifier.tasks)
         if unknown_tasks:
             raise CatalogInvalid(
                 f"The catalog has a route for {min(unknown_tasks)!r}, no known task."

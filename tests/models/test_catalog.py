@@ -159,7 +159,7 @@ class TestCatalogLoading:
                 'route = { task = "t", inputs = ["a"] }',
                 "'n' is not another model",
             ),
-            ('route = { inputs = ["a"] }', "", "'m' is not valid"),
+            ('route = { optional = ["a"] }', "", "'m' is not valid"),
         ],
     )
     def test_fallback_must_accept_the_same_requests(
@@ -191,6 +191,8 @@ class TestCatalogLoading:
         text = text.replace("[model.meters]", route)
         routed = load_catalog("cpu", write(tmp_path, text)).models["m"]
         assert (routed.route, routed.latency_ms) == (Route("t", frozenset({"a", "b"})), 7)
+        by_columns = load_catalog("cpu", write(tmp_path, text.replace('task = "t", ', "")))
+        assert by_columns.models["m"].route == Route(None, frozenset({"a", "b"}))
 
     def test_industrial_model_has_fine_tuning_price(self) -> None:
         industrial = load_catalog("cpu").with_task(Task.TEXT_GENERATION)[0]

@@ -49,10 +49,12 @@ class Tool:
 
 
 def list_tools() -> tuple[Tool, ...]:
-    """Return the catalog's specialists and mechanisms that have a route."""
+    """Return the catalog's specialists and mechanisms that a text selects."""
     models = load_catalog(PROFILE).models.values()
     return tuple(
-        _tool_for_model(model) for model in models if model.task in SPECIALIST_TASKS and model.route
+        _tool_for_model(model, model.route.task)
+        for model in models
+        if model.task in SPECIALIST_TASKS and model.route and model.route.task
     )
 
 
@@ -61,9 +63,8 @@ def choice_schema(tools: tuple[Tool, ...]) -> Schema:
     return {"anyOf": [*(_call_schema(tool) for tool in tools), no_tool_schema()]}
 
 
-def _tool_for_model(model: Model) -> Tool:
+def _tool_for_model(model: Model, route: str) -> Tool:
     """Create the tool of a catalog model, with its mechanism's or specialist's inputs."""
-    route = model.route.task if model.route else NONE
     if model.weights.kind == "mechanism":
         fields = MECHANISMS[model.weights.source].inputs
     else:

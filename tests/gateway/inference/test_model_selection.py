@@ -216,6 +216,18 @@ class TestColumnMatching:
             both.select_for_rows(replace(wish, text="hours until the bearing fails")).model is first
         )
 
+    def test_specialist_without_a_task_is_selected_by_columns_and_not_by_text(self) -> None:
+        chart = CATALOG.models[CONTROL_CHART]
+        assert chart.route is not None
+        untrained = replace(chart, route=replace(chart.route, task=None))
+        text_model = CATALOG.models[INDUSTRIAL]
+        both, prices = chooser(text_model, untrained), priced(text_model, untrained)
+        wish = SelectionCriteria(prices, "which points of the chart violate a rule")
+        choice = both.select_for_any_endpoint(replace(wish, columns=chart.route.inputs, rows=1))
+        assert (choice.model, choice.reason) == (untrained, "columns; the only one")
+        by_text = both.select_for_any_endpoint(wish)
+        assert (by_text.model, by_text.suggested_model_id) == (text_model, None)
+
     def test_cheapest_of_models_with_same_columns_is_selected_without_text(self) -> None:
         first, second = (CATALOG.models[name] for name in (BEARING_LIFE, CONTROL_CHART))
         twin = replace(second, route=first.route)
