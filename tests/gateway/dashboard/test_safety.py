@@ -26,7 +26,14 @@ PAGES = (
     "/dashboard/outcomes",
 )
 # Handlers of forms that need no session.
-SIGNED_OUT = {"sign_in", "second_step", "send", "set_password", "accept", "choose_language"}
+SIGNED_OUT = {
+    "sign_in",
+    "verify_code",
+    "send_reset_link",
+    "set_password",
+    "accept_as_new_person",
+    "choose_language",
+}
 
 
 @pytest.fixture(scope="module")
