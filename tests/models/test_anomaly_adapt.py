@@ -184,7 +184,7 @@ class TestLineValidation:
         message = refused(line(hours(1, 300)), line(hours(2, 99)))
         assert message.startswith("Line 2: a segment of normal operation needs at least 100 rows")
         message = refused(line(hours(1, 300)), line(hours(2, 0), label="anomalous"))
-        assert message.endswith("but this one has 0.")
+        assert message.endswith("this segment has 0.")
 
     def test_file_without_normal_rows_is_rejected(self) -> None:
         assert refused(line(hours(1, 300), label="anomalous")).startswith("All lines are anomalous")

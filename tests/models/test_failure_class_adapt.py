@@ -158,7 +158,7 @@ class TestFailureClassFineTuning:
         made = adapt(training_file(*LINES, *LINES[:90]), said.append)
         assert made.artefact == adaptation[0].artefact
         assert made.score == adaptation[0].score
-        assert said[0].endswith(" 90 lines say one again.")
+        assert said[0].endswith(" 90 lines are duplicates.")
 
     @nightly
     def test_file_of_maximum_size_is_fitted_within_a_minute(self) -> None:

@@ -127,7 +127,7 @@ def many_models(count: int) -> str:
 class TestCollectableCheck:
     @pytest.mark.parametrize(
         ("currency", "due", "words"),
-        [("KWD", 10_000, "counts KWD otherwise"), ("CNY", 399, "as little as 3.99 CNY")],
+        [("KWD", 10_000, "minor units of KWD"), ("CNY", 399, "as little as 3.99 CNY")],
     )
     def test_unsupported_currency_or_small_amount_is_rejected(
         self, currency: str, due: int, words: str

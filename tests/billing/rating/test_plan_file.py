@@ -361,7 +361,7 @@ class TestInvalidPlanFile:
     )
     def test_field_of_another_price_kind_is_rejected(self, text: str, field: str) -> None:
         """If it were ignored, the plan would cost something else than its author wrote."""
-        with pytest.raises(TermsInvalid, match=f"has no `{field}`") as caught:
+        with pytest.raises(TermsInvalid, match=f"does not have the field `{field}`") as caught:
             read(HEAD + ROWS + text)
         assert caught.value.param == "price[0]"
 

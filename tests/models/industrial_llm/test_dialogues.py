@@ -36,7 +36,7 @@ class TestTrainingFileParsing:
         divided = parse_training_file(file(*twice))
         assert len(divided.conflicting_lines) == 40
         assert set(divided.conflicting_lines) == {(at, at + 1) for at in range(1, 80, 2)}
-        assert "40 questions have several answers" in divided.warnings[0]
+        assert "40 questions have different answers" in divided.warnings[0]
         assert divided.warnings[0].count(" and ") == 6
         assert not {one.question for one in divided.train} & {
             one.question for one in divided.held_out

@@ -31,7 +31,7 @@ def test_field_of_another_price_kind_is_named_in_the_error() -> None:
 
 
 def test_missing_price_is_reported_before_other_fields() -> None:
-    with pytest.raises(ValueError, match="needs `price`"):
+    with pytest.raises(ValueError, match="needs the field `price`"):
         require_fields(PriceFields(per=5, size=10), REQUIRED, frozenset())
 
 
