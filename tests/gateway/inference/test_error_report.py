@@ -212,7 +212,7 @@ class TestFixes:
     def test_each_is_in_both_languages(self) -> None:
         for code, fix in {**FIXES_BY_ERROR_CODE, **USAGE_ROW_FIXES}.items():
             assert fix.en, code
-            assert any("\u4e00" <= sign <= "\u9fff" for sign in fix.zh), code
+            assert any("\u4e00" <= sign <= "\u9fff" for sign in fix.text("zh")), code
 
     def test_a_code_without_one_has_advice_by_its_status(self) -> None:
         assert (
