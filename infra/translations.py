@@ -73,5 +73,5 @@ def read_catalog(folder: Path, language: str) -> MessageCatalog:
                 if message.context:
                     name = pgettext_noop(message.context, name)
                 text = message.string
-                translations[name] = text if isinstance(text, str) else tuple(text)
+                translations[name] = text if isinstance(text, str) else tuple(text or ())
     return MessageCatalog(language, MappingProxyType(translations))
